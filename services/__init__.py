@@ -1,0 +1,1 @@
+"""The three processes. They meet only in `shared`."""

@@ -1,0 +1,74 @@
+"""Where finished files live. Names carry the fence, so a late worker can never touch its successor's files."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from uuid import UUID
+
+from shared.errors import TodokeError
+
+
+class ArtifactStoreUnavailable(TodokeError):
+    """The store did not answer or refused for a reason that may pass (network, throttling, disk full)."""
+
+
+class ArtifactMissing(TodokeError):
+    """No object has this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What the store itself says about one object."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """The object is a file on this machine: serve it from here."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUrl:
+    """The object is fetched from `url`, which stops working after a short while."""
+
+    url: str
+
+
+def artifact_key(tenant: str, job_id: UUID, lease_token: UUID, name: str) -> str:
+    """`reports/{tenant}/{job}/{lease_token}/{name}`, each part safe as one path segment."""
+    for part in (tenant, name):
+        if not part or part in {".", ".."} or any(c in part for c in "/\\\0"):
+            raise ValueError(f"{part!r} cannot be one segment of an artifact key")
+    return f"reports/{tenant}/{job_id}/{lease_token}/{name}"
+
+
+class ArtifactStore(Protocol):
+    """Write-once objects by key. All methods raise ArtifactStoreUnavailable when the store does not answer."""
+
+    def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
+        """Store `file` whole under `key` or not at all, then verify size and SHA-256 against the store's own account."""
+
+    def stat(self, key: str) -> StoredObject:
+        """What is stored under `key`. Raises ArtifactMissing."""
+
+    def open(self, key: str) -> BinaryIO:
+        """A stream of the object's bytes, to be closed by the caller. Raises ArtifactMissing."""
+
+    def locate(self, key: str, *, download_name: str, media_type: str, expires_s: int) -> LocalFile | SignedUrl:
+        """How a client may fetch it: a local path, or a link valid for `expires_s`. Raises ArtifactMissing for a local file."""
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Every object whose key begins with `prefix`."""
+
+    def delete(self, key: str) -> None:
+        """Remove one object; removing one that is gone is no error. Only the sweeper calls this."""
+
+    def check(self) -> None:
+        """Return when the store answers; raise ArtifactStoreUnavailable saying why not."""

@@ -1,0 +1,112 @@
+"""What a report type is, once its folder has been read and checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Format(StrEnum):
+    """A kind of file that a report can be delivered as. PDF and Parquet join with the report engine."""
+
+    CSV = "csv"
+    """RFC 4180 text, UTF-8, one header line."""
+    XLSX = "xlsx"
+    """An Excel workbook with typed cells."""
+
+
+MEDIA_TYPES: Mapping[Format, str] = {
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class ParameterKind(StrEnum):
+    """The type of one parameter's value, as report.toml writes it."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHOICE = "choice"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One typed input of a report type. Values of this kind are bound to `:name` in the query, never pasted."""
+
+    name: str
+    kind: ParameterKind
+    title: str
+    description: str = ""
+    required: bool = False
+    default: object = None
+    """JSON value used when the request leaves the parameter out; None binds NULL."""
+    minimum: object = None
+    """Smallest value (numbers, dates), fewest characters (string) or fewest items (list). JSON value."""
+    maximum: object = None
+    pattern: str | None = None
+    """Regular expression that the whole string must match."""
+    choices: tuple[str, ...] = ()
+    """Allowed values of a choice, or of each item of a list of choices."""
+    items: ParameterKind | None = None
+    """What a list holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one result column is shown. The query decides which columns exist; this decides how they look."""
+
+    name: str
+    title: str
+    unit: str = ""
+    number_format: str = ""
+    """Excel number format, for example `#,##0.0` or `yyyy-mm-dd`; empty means the type's default."""
+    width: float | None = None
+    """Characters; None lets the renderer choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one attempt of this report type may use. Beyond a limit the job fails with a code that says which."""
+
+    timeout_s: float = 600.0
+    memory_mb: int = 512
+    max_rows: int = 5_000_000
+    max_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ReportType:
+    """A report that can be asked for: one folder of the catalog."""
+
+    name: str
+    title: str
+    description: str
+    version: str
+    """Recorded on each job. `report.toml` states it; otherwise it is the first 12 hex digits of the folder's SHA-256."""
+    source: str
+    """Name of the data source that the query runs on."""
+    query: str
+    """The text of query.sql, with `:name` placeholders."""
+    formats: tuple[Format, ...]
+    parameters: tuple[Parameter, ...] = ()
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    limits: Limits = Limits()
+    folder: Path | None = None
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The parameter called `name`, or None."""
+        return next((p for p in self.parameters if p.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Every report type of one installation, by name."""
+
+    types: Mapping[str, ReportType]
+    default: str | None
+    """The report type that a request without one runs."""

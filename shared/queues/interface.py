@@ -1,0 +1,104 @@
+"""What Todoke asks of a queue. The queue is a doorbell: losing, doubling or delaying a message never changes an outcome."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.errors import TodokeError
+
+MAX_BATCH_ENTRIES = 10
+"""Entries in one batch call (Amazon SQS quotas, "Batched message quota", read 2026-11-23)."""
+MAX_MESSAGE_BYTES = 1_048_576
+"""Body and attributes of one message, and also the sum over one batch call (SQS: 1 MiB since August 2025)."""
+
+
+class QueueUnavailable(TodokeError):
+    """The queue did not answer, or refused for a reason that passes (throttling, 5xx, credentials). Try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to send. `key` is the caller's own and comes back in the result."""
+
+    key: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """String message attributes, such as traceparent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """One message that the queue did not take."""
+
+    key: int
+    code: str
+    message: str
+    permanent: bool
+    """True when sending the same bytes again cannot succeed (SQS says SenderFault, or the message is too large)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """The fate of every message of one `send`: each key stands in exactly one of the two."""
+
+    accepted: frozenset[int]
+    """Keys that the queue named as Successful. Nothing else counts as sent."""
+    failed: tuple[SendFailure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One delivery of one message."""
+
+    message_id: str
+    receipt: str
+    """Names this delivery; a later delivery of the same message has another one."""
+    body: str
+    headers: Mapping[str, str]
+    receive_count: int
+    """How often this message has been delivered, this time included (approximate)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """Approximate message counts."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+
+class Queue(Protocol):
+    """A queue with visibility time-outs and a dead-letter queue. All methods are safe to call from several threads."""
+
+    def send(self, messages: Sequence[Outgoing], *, deadline_s: float) -> SendResult:
+        """Send all, in concurrent batches within the limits above, and report each one's fate within `deadline_s`.
+
+        Never raises for a failed send: a batch that got no answer fails each of its messages as transient
+        (it may have been applied; the caller sends again and the worker's compare-and-set absorbs the copy).
+        """
+
+    def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
+        """Up to `most` (1–10) messages, waiting up to `wait_s` (0–20) for the first. Raises QueueUnavailable."""
+
+    def delete(self, receipts: Sequence[str]) -> frozenset[str]:
+        """Delete deliveries, in batches, retrying entries that failed for a passing reason. Returns those deleted.
+
+        A stale receipt (the message was delivered again since) may or may not count as deleted: callers must not care.
+        """
+
+    def extend(self, receipts: Sequence[str], *, visibility_s: float) -> frozenset[str]:
+        """Set the visibility time-out of deliveries to `visibility_s` from now, in batches; 0 returns them at once."""
+
+    def dead_letter(self, message: Received, *, reason: str) -> bool:
+        """Move one delivery to the dead-letter queue with `reason` as an attribute, then delete it.
+
+        Returns False when there is no dead-letter queue or it did not accept: the message then comes back after
+        its visibility time-out.
+        """
+
+    def depth(self) -> Depth:
+        """Approximate counts. Raises QueueUnavailable."""
+
+    def check(self) -> None:
+        """Return when the queue answers and may be used; raise QueueUnavailable saying why not."""

@@ -1,0 +1,60 @@
+"""Between the worker and the report engine. Rendering knows nothing of queues or tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.catalog.model import Format, ReportType
+from shared.errors import TodokeError
+
+
+class ReportError(TodokeError):
+    """An attempt could not make its report. `code` is stable and documented; the message is for the client."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.retryable = retryable
+        self.hint = hint
+
+
+class RenderCancelled(TodokeError):
+    """The caller asked to stop (cancel, lost lease or shutdown); nothing was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """All that one attempt needs."""
+
+    report: ReportType
+    parameters: Mapping[str, object]
+    """Validated parameters as stored on the job: JSON values, defaults filled in."""
+    formats: tuple[Format, ...]
+    source_dsn: str
+    """libpq connection string of the report's source. Secret."""
+    scratch: Path
+    """An empty folder of this attempt; the caller removes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """A finished file in the scratch folder, read back and measured."""
+
+    name: str
+    format: Format
+    path: Path
+    media_type: str
+    size_bytes: int
+    sha256: str
+    rows: int
+    """Data rows, header excluded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an attempt is."""
+
+    phase: str
+    rows: int
+    """Rows done in this phase."""
+    percent: float | None = None
