@@ -1,0 +1,25 @@
+"""How Alembic reaches the database: by the URL that `migrations.__init__` passes, one migrator at a time."""
+
+from alembic import context
+from sqlalchemy import text
+
+from shared.database import create_engine
+from shared.tables import metadata
+
+# Any constant will do; it only has to be the same in every migrator.
+_LOCK = 7_262_610_701
+
+
+def run() -> None:
+    """Migrate inside one transaction, holding a lock so that several migrators queue up instead of colliding."""
+    url = context.config.attributes["database_url"]
+    engine = create_engine(url, application_name="todoke-migrations")
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        context.configure(connection=connection, target_metadata=metadata, compare_server_default=False)
+        context.run_migrations()
+    engine.dispose()
+
+
+run()

@@ -1,0 +1,242 @@
+"""The first schema: jobs with their fence and history, the outbox, artifacts and keys.
+
+What the code relies on, the tables state: every CHECK below is a sentence of the protocol.
+"""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_JOBS = """
+CREATE TABLE jobs (
+    id                  uuid        PRIMARY KEY,
+    tenant              text        NOT NULL CHECK (tenant ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'),
+    report_type         text        NOT NULL,
+    report_version      text        NOT NULL,
+    parameters          jsonb       NOT NULL CHECK (jsonb_typeof(parameters) = 'object'),
+    formats             text[]      NOT NULL CHECK (cardinality(formats) > 0),
+    status              text        NOT NULL DEFAULT 'PENDING'
+                                    CHECK (status IN ('PENDING', 'PROCESSING', 'SUCCESS', 'FAILED', 'CANCELLED')),
+    verb                text        NOT NULL DEFAULT 'submit',
+    version             integer     NOT NULL DEFAULT 1 CHECK (version > 0),
+    attempt             smallint    NOT NULL DEFAULT 0,
+    max_attempts        smallint    NOT NULL CHECK (max_attempts > 0),
+    crashes             smallint    NOT NULL DEFAULT 0,
+    max_crashes         smallint    NOT NULL CHECK (max_crashes >= 0),
+    rings               smallint    NOT NULL DEFAULT 0,
+    lease_token         uuid,
+    lease_until         timestamptz,
+    worker              text,
+    progress            jsonb,
+    result              jsonb,
+    error               jsonb,
+    trace_context       text,
+    run_at              timestamptz NOT NULL,
+    next_ring_at        timestamptz NOT NULL,
+    deadline_at         timestamptz NOT NULL,
+    created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    started_at          timestamptz,
+    cancel_requested_at timestamptz,
+    finished_at         timestamptz,
+    CONSTRAINT jobs_a_lease_exactly_while_processing
+        CHECK ((status = 'PROCESSING') = (lease_until IS NOT NULL)),
+    CONSTRAINT jobs_a_token_with_every_lease
+        CHECK (lease_until IS NULL OR lease_token IS NOT NULL),
+    CONSTRAINT jobs_finished_exactly_when_final
+        CHECK ((status IN ('SUCCESS', 'FAILED', 'CANCELLED')) = (finished_at IS NOT NULL)),
+    CONSTRAINT jobs_a_result_exactly_on_success
+        CHECK ((status = 'SUCCESS') = (result IS NOT NULL)),
+    CONSTRAINT jobs_a_success_names_its_winner
+        CHECK (status <> 'SUCCESS' OR lease_token IS NOT NULL),
+    CONSTRAINT jobs_a_failure_has_a_reason
+        CHECK (status <> 'FAILED' OR error ->> 'code' IS NOT NULL),
+    CONSTRAINT jobs_cancelled_only_on_request
+        CHECK (status <> 'CANCELLED' OR cancel_requested_at IS NOT NULL),
+    CONSTRAINT jobs_attempt_budget
+        CHECK (attempt BETWEEN 0 AND max_attempts AND (status <> 'PENDING' OR attempt < max_attempts)),
+    CONSTRAINT jobs_crash_budget
+        CHECK (crashes BETWEEN 0 AND max_crashes + 1 AND (crashes <= max_crashes OR finished_at IS NOT NULL))
+) WITH (fillfactor = 70)
+-- fillfactor: start, renew and progress change no indexed column, so with room on the page they stay heap-only.
+"""
+
+_INDEXES = (
+    "CREATE INDEX jobs_by_tenant ON jobs (tenant, id)",
+    # Only birth and the final transition touch it. The sweeper walks it in slices.
+    "CREATE INDEX jobs_unfinished ON jobs (id) WHERE finished_at IS NULL",
+)
+
+_JOB_EVENTS = """
+CREATE TABLE job_events (
+    job_id      uuid        NOT NULL,
+    version     integer     NOT NULL,
+    from_status text,
+    to_status   text        NOT NULL,
+    verb        text        NOT NULL,
+    attempt     smallint    NOT NULL,
+    lease_token uuid,
+    worker      text,
+    reason      text,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (job_id, version)
+)
+"""
+
+# Statement-level, so that a batch of a thousand transitions costs one trigger call, and in the database,
+# so that no code path can forget it.
+_RECORD_BIRTH = """
+CREATE FUNCTION jobs_record_birth() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM born WHERE status <> 'PENDING' OR verb <> 'submit' OR version <> 1) THEN
+        RAISE EXCEPTION 'a job is born PENDING, by submit, with version 1' USING ERRCODE = 'check_violation';
+    END IF;
+    INSERT INTO job_events (job_id, version, to_status, verb, attempt)
+    SELECT id, version, status, verb, attempt FROM born;
+    RETURN NULL;
+END
+$$
+"""
+
+_RECORD_TRANSITION = """
+CREATE FUNCTION jobs_record_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    wrong text;
+BEGIN
+    SELECT format('job %s: %s -> %s by %s', o.id, o.status, n.status, n.verb) INTO wrong
+      FROM before o JOIN after n USING (id)
+     WHERE (o.status IS DISTINCT FROM n.status OR o.lease_token IS DISTINCT FROM n.lease_token)
+       AND (n.version <= o.version
+            OR (n.verb = 'start') <> (n.lease_token IS DISTINCT FROM o.lease_token AND n.lease_token IS NOT NULL)
+            OR (o.status, n.status, n.verb) NOT IN (
+                ('PENDING',    'PROCESSING', 'start'),
+                ('PROCESSING', 'PROCESSING', 'start'),
+                ('PROCESSING', 'SUCCESS',    'succeed'),
+                ('PROCESSING', 'PENDING',    'retry'),
+                ('PROCESSING', 'FAILED',     'fail'),
+                ('PROCESSING', 'PENDING',    'give_back'),
+                ('PROCESSING', 'CANCELLED',  'cancel'),
+                ('PENDING',    'CANCELLED',  'cancel'),
+                ('PROCESSING', 'PENDING',    'expire'),
+                ('PROCESSING', 'FAILED',     'expire'),
+                ('PROCESSING', 'CANCELLED',  'expire'),
+                ('PENDING',    'FAILED',     'expire')))
+        OR o.finished_at IS NOT NULL
+       AND (o.result, o.error, o.lease_token, o.finished_at)
+           IS DISTINCT FROM (n.result, n.error, n.lease_token, n.finished_at)
+     LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'illegal transition: %', wrong USING ERRCODE = 'check_violation';
+    END IF;
+    INSERT INTO job_events (job_id, version, from_status, to_status, verb, attempt, lease_token, worker, reason)
+    SELECT n.id, n.version, o.status, n.status, n.verb, n.attempt,
+           -- the holder that ended, not the NULL it leaves behind
+           coalesce(n.lease_token, o.lease_token), coalesce(n.worker, o.worker),
+           CASE WHEN n.verb IN ('retry', 'fail', 'expire') THEN n.error ->> 'code' END
+      FROM before o JOIN after n USING (id)
+     WHERE o.status IS DISTINCT FROM n.status OR o.lease_token IS DISTINCT FROM n.lease_token;
+    RETURN NULL;
+END
+$$
+"""
+
+_TRIGGERS = (
+    """
+    CREATE TRIGGER jobs_record_birth AFTER INSERT ON jobs
+    REFERENCING NEW TABLE AS born FOR EACH STATEMENT EXECUTE FUNCTION jobs_record_birth()
+    """,
+    """
+    CREATE TRIGGER jobs_record_transition AFTER UPDATE ON jobs
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION jobs_record_transition()
+    """,
+)
+
+# Insert-only, one index. xid is assigned before id is drawn, because defaults are evaluated in column
+# order: whoever holds an id already has an older xid, and the relay's floor stands on that.
+_OUTBOX = """
+CREATE TABLE outbox (
+    xid        xid8        NOT NULL DEFAULT pg_current_xact_id(),
+    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic      text        NOT NULL,
+    group_key  text        NOT NULL,
+    payload    text        NOT NULL,
+    headers    text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (
+    -- Rows live for milliseconds: vacuum by count, never by share, and never lock the table to shorten the file.
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+    autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 1000000,
+    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
+)
+"""
+
+_OUTBOX_RETRY = """
+CREATE TABLE outbox_retry (
+    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic      text        NOT NULL,
+    group_key  text        NOT NULL,
+    payload    text        NOT NULL,
+    headers    text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    due_at     timestamptz NOT NULL,
+    attempts   integer     NOT NULL DEFAULT 0,
+    last_error text,
+    parked_at  timestamptz
+)
+"""
+
+_OUTBOX_RETRY_DUE = "CREATE INDEX outbox_retry_due ON outbox_retry (due_at) WHERE parked_at IS NULL"
+
+_ARTIFACTS = """
+CREATE TABLE artifacts (
+    job_id      uuid        NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    name        text        NOT NULL,
+    lease_token uuid        NOT NULL,
+    format      text        NOT NULL,
+    media_type  text        NOT NULL,
+    size_bytes  bigint      NOT NULL CHECK (size_bytes >= 0),
+    sha256      text        NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    rows        bigint      NOT NULL CHECK (rows >= 0),
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (job_id, name)
+)
+"""
+
+_IDEMPOTENCY_KEYS = """
+CREATE TABLE idempotency_keys (
+    tenant      text        NOT NULL,
+    key         text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    fingerprint text        NOT NULL,
+    job_id      uuid        NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (tenant, key)
+)
+"""
+
+_API_KEYS = """
+CREATE TABLE api_keys (
+    key_sha256 bytea       PRIMARY KEY CHECK (octet_length(key_sha256) = 32),
+    tenant     text        NOT NULL CHECK (tenant ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'),
+    name       text        NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    revoked_at timestamptz
+)
+"""
+
+
+def upgrade() -> None:
+    """Build everything."""
+    for statement in (
+        _JOBS, *_INDEXES, _JOB_EVENTS, _RECORD_BIRTH, _RECORD_TRANSITION, *_TRIGGERS,
+        _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS, _API_KEYS,
+    ):  # fmt: skip
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    """Remove everything, data included."""
+    op.execute("DROP TABLE api_keys, idempotency_keys, artifacts, outbox_retry, outbox, job_events, jobs")
+    op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition")

@@ -1,0 +1,116 @@
+"""The door to PostgreSQL: how connections are made, named, bounded and measured."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from shared.errors import TodokeError
+
+CONNECT_TIMEOUT_S = 5
+"""A host that does not answer within this is away."""
+
+_SESSION_BOUNDS = {
+    # A frozen process must not hold row locks for ever: SKIP LOCKED would pass its rows by.
+    "idle_in_transaction_session_timeout": "30s",
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "timezone": "UTC",
+}
+_KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+
+class DatabaseUnavailable(TodokeError):
+    """PostgreSQL did not answer. Nothing is known to be written; try again later."""
+
+
+def create_engine(database_url: str, *, application_name: str, pool_size: int = 5) -> Engine:
+    """An engine whose every connection is named, bounded in time, and fails fast when the host is away.
+
+    `database_url` may begin with postgresql:// or postgres://; other libpq parameters in it are kept.
+    """
+    url = make_url(re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", database_url))
+    options = " ".join(f"-c {name}={value}" for name, value in _SESSION_BOUNDS.items())
+    connect_args: dict[str, Any] = {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "options": options,
+        **_KEEPALIVE,
+    }
+    return sa.create_engine(
+        url,
+        connect_args={k: v for k, v in connect_args.items() if k not in url.query},
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_recycle=1800,
+        hide_parameters=True,  # parameters may be secrets; errors and logs never show them
+    )
+
+
+def autocommit(engine: Engine) -> Engine:
+    """The same pool, where every statement is its own transaction: one round trip, nothing left open behind it.
+
+    All of Todoke's transitions are single statements, so only the relay needs more.
+    """
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+_NAME = re.compile(r"^\s*/\* ([a-z_.]+) \*/")
+
+
+def statement_name(sql: str) -> str:
+    """The name a statement of ours begins with, such as `jobs.succeed`; `other` for anything else."""
+    match = _NAME.match(sql)
+    return match.group(1) if match else "other"
+
+
+def measure_statements(engine: Engine, observe: Callable[[str, float], None]) -> None:
+    """Call `observe(statement name, seconds)` after every statement."""
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _start(conn: Connection, *_: Any) -> None:
+        conn.info["statement_started"] = time.perf_counter()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def _stop(conn: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        observe(statement_name(statement), time.perf_counter() - conn.info["statement_started"])
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """True when trying again later may help: connection lost, shutdown, out of connections, time-out, deadlock."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return error.connection_invalidated or isinstance(error, OperationalError)
+    # 08 connection, 53 resources, 40 rollback, 58 system, 57P shutdown, 57014 cancelled by time-out, 55P03 lock,
+    # 25006 read-only standby, 25P03 idle in transaction (PostgreSQL 18, appendix A, read 2026-11-23)
+    return state[:2] in {"08", "53", "40", "58"} or state[:3] == "57P" or state in {"57014", "55P03", "25006", "25P03"}
+
+
+def check(engine: Engine) -> None:
+    """Return when the database answers and has been migrated; raise DatabaseUnavailable saying what is missing."""
+    try:
+        with autocommit(engine).connect() as conn:
+            ready = conn.execute(
+                sa.text("/* database.check */ SELECT to_regclass('api_keys') IS NOT NULL")
+            ).scalar_one()
+    except (DBAPIError, sa.exc.TimeoutError) as error:
+        first_line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {first_line}") from None
+    if not ready:
+        raise DatabaseUnavailable("the schema is missing: run `python -m migrations upgrade`")

@@ -1,0 +1,54 @@
+"""A client's wish to stop a job."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+
+class CancelOutcome(StrEnum):
+    """What a request to cancel found."""
+
+    CANCELLED = "cancelled"
+    """The job was waiting, or had been cancelled before: it is CANCELLED."""
+    REQUESTED = "requested"
+    """A worker holds it and will learn of the wish on its heartbeat; completion may still win."""
+    TOO_LATE = "too_late"
+    """It had ended in SUCCESS or FAILED."""
+    UNKNOWN = "unknown"
+    """This tenant has no such job."""
+
+
+# The outer SELECT sees the row as it was before: that is what tells the outcomes apart. When a
+# concurrent transition changes the row in between, the UPDATE decides again on the new version (READ COMMITTED).
+_CANCEL = text("""
+    /* jobs.cancel */
+    WITH asked AS (
+        UPDATE jobs
+           SET status = CASE status WHEN 'PENDING' THEN 'CANCELLED' ELSE status END,
+               verb = CASE status WHEN 'PENDING' THEN 'cancel' ELSE verb END,
+               finished_at = CASE status WHEN 'PENDING' THEN clock_timestamp() END,
+               cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+               version = version + 1, updated_at = clock_timestamp()
+         WHERE id = :id AND tenant = :tenant AND finished_at IS NULL
+        RETURNING status
+    )
+    SELECT (SELECT status FROM asked) AS status_now,
+           (SELECT status FROM jobs WHERE id = :id AND tenant = :tenant) AS status_before
+""")
+
+
+def cancel(conn: Connection, job_id: UUID, *, tenant: str) -> CancelOutcome:
+    """End a waiting job now, or ask the holder of a running one to stop. Asking twice is harmless."""
+    row = conn.execute(_CANCEL, {"id": job_id, "tenant": tenant}).one()
+    if row.status_now is not None:
+        return CancelOutcome.CANCELLED if row.status_now == "CANCELLED" else CancelOutcome.REQUESTED
+    if row.status_before is None:
+        return CancelOutcome.UNKNOWN
+    if row.status_before == "CANCELLED":
+        return CancelOutcome.CANCELLED
+    # It ended while this statement waited for the row: what it ended in decides, so ask once more.
+    if row.status_before in {"PENDING", "PROCESSING"}:
+        return cancel(conn, job_id, tenant=tenant)
+    return CancelOutcome.TOO_LATE

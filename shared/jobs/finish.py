@@ -1,0 +1,204 @@
+"""End attempts. Every statement is a compare-and-set on the lease token: who lost the lease changes nothing."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.engine import Connection
+
+from shared.jobs.lease import Lease
+from shared.jobs.transitions import JobStatus
+
+Outcomes = Mapping[UUID, JobStatus]
+"""Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A stored, verified file that `succeed` makes visible."""
+
+    name: str
+    format: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """An attempt that made its report."""
+
+    lease: Lease
+    artifacts: Sequence[Artifact]
+    seconds: float
+    """How long the attempt worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that did not."""
+
+    lease: Lease
+    code: str
+    message: str
+    retryable: bool
+    delay_s: float
+    """Wait this long before the next attempt, if there is one."""
+    hint: str = ""
+
+
+_SUCCEED = text("""
+    /* jobs.succeed */
+    WITH done AS (
+        UPDATE jobs
+           SET status = 'SUCCESS', verb = 'succeed', version = version + 1, result = own.result, error = NULL,
+               progress = NULL, lease_until = NULL, finished_at = clock_timestamp(), updated_at = clock_timestamp()
+          FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own(id uuid, token uuid, result jsonb, artifacts jsonb)
+         WHERE jobs.id = own.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token
+        RETURNING jobs.id, jobs.lease_token, jobs.status, own.artifacts
+    ), published AS (
+        INSERT INTO artifacts (job_id, lease_token, name, format, media_type, size_bytes, sha256, rows)
+        SELECT done.id, done.lease_token, a.*
+          FROM done, jsonb_to_recordset(done.artifacts)
+               AS a(name text, format text, media_type text, size_bytes bigint, sha256 text, rows bigint)
+    )
+    SELECT lease_token, status FROM done
+""")
+
+# A client's wish to cancel outranks another try, but not a failure that is final anyway.
+# `due_at` is what the relay waits for, and equals `run_at`, before which no `start` takes the job.
+_FAIL = text("""
+    /* jobs.fail */
+    WITH verdict AS MATERIALIZED (
+        SELECT own.*,
+               CASE WHEN own.retryable AND j.cancel_requested_at IS NOT NULL THEN 'cancel'
+                    WHEN own.retryable AND j.attempt < j.max_attempts
+                         AND j.deadline_at > clock_timestamp() + make_interval(secs => own.delay_s) THEN 'retry'
+                    ELSE 'fail' END AS verb,
+               clock_timestamp() + make_interval(secs => own.delay_s) AS due_at
+          FROM jsonb_to_recordset(CAST(:outcomes AS jsonb))
+               AS own(id uuid, token uuid, error jsonb, retryable boolean, delay_s float8)
+          JOIN jobs j ON j.id = own.id AND j.status = 'PROCESSING' AND j.lease_token = own.token
+           FOR UPDATE OF j
+    ), ended AS (
+        UPDATE jobs
+           SET status = CASE v.verb WHEN 'cancel' THEN 'CANCELLED' WHEN 'retry' THEN 'PENDING' ELSE 'FAILED' END,
+               verb = v.verb, version = version + 1, error = v.error, progress = NULL, lease_until = NULL,
+               lease_token = CASE v.verb WHEN 'retry' THEN NULL ELSE lease_token END,
+               worker = CASE v.verb WHEN 'retry' THEN NULL ELSE worker END,
+               run_at = CASE v.verb WHEN 'retry' THEN v.due_at ELSE run_at END,
+               next_ring_at = CASE v.verb WHEN 'retry' THEN v.due_at + make_interval(secs => :ring_after_s)
+                                          ELSE next_ring_at END,
+               rings = 0,
+               finished_at = CASE v.verb WHEN 'retry' THEN NULL ELSE clock_timestamp() END,
+               updated_at = clock_timestamp()
+          FROM verdict v
+         WHERE jobs.id = v.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = v.token
+        RETURNING v.token, jobs.id, jobs.status, jobs.tenant, jobs.trace_context, v.due_at
+    ), rung AS (
+        INSERT INTO outbox_retry (topic, group_key, payload, headers, due_at)
+        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context, due_at
+          FROM ended WHERE status = 'PENDING'
+    )
+    SELECT token AS lease_token, status FROM ended
+""")
+
+_CANCEL_HELD = text("""
+    /* jobs.cancel_held */
+    UPDATE jobs
+       SET status = 'CANCELLED', verb = 'cancel', version = version + 1, progress = NULL, lease_until = NULL,
+           finished_at = clock_timestamp(), updated_at = clock_timestamp()
+      FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own(id uuid, token uuid)
+     WHERE jobs.id = own.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token
+       AND jobs.cancel_requested_at IS NOT NULL
+    RETURNING jobs.lease_token, jobs.status
+""")
+
+_GIVE_BACK = text("""
+    /* jobs.give_back */
+    WITH given AS (
+        UPDATE jobs
+           SET status = CASE WHEN cancel_requested_at IS NULL THEN 'PENDING' ELSE 'CANCELLED' END,
+               verb = CASE WHEN cancel_requested_at IS NULL THEN 'give_back' ELSE 'cancel' END,
+               version = version + 1, attempt = attempt - 1, progress = NULL,
+               lease_token = NULL, lease_until = NULL, worker = NULL, rings = 0,
+               run_at = clock_timestamp(), next_ring_at = clock_timestamp() + make_interval(secs => :ring_after_s),
+               finished_at = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE clock_timestamp() END,
+               updated_at = clock_timestamp()
+          FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own(id uuid, token uuid)
+         WHERE jobs.id = own.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token
+        RETURNING own.token, jobs.id, jobs.status, jobs.tenant, jobs.trace_context
+    ), rung AS (
+        INSERT INTO outbox (topic, group_key, payload, headers)
+        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM given WHERE status = 'PENDING'
+    )
+    SELECT token AS lease_token, status FROM given
+""")
+
+
+def succeed(conn: Connection, successes: Sequence[Success]) -> Outcomes:
+    """Publish each attempt's artifacts and end its job, if its lease is still the current one."""
+    return _end(conn, _SUCCEED, [_success_row(s) for s in successes])
+
+
+def fail(conn: Connection, failures: Sequence[Failure], *, ring_after_s: float = 30) -> Outcomes:
+    """End each attempt in FAILED, or back in PENDING with a doorbell due in `delay_s` while budget and deadline allow.
+
+    A retryable failure of a job that the client wants cancelled ends CANCELLED.
+    """
+    return _end(conn, _FAIL, [_failure_row(f) for f in failures], ring_after_s=ring_after_s)
+
+
+def cancel_held(conn: Connection, leases: Sequence[Lease]) -> Outcomes:
+    """Carry out cancellations that the heartbeat learned of."""
+    return _end(conn, _CANCEL_HELD, [_lease_row(lease) for lease in leases])
+
+
+def give_back(conn: Connection, leases: Sequence[Lease], *, ring_after_s: float = 30) -> Outcomes:
+    """Return unfinished jobs to PENDING with a new doorbell; the attempt is not charged (graceful shutdown)."""
+    return _end(conn, _GIVE_BACK, [_lease_row(lease) for lease in leases], ring_after_s=ring_after_s)
+
+
+def _end(conn: Connection, statement: TextClause, rows: Sequence[Mapping[str, object]], **more: object) -> Outcomes:
+    ended = conn.execute(statement, {"outcomes": json.dumps(rows), **more})
+    return {row.lease_token: JobStatus(row.status) for row in ended}
+
+
+def _lease_row(lease: Lease) -> dict[str, Any]:
+    return {"id": str(lease.job_id), "token": str(lease.token)}
+
+
+def _success_row(success: Success) -> dict[str, Any]:
+    files = [
+        {
+            "name": a.name,
+            "format": a.format,
+            "media_type": a.media_type,
+            "size_bytes": a.size_bytes,
+            "sha256": a.sha256,
+            "rows": a.rows,
+        }
+        for a in success.artifacts
+    ]
+    result = {"seconds": round(success.seconds, 3), "files": len(files)}
+    return {**_lease_row(success.lease), "result": result, "artifacts": files}
+
+
+def _failure_row(failure: Failure) -> dict[str, Any]:
+    error = {
+        "code": failure.code,
+        # PostgreSQL's jsonb refuses U+0000 and lone surrogates, and a message may quote hostile data.
+        "message": failure.message.replace("\0", "?").encode("utf-8", "replace").decode(),
+        "retryable": failure.retryable,
+        "hint": failure.hint,
+    }
+    return {
+        **_lease_row(failure.lease),
+        "error": error,
+        "retryable": failure.retryable,
+        "delay_s": failure.delay_s,
+    }

@@ -1,0 +1,176 @@
+"""Take jobs and keep them: `start` and `renew`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared.jobs.transitions import FINAL, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to finish one attempt, while `token` is the job's current one."""
+
+    job_id: UUID
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StartedJob:
+    """A job that is now ours to work on."""
+
+    lease: Lease
+    tenant: str
+    report_type: str
+    report_version: str
+    parameters: Mapping[str, Any]
+    formats: Sequence[str]
+    attempt: int
+    """1 for the first try."""
+    max_attempts: int
+    seconds_left: float
+    """Until the job's deadline."""
+    seconds_waited: float
+    """Since it could first have been started."""
+    trace_context: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartResult:
+    """What became of each id of one `start`. Every id stands in exactly one place."""
+
+    started: Sequence[StartedJob]
+    final: frozenset[UUID]
+    """Ended already: a late copy of the doorbell."""
+    busy: frozenset[UUID]
+    """Another worker's lease is alive, or its crash budget is spent and the sweeper will end it."""
+    not_due: frozenset[UUID]
+    """Waiting for its next try, whose own doorbell will ring."""
+    contended: frozenset[UUID]
+    """Locked by another transaction at this moment: look again shortly."""
+    unknown: frozenset[UUID]
+    """No such job."""
+
+
+# SKIP LOCKED: two workers with overlapping batches must not wait for each other in a circle.
+# The join with `jobs` outside shows each row as it was before this statement.
+_START = text("""
+    /* jobs.start */
+    WITH free AS MATERIALIZED (
+        SELECT id FROM jobs
+         WHERE id = ANY (CAST(:ids AS uuid[]))
+           AND (status = 'PENDING' AND run_at <= clock_timestamp()
+                OR status = 'PROCESSING' AND lease_until < clock_timestamp() AND crashes < max_crashes
+                   AND cancel_requested_at IS NULL)
+           AND deadline_at > clock_timestamp()
+           FOR UPDATE SKIP LOCKED
+    ), started AS (
+        UPDATE jobs
+           SET status = 'PROCESSING', verb = 'start', version = version + 1,
+               attempt = attempt + (status = 'PENDING')::int::smallint,
+               crashes = crashes + (status = 'PROCESSING')::int::smallint,
+               lease_token = gen_random_uuid(),
+               lease_until = clock_timestamp() + make_interval(secs => :lease_s),
+               worker = :worker, progress = NULL,
+               started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp()
+         WHERE id = ANY (ARRAY(SELECT id FROM free))
+        RETURNING id, lease_token, tenant, report_type, report_version, parameters, formats, attempt, max_attempts,
+                  trace_context,
+                  extract(epoch FROM deadline_at - clock_timestamp())::float8 AS seconds_left,
+                  extract(epoch FROM clock_timestamp() - run_at)::float8 AS seconds_waited
+    )
+    SELECT asked.id AS asked_id, known.status AS status_before,
+           known.run_at <= clock_timestamp() AND known.deadline_at > clock_timestamp() AS due, started.*
+      FROM unnest(CAST(:ids AS uuid[])) AS asked(id)
+      LEFT JOIN started ON started.id = asked.id
+      LEFT JOIN jobs AS known ON known.id = asked.id
+""")
+
+
+def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float) -> StartResult:
+    """Take every job of `ids` that is waiting and due, or whose holder's lease has run out, each under a fresh token.
+
+    One statement for the whole batch. A job that is not taken is an answer, told apart in the result.
+    """
+    rows = conn.execute(_START, {"ids": list(set(ids)), "worker": worker, "lease_s": lease_s}).all()
+    places: dict[str, set[UUID]] = {name: set() for name in ("final", "busy", "not_due", "contended", "unknown")}
+    started = []
+    for row in rows:
+        if row.lease_token is not None:
+            started.append(_started(row))
+        else:
+            places[_place(row.status_before, row.due)].add(row.asked_id)
+    return StartResult(started=started, **{name: frozenset(found) for name, found in places.items()})
+
+
+def _started(row: Any) -> StartedJob:
+    return StartedJob(
+        lease=Lease(row.id, row.lease_token),
+        tenant=row.tenant,
+        report_type=row.report_type,
+        report_version=row.report_version,
+        parameters=row.parameters,
+        formats=row.formats,
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        seconds_left=row.seconds_left,
+        seconds_waited=row.seconds_waited,
+        trace_context=row.trace_context,
+    )
+
+
+def _place(status_before: str | None, due: bool | None) -> str:
+    if status_before is None:
+        return "unknown"
+    if status_before in FINAL:
+        return "final"
+    if status_before == JobStatus.PROCESSING:
+        return "busy"
+    return "contended" if due else "not_due"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One lease to renew, with the progress to show, if it changed."""
+
+    lease: Lease
+    progress: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What the heartbeat learned. A lease in neither set is simply renewed."""
+
+    lost: frozenset[Lease]
+    """Somebody else owns these now, or they ended: stop working on them."""
+    cancel_requested: frozenset[Lease]
+    """Still ours, and the client wants them stopped."""
+
+
+_RENEW = text("""
+    /* jobs.renew */
+    UPDATE jobs
+       SET lease_until = clock_timestamp() + make_interval(secs => :lease_s),
+           progress = coalesce(beat.progress, jobs.progress),
+           version = version + (beat.progress IS NOT NULL)::int,
+           updated_at = clock_timestamp()
+      FROM jsonb_to_recordset(CAST(:beats AS jsonb)) AS beat(id uuid, token uuid, progress jsonb)
+     WHERE jobs.id = beat.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = beat.token
+    RETURNING jobs.id, jobs.lease_token, jobs.cancel_requested_at IS NOT NULL AS cancel_requested
+""")
+
+
+def renew(conn: Connection, beats: Sequence[Beat], *, lease_s: float) -> Renewal:
+    """Extend all leases to `lease_s` seconds from now, in one statement; learn which are lost or to be cancelled."""
+    rows = [{"id": str(b.lease.job_id), "token": str(b.lease.token), "progress": b.progress} for b in beats]
+    held = conn.execute(_RENEW, {"beats": json.dumps(rows), "lease_s": lease_s}).all()
+    kept = {Lease(row.id, row.lease_token) for row in held}
+    return Renewal(
+        lost=frozenset(b.lease for b in beats) - kept,
+        cancel_requested=frozenset(Lease(row.id, row.lease_token) for row in held if row.cancel_requested),
+    )

@@ -1,0 +1,148 @@
+"""Accept jobs: the row, its idempotency key and its outbox row in one statement, so in one commit."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared.errors import TodokeError
+
+DOORBELL_TOPIC = "jobs"
+"""The outbox topic of messages that tell a worker which job to look at."""
+
+
+class IdempotencyKeyReused(TodokeError):
+    """The same Idempotency-Key came before with another request body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A validated request, ready to become a job. The caller chooses the id, so that sending it twice is safe."""
+
+    id: UUID
+    tenant: str
+    report_type: str
+    report_version: str
+    parameters: Mapping[str, object]
+    formats: Sequence[str]
+    max_attempts: int
+    max_crashes: int
+    deadline_s: float
+    """Seconds after which the job fails if nothing else has ended it."""
+    idempotency_key: str | None = None
+    trace_context: str | None = None
+    fingerprint: str = field(init=False)
+    """SHA-256 over what the client asked for; tells a repeated request from a different one with the same key."""
+
+    def __post_init__(self) -> None:
+        asked = json.dumps([self.report_type, self.parameters, list(self.formats)], sort_keys=True)
+        object.__setattr__(self, "fingerprint", hashlib.sha256(asked.encode()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to one submission. `created` is False when an earlier request with this key made the job."""
+
+    job_id: UUID
+    created: bool
+
+
+# Idempotency keys are inserted in one order everywhere, so that two batches can wait for each other's
+# keys but never in a circle. ON CONFLICT waits for a concurrent holder of the key to commit or roll back.
+_SUBMIT = text("""
+    /* jobs.submit */
+    WITH request AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:requests AS jsonb)) AS r(
+            id uuid, tenant text, report_type text, report_version text, parameters jsonb, formats text[],
+            max_attempts smallint, max_crashes smallint, deadline_s float8,
+            idempotency_key text, fingerprint text, trace_context text)
+    ), claimed AS (
+        INSERT INTO idempotency_keys (tenant, key, fingerprint, job_id)
+        SELECT tenant, idempotency_key, fingerprint, id
+          FROM request WHERE idempotency_key IS NOT NULL
+         ORDER BY tenant, idempotency_key, id
+            ON CONFLICT (tenant, key) DO NOTHING
+        RETURNING job_id
+    ), born AS (
+        INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
+                          trace_context, run_at, next_ring_at, deadline_at)
+        SELECT id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
+               trace_context, now(), now() + make_interval(secs => :ring_after_s),
+               now() + make_interval(secs => deadline_s)
+          FROM request
+         WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM claimed)
+            ON CONFLICT (id) DO NOTHING
+        RETURNING id, tenant, trace_context
+    ), rung AS (
+        INSERT INTO outbox (topic, group_key, payload, headers)
+        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM born
+    )
+    SELECT id FROM born
+""")
+
+_REPLAY = text("""
+    /* jobs.replay */
+    SELECT tenant, key, fingerprint, job_id
+      FROM idempotency_keys
+     WHERE (tenant, key) IN (SELECT * FROM unnest(CAST(:tenants AS text[]), CAST(:keys AS text[])))
+""")
+
+
+def submit(
+    conn: Connection, submissions: Sequence[Submission], *, ring_after_s: float = 30
+) -> list[Accepted | IdempotencyKeyReused]:
+    """Make every submission durable, in one statement, and answer each from its own row, in order.
+
+    `conn` is in autocommit mode: when this returns, what it accepted is committed. Submitting the same
+    ids again (after a lost reply) changes nothing and answers the same. A second statement runs only if
+    an Idempotency-Key was met again.
+    """
+    requests = json.dumps([_row(s) for s in submissions])
+    born = {row.id for row in conn.execute(_SUBMIT, {"requests": requests, "ring_after_s": ring_after_s})}
+    met_again = [s for s in submissions if s.id not in born and s.idempotency_key is not None]
+    holders = _holders(conn, met_again) if met_again else {}
+    return [_answer(s, s.id in born, holders) for s in submissions]
+
+
+def _row(submission: Submission) -> dict[str, object]:
+    return {
+        "id": str(submission.id),
+        "tenant": submission.tenant,
+        "report_type": submission.report_type,
+        "report_version": submission.report_version,
+        "parameters": dict(submission.parameters),
+        "formats": list(submission.formats),
+        "max_attempts": submission.max_attempts,
+        "max_crashes": submission.max_crashes,
+        "deadline_s": submission.deadline_s,
+        "idempotency_key": submission.idempotency_key,
+        "fingerprint": submission.fingerprint,
+        "trace_context": submission.trace_context,
+    }
+
+
+_Holders = dict[tuple[str, str], tuple[str, UUID]]
+
+
+def _holders(conn: Connection, submissions: Sequence[Submission]) -> _Holders:
+    found = conn.execute(
+        _REPLAY,
+        {"tenants": [s.tenant for s in submissions], "keys": [s.idempotency_key for s in submissions]},
+    )
+    return {(row.tenant, row.key): (row.fingerprint, row.job_id) for row in found}
+
+
+def _answer(submission: Submission, born: bool, holders: _Holders) -> Accepted | IdempotencyKeyReused:
+    if born or submission.idempotency_key is None:
+        # Not born and without a key: the id was there already, so this is our own request sent twice.
+        return Accepted(submission.id, created=True)
+    fingerprint, job_id = holders[submission.tenant, submission.idempotency_key]
+    if fingerprint != submission.fingerprint:
+        return IdempotencyKeyReused(
+            f"Idempotency-Key {submission.idempotency_key!r} was used before for a different request"
+        )
+    return Accepted(job_id, created=job_id == submission.id)

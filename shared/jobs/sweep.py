@@ -1,0 +1,163 @@
+"""Find silent jobs: leases that ran out, deadlines that passed, doorbells that were lost.
+
+Any number of sweepers may run beside each other: SKIP LOCKED gives each its own rows, and every
+statement is one transaction. The unfinished jobs are walked in slices, so that a pass costs the same
+whatever the backlog.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared.jobs.transitions import JobStatus
+
+START = UUID(int=0)
+"""Where a walk over the unfinished jobs begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One slice of a walk."""
+
+    swept: Mapping[UUID, JobStatus]
+    """Jobs that were changed, and the status each has now."""
+    next_after: UUID
+    """Where the next slice begins; START after the last one."""
+
+
+_EXPIRE_ERRORS = {
+    "deadline_exceeded": json.dumps(
+        {
+            "code": "deadline_exceeded",
+            "message": "The job did not end before its deadline.",
+            "retryable": True,
+            "hint": "Submit it again; if it happens often, look at the backlog.",
+        }
+    ),
+    "worker_lost": json.dumps(
+        {
+            "code": "worker_lost",
+            "message": "Workers died or froze while working on this job, more often than allowed.",
+            "retryable": False,
+            "hint": "Look at the workers' logs and memory before submitting it again.",
+        }
+    ),
+    "lease_expired": json.dumps(
+        {
+            "code": "lease_expired",
+            "message": "The worker that held the job died or froze.",
+            "retryable": True,
+            "hint": "",
+        }
+    ),
+}
+
+# Expired leases: back to PENDING with a doorbell, or an end when the client asked for one or the crash
+# budget is spent. A job past its deadline ends, so that accepted => final is bounded.
+_EXPIRE = text("""
+    /* jobs.expire */
+    WITH slice AS MATERIALIZED (
+        SELECT id, status, lease_until, deadline_at FROM jobs
+         WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice
+    ), silent AS MATERIALIZED (
+        SELECT id,
+               CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+                    WHEN deadline_at < clock_timestamp() OR crashes >= max_crashes THEN 'FAILED'
+                    ELSE 'PENDING' END AS status,
+               CASE WHEN deadline_at < clock_timestamp() THEN CAST(:deadline_exceeded AS jsonb)
+                    WHEN crashes >= max_crashes THEN CAST(:worker_lost AS jsonb)
+                    ELSE CAST(:lease_expired AS jsonb) END AS error
+          FROM jobs
+         WHERE id = ANY (ARRAY(SELECT id FROM slice
+                                WHERE status = 'PROCESSING' AND lease_until < clock_timestamp()
+                                   OR status = 'PENDING' AND deadline_at < clock_timestamp()))
+           AND (status = 'PROCESSING' AND lease_until < clock_timestamp()
+                OR status = 'PENDING' AND deadline_at < clock_timestamp())
+         ORDER BY id FOR UPDATE SKIP LOCKED
+    ), swept AS (
+        UPDATE jobs
+           SET status = v.status, verb = 'expire', version = version + 1, error = v.error, progress = NULL,
+               -- a lost worker is not a failed attempt: it is counted apart
+               attempt = attempt - (jobs.status = 'PROCESSING' AND v.status = 'PENDING')::int::smallint,
+               crashes = crashes + (jobs.status = 'PROCESSING')::int::smallint,
+               lease_token = CASE v.status WHEN 'PENDING' THEN NULL ELSE lease_token END,
+               worker = CASE v.status WHEN 'PENDING' THEN NULL ELSE worker END,
+               lease_until = NULL, rings = 0, run_at = clock_timestamp(),
+               next_ring_at = clock_timestamp() + make_interval(secs => :ring_after_s),
+               finished_at = CASE v.status WHEN 'PENDING' THEN NULL ELSE clock_timestamp() END,
+               updated_at = clock_timestamp()
+          FROM silent v
+         WHERE jobs.id = v.id
+        RETURNING jobs.id, jobs.status, jobs.tenant, jobs.trace_context
+    ), rung AS (
+        INSERT INTO outbox (topic, group_key, payload, headers)
+        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM swept WHERE status = 'PENDING'
+    )
+    SELECT swept.id, swept.status, ends.upto, ends.seen
+      FROM (SELECT (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
+                   (SELECT count(*) FROM slice) AS seen) AS ends
+      LEFT JOIN swept ON true
+""")
+
+_RING = text("""
+    /* jobs.ring */
+    WITH slice AS MATERIALIZED (
+        SELECT id, status, next_ring_at FROM jobs
+         WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice
+    ), quiet AS MATERIALIZED (
+        SELECT id FROM jobs
+         WHERE id = ANY (ARRAY(SELECT id FROM slice WHERE status = 'PENDING' AND next_ring_at < clock_timestamp()))
+           AND status = 'PENDING' AND next_ring_at < clock_timestamp()
+         ORDER BY id FOR UPDATE SKIP LOCKED
+    ), rung AS (
+        UPDATE jobs
+           SET rings = least(rings + 1, 20),
+               next_ring_at = clock_timestamp() + make_interval(secs => least(:ring_after_s * 2 ^ rings, :ring_cap_s))
+         WHERE id = ANY (ARRAY(SELECT id FROM quiet))
+        RETURNING id, status, tenant, trace_context
+    ), sent AS (
+        INSERT INTO outbox (topic, group_key, payload, headers)
+        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM rung
+    )
+    SELECT rung.id, rung.status, ends.upto, ends.seen
+      FROM (SELECT (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
+                   (SELECT count(*) FROM slice) AS seen) AS ends
+      LEFT JOIN rung ON true
+""")
+
+
+def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = 30) -> Sweep:
+    """Look at the next `slice_size` unfinished jobs and free or end those whose lease or deadline has passed."""
+    rows = conn.execute(_EXPIRE, {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS})
+    return _sweep(rows.all(), slice_size)
+
+
+def ring(
+    conn: Connection,
+    *,
+    after: UUID = START,
+    slice_size: int = 10_000,
+    ring_after_s: float = 30,
+    ring_cap_s: float = 3600,
+) -> Sweep:
+    """Ring again for waiting jobs whose doorbell is overdue, each time twice as late as the last, up to `ring_cap_s`.
+
+    Only to be called while the queue looks empty: in a deep backlog every job is late and none is lost.
+    """
+    rows = conn.execute(
+        _RING, {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, "ring_cap_s": ring_cap_s}
+    )
+    return _sweep(rows.all(), slice_size)
+
+
+def _sweep(rows: Sequence[Any], slice_size: int) -> Sweep:
+    ends = rows[0]
+    return Sweep(
+        swept={row.id: JobStatus(row.status) for row in rows if row.id is not None},
+        next_after=ends.upto if ends.seen == slice_size else START,
+    )

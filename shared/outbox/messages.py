@@ -1,0 +1,132 @@
+"""Take messages that must leave, and keep those that could not."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message whose transaction committed."""
+
+    id: int
+    """Unique within its table: rows of `outbox_retry` count on their own."""
+    topic: str
+    group_key: str
+    payload: str
+    headers: str | None
+    attempts: int = 0
+    """How often sending it has failed."""
+
+
+# `= ANY (ARRAY(...))` and not `IN (...)`: under a nested loop the IN form evaluates the locking
+# subquery again and again and deletes the whole table (seen on PostgreSQL 18: 1000 of 1000 rows for LIMIT 10).
+_CLAIM = text("""
+    /* outbox.claim */
+    DELETE FROM outbox
+     WHERE id = ANY (ARRAY(
+           SELECT id FROM outbox
+            WHERE id > :floor
+            ORDER BY id LIMIT :limit
+              FOR UPDATE SKIP LOCKED))
+    RETURNING id, topic, group_key, payload, headers
+""")
+
+_CLAIM_DUE = text("""
+    /* outbox_retry.claim */
+    DELETE FROM outbox_retry
+     WHERE id = ANY (ARRAY(
+           SELECT id FROM outbox_retry
+            WHERE parked_at IS NULL AND due_at <= clock_timestamp()
+            ORDER BY due_at LIMIT :limit
+              FOR UPDATE SKIP LOCKED))
+    RETURNING id, topic, group_key, payload, headers, attempts
+""")
+
+_KEEP = text("""
+    /* outbox_retry.keep */
+    INSERT INTO outbox_retry (topic, group_key, payload, headers, due_at, attempts, last_error, parked_at)
+    SELECT topic, group_key, payload, headers,
+           clock_timestamp() + make_interval(secs => delay_s), attempts, last_error,
+           CASE WHEN parked THEN clock_timestamp() END
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+           AS kept(topic text, group_key text, payload text, headers text,
+                   delay_s float8, attempts int, last_error text, parked boolean)
+""")
+
+# The relay alone may lose a commit: a claim that is forgotten only sends again.
+_FORGETTABLE = text("/* outbox.forgettable */ SET LOCAL synchronous_commit = off")
+
+_DUE_AT_LEAST = text("""
+    /* outbox_retry.count */
+    SELECT count(*) FILTER (WHERE NOT parked) AS waiting, count(*) FILTER (WHERE parked) AS parked
+      FROM (SELECT parked_at IS NOT NULL AS parked FROM outbox_retry LIMIT 10000) AS bounded
+""")
+
+_OLDEST = text("""
+    /* outbox.oldest */
+    SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
+      FROM outbox WHERE id > :floor ORDER BY id LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A message that the queue did not take this time."""
+
+    row: OutboxRow
+    error: str
+    delay_s: float
+    """Before the next try; without meaning when parked."""
+    parked: bool
+    """True when sending the same bytes again cannot succeed: kept, shown and alarmed, not tried again."""
+
+
+def claim(conn: Connection, *, floor: int, limit: int) -> list[OutboxRow]:
+    """Take up to `limit` rows above `floor`, oldest first. They are gone when this transaction commits."""
+    rows = conn.execute(_CLAIM, {"floor": floor, "limit": limit})
+    return [OutboxRow(r.id, r.topic, r.group_key, r.payload, r.headers) for r in rows]
+
+
+def claim_due(conn: Connection, *, limit: int) -> list[OutboxRow]:
+    """Take up to `limit` messages whose time has come: retries of jobs, and sends that failed before."""
+    rows = conn.execute(_CLAIM_DUE, {"limit": limit})
+    return [OutboxRow(r.id, r.topic, r.group_key, r.payload, r.headers, r.attempts) for r in rows]
+
+
+def keep(conn: Connection, unsent: Sequence[Unsent]) -> None:
+    """Put messages aside, in the transaction that claimed them: due again in `delay_s`, or parked."""
+    rows = [
+        {
+            "topic": u.row.topic,
+            "group_key": u.row.group_key,
+            "payload": u.row.payload,
+            "headers": u.row.headers,
+            "delay_s": u.delay_s,
+            "attempts": u.row.attempts + 1,
+            "last_error": u.error,
+            "parked": u.parked,
+        }
+        for u in unsent
+    ]
+    if rows:
+        conn.execute(_KEEP, {"rows": json.dumps(rows)})
+
+
+def commit_may_be_lost(conn: Connection) -> None:
+    """Let this transaction's commit return before it is on disk. Only for claims, which are safe to repeat."""
+    conn.execute(_FORGETTABLE)
+
+
+def count_kept(conn: Connection) -> tuple[int, int]:
+    """How many messages wait for another try, and how many are parked. Looks at 10,000 rows at most."""
+    row = conn.execute(_DUE_AT_LEAST).one()
+    return row.waiting, row.parked
+
+
+def oldest_age_s(conn: Connection, *, floor: int) -> float:
+    """Age of the oldest unsent row above `floor`, in seconds by the database's clock; 0 when there is none."""
+    return conn.execute(_OLDEST, {"floor": floor}).scalar() or 0.0

@@ -1,0 +1,139 @@
+"""The tables, as SQLAlchemy sees them. `alembic check` compares this picture with what the migrations build.
+
+Statements are written as SQL beside the functions that run them; this module is the map, not the way.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
+
+metadata = sa.MetaData()
+
+
+class Xid8(UserDefinedType[int]):
+    """PostgreSQL's 64-bit transaction id, which never wraps around."""
+
+    def get_col_spec(self, **_: object) -> str:
+        """The type's name in SQL."""
+        return "xid8"
+
+
+ischema_names["xid8"] = Xid8  # lets reflection, and so `alembic check`, recognise the column
+
+_timestamp = sa.DateTime(timezone=True)
+_now = sa.text("clock_timestamp()")
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("report_type", sa.Text, nullable=False),
+    sa.Column("report_version", sa.Text, nullable=False),
+    sa.Column("parameters", pg.JSONB, nullable=False),
+    sa.Column("formats", pg.ARRAY(sa.Text), nullable=False),
+    sa.Column("status", sa.Text, nullable=False, server_default="PENDING"),
+    sa.Column("verb", sa.Text, nullable=False, server_default="submit"),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("attempt", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("max_attempts", sa.SmallInteger, nullable=False),
+    sa.Column("crashes", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("max_crashes", sa.SmallInteger, nullable=False),
+    sa.Column("rings", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("lease_token", pg.UUID),
+    sa.Column("lease_until", _timestamp),
+    sa.Column("worker", sa.Text),
+    sa.Column("progress", pg.JSONB),
+    sa.Column("result", pg.JSONB),
+    sa.Column("error", pg.JSONB),
+    sa.Column("trace_context", sa.Text),
+    sa.Column("run_at", _timestamp, nullable=False),
+    sa.Column("next_ring_at", _timestamp, nullable=False),
+    sa.Column("deadline_at", _timestamp, nullable=False),
+    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("updated_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("started_at", _timestamp),
+    sa.Column("cancel_requested_at", _timestamp),
+    sa.Column("finished_at", _timestamp),
+    sa.Index("jobs_by_tenant", "tenant", "id"),
+    sa.Index("jobs_unfinished", "id", postgresql_where=sa.text("finished_at IS NULL")),
+)
+
+job_events = sa.Table(
+    "job_events",
+    metadata,
+    sa.Column("job_id", pg.UUID, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("from_status", sa.Text),
+    sa.Column("to_status", sa.Text, nullable=False),
+    sa.Column("verb", sa.Text, nullable=False),
+    sa.Column("attempt", sa.SmallInteger, nullable=False),
+    sa.Column("lease_token", pg.UUID),
+    sa.Column("worker", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("at", _timestamp, nullable=False, server_default=_now),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    # xid stands before id on purpose: see shared/outbox/floor.py.
+    sa.Column("xid", Xid8, nullable=False, server_default=sa.text("pg_current_xact_id()")),
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("group_key", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("headers", sa.Text),
+    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+)
+
+outbox_retry = sa.Table(
+    "outbox_retry",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("group_key", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("headers", sa.Text),
+    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("due_at", _timestamp, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_error", sa.Text),
+    sa.Column("parked_at", _timestamp),
+    sa.Index("outbox_retry_due", "due_at", postgresql_where=sa.text("parked_at IS NULL")),
+)
+
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("job_id", pg.UUID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("lease_token", pg.UUID, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("job_id", pg.UUID, nullable=False),
+    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("key_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("revoked_at", _timestamp),
+)
