@@ -76,3 +76,13 @@ REPORT_BYTES = Counter("todoke_report_bytes_total", "Bytes delivered.", ["report
 
 # Queue
 QUEUE_REQUESTS = Counter("todoke_sqs_requests_total", "Requests sent to SQS, by operation.", ["operation"])
+
+
+def observe_statement(name: str, seconds: float) -> None:
+    """Record one SQL statement."""
+    STATEMENT_SECONDS.labels(name).observe(seconds)
+
+
+def count_queue_request(operation: str) -> None:
+    """Count one request to SQS."""
+    QUEUE_REQUESTS.labels(operation).inc()

@@ -2,9 +2,9 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from shared.errors import TodokeError
 
@@ -50,3 +50,31 @@ def _explain(error: ValidationError, names: Mapping[str, Any], environment: Mapp
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"{variable}: {message}" if variable else message)
     return "\n".join(lines)
+
+
+class ServiceSettings(Settings):
+    """What every service reads."""
+
+    database_url: SecretStr = Field(
+        alias="DATABASE_URL", description="PostgreSQL, for example postgresql://user:password@host:5432/todoke"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", alias="LOG_LEVEL", description="Least severe level to log: DEBUG, INFO, WARNING or ERROR"
+    )
+    startup_timeout_s: float = Field(
+        300, alias="STARTUP_TIMEOUT_S", gt=0, description="Seconds to wait for database and queue before giving up"
+    )
+
+
+class QueueServiceSettings(ServiceSettings):
+    """What relay and worker read besides."""
+
+    sqs_queue_url: str = Field(
+        alias="SQS_QUEUE_URL", min_length=1, description="URL of the queue, as `setup-queues` prints it"
+    )
+    sqs_dlq_url: str | None = Field(
+        None, alias="SQS_DLQ_URL", description="URL of the dead-letter queue; default: read from the redrive policy"
+    )
+    aws_region: str = Field(alias="AWS_REGION", min_length=1, description="Region of the queue, for example eu-west-1")
+    metrics_host: str = Field("0.0.0.0", alias="METRICS_HOST", description="Address of /healthz, /readyz, /metrics")  # noqa: S104 - a container must be reachable
+    metrics_port: int = Field(9090, alias="METRICS_PORT", ge=0, le=65535, description="Port of the same; 0: any free")

@@ -57,6 +57,16 @@ _EXPIRE_ERRORS = {
     ),
 }
 
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Whether one slice of a walk holds anything to act on."""
+
+    found: bool
+    next_after: UUID
+    """Where the next slice begins; START after the last one."""
+
+
 # Expired leases: back to PENDING with a doorbell, or an end when the client asked for one or the crash
 # budget is spent. A job past its deadline ends, so that accepted => final is bounded.
 _EXPIRE = text("""
@@ -104,6 +114,14 @@ _EXPIRE = text("""
       LEFT JOIN swept ON true
 """)
 
+_OVERDUE = text("""
+    /* jobs.overdue */
+    SELECT bool_or(status = 'PENDING' AND next_ring_at < clock_timestamp()) AS found,
+           count(*) AS seen, (array_agg(id ORDER BY id DESC))[1] AS upto
+      FROM (SELECT id, status, next_ring_at FROM jobs
+             WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice) AS slice
+""")
+
 _RING = text("""
     /* jobs.ring */
     WITH slice AS MATERIALIZED (
@@ -135,6 +153,12 @@ def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, r
     """Look at the next `slice_size` unfinished jobs and free or end those whose lease or deadline has passed."""
     rows = conn.execute(_EXPIRE, {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS})
     return _sweep(rows.all(), slice_size)
+
+
+def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> Look:
+    """Whether any of the next `slice_size` unfinished jobs waits for a doorbell that should have rung."""
+    row = conn.execute(_OVERDUE, {"after": after, "slice": slice_size}).one()
+    return Look(found=bool(row.found), next_after=row.upto if row.seen == slice_size else START)
 
 
 def ring(

@@ -1,0 +1,82 @@
+"""`python -m services.relay` publishes and sweeps; `python -m services.relay setup-queues` makes the queues."""
+
+import argparse
+import logging
+import os
+import sys
+import threading
+
+from shared.queues.sqs import SqsQueue
+
+from services.relay import setup_queues
+from services.relay.publisher import Publisher
+from services.relay.settings import RelaySettings
+from services.relay.sweeper import Sweeper
+from shared import database, logs, metrics
+from shared.errors import TodokeError
+from shared.ops import OpsServer
+from shared.startup import wait_for
+from shared.stopping import run_until, stop_on_signals
+
+log = logging.getLogger("services.relay")
+
+
+def main() -> int:
+    """Run the command. Returns the exit code: 0 after a clean stop, 1 when something it needs is missing."""
+    parser = argparse.ArgumentParser(
+        prog="python -m services.relay",
+        description="Publish the outbox to SQS and sweep silent jobs, until SIGTERM. Settings: environment.",
+    )
+    commands = parser.add_subparsers(dest="command")
+    setup_queues.add_arguments(
+        commands.add_parser("setup-queues", help="make the queue and its dead-letter queue, or bring them up to date")
+    )
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "setup-queues":
+            return setup_queues.run(arguments)
+        return serve(RelaySettings.from_environment(os.environ))
+    except TodokeError as error:
+        print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - before or after logging is of use
+        return 1
+
+
+def serve(settings: RelaySettings) -> int:
+    """Publish and sweep until told to stop."""
+    logs.configure("relay", settings.log_level)
+    stop = stop_on_signals()
+    url = settings.database_url.get_secret_value()
+    # Two doors: claims may be forgotten in a crash (synchronous_commit off), transitions never.
+    publishing = database.create_engine(url, application_name="todoke-relay-publisher", pool_size=1)
+    sweeping = database.create_engine(url, application_name="todoke-relay-sweeper", pool_size=2)
+    for engine in (publishing, sweeping):
+        database.measure_statements(engine, metrics.observe_statement)
+    queue = SqsQueue(
+        settings.sqs_queue_url,
+        region=settings.aws_region,
+        dead_letter_url=settings.sqs_dlq_url,
+        concurrency=settings.send_concurrency,
+        on_request=metrics.count_queue_request,
+    )
+    publisher = Publisher(publishing, queue, batch=settings.batch, send_deadline_s=settings.send_deadline_s)
+    sweeper = Sweeper(
+        sweeping, queue, settled_floor=lambda: publisher.settled_floor, ring_after_s=settings.ring_after_s
+    )
+    checks = {"database": lambda: database.check(sweeping), "queue": queue.check}
+    ops = OpsServer(settings.metrics_host, settings.metrics_port, checks)
+    for what, check in checks.items():
+        wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
+    log.info("relay.ready", extra={"metrics_port": ops.port})
+    sweeps = threading.Thread(
+        target=run_until, args=(stop, sweeper.run_once), kwargs={"idle_s": settings.sweep_every_s}, name="sweeper"
+    )
+    sweeps.start()
+    run_until(stop, publisher.run_once, idle_s=settings.idle_s, busy_s=0.005)
+    sweeps.join()
+    ops.close()
+    log.info("relay.stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The outbox leaves for the queue: claim, send, keep what was refused, commit."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from services.relay.breaker import Breaker
+from shared import metrics
+from shared.backoff import full_jitter
+from shared.database import autocommit
+from shared.outbox import messages
+from shared.outbox.floor import Floor, Pass
+from shared.outbox.messages import OutboxRow, Unsent
+from shared.queues.interface import Outgoing, Queue, SendFailure, SendResult
+
+log = logging.getLogger(__name__)
+
+_DUE_EVERY_S = 0.2
+"""How often the few messages with a due time are looked at."""
+_PROBE = 10
+"""Messages in a pass that tries whether the queue is back: one batch call."""
+
+
+class Publisher:
+    """One relay's way through the outbox. Any number may run: each claims rows that nobody else holds."""
+
+    def __init__(self, engine: Engine, queue: Queue, *, batch: int = 1000, send_deadline_s: float = 5) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._batch = batch
+        self._send_deadline_s = send_deadline_s
+        self._breaker = Breaker()
+        self._floor = Floor()
+        self._due_at = 0.0
+        # A new connection may lead to another server, whose sequence stands elsewhere.
+        event.listen(engine, "connect", self._forget_floor)
+
+    def _forget_floor(self, *_: object) -> None:
+        self._floor = Floor()
+
+    @property
+    def settled_floor(self) -> int:
+        """Every outbox id up to here has left."""
+        return self._floor.settled
+
+    def run_once(self) -> int:
+        """Send one batch. Returns how many messages the queue accepted; 0 means wait a little.
+
+        Killed before the send, the rows unlock unsent. Killed after it, they are sent again, and `jobs.start`
+        makes the second copy harmless. The transaction stays open over the send on purpose: a crash is a
+        rollback and an immediate redelivery, with nothing to wait for.
+        """
+        metrics.BREAKER_OPEN.set(self._breaker.open)
+        if self._breaker.open:
+            return 0
+        kind, floor = self._floor.next_pass()
+        if kind is Pass.SETTLED:
+            with autocommit(self._engine).connect() as conn:
+                self._floor.advance(conn)
+                floor = self._floor.settled
+        with self._engine.connect() as conn:
+            rows = self._claim(conn, kind, floor)
+            if not rows:
+                conn.rollback()
+                return 0
+            return self._publish(conn, rows)
+
+    def _claim(self, conn: Connection, kind: Pass, floor: int) -> list[OutboxRow]:
+        started = time.perf_counter()
+        limit = _PROBE if self._breaker.probing else self._batch
+        rows = messages.claim(conn, floor=floor, limit=limit)
+        if kind is Pass.AUDIT:
+            self._count_violations(rows)
+        if rows:
+            self._floor.claimed(max(row.id for row in rows))
+        if len(rows) < limit and time.monotonic() >= self._due_at:
+            rows += messages.claim_due(conn, limit=limit - len(rows))
+            self._due_at = time.monotonic() + _DUE_EVERY_S
+        metrics.RELAY_STEP_SECONDS.labels("claim").observe(time.perf_counter() - started)
+        return rows
+
+    def _count_violations(self, rows: Sequence[OutboxRow]) -> None:
+        below = [row.id for row in rows if row.id <= self._floor.settled]
+        if below:
+            metrics.FLOOR_VIOLATIONS.inc(len(below))
+            log.error("outbox.floor_violated", extra={"ids": below[:10], "floor": self._floor.settled})
+
+    def _publish(self, conn: Connection, rows: Sequence[OutboxRow]) -> int:
+        metrics.RELAY_BATCH.observe(len(rows))
+        started = time.perf_counter()
+        outgoing = [Outgoing(key=n, body=row.payload, headers=_headers(row)) for n, row in enumerate(rows)]
+        sent = self._queue.send(outgoing, deadline_s=self._send_deadline_s)
+        published = time.perf_counter()
+        metrics.RELAY_STEP_SECONDS.labels("publish").observe(published - started)
+        for failure in sent.failed:
+            metrics.PUBLISH_FAILURES.labels(failure.code).inc()
+        if not sent.accepted and not any(f.permanent for f in sent.failed):
+            conn.rollback()  # the rows stay as they are: an outage costs no writes
+            self._refused(sent)
+            return 0
+        messages.keep(conn, [_unsent(rows[failure.key], failure) for failure in sent.failed])
+        messages.commit_may_be_lost(conn)
+        conn.commit()
+        metrics.RELAY_STEP_SECONDS.labels("commit").observe(time.perf_counter() - published)
+        self._count(sent)
+        return len(sent.accepted)
+
+    def _refused(self, sent: SendResult) -> None:
+        wait_s = self._breaker.refused()
+        metrics.BREAKER_OPEN.set(1)
+        first = sent.failed[0]
+        log.warning(
+            "relay.queue_away", extra={"code": first.code, "reason": first.message, "retry_in_s": round(wait_s, 2)}
+        )
+
+    def _count(self, sent: SendResult) -> None:
+        metrics.PUBLISHED.inc(len(sent.accepted))
+        if sent.accepted and self._breaker.accepted():
+            metrics.BREAKER_OPEN.set(0)
+            log.info("relay.queue_back")
+        for failure in sent.failed:
+            if failure.permanent:
+                metrics.PARKED.inc()
+                log.error("outbox.parked", extra={"code": failure.code, "reason": failure.message})
+
+
+def _headers(row: OutboxRow) -> Mapping[str, str]:
+    if not row.headers:
+        return {}
+    headers: dict[str, str] = json.loads(row.headers)
+    return headers
+
+
+def _unsent(row: OutboxRow, failure: SendFailure) -> Unsent:
+    return Unsent(
+        row,
+        error=f"{failure.code}: {failure.message}"[:500],
+        delay_s=full_jitter(row.attempts + 1, base_s=1, cap_s=300),
+        parked=failure.permanent,
+    )

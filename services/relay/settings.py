@@ -1,0 +1,22 @@
+"""What the relay reads from its environment."""
+
+from pydantic import Field
+
+from shared.settings import QueueServiceSettings
+
+
+class RelaySettings(QueueServiceSettings):
+    """Checked once at start."""
+
+    batch: int = Field(1000, alias="RELAY_BATCH", ge=1, le=10_000, description="Most messages in one pass")
+    send_concurrency: int = Field(8, alias="RELAY_SEND_CONCURRENCY", ge=1, le=64, description="SQS calls at once")
+    send_deadline_s: float = Field(
+        5, alias="RELAY_SEND_DEADLINE_S", gt=0, le=20, description="Seconds a pass may spend sending"
+    )
+    idle_s: float = Field(0.1, alias="RELAY_IDLE_S", gt=0, description="Pause between passes when there is nothing")
+    sweep_every_s: float = Field(
+        1, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
+    )
+    ring_after_s: float = Field(
+        30, alias="RELAY_RING_AFTER_S", gt=0, description="A waiting job this late, with an empty queue, is rung again"
+    )

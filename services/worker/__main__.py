@@ -1,0 +1,77 @@
+"""`python -m services.worker`: make reports until SIGTERM."""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+
+from shared.artifacts.open import open_store
+from shared.catalog.load import BUILTIN, load_catalog
+from shared.queues.sqs import SqsQueue
+from shared.reports.child import render
+
+from services.worker.attempt import Attempts
+from services.worker.settings import WorkerSettings
+from services.worker.worker import Worker
+from shared import database, logs, metrics
+from shared.errors import TodokeError
+from shared.ops import OpsServer
+from shared.startup import wait_for
+from shared.stopping import stop_on_signals
+
+log = logging.getLogger("services.worker")
+
+
+def main() -> int:
+    """Run the worker. Returns the exit code: 0 after a clean stop, 1 when something it needs is missing."""
+    argparse.ArgumentParser(
+        prog="python -m services.worker",
+        description="Take report jobs from SQS and make them, until SIGTERM. Settings come from the environment.",
+    ).parse_args()
+    try:
+        return serve(WorkerSettings.from_environment(os.environ))
+    except TodokeError as error:
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - before or after logging is of use
+        return 1
+
+
+def serve(settings: WorkerSettings) -> int:
+    """Work until told to stop."""
+    logs.configure("worker", settings.log_level)
+    stop = stop_on_signals()
+    catalog = load_catalog(settings.catalog_path or BUILTIN)
+    store = open_store(settings.artifact_url)
+    engine = database.create_engine(
+        settings.database_url.get_secret_value(), application_name="todoke-worker", pool_size=4
+    )
+    database.measure_statements(engine, metrics.observe_statement)
+    queue = SqsQueue(
+        settings.sqs_queue_url,
+        region=settings.aws_region,
+        dead_letter_url=settings.sqs_dlq_url,
+        on_request=metrics.count_queue_request,
+    )
+    attempts = Attempts(
+        catalog=catalog,
+        store=store,
+        render=render,
+        source_dsn=settings.source_dsn,
+        scratch=settings.scratch,
+        retry_base_s=settings.retry_base_s,
+        retry_cap_s=settings.retry_cap_s,
+    )
+    checks = {"database": lambda: database.check(engine), "queue": queue.check, "artifact store": store.check}
+    ops = OpsServer(settings.metrics_host, settings.metrics_port, checks)
+    for what, check in checks.items():
+        wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    log.info("worker.ready", extra={"worker": name, "slots": settings.slots, "report_types": sorted(catalog.types)})
+    Worker(settings, engine=engine, queue=queue, attempts=attempts, name=name).run(stop)
+    ops.close()
+    log.info("worker.stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

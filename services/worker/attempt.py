@@ -1,0 +1,180 @@
+"""One attempt: render in a child process, store under the lease token, say how it ended. Writes no row."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.worker.holdings import Held, StopReason
+from shared import logs, metrics
+from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
+from shared.backoff import full_jitter
+from shared.catalog.model import Catalog, Format, ReportType
+from shared.jobs.finish import Artifact, Failure, Success
+from shared.jobs.lease import Lease, StartedJob
+from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
+
+log = logging.getLogger(__name__)
+
+Render = Callable[..., Sequence[RenderedFile]]
+"""`shared.reports.child.render`, or a stand-in with its signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The client's wish was carried out before anything was published."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """The worker is leaving; the attempt is not charged."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Somebody else owns the job: there is nothing to write."""
+
+    lease: Lease
+
+
+Outcome = Success | Failure | Cancelled | GivenBack | Lost
+
+
+class Attempts:
+    """Makes reports. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        store: ArtifactStore,
+        render: Render,
+        source_dsn: str,
+        scratch: Path,
+        retry_base_s: float = 2,
+        retry_cap_s: float = 300,
+    ) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._render = render
+        self._source_dsn = source_dsn
+        self._scratch = scratch
+        self._retry_base_s = retry_base_s
+        self._retry_cap_s = retry_cap_s
+
+    def run(self, held: Held) -> Outcome:
+        """Work on one job until it ends, one way or another. Never raises."""
+        job = held.job
+        with logs.context(job_id=job.lease.job_id, attempt=job.attempt, lease_token=job.lease.token):
+            log.info(
+                "attempt.started", extra={"report_type": job.report_type, "waited_s": round(job.seconds_waited, 3)}
+            )
+            started = time.monotonic()
+            try:
+                artifacts = self._make(held)
+                return Success(job.lease, artifacts, seconds=time.monotonic() - started)
+            except RenderCancelled:
+                return self._stopped(held)
+            except ReportError as error:
+                log.warning("attempt.failed", extra={"code": error.code, "reason": str(error)})
+                return self._failure(job, error)
+            except ArtifactStoreUnavailable as error:
+                log.warning("attempt.failed", extra={"code": "artifact_store_unavailable", "reason": str(error)})
+                return self._failure(job, _store_error(error))
+            except Exception:
+                log.exception("attempt.broken")
+                return self._failure(job, _internal_error())
+
+    def _make(self, held: Held) -> list[Artifact]:
+        job = held.job
+        report = self._report(job)
+        with tempfile.TemporaryDirectory(prefix="todoke-", dir=self._scratch, ignore_cleanup_errors=True) as folder:
+            files = self._render(
+                RenderRequest(
+                    report=report,
+                    parameters=job.parameters,
+                    formats=tuple(Format(f) for f in job.formats),
+                    source_dsn=self._source_dsn,
+                    scratch=Path(folder),
+                ),
+                deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
+                on_progress=held.show,
+                cancel=held.stop,
+            )
+            held.show(Progress("storing", sum(f.rows for f in files)))
+            return [self._store_file(held, file) for file in files]
+
+    def _report(self, job: StartedJob) -> ReportType:
+        report = self._catalog.types.get(job.report_type)
+        if report is None:
+            raise ReportError(
+                "report_type_missing",
+                f"This worker's catalog has no report type {job.report_type!r}.",
+                # During a deployment the next worker may know it.
+                retryable=True,
+                hint="Give API and workers the same catalog.",
+            )
+        return report
+
+    def _store_file(self, held: Held, file: RenderedFile) -> Artifact:
+        if held.stop.is_set():
+            raise RenderCancelled("stopped before everything was stored")
+        lease = held.lease
+        self._store.put(
+            artifact_key(held.job.tenant, lease.job_id, lease.token, file.name),
+            file.path,
+            media_type=file.media_type,
+            sha256=file.sha256,
+            metadata=_metadata(held.job),
+        )
+        metrics.REPORT_ROWS.labels(held.job.report_type, file.format).inc(file.rows)
+        metrics.REPORT_BYTES.labels(held.job.report_type, file.format).inc(file.size_bytes)
+        return Artifact(file.name, file.format, file.media_type, file.size_bytes, file.sha256, file.rows)
+
+    def _stopped(self, held: Held) -> Outcome:
+        match held.reason:
+            case StopReason.CANCEL:
+                return Cancelled(held.lease)
+            case StopReason.SHUTDOWN:
+                return GivenBack(held.lease)
+            case _:
+                return Lost(held.lease)
+
+    def _failure(self, job: StartedJob, error: ReportError) -> Failure:
+        return Failure(
+            job.lease,
+            code=error.code,
+            message=str(error),
+            retryable=error.retryable,
+            delay_s=full_jitter(job.attempt, base_s=self._retry_base_s, cap_s=self._retry_cap_s),
+            hint=error.hint,
+        )
+
+
+def _metadata(job: StartedJob) -> Mapping[str, str]:
+    return {"job-id": str(job.lease.job_id), "report-type": job.report_type, "attempt": str(job.attempt)}
+
+
+def _store_error(error: ArtifactStoreUnavailable) -> ReportError:
+    # The reason may name buckets and folders: it is for the operator's log, not for the client.
+    return ReportError(
+        "artifact_store_unavailable",
+        "The finished files could not be stored.",
+        retryable=True,
+        hint=f"The worker's log has the reason ({type(error).__name__}).",
+    )
+
+
+def _internal_error() -> ReportError:
+    return ReportError(
+        "internal_error",
+        "The worker met an unexpected error.",
+        retryable=True,
+        hint="The worker's log has the details.",
+    )

@@ -1,0 +1,152 @@
+"""Outcomes are written together: one statement a kind, then the messages are deleted in batches."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
+from services.worker.holdings import Held, Holdings, StopReason
+from shared import metrics
+from shared.database import is_unavailable
+from shared.jobs import finish
+from shared.jobs.finish import Failure, Outcomes, Success
+from shared.jobs.transitions import JobStatus
+from shared.queues.interface import Queue, QueueUnavailable
+
+log = logging.getLogger(__name__)
+
+_LABELS = {
+    JobStatus.SUCCESS: "success",
+    JobStatus.FAILED: "failed",
+    JobStatus.PENDING: "retried",
+    JobStatus.CANCELLED: "cancelled",
+}
+
+Ended = tuple[Held, Outcome]
+
+
+class Finisher:
+    """Takes outcomes from the attempts' threads and writes them from its own."""
+
+    def __init__(
+        self, engine: Engine, message_queue: Queue, holdings: Holdings, *, ring_after_s: float, most: int = 200
+    ) -> None:
+        self._engine = engine
+        self._queue = message_queue
+        self._holdings = holdings
+        self._ring_after_s = ring_after_s
+        self._most = most
+        self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+        self._unwritten: list[Ended] = []
+        self._lock = threading.Lock()
+
+    def add(self, held: Held, outcome: Outcome) -> None:
+        """Hand over how an attempt ended."""
+        self._ended.put((held, outcome))
+
+    def run_once(self) -> int:
+        """Write what has ended. Returns how many outcomes were handled; waits up to 0.2 s for the first.
+
+        A failing database raises: the outcomes stay here, their leases are renewed meanwhile, and the next
+        pass tries again. A commit whose reply was lost is tried again too, and then finds itself done.
+        """
+        if not self._unwritten:
+            self._take(wait_s=0.2)
+        if not self._unwritten:
+            return 0
+        self._drop_lost()
+        for kind in (Success, Failure, Cancelled, GivenBack):
+            batch = [(held, outcome) for held, outcome in self._unwritten if isinstance(outcome, kind)]
+            if batch:
+                self._write(kind, batch)
+        return 1
+
+    def _take(self, *, wait_s: float) -> None:
+        try:
+            self._unwritten.append(self._ended.get(timeout=wait_s))
+            while len(self._unwritten) < self._most:
+                self._unwritten.append(self._ended.get_nowait())
+        except queue.Empty:
+            pass
+
+    def _drop_lost(self) -> None:
+        lost = [(h, o) for h, o in self._unwritten if isinstance(o, Lost) or h.reason is StopReason.LOST]
+        for held, outcome in lost:
+            # Its message belongs to whoever owns the job now.
+            self._forget([(held, outcome)])
+            log.info("attempt.dropped", extra=_names(held))
+
+    def _write(self, kind: type, batch: Sequence[Ended]) -> None:
+        try:
+            with self._engine.connect() as conn:
+                now = self._statement(kind)(conn, [outcome for _, outcome in batch])
+        except (DBAPIError, PoolTimeout) as error:
+            if is_unavailable(error) or len(batch) == 1:
+                if is_unavailable(error):
+                    raise
+                self._unwritable(batch[0], error)
+                return
+            # One bad row must not hold the others back.
+            for one in batch:
+                self._write(kind, [one])
+            return
+        self._report(kind, batch, now)
+        self._forget(batch)
+        self._delete([held.receipt for held, _ in batch])
+
+    def _statement(self, kind: type) -> Callable[[Connection, Sequence[Any]], Outcomes]:
+        statements: Mapping[type, Callable[[Connection, Sequence[Any]], Outcomes]] = {
+            Success: finish.succeed,
+            Failure: lambda conn, outcomes: finish.fail(conn, outcomes, ring_after_s=self._ring_after_s),
+            Cancelled: lambda conn, outcomes: finish.cancel_held(conn, [o.lease for o in outcomes]),
+            GivenBack: lambda conn, outcomes: finish.give_back(
+                conn, [o.lease for o in outcomes], ring_after_s=self._ring_after_s
+            ),
+        }
+        return statements[kind]
+
+    def _unwritable(self, ended: Ended, error: SQLAlchemyError) -> None:
+        """The database refuses this very row. The lease will run out, and the sweeper decides."""
+        held, _ = ended
+        log.error("attempt.unwritable", exc_info=error, extra=_names(held))
+        self._forget([ended])
+
+    def _report(self, kind: type, batch: Sequence[Ended], now: Mapping[UUID, JobStatus]) -> None:
+        for held, _ in batch:
+            status = now.get(held.lease.token)
+            seconds = time.monotonic() - held.started_at
+            if status is None:
+                metrics.LATE_WRITES.labels(kind.__name__.lower()).inc()
+                log.warning("attempt.late_write_refused", extra=_names(held))
+                continue
+            label = "given_back" if kind is GivenBack and status is JobStatus.PENDING else _LABELS[status]
+            metrics.FINISHED.labels(label, held.job.report_type).inc()
+            metrics.ATTEMPT_SECONDS.labels(held.job.report_type, label).observe(seconds)
+            log.info(
+                "attempt.ended",
+                extra={**_names(held), "outcome": label, "status": status, "seconds": round(seconds, 3)},
+            )
+
+    def _forget(self, batch: Sequence[Ended]) -> None:
+        gone = {id(held) for held, _ in batch}
+        self._unwritten = [(h, o) for h, o in self._unwritten if id(h) not in gone]
+        self._holdings.remove([held.lease for held, _ in batch])
+
+    def _delete(self, receipts: Sequence[str]) -> None:
+        try:
+            self._queue.delete(receipts)
+        except QueueUnavailable as error:
+            # The copies will find their jobs ended, and go.
+            log.warning("queue.delete_failed", extra={"reason": str(error), "messages": len(receipts)})
+
+
+def _names(held: Held) -> dict[str, object]:
+    return {"job_id": held.lease.job_id, "attempt": held.job.attempt, "lease_token": held.lease.token}

@@ -1,0 +1,152 @@
+"""Doorbells in, started jobs out: poll for what there is room for, start it, and deal with every other message."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from services.worker.holdings import Held, Holdings
+from shared import metrics
+from shared.jobs.lease import StartResult, start
+from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, Received
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN_TRIES = 5
+"""A doorbell for a job that does not exist is looked at this often before it is put aside: a restored or
+lagging database may still learn of the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doorbell:
+    """A message that names a job."""
+
+    job_id: UUID
+    message: Received
+
+
+class Intake:
+    """Receives only what can start at once: nothing is prefetched, so nothing waits behind a long job."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        queue: Queue,
+        holdings: Holdings,
+        dispatch: Callable[[Held], None],
+        *,
+        worker: str,
+        lease_s: float,
+        visibility_s: float,
+        poll_s: float,
+        stop: threading.Event,
+    ) -> None:
+        self._engine = engine
+        self._queue = queue
+        self._holdings = holdings
+        self._dispatch = dispatch
+        self._worker = worker
+        self._lease_s = lease_s
+        self._visibility_s = visibility_s
+        self._poll_s = poll_s
+        self._stop = stop
+
+    def run_once(self) -> int:
+        """One long poll. Returns how many messages came."""
+        room = self._holdings.wait_for_room(timeout_s=0.5)
+        if room == 0 or self._stop.is_set():
+            return 0
+        received = self._queue.receive(
+            min(room, MAX_BATCH_ENTRIES), wait_s=self._poll_s, visibility_s=self._visibility_s
+        )
+        if not received:
+            return 0
+        if self._stop.is_set():
+            self._queue.extend([m.receipt for m in received], visibility_s=0)
+            return 0
+        metrics.REDELIVERIES.inc(sum(m.receive_count > 1 for m in received))
+        doorbells = self._understand(received)
+        if doorbells:
+            self._start(doorbells)
+        return len(received)
+
+    def _understand(self, received: Iterable[Received]) -> list[Doorbell]:
+        doorbells = []
+        for message in received:
+            job_id, problem = read_doorbell(message.body)
+            if job_id is None:
+                metrics.STARTS.labels(problem).inc()
+                self._put_aside(message, problem)
+            else:
+                doorbells.append(Doorbell(job_id, message))
+        return doorbells
+
+    def _start(self, doorbells: Sequence[Doorbell]) -> None:
+        try:
+            with self._engine.connect() as conn:
+                result = start(conn, [d.job_id for d in doorbells], worker=self._worker, lease_s=self._lease_s)
+        except (DBAPIError, PoolTimeout):
+            # Not at once: the database would see them again as fast as the queue can deliver.
+            self._queue.extend([d.message.receipt for d in doorbells], visibility_s=5)
+            raise
+        first_of: dict[UUID, Doorbell] = {}
+        copies = [d for d in doorbells if first_of.setdefault(d.job_id, d) is not d]
+        for job in result.started:
+            metrics.STARTS.labels("started").inc()
+            metrics.WAITED_SECONDS.observe(job.seconds_waited)
+            self._dispatch(self._holdings.add(job, first_of[job.lease.job_id].message.receipt))
+        self._settle_others(result, first_of, copies)
+
+    def _settle_others(self, result: StartResult, first_of: dict[UUID, Doorbell], copies: list[Doorbell]) -> None:
+        """Deletes doorbells that have nothing to say: the row, its own doorbell or the sweeper covers the job."""
+        done = list(copies)
+        for outcome in ("final", "busy", "not_due"):
+            ids = getattr(result, outcome)
+            metrics.STARTS.labels(outcome).inc(len(ids))
+            done += [first_of[job_id] for job_id in ids]
+        if done:
+            self._queue.delete([d.message.receipt for d in done])
+        metrics.STARTS.labels("contended").inc(len(result.contended))
+        if result.contended:
+            self._queue.extend([first_of[i].message.receipt for i in result.contended], visibility_s=2)
+        for job_id in result.unknown:
+            metrics.STARTS.labels("unknown").inc()
+            self._look_again_or_put_aside(first_of[job_id])
+
+    def _look_again_or_put_aside(self, doorbell: Doorbell) -> None:
+        if doorbell.message.receive_count >= _UNKNOWN_TRIES:
+            self._put_aside(doorbell.message, "unknown")
+        else:
+            self._hide(doorbell.message)
+
+    def _put_aside(self, message: Received, problem: str) -> None:
+        log.warning("message.put_aside", extra={"reason": problem, "message_id": message.message_id})
+        if self._queue.dead_letter(message, reason=problem):
+            metrics.DEAD_LETTERED.labels(problem).inc()
+        else:
+            self._hide(message)
+
+    def _hide(self, message: Received) -> None:
+        """Come back later each time; the queue's redrive policy ends it."""
+        self._queue.extend([message.receipt], visibility_s=min(900, 5 * 2 ** min(message.receive_count, 8)))
+
+
+def read_doorbell(body: str) -> tuple[UUID | None, str]:
+    """The job a message names, or None and why not: `malformed` (no JSON object) or `foreign` (not one of ours)."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None, "malformed"
+    if not isinstance(content, dict):
+        return None, "malformed"
+    job_id = content.get("jobId")
+    try:
+        return (UUID(job_id), "") if isinstance(job_id, str) else (None, "foreign")
+    except ValueError:
+        return None, "foreign"

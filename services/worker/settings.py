@@ -1,0 +1,71 @@
+"""What the worker reads from its environment."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from shared.settings import QueueServiceSettings
+
+
+class WorkerSettings(QueueServiceSettings):
+    """Checked once at start."""
+
+    catalog_path: Path | None = Field(
+        None, alias="CATALOG_PATH", description="Folder of report types; default: the built-in catalog"
+    )
+    report_source_url: SecretStr | None = Field(
+        None,
+        alias="REPORT_SOURCE_URL",
+        description="PostgreSQL that report queries read, best under a read-only role; default: DATABASE_URL",
+    )
+    artifact_url: str = Field(
+        "file:///var/lib/todoke/artifacts",
+        alias="ARTIFACT_URL",
+        description="Where finished files go: file:///folder or s3://bucket/prefix",
+    )
+    scratch: Path = Field(
+        Path(tempfile.gettempdir()), alias="WORKER_SCRATCH", description="Folder for files under construction"
+    )
+    slots: int = Field(
+        os.cpu_count() or 2, alias="WORKER_SLOTS", ge=1, le=256, description="Attempts at once; default: the cores"
+    )
+    lease_s: float = Field(
+        30, alias="WORKER_LEASE_S", ge=1, description="Seconds a silent worker keeps a job before another may take it"
+    )
+    heartbeat_s: float = Field(5, alias="WORKER_HEARTBEAT_S", gt=0, description="Seconds between lease renewals")
+    poll_s: float = Field(
+        20, alias="WORKER_POLL_S", ge=0, le=20, description="Seconds of one long poll (SQS allows up to 20)"
+    )
+    grace_s: float = Field(
+        25, alias="WORKER_GRACE_S", ge=0, description="Seconds after SIGTERM to finish; the rest is given back"
+    )
+    retry_base_s: float = Field(
+        2, alias="WORKER_RETRY_BASE_S", gt=0, description="Back-off of the first retry, at most"
+    )
+    retry_cap_s: float = Field(300, alias="WORKER_RETRY_CAP_S", gt=0, description="Back-off of any retry, at most")
+    ring_after_s: float = Field(
+        30, alias="WORKER_RING_AFTER_S", gt=0, description="Doorbells of retried jobs are rung again when this late"
+    )
+
+    @model_validator(mode="after")
+    def _three_heartbeats_fit_in_a_lease(self) -> Self:
+        if self.heartbeat_s * 3 > self.lease_s:
+            raise ValueError(
+                f"WORKER_LEASE_S={self.lease_s:g} must be at least three times "
+                f"WORKER_HEARTBEAT_S={self.heartbeat_s:g}, so that two lost beats are survivable"
+            )
+        return self
+
+    @property
+    def visibility_s(self) -> float:
+        """How long a received message stays hidden. A little longer than the lease: when a worker dies, its job is
+        free before its message comes back, so the copy is taken and not thrown away as busy."""
+        return self.lease_s + 5
+
+    @property
+    def source_dsn(self) -> str:
+        """What report queries connect to. Secret."""
+        return (self.report_source_url or self.database_url).get_secret_value()

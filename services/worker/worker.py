@@ -1,0 +1,111 @@
+"""The worker's parts put together, and how they stop."""
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy.engine import Engine
+
+from services.worker.attempt import Attempts, Outcome
+from services.worker.finisher import Finisher
+from services.worker.heartbeat import TICK_S, Heartbeat
+from services.worker.holdings import Held, Holdings, StopReason
+from services.worker.intake import Intake
+from services.worker.settings import WorkerSettings
+from shared import metrics
+from shared.database import autocommit
+from shared.queues.interface import Queue
+from shared.stopping import run_until
+
+log = logging.getLogger(__name__)
+
+_LAST_WRITES_S = 5.0
+"""After the grace, how long the outcomes of what was stopped may take to be written."""
+
+
+class Worker:
+    """Intake → attempts → finisher, with a heartbeat over all of them."""
+
+    def __init__(
+        self, settings: WorkerSettings, *, engine: Engine, queue: Queue, attempts: Attempts, name: str
+    ) -> None:
+        self._settings = settings
+        self._attempts = attempts
+        self._holdings = Holdings(settings.slots)
+        self._intake_stop = threading.Event()
+        self._rest_stop = threading.Event()
+        self._pool = ThreadPoolExecutor(settings.slots, thread_name_prefix="attempt")
+        engine = autocommit(engine)
+        self._finisher = Finisher(engine, queue, self._holdings, ring_after_s=settings.ring_after_s)
+        self._heartbeat = Heartbeat(
+            engine,
+            queue,
+            self._holdings,
+            lease_s=settings.lease_s,
+            heartbeat_s=settings.heartbeat_s,
+            visibility_s=settings.visibility_s,
+        )
+        self._intake = Intake(
+            engine,
+            queue,
+            self._holdings,
+            self._dispatch,
+            worker=name,
+            lease_s=settings.lease_s,
+            visibility_s=settings.visibility_s,
+            poll_s=settings.poll_s,
+            stop=self._intake_stop,
+        )
+        metrics.SLOTS.set(settings.slots)
+        metrics.SLOTS_BUSY.set_function(lambda: self._holdings.working)
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set, then finish within the grace and give the rest back."""
+        tick_s = min(TICK_S, self._settings.heartbeat_s)
+        # The poll may hang in a request for up to `poll_s`: a daemon does not hold the exit up.
+        threading.Thread(
+            target=run_until, args=(self._intake_stop, self._intake.run_once), kwargs={"idle_s": 0.01}, name="intake",
+            daemon=True,
+        ).start()  # fmt: skip
+        rest = [
+            threading.Thread(target=run_until, args=(self._rest_stop, each), kwargs={"idle_s": idle_s}, name=name)
+            for name, each, idle_s in (
+                ("heartbeat", self._heartbeat.run_once, tick_s),
+                ("finisher", self._finisher.run_once, 0.001),
+            )
+        ]
+        for thread in rest:
+            thread.start()
+        stop.wait()
+        self._intake_stop.set()
+        self._drain()
+        self._rest_stop.set()
+        for thread in rest:
+            thread.join()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _dispatch(self, held: Held) -> None:
+        if self._intake_stop.is_set():
+            held.ask_to_stop(StopReason.SHUTDOWN)
+        self._pool.submit(self._work, held)
+
+    def _work(self, held: Held) -> None:
+        outcome: Outcome = self._attempts.run(held)
+        self._finisher.add(held, outcome)
+        self._holdings.work_ended()
+
+    def _drain(self) -> None:
+        """Let the attempts finish; after the grace, stop them and give them back uncharged."""
+        began = time.monotonic()
+        if self._holdings.wait_until_empty(self._settings.grace_s):
+            return
+        left = self._holdings.all()
+        log.info("worker.giving_back", extra={"job_ids": [h.lease.job_id for h in left]})
+        for held in left:
+            held.ask_to_stop(StopReason.SHUTDOWN)
+        if not self._holdings.wait_until_empty(_LAST_WRITES_S):
+            ids = [h.lease.job_id for h in self._holdings.all()]
+            log.error(
+                "worker.left_behind", extra={"job_ids": ids, "after_s": round(time.monotonic() - began, 1)}
+            )  # their leases run out, and the sweeper frees them

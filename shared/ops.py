@@ -1,0 +1,70 @@
+"""The small HTTP server that relay and worker show to the platform: /healthz, /readyz and /metrics."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from shared.errors import TodokeError
+
+Checks = Mapping[str, Callable[[], None]]
+"""What must work for the service to be ready: each returns, or raises a TodokeError that says what is wrong."""
+
+
+def problems(checks: Checks) -> dict[str, str]:
+    """The checks that fail now, with their reasons."""
+    found = {}
+    for name, check in checks.items():
+        try:
+            check()
+        except TodokeError as error:
+            found[name] = str(error)
+    return found
+
+
+class OpsServer:
+    """Serves until `close`. Health means the process answers; readiness means every check passes."""
+
+    def __init__(self, host: str, port: int, checks: Checks) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10  # a silent client may not hold a thread
+
+            def do_GET(self) -> None:
+                path = self.path.split("?")[0]
+                if path == "/metrics":
+                    self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+                elif path == "/healthz":
+                    self._json(200, {"status": "ok"})
+                elif path == "/readyz":
+                    failing = problems(checks)
+                    self._json(503 if failing else 200, {"status": "unready" if failing else "ok", "problems": failing})
+                else:
+                    self._json(404, {"status": "not found", "try": ["/healthz", "/readyz", "/metrics"]})
+
+            def _json(self, status: int, body: Mapping[str, Any]) -> None:
+                self._answer(status, json.dumps(body).encode(), "application/json")
+
+            def _answer(self, status: int, body: bytes, content_type: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Probes every few seconds are not worth a line."""
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+        """The port in use; the system chose it if 0 was asked for."""
+        self._thread = threading.Thread(target=self._server.serve_forever, name="ops", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,37 @@
+"""Services start in any order: each waits for what it needs, and says so."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from shared.backoff import full_jitter
+from shared.errors import TodokeError
+
+log = logging.getLogger(__name__)
+
+
+class StartupFailed(TodokeError):
+    """Something the service cannot work without did not come up in time."""
+
+
+def wait_for(what: str, check: Callable[[], None], *, stop: threading.Event, timeout_s: float) -> bool:
+    """Call `check` until it returns, with bounded back-off. False when `stop` was set first.
+
+    `check` raises a TodokeError that says what is missing. After `timeout_s` seconds: StartupFailed, so that
+    the platform restarts the container and shows why.
+    """
+    give_up_at = time.monotonic() + timeout_s
+    tries = 0
+    while not stop.is_set():
+        try:
+            check()
+        except TodokeError as error:
+            tries += 1
+            if time.monotonic() >= give_up_at:
+                raise StartupFailed(f"gave up waiting for {what} after {timeout_s:g} s: {error}") from error
+            log.info("service.waiting", extra={"waiting_for": what, "reason": str(error), "tries": tries})
+            stop.wait(0.1 + full_jitter(tries, base_s=0.5, cap_s=5))
+        else:
+            return True
+    return False

@@ -1,0 +1,75 @@
+"""Stopping is ordinary: one signal finishes the work at hand, a second one ends the process."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.backoff import full_jitter
+from shared.database import is_unavailable
+from shared.errors import TodokeError
+
+log = logging.getLogger(__name__)
+
+EXIT_SECOND_SIGNAL = 130
+"""Exit code when a second signal cut the graceful stop short. The leases cover what was under way."""
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets. The second signal ends the process on the spot."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(EXIT_SECOND_SIGNAL)
+        log.info("service.stopping", extra={"signal": signal.Signals(number).name})
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    return stop
+
+
+def run_until(
+    stop: threading.Event,
+    run_once: Callable[[], int],
+    *,
+    idle_s: float,
+    busy_s: float = 0.0,
+    failing_cap_s: float = 10.0,
+) -> None:
+    """Call `run_once` until `stop` is set.
+
+    `run_once` returns how many items it handled. After an empty pass the wait doubles from `busy_s` (0: at
+    once) up to `idle_s`, so a full queue is drained without pausing and an empty one costs one pass per
+    `idle_s`. A pass that raises is logged and tried again with back-off: a service outlives its database.
+    """
+    failures = 0
+    idle_passes = 0
+    while not stop.is_set():
+        try:
+            handled = run_once()
+        except Exception as error:  # noqa: BLE001 - a loop is where a service decides to live on
+            failures += 1
+            _report(error, run_once, failures)
+            stop.wait(full_jitter(failures, base_s=0.2, cap_s=failing_cap_s))
+            continue
+        failures = 0
+        idle_passes = 0 if handled else idle_passes + 1
+        if not handled:
+            stop.wait(min(idle_s, busy_s * 2**idle_passes) if busy_s else idle_s)
+
+
+def _report(error: Exception, run_once: Callable[[], int], failures: int) -> None:
+    name = getattr(run_once, "__qualname__", repr(run_once))
+    expected = isinstance(error, TodokeError) or is_unavailable(error)
+    if expected and (failures in {1, 5} or failures % 50 == 0):
+        # SQLAlchemy appends the statement and a link; the first line says what happened.
+        cause = str(getattr(error, "orig", None) or error) if isinstance(error, SQLAlchemyError) else str(error)
+        log.warning("pass.failed", extra={"loop": name, "reason": cause.strip().splitlines()[:1], "failures": failures})
+    elif not expected:
+        log.error("pass.broken", exc_info=error, extra={"loop": name, "failures": failures})
