@@ -1,0 +1,269 @@
+"""Amazon SQS behind the `Queue` interface, by boto3."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.queues.batching import by_count, by_count_and_size, refusal
+from shared.queues.interface import Depth, Outgoing, QueueUnavailable, Received, SendFailure, SendResult
+
+log = logging.getLogger(__name__)
+
+_CONNECT_TIMEOUT_S = 3
+_LONGEST_POLL_S = 20
+"""Longest WaitTimeSeconds that SQS allows (API reference, ReceiveMessage, read 2026-11-23)."""
+_ENTRY_TRIES = 3
+
+# Errors that concern the content of the whole call, not the queue's health: look for the entry that causes them.
+_ABOUT_CONTENT = frozenset(
+    {
+        "AWS.SimpleQueueService.BatchRequestTooLong",
+        "AWS.SimpleQueueService.InvalidBatchEntryId",
+        "BatchRequestTooLong",
+        "InvalidMessageContents",
+        "InvalidParameterValue",
+        "InvalidAttributeValue",
+        "UnsupportedOperation",
+    }
+)
+
+
+def make_client(region: str, *, read_timeout_s: float, connections: int) -> Any:
+    """An SQS client whose every call is bounded in time. Credentials and endpoint come the standard AWS way."""
+    return boto3.session.Session().client(
+        "sqs",
+        region_name=region,
+        config=Config(
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            read_timeout=read_timeout_s,
+            max_pool_connections=connections,
+            tcp_keepalive=True,
+            # The callers above try again with their own back-off; one more try covers a stale kept-alive connection.
+            retries={"mode": "standard", "total_max_attempts": 2},
+        ),
+    )
+
+
+class SqsQueue:
+    """One queue. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        queue_url: str,
+        *,
+        region: str,
+        dead_letter_url: str | None = None,
+        concurrency: int = 8,
+        on_request: Callable[[str], None] = lambda operation: None,
+    ) -> None:
+        self._url = queue_url
+        self._dead_letter_url = dead_letter_url
+        self._dead_letter_known = dead_letter_url is not None
+        self._short = make_client(region, read_timeout_s=10, connections=concurrency + 4)
+        self._long = make_client(region, read_timeout_s=_LONGEST_POLL_S + 10, connections=concurrency + 4)
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="sqs")
+        self._on_request = on_request
+
+    def send(self, messages: Sequence[Outgoing], *, deadline_s: float) -> SendResult:
+        """See `Queue.send`."""
+        give_up_at = time.monotonic() + deadline_s
+        failed = [f for f in map(refusal, messages) if f is not None]
+        hopeless = {f.key for f in failed}
+        batches = list(by_count_and_size(m for m in messages if m.key not in hopeless))
+        calls = {self._pool.submit(self._send_batch, batch, give_up_at): batch for batch in batches}
+        done, late = wait(calls, timeout=max(0.0, give_up_at - time.monotonic()))
+        accepted: set[int] = set()
+        for call in done:
+            result = call.result()
+            accepted |= result.accepted
+            failed += result.failed
+        for call in late:
+            failed += self._abandon(call, calls[call], deadline_s)
+        return SendResult(frozenset(accepted), tuple(failed))
+
+    def _abandon(self, call: "Future[SendResult]", batch: Sequence[Outgoing], deadline_s: float) -> list[SendFailure]:
+        began = not call.cancel()
+        why = f"no answer within {deadline_s:g} s" if began else f"not begun within {deadline_s:g} s"
+        return [SendFailure(m.key, "Deadline", why, permanent=False) for m in batch]
+
+    def _send_batch(self, batch: Sequence[Outgoing], give_up_at: float) -> SendResult:
+        try:
+            answer = self._call(
+                self._short.send_message_batch,
+                "SendMessageBatch",
+                QueueUrl=self._url,
+                Entries=[_entry(number, message) for number, message in enumerate(batch)],
+            )
+        except ClientError as error:
+            code = _code(error)
+            if code in _ABOUT_CONTENT and len(batch) > 1 and time.monotonic() < give_up_at:
+                return _merged(self._send_batch([message], give_up_at) for message in batch)
+            permanent = code in _ABOUT_CONTENT
+            return _all_failed(batch, code, _reason(error), permanent=permanent)
+        except BotoCoreError as error:
+            return _all_failed(batch, type(error).__name__, _reason(error), permanent=False)
+        return _read_answer(batch, answer)
+
+    def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
+        """See `Queue.receive`."""
+        answer = self._ask(
+            self._long.receive_message,
+            "ReceiveMessage",
+            QueueUrl=self._url,
+            MaxNumberOfMessages=most,
+            WaitTimeSeconds=int(wait_s),
+            VisibilityTimeout=int(visibility_s),
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        return [_received(message) for message in answer.get("Messages", [])]
+
+    def delete(self, receipts: Sequence[str]) -> frozenset[str]:
+        """See `Queue.delete`."""
+        return self._per_receipt(self._short.delete_message_batch, "DeleteMessageBatch", receipts, {})
+
+    def extend(self, receipts: Sequence[str], *, visibility_s: float) -> frozenset[str]:
+        """See `Queue.extend`."""
+        return self._per_receipt(
+            self._short.change_message_visibility_batch,
+            "ChangeMessageVisibilityBatch",
+            receipts,
+            {"VisibilityTimeout": int(visibility_s)},
+        )
+
+    def _per_receipt(
+        self, method: Callable[..., Any], operation: str, receipts: Sequence[str], more: Mapping[str, object]
+    ) -> frozenset[str]:
+        done: set[str] = set()
+        for group in by_count(receipts):
+            left = list(group)
+            for _ in range(_ENTRY_TRIES):
+                entries = [{"Id": str(n), "ReceiptHandle": receipt, **more} for n, receipt in enumerate(left)]
+                answer = self._ask(method, operation, QueueUrl=self._url, Entries=entries)
+                done |= {left[int(e["Id"])] for e in answer.get("Successful", [])}
+                # SenderFault means a stale handle here: the message was delivered again, and nothing is to be done.
+                left = [left[int(e["Id"])] for e in answer.get("Failed", []) if not e.get("SenderFault")]
+                if not left:
+                    break
+        return frozenset(done)
+
+    def dead_letter(self, message: Received, *, reason: str) -> bool:
+        """See `Queue.dead_letter`."""
+        url = self._dead_letter()
+        if url is None:
+            return False
+        headers = {**dict(list(message.headers.items())[:9]), "todoke-reason": reason}
+        entry = _entry(0, Outgoing(key=0, body=message.body, headers=headers))
+        try:
+            answer = self._call(self._short.send_message_batch, "SendMessageBatch", QueueUrl=url, Entries=[entry])
+        except (ClientError, BotoCoreError) as error:
+            log.warning("queue.dead_letter_failed", extra={"reason": _reason(error)})
+            return False
+        if not answer.get("Successful"):
+            return False
+        self.delete([message.receipt])
+        return True
+
+    def _dead_letter(self) -> str | None:
+        """The dead-letter queue that the redrive policy names; asked once."""
+        if not self._dead_letter_known:
+            from shared.queues.setup import dead_letter_url_of
+
+            try:
+                self._dead_letter_url = dead_letter_url_of(self._short, self._url)
+            except (ClientError, BotoCoreError) as error:
+                log.warning("queue.redrive_policy_unreadable", extra={"reason": _reason(error)})
+                return None
+            self._dead_letter_known = True
+        return self._dead_letter_url
+
+    def depth(self) -> Depth:
+        """See `Queue.depth`."""
+        names = ["", "NotVisible", "Delayed"]
+        answer = self._ask(
+            self._short.get_queue_attributes,
+            "GetQueueAttributes",
+            QueueUrl=self._url,
+            AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],
+        )
+        counts = [int(answer["Attributes"].get(f"ApproximateNumberOfMessages{name}", 0)) for name in names]
+        return Depth(visible=counts[0], in_flight=counts[1], delayed=counts[2])
+
+    def check(self) -> None:
+        """See `Queue.check`."""
+        self._ask(
+            self._short.get_queue_attributes, "GetQueueAttributes", QueueUrl=self._url, AttributeNames=["QueueArn"]
+        )
+
+    def _ask(self, method: Callable[..., Any], operation: str, **arguments: object) -> Any:
+        try:
+            return self._call(method, operation, **arguments)
+        except (ClientError, BotoCoreError) as error:
+            raise QueueUnavailable(f"SQS {operation} on {self._url} failed: {_reason(error)}") from None
+
+    def _call(self, method: Callable[..., Any], operation: str, **arguments: object) -> Any:
+        self._on_request(operation)
+        return method(**arguments)
+
+
+def _entry(number: int, message: Outgoing) -> dict[str, object]:
+    entry: dict[str, object] = {"Id": str(number), "MessageBody": message.body}
+    if message.headers:
+        entry["MessageAttributes"] = {
+            name: {"DataType": "String", "StringValue": value} for name, value in message.headers.items()
+        }
+    return entry
+
+
+def _read_answer(batch: Sequence[Outgoing], answer: Mapping[str, Any]) -> SendResult:
+    accepted = frozenset(batch[int(e["Id"])].key for e in answer.get("Successful", []))
+    failed = [
+        SendFailure(
+            batch[int(e["Id"])].key, e.get("Code", "Unknown"), e.get("Message", ""), bool(e.get("SenderFault"))
+        )
+        for e in answer.get("Failed", [])
+    ]
+    named = accepted | {f.key for f in failed}
+    failed += [SendFailure(m.key, "NotInAnswer", "the answer does not name it", False) for m in batch if m.key not in named]
+    return SendResult(accepted, tuple(failed))
+
+
+def _all_failed(batch: Sequence[Outgoing], code: str, reason: str, *, permanent: bool) -> SendResult:
+    return SendResult(frozenset(), tuple(SendFailure(m.key, code, reason, permanent) for m in batch))
+
+
+def _merged(results: Any) -> SendResult:
+    accepted: frozenset[int] = frozenset()
+    failed: tuple[SendFailure, ...] = ()
+    for result in results:
+        accepted |= result.accepted
+        failed += result.failed
+    return SendResult(accepted, failed)
+
+
+def _received(message: Mapping[str, Any]) -> Received:
+    attributes = message.get("MessageAttributes", {})
+    return Received(
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=message.get("Body", ""),
+        headers={name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value},
+        receive_count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+    )
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "Unknown"))
+
+
+def _reason(error: Exception) -> str:
+    """What to tell the operator. Never the request: it is signed."""
+    if isinstance(error, ClientError):
+        return f"{_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
+    return f"{type(error).__name__}: {error}"
