@@ -6,8 +6,6 @@ import os
 import sys
 import threading
 
-from shared.queues.sqs import SqsQueue
-
 from services.relay import setup_queues
 from services.relay.publisher import Publisher
 from services.relay.settings import RelaySettings
@@ -15,6 +13,7 @@ from services.relay.sweeper import Sweeper
 from shared import database, logs, metrics
 from shared.errors import TodokeError
 from shared.ops import OpsServer
+from shared.queues.sqs import SqsQueue
 from shared.startup import wait_for
 from shared.stopping import run_until, stop_on_signals
 

@@ -6,17 +6,16 @@ import os
 import socket
 import sys
 
-from shared.artifacts.open import open_store
-from shared.catalog.load import BUILTIN, load_catalog
-from shared.queues.sqs import SqsQueue
-from shared.reports.child import render
-
 from services.worker.attempt import Attempts
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
 from shared import database, logs, metrics
+from shared.artifacts.open import open_store
+from shared.catalog.load import BUILTIN, load_catalog
 from shared.errors import TodokeError
 from shared.ops import OpsServer
+from shared.queues.sqs import SqsQueue
+from shared.reports.child import render
 from shared.startup import wait_for
 from shared.stopping import stop_on_signals
 
@@ -41,7 +40,7 @@ def serve(settings: WorkerSettings) -> int:
     logs.configure("worker", settings.log_level)
     stop = stop_on_signals()
     catalog = load_catalog(settings.catalog_path or BUILTIN)
-    store = open_store(settings.artifact_url)
+    store = open_store(settings.artifact_url, region=settings.aws_region)
     engine = database.create_engine(
         settings.database_url.get_secret_value(), application_name="todoke-worker", pool_size=4
     )

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from shared.artifacts.open import DEFAULT_URL
 from shared.settings import QueueServiceSettings
 
 
@@ -22,7 +23,7 @@ class WorkerSettings(QueueServiceSettings):
         description="PostgreSQL that report queries read, best under a read-only role; default: DATABASE_URL",
     )
     artifact_url: str = Field(
-        "file:///var/lib/todoke/artifacts",
+        DEFAULT_URL,
         alias="ARTIFACT_URL",
         description="Where finished files go: file:///folder or s3://bucket/prefix",
     )

@@ -18,7 +18,9 @@ class QueueUrls:
     dead_letter_url: str
 
 
-def ensure_queues(client: Any, name: str, *, dead_letter_name: str, max_receive_count: int, visibility_s: int) -> QueueUrls:
+def ensure_queues(
+    client: Any, name: str, *, dead_letter_name: str, max_receive_count: int, visibility_s: int
+) -> QueueUrls:
     """Create both queues with a redrive policy from the first to the second. Running it again updates the attributes.
 
     `client` is a boto3 SQS client. Raises botocore's errors.

@@ -224,13 +224,13 @@ def _entry(number: int, message: Outgoing) -> dict[str, object]:
 def _read_answer(batch: Sequence[Outgoing], answer: Mapping[str, Any]) -> SendResult:
     accepted = frozenset(batch[int(e["Id"])].key for e in answer.get("Successful", []))
     failed = [
-        SendFailure(
-            batch[int(e["Id"])].key, e.get("Code", "Unknown"), e.get("Message", ""), bool(e.get("SenderFault"))
-        )
+        SendFailure(batch[int(e["Id"])].key, e.get("Code", "Unknown"), e.get("Message", ""), bool(e.get("SenderFault")))
         for e in answer.get("Failed", [])
     ]
     named = accepted | {f.key for f in failed}
-    failed += [SendFailure(m.key, "NotInAnswer", "the answer does not name it", False) for m in batch if m.key not in named]
+    failed += [
+        SendFailure(m.key, "NotInAnswer", "the answer does not name it", False) for m in batch if m.key not in named
+    ]
     return SendResult(accepted, tuple(failed))
 
 

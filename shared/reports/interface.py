@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from shared.catalog.model import Format, ReportType
@@ -16,6 +17,10 @@ class ReportError(TodokeError):
         self.code = code
         self.retryable = retryable
         self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Exceptions travel between processes by their arguments, and keyword arguments would be lost."""
+        return partial(ReportError, retryable=self.retryable, hint=self.hint), (self.code, str(self))
 
 
 class RenderCancelled(TodokeError):

@@ -1,0 +1,134 @@
+"""Artifacts in Amazon S3, or anything that speaks its API. Needs boto3: the `s3` extra."""
+
+import base64
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable, SignedUrl, StoredObject
+
+_MULTIPART_BYTES = 64 * 1024 * 1024
+"""Larger files travel in parts: S3 takes at most 5 GiB in one PUT (S3 user guide, read 2026-11-23)."""
+
+
+class S3Store:
+    """Each object is `prefix/key` in one bucket. S3 shows an object only once it is whole."""
+
+    def __init__(self, bucket: str, prefix: str, *, region: str | None = None) -> None:
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._client = boto3.session.Session().client(
+            "s3",
+            region_name=region,
+            config=Config(
+                connect_timeout=3,
+                read_timeout=30,
+                tcp_keepalive=True,
+                retries={"mode": "standard", "total_max_attempts": 4},
+                signature_version="s3v4",
+                # Emulators rarely serve bucket.host names; AWS accepts both for buckets in use.
+                s3={"addressing_style": "auto"},
+            ),
+        )
+
+    def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
+        """See `ArtifactStore.put`. S3 itself computes the SHA-256 of what arrived and refuses another one."""
+        more = {"ContentType": media_type, "Metadata": {**metadata, "sha256": sha256}}
+        size = file.stat().st_size
+        with self._errors(key):
+            if size > _MULTIPART_BYTES:
+                # Each part is checked on arrival; the whole is checked by size and by the digest kept beside it.
+                self._client.upload_file(
+                    str(file),
+                    self._bucket,
+                    self._prefix + key,
+                    ExtraArgs={**more, "ChecksumAlgorithm": "SHA256"},
+                    Config=TransferConfig(multipart_threshold=_MULTIPART_BYTES, max_concurrency=4),
+                )
+            else:
+                with file.open("rb") as body:
+                    self._client.put_object(
+                        Bucket=self._bucket,
+                        Key=self._prefix + key,
+                        Body=body,
+                        ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+                        **more,
+                    )
+        stored = self._head(key)
+        if stored["ContentLength"] != size or stored.get("Metadata", {}).get("sha256") != sha256:
+            raise ArtifactStoreUnavailable(f"S3 holds {stored['ContentLength']} bytes for {key}, not {size}")
+        return StoredObject(key, size, stored["LastModified"])
+
+    def stat(self, key: str) -> StoredObject:
+        """See `ArtifactStore.stat`."""
+        found = self._head(key)
+        return StoredObject(key, found["ContentLength"], found["LastModified"])
+
+    def open(self, key: str) -> BinaryIO:
+        """See `ArtifactStore.open`."""
+        with self._errors(key):
+            return cast("BinaryIO", self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"])
+
+    def locate(self, key: str, *, download_name: str, media_type: str, expires_s: int) -> SignedUrl:
+        """See `ArtifactStore.locate`. Signing asks nobody; a missing object answers 404 at the link."""
+        with self._errors(key):
+            url = self._client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self._bucket,
+                    "Key": self._prefix + key,
+                    "ResponseContentType": media_type,
+                    "ResponseContentDisposition": content_disposition(download_name),
+                },
+                ExpiresIn=expires_s,
+            )
+        return SignedUrl(url)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """See `ArtifactStore.list`."""
+        with self._errors(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + prefix
+            )
+            for page in pages:
+                for item in page.get("Contents", []):
+                    yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
+
+    def delete(self, key: str) -> None:
+        """See `ArtifactStore.delete`."""
+        with self._errors(key):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    def check(self) -> None:
+        """See `ArtifactStore.check`."""
+        with self._errors("the bucket"):
+            self._client.head_bucket(Bucket=self._bucket)
+
+    def _head(self, key: str) -> Mapping[str, Any]:
+        with self._errors(key):
+            return cast("Mapping[str, Any]", self._client.head_object(Bucket=self._bucket, Key=self._prefix + key))
+
+    @contextlib.contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code in {"404", "NoSuchKey", "NotFound"} and what != "the bucket":
+                raise ArtifactMissing(f"no artifact {what}") from None
+            raise ArtifactStoreUnavailable(f"S3 refused {what} in bucket {self._bucket}: {code}") from None
+        except BotoCoreError as error:
+            raise ArtifactStoreUnavailable(f"S3 does not answer: {type(error).__name__}: {error}") from None
+
+
+def content_disposition(name: str) -> str:
+    """`attachment` with a file name that any browser understands and none can be tricked by (RFC 6266)."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
