@@ -24,7 +24,12 @@ _PARAMETER_KEYS = {
     "type", "title", "description", "required", "default", "min", "max", "pattern", "choices", "items",
 }  # fmt: skip
 _COLUMN_KEYS = {"title", "unit", "format", "width"}
-_LIMIT_KEYS = {"timeout_s": float, "memory_mb": int, "max_rows": int, "max_attempts": int}
+_LIMIT_KEYS: Mapping[str, type[int] | type[float]] = {
+    "timeout_s": float,
+    "memory_mb": int,
+    "max_rows": int,
+    "max_attempts": int,
+}
 
 
 class CatalogError(TodokeError):
@@ -274,7 +279,7 @@ class _Reader:
             if name not in raw:
                 continue
             value = raw[name]
-            if isinstance(value, bool) or not isinstance(value, int | kind) or value <= 0:
+            if isinstance(value, bool) or not isinstance(value, (int, kind)) or value <= 0:  # noqa: UP038
                 self._wrong(f"limits.{name}", "must be a number above 0")
             else:
                 good[name] = kind(value)
@@ -289,7 +294,7 @@ class _Reader:
 
     def _string(self, raw: Mapping[str, Any], key: str, at: str, *, required: bool = False) -> str:
         path = f"{at}.{key}" if at else key
-        value = raw.get(key, "")
+        value: object = raw.get(key, "")
         if not isinstance(value, str):
             self._wrong(path, "must be a string in quotes")
             return ""

@@ -53,7 +53,14 @@ class Parameter:
     choices: tuple[str, ...] = ()
     """Allowed values of a choice, or of each item of a list of choices."""
     items: ParameterKind | None = None
-    """What a list holds."""
+    """What a list holds; None for anything else."""
+
+    @property
+    def item_kind(self) -> ParameterKind:
+        """What a list holds. The loader leaves no list without it."""
+        if self.items is None:
+            raise LookupError(f"{self.name} is a {self.kind}, not a list")
+        return self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class ReportType:
     title: str
     description: str
     version: str
-    """Recorded on each job. `report.toml` states it; otherwise it is the first 12 hex digits of the folder's SHA-256."""
+    """Recorded on each job. `report.toml` states it; else 12 hex digits of the folder's SHA-256."""
     source: str
     """Name of the data source that the query runs on."""
     query: str

@@ -88,11 +88,10 @@ def normalise(parameter: Parameter, value: object) -> object:
     if not isinstance(value, list):
         raise ValueProblem("type", f"must be a list of {parameter.items}, not {_name(value)}")
     _bounds(parameter, len(value), "items", 0, _MAX_ITEMS)
-    assert parameter.items is not None
     items = []
     for index, item in enumerate(value):
         try:
-            items.append(_scalar(parameter, parameter.items, item))
+            items.append(_scalar(parameter, parameter.item_kind, item))
         except ValueProblem as wrong:
             raise ValueProblem(wrong.code, str(wrong), at=f"[{index}]") from None
     return items

@@ -38,8 +38,7 @@ def _property(parameter: Parameter) -> dict[str, Any]:
     if parameter.description:
         schema["description"] = parameter.description
     if parameter.kind is ParameterKind.LIST:
-        assert parameter.items is not None
-        schema |= {"type": "array", "items": _scalar(parameter, parameter.items)}
+        schema |= {"type": "array", "items": _scalar(parameter, parameter.item_kind)}
     else:
         schema |= _scalar(parameter, parameter.kind)
     least, most = _BOUNDS.get(parameter.kind, ("x-minimum", "x-maximum"))
