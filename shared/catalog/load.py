@@ -279,7 +279,7 @@ class _Reader:
             if name not in raw:
                 continue
             value = raw[name]
-            if isinstance(value, bool) or not isinstance(value, (int, kind)) or value <= 0:  # noqa: UP038
+            if isinstance(value, bool) or not isinstance(value, (int, kind)) or value <= 0:
                 self._wrong(f"limits.{name}", "must be a number above 0")
             else:
                 good[name] = kind(value)
