@@ -12,9 +12,9 @@ from tests.support import postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+def postgres_server() -> Iterator[postgres.Server]:
     """One server for the session."""
-    with postgres.server(tmp_path_factory.mktemp("postgres")) as base:
+    with postgres.server() as base:
         yield base
 
 

@@ -13,9 +13,9 @@ from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import Unsent
 from tests.support.jobs import count
 
-_INSERT = text(
-    "INSERT INTO outbox (topic, group_key, payload) SELECT 'jobs', 't', 'm' || g FROM generate_series(1, :n) g"
-)
+_INSERT = text("""
+    INSERT INTO outbox (topic, group_key, payload) SELECT 'jobs', 't', 'm' || g FROM generate_series(1, :n) g
+""")
 
 
 def transaction(engine: Engine) -> Connection:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +20,9 @@ Server = str
 
 
 @contextlib.contextmanager
-def server(folder: Path) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """A server for the session, with a migrated template database."""
-    with _container() if _docker_answers() else _embedded(folder) as base:
+    with _container() if _docker_answers() else _embedded() as base:
         _create(base, "todoke_template", None)
         migrations.upgrade(f"{base}/todoke_template")
         yield base
@@ -46,9 +47,13 @@ def _create(base: Server, name: str, template: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _embedded(folder: Path) -> Iterator[Server]:
-    # Nothing here outlives the machine, so nothing needs to reach the disk: kill -9 of a process loses no page.
-    with EmbeddedPostgres(folder, settings={"fsync": "off", "full_page_writes": "off"}) as postgres:
+def _embedded() -> Iterator[Server]:
+    # Not in pytest's own folder, which every session of the same user closes to all others: PostgreSQL will not
+    # run as root. Nothing here outlives the machine, so nothing needs to reach the disk.
+    with (
+        tempfile.TemporaryDirectory(prefix="todoke-postgres-", ignore_cleanup_errors=True) as folder,
+        EmbeddedPostgres(Path(folder), settings={"fsync": "off", "full_page_writes": "off"}) as postgres,
+    ):
         yield postgres.dsn("").rstrip("/")
 
 

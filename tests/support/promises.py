@@ -36,7 +36,8 @@ ALWAYS = {
                SELECT s.lease_token FROM job_events s WHERE s.job_id = e.job_id AND s.verb = 'start'
                   AND s.version < e.version ORDER BY s.version DESC LIMIT 1)""",
     "4: artifacts if and only if SUCCESS": """
-        SELECT j.id FROM jobs j WHERE (j.status = 'SUCCESS') <> EXISTS (SELECT FROM artifacts a WHERE a.job_id = j.id)""",
+        SELECT j.id FROM jobs j
+         WHERE (j.status = 'SUCCESS') <> EXISTS (SELECT FROM artifacts a WHERE a.job_id = j.id)""",
     "4: artifacts belong to the winner": """
         SELECT a.job_id FROM artifacts a JOIN jobs j ON j.id = a.job_id WHERE a.lease_token <> j.lease_token""",
     "4: every format asked for is there": """
