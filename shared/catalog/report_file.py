@@ -97,7 +97,7 @@ def parse_toml(file: TomlFile) -> Mapping[str, object] | None:
 def _report_type(folder: Path, table: Table, query: str) -> ReportType:
     table.only(_KEYS)
     title = table.text("title")
-    if not title.strip():
+    if table.json("title") in (None, ""):
         table.wrong("title", 'is missing: write title = "…", what people call this report')
     source = table.text("source", "default")
     if not _SOURCE_NAME.fullmatch(source):
@@ -265,10 +265,9 @@ def _check_placeholders(file: TomlFile, report: ReportType) -> None:
     for token in used:
         name = token.text[1:]
         if name not in declared:
-            file.problems.append(
-                f"{file.path.with_name('query.sql')}:{token.line}: {token.text} is not declared: "
-                f"add [parameters.{name}] to report.toml, or write [a : b] if it is an array slice{did_you_mean(name, declared)}"
-            )
+            where = f"{file.path.with_name('query.sql')}:{token.line}"
+            remedy = f"add [parameters.{name}] to report.toml, or write [a : b] if it is an array slice"
+            file.problems.append(f"{where}: {token.text} is not declared: {remedy}{did_you_mean(name, declared)}")
     for name in declared:
         if name not in {token.text[1:] for token in used}:
             file.wrong(("parameters", name), f"is not used: write :{name} in query.sql, or remove it")

@@ -50,13 +50,15 @@ class UnreadableSql(TodokeError):
 _START = r"[A-Za-z_\x80-\U0010ffff]"
 _REST = r"[A-Za-z0-9_\x80-\U0010ffff]"
 _ESCAPED = r"(?:[^'\\]|\\.|'')*"
+# White space with a line break, and another quote behind it: a literal goes on there.
+_GOES_ON = r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*[\r\n])*'"
 
 _TOKEN = re.compile(
     rf"""
       (?P<space>   \s+ | --[^\r\n]* )
     | (?P<comment> /\* )
-    # E'…' goes on after a line break, still by its own rules.
-    | (?P<escape>  [eE]'{_ESCAPED}'(?:[ \t\f\v]*[\r\n](?:\s|--[^\r\n]*[\r\n])*'{_ESCAPED}')* )
+    # What E'…' goes on with is read by its own rules, to the very end.
+    | (?P<escape>  [eE]'{_ESCAPED}'(?:{_GOES_ON}{_ESCAPED}')*(?!{_GOES_ON}) )
     | (?P<unclosed_escape> [eE]' )
     | (?P<string>  '(?:[^']|'')*' )
     | (?P<name>    "(?:[^"]|"")*" )
