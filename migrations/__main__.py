@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument(
         "command",
         choices=["upgrade", "check", "current"],
-        help="upgrade: apply what is missing; check: compare the database with shared/tables.py; current: show where it is",
+        help="upgrade: apply what is missing; check: compare with shared/tables.py; current: show where it is",
     )
     command = parser.parse_args().command
     url = os.environ.get("DATABASE_URL")

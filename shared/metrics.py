@@ -29,9 +29,7 @@ OUTBOX_OLDEST_S = Gauge(
     "todoke_outbox_oldest_age_seconds", "Age of the oldest unsent message, by the database's clock."
 )
 OUTBOX_RETRY_WAITING = Gauge("todoke_outbox_retry_waiting", "Messages waiting for another try (counted up to 10,000).")
-OUTBOX_PARKED = Gauge(
-    "todoke_outbox_parked_messages", "Messages that can never be sent, still kept (counted up to 10,000)."
-)
+OUTBOX_PARKED = Gauge("todoke_outbox_parked_messages", "Messages that can never be sent (counted up to 10,000).")
 RELAY_BATCH = Histogram(
     "todoke_relay_batch_size",
     "Messages claimed by one pass.",

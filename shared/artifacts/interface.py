@@ -53,7 +53,7 @@ class ArtifactStore(Protocol):
     """Write-once objects by key. All methods raise ArtifactStoreUnavailable when the store does not answer."""
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
-        """Store `file` whole under `key` or not at all, then verify size and SHA-256 against the store's own account."""
+        """Store `file` whole under `key` or not at all, and verify what was stored by size and SHA-256."""
 
     def stat(self, key: str) -> StoredObject:
         """What is stored under `key`. Raises ArtifactMissing."""
@@ -62,7 +62,7 @@ class ArtifactStore(Protocol):
         """A stream of the object's bytes, to be closed by the caller. Raises ArtifactMissing."""
 
     def locate(self, key: str, *, download_name: str, media_type: str, expires_s: int) -> LocalFile | SignedUrl:
-        """How a client may fetch it: a local path, or a link valid for `expires_s`. Raises ArtifactMissing for a local file."""
+        """How a client may fetch it: a path (ArtifactMissing if it is gone), or a link valid for `expires_s`."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object whose key begins with `prefix`."""

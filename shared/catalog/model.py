@@ -53,7 +53,14 @@ class Parameter:
     choices: tuple[str, ...] = ()
     """Allowed values of a choice, or of each item of a list of choices."""
     items: ParameterKind | None = None
-    """What a list holds."""
+    """What a list holds; None for anything else."""
+
+    @property
+    def item_kind(self) -> ParameterKind:
+        """What a list holds. The loader leaves no list without it."""
+        if self.items is None:
+            raise LookupError(f"{self.name} is a {self.kind}, not a list")
+        return self.items
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def item_of(parameter: Parameter) -> Parameter:
     """What each item of a list must be: pattern and choices are the item's, min and max were the list's."""
     return Parameter(
         name=parameter.name,
-        kind=parameter.items or ParameterKind.STRING,
+        kind=parameter.item_kind,
         title=parameter.title,
         pattern=parameter.pattern,
         choices=parameter.choices,

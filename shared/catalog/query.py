@@ -52,7 +52,7 @@ def bound_query(report: ReportType, parameters: Mapping[str, object]) -> sql.Com
 def sql_type(parameter: Parameter) -> LiteralString:
     """The PostgreSQL type that the parameter is cast to, for example `date` or `text[]`."""
     if parameter.kind is ParameterKind.LIST:
-        return _TYPES[parameter.items or ParameterKind.STRING] + "[]"
+        return _TYPES[parameter.item_kind] + "[]"
     return _TYPES[parameter.kind]
 
 
@@ -61,7 +61,7 @@ def python_value(parameter: Parameter, stored: object) -> object:
     if stored is None:
         return None
     if parameter.kind is ParameterKind.LIST and isinstance(stored, list):
-        return [parse(parameter.items or ParameterKind.STRING, item) for item in stored]
+        return [parse(parameter.item_kind, item) for item in stored]
     return parse(parameter.kind, stored)
 
 

@@ -27,9 +27,7 @@ def refusal(message: Outgoing) -> SendFailure | None:
     if illegal := _ILLEGAL.search(message.body):
         return _permanent(message, "InvalidMessageContents", f"the body contains U+{ord(illegal.group()):04X}")
     if len(message.headers) > _MAX_ATTRIBUTES:
-        return _permanent(
-            message, "InvalidAttributes", f"{len(message.headers)} headers; {_MAX_ATTRIBUTES} are allowed"
-        )
+        return _permanent(message, "InvalidAttributes", f"{len(message.headers)} headers; {_MAX_ATTRIBUTES} may be")
     if (size := size_bytes(message)) > MAX_MESSAGE_BYTES:
         return _permanent(message, "MessageTooLong", f"{size} bytes; {MAX_MESSAGE_BYTES} are allowed")
     return None

@@ -1,4 +1,4 @@
-"""What Todoke asks of a queue. The queue is a doorbell: losing, doubling or delaying a message never changes an outcome."""
+"""What Todoke asks of a queue. It is a doorbell: losing, doubling or delaying a message never changes an outcome."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +79,7 @@ class Queue(Protocol):
         """
 
     def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
-        """Up to `most` (1–10) messages, waiting up to `wait_s` (0–20) for the first. Raises QueueUnavailable."""
+        """Up to `most` (1 to 10) messages, waiting up to `wait_s` (0 to 20) for the first. Raises QueueUnavailable."""
 
     def delete(self, receipts: Sequence[str]) -> frozenset[str]:
         """Delete deliveries, in batches, retrying entries that failed for a passing reason. Returns those deleted.

@@ -60,7 +60,7 @@ class SqsQueue:
         region: str,
         dead_letter_url: str | None = None,
         concurrency: int = 8,
-        on_request: Callable[[str], None] = lambda operation: None,
+        on_request: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._url = queue_url
         self._dead_letter_url = dead_letter_url

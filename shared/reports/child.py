@@ -49,7 +49,7 @@ def render(
     process.start()
     theirs.close()
     try:
-        return _attend(request, process, ours, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel)
+        return _attend(process, ours, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel)
     finally:
         process.kill()
         process.join(_KILL_WAIT_S)
@@ -57,7 +57,6 @@ def render(
 
 
 def _attend(
-    request: RenderRequest,
     process: Any,
     pipe: "Connection[Any, Any]",
     *,
@@ -118,7 +117,7 @@ def _die_with_the_worker(pipe: "Connection[Any, Any]") -> None:
 
     threading.Thread(target=watch, daemon=True, name="worker-watch").start()
     if sys.platform == "linux":
-        # Covers a child that holds the interpreter lock in C. Its parent is the fork server, which ends with the worker.
+        # Covers a child that holds the interpreter lock in C. Its parent, the fork server, ends with the worker.
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 

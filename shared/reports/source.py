@@ -52,7 +52,7 @@ class Extract:
             cursor.execute(self._query)
             yield from cursor
 
-    def csv(self, columns: Sequence[sql.Composable]) -> Iterator[memoryview | bytes]:
+    def csv(self, columns: Sequence[sql.Composable]) -> Iterator[bytes | bytearray | memoryview]:
         """`columns` of the result as PostgreSQL's CSV, the header first, one line of output an item."""
         statement = sql.SQL("COPY (SELECT {} FROM ({}\n) AS report) TO STDOUT (FORMAT csv, HEADER true)").format(
             sql.SQL(", ").join(columns), self._query

@@ -161,7 +161,9 @@ def test_every_violation_is_named_at_once_with_its_place_and_a_remedy() -> None:
 
 def test_left_out_and_null_mean_the_default() -> None:
     report = a_report(
-        a_parameter(INTEGER, "days", default=7), a_parameter(DATE, "from"), a_parameter(LIST, "tags", default=["a"])
+        a_parameter(INTEGER, "days", default=7),
+        a_parameter(DATE, "from"),
+        a_parameter(LIST, "tags", default=["a"], items=STRING),
     )
     expected = {"days": 7, "from": None, "tags": ["a"]}
     assert validate_parameters(report, {}) == expected
@@ -170,7 +172,7 @@ def test_left_out_and_null_mean_the_default() -> None:
 
 
 def test_changing_a_stored_list_leaves_the_catalog_alone() -> None:
-    report = a_report(a_parameter(LIST, "tags", default=["a"]))
+    report = a_report(a_parameter(LIST, "tags", default=["a"], items=STRING))
     stored = validate_parameters(report, {})
     assert isinstance(stored["tags"], list)
     stored["tags"].append("b")

@@ -1,0 +1,15 @@
+-- A flight without a departure time was cancelled; it has no delay, and the averages leave it out.
+SELECT f.carrier,
+       a.name                                                                                  AS airline,
+       date_trunc('month', f.flight_date)::date                                                AS month,
+       count(*)                                                                                AS flights,
+       round(avg(f.dep_delay)::numeric, 1)                                                     AS mean_delay_min,
+       round(percentile_cont(0.95) WITHIN GROUP (ORDER BY f.dep_delay)::numeric, 1)            AS p95_delay_min,
+       count(*) FILTER (WHERE f.dep_time IS NULL)                                              AS cancelled,
+       round(count(*) FILTER (WHERE f.dep_time IS NULL)::numeric / count(*), 4)                AS cancelled_share
+  FROM sample.flights f
+  LEFT JOIN sample.airlines a ON a.carrier = f.carrier
+ WHERE f.flight_date BETWEEN :from AND :to
+   AND (:origin IS NULL OR f.origin = :origin)
+ GROUP BY f.carrier, a.name, date_trunc('month', f.flight_date)
+ ORDER BY f.carrier, month

@@ -1,0 +1,56 @@
+"""The application, put together from its parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from sqlalchemy.engine import Engine
+
+from services.api import problems
+from services.api.auth import Access
+from services.api.dependencies import Parts
+from services.api.middleware import Surroundings
+from services.api.routes import artifacts, jobs, ops, report_types, submissions
+from services.api.settings import ApiSettings
+from services.api.submitter import Submitter
+from shared import database
+from shared.artifacts.interface import ArtifactStore
+from shared.catalog.model import Catalog
+
+_DESCRIPTION = """Ask for a report, get 202 and a job id at once, download the files when the job is done.
+A 202 is a fact: the job is committed, and it will reach SUCCESS, FAILED or CANCELLED whatever dies."""
+
+
+def create_app(settings: ApiSettings, *, engine: Engine, catalog: Catalog, store: ArtifactStore) -> FastAPI:
+    """The API over these parts. The submitter's thread ends with the application's lifespan."""
+    database.watch_replication(engine)
+    submitter = Submitter(engine)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        submitter.close()
+
+    # FastAPI's own documentation pages load scripts from a CDN; the description itself is at /openapi.json.
+    app = FastAPI(
+        title="Todoke", version="0.1.0", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
+    app.state.parts = Parts(
+        engine=database.autocommit(engine),
+        catalog=catalog,
+        store=store,
+        submitter=submitter,
+        access=Access(settings.auth, engine),
+        job_deadline_s=settings.job_deadline_s,
+        job_max_crashes=settings.job_max_crashes,
+        link_expires_s=settings.link_expires_s,
+    )
+    problems.install(app)
+    app.include_router(submissions.router)
+    for prefix in ("/v1", ""):
+        app.include_router(jobs.router, prefix=prefix)
+        app.include_router(artifacts.router, prefix=prefix)
+    app.include_router(report_types.router)
+    app.include_router(ops.router)
+    app.add_middleware(Surroundings)
+    return app

@@ -1,0 +1,60 @@
+"""Which tenant a request belongs to."""
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from fastapi import Request
+from sqlalchemy.engine import Engine
+from starlette.concurrency import run_in_threadpool
+
+from services.api.problems import Problem
+from shared.access import DEFAULT_TENANT, tenant_of
+from shared.database import autocommit
+
+_REMEMBER_S = 10.0
+"""A revoked key may work this much longer; a busy client costs one look-up in this time."""
+_REMEMBERED = 10_000
+
+
+class Access:
+    """Tells the tenant of a request, or refuses it."""
+
+    def __init__(
+        self, mode: Literal["none", "keys"], engine: Engine, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._mode = mode
+        self._engine = autocommit(engine)
+        self._clock = clock
+        self._known: dict[str, tuple[str, float]] = {}
+
+    async def tenant(self, request: Request) -> str:
+        """The tenant. Raises Problem 401 when keys are required and this one is missing or not valid."""
+        if self._mode == "none":
+            return DEFAULT_TENANT
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise _unauthorized("Send your API key as `Authorization: Bearer <key>`.")
+        tenant = await self._look_up(key.strip())
+        if tenant is None:
+            raise _unauthorized("This API key is not valid.")
+        return tenant
+
+    async def _look_up(self, key: str) -> str | None:
+        known = self._known.get(key)
+        if known and known[1] > self._clock():
+            return known[0]
+        tenant = await run_in_threadpool(self._ask, key)
+        if tenant is not None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = (tenant, self._clock() + _REMEMBER_S)
+        return tenant
+
+    def _ask(self, key: str) -> str | None:
+        with self._engine.connect() as conn:
+            return tenant_of(conn, key)
+
+
+def _unauthorized(detail: str) -> Problem:
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="todoke"'})

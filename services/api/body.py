@@ -1,0 +1,135 @@
+"""Read a submission from an untrusted request, and say everything that is wrong with it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+
+from services.api.problems import Problem
+from shared.catalog.model import Catalog, Format, ReportType
+from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
+from shared.nearest import did_you_mean
+
+MAX_BODY_BYTES = 256 * 1024
+"""A request is a handful of parameters; what is larger is a mistake or an attack."""
+
+_FIELDS = ("reportType", "parameters", "formats")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# W3C Trace Context, level 1, "traceparent Header" (read 2026-11-23).
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that can become a job."""
+
+    report: ReportType
+    parameters: Mapping[str, object]
+    formats: tuple[Format, ...]
+    idempotency_key: str | None
+    trace_context: str | None
+
+
+async def read_submission(request: Request, catalog: Catalog) -> Asked:
+    """The request, checked. Raises Problem 400, 404, 413, 415 or 422."""
+    content = await _content(request)
+    report = _report_type(content, catalog)
+    violations = [
+        Violation(str(name)[:100], "unknown_field", f"is not a field of a request{did_you_mean(str(name), _FIELDS)}")
+        for name in content
+        if name not in _FIELDS
+    ]
+    formats = _formats(content.get("formats"), report, violations)
+    parameters = _parameters(content.get("parameters"), report, violations)
+    key = _idempotency_key(request, violations)
+    if violations:
+        many = "one problem" if len(violations) == 1 else f"{len(violations)} problems"
+        raise Problem(422, "invalid_request", f"The request has {many}.", violations=violations)
+    return Asked(report, parameters, formats, key, _trace_context(request))
+
+
+async def _content(request: Request) -> Mapping[str, Any]:
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BODY_BYTES:
+            raise Problem(413, "body_too_large", f"The body has more than {MAX_BODY_BYTES} bytes.")
+    if not raw.strip():
+        return {}
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        said = f"not {media_type!r}" if media_type else "but none was given"
+        raise Problem(415, "unsupported_media_type", f"Send the body as Content-Type: application/json, {said}.")
+    try:
+        content = json.loads(raw, parse_constant=_no_constant)
+    except RecursionError:
+        raise Problem(400, "malformed_json", "The body is nested too deeply.") from None
+    except ValueError as error:
+        raise Problem(400, "malformed_json", f"The body is not JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise Problem(422, "invalid_request", 'The body must be an object such as {"reportType": "…"}.')
+    return content
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _report_type(content: Mapping[str, Any], catalog: Catalog) -> ReportType:
+    name = content.get("reportType")
+    if name is None:
+        name = catalog.default
+    if not isinstance(name, str):
+        wrong = Violation("reportType", "type", "must be a string")
+        raise Problem(422, "invalid_request", "The request has one problem.", violations=[wrong])
+    report = catalog.types.get(name)
+    if report is None:
+        detail = f"There is no report type {name[:60]!r}{did_you_mean(name, catalog.types)}"
+        raise Problem(404, "unknown_report_type", detail)
+    return report
+
+
+def _formats(given: object, report: ReportType, violations: list[Violation]) -> tuple[Format, ...]:
+    if given is None:
+        return report.formats[:1]
+    if not isinstance(given, list) or not given:
+        violations.append(Violation("formats", "type", 'must be a list such as ["csv"]'))
+        return ()
+    offered = [str(f) for f in report.formats]
+    wrong = [
+        Violation(f"formats[{n}]", "unknown_format", f"{report.name} has no such format{did_you_mean(str(f), offered)}")
+        for n, f in enumerate(given)
+        if f not in offered
+    ]
+    violations += wrong
+    return () if wrong else tuple(dict.fromkeys(Format(f) for f in given))
+
+
+def _parameters(given: object, report: ReportType, violations: list[Violation]) -> Mapping[str, object]:
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        violations.append(Violation("parameters", "type", "must be an object"))
+        return {}
+    try:
+        return validate_parameters(report, given)
+    except InvalidParameters as error:
+        violations += error.violations
+        return {}
+
+
+def _idempotency_key(request: Request, violations: list[Violation]) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        message = "must be 1 to 255 visible ASCII characters, for example a UUID"
+        violations.append(Violation("Idempotency-Key", "malformed", message))
+    return key
+
+
+def _trace_context(request: Request) -> str | None:
+    """The caller's trace, if it sent a valid one: it travels with the job through outbox and queue."""
+    value = request.headers.get("traceparent", "")
+    return json.dumps({"traceparent": value}) if _TRACEPARENT.fullmatch(value) else None

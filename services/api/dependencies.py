@@ -1,0 +1,50 @@
+"""What the routes work with, built once by `create_app`."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import Depends, Path, Request
+from sqlalchemy.engine import Engine
+
+from services.api.auth import Access
+from services.api.problems import unknown_job
+from services.api.submitter import Submitter
+from shared.artifacts.interface import ArtifactStore
+from shared.catalog.model import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The API's collaborators."""
+
+    engine: Engine
+    """In autocommit mode."""
+    catalog: Catalog
+    store: ArtifactStore
+    submitter: Submitter
+    access: Access
+    job_deadline_s: float
+    job_max_crashes: int
+    link_expires_s: int
+
+
+def _parts(request: Request) -> Parts:
+    return cast("Parts", request.app.state.parts)
+
+
+async def _tenant(request: Request) -> str:
+    return await _parts(request).access.tenant(request)
+
+
+def _job_id(job_id: Annotated[str, Path(description="The job's UUID")]) -> UUID:
+    """What is no UUID names no job."""
+    try:
+        return UUID(job_id)
+    except ValueError:
+        raise unknown_job(job_id) from None
+
+
+PartsOf = Annotated[Parts, Depends(_parts)]
+Tenant = Annotated[str, Depends(_tenant)]
+JobId = Annotated[UUID, Depends(_job_id)]

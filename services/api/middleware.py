@@ -1,0 +1,76 @@
+"""Around every request: its id, its measure, its safe headers."""
+
+import logging
+import re
+import time
+from typing import Any
+
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import logs, metrics
+from shared.ids import uuid7
+
+log = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class Surroundings:
+    """Plain ASGI, because it stands in the way of every submission."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope["request_id"] = request_id
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                present = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    *((name, value) for name, value in _SAFE_HEADERS if name not in present),
+                ]
+            await send(message)
+
+        with logs.context(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_headers)
+            finally:
+                seconds = time.perf_counter() - started
+                route = _route(scope)
+                metrics.REQUESTS.labels(route, scope["method"], status).inc()
+                metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+                log.debug("request", extra={"route": route, "status": status, "seconds": round(seconds, 4)})
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id if it is harmless, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
+            return str(value.decode("latin-1"))
+    return str(uuid7())
+
+
+def _route(scope: Scope) -> str:
+    """The route's template: raw paths would make a label without bounds."""
+    route: BaseRoute | Any = scope.get("route")
+    return getattr(route, "path", None) or "unknown"

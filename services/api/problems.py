@@ -1,0 +1,122 @@
+"""Errors on the wire: RFC 9457 problem details with a stable code and every violation at once."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from shared.catalog.parameters import Violation
+from shared.database import DatabaseUnavailable, is_unavailable
+
+log = logging.getLogger(__name__)
+
+_RETRY_AFTER_S = "5"
+
+
+class ViolationView(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(examples=["parameters.from"])
+    code: str = Field(examples=["date"])
+    message: str = Field(examples=["'31.1.2013' is not a date: write it like 2013-01-31"])
+
+
+class ProblemView(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str
+    code: str = Field(description="Stable name of the situation", examples=["invalid_request"])
+    retryable: bool = Field(description="Whether the same request may succeed later")
+    requestId: str | None = None  # noqa: N815 - the wire's spelling
+    violations: list[ViolationView] | None = None
+
+
+class Problem(Exception):
+    """Answer the request with this problem."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool = False,
+        violations: Sequence[Violation] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.retryable = retryable
+        self.violations = violations
+        self.headers = dict(headers or {})
+
+
+def unavailable(detail: str) -> Problem:
+    """The database is away."""
+    return Problem(503, "database_unavailable", detail, retryable=True, headers={"Retry-After": _RETRY_AFTER_S})
+
+
+def unknown_job(job_id: str) -> Problem:
+    """No such job, or one of another tenant: the answer is the same."""
+    return Problem(404, "unknown_job", f"There is no job {job_id[:60]!r}.")
+
+
+def answer(request: Request, problem: Problem) -> JSONResponse:
+    """The problem as a response."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "retryable": problem.retryable,
+        "requestId": request.scope.get("request_id"),
+    }
+    if problem.violations:
+        body["violations"] = [{"field": v.field, "code": v.code, "message": v.message} for v in problem.violations]
+    return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the application leaves as a problem."""
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, error: Problem) -> JSONResponse:
+        return answer(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 404:
+            detail = f"There is nothing at {request.url.path[:200]!r}; /openapi.json lists what there is."
+            return answer(request, Problem(404, "unknown_path", detail))
+        code = {405: "method_not_allowed"}.get(error.status_code, "http_error")
+        detail = f"{request.method} is not possible here." if error.status_code == 405 else str(error.detail)
+        return answer(request, Problem(error.status_code, code, detail, headers=error.headers))
+
+    async def _database(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, DBAPIError) and not is_unavailable(error):
+            return await _unexpected(request, error)
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
+        log.warning("database.unavailable", extra={"reason": cause})
+        return answer(request, unavailable("The database does not answer. Nothing was changed; try again."))
+
+    for kind in (DBAPIError, PoolTimeout, DatabaseUnavailable):
+        app.add_exception_handler(kind, _database)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("request.broken", exc_info=error)
+        detail = "The service met an unexpected error. Its log has the details under this request id."
+        return answer(request, Problem(500, "internal_error", detail, retryable=True))

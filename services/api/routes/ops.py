@@ -1,0 +1,31 @@
+"""/healthz, /readyz and /metrics."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.concurrency import run_in_threadpool
+
+from services.api.dependencies import PartsOf
+from shared import database
+from shared.ops import problems
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/healthz")
+async def healthz() -> JSONResponse:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/readyz")
+async def readyz(parts: PartsOf) -> JSONResponse:
+    """The database answers. The queue does not matter here: submissions are accepted without it."""
+    failing = await run_in_threadpool(problems, {"database": lambda: database.check(parts.engine)})
+    return JSONResponse({"status": "unready" if failing else "ok", "problems": failing}, 503 if failing else 200)
+
+
+@router.get("/metrics")
+def metrics() -> Response:
+    """Everything this process has counted."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

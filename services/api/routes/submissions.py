@@ -1,0 +1,119 @@
+"""POST /generate-report and POST /v1/jobs."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from services.api.body import read_submission
+from services.api.dependencies import PartsOf, Tenant
+from services.api.problems import Problem, ProblemView, unavailable
+from services.api.submitter import TooBusy
+from services.api.views import AcceptedView, accepted
+from shared import metrics
+from shared.database import DatabaseUnavailable, is_unavailable
+from shared.ids import uuid7
+from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
+
+router = APIRouter(tags=["jobs"])
+
+_COMMIT_TIMEOUT_S = 15.0
+
+_REQUEST_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": False,
+        "description": "Without a body the default report type runs with its default parameters.",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "reportType": {"type": "string", "description": "A name from /v1/report-types"},
+                        "parameters": {"type": "object", "description": "As the report type's schema says"},
+                        "formats": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                    },
+                },
+                "example": {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"]},
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            "description": "The same key with the same request is one job, however often it is sent.",
+        }
+    ],
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemView, "description": why, "content": {"application/problem+json": {}}}
+    for status, why in {
+        400: "The body is not JSON",
+        401: "The API key is missing or wrong",
+        404: "Unknown report type",
+        413: "The body is too large",
+        415: "The body is not declared as JSON",
+        422: "The request does not fit the report type, or reuses an Idempotency-Key",
+        503: "The database is away; nothing was half-written",
+    }.items()
+}
+
+
+@router.post("/generate-report", status_code=202, openapi_extra=_REQUEST_BODY,
+             responses={202: {"model": AcceptedView}, **_PROBLEMS})  # fmt: skip
+@router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY,
+             responses={202: {"model": AcceptedView}, **_PROBLEMS})  # fmt: skip
+async def submit_job(request: Request, parts: PartsOf, tenant: Tenant) -> JSONResponse:
+    """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
+    asked = await read_submission(request, parts.catalog)
+    submission = Submission(
+        id=uuid7(),
+        tenant=tenant,
+        report_type=asked.report.name,
+        report_version=asked.report.version,
+        parameters=asked.parameters,
+        formats=[str(f) for f in asked.formats],
+        max_attempts=asked.report.limits.max_attempts,
+        max_crashes=parts.job_max_crashes,
+        deadline_s=parts.job_deadline_s,
+        idempotency_key=asked.idempotency_key,
+        trace_context=asked.trace_context,
+    )
+    answer = await _answer(parts, submission)
+    metrics.SUBMITTED.labels("accepted" if answer.created else "replayed").inc()
+    headers = {"Location": f"/v1/jobs/{answer.job_id}", "Retry-After": "1"}
+    if not answer.created:
+        headers["Idempotent-Replayed"] = "true"
+    return JSONResponse(accepted(answer.job_id, asked.report), 202, headers)
+
+
+async def _answer(parts: PartsOf, submission: Submission) -> Accepted:
+    try:
+        future = asyncio.wrap_future(parts.submitter.submit(submission))
+        # Shielded: the row may be in the statement already, so the answer is worth having in any case.
+        answer = await asyncio.wait_for(asyncio.shield(future), _COMMIT_TIMEOUT_S)
+    except (TooBusy, TimeoutError, DatabaseUnavailable) as error:
+        metrics.SUBMITTED.labels("unavailable").inc()
+        raise unavailable(_why(error)) from None
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        metrics.SUBMITTED.labels("unavailable").inc()
+        raise unavailable(_why(error)) from None
+    if isinstance(answer, IdempotencyKeyReused):
+        metrics.SUBMITTED.labels("conflict").inc()
+        raise Problem(422, "idempotency_key_reused", f"{answer}. Use a new key for a new request.")
+    return answer
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TooBusy):
+        return f"Nothing was written: {error}."
+    return (
+        "The database did not confirm the job. Try again; with an Idempotency-Key a second try can never "
+        "make a second job."
+    )
