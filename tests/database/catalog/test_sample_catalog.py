@@ -22,6 +22,7 @@ from shared.catalog.model import ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.catalog.query import bound_query
 from tests.database.catalog.conftest import READER_PASSWORD
+from tests.unit.catalog.builders import docs_example, write_report
 
 Row = Mapping[str, Any]
 Run = Callable[..., Sequence[Row]]
@@ -172,6 +173,16 @@ def test_two_runs_give_the_same_rows_in_the_same_order(reader: psycopg.Connectio
         assert reader.execute(query).fetchall() == first
     finally:
         reader.execute("RESET ALL")
+
+
+def test_the_example_of_the_guide_runs(tmp_path: Path, reader: psycopg.Connection[Row]) -> None:
+    write_report(tmp_path, *docs_example(), name="late-flights")
+    report = load_catalog(tmp_path).types["late-flights"]
+    stored = validate_parameters(report, {"late_min": 120, "carriers": ["UA", "B6"]})
+    rows = reader.execute(bound_query(report, stored)).fetchall()
+    assert {r["carrier"] for r in rows} == {"UA", "B6"}
+    assert min(r["dep_delay"] for r in rows) == 120
+    assert set(report.columns) <= set(rows[0])
 
 
 def test_the_default_report_and_the_bounds_of_the_year() -> None:

@@ -1,8 +1,11 @@
 """Report types and catalog folders for tests, as small as each test needs them."""
 
+import re
 from pathlib import Path
 
 from shared.catalog.model import Format, Parameter, ParameterKind, ReportType
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "catalog.md").read_text(encoding="utf-8")
 
 
 def a_parameter(kind: ParameterKind = ParameterKind.STRING, name: str = "p", **fields: object) -> Parameter:
@@ -31,3 +34,10 @@ def write_report(catalog: Path, toml: str, query: str = "SELECT 1", *, name: str
     (folder / "report.toml").write_text(toml, encoding="utf-8")
     (folder / "query.sql").write_text(query, encoding="utf-8")
     return folder
+
+
+def docs_example() -> tuple[str, str]:
+    """report.toml and query.sql as docs/catalog.md shows them."""
+    [toml] = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    [query] = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
+    return toml, query
