@@ -239,10 +239,13 @@ def test_a_load_that_breaks_off_leaves_nothing(source_url: str) -> None:
         assert conn.execute("SELECT to_regnamespace('sample')").fetchone() == (None,)
 
 
-def test_a_schema_called_sample_that_is_not_ours_is_left_alone(source_url: str) -> None:
-    url = a_database(source_url, "taken")
+@pytest.mark.parametrize("tables", [["airlines"], list(EXPECTED_ROWS)], ids=["one table", "all tables"])
+def test_a_schema_called_sample_that_is_not_ours_is_left_alone(source_url: str, tables: list[str]) -> None:
+    url = a_database(source_url, f"taken_{len(tables)}")
     with psycopg.connect(url) as conn:
-        conn.execute("CREATE SCHEMA sample; CREATE TABLE sample.airlines AS SELECT 1 AS mine")
+        conn.execute("CREATE SCHEMA sample")
+        for table in tables:
+            conn.execute(f"CREATE TABLE sample.{table} AS SELECT 1 AS mine")
     with pytest.raises(SampleSchemaTaken, match="DROP SCHEMA sample CASCADE"):
         load(url)
     with psycopg.connect(url) as conn:

@@ -36,6 +36,8 @@ from shared.catalog.sql import UnreadableSql, scan
         "'2020-01-01'::date - :yes::interval",
         "f(a=>:yes)",
         "ä:yes",
+        # To PostgreSQL a no-break space is a letter, so this is no E'…'.
+        "\u00a0E'\\' || :yes || ''",
     ],
 )
 def test_a_placeholder_counts_only_where_it_is_code(text: str) -> None:
