@@ -12,18 +12,20 @@ from deploy.local.postgres import EmbeddedPostgres
 
 def main() -> int:
     """Migrate an empty database up, down and up again, and compare. Returns the exit code."""
-    with tempfile.TemporaryDirectory(prefix="todoke-", ignore_cleanup_errors=True) as folder:
-        with EmbeddedPostgres(Path(folder), settings={"fsync": "off"}) as server:
-            server.create_database("check")
-            url = server.dsn("check")
-            migrations.upgrade(url)
-            migrations.downgrade(url)
-            migrations.upgrade(url)
-            try:
-                migrations.check(url)
-            except CommandError as error:
-                print(f"migrations and shared/tables.py disagree: {error}", file=sys.stderr)
-                return 1
+    with (
+        tempfile.TemporaryDirectory(prefix="todoke-", ignore_cleanup_errors=True) as folder,
+        EmbeddedPostgres(Path(folder), settings={"fsync": "off"}) as server,
+    ):
+        server.create_database("check")
+        url = server.dsn("check")
+        migrations.upgrade(url)
+        migrations.downgrade(url)
+        migrations.upgrade(url)
+        try:
+            migrations.check(url)
+        except CommandError as error:
+            print(f"migrations and shared/tables.py disagree: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

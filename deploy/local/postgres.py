@@ -15,7 +15,7 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from deploy.local.processes import LocalFailure, free_port, spawn, stop, wait_until
+from deploy.local.processes import LocalFailure, free_port, identity, spawn, stop, wait_until
 
 _UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root; this account exists everywhere and owns nothing."""
@@ -117,8 +117,8 @@ class EmbeddedPostgres:
             "--auth=scram-sha-256", f"--pwfile={self._password_file}",
         ]  # fmt: skip
         done = subprocess.run(
-            command, env=_environment(), cwd=self._folder, user=self._user, capture_output=True, text=True, timeout=120,
-            check=False,
+            command, env=_environment(), cwd=self._folder, capture_output=True, text=True, timeout=120, check=False,
+            **identity(self._user),
         )  # fmt: skip
         if done.returncode != 0:
             raise LocalFailure(f"initdb failed in {self._folder}: {done.stderr.strip()[-800:]}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import pwd
 import signal
 import socket
 import subprocess
@@ -41,7 +42,7 @@ def spawn(
     Its own session, so that Ctrl-C reaches only us and we stop it in order. On Linux it gets `orphan_signal`
     when the thread that called this ends, so call it from the main thread.
     """
-    options: dict[str, Any] = {"user": user, "group": _group_of(user), "extra_groups": []} if user else {}
+    options = identity(user)
     if sys.platform == "linux":
         options["preexec_fn"] = _end_with_parent(orphan_signal)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -52,10 +53,11 @@ def spawn(
         )  # fmt: skip
 
 
-def _group_of(user: str) -> int:
-    import pwd
-
-    return pwd.getpwnam(user).pw_gid
+def identity(user: str | None) -> dict[str, Any]:
+    """What subprocess needs to run a command as `user`, group and all; nothing for None."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def stop(process: subprocess.Popen[bytes], *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:

@@ -63,25 +63,29 @@ class Publisher:
                 self._floor.advance(conn)
                 floor = self._floor.settled
         with self._engine.connect() as conn:
-            rows = self._claim(conn, kind, floor)
-            if not rows:
+            rows, due = self._claim(conn, kind, floor)
+            if not rows and not due:
                 conn.rollback()
                 return 0
-            return self._publish(conn, rows)
+            sent = self._publish(conn, [*rows, *due])
+        if sent and rows:
+            # Only now: rows that were rolled back must stay above the recent floor.
+            self._floor.claimed(max(row.id for row in rows))
+        return sent
 
-    def _claim(self, conn: Connection, kind: Pass, floor: int) -> list[OutboxRow]:
+    def _claim(self, conn: Connection, kind: Pass, floor: int) -> tuple[list[OutboxRow], list[OutboxRow]]:
+        """Rows of the outbox, and messages whose time has come."""
         started = time.perf_counter()
         limit = _PROBE if self._breaker.probing else self._batch
         rows = messages.claim(conn, floor=floor, limit=limit)
         if kind is Pass.AUDIT:
             self._count_violations(rows)
-        if rows:
-            self._floor.claimed(max(row.id for row in rows))
+        due: list[OutboxRow] = []
         if len(rows) < limit and time.monotonic() >= self._due_at:
-            rows += messages.claim_due(conn, limit=limit - len(rows))
+            due = messages.claim_due(conn, limit=limit - len(rows))
             self._due_at = time.monotonic() + _DUE_EVERY_S
         metrics.RELAY_STEP_SECONDS.labels("claim").observe(time.perf_counter() - started)
-        return rows
+        return rows, due
 
     def _count_violations(self, rows: Sequence[OutboxRow]) -> None:
         below = [row.id for row in rows if row.id <= self._floor.settled]

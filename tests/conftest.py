@@ -1,0 +1,63 @@
+"""What most tests stand on: a real PostgreSQL with a database each, and a real SQS API on a socket."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Connection, Engine
+
+from deploy.local.emulator import Emulator
+from shared import database
+from tests.support import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """One server for the session."""
+    with postgres.server() as base:
+        yield base
+
+
+@pytest.fixture
+def database_url(postgres_server: postgres.Server) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    with postgres.database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine in autocommit mode, as the services use it."""
+    engine = database.create_engine(database_url, application_name="test", pool_size=20)
+    yield database.autocommit(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def conn(engine: Engine) -> Iterator[Connection]:
+    """A connection on which every statement is its own transaction."""
+    with engine.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """SQS and S3 on a socket, for the session."""
+    with Emulator(tmp_path_factory.mktemp("aws")) as running:
+        yield running
+
+
+@pytest.fixture
+def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """The emulator, found by boto3 in this process through the standard variables."""
+    for name, value in emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    return emulator
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """An empty folder."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder

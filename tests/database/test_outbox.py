@@ -1,0 +1,217 @@
+"""The outbox: claimed once, returned by a crash, never passed by the floor."""
+
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from shared.outbox import messages
+from shared.outbox.floor import Floor, Pass
+from shared.outbox.messages import Unsent
+from tests.support.jobs import count
+
+_INSERT = text("""
+    INSERT INTO outbox (topic, group_key, payload) SELECT 'jobs', 't', 'm' || g FROM generate_series(1, :n) g
+""")
+
+
+def transaction(engine: Engine) -> Connection:
+    """A connection where statements share a transaction."""
+    return engine.connect().execution_options(isolation_level="READ COMMITTED")
+
+
+def test_two_relays_never_claim_the_same_row(engine: Engine, conn: Connection) -> None:
+    conn.execute(_INSERT, {"n": 100})
+    with transaction(engine) as one, transaction(engine) as two:
+        first = messages.claim(one, floor=0, limit=60)
+        second = messages.claim(two, floor=0, limit=60)
+        one.commit()
+        two.commit()
+
+    assert (len(first), len(second)) == (60, 40)
+    assert not {r.id for r in first} & {r.id for r in second}
+    assert count(conn, "outbox") == 0
+
+
+def test_the_limit_holds_whatever_plan_the_database_chooses(engine: Engine, conn: Connection) -> None:
+    conn.execute(_INSERT, {"n": 1000})
+    with transaction(engine) as relay:
+        relay.execute(text("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"))
+        assert len(messages.claim(relay, floor=0, limit=10)) == 10
+        relay.rollback()
+
+
+def test_a_crash_between_claim_and_commit_brings_the_rows_back(engine: Engine, conn: Connection) -> None:
+    conn.execute(_INSERT, {"n": 3})
+    with transaction(engine) as relay:
+        messages.claim(relay, floor=0, limit=10)
+        relay.rollback()
+
+    assert count(conn, "outbox") == 3
+
+
+def test_what_the_queue_refused_is_kept_in_the_claiming_transaction(engine: Engine, conn: Connection) -> None:
+    conn.execute(_INSERT, {"n": 3})
+    with transaction(engine) as relay:
+        rows = messages.claim(relay, floor=0, limit=10)
+        messages.keep(relay, [Unsent(rows[0], "Throttled", 0, parked=False), Unsent(rows[1], "Bad", 0, parked=True)])
+        messages.commit_may_be_lost(relay)
+        relay.commit()
+
+    assert messages.count_kept(conn) == (1, 1)
+    (due,) = messages.claim_due(conn, limit=10)
+    assert (due.payload, due.attempts) == (rows[0].payload, 1)
+    assert messages.claim_due(conn, limit=10) == []
+
+
+def test_a_message_is_not_due_before_its_time(conn: Connection) -> None:
+    messages.keep(conn, [Unsent(messages.OutboxRow(1, "jobs", "t", "m", None), "later", 60, parked=False)])
+
+    assert messages.claim_due(conn, limit=10) == []
+
+
+def test_the_oldest_age_is_the_databases(conn: Connection) -> None:
+    assert messages.oldest_age_s(conn, floor=0) == 0
+    conn.execute(_INSERT, {"n": 1})
+    conn.execute(text("UPDATE outbox SET created_at = created_at - interval '90 s'"))
+
+    assert 89 < messages.oldest_age_s(conn, floor=0) < 200
+
+
+def test_the_floor_rises_over_what_has_left(engine: Engine, conn: Connection) -> None:
+    conn.execute(_INSERT, {"n": 10})
+    messages.claim(conn, floor=0, limit=10)
+    floor = Floor()
+    floor.advance(conn)
+
+    assert floor.settled == 10
+
+
+def test_the_floor_stays_below_a_row_that_is_still_there(conn: Connection) -> None:
+    conn.execute(_INSERT, {"n": 10})
+    messages.claim(conn, floor=0, limit=4)
+    floor = Floor()
+    floor.advance(conn)
+
+    assert floor.settled == 4
+
+
+def test_the_floor_stays_below_rows_that_a_dying_relay_holds(engine: Engine, conn: Connection) -> None:
+    conn.execute(_INSERT, {"n": 10})
+    floor = Floor()
+    with transaction(engine) as dying:
+        messages.claim(dying, floor=0, limit=10)
+        floor.advance(conn)
+        assert floor.settled == 0
+        dying.rollback()
+
+
+def test_the_floor_waits_for_a_transaction_that_has_drawn_its_id_and_not_committed(
+    engine: Engine, conn: Connection
+) -> None:
+    floor = Floor()
+    with transaction(engine) as late:
+        late.execute(_INSERT, {"n": 1})  # id 1
+        conn.execute(_INSERT, {"n": 9})  # ids 2 to 10, committed and sent first
+        messages.claim(conn, floor=0, limit=10)
+        floor.advance(conn)
+        assert floor.settled == 0
+        late.commit()
+    floor.advance(conn)
+
+    assert floor.settled == 0  # row 1 is alive
+    assert [r.id for r in messages.claim(conn, floor=floor.settled, limit=10)] == [1]
+    floor.advance(conn)
+    assert floor.settled == 10
+
+
+def test_the_row_takes_its_transaction_id_before_its_number(conn: Connection) -> None:
+    """The floor's proof needs it, and column order decides it."""
+    columns = conn.execute(
+        text("SELECT column_name FROM information_schema.columns WHERE table_name = 'outbox' ORDER BY ordinal_position")
+    ).scalars()
+
+    assert list(columns)[:2] == ["xid", "id"]
+
+
+def test_most_passes_are_recent_and_the_settled_one_comes_round() -> None:
+    floor = Floor(settle_every_s=0.3, audit_every_s=1000)
+    floor.claimed(50)
+
+    assert floor.next_pass(now=0)[0] is Pass.SETTLED
+    assert floor.next_pass(now=0.1) == (Pass.RECENT, 50)
+    assert floor.next_pass(now=0.4)[0] is Pass.SETTLED
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_under_rollbacks_late_commits_and_crashing_relays_nothing_is_lost_or_invented(
+    engine: Engine, seed: int
+) -> None:
+    """The stress test of the floor: what was committed is exactly what was sent."""
+    producers = _Producers(engine, seed=seed, transactions=150)
+    threads = [threading.Thread(target=producers.run, args=(n,)) for n in range(4)]
+    sent: list[str] = []
+    violations: list[int] = []
+    relays = [threading.Thread(target=_relay, args=(engine, seed + n, producers, sent, violations)) for n in range(3)]
+    for thread in [*threads, *relays]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    producers.done.set()
+    for thread in relays:
+        thread.join()
+
+    assert sorted(sent) == sorted(producers.committed)
+    assert violations == []
+
+
+class _Producers:
+    def __init__(self, engine: Engine, *, seed: int, transactions: int) -> None:
+        self._engine = engine
+        self._seed = seed
+        self._transactions = transactions
+        self.committed: list[str] = []
+        self.done = threading.Event()
+
+    def run(self, number: int) -> None:
+        chance = random.Random(self._seed * 100 + number)
+        with transaction(self._engine) as conn:
+            for turn in range(self._transactions):
+                own = [f"{number}-{turn}-{n}" for n in range(chance.randint(1, 5))]
+                for payload in own:
+                    conn.execute(
+                        text("INSERT INTO outbox (topic, group_key, payload) VALUES ('jobs', 't', :p)"), {"p": payload}
+                    )
+                if chance.random() < 0.2:
+                    self.done.wait(0.01)  # commits late, after ids above its own
+                if chance.random() < 0.2:
+                    conn.rollback()
+                else:
+                    conn.commit()
+                    self.committed += own
+
+
+def _relay(engine: Engine, seed: int, producers: _Producers, sent: list[str], violations: list[int]) -> None:
+    chance = random.Random(seed)
+    floor = Floor(settle_every_s=0.01, audit_every_s=0.05)
+    empty_after_end = 0
+    with transaction(engine) as conn, engine.connect() as auto:
+        while empty_after_end < 5:
+            floor.advance(auto)
+            kind, above = floor.next_pass()
+            rows = messages.claim(conn, floor=above, limit=chance.randint(1, 40))
+            if kind is Pass.AUDIT:
+                violations += [r.id for r in rows if r.id <= floor.settled]
+            if rows:
+                floor.claimed(max(r.id for r in rows))
+            if chance.random() < 0.2:
+                conn.rollback()  # a crash after the claim
+                floor = Floor(settle_every_s=0.01, audit_every_s=0.05)
+                continue
+            conn.commit()
+            sent += [r.payload for r in rows]
+            finished: Callable[[], bool] = producers.done.is_set
+            empty_after_end = empty_after_end + 1 if finished() and not rows and kind is not Pass.RECENT else 0

@@ -1,0 +1,211 @@
+"""The relay against a real outbox and a queue with moods."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection, Engine
+
+from services.relay.breaker import Breaker
+from services.relay.publisher import Publisher
+from services.relay.sweeper import Sweeper
+from shared import database, metrics
+from shared.queues.interface import SendFailure
+from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started
+from tests.support.sqs_double import InMemoryQueue
+
+
+@pytest.fixture
+def queue() -> InMemoryQueue:
+    return InMemoryQueue()
+
+
+@pytest.fixture
+def publishing(database_url: str) -> Iterator[Engine]:
+    engine = database.create_engine(database_url, application_name="relay", pool_size=1)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def publisher(publishing: Engine, queue: InMemoryQueue) -> Publisher:
+    return Publisher(publishing, queue)
+
+
+def test_what_was_committed_is_published_and_gone(conn: Connection, publisher: Publisher, queue: InMemoryQueue) -> None:
+    jobs = {str(a_job(conn)) for _ in range(25)}
+
+    assert publisher.run_once() == 25
+    assert all(any(job in body for body in queue.bodies()) for job in jobs)
+    assert count(conn, "outbox") == 0
+    assert queue.requests["SendMessageBatch"] == 3
+
+
+def test_an_idle_pass_claims_nothing_and_asks_nothing_of_the_queue(publisher: Publisher, queue: InMemoryQueue) -> None:
+    assert publisher.run_once() == 0
+    assert not queue.requests
+
+
+def test_a_queue_that_is_away_costs_no_writes_and_opens_the_breaker(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue, publishing: Engine
+) -> None:
+    a_job(conn)
+    queue.faults.away = True
+    statements: list[str] = []
+    event.listen(publishing, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
+
+    publisher.run_once()
+    tried = len(statements)
+    publisher.run_once()
+
+    assert len(statements) == tried  # the breaker keeps it from claiming
+    assert count(conn, "outbox") == 1
+    assert count(conn, "outbox_retry") == 0
+    assert metrics.BREAKER_OPEN._value.get() == 1
+
+
+def test_when_the_queue_comes_back_everything_leaves(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    for _ in range(30):
+        a_job(conn)
+    queue.faults.away = True
+    publisher.run_once()
+    queue.faults.away = False
+    publisher._breaker._closed_again_at = 0  # the wait is over
+    sent = [publisher.run_once(), publisher.run_once(), publisher.run_once()]
+
+    assert sent == [10, 20, 0]  # a small probe first
+
+
+def test_one_refused_entry_waits_and_the_others_leave(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    unlucky = str(a_job(conn))
+    lucky = str(a_job(conn))
+    queue.faults.refuse = lambda m: SendFailure(m.key, "Throttled", "", permanent=False) if unlucky in m.body else None
+
+    assert publisher.run_once() == 1
+    assert lucky in queue.bodies()[0]
+    kept = conn.execute(text("SELECT payload, attempts, last_error, parked_at FROM outbox_retry")).one()
+    assert unlucky in kept.payload
+    assert (kept.attempts, kept.last_error, kept.parked_at) == (1, "Throttled: ", None)
+
+    queue.faults.refuse = lambda _: None
+    conn.execute(text("UPDATE outbox_retry SET due_at = clock_timestamp()"))
+    publisher._due_at = 0
+    assert publisher.run_once() == 1
+
+
+def test_what_can_never_be_sent_is_parked_and_not_tried_again(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    a_job(conn)
+    queue.faults.refuse = lambda m: SendFailure(m.key, "InvalidMessageContents", "", permanent=True)
+    publisher.run_once()
+    queue.faults.refuse = lambda _: None
+    conn.execute(text("UPDATE outbox_retry SET due_at = clock_timestamp()"))
+    publisher._due_at = 0
+
+    assert publisher.run_once() == 0
+    assert conn.execute(text("SELECT parked_at IS NOT NULL FROM outbox_retry")).scalar_one()
+
+
+def test_an_applied_send_whose_reply_was_lost_is_sent_again(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    a_job(conn)
+    queue.faults.lose_reply = True
+    publisher.run_once()
+    queue.faults.lose_reply = False
+    publisher._breaker._closed_again_at = 0
+    publisher.run_once()
+
+    assert len(queue.bodies()) == 2  # the copy is the worker's to absorb
+    assert count(conn, "outbox") == 0
+
+
+def test_the_claims_commit_may_be_lost_and_nothing_else(
+    conn: Connection, publisher: Publisher, publishing: Engine
+) -> None:
+    a_job(conn)
+    statements: list[str] = []
+    event.listen(publishing, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
+    publisher.run_once()
+
+    assert any("SET LOCAL synchronous_commit = off" in sql for sql in statements)
+    with publishing.connect() as after:
+        assert after.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+
+
+def a_sweeper(engine: Engine, queue: InMemoryQueue) -> Sweeper:
+    return Sweeper(engine, queue, settled_floor=lambda: 0)
+
+
+def test_the_sweeper_frees_a_job_whose_worker_fell_silent(
+    engine: Engine, conn: Connection, queue: InMemoryQueue
+) -> None:
+    job_id = a_job(conn)
+    started(conn, job_id)
+    expire_lease(conn, job_id)
+    before = metrics.SWEPT.labels("requeued")._value.get()
+
+    a_sweeper(engine, queue).run_once()
+
+    assert row(conn, job_id).status == "PENDING"
+    assert metrics.SWEPT.labels("requeued")._value.get() == before + 1
+
+
+def test_doorbells_ring_again_after_a_purge(
+    engine: Engine, conn: Connection, queue: InMemoryQueue, publisher: Publisher
+) -> None:
+    jobs = [a_job(conn) for _ in range(20)]
+    publisher.run_once()
+    queue.purge()
+    for job_id in jobs:
+        pass_time(conn, job_id, "next_ring_at")
+
+    a_sweeper(engine, queue).run_once()
+    publisher.run_once()
+
+    assert len(queue.bodies()) == 20
+
+
+def test_a_deep_backlog_is_never_rung_again(
+    engine: Engine, conn: Connection, queue: InMemoryQueue, publisher: Publisher
+) -> None:
+    job_id = a_job(conn)
+    publisher.run_once()  # the message waits in the queue: late, not lost
+    pass_time(conn, job_id, "next_ring_at")
+
+    a_sweeper(engine, queue).run_once()
+
+    assert count(conn, "outbox") == 0
+    assert row(conn, job_id).rings == 0
+
+
+def test_nothing_is_rung_while_the_queue_does_not_answer(
+    engine: Engine, conn: Connection, queue: InMemoryQueue
+) -> None:
+    job_id = a_job(conn)
+    conn.execute(text("DELETE FROM outbox"))
+    pass_time(conn, job_id, "next_ring_at")
+    queue.faults.away = True
+
+    a_sweeper(engine, queue).run_once()
+
+    assert count(conn, "outbox") == 0
+
+
+def test_the_breaker_opens_longer_each_time_and_closes_on_success() -> None:
+    now = 0.0
+    breaker = Breaker(base_s=1, cap_s=8, clock=lambda: now)
+    waits = [breaker.refused() for _ in range(6)]
+
+    assert all(step / 2 <= wait <= step for wait, step in zip(waits, [1, 2, 4, 8, 8, 8], strict=True))
+    assert breaker.open
+    now = 100.0
+    assert not breaker.open
+    assert breaker.probing
+    assert breaker.accepted()
+    assert not breaker.probing

@@ -1,0 +1,317 @@
+"""The worker's threads against a real database, a queue with moods, and a renderer that does as it is told."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from services.worker.attempt import Attempts
+from services.worker.intake import read_doorbell
+from services.worker.settings import WorkerSettings
+from services.worker.worker import Worker
+from shared import metrics
+from shared.artifacts.disk import DiskStore
+from shared.catalog.load import BUILTIN, load_catalog
+from shared.catalog.model import Format
+from shared.jobs import cancel
+from shared.queues.interface import Outgoing
+from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
+from tests.support.eventually import eventually
+from tests.support.jobs import a_job, row, started, verbs
+from tests.support.promises import broken, broken_files
+from tests.support.sqs_double import InMemoryQueue
+
+Script = Callable[[RenderRequest, threading.Event], None]
+
+
+class Bench:
+    """A worker that a test can start, feed and stop."""
+
+    def __init__(self, engine: Engine, conn: Connection, folder: Path) -> None:
+        self.conn = conn
+        self.queue = InMemoryQueue()
+        self.script: Script = lambda _request, _cancel: None
+        self.store = DiskStore(folder / "artifacts")
+        self.artifacts = folder / "artifacts"
+        self._engine = engine
+        self._scratch = folder
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, **settings: Any) -> None:
+        values = {"WORKER_SLOTS": 4, "WORKER_LEASE_S": 3, "WORKER_HEARTBEAT_S": 0.2, "WORKER_POLL_S": 1,
+                  "WORKER_GRACE_S": 0.3, "WORKER_RETRY_BASE_S": 0.01, **settings}  # fmt: skip
+        base = {"DATABASE_URL": "unused", "SQS_QUEUE_URL": "unused", "AWS_REGION": "unused"}
+        attempts = Attempts(
+            catalog=load_catalog(BUILTIN), store=self.store, render=self._render, source_dsn="", scratch=self._scratch,
+            retry_base_s=0.01,
+        )  # fmt: skip
+        worker = Worker(
+            WorkerSettings.from_environment({**base, **{k: str(v) for k, v in values.items()}}),
+            engine=self._engine, queue=self.queue, attempts=attempts, name="w",
+        )  # fmt: skip
+        self._thread = threading.Thread(target=worker.run, args=(self._stop,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(30)
+            assert not self._thread.is_alive()
+
+    def ring(self, *bodies: object) -> None:
+        self.queue.send([Outgoing(n, str(body)) for n, body in enumerate(bodies)], deadline_s=5)
+
+    def a_rung_job(self, **changes: Any) -> Any:
+        job_id = a_job(self.conn, **changes)
+        self.ring(f'{{"jobId": "{job_id}"}}')
+        return job_id
+
+    def status(self, job_id: Any) -> str:
+        return str(row(self.conn, job_id).status)
+
+    def until(self, job_id: Any, status: str) -> None:
+        eventually(lambda: self.status(job_id) == status, what=f"{job_id} is {status}")
+
+    def _render(self, request: RenderRequest, *, deadline_s: float, on_progress: Callable[[Progress], None],
+                cancel: threading.Event) -> tuple[RenderedFile, ...]:  # fmt: skip
+        on_progress(Progress("working", 1))
+        self.script(request, cancel)
+        path = request.scratch / "calendar.csv"
+        path.write_text("day\n2026-01-01\n")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return (RenderedFile(path.name, Format.CSV, path, "text/csv", path.stat().st_size, digest, 1),)
+
+
+def until_cancelled(_request: RenderRequest, cancel: threading.Event) -> None:
+    assert cancel.wait(30)
+    raise RenderCancelled
+
+
+@pytest.fixture
+def bench(engine: Engine, conn: Connection, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(engine, conn, tmp_path)
+    yield bench
+    bench.stop()
+    assert broken(conn, at_rest=False) == {}
+    assert broken_files(conn, bench.artifacts) == []
+
+
+def test_a_doorbell_becomes_a_report_and_the_message_goes(bench: Bench) -> None:
+    jobs = [bench.a_rung_job() for _ in range(12)]
+    bench.start()
+
+    for job_id in jobs:
+        bench.until(job_id, "SUCCESS")
+    eventually(lambda: not bench.queue.bodies(), what="the queue is empty")
+
+
+def test_copies_of_a_doorbell_make_one_report(bench: Bench) -> None:
+    bench.queue.faults.copies = 5
+    job_id = bench.a_rung_job()
+    bench.start()
+
+    bench.until(job_id, "SUCCESS")
+    eventually(lambda: not bench.queue.bodies(), what="the copies are gone")
+    assert verbs(bench.conn, job_id) == ["submit", "start", "succeed"]
+
+
+def test_a_failure_that_may_pass_is_tried_again_through_the_outbox(bench: Bench) -> None:
+    def fail_once(_request: RenderRequest, _cancel: threading.Event) -> None:
+        bench.script = lambda _r, _c: None
+        raise ReportError("source_unavailable", "gone", retryable=True)
+
+    bench.script = fail_once
+    job_id = bench.a_rung_job()
+    bench.start()
+
+    bench.until(job_id, "PENDING")
+    eventually(lambda: verbs(bench.conn, job_id) == ["submit", "start", "retry"])
+    assert bench.conn.execute(text("SELECT count(*) FROM outbox_retry")).scalar_one() == 1
+    eventually(lambda: not bench.queue.bodies(), what="the spent doorbell is gone")
+    bench.conn.execute(text("UPDATE jobs SET run_at = clock_timestamp()"))
+    bench.ring(f'{{"jobId": "{job_id}"}}')
+    bench.until(job_id, "SUCCESS")
+
+
+def test_a_failure_for_good_ends_the_job_with_its_code(bench: Bench) -> None:
+    def fail(_request: RenderRequest, _cancel: threading.Event) -> None:
+        raise ReportError("row_limit_exceeded", "too many", retryable=False, hint="narrow it")
+
+    bench.script = fail
+    job_id = bench.a_rung_job()
+    bench.start()
+
+    bench.until(job_id, "FAILED")
+    assert row(bench.conn, job_id).error == {
+        "code": "row_limit_exceeded", "message": "too many", "retryable": False, "hint": "narrow it",
+    }  # fmt: skip
+
+
+def test_an_unexpected_error_tells_the_client_nothing_of_the_inside(bench: Bench) -> None:
+    def fail(_request: RenderRequest, _cancel: threading.Event) -> None:
+        raise ZeroDivisionError("password=hunter2")
+
+    bench.script = fail
+    job_id = bench.a_rung_job(max_attempts=1)
+    bench.start()
+
+    bench.until(job_id, "FAILED")
+    assert "hunter2" not in str(row(bench.conn, job_id).error)
+
+
+def test_a_report_type_that_is_missing_is_a_failure_that_may_pass(bench: Bench) -> None:
+    job_id = bench.a_rung_job(report_type="unheard-of", max_attempts=1)
+    bench.start()
+
+    bench.until(job_id, "FAILED")
+    assert row(bench.conn, job_id).error["code"] == "report_type_missing"
+
+
+def test_the_heartbeat_keeps_a_long_attempt_alive(bench: Bench) -> None:
+    release = threading.Event()
+    bench.script = lambda _r, _c: None if release.wait(30) else None
+    job_id = bench.a_rung_job()
+    bench.start()
+    bench.until(job_id, "PROCESSING")
+    first = row(bench.conn, job_id).lease_until
+
+    eventually(lambda: row(bench.conn, job_id).lease_until > first, what="the lease is renewed")
+    assert row(bench.conn, job_id).progress["phase"] == "working"
+    release.set()
+    bench.until(job_id, "SUCCESS")
+
+
+def test_a_running_job_is_cancelled_on_the_heartbeat(bench: Bench) -> None:
+    bench.script = until_cancelled
+    job_id = bench.a_rung_job()
+    bench.start()
+    bench.until(job_id, "PROCESSING")
+
+    cancel.cancel(bench.conn, job_id, tenant="acme")
+
+    bench.until(job_id, "CANCELLED")
+
+
+def test_a_lost_lease_stops_the_work_and_writes_nothing(bench: Bench) -> None:
+    stopped = threading.Event()
+
+    def work(request: RenderRequest, cancel: threading.Event) -> None:
+        cancel.wait(30)
+        stopped.set()
+        raise RenderCancelled
+
+    bench.script = work
+    job_id = bench.a_rung_job()
+    bench.start()
+    bench.until(job_id, "PROCESSING")
+    before = metrics.LEASES_LOST._value.get()
+    # Another worker takes the job over, as it may once the lease has run out.
+    bench.conn.execute(
+        text("UPDATE jobs SET lease_token = gen_random_uuid(), verb = 'start', version = version + 1, worker = 'w2'")
+    )
+
+    assert stopped.wait(30)
+    eventually(lambda: metrics.LEASES_LOST._value.get() == before + 1)
+    assert row(bench.conn, job_id).worker == "w2"
+
+
+def test_a_stop_within_the_grace_finishes_the_work(bench: Bench) -> None:
+    release = threading.Event()
+    bench.script = lambda _r, _c: None if release.wait(30) else None
+    job_id = bench.a_rung_job()
+    bench.start(WORKER_GRACE_S=30)
+    bench.until(job_id, "PROCESSING")
+    bench._stop.set()
+    release.set()
+
+    bench.stop()
+    assert bench.status(job_id) == "SUCCESS"
+
+
+def test_a_stop_beyond_the_grace_gives_the_work_back_uncharged(bench: Bench) -> None:
+    bench.script = until_cancelled
+    job_id = bench.a_rung_job()
+    bench.start()
+    bench.until(job_id, "PROCESSING")
+
+    bench.stop()
+
+    job = row(bench.conn, job_id)
+    assert (job.status, job.attempt) == ("PENDING", 0)
+    assert verbs(bench.conn, job_id)[-1] == "give_back"
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [("not json", "malformed"), ("[]", "malformed"), ("{}", "foreign"), ('{"jobId": 5}', "foreign"),
+     ('{"jobId": "x"}', "foreign"), ('{"Records": []}', "foreign"), ("[" * 100_000, "malformed")],
+)  # fmt: skip
+def test_nonsense_ends_in_the_dead_letter_queue_and_the_worker_lives(bench: Bench, body: str, problem: str) -> None:
+    before = metrics.DEAD_LETTERED.labels(problem)._value.get()
+    bench.ring(body)
+    job_id = bench.a_rung_job()
+    bench.start()
+
+    bench.until(job_id, "SUCCESS")
+    eventually(lambda: len(bench.queue.dead) == 1, what="the message was put aside")
+    assert bench.queue.dead[0].headers["todoke-reason"] == problem
+    assert metrics.DEAD_LETTERED.labels(problem)._value.get() == before + 1
+
+
+def test_a_doorbell_for_an_unknown_job_is_looked_at_again_later_and_then_put_aside(bench: Bench) -> None:
+    now = 0.0
+    bench.queue = InMemoryQueue(clock=lambda: now)
+    bench.ring('{"jobId": "00000000-0000-7000-8000-000000000000"}')
+    bench.start()
+    for tries in range(1, 5):
+        eventually(lambda tries=tries: bench.queue._messages[0].receives == tries, what=f"{tries} tries")  # type: ignore[misc]
+        eventually(lambda: bench.queue._messages[0].visible_at > now + 8, what="it is hidden for longer than a moment")
+        assert bench.queue.dead == []
+        now += 10_000
+
+    eventually(lambda: len(bench.queue.dead) == 1)
+
+
+def test_a_doorbell_of_a_running_job_is_dropped(bench: Bench) -> None:
+    job_id = a_job(bench.conn)
+    started(bench.conn, job_id, worker="another")
+    bench.ring(f'{{"jobId": "{job_id}"}}')
+    bench.start()
+
+    eventually(lambda: not bench.queue.bodies())
+    assert row(bench.conn, job_id).worker == "another"
+
+
+def test_a_store_that_is_away_is_a_failure_that_may_pass(bench: Bench) -> None:
+    bench.artifacts.write_text("a file stands where the folder should be")
+    job_id = bench.a_rung_job(max_attempts=1)
+    bench.start()
+
+    bench.until(job_id, "FAILED")
+    error = row(bench.conn, job_id).error
+    assert (error["code"], error["retryable"]) == ("artifact_store_unavailable", True)
+
+
+def test_nothing_is_prefetched(bench: Bench) -> None:
+    release = threading.Event()
+    bench.script = lambda _r, _c: None if release.wait(30) else None
+    jobs = [bench.a_rung_job() for _ in range(6)]
+    bench.start(WORKER_SLOTS=2)
+    eventually(lambda: [bench.status(j) for j in jobs].count("PROCESSING") == 2)
+
+    assert bench.queue.depth().visible == 4
+    release.set()
+    for job_id in jobs:
+        bench.until(job_id, "SUCCESS")
+
+
+def test_a_doorbell_names_its_job() -> None:
+    job_id, _ = read_doorbell('{"jobId": "01a20af6-4b02-7e60-8370-4b6929daa337", "more": 1}')
+
+    assert str(job_id) == "01a20af6-4b02-7e60-8370-4b6929daa337"

@@ -1,0 +1,87 @@
+"""What Todoke promises (design, section 2), as queries that must return no row."""
+
+import hashlib
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared.jobs.transitions import LEGAL_EDGES
+
+_EDGES = ", ".join(
+    f"({'NULL' if e.source is None else repr(str(e.source))}, {str(e.target)!r}, {str(e.verb)!r})"
+    for e in sorted(LEGAL_EDGES, key=str)
+)
+
+# Promise 1 (accepted means final, in bounded time) is asked once the system has come to rest.
+AT_REST = {
+    "1: every accepted job is final": "SELECT id, status FROM jobs WHERE finished_at IS NULL",
+    "2: no message waits for nothing": "SELECT id, payload FROM outbox",
+}
+
+ALWAYS = {
+    "2: no outbox row without its job": """
+        SELECT o.id FROM outbox o LEFT JOIN jobs j ON j.id = (o.payload::json ->> 'jobId')::uuid WHERE j.id IS NULL""",
+    "2: no idempotency key without its job": """
+        SELECT k.key FROM idempotency_keys k LEFT JOIN jobs j ON j.id = k.job_id WHERE j.id IS NULL""",
+    "3: one final transition": """
+        SELECT job_id, count(*) FROM job_events WHERE to_status IN ('SUCCESS', 'FAILED', 'CANCELLED')
+         GROUP BY job_id HAVING count(*) > 1""",
+    "3: a token is used for one lease only": """
+        SELECT lease_token FROM job_events WHERE verb = 'start' GROUP BY lease_token HAVING count(*) > 1""",
+    "3: who ended the attempt held its lease": """
+        SELECT e.job_id, e.version FROM job_events e
+         WHERE e.from_status = 'PROCESSING' AND e.verb <> 'start'
+           AND e.lease_token IS DISTINCT FROM (
+               SELECT s.lease_token FROM job_events s WHERE s.job_id = e.job_id AND s.verb = 'start'
+                  AND s.version < e.version ORDER BY s.version DESC LIMIT 1)""",
+    "4: artifacts if and only if SUCCESS": """
+        SELECT j.id FROM jobs j
+         WHERE (j.status = 'SUCCESS') <> EXISTS (SELECT FROM artifacts a WHERE a.job_id = j.id)""",
+    "4: artifacts belong to the winner": """
+        SELECT a.job_id FROM artifacts a JOIN jobs j ON j.id = a.job_id WHERE a.lease_token <> j.lease_token""",
+    "4: every format asked for is there": """
+        SELECT j.id FROM jobs j WHERE j.status = 'SUCCESS'
+           AND cardinality(j.formats) <> (SELECT count(*) FROM artifacts a WHERE a.job_id = j.id)""",
+    "5: the attempt budget is kept": "SELECT id FROM jobs WHERE attempt > max_attempts OR crashes > max_crashes + 1",
+    "6: one key, one job": "SELECT tenant, key FROM idempotency_keys GROUP BY tenant, key HAVING count(*) > 1",
+    "8: every edge taken is legal": f"""
+        SELECT e.job_id, e.version FROM job_events e
+         WHERE NOT EXISTS (SELECT FROM (VALUES {_EDGES}) AS legal(source, target, verb)
+                            WHERE e.from_status IS NOT DISTINCT FROM legal.source
+                              AND e.to_status = legal.target AND e.verb = legal.verb)""",
+    "8: the history is a chain": """
+        SELECT e.job_id, e.version FROM job_events e
+         WHERE e.from_status IS DISTINCT FROM (
+               SELECT p.to_status FROM job_events p WHERE p.job_id = e.job_id AND p.version < e.version
+                ORDER BY p.version DESC LIMIT 1)""",
+    "8: the history ends where the job is": """
+        SELECT j.id FROM jobs j WHERE j.status IS DISTINCT FROM (
+               SELECT e.to_status FROM job_events e WHERE e.job_id = j.id ORDER BY e.version DESC LIMIT 1)""",
+}
+
+
+def broken(conn: Connection, *, at_rest: bool = True) -> dict[str, list[object]]:
+    """The promises that do not hold, with up to five rows of evidence each."""
+    asked = {**ALWAYS, **AT_REST} if at_rest else ALWAYS
+    found = {}
+    for promise, query in asked.items():
+        if rows := conn.execute(text(query)).fetchmany(5):
+            found[promise] = [tuple(row) for row in rows]
+    return found
+
+
+def broken_files(conn: Connection, folder: Path) -> list[str]:
+    """Artifacts whose file is not there, or is not what the row says."""
+    rows = conn.execute(
+        text("SELECT j.tenant, a.job_id, a.lease_token, a.name, a.size_bytes, a.sha256 "
+             "FROM artifacts a JOIN jobs j ON j.id = a.job_id")
+    )  # fmt: skip
+    wrong = []
+    for row in rows:
+        path = folder / "reports" / row.tenant / str(row.job_id) / str(row.lease_token) / row.name
+        if not path.exists():
+            wrong.append(f"{path} is missing")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != row.sha256 or path.stat().st_size != row.size_bytes:
+            wrong.append(f"{path} is not what its row says")
+    return wrong
