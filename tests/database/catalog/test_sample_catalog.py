@@ -226,40 +226,30 @@ def test_loading_twice_changes_nothing(sample_url: str) -> None:
     assert told == []
 
 
-def test_a_load_that_breaks_off_leaves_nothing(source_url: str) -> None:
-    url = a_database(source_url, "broken")
-
+def test_a_load_that_breaks_off_leaves_nothing(empty_url: str) -> None:
     def cut(table: str, rows: int) -> None:
         if table == "planes":
             raise ConnectionAbortedError
 
     with pytest.raises(ConnectionAbortedError):
-        load(url, on_table=cut)
-    with psycopg.connect(url) as conn:
+        load(empty_url, on_table=cut)
+    with psycopg.connect(empty_url) as conn:
         assert conn.execute("SELECT to_regnamespace('sample')").fetchone() == (None,)
 
 
 @pytest.mark.parametrize("tables", [["airlines"], list(EXPECTED_ROWS)], ids=["one table", "all tables"])
-def test_a_schema_called_sample_that_is_not_ours_is_left_alone(source_url: str, tables: list[str]) -> None:
-    url = a_database(source_url, f"taken_{len(tables)}")
-    with psycopg.connect(url) as conn:
+def test_a_schema_called_sample_that_is_not_ours_is_left_alone(empty_url: str, tables: list[str]) -> None:
+    with psycopg.connect(empty_url) as conn:
         conn.execute("CREATE SCHEMA sample")
         for table in tables:
             conn.execute(f"CREATE TABLE sample.{table} AS SELECT 1 AS mine")
     with pytest.raises(SampleSchemaTaken, match="DROP SCHEMA sample CASCADE"):
-        load(url)
-    with psycopg.connect(url) as conn:
+        load(empty_url)
+    with psycopg.connect(empty_url) as conn:
         assert conn.execute("SELECT mine FROM sample.airlines").fetchall() == [(1,)]
 
 
-def test_another_data_set_of_the_same_name_is_refused(source_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_data_set_of_the_same_name_is_refused(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sample.EXPECTED_ROWS, "airlines", 17)
-    url = a_database(source_url, "other")
     with pytest.raises(SampleDataMissing, match="16 rows, not 17"):
-        load(url)
-
-
-def a_database(url: str, name: str) -> str:
-    with psycopg.connect(url, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name}")
-    return make_conninfo(url, dbname=name)
+        load(empty_url)
