@@ -65,7 +65,7 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
     """The ReportError that describes `error`. Connection strings never appear in it."""
     if isinstance(error, ReportError):
         return error
-    if isinstance(error, MemoryError) or ("out of memory" in str(error) and not getattr(error, "sqlstate", None)):
+    if _ran_out_of_memory(error, limits):
         return memory_limit_exceeded(limits)
     if isinstance(error, InvalidParameters):
         return ReportError(
@@ -86,6 +86,16 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
         retryable=True,
         hint="The worker's log has the details.",
     )
+
+
+def _ran_out_of_memory(error: BaseException, limits: Limits) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    if not isinstance(error, psycopg.Error) or error.sqlstate is not None:
+        return False
+    # libpq that cannot get a buffer for a row gives up in the middle of the answer, and psycopg then finds one
+    # result too many ("received 2 results from command"): an InternalError that no server sent.
+    return isinstance(error, psycopg.InternalError) or "memory" in str(error)
 
 
 def _explain_source(error: psycopg.Error) -> ReportError:

@@ -137,7 +137,8 @@ class Services:
             job = self.job(job_id)
             return job if job and job["status"] in {"SUCCESS", "FAILED", "CANCELLED"} else None
 
-        final: dict[str, Any] = eventually(look, within_s=within_s, what=f"job {job_id} is final: {self.job(job_id)}")
+        final = eventually(look, within_s=within_s, what=f"job {job_id} is final")
+        assert final is not None
         return final
 
     def until(self, job_id: str, status: str) -> None:

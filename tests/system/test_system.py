@@ -6,6 +6,7 @@ import io
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import boto3
 import httpx
@@ -107,7 +108,7 @@ def test_sigterm_gives_unfinished_work_back_uncharged(services: Services, conn: 
     assert (job["status"], job["attempt"]) == ("PENDING", 0)
     services.start("worker")
     assert services.until_final(job_id)["status"] == "SUCCESS"
-    assert verbs(conn, job_id) == ["submit", "start", "give_back", "start", "succeed"]
+    assert verbs(conn, UUID(job_id)) == ["submit", "start", "give_back", "start", "succeed"]
 
 
 def test_every_service_stops_cleanly(services: Services) -> None:
@@ -141,11 +142,10 @@ def test_submissions_are_accepted_while_the_queue_is_away(services: Services, co
     services.start("api")
     relay = services.start("relay")
     services.start("worker")
-    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     relay.kill()
     relay.wait()
     job_id = services.submit("k", {"formats": ["csv"]})
-    services.start("relay", wait=False, **nowhere)
+    services.start("relay", wait=False, AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert services.job(job_id)["status"] == "PENDING"  # type: ignore[index]
     eventually(
         lambda: '"waiting_for": "queue"' in (services.folder / "relay.log").read_text(), what="the relay says so"
