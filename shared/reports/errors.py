@@ -65,7 +65,7 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
     """The ReportError that describes `error`. Connection strings never appear in it."""
     if isinstance(error, ReportError):
         return error
-    if _ran_out_of_memory(error, limits):
+    if _ran_out_of_memory(error):
         return memory_limit_exceeded(limits)
     if isinstance(error, InvalidParameters):
         return ReportError(
@@ -88,7 +88,7 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
     )
 
 
-def _ran_out_of_memory(error: BaseException, limits: Limits) -> bool:
+def _ran_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     if not isinstance(error, psycopg.Error) or error.sqlstate is not None:
