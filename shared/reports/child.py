@@ -4,22 +4,20 @@ Children are forked from a server process that has the renderers imported alread
 0.8 s of imports. A fresh child an attempt means that nothing of one report can reach the next.
 """
 
+import atexit
 import contextlib
-import ctypes
 import logging
 import multiprocessing
 import os
-import resource
 import signal
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from shared.reports import errors
+from shared.reports import errors, sandbox
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 
 log = logging.getLogger(__name__)
@@ -29,7 +27,10 @@ _LOOK_EVERY_S = 0.1
 _KILL_WAIT_S = 5.0
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["shared.reports.render"])
+_context.set_forkserver_preload(["shared.reports.render", "shared.reports.sandbox"])
+_bookkeeping = threading.Lock()
+"""Starting a process also collects every finished one, and collecting one in two threads loses its exit code."""
+_alive: set[Any] = set()
 
 
 def render(
@@ -39,91 +40,107 @@ def render(
     on_progress: Callable[[Progress], None],
     cancel: threading.Event,
 ) -> tuple[RenderedFile, ...]:
-    """Make the files in a child process and wait for it.
+    """Make the files in a child process and wait for it. Several threads may do so at once.
 
     Raises ReportError for every way a report can fail, and RenderCancelled within about 0.1 s once `cancel` is
     set. Whatever happens, no child is left when this returns.
     """
+    end_at = time.monotonic() + deadline_s
     ours, theirs = _context.Pipe()
-    process = _context.Process(target=_child, args=(theirs, request), daemon=True, name="render")
-    process.start()
-    theirs.close()
+    process = _context.Process(target=sandbox.live, args=(theirs, request), daemon=True, name="render")
+    with ours:
+        try:
+            _start(process)
+        except (OSError, EOFError) as error:
+            log.error("render.not_started", extra={"reason": repr(error)})
+            raise errors.renderer_unavailable() from None
+        finally:
+            theirs.close()
+        try:
+            return _attend(process, ours, end_at, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel)
+        finally:
+            _end(process)
+
+
+def _start(process: Any) -> None:
+    with _bookkeeping:
+        _warm_up()
+        process.start()
+        _alive.add(process)
+
+
+def _warm_up() -> None:
+    """Start the fork server unless it runs, deaf to the signals that ask a worker to stop.
+
+    A stop from a terminal or a service manager reaches every process of the service. It is for the worker to answer:
+    a report that the grace period covers must not die of it. A process inherits what its maker blocks.
+    """
+    resource_tracker.ensure_running()  # first: its start would lift the block again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     try:
-        return _attend(process, ours, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel)
+        forkserver.ensure_running()
     finally:
-        process.kill()
-        process.join(_KILL_WAIT_S)
-        ours.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _attend(
     process: Any,
     pipe: "Connection[Any, Any]",
+    end_at: float,
     *,
     deadline_s: float,
     on_progress: Callable[[Progress], None],
     cancel: threading.Event,
 ) -> tuple[RenderedFile, ...]:
-    end_at = time.monotonic() + deadline_s
     while True:
         if cancel.is_set():
             raise RenderCancelled("stopped by the worker")
-        if time.monotonic() >= end_at:
+        left_s = end_at - time.monotonic()
+        if left_s <= 0:
             raise errors.attempt_timeout(deadline_s)
-        if not wait([pipe, process.sentinel], timeout=_LOOK_EVERY_S):
+        if not wait([pipe, process.sentinel], timeout=min(left_s, _LOOK_EVERY_S)):
             continue
-        try:
-            message = pipe.recv() if pipe.poll() else None
-        except (EOFError, ConnectionResetError):
-            message = None
-        match message:
-            case Progress():
-                on_progress(message)
-            case tuple():
-                return message
-            case ReportError():
-                raise message
+        match _receive(pipe):
+            case Progress() as progress:
+                on_progress(progress)
+            case tuple() as files:
+                return files
+            case ReportError() as error:
+                raise error
+            case sandbox.Broken() as broken:
+                log.error("render.broken", extra={"traceback": broken.traceback})
+                raise broken.error
             case _:
-                process.join(_KILL_WAIT_S)
-                raise errors.renderer_died(process.exitcode)
+                raise errors.renderer_crashed(_exit_code(process))
 
 
-def _child(pipe: "Connection[Any, Any]", request: RenderRequest) -> None:
-    """The child's whole life."""
-    _die_with_the_worker(pipe)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the worker decides
-    limits = request.report.limits
+def _receive(pipe: "Connection[Any, Any]") -> object:
+    """The child's next message, or None if it ended without one."""
     try:
-        _limit_memory(limits.memory_mb)
-        from shared.reports.render import render_files
-
-        outcome: object = render_files(request, pipe.send)
-    except BaseException as error:  # noqa: BLE001 - it must reach the worker, whatever it is
-        outcome = errors.explain(error, limits)
-        if outcome.code == "renderer_failed":
-            traceback.print_exc(file=sys.stderr)
-    with contextlib.suppress(BrokenPipeError):
-        pipe.send(outcome)
-    pipe.close()
+        return pipe.recv() if pipe.poll() else None
+    except (EOFError, OSError):
+        return None
 
 
-def _die_with_the_worker(pipe: "Connection[Any, Any]") -> None:
-    """The worker never writes to the pipe: when it becomes readable, the worker is gone."""
-
-    def watch() -> None:
-        with contextlib.suppress(OSError):
-            pipe.poll(None)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="worker-watch").start()
-    if sys.platform == "linux":
-        # Covers a child that holds the interpreter lock in C. Its parent, the fork server, ends with the worker.
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+def _exit_code(process: Any) -> int | None:
+    with _bookkeeping:
+        process.join(_KILL_WAIT_S)
+        code: int | None = process.exitcode
+        return code
 
 
-def _limit_memory(memory_mb: int) -> None:
-    """Private writable memory only: RLIMIT_AS would also count mapped libraries, which cost nothing."""
-    limit = memory_mb * 1024 * 1024
-    with contextlib.suppress(ValueError, OSError):  # macOS knows the limit but does not enforce it
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+def _end(process: Any) -> None:
+    with _bookkeeping:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if process.is_alive():
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # it may not have had a group of its own yet
+        process.join(_KILL_WAIT_S)
+        _alive.discard(process)
+
+
+@atexit.register
+def _end_all() -> None:
+    """Before multiprocessing's own exit handler, which asks with SIGTERM and waits for ever."""
+    for process in list(_alive):
+        _end(process)

@@ -3,7 +3,7 @@
 import errno
 
 import psycopg
-from psycopg import errors as pg
+from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from shared.catalog.model import Limits
 from shared.catalog.parameters import InvalidParameters
@@ -40,14 +40,24 @@ def attempt_timeout(deadline_s: float) -> ReportError:
     )
 
 
-def renderer_died(exit_code: int | None) -> ReportError:
+def renderer_crashed(exit_code: int | None) -> ReportError:
     """The child ended without a word."""
     how = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
     return ReportError(
-        "renderer_died",
+        "renderer_crashed",
         f"The process that made the report ended unexpectedly ({how}).",
         retryable=True,
         hint="Signal 9 often means that the machine ran out of memory.",
+    )
+
+
+def renderer_unavailable() -> ReportError:
+    """No child could be started."""
+    return ReportError(
+        "renderer_crashed",
+        "The worker could not start a process to make the report.",
+        retryable=True,
+        hint="The worker's log has the details.",
     )
 
 
@@ -61,11 +71,43 @@ def cell_too_long(column: str, row: int, characters: int) -> ReportError:
     )
 
 
+def no_columns() -> ReportError:
+    """`SELECT FROM …` is legal SQL and no report."""
+    return ReportError(
+        "source_query_failed",
+        "The report's query has no columns.",
+        retryable=False,
+        hint="Name the columns in query.sql.",
+    )
+
+
+def output_damaged(format_: str, what: str) -> ReportError:
+    """A finished file does not read back as it was written."""
+    return ReportError(
+        "output_damaged",
+        f"The {format_} file did not read back as it was written: {what}.",
+        retryable=True,
+        hint="Check the disk below WORKER_SCRATCH.",
+    )
+
+
+def output_too_large() -> ReportError:
+    """A workbook part beyond 4 GiB would need ZIP64, which some readers refuse."""
+    return ReportError(
+        "output_too_large",
+        "The workbook would be larger than an XLSX file can be.",
+        retryable=False,
+        hint="Ask for csv, or narrow the parameters.",
+    )
+
+
 def explain(error: BaseException, limits: Limits) -> ReportError:
     """The ReportError that describes `error`. Connection strings never appear in it."""
+    if isinstance(error, FileCreateError) and error.args and isinstance(error.args[0], OSError):
+        error = error.args[0]  # XlsxWriter's wrapping
     if isinstance(error, ReportError):
         return error
-    if _ran_out_of_memory(error):
+    if _is_out_of_memory(error):
         return memory_limit_exceeded(limits)
     if isinstance(error, InvalidParameters):
         return ReportError(
@@ -75,11 +117,13 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
             hint="Submit a new job with parameters that fit the report type of today.",
         )
     if isinstance(error, psycopg.Error):
-        return _explain_source(error)
+        return explain_source(error)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return ReportError(
             "scratch_full", "The worker's disk is full.", retryable=True, hint="Free space in WORKER_SCRATCH."
         )
+    if isinstance(error, FileSizeError):
+        return output_too_large()
     return ReportError(
         "renderer_failed",
         f"The report could not be made: {type(error).__name__}.",
@@ -88,41 +132,62 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
     )
 
 
-def _ran_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError):
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Also libpq's own words for it. With an SQLSTATE it is the server that ran out."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     if not isinstance(error, psycopg.Error) or error.sqlstate is not None:
         return False
-    # libpq that cannot get a buffer for a row gives up in the middle of the answer, and psycopg then finds one
-    # result too many ("received 2 results from command"): an InternalError that no server sent.
-    return isinstance(error, psycopg.InternalError) or "memory" in str(error)
+    text = str(error).lower()
+    # libpq 18, fe-connect.c, fe-exec.c and fe-protocol3.c, read 2026-11-23. Without a buffer for a row it gives up in
+    # the middle of the answer, and psycopg finds one result too many: an InternalError that no server sent.
+    return isinstance(error, psycopg.InternalError) or "out of memory" in text or "cannot allocate memory" in text
 
 
-def _explain_source(error: psycopg.Error) -> ReportError:
-    if isinstance(error, pg.QueryCanceled):
+# Classes whose trouble passes: connection, rollback (serialization, deadlock, conflict with recovery), resources,
+# shutdown, system error; and a lock that was not free in time (PostgreSQL 18, appendix A, read 2026-11-23).
+_PASSING_CLASSES = frozenset({"08", "40", "53", "57", "58"})
+_PASSING = frozenset({"55P03"})
+_TIMEOUTS = frozenset({"57014", "25P03", "25P04"})
+"""query_canceled, idle_in_transaction_session_timeout, transaction_timeout."""
+
+
+def explain_source(error: psycopg.Error, *, line: int | None = None) -> ReportError:
+    """What the source said. `line` is the line of query.sql it speaks of."""
+    state = error.sqlstate
+    primary = error.diag.message_primary or "unknown error"
+    # One code for two situations: an administrator's pg_cancel_backend passes, the timeout would come again.
+    if state in _TIMEOUTS and "user request" not in primary:
         return ReportError(
             "source_timeout",
             "The query took longer than the report type allows.",
             retryable=False,
             hint="Narrow the parameters, add an index, or raise limits.timeout_s in report.toml.",
         )
-    state = error.sqlstate
-    passing = state is None or state[:2] in {"08", "40", "53", "57", "58"}
-    if passing:
+    if state is None and not isinstance(error, psycopg.OperationalError):
+        # psycopg itself refuses: a connection string it cannot read (its message may quote it), a value it cannot load.
+        return ReportError(
+            "source_query_failed",
+            f"The report's data could not be read: {type(error).__name__}.",
+            retryable=False,
+            hint="The worker's log has the details. Check REPORT_SOURCE_URL and the types in query.sql.",
+        )
+    if state is None or state[:2] in _PASSING_CLASSES or state in _PASSING:
         return ReportError(
             "source_unavailable",
             "The report's data source did not answer or broke off.",
             retryable=True,
             hint=f"SQLSTATE {state}" if state else "Check that REPORT_SOURCE_URL can be reached from the worker.",
         )
-    if isinstance(error, pg.ReadOnlySqlTransaction):
+    if state == "25006":  # read_only_sql_transaction
         return ReportError(
             "source_query_failed",
             "The report's query tried to write.",
             retryable=False,
             hint="query.sql may only read.",
         )
-    primary = error.diag.message_primary or "unknown error"
+    where = f" in line {line} of query.sql" if line else ""
+    hint = f"{error.diag.message_hint} (SQLSTATE {state})" if error.diag.message_hint else f"SQLSTATE {state}"
     return ReportError(
-        "source_query_failed", f"The report's query failed: {primary}.", retryable=False, hint=f"SQLSTATE {state}"
+        "source_query_failed", f"The report's query failed{where}: {primary}.", retryable=False, hint=hint
     )

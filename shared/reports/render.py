@@ -1,14 +1,15 @@
 """Make every requested file of one report. Runs inside the child process."""
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shared.catalog.model import MEDIA_TYPES, Format, Limits, ReportType
 from shared.reports.csv_file import write_csv
+from shared.reports.errors import output_damaged
 from shared.reports.interface import Progress, RenderedFile, RenderRequest
 from shared.reports.source import Extract, open_extract
+from shared.reports.verify import measure
 from shared.reports.xlsx_file import write_xlsx
 
 Renderer = Callable[[Extract, ReportType, Limits, Path, Callable[[int], None]], int]
@@ -40,16 +41,17 @@ def _render(
             shown_at = time.monotonic()
             on_progress(Progress(f"writing {format_}", rows))
 
-    rows = RENDERERS[format_](extract, request.report, request.report.limits, path, show)
-    on_progress(Progress(f"verifying {format_}", rows))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    written = RENDERERS[format_](extract, request.report, request.report.limits, path, show)
+    on_progress(Progress(f"verifying {format_}", written))
+    found = measure(path, format_)
+    if found.rows != written:
+        raise output_damaged(format_, f"{written:,} rows were written and {found.rows:,} read back")
     return RenderedFile(
         name=path.name,
         format=format_,
         path=path,
         media_type=MEDIA_TYPES[format_],
-        size_bytes=path.stat().st_size,
-        sha256=digest,
-        rows=rows,
+        size_bytes=found.size_bytes,
+        sha256=found.sha256,
+        rows=found.rows,
     )

@@ -1,10 +1,7 @@
 """An Excel workbook with typed cells, written row by row in constant memory."""
 
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +9,16 @@ import xlsxwriter
 
 from shared.catalog.model import Column, Limits, ReportType
 from shared.reports.errors import cell_too_long, row_limit_exceeded
+from shared.reports.excel_value import CELL_CHARACTERS, SHEET_ROWS, characters, excel_value
 from shared.reports.source import Extract, SourceColumn
-
-# Excel specifications and limits (support.microsoft.com, read 2026-11-23).
-SHEET_ROWS = 1_048_576
-_CELL_CHARACTERS = 32_767
-_EXACT_DIGITS = 15
-_FIRST_DAY = date(1900, 3, 1)
-"""Excel believes that 1900 was a leap year; dates before this one are written as text."""
 
 _DATE_FORMAT = "yyyy-mm-dd"
 _DATETIME_FORMAT = "yyyy-mm-dd hh:mm:ss"
+_DEFAULT_FORMATS = {"date": _DATE_FORMAT, "timestamp": _DATETIME_FORMAT, "timestamptz": _DATETIME_FORMAT}
 _WIDTH_SAMPLE = 200
-_NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
+_PROGRESS_ROWS = 1_000
+_CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's properties have no zone
+"""The same rows give the same bytes, so no file tells the time of its making."""
 
 
 def write_xlsx(
@@ -37,21 +31,18 @@ def write_xlsx(
     """
     options = {"constant_memory": True, "tmpdir": str(path.parent), "default_date_format": _DATE_FORMAT}
     workbook = xlsxwriter.Workbook(str(path), options)
-    # The same rows give the same bytes.
-    workbook.set_properties({"title": report.title, "created": datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)})
+    workbook.set_properties({"title": report.title, "created": _CREATED})
     writer = _Writer(workbook, report, extract.columns)
     rows = 0
-    try:
-        for row in extract.rows():
-            rows += 1
-            if rows > limits.max_rows:
-                raise row_limit_exceeded(limits)
-            writer.write(row, rows)
-            if rows % 1_000 == 0:
-                progress(rows)
-        writer.finish_sheet()
-    finally:
-        workbook.close()
+    for row in extract.rows():
+        rows += 1
+        if rows > limits.max_rows:
+            raise row_limit_exceeded(limits)
+        writer.write(row, rows)
+        if rows % _PROGRESS_ROWS == 0:
+            progress(rows)
+    writer.finish_sheet()
+    workbook.close()  # only now: closing after an error would build the whole file, and hide the error behind its own
     return rows
 
 
@@ -64,6 +55,7 @@ class _Writer:
         self._shown = [report.columns.get(c.name) or Column(c.name, c.name) for c in columns]
         self._title = report.title
         self._header = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        self._blank = workbook.add_format()
         self._formats = [self._format(c, shown) for c, shown in zip(columns, self._shown, strict=True)]
         self._sheets = 0
         self._widths = [0.0] * len(columns)
@@ -72,8 +64,7 @@ class _Writer:
         self._new_sheet()
 
     def _format(self, column: SourceColumn, shown: Column) -> Any:
-        default = {"date": _DATE_FORMAT, "timestamptz": _DATETIME_FORMAT, "timestamp": _DATETIME_FORMAT}
-        number_format = shown.number_format or default.get(column.type_name, "")
+        number_format = shown.number_format or _DEFAULT_FORMATS.get(column.type_name, "")
         return self._workbook.add_format({"num_format": number_format}) if number_format else None
 
     def _new_sheet(self) -> None:
@@ -82,7 +73,7 @@ class _Writer:
         self._sheet.freeze_panes(1, 0)
         for at, shown in enumerate(self._shown):
             text = f"{shown.title} ({shown.unit})" if shown.unit else shown.title
-            self._sheet.write_string(0, at, text[:_CELL_CHARACTERS], self._header)
+            self._sheet.write_string(0, at, text, self._header)
             self._widths[at] = max(self._widths[at], min(len(text), 24) + 3)
         self._next = 1
 
@@ -91,9 +82,14 @@ class _Writer:
         if self._next == SHEET_ROWS:
             self.finish_sheet()
             self._new_sheet()
+        blank = True
         for at, value in enumerate(row):
             if value is not None:
                 self._cell(at, value, number)
+                blank = False
+        if blank:
+            # A row without a cell would not be in the file at all.
+            self._sheet.write_blank(self._next, 0, None, self._blank)
         self._next += 1
 
     def _cell(self, at: int, value: Any, number: int) -> None:
@@ -106,8 +102,8 @@ class _Writer:
         elif isinstance(value, date):
             sheet.write_datetime(row, at, value, shape)
         else:
-            if len(value) > _CELL_CHARACTERS:
-                raise cell_too_long(self._columns[at].name, number, len(value))
+            if (length := characters(value)) > CELL_CHARACTERS:
+                raise cell_too_long(self._columns[at].name, number, length)
             sheet.write_string(row, at, value)
             if number <= _WIDTH_SAMPLE:
                 self._widths[at] = max(self._widths[at], min(len(value), 60) + 2)
@@ -115,48 +111,17 @@ class _Writer:
     def finish_sheet(self) -> None:
         """Set the widths and the filter, now that the rows are known."""
         for at, (column, shown) in enumerate(zip(self._columns, self._shown, strict=True)):
-            least = 12 if column.type_name in _NUMBERS else 20 if column.type_name.startswith("timestamp") else 11
+            least = 12 if column.is_number else 20 if column.type_name.startswith("timestamp") else 11
             self._sheet.set_column(at, at, shown.width or max(self._widths[at], least))
         self._sheet.autofilter(0, 0, self._next - 1, max(0, len(self._columns) - 1))
 
 
-def excel_value(value: Any) -> bool | int | float | date | str:
-    """What Excel can hold of `value` without loss: a number, a date (datetimes in UTC, without zone), or text."""
-    match value:
-        case bool() | str():
-            return value
-        case int():
-            return value if len(str(abs(value))) <= _EXACT_DIGITS else str(value)
-        case Decimal():
-            return _decimal(value)
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case datetime():
-            moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
-            return moment if moment.date() >= _FIRST_DAY else moment.isoformat(sep=" ")
-        case date():
-            return value if value >= _FIRST_DAY else value.isoformat()
-        case bytes() | memoryview():
-            return bytes(value).hex()
-        case dict() | list() | tuple():
-            return json.dumps(_plain(value), ensure_ascii=False, default=str)
-        case _:
-            return str(value)
-
-
-def _decimal(value: Decimal) -> float | str:
-    if not value.is_finite():
-        return str(value)
-    digits = value.normalize().as_tuple().digits
-    return float(value) if len(digits) <= _EXACT_DIGITS else format(value, "f")
-
-
-def _plain(value: Mapping[Any, Any] | Iterable[Any]) -> Any:
-    return dict(value) if isinstance(value, Mapping) else list(value)
-
-
 def _sheet_name(title: str, number: int) -> str:
-    """A name Excel accepts: 31 characters, none of []:*?/\\, no apostrophe at the ends."""
-    clean = "".join(" " if c in "[]:*?/\\" else c for c in title).strip(" '") or "Report"
+    """A name Excel accepts: 31 characters, none of []:*?/\\, no apostrophe at the ends, not History."""
+    clean = "".join(" " if c in "[]:*?/\\" or not c.isprintable() else c for c in title).strip(" '")
+    if clean.lower() in {"", "history"}:
+        clean = "Report"
     suffix = "" if number == 1 else f" {number}"
-    return clean[: 31 - len(suffix)].strip(" '") + suffix
+    while characters(clean) > 31 - len(suffix):
+        clean = clean[:-1]
+    return clean.strip(" '") + suffix

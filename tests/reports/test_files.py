@@ -12,8 +12,8 @@ import openpyxl
 import pytest
 
 from shared.catalog.model import Column, Parameter, ParameterKind
+from shared.reports.excel_value import excel_value
 from shared.reports.interface import ReportError
-from shared.reports.xlsx_file import excel_value
 from tests.reports.conftest import Render, a_report
 
 HOSTILE = r"""
@@ -77,7 +77,7 @@ def test_excel_cells_have_types_titles_and_formats(make: Render) -> None:
     assert header[:2] == ("Delay (min)", "Share")
     assert row == (
         1.5, 0.25, True, dt.datetime(2026, 3, 4), dt.datetime(2026, 3, 4, 3, 6, 7), None, "12345678901234567890",  # noqa: DTZ001 - Excel has no zones
-        "text", '{"a": 1}', "1850-01-01", "nan",
+        "text", '{"a": 1}', "1850-01-01", "NaN",
     )  # fmt: skip
     first = openpyxl.load_workbook(file.path).worksheets[0]
     assert (first["A2"].number_format, first["B2"].number_format) == ("0.0", "0.0%")
@@ -169,8 +169,7 @@ def test_every_kind_of_parameter_is_bound_with_its_type(make: Render) -> None:
         (Decimal("0.1"), 0.1),
         (Decimal("1234567890.1234567"), "1234567890.1234567"),
         (Decimal("NaN"), "NaN"),
-        (float("inf"), "inf"),
-        (b"\x01\xff", "01ff"),
+        (float("inf"), "Infinity"),
         ([1, 2], "[1, 2]"),
         (dt.timedelta(1), "1 day, 0:00:00"),
     ],

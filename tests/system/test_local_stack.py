@@ -56,7 +56,7 @@ def test_a_used_port_is_explained() -> None:
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    return psutil.Process(pid).children(recursive=True)
+    return list(psutil.Process(pid).children(recursive=True))
 
 
 @pytest.mark.timeout(600)
@@ -99,4 +99,4 @@ def test_whatever_ends_make_run_ends_everything(folder: Path, number: signal.Sig
 
 
 def _lives(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)

@@ -1,0 +1,93 @@
+"""A child's whole life: bounded in memory, without the worker's secrets, gone when the worker is gone."""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from shared.reports import errors
+from shared.reports.interface import RenderRequest, ReportError
+
+_PR_SET_PDEATHSIG = 1
+# What libpq, locales and TLS read. The rest of the worker's environment (job database, cloud keys) is not for reports.
+_ENVIRONMENT = ("PG", "LC_", "LANG", "TZ", "PATH", "HOME", "TMPDIR", "SSL_CERT_")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A failure nobody foresaw, with what the operator needs to see of it."""
+
+    error: ReportError
+    traceback: str
+
+
+def live(pipe: "Connection[Any, Any]", request: RenderRequest) -> None:
+    """Render, send progress and then one outcome: the files, a ReportError, or Broken."""
+    enter(pipe, request.report.limits.memory_mb)
+    outcome: object
+    try:
+        from shared.reports.render import render_files
+
+        outcome = render_files(request, pipe.send)
+    except BaseException as error:  # noqa: BLE001 - it must reach the worker, whatever it is
+        explained = errors.explain(error, request.report.limits)
+        foreseen = explained is error or explained.code != "renderer_failed"
+        outcome = explained if foreseen else Broken(explained, traceback.format_exc())
+    with contextlib.suppress(BrokenPipeError):
+        pipe.send(outcome)
+
+
+def enter(pipe: "Connection[Any, Any]", memory_mb: int) -> None:
+    """Make this process one that a report may run in."""
+    os.setsid()  # the worker kills the whole group: what a report starts ends with it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_the_worker(pipe)
+    for name in set(os.environ):
+        if not name.startswith(_ENVIRONMENT):
+            del os.environ[name]
+    _limit(resource.RLIMIT_CORE, 0)  # a core file would hold the source's password
+    _limit_memory(memory_mb)
+
+
+def _die_with_the_worker(pipe: "Connection[Any, Any]") -> None:
+    """Two ropes: a thread that sees the worker's end of the pipe close, and the fork server's end."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            pipe.poll(None)  # the worker never writes: readable means closed
+        os._exit(1)
+
+    if sys.platform == "linux":
+        # For a child that never lets go of the interpreter lock. The fork server is its parent and ends when no
+        # process holds the server's "alive" pipe: each child does, so that one orphan would keep both alive.
+        with contextlib.suppress(AttributeError, OSError, TypeError):
+            os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined] # noqa: SLF001 - no public name
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            # When the machine runs out of memory, the kernel takes a report and not its worker.
+            Path("/proc/self/oom_score_adj").write_text("500")
+    threading.Thread(target=watch, daemon=True, name="worker-watch").start()
+
+
+def _limit_memory(memory_mb: int) -> None:
+    """Private writable memory only: RLIMIT_AS would also count mapped libraries, which cost nothing.
+
+    Linux counts private mappings since 4.7 (setrlimit(2), read 2026-11-23); macOS does not enforce it.
+    """
+    _limit(resource.RLIMIT_DATA, memory_mb * 1024 * 1024)
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses some
+        resource.setrlimit(what, (most, most))

@@ -1,0 +1,81 @@
+"""A finished file, read back from the disk: what is published is what was measured here."""
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.catalog.model import Format
+from shared.reports.errors import output_damaged
+
+_CHUNK_BYTES = 1 << 20
+_ROW = b"<row "
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a file on disk turned out to be."""
+
+    size_bytes: int
+    sha256: str
+    rows: int
+    """Data rows, header lines excluded."""
+
+
+def measure(path: Path, format_: Format) -> Measured:
+    """Size, digest and rows, all from the bytes on disk. Raises ReportError(output_damaged)."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size_bytes = file.tell()
+        file.seek(0)
+        try:
+            rows = _COUNTERS[format_](file)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise output_damaged(format_, str(error)) from error
+    return Measured(size_bytes, sha256, rows)
+
+
+def count_csv_rows(file: BinaryIO) -> int:
+    """Line ends outside quotes, minus the header's.
+
+    A doubled quote inside a quoted cell leaves it and enters it again at once, so counting quotes is enough, and
+    `split` and `count` do it at memory speed, some fifty times as fast as the csv module.
+    """
+    lines = 0
+    quoted = False
+    while chunk := file.read(_CHUNK_BYTES):
+        pieces = chunk.split(b'"')
+        lines += sum(piece.count(b"\n") for piece in pieces[quoted::2])
+        quoted ^= len(pieces) % 2 == 0
+    return lines - 1
+
+
+def count_xlsx_rows(file: BinaryIO) -> int:
+    """Row elements of every sheet, minus a header each. Reading them to the end also checks each part's CRC."""
+    rows = 0
+    with zipfile.ZipFile(file) as book:
+        for name in book.namelist():
+            with book.open(name) as part:
+                found = _count(part.read, _ROW)
+            rows += found - 1 if name.startswith("xl/worksheets/") else 0
+    return rows
+
+
+def _count(read: Callable[[int], bytes], what: bytes) -> int:
+    """How often `what` occurs in the stream, across the edges of chunks too."""
+    found = 0
+    rest = b""
+    while chunk := read(_CHUNK_BYTES):
+        window = rest + chunk
+        found += window.count(what)
+        rest = window[-(len(what) - 1) :]
+    return found
+
+
+_COUNTERS: Mapping[Format, Callable[[BinaryIO], int]] = {
+    Format.CSV: count_csv_rows,
+    Format.XLSX: count_xlsx_rows,
+}
