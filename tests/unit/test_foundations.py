@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -182,3 +183,14 @@ def test_the_lock_names_no_package_index() -> None:
         text = (ROOT / lock).read_text()
         assert "--hash=sha256:" in text
         assert "://" not in text
+
+
+def test_every_error_code_is_documented() -> None:
+    sources = [*(ROOT / "services" / "api").rglob("*.py"), ROOT / "shared" / "jobs" / "sweep.py",
+               ROOT / "shared" / "reports" / "errors.py", ROOT / "services" / "worker" / "attempt.py"]  # fmt: skip
+    pattern = re.compile(r'(?:Problem\(\s*\d+,|ReportError\(|"code":|unavailable\()\s*"([a-z]+(?:_[a-z]+)+)"')
+    codes = {code for file in sources for code in pattern.findall(file.read_text())}
+    page = (ROOT / "docs" / "errors.md").read_text()
+
+    assert len(codes) > 25
+    assert {code for code in codes if f"`{code}`" not in page} == set()
