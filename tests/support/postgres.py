@@ -59,7 +59,7 @@ def _embedded() -> Iterator[Server]:
 
 @contextlib.contextmanager
 def _container() -> Iterator[Server]:
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     with PostgresContainer("postgres:17-trixie", driver=None) as container:
         yield container.get_connection_url().rsplit("/", 1)[0]
