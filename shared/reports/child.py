@@ -111,7 +111,7 @@ def _attend(
                 log.error("render.broken", extra={"traceback": broken.traceback})
                 raise broken.error
             case _:
-                raise errors.renderer_crashed(_exit_code(process))
+                raise errors.renderer_died(_exit_code(process))
 
 
 def _receive(pipe: "Connection[Any, Any]") -> object:

@@ -39,11 +39,11 @@ def attempt_timeout(deadline_s: float) -> ReportError:
     )
 
 
-def renderer_crashed(exit_code: int | None) -> ReportError:
+def renderer_died(exit_code: int | None) -> ReportError:
     """The child ended without a word."""
     how = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
     return ReportError(
-        "renderer_crashed",
+        "renderer_died",
         f"The process that made the report ended unexpectedly ({how}).",
         retryable=True,
         hint="Signal 9 often means that the machine ran out of memory.",
@@ -53,7 +53,7 @@ def renderer_crashed(exit_code: int | None) -> ReportError:
 def renderer_unavailable() -> ReportError:
     """No child could be started."""
     return ReportError(
-        "renderer_crashed",
+        "renderer_died",
         "The worker could not start a process to make the report.",
         retryable=True,
         hint="The worker's log has the details.",
@@ -131,8 +131,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if not isinstance(error, psycopg.Error) or error.sqlstate is not None:
         return False
     text = str(error).lower()
-    # libpq 18, fe-connect.c, fe-exec.c and fe-protocol3.c, read 2026-11-23
-    return "out of memory" in text or "cannot allocate memory" in text
+    # libpq 18, fe-exec.c and fe-protocol3.c, read 2026-11-23. A row that libpq could not store becomes an error result,
+    # and the FETCH's own result comes behind it: psycopg only says that there are two (measured, psycopg 3.3).
+    return "out of memory" in text or "cannot allocate memory" in text or "results from command 'fetch" in text
 
 
 # Classes whose trouble passes: connection, rollback (serialization, deadlock, conflict with recovery), resources,

@@ -106,7 +106,8 @@ def test_a_date_that_excel_or_python_does_not_have_is_the_text_of_the_csv(a_requ
 
 def test_other_types_are_the_text_of_the_csv(a_request: MakeRequest, run: Run) -> None:
     query = """SELECT '{"b": [1, 2.50]}'::json AS a, '1 mon -1 days'::interval AS b, '{1,NULL}'::int[] AS c,
-                      '10:00'::time AS d, '\\xdead'::bytea AS e, '[1,5)'::int4range AS f, '10.0.0.1'::inet AS g, 'x'::char(3) AS h"""
+                      '10:00'::time AS d, '\\xdead'::bytea AS e, '[1,5)'::int4range AS f, '10.0.0.1'::inet AS g,
+                      'x'::char(3) AS h"""
     [file] = run(a_request(query, Format.XLSX))
 
     assert cells_of(file)[1] == [
