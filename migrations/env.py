@@ -15,6 +15,8 @@ def run() -> None:
     url = context.config.attributes["database_url"]
     engine = create_engine(url, application_name="todoke-migrations")
     with engine.begin() as connection:
+        # Building an index may take long; waiting for a lock, with everybody else queueing behind, may not.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         context.configure(connection=connection, target_metadata=metadata, compare_server_default=False)

@@ -29,30 +29,39 @@ _SCHEMA = """
 CREATE SCHEMA sample;
 CREATE TABLE sample.airlines (carrier text PRIMARY KEY, name text NOT NULL);
 CREATE TABLE sample.airports (
-    faa text PRIMARY KEY, name text NOT NULL, lat float8, lon float8, alt integer, tz integer, dst text, tzone text);
+    faa text PRIMARY KEY, name text NOT NULL, lat float8 NOT NULL, lon float8 NOT NULL, alt integer NOT NULL,
+    tz smallint NOT NULL, dst text NOT NULL, tzone text);
 CREATE TABLE sample.planes (
-    tailnum text PRIMARY KEY, year integer, type text, manufacturer text, model text, engines integer,
-    seats integer, speed integer, engine text);
+    tailnum text PRIMARY KEY, year smallint, type text NOT NULL, manufacturer text NOT NULL, model text NOT NULL,
+    engines smallint NOT NULL, seats smallint NOT NULL, speed smallint, engine text NOT NULL);
 CREATE TABLE sample.weather (
-    origin text, year integer, month integer, day integer, hour integer, temp float8, dewp float8, humid float8,
-    wind_dir float8, wind_speed float8, wind_gust float8, precip float8, pressure float8, visib float8,
-    time_hour timestamptz);
+    origin text NOT NULL, year smallint NOT NULL, month smallint NOT NULL, day smallint NOT NULL,
+    hour smallint NOT NULL, temp float8, dewp float8, humid float8, wind_dir smallint, wind_speed float8,
+    wind_gust float8, precip float8, pressure float8, visib float8, time_hour timestamptz NOT NULL,
+    PRIMARY KEY (origin, time_hour));
+-- Times of day are hhmm in local time, as the source has them; delays and air_time are minutes, distance miles.
+-- dest refers to no airport in four cases, tailnum to no plane in many: neither is a foreign key.
 CREATE TABLE sample.flights (
-    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    year integer, month integer, day integer, dep_time integer, sched_dep_time integer, dep_delay float8,
-    arr_time integer, sched_arr_time integer, arr_delay float8, carrier text, flight integer, tailnum text,
-    origin text, dest text, air_time float8, distance float8, hour integer, minute integer, time_hour timestamptz,
-    flight_date date GENERATED ALWAYS AS (make_date(year, month, day)) STORED);
+    year smallint NOT NULL, month smallint NOT NULL, day smallint NOT NULL, dep_time smallint,
+    sched_dep_time smallint NOT NULL, dep_delay smallint, arr_time smallint, sched_arr_time smallint NOT NULL,
+    arr_delay smallint, carrier text NOT NULL REFERENCES sample.airlines, flight smallint NOT NULL, tailnum text,
+    origin text NOT NULL REFERENCES sample.airports, dest text NOT NULL, air_time smallint,
+    distance smallint NOT NULL, hour smallint NOT NULL, minute smallint NOT NULL, time_hour timestamptz NOT NULL,
+    flight_date date GENERATED ALWAYS AS (make_date(year, month, day)) STORED,
+    -- Every report asks for a range of days, and the export is in this order.
+    PRIMARY KEY (flight_date, sched_dep_time, carrier, flight));
 """
-_COLUMNS = {
-    "flights": "(year, month, day, dep_time, sched_dep_time, dep_delay, arr_time, sched_arr_time, arr_delay, carrier, "
-    "flight, tailnum, origin, dest, air_time, distance, hour, minute, time_hour)"
-}
-_INDEX = "CREATE INDEX flights_by_date ON sample.flights (flight_date, origin)"
+
+_TIMEOUT = "15min"
+"""For one statement of the reader: a net under the limits of the report types."""
 
 
 class SampleDataMissing(TodokeError):
-    """The package with the CSV files is not installed."""
+    """The CSV files are not there, or not those that the reports were written for."""
+
+
+class SampleSchemaTaken(TodokeError):
+    """The database has a schema `sample` with something else in it, which is not ours to drop."""
 
 
 def load(
@@ -64,32 +73,54 @@ def load(
     """Create the schema, its data and the read-only role, in one transaction. Returns rows per table.
 
     Data that is there already stays: loading twice changes nothing, and half-loaded data cannot be. `on_table`
-    is told of each finished table. With `reader_password` the role may log in.
+    is told of each table while it is loaded. With `reader_password` the role may log in. Takes about three
+    seconds. Raises SampleDataMissing, SampleSchemaTaken and psycopg.Error.
     """
-    with psycopg.connect(database_url, connect_timeout=10) as conn:
+    with psycopg.connect(_libpq(database_url), connect_timeout=10) as conn:
         conn.execute("SELECT pg_advisory_xact_lock(7262610702)")  # two loaders queue up
-        there = conn.execute("SELECT to_regclass('sample.flights') IS NOT NULL").fetchone()
-        if there != (True,):
+        if conn.execute("SELECT to_regnamespace('sample') IS NULL").fetchone() == (True,):
             _load(conn, on_table)
+        counts = _counts(conn)
         _grant(conn, reader_password)
-        return {table: _count(conn, table) for table in EXPECTED_ROWS}
+        return counts
+
+
+def _libpq(database_url: str) -> str:
+    """SQLAlchemy names its driver in the scheme; libpq does not know it."""
+    return database_url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def _load(conn: psycopg.Connection, on_table: Callable[[str, int], None]) -> None:
     conn.execute(_SCHEMA)
     for table, expected in EXPECTED_ROWS.items():
-        columns = _COLUMNS.get(table, "")
-        statement = f"COPY sample.{table} {columns} FROM STDIN (FORMAT csv, HEADER true, NULL 'NA')"
         with open_csv(table) as file, conn.cursor() as cursor:
-            with cursor.copy(sql.SQL(statement)) as copy:
+            header = file.readline()
+            columns = sql.SQL(", ").join(map(sql.Identifier, header.decode().strip().split(",")))
+            statement = sql.SQL("COPY sample.{} ({}) FROM STDIN (FORMAT csv, NULL 'NA')")
+            with cursor.copy(statement.format(sql.Identifier(table), columns)) as copy:
                 while block := file.read(1 << 18):
                     copy.write(block)
             rows = cursor.rowcount
         if rows != expected:
             raise SampleDataMissing(f"{table} has {rows} rows, not {expected}: the installed data set is another one")
         on_table(table, rows)
-    conn.execute(_INDEX)
-    conn.execute("ANALYZE sample.flights")
+        conn.execute(sql.SQL("ANALYZE sample.{}").format(sql.Identifier(table)))
+
+
+def _counts(conn: psycopg.Connection) -> dict[str, int]:
+    counts = {}
+    for table, expected in EXPECTED_ROWS.items():
+        there = conn.execute("SELECT to_regclass(%s)", [f"sample.{table}"]).fetchone()
+        if there == (None,):
+            raise SampleSchemaTaken(f"the schema sample has no table {table}: {_REMEDY}")
+        row = conn.execute(sql.SQL("SELECT count(*) FROM sample.{}").format(sql.Identifier(table))).fetchone()
+        if row != (expected,):
+            raise SampleSchemaTaken(f"sample.{table} does not have the {expected} rows of the data set: {_REMEDY}")
+        counts[table] = expected
+    return counts
+
+
+_REMEDY = "if nobody needs it, DROP SCHEMA sample CASCADE and load again"
 
 
 def _grant(conn: psycopg.Connection, password: str | None) -> None:
@@ -97,15 +128,13 @@ def _grant(conn: psycopg.Connection, password: str | None) -> None:
     if conn.execute("SELECT FROM pg_roles WHERE rolname = %s", [READER]).fetchone() is None:
         conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(reader))
     if password is not None:
-        conn.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(reader, sql.Literal(password)))
+        # Hashed here: a statement with the password in it may be logged.
+        hashed = conn.pgconn.encrypt_password(password.encode(), READER.encode(), b"scram-sha-256").decode()
+        conn.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(reader, sql.Literal(hashed)))
     conn.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(reader))
+    conn.execute(sql.SQL("ALTER ROLE {} SET statement_timeout = {}").format(reader, sql.Literal(_TIMEOUT)))
     conn.execute(sql.SQL("GRANT USAGE ON SCHEMA sample TO {}").format(reader))
     conn.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA sample TO {}").format(reader))
-
-
-def _count(conn: psycopg.Connection, table: str) -> int:
-    row = conn.execute(sql.SQL("SELECT count(*) FROM sample.{}").format(sql.Identifier(table))).fetchone()
-    return int(row[0]) if row else 0
 
 
 @contextlib.contextmanager
@@ -130,14 +159,23 @@ def _installed(name: str) -> Path:
 def main() -> int:
     """Load from the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deploy.sample.load", description=__doc__)
-    parser.add_argument("--database-url", default=os.environ.get("DATABASE_URL"), help="default: DATABASE_URL")
-    parser.add_argument("--reader-password", help=f"lets the role {READER} log in with this password")
+    parser.add_argument("--database-url", metavar="URL", help="where to load it; default: DATABASE_URL")
+    parser.add_argument(
+        "--reader-login",
+        action="store_true",
+        help=f"let the role {READER} log in, with the password in SAMPLE_READER_PASSWORD",
+    )
     arguments = parser.parse_args()
-    if not arguments.database_url:
+    database_url = arguments.database_url or os.environ.get("DATABASE_URL")
+    if not database_url:
         parser.error("no database: set DATABASE_URL or give --database-url")
+    # Not an argument: every user of the machine can read those.
+    password = os.environ.get("SAMPLE_READER_PASSWORD")
+    if arguments.reader_login and not password:
+        parser.error("no password: set SAMPLE_READER_PASSWORD")
     try:
-        counts = load(arguments.database_url, reader_password=arguments.reader_password)
-    except (SampleDataMissing, psycopg.Error) as error:
+        counts = load(database_url, reader_password=password if arguments.reader_login else None)
+    except (TodokeError, psycopg.Error) as error:
         print(f"sample data: {error}", file=sys.stderr)
         return 1
     for table, rows in counts.items():

@@ -1,12 +1,12 @@
 """Errors on the wire: RFC 9457 problem details with a stable code and every violation at once."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -73,7 +73,7 @@ def unknown_job(job_id: str) -> Problem:
     return Problem(404, "unknown_job", f"There is no job {job_id[:60]!r}.")
 
 
-def answer(request: Request, problem: Problem) -> JSONResponse:
+def answer(request: Request, problem: Problem) -> Response:
     """The problem as a response."""
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -86,18 +86,20 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
     }
     if problem.violations:
         body["violations"] = [{"field": v.field, "code": v.code, "message": v.message} for v in problem.violations]
-    return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
+    # A message may quote half a surrogate pair from the request; an error about it must not fail itself.
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, problem.status, problem.headers, media_type="application/problem+json")
 
 
 def install(app: FastAPI) -> None:
     """Every error of the application leaves as a problem."""
 
     @app.exception_handler(Problem)
-    async def _problem(request: Request, error: Problem) -> JSONResponse:
+    async def _problem(request: Request, error: Problem) -> Response:
         return answer(request, error)
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             detail = f"There is nothing at {request.url.path[:200]!r}; /openapi.json lists what there is."
             return answer(request, Problem(404, "unknown_path", detail))
@@ -105,7 +107,7 @@ def install(app: FastAPI) -> None:
         detail = f"{request.method} is not possible here." if error.status_code == 405 else str(error.detail)
         return answer(request, Problem(error.status_code, code, detail, headers=error.headers))
 
-    async def _database(request: Request, error: Exception) -> JSONResponse:
+    async def _database(request: Request, error: Exception) -> Response:
         if isinstance(error, DBAPIError) and not is_unavailable(error):
             return await _unexpected(request, error)
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
@@ -116,7 +118,7 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _database)
 
     @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    async def _unexpected(request: Request, error: Exception) -> Response:
         log.error("request.broken", exc_info=error)
         detail = "The service met an unexpected error. Its log has the details under this request id."
         return answer(request, Problem(500, "internal_error", detail, retryable=True))

@@ -94,7 +94,7 @@ class ReportType:
     title: str
     description: str
     version: str
-    """Recorded on each job. `report.toml` states it; else 12 hex digits of the folder's SHA-256."""
+    """Recorded on each job: as `report.toml` states it, else the first 12 hex digits of the folder's SHA-256."""
     source: str
     """Name of the data source that the query runs on."""
     query: str

@@ -1,21 +1,23 @@
-"""Check what a request gives for a report type's parameters, and bring it into the form the job stores."""
+"""What a client sent → what the job stores, or every reason why not."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from typing import cast
 
 from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.values import Refused, parse, show, store
 from shared.errors import TodokeError
 from shared.nearest import did_you_mean
 
-_MAX_CHARACTERS = 1_000
-"""Of one string, unless the parameter says otherwise: a filter, not a document."""
-_MAX_ITEMS = 1_000
-"""Of one list, unless the parameter says otherwise."""
-_BIGINT = range(-(2**63), 2**63)
-_MAX_DIGITS = 100
+MAX_CHARACTERS = 1000
+"""Of a string whose parameter states no `max`: a name or a search text, never a document."""
+
+MAX_ITEMS = 1000
+"""Of a list whose parameter states no `max`: the literals of a query this long still parse in milliseconds."""
+
+_MOST_UNKNOWN = 20
+"""Unknown names that are explained one by one; the rest are counted, so that junk cannot make a huge answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,209 +27,127 @@ class Violation:
     field: str
     """Where: `parameters.from`, `parameters.carriers[2]`."""
     code: str
+    """What, for programs: unknown_parameter, required, type, range, minimum, too_long, choice, pattern, …"""
     message: str
-    """What is wrong with the value, and what would be right."""
+    """What and what to do about it, for people."""
 
 
 class InvalidParameters(TodokeError):
-    """The parameters do not fit the report type. `violations` names every problem, not just the first."""
+    """The request does not fit the report type. `violations` holds everything that is wrong, never just the first."""
 
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__("; ".join(f"{v.field}: {v.message}" for v in violations))
         self.violations = violations
 
 
-class ValueProblem(Exception):
-    """One value does not fit its parameter; `at` is where inside a list."""
-
-    def __init__(self, code: str, message: str, at: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.at = at
-
-
 def validate_parameters(report: ReportType, given: Mapping[str, object]) -> dict[str, object]:
-    """The parameters as JSON values with defaults filled in, one for every declared name. Raises InvalidParameters.
+    """The parameters as the job stores them: one canonical JSON value for every declared name, defaults filled in.
 
-    Types are strict: true is not 1, and "5" is not 5. Decimals may come as number or string and are kept
-    exact, as strings. Dates are ISO 8601; a datetime without an offset is UTC.
+    Null means "left out". What was left out and has no default is stored as None, and the query sees NULL.
+    Validating the result again returns it unchanged. Raises InvalidParameters with every violation.
     """
-    violations = [
-        Violation(
-            f"parameters.{name}",
-            "unknown_parameter",
-            f"{report.name} has no such parameter" + did_you_mean(name, [p.name for p in report.parameters]),
-        )
-        for name in given
-        if report.parameter(name) is None
-    ]
-    values: dict[str, object] = {}
+    violations = list(_unknown(report, given))
+    stored: dict[str, object] = {}
     for parameter in report.parameters:
+        field = f"parameters.{parameter.name}"
         value = given.get(parameter.name)
-        try:
-            values[parameter.name] = _value(parameter, value)
-        except ValueProblem as wrong:
-            violations.append(Violation(f"parameters.{parameter.name}{wrong.at}", wrong.code, str(wrong)))
+        if value is not None:
+            stored[parameter.name], wrong = check_value(parameter, value, field)
+            violations += wrong
+        elif parameter.required:
+            violations.append(Violation(field, "required", f"is required: {describe(parameter)}"))
+        else:
+            default = parameter.default
+            stored[parameter.name] = list(default) if isinstance(default, list) else default
     if violations:
         raise InvalidParameters(violations)
-    return values
+    return stored
 
 
-def _value(parameter: Parameter, value: object) -> object:
-    if value is None:
-        if parameter.required:
-            raise ValueProblem("required", f"is required: {parameter.title}")
-        return parameter.default
-    return normalise(parameter, value)
-
-
-def normalise(parameter: Parameter, value: object) -> object:
-    """One value in its stored form. Raises an exception with `code` and message when it does not fit."""
-    if parameter.kind is not ParameterKind.LIST:
-        return _scalar(parameter, parameter.kind, value)
-    if not isinstance(value, list):
-        raise ValueProblem("type", f"must be a list of {parameter.items}, not {_name(value)}")
-    _bounds(parameter, len(value), "items", 0, _MAX_ITEMS)
-    items = []
-    for index, item in enumerate(value):
-        try:
-            items.append(_scalar(parameter, parameter.item_kind, item))
-        except ValueProblem as wrong:
-            raise ValueProblem(wrong.code, str(wrong), at=f"[{index}]") from None
-    return items
-
-
-def _scalar(parameter: Parameter, kind: ParameterKind, value: object) -> object:
-    own = parameter.kind is kind  # a list's minimum and maximum count its items
-    match kind:
-        case ParameterKind.STRING:
-            return _string(parameter, value, own)
-        case ParameterKind.CHOICE:
-            return _choice(parameter, value)
-        case ParameterKind.INTEGER:
-            return _integer(parameter, value, own)
-        case ParameterKind.DECIMAL:
-            return _decimal(parameter, value, own)
-        case ParameterKind.BOOLEAN:
-            if not isinstance(value, bool):
-                raise ValueProblem("type", f"must be true or false, not {_name(value)}")
-            return value
-        case ParameterKind.DATE:
-            return _date(parameter, value, own)
-        case ParameterKind.DATETIME:
-            return _datetime(parameter, value, own)
-        case ParameterKind.LIST:
-            raise AssertionError("a list holds no lists")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueProblem("type", f"must be a string, not {_name(value)}")
-    if "\0" in value:
-        raise ValueProblem("character", "contains U+0000, which PostgreSQL cannot hold: remove it")
-    if any("\ud800" <= c <= "\udfff" for c in value):
-        raise ValueProblem("character", "contains half a surrogate pair, which is not text: send whole characters")
-    return value
-
-
-def _string(parameter: Parameter, value: object, own: bool) -> str:
-    text = _text(value)
-    if own:
-        _bounds(parameter, len(text), "characters", 0, _MAX_CHARACTERS)
-    elif len(text) > _MAX_CHARACTERS:
-        raise ValueProblem("too_long", f"has {len(text)} characters; at most {_MAX_CHARACTERS} are allowed")
-    if parameter.pattern is not None and re.fullmatch(parameter.pattern, text) is None:
-        raise ValueProblem("pattern", f"must match the pattern {parameter.pattern}")
-    return text
-
-
-def _choice(parameter: Parameter, value: object) -> str:
-    text = _text(value)
-    if text not in parameter.choices:
-        raise ValueProblem("choice", f"{_shown(text)} is not a choice" + did_you_mean(text, parameter.choices))
-    return text
-
-
-def _integer(parameter: Parameter, value: object, own: bool) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueProblem("type", f"must be a whole number, not {_name(value)}")
-    if value not in _BIGINT:
-        raise ValueProblem("range", "is beyond 64 bits")
-    if own:
-        _range(parameter, value, int)
-    return value
-
-
-def _decimal(parameter: Parameter, value: object, own: bool) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueProblem("type", f"must be a number or a string of digits, not {_name(value)}")
+def check_value(parameter: Parameter, value: object, field: str) -> tuple[object, list[Violation]]:
+    """The canonical form of one value and what is wrong with it; the form means nothing when anything is."""
+    if parameter.kind is ParameterKind.LIST:
+        return _check_list(parameter, value, field)
     try:
-        number = Decimal(repr(value) if isinstance(value, float) else value)
-    except InvalidOperation:
-        raise ValueProblem("type", f"{_shown(value)} is not a decimal number: write it like 12.50") from None
-    if not number.is_finite():
-        raise ValueProblem("range", "must be a finite number")
-    if len(number.as_tuple().digits) > _MAX_DIGITS or abs(number.adjusted()) > _MAX_DIGITS:
-        raise ValueProblem("range", f"has more than {_MAX_DIGITS} digits")
-    if own:
-        _range(parameter, number, lambda bound: Decimal(str(bound)))
-    return format(number, "f")
+        meant = parse(parameter.kind, value)
+        _check_bounds(parameter, meant)
+        _check_text(parameter, meant)
+    except Refused as refused:
+        return None, [Violation(field, refused.code, str(refused))]
+    return store(parameter.kind, meant), []
 
 
-def _date(parameter: Parameter, value: object, own: bool) -> str:
-    try:
-        day = date.fromisoformat(value if isinstance(value, str) else "")
-    except ValueError:
-        raise ValueProblem("date", f"{_shown(value)} is not a date: write it like 2013-01-31") from None
-    if own:
-        _range(parameter, day, lambda bound: date.fromisoformat(str(bound)))
-    return day.isoformat()
+def describe(parameter: Parameter) -> str:
+    """The parameter's title and type in a few words, for messages."""
+    kind = f"list of {item_of(parameter).kind}s" if parameter.kind is ParameterKind.LIST else str(parameter.kind)
+    choices = f" ({', '.join(parameter.choices)})" if parameter.choices else ""
+    return f"{parameter.title}, a {kind}{choices}"
 
 
-def _datetime(parameter: Parameter, value: object, own: bool) -> str:
-    def read(text: object) -> datetime:
-        moment = datetime.fromisoformat(text if isinstance(text, str) else "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-
-    try:
-        moment = read(value)
-    except (ValueError, OverflowError):
-        raise ValueProblem(
-            "datetime", f"{_shown(value)} is not a date and time: write it like 2013-01-31T09:00:00+01:00"
-        ) from None
-    if own:
-        _range(parameter, moment, read)
-    return moment.isoformat()
+def item_of(parameter: Parameter) -> Parameter:
+    """What each item of a list must be: pattern and choices are the item's, min and max were the list's."""
+    return Parameter(
+        name=parameter.name,
+        kind=parameter.item_kind,
+        title=parameter.title,
+        pattern=parameter.pattern,
+        choices=parameter.choices,
+    )
 
 
-def _range(parameter: Parameter, value, read) -> None:  # type: ignore[no-untyped-def] # any ordered type
-    if parameter.minimum is not None and value < read(parameter.minimum):
-        raise ValueProblem("minimum", f"must be at least {parameter.minimum}, not {value}")
-    if parameter.maximum is not None and value > read(parameter.maximum):
-        raise ValueProblem("maximum", f"must be at most {parameter.maximum}, not {value}")
+def _unknown(report: ReportType, given: Mapping[str, object]) -> Iterator[Violation]:
+    names = [p.name for p in report.parameters]
+    unknown = [name for name in given if name not in names]
+    for name in unknown[:_MOST_UNKNOWN]:
+        # The name goes back to the client inside JSON: half a surrogate pair would break the answer.
+        short = name[:100].encode("utf-8", "backslashreplace").decode()
+        message = f"report type {report.name!r} has no such parameter{did_you_mean(short, names)}"
+        yield Violation(f"parameters.{short}", "unknown_parameter", message)
+    if len(unknown) > _MOST_UNKNOWN:
+        message = f"{len(unknown) - _MOST_UNKNOWN} more unknown parameters{did_you_mean('', names)}"
+        yield Violation("parameters", "unknown_parameter", message)
 
 
-def _bounds(parameter: Parameter, count: int, what: str, least: int, most: int) -> None:
-    least = parameter.minimum if isinstance(parameter.minimum, int) else least
-    most = parameter.maximum if isinstance(parameter.maximum, int) else most
-    if count < least:
-        raise ValueProblem("too_short", f"has {count} {what}; at least {least} are needed")
-    if count > most:
-        raise ValueProblem("too_long", f"has {count} {what}; at most {most} are allowed")
+def _check_list(parameter: Parameter, value: object, field: str) -> tuple[object, list[Violation]]:
+    if not isinstance(value, list | tuple):
+        return None, [Violation(field, "type", f"must be a list such as [...], not {show(value)}")]
+    fewest = cast("int", parameter.minimum or 0)
+    most = MAX_ITEMS if parameter.maximum is None else cast("int", parameter.maximum)
+    if len(value) < fewest:
+        return None, [Violation(field, "too_short", f"must have at least {fewest} items, not {len(value)}")]
+    if len(value) > most:
+        # The items stay unread: a million of them must not become a million violations.
+        return None, [Violation(field, "too_long", f"must have at most {most} items, not {len(value)}")]
+    item = item_of(parameter)
+    checked = [check_value(item, one, f"{field}[{index}]") for index, one in enumerate(value)]
+    return [one for one, _ in checked], [wrong for _, violations in checked for wrong in violations]
 
 
-def _name(value: object) -> str:
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        str: "a string",
-        list: "a list",
-        dict: "an object",
-    }
-    return "null" if value is None else names.get(type(value), "this")
+def _check_bounds(parameter: Parameter, meant: object) -> None:
+    minimum, maximum = parameter.minimum, parameter.maximum
+    if isinstance(meant, str):
+        fewest = cast("int", minimum or 0)
+        most = MAX_CHARACTERS if maximum is None else cast("int", maximum)
+        if len(meant) < fewest:
+            raise Refused("too_short", f"must have at least {fewest} characters, not {len(meant)}")
+        if len(meant) > most:
+            raise Refused("too_long", f"must have at most {most} characters, not {len(meant)}")
+        return
+    # Bounds are stored as JSON, so both sides are parsed alike: dates compare as dates, decimals exactly.
+    if minimum is not None and _less(meant, parse(parameter.kind, minimum)):
+        raise Refused("minimum", f"must be {minimum} or more, not {show(store(parameter.kind, meant))}")
+    if maximum is not None and _less(parse(parameter.kind, maximum), meant):
+        raise Refused("maximum", f"must be {maximum} or less, not {show(store(parameter.kind, meant))}")
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…'"
+def _less(left: object, right: object) -> bool:
+    return bool(left < right)  # type: ignore[operator] # both came from the parser of one kind
+
+
+def _check_text(parameter: Parameter, meant: object) -> None:
+    if not isinstance(meant, str):
+        return
+    if parameter.kind is ParameterKind.CHOICE and meant not in parameter.choices:
+        raise Refused("choice", f"{show(meant)} is no choice{did_you_mean(meant[:100], parameter.choices)}")
+    if parameter.pattern is not None and not re.fullmatch(parameter.pattern, meant):
+        raise Refused("pattern", f"{show(meant)} does not match the pattern {parameter.pattern}")

@@ -1,34 +1,22 @@
-"""A report's query: where its placeholders are, and how values reach them. Values are never pasted."""
+"""query.sql → a statement that PostgreSQL runs: `:name` placeholders become quoted, typed literals.
+
+COPY and cursors take no bound parameters, so psycopg writes the literals (libpq does the quoting, with the
+connection's own settings) and never this code. A value cannot leave its literal.
+"""
 
 import re
-from collections.abc import Mapping
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, LiteralString
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import LiteralString
 
 from psycopg import sql
 
 from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.parameters import validate_parameters
+from shared.catalog.sql import Kind, Token, UnreadableSql, scan
+from shared.catalog.values import parse
 
-# What may contain a colon or a semicolon without meaning one: strings, quoted names, dollar quotes, comments,
-# and `::` casts (PostgreSQL 18, "Lexical Structure").
-_TOKEN = re.compile(
-    r"""
-      \b[eE]'(?:\\.|''|[^'\\])*'
-    | '(?:''|[^'])*'
-    | "(?:""|[^"])*"
-    | \$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$
-    | --[^\n]*
-    | /\*.*?\*/
-    | ::
-    | :(?P<name>[A-Za-z_][A-Za-z0-9_]*)
-    | (?P<semicolon>;)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
-
-_SQL_TYPES = {
+_TYPES: Mapping[ParameterKind, LiteralString] = {
     ParameterKind.STRING: "text",
     ParameterKind.CHOICE: "text",
     ParameterKind.INTEGER: "bigint",
@@ -39,79 +27,92 @@ _SQL_TYPES = {
 }
 
 
-def placeholders(query: str) -> list[str]:
-    """The names after a colon, in order, each as often as it stands there."""
-    return [m["name"] for m in _TOKEN.finditer(query) if m["name"]]
-
-
-def statement_problem(query: str) -> str | None:
-    """Why the text is not one SELECT, or None if it is."""
-    body = query[_COMMENTS.match(query).end() :]  # type: ignore[union-attr] # it matches the empty string
-    if not body.strip():
-        return "is empty: write one SELECT"
-    if not re.match(r"(?:select|with)\b", body, re.IGNORECASE):
-        return "must begin with SELECT or WITH"
-    for match in _TOKEN.finditer(body):
-        if match["semicolon"] and body[match.end() + len(_COMMENTS.match(body[match.end() :]).group()) :].strip():  # type: ignore[union-attr]
-            return "holds more than one statement: keep the first, a report reads only"
-    return None
-
-
 def bound_query(report: ReportType, parameters: Mapping[str, object]) -> sql.Composed:
-    """The query with every placeholder replaced by a quoted, typed literal, ready to stand inside `COPY (…) TO STDOUT`.
+    """The query with each `:name` replaced by `CAST(literal AS type)`, to stand inside `COPY (…\\n) TO STDOUT`.
 
-    COPY takes no bound parameters, so psycopg's own quoting writes the literals; a value cannot leave them.
+    The cast gives NULL and empty lists a type too. The caller puts a line break behind it, because the query may
+    end in a comment; a closing semicolon is gone. Everything else stays as its author wrote it, `%` included.
+
+    The values are validated again: the catalog may have changed since the job was accepted, and a report must not
+    run without a filter that its client asked for. Raises InvalidParameters.
     """
+    values = validate_parameters(report, parameters)
     parts: list[sql.Composable] = []
-    end = 0
-    for match in _TOKEN.finditer(report.query):
-        if not match["name"] and not match["semicolon"]:
-            continue
-        parts.append(sql.SQL(_trusted(report.query[end : match.start()])))
-        if match["name"]:
-            parts.append(_literal(report, match["name"], parameters))
-        end = match.end()
-    parts.append(sql.SQL(_trusted(report.query[end:])))
+    for token in scan(report.query):
+        if token.kind is Kind.PLACEHOLDER:
+            parameter = report.parameter(token.text[1:])
+            if parameter is None:
+                raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
+            parts.append(_literal(parameter, values[parameter.name]))
+        elif token.text != ";":  # the loader allows none but the closing one
+            parts.append(sql.SQL(token.text))
     return sql.Composed(parts)
 
 
-def _trusted(part: Any) -> LiteralString:
-    """Text of the catalog's author, not of a client: psycopg's type for it is a literal."""
-    text: LiteralString = part
-    return text
-
-
-def _literal(report: ReportType, name: str, parameters: Mapping[str, object]) -> sql.Composable:
-    parameter = report.parameter(name)
-    if parameter is None:
-        raise LookupError(f"{report.name}: :{name} is not a declared parameter")  # the loader has checked
-    value = python_value(parameter, parameters.get(name))
-    return sql.SQL("CAST({} AS {})").format(sql.Literal(value), sql.SQL(_sql_type(parameter)))
-
-
-def _sql_type(parameter: Parameter) -> LiteralString:
+def sql_type(parameter: Parameter) -> LiteralString:
+    """The PostgreSQL type that the parameter is cast to, for example `date` or `text[]`."""
     if parameter.kind is ParameterKind.LIST:
-        return _trusted(_SQL_TYPES[parameter.item_kind] + "[]")
-    return _trusted(_SQL_TYPES[parameter.kind])
+        return _TYPES[parameter.item_kind] + "[]"
+    return _TYPES[parameter.kind]
 
 
-def python_value(parameter: Parameter, value: object) -> object:
-    """A stored JSON value as the Python value that psycopg quotes by type."""
-    if value is None:
+def python_value(parameter: Parameter, stored: object) -> object:
+    """A stored JSON value as psycopg takes it: date, datetime in UTC, Decimal, list, … Raises Refused."""
+    if stored is None:
         return None
-    if parameter.kind is ParameterKind.LIST:
-        items: list[object] = value  # type: ignore[assignment] # the validator stored a list
-        return [_scalar(parameter.item_kind, item) for item in items]
-    return _scalar(parameter.kind, value)
+    if parameter.kind is ParameterKind.LIST and isinstance(stored, list):
+        return [parse(parameter.item_kind, item) for item in stored]
+    return parse(parameter.kind, stored)
 
 
-def _scalar(kind: ParameterKind, value: object) -> object:
-    match kind:
-        case ParameterKind.DECIMAL:
-            return Decimal(str(value))
-        case ParameterKind.DATE:
-            return date.fromisoformat(str(value))
-        case ParameterKind.DATETIME:
-            return datetime.fromisoformat(str(value))
-        case _:
-            return value
+def query_problems(query: str) -> Iterator[tuple[int, str]]:
+    """Line and text of everything that keeps `query` from being one SELECT that can stand in parentheses."""
+    try:
+        code = [token for token in scan(query) if token.kind is not Kind.SPACE]
+    except UnreadableSql as error:
+        yield error.line, str(error)
+        return
+    if not code:
+        yield 1, "is empty: write one SELECT"
+        return
+    if code[0].text.lower() not in {"select", "with"}:
+        yield code[0].line, f"begins with {code[0].text[:20]!r}: begin with SELECT or WITH"
+    if "\0" in query:
+        yield query[: query.index("\0")].count("\n") + 1, "contains the character U+0000: remove it"
+    yield from _statement_problems(code)
+    yield from _parenthesis_problems(code)
+
+
+def placeholders(query: str) -> list[Token]:
+    """Every `:name` in the order they stand. Raises UnreadableSql."""
+    return [token for token in scan(query) if token.kind is Kind.PLACEHOLDER]
+
+
+def _literal(parameter: Parameter, stored: object) -> sql.Composable:
+    # CAST and not `::`, which would bind tighter than the minus of a negative literal.
+    value = sql.Literal(python_value(parameter, stored))
+    return sql.SQL("CAST({} AS {})").format(value, sql.SQL(sql_type(parameter)))
+
+
+def _statement_problems(code: list[Token]) -> Iterator[tuple[int, str]]:
+    ends = [index for index, token in enumerate(code) if token.text == ";"]
+    if ends and ends[0] != len(code) - 1:
+        yield code[ends[0] + 1].line, "holds more than one statement: keep one SELECT, and no ; before its end"
+    for token, following in pairwise(code):
+        if token.text == "$" and re.match("[0-9]", following.text):
+            yield token.line, f"${following.text} is no placeholder here: write :name"
+
+
+def _parenthesis_problems(code: list[Token]) -> Iterator[tuple[int, str]]:
+    """A query that closes a parenthesis it did not open would end the `COPY (` around it."""
+    opened: list[int] = []
+    for token in code:
+        if token.text == "(":
+            opened.append(token.line)
+        elif token.text == ")" and not opened:
+            yield token.line, ") closes nothing: remove it"
+            return
+        elif token.text == ")":
+            opened.pop()
+    if opened:
+        yield opened[-1], "( is never closed: add )"

@@ -1,60 +1,131 @@
-"""A report type's parameters as JSON Schema: for the API's description and for forms."""
+"""A report type's parameters as JSON Schema 2020-12, for OpenAPI, forms and clients.
 
-from typing import Any
+Whatever `validate_parameters` accepts fits this schema. The schema alone is a little more generous where JSON
+Schema has no words: days that do not exist, bounds of decimals written as strings, `formatMinimum` and
+`formatMaximum` (known to ajv; other validators ignore them, which the specification asks them to do).
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.parameters import MAX_CHARACTERS, MAX_ITEMS, item_of
+from shared.catalog.values import (
+    DATE_PATTERN,
+    DATETIME_PATTERN,
+    DECIMAL_PATTERN,
+    MAX_DECIMAL_CHARACTERS,
+    MAX_INTEGER,
+    MIN_INTEGER,
+)
 
-_TYPES: dict[ParameterKind, dict[str, Any]] = {
-    ParameterKind.STRING: {"type": "string"},
-    ParameterKind.CHOICE: {"type": "string"},
-    ParameterKind.INTEGER: {"type": "integer"},
-    ParameterKind.DECIMAL: {"type": ["number", "string"]},
-    ParameterKind.BOOLEAN: {"type": "boolean"},
-    ParameterKind.DATE: {"type": "string", "format": "date"},
-    ParameterKind.DATETIME: {"type": "string", "format": "date-time"},
-}
-_BOUNDS = {
-    ParameterKind.STRING: ("minLength", "maxLength"),
-    ParameterKind.LIST: ("minItems", "maxItems"),
-    ParameterKind.INTEGER: ("minimum", "maximum"),
-    ParameterKind.DECIMAL: ("minimum", "maximum"),
-}
+Schema = dict[str, object]
 
 
-def json_schema(report: ReportType) -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of the `parameters` object of a request for this report type."""
-    return {
+def json_schema(report: ReportType) -> Schema:
+    """The schema of `parameters` in a request for this report type. A fresh dict that the caller may change."""
+    required = [p.name for p in report.parameters if p.required]
+    schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
         "title": report.title,
-        "additionalProperties": False,
+        "type": "object",
         "properties": {p.name: _property(p) for p in report.parameters},
-        "required": [p.name for p in report.parameters if p.required],
+        "additionalProperties": False,
+    }
+    if report.description:
+        schema["description"] = report.description
+    if required:
+        schema["required"] = required
+    return schema
+
+
+def _property(parameter: Parameter) -> Schema:
+    schema: Schema = {"title": parameter.title}
+    if parameter.description:
+        schema["description"] = parameter.description
+    schema |= _shape(parameter)
+    if parameter.default is not None:
+        default = parameter.default
+        schema["default"] = list(default) if isinstance(default, list | tuple) else default
+    return schema
+
+
+def _shape(parameter: Parameter) -> Schema:
+    return _SHAPES[parameter.kind](parameter)
+
+
+def _string(parameter: Parameter) -> Schema:
+    schema: Schema = {
+        "type": "string",
+        "maxLength": MAX_CHARACTERS if parameter.maximum is None else parameter.maximum,
+    }
+    if parameter.minimum is not None:
+        schema["minLength"] = parameter.minimum
+    if parameter.pattern is not None:
+        # JSON Schema searches, we match the whole string.
+        schema["pattern"] = f"^(?:{parameter.pattern})$"
+    return schema
+
+
+def _integer(parameter: Parameter) -> Schema:
+    return {
+        "type": "integer",
+        "format": "int64",
+        "minimum": MIN_INTEGER if parameter.minimum is None else parameter.minimum,
+        "maximum": MAX_INTEGER if parameter.maximum is None else parameter.maximum,
     }
 
 
-def _property(parameter: Parameter) -> dict[str, Any]:
-    schema: dict[str, Any] = {"title": parameter.title}
-    if parameter.description:
-        schema["description"] = parameter.description
-    if parameter.kind is ParameterKind.LIST:
-        schema |= {"type": "array", "items": _scalar(parameter, parameter.item_kind)}
-    else:
-        schema |= _scalar(parameter, parameter.kind)
-    least, most = _BOUNDS.get(parameter.kind, ("x-minimum", "x-maximum"))
+def _decimal(parameter: Parameter) -> Schema:
+    schema: Schema = {
+        "type": ["string", "number"],
+        "pattern": f"^{DECIMAL_PATTERN}$",
+        "maxLength": MAX_DECIMAL_CHARACTERS,
+    }
     if parameter.minimum is not None:
-        schema[least] = parameter.minimum
+        schema["minimum"] = _number(parameter.minimum)
     if parameter.maximum is not None:
-        schema[most] = parameter.maximum
-    if parameter.default is not None:
-        schema["default"] = parameter.default
+        schema["maximum"] = _number(parameter.maximum)
     return schema
 
 
-def _scalar(parameter: Parameter, kind: ParameterKind) -> dict[str, Any]:
-    schema = dict(_TYPES[kind])
-    if kind is ParameterKind.CHOICE:
-        schema["enum"] = list(parameter.choices)
-    if kind is ParameterKind.STRING and parameter.pattern is not None:
-        schema["pattern"] = f"^(?:{parameter.pattern})$"
+def _number(bound: object) -> int | float:
+    exact = Decimal(str(bound))
+    return int(exact) if exact == exact.to_integral_value() else float(exact)
+
+
+def _instant(parameter: Parameter) -> Schema:
+    day = parameter.kind is ParameterKind.DATE
+    schema: Schema = {
+        "type": "string",
+        "format": "date" if day else "date-time",
+        "pattern": f"^{DATE_PATTERN if day else DATETIME_PATTERN}$",
+    }
+    if parameter.minimum is not None:
+        schema["formatMinimum"] = parameter.minimum
+    if parameter.maximum is not None:
+        schema["formatMaximum"] = parameter.maximum
     return schema
+
+
+def _list(parameter: Parameter) -> Schema:
+    schema: Schema = {
+        "type": "array",
+        "items": _shape(item_of(parameter)),
+        "maxItems": MAX_ITEMS if parameter.maximum is None else parameter.maximum,
+    }
+    if parameter.minimum is not None:
+        schema["minItems"] = parameter.minimum
+    return schema
+
+
+_SHAPES: Mapping[ParameterKind, Callable[[Parameter], Schema]] = {
+    ParameterKind.STRING: _string,
+    ParameterKind.INTEGER: _integer,
+    ParameterKind.DECIMAL: _decimal,
+    ParameterKind.BOOLEAN: lambda _: {"type": "boolean"},
+    ParameterKind.DATE: _instant,
+    ParameterKind.DATETIME: _instant,
+    ParameterKind.CHOICE: lambda parameter: {"type": "string", "enum": list(parameter.choices)},
+    ParameterKind.LIST: _list,
+}

@@ -6,6 +6,7 @@ import psycopg
 from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from shared.catalog.model import Limits
+from shared.catalog.parameters import InvalidParameters
 from shared.reports.interface import ReportError
 
 
@@ -108,6 +109,13 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
         return error
     if _is_out_of_memory(error):
         return memory_limit_exceeded(limits)
+    if isinstance(error, InvalidParameters):
+        return ReportError(
+            "parameters_no_longer_valid",
+            f"The report type has changed since the job was accepted: {error}.",
+            retryable=False,
+            hint="Submit a new job with parameters that fit the report type of today.",
+        )
     if isinstance(error, psycopg.Error):
         return explain_source(error)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:

@@ -147,6 +147,8 @@ def _settle(conn: psycopg.Connection[Any], limits: Limits) -> None:
         # not otherwise notice (PostgreSQL 14 and later).
         "client_connection_check_interval": 2_000,
         "default_transaction_read_only": "on",
+        # The catalog's scanner reads query.sql by this rule; a role or database may have another.
+        "standard_conforming_strings": "on",
         "TimeZone": "UTC",
         "DateStyle": "ISO",
         "IntervalStyle": "postgres",

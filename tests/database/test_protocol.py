@@ -70,8 +70,11 @@ def test_start_tells_every_fate_apart(engine: Engine, conn: Connection) -> None:
         other.rollback()
 
     assert [job.lease.job_id for job in result.started] == [due]
-    assert (result.final, result.busy, result.not_due) == ({final}, {busy}, {waiting})
-    assert (result.contended, result.unknown) == ({locked}, {unknown})
+    assert result.final == {final}
+    assert result.busy == {busy}
+    assert result.not_due == {waiting}
+    assert result.contended == {locked}
+    assert result.unknown == {unknown}
 
 
 def test_a_retry_waits_for_its_time_and_its_own_doorbell(conn: Connection) -> None:

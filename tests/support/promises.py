@@ -61,7 +61,7 @@ ALWAYS = {
 }
 
 
-def broken(conn: Connection, *, at_rest: bool = True) -> dict[str, list[object]]:
+def broken(conn: Connection, *, at_rest: bool = True) -> dict[str, list[tuple[object, ...]]]:
     """The promises that do not hold, with up to five rows of evidence each."""
     asked = {**ALWAYS, **AT_REST} if at_rest else ALWAYS
     found = {}

@@ -24,4 +24,4 @@ SELECT f.flight_date,
  WHERE f.flight_date BETWEEN :from AND :to
    AND (:origin IS NULL OR f.origin = :origin)
    AND (:carriers IS NULL OR f.carrier = ANY (:carriers))
- ORDER BY f.id
+ ORDER BY f.flight_date, f.sched_dep_time, f.carrier, f.flight

@@ -1,0 +1,48 @@
+"""`python -m deploy.local.configuration > docs/configuration.md`: every variable, from the code that reads it."""
+
+import sys
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from services.api.settings import ApiSettings
+from services.relay.settings import RelaySettings
+from services.worker.settings import WorkerSettings
+
+_SERVICES = {"api": ApiSettings, "relay": RelaySettings, "worker": WorkerSettings}
+
+_HEAD = """# Configuration
+
+Every service reads its settings from the environment, once, at start, and names everything that is wrong with them.
+An empty variable counts as unset. This page is made from the code (`python -m deploy.local.configuration`), and a test
+keeps it so.
+
+Besides these, relay and worker (and the API with `ARTIFACT_URL=s3://…`) take AWS credentials the standard way
+(`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, a profile, a role), and an emulator's address from `AWS_ENDPOINT_URL`.
+"""
+
+
+def page() -> str:
+    """The page as Markdown."""
+    parts = [_HEAD]
+    for service, settings in _SERVICES.items():
+        parts.append(f"\n## {service}\n\n| variable | default | meaning |\n|---|---|---|\n")
+        parts += [
+            f"| `{name}` | {_default(name, field)} | {field.description} |\n"
+            for name, field in settings.variables().items()
+        ]
+    return "".join(parts)
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    default: Any = field.get_default()
+    if default is PydanticUndefined:
+        return "*required*"
+    if default is None or name in {"WORKER_SLOTS", "WORKER_SCRATCH"}:  # these depend on the machine
+        return "" if default is None else "*machine*"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

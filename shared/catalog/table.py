@@ -1,0 +1,123 @@
+"""Typed access to one table of a TOML file, collecting every problem with its line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+
+from shared.catalog.locate import line_of
+from shared.nearest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """A file that is being read and what is wrong with it so far."""
+
+    path: Path
+    text: str
+    problems: list[str] = field(default_factory=list)
+    """`file:line: what is wrong: remedy`"""
+
+    def wrong(self, at: Sequence[str], message: str) -> None:
+        """Note that the setting `at` is wrong."""
+        name = f"{'.'.join(at)}: " if at else ""
+        self.problems.append(f"{self.path}:{line_of(self.text, *at)}: {name}{message}")
+
+
+class Table:
+    """Hands out the values of one table by type. A value of the wrong type is noted and reads as absent."""
+
+    def __init__(self, file: TomlFile, values: Mapping[str, object], at: tuple[str, ...] = ()) -> None:
+        self._file = file
+        self._values = values
+        self._at = at
+
+    def wrong(self, key: str, message: str) -> None:
+        """Note a problem with `key`, or with the table itself if `key` is empty."""
+        self._file.wrong((*self._at, key) if key else self._at, message)
+
+    def only(self, known: Sequence[str]) -> None:
+        """Note every key that is not one of `known`: a misspelt setting must not be ignored in silence."""
+        for key in self._values:
+            if key not in known:
+                self.wrong(key, f"is not a setting{did_you_mean(key, known)}")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def json(self, key: str) -> object:
+        """The value with TOML's dates as ISO strings, as JSON has them. None if absent."""
+        return _iso(self._values.get(key))
+
+    def text(self, key: str, default: str = "") -> str:
+        """A string."""
+        value = self._values.get(key, default)
+        if isinstance(value, str):
+            return value
+        self.wrong(key, f'must be a string: write {key} = "…"')
+        return default
+
+    def flag(self, key: str) -> bool:
+        """A boolean, false if absent."""
+        value = self._values.get(key, False)
+        if isinstance(value, bool):
+            return value
+        self.wrong(key, "must be true or false, without quotes")
+        return False
+
+    def number(self, key: str, least: float, most: float) -> float | None:
+        """A finite number from `least` to `most`, or None if absent or wrong."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            number = float(value)  # a NaN lies in no range
+            if least <= number <= most:
+                return number
+        self.wrong(key, f"must be a number from {least:g} to {most:g}")
+        return None
+
+    def whole(self, key: str, least: int, most: int) -> int | None:
+        """An integer from `least` to `most`, or None if absent or wrong."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        self.wrong(key, f"must be a whole number from {least} to {most}")
+        return None
+
+    def strings(self, key: str) -> tuple[str, ...] | None:
+        """A list of different strings, at least one, or None if absent or wrong."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+            self.wrong(key, f'must be a list of strings: write {key} = ["…", "…"]')
+            return None
+        if len(set(value)) < len(value):
+            self.wrong(key, "names something twice: remove one")
+            return None
+        return tuple(value)
+
+    def table(self, key: str) -> "Table":
+        """The sub-table `key`, empty if absent."""
+        value = self._values.get(key, {})
+        if not isinstance(value, dict):
+            self.wrong(key, f"must be a table: write [{'.'.join((*self._at, key))}]")
+            value = {}
+        return Table(self._file, value, (*self._at, key))
+
+    def tables(self) -> Iterator[tuple[str, "Table"]]:
+        """Every sub-table with its name."""
+        for key in self._values:
+            yield key, self.table(key)
+
+
+def _iso(value: object) -> object:
+    if isinstance(value, list):
+        return [_iso(one) for one in value]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return value

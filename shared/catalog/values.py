@@ -1,0 +1,150 @@
+"""JSON value → Python value → the one JSON form that is stored, for each kind of parameter.
+
+Strict on purpose: `true` is no integer, `"5"` is no integer, null is no value. What is stored is canonical,
+so that reading it again gives the same value and the same stored form.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from shared.catalog.model import ParameterKind
+
+MIN_INTEGER = -(2**63)
+MAX_INTEGER = 2**63 - 1
+"""PostgreSQL's bigint, to which every integer is cast."""
+
+MAX_DECIMAL_DIGITS = 38
+"""Digits of a decimal on both sides of the point: what DECIMAL columns of DuckDB and Parquet hold at most."""
+
+MAX_DECIMAL_CHARACTERS = 100
+"""Of a decimal written as a string; leading zeros are allowed, but not a megabyte of them."""
+
+DECIMAL_PATTERN = r"-?[0-9]+(?:\.[0-9]+)?"
+DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+DATETIME_PATTERN = DATE_PATTERN + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+"""RFC 3339 with at most microseconds: PostgreSQL's timestamptz keeps no more. The offset is not optional,
+because a time without one is a different instant for each reader."""
+
+_DECIMAL = re.compile(DECIMAL_PATTERN)
+_DATE = re.compile(DATE_PATTERN)
+_DATETIME = re.compile(DATETIME_PATTERN)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Refused(ValueError):
+    """The value is not of its kind. `code` is stable; the message begins with "must" or "contains"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def parse(kind: ParameterKind, value: object) -> object:
+    """The Python value of a JSON value: str, int, Decimal, bool, date or datetime in UTC. Raises Refused.
+
+    A list is no scalar: parse its items one by one. Bounds, choices and patterns are not looked at here.
+    """
+    return _PARSERS[kind](value)
+
+
+def store(kind: ParameterKind, value: object) -> object:
+    """The canonical JSON form of what `parse` returned."""
+    if kind is ParameterKind.DECIMAL and isinstance(value, Decimal):
+        return format(value, "f")
+    if kind is ParameterKind.DATETIME and isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if kind is ParameterKind.DATE and isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+def show(value: object) -> str:
+    """How a message quotes a value that came from outside: short, printable, and safe to encode."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, str):
+        short = value if len(value) <= 60 else value[:57] + "..."
+        return repr(short)
+    if isinstance(value, int):
+        # Python refuses to print very long integers, and nobody reads them.
+        return str(value) if abs(value) < 10**40 else "a very long number"
+    if isinstance(value, float | Decimal):
+        return str(value)
+    return "a list" if isinstance(value, list | tuple) else "an object"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise Refused("type", f"must be a string, not {show(value)}")
+    if "\0" in value:
+        raise Refused("character", "contains the character U+0000, which PostgreSQL cannot store; remove it")
+    if _SURROGATE.search(value):
+        raise Refused("character", "contains half of a surrogate pair, which is no character; remove it")
+    return value
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Refused("type", f"must be an integer such as 42, not {show(value)}")
+    if not MIN_INTEGER <= value <= MAX_INTEGER:
+        raise Refused("range", f"must be between {MIN_INTEGER} and {MAX_INTEGER} (a 64-bit integer)")
+    return value
+
+
+def _decimal(value: object) -> Decimal:
+    wrong = Refused("type", f'must be a decimal number such as 12.5 or "12.50", not {show(value)}')
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise wrong
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        raise wrong
+    if isinstance(value, str) and len(value) > MAX_DECIMAL_CHARACTERS:
+        raise Refused("range", f"must be written with at most {MAX_DECIMAL_CHARACTERS} characters")
+    if isinstance(value, int) and abs(value) >= 10**MAX_DECIMAL_DIGITS:
+        raise Refused("range", f"must have at most {MAX_DECIMAL_DIGITS} digits")
+    # repr() of a float is the shortest text that means it: the number as the client wrote it.
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not number.is_finite():
+        raise wrong
+    exponent = number.as_tuple().exponent
+    places = max(0, -exponent) if isinstance(exponent, int) else 0
+    if max(number.adjusted() + 1, 1) + places > MAX_DECIMAL_DIGITS:
+        raise Refused("range", f"must have at most {MAX_DECIMAL_DIGITS} digits")
+    return abs(number) if number.is_zero() else number
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Refused("type", f"must be true or false, not {show(value)}")
+    return value
+
+
+def _date(value: object) -> date:
+    try:
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        raise Refused("date", f"must be a day of the calendar; {show(value)} does not exist") from None
+    raise Refused("type", f'must be a date written "YYYY-MM-DD", not {show(value)}')
+
+
+def _datetime(value: object) -> datetime:
+    try:
+        if isinstance(value, str) and _DATETIME.fullmatch(value):
+            return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused("datetime", f"must be an instant of the calendar; {show(value)} does not exist") from None
+    hint = 'a date and time with its offset, such as "2026-01-31T09:00:00Z" or "2026-01-31T09:00:00+09:00"'
+    raise Refused("type", f"must be {hint}, not {show(value)}")
+
+
+_PARSERS: Mapping[ParameterKind, Callable[[object], object]] = {
+    ParameterKind.STRING: _text,
+    ParameterKind.CHOICE: _text,
+    ParameterKind.INTEGER: _integer,
+    ParameterKind.DECIMAL: _decimal,
+    ParameterKind.BOOLEAN: _boolean,
+    ParameterKind.DATE: _date,
+    ParameterKind.DATETIME: _datetime,
+}

@@ -1,0 +1,136 @@
+"""Both artifact stores keep the same promises."""
+
+import hashlib
+import urllib.request
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from deploy.local.emulator import REGION, Emulator
+from shared.artifacts.disk import DiskStore
+from shared.artifacts.interface import (
+    ArtifactMissing,
+    ArtifactStore,
+    ArtifactStoreUnavailable,
+    LocalFile,
+    SignedUrl,
+    artifact_key,
+)
+from shared.artifacts.open import UnknownArtifactUrl, open_store
+from shared.artifacts.s3 import content_disposition
+
+KEY = artifact_key("acme", uuid4(), uuid4(), "report.csv")
+
+
+@pytest.fixture(params=["disk", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    if request.param == "disk":
+        return open_store((tmp_path / "store").as_uri())
+    request.getfixturevalue("aws")
+    bucket = f"bucket-{uuid4()}"
+    boto3.client("s3", region_name=REGION).create_bucket(Bucket=bucket)
+    return open_store(f"s3://{bucket}/some/prefix", region=REGION)
+
+
+def put(store: ArtifactStore, tmp_path: Path, content: bytes = b"day\n", key: str = KEY) -> str:
+    file = tmp_path / "made"
+    file.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    stored = store.put(key, file, media_type="text/csv", sha256=digest, metadata={"job-id": "x"})
+    assert (stored.key, stored.size_bytes) == (key, len(content))
+    return digest
+
+
+def test_what_is_put_is_there_whole(store: ArtifactStore, tmp_path: Path) -> None:
+    put(store, tmp_path, b"x" * 3_000_000)
+
+    assert store.stat(KEY).size_bytes == 3_000_000
+    with store.open(KEY) as stream:
+        assert stream.read() == b"x" * 3_000_000
+
+
+def test_a_file_that_is_not_what_was_announced_is_refused(store: ArtifactStore, tmp_path: Path) -> None:
+    file = tmp_path / "made"
+    file.write_bytes(b"torn")
+    with pytest.raises(ArtifactStoreUnavailable):
+        store.put(KEY, file, media_type="text/csv", sha256="0" * 64, metadata={})
+    with pytest.raises(ArtifactMissing):
+        store.stat(KEY)
+
+
+def test_listing_and_deleting(store: ArtifactStore, tmp_path: Path) -> None:
+    other = artifact_key("other", uuid4(), uuid4(), "report.csv")
+    put(store, tmp_path)
+    put(store, tmp_path, key=other)
+
+    assert [o.key for o in store.list("reports/acme/")] == [KEY]
+    store.delete(KEY)
+    store.delete(KEY)
+    assert [o.key for o in store.list("reports/")] == [other]
+
+
+def test_a_missing_object_is_told(store: ArtifactStore) -> None:
+    for look in (store.stat, store.open):
+        with pytest.raises(ArtifactMissing):
+            look(KEY)
+
+
+def test_a_client_gets_the_bytes_where_it_is_sent(store: ArtifactStore, tmp_path: Path) -> None:
+    put(store, tmp_path, b"day\n")
+    place = store.locate(KEY, download_name='evil"\r\n.csv', media_type="text/csv", expires_s=60)
+
+    if isinstance(place, SignedUrl):
+        assert "X-Amz-Expires=60" in place.url
+        with urllib.request.urlopen(place.url, timeout=10) as answer:  # noqa: S310
+            assert answer.read() == b"day\n"
+    else:
+        assert isinstance(place, LocalFile)
+        assert place.path.read_bytes() == b"day\n"
+
+
+def test_check(store: ArtifactStore) -> None:
+    store.check()
+
+
+def test_a_bucket_that_is_not_there_is_unavailable(aws: Emulator, tmp_path: Path) -> None:
+    store = open_store("s3://no-such-bucket-at-all", region=REGION)
+
+    with pytest.raises(ArtifactStoreUnavailable):
+        store.check()
+
+
+def test_a_full_or_forbidden_disk_is_unavailable_and_leaves_no_part(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file stands where the folder should be")
+    store = DiskStore(tmp_path / "store")
+
+    with pytest.raises(ArtifactStoreUnavailable):
+        put(store, tmp_path)
+    with pytest.raises(ArtifactStoreUnavailable):
+        store.check()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "..", ".", "a\\b", "a\0b"])
+def test_a_name_cannot_lead_anywhere_else(name: str) -> None:
+    with pytest.raises(ValueError):
+        artifact_key("acme", uuid4(), uuid4(), name)
+
+
+def test_a_key_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
+    for key in ("../outside", "/etc/passwd", "reports/../../outside"):
+        with pytest.raises(ValueError):
+            DiskStore(tmp_path / "store").stat(key)
+
+
+@pytest.mark.parametrize("url", ["", "reports", "file://host/x", "http://x/y", "s3://", "file:relative"])
+def test_an_url_that_names_no_store_is_explained(url: str) -> None:
+    with pytest.raises(UnknownArtifactUrl, match="file:///absolute/folder or s3://bucket/prefix"):
+        open_store(url)
+
+
+def test_a_download_name_cannot_break_out_of_its_header() -> None:
+    header = content_disposition('a"\r\nSet-Cookie: x; é.csv')
+
+    assert "\r" not in header
+    assert header.startswith("attachment; filename=\"a___Set-Cookie_ x_ _.csv\"; filename*=UTF-8''a%22%0D%0A")

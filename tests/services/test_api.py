@@ -1,0 +1,403 @@
+"""The API over a real database: what it answers, and that it answers everything."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from deploy.local.processes import free_port
+from services.api.app import create_app
+from services.api.settings import ApiSettings
+from services.api.submitter import Submitter
+from services.api.views import AcceptedView, EventView, JobsView, JobView
+from shared import access, database
+from shared.artifacts.disk import DiskStore
+from shared.artifacts.interface import artifact_key
+from shared.catalog.load import BUILTIN, load_catalog
+from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
+from tests.support.jobs import a_submission, count, row, started
+
+JSON = {"Content-Type": "application/json"}
+
+
+def an_app(url: str, engine: Engine, folder: Path, **settings: str) -> FastAPI:
+    return create_app(
+        ApiSettings.from_environment({"DATABASE_URL": url, **settings}),
+        engine=engine, catalog=load_catalog(BUILTIN), store=DiskStore(folder),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def client(database_url: str, engine: Engine, scratch: Path) -> Iterator[TestClient]:
+    with TestClient(an_app(database_url, engine, scratch), raise_server_exceptions=False) as client:
+        yield client
+
+
+def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["code"] == code
+    assert body["status"] == status
+    assert body["detail"]
+    return body
+
+
+def finished(conn: Connection, job_id: str, scratch: Path, content: bytes = b"day\n2026-01-01\n") -> None:
+    """What a worker does: a stored file, then the transition."""
+    import hashlib
+
+    lease = started(conn, UUID(job_id)).lease
+    source = scratch / "made"
+    source.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    key = artifact_key("default", lease.job_id, lease.token, "calendar.csv")
+    DiskStore(scratch).put(key, source, media_type="text/csv", sha256=digest, metadata={})
+    succeed(conn, [Success(lease, [Artifact("calendar.csv", "csv", "text/csv", len(content), digest, 1)], 0.5)])
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{}", b"  "])
+def test_a_request_without_a_body_runs_the_default_report(client: TestClient, conn: Connection, body: Any) -> None:
+    answer = client.post("/generate-report", content=body, headers=JSON if body == b"{}" else {})
+
+    assert answer.status_code == 202
+    AcceptedView.model_validate(answer.json())
+    job = row(conn, UUID(answer.json()["jobId"]))
+    assert (job.status, job.report_type, job.formats) == ("PENDING", "calendar", ["csv"])
+    assert job.parameters == {"from": "2026-01-01", "to": "2026-12-31"}
+    assert answer.headers["location"] == f"/v1/jobs/{job.id}"
+    assert "retry-after" in answer.headers
+
+
+def test_a_job_shows_each_of_its_states(client: TestClient, conn: Connection, scratch: Path) -> None:
+    job_id = client.post("/v1/jobs").json()["jobId"]
+    waiting = client.get(f"/jobs/{job_id}").json()
+    finished(conn, job_id, scratch)
+    done = client.get(f"/v1/jobs/{job_id}").json()
+
+    assert (waiting["status"], waiting["result"], done["status"]) == ("PENDING", None, "SUCCESS")
+    assert done["result"]["artifacts"][0]["rows"] == 1
+    for view in (waiting, done):
+        JobView.model_validate(view)
+
+
+def test_a_failed_job_says_why(client: TestClient, conn: Connection) -> None:
+    job_id = client.post("/v1/jobs").json()["jobId"]
+    fail(
+        conn, [Failure(started(conn, UUID(job_id)).lease, "boom", "it broke", retryable=False, delay_s=0, hint="mend")]
+    )
+
+    job = client.get(f"/jobs/{job_id}").json()
+    JobView.model_validate(job)
+    assert job["error"] == {"code": "boom", "message": "it broke", "retryable": False, "hint": "mend"}
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "code"),
+    [
+        (b"{", JSON, 400, "malformed_json"),
+        (b'{"parameters": NaN}', JSON, 400, "malformed_json"),
+        (b"\xff\xfe", JSON, 400, "malformed_json"),
+        (b'{"a":' * 50_000, JSON, 400, "malformed_json"),
+        (b"[]", JSON, 422, "invalid_request"),
+        (b'"x"', JSON, 422, "invalid_request"),
+        (b'{"reportType": 5}', JSON, 422, "invalid_request"),
+        (b'{"reportType": "calender"}', JSON, 404, "unknown_report_type"),
+        (b"{}", {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
+        (b"{}", {}, 415, "unsupported_media_type"),
+        (b'{"x": "' + b"y" * 300_000 + b'"}', JSON, 413, "body_too_large"),
+        (b"{}", {**JSON, "Idempotency-Key": "not visible"}, 422, "invalid_request"),
+        (b'{"parameters": {"from": "2026-13-01"}}', JSON, 422, "invalid_request"),
+        (b'{"parameters": {"from": "\\u0000"}}', JSON, 422, "invalid_request"),
+        (b'{"parameters": {"from": "\\ud800"}}', JSON, 422, "invalid_request"),
+        (b'{"\\ud800": 1}', JSON, 422, "invalid_request"),
+        (b'{"parameters": []}', JSON, 422, "invalid_request"),
+        (b'{"formats": []}', JSON, 422, "invalid_request"),
+        (b'{"formats": [["csv"]]}', JSON, 422, "invalid_request"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_bad_input_gets_a_problem_and_leaves_nothing(
+    client: TestClient, conn: Connection, content: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    problem(client.post("/generate-report", content=content, headers=headers), status, code)
+    assert count(conn, "jobs") == 0
+
+
+def test_every_violation_is_named_at_once(client: TestClient) -> None:
+    body = {"reportTyp": "x", "parameters": {"from": 5, "tu": 1}, "formats": ["cvs"]}
+
+    violations = problem(client.post("/v1/jobs", json=body), 422, "invalid_request")["violations"]
+
+    assert {v["field"] for v in violations} == {"reportTyp", "parameters.from", "parameters.tu", "formats[0]"}
+    assert "did you mean 'reportType'?" in str(violations)
+
+
+def test_an_unknown_report_type_is_told_the_nearest(client: TestClient) -> None:
+    answer = client.post("/v1/jobs", json={"reportType": "calender"})
+
+    assert "did you mean 'calendar'?" in problem(answer, 404, "unknown_report_type")["detail"]
+
+
+@pytest.mark.parametrize("path", ["/jobs/x", f"/jobs/{uuid4()}", "/v1/jobs/%00", f"/jobs/{uuid4()}/events"])
+def test_what_names_no_job_is_not_found(client: TestClient, path: str) -> None:
+    problem(client.get(path), 404, "unknown_job")
+
+
+def test_unknown_paths_and_methods_are_problems_too(client: TestClient) -> None:
+    problem(client.get("/nowhere"), 404, "unknown_path")
+    problem(client.delete("/generate-report"), 405, "method_not_allowed")
+
+
+def test_the_same_key_is_one_job_however_many_ask_at_once(client: TestClient, conn: Connection) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/jobs", headers={"Idempotency-Key": "k"}), range(50)))
+
+    assert {a.status_code for a in answers} == {202}
+    assert len({a.json()["jobId"] for a in answers}) == 1
+    assert sum("idempotent-replayed" not in a.headers for a in answers) == 1
+    assert count(conn, "jobs") == count(conn, "outbox") == 1
+
+
+def test_the_same_key_for_another_request_is_refused(client: TestClient) -> None:
+    client.post("/v1/jobs", headers={"Idempotency-Key": "k"})
+    answer = client.post("/v1/jobs", json={"formats": ["xlsx"]}, headers={"Idempotency-Key": "k"})
+
+    problem(answer, 422, "idempotency_key_reused")
+
+
+def test_what_arrives_together_shares_a_commit(engine: Engine) -> None:
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
+    submitter = Submitter(engine)
+    futures = [submitter.submit(a_submission()) for _ in range(200)]
+    jobs = {future.result(30).job_id for future in futures}  # type: ignore[union-attr]
+    submitter.close()
+
+    assert len(jobs) == 200
+    assert len(statements) <= 20
+
+
+def test_one_bad_row_harms_no_other(engine: Engine, conn: Connection) -> None:
+    submitter = Submitter(engine)
+    good = [submitter.submit(a_submission()) for _ in range(10)]
+    bad = submitter.submit(a_submission(tenant="not a tenant"))
+    more = [submitter.submit(a_submission()) for _ in range(10)]
+
+    assert all(future.result(30) for future in [*good, *more])
+    assert bad.exception(30) is not None
+    submitter.close()
+    assert count(conn, "jobs") == 20
+
+
+def test_a_commit_that_the_standby_did_not_confirm_is_no_202(
+    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL reports it as a WARNING only; one like it is raised here inside the submitting statement."""
+    from sqlalchemy import text
+
+    from services.api import submitter
+
+    def unconfirmed(conn: Connection, submissions: Any) -> Any:
+        conn.execute(text("DO $$ BEGIN RAISE WARNING 'canceling wait for synchronous replication'; END $$"))
+        return []
+
+    monkeypatch.setattr(submitter, "submit", unconfirmed)
+    problem(client.post("/generate-report"), 503, "database_unavailable")
+
+
+def test_without_a_database_nothing_is_accepted_and_the_client_is_told_to_come_back(
+    engine: Engine, scratch: Path
+) -> None:
+    nowhere = f"postgresql://postgres:secret-canary@127.0.0.1:{free_port()}/none"
+    away = database.create_engine(nowhere, application_name="test")
+    with TestClient(an_app(nowhere, away, scratch), raise_server_exceptions=False) as client:
+        for answer in (client.post("/generate-report"), client.get(f"/jobs/{uuid4()}"), client.get("/v1/jobs")):
+            problem(answer, 503, "database_unavailable")
+            assert answer.headers["retry-after"]
+            assert "secret-canary" not in answer.text
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 503
+        assert "secret-canary" not in client.get("/readyz").text
+
+
+def test_cancelling(client: TestClient, conn: Connection, scratch: Path) -> None:
+    waiting, running, done = (client.post("/v1/jobs").json()["jobId"] for _ in range(3))
+    started(conn, UUID(running))
+    finished(conn, done, scratch)
+
+    assert client.post(f"/v1/jobs/{waiting}:cancel").json()["status"] == "CANCELLED"
+    assert client.post(f"/v1/jobs/{waiting}:cancel").status_code == 200
+    asked = client.post(f"/jobs/{running}:cancel")
+    assert (asked.status_code, asked.json()["status"]) == (202, "PROCESSING")
+    assert asked.json()["cancelRequestedAt"]
+    problem(client.post(f"/v1/jobs/{done}:cancel"), 409, "job_already_ended")
+    problem(client.post(f"/v1/jobs/{uuid4()}:cancel"), 404, "unknown_job")
+
+
+def test_a_job_that_did_not_change_is_304(client: TestClient, conn: Connection) -> None:
+    job_id = client.post("/v1/jobs").json()["jobId"]
+    etag = client.get(f"/jobs/{job_id}").headers["etag"]
+
+    assert client.get(f"/jobs/{job_id}", headers={"If-None-Match": etag}).status_code == 304
+    started(conn, UUID(job_id))
+    assert client.get(f"/jobs/{job_id}", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_a_long_poll_answers_as_soon_as_the_job_has_ended(client: TestClient, conn: Connection, scratch: Path) -> None:
+    job_id = client.post("/v1/jobs").json()["jobId"]
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.get, f"/jobs/{job_id}", headers={"Prefer": "wait=30"})
+        finished(conn, job_id, scratch)
+        answer = asked.result(60)
+
+    assert answer.json()["status"] == "SUCCESS"
+    assert answer.headers["preference-applied"] == "wait=30"
+
+
+def test_the_list_pages_and_filters(client: TestClient, conn: Connection, scratch: Path) -> None:
+    jobs = [client.post("/v1/jobs").json()["jobId"] for _ in range(5)]
+    finished(conn, jobs[0], scratch)
+    seen: list[str] = []
+    token: str | None = None
+    while True:
+        page = client.get("/v1/jobs", params={"pageSize": 2, **({"pageToken": token} if token else {})}).json()
+        JobsView.model_validate(page)
+        seen += [j["jobId"] for j in page["jobs"]]
+        token = page["nextPageToken"]
+        if token is None:
+            break
+
+    assert seen == jobs[::-1]
+    done = client.get("/v1/jobs", params={"status": "SUCCESS"}).json()["jobs"]
+    assert [j["jobId"] for j in done] == jobs[:1]
+
+
+@pytest.mark.parametrize(
+    "query", ["pageSize=0", "pageSize=x", "pageSize=101", "pageToken=!", "pageToken=%00", "pageToken=YQ", "status=DONE",
+              "reportType=%00", "pageSize=%C2%B2"],
+)  # fmt: skip
+def test_a_bad_query_is_a_problem(client: TestClient, query: str) -> None:
+    assert problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_request")["violations"]
+
+
+def test_the_history_is_told_in_order(client: TestClient, conn: Connection, scratch: Path) -> None:
+    job_id = client.post("/v1/jobs").json()["jobId"]
+    finished(conn, job_id, scratch)
+
+    events = client.get(f"/jobs/{job_id}/events").json()
+    assert [EventView.model_validate(e).verb for e in events] == ["submit", "start", "succeed"]
+
+
+def test_a_download_has_ranges_a_checksum_and_a_harmless_name(
+    client: TestClient, conn: Connection, scratch: Path
+) -> None:
+    job_id = client.post("/v1/jobs").json()["jobId"]
+    finished(conn, job_id, scratch, b"0123456789")
+    path = f"/jobs/{job_id}/artifacts/calendar.csv"
+
+    whole = client.get(path)
+    part = client.get(path, headers={"Range": "bytes=2-4", "If-Range": whole.headers["etag"]})
+
+    assert (whole.content, part.status_code, part.content) == (b"0123456789", 206, b"234")
+    assert whole.headers["content-disposition"] == 'attachment; filename="calendar.csv"'
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert client.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+
+
+def test_downloads_that_cannot_be(client: TestClient, conn: Connection, scratch: Path) -> None:
+    job_id = client.post("/v1/jobs").json()["jobId"]
+    problem(client.get(f"/jobs/{job_id}/artifacts/calendar.csv"), 409, "not_ready")
+    finished(conn, job_id, scratch)
+    for name in ("calender.csv", "made", "%00", "*"):
+        problem(client.get(f"/jobs/{job_id}/artifacts/{name}"), 404, "unknown_artifact")
+    for name in ("..%2Fmade", "%2e%2e", "..%5cmade", "%2Fetc%2Fpasswd"):
+        assert client.get(f"/jobs/{job_id}/artifacts/{name}").status_code == 404
+    for file in scratch.rglob("calendar.csv"):
+        file.unlink()
+    problem(client.get(f"/jobs/{job_id}/artifacts/calendar.csv"), 410, "artifact_gone")
+
+
+def test_report_types_describe_themselves(client: TestClient) -> None:
+    listed = client.get("/v1/report-types").json()
+
+    assert listed["default"] == "calendar"
+    assert client.get("/v1/report-types/calendar").json() == listed["reportTypes"][0]
+    assert listed["reportTypes"][0]["parameters"]["properties"]["from"]["format"] == "date"
+    problem(client.get("/v1/report-types/calender"), 404, "unknown_report_type")
+
+
+def test_the_trace_travels_with_the_job(client: TestClient, conn: Connection) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    kept = client.post("/v1/jobs", headers={"traceparent": trace}).json()["jobId"]
+    dropped = client.post("/v1/jobs", headers={"traceparent": "nonsense"}).json()["jobId"]
+
+    assert json.loads(row(conn, UUID(kept)).trace_context) == {"traceparent": trace}
+    assert row(conn, UUID(dropped)).trace_context is None
+
+
+def test_the_request_id_is_the_callers_if_it_is_harmless(client: TestClient) -> None:
+    assert client.get("/healthz", headers={"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
+    assert client.get("/healthz", headers={"X-Request-Id": "a b"}).headers["x-request-id"] != "a b"
+
+
+def test_metrics_know_routes_and_not_paths(client: TestClient) -> None:
+    client.get(f"/jobs/{uuid4()}")
+    client.get("/a-path-nobody-knows")
+    text = client.get("/metrics").text
+
+    assert "a-path-nobody-knows" not in text
+    assert "todoke_jobs_submitted_total" in text
+
+
+@pytest.fixture
+def tenants(
+    database_url: str, engine: Engine, conn: Connection, scratch: Path
+) -> Iterator[tuple[TestClient, str, str]]:
+    """An API that asks for keys, and the keys of two tenants."""
+    keys = [access.create_key(conn, tenant=name, name="test") for name in ("acme", "other")]
+    with TestClient(an_app(database_url, engine, scratch, API_AUTH="keys"), raise_server_exceptions=False) as client:
+        yield client, keys[0], keys[1]
+
+
+def routes(app: FastAPI) -> list[tuple[str, str]]:
+    """Every operation that the API describes, so that a new one joins by itself."""
+    return [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
+
+
+def test_no_route_answers_without_a_key(tenants: tuple[TestClient, str, str]) -> None:
+    client, key, _ = tenants
+    operations = routes(client.app)  # type: ignore[arg-type]
+    assert len(operations) >= 12
+    for method, path in operations:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {key}"}):
+            answer = client.request(method, path.format(job_id=uuid4(), name="x"), headers=headers)
+            problem(answer, 401, "unauthorized")
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_another_tenants_job_is_as_unknown_as_none(tenants: tuple[TestClient, str, str]) -> None:
+    client, key, others_key = tenants
+    job_id = client.post("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).json()["jobId"]
+    other = {"Authorization": f"Bearer {others_key}"}
+    for method, path in routes(client.app):  # type: ignore[arg-type]
+        if "{job_id}" not in path:
+            continue
+        answers = [client.request(method, path.format(job_id=i, name="x"), headers=other) for i in (job_id, uuid4())]
+        assert {a.status_code for a in answers} == {404}, path
+    assert client.get("/v1/jobs", headers=other).json()["jobs"] == []
+
+
+def test_a_revoked_key_opens_nothing(conn: Connection, tenants: tuple[TestClient, str, str]) -> None:
+    client, key, _ = tenants
+    access.revoke_keys(conn, tenant="acme", name="test")
+
+    problem(client.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}), 401, "unauthorized")

@@ -1,0 +1,102 @@
+"""`python -m tests.support.launcher services.worker`: run a service and end it at a chosen durable effect.
+
+Every durable effect passes through SQLAlchemy, botocore or the artifact store; this module listens there, so
+production code has no hooks. EFFECTS_FILE names a file to which each effect is appended. STOP_AT is
+`name|before|3`: at the third time of that effect, before (or after) it happens, the process gets STOP_SIGNAL
+(KILL unless said otherwise).
+"""
+
+import functools
+import os
+import pathlib
+import re
+import runpy
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import botocore.client
+import sqlalchemy.engine
+from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from shared.artifacts.disk import DiskStore
+from shared.database import statement_name
+
+_WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
+_SQS = {"SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}
+
+
+class Effects:
+    """Counts, records and stops."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._file = environment.get("EFFECTS_FILE")
+        self._plan = environment.get("STOP_AT", "").split("|")
+        self._signal = signal.Signals[f"SIG{environment.get('STOP_SIGNAL', 'KILL')}"]
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def at(self, name: str, phase: str) -> None:
+        """An effect is about to happen (`before`), or has happened (`after`)."""
+        with self._lock:
+            self._counts[name, phase] += 1
+            if self._file and phase == "before":
+                with pathlib.Path(self._file).open("a") as file:
+                    file.write(name + "\n")
+            if self._plan == [name, phase, str(self._counts[name, phase])]:
+                os.kill(os.getpid(), self._signal)
+
+    def around(self, name: str, action: Callable[..., Any]) -> Callable[..., Any]:
+        """`action`, with both phases."""
+
+        @functools.wraps(action)
+        def watched(*arguments: Any, **keywords: Any) -> Any:
+            self.at(name, "before")
+            result = action(*arguments, **keywords)
+            self.at(name, "after")
+            return result
+
+        return watched
+
+
+def listen(effects: Effects) -> None:
+    """Put the listeners where effects pass."""
+
+    def effect(sql: str) -> str | None:
+        return f"sql {statement_name(sql)}" if _WRITES.search(sql) else None
+
+    def before(_conn: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if name := effect(sql):
+            effects.at(name, "before")
+
+    def after(_conn: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if name := effect(sql):
+            effects.at(name, "after")
+
+    event.listen(sqlalchemy.engine.Engine, "before_cursor_execute", before)
+    event.listen(sqlalchemy.engine.Engine, "after_cursor_execute", after)
+    dialect: Any = PGDialect_psycopg
+    dialect.do_commit = effects.around("COMMIT", PGDialect_psycopg.do_commit)
+    call = botocore.client.BaseClient._make_api_call
+
+    def api_call(client: Any, operation: str, arguments: Any) -> Any:
+        if operation not in _SQS:
+            return call(client, operation, arguments)
+        return effects.around(f"sqs {operation}", call)(client, operation, arguments)
+
+    botocore.client.BaseClient._make_api_call = api_call
+    store: Any = DiskStore
+    store.put = effects.around("store put", DiskStore.put)
+    path: Any = pathlib.Path
+    path.rename = effects.around("store rename", pathlib.Path.rename)
+
+
+if __name__ == "__main__":
+    listen(Effects(dict(os.environ)))
+    module = sys.argv[1]
+    sys.argv = [module, *sys.argv[2:]]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

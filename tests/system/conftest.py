@@ -1,0 +1,29 @@
+"""A whole system of real processes."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from deploy.local.emulator import REGION, Emulator
+from shared.queues.setup import ensure_queues
+from tests.support.processes import Services
+
+_names = itertools.count()
+
+
+@pytest.fixture
+def queue_url(aws: Emulator) -> str:
+    """A fresh queue on the emulator."""
+    client = boto3.client("sqs", region_name=REGION)
+    name = f"system-{next(_names)}"
+    return ensure_queues(client, name, dead_letter_name=f"{name}-dlq", max_receive_count=20, visibility_s=10).queue_url
+
+
+@pytest.fixture
+def services(database_url: str, queue_url: str, emulator: Emulator, tmp_path: Path) -> Iterator[Services]:
+    """The services, none started yet."""
+    with Services(tmp_path, database_url=database_url, queue_url=queue_url, aws=emulator.environment()) as running:
+        yield running

@@ -1,0 +1,53 @@
+"""docs/catalog.md is loaded and compared with the code, so that it cannot go out of date."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.catalog import report_file
+from shared.catalog.load import CatalogError, load_catalog
+from shared.catalog.model import Format, Limits, ParameterKind
+from tests.unit.catalog.builders import GUIDE, docs_example, write_report
+
+
+def test_the_example_is_a_catalog(tmp_path: Path) -> None:
+    toml, query = docs_example()
+    write_report(tmp_path, toml, query, name="late-flights")
+    report = load_catalog(tmp_path).types["late-flights"]
+    assert [p.name for p in report.parameters] == ["from", "late_min", "carriers"]
+    assert report.limits.max_rows == 100_000
+
+
+def test_the_mistakes_shown_are_those_that_the_loader_tells(tmp_path: Path) -> None:
+    toml, query = docs_example()
+    wrong_toml = toml.replace("default = 2013", "defualt = 2013", 1)
+    wrong_query = query.replace(":late_min", ":late")
+    write_report(tmp_path, wrong_toml, wrong_query, name="late-flights")
+    with pytest.raises(CatalogError) as refused:
+        load_catalog(tmp_path)
+    told = [problem.removeprefix(f"{tmp_path}/") for problem in refused.value.problems]
+    [shown] = re.findall(r"```\n(late-flights/report.toml:.*?)```", GUIDE, re.DOTALL)
+    assert told == shown.splitlines()
+
+
+def test_every_setting_and_every_type_has_its_line() -> None:
+    documented = set(re.findall(r"^\| (`[^|]*`) \|", GUIDE, re.MULTILINE))
+    names = {name for cell in documented for name in re.findall(r"`(\w+)`", cell)}
+    tables = {"parameters", "columns", "limits"}
+    assert names == {
+        *(set(report_file._KEYS) - tables),
+        *report_file._PARAMETER_KEYS,
+        *report_file._ALL_CONSTRAINTS,
+        *report_file._COLUMN_KEYS,
+        *report_file._LIMIT_KEYS,
+        *map(str, ParameterKind),
+    }
+    assert all(f'"{one}"' in GUIDE for one in Format)
+
+
+def test_the_limits_told_are_the_limits_used() -> None:
+    usual = Limits()
+    for name in report_file._LIMIT_KEYS:
+        [told] = re.findall(rf"^\| `{name}` \|.*\| (\d+) \|$", GUIDE, re.MULTILINE)
+        assert int(told) == getattr(usual, name)

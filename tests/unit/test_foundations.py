@@ -1,0 +1,184 @@
+"""The small pieces that everything stands on."""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.configuration import page
+from services.api.settings import ApiSettings
+from services.worker.holdings import Held, Holdings, StopReason
+from services.worker.settings import WorkerSettings
+from shared import logs
+from shared.backoff import full_jitter
+from shared.errors import TodokeError
+from shared.ids import uuid7
+from shared.jobs.lease import Lease, StartedJob
+from shared.nearest import did_you_mean
+from shared.settings import SettingsError
+from shared.startup import StartupFailed, wait_for
+from shared.stopping import run_until
+
+ROOT = Path(__file__).parents[2]
+WORKER = {"DATABASE_URL": "postgresql://u:secret-canary@h/d", "SQS_QUEUE_URL": "http://q", "AWS_REGION": "eu-west-1"}
+
+
+def test_ids_are_version_7_and_in_order_of_creation() -> None:
+    ids = [uuid7() for _ in range(100)]
+
+    assert {(i.version, i.variant) for i in ids} == {(7, "specified in RFC 4122")}
+    assert [i.int >> 80 for i in ids] == sorted(i.int >> 80 for i in ids)
+    assert len(set(ids)) == 100
+
+
+@pytest.mark.parametrize(("tries", "most"), [(1, 2), (2, 4), (5, 32), (20, 300), (10_000, 300)])
+def test_backoff_is_between_nothing_and_its_step(tries: int, most: float) -> None:
+    waits = [full_jitter(tries, base_s=2, cap_s=300) for _ in range(200)]
+
+    assert all(0 <= wait <= most for wait in waits)
+    assert max(waits) > most / 2
+
+
+def test_everything_wrong_with_the_environment_is_named_at_once_and_no_value_is_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        WorkerSettings.from_environment({"DATABASE_ULR": "secret-canary", "WORKER_SLOTS": "secret-canary"})
+
+    message = str(caught.value)
+    assert "DATABASE_URL is not set (did you mean it by DATABASE_ULR?)" in message
+    assert "SQS_QUEUE_URL is not set" in message
+    assert "WORKER_SLOTS" in message
+    assert "canary" not in message
+
+
+def test_settings_that_do_not_fit_each_other_are_refused() -> None:
+    with pytest.raises(SettingsError, match="WORKER_LEASE_S=10 must be at least three times WORKER_HEARTBEAT_S=5"):
+        WorkerSettings.from_environment({**WORKER, "WORKER_LEASE_S": "10", "WORKER_HEARTBEAT_S": "5"})
+
+
+def test_an_empty_variable_counts_as_unset_and_secrets_do_not_print() -> None:
+    settings = WorkerSettings.from_environment({**WORKER, "WORKER_LEASE_S": ""})
+
+    assert settings.lease_s == 30
+    assert "canary" not in repr(settings)
+    assert settings.visibility_s > settings.lease_s
+    assert settings.source_dsn == WORKER["DATABASE_URL"]
+
+
+def test_the_page_of_settings_is_the_one_in_the_code() -> None:
+    assert (ROOT / "docs" / "configuration.md").read_text() == page(), (
+        "run: python -m deploy.local.configuration > docs/configuration.md"
+    )
+    assert "API_PORT" in ApiSettings.variables()
+
+
+def test_a_log_line_is_one_json_object_with_its_context(capsys: pytest.CaptureFixture[str]) -> None:
+    formatter = logs.JsonFormatter("worker")
+    record = logging.LogRecord("x", logging.INFO, "", 0, "job.started", (), None)
+    record.rows = 5
+    with logs.context(job_id="j1"), logs.context(attempt=2):
+        line = json.loads(formatter.format(record))
+
+    expected = {"event": "job.started", "job_id": "j1", "attempt": 2, "rows": 5, "service": "worker", "level": "info"}
+    assert expected.items() <= line.items()
+    assert "job_id" not in json.loads(formatter.format(record))
+
+
+def test_did_you_mean() -> None:
+    assert did_you_mean("carier", ["carrier", "origin"]) == "; did you mean 'carrier'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "; there are: a, b"
+    assert did_you_mean("x", []) == "; there are none"
+
+
+def test_waiting_says_what_for_and_gives_up(caplog: pytest.LogCaptureFixture) -> None:
+    def away() -> None:
+        raise TodokeError("nobody at home")
+
+    with (
+        caplog.at_level(logging.INFO),
+        pytest.raises(StartupFailed, match=r"gave up waiting for the queue after 0\.3 s"),
+    ):
+        wait_for("the queue", away, stop=threading.Event(), timeout_s=0.3)
+    assert "service.waiting" in caplog.text
+    stopped = threading.Event()
+    stopped.set()
+    assert wait_for("the queue", away, stop=stopped, timeout_s=60) is False
+
+
+def test_a_loop_survives_a_failing_pass_and_ends_when_told() -> None:
+    stop = threading.Event()
+    passes: list[int] = []
+
+    def run_once() -> int:
+        passes.append(1)
+        if len(passes) == 1:
+            raise TodokeError("once")
+        if len(passes) == 3:
+            stop.set()
+        return 1
+
+    run_until(stop, run_once, idle_s=60)
+    assert len(passes) == 3
+
+
+def a_held() -> Held:
+    job = StartedJob(Lease(uuid7(), uuid7()), "t", "r", "1", {}, ["csv"], 1, 3, 60, 0, None)
+    return Held(job, "receipt", now=0)
+
+
+def test_a_lost_lease_outranks_every_other_wish() -> None:
+    held = a_held()
+
+    assert held.ask_to_stop(StopReason.CANCEL)
+    assert not held.ask_to_stop(StopReason.SHUTDOWN)
+    assert held.reason is StopReason.CANCEL
+    held.ask_to_stop(StopReason.LOST)
+    assert held.reason is StopReason.LOST
+
+
+def test_a_slot_is_free_when_the_work_ends_and_the_lease_is_kept_until_it_is_written() -> None:
+    holdings = Holdings(1)
+    held = holdings.add(a_held().job, "receipt")
+    assert holdings.wait_for_room(0) == 0
+    holdings.work_ended()
+
+    assert holdings.wait_for_room(0) == 1
+    assert not holdings.wait_until_empty(0)
+    holdings.remove([held.lease])
+    assert holdings.wait_until_empty(0)
+
+
+IMPORTS: list[Any] = [
+    ("services.relay.publisher, services.relay.sweeper, services.relay.setup_queues", ["fastapi", "xlsxwriter"]),
+    ("services.worker.worker, shared.reports.render", ["fastapi", "uvicorn"]),
+    ("services.api.app", ["boto3", "xlsxwriter", "alembic"]),
+]
+
+
+@pytest.mark.parametrize(("modules", "unwanted"), IMPORTS)
+def test_a_service_loads_only_what_its_extra_installs(modules: str, unwanted: list[str]) -> None:
+    code = f"import sys, {modules}; print([m for m in {unwanted!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+    )
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_each_extra_names_what_its_service_needs() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    assert not any("fastapi" in need for need in extras["relay"] + extras["worker"])
+    assert not any("boto3" in need for need in extras["api"])
+
+
+def test_the_lock_names_no_package_index() -> None:
+    for lock in ("requirements.lock", "deploy/sample/requirements.lock"):
+        text = (ROOT / lock).read_text()
+        assert "--hash=sha256:" in text
+        assert "://" not in text
