@@ -12,6 +12,7 @@ from typing import Self
 from deploy.local.processes import free_port, spawn, stop, wait_until
 
 REGION = "us-east-1"
+_CREDENTIALS = "test"
 
 
 class Emulator:
@@ -38,6 +39,10 @@ class Emulator:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self._folder / "s3"),
             "IOT_MTLS_ENABLED": "0",
+            # It refuses a presigned link whose key is not its own root key.
+            "AWS_ACCESS_KEY_ID": _CREDENTIALS,
+            "AWS_SECRET_ACCESS_KEY": _CREDENTIALS,
+            "AWS_SESSION_TOKEN": "",
         }
         self._process = spawn([sys.executable, "-m", "ministack"], env=env, log=self._log, cwd=self._folder)
         wait_until(self._answers, what="the SQS emulator", process=self._process, log=self._log, timeout_s=60)
@@ -72,8 +77,8 @@ class Emulator:
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": _CREDENTIALS,
+            "AWS_SECRET_ACCESS_KEY": _CREDENTIALS,
         }
 
     def _answers(self) -> bool:

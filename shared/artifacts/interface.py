@@ -18,6 +18,10 @@ class ArtifactMissing(TodokeError):
     """No object has this key."""
 
 
+class ArtifactExists(TodokeError):
+    """Another object has this key already. It stays as it is: objects are written once."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """What the store itself says about one object."""
@@ -44,16 +48,29 @@ class SignedUrl:
 def artifact_key(tenant: str, job_id: UUID, lease_token: UUID, name: str) -> str:
     """`reports/{tenant}/{job}/{lease_token}/{name}`, each part safe as one path segment."""
     for part in (tenant, name):
-        if not part or part in {".", ".."} or any(c in part for c in "/\\\0"):
+        if not _is_segment(part):
             raise ValueError(f"{part!r} cannot be one segment of an artifact key")
     return f"reports/{tenant}/{job_id}/{lease_token}/{name}"
+
+
+def check_key(key: str) -> None:
+    """Raise ValueError unless every segment of `key` is a plain name, so that no key leads out of its store."""
+    if not all(_is_segment(segment) for segment in key.split("/")):
+        raise ValueError(f"{key!r} is no artifact key")
+
+
+def _is_segment(part: str) -> bool:
+    return bool(part) and part not in {".", ".."} and not any(c in part for c in "/\\\0")
 
 
 class ArtifactStore(Protocol):
     """Write-once objects by key. All methods raise ArtifactStoreUnavailable when the store does not answer."""
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
-        """Store `file` whole under `key` or not at all, and verify what was stored by size and SHA-256."""
+        """Store `file` whole under `key` or not at all, and verify what was stored by size and SHA-256.
+
+        Storing the same bytes again is fine; other bytes under a key that is taken raise ArtifactExists.
+        """
 
     def stat(self, key: str) -> StoredObject:
         """What is stored under `key`. Raises ArtifactMissing."""

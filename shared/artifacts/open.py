@@ -1,11 +1,15 @@
 """Which artifact store an URL names."""
 
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore
 from shared.errors import TodokeError
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+"""Bucket naming rules (S3 user guide, read 2026-11-23)."""
 
 DEFAULT_URL = "file:///var/lib/todoke/artifacts"
 """Where API and worker look when ARTIFACT_URL is not set: the place to mount a volume."""
@@ -18,17 +22,20 @@ class UnknownArtifactUrl(TodokeError):
 def open_store(url: str, *, region: str | None = None) -> ArtifactStore:
     """The store that `file:///folder` or `s3://bucket/prefix` names. Raises UnknownArtifactUrl."""
     parts = urlsplit(url)
-    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
-        return DiskStore(Path(unquote(parts.path)))
-    if parts.scheme == "s3" and parts.netloc:
+    folder = unquote(parts.path)
+    plain = not parts.query and not parts.fragment
+    if plain and parts.scheme == "file" and not parts.netloc and folder.startswith("/") and folder.strip("/"):
+        return DiskStore(Path(folder))
+    if plain and parts.scheme == "s3" and _BUCKET.fullmatch(parts.netloc):
         try:
             from shared.artifacts.s3 import S3Store
         except ModuleNotFoundError:
             raise UnknownArtifactUrl(
                 "ARTIFACT_URL names S3, and boto3 is not installed: pip install 'todoke[s3]'"
             ) from None
-        return S3Store(parts.netloc, unquote(parts.path), region=region)
+        return S3Store(parts.netloc, folder, region=region)
+    # The URL itself is not shown: somebody may have written a password into it.
     raise UnknownArtifactUrl(
         "ARTIFACT_URL must be file:///absolute/folder or s3://bucket/prefix"
-        + (f", not a {parts.scheme}: URL" if parts.scheme else "")
+        + (f", not a {parts.scheme}: URL" if parts.scheme not in {"", "file", "s3"} else "")
     )

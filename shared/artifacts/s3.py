@@ -8,14 +8,24 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 import boto3
+from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable, SignedUrl, StoredObject
+from shared.artifacts.interface import (
+    ArtifactExists,
+    ArtifactMissing,
+    ArtifactStoreUnavailable,
+    SignedUrl,
+    StoredObject,
+    check_key,
+)
 
-_MULTIPART_BYTES = 64 * 1024 * 1024
+MULTIPART_BYTES = 64 * 1024 * 1024
 """Larger files travel in parts: S3 takes at most 5 GiB in one PUT (S3 user guide, read 2026-11-23)."""
+
+_THE_BUCKET = "the bucket"
 
 
 class S3Store:
@@ -39,31 +49,56 @@ class S3Store:
         )
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
-        """See `ArtifactStore.put`. S3 itself computes the SHA-256 of what arrived and refuses another one."""
-        more = {"ContentType": media_type, "Metadata": {**metadata, "sha256": sha256}}
+        """See `ArtifactStore.put`. S3 itself computes the SHA-256 of what arrived and refuses another one.
+
+        A PUT is conditional on the key being free. An upload in parts looks first, which is not atomic: the lease
+        token in the key keeps two writers apart.
+        """
+        check_key(key)
         size = file.stat().st_size
+        about = {"ContentType": media_type, "Metadata": {**metadata, "sha256": sha256}}
+        if size > MULTIPART_BYTES:
+            if not self._is_stored(key):
+                self._upload_parts(key, file, about)
+        else:
+            self._put_whole(key, file, sha256, about)
+        return self._verified(key, size, sha256)
+
+    def _put_whole(self, key: str, file: Path, sha256: str, about: Mapping[str, Any]) -> None:
+        about = {**about, "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(), "IfNoneMatch": "*"}
         with self._errors(key):
-            if size > _MULTIPART_BYTES:
-                # Each part is checked on arrival; the whole is checked by size and by the digest kept beside it.
-                self._client.upload_file(
-                    str(file),
-                    self._bucket,
-                    self._prefix + key,
-                    ExtraArgs={**more, "ChecksumAlgorithm": "SHA256"},
-                    Config=TransferConfig(multipart_threshold=_MULTIPART_BYTES, max_concurrency=4),
-                )
-            else:
+            try:
                 with file.open("rb") as body:
-                    self._client.put_object(
-                        Bucket=self._bucket,
-                        Key=self._prefix + key,
-                        Body=body,
-                        ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
-                        **more,
-                    )
+                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=body, **about)
+            except ClientError as error:
+                # Taken, perhaps by our own first try whose answer was lost: `_verified` tells.
+                if _code(error) != "PreconditionFailed":
+                    raise
+
+    def _upload_parts(self, key: str, file: Path, about: Mapping[str, Any]) -> None:
+        """S3 checks each part on arrival; the whole is checked by size and by the digest kept beside it."""
+        with self._errors(key):
+            self._client.upload_file(
+                str(file),
+                self._bucket,
+                self._prefix + key,
+                ExtraArgs={**about, "ChecksumAlgorithm": "SHA256"},
+                Config=TransferConfig(multipart_threshold=MULTIPART_BYTES, max_concurrency=4),
+            )
+
+    def _is_stored(self, key: str) -> bool:
+        try:
+            self._head(key)
+        except ArtifactMissing:
+            return False
+        return True
+
+    def _verified(self, key: str, size: int, sha256: str) -> StoredObject:
         stored = self._head(key)
-        if stored["ContentLength"] != size or stored.get("Metadata", {}).get("sha256") != sha256:
-            raise ArtifactStoreUnavailable(f"S3 holds {stored['ContentLength']} bytes for {key}, not {size}")
+        of_whole = stored.get("ChecksumSHA256", "")  # with a dash and a number it is of the parts' checksums
+        same = stored["ContentLength"] == size and stored.get("Metadata", {}).get("sha256") == sha256
+        if not same or (of_whole and "-" not in of_whole and base64.b64decode(of_whole).hex() != sha256):
+            raise ArtifactExists(f"{key} holds {stored['ContentLength']} bytes other than the {size} to be stored")
         return StoredObject(key, size, stored["LastModified"])
 
     def stat(self, key: str) -> StoredObject:
@@ -73,11 +108,16 @@ class S3Store:
 
     def open(self, key: str) -> BinaryIO:
         """See `ArtifactStore.open`."""
+        check_key(key)
         with self._errors(key):
             return cast("BinaryIO", self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"])
 
     def locate(self, key: str, *, download_name: str, media_type: str, expires_s: int) -> SignedUrl:
-        """See `ArtifactStore.locate`. Signing asks nobody; a missing object answers 404 at the link."""
+        """See `ArtifactStore.locate`. Signing asks nobody; a missing object answers 404 at the link.
+
+        A link signed with temporary credentials ends with them, however long `expires_s` is.
+        """
+        check_key(key)
         with self._errors(key):
             url = self._client.generate_presigned_url(
                 "get_object",
@@ -103,32 +143,41 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         """See `ArtifactStore.delete`."""
+        check_key(key)
         with self._errors(key):
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
     def check(self) -> None:
         """See `ArtifactStore.check`."""
-        with self._errors("the bucket"):
+        with self._errors(_THE_BUCKET):
             self._client.head_bucket(Bucket=self._bucket)
 
     def _head(self, key: str) -> Mapping[str, Any]:
+        check_key(key)
         with self._errors(key):
-            return cast("Mapping[str, Any]", self._client.head_object(Bucket=self._bucket, Key=self._prefix + key))
+            return cast(
+                "Mapping[str, Any]",
+                self._client.head_object(Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED"),
+            )
 
     @contextlib.contextmanager
     def _errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code in {"404", "NoSuchKey", "NotFound"} and what != "the bucket":
+            code = _code(error)
+            if code in {"404", "NoSuchKey", "NotFound"} and what != _THE_BUCKET:
                 raise ArtifactMissing(f"no artifact {what}") from None
             raise ArtifactStoreUnavailable(f"S3 refused {what} in bucket {self._bucket}: {code}") from None
-        except BotoCoreError as error:
+        except (BotoCoreError, Boto3Error) as error:
             raise ArtifactStoreUnavailable(f"S3 does not answer: {type(error).__name__}: {error}") from None
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def content_disposition(name: str) -> str:
     """`attachment` with a file name that any browser understands and none can be tricked by (RFC 6266)."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"

@@ -1,4 +1,4 @@
-"""A source database, and reports made for a test, rendered in a real child process."""
+"""Report types made for a test, rendered in a real child process from a real database."""
 
 import dataclasses
 import threading

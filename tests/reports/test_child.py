@@ -111,6 +111,7 @@ def test_a_source_that_is_away_may_come_back_and_its_password_is_not_told(make: 
     [
         ("SELECT nope", 'column "nope" does not exist'),
         ("SELECT 1 / 0", "division by zero"),
+        ("SELECT", "no columns"),
         ("WITH gone AS (DELETE FROM jobs RETURNING id) SELECT * FROM gone", "must be at the top level"),
         ("SELECT nextval('outbox_id_seq')", "tried to write"),
     ],

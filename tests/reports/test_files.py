@@ -170,8 +170,6 @@ def test_every_kind_of_parameter_is_bound_with_its_type(make: Render) -> None:
         (Decimal("1234567890.1234567"), "1234567890.1234567"),
         (Decimal("NaN"), "NaN"),
         (float("inf"), "Infinity"),
-        ([1, 2], "[1, 2]"),
-        (dt.timedelta(1), "1 day, 0:00:00"),
     ],
 )
 def test_excel_never_rounds_in_silence(value: object, shown: object) -> None:

@@ -92,7 +92,7 @@ def listen(effects: Effects) -> None:
     store: Any = DiskStore
     store.put = effects.around("store put", DiskStore.put)
     path: Any = pathlib.Path
-    path.rename = effects.around("store rename", pathlib.Path.rename)
+    path.hardlink_to = effects.around("store link", pathlib.Path.hardlink_to)
 
 
 if __name__ == "__main__":

@@ -103,5 +103,5 @@ def test_the_matrix_reaches_what_it_must(services: Services, tmp_path: Path) -> 
 
     assert {
         "sql jobs.start", "sql jobs.succeed", "sql jobs.fail", "sql jobs.renew", "sqs ReceiveMessage",
-        "sqs DeleteMessageBatch", "store put", "store rename",
+        "sqs DeleteMessageBatch", "store put", "store link",
     } <= effects  # fmt: skip

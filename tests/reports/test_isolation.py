@@ -1,0 +1,229 @@
+"""Whatever happens to a child, its worker learns of it, goes on, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing import forkserver
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from shared.catalog.model import Format, Limits
+from shared.reports import child
+from shared.reports.interface import Progress, RenderCancelled, RenderedFile, ReportError
+from tests.reports import probes
+from tests.reports.conftest import MakeRequest, Run
+from tests.support.eventually import eventually
+
+SLEEP = "SELECT pg_sleep(120)"
+FILES = tuple[RenderedFile, ...]
+
+
+def running(source: psycopg.Connection) -> list[int]:
+    """Server processes that work for a report now."""
+    found = source.execute(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'todoke-report' AND state = 'active'"
+    )
+    return [pid for (pid,) in found]
+
+
+def sleeping(source: psycopg.Connection) -> None:
+    """Wait until the one report is in its query."""
+    eventually(lambda: len(running(source)) == 1, within_s=10, what="the query runs")
+
+
+def in_thread(call: Callable[[], FILES]) -> Future[FILES]:
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(call)
+    pool.shutdown(wait=False)
+    return future
+
+
+def the_child() -> int:
+    [process] = child._alive
+    return int(process.pid)
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize(
+    ("format_", "characters"), [(Format.CSV, 90_000_000), (Format.XLSX, 90_000_000), (Format.XLSX, 200_000_000)]
+)
+def test_a_report_that_needs_more_memory_than_it_may_have_fails_alone(
+    format_: Format, characters: int, a_request: MakeRequest, run: Run
+) -> None:
+    limits = Limits(timeout_s=60, memory_mb=100)
+
+    with pytest.raises(ReportError) as failure:
+        run(a_request(f"SELECT repeat('x', {characters}) AS t", format_, limits=limits))
+    assert (failure.value.code, failure.value.retryable) == ("memory_limit_exceeded", False)
+    assert "100 MB" in str(failure.value)
+
+    [file] = run(a_request("SELECT n FROM generate_series(1, 100000) AS n", format_, limits=limits))
+    assert file.rows == 100_000
+
+
+def test_a_report_that_is_not_ready_in_time_ends_here_and_on_the_server(
+    a_request: MakeRequest, run: Run, source: psycopg.Connection
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(ReportError) as failure:
+        run(a_request(SLEEP), deadline_s=1)
+
+    assert (failure.value.code, failure.value.retryable) == ("attempt_timeout", True)
+    assert time.monotonic() - began < 3
+    eventually(lambda: not running(source), within_s=10, what="the server gave the query up")
+
+
+def test_cancelling_is_heard_at_once_here_and_on_the_server(
+    a_request: MakeRequest, run: Run, source: psycopg.Connection
+) -> None:
+    cancel = threading.Event()
+    future = in_thread(lambda: run(a_request(SLEEP), cancel=cancel))
+    sleeping(source)
+    pid = the_child()
+
+    began = time.monotonic()
+    cancel.set()
+    with pytest.raises(RenderCancelled):
+        future.result(10)
+    assert time.monotonic() - began < 1
+    assert gone(pid)
+    eventually(lambda: not running(source), within_s=10, what="the server gave the query up")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_child_that_dies_without_a_word_is_a_crash(
+    number: signal.Signals, a_request: MakeRequest, run: Run, source: psycopg.Connection
+) -> None:
+    future = in_thread(lambda: run(a_request(SLEEP)))
+    sleeping(source)
+    os.kill(the_child(), number)
+
+    with pytest.raises(ReportError) as failure:
+        future.result(10)
+    assert (failure.value.code, failure.value.retryable) == ("renderer_crashed", True)
+    assert f"signal {number.value}" in str(failure.value)
+    eventually(lambda: not running(source), within_s=10, what="the server gave the query up")
+
+
+def test_a_frozen_child_is_ended_by_the_deadline(a_request: MakeRequest, run: Run, source: psycopg.Connection) -> None:
+    future = in_thread(lambda: run(a_request(SLEEP), deadline_s=2))
+    sleeping(source)
+    pid = the_child()
+    os.kill(pid, signal.SIGSTOP)
+
+    with pytest.raises(ReportError, match="not ready after 2 seconds"):
+        future.result(10)
+    assert gone(pid)
+    eventually(lambda: not running(source), within_s=10, what="the server gave the query up")
+
+
+def test_a_stop_signal_to_every_process_of_the_worker_does_not_end_a_report(
+    a_request: MakeRequest, run: Run, source: psycopg.Connection
+) -> None:
+    source.execute("SELECT pg_advisory_lock(1)")
+    try:
+        future = in_thread(lambda: run(a_request("SELECT 1 AS a FROM pg_advisory_xact_lock_shared(1)")))
+        sleeping(source)
+        for pid in (the_child(), forkserver._forkserver._forkserver_pid):  # type: ignore[attr-defined]
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                os.kill(pid, number)
+    finally:
+        source.execute("SELECT pg_advisory_unlock(1)")
+
+    assert future.result(20)[0].rows == 1
+
+
+def test_a_worker_whose_fork_server_died_makes_another(a_request: MakeRequest, run: Run) -> None:
+    assert run(a_request("SELECT 1 AS a"))[0].rows == 1
+    before = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: gone(before), within_s=5)
+
+    assert run(a_request("SELECT 1 AS a"))[0].rows == 1
+    assert forkserver._forkserver._forkserver_pid != before  # type: ignore[attr-defined]
+
+
+def test_reports_are_made_side_by_side(a_request: MakeRequest, run: Run) -> None:
+    barrier = threading.Barrier(4)
+
+    def one(n: int) -> int:
+        request = a_request(f"SELECT n FROM generate_series(1, {n}) AS n")
+        request.scratch.joinpath(str(n)).mkdir()
+        barrier.wait(10)
+        own = type(request)(request.report, {}, request.formats, request.source_dsn, request.scratch / str(n))
+        return sum(run(own)[0].rows for _ in range(5))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, [1, 20, 300, 4_000])) == [5, 100, 1_500, 20_000]
+    assert not child._alive
+
+
+def test_progress_tells_phases_and_rows(a_request: MakeRequest, run: Run) -> None:
+    seen: list[Progress] = []
+    run(a_request("SELECT n FROM generate_series(1, 50000) AS n", Format.CSV, Format.XLSX), on_progress=seen.append)
+
+    phases = list(dict.fromkeys(p.phase for p in seen))
+    assert phases == ["querying", "writing csv", "verifying csv", "writing xlsx", "verifying xlsx"]
+    assert [p.rows for p in seen if p.phase.startswith("verifying")] == [50_000, 50_000]
+
+
+def test_a_callback_that_fails_leaves_no_child(a_request: MakeRequest, run: Run) -> None:
+    pids: list[int] = []
+
+    def fail(_: Progress) -> None:
+        pids.append(the_child())
+        raise LookupError("the lease is gone")
+
+    with pytest.raises(LookupError):
+        run(a_request(SLEEP), on_progress=fail)
+    assert gone(pids[0])
+    assert not child._alive
+
+
+def test_a_child_starts_warm_bounded_and_without_the_workers_secrets() -> None:
+    ours, theirs = child._context.Pipe()
+    process = child._context.Process(target=probes.look_around, args=(theirs,))
+    child._start(process)
+    theirs.close()
+    try:
+        assert ours.poll(20)
+        found = ours.recv()
+    finally:
+        child._end(process)
+
+    assert found["warm"]
+    assert not {"DATABASE_URL", "AWS_SECRET_ACCESS_KEY"} & found["environment"]
+    assert {"PGSSLROOTCERT", "PATH"} <= found["environment"]
+    assert found["core"] == (0, 0)
+    assert found["data"] == (64 << 20, 64 << 20)
+    assert found["own_group"]
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_nothing_outlives_a_worker_that_was_killed(
+    stubborn: bool, source_dsn: str, scratch: Path, source: psycopg.Connection
+) -> None:
+    arguments = ["stubborn"] if stubborn else [source_dsn, str(scratch)]
+    command = [sys.executable, "-m", "tests.reports.worker_script", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as worker:
+        try:
+            assert worker.stdout is not None
+            left = [int(pid) for pid in worker.stdout.readline().split()]
+            assert len(left) == 2
+            assert not any(gone(pid) for pid in left)
+        finally:
+            worker.kill()
+
+    eventually(lambda: all(gone(pid) for pid in left), within_s=10, what=f"{left} ended")
+    eventually(lambda: not running(source), within_s=10, what="the server gave the query up")

@@ -1,0 +1,183 @@
+"""One snapshot, a bounded session, and for every trouble one code that says whether trying again may help."""
+
+import csv
+import io
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from shared.catalog.model import Format, Limits, ReportType
+from shared.reports import errors
+from shared.reports.interface import ReportError
+from shared.reports.source import open_extract
+from tests.reports.conftest import MakeRequest, Run
+from tests.support.eventually import eventually
+
+
+def failure(run: Callable[[], object]) -> ReportError:
+    with pytest.raises(ReportError) as caught:
+        run()
+    return caught.value
+
+
+def test_every_reading_sees_the_rows_of_the_first_whatever_is_committed_meanwhile(
+    source_dsn: str, source: psycopg.Connection
+) -> None:
+    source.execute("CREATE TABLE orders AS SELECT n FROM generate_series(1, 3) AS n")
+    report = ReportType("orders", "", "", "1", "default", "SELECT n FROM orders ORDER BY n", tuple(Format))
+
+    with open_extract(source_dsn, report, {}, Limits()) as extract:
+        source.execute("INSERT INTO orders VALUES (4)")
+        text = b"".join(extract.csv([psycopg.sql.Identifier("c1")]))
+        source.execute("DELETE FROM orders WHERE n = 1")
+        rows = list(extract.rows())
+
+    assert [r for (r,) in csv.reader(io.StringIO(text.decode()))][1:] == ["1", "2", "3"]
+    assert rows == [(1,), (2,), (3,)]
+
+
+def test_the_session_is_bounded_and_speaks_iso_in_utc_whatever_the_role_prefers(
+    source_dsn: str, source: psycopg.Connection
+) -> None:
+    for name, value in {"TimeZone": "Asia/Tokyo", "DateStyle": "German", "extra_float_digits": "-5"}.items():
+        source.execute(f"ALTER ROLE CURRENT_USER SET {name} = '{value}'")
+    names = (
+        "statement_timeout", "lock_timeout", "client_connection_check_interval", "transaction_isolation",
+        "transaction_read_only", "TimeZone", "extra_float_digits", "application_name",
+    )  # fmt: skip
+    columns = ", ".join(f"current_setting('{name}')" for name in names)
+    report = ReportType(
+        "r", "", "", "1", "default", f"SELECT {columns}, TIMESTAMPTZ '2026-11-23 00:00+09' AS t, 0.1::float8 + 0.2",
+        tuple(Format),
+    )  # fmt: skip
+
+    try:
+        with open_extract(source_dsn, report, {}, Limits(timeout_s=100)) as extract:
+            [row] = extract.rows()
+    finally:
+        source.execute("ALTER ROLE CURRENT_USER RESET ALL")
+    assert list(row[: len(names)]) == [
+        "90s", "10s", "2s", "repeatable read", "on", "UTC", "1", "todoke-report",
+    ]  # fmt: skip
+    assert row[-2].isoformat() == "2026-11-22T15:00:00+00:00"
+    assert row[-1] == 0.1 + 0.2
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_a_row_too_many_fails_the_report_and_the_last_one_allowed_does_not(
+    format_: Format, a_request: MakeRequest, run: Run
+) -> None:
+    limits = Limits(timeout_s=60, max_rows=1_000)
+    [file] = run(a_request("SELECT n FROM generate_series(1, 1000) AS n", format_, limits=limits))
+    assert file.rows == 1_000
+
+    error = failure(lambda: run(a_request("SELECT n FROM generate_series(1, 2000) AS n", format_, limits=limits)))
+    assert (error.code, error.retryable) == ("row_limit_exceeded", False)
+    assert "1,000" in str(error)
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_a_query_that_takes_too_long_is_told_from_an_attempt_that_does(
+    format_: Format, a_request: MakeRequest, run: Run
+) -> None:
+    request = a_request("SELECT pg_sleep(60)", format_, limits=Limits(timeout_s=1))
+
+    error = failure(lambda: run(request, deadline_s=request.report.limits.timeout_s + 5))
+    assert (error.code, error.retryable) == ("source_timeout", False)
+
+
+@pytest.mark.parametrize("function", ["pg_terminate_backend", "pg_cancel_backend"])
+def test_a_query_that_somebody_else_ended_may_be_tried_again(
+    function: str, a_request: MakeRequest, run: Run, source: psycopg.Connection
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(run, a_request("SELECT pg_sleep(60)"))
+        end = f"""SELECT {function}(pid) FROM pg_stat_activity
+                   WHERE application_name = 'todoke-report' AND query LIKE '%pg_sleep%' AND state = 'active'"""
+        eventually(lambda: source.execute(end).fetchall(), within_s=10)
+        error = failure(lambda: future.result(20))
+
+    assert (error.code, error.retryable) == ("source_unavailable", True)
+
+
+def test_a_wrong_query_names_its_line(a_request: MakeRequest, run: Run) -> None:
+    error = failure(lambda: run(a_request("-- orders\nSELECT 1 AS a,\n       nope AS b\n  FROM generate_series(1, 2)")))
+
+    assert (error.code, error.retryable) == ("source_query_failed", False)
+    assert str(error) == 'The report\'s query failed in line 3 of query.sql: column "nope" does not exist.'
+    assert error.hint == "SQLSTATE 42703"
+
+
+def test_the_sources_own_hint_is_passed_on(a_request: MakeRequest, run: Run) -> None:
+    error = failure(lambda: run(a_request("SELECT lenght('x')")))
+
+    assert "line 1" in str(error)
+    assert error.hint.startswith("No function matches")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:canary@127.0.0.1:1/x",
+        "postgresql://u:canary@no-such-host.invalid/x",
+        "postgresql//u:canary@host/x",
+        "host=127.0.0.1 password=canary nonsense=1",
+        "{source} password=canary user=nobody-knows",
+    ],
+)
+def test_a_source_that_cannot_be_reached_never_shows_its_password(
+    dsn: str, source_dsn: str, a_request: MakeRequest, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = psycopg.conninfo.make_conninfo(source_dsn, user="nobody-knows", password="canary")
+    error = failure(lambda: run(a_request("SELECT 1 AS a", dsn=wrong if "{source}" in dsn else dsn)))
+
+    assert error.code in {"source_unavailable", "source_query_failed"}
+    assert error.retryable == (error.code == "source_unavailable")
+    assert "canary" not in f"{error} {error.hint} {caplog.text}"
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_a_full_disk_is_trouble_that_passes(format_: Format, a_request: MakeRequest, run: Run) -> None:
+    request = a_request("SELECT repeat('x', 1000) AS t FROM generate_series(1, 5000)", format_)
+    (request.scratch / f"orders.{format_}").symlink_to("/dev/full")
+
+    error = failure(lambda: run(request))
+    assert (error.code, error.retryable) == ("scratch_full", True)
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "retryable"),
+    [
+        ("40001", "source_unavailable", True),  # serialization failure, and conflict with recovery on a replica
+        ("40P01", "source_unavailable", True),
+        ("53300", "source_unavailable", True),
+        ("53200", "source_unavailable", True),  # the server's memory, not ours
+        ("55P03", "source_unavailable", True),
+        ("57P01", "source_unavailable", True),
+        ("57P03", "source_unavailable", True),
+        ("58030", "source_unavailable", True),
+        ("57014", "source_timeout", False),
+        ("25P03", "source_timeout", False),
+        ("42501", "source_query_failed", False),
+        ("42P01", "source_query_failed", False),
+        ("22012", "source_query_failed", False),
+        ("25006", "source_query_failed", False),
+        ("XX000", "source_query_failed", False),
+    ],
+)
+def test_what_the_source_says_is_told_by_its_code(state: str, code: str, retryable: bool) -> None:
+    error = errors.explain(psycopg.errors.lookup(state)("out of memory"), Limits())
+
+    assert (error.code, error.retryable) == (code, retryable)
+
+
+def test_an_error_reaches_the_worker_as_it_was() -> None:
+    sent = errors.cell_too_long("note", 7, 40_000)
+    received = pickle.loads(pickle.dumps(sent))  # noqa: S301 - our own
+
+    assert (received.code, str(received), received.retryable, received.hint) == (
+        sent.code, str(sent), sent.retryable, sent.hint,
+    )  # fmt: skip
