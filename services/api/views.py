@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.catalog.model import ReportType
 from shared.catalog.schema import json_schema
-from shared.jobs.finish import Artifact
+from shared.jobs.finish import MANIFEST_FORMAT, Artifact
 from shared.jobs.read import Job, JobEvent
 from shared.jobs.transitions import JobStatus
 
@@ -40,10 +40,18 @@ class ArtifactView(_View):
     url: str
 
 
+class ManifestView(_View):
+    """Says what the files were made from, and proves them: `todoke verify`."""
+
+    url: str
+    sha256: str
+
+
 class ResultView(_View):
     """What a successful job made."""
 
     artifacts: list[ArtifactView]
+    manifest: ManifestView | None
     seconds: float
 
 
@@ -62,6 +70,8 @@ class ProgressView(_View):
     phase: str
     rows: int
     percent: float | None
+    total_rows: int | None
+    eta_s: float | None
 
 
 class JobView(_View):
@@ -133,7 +143,7 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = ()) -> dict[str, Any]:
         "attempt": job.attempt,
         "maxAttempts": job.max_attempts,
         "crashes": job.crashes,
-        "progress": job.progress,
+        "progress": job.progress and _progress(job.progress),
         "result": _result(job, artifacts),
         "error": job.error,
         "createdAt": _time(job.created_at),
@@ -161,8 +171,24 @@ def _result(job: Job, artifacts: Sequence[Artifact]) -> dict[str, Any] | None:
             "url": f"/v1/jobs/{job.id}/artifacts/{a.name}",
         }
         for a in artifacts
+        if a.format != MANIFEST_FORMAT
     ]
-    return {"artifacts": files, "seconds": job.result.get("seconds", 0)}
+    manifest = next((a for a in artifacts if a.format == MANIFEST_FORMAT), None)
+    return {
+        "artifacts": files,
+        "manifest": manifest and {"url": f"/v1/jobs/{job.id}/artifacts/{manifest.name}", "sha256": manifest.sha256},
+        "seconds": job.result.get("seconds", 0),
+    }
+
+
+def _progress(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "phase": stored["phase"],
+        "rows": stored["rows"],
+        "percent": stored.get("percent"),
+        "totalRows": stored.get("total_rows"),
+        "etaS": stored.get("eta_s"),
+    }
 
 
 def event_view(event: JobEvent) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from shared.errors import TodokeError
 from shared.ops import OpsServer
 from shared.queues.sqs import SqsQueue
 from shared.reports.child import render
+from shared.reports.manifest import load_private_key
 from shared.startup import wait_for
 from shared.stopping import stop_on_signals
 
@@ -30,7 +31,7 @@ def main() -> int:
     ).parse_args()
     try:
         return serve(WorkerSettings.from_environment(os.environ))
-    except TodokeError as error:
+    except (TodokeError, OSError) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - before or after logging is of use
         return 1
 
@@ -55,8 +56,10 @@ def serve(settings: WorkerSettings) -> int:
         catalog=catalog,
         store=store,
         render=render,
-        source_dsn=settings.source_dsn,
+        sources=settings.sources,
         scratch=settings.scratch,
+        fonts=settings.fonts,
+        signing_key=load_private_key(settings.manifest_key.read_bytes()) if settings.manifest_key else None,
         retry_base_s=settings.retry_base_s,
         retry_cap_s=settings.retry_cap_s,
     )

@@ -1,19 +1,24 @@
 """One attempt: render in a child process, store under the lease token, say how it ended. Writes no row."""
 
+import hashlib
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from services.worker.holdings import Held, StopReason
+from services.worker.kept import KeptExtracts
 from shared import logs, metrics
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter
 from shared.catalog.model import Catalog, Format, ReportType
-from shared.jobs.finish import Artifact, Failure, Success
+from shared.jobs.finish import MANIFEST_FORMAT, Artifact, Failure, Success
 from shared.jobs.lease import Lease, StartedJob
+from shared.reports import manifest
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 
 log = logging.getLogger(__name__)
@@ -55,21 +60,33 @@ class Attempts:
         catalog: Catalog,
         store: ArtifactStore,
         render: Render,
-        source_dsn: str,
+        sources: Mapping[str, str],
         scratch: Path,
+        fonts: Path | None = None,
+        signing_key: Ed25519PrivateKey | None = None,
         retry_base_s: float = 2,
         retry_cap_s: float = 300,
     ) -> None:
         self._catalog = catalog
         self._store = store
         self._render = render
-        self._source_dsn = source_dsn
+        self._sources = sources
         self._scratch = scratch
+        self._kept = KeptExtracts(scratch)
+        self._kept.drop_forgotten()
+        self._fonts = fonts
+        self._signing_key = signing_key
         self._retry_base_s = retry_base_s
         self._retry_cap_s = retry_cap_s
 
     def run(self, held: Held) -> Outcome:
         """Work on one job until it ends, one way or another. Never raises."""
+        outcome = self._attempt(held)
+        if not (isinstance(outcome, Failure) and outcome.retryable) and not isinstance(outcome, GivenBack):
+            self._kept.drop(held.lease.job_id)
+        return outcome
+
+    def _attempt(self, held: Held) -> Outcome:
         job = held.job
         with logs.context(job_id=job.lease.job_id, attempt=job.attempt, lease_token=job.lease.token):
             log.info(
@@ -100,15 +117,19 @@ class Attempts:
                     report=report,
                     parameters=job.parameters,
                     formats=tuple(Format(f) for f in job.formats),
-                    source_dsn=self._source_dsn,
+                    source_dsn=self._sources.get(report.source, ""),
                     scratch=Path(folder),
+                    keep=self._kept.folder(job.lease.job_id),
+                    fonts=self._fonts,
+                    job_id=str(job.lease.job_id),
                 ),
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
                 on_progress=held.show,
                 cancel=held.stop,
             )
-            held.show(Progress("storing", sum(f.rows for f in files)))
-            return [self._store_file(held, file) for file in files]
+            held.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
+            artifacts = [self._store_file(held, file) for file in files]
+            return [*artifacts, *self._store_manifest(held, Path(folder) / manifest.NAME)]
 
     def _report(self, job: StartedJob) -> ReportType:
         report = self._catalog.types.get(job.report_type)
@@ -123,19 +144,27 @@ class Attempts:
         return report
 
     def _store_file(self, held: Held, file: RenderedFile) -> Artifact:
-        if held.stop.is_set():
-            raise RenderCancelled("stopped before everything was stored")
-        lease = held.lease
-        self._store.put(
-            artifact_key(held.job.tenant, lease.job_id, lease.token, file.name),
-            file.path,
-            media_type=file.media_type,
-            sha256=file.sha256,
-            metadata=_metadata(held.job),
-        )
+        self._put(held, file.name, file.path, media_type=file.media_type, sha256=file.sha256)
         metrics.REPORT_ROWS.labels(held.job.report_type, file.format).inc(file.rows)
         metrics.REPORT_BYTES.labels(held.job.report_type, file.format).inc(file.size_bytes)
         return Artifact(file.name, file.format, file.media_type, file.size_bytes, file.sha256, file.rows)
+
+    def _store_manifest(self, held: Held, path: Path) -> Iterator[Artifact]:
+        """Last, so that it never speaks of a file that is not stored. A report without one (a stand-in) has none."""
+        if not path.exists():
+            return
+        if self._signing_key is not None:
+            manifest.sign(path, self._signing_key)
+        content = path.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._put(held, path.name, path, media_type=manifest.MEDIA_TYPE, sha256=sha256)
+        yield Artifact(path.name, MANIFEST_FORMAT, manifest.MEDIA_TYPE, len(content), sha256, 0)
+
+    def _put(self, held: Held, name: str, path: Path, *, media_type: str, sha256: str) -> None:
+        if held.stop.is_set():
+            raise RenderCancelled("stopped before everything was stored")
+        key = artifact_key(held.job.tenant, held.lease.job_id, held.lease.token, name)
+        self._store.put(key, path, media_type=media_type, sha256=sha256, metadata=_metadata(held.job))
 
     def _stopped(self, held: Held) -> Outcome:
         match held.reason:

@@ -1,11 +1,13 @@
 """What the worker reads from its environment."""
 
 import os
+import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.artifacts.open import DEFAULT_URL
 from shared.settings import QueueServiceSettings
@@ -21,6 +23,18 @@ class WorkerSettings(QueueServiceSettings):
         None,
         alias="REPORT_SOURCE_URL",
         description="PostgreSQL that report queries read, best under a read-only role; default: DATABASE_URL",
+    )
+    report_sources: SecretStr = Field(
+        SecretStr(""),
+        alias="REPORT_SOURCES",
+        description="More sources by the name that report.toml gives, as name=URL with spaces between: "
+        "postgresql://…, file:///folder, s3://bucket/prefix, or a plugin's scheme",
+    )
+    fonts: Path | None = Field(
+        None, alias="REPORT_FONTS", description="Folder of fonts for documents, beside the system's /usr/share/fonts"
+    )
+    manifest_key: Path | None = Field(
+        None, alias="MANIFEST_KEY_FILE", description="Ed25519 private key in PEM that signs each job's manifest.json"
     )
     artifact_url: str = Field(
         DEFAULT_URL,
@@ -66,7 +80,17 @@ class WorkerSettings(QueueServiceSettings):
         free before its message comes back, so the copy is taken and not thrown away as busy."""
         return self.lease_s + 5
 
+    @field_validator("report_sources")
+    @classmethod
+    def _named_sources(cls, value: SecretStr) -> SecretStr:
+        for entry in value.get_secret_value().split():
+            name, equals, url = entry.partition("=")
+            if not equals or not url or not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or name == "default":
+                raise ValueError("write name=URL with spaces between; the default source is REPORT_SOURCE_URL")
+        return value
+
     @property
-    def source_dsn(self) -> str:
-        """What report queries connect to. Secret."""
-        return (self.report_source_url or self.database_url).get_secret_value()
+    def sources(self) -> Mapping[str, str]:
+        """Source's name → what its queries connect to. Secret."""
+        named = dict(entry.split("=", 1) for entry in self.report_sources.get_secret_value().split())
+        return {"default": (self.report_source_url or self.database_url).get_secret_value(), **named}

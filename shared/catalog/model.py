@@ -7,17 +7,29 @@ from pathlib import Path
 
 
 class Format(StrEnum):
-    """A kind of file that a report can be delivered as. PDF and Parquet join with the report engine."""
+    """A kind of file that a report can be delivered as."""
 
     CSV = "csv"
-    """RFC 4180 text, UTF-8, one header line."""
+    """RFC 4180 text, UTF-8 unless the report type says otherwise, one header line."""
     XLSX = "xlsx"
     """An Excel workbook with typed cells."""
+    PARQUET = "parquet"
+    """Apache Parquet with exact decimals and time zones, compressed by zstd."""
+    JSONL = "jsonl"
+    """JSON Lines: one object a row."""
+    HTML = "html"
+    """One page that needs nothing else."""
+    PDF = "pdf"
+    """A typeset document: parameters, summaries, charts, and the rows as an appendix."""
 
 
 MEDIA_TYPES: Mapping[Format, str] = {
     Format.CSV: "text/csv; charset=utf-8",
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.JSONL: "application/jsonl; charset=utf-8",
+    Format.HTML: "text/html; charset=utf-8",
+    Format.PDF: "application/pdf",
 }
 
 
@@ -83,7 +95,69 @@ class Limits:
     timeout_s: float = 600.0
     memory_mb: int = 512
     max_rows: int = 5_000_000
+    max_mb: int = 8_192
+    """Megabytes of text that the source may send."""
+    scratch_mb: int = 16_384
+    """Megabytes of files under construction."""
     max_attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CsvOptions:
+    """How the CSV of a report type is written."""
+
+    delimiter: str = ","
+    bom: bool = False
+    """A byte order mark, by which Excel knows UTF-8."""
+    encoding: str = "utf-8"
+    """`utf-8`, or `cp932` for programs that expect Windows' Japanese."""
+    unencodable: str = "strict"
+    """What becomes of a character that the encoding lacks: `strict` fails the job, `replace` writes a question mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryTable:
+    """A table of a document, computed from the report's rows."""
+
+    name: str
+    title: str
+    query: str
+    """DuckDB SQL over `report`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart of a document."""
+
+    name: str
+    title: str
+    query: str
+    """DuckDB SQL over `report`: the chart's data."""
+    spec: str
+    """File name of its Vega-Lite specification, in the report type's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class PdfOptions:
+    """What a PDF holds besides the title page."""
+
+    paper: str = "a4"
+    appendix: bool = True
+    """All rows at the end."""
+    tables: tuple[SummaryTable, ...] = ()
+    charts: tuple[Chart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Locale:
+    """The texts of a report type in another language. What is missing stays in the report type's own."""
+
+    title: str = ""
+    description: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Of tables, charts and units: the original → the translation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +177,14 @@ class ReportType:
     parameters: tuple[Parameter, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
     limits: Limits = Limits()
+    csv: CsvOptions = CsvOptions()
+    pdf: PdfOptions = PdfOptions()
+    language: str = "en"
+    """Of its texts, as BCP 47 names it."""
+    locales: Mapping[str, Locale] = field(default_factory=dict)
+    """The other languages it speaks, by name. The parameter `locale` chooses."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Translations for charts, once a language is chosen."""
     folder: Path | None = None
 
     def parameter(self, name: str) -> Parameter | None:

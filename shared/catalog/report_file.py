@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import check_value
+from shared.catalog.presentation import LOCALE_PARAMETER, csv_options, language, locales, pdf_options
 from shared.catalog.query import placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
 from shared.catalog.table import Table, TomlFile
@@ -20,9 +21,10 @@ _TYPE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
-_KEYS = ("title", "description", "version", "formats", "source", "parameters", "columns", "limits")
+_KEYS = ("title", "description", "version", "formats", "source", "parameters", "columns", "limits",
+         "csv", "pdf", "language", "locales")  # fmt: skip
 _COLUMN_KEYS = ("title", "unit", "format", "width")
-_LIMIT_KEYS = ("timeout_s", "memory_mb", "max_rows", "max_attempts")
+_LIMIT_KEYS = ("timeout_s", "memory_mb", "max_rows", "max_mb", "scratch_mb", "max_attempts")
 _PARAMETER_KEYS = ("type", "title", "description", "required", "default")
 _CONSTRAINTS: Mapping[ParameterKind, tuple[str, ...]] = {
     ParameterKind.STRING: ("min", "max", "pattern"),
@@ -101,7 +103,10 @@ def _report_type(folder: Path, table: Table, query: str) -> ReportType:
         table.wrong("title", 'is missing: write title = "…", what people call this report')
     source = table.text("source", "default")
     if not _SOURCE_NAME.fullmatch(source):
-        table.wrong("source", f'{source!r} cannot name a data source: write source = "default", or leave it out')
+        table.wrong(
+            "source",
+            f'{source!r} cannot name a data source: write source = "default", or leave it out',
+        )
     parameters = [_parameter(name, one) for name, one in table.table("parameters").tables()]
     return ReportType(
         name=folder.name,
@@ -114,6 +119,10 @@ def _report_type(folder: Path, table: Table, query: str) -> ReportType:
         parameters=tuple(parameters),
         columns={name: _column(name, one) for name, one in table.table("columns").tables()},
         limits=_limits(table.table("limits")),
+        csv=csv_options(table.table("csv")),
+        pdf=pdf_options(table.table("pdf"), folder),
+        language=language(table),
+        locales=locales(table.table("locales")),
         folder=folder,
     )
 
@@ -252,6 +261,8 @@ def _limits(table: Table) -> Limits:
         timeout_s=table.number("timeout_s", 1, 86_400) or usual.timeout_s,
         memory_mb=table.whole("memory_mb", 64, 65_536) or usual.memory_mb,
         max_rows=table.whole("max_rows", 1, 1_000_000_000) or usual.max_rows,
+        max_mb=table.whole("max_mb", 1, 1_000_000) or usual.max_mb,
+        scratch_mb=table.whole("scratch_mb", 1, 1_000_000) or usual.scratch_mb,
         max_attempts=table.whole("max_attempts", 1, 20) or usual.max_attempts,
     )
 
@@ -269,7 +280,7 @@ def _check_placeholders(file: TomlFile, report: ReportType) -> None:
             remedy = f"add [parameters.{name}] to report.toml, or write [a : b] if it is an array slice"
             file.problems.append(f"{where}: {token.text} is not declared: {remedy}{did_you_mean(name, declared)}")
     for name in declared:
-        if name not in {token.text[1:] for token in used}:
+        if name not in {LOCALE_PARAMETER, *(token.text[1:] for token in used)}:
             file.wrong(("parameters", name), f"is not used: write :{name} in query.sql, or remove it")
 
 

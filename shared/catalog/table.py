@@ -109,6 +109,10 @@ class Table:
             value = {}
         return Table(self._file, value, (*self._at, key))
 
+    def items(self) -> Iterator[tuple[str, object]]:
+        """Every setting with its value as TOML has it."""
+        yield from self._values.items()
+
     def tables(self) -> Iterator[tuple[str, "Table"]]:
         """Every sub-table with its name."""
         for key in self._values:

@@ -16,6 +16,10 @@ Outcomes = Mapping[UUID, JobStatus]
 """Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it."""
 
 
+MANIFEST_FORMAT = "manifest"
+"""Of the one artifact that nobody asks for: it tells of the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A stored, verified file that `succeed` makes visible."""

@@ -17,6 +17,7 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from shared.catalog.model import Limits
 from shared.reports import errors, sandbox
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 
@@ -57,7 +58,8 @@ def render(
         finally:
             theirs.close()
         try:
-            return _attend(process, ours, end_at, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel)
+            limits = request.report.limits
+            return _attend(process, ours, end_at, limits, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel)
         finally:
             _end(process)
 
@@ -87,6 +89,7 @@ def _attend(
     process: Any,
     pipe: "Connection[Any, Any]",
     end_at: float,
+    limits: Limits,
     *,
     deadline_s: float,
     on_progress: Callable[[Progress], None],
@@ -98,6 +101,8 @@ def _attend(
         left_s = end_at - time.monotonic()
         if left_s <= 0:
             raise errors.attempt_timeout(deadline_s)
+        if sandbox.memory_mb_of(process.pid) > limits.memory_mb:
+            raise errors.memory_limit_exceeded(limits)
         if not wait([pipe, process.sentinel], timeout=min(left_s, _LOOK_EVERY_S)):
             continue
         match _receive(pipe):
@@ -111,7 +116,10 @@ def _attend(
                 log.error("render.broken", extra={"traceback": broken.traceback})
                 raise broken.error
             case _:
-                raise errors.renderer_crashed(_exit_code(process))
+                code = _exit_code(process)
+                raise (
+                    errors.cpu_limit_exceeded(deadline_s) if code == -signal.SIGXCPU else errors.renderer_crashed(code)
+                )
 
 
 def _receive(pipe: "Connection[Any, Any]") -> object:

@@ -1,41 +1,95 @@
-"""CSV at the speed of COPY: the server writes the lines, this module passes them on."""
+"""CSV: at the speed of COPY when it is all that was asked for, else from the extract, with the same bytes."""
 
+import codecs
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from psycopg import sql
 
-from shared.catalog.model import Limits, ReportType
-from shared.reports.errors import row_limit_exceeded
-from shared.reports.source import Extract, SourceColumn
+from shared.catalog.model import CsvOptions, ReportType
+from shared.reports import duck
+from shared.reports.columns import SourceColumn
+from shared.reports.errors import character_not_encodable
+from shared.reports.extract import ExtractColumn
+from shared.reports.postgres import PostgresResult
+from shared.reports.rendering import Rendering
 
 # A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-23).
 _FORMULA_STARTS = "=+-@\t\r\n"
-_PROGRESS_ROWS = 10_000
+_FORMULA = r"^[=+\-@\t\r\n]"
 
 
-def write_csv(extract: Extract, report: ReportType, limits: Limits, path: Path, progress: Callable[[int], None]) -> int:
-    """Write RFC 4180 CSV in UTF-8: one header line of column names, NULL as nothing and '' as "".
+def copy_csv(result: PostgresResult, report: ReportType, path: Path, progress: Callable[[int], None]) -> int:
+    """Write RFC 4180 CSV straight from the server, which makes the lines: NULL as nothing and '' as "".
 
     Lines end in LF, as PostgreSQL writes them: everything that reads CSV takes it, spreadsheets included, while CRLF
-    would cost a pass over every byte and leave a stray CR with line-based tools. No byte order mark: programs are
-    the reader here, and XLSX is the file for Excel.
+    would cost a pass over every byte and leave a stray CR with line-based tools. No byte order mark unless
+    report.toml asks for it: programs are the reader here, and XLSX is the file for Excel.
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers and dates never do.
-    Returns the data rows: PostgreSQL sends "always one per row" CopyData message (PostgreSQL 18, "Message Flow", COPY
-    Operations, read 2026-11-23), so counting messages counts rows, whatever line breaks the cells contain.
+    Returns the data rows.
     """
-    del report  # titles and formats are for people; a CSV is for programs
-    rows = -1  # the header
+    options = report.csv
+    cells = [_guarded(n, column) for n, column in enumerate(result.columns, 1)]
     with path.open("wb", buffering=1 << 20) as file:
-        for line in extract.csv([_guarded(n, column) for n, column in enumerate(extract.columns, 1)]):
-            file.write(line)
-            rows += 1
-            if rows > limits.max_rows:
-                raise row_limit_exceeded(limits)
-            if rows % _PROGRESS_ROWS == 0:
-                progress(rows)
+        encode = _Encoder(options, file)
+        encode.begin()
+        rows = result.write_csv(encode, cells, progress, delimiter=options.delimiter, header=True)
+        encode.end()
     return rows
+
+
+def write_csv(rendering: Rendering) -> int:
+    """The same file from the extract."""
+    options = rendering.report.csv
+    columns = rendering.extract.columns
+    header = options.delimiter.join(_quoted_name(c.source.name, options, alone=len(columns) == 1) for c in columns)
+    line = f" || {duck.literal(options.delimiter)} || ".join(
+        _cell(c, options, alone=len(columns) == 1) for c in columns
+    )
+    with rendering.path.open("wb", buffering=1 << 20) as file:
+        encode = _Encoder(options, file)
+        encode.begin()
+        encode(header.encode() + b"\n")
+        for piece in rendering.lines(line):
+            encode(piece)
+        encode.end()
+    return rendering.extract.rows
+
+
+class _Sink(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+
+class _Encoder:
+    """Passes UTF-8 on in the encoding that report.toml asks for."""
+
+    def __init__(self, options: CsvOptions, file: _Sink) -> None:
+        self._options = options
+        self._file = file
+        self._decode = None if options.encoding == "utf-8" else codecs.getincrementaldecoder("utf-8")()
+        self._lines = 0
+
+    def begin(self) -> None:
+        if self._options.bom:
+            self._file.write(codecs.BOM_UTF8)
+
+    def __call__(self, piece: bytes) -> None:
+        if self._decode is None:
+            self._file.write(piece)
+            return
+        text = self._decode.decode(piece)
+        try:
+            self._file.write(text.encode(self._options.encoding, self._options.unencodable))
+        except UnicodeEncodeError as error:
+            line = self._lines + text.count("\n", 0, error.start) + 1
+            raise character_not_encodable(text[error.start], self._options.encoding, line) from None
+        self._lines += text.count("\n")
+
+    def end(self) -> None:
+        if self._decode is not None:
+            self._decode.decode(b"", final=True)
 
 
 def _guarded(number: int, column: SourceColumn) -> sql.Composable:
@@ -47,3 +101,24 @@ def _guarded(number: int, column: SourceColumn) -> sql.Composable:
     return sql.SQL("CASE WHEN left({}, 1) = ANY ({}) THEN '''' || {} WHEN {} IS NOT NULL THEN {} END AS {}").format(
         text, sql.Literal(list(_FORMULA_STARTS)), text, cell, text, name
     )
+
+
+def _cell(column: ExtractColumn, options: CsvOptions, *, alone: bool) -> str:
+    """SQL for one cell, quoted where COPY quotes (PostgreSQL 18, copyto.c, CopyAttributeOutCSV, read 2026-11-24)."""
+    text = column.as_source_text
+    if not column.source.may_hold_a_formula:
+        return f"coalesce({text}, '')"
+    text = f"CASE WHEN regexp_matches({text}, '{_FORMULA}') THEN '''' || {text} ELSE {text} END"
+    risky = duck.literal('["\r\n' + ("\\t" if options.delimiter == "\t" else options.delimiter) + "]")
+    end_mark = f" OR ({text}) = '\\.'" if alone else ""
+    quoted = f"""'"' || replace(({text}), '"', '""') || '"'"""
+    return (
+        f"CASE WHEN ({text}) IS NULL THEN '' WHEN ({text}) = '' OR regexp_matches(({text}), {risky}){end_mark} "
+        f"THEN {quoted} ELSE ({text}) END"
+    )
+
+
+def _quoted_name(name: str, options: CsvOptions, *, alone: bool) -> str:
+    if name == "" or any(c in name for c in f'"\r\n{options.delimiter}') or (alone and name == "\\."):
+        return '"' + name.replace('"', '""') + '"'
+    return name

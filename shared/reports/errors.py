@@ -2,8 +2,8 @@
 
 import errno
 
+import duckdb
 import psycopg
-from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from shared.catalog.model import Limits
 from shared.catalog.parameters import InvalidParameters
@@ -61,14 +61,117 @@ def renderer_unavailable() -> ReportError:
     )
 
 
-def cell_too_long(column: str, row: int, characters: int) -> ReportError:
+def cell_too_long(column: str, cells: int, row: int, characters: int) -> ReportError:
     """An Excel cell holds 32,767 characters (Excel specifications and limits, read 2026-11-23)."""
     return ReportError(
         "cell_too_long",
-        f"Column {column!r} in row {row:,} has {characters:,} characters; an Excel cell holds 32,767.",
+        f"Column {column!r} has {cells:,} {'cell' if cells == 1 else 'cells'} too long for Excel, which holds 32,767 "
+        f"characters; the first is in row {row:,}, the longest has {characters:,}.",
         retryable=False,
         hint="Ask for csv, or shorten the column in query.sql.",
     )
+
+
+def byte_limit_exceeded(limits: Limits) -> ReportError:
+    """More text than the report type allows."""
+    return ReportError(
+        "byte_limit_exceeded",
+        f"The report's rows are more than {limits.max_mb:,} MB of text.",
+        retryable=False,
+        hint="Narrow the parameters, or raise limits.max_mb in report.toml.",
+    )
+
+
+def row_too_long() -> ReportError:
+    """One row is longer than the extract takes."""
+    return ReportError(
+        "row_too_long",
+        "A row of the report is longer than 8 MB, which only CSV can hold.",
+        retryable=False,
+        hint="Ask for csv alone, or shorten the columns in query.sql.",
+    )
+
+
+def scratch_limit_exceeded(limits: Limits) -> ReportError:
+    """The files under construction outgrew what the report type allows."""
+    return ReportError(
+        "scratch_limit_exceeded",
+        f"The files of the report are larger than {limits.scratch_mb:,} MB.",
+        retryable=False,
+        hint="Narrow the parameters, or raise limits.scratch_mb in report.toml.",
+    )
+
+
+def cpu_limit_exceeded(deadline_s: float) -> ReportError:
+    """The child used more processor time than its deadline can explain."""
+    return ReportError(
+        "cpu_limit_exceeded",
+        f"Making the report took more processor time than {deadline_s:g} seconds of all cores allow.",
+        retryable=False,
+        hint="Narrow the parameters, or raise limits.timeout_s in report.toml.",
+    )
+
+
+def character_not_encodable(character: str, encoding: str, line: int) -> ReportError:
+    """The CSV's encoding lacks a character."""
+    return ReportError(
+        "character_not_encodable",
+        f"Line {line:,} of the CSV has the character {character!r} (U+{ord(character):04X}), which {encoding} lacks.",
+        retryable=False,
+        hint='Set encoding = "utf-8" or unencodable = "replace" below [csv] in report.toml.',
+    )
+
+
+def summary_failed(name: str, what: str) -> ReportError:
+    """A summary query of the document is wrong."""
+    return ReportError(
+        "summary_failed",
+        f"The query of {name!r} failed: {what}.",
+        retryable=False,
+        hint="It is DuckDB SQL over `report`, below [pdf] in report.toml; `todoke check` tries it.",
+    )
+
+
+def summary_too_large(name: str, most: int) -> ReportError:
+    """A summary has more rows than a document can show."""
+    return ReportError(
+        "summary_too_large",
+        f"The query of {name!r} gives more than {most:,} rows.",
+        retryable=False,
+        hint="Aggregate more in its query, below [pdf] in report.toml.",
+    )
+
+
+def chart_failed(name: str, what: str) -> ReportError:
+    """A Vega-Lite specification is wrong."""
+    return ReportError(
+        "chart_failed", f"The chart {name} could not be drawn: {what}.", retryable=False,
+        hint="Check the Vega-Lite specification; `todoke check` tries it.",
+    )  # fmt: skip
+
+
+def template_failed(name: str, what: str) -> ReportError:
+    """A Typst template is wrong."""
+    return ReportError(
+        "template_failed", f"The template {name} could not be typeset: {what}.", retryable=False,
+        hint="Check the template; `todoke check` tries it. It reads its own folder only, and fetches no packages.",
+    )  # fmt: skip
+
+
+def files_query_failed(what: str) -> ReportError:
+    """DuckDB refuses the query of a report on files."""
+    return ReportError(
+        "source_query_failed", f"The report's query failed: {what}.", retryable=False,
+        hint="query.sql is DuckDB's SQL here; paths are relative to the source.",
+    )  # fmt: skip
+
+
+def source_missing(name: str, known: str) -> ReportError:
+    """No source has the name that report.toml gives."""
+    return ReportError(
+        "source_missing", f"This worker has no data source {name!r}; it has {known}.", retryable=True,
+        hint="Install the plugin that brings it, or correct source in report.toml.",
+    )  # fmt: skip
 
 
 def no_columns() -> ReportError:
@@ -92,7 +195,7 @@ def output_damaged(format_: str, what: str) -> ReportError:
 
 
 def output_too_large() -> ReportError:
-    """A workbook part beyond 4 GiB would need ZIP64, which some readers refuse."""
+    """A workbook beyond 4 GiB would need ZIP64, which some readers refuse; beyond 16,384 columns there is no Excel."""
     return ReportError(
         "output_too_large",
         "The workbook would be larger than an XLSX file can be.",
@@ -103,8 +206,6 @@ def output_too_large() -> ReportError:
 
 def explain(error: BaseException, limits: Limits) -> ReportError:
     """The ReportError that describes `error`. Connection strings never appear in it."""
-    if isinstance(error, FileCreateError) and error.args and isinstance(error.args[0], OSError):
-        error = error.args[0]  # XlsxWriter's wrapping
     if isinstance(error, ReportError):
         return error
     if _is_out_of_memory(error):
@@ -122,8 +223,28 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
         return ReportError(
             "scratch_full", "The worker's disk is full.", retryable=True, hint="Free space in WORKER_SCRATCH."
         )
-    if isinstance(error, FileSizeError):
-        return output_too_large()
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return scratch_limit_exceeded(limits)
+    if isinstance(error, duckdb.Error):
+        return _explain_duckdb(error, limits)
+    return ReportError(
+        "renderer_failed",
+        f"The report could not be made: {type(error).__name__}.",
+        retryable=True,
+        hint="The worker's log has the details.",
+    )
+
+
+def _explain_duckdb(error: duckdb.Error, limits: Limits) -> ReportError:
+    text = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException) or "bad allocation" in text or "Cannot allocate memory" in text:
+        return memory_limit_exceeded(limits)
+    if "Maximum line size" in text:
+        return row_too_long()
+    if "No space left on device" in text or "Disk quota exceeded" in text:
+        return explain(OSError(errno.ENOSPC, ""), limits)
+    if "File too large" in text:
+        return scratch_limit_exceeded(limits)
     return ReportError(
         "renderer_failed",
         f"The report could not be made: {type(error).__name__}.",

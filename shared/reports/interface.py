@@ -39,6 +39,12 @@ class RenderRequest:
     """libpq connection string of the report's source. Secret."""
     scratch: Path
     """An empty folder of this attempt; the caller removes it."""
+    keep: Path | None = None
+    """A folder of this job, which its attempts on this worker share: the extract stays there. None keeps nothing."""
+    fonts: Path | None = None
+    """A folder of fonts beside the system's."""
+    job_id: str = ""
+    """For the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +69,8 @@ class Progress:
     rows: int
     """Rows done in this phase."""
     percent: float | None = None
+    """Of the whole attempt; None where nothing can be said."""
+    total_rows: int | None = None
+    """Rows of this phase: an estimate while the source is read, exact afterwards."""
+    eta_s: float | None = None
+    """Seconds to the end at the pace so far."""

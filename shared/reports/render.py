@@ -1,51 +1,111 @@
 """Make every requested file of one report. Runs inside the child process."""
 
-import time
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from shared.catalog.model import MEDIA_TYPES, Format, Limits, ReportType
-from shared.reports.csv_file import write_csv
+from shared.catalog.model import MEDIA_TYPES, Format
+from shared.catalog.presentation import localized
+from shared.reports import duck, extract, sources
+from shared.reports.csv_file import copy_csv, write_csv
 from shared.reports.errors import output_damaged
+from shared.reports.extract import Extract
+from shared.reports.html_file import write_html
 from shared.reports.interface import Progress, RenderedFile, RenderRequest
-from shared.reports.source import Extract, open_extract
+from shared.reports.jsonl_file import write_jsonl
+from shared.reports.manifest import write_manifest
+from shared.reports.parquet_file import write_parquet
+from shared.reports.pdf_file import write_pdf
+from shared.reports.postgres import PostgresResult
+from shared.reports.progress import Steps
+from shared.reports.rendering import Renderer, Rendering
 from shared.reports.verify import measure
 from shared.reports.xlsx_file import write_xlsx
 
-Renderer = Callable[[Extract, ReportType, Limits, Path, Callable[[int], None]], int]
-"""Writes one format to a path, reports rows done as it goes, and returns the data rows it wrote."""
+RENDERERS: Mapping[Format, Renderer] = {
+    Format.CSV: write_csv,
+    Format.XLSX: write_xlsx,
+    Format.PARQUET: write_parquet,
+    Format.JSONL: write_jsonl,
+    Format.HTML: write_html,
+    Format.PDF: write_pdf,
+}
+"""Each makes its file from the extract."""
 
-RENDERERS: Mapping[Format, Renderer] = {Format.CSV: write_csv, Format.XLSX: write_xlsx}
-"""PDF and Parquet take their place here."""
 
-_PROGRESS_EVERY_S = 0.5
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What the files stand on."""
+
+    files: Sequence[RenderedFile]
+    rows: int
+    snapshot: Mapping[str, object]
 
 
 def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]) -> tuple[RenderedFile, ...]:
-    """All formats from one snapshot, so that they show the same rows. Raises psycopg.Error, OSError, ReportError."""
-    report = request.report
-    on_progress(Progress("querying", 0))
-    with open_extract(request.source_dsn, report, request.parameters, report.limits) as extract:
-        return tuple(_render(format_, extract, request, on_progress) for format_ in request.formats)
+    """All formats from one moment of the source, so that they show the same rows, and a manifest beside them.
+
+    Raises psycopg.Error, duckdb.Error, OSError, ReportError.
+    """
+    made = _make(request, on_progress)
+    write_manifest(request, made.files, made.rows, made.snapshot)
+    return tuple(made.files)
 
 
-def _render(
-    format_: Format, extract: Extract, request: RenderRequest, on_progress: Callable[[Progress], None]
-) -> RenderedFile:
-    path = request.scratch / f"{request.report.name}.{format_}"
-    shown_at = 0.0
+def _make(request: RenderRequest, on_progress: Callable[[Progress], None]) -> _Made:
+    formats = request.formats
+    kept = request.keep and extract.load(request.keep, request.scratch, request.report, request.parameters, formats)
+    if kept:
+        return _from_extract(request, kept, Steps(len(formats), on_progress))
+    # CSV alone needs no extract, if the source can write it.
+    alone = formats == (Format.CSV,)
+    steps = Steps(1 if alone else 1 + len(formats), on_progress)
+    steps.begin("querying", None)
+    with sources.open_source(request.source_dsn, request.report, request.parameters, request.scratch) as source:
+        if alone and isinstance(source, PostgresResult):
+            return _copied(request, source, steps)
+        steps.expect("reading", source.estimated_rows())
+        whole = extract.make(source, request.scratch, request.report, formats, steps.at)
+    if request.keep:
+        extract.keep(whole, request.keep, request.report, request.parameters, formats)
+    return _from_extract(request, whole, steps)
 
-    def show(rows: int) -> None:
-        nonlocal shown_at
-        if time.monotonic() - shown_at >= _PROGRESS_EVERY_S:
-            shown_at = time.monotonic()
-            on_progress(Progress(f"writing {format_}", rows))
 
-    written = RENDERERS[format_](extract, request.report, request.report.limits, path, show)
-    on_progress(Progress(f"verifying {format_}", written))
+def _copied(request: RenderRequest, source: PostgresResult, steps: Steps) -> _Made:
+    report, path = request.report, _path(request, Format.CSV)
+    snapshot = source.snapshot()
+    steps.expect("writing csv", source.estimated_rows())
+    rows = copy_csv(source, report, path, steps.at)
+    steps.rename("verifying csv", rows)
+    return _Made([_verified(Format.CSV, path, rows)], rows, snapshot)
+
+
+def _from_extract(request: RenderRequest, whole: Extract, steps: Steps) -> _Made:
+    return _Made([_render(format_, whole, request, steps) for format_ in request.formats], whole.rows, whole.snapshot)
+
+
+def _render(format_: Format, whole: Extract, request: RenderRequest, steps: Steps) -> RenderedFile:
+    report = localized(request.report, request.parameters)
+    scratch = request.scratch / f"{format_}.parts"
+    scratch.mkdir()
+    path = _path(request, format_)
+    steps.begin(f"writing {format_}", whole.rows)
+    with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection:
+        rendering = Rendering(whole, report, request.parameters, connection, path, scratch, steps.at, request.fonts)
+        written = RENDERERS[format_](rendering)
+    steps.rename(f"verifying {format_}", written)
+    return _verified(format_, path, written)
+
+
+def _path(request: RenderRequest, format_: Format) -> Path:
+    return request.scratch / f"{request.report.name}.{format_}"
+
+
+def _verified(format_: Format, path: Path, written: int) -> RenderedFile:
     found = measure(path, format_)
-    if found.rows != written:
-        raise output_damaged(format_, f"{written:,} rows were written and {found.rows:,} read back")
+    if found.rows not in {written, None}:
+        raise output_damaged(format_, f"{written:,} rows were written and {found.rows} read back")
     return RenderedFile(
         name=path.name,
         format=format_,
@@ -53,5 +113,5 @@ def _render(
         media_type=MEDIA_TYPES[format_],
         size_bytes=found.size_bytes,
         sha256=found.sha256,
-        rows=found.rows,
+        rows=written,
     )

@@ -1,127 +1,115 @@
-"""An Excel workbook with typed cells, written row by row in constant memory."""
+"""An Excel workbook with typed cells, for any number of rows in constant memory."""
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import xlsxwriter
+from shared.reports.errors import cell_too_long, output_too_large
+from shared.reports.extract import ExtractColumn
+from shared.reports.rendering import Rendering
+from shared.xlsx.cells import Cell, CellKind, row_expression, text_length
+from shared.xlsx.limits import CELL_CHARACTERS, SHEET_COLUMNS, SHEET_ROWS, sheet_name
+from shared.xlsx.workbook import SheetColumn, Workbook
+from shared.xlsx.zip_file import PartTooLarge
 
-from shared.catalog.model import Column, Limits, ReportType
-from shared.reports.errors import cell_too_long, row_limit_exceeded
-from shared.reports.excel_value import CELL_CHARACTERS, SHEET_ROWS, characters, excel_value
-from shared.reports.source import Extract, SourceColumn
-
-_DATE_FORMAT = "yyyy-mm-dd"
-_DATETIME_FORMAT = "yyyy-mm-dd hh:mm:ss"
-_DEFAULT_FORMATS = {"date": _DATE_FORMAT, "timestamp": _DATETIME_FORMAT, "timestamptz": _DATETIME_FORMAT}
+_DEFAULT_FORMATS = {
+    "date": "yyyy-mm-dd",
+    "timestamp": "yyyy-mm-dd hh:mm:ss",
+    "timestamptz": "yyyy-mm-dd hh:mm:ss",
+}
 _WIDTH_SAMPLE = 200
-_PROGRESS_ROWS = 1_000
-_CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's properties have no zone
-"""The same rows give the same bytes, so no file tells the time of its making."""
+_WIDEST_TEXT = 60
+_WIDEST_HEADER = 24
 
 
-def write_xlsx(
-    extract: Extract, report: ReportType, limits: Limits, path: Path, progress: Callable[[int], None]
-) -> int:
+def write_xlsx(rendering: Rendering) -> int:
     """Write a workbook: bold frozen header with titles and units, filter, widths; a new sheet every 1,048,575 rows.
 
-    Numbers that Excel cannot hold exactly (over 15 digits) are written as text, never rounded. Text is text,
-    also when it looks like a formula or a link. Returns the data rows.
+    Numbers that Excel cannot hold exactly (over 15 digits) are text, never rounded. Text is text, also when it looks
+    like a formula or a link. Returns the data rows.
     """
-    options = {"constant_memory": True, "tmpdir": str(path.parent), "default_date_format": _DATE_FORMAT}
-    workbook = xlsxwriter.Workbook(str(path), options)
-    workbook.set_properties({"title": report.title, "created": _CREATED})
-    writer = _Writer(workbook, report, extract.columns)
-    rows = 0
-    for row in extract.rows():
-        rows += 1
-        if rows > limits.max_rows:
-            raise row_limit_exceeded(limits)
-        writer.write(row, rows)
-        if rows % _PROGRESS_ROWS == 0:
-            progress(rows)
-    writer.finish_sheet()
-    workbook.close()  # only now: closing after an error would build the whole file, and hide the error behind its own
-    return rows
+    columns = rendering.extract.columns
+    if len(columns) > SHEET_COLUMNS:
+        raise output_too_large()
+    _check_lengths(rendering)
+    formats = [_number_format(rendering, c) for c in columns]
+    looks = [SheetColumn(rendering.title(c), w) for c, w in zip(columns, _widths(rendering), strict=True)]
+    try:
+        with Workbook(rendering.path, title=rendering.report.title, formats=filter(None, formats)) as book:
+            cells = [_cell(c, book.style_of(f)) for c, f in zip(columns, formats, strict=True)]
+            for number, start in enumerate(range(0, max(rendering.extract.rows, 1), SHEET_ROWS - 1), 1):
+                with book.sheet(sheet_name(rendering.report.title, number), looks) as sheet:
+                    end = min(start + SHEET_ROWS - 1, rendering.extract.rows)
+                    row = row_expression(cells, f"(file_row_number - {start - 2})")
+                    rows = f"{rendering.extract.numbered} WHERE file_row_number >= {start} AND file_row_number < {end}"
+                    sheet.add(rendering.lines(row, source=rows), end - start)
+    except PartTooLarge:
+        raise output_too_large() from None
+    return rendering.extract.rows
 
 
-class _Writer:
-    """Knows where the next row goes and how each column is shown."""
-
-    def __init__(self, workbook: Any, report: ReportType, columns: Sequence[SourceColumn]) -> None:
-        self._workbook = workbook
-        self._columns = columns
-        self._shown = [report.columns.get(c.name) or Column(c.name, c.name) for c in columns]
-        self._title = report.title
-        self._header = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-        self._blank = workbook.add_format()
-        self._formats = [self._format(c, shown) for c, shown in zip(columns, self._shown, strict=True)]
-        self._sheets = 0
-        self._widths = [0.0] * len(columns)
-        self._next = 0
-        self._sheet: Any = None
-        self._new_sheet()
-
-    def _format(self, column: SourceColumn, shown: Column) -> Any:
-        number_format = shown.number_format or _DEFAULT_FORMATS.get(column.type_name, "")
-        return self._workbook.add_format({"num_format": number_format}) if number_format else None
-
-    def _new_sheet(self) -> None:
-        self._sheets += 1
-        self._sheet = self._workbook.add_worksheet(_sheet_name(self._title, self._sheets))
-        self._sheet.freeze_panes(1, 0)
-        for at, shown in enumerate(self._shown):
-            text = f"{shown.title} ({shown.unit})" if shown.unit else shown.title
-            self._sheet.write_string(0, at, text, self._header)
-            self._widths[at] = max(self._widths[at], min(len(text), 24) + 3)
-        self._next = 1
-
-    def write(self, row: Sequence[Any], number: int) -> None:
-        """One row of the result."""
-        if self._next == SHEET_ROWS:
-            self.finish_sheet()
-            self._new_sheet()
-        blank = True
-        for at, value in enumerate(row):
-            if value is not None:
-                self._cell(at, value, number)
-                blank = False
-        if blank:
-            # A row without a cell would not be in the file at all.
-            self._sheet.write_blank(self._next, 0, None, self._blank)
-        self._next += 1
-
-    def _cell(self, at: int, value: Any, number: int) -> None:
-        sheet, row, shape = self._sheet, self._next, self._formats[at]
-        value = excel_value(value)
-        if isinstance(value, bool):
-            sheet.write_boolean(row, at, value, shape)
-        elif isinstance(value, int | float):
-            sheet.write_number(row, at, value, shape)
-        elif isinstance(value, date):
-            sheet.write_datetime(row, at, value, shape)
-        else:
-            if (length := characters(value)) > CELL_CHARACTERS:
-                raise cell_too_long(self._columns[at].name, number, length)
-            sheet.write_string(row, at, value)
-            if number <= _WIDTH_SAMPLE:
-                self._widths[at] = max(self._widths[at], min(len(value), 60) + 2)
-
-    def finish_sheet(self) -> None:
-        """Set the widths and the filter, now that the rows are known."""
-        for at, (column, shown) in enumerate(zip(self._columns, self._shown, strict=True)):
-            least = 12 if column.is_number else 20 if column.type_name.startswith("timestamp") else 11
-            self._sheet.set_column(at, at, shown.width or max(self._widths[at], least))
-        self._sheet.autofilter(0, 0, self._next - 1, max(0, len(self._columns) - 1))
+def _number_format(rendering: Rendering, column: ExtractColumn) -> str:
+    return rendering.shown(column).number_format or _DEFAULT_FORMATS.get(column.source.type_name, "")
 
 
-def _sheet_name(title: str, number: int) -> str:
-    """A name Excel accepts: 31 characters, none of []:*?/\\, no apostrophe at the ends, not History."""
-    clean = "".join(" " if c in "[]:*?/\\" or not c.isprintable() else c for c in title).strip(" '")
-    if clean.lower() in {"", "history"}:
-        clean = "Report"
-    suffix = "" if number == 1 else f" {number}"
-    while characters(clean) > 31 - len(suffix):
-        clean = clean[:-1]
-    return clean.strip(" '") + suffix
+def _cell(column: ExtractColumn, style: int) -> Cell:
+    value, text, source = column.quoted, column.as_source_text, column.source
+    if source.is_integer:
+        return Cell(value, CellKind.INTEGER, text, style)
+    if source.type_name == "numeric":
+        return Cell(value, CellKind.DECIMAL, text, style)
+    if source.is_float:
+        return Cell(value, CellKind.FLOAT, column.as_float_text, style)
+    match column.stored_as, source.type_name:
+        case "BOOLEAN", _:
+            return Cell(value, CellKind.BOOLEAN, text, style)
+        case "DATE", _:
+            return Cell(value, CellKind.DATE, text, style)
+        case "TIMESTAMP" | "TIMESTAMP WITH TIME ZONE", _:
+            return Cell(value, CellKind.DATETIME, text, style)
+        case _, "date" | "timestamp" | "timestamptz":
+            return _lenient(column, style)
+        case _:
+            return Cell(value, CellKind.TEXT, text, style)
+
+
+def _lenient(column: ExtractColumn, style: int) -> Cell:
+    """A moment that the extract holds as text, because a row has one that only PostgreSQL knows."""
+    type_ = {"date": "DATE", "timestamp": "TIMESTAMP"}.get(column.source.type_name, "TIMESTAMP WITH TIME ZONE")
+    kind = CellKind.DATE if type_ == "DATE" else CellKind.DATETIME
+    usual = f"CASE WHEN {column.quoted} NOT LIKE '% BC' THEN TRY_CAST({column.quoted} AS {type_}) END"
+    return Cell(f"({usual})", kind, column.quoted, style)
+
+
+def _check_lengths(rendering: Rendering) -> None:
+    """An Excel cell holds 32,767 characters; what is longer is refused and counted, never cut."""
+    texts = [c for c in rendering.extract.columns if c.stored_as == "VARCHAR"]
+    if not texts:
+        return
+    longest = ", ".join(f"max(strlen({c.quoted}))" for c in texts)
+    found: Any = rendering.connection.execute(f"SELECT {longest} FROM {rendering.extract.table}").fetchone()
+    for column, most_bytes in zip(texts, found, strict=True):
+        if (most_bytes or 0) <= CELL_CHARACTERS:
+            continue
+        length = text_length(column.quoted)
+        count, row, most = rendering.connection.execute(
+            f"SELECT count(*), min(file_row_number) + 1, max({length}) FROM {rendering.extract.numbered} "
+            f"WHERE {length} > {CELL_CHARACTERS}"
+        ).fetchone() or (0, 0, 0)
+        if count:
+            raise cell_too_long(column.source.name, count, row, most)
+
+
+def _widths(rendering: Rendering) -> Sequence[float]:
+    """As wide as the title and the first rows need."""
+    columns = rendering.extract.columns
+    longest = ", ".join(f"max(length({c.quoted}::VARCHAR))" for c in columns)
+    sample = f"(FROM {rendering.extract.table} LIMIT {_WIDTH_SAMPLE})"
+    found: Any = rendering.connection.execute(f"SELECT {longest} FROM {sample}").fetchone()
+    widths = []
+    for column, most in zip(columns, found, strict=True):
+        source = column.source
+        least = 12 if source.is_number else 20 if source.type_name.startswith("timestamp") else 11
+        text = min(most or 0, _WIDEST_TEXT) + 2 if column.stored_as == "VARCHAR" and not source.is_number else 0
+        title = min(len(rendering.title(column)), _WIDEST_HEADER) + 3
+        widths.append(rendering.shown(column).width or max(least, text, title))
+    return widths

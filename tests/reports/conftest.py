@@ -1,6 +1,7 @@
 """Report types made for a test, rendered in a real child process from a real database."""
 
 import dataclasses
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,11 @@ from shared.reports.interface import Progress, RenderedFile, RenderRequest
 from tests.support import postgres
 
 Render = Callable[..., tuple[RenderedFile, ...]]
+
+
+def _fresh(scratch: Path) -> Path:
+    """A folder of its own for each attempt, as the worker makes one."""
+    return Path(tempfile.mkdtemp(dir=scratch))
 
 
 def a_report(
@@ -39,7 +45,7 @@ def make(database_url: str, scratch: Path) -> Render:
     ) -> tuple[RenderedFile, ...]:  # fmt: skip
         request = RenderRequest(
             report=report, parameters=validate_parameters(report, given or {}),
-            formats=tuple(Format(f) for f in formats.split()), source_dsn=dsn or database_url, scratch=scratch,
+            formats=tuple(Format(f) for f in formats.split()), source_dsn=dsn or database_url, scratch=_fresh(scratch),
         )  # fmt: skip
         progress = [] if seen is None else seen
         return render(request, deadline_s=deadline_s, on_progress=progress.append, cancel=cancel or threading.Event())
@@ -85,7 +91,7 @@ def a_request(source_dsn: str, scratch: Path) -> MakeRequest:
             name="orders", title="Orders", description="", version="1", source="default", query=query,
             formats=wanted, columns=columns or {}, limits=limits,
         )  # fmt: skip
-        return RenderRequest(report, {}, wanted, dsn, scratch)
+        return RenderRequest(report, {}, wanted, dsn, _fresh(scratch))
 
     return make
 

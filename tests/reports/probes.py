@@ -9,7 +9,7 @@ from typing import Any
 
 def look_around(pipe: Any) -> None:
     """Send what a report would find in its process."""
-    warm = {"xlsxwriter", "psycopg", "shared.reports.render"} <= set(sys.modules)
+    warm = {"duckdb", "typst", "reportlab", "psycopg", "shared.reports.render"} <= set(sys.modules)
     from shared.reports import sandbox
 
     os.environ["DATABASE_URL"] = os.environ["AWS_SECRET_ACCESS_KEY"] = "secret"

@@ -4,7 +4,6 @@ import csv
 import datetime as dt
 import hashlib
 import io
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import openpyxl
 import pytest
 
 from shared.catalog.model import Column, Parameter, ParameterKind
-from shared.reports.excel_value import excel_value
 from shared.reports.interface import ReportError
 from tests.reports.conftest import Render, a_report
 
@@ -159,18 +157,3 @@ def test_every_kind_of_parameter_is_bound_with_its_type(make: Render) -> None:
         "timestamp with time zone 2026-01-02 01:04:05+00",
     )  # fmt: skip
     assert read_csv(nothing.path)[1] == [""] * 5
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (10**15, str(10**15)),
-        (10**15 - 1, 10**15 - 1),
-        (Decimal("0.1"), 0.1),
-        (Decimal("1234567890.1234567"), "1234567890.1234567"),
-        (Decimal("NaN"), "NaN"),
-        (float("inf"), "Infinity"),
-    ],
-)
-def test_excel_never_rounds_in_silence(value: object, shown: object) -> None:
-    assert excel_value(value) == shown

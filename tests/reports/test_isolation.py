@@ -174,8 +174,11 @@ def test_progress_tells_phases_and_rows(a_request: MakeRequest, run: Run) -> Non
     run(a_request("SELECT n FROM generate_series(1, 50000) AS n", Format.CSV, Format.XLSX), on_progress=seen.append)
 
     phases = list(dict.fromkeys(p.phase for p in seen))
-    assert phases == ["querying", "writing csv", "verifying csv", "writing xlsx", "verifying xlsx"]
+    assert phases == ["querying", "reading", "writing csv", "verifying csv", "writing xlsx", "verifying xlsx"]
     assert [p.rows for p in seen if p.phase.startswith("verifying")] == [50_000, 50_000]
+    percents = [p.percent for p in seen if p.percent is not None]
+    assert percents == sorted(percents)
+    assert percents[-1] > 95
 
 
 def test_a_callback_that_fails_leaves_no_child(a_request: MakeRequest, run: Run) -> None:

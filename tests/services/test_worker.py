@@ -48,7 +48,7 @@ class Bench:
                   "WORKER_GRACE_S": 0.3, "WORKER_RETRY_BASE_S": 0.01, **settings}  # fmt: skip
         base = {"DATABASE_URL": "unused", "SQS_QUEUE_URL": "unused", "AWS_REGION": "unused"}
         attempts = Attempts(
-            catalog=load_catalog(BUILTIN), store=self.store, render=self._render, source_dsn="", scratch=self._scratch,
+            catalog=load_catalog(BUILTIN), store=self.store, render=self._render, sources={}, scratch=self._scratch,
             retry_base_s=0.01,
         )  # fmt: skip
         worker = Worker(

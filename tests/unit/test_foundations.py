@@ -68,7 +68,7 @@ def test_an_empty_variable_counts_as_unset_and_secrets_do_not_print() -> None:
     assert settings.lease_s == 30
     assert "canary" not in repr(settings)
     assert settings.visibility_s > settings.lease_s
-    assert settings.source_dsn == WORKER["DATABASE_URL"]
+    assert settings.sources == {"default": WORKER["DATABASE_URL"]}
 
 
 def test_the_page_of_settings_is_the_one_in_the_code() -> None:

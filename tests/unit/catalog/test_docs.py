@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.catalog import report_file
+from shared.catalog import presentation, report_file
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Format, Limits, ParameterKind
 from tests.unit.catalog.builders import GUIDE, docs_example, write_report
@@ -34,13 +34,17 @@ def test_the_mistakes_shown_are_those_that_the_loader_tells(tmp_path: Path) -> N
 def test_every_setting_and_every_type_has_its_line() -> None:
     documented = set(re.findall(r"^\| (`[^|]*`) \|", GUIDE, re.MULTILINE))
     names = {name for cell in documented for name in re.findall(r"`(\w+)`", cell)}
-    tables = {"parameters", "columns", "limits"}
+    tables = {"parameters", "columns", "limits", "csv", "pdf", "locales"}
     assert names == {
         *(set(report_file._KEYS) - tables),
         *report_file._PARAMETER_KEYS,
         *report_file._ALL_CONSTRAINTS,
         *report_file._COLUMN_KEYS,
         *report_file._LIMIT_KEYS,
+        *presentation.CSV_KEYS,
+        *presentation.PDF_KEYS,
+        *presentation.CHART_KEYS,
+        *presentation.LOCALE_KEYS,
         *map(str, ParameterKind),
     }
     assert all(f'"{one}"' in GUIDE for one in Format)

@@ -1,57 +1,25 @@
-"""The rows a report stands on, read from PostgreSQL in one read-only snapshot."""
+"""The source that reports read unless they name another: a PostgreSQL query in one read-only snapshot."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import Loader
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import Format as WireFormat
-from psycopg.types.string import TextLoader
 
 from shared.catalog.model import Limits, ReportType
 from shared.catalog.query import bound_query
 from shared.reports import errors
+from shared.reports.columns import SourceColumn
 
 _CONNECT_TIMEOUT_S = 10
-_FETCH_ROWS = 2_000
-
-_NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8", "oid"})
-_MOMENTS = frozenset({"date", "timestamp", "timestamptz"})
-_TEXTS = frozenset({"text", "varchar", "bpchar", "name"})
-_TYPED = _NUMBERS | _MOMENTS | _TEXTS | {"bool"}
-# Their text is made by the server from a value, not typed in by somebody.
-_HARMLESS = _NUMBERS | _MOMENTS | {"bool", "money", "time", "timetz", "interval", "uuid", "inet", "cidr", "macaddr"}
+_PIECE_BYTES = 1 << 18
+_PROGRESS_ROWS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class SourceColumn:
-    """One column of the result."""
-
-    name: str
-    type_name: str
-    """PostgreSQL's short name (`int4`, `timestamptz`), or the type's number if it is not a built-in one."""
-
-    @property
-    def is_number(self) -> bool:
-        """True for what a spreadsheet can add up."""
-        return self.type_name in _NUMBERS
-
-    @property
-    def is_plain_text(self) -> bool:
-        """True for text that COPY writes as it stands."""
-        return self.type_name in {"text", "varchar"}
-
-    @property
-    def may_hold_a_formula(self) -> bool:
-        """True for text, and for every type that is not known to be harmless (citext, enums, json, arrays …)."""
-        return self.type_name not in _HARMLESS
-
-
-class Extract:
+class PostgresResult:
     """One report's result within one snapshot: every reading of it sees the same rows.
 
     They come in the query's ORDER BY. Without one, two readings may come in two orders.
@@ -59,8 +27,8 @@ class Extract:
 
     def __init__(self, conn: psycopg.Connection[Any], report: ReportType, parameters: Mapping[str, object]) -> None:
         self._conn = conn
+        self._limits = report.limits
         self._query = bound_query(report, parameters)
-        self._types: Mapping[int, str] = {}
         self.columns: Sequence[SourceColumn] = self._describe()
 
     def _describe(self) -> Sequence[SourceColumn]:
@@ -77,48 +45,86 @@ class Extract:
             line = _line(self._query, int(at) - len(head.as_string(self._conn)), self._conn)
             raise errors.explain_source(error, line=line) from None
         described = cursor.description or []
-        self._types = {c.type_code: c.type_display.split("(")[0] for c in described}
         if not described:
             raise errors.no_columns()
-        return [SourceColumn(c.name, self._types[c.type_code]) for c in described]
+        return [SourceColumn(c.name, c.type_display.split("(")[0], c.precision, c.scale) for c in described]
 
-    def rows(self) -> Iterator[Sequence[Any]]:
-        """Rows, a few thousand at a time: int, float, Decimal, bool, date, datetime, str, None.
+    def estimated_rows(self) -> int:
+        """What the planner expects: good enough for a progress bar."""
+        [plan] = self._conn.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(self._query)).fetchone() or [None]
+        return int(plan[0]["Plan"]["Plan Rows"]) if plan else 0
 
-        A value of another type, and a date that Python does not have (infinity, 44 BC, the year 10000), is the text
-        that PostgreSQL writes for it, as in the CSV.
-        """
-        with self._conn.cursor(name="report") as cursor:
-            cursor.itersize = _FETCH_ROWS
-            for oid, type_name in self._types.items():
-                if type_name in _MOMENTS:
-                    cursor.adapters.register_loader(oid, _moment_loader(self._conn, oid))
-                elif type_name not in _TYPED:
-                    cursor.adapters.register_loader(oid, TextLoader)
-            cursor.execute(self._query)
-            yield from cursor
+    def snapshot(self) -> Mapping[str, object]:
+        """What tells this state of the source from others."""
+        row = self._conn.execute(
+            'SELECT pg_current_snapshot()::text, to_char(now(), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
+        ).fetchone()
+        return dict(zip(("id", "takenAt"), row or (), strict=False))
 
-    def csv(self, columns: Sequence[sql.Composable]) -> Iterator[bytes | bytearray | memoryview]:
-        """The result as PostgreSQL's CSV: the header first, one item a row, each whole with its line end.
+    def write_csv(
+        self, out: Callable[[bytes], object], columns: Sequence[sql.Composable], progress: Callable[[int], None],
+        *, delimiter: str = ",", header: bool = False,
+    ) -> int:  # fmt: skip
+        """Give `out` the result as PostgreSQL's CSV, piece by piece, and return the rows without the header.
 
-        `columns` are expressions over `c1`, `c2` …, which stand for the result's columns in order.
+        `columns` are expressions over `c1`, `c2` …, which stand for the result's columns in order. Counting COPY's
+        messages counts rows, whatever line breaks the cells contain: PostgreSQL sends "always one per row" CopyData
+        message (PostgreSQL 18, "Message Flow", COPY Operations, read 2026-11-23).
+        Raises ReportError beyond the limits of rows and bytes.
         """
         names = sql.SQL(", ").join(sql.Identifier(f"c{n}") for n in range(1, len(self.columns) + 1))
-        statement = sql.SQL("COPY (SELECT {} FROM ({}\n) AS report ({})) TO STDOUT (FORMAT csv, HEADER true)").format(
-            sql.SQL(", ").join(columns), self._query, names
-        )
+        statement = sql.SQL(
+            "COPY (SELECT {} FROM ({}\n) AS report ({})) TO STDOUT (FORMAT csv, HEADER {}, DELIMITER {})"
+        ).format(sql.SQL(", ").join(columns), self._query, names, sql.Literal(header), sql.Literal(delimiter))
+        most_rows, most_bytes = self._limits.max_rows, self._limits.max_mb << 20
+        rows, waiting, sent = -int(header), 0, 0
+        pieces: list[bytes | bytearray | memoryview] = []
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
-            yield from copy
+            for line in copy:
+                rows += 1
+                pieces.append(line)
+                waiting += len(line)
+                if rows > most_rows:
+                    raise errors.row_limit_exceeded(self._limits)
+                if waiting >= _PIECE_BYTES:
+                    sent += waiting
+                    if sent > most_bytes:
+                        raise errors.byte_limit_exceeded(self._limits)
+                    out(b"".join(pieces))
+                    pieces.clear()
+                    waiting = 0
+                if rows % _PROGRESS_ROWS == 0:
+                    progress(rows)
+        out(b"".join(pieces))
+        return rows
+
+    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Callable[[int], None]) -> int:
+        """Write all rows into a pipe as CSV without a header: every column, then those of `as_text` once more.
+
+        Unless `lenient`, a moment that only PostgreSQL has stops whoever reads it as one: see `_only_usual`.
+        """
+        cells = [
+            sql.Identifier(f"c{n}") if lenient or not column.is_moment else _only_usual(n)
+            for n, column in enumerate(self.columns, 1)
+        ]
+        cells += [sql.Identifier(f"c{at + 1}") for at in as_text]
+
+        def out(piece: bytes) -> None:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+
+        return self.write_csv(out, cells, progress)
 
 
 @contextlib.contextmanager
-def open_extract(dsn: str, report: ReportType, parameters: Mapping[str, object], limits: Limits) -> Iterator[Extract]:
+def open_result(dsn: str, report: ReportType, parameters: Mapping[str, object]) -> Iterator[PostgresResult]:
     """Connect and hold one snapshot for as long as the block lasts. Raises psycopg.Error, ReportError."""
     with psycopg.connect(_bounded(dsn), autocommit=False) as conn:
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         conn.read_only = True
-        _settle(conn, limits)
-        yield Extract(conn, report, parameters)
+        _settle(conn, report.limits)
+        yield PostgresResult(conn, report, parameters)
         conn.rollback()
 
 
@@ -164,25 +170,16 @@ def _settle(conn: psycopg.Connection[Any], limits: Limits) -> None:
     conn.execute(sql.SQL("SELECT {}").format(calls))
 
 
-def _moment_loader(conn: psycopg.Connection[Any], oid: int) -> type[Loader]:
-    """psycopg's loader of a date or timestamp, with PostgreSQL's text where Python has no such value."""
-    found = conn.adapters.get_loader(oid, WireFormat.TEXT)
-    if found is None:
-        raise LookupError(f"psycopg has no loader for type {oid}")
-    usual: type[Loader] = found
+def _only_usual(number: int) -> sql.Composable:
+    """The moment, or text that is none if it is infinite or outside the years 1 to 9999.
 
-    class MomentOrText(TextLoader):
-        def __init__(self, oid: int, context: Any = None) -> None:
-            super().__init__(oid, context)
-            self._moment = usual(oid, context)
-
-        def load(self, data: Any) -> Any:
-            try:
-                return self._moment.load(data)
-            except psycopg.DataError:
-                return super().load(data)
-
-    return MomentOrText
+    DuckDB reads `0044-03-15 00:00:00 BC` as a day of our era, without a word (measured, 2.0).
+    """
+    cell = sql.Identifier(f"c{number}")
+    return sql.SQL(
+        "CASE WHEN {} >= '0001-01-01' AND {} < '10000-01-01' THEN concat({}) "
+        "WHEN {} IS NOT NULL THEN concat('?', {}) END"
+    ).format(cell, cell, cell, cell, cell)
 
 
 def _line(query: sql.Composed, position: int, conn: psycopg.Connection[Any]) -> int | None:

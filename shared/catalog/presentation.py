@@ -1,0 +1,145 @@
+"""How a report type's files look: the tables `csv`, `pdf` and `locales` of report.toml."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from shared.catalog.model import Chart, Column, CsvOptions, Locale, PdfOptions, ReportType, SummaryTable
+from shared.catalog.table import Table
+from shared.nearest import did_you_mean
+
+CSV_KEYS = ("delimiter", "bom", "encoding", "unencodable")
+PDF_KEYS = ("paper", "appendix", "tables", "charts")
+TABLE_KEYS = ("title", "query")
+CHART_KEYS = (*TABLE_KEYS, "spec")
+LOCALE_KEYS = ("title", "description", "columns", "parameters", "texts")
+
+LOCALE_PARAMETER = "locale"
+"""The parameter that chooses the language; the query need not use it."""
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_ENCODINGS = ("utf-8", "cp932")
+_DELIMITERS = (",", ";", "\t", "|")
+_PAPERS = ("a4", "us-letter")
+_UNENCODABLE = {"fail": "strict", "replace": "replace"}
+
+
+def csv_options(table: Table) -> CsvOptions:
+    """`[csv]`."""
+    table.only(CSV_KEYS)
+    encoding = _one_of(table, "encoding", _ENCODINGS)
+    if table.flag("bom") and encoding != "utf-8":
+        table.wrong("bom", f"is for utf-8 only, and encoding is {encoding}: remove one of the two")
+    return CsvOptions(
+        delimiter=_one_of(table, "delimiter", _DELIMITERS),
+        bom=table.flag("bom"),
+        encoding=encoding,
+        unencodable=_UNENCODABLE[_one_of(table, "unencodable", tuple(_UNENCODABLE))],
+    )
+
+
+def pdf_options(table: Table, folder: Path) -> PdfOptions:
+    """`[pdf]`, with its tables and charts."""
+    table.only(PDF_KEYS)
+    tables, charts = [], []
+    for name, one in _named(table.table("tables")):
+        one.only(TABLE_KEYS)
+        tables.append(SummaryTable(name, one.text("title") or _words(name), _query(one)))
+    for name, one in _named(table.table("charts")):
+        one.only(CHART_KEYS)
+        spec = one.text("spec") or f"{name}.vl.json"
+        if Path(spec).name != spec or not (folder / spec).is_file():
+            one.wrong("spec", f"{spec!r} is no file of this folder: put the chart's Vega-Lite specification there")
+        charts.append(Chart(name, one.text("title") or _words(name), _query(one), spec))
+    return PdfOptions(
+        paper=_one_of(table, "paper", _PAPERS),
+        appendix=table.flag("appendix") if "appendix" in table else True,
+        tables=tuple(tables),
+        charts=tuple(charts),
+    )
+
+
+def language(table: Table) -> str:
+    """`language = "…"`."""
+    name = table.text("language", "en")
+    if not _LANGUAGE.fullmatch(name):
+        table.wrong("language", f'{name!r} is no language: write language = "en", "ja", "pt-BR" …')
+    return name
+
+
+def locales(table: Table) -> Mapping[str, Locale]:
+    """`[locales.ja]` and so on."""
+    found = {}
+    for name, one in table.tables():
+        if not _LANGUAGE.fullmatch(name):
+            one.wrong("", f"{name!r} is no language: write [locales.ja], [locales.pt-BR] …")
+        one.only(LOCALE_KEYS)
+        found[name] = Locale(
+            title=one.text("title"),
+            description=one.text("description"),
+            columns=_texts(one.table("columns")),
+            parameters=_texts(one.table("parameters")),
+            texts=_texts(one.table("texts")),
+        )
+    return found
+
+
+def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportType:
+    """The report type in the language that the job asks for. An unknown one leaves it as it is."""
+    wanted = str(parameters.get(LOCALE_PARAMETER) or report.language)
+    locale = report.locales.get(wanted)
+    if locale is None:
+        return report
+    texts = locale.texts
+    names = dict.fromkeys([*report.columns, *locale.columns])
+    return replace(
+        report,
+        title=locale.title or report.title,
+        description=locale.description or report.description,
+        language=wanted,
+        texts=texts,
+        columns={name: _column(report.columns.get(name) or Column(name, name), locale) for name in names},
+        parameters=tuple(replace(p, title=locale.parameters.get(p.name, p.title)) for p in report.parameters),
+        pdf=replace(
+            report.pdf,
+            tables=tuple(replace(t, title=texts.get(t.title, t.title)) for t in report.pdf.tables),
+            charts=tuple(replace(c, title=texts.get(c.title, c.title)) for c in report.pdf.charts),
+        ),
+    )
+
+
+def _column(column: Column, locale: Locale) -> Column:
+    title = locale.columns.get(column.name, column.title)
+    return replace(column, title=title, unit=locale.texts.get(column.unit, column.unit))
+
+
+def _named(table: Table) -> Iterator[tuple[str, Table]]:
+    for name, one in table.tables():
+        if not _NAME.fullmatch(name):
+            one.wrong("", "rename it to lower-case letters, digits, hyphens and underscores, a letter first")
+        yield name, one
+
+
+def _query(table: Table) -> str:
+    query = table.text("query").strip().rstrip(";")
+    if not query.lower().startswith(("select", "with", "from")):
+        table.wrong("query", 'must be a SELECT: write query = """SELECT … FROM report GROUP BY …"""')
+    return query
+
+
+def _texts(table: Table) -> Mapping[str, str]:
+    return {key: table.text(key) for key, _ in table.items()}
+
+
+def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str:
+    value = table.text(key, known[0])
+    if value in known:
+        return value
+    shown = ", ".join(repr(one) for one in known)
+    table.wrong(key, f"{value!r} is not one of {shown}{did_you_mean(value, known)}")
+    return known[0]
+
+
+def _words(name: str) -> str:
+    return name.replace("-", " ").replace("_", " ").capitalize()

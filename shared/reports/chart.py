@@ -1,0 +1,38 @@
+"""A Vega-Lite specification → SVG, without a browser and without a network."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.reports import errors, fonts
+
+
+def draw(
+    specification: Path, values: Sequence[Mapping[str, Any]], texts: Mapping[str, str], fonts_folder: Path | None
+) -> str:
+    """The chart as SVG. `texts` translates titles and labels. Raises ReportError."""
+    import vl_convert  # costs 60 MB, and only documents with charts need it
+
+    spec = _translated(json.loads(specification.read_text("utf-8-sig")), texts)
+    spec["data"] = {"values": values}
+    for folder in fonts.folders(fonts_folder):
+        vl_convert.register_font_directory(str(folder))
+    family = ", ".join(fonts.families(fonts_folder))
+    config = {"font": family, "background": "white", "view": {"stroke": None}}
+    try:
+        return str(vl_convert.vegalite_to_svg(spec, config=config, allowed_base_urls=[]))
+    except ValueError as error:
+        raise errors.chart_failed(specification.name, str(error).splitlines()[0]) from None
+
+
+def _translated(node: Any, texts: Mapping[str, str]) -> Any:
+    match node:
+        case dict():
+            return {key: _translated(value, texts) for key, value in node.items()}
+        case list():
+            return [_translated(value, texts) for value in node]
+        case str():
+            return texts.get(node, node)
+        case _:
+            return node

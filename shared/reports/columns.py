@@ -1,0 +1,82 @@
+"""The columns of a result: what the source calls their types, and what holds them without loss."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_INTEGERS = {"int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "oid": "UINTEGER"}
+_FLOATS = {"float4": "FLOAT", "float8": "DOUBLE"}
+_MOMENTS = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMP WITH TIME ZONE"}
+_PLAIN = {**_INTEGERS, **_FLOATS, **_MOMENTS, "bool": "BOOLEAN"}
+# Their text is made by the server from a value, not typed in by somebody.
+_HARMLESS = frozenset({*_PLAIN, "numeric", "money", "time", "timetz", "interval", "uuid", "inet", "cidr", "macaddr"})
+_DECIMAL_DIGITS = 38
+"""The most that DuckDB's and Parquet's exact decimals hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """One column of the result."""
+
+    name: str
+    type_name: str
+    """PostgreSQL's short name (`int4`, `timestamptz`), or the type's number if it is not a built-in one."""
+    precision: int | None = None
+    """Digits of a `numeric(precision, scale)`; None where the type leaves it open."""
+    scale: int | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """True for what a spreadsheet can add up."""
+        return self.is_integer or self.is_float or self.type_name == "numeric"
+
+    @property
+    def is_integer(self) -> bool:
+        """True for whole numbers of at most 64 bits."""
+        return self.type_name in _INTEGERS
+
+    @property
+    def is_float(self) -> bool:
+        """True for binary floating point."""
+        return self.type_name in _FLOATS
+
+    @property
+    def is_moment(self) -> bool:
+        """True for dates and timestamps."""
+        return self.type_name in _MOMENTS
+
+    @property
+    def is_plain_text(self) -> bool:
+        """True for text that COPY writes as it stands."""
+        return self.type_name in {"text", "varchar"}
+
+    @property
+    def may_hold_a_formula(self) -> bool:
+        """True for text, and for every type that is not known to be harmless (citext, enums, json, arrays …)."""
+        return self.type_name not in _HARMLESS
+
+    def stored_as(self, *, lenient: bool = False) -> str:
+        """The DuckDB type that holds every value of this column; VARCHAR holds the source's own text.
+
+        `lenient` is for results with values that exist in PostgreSQL only: infinite dates, years before Christ,
+        a NaN among decimals. Then dates and decimals stay text.
+        """
+        if self.type_name == "numeric" and not lenient and self.precision and self.scale is not None:
+            fits = self.precision <= _DECIMAL_DIGITS and 0 <= self.scale <= self.precision
+            return f"DECIMAL({self.precision}, {self.scale})" if fits else "VARCHAR"
+        if self.is_moment and lenient:
+            return "VARCHAR"
+        return _PLAIN.get(self.type_name, "VARCHAR")
+
+
+def unique_names(names: Iterable[str]) -> Sequence[str]:
+    """The names made different from each other, whatever their case: `a`, `a_2`. SQL allows twins, files do not."""
+    taken: set[str] = set()
+    unique = []
+    for name in names:
+        candidate, number = name or "column", 1
+        while candidate.casefold() in taken:
+            number += 1
+            candidate = f"{name or 'column'}_{number}"
+        taken.add(candidate.casefold())
+        unique.append(candidate)
+    return unique

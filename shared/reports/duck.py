@@ -1,0 +1,135 @@
+"""DuckDB, as a report may use it: bounded in memory, without extensions, files or network of its own choosing."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+
+_THREADS = 1
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031
+"""Linux, fcntl(2), read 2026-11-24. A pipe holds 64 KiB otherwise, and each side waits for the other."""
+
+
+def connect(scratch: Path, memory_mb: int) -> duckdb.DuckDBPyConnection:
+    """A database in memory that spills into `scratch`. Times are shown in UTC."""
+    # Beside its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0).
+    budget_mb = max(96, memory_mb // 4)
+    connection = duckdb.connect(
+        config={
+            "threads": _THREADS,
+            "memory_limit": f"{budget_mb}MB",
+            "temp_directory": str(scratch / "spill"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "preserve_insertion_order": True,
+        }
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def confine(connection: duckdb.DuckDBPyConnection, *files: Path) -> None:
+    """From here on no statement reaches any file but `files`, loads code, or undoes this."""
+    allowed = ", ".join(literal(str(file)) for file in files)
+    connection.execute(f"SET allowed_paths = [{allowed}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def confine_to_folder(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """From here on no statement reaches anything but `folder` and our own pipes, loads code, or undoes this."""
+    connection.execute(f"SET allowed_directories = [{literal(str(folder) + '/')}, '/dev/fd/']")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def identifier(name: str) -> str:
+    """`name`, quoted for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string. DuckDB's COPY and table functions take no bound parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def lines(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:
+    """The one text column of `query`, a line feed behind each row, in pieces of up to 1 MiB, in order.
+
+    DuckDB makes the text and this process passes it on: no row becomes a Python object. What goes wrong in the
+    query is raised here.
+    """
+    reading, writing = _pipe()
+    options = "FORMAT csv, HEADER false, DELIMITER '', QUOTE '', ESCAPE '', USE_TMP_FILE false"
+
+    def work() -> None:
+        try:
+            connection.execute(f"COPY ({query}) TO '/dev/fd/{writing}' ({options})")
+        finally:
+            os.close(writing)
+
+    with _beside(work, close=reading, work_is_cause=False):
+        while piece := os.read(reading, _PIPE_BYTES):
+            yield piece
+
+
+@contextlib.contextmanager
+def fed(feed: Callable[[int], None]) -> Iterator[str]:
+    """The name of a pipe that `feed` fills, given a file descriptor, in a thread while the block reads it.
+
+    An error of `feed` is raised at the end of the block, also when the block fails: then it was the cause.
+    """
+    reading, writing = _pipe()
+
+    def work() -> None:
+        try:
+            feed(writing)
+        finally:
+            os.close(writing)
+
+    with _beside(work, close=reading, work_is_cause=True):
+        yield f"/dev/fd/{reading}"
+
+
+def _pipe() -> tuple[int, int]:
+    reading, writing = os.pipe()
+    with contextlib.suppress(OSError, ImportError):
+        import fcntl
+
+        fcntl.fcntl(writing, _F_SETPIPE_SZ, _PIPE_BYTES)
+    return reading, writing
+
+
+@contextlib.contextmanager
+def _beside(work: Callable[[], None], *, close: int, work_is_cause: bool) -> Iterator[None]:
+    """Run `work` in a thread beside the block, whose end closes the pipe: a writer never waits for nobody."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name="report-pipe")
+    thread.start()
+    try:
+        yield
+    except BaseException as error:
+        _finish(thread, close)
+        if failures and work_is_cause and not isinstance(failures[0], BrokenPipeError):
+            raise failures[0] from error
+        raise
+    _finish(thread, close)
+    if failures:
+        raise failures[0]
+
+
+def _finish(thread: threading.Thread, descriptor: int) -> None:
+    os.close(descriptor)
+    thread.join()

@@ -1,0 +1,127 @@
+"""A source of files: Parquet, CSV and JSON in a folder or below an S3 prefix, asked in DuckDB's SQL.
+
+`SELECT * FROM 'orders/*.parquet' WHERE day >= :from`: paths are relative to the source. Nothing outside is read.
+"""
+
+import contextlib
+import datetime as dt
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import duckdb
+
+from shared.artifacts.open import open_store
+from shared.catalog.model import Limits, Parameter, ReportType
+from shared.catalog.parameters import validate_parameters
+from shared.catalog.query import python_value, sql_type
+from shared.catalog.sql import Kind, scan
+from shared.reports import duck, errors
+from shared.reports.columns import SourceColumn
+from shared.reports.summary import duckdb_column
+
+_PROGRESS_BYTES = 1 << 20
+
+
+class FilesResult:
+    """One report's result over files."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, query: str, limits: Limits) -> None:
+        self._connection = connection
+        self._query = query
+        self._limits = limits
+        described = connection.execute(f"DESCRIBE ({query}\n)").fetchall()
+        self._columns = [duckdb_column(name, type_) for name, type_, *_ in described]
+
+    @property
+    def columns(self) -> Sequence[SourceColumn]:
+        """In the query's order."""
+        return [c.source for c in self._columns]
+
+    def estimated_rows(self) -> int:
+        """Nobody knows before they are read."""
+        return 0
+
+    def snapshot(self) -> Mapping[str, object]:
+        """Files have no snapshot; the time tells at least when they were read."""
+        return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
+
+    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Callable[[int], None]) -> int:
+        """See `SourceResult.feed`."""
+        del lenient  # DuckDB's moments are its own
+        texts = [c.as_float_text if c.source.is_float else c.as_source_text for c in self._columns]
+        texts += [texts[at] for at in as_text]
+        cells = ", ".join(f"({text})::VARCHAR AS c{n}" for n, text in enumerate(texts))
+        [counted] = self._connection.execute(f"SELECT count(*) FROM ({self._query}\n)").fetchone() or [0]
+        if counted > self._limits.max_rows:
+            raise errors.row_limit_exceeded(self._limits)
+        self._connection.execute(
+            f"COPY (SELECT {cells} FROM ({self._query}\n)) TO '/dev/fd/{os.dup(descriptor)}' "
+            "(FORMAT csv, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', USE_TMP_FILE false)"
+        )
+        progress(counted)
+        return int(counted)
+
+
+@contextlib.contextmanager
+def open_result(
+    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
+) -> Iterator[FilesResult]:
+    """The result of the report's query over the files below `url`. Raises ReportError."""
+    folder = _local(url, scratch, report.limits)
+    with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection:
+        connection.execute(f"SET file_search_path = {duck.literal(str(folder))}")
+        for name, value in _variables(report, parameters):
+            connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])
+        duck.confine_to_folder(connection, folder)
+        try:
+            yield FilesResult(connection, _query(report), report.limits)
+        except (duckdb.OutOfMemoryException, duckdb.ConversionException):
+            raise
+        except duckdb.Error as error:
+            raise errors.files_query_failed(str(error).splitlines()[0].replace(str(folder), "")) from None
+
+
+def _local(url: str, scratch: Path, limits: Limits) -> Path:
+    """The folder itself, or a copy of what lies below the S3 prefix."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    store, folder, size = open_store(url), scratch / "files", 0
+    for one in store.list(""):
+        size += one.size_bytes
+        if size > limits.scratch_mb << 20:
+            raise errors.scratch_limit_exceeded(limits)
+        target = folder / one.key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with store.open(one.key) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _PROGRESS_BYTES)
+    return folder
+
+
+def _variables(report: ReportType, parameters: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    values = validate_parameters(report, parameters)
+    for parameter in report.parameters:
+        yield parameter.name, python_value(parameter, values[parameter.name])
+
+
+def _query(report: ReportType) -> str:
+    """Each `:name` becomes a typed variable: bound, never pasted."""
+    parts = []
+    for token in scan(report.query):
+        if token.kind is Kind.PLACEHOLDER:
+            name = token.text[1:]
+            parameter = report.parameter(name)
+            if parameter is None:
+                raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
+            parts.append(f"CAST(getvariable({duck.literal(name)}) AS {_type(parameter)})")
+        elif token.text != ";":
+            parts.append(token.text)
+    return "".join(parts)
+
+
+def _type(parameter: Parameter) -> str:
+    # The names are PostgreSQL's; DuckDB knows them all, but its numeric has three decimals unless told otherwise.
+    return sql_type(parameter).replace("numeric", "DECIMAL(38, 9)")

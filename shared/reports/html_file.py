@@ -1,0 +1,52 @@
+"""One HTML page that needs nothing else: no script, no font, no picture from anywhere."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+
+from shared.reports.display import displayed
+from shared.reports.extract import ExtractColumn
+from shared.reports.rendering import Rendering
+from shared.reports.wording import wording
+
+_MARK = "\0"
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def write_html(rendering: Rendering) -> int:
+    """Write a self-contained page with parameters and all rows. Every value is escaped; DuckDB makes the rows."""
+    columns = rendering.extract.columns
+    cells = "".join(f", {_cell(c, rendering)}" for c in columns)
+    page = _TEMPLATES.get_template("report.html.j2").render(
+        language=rendering.language,
+        report=rendering.report,
+        words=wording(rendering.language),
+        parameters=rendering.shown_parameters(),
+        rows=f"{rendering.extract.rows:,}",
+        headings=[{"text": rendering.title(c), "number": c.source.is_number} for c in columns],
+        mark=_MARK,
+    )
+    head, tail = page.split(_MARK)
+    with rendering.path.open("wb", buffering=1 << 20) as file:
+        file.write(head.encode())
+        for piece in rendering.lines(f"concat('<tr>'{cells}, '</tr>')"):
+            file.write(piece)
+        file.write(tail.encode())
+    return rendering.extract.rows
+
+
+def _cell(column: ExtractColumn, rendering: Rendering) -> str:
+    text = displayed(column, rendering.shown(column))
+    for character, entity in _ENTITIES.items():
+        text = f"replace({text}, '{character}', '{entity}')"
+    # A line feed ends a row for whoever counts them, so one in a cell is written as its character reference.
+    opening = '<td class="n">' if column.source.is_number else "<td>"
+    return f"'{opening}', {text}, '</td>'"
+
+
+_ENTITIES: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "''": "&#39;", "\n": "&#10;"}

@@ -1,0 +1,117 @@
+"""A typeset document: Typst sets the title page, charts and summaries, a canvas draws the long tables."""
+
+import contextlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+import typst
+
+from shared.catalog.model import ReportType
+from shared.reports import chart, errors, fonts
+from shared.reports.pdf_table import LongTable
+from shared.reports.rendering import Rendering
+from shared.reports.summary import Summaries, Table, open_summaries
+from shared.reports.wording import wording
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_FEW_ROWS = 60
+"""So many rows stand in the document itself; more become an appendix."""
+
+
+def write_pdf(rendering: Rendering) -> int:
+    """Write the document. The same rows give the same bytes: no date, no random identifier.
+
+    Raises ReportError, with the template's own message if Typst refuses it.
+    """
+    folder = rendering.scratch / "document"
+    folder.mkdir()
+    few = rendering.extract.rows <= _FEW_ROWS
+    with open_summaries(rendering) as summaries:
+        content = _content(rendering, summaries, folder, few=few)
+    appendix = None if few or not rendering.report.pdf.appendix else LongTable(rendering)
+    content["appendixPages"] = appendix.pages if appendix else 0
+    main = rendering.scratch / "main.pdf"
+    _typeset(rendering, folder, content, main)
+    with contextlib.ExitStack() as stack:
+        document = stack.enter_context(pikepdf.open(main))
+        if appendix:
+            own = len(document.pages)
+            for path in appendix.draw(rendering.scratch, first_page=own + 1, pages=own + appendix.pages):
+                document.pages.extend(stack.enter_context(pikepdf.open(path)).pages)
+        document.save(rendering.path, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    rendering.progress(rendering.extract.rows)
+    return rendering.extract.rows
+
+
+def _content(rendering: Rendering, summaries: Summaries, folder: Path, *, few: bool) -> dict[str, Any]:
+    report, pdf = rendering.report, rendering.report.pdf
+    tables = [asdict(summaries.table(t.name, t.title, t.query)) for t in pdf.tables]
+    charts = []
+    for one in pdf.charts:
+        drawn = chart.draw(
+            _file(report, one.spec), summaries.objects(one.name, one.query), report.texts, rendering.fonts
+        )
+        (folder / f"chart-{one.name}.svg").write_text(drawn)
+        charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
+    words = wording(rendering.language)
+    whole: Table | None = None
+    if few and pdf.appendix:
+        whole = summaries.table("rows", words.appendix, "SELECT * FROM report")
+    return {
+        "title": report.title,
+        "description": report.description,
+        "author": "Todoke",
+        "keywords": [report.name, f"version {report.version}"],
+        "language": rendering.language.partition("-")[0],
+        "words": asdict(words),
+        "fonts": list(fonts.families(rendering.fonts)),
+        "paper": pdf.paper,
+        "parameters": [{"name": name, "value": value} for name, value in rendering.shown_parameters()],
+        "rowCount": f"{rendering.extract.rows:,}",
+        "tables": tables,
+        "charts": charts,
+        "table": asdict(whole) if whole else None,
+    }
+
+
+def _typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], path: Path) -> None:
+    _stage(rendering.report, folder)
+    (folder / "data.json").write_text(json.dumps(content, ensure_ascii=False))
+    template = folder / "template.typ"
+    nothing = rendering.scratch / "no-packages"
+    nothing.mkdir()
+    try:
+        compiler = typst.Compiler(
+            str(template if template.exists() else folder / "default.typ"),
+            root=str(folder),
+            font_paths=[str(place) for place in fonts.folders(rendering.fonts)],
+            ignore_system_fonts=True,
+            package_path=str(nothing),
+            package_cache_path=str(nothing),
+        )
+        compiler.compile(output=str(path), format="pdf", timestamp=0)
+    except (RuntimeError, typst.TypstError) as error:
+        raise errors.template_failed(template.name if template.exists() else "default.typ", str(error)) from None
+
+
+def _stage(report: ReportType, folder: Path) -> None:
+    """Copy what the template may read: its own folder and Todoke's. Typst opens nothing outside."""
+    own: Sequence[Path] = sorted(report.folder.rglob("*")) if report.folder else ()
+    for path in own:
+        name = path.relative_to(report.folder or path)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+    for template in ("todoke.typ", "default.typ"):
+        shutil.copyfile(_TEMPLATES / template, folder / template)
+
+
+def _file(report: ReportType, name: str) -> Path:
+    if report.folder is None:
+        raise LookupError(f"{report.name} has no folder to hold {name}")
+    return report.folder / name

@@ -1,0 +1,78 @@
+"""What a renderer gets: the rows, how they are to be shown, where the file goes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from shared.catalog.model import Column, ReportType
+from shared.reports import duck
+from shared.reports.extract import Extract, ExtractColumn
+from shared.reports.wording import wording
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One format of one report in the making."""
+
+    extract: Extract
+    report: ReportType
+    """In the language that the job asks for."""
+    parameters: Mapping[str, object]
+    connection: duckdb.DuckDBPyConnection
+    path: Path
+    """Of the finished file."""
+    scratch: Path
+    """An empty folder for whatever comes before it."""
+    progress: Callable[[int], None]
+    """Takes the rows done."""
+    fonts: Path | None = None
+    """A folder of fonts beside the system's."""
+
+    @property
+    def language(self) -> str:
+        """Of the titles, as BCP 47 names it."""
+        return self.report.language
+
+    def shown(self, column: ExtractColumn) -> Column:
+        """How report.toml wants the column to look."""
+        name = column.source.name
+        return self.report.columns.get(name) or Column(name, name)
+
+    def title(self, column: ExtractColumn) -> str:
+        """The column's heading, with its unit."""
+        shown = self.shown(column)
+        return f"{shown.title} ({shown.unit})" if shown.unit else shown.title
+
+    def shown_parameters(self) -> Sequence[tuple[str, str]]:
+        """Title and value of each parameter, as a reader wants them."""
+        words = wording(self.language)
+        shown = []
+        for parameter in self.report.parameters:
+            value = self.parameters.get(parameter.name)
+            if parameter.name == "locale":
+                continue
+            match value:
+                case None:
+                    text = words.all
+                case bool():
+                    text = words.yes if value else words.no
+                case list() | tuple():
+                    text = ", ".join(str(item) for item in value) or "-"
+                case _:
+                    text = str(value)
+            shown.append((parameter.title, text))
+        return shown
+
+    def lines(self, expression: str, *, source: str | None = None) -> Iterator[bytes]:
+        """Each row as the text `expression`, in pieces, with the progress told."""
+        seen = 0
+        for piece in duck.lines(self.connection, f"SELECT {expression} FROM {source or self.extract.table}"):
+            seen += piece.count(b"\n")
+            self.progress(min(seen, self.extract.rows))
+            yield piece
+
+
+Renderer = Callable[[Rendering], int]
+"""Writes one format and returns the data rows it wrote. Raises ReportError, OSError, duckdb.Error."""

@@ -1,0 +1,57 @@
+"""Where a report's rows come from: the scheme of the source's URL decides."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from shared.catalog.model import ReportType
+from shared.reports import errors, files, postgres
+from shared.reports.extract import SourceResult
+
+GROUP = "todoke.sources"
+"""Entry points of this group bring more sources, each named after the scheme of its URLs."""
+
+
+class OpenSource(Protocol):
+    """Opens a result: one moment of the source, held for as long as the block lasts."""
+
+    def __call__(
+        self, url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
+    ) -> AbstractContextManager[SourceResult]:
+        """Raises ReportError for what the client or the author of the report should know."""
+
+
+def _open_postgres(
+    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
+) -> AbstractContextManager[SourceResult]:
+    del scratch
+    return postgres.open_result(url, report, parameters)
+
+
+_OURS: Mapping[str, OpenSource] = {
+    "": _open_postgres,  # libpq's own form, `host=… dbname=…`
+    "postgresql": _open_postgres,
+    "postgres": _open_postgres,
+    "file": files.open_result,
+    "s3": files.open_result,
+}
+
+
+def open_source(
+    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path
+) -> AbstractContextManager[SourceResult]:
+    """The report's result. Raises ReportError(source_missing) if nobody knows the URL's scheme, or there is no URL."""
+    scheme = urlsplit(url).scheme if "://" in url else ""
+    if not url:
+        raise errors.source_missing(report.source, "no URL for it")
+    opener = _OURS.get(scheme)
+    if opener is None:
+        plugins = {point.name: point for point in entry_points(group=GROUP)}
+        if scheme not in plugins:
+            known = ", ".join(sorted({*filter(None, _OURS), *plugins}))
+            raise errors.source_missing(report.source, f"sources for {known}")
+        opener = plugins[scheme].load()
+    return opener(url, report, parameters, scratch)

@@ -1,0 +1,99 @@
+"""Small results for the pages of a document: summary queries over the extract, with the columns shown as usual.
+
+They run on a connection that reaches nothing but the extract.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from shared.reports import duck, errors
+from shared.reports.columns import SourceColumn
+from shared.reports.display import displayed
+from shared.reports.extract import ExtractColumn
+from shared.reports.rendering import Rendering
+
+MOST_ROWS = 5_000
+"""Of one summary or chart: a document is for reading."""
+_SOURCE_TYPES: Mapping[str, str] = {
+    "TINYINT": "int2", "SMALLINT": "int2", "UTINYINT": "int2", "INTEGER": "int4", "USMALLINT": "int4",
+    "BIGINT": "int8", "UINTEGER": "int8", "HUGEINT": "numeric", "UBIGINT": "numeric", "UHUGEINT": "numeric",
+    "FLOAT": "float4", "DOUBLE": "float8", "BOOLEAN": "bool", "DATE": "date",
+    "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table for a page, every value as text."""
+
+    title: str
+    columns: Sequence[Mapping[str, object]]
+    """`title` and `number`, which says that it stands at the right."""
+    rows: Sequence[Sequence[str]]
+
+
+class Summaries:
+    """Answers queries over `report`, the view of all rows."""
+
+    def __init__(self, rendering: Rendering, connection: duckdb.DuckDBPyConnection) -> None:
+        self._rendering = rendering
+        self._connection = connection
+
+    def table(self, name: str, title: str, query: str) -> Table:
+        """The result as text. Raises ReportError."""
+        columns = self._columns(name, query)
+        shown = ", ".join(f"coalesce({displayed(c, self._rendering.shown(c))}, '')" for c in columns)
+        rows = self._ask(name, f"SELECT {shown} FROM ({query}\n) LIMIT {MOST_ROWS + 1}")
+        if len(rows) > MOST_ROWS:
+            raise errors.summary_too_large(name, MOST_ROWS)
+        heads = [{"title": self._rendering.title(c), "number": c.source.is_number} for c in columns]
+        return Table(title, heads, rows)
+
+    def objects(self, name: str, query: str) -> Sequence[Mapping[str, Any]]:
+        """The result as JSON objects, for a chart. Raises ReportError."""
+        found = self._ask(name, f"SELECT to_json(chart)::VARCHAR FROM ({query}\n) AS chart LIMIT {MOST_ROWS + 1}")
+        if len(found) > MOST_ROWS:
+            raise errors.summary_too_large(name, MOST_ROWS)
+        return [json.loads(text) for (text,) in found]
+
+    def _columns(self, name: str, query: str) -> Sequence[ExtractColumn]:
+        described = self._ask(name, f"DESCRIBE ({query}\n)")
+        return [duckdb_column(row[0], row[1]) for row in described]
+
+    def _ask(self, name: str, statement: str) -> Sequence[Any]:
+        try:
+            return self._connection.execute(statement).fetchall()
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            raise errors.summary_failed(name, str(error).splitlines()[0]) from None
+
+
+@contextlib.contextmanager
+def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
+    """Open the extract for summary queries."""
+    extract, report = rendering.extract, rendering.report
+    with contextlib.closing(duck.connect(rendering.scratch, report.limits.memory_mb)) as connection:
+        fields = ", ".join(
+            c.quoted if c.final_type == c.stored_as else f"{c.quoted}::{c.final_type} AS {c.quoted}"
+            for c in extract.columns
+        )
+        connection.execute(f"CREATE VIEW report AS SELECT {fields} FROM {extract.table}")
+        duck.confine(connection, extract.path)
+        yield Summaries(rendering, connection)
+
+
+def duckdb_column(name: str, type_: str) -> ExtractColumn:
+    """A column of a DuckDB result, in the terms of a source's."""
+    if type_.startswith("DECIMAL"):
+        precision, scale = (int(part) for part in type_[8:-1].split(","))
+        return ExtractColumn(SourceColumn(name, "numeric", precision, scale), name, type_)
+    source = SourceColumn(name, _SOURCE_TYPES.get(type_, "text"))
+    stored = source.stored_as() if source.is_moment else type_
+    return ExtractColumn(source, name, stored if type_ in _SOURCE_TYPES else "OTHER")

@@ -1,0 +1,37 @@
+"""The few words that Todoke itself puts into a document, by language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language's words."""
+
+    parameters: str
+    rows: str
+    all: str
+    """Shown for a parameter without a value."""
+    appendix: str
+    page: str
+    shortened: str
+    """Below a table whose cells did not all fit."""
+    yes: str
+    no: str
+
+
+_WORDS: Mapping[str, Words] = {
+    "en": Words(
+        parameters="Parameters", rows="Rows", all="all", appendix="All rows", page="Page {page} of {pages}",
+        shortened="… marks a text that is longer than its column; the data formats have it whole.", yes="yes", no="no",
+    ),
+    "ja": Words(
+        parameters="条件", rows="行数", all="すべて", appendix="明細", page="{page} / {pages} ページ",
+        shortened="「…」は列幅に収まらない文字列です。全文はデータ形式のファイルにあります。", yes="はい", no="いいえ",
+    ),
+}  # fmt: skip
+
+
+def wording(language: str) -> Words:
+    """The words of `language` (`ja`, `ja-JP`), English if there are none."""
+    return _WORDS.get(language.partition("-")[0], _WORDS["en"])

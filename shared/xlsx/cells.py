@@ -1,0 +1,120 @@
+"""How a row of a worksheet is written, as one DuckDB expression: no cell ever becomes a Python object.
+
+Nothing is rounded: a number that Excel cannot hold exactly (over 15 digits) is text, and so is a date that Excel does
+not have. Text stays text, also when it looks like a formula or a link.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.xlsx.limits import EXACT_DIGITS, column_letters
+
+# Characters that XML 1.0 cannot carry, and CR, which XML turns into LF. ECMA-376 part 1, 22.9.2.19 (ST_Xstring), read
+# 2026-11-24: such a character is written _xHHHH_, and a text that looks so already gets its underscore escaped.
+_UNWRITABLE = [n for n in (*range(0x01, 0x20), 0xFFFE, 0xFFFF) if n not in {0x09, 0x0A}]
+_SUSPECT = r"[\x01-\x08\x0B-\x1F]|\x{FFFE}|\x{FFFF}|_x[0-9A-Fa-f]{4}_"
+_EPOCH_DAYS = 25_569
+"""Days from Excel's day 0, 1899-12-30, to 1970-01-01."""
+_DAY_US = 86_400_000_000
+# Excel believes that 1900 was a leap year, so dates before this one would move by a day.
+_FIRST_DAY, _LAST_DAY = "DATE '1900-03-01'", "DATE '9999-12-31'"
+_SMALLEST, _LARGEST = "2.2251e-308", "9.99999999999999e307"
+
+
+class CellKind(StrEnum):
+    """What becomes of a value."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    """DECIMAL, or text in plain decimal notation."""
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "datetime"
+    """TIMESTAMP, or TIMESTAMP WITH TIME ZONE, which is shown in the session's zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One column's cells."""
+
+    value: str
+    """An SQL expression; NULL also where `text` holds something that is no value of this kind."""
+    kind: CellKind
+    text: str
+    """An SQL expression for the value as text, for what Excel cannot hold; NULL is an empty cell."""
+    style: int = 0
+    """Index into the workbook's formats."""
+
+
+def row_expression(cells: Sequence[Cell], row_number: str) -> str:
+    """SQL for one `<row>` element. `row_number` is an SQL expression, 1 for the first row of the sheet."""
+    parts = [_cell(column_letters(at), cell, row_number) for at, cell in enumerate(cells)]
+    # Some readers leave out a row that has no cell at all.
+    filled = f"""coalesce(nullif(concat({", ".join(parts)}), ''), concat('<c r="A', {row_number}, '"/>'))"""
+    return f"""concat('<row r="', {row_number}, '">', {filled}, '</row>')"""
+
+
+def text_length(expression: str) -> str:
+    """SQL for a text's length as Excel counts it."""
+    return f"(length({expression}) + length(regexp_replace({expression}, '[^\\x{{10000}}-\\x{{10FFFF}}]', '', 'g')))"
+
+
+def _cell(letters: str, cell: Cell, row_number: str) -> str:
+    opening = f"""'<c r="{letters}', {row_number}, '" t="inlineStr"><is><t xml:space="preserve">'"""
+    text = f"concat({opening}, {_escaped(cell.text)}, '</t></is></c>')"
+    if cell.kind is CellKind.TEXT:
+        return f"CASE WHEN ({cell.text}) IS NOT NULL THEN {text} ELSE '' END"
+    kind = ' t="b"' if cell.kind is CellKind.BOOLEAN else ""
+    style = f' s="{cell.style}"' if cell.style else ""
+    number = f"""concat('<c r="{letters}', {row_number}, '"{style}{kind}><v>', {_number(cell)}, '</v></c>')"""
+    fits = _fits(cell)
+    return f"CASE WHEN ({cell.text}) IS NULL THEN '' WHEN {fits} THEN {number} ELSE {text} END"
+
+
+def _number(cell: Cell) -> str:
+    value = cell.value
+    match cell.kind:
+        case CellKind.BOOLEAN:
+            return f"({value})::INTEGER"
+        case CellKind.DATE:
+            return f"(datediff('day', DATE '1970-01-01', {value}) + {_EPOCH_DAYS})"
+        case CellKind.DATETIME:
+            days = f"(epoch_us({value}) // {_DAY_US} + {_EPOCH_DAYS})"
+            part = f"(epoch_us({value}) % {_DAY_US})"
+            return (
+                f"CASE WHEN {part} = 0 THEN {days}::VARCHAR ELSE ({days} + {part} / {_DAY_US}.0::DOUBLE)::VARCHAR END"
+            )
+        case _:
+            return f"{value}"
+
+
+def _fits(cell: Cell) -> str:
+    value = cell.value
+    match cell.kind:
+        case CellKind.INTEGER:
+            return f"{value} BETWEEN -{10**EXACT_DIGITS - 1} AND {10**EXACT_DIGITS - 1}"
+        case CellKind.DECIMAL:
+            digits = f"trim(replace(ltrim({value}::VARCHAR, '-'), '.', ''), '0')"
+            return (
+                f"(length({digits}) <= {EXACT_DIGITS} AND length({value}::VARCHAR) < 300 "
+                f"AND regexp_full_match({value}::VARCHAR, '-?[0-9.]+'))"
+            )
+        case CellKind.FLOAT:
+            return f"({value} = 0 OR abs({value}) BETWEEN {_SMALLEST} AND {_LARGEST})"
+        case CellKind.DATE | CellKind.DATETIME:
+            return f"({value})::DATE BETWEEN {_FIRST_DAY} AND {_LAST_DAY}"
+        case _:
+            return "true"
+
+
+def _escaped(text: str) -> str:
+    plain = text
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        plain = f"replace({plain}, '{character}', '{entity}')"
+    strange = f"regexp_replace({plain}, '_(x[0-9A-Fa-f]{{4}}_)', '_x005F_\\1', 'g')"
+    for number in _UNWRITABLE:
+        strange = f"replace({strange}, chr({number}), '_x{number:04X}_')"
+    return f"CASE WHEN regexp_matches({text}, '{_SUSPECT}') THEN {strange} ELSE {plain} END"

@@ -1,0 +1,34 @@
+"""What a workbook can hold (support.microsoft.com, "Excel specifications and limits", read 2026-11-23)."""
+
+SHEET_ROWS = 1_048_576
+SHEET_COLUMNS = 16_384
+CELL_CHARACTERS = 32_767
+"""In UTF-16 units, so that an emoji is two."""
+SHEET_NAME_CHARACTERS = 31
+EXACT_DIGITS = 15
+
+
+def characters(text: str) -> int:
+    """Length as Excel counts it."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def sheet_name(title: str, number: int = 1) -> str:
+    """A name Excel accepts: 31 characters, none of []:*?/\\, no apostrophe at the ends, not History."""
+    clean = "".join(" " if c in "[]:*?/\\" or not c.isprintable() else c for c in title).strip(" '")
+    if clean.lower() in {"", "history"}:
+        clean = "Report"
+    suffix = "" if number == 1 else f" {number}"
+    while characters(clean) > SHEET_NAME_CHARACTERS - len(suffix):
+        clean = clean[:-1]
+    return clean.strip(" '") + suffix
+
+
+def column_letters(index: int) -> str:
+    """`A` for 0, `AA` for 26."""
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

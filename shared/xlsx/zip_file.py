@@ -1,0 +1,107 @@
+"""A ZIP archive written in one go, part by part, as spreadsheet programs want it.
+
+Python's zipfile compresses with zlib; ISA-L does the same at about eight times the speed. No data descriptors and no
+ZIP64: SheetJS and ExcelJS stumble over them. No dates: the same parts give the same bytes. The format: PKWARE's
+APPNOTE 6.3.10, read 2026-11-24.
+"""
+
+import contextlib
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from isal import isal_zlib
+
+_LEVEL = 1
+_VERSION = 20
+_NAMES_ARE_UTF8 = 0x800
+_DEFLATED = 8
+_1980 = (0, 0x21)
+"""The first moment that ZIP knows, as time and date."""
+_MOST_BYTES = 0xFFFFFFFE
+_LOCAL = struct.Struct("<4sHHHHHIIIHH")
+_CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
+_END = struct.Struct("<4sHHHHIIH")
+
+
+class PartTooLarge(ValueError):
+    """A part or the archive passes 4 GiB, where ZIP would need its 64-bit extension."""
+
+
+@dataclass(slots=True)
+class _Part:
+    name: bytes
+    offset: int
+    crc: int = 0
+    size: int = 0
+    packed: int = 0
+
+    def fields(self) -> tuple[int, ...]:
+        return (_VERSION, _NAMES_ARE_UTF8, _DEFLATED, *_1980, self.crc, self.packed, self.size, len(self.name), 0)
+
+
+class ZipFile:
+    """Writes to a seekable file. `close` ends the archive."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._parts: list[_Part] = []
+
+    def add(self, name: str, content: bytes) -> None:
+        """One whole part."""
+        with self.part(name) as write:
+            write.all([content])
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator["PartWriter"]:
+        """One part, written piece by piece; its header is filled in at the end. Raises PartTooLarge."""
+        part = _Part(name.encode(), self._file.tell())
+        self._header(part)
+        writer = PartWriter(self._file)
+        yield writer
+        writer.flush()
+        part.crc, part.size, part.packed = writer.crc, writer.size, writer.packed
+        end = self._file.tell()
+        if max(part.size, end) > _MOST_BYTES:
+            raise PartTooLarge(f"{name} makes the archive larger than 4 GiB")
+        self._file.seek(part.offset)
+        self._header(part)
+        self._file.seek(end)
+        self._parts.append(part)
+
+    def _header(self, part: _Part) -> None:
+        self._file.write(_LOCAL.pack(b"PK\3\4", *part.fields()) + part.name)
+
+    def close(self) -> None:
+        """Write the directory of the archive."""
+        start = self._file.tell()
+        for part in self._parts:
+            self._file.write(_CENTRAL.pack(b"PK\1\2", _VERSION, *part.fields(), 0, 0, 0, 0, part.offset) + part.name)
+        size = self._file.tell() - start
+        count = len(self._parts)
+        self._file.write(_END.pack(b"PK\5\6", 0, 0, count, count, size, start, 0))
+
+
+class PartWriter:
+    """Compresses one part."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
+        self.crc = self.size = self.packed = 0
+
+    def all(self, pieces: Iterable[bytes]) -> None:
+        """Add pieces of the content."""
+        for piece in pieces:
+            self.crc = isal_zlib.crc32(piece, self.crc)
+            self.size += len(piece)
+            self._put(self._deflate.compress(piece))
+
+    def flush(self) -> None:
+        """Write what the compressor holds back."""
+        self._put(self._deflate.flush())
+
+    def _put(self, packed: bytes) -> None:
+        self.packed += len(packed)
+        self._file.write(packed)
