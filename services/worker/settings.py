@@ -1,7 +1,6 @@
 """What the worker reads from its environment."""
 
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.artifacts.open import DEFAULT_URL
+from shared.reports.source_urls import DEFAULT, parse_sources
 from shared.settings import QueueServiceSettings
 
 
@@ -83,14 +83,11 @@ class WorkerSettings(QueueServiceSettings):
     @field_validator("report_sources")
     @classmethod
     def _named_sources(cls, value: SecretStr) -> SecretStr:
-        for entry in value.get_secret_value().split():
-            name, equals, url = entry.partition("=")
-            if not equals or not url or not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or name == "default":
-                raise ValueError("write name=URL with spaces between; the default source is REPORT_SOURCE_URL")
+        parse_sources(value.get_secret_value())
         return value
 
     @property
     def sources(self) -> Mapping[str, str]:
         """Source's name → what its queries connect to. Secret."""
-        named = dict(entry.split("=", 1) for entry in self.report_sources.get_secret_value().split())
-        return {"default": (self.report_source_url or self.database_url).get_secret_value(), **named}
+        default = (self.report_source_url or self.database_url).get_secret_value()
+        return {DEFAULT: default, **parse_sources(self.report_sources.get_secret_value())}

@@ -1,5 +1,6 @@
 """How a report type's files look: the tables `csv`, `pdf` and `locales` of report.toml."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -51,6 +52,8 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
         spec = one.text("spec") or f"{name}.vl.json"
         if Path(spec).name != spec or not (folder / spec).is_file():
             one.wrong("spec", f"{spec!r} is no file of this folder: put the chart's Vega-Lite specification there")
+        else:
+            _check_json(folder / spec, one)
         charts.append(Chart(name, one.text("title") or _words(name), _query(one), spec))
     return PdfOptions(
         paper=_one_of(table, "paper", _PAPERS),
@@ -119,6 +122,16 @@ def _named(table: Table) -> Iterator[tuple[str, Table]]:
         if not _NAME.fullmatch(name):
             one.wrong("", "rename it to lower-case letters, digits, hyphens and underscores, a letter first")
         yield name, one
+
+
+def _check_json(path: Path, table: Table) -> None:
+    try:
+        if isinstance(json.loads(path.read_text("utf-8-sig")), dict):
+            return
+        said = "it holds no JSON object"
+    except (ValueError, OSError) as error:
+        said = str(error)
+    table.wrong("spec", f"{path.name} is no Vega-Lite specification: {said}")
 
 
 def _query(table: Table) -> str:

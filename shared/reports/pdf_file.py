@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -95,8 +96,10 @@ def _typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], pat
             package_cache_path=str(nothing),
         )
         compiler.compile(output=str(path), format="pdf", timestamp=0)
-    except (RuntimeError, typst.TypstError) as error:
-        raise errors.template_failed(template.name if template.exists() else "default.typ", str(error)) from None
+    except RuntimeError as error:  # TypstError is one
+        at = re.search(r"┌─ (\S+):(\d+):\d+", getattr(error, "diagnostic", ""))
+        where = f"{Path(at[1]).name} in line {at[2]}" if at else template.name
+        raise errors.template_failed(where, str(error)) from None
 
 
 def _stage(report: ReportType, folder: Path) -> None:

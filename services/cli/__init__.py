@@ -1,0 +1,1 @@
+"""The command line: `todoke check`, `todoke verify`."""

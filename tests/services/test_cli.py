@@ -1,0 +1,155 @@
+"""The command line, as an author and a receiver of reports use it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from services.cli.__main__ import main
+from shared.catalog.model import Format, ReportType
+from shared.reports import manifest
+from shared.reports.interface import RenderRequest
+from shared.reports.render import render_files
+
+TOML = """
+title = "Numbers"
+formats = ["csv", "xlsx", "pdf"]
+
+[parameters.least]
+type = "integer"
+required = true
+min = 3
+
+[pdf.tables.total]
+query = "SELECT count(*) AS rows, sum(n) AS total FROM report"
+
+[pdf.charts.bars]
+query = "SELECT n FROM report"
+"""
+CHART = '{"mark": "bar", "encoding": {"x": {"field": "n", "type": "quantitative"}}}'
+QUERY = "SELECT n\n  FROM generate_series(1, 1000) AS n\n WHERE n >= :least\n ORDER BY n"
+
+Check = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    """One report type, `numbers`."""
+    folder = tmp_path / "catalog" / "numbers"
+    folder.mkdir(parents=True)
+    (folder / "report.toml").write_text(TOML)
+    (folder / "query.sql").write_text(QUERY)
+    (folder / "bars.vl.json").write_text(CHART)
+    return folder.parent
+
+
+@pytest.fixture
+def check(
+    catalog: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Check:
+    """`todoke check` on the catalog: exit code and what it printed."""
+    monkeypatch.setenv("REPORT_SOURCE_URL", database_url)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        code = main(["check", str(catalog), *arguments])
+        shown = capsys.readouterr()
+        return code, (shown.out + shown.err).replace(str(catalog) + "/", "")
+
+    return run
+
+
+def test_a_good_catalog_is_fine(check: Check) -> None:
+    assert check() == (0, "numbers: fine\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("query.sql", QUERY.replace("SELECT n", "SELECT nn"), "numbers/query.sql:1: The report's query failed in"),
+        ("query.sql", QUERY.replace("n >=", "m >="), "numbers/query.sql:3: The report's query failed in line 3"),
+        ("report.toml", TOML.replace("sum(n)", "sum(m)"), "numbers/report.toml:11: pdf: The query of 'total' failed"),
+        ("report.toml", TOML.replace("title", "titel", 1), "numbers/report.toml:2: titel: is not a setting"),
+        ("bars.vl.json", "{", "numbers/report.toml:13: pdf.charts.bars.spec: bars.vl.json is no Vega-Lite"),
+        ("bars.vl.json", '{"mark": 7}', "numbers/bars.vl.json:1: pdf: The chart bars.vl.json could not be drawn"),
+        ("template.typ", "= Title\n\n#nope", "numbers/template.typ:3: pdf: The template template.typ in line 3"),
+        ("template.typ", '#read("/etc/passwd")', "numbers/template.typ:1: pdf: The template"),
+        ("template.typ", '#read("../../secret")', "numbers/template.typ:1: pdf: The template"),
+        ("template.typ", '#import "@preview/cetz:0.3.0": *', "numbers/template.typ:1: pdf: The template"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_file_and_line(
+    name: str, content: str, told: str, catalog: Path, check: Check
+) -> None:
+    (catalog / "numbers" / name).write_text(content)
+
+    code, shown = check()
+    assert code == 1
+    assert shown.startswith(told)
+
+
+def test_plans_only(catalog: Path, check: Check) -> None:
+    (catalog / "numbers" / "template.typ").write_text("#nope")
+
+    assert check("--no-files")[0] == 0
+
+
+def test_parameters_can_be_given(check: Check) -> None:
+    code, shown = check("--set", "least=1")
+    assert code == 1
+    assert "least: must be 3 or more" in shown
+    assert check("--set", "least=5", "--report", "numbers")[0] == 0
+    assert "did you mean 'numbers'?" in check("--report", "number")[1]
+
+
+@pytest.fixture
+def made(tmp_path: Path, database_url: str) -> Path:
+    """The folder of a report's files and its manifest."""
+    report = ReportType(
+        "numbers", "Numbers", "", "1", "default", "SELECT 届 FROM generate_series(1, 9) AS 届", (Format.CSV,)
+    )
+    folder = tmp_path / "made"
+    folder.mkdir()
+    render_files(RenderRequest(report, {}, (Format.CSV,), database_url, folder, job_id="j1"), lambda _: None)
+    return folder
+
+
+def test_a_file_is_verified_against_its_signed_manifest(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = Ed25519PrivateKey.generate()
+    manifest.sign(made / manifest.NAME, key)
+    public = made / "key.pem"
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    renamed = Path(shutil.copy(made / "numbers.csv", made / "download (1).csv"))
+
+    assert main(["verify", str(renamed), "--key", str(public)]) == 0
+    shown = capsys.readouterr().out
+    assert "9 rows" in shown
+    assert "made by job j1 from numbers 1" in shown
+    assert f"signed by key {manifest.key_id(key.public_key())}" in shown
+
+
+def test_a_changed_file_or_manifest_or_key_is_refused(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    file, about, public = made / "numbers.csv", made / manifest.NAME, made / "key.pem"
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    def refused(*arguments: str) -> str:
+        assert main(["verify", str(file), *arguments]) == 1
+        return capsys.readouterr().err
+
+    assert "is not signed" in refused("--key", str(public))
+    manifest.sign(about, other)
+    assert "does not belong to this key" in refused("--key", str(public))
+    manifest.sign(about, key)
+    document = json.loads(about.read_text())
+    document["manifest"]["source"]["rows"] = 10
+    about.write_text(json.dumps(document))
+    assert "was changed" in refused("--key", str(public))
+    file.write_text("tampered")
+    assert "is not a file of this job, or was changed" in refused()
+    about.write_text("{")
+    assert "cannot be read as a manifest" in refused()
+    assert "no Ed25519 public key" in refused("--key", str(about))
