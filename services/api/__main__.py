@@ -12,7 +12,8 @@ from services.api.app import create_app
 from services.api.settings import ApiSettings
 from shared import access, database, logs, metrics
 from shared.artifacts.open import open_store
-from shared.catalog.load import BUILTIN, load_catalog
+from shared.catalog.live import LiveCatalog
+from shared.catalog.load import BUILTIN
 from shared.errors import TodokeError
 from shared.settings import ServiceSettings
 from shared.startup import wait_for
@@ -70,7 +71,7 @@ def _manage_keys(arguments: argparse.Namespace, settings: ServiceSettings) -> in
 def serve(settings: ApiSettings) -> int:
     """Answer requests until told to stop."""
     logs.configure("api", settings.log_level)
-    catalog = load_catalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
+    catalog = LiveCatalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
     store = open_store(settings.artifact_url, region=settings.aws_region)
     engine = database.create_engine(
         settings.database_url.get_secret_value(), application_name="todoke-api", pool_size=settings.pool_size
@@ -80,6 +81,7 @@ def serve(settings: ApiSettings) -> int:
     ready = wait_for("database", lambda: database.check(engine), stop=stop, timeout_s=settings.startup_timeout_s)
     if not ready:
         return 0
+    catalog.follow()
     app = create_app(settings, engine=engine, catalog=catalog, store=store)
     if settings.auth == "none":
         log.warning("api.open", extra={"hint": "API_AUTH=none: everybody who reaches this port is tenant `default`"})

@@ -15,13 +15,13 @@ from services.api.settings import ApiSettings
 from services.api.submitter import Submitter
 from shared import database
 from shared.artifacts.interface import ArtifactStore
-from shared.catalog.model import Catalog
+from shared.catalog.model import CatalogView
 
 _DESCRIPTION = """Ask for a report, get 202 and a job id at once, download the files when the job is done.
 A 202 is a fact: the job is committed, and it will reach SUCCESS, FAILED or CANCELLED whatever dies."""
 
 
-def create_app(settings: ApiSettings, *, engine: Engine, catalog: Catalog, store: ArtifactStore) -> FastAPI:
+def create_app(settings: ApiSettings, *, engine: Engine, catalog: CatalogView, store: ArtifactStore) -> FastAPI:
     """The API over these parts. The submitter's thread ends with the application's lifespan."""
     database.watch_replication(engine)
     submitter = Submitter(engine)

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from services.api.problems import Problem
-from shared.catalog.model import Catalog, Format, ReportType
+from shared.catalog.model import CatalogView, Format, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from shared.nearest import did_you_mean
 
@@ -33,7 +33,7 @@ class Asked:
     trace_context: str | None
 
 
-async def read_submission(request: Request, catalog: Catalog) -> Asked:
+async def read_submission(request: Request, catalog: CatalogView) -> Asked:
     """The request, checked. Raises Problem 400, 404, 413, 415 or 422."""
     content = await _content(request)
     report = _report_type(content, catalog)
@@ -78,7 +78,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _report_type(content: Mapping[str, Any], catalog: Catalog) -> ReportType:
+def _report_type(content: Mapping[str, Any], catalog: CatalogView) -> ReportType:
     name = content.get("reportType")
     if name is None:
         name = catalog.default

@@ -11,7 +11,7 @@ from services.api.auth import Access
 from services.api.problems import unknown_job
 from services.api.submitter import Submitter
 from shared.artifacts.interface import ArtifactStore
-from shared.catalog.model import Catalog
+from shared.catalog.model import CatalogView
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Parts:
 
     engine: Engine
     """In autocommit mode."""
-    catalog: Catalog
+    catalog: CatalogView
     store: ArtifactStore
     submitter: Submitter
     access: Access

@@ -11,7 +11,8 @@ from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
 from shared import database, logs, metrics
 from shared.artifacts.open import open_store
-from shared.catalog.load import BUILTIN, load_catalog
+from shared.catalog.live import LiveCatalog
+from shared.catalog.load import BUILTIN
 from shared.errors import TodokeError
 from shared.ops import OpsServer
 from shared.queues.sqs import SqsQueue
@@ -40,7 +41,7 @@ def serve(settings: WorkerSettings) -> int:
     """Work until told to stop."""
     logs.configure("worker", settings.log_level)
     stop = stop_on_signals()
-    catalog = load_catalog(settings.catalog_path or BUILTIN)
+    catalog = LiveCatalog(settings.catalog_path or BUILTIN)
     store = open_store(settings.artifact_url, region=settings.aws_region)
     engine = database.create_engine(
         settings.database_url.get_secret_value(), application_name="todoke-worker", pool_size=4
@@ -52,6 +53,7 @@ def serve(settings: WorkerSettings) -> int:
         dead_letter_url=settings.sqs_dlq_url,
         on_request=metrics.count_queue_request,
     )
+    catalog.follow()
     attempts = Attempts(
         catalog=catalog,
         store=store,

@@ -15,7 +15,7 @@ from services.worker.kept import KeptExtracts
 from shared import logs, metrics
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter
-from shared.catalog.model import Catalog, Format, ReportType
+from shared.catalog.model import CatalogView, Format, ReportType
 from shared.jobs.finish import MANIFEST_FORMAT, Artifact, Failure, Success
 from shared.jobs.lease import Lease, StartedJob
 from shared.reports import manifest
@@ -57,7 +57,7 @@ class Attempts:
     def __init__(
         self,
         *,
-        catalog: Catalog,
+        catalog: CatalogView,
         store: ArtifactStore,
         render: Render,
         sources: Mapping[str, str],

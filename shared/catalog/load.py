@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from shared.catalog.model import Catalog, ReportType
+from shared.catalog.python_report import python_report_types
 from shared.catalog.report_file import parse_toml, read_report_type, read_text
 from shared.catalog.table import Table, TomlFile
 from shared.errors import TodokeError
@@ -38,7 +39,9 @@ def load_catalog(path: Path, *, default: str | None = None) -> Catalog:
         report = read_report_type(folder, problems)
         if report is not None:
             types[report.name] = report
-    names = [folder.name for folder in folders]
+    for report in python_report_types(types, problems):
+        types[report.name] = report
+    names = sorted({*(folder.name for folder in folders), *types})
     named = _named_default(path / "catalog.toml", names, problems)
     if default is not None and default not in names:
         problems.append(f"{path}: has no report type {default!r} to be the default{did_you_mean(default, names)}")

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel
 
 
 class Format(StrEnum):
@@ -123,6 +126,8 @@ class SummaryTable:
     title: str
     query: str
     """DuckDB SQL over `report`."""
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    """How its own columns look; the report's columns look as they do elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +190,25 @@ class ReportType:
     """The other languages it speaks, by name. The parameter `locale` chooses."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """Translations for charts, once a language is chosen."""
+    model: type[BaseModel] | None = None
+    """Validates the parameters of a report type written in Python."""
     folder: Path | None = None
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter called `name`, or None."""
         return next((p for p in self.parameters if p.name == name), None)
+
+
+class CatalogView(Protocol):
+    """Report types by name, as they are at the moment of asking."""
+
+    @property
+    def types(self) -> Mapping[str, "ReportType"]:
+        """Every report type."""
+
+    @property
+    def default(self) -> str | None:
+        """The report type that a request without one runs."""
 
 
 @dataclass(frozen=True, slots=True)

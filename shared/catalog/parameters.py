@@ -1,9 +1,12 @@
 """What a client sent → what the job stores, or every reason why not."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
+
+from pydantic import BaseModel, ValidationError
 
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.values import Refused, parse, show, store
@@ -46,6 +49,8 @@ def validate_parameters(report: ReportType, given: Mapping[str, object]) -> dict
     Null means "left out". What was left out and has no default is stored as None, and the query sees NULL.
     Validating the result again returns it unchanged. Raises InvalidParameters with every violation.
     """
+    if report.model is not None:
+        return _by_model(report.model, given)
     violations = list(_unknown(report, given))
     stored: dict[str, object] = {}
     for parameter in report.parameters:
@@ -62,6 +67,26 @@ def validate_parameters(report: ReportType, given: Mapping[str, object]) -> dict
     if violations:
         raise InvalidParameters(violations)
     return stored
+
+
+def _by_model(model: type[BaseModel], given: Mapping[str, object]) -> dict[str, object]:
+    present = {name: value for name, value in given.items() if value is not None}
+    fields = list(model.model_fields)
+    unknown = [name for name in present if name not in fields]
+    violations = [
+        Violation(f"parameters.{name[:100]}", "unknown_parameter", f"is unknown{did_you_mean(name, fields)}")
+        for name in unknown[:_MOST_UNKNOWN]
+    ]
+    try:
+        accepted = model.model_validate_json(json.dumps({n: v for n, v in present.items() if n not in unknown}))
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+            field = ".".join(["parameters", *(str(part) for part in problem["loc"])])
+            violations.append(Violation(field, problem["type"], problem["msg"][:1].lower() + problem["msg"][1:]))
+        raise InvalidParameters(violations) from None
+    if violations:
+        raise InvalidParameters(violations)
+    return dict(accepted.model_dump(mode="json"))
 
 
 def check_value(parameter: Parameter, value: object, field: str) -> tuple[object, list[Violation]]:

@@ -12,8 +12,11 @@ from shared.nearest import did_you_mean
 
 CSV_KEYS = ("delimiter", "bom", "encoding", "unencodable")
 PDF_KEYS = ("paper", "appendix", "tables", "charts")
-TABLE_KEYS = ("title", "query")
-CHART_KEYS = (*TABLE_KEYS, "spec")
+TABLE_KEYS = ("title", "query", "columns")
+CHART_KEYS = ("title", "query", "spec")
+COLUMN_KEYS = ("title", "unit", "format", "width")
+_EXCEL_WIDEST = 255
+"""Characters, of a column (Microsoft, "Excel specifications and limits", 2026-11-23)."""
 LOCALE_KEYS = ("title", "description", "columns", "parameters", "texts")
 
 LOCALE_PARAMETER = "locale"
@@ -24,6 +27,18 @@ _ENCODINGS = ("utf-8", "cp932")
 _DELIMITERS = (",", ";", "\t", "|")
 _PAPERS = ("a4", "us-letter")
 _UNENCODABLE = {"fail": "strict", "replace": "replace"}
+
+
+def column(name: str, table: Table) -> Column:
+    """`[columns.NAME]`."""
+    table.only(COLUMN_KEYS)
+    return Column(
+        name=name,
+        title=table.text("title") or _words(name),
+        unit=table.text("unit"),
+        number_format=table.text("format"),
+        width=table.number("width", 1, _EXCEL_WIDEST),
+    )
 
 
 def csv_options(table: Table) -> CsvOptions:
@@ -46,7 +61,8 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
     tables, charts = [], []
     for name, one in _named(table.table("tables")):
         one.only(TABLE_KEYS)
-        tables.append(SummaryTable(name, one.text("title") or _words(name), _query(one)))
+        columns = {key: column(key, sub) for key, sub in one.table("columns").tables()}
+        tables.append(SummaryTable(name, one.text("title") or _words(name), _query(one), columns))
     for name, one in _named(table.table("charts")):
         one.only(CHART_KEYS)
         spec = one.text("spec") or f"{name}.vl.json"
@@ -106,7 +122,12 @@ def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportTyp
         parameters=tuple(replace(p, title=locale.parameters.get(p.name, p.title)) for p in report.parameters),
         pdf=replace(
             report.pdf,
-            tables=tuple(replace(t, title=texts.get(t.title, t.title)) for t in report.pdf.tables),
+            tables=tuple(
+                replace(
+                    t, title=texts.get(t.title, t.title), columns={n: _column(c, locale) for n, c in t.columns.items()}
+                )
+                for t in report.pdf.tables
+            ),
             charts=tuple(replace(c, title=texts.get(c.title, c.title)) for c in report.pdf.charts),
         ),
     )

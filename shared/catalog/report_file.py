@@ -8,9 +8,9 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import check_value
-from shared.catalog.presentation import LOCALE_PARAMETER, csv_options, language, locales, pdf_options
+from shared.catalog.presentation import LOCALE_PARAMETER, column, csv_options, language, locales, pdf_options
 from shared.catalog.query import placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
 from shared.catalog.table import Table, TomlFile
@@ -23,7 +23,6 @@ _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 _KEYS = ("title", "description", "version", "formats", "source", "parameters", "columns", "limits",
          "csv", "pdf", "language", "locales")  # fmt: skip
-_COLUMN_KEYS = ("title", "unit", "format", "width")
 _LIMIT_KEYS = ("timeout_s", "memory_mb", "max_rows", "max_mb", "scratch_mb", "max_attempts")
 _PARAMETER_KEYS = ("type", "title", "description", "required", "default")
 _CONSTRAINTS: Mapping[ParameterKind, tuple[str, ...]] = {
@@ -42,9 +41,6 @@ _COUNTED = (ParameterKind.STRING, ParameterKind.LIST)
 
 _MOST_COUNTED = 100_000
 """Characters or items that a parameter may allow: a request's body is 256 KiB at most."""
-
-_EXCEL_WIDEST = 255
-"""Characters, of a column (Microsoft, "Excel specifications and limits", 2026-11-23)."""
 
 
 def read_report_type(folder: Path, problems: list[str]) -> ReportType | None:
@@ -117,7 +113,7 @@ def _report_type(folder: Path, table: Table, query: str) -> ReportType:
         query=query,
         formats=_formats(table),
         parameters=tuple(parameters),
-        columns={name: _column(name, one) for name, one in table.table("columns").tables()},
+        columns={name: column(name, one) for name, one in table.table("columns").tables()},
         limits=_limits(table.table("limits")),
         csv=csv_options(table.table("csv")),
         pdf=pdf_options(table.table("pdf"), folder),
@@ -241,17 +237,6 @@ def _with_default(table: Table, parameter: Parameter) -> Parameter:
         index = violation.field.removeprefix("default")
         table.wrong("default", f"{index} {violation.message}".strip())
     return parameter if violations else replace(parameter, default=default)
-
-
-def _column(name: str, table: Table) -> Column:
-    table.only(_COLUMN_KEYS)
-    return Column(
-        name=name,
-        title=table.text("title") or name.replace("_", " ").capitalize(),
-        unit=table.text("unit"),
-        number_format=table.text("format"),
-        width=table.number("width", 1, _EXCEL_WIDEST),
-    )
 
 
 def _limits(table: Table) -> Limits:

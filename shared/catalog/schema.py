@@ -24,6 +24,8 @@ Schema = dict[str, object]
 
 def json_schema(report: ReportType) -> Schema:
     """The schema of `parameters` in a request for this report type. A fresh dict that the caller may change."""
+    if report.model is not None:
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **report.model.model_json_schema()}
     required = [p.name for p in report.parameters if p.required]
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -4,6 +4,7 @@ import errno
 
 import duckdb
 import psycopg
+from pydantic import ValidationError
 
 from shared.catalog.model import Limits
 from shared.catalog.parameters import InvalidParameters
@@ -158,6 +159,14 @@ def template_failed(name: str, what: str) -> ReportError:
     )  # fmt: skip
 
 
+def python_row_wrong(row: int, what: str) -> ReportError:
+    """A Python report type hands over something else than it declares."""
+    return ReportError(
+        "python_row_wrong", f"Row {row:,} of the report does not fit its columns: {what}.", retryable=False,
+        hint="Correct `columns` or `rows` of the report type.",
+    )  # fmt: skip
+
+
 def files_query_failed(what: str) -> ReportError:
     """DuckDB refuses the query of a report on files."""
     return ReportError(
@@ -210,10 +219,10 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
         return error
     if _is_out_of_memory(error):
         return memory_limit_exceeded(limits)
-    if isinstance(error, InvalidParameters):
+    if isinstance(error, InvalidParameters | ValidationError):
         return ReportError(
             "parameters_no_longer_valid",
-            f"The report type has changed since the job was accepted: {error}.",
+            "The report type has changed since the job was accepted: its parameters are not valid any more.",
             retryable=False,
             hint="Submit a new job with parameters that fit the report type of today.",
         )

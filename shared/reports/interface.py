@@ -52,7 +52,8 @@ class RenderedFile:
     """A finished file in the scratch folder, read back and measured."""
 
     name: str
-    format: Format
+    format: str
+    """A `Format`, or `attachment` for what a Python report adds."""
     path: Path
     media_type: str
     size_bytes: int

@@ -51,7 +51,7 @@ def write_pdf(rendering: Rendering) -> int:
 
 def _content(rendering: Rendering, summaries: Summaries, folder: Path, *, few: bool) -> dict[str, Any]:
     report, pdf = rendering.report, rendering.report.pdf
-    tables = [asdict(summaries.table(t.name, t.title, t.query)) for t in pdf.tables]
+    tables = [asdict(summaries.table(t.name, t.title, t.query, t.columns)) for t in pdf.tables]
     charts = []
     for one in pdf.charts:
         drawn = chart.draw(
@@ -62,7 +62,7 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path, *, few: b
     words = wording(rendering.language)
     whole: Table | None = None
     if few and pdf.appendix:
-        whole = summaries.table("rows", words.appendix, "SELECT * FROM report")
+        whole = summaries.table("rows", words.appendix, "SELECT * FROM report", {})
     return {
         "title": report.title,
         "description": report.description,

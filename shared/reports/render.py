@@ -1,6 +1,7 @@
 """Make every requested file of one report. Runs inside the child process."""
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from shared.reports.parquet_file import write_parquet
 from shared.reports.pdf_file import write_pdf
 from shared.reports.postgres import PostgresResult
 from shared.reports.progress import Steps
+from shared.reports.python_source import attached
 from shared.reports.rendering import Renderer, Rendering
 from shared.reports.verify import measure
 from shared.reports.xlsx_file import write_xlsx
@@ -49,13 +51,15 @@ def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]
     Raises psycopg.Error, duckdb.Error, OSError, ReportError.
     """
     made = _make(request, on_progress)
-    write_manifest(request, made.files, made.rows, made.snapshot)
-    return tuple(made.files)
+    files = [*made.files, *(_attachment(path, media_type) for path, media_type in attached(request.scratch))]
+    write_manifest(request, files, made.rows, made.snapshot)
+    return tuple(files)
 
 
 def _make(request: RenderRequest, on_progress: Callable[[Progress], None]) -> _Made:
     formats = request.formats
-    kept = request.keep and extract.load(request.keep, request.scratch, request.report, request.parameters, formats)
+    keep = request.keep if request.report.model is None else None  # its attachments would be missing
+    kept = keep and extract.load(keep, request.scratch, request.report, request.parameters, formats)
     if kept:
         return _from_extract(request, kept, Steps(len(formats), on_progress))
     # CSV alone needs no extract, if the source can write it.
@@ -67,8 +71,8 @@ def _make(request: RenderRequest, on_progress: Callable[[Progress], None]) -> _M
             return _copied(request, source, steps)
         steps.expect("reading", source.estimated_rows())
         whole = extract.make(source, request.scratch, request.report, formats, steps.at)
-    if request.keep:
-        extract.keep(whole, request.keep, request.report, request.parameters, formats)
+    if keep:
+        extract.keep(whole, keep, request.report, request.parameters, formats)
     return _from_extract(request, whole, steps)
 
 
@@ -96,6 +100,12 @@ def _render(format_: Format, whole: Extract, request: RenderRequest, steps: Step
         written = RENDERERS[format_](rendering)
     steps.rename(f"verifying {format_}", written)
     return _verified(format_, path, written)
+
+
+def _attachment(path: Path, media_type: str) -> RenderedFile:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return RenderedFile(path.name, "attachment", path, media_type, path.stat().st_size, sha256, rows=0)
 
 
 def _path(request: RenderRequest, format_: Format) -> Path:

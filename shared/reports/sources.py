@@ -8,7 +8,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from shared.catalog.model import ReportType
-from shared.reports import errors, files, postgres
+from shared.reports import errors, files, postgres, python_source
 from shared.reports.extract import SourceResult
 
 GROUP = "todoke.sources"
@@ -44,6 +44,8 @@ def open_source(
     url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path
 ) -> AbstractContextManager[SourceResult]:
     """The report's result. Raises ReportError(source_missing) if nobody knows the URL's scheme, or there is no URL."""
+    if report.model is not None:
+        return python_source.open_result(url, report, parameters, scratch)
     scheme = urlsplit(url).scheme if "://" in url else ""
     if not url:
         raise errors.source_missing(report.source, "no URL for it")

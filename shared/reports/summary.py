@@ -6,11 +6,12 @@ They run on a connection that reaches nothing but the extract.
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 
+from shared.catalog.model import Column
 from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
 from shared.reports.display import displayed
@@ -43,16 +44,18 @@ class Summaries:
 
     def __init__(self, rendering: Rendering, connection: duckdb.DuckDBPyConnection) -> None:
         self._rendering = rendering
+        self._looks = rendering.report.columns
         self._connection = connection
 
-    def table(self, name: str, title: str, query: str) -> Table:
-        """The result as text. Raises ReportError."""
+    def table(self, name: str, title: str, query: str, looks: Mapping[str, Column]) -> Table:
+        """The result as text; `looks` says how columns of its own are shown. Raises ReportError."""
+        shown_as = replace(self._rendering, report=replace(self._rendering.report, columns={**self._looks, **looks}))
         columns = self._columns(name, query)
-        shown = ", ".join(f"coalesce({displayed(c, self._rendering.shown(c))}, '')" for c in columns)
+        shown = ", ".join(f"coalesce({displayed(c, shown_as.shown(c))}, '')" for c in columns)
         rows = self._ask(name, f"SELECT {shown} FROM ({query}\n) LIMIT {MOST_ROWS + 1}")
         if len(rows) > MOST_ROWS:
             raise errors.summary_too_large(name, MOST_ROWS)
-        heads = [{"title": self._rendering.title(c), "number": c.source.is_number} for c in columns]
+        heads = [{"title": shown_as.title(c), "number": c.source.is_number} for c in columns]
         return Table(title, heads, rows)
 
     def objects(self, name: str, query: str) -> Sequence[Mapping[str, Any]]:

@@ -39,7 +39,7 @@ def test_every_setting_and_every_type_has_its_line() -> None:
         *(set(report_file._KEYS) - tables),
         *report_file._PARAMETER_KEYS,
         *report_file._ALL_CONSTRAINTS,
-        *report_file._COLUMN_KEYS,
+        *presentation.COLUMN_KEYS,
         *report_file._LIMIT_KEYS,
         *presentation.CSV_KEYS,
         *presentation.PDF_KEYS,

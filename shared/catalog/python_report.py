@@ -1,0 +1,125 @@
+"""Report types written in Python: packages bring them by an entry point of the group `todoke.reports`.
+
+For what SQL cannot say: a call to another system, a model, a file that somebody else makes. The class gives rows; what
+becomes of them (every format, limits, progress, artifacts) is the same as for a query. See docs/python-reports.md.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportType
+
+GROUP = "todoke.reports"
+
+TYPES: Mapping[str, str] = {
+    "integer": "int8",
+    "decimal": "numeric",
+    "float": "float8",
+    "boolean": "bool",
+    "date": "date",
+    "datetime": "timestamptz",
+    "text": "text",
+}
+"""What a column may hold: `int`, `Decimal`, `float`, `bool`, `date`, `datetime` with a zone, `str`; None everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonColumn:
+    """One column of a Python report."""
+
+    name: str
+    type: str
+    """A key of `TYPES`."""
+    title: str = ""
+    unit: str = ""
+    format: str = ""
+    """Excel number format."""
+
+
+class Context(Protocol):
+    """What a running report may ask of Todoke."""
+
+    def progress(self, rows: int, of: int | None = None) -> None:
+        """Tell how far the work is. Rows that are handed over are counted without it."""
+
+    def check_cancelled(self) -> None:
+        """Raise RenderCancelled if nobody waits for the report any more. A cancelled report is ended in any case;
+        this is for work that wants to end in order."""
+
+    def attach(self, name: str, media_type: str) -> AbstractContextManager[BinaryIO]:
+        """One more file of the job, beside the formats: write into it."""
+
+
+@runtime_checkable
+class PythonReport(Protocol):
+    """A report type. An instance is made without arguments, once in each process."""
+
+    title: ClassVar[str]
+    description: ClassVar[str]
+    version: ClassVar[str]
+    """Recorded on each job: change it with the code."""
+    formats: ClassVar[Sequence[Format]]
+    columns: ClassVar[Sequence[PythonColumn]]
+    Parameters: ClassVar[type[BaseModel]]
+    """Validated by the API; errors reach the client with their fields. Defaults are stored with the job."""
+
+    def rows(self, parameters: Any, context: Context) -> Iterable[Sequence[object]]:
+        """The rows, one value a column. May take its time; memory stays flat if it yields them.
+
+        An exception fails the attempt, which may be tried again; `ReportError` says how the client sees it.
+        """
+
+
+def python_report_types(taken: Iterable[str], problems: list[str]) -> Iterator[ReportType]:
+    """Every installed Python report type; what is wrong with one is added to `problems`."""
+    taken = set(taken)
+    for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+        where = f"{point.value} ({GROUP}: {point.name})"
+        if point.name in taken:
+            problems.append(f"{where}: the catalog has a report type of this name already: rename one")
+            continue
+        try:
+            yield _report_type(point)
+        except Exception as error:  # noqa: BLE001 - somebody else's code, at import
+            problems.append(f"{where}: cannot be loaded: {type(error).__name__}: {error}")
+
+
+def load_python_report(name: str) -> PythonReport:
+    """The report of this name. Raises LookupError."""
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            report: PythonReport = point.load()()
+            return report
+    raise LookupError(f"no package brings the Python report type {name!r}")
+
+
+def _report_type(point: EntryPoint) -> ReportType:
+    report = point.load()()
+    if not isinstance(report, PythonReport):
+        raise TypeError("it lacks one of title, description, version, formats, columns, Parameters, rows")
+    if not report.columns:
+        raise ValueError("it has no columns")
+    for column in report.columns:
+        if column.type not in TYPES:
+            raise ValueError(f"column {column.name!r} has the type {column.type!r}; there are {', '.join(TYPES)}")
+    return ReportType(
+        name=point.name,
+        title=report.title,
+        description=report.description,
+        version=report.version,
+        source="python",
+        query="",
+        formats=tuple(report.formats),
+        parameters=tuple(
+            Parameter(name, ParameterKind.STRING, field.title or name.replace("_", " ").capitalize())
+            for name, field in report.Parameters.model_fields.items()
+        ),
+        columns={c.name: Column(c.name, c.title or c.name, c.unit, c.format) for c in report.columns},
+        limits=getattr(report, "limits", Limits()),
+        model=report.Parameters,
+    )

@@ -1,0 +1,167 @@
+"""A Python report type as a source: its rows become the same extract as a query's."""
+
+import contextlib
+import datetime as dt
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.catalog.model import Limits, ReportType
+from shared.catalog.python_report import TYPES, PythonReport, load_python_report
+from shared.reports import errors
+from shared.reports.columns import SourceColumn
+from shared.reports.interface import RenderCancelled
+
+ATTACHMENTS = "attachments"
+_PIECE_ROWS = 1_000
+
+
+@dataclass(slots=True)
+class RunningReport:
+    """The context of one run: see `shared.catalog.python_report.Context`."""
+
+    folder: Path
+    """Where attached files go."""
+    worker: int
+    """The process that waits for the report."""
+    tell: Callable[[int], None] = lambda _: None
+
+    def progress(self, rows: int, of: int | None = None) -> None:
+        """See `Context.progress`."""
+        del of
+        self.tell(rows)
+
+    def check_cancelled(self) -> None:
+        """See `Context.check_cancelled`."""
+        if os.getppid() != self.worker:
+            raise RenderCancelled("the worker is gone")
+
+    @contextlib.contextmanager
+    def attach(self, name: str, media_type: str) -> Iterator[BinaryIO]:
+        """See `Context.attach`."""
+        if not name or name != Path(name).name or name.startswith(".") or "\\" in name:
+            raise ValueError(f"{name!r} cannot name an attached file")
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / name
+        with path.open("xb") as file:
+            yield file
+        path.with_name(f".{name}.type").write_text(media_type)
+
+
+class PythonResult:
+    """The rows of one Python report."""
+
+    def __init__(
+        self, report: PythonReport, rows: Iterable[Sequence[object]], running: RunningReport, limits: Limits
+    ) -> None:
+        self._report = report
+        self._rows = rows
+        self._running = running
+        self._limits = limits
+
+    @property
+    def columns(self) -> Sequence[SourceColumn]:
+        """As the class declares them."""
+        return [SourceColumn(c.name, TYPES[c.type]) for c in self._report.columns]
+
+    def estimated_rows(self) -> int:
+        """Nobody knows."""
+        return 0
+
+    def snapshot(self) -> Mapping[str, object]:
+        """When the report was run."""
+        return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
+
+    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Callable[[int], None]) -> int:
+        """See `SourceResult.feed`."""
+        del lenient  # every value comes from Python, whose dates are all usual
+        self._running.tell = progress
+        width = len(self._report.columns)
+        rows = 0
+        with open(descriptor, "wb", closefd=False) as out:
+            for piece in _pieces(self._rows):
+                lines = []
+                for row in piece:
+                    rows += 1
+                    if len(row) != width:
+                        raise errors.python_row_wrong(rows, f"{len(row)} values for {width} columns")
+                    cells = [self._cell(value, at, rows) for at, value in enumerate(row)]
+                    lines.append(_line([*cells, *(cells[at] for at in as_text)]))
+                if rows > self._limits.max_rows:
+                    raise errors.row_limit_exceeded(self._limits)
+                out.write("".join(lines).encode("utf-8", "replace"))
+                progress(rows)
+        return rows
+
+    def _cell(self, value: object, at: int, row: int) -> str | None:
+        column = self._report.columns[at]
+        if value is None:
+            return None
+        match column.type, value:
+            case "boolean", bool():
+                return "t" if value else "f"
+            case "integer", int() if not isinstance(value, bool):
+                return str(value)
+            case "decimal", Decimal() | int() if not isinstance(value, bool):
+                return format(value, "f")
+            case "float", float() | int() if not isinstance(value, bool):
+                return repr(float(value))
+            case "datetime", dt.datetime() if value.tzinfo is not None:
+                return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+            case "date", dt.date() if not isinstance(value, dt.datetime):
+                return value.isoformat()
+            case "text", str():
+                return value
+            case _:
+                raise errors.python_row_wrong(
+                    row, f"column {column.name!r} is {column.type}, not {type(value).__name__}"
+                )
+
+
+@contextlib.contextmanager
+def open_result(
+    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
+) -> Iterator[PythonResult]:
+    """Run the report. Raises ReportError."""
+    del url
+    try:
+        implementation = load_python_report(report.name)
+    except LookupError as error:
+        raise errors.source_missing(report.name, str(error)) from None
+    given = implementation.Parameters.model_validate(parameters)
+    folder = scratch / ATTACHMENTS
+    shutil.rmtree(folder, ignore_errors=True)
+    running = RunningReport(folder, os.getppid())
+    yield PythonResult(implementation, implementation.rows(given, running), running, report.limits)
+
+
+def attached(scratch: Path) -> Iterator[tuple[Path, str]]:
+    """The files that the report attached, with their media types."""
+    for path in sorted((scratch / ATTACHMENTS).glob("[!.]*")):
+        yield path, path.with_name(f".{path.name}.type").read_text()
+
+
+def _line(cells: Sequence[str | None]) -> str:
+    """As COPY writes it: NULL is nothing, an empty text `""`."""
+    return ",".join("" if c is None else _quoted(c) for c in cells) + "\n"
+
+
+def _quoted(text: str) -> str:
+    if text == "" or any(c in text for c in '",\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _pieces(rows: Iterable[Sequence[object]]) -> Iterator[Sequence[Sequence[object]]]:
+    piece: list[Sequence[object]] = []
+    for row in rows:
+        piece.append(row)
+        if len(piece) == _PIECE_ROWS:
+            yield piece
+            piece = []
+    if piece:
+        yield piece

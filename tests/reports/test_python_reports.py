@@ -1,0 +1,112 @@
+"""The example package of docs/python-reports.md, installed and used."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from shared.catalog.load import BUILTIN, CatalogError, load_catalog
+from shared.catalog.model import Format, ReportType
+from shared.catalog.parameters import InvalidParameters, validate_parameters
+from shared.catalog.schema import json_schema
+from shared.reports.interface import RenderRequest, ReportError
+from tests.reports.conftest import Run
+
+EXAMPLE = Path(__file__).parent.parent / "example_package"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package in it, as pip puts it there."""
+    place = tmp_path_factory.mktemp("site")
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "todoke_example.py"):
+        (source / name).write_text((EXAMPLE / name).read_text())
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*pip, "--no-index", "--no-build-isolation", "--target", str(place), str(source)], check=True)
+    return place
+
+
+@pytest.fixture
+def example(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReportType]:
+    """The report type, with its package on the path."""
+    monkeypatch.syspath_prepend(str(installed))
+    yield load_catalog(BUILTIN).types["loan-plan"]
+    sys.modules.pop("todoke_example", None)
+
+
+def request_for(report: ReportType, folder: Path, **parameters: object) -> RenderRequest:
+    stored = validate_parameters(report, parameters)
+    return RenderRequest(report, stored, (Format.XLSX, Format.CSV), "", folder)
+
+
+def test_it_is_a_report_type_like_any_other(example: ReportType, scratch: Path, run: Run) -> None:
+    book, text, note = run(request_for(example, scratch, amount="1000.00", months=3))
+
+    assert text.path.read_text().splitlines() == [
+        "month,interest,repaid,owed", "1,2.50,332.50,667.50", "2,1.67,333.33,334.17", "3,0.84,334.17,0.00",
+    ]  # fmt: skip
+    assert [c.value for c in openpyxl.load_workbook(book.path).worksheets[0][2]] == [1, 2.5, 332.5, 667.5]
+    assert (note.name, note.format, note.media_type) == ("summary.txt", "attachment", "text/plain; charset=utf-8")
+    assert note.path.read_text() == "Interest in all: 5.01\n"
+
+
+def test_its_parameters_are_validated_with_all_violations(example: ReportType) -> None:
+    with pytest.raises(InvalidParameters) as refused:
+        validate_parameters(example, {"months": 0, "rate_percent": "x", "mounths": 2})
+
+    assert {v.field for v in refused.value.violations} == {
+        "parameters.amount", "parameters.months", "parameters.rate_percent", "parameters.mounths",
+    }  # fmt: skip
+    stored = validate_parameters(example, {"amount": 5})
+    assert stored == {"amount": "5", "rate_percent": "3", "months": 120}
+    assert validate_parameters(example, stored) == stored
+    assert json_schema(example)["required"] == ["amount"]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("(1, 2)", "Row 1 of the report does not fit its columns: 2 values for 4 columns"),
+        ("(1.5, None, None, None)", "column 'month' is integer, not float"),
+        ("(True, None, None, None)", "column 'month' is integer, not bool"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_told(
+    row: str, told: str, example: ReportType, scratch: Path, run: Run, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = installed / "todoke_example.py"
+    whole = module.read_text()
+    module.write_text(whole.replace("yield month, interest, repaid, owed", f"yield {row}"))
+    try:
+        with pytest.raises(ReportError, match="does not fit") as failure:
+            run(request_for(example, scratch, amount=10, months=1))
+    finally:
+        module.write_text(whole)
+    assert told in str(failure.value)
+    assert (failure.value.code, failure.value.retryable) == ("python_row_wrong", False)
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a\\b"])
+def test_an_attached_file_cannot_leave_its_folder(name: str, tmp_path: Path) -> None:
+    from shared.reports.python_source import RunningReport
+
+    with pytest.raises(ValueError, match="cannot name"), RunningReport(tmp_path, 1).attach(name, "text/plain"):
+        pass
+
+
+def test_a_broken_package_is_told_and_not_left_out(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = installed / "todoke_example.py"
+    whole = module.read_text()
+    monkeypatch.syspath_prepend(str(installed))
+    module.write_text("raise RuntimeError('no licence')")
+    sys.modules.pop("todoke_example", None)
+    try:
+        with pytest.raises(CatalogError, match=r"todoke_example:LoanPlan .*no licence"):
+            load_catalog(BUILTIN)
+    finally:
+        module.write_text(whole)
+        sys.modules.pop("todoke_example", None)
