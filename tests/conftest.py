@@ -1,8 +1,10 @@
 """What most tests stand on: a real PostgreSQL with a database each, and a real SQS API on a socket."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from sqlalchemy.engine import Connection, Engine
 
@@ -61,3 +63,11 @@ def scratch(tmp_path: Path) -> Path:
     folder = tmp_path / "scratch"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def bucket(aws: Emulator) -> str:
+    """A bucket of this test's own."""
+    name = f"artifacts-{uuid.uuid4()}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return name

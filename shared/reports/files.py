@@ -5,7 +5,6 @@
 
 import contextlib
 import datetime as dt
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -58,7 +57,7 @@ class FilesResult:
         if counted > self._limits.max_rows:
             raise errors.row_limit_exceeded(self._limits)
         self._connection.execute(
-            f"COPY (SELECT {cells} FROM ({self._query}\n)) TO '/dev/fd/{os.dup(descriptor)}' "
+            f"COPY (SELECT {cells} FROM ({self._query}\n)) TO '/dev/fd/{descriptor}' "
             "(FORMAT csv, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', USE_TMP_FILE false)"
         )
         progress(counted)
@@ -71,8 +70,8 @@ def open_result(
 ) -> Iterator[FilesResult]:
     """The result of the report's query over the files below `url`. Raises ReportError."""
     folder = _local(url, scratch, report.limits)
-    with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection:
-        connection.execute(f"SET file_search_path = {duck.literal(str(folder))}")
+    # Relative paths are the process's own: a report has a process to itself.
+    with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection, contextlib.chdir(folder):
         for name, value in _variables(report, parameters):
             connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])
         duck.confine_to_folder(connection, folder)

@@ -49,4 +49,12 @@ def _cell(column: ExtractColumn, rendering: Rendering) -> str:
     return f"'{opening}', {text}, '</td>'"
 
 
-_ENTITIES: Mapping[str, str] = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "''": "&#39;", "\n": "&#10;"}
+_ENTITIES: Mapping[str, str] = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "''": "&#39;",
+    "\n": "&#10;",
+    "\r": "&#13;",
+}

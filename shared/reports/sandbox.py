@@ -38,7 +38,8 @@ def live(pipe: "Connection[Any, Any]", request: RenderRequest) -> None:
     """Render, send progress and then one outcome: the files, a ReportError, or Broken."""
     limits = request.report.limits
     # Nothing but libpq works on a CSV alone: there the kernel can hold the limit to the megabyte.
-    enter(pipe, limits.memory_mb + (0 if request.formats == (Format.CSV,) else _RESERVE_MB))
+    reserve_mb = 0 if request.formats == (Format.CSV,) else _RESERVE_MB
+    enter(pipe, limits.memory_mb + reserve_mb, cloud_keys=request.source_dsn.startswith("s3://"))
     _limit_work(limits)
     outcome: object
     try:
@@ -53,13 +54,13 @@ def live(pipe: "Connection[Any, Any]", request: RenderRequest) -> None:
         pipe.send(outcome)
 
 
-def enter(pipe: "Connection[Any, Any]", memory_mb: int) -> None:
-    """Make this process one that a report may run in."""
+def enter(pipe: "Connection[Any, Any]", memory_mb: int, *, cloud_keys: bool = False) -> None:
+    """Make this process one that a report may run in. `cloud_keys` leaves it those of AWS."""
     os.setsid()  # the worker kills the whole group: what a report starts ends with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_the_worker(pipe)
     for name in set(os.environ):
-        if not name.startswith(_ENVIRONMENT):
+        if not name.startswith((*_ENVIRONMENT, "AWS_") if cloud_keys else _ENVIRONMENT):
             del os.environ[name]
     _limit(resource.RLIMIT_CORE, 0)  # a core file would hold the source's password
     _limit_memory(memory_mb)

@@ -1,0 +1,181 @@
+"""The rows are read once: a second try goes on from them, and files can be a source too."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import boto3
+import duckdb
+import psycopg
+import pytest
+
+from services.worker.kept import KeptExtracts
+from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.parameters import validate_parameters
+from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.render import render_files
+from tests.reports.conftest import MakeRequest, Run
+
+
+@pytest.fixture
+def counted(source: psycopg.Connection) -> psycopg.Connection:
+    """A query can be told from its repetition."""
+    source.execute("CREATE TABLE IF NOT EXISTS changing (n int)")
+    source.execute("TRUNCATE changing")
+    source.execute("INSERT INTO changing VALUES (1)")
+    return source
+
+
+def test_a_second_try_goes_on_from_the_extract_of_the_first(
+    a_request: MakeRequest, run: Run, counted: psycopg.Connection, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    query = "SELECT n FROM changing"
+    first = run(replace(a_request(query, Format.PARQUET, Format.CSV), keep=kept))
+    counted.execute("UPDATE changing SET n = 2")
+
+    again = run(replace(a_request(query, Format.PARQUET, Format.CSV, dsn="host=127.0.0.1 port=1"), keep=kept))
+    assert [f.sha256 for f in again] == [f.sha256 for f in first]
+
+    other = run(replace(a_request("SELECT n FROM  changing", Format.PARQUET, Format.CSV), keep=kept))
+    assert other[1].path.read_text() == "n\n2\n"
+
+
+@pytest.mark.parametrize("damage", ["rows", "description", "half", "gone"])
+def test_an_extract_that_is_not_whole_is_not_used(
+    damage: str, a_request: MakeRequest, run: Run, counted: psycopg.Connection, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    run(replace(a_request("SELECT n FROM changing", Format.JSONL), keep=kept))
+    rows, about = kept / "extract.parquet", kept / "extract.json"
+    match damage:
+        case "rows":
+            rows.write_bytes(rows.read_bytes()[:-1] + b"x")
+        case "description":
+            about.write_text("{")
+        case "half":
+            about.unlink()
+        case "gone":
+            rows.unlink()
+    counted.execute("UPDATE changing SET n = 2")
+
+    [file] = run(replace(a_request("SELECT n FROM changing", Format.JSONL), keep=kept))
+    assert json.loads(file.path.read_text()) == {"n": 2}
+
+
+def test_the_manifest_tells_what_the_files_stand_on(a_request: MakeRequest, run: Run) -> None:
+    request = replace(a_request("SELECT n FROM generate_series(1, 3) AS n", Format.CSV, Format.JSONL), job_id="j")
+    files = run(request)
+
+    told = json.loads((request.scratch / "manifest.json").read_text())["manifest"]
+    assert (told["jobId"], told["reportType"], told["source"]["rows"]) == ("j", "orders", 3)
+    assert told["source"]["snapshot"]["takenAt"].endswith("Z")
+    assert [(f["name"], f["sha256"], f["sizeBytes"]) for f in told["files"]] == [
+        (f.name, f.sha256, f.size_bytes) for f in files
+    ]
+    assert {"python", "duckdb", "psycopg"} <= told["tools"].keys()
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    """A folder of files: two Parquet files and a CSV, and a secret beside it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (tmp_path / "secret.csv").write_text("word\ncanary\n")
+    connection = duckdb.connect()
+    for part in (1, 2):
+        connection.execute(
+            f"COPY (SELECT {part} AS part, range AS id, (range * 1.5)::DECIMAL(9, 2) AS amount, 'a,\"' || range AS t, "
+            f"DATE '2026-01-0{part}' AS day, NULL::INT AS nothing, '' AS empty FROM range(3)) "
+            f"TO '{folder}/orders-{part}.parquet'"
+        )
+    (folder / "names.csv").write_text("id,name\n0,zero\n1,one\n")
+    return folder
+
+
+def over(
+    folder: Path,
+    query: str,
+    scratch: Path,
+    *parameters: Parameter,
+    given: Mapping[str, object] | None = None,
+    formats: tuple[Format, ...] = (Format.CSV,),
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> RenderRequest:
+    report = ReportType("orders", "", "", "1", "files", query, formats, parameters=parameters, limits=limits)
+    url = folder if isinstance(folder, str) else folder.as_uri()
+    return RenderRequest(report, validate_parameters(report, given or {}), formats, url, scratch)
+
+
+def test_files_answer_in_sql_with_bound_parameters(orders: Path, scratch: Path, run: Run) -> None:
+    day = Parameter("day", ParameterKind.DATE, "")
+    words = Parameter("words", ParameterKind.LIST, "", items=ParameterKind.STRING)
+    query = """SELECT o.id, o.amount, o.t, o.day, o.nothing, o.empty, n.name -- :day
+                 FROM 'orders-*.parquet' o LEFT JOIN 'names.csv' n USING (id)
+                WHERE o.day >= :day AND list_contains(:words, o.t) ORDER BY o.id"""
+    given = {"day": "2026-01-02", "words": ['a,"0', 'a,"2', "'; DROP TABLE x; --"]}
+
+    text, table = run(over(orders, query, scratch, day, words, given=given, formats=(Format.CSV, Format.PARQUET)))
+
+    assert text.path.read_text() == (
+        'id,amount,t,day,nothing,empty,name\n0,0.00,"a,""0",2026-01-02,,"",zero\n2,3.00,"a,""2",2026-01-02,,"",\n'
+    )
+    described = duckdb.connect().execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(table.path)]).fetchall()
+    assert [type_ for _, type_, *_ in described] == [
+        "BIGINT", "DECIMAL(9,2)", "VARCHAR", "DATE", "INTEGER", "VARCHAR", "VARCHAR",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT * FROM '../secret.csv'", "SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM glob('/etc/*')",
+     "SELECT * FROM 'https://example.org/x.csv'", "SELECT nope FROM 'names.csv'", "SELECT * FROM 'missing.parquet'",
+     "SELECT getenv('HOME')"],
+)  # fmt: skip
+def test_files_outside_are_out_of_reach(query: str, orders: Path, scratch: Path, run: Run) -> None:
+    with pytest.raises(ReportError) as failure:
+        run(over(orders, query, scratch))
+
+    assert (failure.value.code, failure.value.retryable) == ("source_query_failed", False)
+    assert "canary" not in str(failure.value)
+    assert str(orders) not in str(failure.value)
+
+
+def test_files_have_limits_too(orders: Path, scratch: Path, run: Run) -> None:
+    with pytest.raises(ReportError) as failure:
+        run(over(orders, "SELECT * FROM range(100)", scratch, limits=Limits(max_rows=99)))
+    assert failure.value.code == "row_limit_exceeded"
+
+
+def test_an_s3_prefix_is_a_source(orders: Path, scratch: Path, bucket: str) -> None:
+    for path in orders.glob("*.parquet"):
+        boto3.client("s3").upload_file(str(path), bucket, f"exports/2026/{path.name}")
+    report = ReportType("orders", "", "", "1", "files", "SELECT sum(id)::INT AS s FROM '2026/*.parquet'", (Format.CSV,))
+
+    [file] = render_files(RenderRequest(report, {}, (Format.CSV,), f"s3://{bucket}/exports", scratch), lambda _: None)
+    assert file.path.read_text() == "s\n6\n"
+
+
+@pytest.mark.parametrize(("url", "told"), [("", "no URL for it"), ("oracle://x", "sources for file, postgres")])
+def test_a_source_that_nobody_knows_is_told(url: str, told: str, scratch: Path, run: Run, orders: Path) -> None:
+    with pytest.raises(ReportError) as failure:
+        run(replace(over(orders, "SELECT 1", scratch), source_dsn=url))
+
+    assert (failure.value.code, failure.value.retryable) == ("source_missing", True)
+    assert told in str(failure.value)
+
+
+def test_kept_extracts_leave_with_their_job(tmp_path: Path) -> None:
+    kept = KeptExtracts(tmp_path)
+    for number in (1, 2):
+        kept.folder(UUID(int=number)).mkdir(parents=True)
+    os.utime(kept.folder(UUID(int=1)), (0, 0))
+    kept.drop_forgotten()
+    assert not kept.folder(UUID(int=1)).exists()
+    kept.drop(UUID(int=2))
+    assert not kept.folder(UUID(int=2)).exists()
+    shutil.rmtree(tmp_path / "todoke-extracts")

@@ -1,0 +1,162 @@
+"""The document: typeset, complete, readable in Japanese, the same each time."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pikepdf
+import pypdfium2
+import pytest
+
+from shared.catalog.load import load_catalog
+from shared.catalog.model import Chart, Format, Limits, PdfOptions, ReportType, SummaryTable
+from shared.reports.interface import RenderedFile, RenderRequest, ReportError
+from tests.reports.conftest import MakeRequest, Run
+
+SAMPLES = Path(__file__).parents[2] / "deploy" / "sample" / "catalog"
+FLIGHTS = """
+    SELECT (ARRAY['UA', 'B6', 'DL'])[1 + n % 3] AS carrier, 'Airline ' || n % 3 AS airline,
+           date '2013-01-01' + (n % 12) * interval '1 month' AS month, n AS flights,
+           n * 3.5 AS delay_total_min, n * 0.1 AS mean_delay_min, 1 AS cancelled
+      FROM generate_series(10, {last}) AS n ORDER BY n
+"""
+
+
+def text_of(file: RenderedFile) -> list[str]:
+    document = pypdfium2.PdfDocument(file.path)
+    return [page.get_textpage().get_text_range() for page in document]
+
+
+def with_pdf(request: RenderRequest, pdf: PdfOptions, folder: Path | None = None, **changes: object) -> RenderRequest:
+    report = replace(request.report, pdf=pdf, folder=folder, **changes)  # type: ignore[arg-type]
+    return replace(request, report=report)
+
+
+def test_few_rows_stand_in_the_document_and_many_in_an_appendix_whole(a_request: MakeRequest, run: Run) -> None:
+    for rows in (0, 1, 60, 61, 500):
+        query = f"SELECT n AS id, 'row number ' || n AS words FROM generate_series(1, {rows}) AS n ORDER BY n"
+        [file] = run(a_request(query, Format.PDF))
+
+        pages = text_of(file)
+        assert re.findall(r"row number (\d+)", "".join(pages)) == [str(n) for n in range(1, rows + 1)], rows
+        assert f"Page {len(pages)} of {len(pages)}" in pages[-1]
+        assert "Orders" in pages[0]
+
+
+def test_the_document_names_itself(a_request: MakeRequest, run: Run) -> None:
+    [file] = run(a_request("SELECT 1 AS a", Format.PDF))
+
+    with pikepdf.open(file.path) as document:
+        assert document.docinfo["/Title"] == "Orders"
+        assert "/CreationDate" not in document.docinfo
+        assert document.Root.Lang == "en"
+
+
+def test_every_font_is_embedded(a_request: MakeRequest, run: Run) -> None:
+    [file] = run(a_request("SELECT '東京' AS t FROM generate_series(1, 100)", Format.PDF))
+
+    with pikepdf.open(file.path) as document:
+        fonts = [
+            obj
+            for obj in document.objects
+            if isinstance(obj, pikepdf.Dictionary) and obj.get("/Type") == "/FontDescriptor"
+        ]
+        assert fonts
+        assert all("/FontFile2" in f or "/FontFile3" in f for f in fonts)
+
+
+@pytest.mark.parametrize("rows", [3, 300])
+def test_japanese_is_visible_on_the_page(rows: int, a_request: MakeRequest, run: Run) -> None:
+    """Pixels, because a font that is not embedded gives the right text and a blank page."""
+    query = "SELECT {} AS t FROM generate_series(1, " + str(rows) + ")"
+    blank, japanese = (
+        run(a_request(query.format(text), Format.PDF))[0] for text in ("''", "'日本語日本語日本語日本語'")
+    )
+
+    def dark(file: RenderedFile) -> int:
+        document = pypdfium2.PdfDocument(file.path)
+        picture = document[len(document) - 1].render(scale=2, grayscale=True).to_numpy()
+        return int((picture < 128).sum())
+
+    assert dark(japanese) > dark(blank) + 1_000
+    assert "日本語" in text_of(japanese)[-1]
+
+
+def test_long_cells_are_shortened_and_the_page_says_so(a_request: MakeRequest, run: Run) -> None:
+    wide = ", ".join(f"repeat('word{n} ', 30) AS c{n}" for n in range(8))
+    [file] = run(a_request(f"SELECT {wide} FROM generate_series(1, 70)", Format.PDF))
+
+    assert "…" in text_of(file)[-1]
+    assert "the data formats have it whole" in text_of(file)[-1]
+
+
+def test_the_directors_report(source_dsn: str, scratch: Path, a_request: MakeRequest, run: Run) -> None:
+    """The sample's title page, charts and summary, in English and in Japanese, on rows made for the test."""
+    report = load_catalog(SAMPLES).types["carrier-delays"]
+    asked = a_request(FLIGHTS.format(last=80), Format.PDF)
+    report = replace(report, query=asked.report.query, formats=(Format.PDF,))
+    for locale, title, axis in (("en", "Delays by carrier and month", "Mean departure delay (min)"),
+                                ("ja", "航空会社別・月別の出発遅延", "年間の出発遅延と欠航率")):  # fmt: skip
+        folder = scratch / locale
+        folder.mkdir()
+        [file] = run(RenderRequest(report, {"locale": locale}, (Format.PDF,), source_dsn, folder))
+        pages = "".join(text_of(file))
+        assert title in pages
+        assert axis in pages  # the charts' texts are text
+        assert "Airline 2" in pages
+
+
+@pytest.mark.parametrize(
+    ("pdf", "code"),
+    [
+        (PdfOptions(tables=(SummaryTable("t", "T", "SELECT nope FROM report"),)), "summary_failed"),
+        (PdfOptions(tables=(SummaryTable("t", "T", "SELECT * FROM read_csv('/etc/passwd')"),)), "summary_failed"),
+        (PdfOptions(tables=(SummaryTable("t", "T", "SELECT * FROM '/etc/passwd'"),)), "summary_failed"),
+        (PdfOptions(tables=(SummaryTable("t", "T", "SELECT range FROM range(6000)"),)), "summary_too_large"),
+        (PdfOptions(charts=(Chart("c", "C", "SELECT 1 AS n", "c.vl.json"),)), "chart_failed"),
+    ],
+)
+def test_what_an_author_got_wrong_is_told(
+    pdf: PdfOptions, code: str, a_request: MakeRequest, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "c.vl.json").write_text('{"mark": "nonsense", "encoding": {}}')
+    with pytest.raises(ReportError) as failure:
+        run(with_pdf(a_request("SELECT 1 AS a", Format.PDF), pdf, tmp_path))
+
+    assert (failure.value.code, failure.value.retryable) == (code, False)
+
+
+def test_markup_in_data_stays_text(a_request: MakeRequest, run: Run) -> None:
+    hostile = r"#read(\"/etc/passwd\") $x$ *bold* <b>&amp;</b> \u{41} (paren\) @ref"
+    request = a_request(f"SELECT $q${hostile}$q$ AS t, '{'x' * 10}' AS u", Format.PDF)
+    [file] = run(replace(request, report=replace(request.report, title=hostile, description=hostile)))
+
+    text = "".join(text_of(file)).replace("\r\n", " ")
+    assert "*bold* <b>&amp;</b>" in text
+    assert "root:" not in text
+
+
+def test_a_chart_draws_within_the_memory_limit(a_request: MakeRequest, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.vl.json").write_text('{"mark": "bar", "encoding": {"x": {"field": "n", "type": "quantitative"}}}')
+    pdf = PdfOptions(charts=(Chart("c", "C", "SELECT n FROM report", "c.vl.json"),))
+
+    [file] = run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), pdf, tmp_path, limits=Limits(memory_mb=400)))
+    assert file.size_bytes > 1_000
+
+
+def test_a_chart_fetches_nothing(a_request: MakeRequest, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.vl.json").write_text(
+        '{"mark": "image", "encoding": {"url": {"value": "file:///etc/hostname"}, "x": {"field": "n"}}}'
+    )
+    pdf = PdfOptions(charts=(Chart("c", "C", "SELECT n FROM report", "c.vl.json"),))
+    request = with_pdf(a_request("SELECT 1 AS n", Format.PDF), pdf, tmp_path)
+
+    with pytest.raises(ReportError, match="absolute paths are not allowed") as failure:
+        run(request)
+    assert failure.value.code == "template_failed"
+
+
+def test_a_report_type_without_a_folder_has_a_document_too(a_request: MakeRequest, run: Run) -> None:
+    report: ReportType = a_request("SELECT 1 AS a", Format.PDF).report
+    assert report.folder is None
+    assert run(a_request("SELECT 1 AS a", Format.PDF))[0].rows == 1
