@@ -21,6 +21,14 @@ run: install ## start everything on this machine and make the sample reports (AR
 test: install ## run the whole test suite (ARGS="-k name" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
 
+.PHONY: test-interop
+test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (needs soffice, node, npm)
+	@$(PYTHON) -m tests.interop
+
+.PHONY: bench-reports
+bench-reports: install ## what each format costs, beside COPY and XlsxWriter (ARGS="--weasyprint PYTHON --out FILE")
+	@$(PYTHON) -m tests.benchmarks.reports $(ARGS)
+
 .PHONY: lint
 lint: install ## ruff, mypy --strict, import-linter, alembic check
 	@$(VENV)/bin/ruff check .

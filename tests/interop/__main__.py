@@ -1,0 +1,98 @@
+"""`make test-interop`: LibreOffice, SheetJS and ExcelJS read back every value of a workbook.
+
+Needs what `make test` does not: soffice (Debian libreoffice-calc-nogui) and node with npm. Says what is missing.
+"""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.interop.workbook import expected, make, same_text
+from tests.support import postgres
+
+_PACKAGES = ("xlsx", "exceljs")
+Rows = Sequence[Sequence[object]]
+
+
+def main() -> int:
+    """Try every reader. Returns 1 if one is missing or reads another value."""
+    missing = [tool for tool in ("soffice", "node", "npm") if shutil.which(tool) is None]
+    if missing:
+        print(f"missing: {', '.join(missing)} (Debian: libreoffice-calc-nogui, nodejs, npm)", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="todoke-interop-") as name, postgres.server() as base:
+        folder = Path(name)
+        with postgres.database(base, template=None) as dsn:
+            path = make(dsn, folder)
+        subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), *_PACKAGES], check=True)
+        readers: dict[str, Callable[[], Rows]] = {
+            "LibreOffice": lambda: _libreoffice(path, folder),
+            "SheetJS": lambda: _node("sheetjs", path, folder),
+            "ExcelJS": lambda: _node("exceljs", path, folder),
+        }
+        wrong = sum(_compare(reader, read()) for reader, read in readers.items())
+    return 1 if wrong else 0
+
+
+def _libreoffice(path: Path, folder: Path) -> Rows:
+    # Comma, quote, UTF-8, from line 1, all text quoted, no detection, contents as shown, no formulas.
+    filter_ = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,true,false,true,false"
+    command = ["soffice", "--headless", f"-env:UserInstallation=file://{folder}/profile", "--convert-to", filter_,
+               "--outdir", str(folder), str(path)]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, timeout=180)
+    with path.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))[1:]
+
+
+def _node(library: str, path: Path, folder: Path) -> Rows:
+    script = Path(__file__).parent / "read.mjs"
+    environment = {**os.environ, "NODE_MODULES_AT": str(folder), "TZ": "UTC"}
+    done = subprocess.run(
+        ["node", str(script), library, str(path)], check=True, capture_output=True, text=True, env=environment
+    )
+    rows: Rows = json.loads(done.stdout)[1:]
+    return rows
+
+
+def _compare(reader: str, rows: Rows) -> int:
+    wrong = [] if len(rows) == len(expected()) else [f"{len(rows)} rows instead of {len(expected())}"]
+    for row, (n, text, value, day, at, positive) in zip(rows, expected(), strict=False):
+        checks = {
+            "n": _number(row[0]) == n,
+            "t": same_text(str(row[1] or ""), str(text)),
+            "v": _number(row[2]) == value,
+            "d": _day(row[3]) == (day and str(day)),
+            "at": _moment(row[4]) == at,
+            "positive": _flag(row[5]) == positive,
+        }
+        wrong += [f"row {n}, column {name}: {row!r}"[:200] for name, good in checks.items() if not good]
+    print(f"{reader}: {'every value' if not wrong else 'WRONG'}")
+    for line in wrong:
+        print(f"  {line}")
+    return len(wrong)
+
+
+def _number(read: object) -> float | None:
+    return None if read in {None, ""} else float(str(read).replace(",", ""))
+
+
+def _day(read: object) -> str | None:
+    return str(read)[:10] if read else None
+
+
+def _moment(read: object) -> str | None:
+    return str(read)[:19].replace("T", " ") if read else None
+
+
+def _flag(read: object) -> bool | None:
+    return {"true": True, "false": False}.get(str(read).lower())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
