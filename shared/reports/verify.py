@@ -19,6 +19,8 @@ from shared.reports.errors import output_damaged
 _CHUNK_BYTES = 1 << 20
 _ROW = b"<row "
 _TAIL_BYTES = 64
+_NEITHER = bytes(set(range(256)) - set(b'"\n'))
+"""Everything but quotes and line feeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,14 @@ def measure(path: Path, format_: Format) -> Measured:
 def count_csv_rows(file: BinaryIO) -> int:
     """Line ends outside quotes, minus the header's.
 
-    A doubled quote inside a quoted cell leaves it and enters it again at once, so counting quotes is enough, and
-    `split` and `count` do it at memory speed, some fifty times as fast as the csv module.
+    A doubled quote inside a quoted cell leaves it and enters it again at once, so counting quotes is enough. With all
+    other bytes gone, the two quotes around a cell without a line break stand side by side and go too: what is left is
+    little, and everything runs at memory speed.
     """
     lines = 0
     quoted = False
     while chunk := file.read(_CHUNK_BYTES):
-        pieces = chunk.split(b'"')
+        pieces = chunk.translate(None, _NEITHER).replace(b'""', b"").split(b'"')
         lines += sum(piece.count(b"\n") for piece in pieces[quoted::2])
         quoted ^= len(pieces) % 2 == 0
     return lines - 1
