@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import BinaryIO
 
 import duckdb
 import pikepdf
+from isal import isal_zlib
 
 from shared.catalog.model import Format
 from shared.reports.errors import output_damaged
@@ -19,6 +21,9 @@ from shared.reports.errors import output_damaged
 _CHUNK_BYTES = 1 << 20
 _ROW = b"<row "
 _TAIL_BYTES = 64
+_NAME_LENGTH_AT = 26
+"""In the header of a ZIP part (APPNOTE 6.3.10, 4.3.7)."""
+_PACKED_BYTES = 1 << 17
 _NEITHER = bytes(set(range(256)) - set(b'"\n'))
 """Everything but quotes and line feeds."""
 
@@ -41,7 +46,14 @@ def measure(path: Path, format_: Format) -> Measured:
         file.seek(0)
         try:
             rows = _COUNTERS[format_](file)
-        except (zipfile.BadZipFile, zlib.error, EOFError, duckdb.IOException, pikepdf.PdfError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            duckdb.IOException,
+            pikepdf.PdfError,
+            ValueError,
+        ) as error:
             raise output_damaged(format_, str(error)) from error
     return Measured(size_bytes, sha256, rows)
 
@@ -63,14 +75,45 @@ def count_csv_rows(file: BinaryIO) -> int:
 
 
 def count_xlsx_rows(file: BinaryIO) -> int:
-    """Row elements of every sheet, minus a header each. Reading them to the end also checks each part's CRC."""
+    """Row elements of every sheet, minus a header each. Each part is inflated whole and its CRC compared."""
     rows = 0
     with zipfile.ZipFile(file) as book:
-        for name in book.namelist():
-            with book.open(name) as part:
-                found = _count(part.read, _ROW)
-            rows += found - 1 if name.startswith("xl/worksheets/") else 0
+        for part in book.infolist():
+            found = _count(_Inflated(file, part).read, _ROW)
+            rows += found - 1 if part.filename.startswith("xl/worksheets/") else 0
     return rows
+
+
+class _Inflated:
+    """Reads one part of an archive. Like `ZipFile.open`, at ISA-L's three times the speed."""
+
+    def __init__(self, file: BinaryIO, part: zipfile.ZipInfo) -> None:
+        file.seek(part.header_offset + _NAME_LENGTH_AT)
+        name, extra = struct.unpack("<HH", file.read(4))
+        file.seek(name + extra, os.SEEK_CUR)
+        self._file = file
+        self._part = part
+        self._left = part.compress_size
+        self._inflate = isal_zlib.decompressobj(-15)
+        self._crc = 0
+
+    def read(self, _: int) -> bytes:
+        """The next piece; nothing at the end. Raises BadZipFile for what is damaged."""
+        while self._left:
+            packed = self._file.read(min(self._left, _PACKED_BYTES))
+            if not packed:
+                raise EOFError(f"{self._part.filename} is cut off")
+            self._left -= len(packed)
+            try:
+                piece = self._inflate.decompress(packed)
+            except isal_zlib.error as error:  # type: ignore[misc] # its stub does not say that it is an exception
+                raise zipfile.BadZipFile(f"{self._part.filename}: {error}") from None
+            if piece:
+                self._crc = isal_zlib.crc32(piece, self._crc)
+                return piece
+        if self._crc != self._part.CRC or not self._inflate.eof:
+            raise zipfile.BadZipFile(f"Bad CRC-32 for file {self._part.filename!r}")
+        return b""
 
 
 def count_parquet_rows(file: BinaryIO) -> int:

@@ -72,6 +72,22 @@ def test_a_report_that_needs_more_memory_than_it_may_have_fails_alone(
     assert file.rows == 100_000
 
 
+def test_a_csv_of_any_length_needs_no_more_than_64_mb(a_request: MakeRequest, run: Run) -> None:
+    """The kernel refuses the 65th."""
+    query = "SELECT n, repeat('x', 100) AS words FROM generate_series(1, 400000) AS n"
+    [file] = run(a_request(query, limits=Limits(timeout_s=60, memory_mb=64)))
+
+    assert file.rows == 400_000
+
+
+@pytest.mark.parametrize("format_", [Format.PARQUET, Format.XLSX, Format.JSONL, Format.HTML])
+def test_other_formats_of_many_rows_need_no_more_than_256_mb(format_: Format, a_request: MakeRequest, run: Run) -> None:
+    query = "SELECT n, md5(n::text) AS a, repeat('y', 100) AS b, n / 7.0 AS c FROM generate_series(1, 300000) AS n"
+    [file] = run(a_request(query, format_, limits=Limits(timeout_s=120, memory_mb=256)))
+
+    assert file.rows == 300_000
+
+
 def test_a_report_that_is_not_ready_in_time_ends_here_and_on_the_server(
     a_request: MakeRequest, run: Run, source: psycopg.Connection
 ) -> None:
