@@ -94,7 +94,7 @@ def _table(results: Sequence[Result], rows: int) -> str:
     lines = [
         f"{rows:,} and {2 * rows:,} rows × 12 columns; {os.cpu_count()} cores; `make bench-reports`.",
         "",
-        "| case | rows | wall, × COPY | CPU s | peak MB | file MB | ceiling |",
+        "| case | rows | wall, × COPY | CPU s | peak MB | file MB | aim |",
         "|---|--:|--:|--:|--:|--:|---|",
     ]
     for (case, count), r in by.items():
