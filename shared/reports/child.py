@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.1
 """How soon a wish to stop is noticed."""
 _KILL_WAIT_S = 5.0
+_STOP_WAIT_S = 0.5
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["shared.reports.render", "shared.reports.sandbox"])
@@ -61,6 +62,7 @@ def render(
             limits = request.report.limits
             return _attend(process, ours, end_at, limits, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel)
         finally:
+            _ask_to_stop(process, ours)
             _end(process)
 
 
@@ -135,6 +137,13 @@ def _exit_code(process: Any) -> int | None:
         process.join(_KILL_WAIT_S)
         code: int | None = process.exitcode
         return code
+
+
+def _ask_to_stop(process: Any, pipe: "Connection[Any, Any]") -> None:
+    """Give a child that is still at work the moment it needs to cancel its query on the server."""
+    with contextlib.suppress(OSError):
+        pipe.send("stop")
+    wait([process.sentinel], timeout=_STOP_WAIT_S)
 
 
 def _end(process: Any) -> None:

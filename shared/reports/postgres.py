@@ -14,8 +14,10 @@ from shared.catalog.model import Limits, ReportType
 from shared.catalog.query import bound_query
 from shared.reports import errors
 from shared.reports.columns import SourceColumn
+from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10
+_CANCEL_S = 0.4
 _PIECE_BYTES = 1 << 18
 
 
@@ -143,7 +145,8 @@ def open_result(dsn: str, report: ReportType, parameters: Mapping[str, object]) 
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         conn.read_only = True
         _settle(conn, report.limits)
-        yield PostgresResult(conn, report, parameters)
+        with on_stop(lambda: conn.cancel_safe(timeout=_CANCEL_S)):
+            yield PostgresResult(conn, report, parameters)
         conn.rollback()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from shared.catalog.model import Format, Limits
 from shared.reports import errors
 from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.stop import stop
 
 _PR_SET_PDEATHSIG = 1
 _RESERVE_MB = 1024
@@ -71,7 +72,8 @@ def _die_with_the_worker(pipe: "Connection[Any, Any]") -> None:
 
     def watch() -> None:
         with contextlib.suppress(OSError):
-            pipe.poll(None)  # the worker never writes: readable means closed
+            pipe.poll(None)  # the worker writes nothing but the wish to stop: readable means that, or closed
+        stop()
         os._exit(1)
 
     if sys.platform == "linux":
