@@ -19,7 +19,7 @@ from shared.queues.sqs import SqsQueue
 from shared.reports.child import render
 from shared.reports.manifest import load_private_key
 from shared.startup import wait_for
-from shared.stopping import stop_on_signals
+from shared.stopping import leave, stop_on_signals
 
 log = logging.getLogger("services.worker")
 
@@ -78,4 +78,4 @@ def serve(settings: WorkerSettings) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,8 +1,9 @@
 """The attempts this worker has under way."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 
 from shared.jobs.lease import Lease, StartedJob
@@ -72,8 +73,21 @@ class Holdings:
         self._clock = clock
         self._slots = slots
         self._working = 0
+        self._starting = 0
         self._held: dict[Lease, Held] = {}
         self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """Within the block, jobs become ours in the database and are not added yet: there is something to wait for."""
+        with self._changed:
+            self._starting += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._starting -= 1
+                self._changed.notify_all()
 
     def wait_for_room(self, timeout_s: float) -> int:
         """Free slots; waits up to `timeout_s` for the first one."""
@@ -108,9 +122,9 @@ class Holdings:
             return list(self._held.values())
 
     def wait_until_empty(self, timeout_s: float) -> bool:
-        """True once nothing is held any more; False after `timeout_s`."""
+        """True once nothing is held or being started any more; False after `timeout_s`."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._held, timeout_s)
+            return self._changed.wait_for(lambda: not self._held and not self._starting, timeout_s)
 
     @property
     def working(self) -> int:

@@ -88,6 +88,15 @@ class Intake:
         return doorbells
 
     def _start(self, doorbells: Sequence[Doorbell]) -> None:
+        # A stop between the statement and `add` has to wait, or nobody would own the jobs until their leases end.
+        with self._holdings.starting():
+            if self._stop.is_set():
+                self._queue.extend([d.message.receipt for d in doorbells], visibility_s=0)
+                return
+            result, first_of, copies = self._start_now(doorbells)
+        self._settle_others(result, first_of, copies)
+
+    def _start_now(self, doorbells: Sequence[Doorbell]) -> tuple[StartResult, dict[UUID, Doorbell], list[Doorbell]]:
         try:
             with self._engine.connect() as conn:
                 result = start(conn, [d.job_id for d in doorbells], worker=self._worker, lease_s=self._lease_s)
@@ -101,7 +110,7 @@ class Intake:
             metrics.STARTS.labels("started").inc()
             metrics.WAITED_SECONDS.observe(job.seconds_waited)
             self._dispatch(self._holdings.add(job, first_of[job.lease.job_id].message.receipt))
-        self._settle_others(result, first_of, copies)
+        return result, first_of, copies
 
     def _settle_others(self, result: StartResult, first_of: dict[UUID, Doorbell], copies: list[Doorbell]) -> None:
         """Deletes doorbells that have nothing to say: the row, its own doorbell or the sweeper covers the job."""

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from services.worker import intake
 from services.worker.attempt import Attempts
 from services.worker.intake import read_doorbell
 from services.worker.settings import WorkerSettings
@@ -18,7 +19,7 @@ from shared import metrics
 from shared.artifacts.disk import DiskStore
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Format
-from shared.jobs import cancel
+from shared.jobs import cancel, lease
 from shared.queues.interface import Outgoing
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from tests.support.eventually import eventually
@@ -240,6 +241,30 @@ def test_a_stop_within_the_grace_finishes_the_work(bench: Bench) -> None:
 
     bench.stop()
     assert bench.status(job_id) == "SUCCESS"
+
+
+def test_a_stop_in_the_middle_of_a_start_gives_the_work_back_uncharged(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row says PROCESSING, and the worker does not hold the job yet: it must not leave."""
+
+    def start_slowly(*arguments: Any, **named: Any) -> Any:
+        result = lease.start(*arguments, **named)
+        bench._stop.set()
+        assert bench._thread is not None
+        bench._thread.join(1)  # a worker that waits for nothing has left by then
+        assert bench._thread.is_alive()
+        return result
+
+    monkeypatch.setattr(intake, "start", start_slowly)
+    bench.script = until_cancelled
+    job_id = bench.a_rung_job()
+    bench.start()
+    bench.until(job_id, "PROCESSING")
+    bench.stop()
+
+    assert (bench.status(job_id), row(bench.conn, job_id).attempt, row(bench.conn, job_id).crashes) == ("PENDING", 0, 0)
+    assert "give_back" in verbs(bench.conn, job_id)
 
 
 def test_a_stop_beyond_the_grace_gives_the_work_back_uncharged(bench: Bench) -> None:
