@@ -198,7 +198,7 @@ class _Page:
             for at, line in enumerate(table.wrapped(column)):
                 self._cell(line, column, top - _TITLE_HEIGHT - at * leading, bold=True)
         self._y = top - _TITLE_HEIGHT - table.header_height() + leading
-        self._rule_y = self._y - 3
+        self._rule_y = self._y - 1
 
     def row(self, row: Sequence[str]) -> None:
         """The next line of cells."""
