@@ -9,7 +9,7 @@ _MOMENTS = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMP 
 _PLAIN = {**_INTEGERS, **_FLOATS, **_MOMENTS, "bool": "BOOLEAN"}
 # Their text is made by the server from a value, not typed in by somebody.
 _HARMLESS = frozenset({*_PLAIN, "numeric", "money", "time", "timetz", "interval", "uuid", "inet", "cidr", "macaddr"})
-_DECIMAL_DIGITS = 38
+DECIMAL_DIGITS = 38
 """The most that DuckDB's and Parquet's exact decimals hold."""
 
 
@@ -61,7 +61,7 @@ class SourceColumn:
         a NaN among decimals. Then dates and decimals stay text.
         """
         if self.type_name == "numeric" and not lenient and self.precision and self.scale is not None:
-            fits = self.precision <= _DECIMAL_DIGITS and 0 <= self.scale <= self.precision
+            fits = self.precision <= DECIMAL_DIGITS and 0 <= self.scale <= self.precision
             return f"DECIMAL({self.precision}, {self.scale})" if fits else "VARCHAR"
         if self.is_moment and lenient:
             return "VARCHAR"

@@ -33,17 +33,12 @@ def connect(scratch: Path, memory_mb: int) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def confine(connection: duckdb.DuckDBPyConnection, *files: Path) -> None:
-    """From here on no statement reaches any file but `files`, loads code, or undoes this."""
-    allowed = ", ".join(literal(str(file)) for file in files)
-    connection.execute(f"SET allowed_paths = [{allowed}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-
-
-def confine_to_folder(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """From here on no statement reaches anything but `folder` and our own pipes, loads code, or undoes this."""
-    connection.execute(f"SET allowed_directories = [{literal(str(folder) + '/')}, '/dev/fd/']")
+def confine(connection: duckdb.DuckDBPyConnection, *files: Path, folder: Path | None = None) -> None:
+    """From here on no statement reaches any file but `files`, those in `folder` and our own pipes, loads code, or
+    undoes this."""
+    connection.execute(f"SET allowed_paths = [{', '.join(literal(str(file)) for file in files)}]")
+    if folder is not None:
+        connection.execute(f"SET allowed_directories = [{literal(str(folder) + '/')}, '/dev/fd/']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 

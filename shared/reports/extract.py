@@ -17,14 +17,13 @@ import duckdb
 
 from shared.catalog.model import Format, ReportType
 from shared.reports import duck
-from shared.reports.columns import SourceColumn, unique_names
+from shared.reports.columns import DECIMAL_DIGITS, SourceColumn, unique_names
 
 _ROWS, _ABOUT = "extract.parquet", "extract.json"
 _ROW_GROUP_ROWS = 20_480
 """Two of them stand in memory at a time, and what is rendered from one."""
 _ZSTD_LEVEL = 1
 """A tenth larger than the usual 3, and a tenth faster."""
-_DECIMAL_DIGITS = 38
 _LONGEST_LINE = 8 << 20
 """Bytes of one row's text."""
 _BUFFER = 2 * _LONGEST_LINE
@@ -67,6 +66,13 @@ class ExtractColumn:
         return (
             f"CASE WHEN isfinite({value}) THEN regexp_replace({value}::VARCHAR, '\\.0$', '') "
             f"WHEN isnan({value}) THEN 'NaN' WHEN {value} > 0 THEN 'Infinity' WHEN {value} < 0 THEN '-Infinity' END"
+        )
+
+    @property
+    def as_final(self) -> str:
+        """SQL for the value in its final type, under its name."""
+        return (
+            self.quoted if self.final_type == self.stored_as else f"{self.quoted}::{self.final_type} AS {self.quoted}"
         )
 
     @property
@@ -227,7 +233,7 @@ def _decimals(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Sequen
         numbers, whole, scale = found[3 * at : 3 * at + 3]
         declared = column.source.scale
         scale = scale if declared is None else max(scale, declared)
-        if numbers and whole + scale <= _DECIMAL_DIGITS:
+        if numbers and whole + scale <= DECIMAL_DIGITS:
             shapes[column.name] = (column.source.precision or whole + scale, scale)
     return [replace(c, decimal=shapes.get(c.name)) for c in extract.columns]
 

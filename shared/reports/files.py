@@ -74,7 +74,7 @@ def open_result(
     with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection, contextlib.chdir(folder):
         for name, value in _variables(report, parameters):
             connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])
-        duck.confine_to_folder(connection, folder)
+        duck.confine(connection, folder=folder)
         try:
             yield FilesResult(connection, _query(report), report.limits)
         except (duckdb.OutOfMemoryException, duckdb.ConversionException):

@@ -16,10 +16,7 @@ def write_parquet(rendering: Rendering) -> int:
     if all(c.final_type == c.stored_as and c.text_name is None for c in extract.columns):
         rendering.path.hardlink_to(extract.path)
         return extract.rows
-    fields = ", ".join(
-        c.quoted if c.final_type == c.stored_as else f"{c.quoted}::{c.final_type} AS {c.quoted}"
-        for c in extract.columns
-    )
+    fields = ", ".join(c.as_final for c in extract.columns)
     rendering.connection.execute(
         f"COPY (SELECT {fields} FROM {extract.table}) TO {duck.literal(str(rendering.path))} "
         f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP_ROWS})"

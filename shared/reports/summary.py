@@ -83,10 +83,7 @@ def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
     """Open the extract for summary queries."""
     extract, report = rendering.extract, rendering.report
     with contextlib.closing(duck.connect(rendering.scratch, report.limits.memory_mb)) as connection:
-        fields = ", ".join(
-            c.quoted if c.final_type == c.stored_as else f"{c.quoted}::{c.final_type} AS {c.quoted}"
-            for c in extract.columns
-        )
+        fields = ", ".join(c.as_final for c in extract.columns)
         connection.execute(f"CREATE VIEW report AS SELECT {fields} FROM {extract.table}")
         duck.confine(connection, extract.path)
         yield Summaries(rendering, connection)
