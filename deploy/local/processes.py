@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -74,12 +75,20 @@ def stop(process: subprocess.Popen[bytes], *, number: int = signal.SIGTERM, time
     return True
 
 
+_PORTS = range(15_000, 32_000)
+"""Below the ranges that Linux (32768 and up), macOS and IANA (49152 and up) take outgoing connections' ports from."""
+
+
 def free_port() -> int:
-    """A TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nobody listens on at this moment.
+
+    Not one that the kernel proposes: it may give the same one to an outgoing connection before our service binds it.
+    """
+    for port in random.sample(_PORTS, 200):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise LocalFailure(f"none of 200 ports tried between {_PORTS.start} and {_PORTS.stop} is free on 127.0.0.1")
 
 
 def require_free(port: int) -> None:

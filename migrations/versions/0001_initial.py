@@ -4,6 +4,7 @@ What the code relies on, the tables state: every CHECK below is a sentence of th
 """
 
 from alembic import op
+from sqlalchemy import text
 
 revision = "0001"
 down_revision = None
@@ -87,9 +88,11 @@ CREATE TABLE job_events (
 """
 
 # Statement-level, so that a batch of a thousand transitions costs one trigger call, and in the database,
-# so that no code path can forget it.
+# so that no code path can forget it. They run as the owner: a service's role has no right to write history itself,
+# and pg_temp comes last, or a temporary table of the same name would divert it.
 _RECORD_BIRTH = """
-CREATE FUNCTION jobs_record_birth() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION jobs_record_birth() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM born WHERE status <> 'PENDING' OR verb <> 'submit' OR version <> 1) THEN
         RAISE EXCEPTION 'a job is born PENDING, by submit, with version 1' USING ERRCODE = 'check_violation';
@@ -102,7 +105,8 @@ $$
 """
 
 _RECORD_TRANSITION = """
-CREATE FUNCTION jobs_record_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION jobs_record_transition() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
 DECLARE
     wrong text;
 BEGIN
@@ -229,8 +233,10 @@ CREATE TABLE api_keys (
 
 def upgrade() -> None:
     """Build everything."""
+    schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
+    in_schema = [function.replace("{schema}", schema) for function in (_RECORD_BIRTH, _RECORD_TRANSITION)]
     for statement in (
-        _JOBS, *_INDEXES, _JOB_EVENTS, _RECORD_BIRTH, _RECORD_TRANSITION, *_TRIGGERS,
+        _JOBS, *_INDEXES, _JOB_EVENTS, *in_schema, *_TRIGGERS,
         _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS, _API_KEYS,
     ):  # fmt: skip
         op.execute(statement)

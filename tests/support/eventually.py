@@ -10,11 +10,21 @@ T = TypeVar("T")
 _pause = threading.Event()
 
 
+class NotYet(Exception):
+    """Raised while looking: not true yet, and this is what is seen instead."""
+
+
 def eventually(look: Callable[[], T], *, within_s: float = 60, what: str = "") -> T:
-    """Look until the result is true, and return it. Fails with the last result after `within_s` seconds."""
+    """Look until the result is true, and return it. Fails with what was last seen after `within_s` seconds."""
     give_up_at = time.monotonic() + within_s
-    while not (found := look()):
+    while True:
+        seen: object
+        try:
+            if found := look():
+                return found
+            seen = found
+        except NotYet as reason:
+            seen = reason
         if time.monotonic() > give_up_at:
-            raise AssertionError(f"not within {within_s:g} s: {what or look}; last seen: {found!r}")
+            raise AssertionError(f"not within {within_s:g} s: {what or look}; last seen: {seen!r}")
         _pause.wait(0.02)
-    return found

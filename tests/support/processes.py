@@ -13,7 +13,7 @@ import httpx
 
 from deploy.local.client import ready
 from deploy.local.processes import free_port, spawn, stop
-from tests.support.eventually import eventually
+from tests.support.eventually import NotYet, eventually
 
 ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "tests" / "support" / "catalog"
@@ -22,15 +22,17 @@ CATALOG = ROOT / "tests" / "support" / "catalog"
 class Services:
     """Services over one database and one queue. Leaving the block ends every one of them."""
 
-    def __init__(self, folder: Path, *, database_url: str, queue_url: str, aws: dict[str, str], **env: str) -> None:
+    def __init__(
+        self, folder: Path, *, database_urls: dict[str, str], queue_url: str, aws: dict[str, str], **env: str
+    ) -> None:
         self.folder = folder
         self.artifacts = folder / "artifacts"
         self._ports = {name: free_port() for name in ("api", "relay", "worker")}
         self._running: dict[str, list[subprocess.Popen[bytes]]] = {"api": [], "relay": [], "worker": []}
+        self._database_urls = database_urls
         self._env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
             **aws,
-            "DATABASE_URL": database_url,
             "SQS_QUEUE_URL": queue_url,
             "CATALOG_PATH": str(CATALOG),
             "ARTIFACT_URL": self.artifacts.as_uri(),
@@ -67,12 +69,12 @@ class Services:
         return f"http://127.0.0.1:{self._ports['api']}"
 
     def start(self, name: str, *, wait: bool = True, launcher: bool = False, **env: str) -> subprocess.Popen[bytes]:
-        """Start one more process of that service; with `wait`, until it is ready or has ended."""
+        """Start one more process of that service; with `wait`, until it is ready, or dead where STOP_AT dooms it."""
         port = self._ports[name] if not self._alive(name) else free_port()
         module = ["tests.support.launcher", f"services.{name}"] if launcher else [f"services.{name}"]
         process = spawn(
             [sys.executable, "-m", *module],
-            env={**self._env, "METRICS_PORT": str(port), **env},
+            env={**self._env, "DATABASE_URL": self._database_urls[name], "METRICS_PORT": str(port), **env},
             log=self.folder / f"{name}.log",
             cwd=ROOT,
         )
@@ -80,6 +82,7 @@ class Services:
         if wait:
             url = f"http://127.0.0.1:{port}/readyz"
             eventually(lambda: process.poll() is not None or ready(url), within_s=90, what=f"{name} is ready")
+            assert process.poll() is None or "STOP_AT" in env, f"{name} ended with {process.returncode} at its start"
         return process
 
     def metrics(self, name: str) -> str:
@@ -110,16 +113,18 @@ class Services:
     def submit(self, key: str, body: dict[str, Any] | None = None) -> str:
         """Ask for a report until it is accepted, as a careful client does: always with the same key."""
 
-        def ask() -> str | None:
+        def ask() -> str:
             try:
                 answer = httpx.post(
                     f"{self.url}/generate-report", json=body or {}, headers={"Idempotency-Key": key}, timeout=20
                 )
-            except httpx.TransportError:
-                return None
-            return str(answer.json()["jobId"]) if answer.status_code == 202 else None
+            except httpx.TransportError as error:
+                raise NotYet(f"{error} from {self.url}, API processes {self._running['api']}") from None
+            if answer.status_code != 202:
+                raise NotYet(f"{answer.status_code} {answer.text}")
+            return str(answer.json()["jobId"])
 
-        return str(eventually(ask, within_s=90, what="the submission is accepted"))
+        return eventually(ask, within_s=90, what="the submission is accepted")
 
     def job(self, job_id: str) -> dict[str, Any] | None:
         """The job as a client sees it; None while the API is away."""

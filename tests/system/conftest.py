@@ -10,6 +10,7 @@ import pytest
 from deploy.local.emulator import REGION, Emulator
 from shared.queues.setup import ensure_queues
 from tests.support.processes import Services
+from tests.support.roles import service_urls
 
 _names = itertools.count()
 
@@ -24,6 +25,9 @@ def queue_url(aws: Emulator) -> str:
 
 @pytest.fixture
 def services(database_url: str, queue_url: str, emulator: Emulator, tmp_path: Path) -> Iterator[Services]:
-    """The services, none started yet."""
-    with Services(tmp_path, database_url=database_url, queue_url=queue_url, aws=emulator.environment()) as running:
+    """The services, none started yet, each under a role with its own rights and no others."""
+    with Services(
+        tmp_path, database_urls=service_urls(database_url), queue_url=queue_url, aws=emulator.environment(),
+        REPORT_SOURCE_URL=database_url,
+    ) as running:  # fmt: skip
         yield running

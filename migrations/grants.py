@@ -1,0 +1,103 @@
+"""What each service's database role may do, and nothing else: applied after every `upgrade`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared.database import create_engine
+from shared.errors import TodokeError
+from shared.tables import metadata
+
+
+class RoleMissing(TodokeError):
+    """A role to be granted rights does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    right: str
+    table: str
+    columns: Sequence[str] = ()
+    """All of them when empty."""
+
+    def sql(self, role: str) -> str:
+        columns = f" ({', '.join(self.columns)})" if self.columns else ""
+        return f"GRANT {self.right}{columns} ON {self.table} TO {role}"
+
+
+# What a transition writes. Who asked for what (id, tenant, report_type, parameters, formats) nobody rewrites.
+_TRANSITION = (
+    "status", "verb", "version", "attempt", "crashes", "rings", "lease_token", "lease_until", "worker", "progress",
+    "error", "run_at", "next_ring_at", "updated_at", "started_at", "finished_at",
+)  # fmt: skip
+# Parameters, progress and results are the tenant's business; the relay only moves the job's id.
+_RELAY_READS = (
+    "id", "tenant", "report_type", "status", "verb", "version", "attempt", "max_attempts", "crashes", "max_crashes",
+    "rings", "lease_token", "lease_until", "worker", "trace_context", "run_at", "next_ring_at", "deadline_at",
+    "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at",
+)  # fmt: skip
+_MESSAGE = ("topic", "group_key", "payload", "headers")
+
+_GRANTS: Mapping[str, Sequence[_Grant]] = {
+    "api": (
+        _Grant("SELECT, INSERT", "jobs"),
+        _Grant("UPDATE", "jobs", ("status", "verb", "version", "finished_at", "cancel_requested_at", "updated_at")),
+        _Grant("SELECT", "job_events"),
+        _Grant("SELECT", "artifacts"),
+        _Grant("SELECT, INSERT", "idempotency_keys"),
+        _Grant("SELECT", "api_keys"),
+        _Grant("INSERT", "outbox", _MESSAGE),
+    ),
+    "relay": (
+        _Grant("SELECT", "jobs", _RELAY_READS),
+        _Grant("UPDATE", "jobs", [c for c in _TRANSITION if c != "started_at"]),
+        _Grant("SELECT, DELETE", "outbox"),
+        _Grant("INSERT", "outbox", _MESSAGE),
+        # PostgreSQL asks for UPDATE on some column before it lets anybody lock a row (SELECT, "The Locking Clause").
+        _Grant("UPDATE", "outbox", ("headers",)),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
+        _Grant("SELECT", "outbox_id_seq"),
+    ),
+    "worker": (
+        _Grant("SELECT", "jobs"),
+        _Grant("UPDATE", "jobs", (*_TRANSITION, "result")),
+        _Grant("INSERT", "artifacts"),
+        _Grant("INSERT", "outbox", _MESSAGE),
+        _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
+    ),
+}
+
+SERVICES = tuple(_GRANTS)
+"""The services that have a role of their own."""
+
+
+def grant(database_url: str, roles: Mapping[str, str]) -> None:
+    """Give each service's role (service → role name) exactly its rights, taking away what it had beyond them.
+
+    One transaction: at no moment does a running service miss a right. History is written by triggers that run as
+    the owner, so no service can forge it. Raises RoleMissing; making a login and its password is the operator's.
+    """
+    engine = create_engine(database_url, application_name="todoke-migrations")
+    try:
+        with engine.begin() as conn:
+            for service, role in roles.items():
+                _grant_one(conn, role, _GRANTS[service])
+    finally:
+        engine.dispose()
+
+
+def _grant_one(conn: Connection, role: str, grants: Sequence[_Grant]) -> None:
+    if not conn.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).first():
+        raise RoleMissing(
+            f"there is no role {role!r}: make it first, for example CREATE ROLE {role} LOGIN PASSWORD '…'"
+        )
+    quoted = conn.dialect.identifier_preparer.quote_identifier(role)
+    schema, database = conn.execute(text("SELECT quote_ident(current_schema()), quote_ident(current_database())")).one()
+    conn.execute(text(f"GRANT CONNECT ON DATABASE {database} TO {quoted}"))
+    conn.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}"))
+    for table in (*metadata.tables, "outbox_id_seq"):
+        conn.execute(text(f"REVOKE ALL ON {table} FROM {quoted}"))
+    for one in grants:
+        conn.execute(text(one.sql(quoted)))

@@ -1,0 +1,110 @@
+"""Each service's role can do its work and no more. That it can do its work, every system test shows."""
+
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.engine import Connection
+
+from migrations import grants
+from tests.support.jobs import a_job
+from tests.support.roles import service_urls
+
+_FORBIDDEN = {
+    "api": [
+        "DELETE FROM jobs",
+        "UPDATE jobs SET parameters = '{}'",
+        "UPDATE jobs SET result = '{}'",
+        "INSERT INTO job_events (job_id, version, to_status, verb, attempt) VALUES (gen_random_uuid(), 1, 'X', 'x', 1)",
+        "INSERT INTO artifacts SELECT FROM artifacts",
+        "DELETE FROM outbox",
+        "SELECT payload FROM outbox",
+        "UPDATE api_keys SET tenant = 'x'",
+        "INSERT INTO api_keys (key_sha256, tenant, name) VALUES (sha256('x'), 'x', 'x')",
+        "TRUNCATE jobs",
+    ],
+    "relay": [
+        "SELECT parameters FROM jobs",
+        "SELECT result FROM jobs",
+        "SELECT * FROM jobs",
+        "UPDATE jobs SET tenant = 'x'",
+        "DELETE FROM jobs",
+        "INSERT INTO jobs DEFAULT VALUES",
+        "UPDATE outbox SET payload = 'x'",
+        "SELECT FROM api_keys",
+        "SELECT FROM artifacts",
+        "DELETE FROM job_events",
+    ],
+    "worker": [
+        "DELETE FROM jobs",
+        "INSERT INTO jobs DEFAULT VALUES",
+        "UPDATE jobs SET parameters = '{}'",
+        "UPDATE jobs SET tenant = 'x'",
+        "UPDATE artifacts SET sha256 = repeat('0', 64)",
+        "DELETE FROM artifacts",
+        "DELETE FROM job_events",
+        "DELETE FROM outbox",
+        "SELECT FROM outbox",
+        "SELECT FROM api_keys",
+        "SELECT FROM idempotency_keys",
+    ],
+}
+
+
+@pytest.mark.parametrize(("service", "statement"), [(s, each) for s, many in _FORBIDDEN.items() for each in many])
+def test_what_a_service_has_no_need_for_is_refused(database_url: str, service: str, statement: str) -> None:
+    with (
+        psycopg.connect(service_urls(database_url)[service], autocommit=True) as conn,
+        pytest.raises(InsufficientPrivilege),
+    ):
+        conn.execute(statement)
+
+
+def test_a_temporary_table_cannot_divert_the_history(database_url: str, conn: Connection) -> None:
+    job_id = a_job(conn)
+    with psycopg.connect(service_urls(database_url)["api"], autocommit=True) as api:
+        api.execute("CREATE TEMP TABLE job_events (LIKE public.job_events)")
+        api.execute(
+            "UPDATE jobs SET status = 'CANCELLED', verb = 'cancel', version = version + 1, "
+            "finished_at = clock_timestamp(), cancel_requested_at = clock_timestamp() WHERE id = %s",
+            [job_id],
+        )
+        found = api.execute("SELECT to_status FROM public.job_events WHERE job_id = %s ORDER BY version", [job_id])
+
+        assert [row[0] for row in found] == ["PENDING", "CANCELLED"]
+
+
+def test_granting_again_takes_away_what_was_added_by_hand(database_url: str) -> None:
+    worker = service_urls(database_url)["worker"]
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("GRANT DELETE ON jobs TO test_worker")
+    service_urls(database_url)
+
+    with psycopg.connect(worker, autocommit=True) as conn, pytest.raises(InsufficientPrivilege):
+        conn.execute("DELETE FROM jobs")
+
+
+def test_a_role_that_is_missing_is_named_with_the_remedy(database_url: str) -> None:
+    with pytest.raises(grants.RoleMissing, match=r"no role 'nobody'.*CREATE ROLE nobody"):
+        grants.grant(database_url, {"worker": "nobody"})
+
+
+def test_the_command_says_what_it_granted(database_url: str) -> None:
+    service_urls(database_url)
+    ran = subprocess.run(
+        [sys.executable, "-m", "migrations", "grant", "--relay", "test_relay"],
+        env={"DATABASE_URL": database_url, "PATH": ""}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (0, "granted: relay to test_relay")
+
+
+def test_the_command_asks_for_a_role() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "migrations", "grant"], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ran.returncode == 2
+    assert "name at least one role" in ran.stderr
