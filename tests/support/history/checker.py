@@ -1,0 +1,64 @@
+"""The verdict on a history: each promise as rules, asked of every fact of a run, in the manner of Jepsen."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from tests.support.history import rules_clients, rules_files, rules_jobs
+from tests.support.history.facts import History
+from tests.support.history.rules_jobs import Finding
+
+_EXAMPLES = 5
+
+Rule = Callable[[History], Iterator[Finding]]
+
+RULES: Mapping[str, Rule] = {
+    "accepted_is_a_fact": rules_clients.accepted_is_a_fact,
+    "jobs_are_final": rules_jobs.jobs_are_final,
+    "nothing_is_invented": rules_clients.nothing_is_invented,
+    "doorbells_are_not_lost_on_the_way": rules_clients.doorbells_are_not_lost_on_the_way,
+    "one_final_transition": rules_jobs.one_final_transition,
+    "tokens_are_used_once": rules_jobs.tokens_are_used_once,
+    "only_the_holder_ends_an_attempt": rules_jobs.only_the_holder_ends_an_attempt,
+    "live_leases_are_left_alone": rules_jobs.live_leases_are_left_alone,
+    "workers_were_told_the_truth": rules_clients.workers_were_told_the_truth,
+    "success_is_a_file": rules_files.success_is_a_file,
+    "files_are_the_winners": rules_files.files_are_the_winners,
+    "manifests_agree": rules_files.manifests_agree,
+    "no_file_without_an_attempt": rules_files.no_file_without_an_attempt,
+    "downloads_are_the_files": rules_files.downloads_are_the_files,
+    "budgets_are_kept": rules_jobs.budgets_are_kept,
+    "one_key_is_one_job": rules_clients.one_key_is_one_job,
+    "legal_edges": rules_jobs.legal_edges,
+    "histories_are_chains": rules_jobs.histories_are_chains,
+    "versions_never_go_back": rules_clients.versions_never_go_back,
+    "a_version_shows_one_thing": rules_clients.a_version_shows_one_thing,
+    "what_is_shown_was_so": rules_clients.what_is_shown_was_so,
+    "cancellations_are_kept": rules_clients.cancellations_are_kept,
+    "recovery_is_bounded": rules_jobs.recovery_is_bounded,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules found."""
+
+    looked: Mapping[str, int]
+    """Rule → how many facts it was asked of."""
+    broken: Mapping[str, list[str]]
+    """Rule → up to five examples of what is wrong. Empty for a clean history."""
+    worst_recovery_s: float
+    """The longest that a job of a dead worker stood still; 0 when none died."""
+
+
+def check(history: History) -> Verdict:
+    """Ask every rule."""
+    looked: dict[str, int] = {}
+    broken: dict[str, list[str]] = {}
+    for name, rule in RULES.items():
+        looked[name] = 0
+        for finding in rule(history):
+            looked[name] += 1
+            if finding is not None and len(broken.setdefault(name, [])) < _EXAMPLES:
+                broken[name].append(finding)
+    worst = max((seconds for _, seconds in rules_jobs.recoveries(history)), default=0.0)
+    return Verdict(looked, broken, worst)

@@ -1,0 +1,193 @@
+"""What was seen from outside and what is written inside: the facts that the rules compare.
+
+Every time is in Unix seconds on this machine's clock, which the database of the tests shares.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from uuid import UUID
+
+from shared.jobs.transitions import JobStatus, Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A submission: what a client asked for and what it was told."""
+
+    request: str
+    """The request's body, in one spelling."""
+    key: str | None
+    status: int | None
+    """The HTTP status; None when no answer came, so that nobody knows whether it was applied."""
+    job_id: UUID | None
+    sent_at: float
+    answered_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An answer to GET: one look at a job."""
+
+    job_id: UUID
+    version: int
+    status: JobStatus
+    body: str
+    """What was shown, in one spelling."""
+    sent_at: float
+    answered_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A wish to cancel, and the answer: 200 done, 202 will be told, 409 too late, None unknown."""
+
+    job_id: UUID
+    status: int | None
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A file as a client got it."""
+
+    job_id: UUID
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A worker was told that it ended the attempt of this token, and in what."""
+
+    job_id: UUID
+    token: UUID
+    status: JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A worker asked to renew a lease, and was told that it still holds it."""
+
+    job_id: UUID
+    token: UUID
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rang:
+    """The queue accepted a doorbell."""
+
+    body: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A worker was killed, or frozen for longer than its lease."""
+
+    worker: str
+    """As `job_events.worker` names it."""
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of `job_events`."""
+
+    job_id: UUID
+    version: int
+    source: JobStatus | None
+    target: JobStatus
+    verb: Verb | str
+    attempt: int
+    token: UUID | None
+    worker: str | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A row of `jobs`."""
+
+    id: UUID
+    tenant: str
+    status: JobStatus
+    version: int
+    attempt: int
+    max_attempts: int
+    crashes: int
+    max_crashes: int
+    token: UUID | None
+    formats: Sequence[str]
+    cancel_asked: bool
+    key: str | None
+    """Its Idempotency-Key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRow:
+    """A row of `artifacts`."""
+
+    job_id: UUID
+    token: UUID
+    name: str
+    format: str
+    size_bytes: int
+    sha256: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An object of the artifact store, read whole."""
+
+    tenant: str
+    job_id: UUID
+    token: UUID
+    name: str
+    size_bytes: int
+    sha256: str
+    manifest: Mapping[str, object] | None = None
+    """Its content, if it is a manifest."""
+
+
+@dataclass
+class History:
+    """Everything about one run, and what holds for its configuration."""
+
+    asked: list[Asked] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
+    cancelled: list[Cancelled] = field(default_factory=list)
+    downloaded: list[Downloaded] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    rang: list[Rang] | None = None
+    """None when the queue keeps no log."""
+    died: list[Died] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    jobs: list[JobRow] = field(default_factory=list)
+    artifacts: list[ArtifactRow] = field(default_factory=list)
+    files: list[StoredFile] = field(default_factory=list)
+    unsent: int = 0
+    """Rows of the outbox at the end."""
+    floor_violations: int = 0
+    """What the relays' audits counted."""
+    lease_s: float = 0.0
+    """0 where tests move the clock, and lengths of leases mean nothing."""
+    recovery_s: float = float("inf")
+    """A job whose worker died must have moved on within this."""
+
+    @cached_property
+    def chains(self) -> Mapping[UUID, Sequence[Event]]:
+        """Each job's history, oldest first."""
+        found: dict[UUID, list[Event]] = defaultdict(list)
+        for event in sorted(self.events, key=lambda e: e.version):
+            found[event.job_id].append(event)
+        return found
+
+    @cached_property
+    def job(self) -> Mapping[UUID, JobRow]:
+        """Each job's row."""
+        return {job.id: job for job in self.jobs}

@@ -1,0 +1,189 @@
+"""The checker is checked: a clean history passes, and each rule finds the violation that was planted for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from shared.jobs.transitions import JobStatus, Verb
+from tests.support.history.checker import RULES, check
+from tests.support.history.facts import (
+    ArtifactRow,
+    Asked,
+    Cancelled,
+    Died,
+    Downloaded,
+    Ended,
+    Event,
+    History,
+    JobRow,
+    Kept,
+    Rang,
+    Shown,
+    StoredFile,
+)
+
+WON, CANCELLED = UUID(int=1), UUID(int=2)
+FIRST, SECOND, THIRD = UUID(int=11), UUID(int=12), UUID(int=13)
+PENDING, PROCESSING, SUCCESS = JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.SUCCESS
+CSV, MANIFEST = "a" * 64, "b" * 64
+
+
+def a_clean_history() -> History:
+    """A job whose first worker died and whose second one made the report, and a job that its client cancelled."""
+    doorbell = f'{{"jobId": "{WON}"}}'
+    return History(
+        lease_s=10,
+        recovery_s=11,
+        asked=[
+            Asked("csv", "k1", None, None, 0.5, 5.0),
+            Asked("csv", "k1", 202, WON, 1.0, 1.1),
+            Asked("csv", "k1", 202, WON, 1.0, 1.2),
+            Asked("xlsx", "k1", 422, None, 2.0, 2.1),
+            Asked("csv", None, 202, CANCELLED, 1.0, 1.1),
+        ],
+        shown=[Shown(WON, 2, PROCESSING, '{"v": 2}', 3.0, 3.1), Shown(WON, 6, SUCCESS, '{"v": 6}', 20.0, 20.1)],
+        cancelled=[Cancelled(CANCELLED, 200, 2.0), Cancelled(WON, 409, 30.0)],
+        downloaded=[Downloaded(WON, "r.csv", CSV)],
+        ended=[Ended(WON, SECOND, SUCCESS)],
+        kept=[Kept(WON, FIRST, 2.0)],
+        rang=[Rang(doorbell, 1.2), Rang(doorbell, 13.0), Rang(f'{{"jobId": "{CANCELLED}"}}', 1.2)],
+        died=[Died("w1", 3.5)],
+        events=[
+            Event(WON, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
+            Event(WON, 2, PENDING, PROCESSING, Verb.START, 1, FIRST, "w1", 1.5),
+            Event(WON, 4, PROCESSING, PENDING, Verb.EXPIRE, 0, FIRST, "w1", 12.5),
+            Event(WON, 5, PENDING, PROCESSING, Verb.START, 1, SECOND, "w2", 13.5),
+            Event(WON, 6, PROCESSING, SUCCESS, Verb.SUCCEED, 1, SECOND, "w2", 15.0),
+            Event(CANCELLED, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
+            Event(CANCELLED, 2, PENDING, JobStatus.CANCELLED, Verb.CANCEL, 0, None, None, 2.0),
+        ],
+        jobs=[
+            JobRow(WON, "t", SUCCESS, 6, 1, 3, 1, 2, SECOND, ["csv"], False, "k1"),
+            JobRow(CANCELLED, "t", JobStatus.CANCELLED, 2, 0, 3, 0, 2, None, ["csv"], True, None),
+        ],
+        artifacts=[
+            ArtifactRow(WON, SECOND, "r.csv", "csv", 5, CSV, 1),
+            ArtifactRow(WON, SECOND, "manifest.json", "manifest", 9, MANIFEST, 0),
+        ],
+        files=[
+            StoredFile("t", WON, FIRST, "r.csv", 3, "c" * 64),  # an orphan of the attempt that was lost
+            StoredFile("t", WON, SECOND, "r.csv", 5, CSV),
+            StoredFile("t", WON, SECOND, "manifest.json", 9, MANIFEST, _manifest(CSV)),
+        ],
+    )
+
+
+def _manifest(sha256: str) -> dict[str, object]:
+    return {"manifest": {"files": [{"name": "r.csv", "sha256": sha256, "sizeBytes": 5, "rows": 1}]}}
+
+
+def _event(history: History, number: int, **changes: object) -> None:
+    history.events[number] = replace(history.events[number], **changes)  # type: ignore[arg-type]
+
+
+def _job(history: History, **changes: object) -> None:
+    history.jobs[0] = replace(history.jobs[0], **changes)  # type: ignore[arg-type]
+
+
+def _ends_twice(history: History) -> None:
+    history.events.append(Event(WON, 7, SUCCESS, JobStatus.FAILED, Verb.FAIL, 1, SECOND, "w2", 16.0))
+
+
+def _a_second_job_under_the_key(history: History) -> None:
+    history.jobs[1] = replace(history.jobs[1], key="k1")
+
+
+Plant = Callable[[History], object]
+
+PLANTED: list[tuple[str, str, Plant]] = [
+    ("an accepted job is missing", "accepted_is_a_fact", lambda h: h.jobs.pop(0)),
+    ("an accepted job never ends", "accepted_is_a_fact", lambda h: _job(h, status=PENDING)),
+    ("a job is left in the middle", "jobs_are_final", lambda h: _job(h, status=PROCESSING)),
+    ("a job that nobody asked for", "nothing_is_invented", lambda h: h.asked.pop()),
+    ("a refused request made a job", "nothing_is_invented",
+     lambda h: h.asked.__setitem__(4, replace(h.asked[4], status=400, job_id=None))),
+    ("a row is left in the outbox", "doorbells_are_not_lost_on_the_way", lambda h: setattr(h, "unsent", 1)),
+    ("a doorbell never reached the queue", "doorbells_are_not_lost_on_the_way", lambda h: (h.rang or []).pop(0)),
+    ("a doorbell for no job", "doorbells_are_not_lost_on_the_way", lambda h: (h.rang or []).append(Rang("{}", 1))),
+    ("the floor passed a row", "doorbells_are_not_lost_on_the_way", lambda h: setattr(h, "floor_violations", 1)),
+    ("a job ends twice", "one_final_transition", _ends_twice),
+    ("a job goes on after its end", "one_final_transition",
+     lambda h: h.events.append(Event(WON, 7, SUCCESS, PROCESSING, Verb.START, 1, THIRD, "w3", 16.0))),
+    ("a token is used twice", "tokens_are_used_once", lambda h: _event(h, 3, token=FIRST)),
+    ("a start without a token", "tokens_are_used_once", lambda h: _event(h, 3, token=None)),
+    ("the late worker ends it", "only_the_holder_ends_an_attempt", lambda h: _event(h, 4, token=FIRST)),
+    ("a live lease is taken", "live_leases_are_left_alone", lambda h: _event(h, 2, at=5.0)),
+    ("a renewed lease is taken", "live_leases_are_left_alone", lambda h: h.kept.append(Kept(WON, FIRST, 9.0))),
+    ("a worker was told what did not happen", "workers_were_told_the_truth",
+     lambda h: h.ended.append(Ended(WON, FIRST, SUCCESS))),
+    ("a lost lease was renewed", "workers_were_told_the_truth", lambda h: h.kept.append(Kept(WON, FIRST, 14.0))),
+    ("SUCCESS without a file", "success_is_a_file", lambda h: h.artifacts.clear()),
+    ("a format is missing", "success_is_a_file", lambda h: _job(h, formats=["csv", "xlsx"])),
+    ("a file without SUCCESS", "success_is_a_file", lambda h: _job(h, status=JobStatus.FAILED)),
+    ("the file is gone", "files_are_the_winners", lambda h: h.files.pop(1)),
+    ("the file is torn", "files_are_the_winners", lambda h: h.files.__setitem__(1, replace(h.files[1], size_bytes=4))),
+    ("the loser's file is shown", "files_are_the_winners",
+     lambda h: h.artifacts.__setitem__(0, replace(h.artifacts[0], token=FIRST))),
+    ("the manifest speaks of another file", "manifests_agree",
+     lambda h: h.files.__setitem__(2, replace(h.files[2], manifest=_manifest("d" * 64)))),
+    ("a file under no token", "no_file_without_an_attempt",
+     lambda h: h.files.append(StoredFile("t", WON, THIRD, "r.csv", 3, "c" * 64))),
+    ("a file in another tenant's folder", "no_file_without_an_attempt",
+     lambda h: h.files.append(StoredFile("u", WON, SECOND, "r.csv", 3, "c" * 64))),
+    ("a download of other bytes", "downloads_are_the_files",
+     lambda h: h.downloaded.append(Downloaded(WON, "r.csv", ""))),
+    ("more attempts than allowed", "budgets_are_kept", lambda h: _job(h, max_attempts=0)),
+    ("an attempt is charged that was lost", "budgets_are_kept", lambda h: _job(h, attempt=2)),
+    ("a crash is not counted", "budgets_are_kept", lambda h: _job(h, crashes=0)),
+    ("one key, two answers", "one_key_is_one_job",
+     lambda h: h.asked.__setitem__(2, replace(h.asked[2], job_id=CANCELLED))),
+    ("one key, two requests", "one_key_is_one_job",
+     lambda h: h.asked.__setitem__(3, replace(h.asked[3], status=202, job_id=WON))),
+    ("one key, two jobs", "one_key_is_one_job", _a_second_job_under_the_key),
+    ("an edge that does not exist", "legal_edges", lambda h: _event(h, 4, verb="wish")),
+    ("a gap in the history", "histories_are_chains", lambda h: h.events.pop(2)),
+    ("the row is not where its history ends", "histories_are_chains", lambda h: _job(h, version=5)),
+    ("a look goes back", "versions_never_go_back",
+     lambda h: h.shown.append(Shown(WON, 4, PENDING, '{"v": 4}', 21.0, 21.1))),
+    ("one version, two bodies", "a_version_shows_one_thing",
+     lambda h: h.shown.append(Shown(WON, 6, SUCCESS, '{"v": 7}', 21.0, 21.1))),
+    ("a state that never was", "what_is_shown_was_so",
+     lambda h: h.shown.append(Shown(WON, 6, JobStatus.FAILED, '{"v": 6}', 21.0, 21.1))),
+    ("reported cancelled, and is not", "cancellations_are_kept", lambda h: h.cancelled.append(Cancelled(WON, 200, 3))),
+    ("reported too late, and is cancelled", "cancellations_are_kept",
+     lambda h: h.cancelled.append(Cancelled(CANCELLED, 409, 3))),
+    ("cancelled unasked", "cancellations_are_kept", lambda h: h.cancelled.pop(0)),
+    ("a job stands still too long", "recovery_is_bounded", lambda h: setattr(h, "recovery_s", 8)),
+    ("a job stands still for ever", "recovery_is_bounded", lambda h: h.events.__delitem__(slice(2, 5))),
+]  # fmt: skip
+
+
+def test_a_clean_history_passes_and_every_rule_looked_at_something() -> None:
+    verdict = check(a_clean_history())
+
+    assert verdict.broken == {}
+    assert [rule for rule, looked in verdict.looked.items() if not looked] == []
+    assert verdict.worst_recovery_s == 9.0
+
+
+@pytest.mark.parametrize(("rule", "plant"), [(rule, plant) for _, rule, plant in PLANTED], ids=[p[0] for p in PLANTED])
+def test_a_planted_violation_is_found(rule: str, plant: Plant) -> None:
+    history = a_clean_history()
+    plant(history)
+
+    assert rule in check(history).broken
+
+
+def test_every_rule_has_its_plant() -> None:
+    assert {rule for _, rule, _ in PLANTED} == set(RULES)
+
+
+def test_a_request_without_an_answer_explains_one_job_and_no_more() -> None:
+    history = a_clean_history()
+    history.asked[4] = replace(history.asked[4], status=None, job_id=None)
+    assert check(history).broken == {}
+    history.jobs.append(replace(history.jobs[1], id=THIRD))
+
+    assert "nothing_is_invented" in check(history).broken
