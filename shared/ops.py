@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
 from shared.errors import TodokeError
+from shared.metrics.exposition import CONTENT_TYPE, exposition
 
 Checks = Mapping[str, Callable[[], None]]
 """What must work for the service to be ready: each returns, or raises a TodokeError that says what is wrong."""
@@ -35,7 +34,7 @@ class OpsServer:
             def do_GET(self) -> None:
                 path = self.path.split("?")[0]
                 if path == "/metrics":
-                    self._answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+                    self._answer(200, exposition(), CONTENT_TYPE)
                 elif path == "/healthz":
                     self._json(200, {"status": "ok"})
                 elif path == "/readyz":

@@ -1,6 +1,7 @@
 """`python -m deploy.local.configuration > docs/configuration.md`: every variable, from the code that reads it."""
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -9,8 +10,9 @@ from pydantic_core import PydanticUndefined
 from services.api.settings import ApiSettings
 from services.relay.settings import RelaySettings
 from services.worker.settings import WorkerSettings
+from shared.settings import Settings
 
-_SERVICES = {"api": ApiSettings, "relay": RelaySettings, "worker": WorkerSettings}
+_SERVICES: Mapping[str, type[Settings]] = {"api": ApiSettings, "relay": RelaySettings, "worker": WorkerSettings}
 
 _HEAD = """# Configuration
 

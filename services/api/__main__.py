@@ -10,11 +10,12 @@ import uvicorn
 
 from services.api.app import create_app
 from services.api.settings import ApiSettings
-from shared import access, database, logs, metrics
+from shared import access, database, logs
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
 from shared.errors import TodokeError
+from shared.metrics import common as metrics
 from shared.settings import ServiceSettings
 from shared.startup import wait_for
 from shared.stopping import stop_on_signals

@@ -8,8 +8,10 @@ from typing import Any
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import logs, metrics
+from shared import logs
 from shared.ids import uuid7
+from shared.metrics import api as metrics
+from shared.metrics.declare import known
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Surroundings:
             finally:
                 seconds = time.perf_counter() - started
                 route = _route(scope)
-                metrics.REQUESTS.labels(route, scope["method"], status).inc()
+                metrics.REQUESTS.labels(route, known(scope["method"], metrics.METHODS), status).inc()
                 metrics.REQUEST_SECONDS.labels(route).observe(seconds)
                 log.debug("request", extra={"route": route, "status": status, "seconds": round(seconds, 4)})
 

@@ -13,10 +13,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared import metrics
 from shared.database import DatabaseUnavailable, autocommit, is_unavailable, raise_if_unconfirmed
 from shared.errors import TodokeError
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission, submit
+from shared.metrics import api as metrics
 
 log = logging.getLogger(__name__)
 

@@ -7,17 +7,22 @@ import sys
 import threading
 
 from services.relay import setup_queues
+from services.relay.gauges import Gauges
 from services.relay.publisher import Publisher
 from services.relay.settings import RelaySettings
 from services.relay.sweeper import Sweeper
-from shared import database, logs, metrics
+from shared import database, logs
 from shared.errors import TodokeError
+from shared.metrics import common as metrics
 from shared.ops import OpsServer
 from shared.queues.sqs import SqsQueue
 from shared.startup import wait_for
 from shared.stopping import run_until, stop_on_signals
 
 log = logging.getLogger("services.relay")
+
+_GAUGES_EVERY_S = 5.0
+"""How often the database-wide gauges are read: a few milliseconds of one connection."""
 
 
 def main() -> int:
@@ -66,12 +71,19 @@ def serve(settings: RelaySettings) -> int:
     for what, check in checks.items():
         wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
     log.info("relay.ready", extra={"metrics_port": ops.port})
-    sweeps = threading.Thread(
-        target=run_until, args=(stop, sweeper.run_once), kwargs={"idle_s": settings.sweep_every_s}, name="sweeper"
-    )
-    sweeps.start()
+    gauges = Gauges(sweeping, queue, settled_floor=lambda: publisher.settled_floor, late_after_s=settings.late_after_s)
+    beside = [
+        threading.Thread(target=run_until, args=(stop, run_once), kwargs={"idle_s": idle_s}, name=name)
+        for name, run_once, idle_s in (
+            ("sweeper", sweeper.run_once, settings.sweep_every_s),
+            ("gauges", gauges.run_once, _GAUGES_EVERY_S),
+        )
+    ]
+    for thread in beside:
+        thread.start()
     run_until(stop, publisher.run_once, idle_s=settings.idle_s, busy_s=0.005)
-    sweeps.join()
+    for thread in beside:
+        thread.join()
     ops.close()
     log.info("relay.stopped")
     return 0

@@ -9,9 +9,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay.breaker import Breaker
-from shared import metrics
 from shared.backoff import full_jitter
 from shared.database import autocommit
+from shared.metrics import relay as metrics
+from shared.metrics.declare import known
 from shared.outbox import messages
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import OutboxRow, Unsent
@@ -101,7 +102,7 @@ class Publisher:
         published = time.perf_counter()
         metrics.RELAY_STEP_SECONDS.labels("publish").observe(published - started)
         for failure in sent.failed:
-            metrics.PUBLISH_FAILURES.labels(failure.code).inc()
+            metrics.PUBLISH_FAILURES.labels(known(failure.code, metrics.PUBLISH_CODES)).inc()
         if not sent.accepted and not any(f.permanent for f in sent.failed):
             conn.rollback()  # the rows stay as they are: an outage costs no writes
             self._refused(sent)

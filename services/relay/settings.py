@@ -17,6 +17,12 @@ class RelaySettings(QueueServiceSettings):
     sweep_every_s: float = Field(
         1, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
     )
+    late_after_s: float = Field(
+        300,
+        alias="RELAY_LATE_AFTER_S",
+        gt=0,
+        description="An unfinished job this old counts as late, in metrics only; the alerts' objective is the same",
+    )
     ring_after_s: float = Field(
         30, alias="RELAY_RING_AFTER_S", gt=0, description="A waiting job this late, with an empty queue, is rung again"
     )

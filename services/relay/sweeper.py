@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 from sqlalchemy.engine import Engine
 
-from shared import metrics
 from shared.database import autocommit
 from shared.jobs import sweep
 from shared.jobs.transitions import JobStatus
+from shared.metrics import relay as metrics
+from shared.metrics.common import count_finished
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 
 log = logging.getLogger(__name__)
 
-_GAUGES_EVERY_S = 5.0
 _RING_EVERY_S = 5.0
 
 _KINDS = {JobStatus.PENDING: "requeued", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled"}
@@ -34,7 +34,6 @@ class Sweeper:
         self._expire_after = sweep.START
         self._ring_after = sweep.START
         self._ring_at = 0.0
-        self._gauges_at = 0.0
 
     def run_once(self) -> int:
         """One slice of each walk. Returns 0, so that the loop keeps its pace; a deep backlog must not make it race."""
@@ -42,9 +41,6 @@ class Sweeper:
         if time.monotonic() >= self._ring_at:
             self._ring_at = time.monotonic() + min(_RING_EVERY_S, self._ring_after_s)
             self._ring()
-        if time.monotonic() >= self._gauges_at:
-            self._gauges_at = time.monotonic() + _GAUGES_EVERY_S
-            self._measure()
         return 0
 
     def _expire(self) -> None:
@@ -54,6 +50,8 @@ class Sweeper:
         for job_id, status in swept.swept.items():
             metrics.SWEPT.labels(_KINDS[status]).inc()
             log.warning("job.swept", extra={"job_id": job_id, "status": status})
+        for job_id, ended in swept.ended.items():
+            count_finished(_KINDS[swept.swept[job_id]], ended.reason or "requested", ended.report_type, ended.age_s)
 
     def _ring(self) -> None:
         with self._engine.connect() as conn:
@@ -67,19 +65,10 @@ class Sweeper:
     def _queue_looks_empty(self) -> bool:
         """In a backlog every job is late and none is lost: ringing again would only deepen it."""
         with self._engine.connect() as conn:
-            if messages.oldest_age_s(conn, floor=self._settled_floor()) > 0:
+            if messages.backlog(conn, floor=self._settled_floor()).unsent:
                 return False
         try:
             depth = self._queue.depth()
         except QueueUnavailable:
             return False
-        for state in ("visible", "in_flight", "delayed"):
-            metrics.QUEUE_DEPTH.labels(state).set(getattr(depth, state))
         return depth.visible + depth.delayed == 0
-
-    def _measure(self) -> None:
-        with self._engine.connect() as conn:
-            metrics.OUTBOX_OLDEST_S.set(messages.oldest_age_s(conn, floor=self._settled_floor()))
-            waiting, parked = messages.count_kept(conn)
-        metrics.OUTBOX_RETRY_WAITING.set(waiting)
-        metrics.OUTBOX_PARKED.set(parked)

@@ -9,11 +9,12 @@ import sys
 from services.worker.attempt import Attempts
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
-from shared import database, logs, metrics
+from shared import database, logs
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
 from shared.errors import TodokeError
+from shared.metrics import common as metrics
 from shared.ops import OpsServer
 from shared.queues.sqs import SqsQueue
 from shared.reports.child import render

@@ -12,12 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.worker.holdings import Held, StopReason
 from services.worker.kept import KeptExtracts
-from shared import logs, metrics
+from services.worker.phases import Phases
+from shared import logs
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter
 from shared.catalog.model import CatalogView, Format, ReportType
 from shared.jobs.finish import MANIFEST_FORMAT, Artifact, Failure, Success
 from shared.jobs.lease import Lease, StartedJob
+from shared.metrics import worker as metrics
+from shared.metrics.common import ARTIFACT_REQUESTS, report_type_label
+from shared.metrics.declare import known
 from shared.reports import manifest
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 
@@ -111,6 +115,7 @@ class Attempts:
     def _make(self, held: Held) -> list[Artifact]:
         job = held.job
         report = self._report(job)
+        phases = Phases(job.report_type, held.show)
         with tempfile.TemporaryDirectory(prefix="todoke-", dir=self._scratch, ignore_cleanup_errors=True) as folder:
             files = self._render(
                 RenderRequest(
@@ -124,12 +129,14 @@ class Attempts:
                     job_id=str(job.lease.job_id),
                 ),
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
-                on_progress=held.show,
+                on_progress=phases.show,
                 cancel=held.stop,
             )
-            held.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
+            phases.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
             artifacts = [self._store_file(held, file) for file in files]
-            return [*artifacts, *self._store_manifest(held, Path(folder) / manifest.NAME)]
+            artifacts += self._store_manifest(held, Path(folder) / manifest.NAME)
+            phases.end()
+            return artifacts
 
     def _report(self, job: StartedJob) -> ReportType:
         report = self._catalog.types.get(job.report_type)
@@ -145,8 +152,9 @@ class Attempts:
 
     def _store_file(self, held: Held, file: RenderedFile) -> Artifact:
         self._put(held, file.name, file.path, media_type=file.media_type, sha256=file.sha256)
-        metrics.REPORT_ROWS.labels(held.job.report_type, file.format).inc(file.rows)
-        metrics.REPORT_BYTES.labels(held.job.report_type, file.format).inc(file.size_bytes)
+        labels = report_type_label(held.job.report_type), known(file.format, metrics.FORMATS)
+        metrics.REPORT_ROWS.labels(*labels).inc(file.rows)
+        metrics.REPORT_BYTES.labels(*labels).inc(file.size_bytes)
         return Artifact(file.name, file.format, file.media_type, file.size_bytes, file.sha256, file.rows)
 
     def _store_manifest(self, held: Held, path: Path) -> Iterator[Artifact]:
@@ -164,7 +172,12 @@ class Attempts:
         if held.stop.is_set():
             raise RenderCancelled("stopped before everything was stored")
         key = artifact_key(held.job.tenant, held.lease.job_id, held.lease.token, name)
-        self._store.put(key, path, media_type=media_type, sha256=sha256, metadata=_metadata(held.job))
+        try:
+            self._store.put(key, path, media_type=media_type, sha256=sha256, metadata=_metadata(held.job))
+        except ArtifactStoreUnavailable:
+            ARTIFACT_REQUESTS.labels("put", "failed").inc()
+            raise
+        ARTIFACT_REQUESTS.labels("put", "ok").inc()
 
     def _stopped(self, held: Held) -> Outcome:
         match held.reason:

@@ -14,11 +14,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
 from services.worker.holdings import Held, Holdings, StopReason
-from shared import metrics
 from shared.database import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success
 from shared.jobs.transitions import JobStatus
+from shared.metrics import worker as metrics
+from shared.metrics.common import REASONS, count_finished, report_type_label
+from shared.metrics.declare import known
 from shared.queues.interface import Queue, QueueUnavailable
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ _LABELS = {
     JobStatus.PENDING: "retried",
     JobStatus.CANCELLED: "cancelled",
 }
+
+_VERBS: Mapping[type, str] = {Success: "succeed", Failure: "fail", Cancelled: "cancel", GivenBack: "give_back"}
 
 Ended = tuple[Held, Outcome]
 
@@ -120,16 +124,15 @@ class Finisher:
         self._forget([ended])
 
     def _report(self, kind: type, batch: Sequence[Ended], now: Mapping[UUID, JobStatus]) -> None:
-        for held, _ in batch:
+        for held, outcome in batch:
             status = now.get(held.lease.token)
             seconds = time.monotonic() - held.started_at
             if status is None:
-                metrics.LATE_WRITES.labels(kind.__name__.lower()).inc()
+                metrics.LATE_WRITES.labels(_VERBS[kind]).inc()
                 log.warning("attempt.late_write_refused", extra=_names(held))
                 continue
             label = "given_back" if kind is GivenBack and status is JobStatus.PENDING else _LABELS[status]
-            metrics.FINISHED.labels(label, held.job.report_type).inc()
-            metrics.ATTEMPT_SECONDS.labels(held.job.report_type, label).observe(seconds)
+            _count(held, outcome, status, label, seconds)
             log.info(
                 "attempt.ended",
                 extra={**_names(held), "outcome": label, "status": status, "seconds": round(seconds, 3)},
@@ -146,6 +149,17 @@ class Finisher:
         except QueueUnavailable as error:
             # The copies will find their jobs ended, and go.
             log.warning("queue.delete_failed", extra={"reason": str(error), "messages": len(receipts)})
+
+
+def _count(held: Held, outcome: Outcome, status: JobStatus, label: str, seconds: float) -> None:
+    """A cancelled job was asked to end, whatever its attempt met."""
+    reason = outcome.code if isinstance(outcome, Failure) else "none"
+    report_type = report_type_label(held.job.report_type)
+    metrics.ATTEMPTS.labels(label, known(reason, REASONS), report_type).inc()
+    metrics.ATTEMPT_SECONDS.labels(report_type, label).observe(seconds)
+    if status.final:
+        reason = "requested" if status is JobStatus.CANCELLED else reason
+        count_finished(label, reason, report_type, held.job.seconds_since_accepted + seconds)
 
 
 def _names(held: Held) -> dict[str, object]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.engine import Engine
 
 from services.worker.holdings import Held, Holdings, StopReason
-from shared import metrics
 from shared.jobs.lease import Beat, renew
+from shared.metrics import worker as metrics
 from shared.queues.interface import Queue, QueueUnavailable
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Heartbeat:
     def run_once(self) -> int:
         """Renew the leases that are due or have progress to show. Returns 0: the loop keeps its own pace."""
         now = self._clock()
-        metrics.HEARTBEAT_LATE_S.set(max(0.0, now - self._expected_at))
+        metrics.HEARTBEAT_LATE_S.observe(max(0.0, now - self._expected_at))
         self._expected_at = now + TICK_S
         due = [
             (held, progress)

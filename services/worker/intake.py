@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker.holdings import Held, Holdings
-from shared import metrics
 from shared.jobs.lease import StartResult, start
-from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, Received
+from shared.metrics import worker as metrics
+from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable, Received
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +62,7 @@ class Intake:
         room = self._holdings.wait_for_room(timeout_s=0.5)
         if room == 0 or self._stop.is_set():
             return 0
-        received = self._queue.receive(
-            min(room, MAX_BATCH_ENTRIES), wait_s=self._poll_s, visibility_s=self._visibility_s
-        )
+        received = self._poll(min(room, MAX_BATCH_ENTRIES))
         if not received:
             return 0
         if self._stop.is_set():
@@ -75,6 +73,15 @@ class Intake:
         if doorbells:
             self._start(doorbells)
         return len(received)
+
+    def _poll(self, most: int) -> list[Received]:
+        try:
+            received = self._queue.receive(most, wait_s=self._poll_s, visibility_s=self._visibility_s)
+        except QueueUnavailable:
+            metrics.POLLS.labels("failed").inc()
+            raise
+        metrics.POLLS.labels("ok").inc()
+        return received
 
     def _understand(self, received: Iterable[Received]) -> list[Doorbell]:
         doorbells = []
@@ -114,6 +121,7 @@ class Intake:
 
     def _settle_others(self, result: StartResult, first_of: dict[UUID, Doorbell], copies: list[Doorbell]) -> None:
         """Deletes doorbells that have nothing to say: the row, its own doorbell or the sweeper covers the job."""
+        metrics.STARTS.labels("duplicate").inc(len(copies))
         done = list(copies)
         for outcome in ("final", "busy", "not_due"):
             ids = getattr(result, outcome)

@@ -13,8 +13,8 @@ from services.worker.heartbeat import TICK_S, Heartbeat
 from services.worker.holdings import Held, Holdings, StopReason
 from services.worker.intake import Intake
 from services.worker.settings import WorkerSettings
-from shared import metrics
 from shared.database import autocommit
+from shared.metrics import worker as metrics
 from shared.queues.interface import Queue
 from shared.stopping import run_until
 

@@ -11,7 +11,9 @@ class CancelOutcome(StrEnum):
     """What a request to cancel found."""
 
     CANCELLED = "cancelled"
-    """The job was waiting, or had been cancelled before: it is CANCELLED."""
+    """The job was waiting: it is CANCELLED now."""
+    CANCELLED_BEFORE = "cancelled_before"
+    """It had been cancelled before."""
     REQUESTED = "requested"
     """A worker holds it and will learn of the wish on its heartbeat; completion may still win."""
     TOO_LATE = "too_late"
@@ -47,7 +49,7 @@ def cancel(conn: Connection, job_id: UUID, *, tenant: str) -> CancelOutcome:
     if row.status_before is None:
         return CancelOutcome.UNKNOWN
     if row.status_before == "CANCELLED":
-        return CancelOutcome.CANCELLED
+        return CancelOutcome.CANCELLED_BEFORE
     # It ended while this statement waited for the row: what it ended in decides, so ask once more.
     if row.status_before in {"PENDING", "PROCESSING"}:
         return cancel(conn, job_id, tenant=tenant)

@@ -38,6 +38,7 @@ class StartedJob:
     seconds_waited: float
     """Since it could first have been started."""
     trace_context: str | None
+    seconds_since_accepted: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ _START = text("""
         RETURNING id, lease_token, tenant, report_type, report_version, parameters, formats, attempt, max_attempts,
                   trace_context,
                   extract(epoch FROM deadline_at - clock_timestamp())::float8 AS seconds_left,
-                  extract(epoch FROM clock_timestamp() - run_at)::float8 AS seconds_waited
+                  extract(epoch FROM clock_timestamp() - run_at)::float8 AS seconds_waited,
+                  extract(epoch FROM clock_timestamp() - created_at)::float8 AS seconds_since_accepted
     )
     SELECT asked.id AS asked_id, known.status AS status_before,
            known.run_at <= clock_timestamp() AND known.deadline_at > clock_timestamp() AS due, started.*
@@ -121,6 +123,7 @@ def _started(row: Any) -> StartedJob:
         seconds_left=row.seconds_left,
         seconds_waited=row.seconds_waited,
         trace_context=row.trace_context,
+        seconds_since_accepted=row.seconds_since_accepted,
     )
 
 

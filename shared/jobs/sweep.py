@@ -7,7 +7,7 @@ whatever the backlog.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,17 @@ START = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A job that the sweeper ended."""
+
+    reason: str
+    """Its error's code; empty for one that was cancelled."""
+    report_type: str
+    age_s: float
+    """Since it was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """One slice of a walk."""
 
@@ -28,6 +39,8 @@ class Sweep:
     """Jobs that were changed, and the status each has now."""
     next_after: UUID
     """Where the next slice begins; START after the last one."""
+    ended: Mapping[UUID, Ended] = field(default_factory=dict)
+    """Those of them that are final now."""
 
 
 _EXPIRE_ERRORS = {
@@ -103,12 +116,14 @@ _EXPIRE = text("""
                updated_at = clock_timestamp()
           FROM silent v
          WHERE jobs.id = v.id
-        RETURNING jobs.id, jobs.status, jobs.tenant, jobs.trace_context
+        RETURNING jobs.id, jobs.status, jobs.tenant, jobs.trace_context, jobs.report_type,
+                  CASE v.status WHEN 'FAILED' THEN v.error ->> 'code' ELSE '' END AS reason,
+                  extract(epoch FROM clock_timestamp() - jobs.created_at)::float8 AS age_s
     ), rung AS (
         INSERT INTO outbox (topic, group_key, payload, headers)
         SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM swept WHERE status = 'PENDING'
     )
-    SELECT swept.id, swept.status, ends.upto, ends.seen
+    SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen
       FROM (SELECT (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
                    (SELECT count(*) FROM slice) AS seen) AS ends
       LEFT JOIN swept ON true
@@ -151,8 +166,15 @@ _RING = text("""
 
 def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = 30) -> Sweep:
     """Look at the next `slice_size` unfinished jobs and free or end those whose lease or deadline has passed."""
-    rows = conn.execute(_EXPIRE, {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS})
-    return _sweep(rows.all(), slice_size)
+    asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS}
+    rows = conn.execute(_EXPIRE, asked).all()
+    walk = _sweep(rows, slice_size)
+    ended = {
+        row.id: Ended(row.reason, row.report_type, row.age_s)
+        for row in rows
+        if row.id is not None and walk.swept[row.id].final
+    }
+    return replace(walk, ended=ended)
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> Look:

@@ -66,9 +66,10 @@ _DUE_AT_LEAST = text("""
       FROM (SELECT parked_at IS NOT NULL AS parked FROM outbox_retry LIMIT 10000) AS bounded
 """)
 
-_OLDEST = text("""
-    /* outbox.oldest */
-    SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
+_BACKLOG = text("""
+    /* outbox.backlog */
+    SELECT (SELECT last_value FROM outbox_id_seq) - id + 1 AS unsent,
+           extract(epoch FROM clock_timestamp() - created_at)::float8 AS oldest_age_s
       FROM outbox WHERE id > :floor ORDER BY id LIMIT 1
 """)
 
@@ -127,6 +128,17 @@ def count_kept(conn: Connection) -> tuple[int, int]:
     return row.waiting, row.parked
 
 
-def oldest_age_s(conn: Connection, *, floor: int) -> float:
-    """Age of the oldest unsent row above `floor`, in seconds by the database's clock; 0 when there is none."""
-    return conn.execute(_OLDEST, {"floor": floor}).scalar() or 0.0
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What has not left yet."""
+
+    unsent: int
+    """From above: the ids drawn since the oldest unsent row, without a count. 0 is exact."""
+    oldest_age_s: float
+    """By the database's clock; 0 when there is nothing."""
+
+
+def backlog(conn: Connection, *, floor: int) -> Backlog:
+    """How much waits above `floor`, and since when."""
+    row = conn.execute(_BACKLOG, {"floor": floor}).one_or_none()
+    return Backlog(row.unsent, row.oldest_age_s) if row else Backlog(0, 0.0)

@@ -100,5 +100,8 @@ class Queue(Protocol):
     def depth(self) -> Depth:
         """Approximate counts. Raises QueueUnavailable."""
 
+    def dead_letters(self) -> int | None:
+        """Approximate count of the dead-letter queue; None where there is none. Raises QueueUnavailable."""
+
     def check(self) -> None:
         """Return when the queue answers and may be used; raise QueueUnavailable saying why not."""

@@ -185,15 +185,18 @@ class SqsQueue:
 
     def depth(self) -> Depth:
         """See `Queue.depth`."""
-        names = ["", "NotVisible", "Delayed"]
-        answer = self._ask(
-            self._short.get_queue_attributes,
-            "GetQueueAttributes",
-            QueueUrl=self._url,
-            AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],
-        )
-        counts = [int(answer["Attributes"].get(f"ApproximateNumberOfMessages{name}", 0)) for name in names]
-        return Depth(visible=counts[0], in_flight=counts[1], delayed=counts[2])
+        visible, in_flight, delayed = self._counts(self._url)
+        return Depth(visible, in_flight, delayed)
+
+    def dead_letters(self) -> int | None:
+        """See `Queue.dead_letters`."""
+        url = self._dead_letter()
+        return None if url is None else sum(self._counts(url))
+
+    def _counts(self, url: str) -> list[int]:
+        names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
+        answer = self._ask(self._short.get_queue_attributes, "GetQueueAttributes", QueueUrl=url, AttributeNames=names)
+        return [int(answer["Attributes"].get(name, 0)) for name in names]
 
     def check(self) -> None:
         """See `Queue.check`."""

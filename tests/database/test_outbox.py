@@ -74,11 +74,11 @@ def test_a_message_is_not_due_before_its_time(conn: Connection) -> None:
 
 
 def test_the_oldest_age_is_the_databases(conn: Connection) -> None:
-    assert messages.oldest_age_s(conn, floor=0) == 0
+    assert messages.backlog(conn, floor=0) == messages.Backlog(unsent=0, oldest_age_s=0)
     conn.execute(_INSERT, {"n": 1})
     conn.execute(text("UPDATE outbox SET created_at = created_at - interval '90 s'"))
 
-    assert 89 < messages.oldest_age_s(conn, floor=0) < 200
+    assert 89 < messages.backlog(conn, floor=0).oldest_age_s < 200
 
 
 def test_the_floor_rises_over_what_has_left(engine: Engine, conn: Connection) -> None:

@@ -197,7 +197,7 @@ def test_cancelling_a_waiting_job_ends_it(conn: Connection) -> None:
     job_id = a_job(conn)
 
     assert cancel.cancel(conn, job_id, tenant="acme") is CancelOutcome.CANCELLED
-    assert cancel.cancel(conn, job_id, tenant="acme") is CancelOutcome.CANCELLED
+    assert cancel.cancel(conn, job_id, tenant="acme") is CancelOutcome.CANCELLED_BEFORE
     assert lease.start(conn, [job_id], worker="w", lease_s=60).final == {job_id}
 
 

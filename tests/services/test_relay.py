@@ -9,7 +9,8 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay.breaker import Breaker
 from services.relay.publisher import Publisher
 from services.relay.sweeper import Sweeper
-from shared import database, metrics
+from shared import database
+from shared.metrics import relay as metrics
 from shared.queues.interface import SendFailure
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started
 from tests.support.sqs_double import InMemoryQueue

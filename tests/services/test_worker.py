@@ -15,11 +15,11 @@ from services.worker.attempt import Attempts
 from services.worker.intake import read_doorbell
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
-from shared import metrics
 from shared.artifacts.disk import DiskStore
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Format
 from shared.jobs import cancel, lease
+from shared.metrics import worker as metrics
 from shared.queues.interface import Outgoing
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from tests.support.eventually import eventually

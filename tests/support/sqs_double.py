@@ -153,6 +153,11 @@ class InMemoryQueue:
             visible = len(self._visible())
             return Depth(visible=visible, in_flight=len(self._messages) - visible, delayed=0)
 
+    def dead_letters(self) -> int | None:
+        """See `Queue.dead_letters`."""
+        self._request("GetQueueAttributes")
+        return len(self.dead)
+
     def check(self) -> None:
         """See `Queue.check`."""
         self._request("GetQueueAttributes")

@@ -198,8 +198,9 @@ def test_every_service_shows_health_readiness_and_metrics(services: Services) ->
     services.until_final(services.submit("k", {"formats": ["csv"]}))
 
     assert "todoke_outbox_published_total" in services.metrics("relay")
-    assert 'todoke_jobs_finished_total{outcome="success",report_type="slow"}' in services.metrics("worker")
-    assert 'todoke_jobs_submitted_total{outcome="accepted"} 1.0' in services.metrics("api")
+    finished = 'todoke_jobs_finished_total{outcome="success",reason="none",report_type="slow"} 1.0'
+    assert finished in services.metrics("worker")
+    assert 'todoke_jobs_submitted_total{outcome="accepted",report_type="slow"} 1.0' in services.metrics("api")
 
 
 def test_no_child_outlives_a_killed_worker(services: Services, conn: Connection) -> None:

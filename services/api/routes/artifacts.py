@@ -13,6 +13,7 @@ from shared.jobs import read
 from shared.jobs.finish import Artifact
 from shared.jobs.read import Job
 from shared.jobs.transitions import JobStatus
+from shared.metrics.common import ARTIFACT_REQUESTS
 from shared.nearest import did_you_mean
 
 router = APIRouter(tags=["artifacts"])
@@ -53,8 +54,10 @@ def _find(parts: Parts, job_id: Any, name: str, tenant: str) -> tuple[Artifact, 
     except ArtifactMissing:
         raise Problem(410, "artifact_gone", "The file has been removed. Submit the report again.") from None
     except ArtifactStoreUnavailable:
+        ARTIFACT_REQUESTS.labels("locate", "failed").inc()
         headers = {"Retry-After": "5"}
         raise Problem(503, "artifact_store_unavailable", "Try again.", retryable=True, headers=headers) from None
+    ARTIFACT_REQUESTS.labels("locate", "ok").inc()
     return artifact, place
 
 

@@ -21,6 +21,7 @@ from shared.jobs.cancel import CancelOutcome
 from shared.jobs.finish import Artifact
 from shared.jobs.read import Job
 from shared.jobs.transitions import JobStatus
+from shared.metrics.common import count_finished
 from shared.nearest import did_you_mean
 
 router = APIRouter(tags=["jobs"])
@@ -112,6 +113,8 @@ async def cancel_job(job_id: JobId, parts: PartsOf, tenant: Tenant) -> JSONRespo
     if outcome is CancelOutcome.UNKNOWN:
         raise unknown_job(str(job_id))
     job, artifacts = await run_in_threadpool(_load, parts, job_id, tenant)
+    if outcome is CancelOutcome.CANCELLED and job.finished_at is not None:
+        count_finished("cancelled", "requested", job.report_type, (job.finished_at - job.created_at).total_seconds())
     if outcome is CancelOutcome.TOO_LATE:
         raise Problem(409, "job_already_ended", f"The job had ended before: {job.status}.")
     return JSONResponse(job_view(job, artifacts), 202 if outcome is CancelOutcome.REQUESTED else 200)

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from services.api.dependencies import PartsOf
 from shared import database
+from shared.metrics.exposition import CONTENT_TYPE, exposition
 from shared.ops import problems
 
 router = APIRouter(include_in_schema=False)
@@ -27,5 +27,5 @@ async def readyz(parts: PartsOf) -> JSONResponse:
 
 @router.get("/metrics")
 def metrics() -> Response:
-    """Everything this process has counted."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    """Everything this process and its siblings have counted."""
+    return Response(exposition(), media_type=CONTENT_TYPE)

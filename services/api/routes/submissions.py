@@ -11,10 +11,11 @@ from services.api.dependencies import PartsOf, Tenant
 from services.api.problems import Problem, ProblemView, unavailable
 from services.api.submitter import TooBusy
 from services.api.views import AcceptedView, accepted
-from shared import metrics
 from shared.database import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
+from shared.metrics import api as metrics
+from shared.metrics.common import report_type_label
 
 router = APIRouter(tags=["jobs"])
 
@@ -84,7 +85,7 @@ async def submit_job(request: Request, parts: PartsOf, tenant: Tenant) -> JSONRe
         trace_context=asked.trace_context,
     )
     answer = await _answer(parts, submission)
-    metrics.SUBMITTED.labels("accepted" if answer.created else "replayed").inc()
+    _count("accepted" if answer.created else "replayed", submission)
     headers = {"Location": f"/v1/jobs/{answer.job_id}", "Retry-After": "1"}
     if not answer.created:
         headers["Idempotent-Replayed"] = "true"
@@ -97,17 +98,21 @@ async def _answer(parts: PartsOf, submission: Submission) -> Accepted:
         # Shielded: the row may be in the statement already, so the answer is worth having in any case.
         answer = await asyncio.wait_for(asyncio.shield(future), _COMMIT_TIMEOUT_S)
     except (TooBusy, TimeoutError, DatabaseUnavailable) as error:
-        metrics.SUBMITTED.labels("unavailable").inc()
+        _count("unavailable", submission)
         raise unavailable(_why(error)) from None
     except Exception as error:
         if not is_unavailable(error):
             raise
-        metrics.SUBMITTED.labels("unavailable").inc()
+        _count("unavailable", submission)
         raise unavailable(_why(error)) from None
     if isinstance(answer, IdempotencyKeyReused):
-        metrics.SUBMITTED.labels("conflict").inc()
+        _count("conflict", submission)
         raise Problem(422, "idempotency_key_reused", f"{answer}. Use a new key for a new request.")
     return answer
+
+
+def _count(outcome: str, submission: Submission) -> None:
+    metrics.SUBMITTED.labels(outcome, report_type_label(submission.report_type)).inc()
 
 
 def _why(error: Exception) -> str:

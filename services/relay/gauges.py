@@ -1,0 +1,91 @@
+"""What the relay shows of the whole system. Every relay measures for itself, so any of them may die."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from sqlalchemy.engine import Connection, Engine
+
+from shared import horizon
+from shared.database import autocommit
+from shared.jobs import backlog
+from shared.metrics import relay as metrics
+from shared.outbox import messages
+from shared.queues.interface import Queue, QueueUnavailable
+
+log = logging.getLogger(__name__)
+
+_QUEUE_EVERY_S = 20.0
+"""Each look at the queues is two requests that AWS bills."""
+_HELD_LONG = 100_000
+"""Transactions behind which a snapshot is worth a line in the log; the alert asks for the same."""
+_SAY_EVERY_S = 60.0
+
+
+class Gauges:
+    """Reads the database-wide gauges, and the queues' depths less often."""
+
+    def __init__(
+        self, engine: Engine, queue: Queue, *, settled_floor: Callable[[], int], late_after_s: float = 300
+    ) -> None:
+        self._engine = autocommit(engine)
+        self._queue = queue
+        self._settled_floor = settled_floor
+        self._late_after_s = late_after_s
+        self._queue_at = 0.0
+        self._say_at = 0.0
+
+    def run_once(self) -> int:
+        """Measure once. Returns 0: the loop keeps its own pace. Raises the database's errors."""
+        with self._engine.connect() as conn:
+            self._outbox(conn)
+            self._jobs(conn)
+            self._horizon(conn)
+        metrics.MEASURED_AT.set(time.time())
+        if time.monotonic() >= self._queue_at:
+            self._queue_at = time.monotonic() + _QUEUE_EVERY_S
+            self._queues()
+        return 0
+
+    def _outbox(self, conn: Connection) -> None:
+        unsent = messages.backlog(conn, floor=self._settled_floor())
+        metrics.OUTBOX_UNSENT.set(unsent.unsent)
+        metrics.OUTBOX_OLDEST_S.set(unsent.oldest_age_s)
+        waiting, parked = messages.count_kept(conn)
+        metrics.OUTBOX_RETRY_WAITING.set(waiting)
+        metrics.OUTBOX_PARKED.set(parked)
+
+    def _jobs(self, conn: Connection) -> None:
+        jobs = backlog.measure(conn, late_after_s=self._late_after_s)
+        metrics.JOBS_WAITING.set(jobs.waiting)
+        metrics.JOBS_DELAYED.set(jobs.delayed)
+        metrics.JOBS_RUNNING.set(jobs.running)
+        metrics.JOBS_LATE.set(jobs.late)
+        metrics.OLDEST_WAITING_S.set(jobs.oldest_waiting_s)
+
+    def _horizon(self, conn: Connection) -> None:
+        found = horizon.holders(conn)
+        ages = dict.fromkeys(metrics.HOLDERS, 0)
+        for holder in found:
+            label = holder.kind if holder.kind != "session" else holder.name
+            label = label if label in ages else "other session"
+            ages[label] = max(ages[label], holder.age)
+        for label, age in ages.items():
+            metrics.XMIN_AGE.labels(label).set(age)
+        if found and found[0].age > _HELD_LONG and time.monotonic() >= self._say_at:
+            self._say_at = time.monotonic() + _SAY_EVERY_S
+            oldest = found[0]
+            log.warning(
+                "database.snapshot_held",
+                extra={"holder": oldest.kind, "application": oldest.name, "who": oldest.who, "age": oldest.age},
+            )
+
+    def _queues(self) -> None:
+        try:
+            depth, dead = self._queue.depth(), self._queue.dead_letters()
+        except QueueUnavailable as error:
+            log.debug("queue.not_measured", extra={"reason": str(error)})
+            return
+        for state in ("visible", "in_flight", "delayed"):
+            metrics.QUEUE_DEPTH.labels(state).set(getattr(depth, state))
+        metrics.DEAD_LETTERS.set(dead or 0)

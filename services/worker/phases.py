@@ -1,0 +1,39 @@
+"""How long each phase of a report takes, told from the progress that the renderer reports anyway."""
+
+import time
+from collections.abc import Callable
+
+from shared.metrics import worker as metrics
+from shared.metrics.common import report_type_label
+from shared.metrics.declare import known
+from shared.reports.interface import Progress
+
+
+class Phases:
+    """Passes progress on, and measures each phase from its first word to the next phase's."""
+
+    def __init__(
+        self, report_type: str, on_progress: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._report_type = report_type_label(report_type)
+        self._on_progress = on_progress
+        self._clock = clock
+        self._phase = ""
+        self._began = 0.0
+
+    def show(self, progress: Progress) -> None:
+        """Progress came."""
+        if progress.phase != self._phase:
+            self.end()
+            self._phase, self._began = progress.phase, self._clock()
+        self._on_progress(progress)
+
+    def end(self) -> None:
+        """The phase under way is over; called once more after the last one. What was broken off is not measured."""
+        if self._phase:
+            # "writing csv": what is done, and to which format if it is to one.
+            phase, _, format_ = self._phase.partition(" ")
+            metrics.REPORT_SECONDS.labels(
+                self._report_type, known(format_ or "all", metrics.FORMATS), known(phase, metrics.PHASES)
+            ).observe(self._clock() - self._began)
+        self._phase = ""

@@ -1,0 +1,40 @@
+"""How much there is to do, for the gauges. Bounded: a pass costs the same whatever the backlog."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+# The oldest unfinished jobs are the first of their index. A backlog deeper than the slice shows as the slice's size,
+# and its age is still right: the oldest are in it.
+_BACKLOG = text("""
+    /* jobs.backlog */
+    SELECT count(*) FILTER (WHERE status = 'PENDING' AND run_at <= now()) AS waiting,
+           count(*) FILTER (WHERE status = 'PENDING' AND run_at > now()) AS delayed,
+           count(*) FILTER (WHERE status = 'PROCESSING') AS running,
+           count(*) FILTER (WHERE created_at < now() - make_interval(secs => :late_after_s)) AS late,
+           coalesce(extract(epoch FROM now() - min(run_at) FILTER (WHERE status = 'PENDING' AND run_at <= now())), 0)
+               ::float8 AS oldest_waiting_s
+      FROM (SELECT status, run_at, created_at FROM jobs
+             WHERE finished_at IS NULL ORDER BY id LIMIT :slice) AS slice
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Of the oldest unfinished jobs."""
+
+    waiting: int
+    """Could be started now."""
+    delayed: int
+    """Their next try is due later."""
+    running: int
+    late: int
+    """Accepted longer ago than asked for."""
+    oldest_waiting_s: float
+    """For how long the oldest waiting job could have been started; 0 when none waits."""
+
+
+def measure(conn: Connection, *, late_after_s: float, slice_size: int = 10_000) -> Backlog:
+    """Look at the oldest `slice_size` unfinished jobs, by the database's clock."""
+    return Backlog(*conn.execute(_BACKLOG, {"late_after_s": late_after_s, "slice": slice_size}).one())

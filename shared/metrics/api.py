@@ -1,0 +1,30 @@
+"""What the API shows. With several workers a scrape of any of them answers for all: no gauges here."""
+
+from shared.metrics.common import REPORT_TYPE
+from shared.metrics.declare import FAST_S, OTHER, counter, histogram
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
+_ROUTE = "a route's template, or `unknown`"
+
+REQUESTS = counter(
+    "api",
+    "todoke_api_requests_total",
+    "HTTP requests answered.",
+    {"route": _ROUTE, "method": METHODS, "status": "an HTTP status"},
+)
+REQUEST_SECONDS = histogram(
+    "api", "todoke_api_request_seconds", "Time to answer an HTTP request.", {"route": _ROUTE}, buckets=FAST_S
+)
+SUBMITTED = counter(
+    "api",
+    "todoke_jobs_submitted_total",
+    "Submissions answered: accepted is a job committed; replayed met its Idempotency-Key again; conflict reused a key "
+    "for another request; unavailable wrote nothing that was confirmed.",
+    {"outcome": ("accepted", "replayed", "conflict", "unavailable"), "report_type": REPORT_TYPE},
+)
+SUBMIT_BATCH = histogram(
+    "api",
+    "todoke_submit_batch_submissions",
+    "Submissions that shared one statement and commit.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)

@@ -1,0 +1,81 @@
+"""What several services show."""
+
+from shared.metrics.declare import FAST_S, OTHER, counter, histogram, known
+
+REPORT_TYPE = "a report type of the catalog; `other` after 200"
+_MOST_REPORT_TYPES = 200
+_report_types: set[str] = set()
+
+REASONS = (
+    "none", "requested",
+    # reports
+    "attempt_timeout", "byte_limit_exceeded", "cell_too_long", "character_not_encodable", "chart_failed",
+    "cpu_limit_exceeded", "memory_limit_exceeded", "output_damaged", "output_too_large", "parameters_no_longer_valid",
+    "python_row_wrong", "renderer_crashed", "renderer_failed", "report_type_missing", "row_limit_exceeded",
+    "row_too_long", "scratch_full", "scratch_limit_exceeded", "source_missing", "source_query_failed",
+    "source_timeout", "source_unavailable", "summary_failed", "summary_too_large", "template_failed",
+    # the worker and the sweeper
+    "artifact_store_unavailable", "internal_error", "deadline_exceeded", "lease_expired", "worker_lost",
+    OTHER,
+)  # fmt: skip
+"""Why something ended as it did: `none` for a success, `requested` for a cancellation, else a documented error code."""
+
+FINAL_OUTCOMES = ("success", "failed", "cancelled")
+
+FINISHED = counter(
+    "api, relay, worker",
+    "todoke_jobs_finished_total",
+    "Jobs that reached their final state, by whoever made the transition.",
+    {"outcome": FINAL_OUTCOMES, "reason": REASONS, "report_type": REPORT_TYPE},
+)
+JOB_SECONDS = histogram(
+    "api, relay, worker",
+    "todoke_job_seconds",
+    "From accepted to final, waiting and retries included, by the database's clock.",
+    {"outcome": FINAL_OUTCOMES},
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400),
+)
+STATEMENT_SECONDS = histogram(
+    "api, relay, worker",
+    "todoke_statement_seconds",
+    "Time of one SQL statement, its commit included where it is its own transaction.",
+    {"statement": "a statement's name in the code"},
+    buckets=FAST_S,
+)
+
+OPERATIONS = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch",
+              "GetQueueAttributes", "GetQueueUrl", OTHER)  # fmt: skip
+QUEUE_REQUESTS = counter(
+    "relay, worker", "todoke_sqs_requests_total", "Requests sent to SQS. AWS bills each.", {"operation": OPERATIONS}
+)
+ARTIFACT_REQUESTS = counter(
+    "api, worker",
+    "todoke_artifact_requests_total",
+    "Calls of the artifact store: files stored (put) and links or paths given out (locate).",
+    {"operation": ("put", "locate"), "outcome": ("ok", "failed")},
+)
+
+
+def report_type_label(name: str) -> str:
+    """`name`, or `other` once this process has met 200: catalogs change, and a series that was made stays."""
+    if name not in _report_types:
+        if len(_report_types) >= _MOST_REPORT_TYPES:
+            return OTHER
+        _report_types.add(name)
+    return name
+
+
+def observe_statement(name: str, seconds: float) -> None:
+    """Record one SQL statement."""
+    STATEMENT_SECONDS.labels(name).observe(seconds)
+
+
+def count_queue_request(operation: str) -> None:
+    """Count one request to SQS."""
+    QUEUE_REQUESTS.labels(known(operation, OPERATIONS)).inc()
+
+
+def count_finished(outcome: str, reason: str, report_type: str, age_s: float) -> None:
+    """A job became final: `outcome` is one of FINAL_OUTCOMES, `age_s` the seconds since it was accepted."""
+    FINISHED.labels(outcome, known(reason, REASONS), report_type_label(report_type)).inc()
+    JOB_SECONDS.labels(outcome).observe(max(0.0, age_s))

@@ -1,0 +1,71 @@
+"""How a metric is declared: what it tells, who shows it, and what each of its labels may hold."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+FAST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""Buckets for what should take milliseconds."""
+SLOW_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+"""Buckets for what may take minutes."""
+OTHER = "other"
+"""Stands for every value that a closed label does not know."""
+
+Values = Sequence[str] | str
+"""What a label may hold: a closed list, or in words what bounds it."""
+_Metric = TypeVar("_Metric", bound=MetricWrapperBase)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One metric, as the documentation shows it."""
+
+    name: str
+    """As Prometheus scrapes it; of a histogram without `_bucket`, `_sum`, `_count`."""
+    kind: str
+    tells: str
+    labels: Mapping[str, Values]
+    shown_by: str
+
+
+DECLARED: list[Declared] = []
+"""Every metric of the modules imported so far, in order."""
+
+
+def counter(shown_by: str, name: str, tells: str, labels: Mapping[str, Values] | None = None) -> Counter:
+    """A counter; `name` ends in `_total`."""
+    return _declared(Counter(name, tells, list(labels or {})), "counter", shown_by, name, tells, labels or {})
+
+
+def gauge(shown_by: str, name: str, tells: str, labels: Mapping[str, Values] | None = None) -> Gauge:
+    """A gauge."""
+    return _declared(Gauge(name, tells, list(labels or {})), "gauge", shown_by, name, tells, labels or {})
+
+
+def histogram(
+    shown_by: str, name: str, tells: str, labels: Mapping[str, Values] | None = None, *, buckets: Sequence[float]
+) -> Histogram:
+    """A histogram with these upper bounds."""
+    made = Histogram(name, tells, list(labels or {}), buckets=buckets)
+    return _declared(made, "histogram", shown_by, name, tells, labels or {})
+
+
+def _declared(
+    metric: _Metric, kind: str, shown_by: str, name: str, tells: str, labels: Mapping[str, Values]
+) -> _Metric:
+    DECLARED.append(Declared(name, kind, tells, labels, shown_by))
+    closed = [values for values in labels.values() if not isinstance(values, str)]
+    if labels and len(closed) == len(labels):
+        # From 0 on, because `rate` cannot see a counter's first step if the series begins with it.
+        for combination in itertools.product(*closed):
+            metric.labels(*combination)
+    return metric
+
+
+def known(value: str, values: Sequence[str]) -> str:
+    """`value` if the closed list has it, else `other`: what comes from outside must not make labels without end."""
+    return value if value in values else OTHER

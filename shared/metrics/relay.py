@@ -1,0 +1,115 @@
+"""What the relay shows. Those marked *database-wide* tell of the whole system: every relay shows the same, so take
+their `max`, never their `sum`."""
+
+from shared.metrics.declare import FAST_S, OTHER, counter, gauge, histogram
+
+_WIDE = " Database-wide: take the max over relays."
+
+# The outbox
+PUBLISHED = counter("relay", "todoke_outbox_published_total", "Messages that the queue accepted.")
+PUBLISH_CODES = (
+    # ours
+    "Deadline", "NotInAnswer", "InvalidMessageContents", "InvalidAttributes", "MessageTooLong",
+    # the client's
+    "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "NoCredentialsError",
+    # SQS's (API reference, SendMessageBatch and common errors, read 2026-11-25)
+    "AccessDenied", "ExpiredToken", "InternalError", "InternalFailure", "InvalidClientTokenId", "OverLimit",
+    "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "RequestThrottled", "ServiceUnavailable",
+    "Throttling", "ThrottlingException", "KmsThrottled", "KmsAccessDenied",
+    OTHER,
+)  # fmt: skip
+PUBLISH_FAILURES = counter(
+    "relay",
+    "todoke_outbox_publish_failures_total",
+    "Messages that the queue did not take, by its code.",
+    {"code": PUBLISH_CODES},
+)
+PARKED = counter("relay", "todoke_outbox_parked_total", "Messages put aside because they can never be sent.")
+RELAY_BATCH = histogram(
+    "relay",
+    "todoke_relay_batch_messages",
+    "Messages claimed by one pass that found any.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
+)
+RELAY_STEP_SECONDS = histogram(
+    "relay",
+    "todoke_relay_step_seconds",
+    "Time of one step of a pass.",
+    {"step": ("claim", "publish", "commit")},
+    buckets=FAST_S,
+)
+BREAKER_OPEN = gauge(
+    "relay", "todoke_relay_breaker_open", "1 while this relay has stopped claiming because the queue is away."
+)
+FLOOR_VIOLATIONS = counter(
+    "relay",
+    "todoke_outbox_floor_violations_total",
+    "Messages found below the settled floor by an audit. Must stay 0.",
+)
+OUTBOX_UNSENT = gauge(
+    "relay",
+    "todoke_outbox_unsent_messages",
+    "Unsent messages, estimated from above: ids drawn since the oldest unsent one. 0 is exact." + _WIDE,
+)
+OUTBOX_OLDEST_S = gauge(
+    "relay",
+    "todoke_outbox_oldest_age_seconds",
+    "Age of the oldest unsent message by the database's clock; 0 when all have left." + _WIDE,
+)
+OUTBOX_RETRY_WAITING = gauge(
+    "relay", "todoke_outbox_retry_waiting_messages", "Messages due later, counted up to 10,000." + _WIDE
+)
+OUTBOX_PARKED = gauge(
+    "relay", "todoke_outbox_parked_messages", "Messages that can never be sent, counted up to 10,000." + _WIDE
+)
+
+# The jobs
+_SLICE = " Of the oldest 10,000 unfinished jobs."
+JOBS_WAITING = gauge("relay", "todoke_jobs_waiting", "Jobs that a worker could start now." + _SLICE + _WIDE)
+JOBS_DELAYED = gauge("relay", "todoke_jobs_delayed", "Jobs whose next try is due later." + _SLICE + _WIDE)
+JOBS_RUNNING = gauge("relay", "todoke_jobs_running", "Jobs that a worker holds." + _SLICE + _WIDE)
+JOBS_LATE = gauge(
+    "relay",
+    "todoke_jobs_late",
+    "Unfinished jobs accepted longer ago than RELAY_LATE_AFTER_S." + _SLICE + _WIDE,
+)
+OLDEST_WAITING_S = gauge(
+    "relay",
+    "todoke_jobs_oldest_waiting_seconds",
+    "For how long the oldest of the waiting jobs could have been started." + _SLICE + _WIDE,
+)
+SWEPT = counter(
+    "relay",
+    "todoke_jobs_swept_total",
+    "Silent jobs the sweeper acted on: requeued, failed or cancelled after a lost worker or a deadline; rung again "
+    "after a lost doorbell.",
+    {"kind": ("requeued", "failed", "cancelled", "rung")},
+)
+
+# The queue and the database
+QUEUE_DEPTH = gauge(
+    "relay",
+    "todoke_queue_messages",
+    "Approximate number of messages, as the queue says." + _WIDE,
+    {"state": ("visible", "in_flight", "delayed")},
+)
+DEAD_LETTERS = gauge(
+    "relay", "todoke_dead_letter_messages", "Approximate number of messages in the dead-letter queue." + _WIDE
+)
+HOLDERS = (
+    "todoke-api", "todoke-relay-publisher", "todoke-relay-sweeper", "todoke-worker", "todoke-report",
+    "todoke-migrations", "todoke-keys", "pg_dump", "psql", "other session", "standby", "prepared transaction",
+    "replication slot",
+)  # fmt: skip
+XMIN_AGE = gauge(
+    "relay",
+    "todoke_database_xmin_age_transactions",
+    "Transactions begun since the oldest snapshot that this holder keeps; nothing younger can be vacuumed. "
+    "The log names the session." + _WIDE,
+    {"holder": HOLDERS},
+)
+MEASURED_AT = gauge(
+    "relay",
+    "todoke_relay_measured_timestamp_seconds",
+    "When this relay last read the database-wide gauges, as Unix time: without it they may be old.",
+)

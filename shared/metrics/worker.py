@@ -1,0 +1,76 @@
+"""What the worker shows."""
+
+from shared.metrics.common import REASONS, REPORT_TYPE
+from shared.metrics.declare import FAST_S, SLOW_S, counter, gauge, histogram
+
+SLOTS = gauge("worker", "todoke_worker_slots", "Attempts this worker may run at once.")
+SLOTS_BUSY = gauge("worker", "todoke_worker_slots_busy", "Attempts running now.")
+POLLS = counter(
+    "worker",
+    "todoke_worker_polls_total",
+    "Long polls of the queue. A worker whose slots are all taken does not poll.",
+    {"outcome": ("ok", "failed")},
+)
+STARTS = counter(
+    "worker",
+    "todoke_worker_starts_total",
+    "What became of received doorbells: started; duplicate in one batch; final, busy or not due, so thrown away; "
+    "contended, so looked at again; unknown, malformed or foreign, so put aside in the end.",
+    {
+        "outcome": (
+            "started", "duplicate", "final", "busy", "not_due", "contended", "unknown", "malformed", "foreign",
+        )
+    },
+)  # fmt: skip
+REDELIVERIES = counter("worker", "todoke_worker_redeliveries_total", "Doorbells received more than once.")
+DEAD_LETTERED = counter(
+    "worker",
+    "todoke_worker_dead_lettered_total",
+    "Messages this worker moved to the dead-letter queue.",
+    {"reason": ("unknown", "malformed", "foreign")},
+)
+WAITED_SECONDS = histogram("worker", "todoke_job_wait_seconds", "From due to started.", buckets=SLOW_S)
+
+ENDINGS = ("success", "failed", "retried", "cancelled", "given_back")
+ATTEMPTS = counter(
+    "worker",
+    "todoke_attempts_total",
+    "Attempts ended by their holder.",
+    {"outcome": ENDINGS, "reason": REASONS, "report_type": REPORT_TYPE},
+)
+ATTEMPT_SECONDS = histogram(
+    "worker",
+    "todoke_attempt_seconds",
+    "Length of an attempt.",
+    {"report_type": REPORT_TYPE, "outcome": ENDINGS},
+    buckets=SLOW_S,
+)
+LATE_WRITES = counter(
+    "worker",
+    "todoke_worker_late_writes_refused_total",
+    "Finishing writes refused because the lease was lost: what a frozen worker tries when it wakes up.",
+    {"write": ("succeed", "fail", "cancel", "give_back")},
+)
+LEASES_LOST = counter(
+    "worker", "todoke_worker_leases_lost_total", "Leases the heartbeat found to belong to somebody else."
+)
+HEARTBEAT_LATE_S = histogram(
+    "worker", "todoke_worker_heartbeat_lateness_seconds", "How much later than planned a heartbeat began.",
+    buckets=FAST_S,
+)  # fmt: skip
+
+FORMATS = ("all", "csv", "xlsx", "parquet", "jsonl", "html", "pdf", "attachment", "other")
+PHASES = ("querying", "reading", "writing", "verifying", "storing", "other")
+REPORT_SECONDS = histogram(
+    "worker",
+    "todoke_report_seconds",
+    "Time of one phase of a report; format `all` where the phase serves every format.",
+    {"report_type": REPORT_TYPE, "format": FORMATS, "phase": PHASES},
+    buckets=(0.01, 0.1, 0.5, 1, 5, 30, 120, 600),
+)
+REPORT_ROWS = counter(
+    "worker", "todoke_report_rows_total", "Rows stored.", {"report_type": REPORT_TYPE, "format": FORMATS}
+)
+REPORT_BYTES = counter(
+    "worker", "todoke_report_bytes_total", "Bytes stored.", {"report_type": REPORT_TYPE, "format": FORMATS}
+)

@@ -1,0 +1,82 @@
+"""What the metrics are called and what their labels may hold."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from deploy.local.metrics import page
+from services.worker.phases import Phases
+from shared.metrics import common, worker
+from shared.metrics.declare import DECLARED, known
+from shared.metrics.exposition import exposition
+from shared.reports.interface import Progress
+
+ROOT = Path(__file__).parents[2]
+_CODE = re.compile(r'(?:ReportError\(|"code":)\s*"([a-z]+(?:_[a-z]+)+)"')
+
+
+def test_the_page_of_metrics_is_the_one_in_the_code() -> None:
+    assert (ROOT / "docs" / "metrics.md").read_text() == page(), "run: python -m deploy.local.metrics > docs/metrics.md"
+
+
+@pytest.mark.parametrize("metric", DECLARED, ids=lambda metric: metric.name)
+def test_names_follow_the_conventions_of_prometheus(metric: object) -> None:
+    name, kind = metric.name, metric.kind  # type: ignore[attr-defined]
+
+    assert re.fullmatch(r"todoke_[a-z0-9_]+", name)
+    assert name.endswith("_total") == (kind == "counter")
+    assert not re.search(r"_(ms|milliseconds|minutes|kb|mb|count|sum|bucket|info)(_total)?$", name)
+    assert metric.tells.endswith(".")  # type: ignore[attr-defined]
+
+
+def test_every_error_code_of_a_job_is_a_reason() -> None:
+    files = [*(ROOT / "shared" / "reports").rglob("*.py"), ROOT / "shared" / "jobs" / "sweep.py",
+             ROOT / "services" / "worker" / "attempt.py"]  # fmt: skip
+    codes = {code for file in files for code in _CODE.findall(file.read_text())}
+
+    assert len(codes) > 25
+    assert codes - set(common.REASONS) == set()
+
+
+def test_what_a_closed_list_does_not_know_is_other() -> None:
+    assert known("InternalError", ["InternalError", "other"]) == "InternalError"
+    assert known("x" * 1000, ["InternalError", "other"]) == "other"
+
+
+def test_report_types_are_labels_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "_report_types", set())
+
+    labels = {common.report_type_label(f"type-{n}") for n in range(1000)}
+
+    assert len(labels) == 201
+    assert "other" in labels
+    assert common.report_type_label("type-7") == "type-7"
+
+
+def test_series_with_closed_labels_begin_at_zero() -> None:
+    """A counter whose series begins with its first step has, for `rate`, never stepped."""
+    shown = {
+        sample.name for family in text_string_to_metric_families(exposition().decode()) for sample in family.samples
+    }
+
+    for metric in DECLARED:
+        if all(not isinstance(values, str) for values in metric.labels.values()):
+            assert {metric.name, f"{metric.name}_count"} & shown, metric.name
+
+
+def test_a_phase_lasts_until_the_next_one_begins() -> None:
+    now = 100.0
+    seen: list[Progress] = []
+    phases = Phases("phased", seen.append, clock=lambda: now)
+    for phase, seconds in (("querying", 1), ("querying", 2), ("writing csv", 5), ("storing", 7)):
+        phases.show(Progress(phase, 0))
+        now += seconds
+    phases.end()
+
+    def total(format_: str, phase: str) -> float:
+        return float(worker.REPORT_SECONDS.labels("phased", format_, phase)._sum.get())
+
+    assert [total("all", "querying"), total("csv", "writing"), total("all", "storing")] == [3, 5, 7]
+    assert len(seen) == 4
