@@ -1,7 +1,7 @@
 """Every queue that the contract holds for."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
@@ -10,7 +10,9 @@ from deploy.local.emulator import REGION, Emulator
 from shared.queues.interface import Queue
 from shared.queues.setup import QueueUrls, ensure_queues
 from shared.queues.sqs import SqsQueue
+from tests.support.moto_server import MotoServer
 from tests.support.sqs_double import InMemoryQueue
+from tests.support.sqs_server import Door
 
 _names = itertools.count()
 
@@ -18,19 +20,37 @@ _names = itertools.count()
 @pytest.fixture
 def new_queues(aws: Emulator) -> Callable[[], QueueUrls]:
     """Makes a fresh queue with its dead-letter queue on the emulator."""
+    return make_queues
+
+
+def make_queues() -> QueueUrls:
+    """A fresh queue with its dead-letter queue, wherever the AWS variables lead."""
+    name = f"test-{next(_names)}"
     client = boto3.client("sqs", region_name=REGION)
-
-    def make() -> QueueUrls:
-        name = f"test-{next(_names)}"
-        return ensure_queues(client, name, dead_letter_name=f"{name}-dlq", max_receive_count=3, visibility_s=30)
-
-    return make
+    return ensure_queues(client, name, dead_letter_name=f"{name}-dlq", max_receive_count=3, visibility_s=30)
 
 
-@pytest.fixture(params=["double", "emulator"])
-def queue(request: pytest.FixtureRequest) -> Queue:
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
+    """Moto's server, for the session."""
+    with MotoServer(tmp_path_factory.mktemp("moto")) as running:
+        yield running
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    """The double on a socket."""
+    with Door() as opened:
+        yield opened
+
+
+@pytest.fixture(params=["double", "double on a socket", "ministack", "moto"])
+def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Queue:
     """An empty queue with a dead-letter queue that takes over after three receives."""
-    if request.param == "double":
+    servers = {"double on a socket": "door", "ministack": "emulator", "moto": "moto_server"}
+    if request.param not in servers:
         return InMemoryQueue(max_receive_count=3)
-    make: Callable[[], QueueUrls] = request.getfixturevalue("new_queues")
-    return SqsQueue(make().queue_url, region=REGION)
+    server: Door | Emulator | MotoServer = request.getfixturevalue(servers[request.param])
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    return SqsQueue(make_queues().queue_url, region=REGION)

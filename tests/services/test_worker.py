@@ -304,7 +304,7 @@ def test_a_doorbell_for_an_unknown_job_is_looked_at_again_later_and_then_put_asi
     bench.start()
 
     def hidden_after(tries: int) -> bool:
-        message = bench.queue._messages[0]
+        message = bench.queue._box.messages[0]
         return message.receives == tries and message.visible_at == clock[0] + 5 * 2**tries
 
     for tries in range(1, 5):

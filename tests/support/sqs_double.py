@@ -1,14 +1,14 @@
-"""SQS in memory, with AWS's rules and knobs for its moods. It passes the same contract suite as a real endpoint."""
+"""SQS in memory behind the `Queue` interface, with knobs for its moods. It passes the same contract suite as a real
+endpoint; `sqs_server` shows the same rules on a socket."""
 
-import itertools
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.queues.batching import by_count, by_count_and_size, refusal
 from shared.queues.interface import Depth, Outgoing, QueueUnavailable, Received, SendFailure, SendResult
+from tests.support.sqs_rules import Mailbox, Message, Refused
 
 
 @dataclass
@@ -28,34 +28,14 @@ class Faults:
     refuse_deletes: bool = False
 
 
-@dataclass
-class _Message:
-    body: str
-    headers: dict[str, str]
-    message_id: str
-    visible_at: float = 0.0
-    receives: int = 0
-    receipt: str = ""
-
-
-@dataclass
-class _Store:
-    messages: list[_Message] = field(default_factory=list)
-
-
 class InMemoryQueue:
     """One queue and its dead-letter queue. `clock` is monotonic seconds; tests may bring their own."""
 
     def __init__(self, *, max_receive_count: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
-        self.dead: list[Received] = []
-        self.deleted = 0
-        self._max_receive_count = max_receive_count
-        self._clock = clock
-        self._messages: list[_Message] = []
-        self._changed = threading.Condition()
-        self._numbers = itertools.count(1)
+        self._dead = Mailbox("dead", clock=clock)
+        self._box = Mailbox("queue", clock=clock, max_receive_count=max_receive_count, dead_letter=self._dead)
 
     def send(self, messages: Sequence[Outgoing], *, deadline_s: float) -> SendResult:
         """See `Queue.send`."""
@@ -85,34 +65,16 @@ class InMemoryQueue:
         return SendFailure(message.key, "Deadline", "no answer", permanent=False) if self.faults.lose_reply else None
 
     def _arrive(self, message: Outgoing) -> None:
-        if self.faults.lose:
-            return
-        with self._changed:
-            for _ in range(self.faults.copies):
-                self._messages.append(_Message(message.body, dict(message.headers), f"m{next(self._numbers)}"))
-            self._changed.notify_all()
+        if not self.faults.lose:
+            self._box.send(message.body, _attributes(message), copies=self.faults.copies)
 
     def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
         """See `Queue.receive`."""
         self._request("ReceiveMessage")
-        give_up_at = time.monotonic() + wait_s
-        with self._changed:
-            while not (found := self._visible()[:most]) and time.monotonic() < give_up_at:
-                self._changed.wait(min(0.02, wait_s))
-            taken = []
-            for message in found:
-                message.receives += 1
-                message.receipt = f"r{next(self._numbers)}"
-                message.visible_at = self._clock() + visibility_s
-                taken.append(_received(message))
-            return taken
-
-    def _visible(self) -> list[_Message]:
-        for message in list(self._messages):
-            if message.visible_at <= self._clock() and message.receives >= self._max_receive_count:
-                self._messages.remove(message)
-                self.dead.append(_received(message))
-        return [m for m in self._messages if m.visible_at <= self._clock()]
+        try:
+            return [_received(m) for m in self._box.receive(most, wait_s=wait_s, visibility_s=visibility_s)]
+        except Refused as refused:
+            raise QueueUnavailable(str(refused)) from None
 
     def delete(self, receipts: Sequence[str]) -> frozenset[str]:
         """See `Queue.delete`. A stale receipt answers success and deletes nothing, as AWS does."""
@@ -120,38 +82,36 @@ class InMemoryQueue:
             self._request("DeleteMessageBatch")
         if self.faults.refuse_deletes:
             return frozenset()
-        with self._changed:
-            gone = [m for m in self._messages if m.receipt in set(receipts)]
-            self._messages = [m for m in self._messages if m not in gone]
-            self.deleted += len(gone)
-        return frozenset(receipts)
+        return self._each(receipts, self._box.delete)
 
     def extend(self, receipts: Sequence[str], *, visibility_s: float) -> frozenset[str]:
         """See `Queue.extend`."""
         for _ in by_count(receipts):
             self._request("ChangeMessageVisibilityBatch")
-        with self._changed:
-            found = [m for m in self._messages if m.receipt in set(receipts)]
-            for message in found:
-                message.visible_at = self._clock() + visibility_s
-            self._changed.notify_all()
-        return frozenset(m.receipt for m in found)
+        return self._each(receipts, lambda receipt: self._box.change_visibility(receipt, visibility_s))
+
+    def _each(self, receipts: Sequence[str], act: Callable[[str], None]) -> frozenset[str]:
+        done = set()
+        for receipt in receipts:
+            try:
+                act(receipt)
+                done.add(receipt)
+            except Refused:
+                continue
+        return frozenset(done)
 
     def dead_letter(self, message: Received, *, reason: str) -> bool:
         """See `Queue.dead_letter`."""
         self._request("SendMessageBatch")
-        headers = {**message.headers, "todoke-reason": reason}
-        moved = Received(message.message_id, message.receipt, message.body, headers, message.receive_count)
-        self.dead.append(moved)
+        self._dead.send(message.body, _attributes(Outgoing(0, "", {**message.headers, "todoke-reason": reason})))
         self.delete([message.receipt])
         return True
 
     def depth(self) -> Depth:
         """See `Queue.depth`."""
         self._request("GetQueueAttributes")
-        with self._changed:
-            visible = len(self._visible())
-            return Depth(visible=visible, in_flight=len(self._messages) - visible, delayed=0)
+        counts = self._box.counts()
+        return Depth(visible=counts.visible, in_flight=counts.in_flight, delayed=counts.delayed)
 
     def dead_letters(self) -> int | None:
         """See `Queue.dead_letters`."""
@@ -164,13 +124,22 @@ class InMemoryQueue:
 
     def purge(self) -> None:
         """Lose everything."""
-        with self._changed:
-            self._messages.clear()
+        self._box.purge()
 
     def bodies(self) -> list[str]:
         """What is in the queue, visible or not."""
-        with self._changed:
-            return [m.body for m in self._messages]
+        return [m.body for m in self._box.messages]
+
+    @property
+    def dead(self) -> list[Received]:
+        """What is in the dead-letter queue."""
+        self._box.counts()  # the queue itself moves what was received too often
+        return [_received(m) for m in self._dead.messages]
+
+    @property
+    def deleted(self) -> int:
+        """Messages that were deleted."""
+        return self._box.deleted
 
     def _request(self, operation: str) -> None:
         self.requests[operation] += 1
@@ -178,5 +147,10 @@ class InMemoryQueue:
             raise QueueUnavailable("the queue is away")
 
 
-def _received(message: _Message) -> Received:
-    return Received(message.message_id, message.receipt, message.body, dict(message.headers), message.receives)
+def _attributes(message: Outgoing) -> dict[str, dict[str, str]]:
+    return {name: {"DataType": "String", "StringValue": value} for name, value in message.headers.items()}
+
+
+def _received(message: Message) -> Received:
+    headers = {name: value["StringValue"] for name, value in message.attributes.items()}
+    return Received(message.message_id, message.receipt, message.body, headers, message.receives)

@@ -1,0 +1,154 @@
+"""A proxy that knows which statement passes, and breaks the connection before it, after it, or freezes who sent it.
+
+It reads the message flow of PostgreSQL's protocol 3 (PostgreSQL 18, "Message Flow", read 2026-11-25): the text of a
+prepared statement comes once with Parse; later Binds name it.
+"""
+
+import re
+import struct
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from shared.database import statement_name
+from tests.support.faults import NO_FAULTS, Fault, Faults, strike
+from tests.support.proxy import Link, Proxy
+
+_WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
+_ENCRYPTION_REQUESTS = {80877103, 80877104}
+
+
+def effect_of(sql: str) -> str | None:
+    """What a statement is called among the effects; None when it only reads."""
+    if sql.strip().upper() == "COMMIT":
+        return "COMMIT"
+    return f"sql {statement_name(sql)}" if _WRITES.search(sql) else None
+
+
+class _Message(NamedTuple):
+    kind: bytes
+    """One letter; empty for the messages before a session has begun."""
+    body: bytes
+    raw: bytes
+
+
+class _Framing:
+    """Cuts a stream into messages."""
+
+    def __init__(self, *, begun: bool) -> None:
+        self._rest = b""
+        self.begun = begun
+        """False while messages come without a letter: a client's first ones."""
+
+    def feed(self, piece: bytes) -> list[_Message]:
+        self._rest += piece
+        found: list[_Message] = []
+        while True:
+            head = 5 if self.begun else 4
+            if len(self._rest) < head:
+                return found
+            (length,) = struct.unpack("!I", self._rest[head - 4 : head])
+            end = head - 4 + length
+            if len(self._rest) < end:
+                return found
+            raw, self._rest = self._rest[:end], self._rest[end:]
+            message = _Message(raw[: head - 4], raw[head:], raw)
+            if not self.begun and struct.unpack("!I", message.body[:4])[0] >> 16 == 3:
+                self.begun = True
+            found.append(message)
+
+
+class PostgresProxy(Proxy):
+    """Asks `faults` about every effect that passes. A client has one statement under way at a time, as ours do."""
+
+    def __init__(self, host: str, port: int, *, faults: Faults = NO_FAULTS, late_s: float = 1.0) -> None:
+        super().__init__(host, port)
+        self.faults = faults
+        self.late_s = late_s
+        """How late Fault.LATE is."""
+
+    def between(self, link: Link) -> tuple[Callable[[bytes], None], Callable[[bytes], None]]:
+        """See `Proxy.between`."""
+        session = _Session(self, link)
+        return session.from_client, session.from_server
+
+
+class _Session:
+    """One connection's statements."""
+
+    def __init__(self, proxy: PostgresProxy, link: Link) -> None:
+        self._proxy = proxy
+        self._link = link
+        self._asked = _Framing(begun=False)
+        self._answered = _Framing(begun=True)
+        self._prepared: dict[bytes, str] = {}
+        self._pending: Fault | None = None
+        """What is to go wrong when the reply to the statement under way is complete."""
+        self._held: list[bytes] = []
+
+    def from_client(self, piece: bytes) -> None:
+        for message in self._asked.feed(piece):
+            if not message.kind and self._first(message):
+                continue
+            text = self._text(message)
+            effect = effect_of(text) if text is not None else None
+            if effect is not None and self._breaks(effect):
+                self._link.cut()
+                return
+            self._link.server.sendall(message.raw)
+
+    def _first(self, message: _Message) -> bool:
+        """Answer a wish for encryption here: the proxy must read what passes."""
+        (code,) = struct.unpack("!I", message.body[:4])
+        if code in _ENCRYPTION_REQUESTS:
+            self._link.client.sendall(b"N")
+            return True
+        return False
+
+    def _text(self, message: _Message) -> str | None:
+        """The statement that this message runs."""
+        if message.kind == b"P":
+            name, text, _ = message.body.split(b"\0", 2)
+            self._prepared[name] = text.decode()
+        elif message.kind == b"B":
+            _, name, _ = message.body.split(b"\0", 2)
+            return self._prepared.get(name)
+        elif message.kind == b"Q":
+            return message.body.rstrip(b"\0").decode()
+        return None
+
+    def _breaks(self, effect: str) -> bool:
+        faults = self._proxy.faults
+        fault = faults.at(effect)
+        if strike(faults, fault, before=True) or fault is Fault.NOT_APPLIED:
+            return True
+        if fault is Fault.ERROR:
+            # What a server says that is being shut down; nothing was done.
+            fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+            self._link.client.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+            return True
+        self._pending = fault
+        return False
+
+    def from_server(self, piece: bytes) -> None:
+        if self._pending is None and not self._held:
+            self._answered.feed(piece)
+            self._link.client.sendall(piece)
+            return
+        for message in self._answered.feed(piece):
+            self._held.append(message.raw)
+            if message.kind == b"Z":
+                self._complete()
+                if self._link.is_cut:
+                    return
+
+    def _complete(self) -> None:
+        """The statement is done and, unless a transaction was begun, committed. Its reply is in our hands."""
+        fault, self._pending = self._pending, None
+        reply, self._held = b"".join(self._held), []
+        if strike(self._proxy.faults, fault, before=False) or fault is Fault.REPLY_LOST:
+            self._link.cut()
+            return
+        if fault is Fault.LATE:
+            threading.Event().wait(self._proxy.late_s)
+        self._link.client.sendall(reply)

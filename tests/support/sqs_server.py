@@ -1,0 +1,117 @@
+"""The SQS double on a socket: the AWS JSON 1.0 protocol over one set of queues, with faults.
+
+A server may have several doors: each has its own port and its own faults, and all lead to the same queues.
+"""
+
+import json
+import threading
+import time
+from email.message import Message as Headers
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from tests.support.faults import NO_FAULTS, Fault, Faults, strike
+from tests.support.sqs_operations import REGION, Body, Call, Queues, perform, url_of
+from tests.support.sqs_rules import Refused
+
+
+class Door:
+    """A port that answers until the block ends. `faults` may be changed at any time."""
+
+    def __init__(self, queues: Queues | None = None, *, faults: Faults = NO_FAULTS, late_s: float = 1.0) -> None:
+        self.queues = queues or Queues()
+        self.faults = faults
+        self.late_s = late_s
+        """How late Fault.LATE is."""
+        door = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body leave in one piece
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answer = door._answer(self.headers, raw)
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, head, content = answer
+                self.send_response(status)
+                for name, value in {"Content-Type": "application/x-amz-json-1.0", **head}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                """Calls are kept in `Queues.calls`."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, *_: object) -> None:
+                """A client that was killed is no error here."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def queue_url(self, name: str) -> str:
+        """The URL of a queue, through this door."""
+        return url_of(self.url, name)
+
+    def environment(self) -> dict[str, str]:
+        """The standard AWS variables that lead a client here."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
+    def _answer(self, headers: Headers, raw: bytes) -> tuple[int, dict[str, str], bytes] | None:
+        """Status, headers and body; None closes the connection instead."""
+        operation = headers.get("X-Amz-Target", "").rpartition(".")[2]
+        body: Body = json.loads(raw or b"{}")
+        fault = self.faults.at(f"sqs {operation}")
+        answer: Body | None = None
+        try:
+            _check_signed(headers)
+            if strike(self.faults, fault, before=True) or fault is Fault.NOT_APPLIED:
+                return None
+            answer = perform(self.queues, self.url, operation, body, fault)
+            if strike(self.faults, fault, before=False) or fault is Fault.REPLY_LOST:
+                return None
+            if fault is Fault.LATE:
+                threading.Event().wait(self.late_s)
+            return 200, {}, json.dumps(answer).encode()
+        except Refused as refused:
+            kind = "Sender" if refused.sender_fault else "Receiver"
+            named = {"__type": f"com.amazonaws.sqs#{refused.code.rpartition('.')[2]}", "message": refused.message}
+            head = {"x-amzn-query-error": f"{refused.code};{kind}"}
+            return refused.status, head, json.dumps(named).encode()
+        finally:
+            name = str(body.get("QueueUrl", "")).rsplit("/", 1)[-1]
+            self.queues.calls.append(Call(time.monotonic(), operation, name, body, fault, answer))
+
+
+def _check_signed(headers: Headers) -> None:
+    """There must be a signature; whether it is right only AWS can tell."""
+    if "AWS4-HMAC-SHA256" not in headers.get("Authorization", ""):
+        raise Refused("MissingAuthenticationToken", "the request is not signed", status=403)
