@@ -43,6 +43,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some of a tenant's jobs, newest first."""
+
+    jobs: Sequence[Job]
+    next_before: UUID | None
+    """Where the next page begins; None after the last one."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobEvent:
     """One line of a job's history."""
 
@@ -68,11 +77,11 @@ _GET = text(f"""
 """)
 
 _ARTIFACTS = text("""
-    /* artifacts.of_job */
-    SELECT a.name, a.format, a.media_type, a.size_bytes, a.sha256, a.rows
+    /* artifacts.of_jobs */
+    SELECT a.job_id, a.name, a.format, a.media_type, a.size_bytes, a.sha256, a.rows
       FROM artifacts a JOIN jobs j ON j.id = a.job_id AND j.lease_token = a.lease_token
-     WHERE a.job_id = :id AND j.tenant = :tenant AND j.status = 'SUCCESS'
-     ORDER BY a.name
+     WHERE j.id = ANY (CAST(:ids AS uuid[])) AND j.tenant = :tenant AND j.status = 'SUCCESS'
+     ORDER BY a.job_id, a.name
 """)
 
 _EVENTS = text("""
@@ -83,18 +92,27 @@ _EVENTS = text("""
      ORDER BY e.version
 """)
 
-# Newest first. Ids are in order of creation, so the last id of a page is where the next one begins.
+# Newest first. Ids are in order of creation, so the last id of a page is where the next one begins. The inner LIMIT
+# bounds what a filter that matches little may look at: no index can serve a state that every transition changes.
+# `id < :before` always, never `:before IS NULL OR …`: a plan made for any parameters could not use the index for it.
 _LIST = text(f"""
     /* jobs.list */
     SELECT {_COLUMNS}
-      FROM jobs
-     WHERE tenant = :tenant
-       AND (CAST(:before AS uuid) IS NULL OR id < :before)
-       AND (CAST(:statuses AS text[]) IS NULL OR status = ANY (CAST(:statuses AS text[])))
+      FROM (SELECT * FROM jobs WHERE tenant = :tenant AND id < :before ORDER BY id DESC LIMIT :look) AS looked_at
+     WHERE (CAST(:statuses AS text[]) IS NULL OR status = ANY (CAST(:statuses AS text[])))
        AND (CAST(:report_type AS text) IS NULL OR report_type = :report_type)
      ORDER BY id DESC
      LIMIT :limit
 """)
+
+_LIST_END = text("""
+    /* jobs.list_end */
+    SELECT id FROM jobs WHERE tenant = :tenant AND id < :before ORDER BY id DESC OFFSET :look - 1 LIMIT 1
+""")
+
+_NEWEST = UUID(int=2**128 - 1)
+_LOOK = 5_000
+"""Jobs that one page of a filtered list looks at, at most: some milliseconds."""
 
 
 def get(conn: Connection, job_id: UUID, *, tenant: str) -> Job | None:
@@ -103,10 +121,13 @@ def get(conn: Connection, job_id: UUID, *, tenant: str) -> Job | None:
     return None if row is None else _job(row)
 
 
-def artifacts(conn: Connection, job_id: UUID, *, tenant: str) -> list[Artifact]:
-    """The files of a successful job, by name; empty for any other."""
-    rows = conn.execute(_ARTIFACTS, {"id": job_id, "tenant": tenant})
-    return [Artifact(r.name, r.format, r.media_type, r.size_bytes, r.sha256, r.rows) for r in rows]
+def artifacts(conn: Connection, jobs: Sequence[Job], *, tenant: str) -> dict[UUID, list[Artifact]]:
+    """The files of each job, by name; none for a job that did not succeed."""
+    found: dict[UUID, list[Artifact]] = {job.id: [] for job in jobs}
+    if ids := [job.id for job in jobs if job.status is JobStatus.SUCCESS]:
+        for r in conn.execute(_ARTIFACTS, {"ids": ids, "tenant": tenant}):
+            found[r.job_id].append(Artifact(r.name, r.format, r.media_type, r.size_bytes, r.sha256, r.rows))
+    return found
 
 
 def events(conn: Connection, job_id: UUID, *, tenant: str) -> list[JobEvent]:
@@ -131,23 +152,26 @@ def list_jobs(
     conn: Connection,
     *,
     tenant: str,
-    limit: int,
+    size: int,
     before: UUID | None = None,
     statuses: Sequence[JobStatus] | None = None,
     report_type: str | None = None,
-) -> list[Job]:
-    """Up to `limit` of the tenant's jobs, newest first, that come after the page ending with `before`."""
-    rows = conn.execute(
-        _LIST,
-        {
-            "tenant": tenant,
-            "limit": limit,
-            "before": before,
-            "statuses": None if statuses is None else [str(s) for s in statuses],
-            "report_type": report_type,
-        },
-    )
-    return [_job(row) for row in rows]
+) -> JobPage:
+    """Up to `size` of the tenant's jobs, newest first, that come after the page ending with `before`.
+
+    A filter looks at a bounded number of jobs, so a page may be short, even empty, while `next_before` says go on.
+    """
+    where = {"tenant": tenant, "before": before or _NEWEST}
+    filters = {"statuses": None if statuses is None else [str(s) for s in statuses], "report_type": report_type}
+    filtered = any(value is not None for value in filters.values())
+    look = _LOOK if filtered else size + 1
+    rows = conn.execute(_LIST, {**where, **filters, "limit": size + 1, "look": look}).all()
+    jobs = [_job(row) for row in rows[:size]]
+    if len(rows) > size:
+        return JobPage(jobs, jobs[-1].id)
+    end = conn.execute(_LIST_END, {**where, "look": look}).scalar() if filtered else None
+    # Jobs that were born between the two statements have moved the end up: what was returned stays behind it.
+    return JobPage(jobs, min([end, *(job.id for job in jobs)]) if end else None)
 
 
 def _job(row: Any) -> Job:

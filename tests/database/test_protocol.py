@@ -35,7 +35,9 @@ def test_a_worker_that_outslept_its_lease_cannot_overwrite_its_successor(conn: C
     assert fail(conn, [a_failure(sleeper)]) == {}
     assert give_back(conn, [sleeper]) == {}
     assert succeed(conn, [a_success(successor)]) == {successor.token: JobStatus.SUCCESS}
-    assert [a.name for a in read.artifacts(conn, job_id, tenant="acme")] == ["calendar.csv"]
+    job = read.get(conn, job_id, tenant="acme")
+    assert job is not None
+    assert [a.name for a in read.artifacts(conn, [job], tenant="acme")[job_id]] == ["calendar.csv"]
     assert row(conn, job_id).crashes == 1
     assert broken(conn, at_rest=False) == {}
 
@@ -289,20 +291,23 @@ def test_another_tenant_sees_nothing(conn: Connection) -> None:
     job_id = a_job(conn)
     succeed(conn, [a_success(started(conn, job_id).lease)])
 
+    job = read.get(conn, job_id, tenant="acme")
+    assert job is not None
     assert read.get(conn, job_id, tenant="other") is None
-    assert read.artifacts(conn, job_id, tenant="other") == []
+    assert read.artifacts(conn, [job], tenant="other") == {job_id: []}
     assert read.events(conn, job_id, tenant="other") == []
-    assert read.list_jobs(conn, tenant="other", limit=10) == []
+    assert read.list_jobs(conn, tenant="other", size=10).jobs == []
     assert cancel.cancel(conn, job_id, tenant="other") is CancelOutcome.UNKNOWN
 
 
 def test_a_list_is_newest_first_and_pages_without_gaps(conn: Connection) -> None:
     jobs = [a_job(conn) for _ in range(5)]
 
-    first = read.list_jobs(conn, tenant="acme", limit=2)
-    second = read.list_jobs(conn, tenant="acme", limit=10, before=first[-1].id)
+    first = read.list_jobs(conn, tenant="acme", size=2)
+    second = read.list_jobs(conn, tenant="acme", size=10, before=first.next_before)
 
-    assert [j.id for j in [*first, *second]] == sorted(jobs, reverse=True)
+    assert [j.id for j in [*first.jobs, *second.jobs]] == sorted(jobs, reverse=True)
+    assert second.next_before is None
 
 
 def test_renewing_is_heap_only(conn: Connection) -> None:

@@ -40,7 +40,7 @@ def _find(parts: Parts, job_id: Any, name: str, tenant: str) -> tuple[Artifact, 
         job = read.get(conn, job_id, tenant=tenant)
         if job is None:
             raise unknown_job(str(job_id))
-        artifacts = {a.name: a for a in read.artifacts(conn, job_id, tenant=tenant)}
+        artifacts = {a.name: a for a in read.artifacts(conn, [job], tenant=tenant)[job.id]}
     if job.status is not JobStatus.SUCCESS or job.lease_token is None:
         raise _not_ready(job)
     artifact = artifacts.get(name)

@@ -65,7 +65,11 @@ async def list_jobs(
     pageSize: Annotated[str, Query(description="1 to 100 jobs a page")] = "20",  # noqa: N803
     pageToken: Annotated[str | None, Query(description="nextPageToken of the page before")] = None,  # noqa: N803
 ) -> JSONResponse:
-    """The tenant's jobs, newest first, a page at a time."""
+    """The tenant's jobs, newest first, a page at a time, until `nextPageToken` is null.
+
+    A page of a filtered list may hold fewer jobs than asked for, even none, although more follow: each request looks
+    at a bounded number of jobs.
+    """
     violations: list[Violation] = []
     size = _page_size(pageSize, violations)
     before = _page_token(pageToken, violations)
@@ -75,16 +79,16 @@ async def list_jobs(
     if violations:
         raise Problem(422, "invalid_request", "The query has problems.", violations=violations)
 
-    def load() -> list[dict[str, Any]]:
+    def load() -> dict[str, Any]:
         with parts.engine.connect() as conn:
-            jobs = read.list_jobs(
-                conn, tenant=tenant, limit=size + 1, before=before, statuses=statuses, report_type=reportType
+            page = read.list_jobs(
+                conn, tenant=tenant, size=size, before=before, statuses=statuses, report_type=reportType
             )
-            return [job_view(job, _artifacts(conn, job, tenant)) for job in jobs]
+            files = read.artifacts(conn, page.jobs, tenant=tenant)
+        token = None if page.next_before is None else _token(page.next_before)
+        return {"jobs": [job_view(job, files[job.id]) for job in page.jobs], "nextPageToken": token}
 
-    jobs = await run_in_threadpool(load)
-    token = _token(jobs[size - 1]["jobId"]) if len(jobs) > size else None
-    return JSONResponse({"jobs": jobs[:size], "nextPageToken": token})
+    return JSONResponse(await run_in_threadpool(load))
 
 
 @router.get("/jobs/{job_id}/events", responses={200: {"model": list[EventView]}, **_PROBLEMS})
@@ -125,11 +129,7 @@ def _load(parts: Parts, job_id: UUID, tenant: str) -> tuple[Job, list[Artifact]]
         job = read.get(conn, job_id, tenant=tenant)
         if job is None:
             raise unknown_job(str(job_id))
-        return job, _artifacts(conn, job, tenant)
-
-
-def _artifacts(conn: Any, job: Job, tenant: str) -> list[Artifact]:
-    return read.artifacts(conn, job.id, tenant=tenant) if job.status is JobStatus.SUCCESS else []
+        return job, read.artifacts(conn, [job], tenant=tenant)[job.id]
 
 
 def _preferred_wait(request: Request) -> float:
@@ -145,8 +145,8 @@ def _page_size(given: str, violations: list[Violation]) -> int:
     return 1
 
 
-def _token(job_id: str) -> str:
-    return base64.urlsafe_b64encode(UUID(job_id).bytes).decode().rstrip("=")
+def _token(before: UUID) -> str:
+    return base64.urlsafe_b64encode(before.bytes).decode().rstrip("=")
 
 
 def _page_token(given: str | None, violations: list[Violation]) -> UUID | None:

@@ -1,0 +1,120 @@
+"""No statement of a read or a sweep looks at more rows when there are more rows: its plan is part of its contract."""
+
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+from sqlalchemy import TextClause, text
+from sqlalchemy.engine import Connection, Engine
+
+from shared import database
+from shared.database import statement_name
+from shared.jobs import cancel, read, sweep
+from shared.jobs.transitions import JobStatus
+from shared.outbox import messages
+from tests.support import fill, plans, postgres
+
+_MANY = 10_000
+"""Jobs of the large tenant: far more than any statement may look at."""
+_SLICE = 1_000
+_NOBODY = {"statuses": None, "report_type": None}
+
+
+class Case(NamedTuple):
+    """A statement with parameters that would tempt it to look at everything."""
+
+    module: ModuleType
+    name: str
+    parameters: Mapping[str, object]
+    most: int
+    """Rows it may fetch, of all tables together."""
+
+
+@pytest.fixture(scope="module")
+def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
+    """Many finished, many waiting and a few running jobs of one tenant, and many messages."""
+    with postgres.database(postgres_server) as url:
+        engine = database.autocommit(database.create_engine(url, application_name="test"))
+        with engine.connect() as conn:
+            fill.jobs(conn, _MANY, age_s=3600)
+            fill.jobs(conn, _MANY, status="PENDING", age_s=60)
+            fill.jobs(conn, 50, status="PROCESSING", age_s=120)
+            fill.outbox(conn, _MANY)
+            conn.execute(text("VACUUM ANALYZE"))
+        yield engine
+        engine.dispose()
+
+
+def cases(conn: Connection) -> list[Case]:
+    """Every statement, and its bound."""
+    one = conn.execute(text("SELECT id FROM jobs WHERE status = 'SUCCESS' ORDER BY id LIMIT 1")).scalar_one()
+    page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, **_NOBODY}
+    own = {"id": one, "tenant": "acme"}
+    slice_ = {"after": sweep.START, "slice": _SLICE, "ring_after_s": 30}
+    return [
+        Case(read, "_GET", own, 1),
+        Case(read, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
+        Case(read, "_EVENTS", own, 4),
+        Case(read, "_LIST", page, 21),
+        Case(read, "_LIST", {**page, "before": one}, 21),
+        Case(read, "_LIST", {**page, "statuses": ["SUCCESS"], "look": 500}, 500),
+        Case(read, "_LIST", {**page, "statuses": ["FAILED"]}, 500),
+        Case(read, "_LIST", {**page, "report_type": "no_such_type"}, 500),
+        Case(read, "_LIST_END", page, 500),
+        Case(cancel, "_CANCEL", own, 3),
+        Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
+        Case(sweep, "_OVERDUE", slice_, _SLICE),
+        Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600}, 4 * _SLICE),
+        Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 201),
+        Case(messages, "_CLAIM_DUE", {"limit": 100}, 200),
+        Case(messages, "_DUE_AT_LEAST", {}, 10_000),
+        Case(messages, "_OLDEST", {"floor": 0}, 1),
+    ]
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
+def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) -> None:
+    with crowded.connect() as conn:
+        beyond = {}
+        for case in cases(conn):
+            statement: TextClause = getattr(case.module, case.name)
+            fetched = plans.visited(conn, statement, _used(statement, case.parameters), generic=generic)
+            if sum(fetched.values()) > case.most:
+                beyond[statement_name(statement.text), str(case.parameters)[:80]] = (fetched, case.most)
+
+    assert beyond == {}
+
+
+@pytest.mark.parametrize("module", [read, cancel, sweep], ids=lambda m: m.__name__)
+def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
+    with crowded.connect() as conn:
+        asked = {case.name for case in cases(conn) if case.module is module}
+
+    assert asked == {name for name, value in vars(module).items() if isinstance(value, TextClause)}
+
+
+def _used(statement: TextClause, parameters: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in parameters.items() if name in statement._bindparams}
+
+
+@pytest.mark.parametrize("filters", [{"statuses": [JobStatus.FAILED]}, {"report_type": "rare"}, {}])
+def test_a_list_with_few_matches_is_walked_to_its_end_page_by_page(
+    crowded: Engine, monkeypatch: pytest.MonkeyPatch, filters: dict[str, list[JobStatus]]
+) -> None:
+    monkeypatch.setattr(read, "_LOOK", 3_000)
+    found: list[UUID] = []
+    pages = 0
+    before: UUID | None = None
+    with crowded.connect() as conn:
+        while pages == 0 or before is not None:
+            page = read.list_jobs(conn, tenant="acme", size=3_000, before=before, **filters)  # type: ignore[arg-type]
+            found += [job.id for job in page.jobs]
+            before = page.next_before
+            pages += 1
+        where = "status = 'FAILED'" if "statuses" in filters else "report_type = 'rare'" if filters else "true"
+        expected = conn.execute(text(f"SELECT id FROM jobs WHERE {where} ORDER BY id DESC")).scalars().all()
+
+    assert found == list(expected)
+    assert pages == 7

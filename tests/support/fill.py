@@ -1,0 +1,90 @@
+"""Tables with many rows in them, quickly: INSERT … SELECT with the triggers off. For plans and benchmarks only."""
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+# Ids as `shared.ids.uuid7` makes them: job number n was made (newest - n) gaps before `age_s` seconds ago.
+_MADE = """
+    SELECT n, made_at,
+           (lpad(to_hex((extract(epoch FROM made_at) * 1000)::bigint), 12, '0') || '7' || substr(hash, 1, 3) || '8'
+            || substr(hash, 4, 15))::uuid AS id
+      FROM (SELECT n, md5(:tenant || n) AS hash,
+                   clock_timestamp() - make_interval(secs => :age_s + (:jobs - n) * :gap_s) AS made_at
+              FROM generate_series(1, :jobs) AS n) AS numbered
+"""
+
+_JOBS = f"""
+    INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, status, verb, version, attempt,
+                      max_attempts, max_crashes, lease_token, lease_until, worker, result, run_at, next_ring_at,
+                      deadline_at, created_at, updated_at, started_at, finished_at)
+    SELECT id, :tenant, CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'calendar' END, '1',
+           '{{"from": "2026-01-01", "to": "2026-12-31"}}', '{{csv}}', :status,
+           CASE :status WHEN 'PENDING' THEN 'submit' WHEN 'PROCESSING' THEN 'start' ELSE 'succeed' END,
+           CASE :status WHEN 'PENDING' THEN 1 WHEN 'PROCESSING' THEN 2 ELSE 3 END,
+           (:status <> 'PENDING')::int, 3, 3,
+           CASE WHEN :status <> 'PENDING' THEN id END,
+           CASE WHEN :status = 'PROCESSING' THEN clock_timestamp() + interval '1 h' END,
+           CASE WHEN :status <> 'PENDING' THEN 'worker-1' END,
+           CASE WHEN :status = 'SUCCESS' THEN '{{"seconds": 0.1, "files": 1}}'::jsonb END,
+           made_at, made_at + interval '30 s', made_at + make_interval(secs => :deadline_s), made_at, made_at,
+           CASE WHEN :status <> 'PENDING' THEN made_at END, CASE WHEN :status = 'SUCCESS' THEN made_at END
+      FROM ({_MADE}) AS made
+"""
+
+# As the triggers and `succeed` leave them.
+_EVENTS = """
+    INSERT INTO job_events (job_id, version, from_status, to_status, verb, attempt, lease_token, worker, at)
+    SELECT j.id, e.version, e.from_status, e.to_status, e.verb, least(e.version - 1, 1), j.lease_token, j.worker,
+           j.created_at
+      FROM jobs j
+      JOIN (VALUES (1, NULL, 'PENDING', 'submit'), (2, 'PENDING', 'PROCESSING', 'start'),
+                   (3, 'PROCESSING', 'SUCCESS', 'succeed')) AS e(version, from_status, to_status, verb)
+        ON e.version <= j.version
+     WHERE j.tenant = :tenant AND j.status = :status
+        ON CONFLICT DO NOTHING
+"""
+_ARTIFACTS = """
+    INSERT INTO artifacts (job_id, name, lease_token, format, media_type, size_bytes, sha256, rows, created_at)
+    SELECT id, 'calendar.csv', lease_token, 'csv', 'text/csv', 4096, repeat('0', 64), 365, finished_at
+      FROM jobs WHERE tenant = :tenant AND status = 'SUCCESS'
+        ON CONFLICT DO NOTHING
+"""
+_OUTBOX = """
+    INSERT INTO outbox (topic, group_key, payload)
+    SELECT 'jobs', 'acme', json_build_object('jobId', md5(n::text)::uuid)::text FROM generate_series(1, :rows) AS n
+"""
+
+
+def jobs(
+    conn: Connection,
+    count: int,
+    *,
+    tenant: str = "acme",
+    status: str = "SUCCESS",
+    age_s: float = 0,
+    gap_s: float = 0.001,
+    deadline_s: float = 86_400,
+) -> None:
+    """`count` jobs of `tenant`, all in `status`, the newest made `age_s` seconds ago, with their history and files.
+
+    `conn` is in autocommit mode and belongs to a superuser. One fill for each tenant and status.
+    """
+    values = {
+        "tenant": tenant, "status": status, "jobs": count, "age_s": age_s, "gap_s": gap_s, "deadline_s": deadline_s
+    }  # fmt: skip
+    _run(conn, *((sql, values) for sql in (_JOBS, _EVENTS, _ARTIFACTS)))
+
+
+def outbox(conn: Connection, count: int) -> None:
+    """`count` messages that wait to be sent."""
+    _run(conn, (_OUTBOX, {"rows": count}))
+
+
+def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:
+    conn.execute(text("SET session_replication_role = replica"))
+    conn.execute(text("SET statement_timeout = 0"))
+    for sql, values in statements:
+        used = {name: value for name, value in values.items() if f":{name}" in sql}
+        conn.execute(text(sql), used)
+    conn.execute(text("RESET session_replication_role"))
+    conn.execute(text("RESET statement_timeout"))
