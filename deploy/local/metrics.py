@@ -2,11 +2,12 @@
 
 import sys
 
-from shared.metrics import api, common, relay, worker
+from shared.metrics import api, artifacts, common, queue, relay, worker
 from shared.metrics.declare import DECLARED, Values
 
-MODULES = (common, api, relay, worker)
+MODULES = (common, queue, artifacts, api, relay, worker)
 """All that declare metrics; importing them is what fills the list."""
+METRICS = tuple(DECLARED)
 
 _HEAD = """# Metrics
 
@@ -23,14 +24,14 @@ from the database by every relay: take the `max` over relays, never the `sum`. R
 def page() -> str:
     """The page as Markdown."""
     parts = [_HEAD]
-    for shown_by in dict.fromkeys(metric.shown_by for metric in DECLARED):
+    for shown_by in dict.fromkeys(metric.shown_by for metric in METRICS):
         parts.append(f"\n## {shown_by}\n\n| metric | kind | labels | tells |\n|---|---|---|---|\n")
-        for metric in DECLARED:
+        for metric in METRICS:
             if metric.shown_by == shown_by:
                 labels = "; ".join(_label(name, values) for name, values in metric.labels.items())
                 parts.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.tells} |\n")
     parts.append("\n## Long lists\n")
-    lists = {name: values for metric in DECLARED for name, values in metric.labels.items() if _is_long(values)}
+    lists = {name: values for metric in METRICS for name, values in metric.labels.items() if _is_long(values)}
     parts += [f"\n**{name}:** {_listed(values)}\n" for name, values in lists.items()]
     return "".join(parts)
 

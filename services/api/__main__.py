@@ -5,17 +5,15 @@ import logging
 import os
 import re
 import sys
+from typing import Any
 
 import uvicorn
 
-from services.api.app import create_app
+from services.api.build import build
 from services.api.settings import ApiSettings
+from services.api.workers import serve_several
 from shared import access, database, logs
-from shared.artifacts.open import open_store
-from shared.catalog.live import LiveCatalog
-from shared.catalog.load import BUILTIN
 from shared.errors import TodokeError
-from shared.metrics import common as metrics
 from shared.settings import ServiceSettings
 from shared.startup import wait_for
 from shared.stopping import stop_on_signals
@@ -72,31 +70,31 @@ def _manage_keys(arguments: argparse.Namespace, settings: ServiceSettings) -> in
 def serve(settings: ApiSettings) -> int:
     """Answer requests until told to stop."""
     logs.configure("api", settings.log_level)
-    catalog = LiveCatalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
-    store = open_store(settings.artifact_url, region=settings.aws_region)
-    engine = database.create_engine(
-        settings.database_url.get_secret_value(), application_name="todoke-api", pool_size=settings.pool_size
-    )
-    database.measure_statements(engine, metrics.observe_statement)
+    parts = build(settings)
     stop = stop_on_signals()
-    ready = wait_for("database", lambda: database.check(engine), stop=stop, timeout_s=settings.startup_timeout_s)
+    ready = wait_for("database", lambda: database.check(parts.engine), stop=stop, timeout_s=settings.startup_timeout_s)
     if not ready:
         return 0
-    catalog.follow()
-    app = create_app(settings, engine=engine, catalog=catalog, store=store)
     if settings.auth == "none":
         log.warning("api.open", extra={"hint": "API_AUTH=none: everybody who reaches this port is tenant `default`"})
-    log.info("api.ready", extra={"port": settings.port, "report_types": sorted(catalog.types)})
-    # uvicorn takes the signals over from here, and drains.
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_S,
+    log.info(
+        "api.ready",
+        extra={"port": settings.port, "processes": settings.workers, "report_types": sorted(parts.catalog.types)},
     )
+    options: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": _GRACE_S,
+    }
+    # uvicorn takes the signals over from here, and drains.
+    if settings.workers == 1:
+        uvicorn.run(parts.app(), **options)
+    else:
+        parts.engine.dispose()
+        serve_several(settings, **options)
     log.info("api.stopped")
     return 0
 

@@ -14,6 +14,9 @@ class ApiSettings(ServiceSettings):
 
     host: str = Field("0.0.0.0", alias="API_HOST", description="Address to listen on")  # noqa: S104 - a container must be reachable
     port: int = Field(8000, alias="API_PORT", ge=1, le=65535, description="Port to listen on")
+    workers: int = Field(
+        1, alias="API_WORKERS", ge=1, le=64, description="Processes behind the port; each has its own connections"
+    )
     catalog_path: Path | None = Field(
         None, alias="CATALOG_PATH", description="Folder of report types; default: the built-in catalog"
     )

@@ -13,7 +13,8 @@ from services.relay.settings import RelaySettings
 from services.relay.sweeper import Sweeper
 from shared import database, logs
 from shared.errors import TodokeError
-from shared.metrics import common as metrics
+from shared.metrics.common import observe_statement
+from shared.metrics.queue import count_queue_request
 from shared.ops import OpsServer
 from shared.queues.sqs import SqsQueue
 from shared.startup import wait_for
@@ -54,13 +55,13 @@ def serve(settings: RelaySettings) -> int:
     publishing = database.create_engine(url, application_name="todoke-relay-publisher", pool_size=1)
     sweeping = database.create_engine(url, application_name="todoke-relay-sweeper", pool_size=2)
     for engine in (publishing, sweeping):
-        database.measure_statements(engine, metrics.observe_statement)
+        database.measure_statements(engine, observe_statement)
     queue = SqsQueue(
         settings.sqs_queue_url,
         region=settings.aws_region,
         dead_letter_url=settings.sqs_dlq_url,
         concurrency=settings.send_concurrency,
-        on_request=metrics.count_queue_request,
+        on_request=count_queue_request,
     )
     publisher = Publisher(publishing, queue, batch=settings.batch, send_deadline_s=settings.send_deadline_s)
     sweeper = Sweeper(

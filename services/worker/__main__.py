@@ -14,7 +14,8 @@ from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
 from shared.errors import TodokeError
-from shared.metrics import common as metrics
+from shared.metrics.common import observe_statement
+from shared.metrics.queue import count_queue_request
 from shared.ops import OpsServer
 from shared.queues.sqs import SqsQueue
 from shared.reports.child import render
@@ -47,12 +48,12 @@ def serve(settings: WorkerSettings) -> int:
     engine = database.create_engine(
         settings.database_url.get_secret_value(), application_name="todoke-worker", pool_size=4
     )
-    database.measure_statements(engine, metrics.observe_statement)
+    database.measure_statements(engine, observe_statement)
     queue = SqsQueue(
         settings.sqs_queue_url,
         region=settings.aws_region,
         dead_letter_url=settings.sqs_dlq_url,
-        on_request=metrics.count_queue_request,
+        on_request=count_queue_request,
     )
     catalog.follow()
     attempts = Attempts(

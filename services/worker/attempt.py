@@ -20,7 +20,8 @@ from shared.catalog.model import CatalogView, Format, ReportType
 from shared.jobs.finish import MANIFEST_FORMAT, Artifact, Failure, Success
 from shared.jobs.lease import Lease, StartedJob
 from shared.metrics import worker as metrics
-from shared.metrics.common import ARTIFACT_REQUESTS, report_type_label
+from shared.metrics.artifacts import ARTIFACT_REQUESTS
+from shared.metrics.common import report_type_label
 from shared.metrics.declare import known
 from shared.reports import manifest
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError

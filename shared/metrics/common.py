@@ -1,4 +1,4 @@
-"""What several services show."""
+"""What all services show."""
 
 from shared.metrics.declare import FAST_S, OTHER, counter, histogram, known
 
@@ -43,18 +43,6 @@ STATEMENT_SECONDS = histogram(
     buckets=FAST_S,
 )
 
-OPERATIONS = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch",
-              "GetQueueAttributes", "GetQueueUrl", OTHER)  # fmt: skip
-QUEUE_REQUESTS = counter(
-    "relay, worker", "todoke_sqs_requests_total", "Requests sent to SQS. AWS bills each.", {"operation": OPERATIONS}
-)
-ARTIFACT_REQUESTS = counter(
-    "api, worker",
-    "todoke_artifact_requests_total",
-    "Calls of the artifact store: files stored (put) and links or paths given out (locate).",
-    {"operation": ("put", "locate"), "outcome": ("ok", "failed")},
-)
-
 
 def report_type_label(name: str) -> str:
     """`name`, or `other` once this process has met 200: catalogs change, and a series that was made stays."""
@@ -68,11 +56,6 @@ def report_type_label(name: str) -> str:
 def observe_statement(name: str, seconds: float) -> None:
     """Record one SQL statement."""
     STATEMENT_SECONDS.labels(name).observe(seconds)
-
-
-def count_queue_request(operation: str) -> None:
-    """Count one request to SQS."""
-    QUEUE_REQUESTS.labels(known(operation, OPERATIONS)).inc()
 
 
 def count_finished(outcome: str, reason: str, report_type: str, age_s: float) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.metrics import page
+from deploy.local.metrics import METRICS, page
 from services.worker.phases import Phases
 from shared.metrics import common, worker
-from shared.metrics.declare import DECLARED, known
+from shared.metrics.declare import known
 from shared.metrics.exposition import exposition
 from shared.reports.interface import Progress
 
@@ -21,7 +21,7 @@ def test_the_page_of_metrics_is_the_one_in_the_code() -> None:
     assert (ROOT / "docs" / "metrics.md").read_text() == page(), "run: python -m deploy.local.metrics > docs/metrics.md"
 
 
-@pytest.mark.parametrize("metric", DECLARED, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_names_follow_the_conventions_of_prometheus(metric: object) -> None:
     name, kind = metric.name, metric.kind  # type: ignore[attr-defined]
 
@@ -61,7 +61,7 @@ def test_series_with_closed_labels_begin_at_zero() -> None:
         sample.name for family in text_string_to_metric_families(exposition().decode()) for sample in family.samples
     }
 
-    for metric in DECLARED:
+    for metric in METRICS:
         if all(not isinstance(values, str) for values in metric.labels.values()):
             assert {metric.name, f"{metric.name}_count"} & shown, metric.name
 

@@ -13,7 +13,7 @@ from shared.jobs import read
 from shared.jobs.finish import Artifact
 from shared.jobs.read import Job
 from shared.jobs.transitions import JobStatus
-from shared.metrics.common import ARTIFACT_REQUESTS
+from shared.metrics.artifacts import ARTIFACT_REQUESTS
 from shared.nearest import did_you_mean
 
 router = APIRouter(tags=["artifacts"])

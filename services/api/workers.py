@@ -1,0 +1,50 @@
+"""Several API processes behind one port, counting together.
+
+uvicorn's supervisor starts them, restarts one that dies, and stops them in order. Each finds its settings in the
+environment, which the supervisor has checked already.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import tempfile
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.api.build import build
+from services.api.settings import ApiSettings
+from shared import logs
+from shared.metrics.exposition import MULTIPROCESS_DIR
+
+_PR_SET_PDEATHSIG = 1
+_SILENT_S = 30
+"""A process whose threads say nothing for this long is hung, and replaced. uvicorn's own 5 s are short for a machine
+that is busy with something else."""
+
+
+def serve_several(settings: ApiSettings, **options: object) -> None:
+    """Run `settings.workers` processes until SIGTERM, each with uvicorn's `options`."""
+    # prometheus_client reads the variable when it is first imported: in each process, that is after this.
+    with tempfile.TemporaryDirectory(prefix="todoke-metrics-") as folder:
+        os.environ[MULTIPROCESS_DIR] = folder
+        uvicorn.run(
+            "services.api.workers:application",
+            factory=True,
+            workers=settings.workers,
+            timeout_worker_healthcheck=_SILENT_S,
+            **options,  # type: ignore[arg-type]
+        )
+
+
+def application() -> FastAPI:
+    """The application of one of the processes."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # nobody is left to stop us otherwise
+    settings = ApiSettings.from_environment(os.environ)
+    logs.configure("api", settings.log_level)
+    app = build(settings).app()
+    logging.getLogger("services.api").info("api.process_ready", extra={"pid": os.getpid()})
+    return app

@@ -1,0 +1,14 @@
+"""What relay and worker show of their requests to the queue."""
+
+from shared.metrics.declare import OTHER, counter, known
+
+OPERATIONS = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch",
+              "GetQueueAttributes", "GetQueueUrl", OTHER)  # fmt: skip
+QUEUE_REQUESTS = counter(
+    "relay, worker", "todoke_sqs_requests_total", "Requests sent to SQS. AWS bills each.", {"operation": OPERATIONS}
+)
+
+
+def count_queue_request(operation: str) -> None:
+    """Count one request to SQS."""
+    QUEUE_REQUESTS.labels(known(operation, OPERATIONS)).inc()

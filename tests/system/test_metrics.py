@@ -1,0 +1,69 @@
+"""What a scrape of real services gets."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from deploy.local.metrics import METRICS
+from tests.support.eventually import eventually
+from tests.support.processes import Services
+
+
+def submitted(services: Services) -> float:
+    """Submissions that one scrape knows of."""
+    families = text_string_to_metric_families(services.metrics("api"))
+    return sum(s.value for f in families for s in f.samples if s.name == "todoke_jobs_submitted_total")
+
+
+def children(pid: int) -> list[int]:
+    """The API's own processes below its supervisor."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(each) for each in found if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+def test_two_api_processes_count_as_one(services: Services) -> None:
+    supervisor = services.start("api", API_WORKERS="2")
+    eventually(lambda: len(children(supervisor.pid)) == 2, what="both processes run")
+    with ThreadPoolExecutor(8) as pool:
+        # A connection each, so that the kernel spreads them over both.
+        list(pool.map(lambda n: services.submit(f"k{n}"), range(40)))
+
+    scrapes = [submitted(services) for _ in range(6)]
+
+    assert scrapes == [40] * 6
+    os.kill(children(supervisor.pid)[0], signal.SIGKILL)
+    eventually(lambda: services.ready("api") and len(children(supervisor.pid)) == 2, what="it is replaced")
+    services.submit("one-more")
+    assert submitted(services) == 41, "what the dead one counted is kept"
+    assert services.stop("api") < 30
+
+
+def test_every_label_stays_within_what_is_declared(services: Services) -> None:
+    for name in ("api", "relay", "worker"):
+        services.start(name)
+    asked: list[dict[str, Any]] = [{"formats": ["csv", "xlsx"]}, {"reportType": "broken"}]
+    for n, body in enumerate(asked):
+        services.until_final(services.submit(f"k{n}", body))
+    httpx.request("BREW", f"{services.url}/jobs/x", timeout=20)
+    httpx.get(f"{services.url}/no/such/path", timeout=20)
+    declared = {metric.name: metric for metric in METRICS}
+
+    for name in ("api", "relay", "worker"):
+        for family in text_string_to_metric_families(services.metrics(name)):
+            metric = declared.get(family.name) or declared.get(f"{family.name}_total")
+            if not family.name.startswith("todoke_"):
+                continue
+            assert metric is not None, f"{family.name} is not declared"
+            assert name in metric.shown_by, f"{name} shows {metric.name}"
+            for sample in family.samples:
+                for label, values in metric.labels.items():
+                    if label in sample.labels and not isinstance(values, str):
+                        assert sample.labels[label] in values, sample
+                routes = sample.labels.get("route", "")
+                assert "no/such" not in routes
+                assert "/jobs/x" not in routes
