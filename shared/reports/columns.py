@@ -8,7 +8,8 @@ _FLOATS = {"float4": "FLOAT", "float8": "DOUBLE"}
 _MOMENTS = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMP WITH TIME ZONE"}
 _PLAIN = {**_INTEGERS, **_FLOATS, **_MOMENTS, "bool": "BOOLEAN"}
 # Their text is made by the server from a value, not typed in by somebody.
-_HARMLESS = frozenset({*_PLAIN, "numeric", "money", "time", "timetz", "interval", "uuid", "inet", "cidr", "macaddr"})
+_UNQUOTED = frozenset({*_PLAIN, "numeric", "time", "timetz", "interval", "uuid", "inet", "cidr", "macaddr"})
+_HARMLESS = _UNQUOTED | {"money"}
 DECIMAL_DIGITS = 38
 """The most that DuckDB's and Parquet's exact decimals hold."""
 
@@ -53,6 +54,11 @@ class SourceColumn:
     def may_hold_a_formula(self) -> bool:
         """True for text, and for every type that is not known to be harmless (citext, enums, json, arrays …)."""
         return self.type_name not in _HARMLESS
+
+    @property
+    def is_never_quoted(self) -> bool:
+        """True for types whose text has nothing that a CSV must quote. Money has: `$1,000.00`."""
+        return self.type_name in _UNQUOTED
 
     def stored_as(self, *, lenient: bool = False) -> str:
         """The DuckDB type that holds every value of this column; VARCHAR holds the source's own text.

@@ -107,9 +107,10 @@ def _guarded(number: int, column: SourceColumn) -> sql.Composable:
 def _cell(column: ExtractColumn, options: CsvOptions, *, alone: bool) -> str:
     """SQL for one cell, quoted where COPY quotes (PostgreSQL 18, copyto.c, CopyAttributeOutCSV, read 2026-11-24)."""
     text = column.as_source_text
-    if not column.source.may_hold_a_formula:
+    if column.source.is_never_quoted:
         return f"coalesce({text}, '')"
-    text = f"CASE WHEN regexp_matches({text}, '{_FORMULA}') THEN '''' || {text} ELSE {text} END"
+    if column.source.may_hold_a_formula:
+        text = f"CASE WHEN regexp_matches({text}, '{_FORMULA}') THEN '''' || {text} ELSE {text} END"
     risky = duck.literal('["\r\n' + ("\\t" if options.delimiter == "\t" else options.delimiter) + "]")
     end_mark = f" OR ({text}) = '\\.'" if alone else ""
     quoted = f"""'"' || replace(({text}), '"', '""') || '"'"""

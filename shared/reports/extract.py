@@ -231,10 +231,13 @@ def _decimals(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Sequen
     shapes = {}
     for at, column in enumerate(open_):
         numbers, whole, scale = found[3 * at : 3 * at + 3]
-        declared = column.source.scale
-        scale = scale if declared is None else max(scale, declared)
-        if numbers and whole + scale <= DECIMAL_DIGITS:
-            shapes[column.name] = (column.source.precision or whole + scale, scale)
+        if not numbers:  # or no row has a value
+            continue
+        # A declared precision may be narrower than its values: numeric(3, -2) holds 12300.
+        scale = max(scale, column.source.scale or 0)
+        if whole + scale <= DECIMAL_DIGITS:
+            declared = min(column.source.precision or 0, DECIMAL_DIGITS)
+            shapes[column.name] = (max(declared, whole + scale), scale)
     return [replace(c, decimal=shapes.get(c.name)) for c in extract.columns]
 
 

@@ -20,9 +20,12 @@ def write_jsonl(rendering: Rendering) -> int:
 def _value(column: ExtractColumn) -> str:
     value = column.quoted
     if column.source.is_float:
-        return f"CASE WHEN isfinite({value}) THEN to_json({value}) ELSE to_json({column.as_float_text}) END"
-    if column.decimal:
-        return f"{value}::{column.final_type}"
+        # By way of its text, a single-precision 0.1 stays 0.1 and does not become 0.10000000149011612.
+        number = f"{value}::VARCHAR::DOUBLE" if column.stored_as == "FLOAT" else value
+        return f"CASE WHEN isfinite({value}) THEN to_json({number}) ELSE to_json({column.as_float_text}) END"
+    if column.final_type.startswith("DECIMAL"):
+        whole = column.final_type.endswith(" 0)")
+        return f"{value}::{'HUGEINT' if whole else column.final_type}"
     if column.stored_as == "TIMESTAMP":
         return f"replace({value}::VARCHAR, ' ', 'T')"
     if column.stored_as.startswith("TIMESTAMP WITH"):

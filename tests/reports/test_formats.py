@@ -61,6 +61,11 @@ def test_parquet_has_exact_types(a_request: MakeRequest, run: Run) -> None:
         ("(1.5::numeric(10, 2))", "DECIMAL(10,2)", [Decimal("1.50")]),
         ("(1e40::numeric)", "VARCHAR", ["1" + "0" * 40]),
         ("(NULL::numeric)", "VARCHAR", [None]),
+        ("(NULL::numeric(50, 2))", "VARCHAR", [None]),
+        ("(1.5::numeric(50, 2))", "DECIMAL(38,2)", [Decimal("1.50")]),
+        ("(1e47::numeric(50, 2))", "VARCHAR", ["1" + "0" * 47 + ".00"]),
+        ("(12345::numeric(3, -2))", "DECIMAL(5,0)", [Decimal(12300)]),
+        ("(0.00012::numeric(2, 5))", "DECIMAL(6,5)", [Decimal("0.00012")]),
     ],
 )
 def test_a_value_that_a_type_cannot_hold_makes_its_column_text_and_is_not_lost(
@@ -85,6 +90,16 @@ def test_json_lines_are_json_with_exact_numbers(a_request: MakeRequest, run: Run
     assert rows[2]["amount"] == Decimal("12345678901234567890.12")
     assert [row["ratio"] for row in rows[2:4]] == ["NaN", "-Infinity"]
     assert rows[4]["the words"] is None
+
+
+def test_a_number_has_the_digits_that_postgresql_shows(a_request: MakeRequest, run: Run) -> None:
+    query = """SELECT 0.1::float4 AS f4, 1e-7::float8 AS f8, 3e38::float4 AS large, 5::numeric(9, 0) AS n,
+                      -99999999999999999999999999999999999999::numeric(38, 0) AS m, 1234567890123456.78::numeric AS d"""
+    [file] = run(a_request(query, Format.JSONL))
+
+    assert file.path.read_text() == (
+        '{"f4":0.1,"f8":1e-7,"large":3e38,"n":5,"m":-99999999999999999999999999999999999999,"d":1234567890123456.78}\n'
+    )
 
 
 def test_columns_of_the_same_name_keep_apart(a_request: MakeRequest, run: Run) -> None:
@@ -154,6 +169,15 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "timestamptz": st.datetimes().map(lambda d: f"{d}+00") | st.sampled_from(["infinity", "0001-01-01 00:00 BC"]),
     "timestamp": st.datetimes().map(str),
     "interval": st.timedeltas().map(lambda d: f"{d.days} days {d.seconds} seconds"),
+    "money": st.decimals(allow_infinity=False, places=2, min_value=-(10**9), max_value=10**9).map(str),
+    "uuid": st.uuids().map(str),
+    "inet": st.ip_addresses().map(str),
+    "time": st.times().map(str),
+    "timetz": st.times().map(lambda t: f"{t}-03:30"),
+    "bytea": st.binary(max_size=5).map(lambda b: f"\\x{b.hex()}"),
+    "int4range": st.integers(-9, 9).map(lambda n: f"[{n},{n + 2})"),
+    "char(4)": st.text("=a, \"", max_size=4),
+    "text[]": st.lists(st.text('=a", \\', max_size=3)).map(lambda texts: f"{{{json.dumps(texts)[1:-1]}}}"),
     "jsonb": st.lists(st.none() | st.booleans() | st.integers() | st.just('a, "b"')).map(json.dumps),
 }  # fmt: skip
 
