@@ -21,6 +21,14 @@ run: install ## start everything on this machine and make the sample reports (AR
 test: install ## run the whole test suite (ARGS="-k name" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
 
+.PHONY: images
+images: install ## build the four container images and print their sizes (BUILD_ARGS="--network host")
+	@$(PYTHON) -m deploy.images build $(ARGS)
+
+.PHONY: sbom
+sbom: install ## what is in the images, as CycloneDX documents in build/sbom
+	@$(PYTHON) -m deploy.images sbom $(ARGS)
+
 .PHONY: test-interop
 test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (needs soffice, node, npm)
 	@$(PYTHON) -m tests.interop
@@ -64,6 +72,13 @@ lock: ## resolve the dependencies anew into requirements.lock
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
 	@.lock-venv/bin/uv pip compile --quiet --group pyproject.toml:sample --no-deps --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o deploy/sample/requirements.lock
+	@# What each image installs: the same versions, of its own part only.
+	@for image in "api s3" relay worker migrate; do \
+	  set -- $$image; .lock-venv/bin/uv pip compile --quiet pyproject.toml $${@/#/--extra=} --constraints requirements.lock \
+	    --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	    -o deploy/images/locks/$$1.lock || exit 1; done
+	@echo setuptools | .lock-venv/bin/uv pip compile --quiet - --constraints requirements.lock --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -o deploy/images/locks/build.lock
 	@rm -rf .lock-venv
 
 .PHONY: clean

@@ -1,0 +1,1 @@
+"""The services' container images: building them, and listing what is in them."""
