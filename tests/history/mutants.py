@@ -1,0 +1,208 @@
+"""The product with one guard taken out, each the bug of a real system, and the rule that must find it.
+
+A mutant patches a statement or a function; the text that it takes out must be there, so that a change of the
+product cannot turn it into no mutant at all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from services.worker import attempt
+from services.worker.attempt import Attempts
+from services.worker.intake import Doorbell, Intake
+from shared.jobs import finish, lease, read, submit, sweep
+from shared.jobs.submit import Accepted, Submission
+from shared.outbox import floor, messages
+from tests.history import scenarios
+from tests.history.world import World
+
+Patch = pytest.MonkeyPatch
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One guard less."""
+
+    name: str
+    scenario: Callable[[World], None]
+    """A story that the correct product survives."""
+    apply: Callable[[Patch, World], None]
+    caught_by: str
+    """The rule that must find it."""
+
+
+def without(module: ModuleType, statement: str, *cuts: tuple[str, str]) -> Callable[[Patch, World], None]:
+    """The mutant whose SQL statement has each first text replaced by the second."""
+
+    def apply(patch: Patch, _world: World) -> None:
+        sql = str(getattr(module, statement))
+        for old, new in cuts:
+            assert old in sql, f"{module.__name__}.{statement} no longer has {old!r}: the mutant must follow"
+            sql = sql.replace(old, new)
+        patch.setattr(module, statement, text(sql))
+
+    return apply
+
+
+def _drop(constraint: str, then: Callable[[Patch, World], None]) -> Callable[[Patch, World], None]:
+    """The database's own CHECK is a second guard: it has to go, too."""
+
+    def apply(patch: Patch, world: World) -> None:
+        world.conn.execute(text(f"ALTER TABLE jobs DROP CONSTRAINT {constraint}"))
+        then(patch, world)
+
+    return apply
+
+
+def _committed_before_it_is_sent(patch: Patch, _world: World) -> None:
+    own = messages.claim
+
+    def claim(conn: Connection, **bounds: int) -> Sequence[messages.OutboxRow]:
+        rows = own(conn, **bounds)
+        conn.commit()
+        return rows
+
+    patch.setattr(messages, "claim", claim)
+
+
+def _deleted_before_it_is_started(patch: Patch, world: World) -> None:
+    own = Intake._start
+
+    def start(self: Intake, doorbells: Sequence[Doorbell]) -> None:
+        world.queue.delete([d.message.receipt for d in doorbells])
+        own(self, doorbells)
+
+    patch.setattr(Intake, "_start", start)
+
+
+def _no_sweeper(_patch: Patch, world: World) -> None:
+    world.sweeps = False
+
+
+def _success_before_upload(patch: Patch, _world: World) -> None:
+    patch.setattr(Attempts, "_put", lambda *_, **__: None)
+
+
+def _one_key_for_all_attempts(patch: Patch, world: World) -> None:
+    patch.setattr(attempt, "artifact_key", lambda tenant, job, _token, name: f"reports/{tenant}/{job}/{job}/{name}")
+    own = world.store.put
+
+    def overwrite(key: str, *arguments: Any, **keywords: Any) -> object:
+        world.store.delete(key)
+        return own(key, *arguments, **keywords)
+
+    patch.setattr(world.store, "put", overwrite)
+
+
+def _select_then_update(patch: Patch, world: World) -> None:
+    """What has expired is seen first, a heartbeat comes, and then it is taken as seen."""
+    own = sweep.expire
+
+    def expire(conn: Connection, **keywords: Any) -> sweep.Sweep:
+        found = list(conn.execute(text("SELECT id FROM jobs WHERE lease_until < clock_timestamp()")).scalars())
+        world.before_the_sweep()
+        blindly = "UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE id = ANY (:ids)"
+        conn.execute(text(blindly), {"ids": found})
+        return own(conn, **keywords)
+
+    patch.setattr(sweep, "expire", expire)
+    patch.setattr(world, "sweep", world._sweeper.run_once)
+
+
+def _answered_before_it_is_written(patch: Patch, _world: World) -> None:
+    def answer(_conn: Connection, submissions: Sequence[Submission], **_: float) -> list[Accepted]:
+        return [Accepted(s.id, created=True) for s in submissions]
+
+    patch.setattr(submit, "submit", answer)
+
+
+def _shown_from_a_stale_copy(patch: Patch, _world: World) -> None:
+    own = read.get
+    looks: list[read.Job | None] = []
+
+    def get(*arguments: Any, **keywords: Any) -> read.Job | None:
+        looks.append(own(*arguments, **keywords))
+        return looks[0] if len(looks) == 3 else looks[-1]
+
+    patch.setattr(read, "get", get)
+
+
+_TOKEN = ("AND jobs.lease_token = own.token", "")
+_TOKEN_V = ("AND jobs.lease_token = v.token", "")
+_TOKEN_J = ("AND j.lease_token = own.token", "")
+
+
+def _no_doorbell(source: str) -> tuple[str, str]:
+    return (f"FROM {source} WHERE status = 'PENDING'", f"FROM {source} WHERE false")
+
+
+MUTANTS = [
+    Mutant("succeed without the fence", scenarios.a_zombie_succeeds, without(finish, "_SUCCEED", _TOKEN),
+           "files_are_the_winners"),
+    Mutant("fail without the fence", scenarios.a_zombie_fails, without(finish, "_FAIL", _TOKEN_V, _TOKEN_J),
+           "workers_were_told_the_truth"),
+    Mutant("give back without the fence", scenarios.a_zombie_gives_back, without(finish, "_GIVE_BACK", _TOKEN),
+           "workers_were_told_the_truth"),
+    Mutant("renew without the fence", scenarios.a_zombie_renews,
+           without(lease, "_RENEW", ("AND jobs.lease_token = beat.token", ""),
+                   ("RETURNING jobs.id, jobs.lease_token", "RETURNING jobs.id, beat.token AS lease_token")),
+           "workers_were_told_the_truth"),
+    Mutant("start looks at the state only", scenarios.a_copy_of_a_doorbell,
+           without(lease, "_START", ("AND lease_until < clock_timestamp()", "")), "live_leases_are_left_alone"),
+    Mutant("the attempt's number is the token", scenarios.a_zombie_of_the_same_attempt,
+           without(lease, "_START", ("gen_random_uuid()",
+                                     "md5(id::text || (attempt + (status = 'PENDING')::int)::text)::uuid")),
+           "tokens_are_used_once"),
+    Mutant("the outbox row is not in the job's transaction", scenarios.a_report,
+           without(submit, "_SUBMIT", ("trace_context FROM born", "trace_context FROM born WHERE false")),
+           "accepted_is_a_fact"),
+    Mutant("the claim is committed before it is sent", scenarios.a_relay_dies_before_it_sends,
+           _committed_before_it_is_sent, "accepted_is_a_fact"),
+    Mutant("what the queue refused is forgotten", scenarios.the_queue_refuses_one_of_two,
+           lambda patch, _: patch.setattr(messages, "keep", lambda *_: None), "doorbells_are_not_lost_on_the_way"),
+    Mutant("the floor does not wait for old transactions", scenarios.a_transaction_commits_late,
+           without(floor, "_OLDEST_RUNNING",
+                   ("pg_snapshot_xmin(pg_current_snapshot())", "pg_snapshot_xmax(pg_current_snapshot())")),
+           "doorbells_are_not_lost_on_the_way"),
+    Mutant("the floor passes what another relay holds", scenarios.a_relay_holds_rows_and_dies,
+           without(floor, "_FIRST_LIVE", ("LIMIT 1", "LIMIT 1 FOR UPDATE SKIP LOCKED")),
+           "doorbells_are_not_lost_on_the_way"),
+    Mutant("the message is deleted before the job is started", scenarios.a_worker_dies_as_it_starts_a_job,
+           _deleted_before_it_is_started, "accepted_is_a_fact"),
+    Mutant("no sweeper", scenarios.a_worker_dies_and_the_queue_is_purged, _no_sweeper, "jobs_are_final"),
+    Mutant("SUCCESS before the upload", scenarios.a_worker_dies_after_its_last_write, _success_before_upload,
+           "files_are_the_winners"),
+    Mutant("one key for all attempts", scenarios.two_workers_write_the_same_name, _one_key_for_all_attempts,
+           "files_are_the_winners"),
+    Mutant("the sweeper selects, then updates", scenarios.a_heartbeat_comes_just_in_time, _select_then_update,
+           "live_leases_are_left_alone"),
+    Mutant("a retry rings no doorbell", scenarios.an_attempt_fails_once,
+           without(finish, "_FAIL", _no_doorbell("ended")), "jobs_are_final"),
+    Mutant("a returned job rings no doorbell", scenarios.a_worker_shuts_down,
+           without(finish, "_GIVE_BACK", _no_doorbell("given")), "jobs_are_final"),
+    Mutant("a swept job rings no doorbell", scenarios.a_worker_dies_and_the_queue_is_purged,
+           without(sweep, "_EXPIRE", _no_doorbell("swept")), "jobs_are_final"),
+    Mutant("retries without end", scenarios.every_attempt_fails,
+           _drop("jobs_attempt_budget", without(finish, "_FAIL", ("j.attempt < j.max_attempts", "true"))),
+           "budgets_are_kept"),
+    Mutant("crashes without end", scenarios.every_worker_dies,
+           _drop("jobs_crash_budget", without(sweep, "_EXPIRE", ("crashes >= max_crashes", "false"))),
+           "budgets_are_kept"),
+    Mutant("a lost worker costs the client an attempt", scenarios.a_worker_dies_and_the_queue_is_purged,
+           without(sweep, "_EXPIRE", ("attempt = attempt - (jobs", "attempt = attempt - (NULL IS NOT NULL AND jobs")),
+           "budgets_are_kept"),
+    Mutant("a key does not keep a second job out", scenarios.two_clients_use_one_key,
+           without(submit, "_SUBMIT", ("OR id IN (SELECT job_id FROM claimed)", "OR true")), "one_key_is_one_job"),
+    Mutant("202 before the write", scenarios.the_api_dies_before_it_commits, _answered_before_it_is_written,
+           "accepted_is_a_fact"),
+    Mutant("a look at a stale copy", scenarios.a_report, _shown_from_a_stale_copy, "versions_never_go_back"),
+    Mutant("progress does not change the version", scenarios.a_report,
+           without(lease, "_RENEW", ("version = version + (beat.progress IS NOT NULL)::int,", "")),
+           "a_version_shows_one_thing"),
+]  # fmt: skip

@@ -1,0 +1,267 @@
+"""The product's own parts in one process, step by step: a test decides who moves, who dies and when time passes."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from services.api.views import job_view
+from services.relay.publisher import Publisher
+from services.relay.sweeper import Sweeper
+from services.worker.attempt import Attempts
+from services.worker.finisher import Finisher
+from services.worker.heartbeat import Heartbeat
+from services.worker.holdings import Held, Holdings, StopReason
+from services.worker.intake import Intake
+from shared.artifacts.disk import DiskStore
+from shared.catalog.load import BUILTIN, load_catalog
+from shared.catalog.model import Format
+from shared.jobs import cancel, read, submit
+from shared.jobs.cancel import CancelOutcome
+from shared.jobs.submit import Accepted
+from shared.jobs.transitions import JobStatus
+from shared.queues.interface import Outgoing, SendResult
+from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest
+from shared.reports.manifest import write_manifest
+from tests.support.history.checker import Verdict, check
+from tests.support.history.facts import Asked, Cancelled, Ended, History, Kept, Rang, Shown
+from tests.support.history.gather import read_store, read_tables
+from tests.support.jobs import a_submission
+from tests.support.sqs_double import InMemoryQueue
+
+LEASE_S = 60.0
+_NEVER_S = 1e6
+"""A second doorbell would hide a lost first one; in these scenarios nobody waits long enough to ring it."""
+
+Script = Callable[[RenderRequest], None]
+
+
+class Died(BaseException):
+    """The process ends here: no handler of the product's catches this."""
+
+
+class LoggedQueue(InMemoryQueue):
+    """Remembers what it accepted."""
+
+    def __init__(self, history: History, *, clock: Callable[[], float]) -> None:
+        super().__init__(clock=clock)
+        self._history = history
+        self.broken_by: BaseException | None = None
+        """Raised by the next send."""
+
+    def send(self, messages: Sequence[Outgoing], *, deadline_s: float) -> SendResult:
+        """See `Queue.send`."""
+        if self.broken_by is not None:
+            error, self.broken_by = self.broken_by, None
+            raise error
+        sent = super().send(messages, deadline_s=deadline_s)
+        self._history.rang = self._history.rang or []
+        self._history.rang += [Rang(m.body, time.time()) for m in messages if m.key in sent.accepted]
+        return sent
+
+
+class World:
+    """A database, a queue, a store, any number of workers, and clients who write everything down."""
+
+    def __init__(self, engine: Engine, publishing: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.conn: Connection = engine.connect()
+        self.folder = folder
+        self.history = History(rang=[])
+        self.skipped_s = 0.0
+        self.queue = LoggedQueue(self.history, clock=lambda: time.monotonic() + self.skipped_s)
+        self.store = DiskStore(folder / "artifacts")
+        self.sweeps = True
+        self.before_the_sweep: Callable[[], None] = lambda: None
+        """What happens a moment before the sweeper acts."""
+        self._publishing = publishing
+        self.relay = self.new_relay()
+        self._sweeper = Sweeper(engine, self.queue, settled_floor=lambda: 0, ring_after_s=_NEVER_S)
+        self._log = _EndedLog(self.history)
+        logging.getLogger("services.worker.finisher").addHandler(self._log)
+        logging.getLogger("services.worker.finisher").setLevel(logging.INFO)
+
+    def close(self) -> None:
+        """Forget the world."""
+        logging.getLogger("services.worker.finisher").removeHandler(self._log)
+        self.conn.close()
+
+    def submit(self, key: str | None = None, *, conn: Connection | None = None, **changes: Any) -> UUID | None:
+        """Ask for a report, and write the answer down. None when there was none, or a refusal."""
+        submission = a_submission(idempotency_key=key, **changes)
+        asked, sent_at = json.dumps(submission.parameters), time.time()
+        status, job_id = None, None
+        with contextlib.suppress(Died):
+            (answer,) = submit.submit(conn or self.conn, [submission], ring_after_s=_NEVER_S)
+            status, job_id = (202, answer.job_id) if isinstance(answer, Accepted) else (422, None)
+        self.history.asked.append(Asked(asked, key, status, job_id, sent_at, time.time()))
+        return job_id
+
+    def a_job(self, **changes: Any) -> UUID:
+        """An accepted job whose doorbell is in the queue."""
+        job_id = self.submit(**changes)
+        assert job_id is not None
+        self.publish()
+        return job_id
+
+    def look(self, job_id: UUID) -> Shown:
+        """GET it."""
+        sent_at = time.time()
+        job = read.get(self.conn, job_id, tenant="acme")
+        assert job is not None
+        body = json.dumps(job_view(job, read.artifacts(self.conn, job_id, tenant="acme")), default=str)
+        shown = Shown(job_id, job.version, job.status, body, sent_at, time.time())
+        self.history.shown.append(shown)
+        return shown
+
+    def cancel(self, job_id: UUID) -> None:
+        """Ask to cancel it."""
+        sent_at = time.time()
+        outcome = cancel.cancel(self.conn, job_id, tenant="acme")
+        status = {CancelOutcome.CANCELLED: 200, CancelOutcome.REQUESTED: 202, CancelOutcome.TOO_LATE: 409}.get(outcome)
+        self.history.cancelled.append(Cancelled(job_id, status, sent_at))
+
+    def new_relay(self) -> Publisher:
+        """A relay process that has just started."""
+        self._publishing.dispose()
+        self.relay = Publisher(self._publishing, self.queue)
+        return self.relay
+
+    def publish(self) -> None:
+        """The relay sends what there is."""
+        while self.relay.run_once():
+            pass
+
+    def sweep(self) -> None:
+        """One pass of the sweeper, if there is one."""
+        if self.sweeps:
+            self.before_the_sweep()
+            self._sweeper.run_once()
+
+    def worker(self, name: str) -> "Hand":
+        """A worker process that has just started."""
+        return Hand(self, name)
+
+    def leases_run_out(self) -> None:
+        """Time passes until every lease has run out and every hidden message is visible again."""
+        self.skipped_s += 10 * LEASE_S
+        self.conn.execute(text("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' "
+                               "WHERE lease_until IS NOT NULL"))  # fmt: skip
+
+    def verdict(self) -> Verdict:
+        """Let the system come to rest, with time for leases and retries and a healthy worker, then judge."""
+        for turn in range(8):
+            self.leases_run_out()
+            self.conn.execute(text("UPDATE outbox_retry SET due_at = clock_timestamp() - interval '1 s'"))
+            self.conn.execute(text("UPDATE jobs SET run_at = clock_timestamp() - interval '1 s' "
+                                   "WHERE status = 'PENDING'"))  # fmt: skip
+            self.sweep()
+            self.relay._due_at = 0.0  # the same relay: a new one's floor would begin anew, and heal what it passed
+            self.publish()
+            with contextlib.suppress(Died):
+                self.worker(f"healthy-{turn}").work_all()
+        return self.judge()
+
+    def judge(self) -> Verdict:
+        """Ask the checker, as things stand."""
+        for shown in {s.job_id for s in self.history.shown}:
+            self.look(shown)
+        read_tables(self.conn, self.history)
+        read_store(self.folder / "artifacts", self.history)
+        return check(self.history)
+
+
+class Hand:
+    """A worker's parts without its threads."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self._world = world
+        self.name = name
+        self.held: list[Held] = []
+        self.script: Script = lambda _request: None
+        holdings = Holdings(slots=10)
+        self._finisher = Finisher(world.engine, world.queue, holdings, ring_after_s=_NEVER_S)
+        self._heartbeat = Heartbeat(
+            world.engine, world.queue, holdings, lease_s=LEASE_S, heartbeat_s=0, visibility_s=LEASE_S + 5
+        )
+        self._intake = Intake(
+            world.engine, world.queue, holdings, self.held.append, worker=name, lease_s=LEASE_S,
+            visibility_s=LEASE_S + 5, poll_s=0, stop=threading.Event(),
+        )  # fmt: skip
+        self._attempts = Attempts(
+            catalog=load_catalog(BUILTIN), store=world.store, render=self._render, sources={}, scratch=world.folder,
+            retry_base_s=0.01,
+        )  # fmt: skip
+
+    def receive(self) -> "Hand":
+        """Take what the queue has, and start it."""
+        while self._intake.run_once():
+            pass
+        return self
+
+    def work(self) -> "Hand":
+        """Make the reports of everything held, up to and without the write that ends each attempt."""
+        for held in self.held:
+            self._finisher.add(held, self._attempts.run(held))
+        return self
+
+    def finish(self) -> None:
+        """Write how the attempts ended, and delete their messages."""
+        self._finisher.run_once()
+        self.held.clear()
+
+    def work_all(self) -> None:
+        """Receive, work, finish."""
+        if self.receive().held:
+            self.work().finish()
+
+    def beat(self, progress: Progress | None = None) -> None:
+        """Renew what is held, and write down what the heartbeat was told."""
+        asked_at = time.time()
+        for held in self.held:
+            held.show(progress or Progress("working", 1))
+        self._heartbeat.run_once()
+        told = [h.lease for h in self.held if h.reason is not StopReason.LOST]
+        self._world.history.kept += [Kept(lease.job_id, lease.token, asked_at) for lease in told]
+
+    def shut_down(self) -> "Hand":
+        """The grace is over: what is held is to be given back."""
+        for held in self.held:
+            held.ask_to_stop(StopReason.SHUTDOWN)
+        return self
+
+    def _render(self, request: RenderRequest, *, deadline_s: float, on_progress: Callable[[Progress], None],
+                cancel: threading.Event) -> Sequence[RenderedFile]:  # fmt: skip
+        del deadline_s, on_progress
+        if cancel.is_set():
+            raise RenderCancelled("asked to stop")
+        self.script(request)
+        path = request.scratch / "calendar.csv"
+        path.write_text(f"made by\n{self.name}\n")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        files = (RenderedFile(path.name, Format.CSV, path, "text/csv", path.stat().st_size, digest, 1),)
+        write_manifest(request, files, 1, {})
+        return files
+
+
+class _EndedLog(logging.Handler):
+    """What workers say that they ended is what they were told."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self._history = history
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        if record.getMessage() == "attempt.ended":
+            said = vars(record)
+            self._history.ended.append(Ended(said["job_id"], said["lease_token"], JobStatus(said["status"])))
