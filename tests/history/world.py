@@ -118,7 +118,7 @@ class World:
         sent_at = time.time()
         job = read.get(self.conn, job_id, tenant="acme")
         assert job is not None
-        artifacts = read.artifacts(self.conn, [job]).get(job_id, ())
+        artifacts = read.artifacts(self.conn, [job], tenant="acme").get(job_id, ())
         body = json.dumps(job_view(job, artifacts), default=str)
         shown = Shown(job_id, job.version, job.status, body, sent_at, time.time())
         self.history.shown.append(shown)
