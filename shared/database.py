@@ -104,16 +104,22 @@ def is_unavailable(error: BaseException) -> bool:
 
 def check(engine: Engine) -> None:
     """Return when the database answers and has been migrated; raise DatabaseUnavailable saying what is missing."""
+    if not _answer(engine, "/* database.check */ SELECT to_regclass('api_keys') IS NOT NULL"):
+        raise DatabaseUnavailable("the schema is missing: run `python -m migrations upgrade`")
+
+
+def check_answers(engine: Engine) -> None:
+    """Return when the database answers, migrated or not; raise DatabaseUnavailable."""
+    _answer(engine, "/* database.check_answers */ SELECT true")
+
+
+def _answer(engine: Engine, question: str) -> bool:
     try:
         with autocommit(engine).connect() as conn:
-            ready = conn.execute(
-                sa.text("/* database.check */ SELECT to_regclass('api_keys') IS NOT NULL")
-            ).scalar_one()
+            return bool(conn.execute(sa.text(question)).scalar_one())
     except (DBAPIError, sa.exc.TimeoutError) as error:
         first_line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise DatabaseUnavailable(f"PostgreSQL does not answer: {first_line}") from None
-    if not ready:
-        raise DatabaseUnavailable("the schema is missing: run `python -m migrations upgrade`")
 
 
 _UNCONFIRMED = "commit_unconfirmed"

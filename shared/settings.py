@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -23,9 +24,22 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read and check the variables. An empty one counts as unset. Raises SettingsError naming all problems."""
+        """Read and check the variables. An empty one counts as unset; a secret may be in the file that NAME_FILE names.
+
+        Raises SettingsError naming all problems.
+        """
         names = cls.variables()
-        present = {name: environment[name] for name in names if environment.get(name, "") != ""}
+        present: dict[str, str] = {}
+        problems: list[str] = []
+        for name, field in names.items():
+            try:
+                value = secret(environment, name) if _is_secret(field) else environment.get(name)
+            except SettingsError as problem:
+                problems.append(str(problem))
+            else:
+                present |= {name: value} if value else {}
+        if problems:
+            raise SettingsError("\n".join(problems))
         try:
             return cls.model_validate(present)
         except ValidationError as error:
@@ -35,6 +49,27 @@ class Settings(BaseModel):
     def variables(cls) -> dict[str, Any]:
         """Environment variable → pydantic field, in the order the documentation lists them."""
         return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+
+def secret(environment: Mapping[str, str], name: str) -> str | None:
+    """The variable `name`, or what stands in the file that NAME_FILE names: environments are easier to see than files.
+
+    None when neither is set. Raises SettingsError when both are, or when the file cannot be read.
+    """
+    value, file = environment.get(name) or None, environment.get(f"{name}_FILE")
+    if not file:
+        return value
+    if value is not None:
+        raise SettingsError(f"{name} and {name}_FILE are both set: keep one")
+    try:
+        return Path(file).read_text().strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise SettingsError(f"{name}_FILE: {file} cannot be read: {reason}") from None
+
+
+def _is_secret(field: Any) -> bool:
+    return field.annotation is SecretStr or SecretStr in getattr(field.annotation, "__args__", ())
 
 
 def _explain(error: ValidationError, names: Mapping[str, Any], environment: Mapping[str, str]) -> str:

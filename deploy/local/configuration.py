@@ -17,8 +17,9 @@ _SERVICES: Mapping[str, type[Settings]] = {"api": ApiSettings, "relay": RelaySet
 _HEAD = """# Configuration
 
 Every service reads its settings from the environment, once, at start, and names everything that is wrong with them.
-An empty variable counts as unset. This page is made from the code (`python -m deploy.local.configuration`), and a test
-keeps it so.
+An empty variable counts as unset. A variable that holds a secret (`DATABASE_URL`, `REPORT_SOURCE_URL`,
+`REPORT_SOURCES`) may stand in a file instead, which `DATABASE_URL_FILE` and so on name. This page is made from the code
+(`python -m deploy.local.configuration`), and a test keeps it so.
 
 Besides these, relay and worker (and the API with `ARTIFACT_URL=s3://…`) take AWS credentials the standard way
 (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, a profile, a role), and an emulator's address from `AWS_ENDPOINT_URL`.

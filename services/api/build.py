@@ -33,7 +33,7 @@ class Build:
 def build(settings: ApiSettings) -> Build:
     """Open what the settings name. Raises TodokeError; connects to nothing yet."""
     catalog = LiveCatalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
-    store = open_store(settings.artifact_url, region=settings.aws_region)
+    store = open_store(settings.artifact_url, region=settings.aws_region, links_at=settings.download_endpoint_url)
     engine = database.create_engine(
         settings.database_url.get_secret_value(), application_name="todoke-api", pool_size=settings.pool_size
     )

@@ -40,3 +40,9 @@ class ApiSettings(ServiceSettings):
     link_expires_s: int = Field(
         300, alias="DOWNLOAD_LINK_EXPIRES_S", ge=1, le=604_800, description="Life of a signed S3 link"
     )
+    download_endpoint_url: str | None = Field(
+        None,
+        alias="DOWNLOAD_ENDPOINT_URL",
+        pattern=r"^https?://",
+        description="Address of the S3 store for clients, where it is not the one that services use",
+    )

@@ -19,8 +19,11 @@ class UnknownArtifactUrl(TodokeError):
     """ARTIFACT_URL names no store."""
 
 
-def open_store(url: str, *, region: str | None = None) -> ArtifactStore:
-    """The store that `file:///folder` or `s3://bucket/prefix` names. Raises UnknownArtifactUrl."""
+def open_store(url: str, *, region: str | None = None, links_at: str | None = None) -> ArtifactStore:
+    """The store that `file:///folder` or `s3://bucket/prefix` names. Raises UnknownArtifactUrl.
+
+    `links_at` is where clients reach S3, if that is another address than ours.
+    """
     parts = urlsplit(url)
     folder = unquote(parts.path)
     plain = not parts.query and not parts.fragment
@@ -33,7 +36,7 @@ def open_store(url: str, *, region: str | None = None) -> ArtifactStore:
             raise UnknownArtifactUrl(
                 "ARTIFACT_URL names S3, and boto3 is not installed: pip install 'todoke[s3]'"
             ) from None
-        return S3Store(parts.netloc, folder, region=region)
+        return S3Store(parts.netloc, folder, region=region, links_at=links_at)
     # The URL itself is not shown: somebody may have written a password into it.
     raise UnknownArtifactUrl(
         "ARTIFACT_URL must be file:///absolute/folder or s3://bucket/prefix"

@@ -28,25 +28,33 @@ MULTIPART_BYTES = 64 * 1024 * 1024
 _THE_BUCKET = "the bucket"
 
 
+def make_client(region: str | None, *, endpoint_url: str | None = None) -> Any:
+    """An S3 client whose every call is bounded in time. Credentials and endpoint come the standard AWS way."""
+    return boto3.session.Session().client(
+        "s3",
+        region_name=region,
+        endpoint_url=endpoint_url,
+        config=Config(
+            connect_timeout=3,
+            read_timeout=30,
+            tcp_keepalive=True,
+            retries={"mode": "standard", "total_max_attempts": 4},
+            signature_version="s3v4",
+            # Emulators rarely serve bucket.host names; AWS accepts both for buckets in use.
+            s3={"addressing_style": "auto"},
+        ),
+    )
+
+
 class S3Store:
     """Each object is `prefix/key` in one bucket. S3 shows an object only once it is whole."""
 
-    def __init__(self, bucket: str, prefix: str, *, region: str | None = None) -> None:
+    def __init__(self, bucket: str, prefix: str, *, region: str | None = None, links_at: str | None = None) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._client = boto3.session.Session().client(
-            "s3",
-            region_name=region,
-            config=Config(
-                connect_timeout=3,
-                read_timeout=30,
-                tcp_keepalive=True,
-                retries={"mode": "standard", "total_max_attempts": 4},
-                signature_version="s3v4",
-                # Emulators rarely serve bucket.host names; AWS accepts both for buckets in use.
-                s3={"addressing_style": "auto"},
-            ),
-        )
+        self._client = make_client(region)
+        # A signature covers the host's name, so a link is signed for the address it is used at.
+        self._signer = make_client(region, endpoint_url=links_at) if links_at else self._client
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
         """See `ArtifactStore.put`. S3 itself computes the SHA-256 of what arrived and refuses another one.
@@ -119,7 +127,7 @@ class S3Store:
         """
         check_key(key)
         with self._errors(key):
-            url = self._client.generate_presigned_url(
+            url = self._signer.generate_presigned_url(
                 "get_object",
                 Params={
                     "Bucket": self._bucket,

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import boto3
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from deploy.local.emulator import Emulator
 from deploy.local.processes import free_port
 from shared.artifacts import s3
 from shared.artifacts.disk import DiskStore
-from shared.artifacts.interface import ArtifactExists, ArtifactStoreUnavailable
+from shared.artifacts.interface import ArtifactExists, ArtifactStoreUnavailable, SignedUrl
 from shared.artifacts.open import UnknownArtifactUrl, open_store
 from shared.artifacts.s3 import S3Store, content_disposition
 
@@ -116,3 +117,18 @@ def test_other_urls_are_refused_without_showing_them(url: str) -> None:
     with pytest.raises(UnknownArtifactUrl, match=r"file:///absolute/folder or s3://bucket/prefix") as refusal:
         open_store(url)
     assert "secret" not in str(refusal.value)
+
+
+def test_a_link_leads_to_the_address_that_clients_use(bucket: str, aws: Emulator, tmp_path: Path) -> None:
+    public = aws.endpoint_url.replace("127.0.0.1", "localhost")
+    store = open_store(f"s3://{bucket}", links_at=public)
+    file = tmp_path / "small.csv"
+    file.write_bytes(b"a,b\n")
+    assert isinstance(store, S3Store)
+    put(store, file)
+
+    link = store.locate(KEY, download_name="small.csv", media_type="text/csv", expires_s=60)
+
+    assert isinstance(link, SignedUrl)
+    assert link.url.startswith(f"{public}/")
+    assert httpx.get(link.url, timeout=20).content == b"a,b\n"

@@ -6,8 +6,9 @@ import sys
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, make_url
 
+from deploy.local.processes import free_port
 from migrations import grants
 from tests.support.jobs import a_job
 from tests.support.roles import service_urls
@@ -91,20 +92,41 @@ def test_a_role_that_is_missing_is_named_with_the_remedy(database_url: str) -> N
         grants.grant(database_url, {"worker": "nobody"})
 
 
-def test_the_command_says_what_it_granted(database_url: str) -> None:
-    service_urls(database_url)
-    ran = subprocess.run(
-        [sys.executable, "-m", "migrations", "grant", "--relay", "test_relay"],
-        env={"DATABASE_URL": database_url, "PATH": ""}, capture_output=True, text=True, timeout=60, check=False,
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "migrations", *arguments],
+        env={"PATH": "", **environment}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ["grant", "upgrade"])
+def test_the_command_says_what_it_granted(database_url: str, verb: str) -> None:
+    service_urls(database_url)
+
+    ran = command(verb, "--relay", "test_relay", DATABASE_URL=database_url)
 
     assert (ran.returncode, ran.stderr.splitlines()[-1]) == (0, "granted: relay to test_relay")
 
 
 def test_the_command_asks_for_a_role() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "migrations", "grant"], capture_output=True, text=True, timeout=60, check=False
-    )
+    ran = command("grant")
 
     assert ran.returncode == 2
     assert "name at least one role" in ran.stderr
+
+
+def test_migrations_wait_for_their_database_and_say_so(database_url: str) -> None:
+    nowhere = make_url(database_url).set(port=free_port()).render_as_string(hide_password=False)
+
+    ran = command("upgrade", DATABASE_URL=nowhere, STARTUP_TIMEOUT_S="0.3")
+
+    assert ran.returncode == 1
+    assert '"waiting_for": "database"' in ran.stderr
+    assert "gave up waiting for database after 0.3 s" in ran.stderr.splitlines()[-1]
+
+
+def test_migrations_without_a_database_name_the_variable() -> None:
+    ran = command("upgrade")
+
+    assert ran.returncode == 2
+    assert "DATABASE_URL is not set" in ran.stderr

@@ -194,3 +194,32 @@ def test_every_error_code_is_documented() -> None:
 
     assert len(codes) > 25
     assert {code for code in codes if f"`{code}`" not in page} == set()
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "database-url"
+    file.write_text("postgresql://u:secret-canary@h/d\n")
+    environment = {**WORKER, "DATABASE_URL": "", "DATABASE_URL_FILE": str(file)}
+
+    assert WorkerSettings.from_environment(environment).sources == {"default": "postgresql://u:secret-canary@h/d"}
+
+
+def test_a_secret_that_is_given_twice_or_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://u:secret-canary@h/d")
+    environment = {**WORKER, "DATABASE_URL_FILE": str(tmp_path / "url"), "REPORT_SOURCE_URL_FILE": str(tmp_path)}
+
+    with pytest.raises(SettingsError) as caught:
+        WorkerSettings.from_environment(environment)
+
+    first, second = str(caught.value).splitlines()
+    assert first == "DATABASE_URL and DATABASE_URL_FILE are both set: keep one"
+    assert second.startswith("REPORT_SOURCE_URL_FILE: ")
+    assert "canary" not in str(caught.value)
+
+
+def test_only_secrets_are_looked_for_in_files(tmp_path: Path) -> None:
+    (tmp_path / "slots").write_text("7")
+
+    settings = WorkerSettings.from_environment({**WORKER, "WORKER_SLOTS_FILE": str(tmp_path / "slots")})
+
+    assert settings.slots != 7
