@@ -36,7 +36,7 @@ _TRANSITION = (
 _RELAY_READS = (
     "id", "tenant", "report_type", "status", "verb", "version", "attempt", "max_attempts", "crashes", "max_crashes",
     "rings", "lease_token", "lease_until", "worker", "trace_context", "run_at", "next_ring_at", "deadline_at",
-    "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at",
+    "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
 )  # fmt: skip
 _MESSAGE = ("topic", "group_key", "payload", "headers")
 
@@ -57,6 +57,14 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("INSERT", "outbox", _MESSAGE),
         # PostgreSQL asks for UPDATE on some column before it lets anybody lock a row (SELECT, "The Locking Clause").
         _Grant("UPDATE", "outbox", ("headers",)),
+        # Retention. A trigger keeps every job until its time is over; history and keys leave by the same trigger.
+        _Grant("DELETE", "jobs"),
+        _Grant("SELECT", "artifacts", ("job_id", "lease_token", "name")),
+        _Grant("DELETE", "artifacts"),
+        _Grant("UPDATE", "artifacts", ("media_type",)),
+        _Grant("SELECT", "idempotency_keys", ("tenant", "key", "job_id", "created_at")),
+        _Grant("DELETE", "idempotency_keys"),
+        _Grant("UPDATE", "idempotency_keys", ("fingerprint",)),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
         _Grant("SELECT", "outbox_id_seq"),
     ),

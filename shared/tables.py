@@ -56,6 +56,8 @@ jobs = sa.Table(
     sa.Column("started_at", _timestamp),
     sa.Column("cancel_requested_at", _timestamp),
     sa.Column("finished_at", _timestamp),
+    sa.Column("keep_artifacts_s", sa.Integer, nullable=False, server_default="2592000"),
+    sa.Column("keep_s", sa.Integer, nullable=False, server_default="7776000"),
     sa.Index("jobs_by_tenant", "tenant", "id"),
     sa.Index("jobs_unfinished", "id", postgresql_where=sa.text("finished_at IS NULL")),
 )
@@ -107,7 +109,7 @@ outbox_retry = sa.Table(
 artifacts = sa.Table(
     "artifacts",
     metadata,
-    sa.Column("job_id", pg.UUID, sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("job_id", pg.UUID, sa.ForeignKey("jobs.id"), primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("lease_token", pg.UUID, nullable=False),
     sa.Column("format", sa.Text, nullable=False),
@@ -126,6 +128,7 @@ idempotency_keys = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("job_id", pg.UUID, nullable=False),
     sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+    sa.Index("idempotency_keys_by_job", "job_id"),
 )
 
 api_keys = sa.Table(

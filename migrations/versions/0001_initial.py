@@ -43,6 +43,8 @@ CREATE TABLE jobs (
     started_at          timestamptz,
     cancel_requested_at timestamptz,
     finished_at         timestamptz,
+    keep_artifacts_s    integer     NOT NULL DEFAULT 2592000,
+    keep_s              integer     NOT NULL DEFAULT 7776000,
     CONSTRAINT jobs_a_lease_exactly_while_processing
         CHECK ((status = 'PROCESSING') = (lease_until IS NOT NULL)),
     CONSTRAINT jobs_a_token_with_every_lease
@@ -57,6 +59,8 @@ CREATE TABLE jobs (
         CHECK (status <> 'FAILED' OR error ->> 'code' IS NOT NULL),
     CONSTRAINT jobs_cancelled_only_on_request
         CHECK (status <> 'CANCELLED' OR cancel_requested_at IS NOT NULL),
+    CONSTRAINT jobs_outlive_their_artifacts
+        CHECK (keep_artifacts_s BETWEEN 0 AND keep_s),
     CONSTRAINT jobs_attempt_budget
         CHECK (attempt BETWEEN 0 AND max_attempts AND (status <> 'PENDING' OR attempt < max_attempts)),
     CONSTRAINT jobs_crash_budget
@@ -147,7 +151,28 @@ END
 $$
 """
 
+# What was promised to be kept is kept, whoever deletes; the history leaves with its job. Artifacts do not: while a job
+# has any, their foreign key refuses, so no file is left behind without a row that names it.
+_FORGET = """
+CREATE FUNCTION jobs_forget() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM gone WHERE finished_at IS NULL
+                   OR finished_at + make_interval(secs => keep_s) > clock_timestamp()) THEN
+        RAISE EXCEPTION 'a job is kept until keep_s after its end' USING ERRCODE = 'check_violation';
+    END IF;
+    DELETE FROM job_events USING gone WHERE job_events.job_id = gone.id;
+    DELETE FROM idempotency_keys USING gone WHERE idempotency_keys.job_id = gone.id;
+    RETURN NULL;
+END
+$$
+"""
+
 _TRIGGERS = (
+    """
+    CREATE TRIGGER jobs_forget AFTER DELETE ON jobs
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION jobs_forget()
+    """,
     """
     CREATE TRIGGER jobs_record_birth AFTER INSERT ON jobs
     REFERENCING NEW TABLE AS born FOR EACH STATEMENT EXECUTE FUNCTION jobs_record_birth()
@@ -196,7 +221,7 @@ _OUTBOX_RETRY_DUE = "CREATE INDEX outbox_retry_due ON outbox_retry (due_at) WHER
 
 _ARTIFACTS = """
 CREATE TABLE artifacts (
-    job_id      uuid        NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    job_id      uuid        NOT NULL REFERENCES jobs (id),
     name        text        NOT NULL,
     lease_token uuid        NOT NULL,
     format      text        NOT NULL,
@@ -220,6 +245,9 @@ CREATE TABLE idempotency_keys (
 )
 """
 
+# In order of the jobs' ids, and so of time: the sweeper meets the oldest keys first, and finds those of one job.
+_IDEMPOTENCY_KEYS_BY_JOB = "CREATE INDEX idempotency_keys_by_job ON idempotency_keys (job_id)"
+
 _API_KEYS = """
 CREATE TABLE api_keys (
     key_sha256 bytea       PRIMARY KEY CHECK (octet_length(key_sha256) = 32),
@@ -234,10 +262,12 @@ CREATE TABLE api_keys (
 def upgrade() -> None:
     """Build everything."""
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
-    in_schema = [function.replace("{schema}", schema) for function in (_RECORD_BIRTH, _RECORD_TRANSITION)]
+    functions = (_RECORD_BIRTH, _RECORD_TRANSITION, _FORGET)
+    in_schema = [function.replace("{schema}", schema) for function in functions]
     for statement in (
         _JOBS, *_INDEXES, _JOB_EVENTS, *in_schema, *_TRIGGERS,
-        _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS, _API_KEYS,
+        _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS,
+        _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS,
     ):  # fmt: skip
         op.execute(statement)
 
@@ -245,4 +275,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP TABLE api_keys, idempotency_keys, artifacts, outbox_retry, outbox, job_events, jobs")
-    op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition")
+    op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget")

@@ -43,6 +43,8 @@ def create_app(settings: ApiSettings, *, engine: Engine, catalog: CatalogView, s
         access=Access(settings.auth, engine),
         job_deadline_s=settings.job_deadline_s,
         job_max_crashes=settings.job_max_crashes,
+        keep_artifacts_s=settings.keep_artifacts_s,
+        keep_s=settings.keep_s,
         link_expires_s=settings.link_expires_s,
     )
     problems.install(app)

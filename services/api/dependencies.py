@@ -26,6 +26,8 @@ class Parts:
     access: Access
     job_deadline_s: float
     job_max_crashes: int
+    keep_artifacts_s: int
+    keep_s: int
     link_expires_s: int
 
 

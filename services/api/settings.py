@@ -1,9 +1,9 @@
 """What the API reads from its environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.artifacts.open import DEFAULT_URL
 from shared.settings import ServiceSettings
@@ -37,6 +37,12 @@ class ApiSettings(ServiceSettings):
     job_max_crashes: int = Field(
         3, alias="JOB_MAX_CRASHES", ge=0, le=100, description="Lost workers that a job survives"
     )
+    keep_artifacts_days: float = Field(
+        30, alias="ARTIFACT_KEEP_DAYS", ge=0, le=3650, description="Days for which a job's files can be downloaded"
+    )
+    keep_jobs_days: float = Field(
+        90, alias="JOB_KEEP_DAYS", ge=1, le=3650, description="Days for which a job that has ended can be looked at"
+    )
     link_expires_s: int = Field(
         300, alias="DOWNLOAD_LINK_EXPIRES_S", ge=1, le=604_800, description="Life of a signed S3 link"
     )
@@ -46,3 +52,22 @@ class ApiSettings(ServiceSettings):
         pattern=r"^https?://",
         description="Address of the S3 store for clients, where it is not the one that services use",
     )
+
+    @model_validator(mode="after")
+    def _a_job_outlives_its_files(self) -> Self:
+        if self.keep_jobs_days < self.keep_artifacts_days:
+            raise ValueError(
+                f"JOB_KEEP_DAYS={self.keep_jobs_days:g} must be at least "
+                f"ARTIFACT_KEEP_DAYS={self.keep_artifacts_days:g}: a job outlives its files"
+            )
+        return self
+
+    @property
+    def keep_artifacts_s(self) -> int:
+        """Of a job accepted from now on."""
+        return round(self.keep_artifacts_days * 86_400)
+
+    @property
+    def keep_s(self) -> int:
+        """Of a job accepted from now on."""
+        return round(self.keep_jobs_days * 86_400)

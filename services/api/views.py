@@ -94,6 +94,8 @@ class JobView(_View):
     started_at: datetime | None
     cancel_requested_at: datetime | None
     finished_at: datetime | None
+    expires_at: datetime | None
+    kept_until: datetime | None
     next_attempt_at: datetime | None
     deadline_at: datetime
     links: dict[str, str]
@@ -151,6 +153,8 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = ()) -> dict[str, Any]:
         "startedAt": _time(job.started_at),
         "cancelRequestedAt": _time(job.cancel_requested_at),
         "finishedAt": _time(job.finished_at),
+        "expiresAt": _time(job.expires_at),
+        "keptUntil": _time(job.kept_until),
         "nextAttemptAt": _time(job.run_at) if waiting else None,
         "deadlineAt": _time(job.deadline_at),
         "links": links(job.id),

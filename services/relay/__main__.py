@@ -9,9 +9,11 @@ import threading
 from services.relay import setup_queues
 from services.relay.gauges import Gauges
 from services.relay.publisher import Publisher
+from services.relay.retention import Retention
 from services.relay.settings import RelaySettings
 from services.relay.sweeper import Sweeper
 from shared import database, logs
+from shared.artifacts.open import open_store
 from shared.errors import TodokeError
 from shared.metrics.common import observe_statement
 from shared.metrics.queue import count_queue_request
@@ -24,6 +26,10 @@ log = logging.getLogger("services.relay")
 
 _GAUGES_EVERY_S = 5.0
 """How often the database-wide gauges are read: a few milliseconds of one connection."""
+
+_RETENTION_EVERY_S = 1.0
+"""Pause between looks at the next thousand rows of each table: some milliseconds, and ten million rows in 3 hours."""
+_DAY_S = 86_400
 
 
 def main() -> int:
@@ -54,7 +60,8 @@ def serve(settings: RelaySettings) -> int:
     # Two doors: claims may be forgotten in a crash (synchronous_commit off), transitions never.
     publishing = database.create_engine(url, application_name="todoke-relay-publisher", pool_size=1)
     sweeping = database.create_engine(url, application_name="todoke-relay-sweeper", pool_size=2)
-    for engine in (publishing, sweeping):
+    retiring = database.create_engine(url, application_name="todoke-relay-retention", pool_size=1)
+    for engine in (publishing, sweeping, retiring):
         database.measure_statements(engine, observe_statement)
     queue = SqsQueue(
         settings.sqs_queue_url,
@@ -67,18 +74,22 @@ def serve(settings: RelaySettings) -> int:
     sweeper = Sweeper(
         sweeping, queue, settled_floor=lambda: publisher.settled_floor, ring_after_s=settings.ring_after_s
     )
+    store = open_store(settings.artifact_url, region=settings.aws_region)
+    retention = Retention(retiring, store, keep_keys_s=settings.keep_keys_days * _DAY_S)
     checks = {"database": lambda: database.check(sweeping), "queue": queue.check}
     ops = OpsServer(settings.metrics_host, settings.metrics_port, checks)
     for what, check in checks.items():
         wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
     log.info("relay.ready", extra={"metrics_port": ops.port})
     gauges = Gauges(sweeping, queue, settled_floor=lambda: publisher.settled_floor, late_after_s=settings.late_after_s)
+    loops = [("sweeper", sweeper.run_once, settings.sweep_every_s), ("gauges", gauges.run_once, _GAUGES_EVERY_S)]
+    if settings.retention == "on":
+        loops.append(("retention", retention.run_once, _RETENTION_EVERY_S))
+    else:
+        log.warning("retention.off", extra={"hint": "RELAY_RETENTION=off: no file, job or key is removed"})
     beside = [
         threading.Thread(target=run_until, args=(stop, run_once), kwargs={"idle_s": idle_s}, name=name)
-        for name, run_once, idle_s in (
-            ("sweeper", sweeper.run_once, settings.sweep_every_s),
-            ("gauges", gauges.run_once, _GAUGES_EVERY_S),
-        )
+        for name, run_once, idle_s in loops
     ]
     for thread in beside:
         thread.start()

@@ -1,7 +1,10 @@
 """What the relay reads from its environment."""
 
+from typing import Literal
+
 from pydantic import Field
 
+from shared.artifacts.open import DEFAULT_URL
 from shared.settings import QueueServiceSettings
 
 
@@ -25,4 +28,15 @@ class RelaySettings(QueueServiceSettings):
     )
     ring_after_s: float = Field(
         30, alias="RELAY_RING_AFTER_S", gt=0, description="A waiting job this late, with an empty queue, is rung again"
+    )
+    artifact_url: str = Field(
+        DEFAULT_URL,
+        alias="ARTIFACT_URL",
+        description="Where finished files are, to remove them: file:///folder or s3://bucket/prefix",
+    )
+    retention: Literal["on", "off"] = Field(
+        "on", alias="RELAY_RETENTION", description="off: nothing is removed, for example after a restore from a backup"
+    )
+    keep_keys_days: float = Field(
+        7, alias="RELAY_KEEP_KEYS_DAYS", ge=1, le=3650, description="Days for which an Idempotency-Key is remembered"
     )

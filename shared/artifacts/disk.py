@@ -8,7 +8,7 @@ import shutil
 import stat as modes
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -78,8 +78,17 @@ class DiskStore:
                     if key.startswith(prefix) and not _under_construction(found := self.stat(key)):
                         yield found
 
-    def delete(self, key: str) -> None:
+    def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
         """See `ArtifactStore.delete`. Folders that it leaves empty go too."""
+        kept = {}
+        for key in keys:
+            try:
+                self._delete(key)
+            except ArtifactStoreUnavailable as error:
+                kept[key] = str(error)
+        return kept
+
+    def _delete(self, key: str) -> None:
         path = self._path(key)
         with self._errors(f"deleting {key}"):
             with contextlib.suppress(*_MISSING):

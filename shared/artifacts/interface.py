@@ -1,6 +1,6 @@
 """Where finished files live. Names carry the fence, so a late worker can never touch its successor's files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +8,9 @@ from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from shared.errors import TodokeError
+
+LIST_PAGE = 1_000
+"""Objects in one listing or deleting request: S3's own limit (S3 API reference, read 2026-11-25)."""
 
 
 class ArtifactStoreUnavailable(TodokeError):
@@ -53,6 +56,19 @@ def artifact_key(tenant: str, job_id: UUID, lease_token: UUID, name: str) -> str
     return f"reports/{tenant}/{job_id}/{lease_token}/{name}"
 
 
+def parse_key(key: str) -> tuple[str, UUID, UUID, str] | None:
+    """Tenant, job, lease token and name of an `artifact_key`; None for any other key."""
+    match key.split("/"):
+        case ["reports", tenant, job_id, lease_token, name]:
+            try:
+                parsed = (tenant, UUID(job_id), UUID(lease_token), name)
+            except ValueError:
+                return None
+            # Only the spelling that `artifact_key` makes: a UUID can be written in several ways.
+            return parsed if _is_segment(tenant) and _is_segment(name) and artifact_key(*parsed) == key else None
+    return None
+
+
 def check_key(key: str) -> None:
     """Raise ValueError unless every segment of `key` is a plain name, so that no key leads out of its store."""
     if not all(_is_segment(segment) for segment in key.split("/")):
@@ -82,10 +98,13 @@ class ArtifactStore(Protocol):
         """How a client may fetch it: a path (ArtifactMissing if it is gone), or a link valid for `expires_s`."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object whose key begins with `prefix`."""
+        """Every object whose key begins with `prefix`, asked for as it is consumed, LIST_PAGE objects at a time."""
 
-    def delete(self, key: str) -> None:
-        """Remove one object; removing one that is gone is no error. Only the sweeper calls this."""
+    def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Remove up to LIST_PAGE objects; removing one that is gone is no error. Only the sweeper calls this.
+
+        Returns the keys that could not be removed, each with the reason: nothing is known to be left of the others.
+        """
 
     def check(self) -> None:
         """Return when the store answers; raise ArtifactStoreUnavailable saying why not."""

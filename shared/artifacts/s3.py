@@ -2,7 +2,7 @@
 
 import base64
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote
@@ -149,11 +149,20 @@ class S3Store:
                 for item in page.get("Contents", []):
                     yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
 
-    def delete(self, key: str) -> None:
-        """See `ArtifactStore.delete`."""
-        check_key(key)
-        with self._errors(key):
-            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+    def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """See `ArtifactStore.delete`. One request."""
+        for key in keys:
+            check_key(key)
+        if not keys:
+            return {}
+        objects = [{"Key": self._prefix + key} for key in keys]
+        with self._errors(_THE_BUCKET):
+            answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
+        return {
+            error["Key"].removeprefix(self._prefix): f"{error.get('Code')}: {error.get('Message')}"
+            for error in answer.get("Errors", [])
+            if error.get("Code") != "NoSuchKey"
+        }
 
     def check(self) -> None:
         """See `ArtifactStore.check`."""

@@ -40,6 +40,17 @@ class Job:
     started_at: datetime | None
     cancel_requested_at: datetime | None
     finished_at: datetime | None
+    expires_at: datetime | None
+    """Until when the files can be downloaded; None before SUCCESS."""
+    files_left_s: float | None
+    """Seconds until then, by the database's clock; 0 or less when they have expired."""
+    kept_until: datetime | None
+    """From then on the job may be forgotten; None before its end."""
+
+    @property
+    def expired(self) -> bool:
+        """True when there were files and their time is over."""
+        return self.files_left_s is not None and self.files_left_s <= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +76,12 @@ class JobEvent:
     at: datetime
 
 
-_COLUMNS = """id, tenant, report_type, report_version, parameters, formats, status, version, attempt, max_attempts,
+_EXPIRES = "CASE status WHEN 'SUCCESS' THEN finished_at + make_interval(secs => keep_artifacts_s) END"
+_COLUMNS = f"""id, tenant, report_type, report_version, parameters, formats, status, version, attempt, max_attempts,
            crashes, lease_token, progress, result, error, run_at, deadline_at, created_at, updated_at, started_at,
-           cancel_requested_at, finished_at"""
+           cancel_requested_at, finished_at, {_EXPIRES} AS expires_at,
+           extract(epoch FROM {_EXPIRES} - clock_timestamp())::float8 AS files_left_s,
+           finished_at + make_interval(secs => keep_s) AS kept_until"""
 
 _GET = text(f"""
     /* jobs.get */
@@ -122,9 +136,9 @@ def get(conn: Connection, job_id: UUID, *, tenant: str) -> Job | None:
 
 
 def artifacts(conn: Connection, jobs: Sequence[Job], *, tenant: str) -> dict[UUID, list[Artifact]]:
-    """The files of each job, by name; none for a job that did not succeed."""
+    """The files of each job, by name; none for a job that did not succeed, or whose files have expired."""
     found: dict[UUID, list[Artifact]] = {job.id: [] for job in jobs}
-    if ids := [job.id for job in jobs if job.status is JobStatus.SUCCESS]:
+    if ids := [job.id for job in jobs if job.status is JobStatus.SUCCESS and not job.expired]:
         for r in conn.execute(_ARTIFACTS, {"ids": ids, "tenant": tenant}):
             found[r.job_id].append(Artifact(r.name, r.format, r.media_type, r.size_bytes, r.sha256, r.rows))
     return found

@@ -33,6 +33,10 @@ class Submission:
     max_crashes: int
     deadline_s: float
     """Seconds after which the job fails if nothing else has ended it."""
+    keep_artifacts_s: int = 30 * 86_400
+    """Seconds after its end for which its files can be downloaded."""
+    keep_s: int = 90 * 86_400
+    """Seconds after its end for which the job can be looked at."""
     idempotency_key: str | None = None
     trace_context: str | None = None
     fingerprint: str = field(init=False)
@@ -58,7 +62,7 @@ _SUBMIT = text("""
     WITH request AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:requests AS jsonb)) AS r(
             id uuid, tenant text, report_type text, report_version text, parameters jsonb, formats text[],
-            max_attempts smallint, max_crashes smallint, deadline_s float8,
+            max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int, keep_s int,
             idempotency_key text, fingerprint text, trace_context text)
     ), claimed AS (
         INSERT INTO idempotency_keys (tenant, key, fingerprint, job_id)
@@ -69,10 +73,10 @@ _SUBMIT = text("""
         RETURNING job_id
     ), born AS (
         INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
-                          trace_context, run_at, next_ring_at, deadline_at)
+                          trace_context, run_at, next_ring_at, deadline_at, keep_artifacts_s, keep_s)
         SELECT id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
                trace_context, now(), now() + make_interval(secs => :ring_after_s),
-               now() + make_interval(secs => deadline_s)
+               now() + make_interval(secs => deadline_s), keep_artifacts_s, keep_s
           FROM request
          WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM claimed)
             ON CONFLICT (id) DO NOTHING
@@ -105,6 +109,9 @@ def submit(
     born = {row.id for row in conn.execute(_SUBMIT, {"requests": requests, "ring_after_s": ring_after_s})}
     met_again = [s for s in submissions if s.id not in born and s.idempotency_key is not None]
     holders = _holders(conn, met_again) if met_again else {}
+    if any((s.tenant, s.idempotency_key) not in holders for s in met_again):
+        # A key that was met and has left since: its time was over. What was born stays as it is.
+        return submit(conn, submissions, ring_after_s=ring_after_s)
     return [_answer(s, s.id in born, holders) for s in submissions]
 
 
@@ -119,6 +126,8 @@ def _row(submission: Submission) -> dict[str, object]:
         "max_attempts": submission.max_attempts,
         "max_crashes": submission.max_crashes,
         "deadline_s": submission.deadline_s,
+        "keep_artifacts_s": submission.keep_artifacts_s,
+        "keep_s": submission.keep_s,
         "idempotency_key": submission.idempotency_key,
         "fingerprint": submission.fingerprint,
         "trace_context": submission.trace_context,

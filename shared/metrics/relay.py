@@ -86,6 +86,25 @@ SWEPT = counter(
     {"kind": ("requeued", "failed", "cancelled", "rung")},
 )
 
+# Retention
+RETIRED = counter(
+    "relay",
+    "todoke_retention_removed_total",
+    "What left because its time was over: files with their rows, jobs with their history, idempotency keys; and files "
+    "of attempts that lost.",
+    {"kind": ("artifact", "job", "idempotency_key", "orphan")},
+)
+UNDELETABLE = counter(
+    "relay",
+    "todoke_retention_files_kept_total",
+    "Files that the store would not delete; tried again in the next round. The log has the reason.",
+)
+UNKNOWN_FILES = gauge(
+    "relay",
+    "todoke_artifact_unknown_files",
+    "Files of jobs that the database does not know, as of this relay's last walk over the store. They are left alone.",
+)
+
 # The queue and the database
 QUEUE_DEPTH = gauge(
     "relay",
@@ -97,9 +116,9 @@ DEAD_LETTERS = gauge(
     "relay", "todoke_dead_letter_messages", "Approximate number of messages in the dead-letter queue." + _WIDE
 )
 HOLDERS = (
-    "todoke-api", "todoke-relay-publisher", "todoke-relay-sweeper", "todoke-worker", "todoke-report",
-    "todoke-migrations", "todoke-keys", "pg_dump", "psql", "other session", "standby", "prepared transaction",
-    "replication slot",
+    "todoke-api", "todoke-relay-publisher", "todoke-relay-sweeper", "todoke-relay-retention", "todoke-worker",
+    "todoke-report", "todoke-migrations", "todoke-keys", "pg_dump", "psql", "other session", "standby",
+    "prepared transaction", "replication slot",
 )  # fmt: skip
 XMIN_AGE = gauge(
     "relay",

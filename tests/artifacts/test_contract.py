@@ -17,6 +17,7 @@ from shared.artifacts.interface import (
     LocalFile,
     SignedUrl,
     artifact_key,
+    parse_key,
 )
 from shared.artifacts.open import UnknownArtifactUrl, open_store
 from shared.artifacts.s3 import content_disposition
@@ -66,9 +67,10 @@ def test_listing_and_deleting(store: ArtifactStore, tmp_path: Path) -> None:
     put(store, tmp_path, key=other)
 
     assert [o.key for o in store.list("reports/acme/")] == [KEY]
-    store.delete(KEY)
-    store.delete(KEY)
+    assert store.delete([KEY, artifact_key("acme", uuid4(), uuid4(), "never.csv")]) == {}
+    assert store.delete([KEY]) == {}
     assert [o.key for o in store.list("reports/")] == [other]
+    assert store.delete([]) == {}
 
 
 def test_a_missing_object_is_told(store: ArtifactStore) -> None:
@@ -109,6 +111,23 @@ def test_a_full_or_forbidden_disk_is_unavailable_and_leaves_no_part(tmp_path: Pa
         put(store, tmp_path)
     with pytest.raises(ArtifactStoreUnavailable):
         store.check()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "reports/acme/x/y/report.csv", "reports/acme", "else/" + KEY.partition("/")[2], KEY + "/more", KEY.upper(),
+        KEY.replace("-", "", 1), KEY.rpartition("/")[0] + "/",
+    ],
+)  # fmt: skip
+def test_only_the_keys_that_attempts_make_are_taken_for_theirs(key: str) -> None:
+    assert parse_key(key) is None
+
+
+def test_a_key_tells_its_parts() -> None:
+    job_id, token = uuid4(), uuid4()
+
+    assert parse_key(artifact_key("acme", job_id, token, "a b.csv")) == ("acme", job_id, token, "a b.csv")
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "..", ".", "a\\b", "a\0b"])

@@ -80,7 +80,7 @@ def test_what_a_dead_writer_left_is_listed_after_an_hour_so_that_the_sweeper_fin
     os.utime(part, (an_hour_ago, an_hour_ago))
     [left] = store.list("reports/")
     assert left.key == "reports/acme/1/2/.part-abc"
-    store.delete(left.key)
+    store.delete([left.key])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -92,7 +92,7 @@ def test_deleting_the_last_file_keeps_the_root_even_behind_a_link(file: Path, tm
     store = DiskStore(link)
     put(store, file)
 
-    store.delete(KEY)
+    store.delete([KEY])
     assert real.is_dir()
     assert list(real.iterdir()) == []
 

@@ -121,7 +121,7 @@ def test_a_key_cannot_lead_out_of_the_store(key: str, store: ArtifactStore, put:
         lambda: store.stat(key),
         lambda: store.open(key),
         lambda: store.locate(key, download_name="x", media_type="x/y", expires_s=60),
-        lambda: store.delete(key),
+        lambda: store.delete([key]),
     ]
     for act in acts:
         with pytest.raises(ValueError, match="artifact key"):
@@ -146,10 +146,10 @@ def test_deleting_twice_is_no_error_and_leaves_the_rest(store: ArtifactStore, pu
     put(b"one")
     put(b"two", other)
 
-    store.delete(KEY)
-    store.delete(KEY)
+    store.delete([KEY])
+    store.delete([KEY])
     assert keys(store) == [other]
-    store.delete(other)
+    store.delete([other])
     assert keys(store, "") == []
     put(b"again")
     assert content(store) == b"again"

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from shared import database
 from shared.database import statement_name
-from shared.jobs import cancel, read, sweep
+from shared.jobs import backlog, cancel, read, retention, sweep
 from shared.jobs.transitions import JobStatus
 from shared.outbox import messages
 from tests.support import fill, plans, postgres
@@ -38,7 +38,8 @@ def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
     with postgres.database(postgres_server) as url:
         engine = database.autocommit(database.create_engine(url, application_name="test"))
         with engine.connect() as conn:
-            fill.jobs(conn, _MANY, age_s=3600)
+            fill.jobs(conn, _MANY, age_s=3600, keep_artifacts_s=0, keep_s=0)
+            fill.keys(conn)
             fill.jobs(conn, _MANY, status="PENDING", age_s=60)
             fill.jobs(conn, 50, status="PROCESSING", age_s=120)
             fill.outbox(conn, _MANY)
@@ -67,10 +68,21 @@ def cases(conn: Connection) -> list[Case]:
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
         Case(sweep, "_OVERDUE", slice_, _SLICE),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600}, 4 * _SLICE),
+        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE}, _SLICE),
+        Case(retention, "_EXPIRED", {"after": retention.START, "slice": 300}, 1_500),
+        Case(retention, "_DROP", {"jobs": [one], "names": ["calendar.csv"]}, 1),
+        Case(retention, "_FORGET_JOBS", {"after": retention.START, "slice": 300}, 1_500),
+        Case(retention, "_FORGET_KEYS", {"after": retention.START, "slice": 300, "keep_s": 0}, 1_500),
+        Case(
+            retention,
+            "_UNREFERENCED",
+            {"tenants": ["acme"] * 2, "jobs": [one] * 2, "tokens": [one] * 2, "names": ["calendar.csv", "other.csv"]},
+            6,
+        ),
         Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 201),
         Case(messages, "_CLAIM_DUE", {"limit": 100}, 200),
         Case(messages, "_DUE_AT_LEAST", {}, 10_000),
-        Case(messages, "_OLDEST", {"floor": 0}, 1),
+        Case(messages, "_BACKLOG", {"floor": 0}, 2),
     ]
 
 
@@ -87,7 +99,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
     assert beyond == {}
 
 
-@pytest.mark.parametrize("module", [read, cancel, sweep], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [read, cancel, sweep, backlog, retention], ids=lambda m: m.__name__)
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:
         asked = {case.name for case in cases(conn) if case.module is module}

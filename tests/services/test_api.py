@@ -3,16 +3,19 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 
+from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from services.api.app import create_app
 from services.api.settings import ApiSettings
@@ -21,6 +24,7 @@ from services.api.views import AcceptedView, EventView, JobsView, JobView
 from shared import access, database
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
+from shared.artifacts.open import open_store
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
 from tests.support.jobs import a_submission, count, row, started
@@ -401,3 +405,54 @@ def test_a_revoked_key_opens_nothing(conn: Connection, tenants: tuple[TestClient
     access.revoke_keys(conn, tenant="acme", name="test")
 
     problem(client.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}), 401, "unauthorized")
+
+
+def test_a_job_says_until_when_its_files_and_it_itself_are_kept(
+    database_url: str, engine: Engine, conn: Connection, scratch: Path
+) -> None:
+    app = an_app(database_url, engine, scratch, ARTIFACT_KEEP_DAYS="2", JOB_KEEP_DAYS="3.5")
+    with TestClient(app) as client:
+        job_id = client.post("/v1/jobs").json()["jobId"]
+        waiting = client.get(f"/jobs/{job_id}").json()
+        finished(conn, job_id, scratch)
+        done = client.get(f"/jobs/{job_id}").json()
+
+    assert (waiting["expiresAt"], waiting["keptUntil"]) == (None, None)
+    ended, expires, kept = (datetime.fromisoformat(done[name]) for name in ("finishedAt", "expiresAt", "keptUntil"))
+    assert (expires - ended, kept - ended) == (timedelta(days=2), timedelta(days=3.5))
+
+
+def test_expired_files_answer_410_at_once_and_the_job_stays(
+    client: TestClient, conn: Connection, scratch: Path
+) -> None:
+    job_id = client.post("/v1/jobs").json()["jobId"]
+    finished(conn, job_id, scratch)
+    url = f"/jobs/{job_id}/artifacts/calendar.csv"
+    before = client.get(f"/jobs/{job_id}")
+    assert client.get(url).status_code == 200
+    conn.execute(text("UPDATE jobs SET keep_artifacts_s = 0"))
+
+    gone = problem(client.get(url), 410, "artifact_expired")
+    after = client.get(f"/jobs/{job_id}", headers={"If-None-Match": before.headers["etag"]})
+    assert after.json()["expiresAt"][:16].replace("T", " ") in gone["detail"]
+    assert after.status_code == 200  # what the client knew is no longer true
+    assert (after.json()["status"], after.json()["result"]["artifacts"]) == ("SUCCESS", [])
+    assert client.get("/v1/jobs").json()["jobs"][0]["result"]["artifacts"] == []
+
+
+def test_a_signed_link_does_not_outlive_its_file(
+    database_url: str, engine: Engine, conn: Connection, scratch: Path, bucket: str
+) -> None:
+    app = create_app(
+        ApiSettings.from_environment({"DATABASE_URL": database_url, "DOWNLOAD_LINK_EXPIRES_S": "300"}),
+        engine=engine, catalog=load_catalog(BUILTIN), store=open_store(f"s3://{bucket}", region=REGION),
+    )  # fmt: skip
+    with TestClient(app, follow_redirects=False) as client:
+        job_id = client.post("/v1/jobs").json()["jobId"]
+        finished(conn, job_id, scratch)
+        far = client.get(f"/jobs/{job_id}/artifacts/calendar.csv").headers["location"]
+        conn.execute(text("UPDATE jobs SET keep_artifacts_s = 60"))
+        near = client.get(f"/jobs/{job_id}/artifacts/calendar.csv").headers["location"]
+
+    assert "X-Amz-Expires=300" in far
+    assert 1 <= int(parse_qs(urlsplit(near).query)["X-Amz-Expires"][0]) <= 60

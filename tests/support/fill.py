@@ -16,7 +16,8 @@ _MADE = """
 _JOBS = f"""
     INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, status, verb, version, attempt,
                       max_attempts, max_crashes, lease_token, lease_until, worker, result, run_at, next_ring_at,
-                      deadline_at, created_at, updated_at, started_at, finished_at)
+                      deadline_at, created_at, updated_at, started_at, finished_at, keep_artifacts_s,
+                      keep_s)
     SELECT id, :tenant, CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'calendar' END, '1',
            '{{"from": "2026-01-01", "to": "2026-12-31"}}', '{{csv}}', :status,
            CASE :status WHEN 'PENDING' THEN 'submit' WHEN 'PROCESSING' THEN 'start' ELSE 'succeed' END,
@@ -27,7 +28,8 @@ _JOBS = f"""
            CASE WHEN :status <> 'PENDING' THEN 'worker-1' END,
            CASE WHEN :status = 'SUCCESS' THEN '{{"seconds": 0.1, "files": 1}}'::jsonb END,
            made_at, made_at + interval '30 s', made_at + make_interval(secs => :deadline_s), made_at, made_at,
-           CASE WHEN :status <> 'PENDING' THEN made_at END, CASE WHEN :status = 'SUCCESS' THEN made_at END
+           CASE WHEN :status <> 'PENDING' THEN made_at END, CASE WHEN :status = 'SUCCESS' THEN made_at END,
+           :keep_artifacts_s, :keep_s
       FROM ({_MADE}) AS made
 """
 
@@ -49,6 +51,10 @@ _ARTIFACTS = """
       FROM jobs WHERE tenant = :tenant AND status = 'SUCCESS'
         ON CONFLICT DO NOTHING
 """
+_KEYS = """
+    INSERT INTO idempotency_keys (tenant, key, fingerprint, job_id, created_at)
+    SELECT tenant, id::text, repeat('0', 64), id, created_at FROM jobs
+"""
 _OUTBOX = """
     INSERT INTO outbox (topic, group_key, payload)
     SELECT 'jobs', 'acme', json_build_object('jobId', md5(n::text)::uuid)::text FROM generate_series(1, :rows) AS n
@@ -64,15 +70,23 @@ def jobs(
     age_s: float = 0,
     gap_s: float = 0.001,
     deadline_s: float = 86_400,
+    keep_artifacts_s: int = 86_400,
+    keep_s: int = 86_400,
 ) -> None:
     """`count` jobs of `tenant`, all in `status`, the newest made `age_s` seconds ago, with their history and files.
 
     `conn` is in autocommit mode and belongs to a superuser. One fill for each tenant and status.
     """
     values = {
-        "tenant": tenant, "status": status, "jobs": count, "age_s": age_s, "gap_s": gap_s, "deadline_s": deadline_s
+        "tenant": tenant, "status": status, "jobs": count, "age_s": age_s, "gap_s": gap_s, "deadline_s": deadline_s,
+        "keep_artifacts_s": keep_artifacts_s, "keep_s": keep_s,
     }  # fmt: skip
     _run(conn, *((sql, values) for sql in (_JOBS, _EVENTS, _ARTIFACTS)))
+
+
+def keys(conn: Connection) -> None:
+    """An Idempotency-Key for every job there is."""
+    _run(conn, (_KEYS, {}))
 
 
 def outbox(conn: Connection, count: int) -> None:

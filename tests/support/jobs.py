@@ -24,6 +24,8 @@ def a_submission(**changes: Any) -> Submission:
         "max_attempts": 3,
         "max_crashes": 2,
         "deadline_s": 3600.0,
+        "keep_artifacts_s": 3600,
+        "keep_s": 7200,
     }
     return Submission(**{**fields, **changes})
 

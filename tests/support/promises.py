@@ -37,11 +37,13 @@ ALWAYS = {
                   AND s.version < e.version ORDER BY s.version DESC LIMIT 1)""",
     "4: artifacts if and only if SUCCESS": """
         SELECT j.id FROM jobs j
-         WHERE (j.status = 'SUCCESS') <> EXISTS (SELECT FROM artifacts a WHERE a.job_id = j.id)""",
+         WHERE (j.status = 'SUCCESS') <> EXISTS (SELECT FROM artifacts a WHERE a.job_id = j.id)
+           AND NOT (j.status = 'SUCCESS' AND j.finished_at + make_interval(secs => j.keep_artifacts_s) <= now())""",
     "4: artifacts belong to the winner": """
         SELECT a.job_id FROM artifacts a JOIN jobs j ON j.id = a.job_id WHERE a.lease_token <> j.lease_token""",
     "4: every format asked for is there": """
         SELECT j.id FROM jobs j WHERE j.status = 'SUCCESS'
+           AND j.finished_at + make_interval(secs => j.keep_artifacts_s) > now()
            AND cardinality(j.formats) <> (
                SELECT count(*) FROM artifacts a
                 WHERE a.job_id = j.id AND a.format NOT IN ('manifest', 'attachment'))""",
@@ -77,7 +79,8 @@ def broken_files(conn: Connection, folder: Path) -> list[str]:
     """Artifacts whose file is not there, or is not what the row says."""
     rows = conn.execute(
         text("SELECT j.tenant, a.job_id, a.lease_token, a.name, a.size_bytes, a.sha256 "
-             "FROM artifacts a JOIN jobs j ON j.id = a.job_id")
+             "FROM artifacts a JOIN jobs j ON j.id = a.job_id "
+             "WHERE j.finished_at + make_interval(secs => j.keep_artifacts_s) > clock_timestamp()")
     )  # fmt: skip
     wrong = []
     for row in rows:

@@ -43,13 +43,20 @@ def _find(parts: Parts, job_id: Any, name: str, tenant: str) -> tuple[Artifact, 
         artifacts = {a.name: a for a in read.artifacts(conn, [job], tenant=tenant)[job.id]}
     if job.status is not JobStatus.SUCCESS or job.lease_token is None:
         raise _not_ready(job)
+    if job.expired or not artifacts:  # or expired since: a success always has files
+        detail = f"The job's files expired at {job.expires_at:%Y-%m-%d %H:%M:%SZ}. Submit the report again."
+        raise Problem(410, "artifact_expired", detail)
     artifact = artifacts.get(name)
     if artifact is None:
         raise Problem(404, "unknown_artifact", f"The job has no file {name[:60]!r}{did_you_mean(name, artifacts)}")
     key = artifact_key(job.tenant, job.id, job.lease_token, artifact.name)
     try:
         place = parts.store.locate(
-            key, download_name=artifact.name, media_type=artifact.media_type, expires_s=parts.link_expires_s
+            key,
+            download_name=artifact.name,
+            media_type=artifact.media_type,
+            # No link outlives what it leads to.
+            expires_s=max(1, int(min(parts.link_expires_s, job.files_left_s or 0))),
         )
     except ArtifactMissing:
         raise Problem(410, "artifact_gone", "The file has been removed. Submit the report again.") from None

@@ -41,7 +41,7 @@ async def get_job(request: Request, job_id: JobId, parts: PartsOf, tenant: Tenan
     give_up_at = time.monotonic() + wait_s
     while True:
         job, artifacts = await run_in_threadpool(_load, parts, job_id, tenant)
-        etag = f'"{job.version}"'
+        etag = f'"{job.version}{"-expired" if job.expired else ""}"'
         changed = etag not in known if known else job.status.final
         if changed or job.status.final or time.monotonic() >= give_up_at:
             break

@@ -81,6 +81,8 @@ async def submit_job(request: Request, parts: PartsOf, tenant: Tenant) -> JSONRe
         max_attempts=asked.report.limits.max_attempts,
         max_crashes=parts.job_max_crashes,
         deadline_s=parts.job_deadline_s,
+        keep_artifacts_s=parts.keep_artifacts_s,
+        keep_s=parts.keep_s,
         idempotency_key=asked.idempotency_key,
         trace_context=asked.trace_context,
     )
