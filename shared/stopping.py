@@ -36,6 +36,16 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
+def wait_until_stopped(stop: threading.Event) -> None:
+    """Return once `stop` is set.
+
+    In slices: the kernel may give a signal to another thread (it does when a frozen process is woken and at once asked
+    to stop), and Python runs the handler only when the main thread next wakes.
+    """
+    while not stop.wait(1.0):
+        pass
+
+
 def leave(code: int) -> NoReturn:
     """End the process at once, its logs flushed. For a service that has stopped: everything it owed is written, and
     whatever a library still does in a thread or at its exit must not keep the process alive."""
@@ -72,7 +82,8 @@ def run_until(
         failures = 0
         idle_passes = 0 if handled else idle_passes + 1
         if not handled:
-            stop.wait(min(idle_s, busy_s * 2**idle_passes) if busy_s else idle_s)
+            # Bounded: after 1,024 idle passes the power would be no float any more.
+            stop.wait(min(idle_s, busy_s * 2.0 ** min(idle_passes, 60)) if busy_s else idle_s)
 
 
 def _report(error: Exception, run_once: Callable[[], int], failures: int) -> None:

@@ -16,7 +16,7 @@ from services.worker.settings import WorkerSettings
 from shared.database import autocommit
 from shared.metrics import worker as metrics
 from shared.queues.interface import Queue
-from shared.stopping import run_until
+from shared.stopping import run_until, wait_until_stopped
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Worker:
         ]
         for thread in rest:
             thread.start()
-        stop.wait()
+        wait_until_stopped(stop)
         self._intake_stop.set()
         self._drain()
         self._rest_stop.set()

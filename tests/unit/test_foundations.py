@@ -127,6 +127,26 @@ def test_a_loop_survives_a_failing_pass_and_ends_when_told() -> None:
     assert len(passes) == 3
 
 
+def test_a_loop_that_has_been_idle_for_days_goes_on() -> None:
+    class Patient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return False
+
+    waits: list[float | None] = []
+    stop = Patient()
+
+    def run_once() -> int:
+        if len(waits) == 5000:
+            stop.set()
+        return 0
+
+    run_until(stop, run_once, idle_s=0.1, busy_s=0.005)
+
+    assert waits[:2] == [0.01, 0.02]
+    assert waits[-1] == 0.1
+
+
 def a_held() -> Held:
     job = StartedJob(Lease(uuid7(), uuid7()), "t", "r", "1", {}, ["csv"], 1, 3, 60, 0, None)
     return Held(job, "receipt", now=0)
