@@ -21,6 +21,16 @@ run: install ## start everything on this machine and make the sample reports (AR
 test: install ## run the whole test suite (ARGS="-k name" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
 
+# What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
+LONG_PARTS := long-model
+
+.PHONY: test-long
+test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PARTS)
+
+.PHONY: $(LONG_PARTS)
+long-model: install # the model with more faults, more workers, more wishes
+	@$(PYTHON) -m pytest --long -m long -rA tests/model $(ARGS)
+
 .PHONY: images
 images: install ## build the four container images and print their sizes (BUILD_ARGS="--network host")
 	@$(PYTHON) -m deploy.images build $(ARGS)
