@@ -23,6 +23,11 @@ An empty variable counts as unset. A variable that holds a secret (`DATABASE_URL
 
 Besides these, relay and worker (and the API with `ARTIFACT_URL=s3://…`) take AWS credentials the standard way
 (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, a profile, a role), and an emulator's address from `AWS_ENDPOINT_URL`.
+
+With the extra `otel` installed and `OTEL_EXPORTER_OTLP_ENDPOINT` set to a collector (OTLP over HTTP), every service
+sends traces: one from the request through outbox and queue to the files, a retry linked to the attempt that failed. The
+other standard variables (`OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS` …) count too. A
+client's `traceparent` is honoured in any case, and its trace id stands in the log lines of its job.
 """
 
 

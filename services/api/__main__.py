@@ -12,7 +12,7 @@ import uvicorn
 from services.api.build import build
 from services.api.settings import ApiSettings
 from services.api.workers import serve_several
-from shared import access, database, logs
+from shared import access, database, logs, tracing
 from shared.errors import TodokeError
 from shared.settings import ServiceSettings
 from shared.startup import wait_for
@@ -91,6 +91,7 @@ def serve(settings: ApiSettings) -> int:
     }
     # uvicorn takes the signals over from here, and drains.
     if settings.workers == 1:
+        tracing.configure("api")
         uvicorn.run(parts.app(), **options)
     else:
         parts.engine.dispose()

@@ -13,7 +13,7 @@ from services.api.middleware import Surroundings
 from services.api.routes import artifacts, jobs, ops, report_types, submissions
 from services.api.settings import ApiSettings
 from services.api.submitter import Submitter
-from shared import database
+from shared import database, tracing
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.model import CatalogView
 
@@ -30,6 +30,7 @@ def create_app(settings: ApiSettings, *, engine: Engine, catalog: CatalogView, s
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         submitter.close()
+        tracing.close()
 
     # FastAPI's own documentation pages load scripts from a CDN; the description itself is at /openapi.json.
     app = FastAPI(

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from services.api.problems import Problem
+from shared import tracing
 from shared.catalog.model import CatalogView, Format, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from shared.nearest import did_you_mean
@@ -18,8 +19,6 @@ MAX_BODY_BYTES = 256 * 1024
 
 _FIELDS = ("reportType", "parameters", "formats")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-# W3C Trace Context, level 1, "traceparent Header" (read 2026-11-23).
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +129,6 @@ def _idempotency_key(request: Request, violations: list[Violation]) -> str | Non
 
 
 def _trace_context(request: Request) -> str | None:
-    """The caller's trace, if it sent a valid one: it travels with the job through outbox and queue."""
-    value = request.headers.get("traceparent", "")
-    return json.dumps({"traceparent": value}) if _TRACEPARENT.fullmatch(value) else None
+    """The trace of this request, ours or its caller's: it travels with the job through outbox and queue."""
+    traceparent = request.scope.get(tracing.TRACEPARENT)
+    return json.dumps({tracing.TRACEPARENT: traceparent}) if traceparent else None

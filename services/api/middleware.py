@@ -3,12 +3,13 @@
 import logging
 import re
 import time
+from http import HTTPStatus
 from typing import Any
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import logs
+from shared import logs, tracing
 from shared.ids import uuid7
 from shared.metrics import api as metrics
 from shared.metrics.declare import known
@@ -36,6 +37,13 @@ class Surroundings:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        incoming = _traceparent(scope)
+        with tracing.span(scope["method"], kind="server", parent=incoming) as traced:
+            # What continues the trace from here, for the routes.
+            scope[tracing.TRACEPARENT] = traced.traceparent or incoming
+            await self._serve(scope, receive, send, traced)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, traced: tracing.Span) -> None:
         request_id = _request_id(scope)
         scope["request_id"] = request_id
         started = time.perf_counter()
@@ -53,15 +61,13 @@ class Surroundings:
                 ]
             await send(message)
 
-        with logs.context(request_id=request_id):
+        with logs.context(**_names(scope)):
             try:
                 await self._app(scope, receive, send_with_headers)
             finally:
-                seconds = time.perf_counter() - started
                 route = _route(scope)
-                metrics.REQUESTS.labels(route, known(scope["method"], metrics.METHODS), status).inc()
-                metrics.REQUEST_SECONDS.labels(route).observe(seconds)
-                log.debug("request", extra={"route": route, "status": status, "seconds": round(seconds, 4)})
+                _tell(traced, scope["method"], route, status)
+                _count(scope["method"], route, status, time.perf_counter() - started)
 
 
 def _request_id(scope: Scope) -> str:
@@ -70,6 +76,35 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
             return str(value.decode("latin-1"))
     return str(uuid7())
+
+
+def _traceparent(scope: Scope) -> str | None:
+    """The caller's trace, if it sent a valid one."""
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            return tracing.valid(value.decode("latin-1"))
+    return None
+
+
+def _names(scope: Scope) -> dict[str, object]:
+    """What every log line of the request tells."""
+    traceparent = scope[tracing.TRACEPARENT]
+    request = {"request_id": scope["request_id"]}
+    return {**request, "trace_id": tracing.trace_id(traceparent)} if traceparent else request
+
+
+def _count(method: str, route: str, status: int, seconds: float) -> None:
+    metrics.REQUESTS.labels(route, known(method, metrics.METHODS), status).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    log.debug("request", extra={"route": route, "status": status, "seconds": round(seconds, 4)})
+
+
+def _tell(traced: tracing.Span, method: str, route: str, status: int) -> None:
+    if traced is not tracing.OFF:
+        traced.rename(f"{method} {route}")
+        traced.note({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            traced.failed(str(status))
 
 
 def _route(scope: Scope) -> str:

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from services.api.build import build
 from services.api.settings import ApiSettings
-from shared import logs
+from shared import logs, tracing
 from shared.metrics.exposition import MULTIPROCESS_DIR
 
 _PR_SET_PDEATHSIG = 1
@@ -45,6 +45,7 @@ def application() -> FastAPI:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # nobody is left to stop us otherwise
     settings = ApiSettings.from_environment(os.environ)
     logs.configure("api", settings.log_level)
+    tracing.configure("api")
     app = build(settings).app()
     logging.getLogger("services.api").info("api.process_ready", extra={"pid": os.getpid()})
     return app

@@ -12,7 +12,7 @@ from services.relay.publisher import Publisher
 from services.relay.retention import Retention
 from services.relay.settings import RelaySettings
 from services.relay.sweeper import Sweeper
-from shared import database, logs
+from shared import database, logs, tracing
 from shared.artifacts.open import open_store
 from shared.errors import TodokeError
 from shared.metrics.common import observe_statement
@@ -55,6 +55,7 @@ def main() -> int:
 def serve(settings: RelaySettings) -> int:
     """Publish and sweep until told to stop."""
     logs.configure("relay", settings.log_level)
+    tracing.configure("relay")
     stop = stop_on_signals()
     url = settings.database_url.get_secret_value()
     # Two doors: claims may be forgotten in a crash (synchronous_commit off), transitions never.
@@ -96,6 +97,7 @@ def serve(settings: RelaySettings) -> int:
     run_until(stop, publisher.run_once, idle_s=settings.idle_s, busy_s=0.005)
     for thread in beside:
         thread.join()
+    tracing.close()
     ops.close()
     log.info("relay.stopped")
     return 0

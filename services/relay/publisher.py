@@ -1,14 +1,14 @@
 """The outbox leaves for the queue: claim, send, keep what was refused, commit."""
 
-import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay.breaker import Breaker
+from services.relay.traces import Sending
 from shared.backoff import full_jitter
 from shared.database import autocommit
 from shared.metrics import relay as metrics
@@ -16,7 +16,7 @@ from shared.metrics.declare import known
 from shared.outbox import messages
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import OutboxRow, Unsent
-from shared.queues.interface import Outgoing, Queue, SendFailure, SendResult
+from shared.queues.interface import Queue, SendFailure, SendResult
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +97,9 @@ class Publisher:
     def _publish(self, conn: Connection, rows: Sequence[OutboxRow]) -> int:
         metrics.RELAY_BATCH.observe(len(rows))
         started = time.perf_counter()
-        outgoing = [Outgoing(key=n, body=row.payload, headers=_headers(row)) for n, row in enumerate(rows)]
-        sent = self._queue.send(outgoing, deadline_s=self._send_deadline_s)
+        sending = Sending(rows)
+        sent = self._queue.send(sending.messages, deadline_s=self._send_deadline_s)
+        sending.end(sent)
         published = time.perf_counter()
         metrics.RELAY_STEP_SECONDS.labels("publish").observe(published - started)
         for failure in sent.failed:
@@ -131,13 +132,6 @@ class Publisher:
             if failure.permanent:
                 metrics.PARKED.inc()
                 log.error("outbox.parked", extra={"code": failure.code, "reason": failure.message})
-
-
-def _headers(row: OutboxRow) -> Mapping[str, str]:
-    if not row.headers:
-        return {}
-    headers: dict[str, str] = json.loads(row.headers)
-    return headers
 
 
 def _unsent(row: OutboxRow, failure: SendFailure) -> Unsent:

@@ -9,7 +9,7 @@ import sys
 from services.worker.attempt import Attempts
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
-from shared import database, logs
+from shared import database, logs, tracing
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
@@ -42,6 +42,7 @@ def main() -> int:
 def serve(settings: WorkerSettings) -> int:
     """Work until told to stop."""
     logs.configure("worker", settings.log_level)
+    tracing.configure("worker")
     stop = stop_on_signals()
     catalog = LiveCatalog(settings.catalog_path or BUILTIN)
     store = open_store(settings.artifact_url, region=settings.aws_region)
@@ -74,6 +75,7 @@ def serve(settings: WorkerSettings) -> int:
     name = f"{socket.gethostname()}:{os.getpid()}"
     log.info("worker.ready", extra={"worker": name, "slots": settings.slots, "report_types": sorted(catalog.types)})
     Worker(settings, engine=engine, queue=queue, attempts=attempts, name=name).run(stop)
+    tracing.close()
     ops.close()
     log.info("worker.stopped")
     return 0

@@ -1,6 +1,7 @@
 """One attempt: render in a child process, store under the lease token, say how it ended. Writes no row."""
 
 import hashlib
+import json
 import logging
 import tempfile
 import time
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.worker.holdings import Held, StopReason
 from services.worker.kept import KeptExtracts
 from services.worker.phases import Phases
-from shared import logs
+from shared import logs, tracing
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter
 from shared.catalog.model import CatalogView, Format, ReportType
@@ -92,8 +93,18 @@ class Attempts:
         return outcome
 
     def _attempt(self, held: Held) -> Outcome:
+        links = [held.previous] if held.previous else []
+        with tracing.span("attempt", kind="consumer", parent=held.traceparent, links=links) as span:
+            span.note(_about(held.job))
+            held.traceparent = span.traceparent or held.traceparent
+            outcome = self._made_or_not(held)
+            if isinstance(outcome, Failure):
+                span.failed(outcome.code)
+            return outcome
+
+    def _made_or_not(self, held: Held) -> Outcome:
         job = held.job
-        with logs.context(job_id=job.lease.job_id, attempt=job.attempt, lease_token=job.lease.token):
+        with logs.context(**held.names):
             log.info(
                 "attempt.started", extra={"report_type": job.report_type, "waited_s": round(job.seconds_waited, 3)}
             )
@@ -105,13 +116,13 @@ class Attempts:
                 return self._stopped(held)
             except ReportError as error:
                 log.warning("attempt.failed", extra={"code": error.code, "reason": str(error)})
-                return self._failure(job, error)
+                return self._failure(held, error)
             except ArtifactStoreUnavailable as error:
                 log.warning("attempt.failed", extra={"code": "artifact_store_unavailable", "reason": str(error)})
-                return self._failure(job, _store_error(error))
+                return self._failure(held, _store_error(error))
             except Exception:
                 log.exception("attempt.broken")
-                return self._failure(job, _internal_error())
+                return self._failure(held, _internal_error())
 
     def _make(self, held: Held) -> list[Artifact]:
         job = held.job
@@ -189,7 +200,8 @@ class Attempts:
             case _:
                 return Lost(held.lease)
 
-    def _failure(self, job: StartedJob, error: ReportError) -> Failure:
+    def _failure(self, held: Held, error: ReportError) -> Failure:
+        job = held.job
         return Failure(
             job.lease,
             code=error.code,
@@ -197,7 +209,23 @@ class Attempts:
             retryable=error.retryable,
             delay_s=full_jitter(job.attempt, base_s=self._retry_base_s, cap_s=self._retry_cap_s),
             hint=error.hint,
+            headers=_retry_headers(held),
         )
+
+
+def _about(job: StartedJob) -> Mapping[str, str | int]:
+    return {
+        "todoke.job_id": str(job.lease.job_id),
+        "todoke.report_type": job.report_type,
+        "todoke.attempt": job.attempt,
+    }
+
+
+def _retry_headers(held: Held) -> str | None:
+    """The job's own trace, and the attempt to which the next one is linked; None where nobody traces."""
+    if not tracing.on() or held.traceparent is None:
+        return None
+    return json.dumps({**tracing.carried(held.job.trace_context), tracing.PREVIOUS_ATTEMPT: held.traceparent})
 
 
 def _metadata(job: StartedJob) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
 from services.worker.holdings import Held, Holdings, StopReason
+from shared import tracing
 from shared.database import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success
@@ -86,9 +87,10 @@ class Finisher:
         for held, outcome in lost:
             # Its message belongs to whoever owns the job now.
             self._forget([(held, outcome)])
-            log.info("attempt.dropped", extra=_names(held))
+            log.info("attempt.dropped", extra=held.names)
 
     def _write(self, kind: type, batch: Sequence[Ended]) -> None:
+        began_ns = time.time_ns()
         try:
             with self._engine.connect() as conn:
                 now = self._statement(kind)(conn, [outcome for _, outcome in batch])
@@ -102,6 +104,7 @@ class Finisher:
             for one in batch:
                 self._write(kind, [one])
             return
+        _trace(kind, batch, began_ns)
         self._report(kind, batch, now)
         self._forget(batch)
         self._delete([held.receipt for held, _ in batch])
@@ -120,7 +123,7 @@ class Finisher:
     def _unwritable(self, ended: Ended, error: SQLAlchemyError) -> None:
         """The database refuses this very row. The lease will run out, and the sweeper decides."""
         held, _ = ended
-        log.error("attempt.unwritable", exc_info=error, extra=_names(held))
+        log.error("attempt.unwritable", exc_info=error, extra=held.names)
         self._forget([ended])
 
     def _report(self, kind: type, batch: Sequence[Ended], now: Mapping[UUID, JobStatus]) -> None:
@@ -129,13 +132,13 @@ class Finisher:
             seconds = time.monotonic() - held.started_at
             if status is None:
                 metrics.LATE_WRITES.labels(_VERBS[kind]).inc()
-                log.warning("attempt.late_write_refused", extra=_names(held))
+                log.warning("attempt.late_write_refused", extra=held.names)
                 continue
             label = "given_back" if kind is GivenBack and status is JobStatus.PENDING else _LABELS[status]
             _count(held, outcome, status, label, seconds)
             log.info(
                 "attempt.ended",
-                extra={**_names(held), "outcome": label, "status": status, "seconds": round(seconds, 3)},
+                extra={**held.names, "outcome": label, "status": status, "seconds": round(seconds, 3)},
             )
 
     def _forget(self, batch: Sequence[Ended]) -> None:
@@ -162,5 +165,8 @@ def _count(held: Held, outcome: Outcome, status: JobStatus, label: str, seconds:
         count_finished(label, reason, report_type, held.job.seconds_since_accepted + seconds)
 
 
-def _names(held: Held) -> dict[str, object]:
-    return {"job_id": held.lease.job_id, "attempt": held.job.attempt, "lease_token": held.lease.token}
+def _trace(kind: type, batch: Sequence[Ended], began_ns: int) -> None:
+    if tracing.on():
+        ended_ns = time.time_ns()
+        for held, _ in batch:
+            tracing.record(f"jobs {_VERBS[kind]}", parent=held.traceparent, began_ns=began_ns, ended_ns=ended_ns)

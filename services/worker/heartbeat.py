@@ -67,12 +67,12 @@ class Heartbeat:
                 continue
             each.renewed_at = now
             if each.lease in renewal.cancel_requested and each.ask_to_stop(StopReason.CANCEL):
-                log.info("job.cancel_learned", extra={"job_id": each.lease.job_id, "lease_token": each.lease.token})
+                log.info("job.cancel_learned", extra=each.names)
 
     def _lost(self, held: Held) -> None:
         if held.ask_to_stop(StopReason.LOST):
             metrics.LEASES_LOST.inc()
-            log.warning("job.lease_lost", extra={"job_id": held.lease.job_id, "lease_token": held.lease.token})
+            log.warning("job.lease_lost", extra=held.names)
 
     def _extend(self, now: float) -> None:
         """Keep messages of long attempts hidden. Failing is harmless: a copy finds the job busy."""

@@ -3,9 +3,10 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 
+from shared import tracing
 from shared.jobs.lease import Lease, StartedJob
 from shared.reports.interface import Progress
 
@@ -24,9 +25,16 @@ class StopReason(StrEnum):
 class Held:
     """One attempt: the job, the message that rang for it, and the wish to stop it."""
 
-    def __init__(self, job: StartedJob, receipt: str, *, now: float) -> None:
+    def __init__(self, job: StartedJob, receipt: str, *, now: float, headers: Mapping[str, str] | None = None) -> None:
         self.job = job
         self.receipt = receipt
+        headers = headers or {}
+        self.traceparent = tracing.valid(headers.get(tracing.TRACEPARENT)) or tracing.valid(
+            tracing.carried(job.trace_context).get(tracing.TRACEPARENT)
+        )
+        """The trace this attempt belongs to: first what rang for it, then its own span."""
+        self.previous = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT))
+        """The span of the attempt that this one tries again."""
         self.started_at = now
         """Monotonic seconds."""
         self.renewed_at = now
@@ -37,6 +45,14 @@ class Held:
         self.reason: StopReason | None = None
         self._progress: Progress | None = None
         self._lock = threading.Lock()
+
+    @property
+    def names(self) -> dict[str, object]:
+        """What every log line about it tells."""
+        names: dict[str, object] = {
+            "job_id": self.lease.job_id, "attempt": self.job.attempt, "lease_token": self.lease.token,
+        }  # fmt: skip
+        return {**names, "trace_id": tracing.trace_id(self.traceparent)} if self.traceparent else names
 
     @property
     def lease(self) -> Lease:
@@ -95,9 +111,9 @@ class Holdings:
             self._changed.wait_for(lambda: self._working < self._slots, timeout_s)
             return self._slots - self._working
 
-    def add(self, job: StartedJob, receipt: str) -> Held:
-        """A job that this worker just started; it takes a slot."""
-        held = Held(job, receipt, now=self._clock())
+    def add(self, job: StartedJob, receipt: str, headers: Mapping[str, str] | None = None) -> Held:
+        """A job that this worker just started, for the message with this receipt and headers; it takes a slot."""
+        held = Held(job, receipt, now=self._clock(), headers=headers)
         with self._changed:
             self._held[held.lease] = held
             self._working += 1

@@ -116,7 +116,8 @@ class Intake:
         for job in result.started:
             metrics.STARTS.labels("started").inc()
             metrics.WAITED_SECONDS.observe(job.seconds_waited)
-            self._dispatch(self._holdings.add(job, first_of[job.lease.job_id].message.receipt))
+            message = first_of[job.lease.job_id].message
+            self._dispatch(self._holdings.add(job, message.receipt, message.headers))
         return result, first_of, copies
 
     def _settle_others(self, result: StartResult, first_of: dict[UUID, Doorbell], copies: list[Doorbell]) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from shared import tracing
 from shared.metrics import worker as metrics
 from shared.metrics.common import report_type_label
 from shared.metrics.declare import known
@@ -20,12 +21,13 @@ class Phases:
         self._clock = clock
         self._phase = ""
         self._began = 0.0
+        self._began_ns = 0
 
     def show(self, progress: Progress) -> None:
         """Progress came."""
         if progress.phase != self._phase:
             self.end()
-            self._phase, self._began = progress.phase, self._clock()
+            self._phase, self._began, self._began_ns = progress.phase, self._clock(), time.time_ns()
         self._on_progress(progress)
 
     def end(self) -> None:
@@ -36,4 +38,5 @@ class Phases:
             metrics.REPORT_SECONDS.labels(
                 self._report_type, known(format_ or "all", metrics.FORMATS), known(phase, metrics.PHASES)
             ).observe(self._clock() - self._began)
+            tracing.record(self._phase, began_ns=self._began_ns, ended_ns=time.time_ns())
         self._phase = ""

@@ -53,6 +53,8 @@ class Failure:
     delay_s: float
     """Wait this long before the next attempt, if there is one."""
     hint: str = ""
+    headers: str | None = None
+    """What the next attempt's doorbell carries; the job's trace context unless given."""
 
 
 _SUCCEED = text("""
@@ -85,7 +87,7 @@ _FAIL = text("""
                     ELSE 'fail' END AS verb,
                clock_timestamp() + make_interval(secs => own.delay_s) AS due_at
           FROM jsonb_to_recordset(CAST(:outcomes AS jsonb))
-               AS own(id uuid, token uuid, error jsonb, retryable boolean, delay_s float8)
+               AS own(id uuid, token uuid, error jsonb, retryable boolean, delay_s float8, headers text)
           JOIN jobs j ON j.id = own.id AND j.status = 'PROCESSING' AND j.lease_token = own.token
            FOR UPDATE OF j
     ), ended AS (
@@ -102,10 +104,11 @@ _FAIL = text("""
                updated_at = clock_timestamp()
           FROM verdict v
          WHERE jobs.id = v.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = v.token
-        RETURNING v.token, jobs.id, jobs.status, jobs.tenant, jobs.trace_context, v.due_at
+        RETURNING v.token, jobs.id, jobs.status, jobs.tenant, coalesce(v.headers, jobs.trace_context) AS headers,
+                  v.due_at
     ), rung AS (
         INSERT INTO outbox_retry (topic, group_key, payload, headers, due_at)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context, due_at
+        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, headers, due_at
           FROM ended WHERE status = 'PENDING'
     )
     SELECT token AS lease_token, status FROM ended
@@ -205,4 +208,5 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "error": error,
         "retryable": failure.retryable,
         "delay_s": failure.delay_s,
+        "headers": failure.headers,
     }

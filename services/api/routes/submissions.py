@@ -11,6 +11,7 @@ from services.api.dependencies import PartsOf, Tenant
 from services.api.problems import Problem, ProblemView, unavailable
 from services.api.submitter import TooBusy
 from services.api.views import AcceptedView, accepted
+from shared import tracing
 from shared.database import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
@@ -88,6 +89,7 @@ async def submit_job(request: Request, parts: PartsOf, tenant: Tenant) -> JSONRe
     )
     answer = await _answer(parts, submission)
     _count("accepted" if answer.created else "replayed", submission)
+    tracing.note({"todoke.job_id": str(answer.job_id), "todoke.report_type": submission.report_type})
     headers = {"Location": f"/v1/jobs/{answer.job_id}", "Retry-After": "1"}
     if not answer.created:
         headers["Idempotent-Replayed"] = "true"

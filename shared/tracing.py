@@ -1,0 +1,214 @@
+"""Traces by OpenTelemetry, for whoever runs a collector. Without one, and without the `otel` extra, this does nothing.
+
+A trace travels as a W3C traceparent: from the client's request into `jobs.trace_context`, from there into
+`outbox.headers`, from there into the message's attributes, and so to the worker. Exceptions are never recorded: their
+text may quote secrets. What failed is told by its code.
+"""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.errors import TodokeError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Link, SpanContext, Tracer
+    from opentelemetry.trace import Span as OtelSpan
+
+TRACEPARENT = "traceparent"
+"""The header, message attribute and key of `jobs.trace_context`."""
+PREVIOUS_ATTEMPT = "todoke-previous-attempt"
+"""The message attribute of a retry: the traceparent of the attempt that failed."""
+
+Kind = Literal["internal", "server", "client", "producer", "consumer"]
+
+# W3C Trace Context, level 2, "traceparent header" (read 2026-11-25). A later version may say more after the flags.
+_FORM = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_EXPORT_TIMEOUT_S = 5
+_LAST_EXPORT_MS = 5000
+
+_tracer: "Tracer | None" = None
+_provider: "TracerProvider | None" = None
+
+
+class TracingUnavailable(TodokeError):
+    """A collector is named, and what is needed to reach it is not installed."""
+
+
+class Span:
+    """One piece of work in a trace. Of `OFF` every method does nothing."""
+
+    __slots__ = ("_span",)
+
+    def __init__(self, span: "OtelSpan | None" = None) -> None:
+        self._span = span
+
+    @property
+    def traceparent(self) -> str | None:
+        """What continues the trace from here; None while tracing is off."""
+        return None if self._span is None else _written(self._span.get_span_context())
+
+    def note(self, attributes: Mapping[str, str | int | float]) -> None:
+        """Add attributes."""
+        if self._span is not None:
+            self._span.set_attributes(attributes)
+
+    def rename(self, name: str) -> None:
+        """Give it the name that is known only now."""
+        if self._span is not None:
+            self._span.update_name(name)
+
+    def failed(self, code: str) -> None:
+        """Mark it as failed, with a stable code."""
+        if self._span is not None:
+            from opentelemetry.trace import StatusCode
+
+            self._span.set_attribute("error.type", code)
+            self._span.set_status(StatusCode.ERROR)
+
+    def current(self) -> contextlib.AbstractContextManager[Any]:
+        """Within the block new spans begin below this one, and it ends with the block."""
+        if self._span is None:
+            return contextlib.nullcontext()
+        from opentelemetry import trace
+
+        return trace.use_span(self._span, end_on_exit=True, record_exception=False, set_status_on_exception=False)
+
+    def end(self, ended_ns: int | None = None) -> None:
+        """It is over, now or at that Unix time."""
+        if self._span is not None:
+            self._span.end(ended_ns)
+
+
+OFF = Span()
+
+
+def configure(service: str) -> None:
+    """Send this process's spans to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; without it, do nothing.
+
+    The other OTEL_* variables of the SDK count too. Raises TracingUnavailable.
+    """
+    global _tracer, _provider
+    endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None)
+    if endpoint is None or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ModuleNotFoundError:
+        raise TracingUnavailable(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install 'todoke[otel]'"
+        ) from None
+    name = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"todoke-{service}"}
+    # Not the global provider: libraries that look for one would trace on their own, with parameters and queries.
+    _provider = TracerProvider(resource=Resource.create(name), shutdown_on_exit=False)
+    timeout = None if os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") else _EXPORT_TIMEOUT_S
+    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
+    _tracer = _provider.get_tracer("todoke")
+
+
+def close() -> None:
+    """Send what has not been sent, within a few seconds. A collector that is away holds nobody up."""
+    global _tracer, _provider
+    if _provider is not None:
+        _provider.force_flush(_LAST_EXPORT_MS)
+    _tracer = _provider = None
+
+
+def on() -> bool:
+    """Whether spans are made."""
+    return _tracer is not None
+
+
+def begin(
+    name: str,
+    *,
+    kind: Kind = "internal",
+    parent: str | None = None,
+    links: Sequence[str] = (),
+    began_ns: int | None = None,
+    attributes: Mapping[str, str | int | float] | None = None,
+) -> Span:
+    """A span below `parent` (a traceparent), else below the current one, else the first of a trace. `end` it."""
+    if _tracer is None:
+        return OFF
+    from opentelemetry import trace
+
+    context = None if parent is None else trace.set_span_in_context(trace.NonRecordingSpan(_read(parent)))
+    span = _tracer.start_span(
+        name,
+        context,
+        kind=trace.SpanKind[kind.upper()],
+        attributes=attributes,
+        links=[_link(each) for each in links],
+        start_time=began_ns,
+    )
+    return Span(span)
+
+
+@contextlib.contextmanager
+def span(name: str, **options: Any) -> Iterator[Span]:
+    """`begin` for a block, in which it is the current span."""
+    if _tracer is None:
+        yield OFF
+        return
+    begun = begin(name, **options)
+    with begun.current():
+        yield begun
+
+
+def record(name: str, *, parent: str | None = None, began_ns: int, ended_ns: int, **options: Any) -> None:
+    """A span that is over already."""
+    if _tracer is not None:
+        begin(name, parent=parent, began_ns=began_ns, **options).end(ended_ns)
+
+
+def note(attributes: Mapping[str, str | int | float]) -> None:
+    """Add attributes to the current span."""
+    if _tracer is not None:
+        from opentelemetry import trace
+
+        trace.get_current_span().set_attributes(attributes)
+
+
+def valid(traceparent: str | None) -> str | None:
+    """The traceparent if it is one, shortened to what this version of it says; None for anything else."""
+    match = _FORM.fullmatch(traceparent) if traceparent and len(traceparent) <= 512 else None
+    if match is None or (match[1] == "00" and match[5]):
+        return None
+    return f"00-{match[2]}-{match[3]}-{match[4]}"
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace's id, for the log."""
+    return traceparent.split("-")[1] if traceparent else None
+
+
+def carried(trace_context: str | None) -> dict[str, str]:
+    """The headers that a row carries: `jobs.trace_context`, `outbox.headers`."""
+    headers: dict[str, str] = json.loads(trace_context) if trace_context else {}
+    return headers
+
+
+def _written(context: "SpanContext") -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+
+
+def _read(traceparent: str) -> "SpanContext":
+    from opentelemetry.trace import SpanContext, TraceFlags
+
+    _, trace, span_, flags = traceparent.split("-")
+    return SpanContext(int(trace, 16), int(span_, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+
+
+def _link(traceparent: str) -> "Link":
+    from opentelemetry.trace import Link
+
+    return Link(_read(traceparent))
