@@ -18,7 +18,7 @@ class RelaySettings(QueueServiceSettings):
     )
     idle_s: float = Field(0.1, alias="RELAY_IDLE_S", gt=0, description="Pause between passes when there is nothing")
     sweep_every_s: float = Field(
-        1, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
+        0.5, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
     )
     late_after_s: float = Field(
         300,
@@ -27,7 +27,10 @@ class RelaySettings(QueueServiceSettings):
         description="An unfinished job this old counts as late, in metrics only; the alerts' objective is the same",
     )
     ring_after_s: float = Field(
-        30, alias="RELAY_RING_AFTER_S", gt=0, description="A waiting job this late, with an empty queue, is rung again"
+        30,
+        alias="RELAY_RING_AFTER_S",
+        gt=0,
+        description="A waiting job this late is rung again, if its doorbell should have come through by now",
     )
     artifact_url: str = Field(
         DEFAULT_URL,

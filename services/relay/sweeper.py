@@ -3,8 +3,10 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from shared.database import autocommit
 from shared.jobs import sweep
@@ -17,6 +19,9 @@ from shared.queues.interface import Queue, QueueUnavailable
 log = logging.getLogger(__name__)
 
 _RING_EVERY_S = 5.0
+_WALK_S = 0.25
+"""One pass walks for this long, then pauses: a million unfinished jobs are looked at within some passes, and a
+deep backlog never costs more than a part of one connection's time."""
 
 _KINDS = {JobStatus.PENDING: "requeued", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled"}
 
@@ -34,41 +39,64 @@ class Sweeper:
         self._expire_after = sweep.START
         self._ring_after = sweep.START
         self._ring_at = 0.0
+        self._heard_until: datetime | None = None
+        """Doorbells from before this moment (the database's clock) have come through, or never will."""
 
     def run_once(self) -> int:
-        """One slice of each walk. Returns 0, so that the loop keeps its pace; a deep backlog must not make it race."""
-        self._expire()
+        """A piece of each walk. Returns 0, so that the loop keeps its pace; a deep backlog must not make it race."""
+        self._expire_after = _walk(self._expire, self._expire_after)
         if time.monotonic() >= self._ring_at:
-            self._ring_at = time.monotonic() + min(_RING_EVERY_S, self._ring_after_s)
-            self._ring()
+            self._ring_after = _walk(self._ring, self._ring_after)
+            if self._ring_after == sweep.START:
+                self._ring_at = time.monotonic() + min(_RING_EVERY_S, self._ring_after_s)
         return 0
 
-    def _expire(self) -> None:
+    def _expire(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:
-            swept = sweep.expire(conn, after=self._expire_after, ring_after_s=self._ring_after_s)
-        self._expire_after = swept.next_after
+            swept = sweep.expire(conn, after=after, ring_after_s=self._ring_after_s)
         for job_id, status in swept.swept.items():
             metrics.SWEPT.labels(_KINDS[status]).inc()
             log.warning("job.swept", extra={"job_id": job_id, "status": status})
         for job_id, ended in swept.ended.items():
             count_finished(_KINDS[swept.swept[job_id]], ended.reason or "requested", ended.report_type, ended.age_s)
+        return swept.next_after
 
-    def _ring(self) -> None:
+    def _ring(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:
-            look = sweep.overdue(conn, after=self._ring_after)
-            if look.found and self._queue_looks_empty():
-                rung = sweep.ring(conn, after=self._ring_after, ring_after_s=self._ring_after_s).swept
-                metrics.SWEPT.labels("rung").inc(len(rung))
-                log.warning("jobs.rung_again", extra={"jobs": len(rung)})
-        self._ring_after = look.next_after
+            look = sweep.overdue(conn, after=after)
+            self._heard(look.heard_until)
+            if look.late:
+                self._listen(conn, look.at)
+                self._ring_lost(conn, after)
+        return look.next_after
 
-    def _queue_looks_empty(self) -> bool:
-        """In a backlog every job is late and none is lost: ringing again would only deepen it."""
-        with self._engine.connect() as conn:
-            if messages.backlog(conn, floor=self._settled_floor()).unsent:
-                return False
+    def _listen(self, conn: Connection, at: datetime) -> None:
+        """An empty queue has let everything through that had left the outbox at that moment."""
+        oldest_age_s = messages.backlog(conn, floor=self._settled_floor()).oldest_age_s
         try:
             depth = self._queue.depth()
         except QueueUnavailable:
-            return False
-        return depth.visible + depth.delayed == 0
+            return
+        if depth.visible + depth.delayed == 0:
+            self._heard(at - timedelta(seconds=oldest_age_s))
+
+    def _heard(self, until: datetime | None) -> None:
+        if until is not None and (self._heard_until is None or until > self._heard_until):
+            self._heard_until = until
+
+    def _ring_lost(self, conn: Connection, after: UUID) -> None:
+        if self._heard_until is None:
+            return
+        rung = sweep.ring(conn, heard_until=self._heard_until, after=after, ring_after_s=self._ring_after_s).swept
+        if rung:
+            metrics.SWEPT.labels("rung").inc(len(rung))
+            log.warning("jobs.rung_again", extra={"jobs": len(rung)})
+
+
+def _walk(slice_from: Callable[[UUID], UUID], after: UUID) -> UUID:
+    """Take slices from `after` on until the end or until the time for walking is up. Returns where to go on."""
+    give_up_at = time.monotonic() + _WALK_S
+    while True:
+        after = slice_from(after)
+        if after == sweep.START or time.monotonic() >= give_up_at:
+            return after

@@ -161,7 +161,8 @@ _RENEW = text("""
        SET lease_until = clock_timestamp() + make_interval(secs => :lease_s),
            progress = coalesce(beat.progress, jobs.progress),
            version = version + (beat.progress IS NOT NULL)::int,
-           updated_at = clock_timestamp()
+           -- clients see it, so it changes with the version only
+           updated_at = CASE WHEN beat.progress IS NULL THEN updated_at ELSE clock_timestamp() END
       FROM jsonb_to_recordset(CAST(:beats AS jsonb)) AS beat(id uuid, token uuid, progress jsonb)
      WHERE jobs.id = beat.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = beat.token
     RETURNING jobs.id, jobs.lease_token, jobs.cancel_requested_at IS NOT NULL AS cancel_requested

@@ -8,6 +8,7 @@ whatever the backlog.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -73,9 +74,14 @@ _EXPIRE_ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Whether one slice of a walk holds anything to act on."""
+    """What one slice of a walk says about doorbells."""
 
-    found: bool
+    late: bool
+    """A job waits whose doorbell should have led to a start by now: it is late, or lost."""
+    at: datetime
+    """The database's clock, read before anything that the caller does next."""
+    heard_until: datetime | None
+    """When the newest running job could first start: doorbells from before have come through. None if none runs."""
     next_after: UUID
     """Where the next slice begins; START after the last one."""
 
@@ -131,9 +137,10 @@ _EXPIRE = text("""
 
 _OVERDUE = text("""
     /* jobs.overdue */
-    SELECT bool_or(status = 'PENDING' AND next_ring_at < clock_timestamp()) AS found,
-           count(*) AS seen, (array_agg(id ORDER BY id DESC))[1] AS upto
-      FROM (SELECT id, status, next_ring_at FROM jobs
+    SELECT coalesce(bool_or(status = 'PENDING' AND next_ring_at < clock_timestamp()), false) AS late,
+           max(run_at) FILTER (WHERE status = 'PROCESSING') AS heard_until,
+           clock_timestamp() AS at, count(*) AS seen, (array_agg(id ORDER BY id DESC))[1] AS upto
+      FROM (SELECT id, status, run_at, next_ring_at FROM jobs
              WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice) AS slice
 """)
 
@@ -144,8 +151,8 @@ _RING = text("""
          WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice
     ), quiet AS MATERIALIZED (
         SELECT id FROM jobs
-         WHERE id = ANY (ARRAY(SELECT id FROM slice WHERE status = 'PENDING' AND next_ring_at < clock_timestamp()))
-           AND status = 'PENDING' AND next_ring_at < clock_timestamp()
+         WHERE id = ANY (ARRAY(SELECT id FROM slice WHERE status = 'PENDING' AND next_ring_at < :heard_until))
+           AND status = 'PENDING' AND next_ring_at < :heard_until
          ORDER BY id FOR UPDATE SKIP LOCKED
     ), rung AS (
         UPDATE jobs
@@ -178,26 +185,27 @@ def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, r
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> Look:
-    """Whether any of the next `slice_size` unfinished jobs waits for a doorbell that should have rung."""
+    """What the next `slice_size` unfinished jobs say about doorbells. Writes nothing."""
     row = conn.execute(_OVERDUE, {"after": after, "slice": slice_size}).one()
-    return Look(found=bool(row.found), next_after=row.upto if row.seen == slice_size else START)
+    return Look(row.late, row.at, row.heard_until, next_after=row.upto if row.seen == slice_size else START)
 
 
 def ring(
     conn: Connection,
     *,
+    heard_until: datetime,
     after: UUID = START,
     slice_size: int = 10_000,
     ring_after_s: float = 30,
     ring_cap_s: float = 3600,
 ) -> Sweep:
-    """Ring again for waiting jobs whose doorbell is overdue, each time twice as late as the last, up to `ring_cap_s`.
+    """Ring again for waiting jobs whose doorbell was overdue at `heard_until`, by the database's clock.
 
-    Only to be called while the queue looks empty: in a deep backlog every job is late and none is lost.
+    Doorbells from before that moment have come through, so theirs are lost. In a deep backlog every job is late and
+    none is lost: nothing is rung. Each ring of a job backs off twice as long as the last, up to `ring_cap_s`.
     """
-    rows = conn.execute(
-        _RING, {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, "ring_cap_s": ring_cap_s}
-    )
+    asked = {"after": after, "slice": slice_size, "heard_until": heard_until}
+    rows = conn.execute(_RING, {**asked, "ring_after_s": ring_after_s, "ring_cap_s": ring_cap_s})
     return _sweep(rows.all(), slice_size)
 
 

@@ -1,6 +1,7 @@
 """No statement of a read or a sweep looks at more rows when there are more rows: its plan is part of its contract."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from types import ModuleType
 from typing import NamedTuple
 from uuid import UUID
@@ -67,7 +68,7 @@ def cases(conn: Connection) -> list[Case]:
         Case(cancel, "_CANCEL", own, 3),
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
         Case(sweep, "_OVERDUE", slice_, _SLICE),
-        Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600}, 4 * _SLICE),
+        Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
         Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE}, _SLICE),
         Case(retention, "_EXPIRED", {"after": retention.START, "slice": 300}, 1_500),
         Case(retention, "_DROP", {"jobs": [one], "names": ["calendar.csv"]}, 1),

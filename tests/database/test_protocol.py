@@ -1,5 +1,6 @@
 """Promises 3 and 5: only the holder of the current lease token ends an attempt, and budgets are kept."""
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -181,18 +182,37 @@ def test_the_sweep_walks_in_slices(conn: Connection) -> None:
 def test_a_lost_doorbell_is_rung_again_and_backs_off(conn: Connection) -> None:
     job_id = a_job(conn)
     conn.execute(text("DELETE FROM outbox"))
-    assert not sweep.overdue(conn).found
+    look = sweep.overdue(conn)
+    assert not look.late
+    assert sweep.ring(conn, heard_until=look.at).swept == {}
     pass_time(conn, job_id, "next_ring_at")
 
-    assert sweep.overdue(conn).found
-    assert sweep.ring(conn, ring_after_s=30).swept == {job_id: JobStatus.PENDING}
+    look = sweep.overdue(conn)
+    assert look.late
+    assert sweep.ring(conn, heard_until=look.at, ring_after_s=30).swept == {job_id: JobStatus.PENDING}
     assert count(conn, "outbox") == 1
-    assert sweep.ring(conn, ring_after_s=30).swept == {}
+    assert sweep.ring(conn, heard_until=sweep.overdue(conn).at, ring_after_s=30).swept == {}
     pass_time(conn, job_id, "next_ring_at")
-    sweep.ring(conn, ring_after_s=30)
+    sweep.ring(conn, heard_until=look.at, ring_after_s=30)
     job = row(conn, job_id)
     assert job.rings == 2
     assert 50 < (job.next_ring_at - job.updated_at).total_seconds() < 200
+
+
+def test_a_doorbell_that_may_still_come_is_not_rung_again(conn: Connection) -> None:
+    job_id = a_job(conn)
+    pass_time(conn, job_id, "next_ring_at")
+    look = sweep.overdue(conn)
+    assert look.late
+    assert look.heard_until is None
+
+    assert sweep.ring(conn, heard_until=look.at - timedelta(minutes=2)).swept == {}
+
+
+def test_a_running_job_tells_which_doorbells_have_come_through(conn: Connection) -> None:
+    held = started(conn, a_job(conn))
+
+    assert sweep.overdue(conn).heard_until == row(conn, held.lease.job_id).run_at
 
 
 def test_cancelling_a_waiting_job_ends_it(conn: Connection) -> None:

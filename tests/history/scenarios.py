@@ -15,10 +15,9 @@ def a_report(world: World) -> None:
     job_id = world.a_job()
     world.look(job_id)
     worker = world.worker("w1").receive()
-    worker.beat()
-    world.look(job_id)
-    worker.beat()
-    world.look(job_id)
+    for rows in (1, 2, None):
+        worker.beat(rows)
+        world.look(job_id)
     worker.work().finish()
     world.look(job_id)
 

@@ -225,11 +225,12 @@ class Hand:
         if self.receive().held:
             self.work().finish()
 
-    def beat(self, progress: Progress | None = None) -> None:
-        """Renew what is held, and write down what the heartbeat was told."""
+    def beat(self, rows: int | None = None) -> None:
+        """Renew what is held, showing progress or not, and write down what the heartbeat was told."""
         asked_at = time.time()
         for held in self.held:
-            held.show(progress or Progress("working", 1))
+            if rows is not None:
+                held.show(Progress("working", rows))
         self._heartbeat.run_once()
         told = [h.lease for h in self.held if h.reason is not StopReason.LOST]
         self._world.history.kept += [Kept(lease.job_id, lease.token, asked_at) for lease in told]

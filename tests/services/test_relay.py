@@ -12,6 +12,7 @@ from services.relay.sweeper import Sweeper
 from shared import database
 from shared.metrics import relay as metrics
 from shared.queues.interface import SendFailure
+from tests.support import fill
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started
 from tests.support.sqs_double import InMemoryQueue
 
@@ -183,6 +184,49 @@ def test_a_deep_backlog_is_never_rung_again(
 
     assert count(conn, "outbox") == 0
     assert row(conn, job_id).rings == 0
+
+
+def test_a_lost_doorbell_rings_again_although_the_queue_is_never_empty(
+    engine: Engine, conn: Connection, queue: InMemoryQueue, publisher: Publisher
+) -> None:
+    """Under steady load there is always a message: what tells is that younger doorbells have led to a start."""
+    lost = a_job(conn)
+    conn.execute(text("DELETE FROM outbox"))
+    pass_time(conn, lost, "next_ring_at")
+    started(conn, a_job(conn))
+    waiting = a_job(conn)
+    publisher.run_once()
+    a_job(conn)
+
+    a_sweeper(engine, queue).run_once()
+
+    assert (row(conn, lost).rings, row(conn, waiting).rings) == (1, 0)
+
+
+def test_a_purge_of_ten_thousand_doorbells_is_mended_in_one_pass(
+    engine: Engine, conn: Connection, queue: InMemoryQueue, publisher: Publisher
+) -> None:
+    fill.jobs(conn, 10_000, status="PENDING", age_s=60)
+
+    a_sweeper(engine, queue).run_once()
+    while publisher.run_once():
+        pass
+
+    assert len(set(queue.bodies())) == 10_000
+
+
+def test_a_pass_looks_beyond_the_first_slice(engine: Engine, conn: Connection, queue: InMemoryQueue) -> None:
+    """One job whose worker died stands behind a backlog deeper than a slice, and does not wait for many passes."""
+    fill.jobs(conn, 20_500, status="PENDING", age_s=60)
+    silent = a_job(conn)
+    started(conn, silent)
+    expire_lease(conn, silent)
+    sweeper = a_sweeper(engine, queue)
+
+    for _ in range(3):  # a pass is bounded in time, and this machine may be slow
+        sweeper.run_once()
+
+    assert row(conn, silent).status == "PENDING"
 
 
 def test_nothing_is_rung_while_the_queue_does_not_answer(
