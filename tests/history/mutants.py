@@ -94,7 +94,7 @@ def _one_key_for_all_attempts(patch: Patch, world: World) -> None:
     own = world.store.put
 
     def overwrite(key: str, *arguments: Any, **keywords: Any) -> object:
-        world.store.delete(key)
+        world.store.delete([key])
         return own(key, *arguments, **keywords)
 
     patch.setattr(world.store, "put", overwrite)
