@@ -47,6 +47,18 @@ test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (
 bench-reports: install ## what each format costs, beside COPY and XlsxWriter (ARGS="--weasyprint PYTHON --out FILE")
 	@$(PYTHON) -m tests.benchmarks.reports $(ARGS)
 
+.PHONY: bench-flat
+bench-flat: install ## ten million jobs and messages beside ten thousand, in turns (ARGS="--rows 1000000 --folder DIR"; ~20 GB of disk)
+	@$(PYTHON) -m tests.benchmarks.flat $(ARGS)
+
+.PHONY: bench-retention
+bench-retention: install ## submissions with and without retention at work beside them
+	@$(PYTHON) -m tests.benchmarks.retention $(ARGS)
+
+.PHONY: soak-memory
+soak-memory: install ## the memory of each process under load for an hour (ARGS="--minutes 60 --rate 5")
+	@$(PYTHON) -m tests.benchmarks.memory $(ARGS)
+
 .PHONY: lint
 lint: install ## ruff, mypy --strict, import-linter, alembic check
 	@$(VENV)/bin/ruff check .

@@ -28,6 +28,10 @@ from shared.metrics import relay as metrics
 
 log = logging.getLogger(__name__)
 
+_LOOK = 1_000
+"""Rows of each table that one pass looks at while nothing is old enough."""
+_TAKE = 200
+"""The same while something is: what one commit removes, so that no submission waits long for the disk."""
 _ORPHAN_AGE_S = 24 * 3600
 _LIST_EVERY_S = 10.0
 """One listing request this often: ten million files in 28 hours, for four cents a day on S3."""
@@ -43,6 +47,7 @@ class Retention:
         self._autocommit = autocommit(engine)
         self._store = store
         self._keep_keys_s = keep_keys_s
+        self._slice = _TAKE
         self._artifacts_after = retention.START
         self._jobs_after = retention.START
         self._keys_after = retention.START
@@ -52,14 +57,15 @@ class Retention:
         """One slice of each walk. Returns what was removed: while there is more, the next slice follows at once."""
         began = time.monotonic()
         removed = self._expire_artifacts() + self._forget_jobs() + self._forget_keys() + self._orphans.run_once()
+        self._slice = _TAKE if removed else _LOOK
         if removed:
-            # Half of the time at most: there is no hurry, and submissions share the disk.
-            time.sleep(min(1.0, time.monotonic() - began))
+            # A quarter of the time at most: there is no hurry, and submissions share the disk.
+            time.sleep(min(1.0, 3 * (time.monotonic() - began)))
         return removed
 
     def _expire_artifacts(self) -> int:
         with self._engine.connect() as conn:
-            expired = retention.expired(conn, after=self._artifacts_after)
+            expired = retention.expired(conn, after=self._artifacts_after, slice_size=self._slice)
             gone = _delete(self._store, expired.files)
             if gone:
                 retention.drop(conn, gone)
@@ -70,14 +76,16 @@ class Retention:
 
     def _forget_jobs(self) -> int:
         with self._autocommit.connect() as conn:
-            forgotten = retention.forget_jobs(conn, after=self._jobs_after)
+            forgotten = retention.forget_jobs(conn, after=self._jobs_after, slice_size=self._slice)
         self._jobs_after = forgotten.next_after
         metrics.RETIRED.labels("job").inc(forgotten.rows)
         return forgotten.rows
 
     def _forget_keys(self) -> int:
         with self._autocommit.connect() as conn:
-            forgotten = retention.forget_keys(conn, after=self._keys_after, keep_s=self._keep_keys_s)
+            forgotten = retention.forget_keys(
+                conn, after=self._keys_after, keep_s=self._keep_keys_s, slice_size=self._slice
+            )
         self._keys_after = forgotten.next_after
         metrics.RETIRED.labels("idempotency_key").inc(forgotten.rows)
         return forgotten.rows

@@ -1,0 +1,241 @@
+"""`make bench-flat`: what a small system and one with millions of rows behind it do, in turns, in one run.
+
+Two databases of one server: one with 10,000 jobs and messages, one with `--rows` of each. Each measurement takes turns
+between them, so that a slow minute of the machine meets both; medians count, and what is printed is the ratio.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+import migrations
+from deploy.local.postgres import EmbeddedPostgres
+from services.relay.publisher import Publisher
+from shared import database
+from shared.jobs import read, retention, sweep
+from shared.jobs.submit import submit
+from shared.jobs.transitions import JobStatus
+from shared.queues.interface import Outgoing, SendResult
+from tests.support import fill
+from tests.support.jobs import a_submission
+from tests.support.sqs_double import InMemoryQueue
+
+SMALL = 10_000
+_SETTINGS = {
+    "fsync": "off", "full_page_writes": "off", "shared_buffers": "512MB", "max_wal_size": "16GB",
+    "checkpoint_timeout": "1h", "autovacuum_naptime": "10s",
+}  # fmt: skip
+Look = Callable[["Side"], object]
+
+
+class _Devoid(InMemoryQueue):
+    """Accepts everything at once, so that only the relay and the database are measured."""
+
+    def send(self, messages: Sequence[Outgoing], *, deadline_s: float) -> SendResult:
+        del deadline_s
+        return SendResult(frozenset(m.key for m in messages), ())
+
+
+@dataclass
+class Side:
+    """One of the two databases."""
+
+    rows: int
+    url: str
+    engine: Engine
+    conn: Connection
+    publisher: Publisher
+    middle: UUID
+    """A job in the middle of the finished ones."""
+    unsent: int
+    """Messages in the outbox."""
+
+
+def main() -> int:
+    """Measure, print a table in Markdown, and write `--json`."""
+    options = argparse.ArgumentParser(prog="make bench-flat", description=__doc__)
+    options.add_argument("--rows", type=int, default=10_000_000, help="jobs, and messages, of the large side")
+    options.add_argument("--seconds", type=float, default=2, help="of one turn")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--folder", type=Path, help="keep the databases here, to measure again")
+    options.add_argument("--json", type=Path)
+    given = options.parse_args()
+    results = measure(given.rows, given.seconds, given.rounds, given.folder)
+    print(table(results))
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1))
+    return 0
+
+
+def measure(rows: int, seconds: float, rounds: int, folder: Path | None = None) -> dict[str, dict[str, float]]:
+    """Every measurement by name: what each side did, and the ratio."""
+    with ExitStack() as stack:
+        place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="todoke-flat-")))
+        server = stack.enter_context(EmbeddedPostgres(place, settings=_SETTINGS))
+        small, large = (stack.enter_context(_side(server, n)) for n in (SMALL, rows))
+        looks = _looks(seconds)
+        results = {name: _in_turns(look, small, large, rounds) for name, look in looks.items()}
+        held = {
+            name: looks[name] for name in ("submissions, alone /s", "submissions, 32 at once /s", "relay, messages /s")
+        }
+        with _snapshot(small), _snapshot(large):
+            before = _sizes(large)
+            for name, look in held.items():
+                # Twice the rounds: what the first ones killed cannot be vacuumed, and the later ones step around it.
+                results[f"{name}, snapshot held"] = _in_turns(look, small, large, 2 * rounds)
+            results |= _grown(before, _sizes(large))
+    return results
+
+
+@contextmanager
+def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
+    name = f"flat_{rows}"
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
+        is_new = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None
+    server.create_database(name)
+    url = server.dsn(name)
+    migrations.upgrade(url)
+    engine = database.create_engine(url, application_name="bench", pool_size=4)
+    with database.autocommit(engine).connect() as conn:
+        if is_new:
+            _fill(conn, rows)
+        conn.execute(text("SET statement_timeout = 0"))
+        publisher = Publisher(engine, _Devoid())
+        nth = {"n": rows // 8}
+        middle = conn.execute(text("SELECT id FROM jobs WHERE tenant = 'acme' ORDER BY id OFFSET :n LIMIT 1"), nth)
+        unsent = conn.execute(text("SELECT count(*) FROM outbox")).scalar_one()
+        yield Side(rows, url, engine, conn, publisher, middle.scalar_one(), unsent)
+    engine.dispose()
+
+
+def _fill(conn: Connection, rows: int) -> None:
+    began = time.monotonic()
+    fill.jobs(conn, rows // 4, age_s=3600)
+    fill.jobs(conn, rows, tenant="waiting", status="PENDING", age_s=60)
+    fill.jobs(conn, 50, tenant="running", status="PROCESSING", age_s=50)
+    fill.outbox(conn, rows)
+    conn.execute(text("SET statement_timeout = 0"))
+    conn.execute(text("VACUUM ANALYZE"))
+    took = time.monotonic() - began
+    print(f"filled {rows // 4:,} finished jobs, {rows:,} waiting ones and as many messages in {took:.0f} s")
+
+
+def _looks(seconds: float) -> dict[str, Look]:
+    """What is measured: a rate per second, or seconds by the call."""
+    return {
+        "submissions, alone /s": lambda side: _rate(seconds, lambda: _submit(side, 1)),
+        "submissions, 32 at once /s": lambda side: _rate(seconds, lambda: _submit(side, 32)),
+        "relay, messages /s": lambda side: _relay_rate(side, seconds),
+        "GET a job, ms": lambda side: _ms(lambda: _get(side)),
+        "its history, ms": lambda side: _ms(lambda: read.events(side.conn, side.middle, tenant="acme")),
+        "list, ms": lambda side: _ms(lambda: read.list_jobs(side.conn, tenant="acme", size=20)),
+        "list, far down, ms": lambda side: _ms(
+            lambda: read.list_jobs(side.conn, tenant="acme", size=20, before=side.middle)
+        ),
+        "list by state, no match, ms": lambda side: _ms(
+            lambda: read.list_jobs(side.conn, tenant="acme", size=20, statuses=[JobStatus.FAILED])
+        ),
+        "list by report type, rare, ms": lambda side: _ms(
+            lambda: read.list_jobs(side.conn, tenant="acme", size=20, report_type="rare")
+        ),
+        "sweep, one slice, ms": lambda side: _ms(lambda: sweep.expire(side.conn)),
+        "retention, one slice, ms": lambda side: _ms(lambda: retention.forget_jobs(side.conn)),
+    }
+
+
+def _in_turns(look: Look, small: Side, large: Side, rounds: int) -> dict[str, float]:
+    turns = [(look(small), look(large)) for _ in range(rounds)]
+    of_small, of_large = (statistics.median(float(str(turn[n])) for turn in turns) for n in (0, 1))
+    return {"small": of_small, "large": of_large, "ratio": of_large / of_small}
+
+
+def _rate(seconds: float, act: Callable[[], int]) -> float:
+    done = 0
+    began = time.monotonic()
+    while (spent := time.monotonic() - began) < seconds:
+        done += act()
+    return done / spent
+
+
+def _ms(act: Callable[[], object]) -> float:
+    """Median of 50 calls."""
+    took = []
+    for _ in range(50):
+        began = time.perf_counter()
+        act()
+        took.append(time.perf_counter() - began)
+    return 1000 * statistics.median(took)
+
+
+def _submit(side: Side, together: int) -> int:
+    side.unsent += together
+    return len(submit(side.conn, [a_submission(tenant="new") for _ in range(together)]))
+
+
+def _get(side: Side) -> None:
+    job = read.get(side.conn, side.middle, tenant="acme")
+    assert job is not None
+    read.artifacts(side.conn, [job], tenant="acme")
+
+
+def _relay_rate(side: Side, seconds: float) -> float:
+    """Messages a second; the backlog is filled up again, off the clock, before it has lost half of its size."""
+    sent, spent = 0, 0.0
+    goal = SMALL // 2
+    while spent < seconds:
+        if side.unsent < side.rows / 2 + goal:
+            fill.outbox(side.conn, side.rows - side.unsent)
+            side.unsent = side.rows
+        began = time.perf_counter()
+        now = 0
+        while now < goal:
+            now += side.publisher.run_once()
+        spent += time.perf_counter() - began
+        sent += now
+        side.unsent -= now
+    return sent / spent
+
+
+@contextmanager
+def _snapshot(side: Side) -> Iterator[None]:
+    """A transaction that sees the past and so keeps it: a long report on the same server, or a forgotten psql."""
+    with psycopg.connect(side.url) as holder:
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT count(*) FROM api_keys")
+        yield
+
+
+def _sizes(side: Side) -> dict[str, int]:
+    query = text("SELECT pg_total_relation_size('outbox') AS outbox, pg_total_relation_size('jobs') AS jobs")
+    return dict(side.conn.execute(query).one()._mapping)
+
+
+def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    return {
+        f"growth of {name} under the snapshot, MB": {
+            "small": before[name] / 1e6, "large": after[name] / 1e6, "ratio": after[name] / before[name]
+        }
+        for name in before
+    }  # fmt: skip
+
+
+def table(results: Mapping[str, Mapping[str, float]]) -> str:
+    """Markdown."""
+    lines = ["| | small | large | large / small |", "|---|---:|---:|---:|"]
+    lines += [f"| {name} | {r['small']:,.2f} | {r['large']:,.2f} | {r['ratio']:.2f} |" for name, r in results.items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

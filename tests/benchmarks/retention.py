@@ -1,0 +1,133 @@
+"""`make bench-retention`: what removing old files, jobs and keys costs the submissions beside it, in one run.
+
+Turns with and without retention at work alternate over one database whose jobs have all expired, so that every slice
+removes as much as it can. The store forgets at once: disks and S3 are not what is measured.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+import migrations
+from deploy.local.postgres import EmbeddedPostgres
+from services.relay.retention import Retention
+from shared import database
+from shared.artifacts.disk import DiskStore
+from shared.jobs.submit import submit
+from tests.support import fill
+from tests.support.jobs import a_submission
+
+_DAY_S = 86_400
+
+
+class _Forgetful(DiskStore):
+    """Deletes nothing, at once."""
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        del keys
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Submissions of one turn."""
+
+    per_s: float
+    p50_ms: float
+    p99_ms: float
+    removed_per_s: float
+
+
+def main() -> int:
+    """Measure, print a table in Markdown, and write `--json`."""
+    options = argparse.ArgumentParser(prog="make bench-retention", description=__doc__)
+    options.add_argument("--jobs", type=int, default=300_000, help="expired jobs to begin with")
+    options.add_argument("--seconds", type=float, default=3, help="of one turn")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--json", type=Path)
+    given = options.parse_args()
+    results = measure(given.jobs, given.seconds, given.rounds)
+    print(table(results))
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=1))
+    return 0
+
+
+def measure(jobs: int, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
+    """Medians over the rounds, without and with retention, and their ratio."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="todoke-retention-")))
+        server = stack.enter_context(EmbeddedPostgres(folder / "postgres"))
+        server.create_database("todoke")
+        url = server.dsn("todoke")
+        migrations.upgrade(url)
+        engine = database.create_engine(url, application_name="bench", pool_size=4)
+        stack.callback(engine.dispose)
+        conn = stack.enter_context(database.autocommit(engine).connect())
+        fill.jobs(conn, jobs, age_s=30 * _DAY_S, keep_artifacts_s=0, keep_s=0)
+        fill.keys(conn)
+        conn.execute(text("VACUUM ANALYZE"))
+        retention = Retention(engine, _Forgetful(folder / "store"), keep_keys_s=_DAY_S)
+        turns = [(_turn(conn, engine, None, seconds), _turn(conn, engine, retention, seconds)) for _ in range(rounds)]
+    return {name: _compared(turns, name) for name in ("per_s", "p50_ms", "p99_ms", "removed_per_s")}
+
+
+def _turn(conn: Connection, engine: Engine, retention: Retention | None, seconds: float) -> Turn:
+    took: list[float] = []
+    with _removing(retention) as removed:
+        began = time.perf_counter()
+        while (now := time.perf_counter()) - began < seconds:
+            submit(conn, [a_submission(idempotency_key=f"{now}-{n}", keep_s=_DAY_S) for n in range(8)])
+            took.append(time.perf_counter() - now)
+    took.sort()
+    return Turn(
+        8 * len(took) / seconds, 1000 * took[len(took) // 2], 1000 * took[len(took) * 99 // 100], removed[0] / seconds
+    )
+
+
+@contextmanager
+def _removing(retention: Retention | None) -> Iterator[list[int]]:
+    """Retention at work beside the block, if there is any. Yields the count of what it removed."""
+    removed = [0]
+    stop = threading.Event()
+
+    def work() -> None:
+        while retention is not None and not stop.is_set():
+            removed[0] += retention.run_once()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield removed
+    stop.set()
+    thread.join()
+
+
+def _compared(turns: Sequence[tuple[Turn, Turn]], name: str) -> dict[str, float]:
+    without, with_ = (statistics.median(getattr(turn[n], name) for turn in turns) for n in (0, 1))
+    return {"without": without, "with": with_, "ratio": with_ / without if without else 0}
+
+
+def table(results: Mapping[str, Mapping[str, float]]) -> str:
+    """Markdown."""
+    names = {
+        "per_s": "submissions a second (8 at once, with keys)", "p50_ms": "their commit, p50 ms",
+        "p99_ms": "their commit, p99 ms", "removed_per_s": "files, jobs and keys removed a second",
+    }  # fmt: skip
+    lines = ["| | without | with retention | with / without |", "|---|---:|---:|---:|"]
+    for name, r in results.items():
+        lines.append(f"| {names[name]} | {r['without']:,.1f} | {r['with']:,.1f} | {r['ratio']:.2f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
