@@ -14,6 +14,7 @@ import typst
 
 from shared.catalog.model import ReportType
 from shared.reports import chart, errors, fonts
+from shared.reports.pdf_layout import READABLE, layout
 from shared.reports.pdf_table import LongTable
 from shared.reports.rendering import Rendering
 from shared.reports.summary import Summaries, Table, open_summaries
@@ -21,7 +22,7 @@ from shared.reports.wording import wording
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FEW_ROWS = 60
-"""So many rows stand in the document itself; more become an appendix."""
+"""So many rows stand in the document itself; more, or wider ones, become an appendix."""
 
 
 def write_pdf(rendering: Rendering) -> int:
@@ -31,10 +32,9 @@ def write_pdf(rendering: Rendering) -> int:
     """
     folder = rendering.scratch / "document"
     folder.mkdir()
-    few = rendering.extract.rows <= _FEW_ROWS
     with open_summaries(rendering) as summaries:
-        content = _content(rendering, summaries, folder, few=few)
-    appendix = None if few or not rendering.report.pdf.appendix else LongTable(rendering)
+        content = _content(rendering, summaries, folder)
+    appendix = LongTable(rendering) if rendering.report.pdf.appendix and content["table"] is None else None
     content["appendixPages"] = appendix.pages if appendix else 0
     main = rendering.scratch / "main.pdf"
     _typeset(rendering, folder, content, main)
@@ -49,9 +49,14 @@ def write_pdf(rendering: Rendering) -> int:
     return rendering.extract.rows
 
 
-def _content(rendering: Rendering, summaries: Summaries, folder: Path, *, few: bool) -> dict[str, Any]:
+def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[str, Any]:
     report, pdf = rendering.report, rendering.report.pdf
-    tables = [asdict(summaries.table(t.name, t.title, t.query, t.columns)) for t in pdf.tables]
+    letters = fonts.Letters(rendering.fonts)
+
+    def measured(table: Table) -> dict[str, Any]:
+        return asdict(table) | asdict(layout(table, pdf.paper, letters))
+
+    tables = [measured(summaries.table(t.name, t.title, t.query, t.columns)) for t in pdf.tables]
     charts = []
     for one in pdf.charts:
         drawn = chart.draw(
@@ -60,9 +65,9 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path, *, few: b
         (folder / f"chart-{one.name}.svg").write_text(drawn)
         charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
     words = wording(rendering.language)
-    whole: Table | None = None
-    if few and pdf.appendix:
-        whole = summaries.table("rows", words.appendix, "SELECT * FROM report", {})
+    whole = None
+    if pdf.appendix and rendering.extract.rows <= _FEW_ROWS:
+        whole = measured(summaries.table("rows", words.appendix, "SELECT * FROM report", {}))
     return {
         "title": report.title,
         "description": report.description,
@@ -76,7 +81,7 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path, *, few: b
         "rowCount": f"{rendering.extract.rows:,}",
         "tables": tables,
         "charts": charts,
-        "table": asdict(whole) if whole else None,
+        "table": whole if whole and whole["size"] >= READABLE else None,
     }
 
 

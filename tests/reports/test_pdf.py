@@ -90,6 +90,34 @@ def test_long_cells_are_shortened_and_the_page_says_so(a_request: MakeRequest, r
     assert "the data formats have it whole" in text_of(file)[-1]
 
 
+def test_a_wide_report_of_few_rows_keeps_its_cells_apart(a_request: MakeRequest, run: Run) -> None:
+    """On the page, not in the text: what overlaps is still there to be copied."""
+    wide = ", ".join(f"{n}000000000.5::numeric AS amount_{n}, 'word{n}word' AS c{n}" for n in range(1, 10))
+    [file] = run(a_request(f"SELECT {wide}", Format.PDF))
+
+    page = pypdfium2.PdfDocument(file.path)[1].get_textpage()
+    boxes = [page.get_rect(n) for n in range(page.count_rects())]
+    apart = [
+        a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+        for at, a in enumerate(boxes)
+        for b in boxes[at + 1 :]
+    ]
+    assert len(boxes) >= 36
+    assert all(apart)
+
+
+def test_a_few_rows_with_long_notes_stay_in_the_document_with_broken_lines(a_request: MakeRequest, run: Run) -> None:
+    note = "a remark of several words " * 20
+    query = (
+        f"SELECT 1 AS id, '{note}' AS note, 'x' AS kind, 12.5 AS amount_of_a_long_name, '備考' || repeat('長', 90) AS j"
+    )
+    [file] = run(a_request(query, Format.PDF))
+
+    text = " ".join(text_of(file)).split()
+    assert text.count("remark") == 20
+    assert "".join(text).count("長") == 90
+
+
 def test_the_directors_report(source_dsn: str, scratch: Path, a_request: MakeRequest, run: Run) -> None:
     """The sample's title page, charts and summary, in English and in Japanese, on rows made for the test."""
     report = load_catalog(SAMPLES).types["carrier-delays"]

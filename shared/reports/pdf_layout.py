@@ -1,0 +1,76 @@
+"""How wide the columns of a typeset table are, so that no cell runs into its neighbour."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reportlab.lib.pagesizes import A4, LETTER
+
+from shared.reports.fonts import Letters
+from shared.reports.summary import Table
+
+SIZE = 8.0
+"""Points of a cell's letters, where there is room."""
+READABLE = 6.5
+"""So small a table of rows may be; rows that need less look better on pages of their own."""
+_SMALLEST = 4.5
+_INSET = 6.0
+"""Points left and right of a cell together; todoke.typ has the same."""
+_MARGINS = 2 * 18 * 72 / 25.4
+"""todoke.typ: 18 mm on each side."""
+_WIDEST_TEXT = 220.0
+"""Points that a text may claim before it is broken into lines."""
+_TITLE_LINES, _RAGGED = 3, 1.15
+_SLACK = 1.02
+"""Typst breaks and measures letters a little differently."""
+# A line may break at white space, behind a hyphen, and anywhere between the letters of East Asian scripts.
+_UNBROKEN = re.compile(r"[^\s\-\u2e80-\U0010ffff]+-?|[\u2e80-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One table's measures, in points."""
+
+    size: float
+    widths: Sequence[float]
+    fills: bool
+    """It takes the whole width: the widths are shares."""
+
+
+def layout(table: Table, paper: str, letters: Letters) -> Layout:
+    """Text breaks into lines, numbers never do; letters shrink when the longest words do not fit otherwise."""
+    room = (LETTER if paper == "us-letter" else A4)[0] - _MARGINS - _INSET * len(table.columns)
+    columns = [_Needs(table, at, letters) for at in range(len(table.columns))]
+    least, wanted = [c.least for c in columns], [c.wanted for c in columns]
+    if sum(wanted) <= room:
+        texts = [c.wanted for c in columns if not c.number]
+        share = (room - sum(wanted)) / sum(texts) if texts else 0.0
+        widths = [c.wanted * (1 if c.number else 1 + share) for c in columns]
+        return Layout(SIZE, [w + _INSET for w in widths], fills=bool(texts))
+    if sum(least) <= room:
+        share = (room - sum(least)) / (sum(wanted) - sum(least))
+        widths = [low + (high - low) * share for low, high in zip(least, wanted, strict=True)]
+        return Layout(SIZE, [w + _INSET for w in widths], fills=True)
+    scale = room / sum(least)
+    return Layout(max(_SMALLEST, SIZE * scale), [w * scale + _INSET for w in least], fills=True)
+
+
+class _Needs:
+    """What one column must have, and what it would like, in points at the usual size."""
+
+    def __init__(self, table: Table, at: int, letters: Letters) -> None:
+        head = table.columns[at]
+        title, cells = str(head["title"]), {row[at] for row in table.rows}
+        self.number = bool(head["number"])
+
+        def width(text: str, *, bold: bool = False) -> float:
+            return float(letters.font_for(text, bold=bold).stringWidth(text, SIZE)) * _SLACK
+
+        title_least = max((width(word, bold=True) for word in _UNBROKEN.findall(title)), default=0.0)
+        title_wanted = max(title_least, width(title, bold=True) / _TITLE_LINES * _RAGGED)
+        whole = max((width(text) for text in cells), default=0.0)
+        words = (
+            whole if self.number else max((width(w) for text in cells for w in _UNBROKEN.findall(text)), default=0.0)
+        )
+        self.least = max(title_least, words, 1.0)
+        self.wanted = max(self.least, title_wanted, whole if self.number else min(whole, _WIDEST_TEXT))
