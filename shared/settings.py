@@ -1,11 +1,12 @@
 """How a service reads its environment: once, at start, with errors an operator can act on."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from shared.errors import TodokeError
 
@@ -100,6 +101,13 @@ class ServiceSettings(Settings):
         300, alias="STARTUP_TIMEOUT_S", gt=0, description="Seconds to wait for database and queue before giving up"
     )
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr) -> SecretStr:
+        if not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
+            raise ValueError("must begin with postgresql://")
+        return value
+
 
 class QueueServiceSettings(ServiceSettings):
     """What relay and worker read besides."""
@@ -113,3 +121,10 @@ class QueueServiceSettings(ServiceSettings):
     aws_region: str = Field(alias="AWS_REGION", min_length=1, description="Region of the queue, for example eu-west-1")
     metrics_host: str = Field("0.0.0.0", alias="METRICS_HOST", description="Address of /healthz, /readyz, /metrics")  # noqa: S104 - a container must be reachable
     metrics_port: int = Field(9090, alias="METRICS_PORT", ge=0, le=65535, description="Port of the same; 0: any free")
+
+    @field_validator("sqs_queue_url", "sqs_dlq_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// (a name or an ARN is not enough)")
+        return value

@@ -21,6 +21,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     if arguments.json and not arguments.once:
         _parser().error("--json goes with --once")
+    if not 1 <= arguments.port <= 65_535:
+        _parser().error("--port is a number from 1 to 65535")
     stop = _stop_event()
     started = time.monotonic()
     try:

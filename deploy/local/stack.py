@@ -65,8 +65,13 @@ class Stack:
         self.stop()
 
     def _start(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._claim_folder()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._claim_folder()
+        except OSError as error:
+            raise LocalFailure(
+                f"{self._folder} cannot be used ({error.strerror}): choose another folder with --data"
+            ) from None
         require_free(self._api_port)
         self._say("starting PostgreSQL")
         self._postgres.start()

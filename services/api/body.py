@@ -10,7 +10,7 @@ from fastapi import Request
 
 from services.api.problems import Problem
 from shared import tracing
-from shared.catalog.model import CatalogView, Format, ReportType
+from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from shared.nearest import did_you_mean
 
@@ -27,7 +27,8 @@ class Asked:
 
     report: ReportType
     parameters: Mapping[str, object]
-    formats: tuple[Format, ...]
+    formats: tuple[str, ...]
+    """Those that are made, and `zip` for all of them in one archive, too."""
     idempotency_key: str | None
     trace_context: str | None
 
@@ -91,20 +92,24 @@ def _report_type(content: Mapping[str, Any], catalog: CatalogView) -> ReportType
     return report
 
 
-def _formats(given: object, report: ReportType, violations: list[Violation]) -> tuple[Format, ...]:
+def _formats(given: object, report: ReportType, violations: list[Violation]) -> tuple[str, ...]:
     if given is None:
         return report.formats[:1]
     if not isinstance(given, list) or not given:
         violations.append(Violation("formats", "type", 'must be a list such as ["csv"]'))
         return ()
-    offered = [str(f) for f in report.formats]
+    offered = [*(str(f) for f in report.formats), BUNDLE]
     wrong = [
         Violation(f"formats[{n}]", "unknown_format", f"{report.name} has no such format{did_you_mean(str(f), offered)}")
         for n, f in enumerate(given)
         if f not in offered
     ]
     violations += wrong
-    return () if wrong else tuple(dict.fromkeys(Format(f) for f in given))
+    if wrong:
+        return ()
+    asked = tuple(dict.fromkeys(given))
+    # The archive alone is an archive of everything that the report type makes.
+    return (*report.formats, BUNDLE) if asked == (BUNDLE,) else asked
 
 
 def _parameters(given: object, report: ReportType, violations: list[Violation]) -> Mapping[str, object]:

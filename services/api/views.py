@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from shared.catalog.model import ReportType
+from shared.catalog.model import BUNDLE, ReportType
 from shared.catalog.schema import json_schema
 from shared.jobs.finish import MANIFEST_FORMAT, Artifact
 from shared.jobs.read import Job, JobEvent
@@ -216,7 +216,7 @@ def report_type_view(report: ReportType) -> Mapping[str, Any]:
         "title": report.title,
         "description": report.description,
         "version": report.version,
-        "formats": list(report.formats),
+        "formats": [*report.formats, BUNDLE],
         "parameters": json_schema(report),
         "columns": [{"name": c.name, "title": c.title, "unit": c.unit} for c in report.columns.values()],
     }

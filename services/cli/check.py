@@ -16,6 +16,7 @@ from shared.errors import TodokeError
 from shared.nearest import did_you_mean
 from shared.reports import sources
 from shared.reports.child import render
+from shared.reports.errors import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.source_urls import sources_of
 
@@ -57,16 +58,24 @@ def check(path: Path, wanted: Wanted, environment: Mapping[str, str]) -> int:
         return 1
     if unknown := [name for name in wanted.reports if name not in catalog.types]:
         raise CheckFailed(f"there is no report type {unknown[0]!r}{did_you_mean(unknown[0], catalog.types)}")
+    settings = _values(wanted.settings)
+    chosen = [report for name, report in catalog.types.items() if name in wanted.reports or not wanted.reports]
+    _refuse_unknown(settings, chosen)
     urls = _sources(environment)
     fonts = Path(environment["REPORT_FONTS"]) if environment.get("REPORT_FONTS") else None
     wrong = 0
-    for name, report in catalog.types.items():
-        if wanted.reports and name not in wanted.reports:
-            continue
-        problems = list(_try(report, _values(wanted.settings), urls, fonts, files=wanted.files))
+    for report in chosen:
+        problems = list(_try(report, settings, urls, fonts, files=wanted.files))
         wrong += len(problems)
-        print("\n".join(problems) if problems else f"{name}: fine")  # noqa: T201
+        print("\n".join(problems) if problems else f"{report.name}: fine")  # noqa: T201
     return 1 if wrong else 0
+
+
+def _refuse_unknown(settings: Mapping[str, object], reports: Sequence[ReportType]) -> None:
+    known = {parameter.name for report in reports for parameter in report.parameters}
+    for name in settings:
+        if name not in known:
+            raise CheckFailed(f"--set {name}=…: no report type has such a parameter{did_you_mean(name, sorted(known))}")
 
 
 def _sources(environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -86,13 +95,13 @@ def _try(
             yield f"{_place(report, 'report.toml')}: no sample for {violation.field}: {violation.message}: pass --set"
         return
     url = urls.get(report.source, "")
-    few = replace(report, query=_first_rows(report.query))
+    few = replace(report, query=_first_rows(report.query), first_rows=_ROWS)
     with tempfile.TemporaryDirectory(prefix="todoke-check-") as folder:
         try:
             with sources.open_source(url, report, parameters, Path(folder)) as source:
                 source.estimated_rows()
-        except ReportError as error:
-            yield _line(report, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, explain() has words for it
+            yield _line(report, explain(error, report.limits))
             return
         for format_ in report.formats if files else ():
             scratch = Path(folder) / format_
@@ -121,10 +130,12 @@ def _file_and_line(report: ReportType, error: ReportError) -> str:
         path = Path(_place(report, "report.toml"))
         kind = "charts" if any(c.name == found[1] for c in report.pdf.charts) else "tables"
         return f"{path}:{line_of(path.read_text(), 'pdf', kind, found[1], 'query')}"
-    return f"{_place(report, 'report.toml')}:1"
+    return _place(report, "report.toml") + (":1" if report.folder else "")
 
 
 def _place(report: ReportType, name: str) -> str:
+    if report.model is not None:
+        return f"{report.name}, a Python report type"
     return str((report.folder or Path()) / name)
 
 

@@ -5,6 +5,10 @@ import logging
 import os
 import socket
 import sys
+import tempfile
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.worker.attempt import Attempts
 from services.worker.settings import WorkerSettings
@@ -20,6 +24,7 @@ from shared.ops import OpsServer
 from shared.queues.sqs import SqsQueue
 from shared.reports.child import render
 from shared.reports.manifest import load_private_key
+from shared.settings import SettingsError
 from shared.startup import wait_for
 from shared.stopping import leave, stop_on_signals
 
@@ -57,6 +62,7 @@ def serve(settings: WorkerSettings) -> int:
         on_request=count_queue_request,
     )
     catalog.follow()
+    _make_usable(settings.scratch)
     attempts = Attempts(
         catalog=catalog,
         store=store,
@@ -64,7 +70,7 @@ def serve(settings: WorkerSettings) -> int:
         sources=settings.sources,
         scratch=settings.scratch,
         fonts=settings.fonts,
-        signing_key=load_private_key(settings.manifest_key.read_bytes()) if settings.manifest_key else None,
+        signing_key=_signing_key(settings.manifest_key),
         retry_base_s=settings.retry_base_s,
         retry_cap_s=settings.retry_cap_s,
     )
@@ -79,6 +85,21 @@ def serve(settings: WorkerSettings) -> int:
     ops.close()
     log.info("worker.stopped")
     return 0
+
+
+def _signing_key(path: Path | None) -> Ed25519PrivateKey | None:
+    try:
+        return load_private_key(path.read_bytes()) if path else None
+    except OSError as error:
+        raise SettingsError(f"MANIFEST_KEY_FILE: {path} cannot be read: {error.strerror}") from None
+
+
+def _make_usable(scratch: Path) -> None:
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=scratch).close()
+    except OSError as error:
+        raise SettingsError(f"WORKER_SCRATCH: nothing can be written to {scratch}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from services.worker.phases import Phases
 from shared import logs, tracing
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter
-from shared.catalog.model import CatalogView, Format, ReportType
+from shared.catalog.model import BUNDLE, CatalogView, Format, ReportType
 from shared.jobs.finish import MANIFEST_FORMAT, Artifact, Failure, Success
 from shared.jobs.lease import Lease, StartedJob
 from shared.metrics import worker as metrics
@@ -133,7 +133,8 @@ class Attempts:
                 RenderRequest(
                     report=report,
                     parameters=job.parameters,
-                    formats=tuple(Format(f) for f in job.formats),
+                    formats=tuple(Format(f) for f in job.formats if f != BUNDLE),
+                    bundle=BUNDLE in job.formats,
                     source_dsn=self._sources.get(report.source, ""),
                     scratch=Path(folder),
                     keep=self._kept.folder(job.lease.job_id),

@@ -26,6 +26,9 @@ class Format(StrEnum):
     """A typeset document: parameters, summaries, charts, and the rows as an appendix."""
 
 
+BUNDLE = "zip"
+"""What a request adds to its formats to have all files of the job in one archive, too."""
+
 MEDIA_TYPES: Mapping[Format, str] = {
     Format.CSV: "text/csv; charset=utf-8",
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -193,6 +196,8 @@ class ReportType:
     model: type[BaseModel] | None = None
     """Validates the parameters of a report type written in Python."""
     folder: Path | None = None
+    first_rows: int | None = None
+    """Of a Python report type: so many rows are enough, because it is only tried."""
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter called `name`, or None."""

@@ -17,7 +17,6 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from shared.catalog.model import Limits
 from shared.reports import errors, sandbox
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 
@@ -59,8 +58,9 @@ def render(
         finally:
             theirs.close()
         try:
-            limits = request.report.limits
-            return _attend(process, ours, end_at, limits, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel)
+            return _attend(
+                process, ours, end_at, request, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel
+            )
         finally:
             _ask_to_stop(process, ours)
             _end(process)
@@ -91,7 +91,7 @@ def _attend(
     process: Any,
     pipe: "Connection[Any, Any]",
     end_at: float,
-    limits: Limits,
+    request: RenderRequest,
     *,
     deadline_s: float,
     on_progress: Callable[[Progress], None],
@@ -103,14 +103,14 @@ def _attend(
         left_s = end_at - time.monotonic()
         if left_s <= 0:
             raise errors.attempt_timeout(deadline_s)
-        if sandbox.memory_mb_of(process.pid) > limits.memory_mb:
-            raise errors.memory_limit_exceeded(limits)
+        _look_at_limits(process, request)
         if not wait([pipe, process.sentinel], timeout=min(left_s, _LOOK_EVERY_S)):
             continue
         match _receive(pipe):
             case Progress() as progress:
                 on_progress(progress)
             case tuple() as files:
+                _look_at_limits(process, request)
                 return files
             case ReportError() as error:
                 raise error
@@ -122,6 +122,15 @@ def _attend(
                 raise (
                     errors.cpu_limit_exceeded(deadline_s) if code == -signal.SIGXCPU else errors.renderer_crashed(code)
                 )
+
+
+def _look_at_limits(process: Any, request: RenderRequest) -> None:
+    """What no limit of the kernel counts. Raises ReportError."""
+    limits = request.report.limits
+    if sandbox.memory_mb_of(process.pid) > limits.memory_mb:
+        raise errors.memory_limit_exceeded(limits)
+    if sandbox.scratch_mb_of(request.scratch) > limits.scratch_mb:
+        raise errors.scratch_limit_exceeded(limits)
 
 
 def _receive(pipe: "Connection[Any, Any]") -> object:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -53,24 +54,48 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+AS_CSV = "DELIMITER ',', QUOTE '\"', ESCAPE '\"'"
+_AS_LINES = "DELIMITER '', QUOTE '', ESCAPE ''"
+
+
+@dataclass(slots=True)
+class Copied:
+    """Filled in once everything is copied."""
+
+    rows: int = 0
+
+
 def lines(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:
-    """The one text column of `query`, a line feed behind each row, in pieces of up to 1 MiB, in order.
+    """The one text column of `query`, a line feed behind each row, in pieces of up to 1 MiB, in order."""
+    return copied(connection, query, _AS_LINES, Copied())
+
+
+def copied(connection: duckdb.DuckDBPyConnection, query: str, options: str, whole: Copied) -> Iterator[bytes]:
+    """The result as CSV in pieces of up to 1 MiB, in order.
 
     DuckDB makes the text and this process passes it on: no row becomes a Python object. What goes wrong in the
     query is raised here.
     """
     reading, writing = _pipe()
-    options = "FORMAT csv, HEADER false, DELIMITER '', QUOTE '', ESCAPE '', USE_TMP_FILE false"
 
     def work() -> None:
         try:
-            connection.execute(f"COPY ({query}) TO '/dev/fd/{writing}' ({options})")
+            [whole.rows] = connection.execute(
+                f"COPY ({query}) TO '/dev/fd/{writing}' (FORMAT csv, HEADER false, USE_TMP_FILE false, {options})"
+            ).fetchone() or [0]
         finally:
             os.close(writing)
 
     with _beside(work, close=reading, work_is_cause=False):
         while piece := os.read(reading, _PIPE_BYTES):
             yield piece
+
+
+def write_all(descriptor: int, piece: bytes) -> None:
+    """Write the whole piece into a pipe."""
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 @contextlib.contextmanager

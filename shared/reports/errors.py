@@ -175,11 +175,11 @@ def files_query_failed(what: str) -> ReportError:
     )  # fmt: skip
 
 
-def source_missing(name: str, known: str) -> ReportError:
+def source_missing(name: str, why: str) -> ReportError:
     """No source has the name that report.toml gives."""
     return ReportError(
-        "source_missing", f"This worker has no data source {name!r}; it has {known}.", retryable=True,
-        hint="Install the plugin that brings it, or correct source in report.toml.",
+        "source_missing", f"There is no data source {name!r} here: {why}.", retryable=True,
+        hint="Set REPORT_SOURCE_URL or REPORT_SOURCES, install the plugin that brings it, or correct report.toml.",
     )  # fmt: skip
 
 

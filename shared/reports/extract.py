@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ import duckdb
 from shared.catalog.model import Format, ReportType
 from shared.reports import duck
 from shared.reports.columns import DECIMAL_DIGITS, SourceColumn, unique_names
+from shared.reports.progress import Tell
 
 _ROWS, _ABOUT = "extract.parquet", "extract.json"
 _ROW_GROUP_ROWS = 20_480
@@ -115,7 +116,7 @@ class SourceResult(Protocol):
     def snapshot(self) -> Mapping[str, object]:
         """What tells this state of the source from others."""
 
-    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Callable[[int], None]) -> int:
+    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Tell) -> int:
         """Write the rows into a pipe as PostgreSQL's CSV: NULL is nothing, an empty text is `""`. Returns the rows.
 
         After the columns come those of `as_text` (positions from 0) once more. Unless `lenient`, a moment outside the
@@ -161,9 +162,7 @@ def keep(
     part.rename(kept / _ABOUT)
 
 
-def make(
-    source: SourceResult, folder: Path, report: ReportType, formats: Sequence[Format], progress: Callable[[int], None]
-) -> Extract:
+def make(source: SourceResult, folder: Path, report: ReportType, formats: Sequence[Format], progress: Tell) -> Extract:
     """Read everything into `folder`. Raises what the source raises, ReportError, OSError, duckdb.Error."""
     path = folder / _ROWS
     with contextlib.closing(duck.connect(folder, report.limits.memory_mb)) as connection:
@@ -181,7 +180,7 @@ def _read(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     formats: Sequence[Format],
-    progress: Callable[[int], None],
+    progress: Tell,
     *,
     lenient: bool,
 ) -> tuple[Sequence[ExtractColumn], int]:

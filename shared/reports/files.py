@@ -6,7 +6,8 @@
 import contextlib
 import datetime as dt
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +20,7 @@ from shared.catalog.query import python_value, sql_type
 from shared.catalog.sql import Kind, scan
 from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
+from shared.reports.progress import Tell
 from shared.reports.summary import duckdb_column
 
 _PROGRESS_BYTES = 1 << 20
@@ -47,21 +49,26 @@ class FilesResult:
         """Files have no snapshot; the time tells at least when they were read."""
         return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
-    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Callable[[int], None]) -> int:
+    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Tell) -> int:
         """See `SourceResult.feed`."""
         del lenient  # DuckDB's moments are its own
         texts = [c.as_float_text if c.source.is_float else c.as_source_text for c in self._columns]
         texts += [texts[at] for at in as_text]
         cells = ", ".join(f"({text})::VARCHAR AS c{n}" for n, text in enumerate(texts))
-        [counted] = self._connection.execute(f"SELECT count(*) FROM ({self._query}\n)").fetchone() or [0]
-        if counted > self._limits.max_rows:
+        most, sent, seen = self._limits.max_rows, 0, 0
+        copied = duck.Copied()
+        # One row more than allowed is enough to tell.
+        query = f"SELECT {cells} FROM ({self._query}\n) LIMIT {most + 1}"
+        for piece in duck.copied(self._connection, query, duck.AS_CSV, copied):
+            sent += len(piece)
+            if sent > self._limits.max_mb << 20:
+                raise errors.byte_limit_exceeded(self._limits)
+            duck.write_all(descriptor, piece)
+            seen += piece.count(b"\n")
+            progress(min(seen, most))
+        if copied.rows > most:
             raise errors.row_limit_exceeded(self._limits)
-        self._connection.execute(
-            f"COPY (SELECT {cells} FROM ({self._query}\n)) TO '/dev/fd/{descriptor}' "
-            "(FORMAT csv, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', USE_TMP_FILE false)"
-        )
-        progress(counted)
-        return int(counted)
+        return copied.rows
 
 
 @contextlib.contextmanager
@@ -72,11 +79,12 @@ def open_result(
     folder = _local(url, scratch, report.limits)
     # Relative paths are the process's own: a report has a process to itself.
     with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection, contextlib.chdir(folder):
-        for name, value in _variables(report, parameters):
+        values = dict(_variables(report, parameters))
+        for name, value in values.items():
             connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])
         duck.confine(connection, folder=folder)
         try:
-            yield FilesResult(connection, _query(report), report.limits)
+            yield FilesResult(connection, _query(report, values), report.limits)
         except (duckdb.OutOfMemoryException, duckdb.ConversionException):
             raise
         except duckdb.Error as error:
@@ -106,7 +114,7 @@ def _variables(report: ReportType, parameters: Mapping[str, object]) -> Iterator
         yield parameter.name, python_value(parameter, values[parameter.name])
 
 
-def _query(report: ReportType) -> str:
+def _query(report: ReportType, values: Mapping[str, object]) -> str:
     """Each `:name` becomes a typed variable: bound, never pasted."""
     parts = []
     for token in scan(report.query):
@@ -115,12 +123,14 @@ def _query(report: ReportType) -> str:
             parameter = report.parameter(name)
             if parameter is None:
                 raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
-            parts.append(f"CAST(getvariable({duck.literal(name)}) AS {_type(parameter)})")
+            parts.append(f"CAST(getvariable({duck.literal(name)}) AS {_type(parameter, values[name])})")
         elif token.text != ";":
             parts.append(token.text)
     return "".join(parts)
 
 
-def _type(parameter: Parameter) -> str:
+def _type(parameter: Parameter, value: object) -> str:
     # The names are PostgreSQL's; DuckDB knows them all, but its numeric has three decimals unless told otherwise.
-    return sql_type(parameter).replace("numeric", "DECIMAL(38, 9)")
+    numbers = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Decimal)]
+    places = max((-int(number.as_tuple().exponent) for number in numbers), default=0)
+    return sql_type(parameter).replace("numeric", f"DECIMAL(38, {max(0, places)})")

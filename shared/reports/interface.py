@@ -45,6 +45,8 @@ class RenderRequest:
     """A folder of fonts beside the system's."""
     job_id: str = ""
     """For the manifest."""
+    bundle: bool = False
+    """All files in one archive, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class RenderedFile:
 
     name: str
     format: str
-    """A `Format`, or `attachment` for what a Python report adds."""
+    """A `Format`, `attachment` for what a Python report adds, or `zip` for all of them."""
     path: Path
     media_type: str
     size_bytes: int

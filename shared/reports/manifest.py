@@ -87,7 +87,11 @@ def verify(file: Path, manifest: Path, key: Ed25519PublicKey | None) -> Proof:
         content, signature = document["manifest"], document["signature"]
         entries = {entry["sha256"]: entry for entry in content["files"]}
         named = {entry["name"]: entry for entry in content["files"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise ManifestError(
+            f"{manifest} cannot be read ({error.strerror}): download the job's manifest.json and pass --manifest"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
         raise ManifestError(f"{manifest} cannot be read as a manifest: {error}") from None
     if key is not None:
         _check_signature(content, signature, key)

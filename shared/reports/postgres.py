@@ -1,8 +1,8 @@
 """The source that reports read unless they name another: a PostgreSQL query in one read-only snapshot."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -12,8 +12,9 @@ from psycopg.pq import ExecStatus
 
 from shared.catalog.model import Limits, ReportType
 from shared.catalog.query import bound_query
-from shared.reports import errors
+from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
+from shared.reports.progress import Tell
 from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10
@@ -90,7 +91,7 @@ class PostgresResult:
             progress(max(rows, 0))
         return rows
 
-    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Callable[[int], None]) -> int:
+    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Tell) -> int:
         """Write all rows into a pipe as CSV without a header: every column, then those of `as_text` once more.
 
         Unless `lenient`, a moment that only PostgreSQL has stops whoever reads it as one: see `_only_usual`.
@@ -101,12 +102,7 @@ class PostgresResult:
         ]
         cells += [sql.Identifier(f"c{at + 1}") for at in as_text]
 
-        def out(piece: bytes) -> None:
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-
-        return self.write_csv(out, cells, progress)
+        return self.write_csv(partial(duck.write_all, descriptor), cells, progress)
 
 
 def _copied(conn: psycopg.Connection[Any], statement: sql.Composed) -> Iterator[tuple[bytes, int]]:

@@ -2,12 +2,20 @@
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from shared.reports.interface import Progress
 
 _EVERY_S = 0.5
 _SOON_S = 1.0
 """An estimate from less than this is a guess."""
+
+
+class Tell(Protocol):
+    """Takes the rows done, and of how many if that is known by now."""
+
+    def __call__(self, rows: int, of: int | None = None, /) -> None:
+        """Cheap enough to be called for each row."""
 
 
 class Steps:
@@ -25,8 +33,9 @@ class Steps:
         self._phase = ""
         self._total: int | None = None
 
-    def begin(self, phase: str, total_rows: int | None) -> None:
-        """A new step. `total_rows` may be an estimate, or None."""
+    def begin(self, phase: str, total_rows: int | None, *, more: int = 0) -> None:
+        """A new step, and so many `more` than were expected. `total_rows` may be an estimate, or None."""
+        self._steps += more
         self._done += 1
         self._phase, self._total = phase, total_rows
         self._tell(0)
@@ -41,8 +50,9 @@ class Steps:
         self._phase = phase
         self._tell(rows)
 
-    def at(self, rows: int) -> None:
-        """So many rows of the step are done. Told twice a second at most."""
+    def at(self, rows: int, of: int | None = None, /) -> None:
+        """So many rows of the step are done, `of` so many if that is known. Told twice a second at most."""
+        self._total = of or self._total
         if self._clock() - self._told_at >= _EVERY_S:
             self._tell(rows)
 

@@ -2,19 +2,22 @@
 
 import contextlib
 import datetime as dt
+import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import BinaryIO
 
-from shared.catalog.model import Limits, ReportType
+from shared.catalog.model import BUNDLE, Format, Limits, ReportType
 from shared.catalog.python_report import TYPES, PythonReport, load_python_report
 from shared.reports import errors
 from shared.reports.columns import SourceColumn
 from shared.reports.interface import RenderCancelled
+from shared.reports.manifest import NAME as MANIFEST
+from shared.reports.progress import Tell
 
 ATTACHMENTS = "attachments"
 _PIECE_ROWS = 1_000
@@ -28,12 +31,13 @@ class RunningReport:
     """Where attached files go."""
     worker: int
     """The process that waits for the report."""
-    tell: Callable[[int], None] = lambda _: None
+    taken: frozenset[str]
+    """Names of the job's own files."""
+    tell: Tell = lambda _rows, _of=None: None
 
     def progress(self, rows: int, of: int | None = None) -> None:
         """See `Context.progress`."""
-        del of
-        self.tell(rows)
+        self.tell(rows, of)
 
     def check_cancelled(self) -> None:
         """See `Context.check_cancelled`."""
@@ -45,6 +49,8 @@ class RunningReport:
         """See `Context.attach`."""
         if not name or name != Path(name).name or name.startswith(".") or "\\" in name:
             raise ValueError(f"{name!r} cannot name an attached file")
+        if name in self.taken:
+            raise ValueError(f"{name!r} names another file of the job; choose a name of its own")
         self.folder.mkdir(exist_ok=True)
         path = self.folder / name
         with path.open("xb") as file:
@@ -76,12 +82,12 @@ class PythonResult:
         """When the report was run."""
         return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
-    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Callable[[int], None]) -> int:
+    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Tell) -> int:
         """See `SourceResult.feed`."""
         del lenient  # every value comes from Python, whose dates are all usual
         self._running.tell = progress
         width = len(self._report.columns)
-        rows = 0
+        rows = sent = 0
         with open(descriptor, "wb", closefd=False) as out:
             for piece in _pieces(self._rows):
                 lines = []
@@ -93,7 +99,11 @@ class PythonResult:
                     lines.append(_line([*cells, *(cells[at] for at in as_text)]))
                 if rows > self._limits.max_rows:
                     raise errors.row_limit_exceeded(self._limits)
-                out.write("".join(lines).encode("utf-8", "replace"))
+                text = "".join(lines).encode("utf-8", "replace")
+                sent += len(text)
+                if sent > self._limits.max_mb << 20:
+                    raise errors.byte_limit_exceeded(self._limits)
+                out.write(text)
                 progress(rows)
         return rows
 
@@ -111,7 +121,7 @@ class PythonResult:
             case "float", float() | int() if not isinstance(value, bool):
                 return repr(float(value))
             case "datetime", dt.datetime() if value.tzinfo is not None:
-                return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+                return value.astimezone(dt.UTC).isoformat(sep=" ")
             case "date", dt.date() if not isinstance(value, dt.datetime):
                 return value.isoformat()
             case "text", str():
@@ -135,8 +145,10 @@ def open_result(
     given = implementation.Parameters.model_validate(parameters)
     folder = scratch / ATTACHMENTS
     shutil.rmtree(folder, ignore_errors=True)
-    running = RunningReport(folder, os.getppid())
-    yield PythonResult(implementation, implementation.rows(given, running), running, report.limits)
+    taken = frozenset({MANIFEST, *(f"{report.name}.{kind}" for kind in (*Format, BUNDLE))})
+    running = RunningReport(folder, os.getppid(), taken)
+    rows = itertools.islice(implementation.rows(given, running), report.first_rows)
+    yield PythonResult(implementation, rows, running, report.limits)
 
 
 def attached(scratch: Path) -> Iterator[tuple[Path, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from shared.catalog.model import MEDIA_TYPES, Format
 from shared.catalog.presentation import localized
 from shared.reports import duck, extract, sources
+from shared.reports.bundle import write_bundle
 from shared.reports.csv_file import copy_csv, write_csv
 from shared.reports.errors import output_damaged
 from shared.reports.extract import Extract
@@ -50,22 +51,25 @@ def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]
 
     Raises psycopg.Error, duckdb.Error, OSError, ReportError.
     """
-    made = _make(request, on_progress)
+    steps = Steps(len(request.formats) + request.bundle, on_progress)
+    made = _make(request, steps)
     files = [*made.files, *(_attachment(path, media_type) for path, media_type in attached(request.scratch))]
+    if request.bundle:
+        steps.begin("writing zip", made.rows)
+        files.append(write_bundle(files, request.scratch / f"{request.report.name}.zip", made.rows, steps.at))
     write_manifest(request, files, made.rows, made.snapshot)
     return tuple(files)
 
 
-def _make(request: RenderRequest, on_progress: Callable[[Progress], None]) -> _Made:
+def _make(request: RenderRequest, steps: Steps) -> _Made:
     formats = request.formats
     keep = request.keep if request.report.model is None else None  # its attachments would be missing
     kept = keep and extract.load(keep, request.scratch, request.report, request.parameters, formats)
     if kept:
-        return _from_extract(request, kept, Steps(len(formats), on_progress))
+        return _from_extract(request, kept, steps)
     # CSV alone needs no extract, if the source can write it.
     alone = formats == (Format.CSV,)
-    steps = Steps(1 if alone else 1 + len(formats), on_progress)
-    steps.begin("querying", None)
+    steps.begin("querying", None, more=0 if alone else 1)
     with sources.open_source(request.source_dsn, request.report, request.parameters, request.scratch) as source:
         if alone and isinstance(source, PostgresResult):
             return _copied(request, source, steps)

@@ -100,6 +100,16 @@ def memory_mb_of(pid: int) -> int:
     return 0
 
 
+def scratch_mb_of(folder: Path) -> int:
+    """Megabytes on disk below `folder`, each file once however many names it has."""
+    sizes: dict[int, int] = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # gone again
+            status = path.lstat()
+            sizes[status.st_ino] = status.st_blocks * 512
+    return sum(sizes.values()) >> 20
+
+
 def _limit_memory(memory_mb: int) -> None:
     """Private writable memory only: RLIMIT_AS would also count mapped libraries, which cost nothing.
 
@@ -109,7 +119,8 @@ def _limit_memory(memory_mb: int) -> None:
 
 
 def _limit_work(limits: Limits) -> None:
-    """Processor time that no honest report reaches before its deadline, and the size of any one file."""
+    """Processor time that no honest report reaches before its deadline, and the size of any one file; the worker looks
+    after all files together."""
     cores = os.cpu_count() or 1
     _limit(resource.RLIMIT_CPU, int(limits.timeout_s * cores) + 1)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write answers EFBIG

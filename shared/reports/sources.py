@@ -48,12 +48,12 @@ def open_source(
         return python_source.open_result(url, report, parameters, scratch)
     scheme = urlsplit(url).scheme if "://" in url else ""
     if not url:
-        raise errors.source_missing(report.source, "no URL for it")
+        raise errors.source_missing(report.source, "no URL for it is set")
     opener = _OURS.get(scheme)
     if opener is None:
         plugins = {point.name: point for point in entry_points(group=GROUP)}
         if scheme not in plugins:
             known = ", ".join(sorted({*filter(None, _OURS), *plugins}))
-            raise errors.source_missing(report.source, f"sources for {known}")
+            raise errors.source_missing(report.source, f"URLs may begin with {known}")
         opener = plugins[scheme].load()
     return opener(url, report, parameters, scratch)

@@ -5,6 +5,7 @@ They run on a connection that reaches nothing but the extract.
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from shared.reports.display import displayed
 from shared.reports.extract import ExtractColumn
 from shared.reports.rendering import Rendering
 
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 MOST_ROWS = 5_000
 """Of one summary or chart: a document is for reading."""
 _SOURCE_TYPES: Mapping[str, str] = {
@@ -91,8 +93,8 @@ def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
 
 def duckdb_column(name: str, type_: str) -> ExtractColumn:
     """A column of a DuckDB result, in the terms of a source's."""
-    if type_.startswith("DECIMAL"):
-        precision, scale = (int(part) for part in type_[8:-1].split(","))
+    if decimal := _DECIMAL.fullmatch(type_):  # and no list of them
+        precision, scale = int(decimal[1]), int(decimal[2])
         return ExtractColumn(SourceColumn(name, "numeric", precision, scale), name, type_)
     source = SourceColumn(name, _SOURCE_TYPES.get(type_, "text"))
     stored = source.stored_as() if source.is_moment else type_

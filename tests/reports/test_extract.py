@@ -97,6 +97,12 @@ def orders(tmp_path: Path) -> Path:
     return folder
 
 
+def fresh(scratch: Path) -> Path:
+    folder = scratch / "another"
+    folder.mkdir()
+    return folder
+
+
 def over(
     folder: Path,
     query: str,
@@ -149,6 +155,20 @@ def test_files_have_limits_too(orders: Path, scratch: Path, run: Run) -> None:
     with pytest.raises(ReportError) as failure:
         run(over(orders, "SELECT * FROM range(100)", scratch, limits=Limits(max_rows=99)))
     assert failure.value.code == "row_limit_exceeded"
+    wide = "SELECT repeat('x', 1000) AS t FROM range(5000)"
+    with pytest.raises(ReportError) as failure:
+        run(over(orders, wide, fresh(scratch), limits=Limits(max_mb=2)))
+    assert failure.value.code == "byte_limit_exceeded"
+
+
+def test_decimals_reach_a_query_over_files_with_every_digit(orders: Path, scratch: Path, run: Run) -> None:
+    exact = Parameter("exact", ParameterKind.DECIMAL, "")
+    many = Parameter("many", ParameterKind.LIST, "", items=ParameterKind.DECIMAL)
+    query = "SELECT :exact AS e, :many AS m, :exact = 0.123456789012345 AS same"
+    given = {"exact": "0.123456789012345", "many": ["12345678901234567890123456789012345678", "1"]}
+
+    [file] = run(over(orders, query, scratch, exact, many, given=given))
+    assert file.path.read_text() == ('e,m,same\n0.123456789012345,"[12345678901234567890123456789012345678, 1]",t\n')
 
 
 def test_an_s3_prefix_is_a_source(orders: Path, scratch: Path, bucket: str) -> None:
@@ -160,7 +180,9 @@ def test_an_s3_prefix_is_a_source(orders: Path, scratch: Path, bucket: str) -> N
     assert file.path.read_text() == "s\n6\n"
 
 
-@pytest.mark.parametrize(("url", "told"), [("", "no URL for it"), ("oracle://x", "sources for file, postgres")])
+@pytest.mark.parametrize(
+    ("url", "told"), [("", "no URL for it is set"), ("oracle://x", "URLs may begin with file, postgres")]
+)
 def test_a_source_that_nobody_knows_is_told(url: str, told: str, scratch: Path, run: Run, orders: Path) -> None:
     with pytest.raises(ReportError) as failure:
         run(replace(over(orders, "SELECT 1", scratch), source_dsn=url))

@@ -55,6 +55,18 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+def test_all_files_together_have_a_limit_too(a_request: MakeRequest, run: Run) -> None:
+    """Each of these is below it."""
+    query = "SELECT md5(n::text) AS t FROM generate_series(1, 40000) AS n"
+    formats = (Format.CSV, Format.JSONL, Format.HTML, Format.XLSX, Format.PARQUET)
+    files = run(a_request(query, *formats))
+    assert max(f.size_bytes for f in files) < 4 << 20 < sum(f.size_bytes for f in files)
+
+    with pytest.raises(ReportError) as failure:
+        run(a_request(query, *formats, limits=Limits(timeout_s=60, scratch_mb=4)))
+    assert (failure.value.code, failure.value.retryable) == ("scratch_limit_exceeded", False)
+
+
 @pytest.mark.parametrize(
     ("format_", "characters"), [(Format.CSV, 90_000_000), (Format.XLSX, 90_000_000), (Format.XLSX, 200_000_000)]
 )

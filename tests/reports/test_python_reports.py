@@ -1,18 +1,25 @@
 """The example package of docs/python-reports.md, installed and used."""
 
+import datetime as dt
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import openpyxl
 import pytest
 
 from shared.catalog.load import BUILTIN, CatalogError, load_catalog
-from shared.catalog.model import Format, ReportType
+from shared.catalog.model import Format, Limits, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
+from shared.catalog.python_report import PythonColumn
 from shared.catalog.schema import json_schema
-from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.interface import Progress, RenderRequest, ReportError
+from shared.reports.progress import Steps
+from shared.reports.python_source import PythonResult, RunningReport
 from tests.reports.conftest import Run
 
 EXAMPLE = Path(__file__).parent.parent / "example_package"
@@ -23,8 +30,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package in it, as pip puts it there."""
     place = tmp_path_factory.mktemp("site")
     source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "todoke_example.py"):
-        (source / name).write_text((EXAMPLE / name).read_text())
+    for file in EXAMPLE.glob("*.*"):
+        (source / file.name).write_text(file.read_text())
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     subprocess.run([*pip, "--no-index", "--no-build-isolation", "--target", str(place), str(source)], check=True)
     return place
@@ -52,6 +59,21 @@ def test_it_is_a_report_type_like_any_other(example: ReportType, scratch: Path, 
     assert [c.value for c in openpyxl.load_workbook(book.path).worksheets[0][2]] == [1, 2.5, 332.5, 667.5]
     assert (note.name, note.format, note.media_type) == ("summary.txt", "attachment", "text/plain; charset=utf-8")
     assert note.path.read_text() == "Interest in all: 5.01\n"
+
+
+def test_the_packages_source_answers_a_query(example: ReportType, scratch: Path, run: Run) -> None:
+    del example  # the package is there
+    report = ReportType("squares", "Squares", "", "1", "squares", "first to last", (Format.CSV, Format.XLSX))
+    text, book = run(RenderRequest(report, {}, report.formats, "numbers://3", scratch))
+
+    assert text.path.read_text() == "n,square\n1,1\n2,4\n3,9\n"
+    assert [c.value for c in openpyxl.load_workbook(book.path).worksheets[0][4]] == [3, 9]
+
+
+def test_a_few_rows_are_enough_to_try_it(example: ReportType, scratch: Path, run: Run) -> None:
+    request = request_for(replace(example, first_rows=5), scratch, amount=10, months=600)
+
+    assert run(request)[0].rows == 5
 
 
 def test_its_parameters_are_validated_with_all_violations(example: ReportType) -> None:
@@ -90,12 +112,40 @@ def test_a_row_that_does_not_fit_is_told(
     assert (failure.value.code, failure.value.retryable) == ("python_row_wrong", False)
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a\\b"])
-def test_an_attached_file_cannot_leave_its_folder(name: str, tmp_path: Path) -> None:
-    from shared.reports.python_source import RunningReport
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a\\b", "manifest.json", "plan.csv"])
+def test_an_attached_file_cannot_leave_its_folder_or_replace_another(name: str, tmp_path: Path) -> None:
+    running = RunningReport(tmp_path, 1, frozenset({"manifest.json", "plan.csv"}))
 
-    with pytest.raises(ValueError, match="cannot name"), RunningReport(tmp_path, 1).attach(name, "text/plain"):
+    with pytest.raises(ValueError, match="name"), running.attach(name, "text/plain"):
         pass
+
+
+def test_what_it_tells_of_its_progress_becomes_a_percentage(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    steps = Steps(1, seen.append, clock=iter(range(99)).__next__)
+    steps.begin("reading", None)
+
+    RunningReport(tmp_path, 1, frozenset(), steps.at).progress(150, of=600)
+    assert (seen[-1].rows, seen[-1].total_rows, seen[-1].percent) == (150, 600, 25.0)
+
+
+def test_it_has_limits_of_rows_and_bytes(example: ReportType, scratch: Path, run: Run) -> None:
+    request = request_for(example, scratch, amount=10, months=600)
+    few = replace(request, report=replace(example, limits=Limits(max_rows=599)))
+    with pytest.raises(ReportError) as failure:
+        run(few)
+    assert failure.value.code == "row_limit_exceeded"
+
+
+def test_a_moment_of_the_first_years_is_written_whole(tmp_path: Path) -> None:
+    early = dt.datetime(33, 4, 3, 15, tzinfo=dt.UTC)
+    column = SimpleNamespace(columns=(PythonColumn("at", "datetime"),))
+    reading, writing = os.pipe()
+
+    PythonResult(column, [(early,)], RunningReport(tmp_path, 1, frozenset()), Limits()).feed(  # type: ignore[arg-type]
+        writing, lenient=False, as_text=[], progress=lambda _rows, _of=None: None
+    )
+    assert os.read(reading, 99) == b"0033-04-03 15:00:00+00:00\n"
 
 
 def test_a_broken_package_is_told_and_not_left_out(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

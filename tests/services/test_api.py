@@ -81,6 +81,18 @@ def test_a_request_without_a_body_runs_the_default_report(client: TestClient, co
     assert "retry-after" in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [(["csv", "zip"], ["csv", "zip"]), (["zip", "zip"], ["csv", "xlsx", "zip"]), (["xlsx", "xlsx"], ["xlsx"])],
+)
+def test_an_archive_can_be_asked_for_beside_files_or_for_all(
+    asked: list[str], made: list[str], client: TestClient, conn: Connection
+) -> None:
+    answer = client.post("/v1/jobs", json={"formats": asked})
+
+    assert row(conn, UUID(answer.json()["jobId"])).formats == made
+
+
 def test_a_job_shows_each_of_its_states(client: TestClient, conn: Connection, scratch: Path) -> None:
     job_id = client.post("/v1/jobs").json()["jobId"]
     waiting = client.get(f"/jobs/{job_id}").json()

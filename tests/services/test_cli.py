@@ -105,6 +105,19 @@ def test_parameters_can_be_given(check: Check) -> None:
     assert "did you mean 'numbers'?" in check("--report", "number")[1]
 
 
+def test_a_source_that_is_away_or_not_named_is_told(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPORT_SOURCE_URL", "postgresql://127.0.0.1:1/none")
+    assert check()[1].startswith("numbers/report.toml:1: The report's data source did not answer")
+    monkeypatch.delenv("REPORT_SOURCE_URL")
+    assert "no URL for it is set. Set REPORT_SOURCE_URL" in check()[1]
+
+
+def test_a_misspelt_parameter_is_told(check: Check) -> None:
+    assert check("--set", "leest=5") == (
+        1, "todoke check: --set leest=…: no report type has such a parameter; did you mean 'least'?\n",
+    )  # fmt: skip
+
+
 @pytest.fixture
 def made(tmp_path: Path, database_url: str) -> Path:
     """The folder of a report's files and its manifest."""

@@ -47,7 +47,7 @@ class Bench:
     def start(self, **settings: Any) -> None:
         values = {"WORKER_SLOTS": 4, "WORKER_LEASE_S": 3, "WORKER_HEARTBEAT_S": 0.2, "WORKER_POLL_S": 1,
                   "WORKER_GRACE_S": 0.3, "WORKER_RETRY_BASE_S": 0.01, **settings}  # fmt: skip
-        base = {"DATABASE_URL": "unused", "SQS_QUEUE_URL": "unused", "AWS_REGION": "unused"}
+        base = {"DATABASE_URL": "postgresql://unused", "SQS_QUEUE_URL": "http://unused", "AWS_REGION": "unused"}
         attempts = Attempts(
             catalog=load_catalog(BUILTIN), store=self.store, render=self._render, sources={}, scratch=self._scratch,
             retry_base_s=0.01,

@@ -55,6 +55,18 @@ def test_a_used_port_is_explained() -> None:
             require_free(port)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["--data", "/dev/null/x"], "/dev/null/x cannot be used"), (["--port", "99999"], "--port is a number from 1")],
+)
+def test_what_make_run_cannot_use_is_told(arguments: list[str], told: str) -> None:
+    command = [sys.executable, "-m", "deploy.local", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode != 0
+    assert told in done.stderr.splitlines()[-1]
+
+
 def descendants(pid: int) -> list[psutil.Process]:
     return list(psutil.Process(pid).children(recursive=True))
 

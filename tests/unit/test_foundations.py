@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -60,6 +61,32 @@ def test_everything_wrong_with_the_environment_is_named_at_once_and_no_value_is_
 def test_settings_that_do_not_fit_each_other_are_refused() -> None:
     with pytest.raises(SettingsError, match="WORKER_LEASE_S=10 must be at least three times WORKER_HEARTBEAT_S=5"):
         WorkerSettings.from_environment({**WORKER, "WORKER_LEASE_S": "10", "WORKER_HEARTBEAT_S": "5"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("DATABASE_URL", "mysql://u:secret-canary@h/d", "DATABASE_URL: must begin with postgresql://"),
+        ("SQS_QUEUE_URL", "todoke-jobs", "SQS_QUEUE_URL: must begin with https://"),
+        ("SQS_DLQ_URL", "arn:aws:sqs:eu-west-1:1:dead", "SQS_DLQ_URL: must begin with https://"),
+    ],
+)
+def test_an_address_of_the_wrong_kind_is_told(variable: str, value: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told) as refused:
+        WorkerSettings.from_environment({**WORKER, variable: value})
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", ["MANIFEST_KEY_FILE", "WORKER_SCRATCH"])
+def test_a_worker_names_the_variable_whose_file_it_cannot_use(
+    variable: str,
+) -> None:
+    environment = {**os.environ, **WORKER, variable: "/dev/null/nope"}
+    done = subprocess.run(  # a process, because a service sets signals and logging for good
+        [sys.executable, "-m", "services.worker"],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.splitlines()[-1][: len(variable) + 9]) == (1, f"worker: {variable}:")
 
 
 def test_an_empty_variable_counts_as_unset_and_secrets_do_not_print() -> None:

@@ -34,7 +34,12 @@ _REQUEST_BODY: dict[str, Any] = {
                     "properties": {
                         "reportType": {"type": "string", "description": "A name from /v1/report-types"},
                         "parameters": {"type": "object", "description": "As the report type's schema says"},
-                        "formats": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                        "formats": {
+                            "type": "array",
+                            "items": {"type": "string"},
+                            "minItems": 1,
+                            "description": "`zip` adds an archive of the others; alone, of every format",
+                        },
                     },
                 },
                 "example": {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"]},
