@@ -42,6 +42,11 @@ LEASE_S = 60.0
 _NEVER_S = 1e6
 """A second doorbell would hide a lost first one; in these scenarios nobody waits long enough to ring it."""
 
+_STATUS = {
+    CancelOutcome.CANCELLED: 200, CancelOutcome.CANCELLED_BEFORE: 200,
+    CancelOutcome.REQUESTED: 202, CancelOutcome.TOO_LATE: 409,
+}  # fmt: skip
+
 Script = Callable[[RenderRequest], None]
 
 
@@ -128,8 +133,7 @@ class World:
         """Ask to cancel it."""
         sent_at = time.time()
         outcome = cancel.cancel(self.conn, job_id, tenant="acme")
-        status = {CancelOutcome.CANCELLED: 200, CancelOutcome.REQUESTED: 202, CancelOutcome.TOO_LATE: 409}.get(outcome)
-        self.history.cancelled.append(Cancelled(job_id, status, sent_at))
+        self.history.cancelled.append(Cancelled(job_id, _STATUS.get(outcome), sent_at))
 
     def new_relay(self) -> Publisher:
         """A relay process that has just started."""
