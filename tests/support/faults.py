@@ -44,6 +44,10 @@ class Fault(StrEnum):
     """Answered as done, and it does not happen: messages vanish, a delete deletes nothing."""
 
 
+KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)
+STALLS = (Fault.STALL_BEFORE, Fault.STALL_AFTER)
+
+
 class Hit(NamedTuple):
     """The `time`-th time that `effect` is about to happen, from 1."""
 

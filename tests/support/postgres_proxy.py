@@ -15,6 +15,8 @@ from tests.support.faults import NO_FAULTS, Fault, Faults, strike
 from tests.support.proxy import Link, Proxy
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
+_WITHIN_A_STATEMENT = {b"P", b"B", b"D", b"E", b"C"}
+"""Parse, Bind, Describe, Execute, Close: nothing happens to the client's knowledge before Sync."""
 _ENCRYPTION_REQUESTS = {80877103, 80877104}
 
 
@@ -85,6 +87,8 @@ class _Session:
         self._pending: Fault | None = None
         """What is to go wrong when the reply to the statement under way is complete."""
         self._held: list[bytes] = []
+        self._group: list[bytes] = []
+        self._effects: list[str] = []
 
     def from_client(self, piece: bytes) -> None:
         for message in self._asked.feed(piece):
@@ -92,10 +96,22 @@ class _Session:
                 continue
             text = self._text(message)
             effect = effect_of(text) if text is not None else None
-            if effect is not None and self._breaks(effect):
+            if effect is not None:
+                self._effects.append(effect)
+            # libpq sends a statement's messages in one piece, so a server never has half of them for long.
+            self._group.append(message.raw)
+            if message.kind not in _WITHIN_A_STATEMENT:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Send what belongs together, unless it is to be lost."""
+        group, self._group = b"".join(self._group), []
+        effects, self._effects = self._effects, []
+        for effect in effects:
+            if self._breaks(effect):
                 self._link.cut()
                 return
-            self._link.server.sendall(message.raw)
+        self._link.server.sendall(group)
 
     def _first(self, message: _Message) -> bool:
         """Answer a wish for encryption here: the proxy must read what passes."""

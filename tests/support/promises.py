@@ -1,7 +1,9 @@
 """What Todoke promises (design, section 2), as queries that must return no row."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -75,12 +77,14 @@ def broken(conn: Connection, *, at_rest: bool = True) -> dict[str, list[tuple[ob
     return found
 
 
-def broken_files(conn: Connection, folder: Path) -> list[str]:
-    """Artifacts whose file is not there, or is not what the row says."""
+def broken_files(conn: Connection, folder: Path, *, jobs: Sequence[UUID] | None = None) -> list[str]:
+    """Artifacts (of these jobs, or all) whose file is not there, or is not what the row says."""
     rows = conn.execute(
         text("SELECT j.tenant, a.job_id, a.lease_token, a.name, a.size_bytes, a.sha256 "
              "FROM artifacts a JOIN jobs j ON j.id = a.job_id "
-             "WHERE j.finished_at + make_interval(secs => j.keep_artifacts_s) > clock_timestamp()")
+             "WHERE j.finished_at + make_interval(secs => j.keep_artifacts_s) > clock_timestamp() "
+             "AND (CAST(:jobs AS uuid[]) IS NULL OR j.id = ANY (:jobs))"),
+        {"jobs": None if jobs is None else list(jobs)},
     )  # fmt: skip
     wrong = []
     for row in rows:

@@ -12,6 +12,7 @@ from tests.support.faults import Fault
 from tests.support.sqs_rules import Mailbox, Message, Refused, check_batch
 
 REGION = "us-east-1"
+LONGEST_POLL_S = 20
 _ACCOUNT = "000000000000"
 _BATCHES = {"SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}
 
@@ -60,7 +61,7 @@ class Queues:
 
     def named(self, url_or_arn: str) -> Mailbox:
         """The queue of a URL or an ARN. Raises Refused."""
-        name = url_or_arn.replace(":", "/").rsplit("/", 1)[-1]
+        name = name_of(url_or_arn)
         if name not in self.boxes:
             raise Refused("AWS.SimpleQueueService.NonExistentQueue", f"there is no queue {name}")
         return self.boxes[name]
@@ -74,6 +75,11 @@ class Site(NamedTuple):
 
 
 Act = Callable[[Site, Body, Fault | None], Body]
+
+
+def name_of(url_or_arn: str) -> str:
+    """The queue's name, which both end with."""
+    return url_or_arn.replace(":", "/").rsplit("/", 1)[-1]
 
 
 def url_of(door: str, name: str) -> str:

@@ -7,6 +7,7 @@ redrive policy allows goes to the dead-letter queue at its next receive; 1 MiB b
 
 import copy
 import itertools
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ LONGEST_DELAY_S = 900
 IN_FLIGHT_LIMIT = 120_000
 """Messages received and neither deleted nor visible again, at most."""
 PURGE_EVERY_S = 60.0
+_SHUFFLED_S = 1.0
 _LOOK_EVERY_S = 0.02
 """How soon a long poll sees that time has passed; a message that arrives wakes it at once."""
 
@@ -78,6 +80,8 @@ class Mailbox:
     dead_letter: "Mailbox | None" = None
     in_flight_limit: int = IN_FLIGHT_LIMIT
     messages: list[Message] = field(default_factory=list)
+    shuffle: "random.Random | None" = None
+    """Delivers in a random order, each message up to `_SHUFFLED_S` late: a standard queue promises neither."""
     deleted: int = 0
     purged_at: float | None = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -93,9 +97,22 @@ class Mailbox:
         with self._changed:
             now = self.clock()
             message_id = f"{self.name}-{next(self._numbers)}"
-            self.messages += [Message(body, attributes, message_id, now, now + delay_s) for _ in range(copies)]
+            late_s = self.shuffle.uniform(0, _SHUFFLED_S) if self.shuffle else 0.0
+            self.messages += [Message(body, attributes, message_id, now, now + delay_s + late_s) for _ in range(copies)]
             self._changed.notify_all()
             return message_id
+
+    def wait_for_message(self, wait_s: float, still_there: Callable[[], bool]) -> bool:
+        """Wait up to `wait_s` of real time for a message that can be delivered, while the client is still there."""
+        give_up_at = time.monotonic() + wait_s
+        with self._changed:
+            while still_there():
+                if self._visible():
+                    return True
+                if time.monotonic() >= give_up_at:
+                    break
+                self._changed.wait(_LOOK_EVERY_S)
+        return False
 
     def receive(self, most: int, *, wait_s: float, visibility_s: float | None = None) -> list[Message]:
         """Deliver up to `most`, waiting up to `wait_s` of real time for the first. Raises Refused."""
@@ -127,12 +144,15 @@ class Mailbox:
         self.messages = [m for m in self.messages if now - m.sent_at < self.retention_s]
         visible = [m for m in self.messages if m.visible_at <= now]
         if self.max_receive_count is None or self.dead_letter is None:
-            return visible
+            return self._ordered(visible)
         spent = [m for m in visible if m.receives >= (self.max_receive_count or 0)]
         for message in spent:
             self.messages.remove(message)
             self.dead_letter.take(message, source=self.name)
-        return [m for m in visible if m not in spent]
+        return self._ordered([m for m in visible if m not in spent])
+
+    def _ordered(self, messages: list[Message]) -> list[Message]:
+        return self.shuffle.sample(messages, len(messages)) if self.shuffle else messages
 
     def take(self, message: Message, *, source: str = "") -> None:
         """A message that another queue hands over; it keeps its id and its age, as in SQS."""

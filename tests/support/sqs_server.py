@@ -4,6 +4,7 @@ A server may have several doors: each has its own port and its own faults, and a
 """
 
 import json
+import socket
 import threading
 import time
 from email.message import Message as Headers
@@ -12,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.faults import NO_FAULTS, Fault, Faults, strike
-from tests.support.sqs_operations import REGION, Body, Call, Queues, perform, url_of
+from tests.support.sqs_operations import LONGEST_POLL_S, REGION, Body, Call, Queues, name_of, perform, url_of
 from tests.support.sqs_rules import Refused
 
 
@@ -33,7 +34,7 @@ class Door:
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                answer = door._answer(self.headers, raw)
+                answer = door._answer(self.headers, raw, self.connection)
                 if answer is None:
                     self.close_connection = True
                     return
@@ -85,10 +86,21 @@ class Door:
             "AWS_SECRET_ACCESS_KEY": "test",
         }
 
-    def _answer(self, headers: Headers, raw: bytes) -> tuple[int, dict[str, str], bytes] | None:
+    def _has_messages(self, body: Body, client: socket.socket) -> bool:
+        """Wait as long as was asked. True also for a request to be refused."""
+        box = self.queues.boxes.get(name_of(body.get("QueueUrl", "")))
+        if box is None or not 0 < float(body.get("WaitTimeSeconds", box.wait_s)) <= LONGEST_POLL_S:
+            return True
+        found = box.wait_for_message(float(body.get("WaitTimeSeconds", box.wait_s)), lambda: _connected(client))
+        body["WaitTimeSeconds"] = 0
+        return found
+
+    def _answer(self, headers: Headers, raw: bytes, client: socket.socket) -> tuple[int, dict[str, str], bytes] | None:
         """Status, headers and body; None closes the connection instead."""
         operation = headers.get("X-Amz-Target", "").rpartition(".")[2]
         body: Body = json.loads(raw or b"{}")
+        if operation == "ReceiveMessage" and not self._has_messages(body, client):
+            return 200, {}, b"{}"  # nothing to deliver: no effect, so nothing to break
         fault = self.faults.at(f"sqs {operation}")
         answer: Body | None = None
         try:
@@ -107,8 +119,18 @@ class Door:
             head = {"x-amzn-query-error": f"{refused.code};{kind}"}
             return refused.status, head, json.dumps(named).encode()
         finally:
-            name = str(body.get("QueueUrl", "")).rsplit("/", 1)[-1]
+            name = name_of(body.get("QueueUrl", ""))
             self.queues.calls.append(Call(time.monotonic(), operation, name, body, fault, answer))
+
+
+def _connected(client: socket.socket) -> bool:
+    """False once the client has hung up: a message is not delivered to nobody."""
+    try:
+        return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _check_signed(headers: Headers) -> None:

@@ -1,0 +1,39 @@
+"""Stages to die on."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.stage import Stage, opened
+from tests.support import postgres
+from tests.support.zygote import Zygote
+
+OpenStage = Callable[[str], contextlib.AbstractContextManager[Stage]]
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """Forks every service of the session."""
+    with Zygote(tmp_path_factory.mktemp("zygote") / "zygote.log") as running:
+        yield running
+
+
+@pytest.fixture
+def open_stage(zygote: Zygote, postgres_server: postgres.Server, tmp_path: Path) -> OpenStage:
+    """Opens a stage by name, on a database of its own."""
+
+    @contextlib.contextmanager
+    def opening(name: str) -> Iterator[Stage]:
+        with postgres.database(postgres_server) as url, opened(zygote, url, tmp_path / name) as stage:
+            yield stage
+
+    return opening
+
+
+@pytest.fixture
+def stage(open_stage: OpenStage) -> Iterator[Stage]:
+    """One stage."""
+    with open_stage("stage") as one:
+        yield one

@@ -1,0 +1,204 @@
+"""One run of a scenario with faults: who dies is succeeded, who freezes is succeeded and later woken."""
+
+import contextlib
+import itertools
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from tests.crash.stage import Actor, Stage, dismiss, frozen
+from tests.support.eventually import eventually
+from tests.support.faults import KILLS, STALLS, Fault, Hit
+from tests.support.promises import broken, broken_files
+from tests.support.zygote import Forked
+
+T = TypeVar("T")
+_runs = itertools.count(1)
+_RING_EVERY_S = 1.0
+
+
+class Play:
+    """What happens on a stage from the first request until everything is at rest again."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.run = f"run-{next(_runs)}"
+        self.expected: dict[UUID, str] = {}
+        """Job → the status it must end in."""
+        self._leaving: set[UUID] = set()
+        self.deaths = 0
+        self._rings_at = time.monotonic() + _RING_EVERY_S
+        self._to_die = 0
+        self._to_freeze = 0
+        self._zombies: list[tuple[Actor, Forked]] = []
+        self._keys = itertools.count(1)
+        self._faults: Mapping[Hit, Fault] = {}
+        self._besides: Mapping[Hit, Fault] = {}
+        self._victim: Actor | None = None
+
+    def meet(self, scene: "Scene") -> None:
+        """Whom the next story is to hit, and how."""
+        self._victim = self.stage.actors[scene.victim]
+        self._faults, self._besides = scene.faults, scene.besides
+        self._arm(self._victim)
+
+    def also(self, faults: Mapping[Hit, Fault]) -> None:
+        """Faults that belong to the story and may happen, unless the case has another one at the same hit."""
+        self._besides = {**faults, **self._besides}
+
+    def _arm(self, actor: Actor) -> None:
+        if actor is self._victim:
+            actor.arm({**self._besides, **self._faults})
+
+    @contextlib.contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Work piles up while that service is frozen; then it goes on, and its effects count from the first of it.
+
+        For a service that has effects while it is idle: the relay claims nothing every few milliseconds.
+        """
+        actor = self.stage.actors[name]
+        assert actor.process is not None
+        actor.process.send_signal(signal.SIGSTOP)
+        eventually(lambda: frozen(actor.process), what=f"the {name} is frozen")  # type: ignore[arg-type]
+        try:
+            yield
+            self._arm(actor)
+        finally:
+            actor.process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def restarted(self, name: str) -> Iterator[None]:
+        """The service is not there while its work is prepared, and its effects count from its start."""
+        actor = self.stage.actors[name]
+        assert actor.process is not None
+        actor.process.kill()
+        actor.process.wait(30)
+        yield
+        actor.start()
+        self._arm(actor)
+
+    def until_ended(self) -> None:
+        """Wait until all jobs so far have ended as they should."""
+        self.until(self._ended, what="every accepted job is final")
+        assert self.stage.statuses(self.expected) == self.expected
+
+    def forget(self, job_id: UUID) -> None:
+        """From now on this job is expected to leave, with its files."""
+        del self.expected[job_id]
+        self._leaving.add(job_id)
+
+    def submit(self, expected: str = "SUCCESS", report: str = "slow", **request: Any) -> UUID:
+        """A client's request; `seconds` is how long its query takes."""
+        body: dict[str, Any] = {"reportType": report, "formats": request.get("formats", ["csv"])}
+        if report == "slow":
+            body["parameters"] = {"seconds": request.get("seconds", 0)}
+        key = f"{self.run}-{next(self._keys)}"
+        job_id = self.until(lambda: self.stage.try_submit(key, body), what="a submission is accepted")
+        self.expected[job_id] = expected
+        return job_id
+
+    def cancel(self, job_id: UUID) -> None:
+        """Ask until the wish is taken."""
+        self.until(lambda: self.stage.ask(f"/jobs/{job_id}:cancel")[0] in {200, 202, 409}, what="a cancellation")
+
+    def until(self, look: Callable[[], T], *, what: str, within_s: float = 120) -> T:
+        """Wait, and meanwhile replace whoever dies or freezes."""
+
+        def attentively() -> T:
+            self.attend()
+            return look()
+
+        return eventually(attentively, within_s=within_s, what=what)
+
+    def attend(self) -> None:
+        """Succeed the dead and the frozen. Time passes for their leases and messages."""
+        for actor in self.stage.actors.values():
+            process = actor.process
+            if process is None:
+                continue
+            if process.poll() is not None:
+                self.deaths += 1
+            elif self._stalled(actor) and frozen(process):
+                self._zombies.append((actor, process))
+            else:
+                continue
+            self.stage.pass_time()
+            actor.start()
+
+    def _stalled(self, actor: Actor) -> bool:
+        woken = {process.pid for _, process in self._zombies}
+        return (
+            actor.process is not None
+            and actor.process.pid not in woken
+            and any(c.fault in STALLS for c in actor.carried_out())
+        )
+
+    def until_hit(self) -> None:
+        """Wait until everything that was planned against the victim has happened, and its process is dead or frozen."""
+        victim, faults = self._victim, self._faults
+        assert victim is not None
+        kills = sum(fault in KILLS and not hit.effect.startswith("child ") for hit, fault in faults.items())
+        stalls = sum(fault in STALLS for fault in faults.values())
+        self._to_die += kills
+        self._to_freeze += stalls
+
+        def hit() -> bool:
+            happened = {c.hit for c in victim.carried_out()} >= set(faults)
+            return happened and self.deaths >= self._to_die and len(self._zombies) >= self._to_freeze
+
+        self.until(hit, what=f"{dict(faults)} is met by the {victim.name}")
+
+    def end(self) -> None:
+        """Everything that was accepted ends as it should, the frozen are woken too late, and every promise holds."""
+        stage = self.stage
+        self.until_ended()
+        self.until(lambda: not stage.statuses(self._leaving), what="jobs that were kept long enough leave")
+        self._wake()
+        assert stage.statuses(self.expected) == self.expected
+        assert [job_id for job_id in self._leaving if list(stage.artifacts.glob(f"**/{job_id}"))] == []
+        assert broken(stage.conn, at_rest=False) == {}
+        self.until(lambda: broken(stage.conn) == {}, what="the system comes to rest")
+        assert broken_files(stage.conn, stage.artifacts, jobs=list(self.expected)) == []
+
+    def _ended(self) -> bool:
+        # What was lost on its way comes back in its own time, which passes quickly here.
+        if time.monotonic() >= self._rings_at:
+            self._rings_at = time.monotonic() + _RING_EVERY_S
+            self.stage.let_it_ring()
+        return self.stage.ended(self.expected)
+
+    def _wake(self) -> None:
+        """They wake long after their successors have done their work, go on, and are then asked to leave."""
+        for actor, process in self._zombies:
+            actor.plan.resumed.set()
+            process.send_signal(signal.SIGCONT)
+        for actor, process in self._zombies:
+            code = dismiss(process)
+            assert code == 0, f"the {actor.name} that had been frozen ended with {code}"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A story, whom it is to hit and how; `besides` may happen too, and nobody waits for it."""
+
+    story: Callable[[Play], None]
+    victim: str
+    faults: Mapping[Hit, Fault]
+    besides: Mapping[Hit, Fault] = field(default_factory=dict)
+
+
+def play(stage: Stage, scenes: Sequence[Scene]) -> Counter[Fault]:
+    """Play scenes one upon the other, and check what is left. Returns what went wrong, and how often."""
+    one = Play(stage)
+    happened: Counter[Fault] = Counter()
+    for scene in scenes:
+        one.meet(scene)
+        scene.story(one)
+        one.until_hit()
+        happened.update(carried.fault for carried in stage.actors[scene.victim].carried_out())
+    one.end()
+    return happened

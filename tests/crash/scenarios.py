@@ -1,0 +1,139 @@
+"""Small stories, each of which brings out some effects of one service, told in the order of their cost."""
+
+import signal
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from shared.jobs import cancel, finish
+from shared.jobs.finish import Failure
+from shared.jobs.submit import submit
+from tests.crash.play import Play
+from tests.support.faults import Fault, Hit
+from tests.support.jobs import a_submission, expire_lease, pass_time, started
+
+Scenario = Callable[[Play], None]
+
+
+def csv(play: Play) -> None:
+    """One small report."""
+    play.submit()
+
+
+def wide(play: Play) -> None:
+    """Two formats of one extract."""
+    play.submit(formats=["csv", "xlsx"])
+
+
+def long(play: Play) -> None:
+    """Long enough for several heartbeats."""
+    play.submit(seconds=0.4)
+
+
+def failing(play: Play) -> None:
+    """Fails for good."""
+    play.submit("FAILED", report="broken")
+
+
+def cancelled(play: Play) -> None:
+    """Cancelled while a worker holds it."""
+    job_id = play.submit("CANCELLED", seconds=60)
+    play.until(lambda: play.stage.statuses([job_id])[job_id] != "PENDING", what="a worker has started it")
+    play.cancel(job_id)
+
+
+def noise(play: Play) -> None:
+    """Messages that nobody should have sent, and a doorbell that rings three times."""
+    job_id = play.submit()
+    for body in ("not JSON", f'{{"jobId": "{uuid4()}"}}', *[f'{{"jobId": "{job_id}"}}'] * 2):
+        play.stage.ring(body)
+
+
+def leaving(play: Play) -> None:
+    """The worker is asked to leave while it works, and gives the job back."""
+    job_id = play.submit(seconds=0.8)
+    worker = play.stage.actors["worker"]
+    play.until(lambda: play.stage.statuses([job_id])[job_id] != "PENDING", what="a worker has started it")
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGTERM)
+
+
+def publishing(play: Play) -> None:
+    """New jobs, of whose doorbells the queue refuses half at first, and one that waits for its next try."""
+    stage = play.stage
+    play.also({Hit("sqs SendMessageBatch", time): Fault.PARTIAL for time in (1, 2, 3)})
+    with play.paused("relay"):
+        for _ in range(4):
+            play.submit()
+        retried = started(stage.conn, _waiting(play), worker="a ghost")
+        finish.fail(stage.conn, [Failure(retried.lease, code="x", message="", retryable=True, delay_s=0)])
+
+
+def sweeping(play: Play) -> None:
+    """Workers that fell silent, with and without hope, a wish to cancel, and a deadline."""
+    stage = play.stage
+    with play.paused("relay"):
+        silent, spent, unwanted, late = (
+            _waiting(play, expected) for expected in ("SUCCESS", "FAILED", "CANCELLED", "FAILED")
+        )
+        stage.conn.execute(text("UPDATE jobs SET crashes = max_crashes WHERE id = :id"), {"id": spent})
+        for job_id in (silent, spent, unwanted):
+            started(stage.conn, job_id, worker="a ghost")
+        cancel.cancel(stage.conn, unwanted, tenant="acme")
+        for job_id in (silent, spent, unwanted):
+            expire_lease(stage.conn, job_id)
+        pass_time(stage.conn, late, "deadline_at")
+
+
+def lost_doorbell(play: Play) -> None:
+    """A message that the queue has lost."""
+    stage = play.stage
+    with play.paused("relay"):
+        # In one transaction: what the relay had asked for before it froze may still be on its way.
+        stage.conn.exec_driver_sql("BEGIN")
+        job_id = _waiting(play)
+        stage.conn.execute(text("DELETE FROM outbox WHERE payload LIKE :of"), {"of": f"%{job_id}%"})
+        pass_time(stage.conn, job_id, "next_ring_at")
+        stage.conn.exec_driver_sql("COMMIT")
+
+
+def retiring(play: Play) -> None:
+    """A job, its files and its key that have been kept long enough. The relay looks for such when it starts."""
+    stage = play.stage
+    with play.paused("relay"):
+        job_id = play.submit()
+    play.until_ended()
+    play.forget(job_id)
+    with play.restarted("relay"):
+        stage.conn.execute(text("UPDATE jobs SET keep_artifacts_s = 0, keep_s = 0 WHERE id = :id"), {"id": job_id})
+
+
+def _waiting(play: Play, expected: str = "SUCCESS") -> UUID:
+    submission = a_submission(report_type="slow", parameters={"seconds": 0}, max_attempts=20)
+    submit(play.stage.conn, [submission])
+    play.expected[submission.id] = expected
+    return submission.id
+
+
+def submitting(play: Play) -> None:
+    """Accepted, accepted again under its key, and accepted without one."""
+    play.submit()
+    again = {"reportType": "slow", "formats": ["csv"], "parameters": {"seconds": 0}}
+    play.until(lambda: play.stage.try_submit(f"{play.run}-1", again) in play.expected, what="the same job")
+    play.until(lambda: play.stage.ask("/v1/jobs", again)[0] == 202, what="a job without a key")
+
+
+def withdrawing(play: Play) -> None:
+    """Cancelled before and while it runs."""
+    with play.paused("worker"):
+        play.cancel(play.submit("CANCELLED", seconds=60))
+    cancelled(play)
+
+
+SCENARIOS: dict[str, tuple[Scenario, ...]] = {
+    "api": (submitting, withdrawing),
+    "relay": (publishing, sweeping, lost_doorbell, retiring),
+    "worker": (csv, wide, failing, long, cancelled, noise, leaving),
+}
+"""Service → the stories in which its effects are looked for."""

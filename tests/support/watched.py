@@ -1,0 +1,248 @@
+"""What a forked service does to files, and whom it answers: recorded by name, and broken where a plan says so.
+
+Runs inside the service, from outside its code: it stands before `os.link`, `os.rename` and their like, which pathlib,
+shutil and tempfile all call. Statements and queue calls are not its business: those are seen on the wire.
+
+In the folder that is watched, `plan.json` says what is to go wrong (the test may change it at any time), `seen` gets a
+line an effect, and `done-N-M` marks the M-th fault of plan N as carried out, once, whichever process met it.
+"""
+
+import builtins
+import errno
+import functools
+import io
+import json
+import multiprocessing
+import os
+import re
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from multiprocessing import util
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from tests.support.faults import Fault
+
+_PLACES = (("/artifacts/", "store"), ("/todoke-extracts/", "extract"), ("/scratch/", "scratch"))
+_RANDOM = re.compile(r"^(\.part-).*|^(todoke-)(?!extracts).*|^[0-9a-f]{8}-[0-9a-f-]{27}$")
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+def _named(path: str) -> str | None:
+    """`store slow.csv`: where a file is and what it is called, without what chance has chosen."""
+    for fragment, place in _PLACES:
+        if not path.endswith(" (deleted)") and fragment in f"{path}/":
+            leaf = path.rstrip("/").rpartition("/")[2]
+            return f"{place} {_RANDOM.sub(lambda m: (m[1] or m[2] or 'id') + '*', leaf)}"
+    return None
+
+
+def _path_of(descriptor: int) -> str:
+    return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - pathlib itself is watched
+
+
+def _absolute(path: Any, dir_fd: int | None) -> str:
+    plain = _path_of(path) if isinstance(path, int) else os.fsdecode(path)
+    if dir_fd is not None and not plain.startswith("/"):
+        return f"{_path_of(dir_fd)}/{plain}"
+    return os.path.join(os.getcwd(), plain)  # noqa: PTH109, PTH118 - pathlib itself is watched
+
+
+class Watch:
+    """Counts and breaks. A report's child starts its own counts: it is forked with none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._plan: dict[str, Any] = {"number": -1, "faults": []}
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.RLock()
+        self._open = os.open
+
+    def at(self, effect: str) -> Fault | None:
+        """The fault for an effect that is about to happen; it is recorded."""
+        child = multiprocessing.parent_process() is not None
+        name = f"child {effect}" if child else effect
+        with self._lock:
+            self._write("seen", name + "\n", os.O_APPEND)
+            self._look()
+            self._counts[name] += 1
+            for number, (wanted, nth, fault) in enumerate(self._plan["faults"]):
+                if (wanted, nth) == (name, self._counts[name]) and self._first(number):
+                    return Fault(fault)
+        return None
+
+    def _look(self) -> None:
+        descriptor = self._open(f"{self._folder}/plan.json", os.O_RDONLY)
+        plan = json.loads(os.read(descriptor, 1 << 16))
+        os.close(descriptor)
+        if plan["number"] != self._plan["number"]:
+            self._plan = plan
+            self._counts.clear()
+
+    def _first(self, number: int) -> bool:
+        try:
+            self._write(f"done-{self._plan['number']}-{number}", "", os.O_EXCL)
+        except FileExistsError:
+            return False
+        return True
+
+    def _write(self, name: str, text: str, flags: int) -> None:
+        descriptor = self._open(f"{self._folder}/{name}", os.O_WRONLY | os.O_CREAT | flags, 0o644)
+        os.write(descriptor, text.encode())
+        os.close(descriptor)
+
+    def around(self, effect: str, act: Callable[[], Any], *, cut_short: Callable[[], None] | None = None) -> Any:
+        """Do `act`, or what the plan makes of it."""
+        fault = self.at(effect)
+        match fault:
+            case Fault.KILL_BEFORE:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case Fault.STALL_BEFORE:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case Fault.ERROR:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            case Fault.PARTIAL if cut_short is not None:
+                cut_short()
+        result = act()
+        match fault:
+            case Fault.KILL_AFTER:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case Fault.STALL_AFTER:
+                os.kill(os.getpid(), signal.SIGSTOP)
+        return result
+
+
+def watch(folder: Path, *, renders: bool) -> None:
+    """Stand before everything that leaves a trace in a file, from now on and in what this process forks."""
+    one = Watch(folder)
+    _set_clock(float(os.environ.get("CLOCK_OFFSET_S", "0")))
+    _watch_names(one)
+    _watch_opening(one)
+    _watch_answers(one)
+    if renders:
+        _fork_the_forkserver()
+
+
+def _set_clock(offset_s: float) -> None:
+    """Let the wall clock of this host be wrong. The monotonic clock goes on as it is, as it would."""
+    real, real_ns = time.time, time.time_ns
+    if offset_s:
+        time.time = lambda: real() + offset_s
+        time.time_ns = lambda: real_ns() + int(offset_s * 1e9)
+
+
+def _watch_names(one: Watch) -> None:
+    def stand_before(function: str, verb: str, position: int) -> None:
+        original = getattr(os, function)
+
+        @functools.wraps(original)
+        def watched(*arguments: Any, **keywords: Any) -> Any:
+            target = arguments[position] if position < len(arguments) else keywords["dst"]
+            named = _named(_absolute(target, keywords.get("dir_fd")))
+            if named is None:
+                return original(*arguments, **keywords)
+            place, _, leaf = named.partition(" ")
+
+            def half() -> None:
+                os.ftruncate(target, os.fstat(target).st_size // 2)
+
+            cut_short = half if function == "fsync" and isinstance(target, int) else None
+            return one.around(f"{place} {verb} {leaf}", lambda: original(*arguments, **keywords), cut_short=cut_short)
+
+        setattr(os, function, watched)
+
+    for function, verb, position in (
+        ("link", "link", 1), ("rename", "rename", 1), ("replace", "rename", 1), ("unlink", "unlink", 0),
+        ("remove", "unlink", 0), ("mkdir", "mkdir", 0), ("rmdir", "rmdir", 0), ("fsync", "fsync", 0),
+    ):  # fmt: skip
+        stand_before(function, verb, position)
+
+
+def _watch_opening(one: Watch) -> None:
+    real_os_open, real_open = os.open, io.open
+
+    def opened(path: Any, act: Callable[[], Any]) -> Any:
+        named = None if isinstance(path, int) else _named(_absolute(path, None))
+        if named is None:
+            return act()
+        place, _, leaf = named.partition(" ")
+        return one.around(f"{place} create {leaf}", act)
+
+    def os_open(path: Any, flags: int, *arguments: Any, **keywords: Any) -> Any:
+        def act() -> Any:
+            return real_os_open(path, flags, *arguments, **keywords)
+
+        unnamed = flags & os.O_TMPFILE == os.O_TMPFILE or keywords.get("dir_fd") is not None
+        return opened(path, act) if flags & _WRITING and not unnamed else act()
+
+    def plain_open(file: Any, mode: str = "r", *arguments: Any, **keywords: Any) -> Any:
+        def act() -> Any:
+            return real_open(file, mode, *arguments, **keywords)
+
+        return opened(file, act) if set(mode) & set("wax+") and "opener" not in keywords else act()
+
+    os.open = os_open
+    io.open = plain_open
+    builtins.open = plain_open
+
+
+def _watch_answers(one: Watch) -> None:
+    """What a report's child tells its worker, and what the API tells a client."""
+    send = Connection.send
+
+    def watched_send(pipe: Any, what: Any) -> None:
+        if multiprocessing.parent_process() is None or type(what).__name__ == "Progress":
+            send(pipe, what)
+        else:
+            one.around("sends files" if isinstance(what, tuple) else "sends an error", lambda: send(pipe, what))
+
+    connection: Any = Connection
+    connection.send = watched_send
+    from starlette.responses import JSONResponse
+
+    call = JSONResponse.__call__
+
+    async def watched_call(response: Any, scope: Any, receive: Any, sending: Any) -> None:
+        if scope["method"] != "POST":
+            await call(response, scope, receive, sending)
+            return
+        fault = one.at(f"answer {response.status_code}")
+        if fault is Fault.KILL_BEFORE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await call(response, scope, receive, sending)
+        if fault is Fault.KILL_AFTER:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    response: Any = JSONResponse
+    response.__call__ = watched_call
+
+
+def _fork_the_forkserver() -> None:
+    """Start multiprocessing's fork server as a fork of this process, which has the renderers imported already.
+
+    Done now, while there is one thread; the worker then finds it running.
+    """
+    util_: Any = util
+    util_.spawnv_passfds = _fork_instead
+    from shared.reports import child
+
+    child._warm_up()
+
+
+def _fork_instead(_path: Any, arguments: Any, descriptors: Any) -> int:
+    pid = os.fork()
+    if pid == 0:
+        kept = sorted({0, 1, 2, *descriptors})
+        for low, high in zip(kept, [*kept[1:], 4096], strict=True):
+            os.closerange(low + 1, high)
+        code = 0
+        try:
+            exec(os.fsdecode(arguments[-1]), {})  # noqa: S102 - multiprocessing's own line for `python -c`
+        except BaseException:  # noqa: BLE001 - what a process of its own would end with
+            code = 1
+        os._exit(code)
+    return pid
