@@ -119,6 +119,9 @@ class QueueServiceSettings(ServiceSettings):
         None, alias="SQS_DLQ_URL", description="URL of the dead-letter queue; default: read from the redrive policy"
     )
     aws_region: str = Field(alias="AWS_REGION", min_length=1, description="Region of the queue, for example eu-west-1")
+    sqs_client: Literal["thin", "boto3"] = Field(
+        "thin", alias="SQS_CLIENT", description="What sends, receives and deletes: thin (fast) or boto3 (plain)"
+    )
     metrics_host: str = Field("0.0.0.0", alias="METRICS_HOST", description="Address of /healthz, /readyz, /metrics")  # noqa: S104 - a container must be reachable
     metrics_port: int = Field(9090, alias="METRICS_PORT", ge=0, le=65535, description="Port of the same; 0: any free")
 

@@ -68,6 +68,7 @@ def serve(settings: RelaySettings) -> int:
         settings.sqs_queue_url,
         region=settings.aws_region,
         dead_letter_url=settings.sqs_dlq_url,
+        client=settings.sqs_client,
         concurrency=settings.send_concurrency,
         on_request=count_queue_request,
     )

@@ -7,8 +7,8 @@ import os
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import TodokeError
+from shared.queues.calls import make_client
 from shared.queues.setup import ensure_queues
-from shared.queues.sqs import make_client
 
 
 class SetupFailed(TodokeError):

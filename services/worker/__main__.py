@@ -59,6 +59,7 @@ def serve(settings: WorkerSettings) -> int:
         settings.sqs_queue_url,
         region=settings.aws_region,
         dead_letter_url=settings.sqs_dlq_url,
+        client=settings.sqs_client,
         on_request=count_queue_request,
     )
     catalog.follow()

@@ -1,4 +1,4 @@
-"""Amazon SQS behind the `Queue` interface, by boto3."""
+"""Amazon SQS behind the `Queue` interface. What carries the calls is `shared.queues.calls`."""
 
 import logging
 import time
@@ -6,18 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.queues.batching import by_count, by_count_and_size, refusal
+from shared.queues.calls import ClientKind, SqsCalls
 from shared.queues.interface import Depth, Outgoing, QueueUnavailable, Received, SendFailure, SendResult
 
 log = logging.getLogger(__name__)
 
-_CONNECT_TIMEOUT_S = 3
-_LONGEST_POLL_S = 20
-"""Longest WaitTimeSeconds that SQS allows (API reference, ReceiveMessage, read 2026-11-23)."""
 _ENTRY_TRIES = 3
 
 # Errors that concern the content of the whole call, not the queue's health: look for the entry that causes them.
@@ -34,22 +30,6 @@ _ABOUT_CONTENT = frozenset(
 )
 
 
-def make_client(region: str, *, read_timeout_s: float, connections: int) -> Any:
-    """An SQS client whose every call is bounded in time. Credentials and endpoint come the standard AWS way."""
-    return boto3.session.Session().client(
-        "sqs",
-        region_name=region,
-        config=Config(
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=read_timeout_s,
-            max_pool_connections=connections,
-            tcp_keepalive=True,
-            # The callers above try again with their own back-off; one more try covers a stale kept-alive connection.
-            retries={"mode": "standard", "total_max_attempts": 2},
-        ),
-    )
-
-
 class SqsQueue:
     """One queue. Safe to use from several threads."""
 
@@ -60,13 +40,13 @@ class SqsQueue:
         region: str,
         dead_letter_url: str | None = None,
         concurrency: int = 8,
+        client: ClientKind = "thin",
         on_request: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._url = queue_url
         self._dead_letter_url = dead_letter_url
         self._dead_letter_known = dead_letter_url is not None
-        self._short = make_client(region, read_timeout_s=10, connections=concurrency + 4)
-        self._long = make_client(region, read_timeout_s=_LONGEST_POLL_S + 10, connections=concurrency + 4)
+        self._calls = SqsCalls(region, kind=client, connections=concurrency + 4)
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="sqs")
         self._on_request = on_request
 
@@ -95,7 +75,6 @@ class SqsQueue:
     def _send_batch(self, batch: Sequence[Outgoing], give_up_at: float) -> SendResult:
         try:
             answer = self._call(
-                self._short.send_message_batch,
                 "SendMessageBatch",
                 QueueUrl=self._url,
                 Entries=[_entry(number, message) for number, message in enumerate(batch)],
@@ -113,7 +92,6 @@ class SqsQueue:
     def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
         """See `Queue.receive`."""
         answer = self._ask(
-            self._long.receive_message,
             "ReceiveMessage",
             QueueUrl=self._url,
             MaxNumberOfMessages=most,
@@ -126,31 +104,32 @@ class SqsQueue:
 
     def delete(self, receipts: Sequence[str]) -> frozenset[str]:
         """See `Queue.delete`."""
-        return self._per_receipt(self._short.delete_message_batch, "DeleteMessageBatch", receipts, {})
+        return self._per_receipt("DeleteMessageBatch", receipts, {})
 
     def extend(self, receipts: Sequence[str], *, visibility_s: float) -> frozenset[str]:
         """See `Queue.extend`."""
-        return self._per_receipt(
-            self._short.change_message_visibility_batch,
-            "ChangeMessageVisibilityBatch",
-            receipts,
-            {"VisibilityTimeout": int(visibility_s)},
-        )
+        return self._per_receipt("ChangeMessageVisibilityBatch", receipts, {"VisibilityTimeout": int(visibility_s)})
 
-    def _per_receipt(
-        self, method: Callable[..., Any], operation: str, receipts: Sequence[str], more: Mapping[str, object]
-    ) -> frozenset[str]:
+    def _per_receipt(self, operation: str, receipts: Sequence[str], more: Mapping[str, object]) -> frozenset[str]:
+        groups = list(by_count(receipts))
+        if len(groups) == 1:
+            return self._group(operation, groups[0], more)
+        calls = [self._pool.submit(self._group, operation, group, more) for group in groups]
+        wait(calls)  # each is bounded by its own time-outs
+        return frozenset().union(*(call.result() for call in calls))
+
+    def _group(self, operation: str, receipts: Sequence[str], more: Mapping[str, object]) -> frozenset[str]:
+        """One batch call, and again for the entries that failed for a reason that passes."""
         done: set[str] = set()
-        for group in by_count(receipts):
-            left = list(group)
-            for _ in range(_ENTRY_TRIES):
-                entries = [{"Id": str(n), "ReceiptHandle": receipt, **more} for n, receipt in enumerate(left)]
-                answer = self._ask(method, operation, QueueUrl=self._url, Entries=entries)
-                done |= {left[int(e["Id"])] for e in answer.get("Successful", [])}
-                # SenderFault means a stale handle here: the message was delivered again, and nothing is to be done.
-                left = [left[int(e["Id"])] for e in answer.get("Failed", []) if not e.get("SenderFault")]
-                if not left:
-                    break
+        left = list(receipts)
+        for _ in range(_ENTRY_TRIES):
+            entries = [{"Id": str(n), "ReceiptHandle": receipt, **more} for n, receipt in enumerate(left)]
+            answer = self._ask(operation, QueueUrl=self._url, Entries=entries)
+            done |= {left[int(e["Id"])] for e in answer.get("Successful", [])}
+            # SenderFault means a stale handle here: the message was delivered again, and nothing is to be done.
+            left = [left[int(e["Id"])] for e in answer.get("Failed", []) if not e.get("SenderFault")]
+            if not left:
+                break
         return frozenset(done)
 
     def dead_letter(self, message: Received, *, reason: str) -> bool:
@@ -161,7 +140,7 @@ class SqsQueue:
         headers = {**dict(list(message.headers.items())[:9]), "todoke-reason": reason}
         entry = _entry(0, Outgoing(key=0, body=message.body, headers=headers))
         try:
-            answer = self._call(self._short.send_message_batch, "SendMessageBatch", QueueUrl=url, Entries=[entry])
+            answer = self._call("SendMessageBatch", QueueUrl=url, Entries=[entry])
         except (ClientError, BotoCoreError) as error:
             log.warning("queue.dead_letter_failed", extra={"reason": _reason(error)})
             return False
@@ -176,7 +155,7 @@ class SqsQueue:
             from shared.queues.setup import dead_letter_url_of
 
             try:
-                self._dead_letter_url = dead_letter_url_of(self._short, self._url)
+                self._dead_letter_url = dead_letter_url_of(self._calls.client, self._url)
             except (ClientError, BotoCoreError) as error:
                 log.warning("queue.redrive_policy_unreadable", extra={"reason": _reason(error)})
                 return None
@@ -195,24 +174,22 @@ class SqsQueue:
 
     def _counts(self, url: str) -> list[int]:
         names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
-        answer = self._ask(self._short.get_queue_attributes, "GetQueueAttributes", QueueUrl=url, AttributeNames=names)
+        answer = self._ask("GetQueueAttributes", QueueUrl=url, AttributeNames=names)
         return [int(answer["Attributes"].get(name, 0)) for name in names]
 
     def check(self) -> None:
         """See `Queue.check`."""
-        self._ask(
-            self._short.get_queue_attributes, "GetQueueAttributes", QueueUrl=self._url, AttributeNames=["QueueArn"]
-        )
+        self._ask("GetQueueAttributes", QueueUrl=self._url, AttributeNames=["QueueArn"])
 
-    def _ask(self, method: Callable[..., Any], operation: str, **arguments: object) -> Any:
+    def _ask(self, operation: str, **arguments: object) -> Any:
         try:
-            return self._call(method, operation, **arguments)
+            return self._call(operation, **arguments)
         except (ClientError, BotoCoreError) as error:
             raise QueueUnavailable(f"SQS {operation} on {self._url} failed: {_reason(error)}") from None
 
-    def _call(self, method: Callable[..., Any], operation: str, **arguments: object) -> Any:
+    def _call(self, operation: str, **arguments: object) -> Any:
         self._on_request(operation)
-        return method(**arguments)
+        return self._calls(operation, arguments)
 
 
 def _entry(number: int, message: Outgoing) -> dict[str, object]:

@@ -15,6 +15,7 @@ from tests.support.sqs_double import InMemoryQueue
 from tests.support.sqs_server import Door
 
 _names = itertools.count()
+_SERVERS = {"double on a socket": "door", "ministack": "emulator", "moto": "moto_server"}
 
 
 @pytest.fixture
@@ -44,13 +45,13 @@ def door() -> Iterator[Door]:
         yield opened
 
 
-@pytest.fixture(params=["double", "double on a socket", "ministack", "moto"])
+@pytest.fixture(params=["double", *(f"{at}, thin" for at in _SERVERS), "ministack, boto3"])
 def queue(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Queue:
     """An empty queue with a dead-letter queue that takes over after three receives."""
-    servers = {"double on a socket": "door", "ministack": "emulator", "moto": "moto_server"}
-    if request.param not in servers:
+    if request.param == "double":
         return InMemoryQueue(max_receive_count=3)
-    server: Door | Emulator | MotoServer = request.getfixturevalue(servers[request.param])
+    at, client = request.param.split(", ")
+    server: Door | Emulator | MotoServer = request.getfixturevalue(_SERVERS[at])
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
-    return SqsQueue(make_queues().queue_url, region=REGION)
+    return SqsQueue(make_queues().queue_url, region=REGION, client=client)

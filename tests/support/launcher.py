@@ -1,6 +1,6 @@
 """`python -m tests.support.launcher services.worker`: run a service and end it at a chosen durable effect.
 
-Every durable effect passes through SQLAlchemy, botocore or the artifact store; this module listens there, so
+Every durable effect passes through SQLAlchemy, `SqsCalls` or the artifact store; this module listens there, so
 production code has no hooks. EFFECTS_FILE names a file to which each effect is appended. STOP_AT is
 `name|before|3`: at the third time of that effect, before (or after) it happens, the process gets STOP_SIGNAL
 (KILL unless said otherwise).
@@ -18,16 +18,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import botocore.client
 import sqlalchemy.engine
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from shared.artifacts.disk import DiskStore
 from shared.database import statement_name
+from shared.queues.calls import HOT, SqsCalls
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
-_SQS = {"SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"}
 
 
 class Effects:
@@ -81,14 +80,15 @@ def listen(effects: Effects) -> None:
     event.listen(sqlalchemy.engine.Engine, "after_cursor_execute", after)
     dialect: Any = PGDialect_psycopg
     dialect.do_commit = effects.around("COMMIT", PGDialect_psycopg.do_commit)
-    call = botocore.client.BaseClient._make_api_call
+    calls_of: Any = SqsCalls
+    call = SqsCalls.__call__
 
-    def api_call(client: Any, operation: str, arguments: Any) -> Any:
-        if operation not in _SQS:
-            return call(client, operation, arguments)
-        return effects.around(f"sqs {operation}", call)(client, operation, arguments)
+    def sqs_call(calls: SqsCalls, operation: str, arguments: Any) -> Any:
+        if operation not in HOT:
+            return call(calls, operation, arguments)
+        return effects.around(f"sqs {operation}", call)(calls, operation, arguments)
 
-    botocore.client.BaseClient._make_api_call = api_call
+    calls_of.__call__ = sqs_call
     store: Any = DiskStore
     store.put = effects.around("store put", DiskStore.put)
     path: Any = pathlib.Path

@@ -1,0 +1,161 @@
+"""The thin client: what it signs, what it sends again, and what its errors say."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError, ReadTimeoutError
+
+from deploy.local.emulator import REGION
+from deploy.local.processes import free_port
+from shared.queues import calls
+from shared.queues.calls import SqsCalls
+
+
+class Wire:
+    """A listener that answers each request with the next script, byte for byte; None hangs up, "wait" says nothing."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes | str | None] = []
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as lines:
+            while head := b"".join(iter(lines.readline, b"\r\n")):
+                size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                self.requests.append(head + lines.read(size))
+                answer = self.answers.pop(0)
+                if answer is None:
+                    return
+                if isinstance(answer, str):
+                    lines.read(1)  # until the client goes
+                    return
+                connection.sendall(answer)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def reply(body: Any, status: int = 200, headers: str = "") -> bytes:
+    content = json.dumps(body).encode()
+    return f"HTTP/1.1 {status} X\r\n{headers}Content-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    wire = Wire()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", wire.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDCANARY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-canary")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-canary")
+    yield wire
+    wire.close()
+
+
+def receive(wait_s: int = 0) -> Any:
+    return SqsCalls(REGION, kind="thin", connections=2)("ReceiveMessage", {"QueueUrl": "q", "WaitTimeSeconds": wait_s})
+
+
+def test_a_call_is_aws_json_signed_with_the_session_token(wire: Wire) -> None:
+    wire.answers = [reply({"Messages": []})]
+
+    assert receive() == {"Messages": []}
+    head, _, body = wire.requests[0].partition(b'{"')
+    assert b"X-Amz-Target: AmazonSQS.ReceiveMessage" in head
+    assert b"X-Amz-Security-Token: token-canary" in head
+    assert b"Credential=AKIDCANARY/" in head
+    assert b"secret-canary" not in wire.requests[0]
+    assert body == b'QueueUrl":"q","WaitTimeSeconds":0}'
+
+
+def test_a_kept_connection_that_was_closed_costs_nothing_but_another(wire: Wire) -> None:
+    wire.answers = [reply({}), None, reply({"Messages": []})]
+    sqs = SqsCalls(REGION, kind="thin", connections=2)
+
+    sqs("ReceiveMessage", {"QueueUrl": "q"})
+
+    assert sqs("ReceiveMessage", {"QueueUrl": "q"}) == {"Messages": []}
+    assert (wire.connections, len(wire.requests)) == (2, 3)
+
+
+def test_a_server_that_always_hangs_up_is_an_error_after_two_tries(wire: Wire) -> None:
+    wire.answers = [None, None]
+
+    with pytest.raises(HTTPClientError):
+        receive()
+    assert len(wire.requests) == 2
+
+
+def test_silence_ends_at_the_read_time_out_and_is_not_asked_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "READ_TIMEOUT_S", 0.2)
+    wire.answers = ["wait"]
+
+    with pytest.raises(ReadTimeoutError):
+        receive()
+    assert len(wire.requests) == 1
+
+
+def test_nobody_at_the_address_is_an_error(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+
+    with pytest.raises(EndpointConnectionError) as caught:
+        receive()
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code"),
+    [
+        ({"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "gone"}, "", "QueueDoesNotExist"),
+        (
+            {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "gone"},
+            "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender\r\n",
+            "AWS.SimpleQueueService.NonExistentQueue",
+        ),
+        (["a proxy's page"], "", "400"),
+    ],
+)
+def test_refusals_carry_the_code_that_boto3_shows(wire: Wire, body: Any, headers: str, code: str) -> None:
+    wire.answers = [reply(body, 400, headers)]
+
+    with pytest.raises(ClientError) as caught:
+        receive()
+    assert caught.value.response["Error"]["Code"] == code
+
+
+def test_the_environments_proxy_is_used(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire.answers = [reply({"Messages": []})]
+    monkeypatch.setenv("HTTP_PROXY", wire.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://sqs.example.test")
+
+    receive()
+
+    assert wire.requests[0].startswith(b"POST http://sqs.example.test/ HTTP/1.1")
+
+
+def test_credentials_that_rotate_sign_the_next_call(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire.answers = [reply({}), reply({})]
+    sqs = SqsCalls(REGION, kind="thin", connections=2)
+    sqs("ReceiveMessage", {"QueueUrl": "q"})
+    assert sqs._thin is not None
+    sqs._thin._credentials.access_key = "AKIDSECOND"
+
+    sqs("ReceiveMessage", {"QueueUrl": "q"})
+
+    assert b"Credential=AKIDSECOND/" in wire.requests[1]
