@@ -40,7 +40,7 @@ sbom: install ## what is in the images, as CycloneDX documents in build/sbom
 	@$(PYTHON) -m deploy.images sbom $(ARGS)
 
 .PHONY: test-interop
-test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (needs soffice, node, npm)
+test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (installs soffice, node, npm)
 	@$(PYTHON) -m tests.interop
 
 .PHONY: bench-reports

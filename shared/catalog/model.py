@@ -152,6 +152,8 @@ class PdfOptions:
     paper: str = "a4"
     appendix: bool = True
     """All rows at the end."""
+    figures: SummaryTable | None = None
+    """One row, whose values stand large below the title."""
     tables: tuple[SummaryTable, ...] = ()
     charts: tuple[Chart, ...] = ()
 

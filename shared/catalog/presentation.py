@@ -11,7 +11,8 @@ from shared.catalog.table import Table
 from shared.nearest import did_you_mean
 
 CSV_KEYS = ("delimiter", "bom", "encoding", "unencodable")
-PDF_KEYS = ("paper", "appendix", "tables", "charts")
+PDF_KEYS = ("paper", "appendix", "figures", "tables", "charts")
+FIGURES_KEYS = ("query", "columns")
 TABLE_KEYS = ("title", "query", "columns")
 CHART_KEYS = ("title", "query", "spec")
 COLUMN_KEYS = ("title", "unit", "format", "width")
@@ -58,11 +59,14 @@ def csv_options(table: Table) -> CsvOptions:
 def pdf_options(table: Table, folder: Path) -> PdfOptions:
     """`[pdf]`, with its tables and charts."""
     table.only(PDF_KEYS)
-    tables, charts = [], []
+    tables, charts, figures = [], [], None
+    if "figures" in table:
+        one = table.table("figures")
+        one.only(FIGURES_KEYS)
+        figures = SummaryTable("figures", "", _query(one), _columns(one))
     for name, one in _named(table.table("tables")):
         one.only(TABLE_KEYS)
-        columns = {key: column(key, sub) for key, sub in one.table("columns").tables()}
-        tables.append(SummaryTable(name, one.text("title") or _words(name), _query(one), columns))
+        tables.append(SummaryTable(name, one.text("title") or _words(name), _query(one), _columns(one)))
     for name, one in _named(table.table("charts")):
         one.only(CHART_KEYS)
         spec = one.text("spec") or f"{name}.vl.json"
@@ -74,6 +78,7 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
     return PdfOptions(
         paper=_one_of(table, "paper", _PAPERS),
         appendix=table.flag("appendix") if "appendix" in table else True,
+        figures=figures,
         tables=tuple(tables),
         charts=tuple(charts),
     )
@@ -122,20 +127,25 @@ def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportTyp
         parameters=tuple(replace(p, title=locale.parameters.get(p.name, p.title)) for p in report.parameters),
         pdf=replace(
             report.pdf,
-            tables=tuple(
-                replace(
-                    t, title=texts.get(t.title, t.title), columns={n: _column(c, locale) for n, c in t.columns.items()}
-                )
-                for t in report.pdf.tables
-            ),
+            figures=report.pdf.figures and _summary(report.pdf.figures, locale),
+            tables=tuple(_summary(t, locale) for t in report.pdf.tables),
             charts=tuple(replace(c, title=texts.get(c.title, c.title)) for c in report.pdf.charts),
         ),
     )
 
 
+def _summary(table: SummaryTable, locale: Locale) -> SummaryTable:
+    columns = {name: _column(column, locale) for name, column in table.columns.items()}
+    return replace(table, title=locale.texts.get(table.title, table.title), columns=columns)
+
+
 def _column(column: Column, locale: Locale) -> Column:
     title = locale.columns.get(column.name, column.title)
     return replace(column, title=title, unit=locale.texts.get(column.unit, column.unit))
+
+
+def _columns(table: Table) -> Mapping[str, Column]:
+    return {name: column(name, one) for name, one in table.table("columns").tables()}
 
 
 def _named(table: Table) -> Iterator[tuple[str, Table]]:

@@ -56,6 +56,7 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[s
     def measured(table: Table) -> dict[str, Any]:
         return asdict(table) | asdict(layout(table, pdf.paper, letters))
 
+    figures = pdf.figures and summaries.table("figures", "", pdf.figures.query, pdf.figures.columns)
     tables = [measured(summaries.table(t.name, t.title, t.query, t.columns)) for t in pdf.tables]
     charts = []
     for one in pdf.charts:
@@ -79,10 +80,18 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[s
         "paper": pdf.paper,
         "parameters": [{"name": name, "value": value} for name, value in rendering.shown_parameters()],
         "rowCount": f"{rendering.extract.rows:,}",
+        "figures": _figures(figures) if figures else [],
         "tables": tables,
         "charts": charts,
         "table": whole if whole and whole["size"] >= READABLE else None,
     }
+
+
+def _figures(table: Table) -> Sequence[Mapping[str, object]]:
+    if len(table.rows) > 1:
+        raise errors.summary_too_large("figures", 1)
+    values = table.rows[0] if table.rows else [""] * len(table.columns)
+    return [{"title": c["title"], "value": v or "-"} for c, v in zip(table.columns, values, strict=True)]
 
 
 def _typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], path: Path) -> None:

@@ -20,6 +20,8 @@ _MARGINS = 2 * 18 * 72 / 25.4
 """todoke.typ: 18 mm on each side."""
 _WIDEST_TEXT = 220.0
 """Points that a text may claim before it is broken into lines."""
+_SHORT_TITLE = 55.0
+"""Points that are not worth a second line."""
 _TITLE_LINES, _RAGGED = 3, 1.15
 _SLACK = 1.02
 """Typst breaks and measures letters a little differently."""
@@ -67,7 +69,8 @@ class _Needs:
             return float(letters.font_for(text, bold=bold).stringWidth(text, SIZE)) * _SLACK
 
         title_least = max((width(word, bold=True) for word in _UNBROKEN.findall(title)), default=0.0)
-        title_wanted = max(title_least, width(title, bold=True) / _TITLE_LINES * _RAGGED)
+        in_one = width(title, bold=True)
+        title_wanted = max(title_least, min(in_one, _SHORT_TITLE), in_one / _TITLE_LINES * _RAGGED)
         whole = max((width(text) for text in cells), default=0.0)
         words = (
             whole if self.number else max((width(w) for text in cells for w in _UNBROKEN.findall(text)), default=0.0)

@@ -1,12 +1,11 @@
 """`make test-interop`: LibreOffice, SheetJS and ExcelJS read back every value of a workbook.
 
-Needs what `make test` does not: soffice (Debian libreoffice-calc-nogui) and node with npm. Says what is missing.
+Needs what `make test` does not: soffice and node with npm, which it installs on Debian, and npm's registry.
 """
 
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from tests.interop.workbook import expected, make, same_text
 from tests.support import postgres
+from tests.support.debian import ToolMissing, tool
 
 _PACKAGES = ("xlsx", "exceljs")
 Rows = Sequence[Sequence[object]]
@@ -22,39 +22,40 @@ Rows = Sequence[Sequence[object]]
 
 def main() -> int:
     """Try every reader. Returns 1 if one is missing or reads another value."""
-    missing = [tool for tool in ("soffice", "node", "npm") if shutil.which(tool) is None]
-    if missing:
-        print(f"missing: {', '.join(missing)} (Debian: libreoffice-calc-nogui, nodejs, npm)", file=sys.stderr)
+    try:
+        soffice, node, npm = (str(tool(name)) for name in ("soffice", "node", "npm"))
+    except ToolMissing as error:
+        print(error, file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="todoke-interop-") as name, postgres.server() as base:
         folder = Path(name)
         with postgres.database(base, template=None) as dsn:
             path = make(dsn, folder)
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), *_PACKAGES], check=True)
+        subprocess.run([npm, "install", "--silent", "--prefix", str(folder), *_PACKAGES], check=True)
         readers: dict[str, Callable[[], Rows]] = {
-            "LibreOffice": lambda: _libreoffice(path, folder),
-            "SheetJS": lambda: _node("sheetjs", path, folder),
-            "ExcelJS": lambda: _node("exceljs", path, folder),
+            "LibreOffice": lambda: _libreoffice(soffice, path, folder),
+            "SheetJS": lambda: _node(node, "sheetjs", path, folder),
+            "ExcelJS": lambda: _node(node, "exceljs", path, folder),
         }
         wrong = sum(_compare(reader, read()) for reader, read in readers.items())
     return 1 if wrong else 0
 
 
-def _libreoffice(path: Path, folder: Path) -> Rows:
+def _libreoffice(soffice: str, path: Path, folder: Path) -> Rows:
     # Comma, quote, UTF-8, from line 1, all text quoted, no detection, contents as shown, no formulas.
     filter_ = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,true,false,true,false"
-    command = ["soffice", "--headless", f"-env:UserInstallation=file://{folder}/profile", "--convert-to", filter_,
+    command = [soffice, "--headless", f"-env:UserInstallation=file://{folder}/profile", "--convert-to", filter_,
                "--outdir", str(folder), str(path)]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, timeout=180)
     with path.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
         return list(csv.reader(file))[1:]
 
 
-def _node(library: str, path: Path, folder: Path) -> Rows:
+def _node(node: str, library: str, path: Path, folder: Path) -> Rows:
     script = Path(__file__).parent / "read.mjs"
     environment = {**os.environ, "NODE_MODULES_AT": str(folder), "TZ": "UTC"}
     done = subprocess.run(
-        ["node", str(script), library, str(path)], check=True, capture_output=True, text=True, env=environment
+        [node, str(script), library, str(path)], check=True, capture_output=True, text=True, env=environment
     )
     rows: Rows = json.loads(done.stdout)[1:]
     return rows

@@ -9,7 +9,7 @@ import pypdfium2
 import pytest
 
 from shared.catalog.load import load_catalog
-from shared.catalog.model import Chart, Format, Limits, PdfOptions, ReportType, SummaryTable
+from shared.catalog.model import Chart, Column, Format, Limits, PdfOptions, ReportType, SummaryTable
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from tests.reports.conftest import MakeRequest, Run
 
@@ -88,6 +88,22 @@ def test_long_cells_are_shortened_and_the_page_says_so(a_request: MakeRequest, r
 
     assert "…" in text_of(file)[-1]
     assert "the data formats have it whole" in text_of(file)[-1]
+
+
+def test_figures_stand_on_the_title_page(a_request: MakeRequest, run: Run) -> None:
+    total = {"total": Column("total", "In all", "EUR", "#,##0.00")}
+    figures = SummaryTable("figures", "", "SELECT sum(n) AS total, NULL AS nothing FROM report", total)
+    request = a_request("SELECT n FROM generate_series(1, 100) AS n ORDER BY n", Format.PDF)
+    [file] = run(with_pdf(request, PdfOptions(figures=figures)))
+
+    page = text_of(file)[0]
+    assert "5,050.00" in page
+    assert "In all (EUR)" in page
+    assert "nothing" in page
+
+    many = replace(figures, query="SELECT n FROM report")
+    with pytest.raises(ReportError, match="'figures' gives more than 1 rows"):
+        run(with_pdf(a_request("SELECT n FROM generate_series(1, 2) AS n", Format.PDF), PdfOptions(figures=many)))
 
 
 def test_a_wide_report_of_few_rows_keeps_its_cells_apart(a_request: MakeRequest, run: Run) -> None:

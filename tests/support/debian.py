@@ -38,6 +38,9 @@ _SOURCES = {
     "spin": _Source(("spin",)),
     "cc": _Source(("gcc", "libc6-dev"), sysroot=("libc6", "libc6-dev", "libgcc-s1", "linux-libc-dev")),
     "prometheus": _Source(("prometheus",), daemon=True),
+    "soffice": _Source(("libreoffice-calc-nogui",)),
+    "node": _Source(("nodejs",)),
+    "npm": _Source(("npm",)),
     "promtool": _Source(("prometheus",), daemon=True),
     "pgbouncer": _Source(("pgbouncer",), daemon=True),
 }
