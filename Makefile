@@ -59,6 +59,12 @@ bench-retention: install ## submissions with and without retention at work besid
 soak-memory: install ## the memory of each process under load for an hour (ARGS="--minutes 60 --rate 5")
 	@$(PYTHON) -m tests.benchmarks.memory $(ARGS)
 
+MINUTES ?= 10
+SEED ?=
+.PHONY: soak
+soak: install ## load under random faults, then the history checker: make soak MINUTES=10 SEED=1 (ARGS="--keep DIR --json FILE")
+	@$(PYTHON) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: lint
 lint: install ## ruff, mypy --strict, import-linter, alembic check
 	@$(VENV)/bin/ruff check .

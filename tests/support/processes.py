@@ -70,7 +70,7 @@ class Services:
 
     def start(self, name: str, *, wait: bool = True, launcher: bool = False, **env: str) -> subprocess.Popen[bytes]:
         """Start one more process of that service; with `wait`, until it is ready, or dead where STOP_AT dooms it."""
-        port = self._ports[name] if not self._alive(name) else free_port()
+        port = self._ports[name] if not self.alive(name) else free_port()
         module = ["tests.support.launcher", f"services.{name}"] if launcher else [f"services.{name}"]
         process = spawn(
             [sys.executable, "-m", *module],
@@ -95,19 +95,20 @@ class Services:
 
     def kill(self, name: str) -> None:
         """kill -9 every process of that service."""
-        for process in self._alive(name):
+        for process in self.alive(name):
             process.kill()
             process.wait(30)
 
     def stop(self, name: str) -> float:
         """SIGTERM every process of that service. Returns the seconds it took; fails if one had to be killed."""
         began = time.monotonic()
-        for process in self._alive(name):
+        for process in self.alive(name):
             assert stop(process, timeout_s=60), f"{name} did not stop on SIGTERM"
             assert process.returncode == 0, f"{name} ended with {process.returncode}"
         return time.monotonic() - began
 
-    def _alive(self, name: str) -> list[subprocess.Popen[bytes]]:
+    def alive(self, name: str) -> list[subprocess.Popen[bytes]]:
+        """The processes of that service that have not ended."""
         return [p for p in self._running[name] if p.poll() is None]
 
     def submit(self, key: str, body: dict[str, Any] | None = None) -> str:

@@ -1,0 +1,1 @@
+"""Minutes of load under seeded faults, then peace, then the history checker."""

@@ -1,0 +1,162 @@
+"""What goes wrong during a soak: drawn by seed, one after another, each with a name that is counted."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import psycopg
+
+from tests.soak.stage import LEASE_S, Stage, is_stopped
+from tests.support.faults import Fault
+
+STALL_S = 1.8 * LEASE_S
+"""A directed stall: its holder wakes up after somebody else has taken over."""
+_HOLD_S = 20.0
+"""A directed stall waits this long for its process to come to the point."""
+STALL_POINTS = {
+    "relay": (
+        "sql outbox.claim|after", "sqs SendMessageBatch|before", "sqs SendMessageBatch|after", "COMMIT|before",
+        "COMMIT|after", "sql jobs.expire|after",
+    ),
+    "worker": (
+        "sqs ReceiveMessage|after", "sql jobs.start|before", "sql jobs.start|after", "sql jobs.renew|before",
+        "store put|before", "store link|after", "sql jobs.succeed|before", "sql jobs.succeed|after",
+        "sqs DeleteMessageBatch|before",
+    ),
+}  # fmt: skip
+"""After each way to claim a row or a job, and before each write that stands on a claim."""
+_QUEUE_MOODS = (
+    Fault.ERROR, Fault.THROTTLED, Fault.PARTIAL, Fault.DUPLICATE, Fault.REPLY_LOST, Fault.NOT_APPLIED, Fault.LATE,
+)  # fmt: skip
+
+
+class Mood:
+    """A queue that does one thing wrong, now and then."""
+
+    def __init__(self, fault: Fault, chance: random.Random, share: float = 0.4) -> None:
+        self._fault = fault
+        self._chance = chance
+        self._share = share
+        self._lock = threading.Lock()
+
+    def at(self, _effect: str) -> Fault | None:
+        """See `Faults.at`."""
+        with self._lock:
+            return self._fault if self._chance.random() < self._share else None
+
+
+class Trouble:
+    """Draws faults for a stage and carries them out. `counts` says how often each was."""
+
+    def __init__(self, stage: Stage, seed: int) -> None:
+        self._stage = stage
+        self._chance = random.Random(seed)
+        self._pause = threading.Event()
+        self.counts: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
+        """Directed stalls that froze their process at the point."""
+        self._points = self._endless_points()
+
+    def run(self, seconds: float) -> None:
+        """Fault after fault, for that long. Leaves the stage unhealed."""
+        kinds: list[tuple[int, Callable[[], None]]] = [
+            (4, self._kill), (2, self._stall), (5, self._directed_stall), (2, self._cut), (2, self._slow),
+            (1, self._black_hole), (4, self._queue_mood), (1, self._purge), (1, self._terminate), (1, self._postgres),
+        ]  # fmt: skip
+        end_at = time.monotonic() + seconds
+        while time.monotonic() < end_at:
+            self._stage.restore()
+            self._wait(0.5, 2.5)
+            weights, acts = zip(*kinds, strict=True)
+            self._chance.choices(acts, weights)[0]()
+
+    def _wait(self, least_s: float, most_s: float) -> None:
+        self._pause.wait(self._chance.uniform(least_s, most_s))
+
+    def _kill(self) -> None:
+        name = self._chance.choice(["api", "relay", "worker", "worker"])
+        if processes := self._stage.alive(name):
+            self._stage.kill(name, self._chance.choice(processes))
+            self.counts[f"kill {name}"] += 1
+            self._wait(0, 1)
+
+    def _stall(self) -> None:
+        name = self._chance.choice(["api", "relay", "worker", "worker"])
+        if processes := self._stage.alive(name):
+            process = self._chance.choice(processes)
+            self._stage.freeze(process)
+            self._stage.mark_death(name, process, time.time())
+            self._pause.wait(STALL_S)
+            self._stage.thaw()
+            self.counts[f"stall {name}"] += 1
+
+    def _endless_points(self) -> Iterator[tuple[str, str]]:
+        points = [(name, point) for name, own in STALL_POINTS.items() for point in own]
+        while True:
+            self._chance.shuffle(points)
+            yield from points
+
+    def _directed_stall(self) -> None:
+        """A process that freezes itself at a chosen point takes the place of another, and wakes up as a zombie."""
+        name, point = next(self._points)
+        self.counts["directed stall"] += 1
+        zombie = self._stage.services.start(
+            name, wait=False, launcher=True, STOP_AT=f"{point}|{self._chance.randint(1, 3)}", STOP_SIGNAL="STOP"
+        )
+        replaced = self._stage.alive(name)[0]
+        if replaced is not zombie:
+            self._stage.kill(name, replaced)
+        give_up_at = time.monotonic() + _HOLD_S
+        while not is_stopped(zombie) and zombie.poll() is None and time.monotonic() < give_up_at:
+            self._pause.wait(0.02)
+        if is_stopped(zombie):
+            self.held[f"{name} {point}"] += 1
+            self._stage.mark_death(name, zombie, time.time())
+            self._stage.restore()
+            self._pause.wait(STALL_S)
+        self._stage.thaw()
+
+    def _cut(self) -> None:
+        name = self._chance.choice(list(self._stage.proxies))
+        for _ in range(self._chance.randint(1, 5)):
+            self._stage.proxies[name].cut()
+            self._wait(0, 0.4)
+        self.counts[f"cut {name} from PostgreSQL"] += 1
+
+    def _slow(self) -> None:
+        proxy = self._stage.proxies[self._chance.choice(list(self._stage.proxies))]
+        proxy.delay_s = self._chance.uniform(0.05, 0.5)
+        self._wait(2, 5)
+        proxy.delay_s = 0.0
+        self.counts["slow PostgreSQL"] += 1
+
+    def _black_hole(self) -> None:
+        proxy = self._stage.proxies[self._chance.choice(list(self._stage.proxies))]
+        proxy.freeze()
+        self._wait(1, 2 * LEASE_S)
+        proxy.thaw()
+        self.counts["PostgreSQL answers nothing"] += 1
+
+    def _queue_mood(self) -> None:
+        fault = self._chance.choice(_QUEUE_MOODS)
+        calm, self._stage.door.faults = self._stage.door.faults, Mood(fault, random.Random(self._chance.random()))
+        self._wait(2, 5)
+        self._stage.door.faults = calm
+        self.counts[f"queue: {fault}"] += 1
+
+    def _purge(self) -> None:
+        self._stage.door.queues.boxes["jobs"].purged_at = None  # AWS allows one a minute
+        self._stage.door.queues.boxes["jobs"].purge()
+        self.counts["purge of the queue"] += 1
+
+    def _terminate(self) -> None:
+        with psycopg.connect(self._stage.url, autocommit=True) as conn:
+            conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                         "AND backend_type = 'client backend'")  # fmt: skip
+        self.counts["pg_terminate_backend of all"] += 1
+
+    def _postgres(self) -> None:
+        self._stage.crash_postgres()
+        self.counts["PostgreSQL killed -9"] += 1
