@@ -117,6 +117,8 @@ class CsvOptions:
     """A byte order mark, by which Excel knows UTF-8."""
     encoding: str = "utf-8"
     """`utf-8`, or `cp932` for programs that expect Windows' Japanese."""
+    line_end: str = "\n"
+    """Or CR LF, as RFC 4180 has it."""
     unencodable: str = "strict"
     """What becomes of a character that the encoding lacks: `strict` fails the job, `replace` writes a question mark."""
 

@@ -10,7 +10,7 @@ from shared.catalog.model import Chart, Column, CsvOptions, Locale, PdfOptions, 
 from shared.catalog.table import Table
 from shared.nearest import did_you_mean
 
-CSV_KEYS = ("delimiter", "bom", "encoding", "unencodable")
+CSV_KEYS = ("delimiter", "line_end", "bom", "encoding", "unencodable")
 PDF_KEYS = ("paper", "appendix", "figures", "tables", "charts")
 FIGURES_KEYS = ("query", "columns")
 TABLE_KEYS = ("title", "query", "columns")
@@ -27,6 +27,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _ENCODINGS = ("utf-8", "cp932")
 _DELIMITERS = (",", ";", "\t", "|")
 _PAPERS = ("a4", "us-letter")
+_LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
 _UNENCODABLE = {"fail": "strict", "replace": "replace"}
 
 
@@ -50,6 +51,7 @@ def csv_options(table: Table) -> CsvOptions:
         table.wrong("bom", f"is for utf-8 only, and encoding is {encoding}: remove one of the two")
     return CsvOptions(
         delimiter=_one_of(table, "delimiter", _DELIMITERS),
+        line_end=_LINE_ENDS[_one_of(table, "line_end", tuple(_LINE_ENDS))],
         bom=table.flag("bom"),
         encoding=encoding,
         unencodable=_UNENCODABLE[_one_of(table, "unencodable", tuple(_UNENCODABLE))],

@@ -24,8 +24,8 @@ def copy_csv(result: PostgresResult, report: ReportType, path: Path, progress: C
     """Write RFC 4180 CSV straight from the server, which makes the lines: NULL as nothing and '' as "".
 
     Lines end in LF, as PostgreSQL writes them: everything that reads CSV takes it, spreadsheets included, while CRLF
-    would cost a pass over every byte and leave a stray CR with line-based tools. No byte order mark unless
-    report.toml asks for it: programs are the reader here, and XLSX is the file for Excel.
+    costs time for each row and leaves a stray CR with line-based tools. CRLF or a byte order mark only if report.toml
+    asks for it: programs are the reader here, and XLSX is the file for Excel.
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers and dates never do.
     Returns the data rows.
@@ -35,7 +35,9 @@ def copy_csv(result: PostgresResult, report: ReportType, path: Path, progress: C
     with path.open("wb", buffering=1 << 20) as file:
         encode = _Encoder(options, file)
         encode.begin()
-        rows = result.write_csv(encode, cells, progress, delimiter=options.delimiter, header=True)
+        rows = result.write_csv(
+            encode, cells, progress, delimiter=options.delimiter, header=True, crlf=options.line_end == "\r\n"
+        )
         encode.end()
     return rows
 
@@ -51,8 +53,9 @@ def write_csv(rendering: Rendering) -> int:
     with rendering.path.open("wb", buffering=1 << 20) as file:
         encode = _Encoder(options, file)
         encode.begin()
-        encode(header.encode() + b"\n")
-        for piece in rendering.lines(line):
+        encode(f"{header}{options.line_end}".encode())
+        # Every line gets its LF from DuckDB.
+        for piece in rendering.lines(line if options.line_end == "\n" else f"{line} || chr(13)"):
             encode(piece)
         encode.end()
     return rendering.extract.rows

@@ -66,7 +66,7 @@ class PostgresResult:
 
     def write_csv(
         self, out: Callable[[bytes], object], columns: Sequence[sql.Composable], progress: Callable[[int], None],
-        *, delimiter: str = ",", header: bool = False,
+        *, delimiter: str = ",", header: bool = False, crlf: bool = False,
     ) -> int:  # fmt: skip
         """Give `out` the result as PostgreSQL's CSV, piece by piece, and return the rows without the header.
 
@@ -80,7 +80,7 @@ class PostgresResult:
             "COPY (SELECT {} FROM ({}\n) AS report ({})) TO STDOUT (FORMAT csv, HEADER {}, DELIMITER {})"
         ).format(sql.SQL(", ").join(columns), self._query, names, sql.Literal(header), sql.Literal(delimiter))
         rows, sent = -int(header), 0
-        for piece, lines in _copied(self._conn, statement):
+        for piece, lines in _copied(self._conn, statement, crlf=crlf):
             rows += lines
             sent += len(piece)
             if rows > self._limits.max_rows:
@@ -105,7 +105,7 @@ class PostgresResult:
         return self.write_csv(partial(duck.write_all, descriptor), cells, progress)
 
 
-def _copied(conn: psycopg.Connection[Any], statement: sql.Composed) -> Iterator[tuple[bytes, int]]:
+def _copied(conn: psycopg.Connection[Any], statement: sql.Composed, *, crlf: bool) -> Iterator[tuple[bytes, int]]:
     """What COPY sends, in pieces of whole rows, each with their number.
 
     On libpq's own functions: psycopg's loop takes as long over a row as the server (measured, 3.3). They wait without
@@ -125,13 +125,17 @@ def _copied(conn: psycopg.Connection[Any], statement: sql.Composed) -> Iterator[
         append(line)
         size += length
         if size >= _PIECE_BYTES:
-            yield b"".join(lines), len(lines)
+            yield _joined(lines, crlf=crlf), len(lines)
             lines.clear()
             size = 0
-    yield b"".join(lines), len(lines)
+    yield _joined(lines, crlf=crlf), len(lines)
     while ended := libpq.get_result():
         if ended.status != ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(ended)
+
+
+def _joined(lines: Sequence[bytes | memoryview], *, crlf: bool) -> bytes:
+    return b"".join(part for line in lines for part in (line[:-1], b"\r\n")) if crlf else b"".join(lines)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,9 @@ _TYPES = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _FIRST_FORMAT_ID = 164
 """Below are Excel's own number formats."""
 _HEADER_STYLE = 1
+# Landscape, all columns on one page's width, as many pages as the rows need.
+_FIT = '<sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
+_ON_PAPER = '<pageSetup orientation="landscape" fitToWidth="1" fitToHeight="0"/>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Workbook:
             part.all([_sheet_head(columns, selected=len(self._sheets) == 1).encode()])
             yield sheet
             last = f"{column_letters(len(columns) - 1)}{sheet.rows + 1}"
-            part.all([f'</sheetData><autoFilter ref="A1:{last}"/></worksheet>'.encode()])
+            part.all([f'</sheetData><autoFilter ref="A1:{last}"/>{_ON_PAPER}</worksheet>'.encode()])
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +89,15 @@ class Workbook:
         sheets = "".join(
             f'<sheet name={quoteattr(name)} sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(self._sheets, 1)
         )
-        return f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>{sheets}</sheets></workbook>'
+        # The header on every printed page. An apostrophe in a quoted name is doubled.
+        titles = "".join(
+            f'<definedName name="_xlnm.Print_Titles" localSheetId="{n}">\'{escape(quoted)}\'!$1:$1</definedName>'
+            for n, quoted in enumerate(name.replace("'", "''") for name in self._sheets)
+        )
+        return (
+            f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>{sheets}</sheets>'
+            f"<definedNames>{titles}</definedNames></workbook>"
+        )
 
     def _workbook_relations(self) -> str:
         sheets = [("worksheet", f"worksheets/sheet{n}.xml") for n in range(1, len(self._sheets) + 1)]
@@ -167,7 +178,7 @@ def _sheet_head(columns: Sequence[SheetColumn], *, selected: bool) -> str:
     )
     tab = ' tabSelected="1"' if selected else ""
     return (
-        f'{_XML}<worksheet xmlns="{_MAIN}"><sheetViews><sheetView{tab} workbookViewId="0">'
+        f'{_XML}<worksheet xmlns="{_MAIN}">{_FIT}<sheetViews><sheetView{tab} workbookViewId="0">'
         '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>'
         f'<sheetFormatPr defaultRowHeight="15"/><cols>{widths}</cols><sheetData><row r="1">{header}</row>\n'
     )

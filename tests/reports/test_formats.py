@@ -220,6 +220,17 @@ def test_a_csv_can_be_what_other_programs_expect(formats: tuple[Format, ...], a_
     )
 
 
+@pytest.mark.parametrize("formats", [(Format.CSV,), (Format.CSV, Format.JSONL)])
+def test_lines_of_a_csv_may_end_as_rfc_4180_has_it(
+    formats: tuple[Format, ...], a_request: MakeRequest, run: Run
+) -> None:
+    query = "SELECT n, E'a\\nb' AS t FROM generate_series(1, 2) AS n ORDER BY n"
+    file = run(with_csv(a_request(query, *formats), CsvOptions(line_end="\r\n")))[0]
+
+    assert file.path.read_bytes() == b'n,t\r\n1,"a\nb"\r\n2,"a\nb"\r\n'
+    assert file.rows == 2
+
+
 def test_a_character_that_the_encoding_lacks_is_told_or_replaced(a_request: MakeRequest, run: Run) -> None:
     query = "SELECT n, CASE n WHEN 3 THEN 'é' ELSE 'ア' END AS t FROM generate_series(1, 4) AS n ORDER BY n"
     with pytest.raises(ReportError) as failure:

@@ -81,3 +81,16 @@ def test_moments_are_days_since_1900_in_utc_or_text(
     value: str, type_: str, kind: CellKind, shown: object, tmp_path: Path
 ) -> None:
     assert cell_of(tmp_path, kind, value, type_) == shown
+
+
+def test_a_sheet_prints_with_its_header_on_every_page_and_all_columns(tmp_path: Path) -> None:
+    path = tmp_path / "printed.xlsx"
+    with Workbook(path, title="T", formats=[]) as book:
+        for name in ("Bob's & Ann's", "Second"):
+            with book.sheet(name, [SheetColumn("v", 10)]):
+                pass
+
+    for sheet in openpyxl.load_workbook(path).worksheets:
+        assert sheet.print_title_rows == "$1:$1"
+        assert sheet.page_setup.orientation == "landscape"
+        assert (sheet.sheet_properties.pageSetUpPr.fitToPage, sheet.page_setup.fitToHeight) == (True, 0)
