@@ -12,6 +12,8 @@ from shared.xlsx.workbook import SheetColumn, Workbook
 from shared.xlsx.zip_file import PartTooLarge
 
 _DEFAULT_FORMATS = {
+    # What LibreOffice writes itself: without it, it shows 1 and 0. Excel shows booleans in words whatever the format.
+    "bool": '"TRUE";"TRUE";"FALSE"',
     "date": "yyyy-mm-dd",
     "timestamp": "yyyy-mm-dd hh:mm:ss",
     "timestamptz": "yyyy-mm-dd hh:mm:ss",

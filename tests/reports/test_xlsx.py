@@ -41,6 +41,13 @@ def test_values_arrive_with_their_types(a_request: MakeRequest, run: Run) -> Non
     ]  # fmt: skip
 
 
+def test_booleans_are_words_in_libreoffice_too(a_request: MakeRequest, run: Run) -> None:
+    [file] = run(a_request("SELECT true AS b, false AS c, NULL::bool AS d", Format.XLSX))
+
+    assert cells_of(file)[1] == [True, False, None]
+    assert [c.number_format for c in sheet_of(file)[2]][:2] == ['"TRUE";"TRUE";"FALSE"'] * 2
+
+
 def test_header_shows_titles_and_units_bold_frozen_filtered_wide_enough(a_request: MakeRequest, run: Run) -> None:
     columns = {
         "km": Column("km", "Distance", unit="km", number_format="#,##0.0", width=17),
