@@ -6,6 +6,7 @@ PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PYTHON) -m pip --quiet
 ARGS ?=
+COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
 
@@ -30,6 +31,19 @@ test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PA
 .PHONY: $(LONG_PARTS)
 long-model: install # the model with more faults, more workers, more wishes
 	@$(PYTHON) -m pytest --long -m long -rA tests/model $(ARGS)
+
+.PHONY: test-containers
+test-containers: install ## build the images, bring the compose stack up, kill and stop its containers (needs Docker or Podman)
+	@$(PYTHON) -m tests.containers $(ARGS)
+
+.PHONY: up
+up: ## the whole stack in containers: deploy/compose.yaml
+	@sh deploy/compose/secrets
+	@$(COMPOSE) -f deploy/compose.yaml up --build --detach
+
+.PHONY: down
+down: ## stop the stack in containers; its data stays
+	@$(COMPOSE) -f deploy/compose.yaml down
 
 .PHONY: images
 images: install ## build the four container images and print their sizes (BUILD_ARGS="--network host")

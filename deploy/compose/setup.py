@@ -1,0 +1,48 @@
+"""Make the queue, its dead-letter queue and the bucket where they are missing. Runs in the relay's image."""
+
+import os
+import sys
+import time
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.artifacts.s3 import make_client as s3_client
+from shared.queues.calls import make_client as sqs_client
+from shared.queues.setup import ensure_queues
+
+_GIVE_UP_S = 120
+_REGION = os.environ["AWS_REGION"]
+
+
+def main() -> int:
+    """Try until it is done. Returns the exit code; the platform starts a job that failed again."""
+    give_up_at = time.monotonic() + _GIVE_UP_S
+    while True:
+        try:
+            _make()
+        except (BotoCoreError, ClientError) as error:
+            print(f"setup: not yet: {error}", file=sys.stderr)
+            if time.monotonic() > give_up_at:
+                return 1
+            time.sleep(2)
+        else:
+            print("setup: queues and bucket are there", file=sys.stderr)
+            return 0
+
+
+def _make() -> None:
+    client = sqs_client(_REGION, read_timeout_s=10, connections=1)
+    ensure_queues(
+        client, "todoke-jobs", dead_letter_name="todoke-jobs-dlq", max_receive_count=20, visibility_s=60
+    )  # fmt: skip
+    store = s3_client(_REGION)
+    try:
+        store.head_bucket(Bucket="todoke-artifacts")
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in {"404", "NoSuchBucket", "NotFound"}:
+            raise
+        store.create_bucket(Bucket="todoke-artifacts")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
