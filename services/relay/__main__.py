@@ -83,7 +83,13 @@ def serve(settings: RelaySettings) -> int:
     for what, check in checks.items():
         wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
     log.info("relay.ready", extra={"metrics_port": ops.port})
-    gauges = Gauges(sweeping, queue, settled_floor=lambda: publisher.settled_floor, late_after_s=settings.late_after_s)
+    gauges = Gauges(
+        sweeping,
+        queue,
+        settled_floor=lambda: publisher.settled_floor,
+        unfinished_floor=lambda: sweeper.unfinished_floor,
+        late_after_s=settings.late_after_s,
+    )
     loops = [("sweeper", sweeper.run_once, settings.sweep_every_s), ("gauges", gauges.run_once, _GAUGES_EVERY_S)]
     if settings.retention == "on":
         loops.append(("retention", retention.run_once, _RETENTION_EVERY_S))

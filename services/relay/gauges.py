@@ -3,12 +3,14 @@
 import logging
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 from sqlalchemy.engine import Connection, Engine
 
 from shared import horizon
 from shared.database import autocommit
 from shared.jobs import backlog
+from shared.jobs.unfinished import START
 from shared.metrics import relay as metrics
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
@@ -26,11 +28,18 @@ class Gauges:
     """Reads the database-wide gauges, and the queues' depths less often."""
 
     def __init__(
-        self, engine: Engine, queue: Queue, *, settled_floor: Callable[[], int], late_after_s: float = 300
+        self,
+        engine: Engine,
+        queue: Queue,
+        *,
+        settled_floor: Callable[[], int],
+        unfinished_floor: Callable[[], UUID] = lambda: START,
+        late_after_s: float = 300,
     ) -> None:
         self._engine = autocommit(engine)
         self._queue = queue
         self._settled_floor = settled_floor
+        self._unfinished_floor = unfinished_floor
         self._late_after_s = late_after_s
         self._queue_at = 0.0
         self._say_at = 0.0
@@ -56,7 +65,7 @@ class Gauges:
         metrics.OUTBOX_PARKED.set(parked)
 
     def _jobs(self, conn: Connection) -> None:
-        jobs = backlog.measure(conn, late_after_s=self._late_after_s)
+        jobs = backlog.measure(conn, late_after_s=self._late_after_s, after=self._unfinished_floor())
         metrics.JOBS_WAITING.set(jobs.waiting)
         metrics.JOBS_DELAYED.set(jobs.delayed)
         metrics.JOBS_RUNNING.set(jobs.running)

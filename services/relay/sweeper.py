@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from shared.database import autocommit
 from shared.jobs import sweep
 from shared.jobs.transitions import JobStatus
+from shared.jobs.unfinished import START, UnfinishedFloor
 from shared.metrics import relay as metrics
 from shared.metrics.common import count_finished
 from shared.outbox import messages
@@ -36,24 +37,35 @@ class Sweeper:
         self._queue = queue
         self._settled_floor = settled_floor
         self._ring_after_s = ring_after_s
-        self._expire_after = sweep.START
-        self._ring_after = sweep.START
+        self._floor = UnfinishedFloor()
+        self._expire_after = START
+        self._ring_after = START
         self._ring_at = 0.0
         self._heard_until: datetime | None = None
         """Doorbells from before this moment (the database's clock) have come through, or never will."""
 
     def run_once(self) -> int:
         """A piece of each walk. Returns 0, so that the loop keeps its pace; a deep backlog must not make it race."""
-        self._expire_after = _walk(self._expire, self._expire_after)
+        begin = self._floor.begin() if self._expire_after == START else self._expire_after
+        self._expire_after = _walk(self._expire, begin)
         if time.monotonic() >= self._ring_at:
-            self._ring_after = _walk(self._ring, self._ring_after)
-            if self._ring_after == sweep.START:
+            begin = self.unfinished_floor if self._ring_after == START else self._ring_after
+            self._ring_after = _walk(self._ring, begin)
+            if self._ring_after == START:
                 self._ring_at = time.monotonic() + min(_RING_EVERY_S, self._ring_after_s)
         return 0
 
+    @property
+    def unfinished_floor(self) -> UUID:
+        """No job up to here is unfinished, as far as the last walk knows."""
+        return self._floor.value
+
     def _expire(self, after: UUID) -> UUID:
+        began_at = time.time()
         with self._engine.connect() as conn:
             swept = sweep.expire(conn, after=after, ring_after_s=self._ring_after_s)
+        if after in {START, self._floor.value}:
+            self._floor.learn(swept.first, began_at=began_at)
         for job_id, status in swept.swept.items():
             metrics.SWEPT.labels(_KINDS[status]).inc()
             log.warning("job.swept", extra={"job_id": job_id, "status": status})
@@ -98,5 +110,5 @@ def _walk(slice_from: Callable[[UUID], UUID], after: UUID) -> UUID:
     give_up_at = time.monotonic() + _WALK_S
     while True:
         after = slice_from(after)
-        if after == sweep.START or time.monotonic() >= give_up_at:
+        if after == START or time.monotonic() >= give_up_at:
             return after

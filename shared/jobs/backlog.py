@@ -1,9 +1,12 @@
 """How much there is to do, for the gauges. Bounded: a pass costs the same whatever the backlog."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+
+from shared.jobs.unfinished import START
 
 # The oldest unfinished jobs are the first of their index. A backlog deeper than the slice shows as the slice's size,
 # and its age is still right: the oldest are in it.
@@ -16,7 +19,7 @@ _BACKLOG = text("""
            coalesce(extract(epoch FROM now() - min(run_at) FILTER (WHERE status = 'PENDING' AND run_at <= now())), 0)
                ::float8 AS oldest_waiting_s
       FROM (SELECT status, run_at, created_at FROM jobs
-             WHERE finished_at IS NULL ORDER BY id LIMIT :slice) AS slice
+             WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice) AS slice
 """)
 
 
@@ -35,6 +38,7 @@ class Backlog:
     """For how long the oldest waiting job could have been started; 0 when none waits."""
 
 
-def measure(conn: Connection, *, late_after_s: float, slice_size: int = 10_000) -> Backlog:
-    """Look at the oldest `slice_size` unfinished jobs, by the database's clock."""
-    return Backlog(*conn.execute(_BACKLOG, {"late_after_s": late_after_s, "slice": slice_size}).one())
+def measure(conn: Connection, *, late_after_s: float, after: UUID = START, slice_size: int = 10_000) -> Backlog:
+    """Look at the oldest `slice_size` unfinished jobs above the floor `after`, by the database's clock."""
+    asked = {"late_after_s": late_after_s, "after": after, "slice": slice_size}
+    return Backlog(*conn.execute(_BACKLOG, asked).one())

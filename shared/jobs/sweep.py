@@ -16,9 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.transitions import JobStatus
-
-START = UUID(int=0)
-"""Where a walk over the unfinished jobs begins."""
+from shared.jobs.unfinished import START as START
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,8 @@ class Sweep:
     """Jobs that were changed, and the status each has now."""
     next_after: UUID
     """Where the next slice begins; START after the last one."""
+    first: UUID | None = None
+    """The oldest unfinished job of the slice."""
     ended: Mapping[UUID, Ended] = field(default_factory=dict)
     """Those of them that are final now."""
 
@@ -129,8 +129,9 @@ _EXPIRE = text("""
         INSERT INTO outbox (topic, group_key, payload, headers)
         SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM swept WHERE status = 'PENDING'
     )
-    SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen
-      FROM (SELECT (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
+    SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen, ends.first
+      FROM (SELECT (SELECT id FROM slice ORDER BY id LIMIT 1) AS first,
+                   (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
                    (SELECT count(*) FROM slice) AS seen) AS ends
       LEFT JOIN swept ON true
 """)
@@ -181,7 +182,7 @@ def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, r
         for row in rows
         if row.id is not None and walk.swept[row.id].final
     }
-    return replace(walk, ended=ended)
+    return replace(walk, ended=ended, first=rows[0].first)
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> Look:

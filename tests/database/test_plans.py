@@ -69,7 +69,7 @@ def cases(conn: Connection) -> list[Case]:
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
         Case(sweep, "_OVERDUE", slice_, _SLICE),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
-        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE}, _SLICE),
+        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": sweep.START}, _SLICE),
         Case(retention, "_EXPIRED", {"after": retention.START, "slice": 300}, 1_500),
         Case(retention, "_DROP", {"jobs": [one], "names": ["calendar.csv"]}, 1),
         Case(retention, "_FORGET_JOBS", {"after": retention.START, "slice": 300}, 1_500),

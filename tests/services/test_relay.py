@@ -1,6 +1,9 @@
 """The relay against a real outbox and a queue with moods."""
 
+import time
 from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event, text
@@ -10,6 +13,8 @@ from services.relay.breaker import Breaker
 from services.relay.publisher import Publisher
 from services.relay.sweeper import Sweeper
 from shared import database
+from shared.database import statement_name
+from shared.jobs.unfinished import START
 from shared.metrics import relay as metrics
 from shared.queues.interface import SendFailure
 from tests.support import fill
@@ -254,3 +259,38 @@ def test_the_breaker_opens_longer_each_time_and_closes_on_success() -> None:
     assert breaker.probing
     assert breaker.accepted()
     assert not breaker.probing
+
+
+def test_walks_begin_where_the_oldest_unfinished_job_is(engine: Engine, conn: Connection, queue: InMemoryQueue) -> None:
+    """Under a long-held snapshot what lies before it is an index entry for every job that ever ended."""
+    began: list[UUID] = []
+    event.listen(engine, "before_cursor_execute", lambda c, cur, sql, values, *_: began.append(_after(sql, values)))
+    sweeper = a_sweeper(engine, queue)
+    sweeper.run_once()
+    floor = sweeper.unfinished_floor
+    sweeper.run_once()
+
+    assert time.time() - 660 < (floor.int >> 80) / 1000 < time.time() - 590  # ten minutes for clocks and commits
+    assert [at for at in began if at is not None][:1] == [START]
+    assert [at for at in began if at is not None][-1:] == [floor]
+
+
+def test_a_job_below_the_floor_is_found_by_an_audit(
+    engine: Engine, conn: Connection, queue: InMemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.jobs.unfinished._MARGIN_S", -3600)  # a clock that is an hour behind
+    sweeper = a_sweeper(engine, queue)
+    sweeper.run_once()
+    job_id = a_job(conn)
+    started(conn, job_id)
+    expire_lease(conn, job_id)
+    sweeper.run_once()
+    assert row(conn, job_id).status == "PROCESSING"
+
+    sweeper._floor._audit_at = 0
+    sweeper.run_once()
+    assert row(conn, job_id).status == "PENDING"
+
+
+def _after(sql: str, values: Any) -> Any:
+    return values["after"] if statement_name(sql) == "jobs.expire" else None

@@ -91,6 +91,7 @@ def listen(effects: Effects) -> None:
     calls_of.__call__ = sqs_call
     store: Any = DiskStore
     store.put = effects.around("store put", DiskStore.put)
+    store.delete = effects.around("store delete", DiskStore.delete)
     path: Any = pathlib.Path
     path.hardlink_to = effects.around("store link", pathlib.Path.hardlink_to)
 
