@@ -41,6 +41,7 @@ def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
         with engine.connect() as conn:
             fill.jobs(conn, _MANY, age_s=3600, keep_artifacts_s=0, keep_s=0)
             fill.keys(conn)
+            fill.jobs(conn, _MANY, tenant="silent", age_s=7200)  # all of them older than everybody else's
             fill.jobs(conn, _MANY, status="PENDING", age_s=60)
             fill.jobs(conn, 50, status="PROCESSING", age_s=120)
             fill.outbox(conn, _MANY)
@@ -51,7 +52,9 @@ def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
 
 def cases(conn: Connection) -> list[Case]:
     """Every statement, and its bound."""
-    one = conn.execute(text("SELECT id FROM jobs WHERE status = 'SUCCESS' ORDER BY id LIMIT 1")).scalar_one()
+    one = conn.execute(
+        text("SELECT id FROM jobs WHERE tenant = 'acme' AND finished_at IS NOT NULL ORDER BY id LIMIT 1")
+    ).scalar_one()
     page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, **_NOBODY}
     own = {"id": one, "tenant": "acme"}
     slice_ = {"after": sweep.START, "slice": _SLICE, "ring_after_s": 30}
@@ -64,7 +67,10 @@ def cases(conn: Connection) -> list[Case]:
         Case(read, "_LIST", {**page, "statuses": ["SUCCESS"], "look": 500}, 500),
         Case(read, "_LIST", {**page, "statuses": ["FAILED"]}, 500),
         Case(read, "_LIST", {**page, "report_type": "no_such_type"}, 500),
+        Case(read, "_LIST", {**page, "tenant": "silent"}, 21),
+        Case(read, "_LIST", {**page, "tenant": "silent", "statuses": ["FAILED"]}, 500),
         Case(read, "_LIST_END", page, 500),
+        Case(read, "_LIST_END", {**page, "tenant": "silent"}, 500),
         Case(cancel, "_CANCEL", own, 3),
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
         Case(sweep, "_OVERDUE", slice_, _SLICE),
@@ -127,7 +133,11 @@ def test_a_list_with_few_matches_is_walked_to_its_end_page_by_page(
             before = page.next_before
             pages += 1
         where = "status = 'FAILED'" if "statuses" in filters else "report_type = 'rare'" if filters else "true"
-        expected = conn.execute(text(f"SELECT id FROM jobs WHERE {where} ORDER BY id DESC")).scalars().all()
+        expected = (
+            conn.execute(text(f"SELECT id FROM jobs WHERE tenant = 'acme' AND {where} ORDER BY id DESC"))
+            .scalars()
+            .all()
+        )
 
     assert found == list(expected)
     assert pages == 7

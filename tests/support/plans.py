@@ -1,5 +1,6 @@
 """How many rows a statement really looks at, by its plan."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import TextClause
 from sqlalchemy.engine import Connection
 
 _SCANS = {"Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan"}
+_names = itertools.count()
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 
 
@@ -25,17 +27,17 @@ def visited(
     body = _PARAMETER.sub(lambda found: f"${numbers.setdefault(found[1], len(numbers) + 1)}", statement.text)
     driver: psycopg.Connection[Any] = conn.connection.driver_connection  # type: ignore[assignment]
     values = ", ".join(sql.Literal(parameters[name]).as_string(driver) for name in numbers)
+    name = f"asked_{next(_names)}"  # psycopg drops prepared statements after a rollback, but not always
     driver.execute(b"BEGIN")
     try:
         driver.execute(f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan".encode())
-        driver.execute(f"PREPARE asked AS {body}".encode())
+        driver.execute(f"PREPARE {name} AS {body}".encode())
         # Counts only, and no times: what remains does not depend on the machine.
-        execute = f"EXECUTE asked({values})" if numbers else "EXECUTE asked"
+        execute = f"EXECUTE {name}({values})" if numbers else f"EXECUTE {name}"
         explained = driver.execute(f"EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON) {execute}".encode())
         [(plan,)] = explained.fetchall()
     finally:
         driver.execute(b"ROLLBACK")
-    driver.execute(b"DEALLOCATE asked")
     rows: dict[str, int] = {}
     for node in _nodes(plan[0]["Plan"]):
         if node["Node Type"] in _SCANS:
