@@ -18,7 +18,7 @@ CREATE TABLE jobs (
     report_type         text        NOT NULL,
     report_version      text        NOT NULL,
     parameters          jsonb       NOT NULL CHECK (jsonb_typeof(parameters) = 'object'),
-    formats             text[]      NOT NULL CHECK (cardinality(formats) > 0),
+    formats             text[]      NOT NULL,
     status              text        NOT NULL DEFAULT 'PENDING'
                                     CHECK (status IN ('PENDING', 'PROCESSING', 'SUCCESS', 'FAILED', 'CANCELLED')),
     verb                text        NOT NULL DEFAULT 'submit',
@@ -53,6 +53,9 @@ CREATE TABLE jobs (
         CHECK ((status IN ('SUCCESS', 'FAILED', 'CANCELLED')) = (finished_at IS NOT NULL)),
     CONSTRAINT jobs_a_result_exactly_on_success
         CHECK ((status = 'SUCCESS') = (result IS NOT NULL)),
+    -- A report type without files answers in the row itself.
+    CONSTRAINT jobs_an_answer_exactly_without_files
+        CHECK (result IS NULL OR (cardinality(formats) = 0) = (result ? 'answer')),
     CONSTRAINT jobs_a_success_names_its_winner
         CHECK (status <> 'SUCCESS' OR lease_token IS NOT NULL),
     CONSTRAINT jobs_a_failure_has_a_reason

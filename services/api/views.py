@@ -52,6 +52,8 @@ class ResultView(_View):
 
     artifacts: list[ArtifactView]
     manifest: ManifestView | None
+    answer: dict[str, Any] | None
+    """Of a report type without files."""
     seconds: float
 
 
@@ -181,6 +183,7 @@ def _result(job: Job, artifacts: Sequence[Artifact]) -> dict[str, Any] | None:
     return {
         "artifacts": files,
         "manifest": manifest and {"url": f"/v1/jobs/{job.id}/artifacts/{manifest.name}", "sha256": manifest.sha256},
+        "answer": job.result.get("answer"),
         "seconds": job.result.get("seconds", 0),
     }
 

@@ -1,4 +1,4 @@
-"""One attempt: render in a child process, store under the lease token, say how it ended. Writes no row."""
+"""One attempt: make the report, store its files under the lease token, say how it ended. Writes no row."""
 
 import hashlib
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.worker import inline
 from services.worker.holdings import Held, StopReason
 from services.worker.kept import KeptExtracts
 from services.worker.phases import Phases
@@ -85,10 +86,16 @@ class Attempts:
         self._retry_base_s = retry_base_s
         self._retry_cap_s = retry_cap_s
 
+    def inline(self, job: StartedJob) -> bool:
+        """Whether the job's report type makes no files, and runs in this process."""
+        report = self._catalog.types.get(job.report_type)
+        return report is not None and report.answer is not None
+
     def run(self, held: Held) -> Outcome:
         """Work on one job until it ends, one way or another. Never raises."""
-        outcome = self._attempt(held)
-        if not (isinstance(outcome, Failure) and outcome.retryable) and not isinstance(outcome, GivenBack):
+        outcome = self._attempt(held) if tracing.on() else self._made_or_not(held)
+        tried_again = isinstance(outcome, GivenBack) or (isinstance(outcome, Failure) and outcome.retryable)
+        if not held.inline and not tried_again:
             self._kept.drop(held.lease.job_id)
         return outcome
 
@@ -105,11 +112,15 @@ class Attempts:
     def _made_or_not(self, held: Held) -> Outcome:
         job = held.job
         with logs.context(**held.names):
-            log.info(
-                "attempt.started", extra={"report_type": job.report_type, "waited_s": round(job.seconds_waited, 3)}
+            log.log(
+                logging.DEBUG if held.inline else logging.INFO,
+                "attempt.started",
+                extra={"report_type": job.report_type, "waited_s": round(job.seconds_waited, 3)},
             )
             started = time.monotonic()
             try:
+                if held.inline:
+                    return self._answer(held, started)
                 artifacts = self._make(held)
                 return Success(job.lease, artifacts, seconds=time.monotonic() - started)
             except RenderCancelled:
@@ -123,6 +134,12 @@ class Attempts:
             except Exception:
                 log.exception("attempt.broken")
                 return self._failure(held, _internal_error())
+
+    def _answer(self, held: Held, started: float) -> Success:
+        if held.stop.is_set():
+            raise RenderCancelled("stopped before it began")
+        answer = inline.answer(self._report(held.job), held.job.parameters)
+        return Success(held.lease, (), seconds=time.monotonic() - started, answer=answer)
 
     def _make(self, held: Held) -> list[Artifact]:
         job = held.job

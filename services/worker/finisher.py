@@ -1,8 +1,7 @@
-"""Outcomes are written together: one statement a kind, then the messages are deleted in batches."""
+"""Outcomes are written together, one statement a kind; then their messages may be deleted."""
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
+from services.worker.deletions import Deletions
 from services.worker.holdings import Held, Holdings, StopReason
 from shared import tracing
 from shared.database import is_unavailable
@@ -22,7 +22,6 @@ from shared.jobs.transitions import JobStatus
 from shared.metrics import worker as metrics
 from shared.metrics.common import REASONS, count_finished, report_type_label
 from shared.metrics.declare import known
-from shared.queues.interface import Queue, QueueUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -42,20 +41,19 @@ class Finisher:
     """Takes outcomes from the attempts' threads and writes them from its own."""
 
     def __init__(
-        self, engine: Engine, message_queue: Queue, holdings: Holdings, *, ring_after_s: float, most: int = 200
+        self, engine: Engine, deletions: Deletions, holdings: Holdings, *, ring_after_s: float, most: int = 200
     ) -> None:
         self._engine = engine
-        self._queue = message_queue
+        self._deletions = deletions
         self._holdings = holdings
         self._ring_after_s = ring_after_s
         self._most = most
-        self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Sequence[Ended]] = queue.SimpleQueue()
         self._unwritten: list[Ended] = []
-        self._lock = threading.Lock()
 
-    def add(self, held: Held, outcome: Outcome) -> None:
-        """Hand over how an attempt ended."""
-        self._ended.put((held, outcome))
+    def add(self, ended: Sequence[Ended]) -> None:
+        """Hand over how attempts ended."""
+        self._ended.put(ended)
 
     def run_once(self) -> int:
         """Write what has ended. Returns how many outcomes were handled; waits up to 0.2 s for the first.
@@ -76,9 +74,9 @@ class Finisher:
 
     def _take(self, *, wait_s: float) -> None:
         try:
-            self._unwritten.append(self._ended.get(timeout=wait_s))
+            self._unwritten += self._ended.get(timeout=wait_s)
             while len(self._unwritten) < self._most:
-                self._unwritten.append(self._ended.get_nowait())
+                self._unwritten += self._ended.get_nowait()
         except queue.Empty:
             pass
 
@@ -107,7 +105,7 @@ class Finisher:
         _trace(kind, batch, began_ns)
         self._report(kind, batch, now)
         self._forget(batch)
-        self._delete([held.receipt for held, _ in batch])
+        self._deletions.add(held.receipt for held, _ in batch)
 
     def _statement(self, kind: type) -> Callable[[Connection, Sequence[Any]], Outcomes]:
         statements: Mapping[type, Callable[[Connection, Sequence[Any]], Outcomes]] = {
@@ -136,22 +134,15 @@ class Finisher:
                 continue
             label = "given_back" if kind is GivenBack and status is JobStatus.PENDING else _LABELS[status]
             _count(held, outcome, status, label, seconds)
-            log.info(
-                "attempt.ended",
-                extra={**held.names, "outcome": label, "status": status, "seconds": round(seconds, 3)},
-            )
+            level = logging.DEBUG if held.inline and status is JobStatus.SUCCESS else logging.INFO
+            if log.isEnabledFor(level):
+                more = {"outcome": label, "status": status, "seconds": round(seconds, 3)}
+                log.log(level, "attempt.ended", extra={**held.names, **more})
 
     def _forget(self, batch: Sequence[Ended]) -> None:
         gone = {id(held) for held, _ in batch}
         self._unwritten = [(h, o) for h, o in self._unwritten if id(h) not in gone]
         self._holdings.remove([held.lease for held, _ in batch])
-
-    def _delete(self, receipts: Sequence[str]) -> None:
-        try:
-            self._queue.delete(receipts)
-        except QueueUnavailable as error:
-            # The copies will find their jobs ended, and go.
-            log.warning("queue.delete_failed", extra={"reason": str(error), "messages": len(receipts)})
 
 
 def _count(held: Held, outcome: Outcome, status: JobStatus, label: str, seconds: float) -> None:

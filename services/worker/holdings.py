@@ -10,6 +10,9 @@ from shared import tracing
 from shared.jobs.lease import Lease, StartedJob
 from shared.reports.interface import Progress
 
+_GATHER_S = 0.02
+"""How long one free slot waits for more: at most this much is added to the start of a job on a worker that is busy."""
+
 
 class StopReason(StrEnum):
     """Why an attempt is to end before it is done. The first reason given stays."""
@@ -41,6 +44,8 @@ class Held:
         """When the lease was last known to be renewed, taken before the request was sent."""
         self.visible_from = now
         """When the message's visibility was last set."""
+        self.inline = False
+        """Whether it runs in this process: see `Attempts.inline`. Its success is not worth a line in the log."""
         self.stop = threading.Event()
         self.reason: StopReason | None = None
         self._progress: Progress | None = None
@@ -89,6 +94,7 @@ class Holdings:
         self._clock = clock
         self._slots = slots
         self._working = 0
+        self._reserved = 0
         self._starting = 0
         self._held: dict[Lease, Held] = {}
         self._changed = threading.Condition()
@@ -105,24 +111,44 @@ class Holdings:
                 self._starting -= 1
                 self._changed.notify_all()
 
-    def wait_for_room(self, timeout_s: float) -> int:
-        """Free slots; waits up to `timeout_s` for the first one."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._working < self._slots, timeout_s)
-            return self._slots - self._working
+    def reserve(self, most: int, timeout_s: float) -> int:
+        """Keep up to `most` free slots for messages that are asked for; waits up to `timeout_s` for the first one.
 
-    def add(self, job: StartedJob, receipt: str, headers: Mapping[str, str] | None = None) -> Held:
-        """A job that this worker just started, for the message with this receipt and headers; it takes a slot."""
-        held = Held(job, receipt, now=self._clock(), headers=headers)
+        Several polls may be under way, and together they bring no more than can start. With one slot free, the rest
+        get a moment: a busy worker frees many at once, and a request that brings ten costs what one does for one.
+        """
+        most = min(most, self._slots)
         with self._changed:
-            self._held[held.lease] = held
-            self._working += 1
-        return held
+            if self._changed.wait_for(lambda: self._room > 0, timeout_s):
+                self._changed.wait_for(lambda: self._room >= most, _GATHER_S)
+            reserved = min(most, self._room)
+            self._reserved += reserved
+            return reserved
 
-    def work_ended(self) -> None:
-        """An attempt gave up its slot. It stays held, and its lease renewed, until its outcome is written."""
+    def release(self, reserved: int) -> None:
+        """These slots are not needed after all: fewer messages came, or fewer jobs could be started."""
         with self._changed:
-            self._working -= 1
+            self._reserved -= reserved
+            self._changed.notify_all()
+
+    @property
+    def _room(self) -> int:
+        return self._slots - self._working - self._reserved
+
+    def add(self, started: Iterable[tuple[StartedJob, str, Mapping[str, str]]]) -> list[Held]:
+        """Jobs that this worker just started, each for a message's receipt and headers, in slots that were reserved."""
+        now = self._clock()
+        added = [Held(job, receipt, now=now, headers=headers) for job, receipt, headers in started]
+        with self._changed:
+            self._held.update((held.lease, held) for held in added)
+            self._working += len(added)
+            self._reserved -= len(added)
+        return added
+
+    def work_ended(self, attempts: int = 1) -> None:
+        """Attempts gave up their slots. They stay held, and their leases renewed, until their outcomes are written."""
+        with self._changed:
+            self._working -= attempts
             self._changed.notify_all()
 
     def remove(self, leases: Iterable[Lease]) -> None:

@@ -1,4 +1,4 @@
-"""Doorbells in, started jobs out: poll for what there is room for, start it, and deal with every other message."""
+"""Doorbells in, started jobs out: ask for what there is room for, start it, and deal with every other message."""
 
 import json
 import logging
@@ -32,14 +32,17 @@ class Doorbell:
 
 
 class Intake:
-    """Receives only what can start at once: nothing is prefetched, so nothing waits behind a long job."""
+    """Receives only what can start at once: nothing is prefetched, so nothing waits behind a long job.
+
+    `poll` may run in several threads, `start` in one.
+    """
 
     def __init__(
         self,
         engine: Engine,
         queue: Queue,
         holdings: Holdings,
-        dispatch: Callable[[Held], None],
+        dispatch: Callable[[Sequence[Held]], None],
         *,
         worker: str,
         lease_s: float,
@@ -56,32 +59,42 @@ class Intake:
         self._visibility_s = visibility_s
         self._poll_s = poll_s
         self._stop = stop
+        self._added = 0
+        """Jobs started so far. One thread starts."""
 
     def run_once(self) -> int:
-        """One long poll. Returns how many messages came."""
-        room = self._holdings.wait_for_room(timeout_s=0.5)
-        if room == 0 or self._stop.is_set():
-            return 0
-        received = self._poll(min(room, MAX_BATCH_ENTRIES))
-        if not received:
-            return 0
-        if self._stop.is_set():
-            self._queue.extend([m.receipt for m in received], visibility_s=0)
-            return 0
-        metrics.REDELIVERIES.inc(sum(m.receive_count > 1 for m in received))
-        doorbells = self._understand(received)
-        if doorbells:
-            self._start(doorbells)
+        """One long poll and one start, for whoever has no pollers of their own. Returns how many messages came."""
+        received = self.poll()
+        self.start(received)
         return len(received)
 
-    def _poll(self, most: int) -> list[Received]:
+    def poll(self) -> list[Received]:
+        """One long poll, for as many messages as there are free slots; they stay reserved for `start`."""
+        reserved = self._holdings.reserve(MAX_BATCH_ENTRIES, timeout_s=0.5)
+        received: list[Received] = []
         try:
-            received = self._queue.receive(most, wait_s=self._poll_s, visibility_s=self._visibility_s)
+            if reserved and not self._stop.is_set():
+                received = self._queue.receive(reserved, wait_s=self._poll_s, visibility_s=self._visibility_s)
+                metrics.POLLS.labels("ok").inc()
         except QueueUnavailable:
             metrics.POLLS.labels("failed").inc()
             raise
-        metrics.POLLS.labels("ok").inc()
+        finally:
+            self._holdings.release(reserved - len(received))
         return received
+
+    def start(self, received: Sequence[Received]) -> None:
+        """Start what these messages ring for, in one statement however many polls brought them."""
+        before = self._added
+        try:
+            if received and self._stop.is_set():
+                self._queue.extend([m.receipt for m in received], visibility_s=0)
+            elif received:
+                metrics.REDELIVERIES.inc(sum(m.receive_count > 1 for m in received))
+                if doorbells := self._understand(received):
+                    self._start(doorbells)
+        finally:
+            self._holdings.release(len(received) - (self._added - before))
 
     def _understand(self, received: Iterable[Received]) -> list[Doorbell]:
         doorbells = []
@@ -113,11 +126,13 @@ class Intake:
             raise
         first_of: dict[UUID, Doorbell] = {}
         copies = [d for d in doorbells if first_of.setdefault(d.job_id, d) is not d]
+        metrics.STARTS.labels("started").inc(len(result.started))
         for job in result.started:
-            metrics.STARTS.labels("started").inc()
             metrics.WAITED_SECONDS.observe(job.seconds_waited)
-            message = first_of[job.lease.job_id].message
-            self._dispatch(self._holdings.add(job, message.receipt, message.headers))
+        messages = ((job, first_of[job.lease.job_id].message) for job in result.started)
+        held = self._holdings.add((job, message.receipt, message.headers) for job, message in messages)
+        self._added += len(held)
+        self._dispatch(held)
         return result, first_of, copies
 
     def _settle_others(self, result: StartResult, first_of: dict[UUID, Doorbell], copies: list[Doorbell]) -> None:

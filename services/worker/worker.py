@@ -3,15 +3,19 @@
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.engine import Engine
 
-from services.worker.attempt import Attempts, Outcome
-from services.worker.finisher import Finisher
+from services.worker import deletions
+from services.worker.attempt import Attempts
+from services.worker.deletions import Deletions
+from services.worker.finisher import Ended, Finisher
 from services.worker.heartbeat import TICK_S, Heartbeat
 from services.worker.holdings import Held, Holdings, StopReason
 from services.worker.intake import Intake
+from services.worker.pollers import Pollers
 from services.worker.settings import WorkerSettings
 from shared.database import autocommit
 from shared.metrics import worker as metrics
@@ -20,6 +24,8 @@ from shared.stopping import run_until, wait_until_stopped
 
 log = logging.getLogger(__name__)
 
+_HAND_OVER_AFTER_S = 0.02
+"""Attempts in one thread hand their outcomes over together, unless they take this long."""
 _LAST_WRITES_S = 5.0
 """After the grace, how long the outcomes of what was stopped may take to be written."""
 
@@ -37,7 +43,8 @@ class Worker:
         self._rest_stop = threading.Event()
         self._pool = ThreadPoolExecutor(settings.slots, thread_name_prefix="attempt")
         engine = autocommit(engine)
-        self._finisher = Finisher(engine, queue, self._holdings, ring_after_s=settings.ring_after_s)
+        self._deletions = Deletions(queue)
+        self._finisher = Finisher(engine, self._deletions, self._holdings, ring_after_s=settings.ring_after_s)
         self._heartbeat = Heartbeat(
             engine,
             queue,
@@ -46,7 +53,7 @@ class Worker:
             heartbeat_s=settings.heartbeat_s,
             visibility_s=settings.visibility_s,
         )
-        self._intake = Intake(
+        intake = Intake(
             engine,
             queue,
             self._holdings,
@@ -57,22 +64,22 @@ class Worker:
             poll_s=settings.poll_s,
             stop=self._intake_stop,
         )
+        self._pollers = Pollers(intake, slots=settings.slots, stop=self._intake_stop)
         metrics.SLOTS.set(settings.slots)
         metrics.SLOTS_BUSY.set_function(lambda: self._holdings.working)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then finish within the grace and give the rest back."""
         tick_s = min(TICK_S, self._settings.heartbeat_s)
-        # The poll may hang in a request for up to `poll_s`: a daemon does not hold the exit up.
-        threading.Thread(
-            target=run_until, args=(self._intake_stop, self._intake.run_once), kwargs={"idle_s": 0.01}, name="intake",
-            daemon=True,
-        ).start()  # fmt: skip
+        self._pollers.start_polling()
         rest = [
             threading.Thread(target=run_until, args=(self._rest_stop, each), kwargs={"idle_s": idle_s}, name=name)
             for name, each, idle_s in (
                 ("heartbeat", self._heartbeat.run_once, tick_s),
+                # It outlives the pollers: what they bring after the stop goes back at once.
+                ("starter", self._pollers.run_once, 0.001),
                 ("finisher", self._finisher.run_once, 0.001),
+                *[("deletions", self._deletions.run_once, 0.001)] * deletions.THREADS,
             )
         ]
         for thread in rest:
@@ -83,17 +90,37 @@ class Worker:
         self._rest_stop.set()
         for thread in rest:
             thread.join()
+        self._deletions.flush()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _dispatch(self, held: Held) -> None:
+    def _dispatch(self, started: Sequence[Held]) -> None:
         if self._intake_stop.is_set():
-            held.ask_to_stop(StopReason.SHUTDOWN)
-        self._pool.submit(self._work, held)
+            for held in started:
+                held.ask_to_stop(StopReason.SHUTDOWN)
+        inline = []
+        for held in started:
+            held.inline = self._attempts.inline(held.job)
+            if held.inline:
+                inline.append(held)
+            else:
+                self._pool.submit(self._work, [held])
+        if inline:
+            # One thread for all of them: handing each to its own costs more than the work.
+            self._pool.submit(self._work, inline)
 
-    def _work(self, held: Held) -> None:
-        outcome: Outcome = self._attempts.run(held)
-        self._finisher.add(held, outcome)
-        self._holdings.work_ended()
+    def _work(self, attempts: Sequence[Held]) -> None:
+        ended: list[Ended] = []
+        for held in attempts:
+            ended.append((held, self._attempts.run(held)))
+            if time.monotonic() - held.started_at > _HAND_OVER_AFTER_S:
+                self._hand_over(ended)
+                ended = []
+        self._hand_over(ended)
+
+    def _hand_over(self, ended: Sequence[Ended]) -> None:
+        if ended:
+            self._finisher.add(ended)
+            self._holdings.work_ended(len(ended))
 
     def _drain(self) -> None:
         """Let the attempts finish; after the grace, stop them and give them back uncharged."""

@@ -1,6 +1,6 @@
 """What a report type is, once its folder has been read and checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -199,6 +199,8 @@ class ReportType:
     """Translations for charts, once a language is chosen."""
     model: type[BaseModel] | None = None
     """Validates the parameters of a report type written in Python."""
+    answer: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
+    """Of a report type without files, which runs in the worker's own process: stored parameters → JSON object."""
     folder: Path | None = None
     first_rows: int | None = None
     """Of a Python report type: so many rows are enough, because it is only tried."""

@@ -75,6 +75,24 @@ class PythonReport(Protocol):
         """
 
 
+@runtime_checkable
+class InlineReport(Protocol):
+    """A report type without files: its answer is a small JSON object, which the client reads in the job itself.
+
+    It runs in the worker's own process, without a child, a memory limit or a deadline, many one after another: for
+    code that is trusted, and done in milliseconds. One that blocks holds up those behind it, and no cancellation or
+    stop can end it.
+    """
+
+    title: ClassVar[str]
+    description: ClassVar[str]
+    version: ClassVar[str]
+    Parameters: ClassVar[type[BaseModel]]
+
+    def answer(self, parameters: Any, /) -> Mapping[str, object]:
+        """The answer. What it raises fails the attempt, as with `PythonReport.rows`."""
+
+
 def python_report_types(taken: Iterable[str], problems: list[str]) -> Iterator[ReportType]:
     """Every installed Python report type; what is wrong with one is added to `problems`."""
     taken = set(taken)
@@ -100,8 +118,10 @@ def load_python_report(name: str) -> PythonReport:
 
 def _report_type(point: EntryPoint) -> ReportType:
     report = point.load()()
+    if isinstance(report, InlineReport):
+        return inline_report_type(point.name, report)
     if not isinstance(report, PythonReport):
-        raise TypeError("it lacks one of title, description, version, formats, columns, Parameters, rows")
+        raise TypeError("it lacks one of title, description, version, formats, columns, Parameters, rows (or answer)")
     if not report.columns:
         raise ValueError("it has no columns")
     for column in report.columns:
@@ -115,11 +135,32 @@ def _report_type(point: EntryPoint) -> ReportType:
         source="python",
         query="",
         formats=tuple(report.formats),
-        parameters=tuple(
-            Parameter(name, ParameterKind.STRING, field.title or name.replace("_", " ").capitalize())
-            for name, field in report.Parameters.model_fields.items()
-        ),
+        parameters=_parameters(report.Parameters),
         columns={c.name: Column(c.name, c.title or c.name, c.unit, c.format) for c in report.columns},
         limits=getattr(report, "limits", Limits()),
         model=report.Parameters,
+    )
+
+
+def inline_report_type(name: str, report: InlineReport) -> ReportType:
+    """The report type that `report` makes under that name."""
+    return ReportType(
+        name=name,
+        title=report.title,
+        description=report.description,
+        version=report.version,
+        source="python",
+        query="",
+        formats=(),
+        parameters=_parameters(report.Parameters),
+        limits=getattr(report, "limits", Limits()),
+        model=report.Parameters,
+        answer=lambda stored: report.answer(report.Parameters.model_validate(stored)),
+    )
+
+
+def _parameters(model: type[BaseModel]) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(name, ParameterKind.STRING, field.title or name.replace("_", " ").capitalize())
+        for name, field in model.model_fields.items()
     )

@@ -40,6 +40,8 @@ class Success:
     artifacts: Sequence[Artifact]
     seconds: float
     """How long the attempt worked."""
+    answer: Mapping[str, object] | None = None
+    """What a report type without files answers; None for one that makes files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,9 @@ def _success_row(success: Success) -> dict[str, Any]:
         }
         for a in success.artifacts
     ]
-    result = {"seconds": round(success.seconds, 3), "files": len(files)}
+    result: dict[str, object] = {"seconds": round(success.seconds, 3), "files": len(files)}
+    if success.answer is not None:
+        result["answer"] = success.answer
     return {**_lease_row(success.lease), "result": result, "artifacts": files}
 
 

@@ -9,7 +9,8 @@ _report_types: set[str] = set()
 REASONS = (
     "none", "requested",
     # reports
-    "attempt_timeout", "byte_limit_exceeded", "cell_too_long", "character_not_encodable", "chart_failed",
+    "answer_wrong", "attempt_timeout", "byte_limit_exceeded", "cell_too_long", "character_not_encodable",
+    "chart_failed",
     "cpu_limit_exceeded", "memory_limit_exceeded", "output_damaged", "output_too_large", "parameters_no_longer_valid",
     "python_row_wrong", "renderer_crashed", "renderer_failed", "report_type_missing", "row_limit_exceeded",
     "row_too_long", "scratch_full", "scratch_limit_exceeded", "source_missing", "source_query_failed",

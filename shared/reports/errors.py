@@ -167,6 +167,14 @@ def python_row_wrong(row: int, what: str) -> ReportError:
     )  # fmt: skip
 
 
+def answer_wrong(what: str) -> ReportError:
+    """A report type without files answers something that cannot be kept."""
+    return ReportError(
+        "answer_wrong", f"The report's answer cannot be kept: {what}.", retryable=False,
+        hint="Correct `answer` of the report type: a small JSON object.",
+    )  # fmt: skip
+
+
 def files_query_failed(what: str) -> ReportError:
     """DuckDB refuses the query of a report on files."""
     return ReportError(

@@ -18,6 +18,7 @@ from services.api.views import job_view
 from services.relay.publisher import Publisher
 from services.relay.sweeper import Sweeper
 from services.worker.attempt import Attempts
+from services.worker.deletions import Deletions
 from services.worker.finisher import Finisher
 from services.worker.heartbeat import Heartbeat
 from services.worker.holdings import Held, Holdings, StopReason
@@ -194,12 +195,13 @@ class Hand:
         self.held: list[Held] = []
         self.script: Script = lambda _request: None
         holdings = Holdings(slots=10)
-        self._finisher = Finisher(world.engine, world.queue, holdings, ring_after_s=_NEVER_S)
+        self._deletions = Deletions(world.queue)
+        self._finisher = Finisher(world.engine, self._deletions, holdings, ring_after_s=_NEVER_S)
         self._heartbeat = Heartbeat(
             world.engine, world.queue, holdings, lease_s=LEASE_S, heartbeat_s=0, visibility_s=LEASE_S + 5
         )
         self._intake = Intake(
-            world.engine, world.queue, holdings, self.held.append, worker=name, lease_s=LEASE_S,
+            world.engine, world.queue, holdings, self.held.extend, worker=name, lease_s=LEASE_S,
             visibility_s=LEASE_S + 5, poll_s=0, stop=threading.Event(),
         )  # fmt: skip
         self._attempts = Attempts(
@@ -216,12 +218,13 @@ class Hand:
     def work(self) -> "Hand":
         """Make the reports of everything held, up to and without the write that ends each attempt."""
         for held in self.held:
-            self._finisher.add(held, self._attempts.run(held))
+            self._finisher.add([(held, self._attempts.run(held))])
         return self
 
     def finish(self) -> None:
         """Write how the attempts ended, and delete their messages."""
         self._finisher.run_once()
+        self._deletions.flush()
         self.held.clear()
 
     def work_all(self) -> None:

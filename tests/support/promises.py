@@ -37,9 +37,14 @@ ALWAYS = {
            AND e.lease_token IS DISTINCT FROM (
                SELECT s.lease_token FROM job_events s WHERE s.job_id = e.job_id AND s.verb = 'start'
                   AND s.version < e.version ORDER BY s.version DESC LIMIT 1)""",
+    # A report type without files answers in the job itself: its jobs ask for no format.
+    "4: an answer if and only if SUCCESS": """
+        SELECT j.id FROM jobs j
+         WHERE (cardinality(j.formats) = 0 AND j.status = 'SUCCESS') <> coalesce(j.result ? 'answer', false)""",
     "4: artifacts if and only if SUCCESS": """
         SELECT j.id FROM jobs j
-         WHERE (j.status = 'SUCCESS') <> EXISTS (SELECT FROM artifacts a WHERE a.job_id = j.id)
+         WHERE (j.status = 'SUCCESS' AND cardinality(j.formats) > 0) <> EXISTS (
+               SELECT FROM artifacts a WHERE a.job_id = j.id)
            AND NOT (j.status = 'SUCCESS' AND j.finished_at + make_interval(secs => j.keep_artifacts_s) <= now())""",
     "4: artifacts belong to the winner": """
         SELECT a.job_id FROM artifacts a JOIN jobs j ON j.id = a.job_id WHERE a.lease_token <> j.lease_token""",

@@ -191,11 +191,13 @@ def test_a_lost_lease_outranks_every_other_wish() -> None:
 
 def test_a_slot_is_free_when_the_work_ends_and_the_lease_is_kept_until_it_is_written() -> None:
     holdings = Holdings(1)
-    held = holdings.add(a_held().job, "receipt")
-    assert holdings.wait_for_room(0) == 0
+    assert holdings.reserve(10, 0) == 1
+    assert holdings.reserve(10, 0) == 0
+    (held,) = holdings.add([(a_held().job, "receipt", {})])
+    assert holdings.reserve(10, 0) == 0
     holdings.work_ended()
 
-    assert holdings.wait_for_room(0) == 1
+    assert holdings.reserve(10, 0) == 1
     assert not holdings.wait_until_empty(0)
     holdings.remove([held.lease])
     assert holdings.wait_until_empty(0)

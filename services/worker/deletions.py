@@ -1,0 +1,63 @@
+"""Messages whose work is written are deleted ten at a time, whoever finished them."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Iterable
+
+from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable
+
+log = logging.getLogger(__name__)
+
+THREADS = 4
+"""Calls at once: at 8 ms a call, what SQS takes within a region, four delete 5,000 messages a second."""
+_GATHER_S = 0.1
+"""How long a group waits to become ten. A request for one costs as much, and a copy of an ended job does no harm."""
+_LOOK_EVERY_S = 0.5
+
+
+class Deletions:
+    """Takes receipts from the finisher. `run_once` may run in several threads."""
+
+    def __init__(self, message_queue: Queue) -> None:
+        self._queue = message_queue
+        self._receipts: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._gathering = threading.Lock()
+
+    def add(self, receipts: Iterable[str]) -> None:
+        """These messages have nothing more to say: their transitions are committed."""
+        for receipt in receipts:
+            self._receipts.put(receipt)
+
+    def run_once(self) -> int:
+        """Delete up to ten. Returns how many; waits a little for the first, and less for the others."""
+        with self._gathering:
+            group = self._group(_LOOK_EVERY_S, _GATHER_S)
+        self._delete(group)
+        return len(group)
+
+    def flush(self) -> None:
+        """Delete everything that waits."""
+        while group := self._group(0, 0):
+            self._delete(group)
+
+    def _group(self, first_s: float, others_s: float) -> list[str]:
+        group: list[str] = []
+        try:
+            group.append(self._receipts.get(timeout=first_s))
+            give_up_at = time.monotonic() + others_s
+            while len(group) < MAX_BATCH_ENTRIES:
+                group.append(self._receipts.get(timeout=max(0.0, give_up_at - time.monotonic())))
+        except queue.Empty:
+            pass
+        return group
+
+    def _delete(self, receipts: list[str]) -> None:
+        if not receipts:
+            return
+        try:
+            self._queue.delete(receipts)
+        except QueueUnavailable as error:
+            # The copies will find their jobs ended, and go.
+            log.warning("queue.delete_failed", extra={"reason": str(error), "messages": len(receipts)})

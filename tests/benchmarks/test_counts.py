@@ -1,0 +1,57 @@
+"""What a job costs must not grow. Counts only: no machine is too slow for them."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from services.api.submitter import Submitter
+from tests.benchmarks import counting, noop
+from tests.support.fast_sqs_process import FastSqs
+from tests.support.jobs import a_submission
+from tests.support.promises import broken
+
+JOBS = 4000
+
+
+@pytest.fixture
+def sqs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FastSqs]:
+    with FastSqs(tmp_path) as running:
+        for name, value in running.environment().items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def test_a_drained_job_costs_no_more_than_it_may(database_url: str, conn: Connection, sqs: FastSqs) -> None:
+    cost = counting.measure(database_url, sqs.queue("jobs"), JOBS)
+
+    assert broken(conn) == {}
+    assert cost.statements <= 0.10, cost
+    assert cost.commits <= 0.10, cost
+    assert cost.requests <= 0.31, cost
+    assert cost.dead_rows <= 3.01, cost
+    assert cost.wal_bytes <= 2600, cost
+
+
+def test_submissions_under_load_share_statements(engine: Engine, conn: Connection) -> None:
+    """32 clients, each with one request under way."""
+    counted = counting.Counted()
+    counted.listen(engine)
+    submitter = Submitter(engine)
+
+    def client() -> None:
+        for _ in range(50):
+            submitter.submit(a_submission(report_type=noop.NAME, parameters={}, formats=[])).result(30)
+
+    clients = [threading.Thread(target=client) for _ in range(32)]
+    for one in clients:
+        one.start()
+    for one in clients:
+        one.join(60)
+    submitter.close()
+
+    assert conn.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 1600
+    assert counted.statements["jobs.submit"] / 1600 <= 0.1
