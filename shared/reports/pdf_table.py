@@ -9,6 +9,7 @@ from typing import Any
 from reportlab import rl_config
 from reportlab.lib.pagesizes import A4, LETTER, landscape
 from reportlab.lib.rl_accel import escapePDF
+from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from shared.reports.display import displayed
@@ -129,7 +130,12 @@ class LongTable:
         return paths
 
     def _canvas(self, path: Path) -> Any:
-        return Canvas(str(path), pagesize=(self.width, self.height), invariant=1, pageCompression=1)
+        # Without a first font of ours, every page refers to a Helvetica that nobody embeds.
+        pdfmetrics.registerFont(self.letters.latin)
+        first = self.letters.latin.fontName
+        return Canvas(
+            str(path), pagesize=(self.width, self.height), invariant=1, pageCompression=1, initialFontName=first
+        )
 
     def header_height(self) -> float:
         """Points, for titles of one or more lines."""

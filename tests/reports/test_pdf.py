@@ -62,6 +62,12 @@ def test_every_font_is_embedded(a_request: MakeRequest, run: Run) -> None:
             if isinstance(obj, pikepdf.Dictionary) and obj.get("/Type") == "/FontDescriptor"
         ]
         assert fonts
+        simple = [
+            obj
+            for obj in document.objects
+            if isinstance(obj, pikepdf.Dictionary) and obj.get("/Type") == "/Font" and obj.get("/Subtype") != "/Type0"
+        ]
+        assert all("/FontDescriptor" in font for font in simple)  # none is left to whoever shows the page
         assert all("/FontFile2" in f or "/FontFile3" in f for f in fonts)
 
 
