@@ -23,7 +23,7 @@ test: install ## run the whole test suite (ARGS="-k name" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
 
 # What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
-LONG_PARTS := long-model
+LONG_PARTS := long-model long-security
 
 .PHONY: test-long
 test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PARTS)
@@ -31,6 +31,8 @@ test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PA
 .PHONY: $(LONG_PARTS)
 long-model: install # the model with more faults, more workers, more wishes
 	@$(PYTHON) -m pytest --long -m long -rA tests/model $(ARGS)
+long-security: install # ten thousand requests made from the OpenAPI document
+	@$(PYTHON) -m pytest --long -m long -rA tests/security $(ARGS)
 
 .PHONY: test-containers
 test-containers: install ## build the images, bring the compose stack up, kill and stop its containers (needs Docker or Podman)
@@ -80,12 +82,17 @@ soak: install ## load under random faults, then the history checker: make soak M
 	@$(PYTHON) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: lint
-lint: install ## ruff, mypy --strict, import-linter, alembic check
+lint: install ## ruff, mypy --strict, import-linter, bandit, alembic check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/bandit --quiet -c pyproject.toml -r services shared migrations deploy
 	@$(PYTHON) -m deploy.local.check_migrations
+
+.PHONY: audit
+audit: install ## known vulnerabilities of the locked packages (asks PyPI for advisories)
+	@$(PYTHON) -m deploy.local.audit
 
 .PHONY: format
 format: install ## let ruff rewrite the code

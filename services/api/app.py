@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy.engine import Engine
@@ -56,4 +57,19 @@ def create_app(settings: ApiSettings, *, engine: Engine, catalog: CatalogView, s
     app.include_router(report_types.router)
     app.include_router(ops.router)
     app.add_middleware(Surroundings)
+    if settings.auth == "keys":
+        _describe_keys(app)
     return app
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Say in the description that every operation asks for a key."""
+    plain = app.openapi
+
+    def with_keys() -> dict[str, Any]:
+        description = plain()
+        description["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        description["security"] = [{"key": []}]
+        return description
+
+    app.openapi = with_keys  # type: ignore[method-assign] # FastAPI's documented way to extend the description

@@ -1,5 +1,6 @@
 """Read a submission from an untrusted request, and say everything that is wrong with it."""
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import Any
 
 from fastapi import Request
 
-from services.api.problems import Problem
+from services.api.problems import MOST_VIOLATIONS, Problem
 from shared import tracing
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
@@ -38,15 +39,15 @@ async def read_submission(request: Request, catalog: CatalogView) -> Asked:
     content = await _content(request)
     report = _report_type(content, catalog)
     violations = [
-        Violation(str(name)[:100], "unknown_field", f"is not a field of a request{did_you_mean(str(name), _FIELDS)}")
-        for name in content
-        if name not in _FIELDS
+        Violation(name[:100], "unknown_field", f"is not a field of a request{did_you_mean(name[:100], _FIELDS)}")
+        for name in itertools.islice((name for name in content if name not in _FIELDS), MOST_VIOLATIONS)
     ]
     formats = _formats(content.get("formats"), report, violations)
     parameters = _parameters(content.get("parameters"), report, violations)
     key = _idempotency_key(request, violations)
     if violations:
-        many = "one problem" if len(violations) == 1 else f"{len(violations)} problems"
+        at_least = "at least " if len(violations) >= MOST_VIOLATIONS else ""
+        many = "one problem" if len(violations) == 1 else f"{at_least}{len(violations)} problems"
         raise Problem(422, "invalid_request", f"The request has {many}.", violations=violations)
     return Asked(report, parameters, formats, key, _trace_context(request))
 
@@ -87,7 +88,7 @@ def _report_type(content: Mapping[str, Any], catalog: CatalogView) -> ReportType
         raise Problem(422, "invalid_request", "The request has one problem.", violations=[wrong])
     report = catalog.types.get(name)
     if report is None:
-        detail = f"There is no report type {name[:60]!r}{did_you_mean(name, catalog.types)}"
+        detail = f"There is no report type {name[:60]!r}{did_you_mean(name[:60], catalog.types)}"
         raise Problem(404, "unknown_report_type", detail)
     return report
 
@@ -99,10 +100,10 @@ def _formats(given: object, report: ReportType, violations: list[Violation]) -> 
         violations.append(Violation("formats", "type", 'must be a list such as ["csv"]'))
         return ()
     offered = [*(str(f) for f in report.formats), BUNDLE]
+    unknown = ((n, f[:100] if isinstance(f, str) else "") for n, f in enumerate(given) if f not in offered)
     wrong = [
-        Violation(f"formats[{n}]", "unknown_format", f"{report.name} has no such format{did_you_mean(str(f), offered)}")
-        for n, f in enumerate(given)
-        if f not in offered
+        Violation(f"formats[{n}]", "unknown_format", f"{report.name} has no such format{did_you_mean(f, offered)}")
+        for n, f in itertools.islice(unknown, MOST_VIOLATIONS)
     ]
     violations += wrong
     if wrong:

@@ -6,12 +6,22 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Request
 from sqlalchemy.engine import Engine
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from services.api.auth import Access
 from services.api.problems import unknown_job
 from services.api.submitter import Submitter
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.model import CatalogView
+
+
+class _JobIdConvertor(StringConvertor):
+    """No colon: `/jobs/x:cancel` is a path of its own, and nothing about a job named `x:cancel`."""
+
+    regex = "[^/:]+"
+
+
+register_url_convertor("job", _JobIdConvertor())
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,7 @@ async def _tenant(request: Request) -> str:
     return await _parts(request).access.tenant(request)
 
 
-def _job_id(job_id: Annotated[str, Path(description="The job's UUID")]) -> UUID:
+def _job_id(job_id: Annotated[str, Path(description="The job's UUID", json_schema_extra={"format": "uuid"})]) -> UUID:
     """What is no UUID names no job."""
     try:
         return UUID(job_id)

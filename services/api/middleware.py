@@ -110,4 +110,4 @@ def _tell(traced: tracing.Span, method: str, route: str, status: int) -> None:
 def _route(scope: Scope) -> str:
     """The route's template: raw paths would make a label without bounds."""
     route: BaseRoute | Any = scope.get("route")
-    return getattr(route, "path", None) or "unknown"
+    return getattr(route, "path_format", None) or getattr(route, "path", None) or "unknown"

@@ -7,10 +7,12 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from shared.catalog.parameters import Violation
 from shared.database import DatabaseUnavailable, is_unavailable
@@ -18,6 +20,9 @@ from shared.database import DatabaseUnavailable, is_unavailable
 log = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = "5"
+
+MOST_VIOLATIONS = 100
+"""In one answer: a small body can hold a hundred thousand mistakes, and the answer must stay small too."""
 
 
 class ViolationView(BaseModel):
@@ -85,10 +90,25 @@ def answer(request: Request, problem: Problem) -> Response:
         "requestId": request.scope.get("request_id"),
     }
     if problem.violations:
-        body["violations"] = [{"field": v.field, "code": v.code, "message": v.message} for v in problem.violations]
+        body["violations"] = [
+            {"field": v.field, "code": v.code, "message": v.message} for v in problem.violations[:MOST_VIOLATIONS]
+        ]
     # A message may quote half a surrogate pair from the request; an error about it must not fail itself.
     content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     return Response(content, problem.status, problem.headers, media_type="application/problem+json")
+
+
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path can be asked: several routes may share it, and the first one alone knows only its own methods."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 def install(app: FastAPI) -> None:
@@ -103,9 +123,18 @@ def install(app: FastAPI) -> None:
         if error.status_code == 404:
             detail = f"There is nothing at {request.url.path[:200]!r}; /openapi.json lists what there is."
             return answer(request, Problem(404, "unknown_path", detail))
-        code = {405: "method_not_allowed"}.get(error.status_code, "http_error")
-        detail = f"{request.method} is not possible here." if error.status_code == 405 else str(error.detail)
-        return answer(request, Problem(error.status_code, code, detail, headers=error.headers))
+        if error.status_code == 405:
+            headers = {"Allow": ", ".join(_methods(request))}
+            detail = f"{request.method} is not possible here."
+            return answer(request, Problem(405, "method_not_allowed", detail, headers=headers))
+        return answer(request, Problem(error.status_code, "http_error", str(error.detail), headers=error.headers))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        violations = [
+            Violation(".".join(str(part)[:100] for part in e["loc"][1:]), e["type"], e["msg"]) for e in error.errors()
+        ]
+        return answer(request, Problem(422, "invalid_request", "The request has problems.", violations=violations))
 
     async def _database(request: Request, error: Exception) -> Response:
         if isinstance(error, DBAPIError) and not is_unavailable(error):

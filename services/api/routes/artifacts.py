@@ -19,11 +19,18 @@ from shared.nearest import did_you_mean
 router = APIRouter(tags=["artifacts"])
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemView, "content": {"application/problem+json": {}}} for status in (401, 404, 409, 410, 503)
+    status: {"model": ProblemView, "content": {"application/problem+json": {}}}
+    for status in (401, 404, 409, 410, 422, 503)
+}
+_OTHERS: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The range asked for"},
+    304: {"description": "Not changed"},
+    307: {"description": "The file is on S3, at this link"},
+    416: {"description": "The file has no such range"},
 }
 
 
-@router.get("/jobs/{job_id}/artifacts/{name}", response_class=FileResponse, responses=_PROBLEMS)
+@router.get("/jobs/{job_id:job}/artifacts/{name}", response_class=FileResponse, responses={**_OTHERS, **_PROBLEMS})
 async def download(request: Request, job_id: JobId, name: str, parts: PartsOf, tenant: Tenant) -> Response:
     """The file, with ranges; or a redirect (307) to a link that works for a few minutes."""
     artifact, place = await run_in_threadpool(_find, parts, job_id, name, tenant)

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import re
 import time
 from typing import Annotated, Any
@@ -33,7 +32,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/jobs/{job_id}", responses={200: {"model": JobView}, 304: {"description": "Not changed"}, **_PROBLEMS})
+@router.get("/jobs/{job_id:job}", responses={200: {"model": JobView}, 304: {"description": "Not changed"}, **_PROBLEMS})
 async def get_job(request: Request, job_id: JobId, parts: PartsOf, tenant: Tenant) -> Response:
     """A job. With `Prefer: wait=n` (up to 30 s) the answer waits until the job changes from If-None-Match, or ends."""
     wait_s = _preferred_wait(request)
@@ -56,14 +55,31 @@ async def get_job(request: Request, job_id: JobId, parts: PartsOf, tenant: Tenan
     return JSONResponse(job_view(job, artifacts), headers=headers)
 
 
+# What is described here is checked below, where every violation is told at once.
+_PAGE_SIZE = r"^([1-9][0-9]?|100)$"
+_PAGE_TOKEN = r"^[A-Za-z0-9_-]{22}$"  # noqa: S105 - a pattern, not a secret
+_Statuses = Annotated[
+    list[str] | None,
+    Query(
+        description="Only jobs in these states",
+        json_schema_extra={"anyOf": [{"type": "array", "items": {"type": "string", "enum": list(JobStatus)}}]},
+    ),
+]
+_ReportType = Annotated[str | None, Query(max_length=64, json_schema_extra={"pattern": r"^[^\x00]*$"})]
+_PageSize = Annotated[str, Query(description="1 to 100 jobs a page", json_schema_extra={"pattern": _PAGE_SIZE})]
+_PageToken = Annotated[
+    str | None, Query(description="nextPageToken of the page before", json_schema_extra={"pattern": _PAGE_TOKEN})
+]
+
+
 @router.get("/jobs", responses={200: {"model": JobsView}, **_PROBLEMS})
 async def list_jobs(
     parts: PartsOf,
     tenant: Tenant,
-    status: Annotated[list[str] | None, Query(description="Only jobs in these states")] = None,
-    reportType: Annotated[str | None, Query(max_length=64)] = None,  # noqa: N803 - the wire's spelling
-    pageSize: Annotated[str, Query(description="1 to 100 jobs a page")] = "20",  # noqa: N803
-    pageToken: Annotated[str | None, Query(description="nextPageToken of the page before")] = None,  # noqa: N803
+    status: _Statuses = None,
+    reportType: _ReportType = None,  # noqa: N803 - the wire's spelling
+    pageSize: _PageSize = "20",  # noqa: N803
+    pageToken: _PageToken = None,  # noqa: N803
 ) -> JSONResponse:
     """The tenant's jobs, newest first, a page at a time, until `nextPageToken` is null.
 
@@ -91,7 +107,7 @@ async def list_jobs(
     return JSONResponse(await run_in_threadpool(load))
 
 
-@router.get("/jobs/{job_id}/events", responses={200: {"model": list[EventView]}, **_PROBLEMS})
+@router.get("/jobs/{job_id:job}/events", responses={200: {"model": list[EventView]}, **_PROBLEMS})
 async def get_events(job_id: JobId, parts: PartsOf, tenant: Tenant) -> JSONResponse:
     """Every change of the job's state, oldest first."""
 
@@ -105,7 +121,13 @@ async def get_events(job_id: JobId, parts: PartsOf, tenant: Tenant) -> JSONRespo
     return JSONResponse(events)
 
 
-@router.post("/jobs/{job_id}:cancel", responses={200: {"model": JobView}, 202: {"model": JobView}, **_PROBLEMS})
+_TOO_LATE: dict[int | str, dict[str, Any]] = {409: {**_PROBLEMS[404], "description": "The job had ended before"}}
+
+
+@router.post(
+    "/jobs/{job_id:job}:cancel",
+    responses={200: {"model": JobView}, 202: {"model": JobView}, **_TOO_LATE, **_PROBLEMS},
+)
 async def cancel_job(job_id: JobId, parts: PartsOf, tenant: Tenant) -> JSONResponse:
     """Cancel a job: 200 when it is cancelled, 202 when its worker will be told, 409 when it had ended already."""
 
@@ -139,7 +161,7 @@ def _preferred_wait(request: Request) -> float:
 
 
 def _page_size(given: str, violations: list[Violation]) -> int:
-    if given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= 100:
+    if re.fullmatch(_PAGE_SIZE, given):
         return int(given)
     violations.append(Violation("pageSize", "range", "must be a whole number from 1 to 100"))
     return 1
@@ -152,11 +174,10 @@ def _token(before: UUID) -> str:
 def _page_token(given: str | None, violations: list[Violation]) -> UUID | None:
     if given is None:
         return None
-    try:
-        return UUID(bytes=base64.b64decode(given.encode("ascii") + b"==", altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        violations.append(Violation("pageToken", "malformed", "must be a nextPageToken, unchanged"))
-        return None
+    if re.fullmatch(_PAGE_TOKEN, given):
+        return UUID(bytes=base64.urlsafe_b64decode(given + "=="))
+    violations.append(Violation("pageToken", "malformed", "must be a nextPageToken, unchanged"))
+    return None
 
 
 def _statuses(given: list[str] | None, violations: list[Violation]) -> list[JobStatus] | None:

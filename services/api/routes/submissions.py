@@ -12,6 +12,7 @@ from services.api.problems import Problem, ProblemView, unavailable
 from services.api.submitter import TooBusy
 from services.api.views import AcceptedView, accepted
 from shared import tracing
+from shared.catalog.model import BUNDLE, Format
 from shared.database import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
@@ -32,11 +33,11 @@ _REQUEST_BODY: dict[str, Any] = {
                     "type": "object",
                     "additionalProperties": False,
                     "properties": {
-                        "reportType": {"type": "string", "description": "A name from /v1/report-types"},
-                        "parameters": {"type": "object", "description": "As the report type's schema says"},
+                        "reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"},
+                        "parameters": {"type": ["object", "null"], "description": "As the report type's schema says"},
                         "formats": {
-                            "type": "array",
-                            "items": {"type": "string"},
+                            "type": ["array", "null"],
+                            "items": {"type": "string", "enum": [*Format, BUNDLE]},
                             "minItems": 1,
                             "description": "`zip` adds an archive of the others; alone, of every format",
                         },
@@ -69,11 +70,21 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+_LINKS = {
+    name: {"operationId": operation, "parameters": {"job_id": "$response.body#/jobId"}}
+    for name, operation in {
+        "job": "get_job_v1_jobs__job_id__get",
+        "events": "get_events_v1_jobs__job_id__events_get",
+        "cancel": "cancel_job_v1_jobs__job_id__cancel_post",
+    }.items()
+}
+_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": AcceptedView, "links": _LINKS}}
+
 
 @router.post("/generate-report", status_code=202, openapi_extra=_REQUEST_BODY,
-             responses={202: {"model": AcceptedView}, **_PROBLEMS})  # fmt: skip
+             responses={**_ACCEPTED, **_PROBLEMS})  # fmt: skip
 @router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY,
-             responses={202: {"model": AcceptedView}, **_PROBLEMS})  # fmt: skip
+             responses={**_ACCEPTED, **_PROBLEMS})  # fmt: skip
 async def submit_job(request: Request, parts: PartsOf, tenant: Tenant) -> JSONResponse:
     """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
     asked = await read_submission(request, parts.catalog)

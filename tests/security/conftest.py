@@ -1,0 +1,38 @@
+"""A running API that asks for keys, under the rights that a deployment gives it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy.engine import Connection
+
+from shared import access
+from tests.support.processes import Services
+from tests.support.roles import service_urls
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A process that serves, and a key of the tenant `acme`."""
+
+    url: str
+    key: str
+    log: Path
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """Speaks as that key's tenant, or as `acme`."""
+        return httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {key or self.key}"}, timeout=httpx.Timeout(60)
+        )
+
+
+@pytest.fixture
+def api(database_url: str, conn: Connection, tmp_path: Path) -> Iterator[Api]:
+    """The API alone: what it accepts waits for ever."""
+    key = access.create_key(conn, tenant="acme", name="security")
+    urls = service_urls(database_url)
+    with Services(tmp_path, database_urls=urls, queue_url="http://127.0.0.1:9/none", aws={}) as services:
+        services.start("api", API_AUTH="keys", LOG_LEVEL="DEBUG")
+        yield Api(services.url, key, services.folder / "api.log")
