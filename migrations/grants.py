@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.database import create_engine
+from shared.database import SESSION_BOUNDS, create_engine
 from shared.errors import TodokeError
 from shared.tables import metadata
 
@@ -82,7 +82,8 @@ SERVICES = tuple(_GRANTS)
 
 
 def grant(database_url: str, roles: Mapping[str, str]) -> None:
-    """Give each service's role (service → role name) exactly its rights, taking away what it had beyond them.
+    """Give each service's role (service → role name) exactly its rights, taking away what it had beyond them, and the
+    bounds of its sessions, which then hold behind a pooler too.
 
     One transaction: at no moment does a running service miss a right. History is written by triggers that run as
     the owner, so no service can forge it. Raises RoleMissing; making a login and its password is the operator's.
@@ -109,3 +110,5 @@ def _grant_one(conn: Connection, role: str, grants: Sequence[_Grant]) -> None:
         conn.execute(text(f"REVOKE ALL ON {table} FROM {quoted}"))
     for one in grants:
         conn.execute(text(one.sql(quoted)))
+    for name, value in SESSION_BOUNDS.items():
+        conn.execute(text(f"ALTER ROLE {quoted} IN DATABASE {database} SET {name} = '{value}'"))

@@ -2,12 +2,12 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from shared.errors import TodokeError
@@ -15,13 +15,14 @@ from shared.errors import TodokeError
 CONNECT_TIMEOUT_S = 5
 """A host that does not answer within this is away."""
 
-_SESSION_BOUNDS = {
+SESSION_BOUNDS = {
     # A frozen process must not hold row locks for ever: SKIP LOCKED would pass its rows by.
     "idle_in_transaction_session_timeout": "30s",
     "statement_timeout": "30s",
     "lock_timeout": "10s",
     "timezone": "UTC",
 }
+"""What holds in every session of a service: asked for at connecting, and kept by its role (`migrations grant`)."""
 _KEEPALIVE = {
     "keepalives": 1,
     "keepalives_idle": 10,
@@ -35,19 +36,26 @@ class DatabaseUnavailable(TodokeError):
     """PostgreSQL did not answer. Nothing is known to be written; try again later."""
 
 
-def create_engine(database_url: str, *, application_name: str, pool_size: int = 5) -> Engine:
+def create_engine(
+    database_url: str, *, application_name: str, pool_size: int = 5, through_pooler: bool = False
+) -> Engine:
     """An engine whose every connection is named, bounded in time, and fails fast when the host is away.
 
-    `database_url` may begin with postgresql:// or postgres://; other libpq parameters in it are kept.
+    `database_url` may begin with postgresql:// or postgres://, and name several hosts as libpq does
+    (`host1:5432,host2:5432`); other libpq parameters in it are kept. `through_pooler`: one that gives a transaction
+    whichever connection is free keeps no start-up options and no prepared statements; `check` then sees that the
+    role has the bounds.
     """
-    url = make_url(re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", database_url))
-    options = " ".join(f"-c {name}={value}" for name, value in _SESSION_BOUNDS.items())
+    url = _url(database_url)
     connect_args: dict[str, Any] = {
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_S,
-        "options": options,
         **_KEEPALIVE,
     }
+    if through_pooler:
+        connect_args["prepare_threshold"] = None
+    else:
+        connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in SESSION_BOUNDS.items())
     return sa.create_engine(
         url,
         connect_args={k: v for k, v in connect_args.items() if k not in url.query},
@@ -57,6 +65,22 @@ def create_engine(database_url: str, *, application_name: str, pool_size: int = 
         pool_recycle=1800,
         hide_parameters=True,  # parameters may be secrets; errors and logs never show them
     )
+
+
+_HOST = re.compile(r"(\[[^]]*\]|[^:]*)(?::(\d+))?")
+_SEVERAL_HOSTS = re.compile(r"^([^/?#]*@)?([^/?#@]+,[^/?#@]+)(/[^?]*)?(?:\?(.*))?$", re.DOTALL)
+
+
+def _url(database_url: str) -> URL:
+    """The URL as SQLAlchemy reads it, which has several hosts as parameters of their own."""
+    plain = re.sub(r"^postgres(ql)?(\+psycopg)?://", "", database_url)
+    if several := _SEVERAL_HOSTS.match(plain):
+        user, hosts, path, query = several.groups()
+        found = [_HOST.fullmatch(host) for host in hosts.split(",")]
+        names = ",".join(host[1].strip("[]") for host in found if host)
+        ports = ",".join(host[2] or "5432" for host in found if host)
+        plain = f"{user or ''}{path or '/'}?host={names}&port={ports}{'&' + query if query else ''}"
+    return make_url(f"postgresql+psycopg://{plain}")
 
 
 def autocommit(engine: Engine) -> Engine:
@@ -102,10 +126,24 @@ def is_unavailable(error: BaseException) -> bool:
     return state[:2] in {"08", "53", "40", "58"} or state[:3] == "57P" or state in {"57014", "55P03", "25006", "25P03"}
 
 
+_CHECK = """
+    /* database.check */
+    SELECT to_regclass('api_keys') IS NOT NULL,
+           NOT EXISTS (SELECT FROM unnest(ARRAY['idle_in_transaction_session_timeout', 'statement_timeout']) AS name
+                        WHERE current_setting(name) = '0')
+"""
+
+
 def check(engine: Engine) -> None:
-    """Return when the database answers and has been migrated; raise DatabaseUnavailable saying what is missing."""
-    if not _answer(engine, "/* database.check */ SELECT to_regclass('api_keys') IS NOT NULL"):
+    """Return when the database answers, has been migrated and bounds our sessions; raise DatabaseUnavailable."""
+    migrated, bounded = _answer(engine, _CHECK)
+    if not migrated:
         raise DatabaseUnavailable("the schema is missing: run `python -m migrations upgrade`")
+    if not bounded:
+        raise DatabaseUnavailable(
+            "the role's sessions have no time-outs, and a pooler keeps ours from reaching PostgreSQL: "
+            "run `python -m migrations grant` for this role"
+        )
 
 
 def check_answers(engine: Engine) -> None:
@@ -113,10 +151,10 @@ def check_answers(engine: Engine) -> None:
     _answer(engine, "/* database.check_answers */ SELECT true")
 
 
-def _answer(engine: Engine, question: str) -> bool:
+def _answer(engine: Engine, question: str) -> Sequence[Any]:
     try:
         with autocommit(engine).connect() as conn:
-            return bool(conn.execute(sa.text(question)).scalar_one())
+            return conn.execute(sa.text(question)).one()
     except (DBAPIError, sa.exc.TimeoutError) as error:
         first_line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise DatabaseUnavailable(f"PostgreSQL does not answer: {first_line}") from None

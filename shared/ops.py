@@ -1,6 +1,7 @@
 """The small HTTP server that relay and worker show to the platform: /healthz, /readyz and /metrics."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,7 +57,7 @@ class OpsServer:
             def log_message(self, *_: object) -> None:
                 """Probes every few seconds are not worth a line."""
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server = _server_class(host)((host, port), Handler)
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         """The port in use; the system chose it if 0 was asked for."""
@@ -67,3 +68,12 @@ class OpsServer:
         """Stop answering."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _server_class(host: str) -> type[ThreadingHTTPServer]:
+    """One for the address family of `host`: the standard one knows IPv4 only."""
+
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    return Server

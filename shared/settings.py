@@ -94,6 +94,11 @@ class ServiceSettings(Settings):
     database_url: SecretStr = Field(
         alias="DATABASE_URL", description="PostgreSQL, for example postgresql://user:password@host:5432/todoke"
     )
+    database_pooler: Literal["none", "transaction"] = Field(
+        "none",
+        alias="DATABASE_POOLER",
+        description="transaction: DATABASE_URL leads to PgBouncer or the like in transaction mode",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", alias="LOG_LEVEL", description="Least severe level to log: DEBUG, INFO, WARNING or ERROR"
     )
@@ -107,6 +112,11 @@ class ServiceSettings(Settings):
         if not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
             raise ValueError("must begin with postgresql://")
         return value
+
+    @property
+    def through_pooler(self) -> bool:
+        """Whether a pooler stands between the service and PostgreSQL."""
+        return self.database_pooler == "transaction"
 
 
 class QueueServiceSettings(ServiceSettings):

@@ -35,7 +35,10 @@ def build(settings: ApiSettings) -> Build:
     catalog = LiveCatalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
     store = open_store(settings.artifact_url, region=settings.aws_region, links_at=settings.download_endpoint_url)
     engine = database.create_engine(
-        settings.database_url.get_secret_value(), application_name="todoke-api", pool_size=settings.pool_size
+        settings.database_url.get_secret_value(),
+        application_name="todoke-api",
+        pool_size=settings.pool_size,
+        through_pooler=settings.through_pooler,
     )
     database.measure_statements(engine, observe_statement)
     return Build(settings, catalog, store, engine)

@@ -57,11 +57,15 @@ def serve(settings: RelaySettings) -> int:
     logs.configure("relay", settings.log_level)
     tracing.configure("relay")
     stop = stop_on_signals()
-    url = settings.database_url.get_secret_value()
+    url, pooled = settings.database_url.get_secret_value(), settings.through_pooler
     # Two doors: claims may be forgotten in a crash (synchronous_commit off), transitions never.
-    publishing = database.create_engine(url, application_name="todoke-relay-publisher", pool_size=1)
-    sweeping = database.create_engine(url, application_name="todoke-relay-sweeper", pool_size=2)
-    retiring = database.create_engine(url, application_name="todoke-relay-retention", pool_size=1)
+    publishing = database.create_engine(
+        url, application_name="todoke-relay-publisher", pool_size=1, through_pooler=pooled
+    )
+    sweeping = database.create_engine(url, application_name="todoke-relay-sweeper", pool_size=2, through_pooler=pooled)
+    retiring = database.create_engine(
+        url, application_name="todoke-relay-retention", pool_size=1, through_pooler=pooled
+    )
     for engine in (publishing, sweeping, retiring):
         database.measure_statements(engine, observe_statement)
     queue = SqsQueue(

@@ -52,7 +52,10 @@ def serve(settings: WorkerSettings) -> int:
     catalog = LiveCatalog(settings.catalog_path or BUILTIN)
     store = open_store(settings.artifact_url, region=settings.aws_region)
     engine = database.create_engine(
-        settings.database_url.get_secret_value(), application_name="todoke-worker", pool_size=4
+        settings.database_url.get_secret_value(),
+        application_name="todoke-worker",
+        pool_size=4,
+        through_pooler=settings.through_pooler,
     )
     database.measure_statements(engine, observe_statement)
     queue = SqsQueue(

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Connection
 
 _LAST_ID = text("""
     /* outbox.last_id */
-    SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id_seq
+    SELECT CASE WHEN is_called THEN last_value ELSE 0 END, pg_postmaster_start_time() FROM outbox_id_seq
 """)
 _FRESH_XID = text("/* outbox.fresh_xid */ SELECT pg_current_xact_id()::text::bigint")
 _OLDEST_RUNNING = text("/* outbox.oldest_running */ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
@@ -51,7 +51,10 @@ class _Mark:
 
 
 class Floor:
-    """The floor of one relay connection. Start anew after reconnecting: a fail-over may have rewound the sequence."""
+    """The floor of one relay over one server. It starts anew on another, whose sequence may stand elsewhere.
+
+    Reconnecting tells, and where a pooler hides that, the server's own start time does: within one settling pass.
+    """
 
     def __init__(self, *, settle_every_s: float = 0.3, audit_every_s: float = 60.0) -> None:
         self.settled = 0
@@ -59,6 +62,7 @@ class Floor:
         self.recent = 0
         """The highest id claimed so far."""
         self._mark: _Mark | None = None
+        self._server: object = None
         self._settle_every_s = settle_every_s
         self._audit_every_s = audit_every_s
         # A new floor has everything to learn: settle at once; an audit would look from 0 just the same.
@@ -85,8 +89,10 @@ class Floor:
 
         Each statement must see the world after the one before, so they cannot be one.
         """
+        last_id, server = conn.execute(_LAST_ID).one()
+        if server != self._server:
+            self.settled, self.recent, self._mark, self._server = 0, 0, None, server
         if self._mark is None:
-            last_id = conn.execute(_LAST_ID).scalar_one()
             if last_id <= self.settled:
                 return  # nothing was drawn since: an idle relay uses up no transaction ids
             self._mark = _Mark(last_id, conn.execute(_FRESH_XID).scalar_one())

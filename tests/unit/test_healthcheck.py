@@ -57,3 +57,13 @@ def test_something_else_on_the_port_is_unhealthy() -> None:
 @pytest.mark.parametrize("arguments", [[], ["METRICS"], ["METRICS", "port"]])
 def test_a_wrong_call_is_told_from_an_unhealthy_service(arguments: list[str]) -> None:
     assert healthcheck.main(arguments, {}) == 2
+
+
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_a_service_that_listens_on_ipv6_is_healthy(host: str) -> None:
+    server = OpsServer(host, 0, {})
+    try:
+        environment = {"METRICS_HOST": host, "METRICS_PORT": str(server.port)}
+        assert healthcheck.main(["METRICS", "9090"], environment) == 0
+    finally:
+        server.close()

@@ -1,0 +1,86 @@
+"""The whole system behind PgBouncer in transaction mode."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from deploy.local.emulator import Emulator
+from shared import database
+from tests.support.eventually import eventually
+from tests.support.pgbouncer import PgBouncer
+from tests.support.processes import Services
+from tests.support.promises import broken, broken_files
+from tests.support.roles import service_urls
+
+
+@pytest.fixture
+def pooler(database_url: str) -> Iterator[PgBouncer]:
+    # Fewer server connections than the services have clients: they do share.
+    with PgBouncer(service_urls(database_url), server_connections=3) as running:
+        yield running
+
+
+@pytest.fixture
+def pooled(pooler: PgBouncer, queue_url: str, emulator: Emulator, tmp_path: Path) -> Iterator[Services]:
+    with Services(
+        tmp_path, database_urls=pooler.urls, queue_url=queue_url, aws=emulator.environment(),
+        REPORT_SOURCE_URL=pooler.urls["worker"], DATABASE_POOLER="transaction",
+    ) as running:  # fmt: skip
+        yield running
+
+
+def test_the_system_works_and_keeps_its_promises_behind_pgbouncer(pooled: Services, conn: Connection) -> None:
+    for name in ("api", "relay", "worker", "worker"):
+        pooled.start(name)
+    body = {"parameters": {"seconds": 0.1}, "formats": ["csv"]}
+    # More than five times each statement: by then a driver prepares it, if it does so at all.
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda n: pooled.submit(f"k{n}", body), range(40)))
+    doomed = pooled.submit("long", {"parameters": {"seconds": 60}, "formats": ["csv"]})
+    pooled.until(doomed, "PROCESSING")
+    pooled.cancel(doomed)
+
+    assert {pooled.until_final(job_id)["status"] for job_id in jobs} == {"SUCCESS"}
+    assert pooled.until_final(doomed)["status"] == "CANCELLED"
+    eventually(lambda: broken(conn) == {}, what="the system comes to rest")
+    assert broken_files(conn, pooled.artifacts) == []
+    through = conn.execute(text("SELECT count(*) FROM pg_stat_activity WHERE usename = 'test_api'")).scalar_one()
+    assert 1 <= through <= 3
+
+
+def test_a_role_keeps_the_bounds_that_a_pooler_would_lose(pooler: PgBouncer) -> None:
+    engine = database.create_engine(pooler.urls["relay"], application_name="test", through_pooler=True)
+    with engine.connect() as conn:
+        seen = {name: conn.execute(text(f"SHOW {name}")).scalar_one() for name in database.SESSION_BOUNDS}
+    engine.dispose()
+
+    assert seen == {
+        "idle_in_transaction_session_timeout": "30s", "statement_timeout": "30s", "lock_timeout": "10s",
+        "timezone": "UTC",
+    }  # fmt: skip
+
+
+def test_a_role_without_bounds_is_refused_with_the_remedy(pooler: PgBouncer, database_url: str) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(database_url)["dbname"]
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute(f'ALTER ROLE test_api IN DATABASE "{name}" RESET ALL')
+        # PgBouncer keeps its connections, which have the bounds of when they were made.
+        owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'test_api'")
+    engine = database.create_engine(pooler.urls["api"], application_name="test", through_pooler=True)
+
+    with pytest.raises(database.DatabaseUnavailable, match="python -m migrations grant"):
+        database.check(engine)
+    engine.dispose()
+
+
+def test_without_the_setting_pgbouncer_says_what_it_does_not_take(pooler: PgBouncer) -> None:
+    engine = database.create_engine(pooler.urls["api"], application_name="test")
+
+    with pytest.raises(database.DatabaseUnavailable, match="unsupported startup parameter"):
+        database.check(engine)
+    engine.dispose()

@@ -1,0 +1,98 @@
+"""Every client of a network has a bound on connecting and on waiting for an answer."""
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from shared import database, healthcheck
+from shared.artifacts.s3 import S3Store
+from shared.queues import calls
+from shared.queues.calls import SqsCalls
+from shared.reports import postgres
+
+URL = "postgresql://u:p@h/d"
+
+
+@pytest.fixture(autouse=True)
+def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+
+
+def connect_arguments(**options: Any) -> dict[str, Any]:
+    """What the driver would be called with."""
+    engine = database.create_engine(URL, application_name="test", **options)
+    seen: dict[str, Any] = {}
+
+    @event.listens_for(engine, "do_connect")
+    def _look(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        seen.update(parameters)
+        raise psycopg.OperationalError
+
+    with pytest.raises(OperationalError):
+        engine.connect()
+    return seen
+
+
+@pytest.mark.parametrize("through_pooler", [False, True])
+def test_the_database_is_given_up_in_time(through_pooler: bool) -> None:
+    arguments = connect_arguments(through_pooler=through_pooler)
+
+    assert arguments["connect_timeout"] <= 10
+    assert 0 < arguments["tcp_user_timeout"] <= 30_000
+    assert arguments["keepalives"] == 1
+    if not through_pooler:  # there the role has them, and `check` asks
+        assert "statement_timeout=30s" in arguments["options"]
+        assert "idle_in_transaction_session_timeout=30s" in arguments["options"]
+
+
+def test_a_pooler_is_sent_no_options_and_no_prepared_statements() -> None:
+    arguments = connect_arguments(through_pooler=True)
+
+    assert "options" not in arguments
+    assert arguments["prepare_threshold"] is None
+
+
+def test_a_report_s_source_is_given_up_in_time() -> None:
+    parameters = conninfo_to_dict(postgres._bounded(URL))
+
+    assert int(parameters["connect_timeout"] or 0) in range(1, 11)
+    assert int(parameters["tcp_user_timeout"] or 0) in range(1, 30_001)
+
+
+def test_queue_and_store_are_given_up_in_time() -> None:
+    by_boto = SqsCalls("us-east-1", kind="boto3", connections=1)
+    store = S3Store("bucket-name", "", region="us-east-1")
+
+    for client in (by_boto.client, store._client, store._signer):
+        assert 0 < client.meta.config.connect_timeout <= 5
+        assert 0 < client.meta.config.read_timeout <= 60
+        assert client.meta.config.retries["total_max_attempts"] <= 5
+    poller = by_boto._methods["ReceiveMessage"].__self__.meta.config
+    assert calls.LONGEST_POLL_S < poller.read_timeout <= 60
+
+
+def test_the_thin_client_bounds_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    thin = SqsCalls("us-east-1", kind="thin", connections=1)._thin
+    assert thin is not None
+    seen: list[Any] = []
+
+    def urlopen(*_: object, **options: Any) -> Any:
+        seen.append(options["timeout"])
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr(thin._pool, "urlopen", urlopen)
+    for arguments in ({}, {"WaitTimeSeconds": calls.LONGEST_POLL_S}):
+        with pytest.raises(RuntimeError, match="seen"):
+            thin.call("ReceiveMessage", arguments)
+
+    assert [0 < t.connect_timeout <= 5 for t in seen] == [True, True]
+    assert [wait < t.read_timeout <= 60 for t, wait in zip(seen, (0, calls.LONGEST_POLL_S), strict=True)] == [True] * 2
+
+
+def test_the_healthcheck_is_given_up_in_time() -> None:
+    assert 0 < healthcheck._TIMEOUT_S < 5
