@@ -66,6 +66,9 @@ class Stack:
     ) -> None:
         if error is not None:
             print(self.logs())
+        # podman-compose's `down` forgets what --scale has added.
+        for container in [c for service in STARTED for c in self.containers(service, running=False)]:
+            engine.run("rm", "--force", "--volumes", container)
         self.compose("down", "--volumes", "--timeout", "30", timeout_s=300)
         shutil.rmtree(self._secrets)
 
