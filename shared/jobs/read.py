@@ -131,7 +131,7 @@ _LIST_END = text(f"""
 """)
 
 _NEWEST = UUID(int=2**128 - 1)
-_LOOK = 5_000
+_LOOK = 2_000
 """Jobs that one page of a filtered list looks at, at most: some milliseconds."""
 
 
