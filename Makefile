@@ -59,6 +59,10 @@ sbom: install ## what is in the images, as CycloneDX documents in build/sbom
 test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (installs soffice, node, npm)
 	@$(PYTHON) -m tests.interop
 
+.PHONY: bench
+bench: install ## what a job costs, and how fast jobs are drained, relayed and submitted (ARGS="--only cost --jobs 4000")
+	@$(PYTHON) -m tests.benchmarks --out docs/benchmark.md --json docs/benchmark.json $(ARGS)
+
 .PHONY: bench-reports
 bench-reports: install ## what each format costs, beside COPY and XlsxWriter (ARGS="--weasyprint PYTHON --out FILE")
 	@$(PYTHON) -m tests.benchmarks.reports $(ARGS)

@@ -89,7 +89,6 @@ def test_a_transition_without_a_new_version_is_refused(conn: Connection) -> None
         "tenant = 'not a tenant'",
         "status = 'DONE'",
         "parameters = '[]'",
-        "formats = '{}'",
     ],
 )
 def test_what_the_code_relies_on_the_table_states(conn: Connection, change: str) -> None:
@@ -127,3 +126,17 @@ def test_the_migrated_schema_is_the_one_in_tables(database_url: str) -> None:
 def test_migrating_twice_is_harmless(database_url: str) -> None:
     migrations.upgrade(database_url)
     migrations.upgrade(database_url)
+
+
+@pytest.mark.parametrize(("formats", "result"), [(["csv"], '{"answer": {}}'), ([], '{"files": 0}')])
+def test_a_success_has_an_answer_exactly_when_no_format_was_asked_for(
+    conn: Connection, formats: list[str], result: str
+) -> None:
+    job_id = a_job(conn, formats=formats)
+    started(conn, job_id)
+    with pytest.raises(IntegrityError, match="jobs_an_answer_exactly_without_files"):
+        conn.execute(
+            text("UPDATE jobs SET status = 'SUCCESS', verb = 'succeed', version = version + 1, lease_until = NULL, "
+                 "finished_at = clock_timestamp(), result = CAST(:result AS jsonb) WHERE id = :id"),
+            {"id": job_id, "result": result},
+        )  # fmt: skip

@@ -1,0 +1,18 @@
+"""Part of `make bench`: what one job costs, counted."""
+
+from collections.abc import Iterator
+
+from tests.benchmarks import counting
+from tests.benchmarks.stage import Figure, Stage
+
+TITLE = "What a job of no work costs"
+
+
+def run(stage: Stage) -> Iterator[Figure]:
+    """Counts, from the submission to the end."""
+    cost = counting.measure(stage.database(), stage.queue(), stage.jobs)
+    yield Figure("SQL statements of relay and worker, a job", cost.statements, aim="≤ 0.10")
+    yield Figure("commits of relay and worker, a job", cost.commits, aim="≤ 0.10")
+    yield Figure("SQS requests, a job", cost.requests, aim="≤ 0.31")
+    yield Figure("WAL, a job, with its history", cost.wal_bytes, "bytes", "≤ 1,600")
+    yield Figure("dead rows, a job", cost.dead_rows, aim="≤ 3")

@@ -1,0 +1,71 @@
+"""What every part of `make bench` gets, and what it gives back."""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import migrations
+from deploy.local.postgres import EmbeddedPostgres
+from tests.support.fast_sqs_process import FastSqs
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    value: float
+    unit: str = ""
+    aim: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        digits = 0 if abs(self.value) >= 100 else 2 if abs(self.value) >= 1 else 3
+        return f"{self.value:,.{digits}f} {self.unit}".strip()
+
+    def as_json(self) -> dict[str, object]:
+        """For programs."""
+        return {"what": self.what, "value": self.value, "unit": self.unit, "aim": self.aim}
+
+
+@dataclass(slots=True)
+class Stage:
+    """A server with fsync on, an SQS endpoint of a process of its own, and how much to measure."""
+
+    postgres: EmbeddedPostgres
+    sqs: FastSqs
+    folder: Path
+    jobs: int
+    rounds: int
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def database(self) -> str:
+        """A migrated, empty database."""
+        name = f"bench_{next(self._numbers)}"
+        self.postgres.create_database(name)
+        url = self.postgres.dsn(name)
+        migrations.upgrade(url)
+        return url
+
+    def queue(self) -> str:
+        """An empty queue's URL."""
+        return self.sqs.queue(f"bench-{next(self._numbers)}")
+
+
+@contextlib.contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """These variables, within the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
