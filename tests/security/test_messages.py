@@ -137,11 +137,12 @@ def test_poisoned_deliveries_neither_stop_a_worker_nor_start_what_is_not_there(
     holdings = Holdings(10)
     begun: list[UUID] = []
 
-    def dispatch(held: Held) -> None:
-        begun.append(held.lease.job_id)
-        tape.fates[held.receipt] = "started"
-        holdings.work_ended()
-        holdings.remove([held.lease])
+    def dispatch(started: Sequence[Held]) -> None:
+        for held in started:
+            begun.append(held.lease.job_id)
+            tape.fates[held.receipt] = "started"
+            holdings.work_ended()
+            holdings.remove([held.lease])
 
     intake = Intake(
         engine, tape, holdings, dispatch,  # type: ignore[arg-type] # the tape has what intake needs of a queue
