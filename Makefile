@@ -23,12 +23,16 @@ test: install ## run the whole test suite (ARGS="-k name" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
 
 # What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
-LONG_PARTS := long-model long-security
+LONG_PARTS := long-model long-security long-floor long-stateful
 
 .PHONY: test-long
 test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PARTS)
 
 .PHONY: $(LONG_PARTS)
+long-floor: install # 200,000 rows through a storm of producers, snapshots and crashing relays
+	@$(PYTHON) -m pytest --long -m long -rA -s tests/database/test_floor_storm.py $(ARGS)
+long-stateful: install # the protocol in a thousand random orders, drawn anew
+	@STATEFUL_EXAMPLES=1000 $(PYTHON) -m pytest --timeout 7200 tests/stateful $(ARGS)
 long-model: install # the model with more faults, more workers, more wishes
 	@$(PYTHON) -m pytest --long -m long -rA tests/model $(ARGS)
 long-security: install # ten thousand requests made from the OpenAPI document

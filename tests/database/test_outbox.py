@@ -1,10 +1,5 @@
 """The outbox: claimed once, returned by a crash, never passed by the floor."""
 
-import random
-import threading
-from collections.abc import Callable
-
-import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
@@ -144,74 +139,3 @@ def test_most_passes_are_recent_and_the_settled_one_comes_round() -> None:
     assert floor.next_pass(now=0)[0] is Pass.SETTLED
     assert floor.next_pass(now=0.1) == (Pass.RECENT, 50)
     assert floor.next_pass(now=0.4)[0] is Pass.SETTLED
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_under_rollbacks_late_commits_and_crashing_relays_nothing_is_lost_or_invented(
-    engine: Engine, seed: int
-) -> None:
-    """The stress test of the floor: what was committed is exactly what was sent."""
-    producers = _Producers(engine, seed=seed, transactions=150)
-    threads = [threading.Thread(target=producers.run, args=(n,)) for n in range(4)]
-    sent: list[str] = []
-    violations: list[int] = []
-    relays = [threading.Thread(target=_relay, args=(engine, seed + n, producers, sent, violations)) for n in range(3)]
-    for thread in [*threads, *relays]:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    producers.done.set()
-    for thread in relays:
-        thread.join()
-
-    assert sorted(sent) == sorted(producers.committed)
-    assert violations == []
-
-
-class _Producers:
-    def __init__(self, engine: Engine, *, seed: int, transactions: int) -> None:
-        self._engine = engine
-        self._seed = seed
-        self._transactions = transactions
-        self.committed: list[str] = []
-        self.done = threading.Event()
-
-    def run(self, number: int) -> None:
-        chance = random.Random(self._seed * 100 + number)
-        with transaction(self._engine) as conn:
-            for turn in range(self._transactions):
-                own = [f"{number}-{turn}-{n}" for n in range(chance.randint(1, 5))]
-                for payload in own:
-                    conn.execute(
-                        text("INSERT INTO outbox (topic, group_key, payload) VALUES ('jobs', 't', :p)"), {"p": payload}
-                    )
-                if chance.random() < 0.2:
-                    self.done.wait(0.01)  # commits late, after ids above its own
-                if chance.random() < 0.2:
-                    conn.rollback()
-                else:
-                    conn.commit()
-                    self.committed += own
-
-
-def _relay(engine: Engine, seed: int, producers: _Producers, sent: list[str], violations: list[int]) -> None:
-    chance = random.Random(seed)
-    floor = Floor(settle_every_s=0.01, audit_every_s=0.05)
-    empty_after_end = 0
-    with transaction(engine) as conn, engine.connect() as auto:
-        while empty_after_end < 5:
-            floor.advance(auto)
-            kind, above = floor.next_pass()
-            rows = messages.claim(conn, floor=above, limit=chance.randint(1, 40))
-            if kind is Pass.AUDIT:
-                violations += [r.id for r in rows if r.id <= floor.settled]
-            if rows:
-                floor.claimed(max(r.id for r in rows))
-            if chance.random() < 0.2:
-                conn.rollback()  # a crash after the claim
-                floor = Floor(settle_every_s=0.01, audit_every_s=0.05)
-                continue
-            conn.commit()
-            sent += [r.payload for r in rows]
-            finished: Callable[[], bool] = producers.done.is_set
-            empty_after_end = empty_after_end + 1 if finished() and not rows and kind is not Pass.RECENT else 0

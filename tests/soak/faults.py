@@ -13,7 +13,7 @@ from tests.support.faults import Fault
 
 STALL_S = 1.8 * LEASE_S
 """A directed stall: its holder wakes up after somebody else has taken over."""
-_HOLD_S = 20.0
+_HOLD_S = 45.0
 """A directed stall waits this long for its process to come to the point."""
 STALL_POINTS = {
     "relay": (
@@ -102,12 +102,13 @@ class Trouble:
         """A process that freezes itself at a chosen point takes the place of another, and wakes up as a zombie."""
         name, point = next(self._points)
         self.counts["directed stall"] += 1
+        # Alone in its service, so that the work comes to it.
+        for other in self._stage.alive(name):
+            self._stage.kill(name, other)
+        hit = self._chance.randint(1, 2)
         zombie = self._stage.services.start(
-            name, wait=False, launcher=True, STOP_AT=f"{point}|{self._chance.randint(1, 3)}", STOP_SIGNAL="STOP"
-        )
-        replaced = self._stage.alive(name)[0]
-        if replaced is not zombie:
-            self._stage.kill(name, replaced)
+            name, wait=False, launcher=True, STOP_AT=f"{point}|{hit}", STOP_SIGNAL="STOP"
+        )  # fmt: skip
         give_up_at = time.monotonic() + _HOLD_S
         while not is_stopped(zombie) and zombie.poll() is None and time.monotonic() < give_up_at:
             self._pause.wait(0.02)
