@@ -23,7 +23,7 @@ test: install ## run the whole test suite (ARGS="-k name" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
 
 # What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
-LONG_PARTS := long-model long-security long-floor long-stateful
+LONG_PARTS := long-model long-security long-floor long-stateful long-crash
 
 .PHONY: test-long
 test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PARTS)
@@ -58,6 +58,11 @@ images: install ## build the four container images and print their sizes (BUILD_
 .PHONY: sbom
 sbom: install ## what is in the images, as CycloneDX documents in build/sbom
 	@$(PYTHON) -m deploy.images sbom $(ARGS)
+
+SEED ?=
+COUNT ?= 10000
+long-crash: install # seeded faults of every kind upon each other (SEED=7 COUNT=10000; a failed round names itself)
+	@$(PYTHON) -m tests.crash.long $(if $(SEED),--seed $(SEED)) --count $(COUNT) $(ARGS)
 
 .PHONY: test-interop
 test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (installs soffice, node, npm)

@@ -133,7 +133,7 @@ def withdrawing(play: Play) -> None:
 
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "api": (submitting, withdrawing),
-    "relay": (publishing, sweeping, lost_doorbell, retiring),
+    "relay": (lost_doorbell, publishing, sweeping, retiring),
     "worker": (csv, wide, failing, long, cancelled, noise, leaving),
 }
 """Service → the stories in which its effects are looked for."""

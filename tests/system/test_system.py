@@ -78,23 +78,6 @@ def test_a_worker_frozen_past_its_lease_cannot_overwrite_its_successor(services:
     assert broken_files(conn, services.artifacts) == []
 
 
-def test_a_worker_frozen_at_its_finishing_write_is_refused(services: Services, conn: Connection) -> None:
-    services.start("api")
-    services.start("relay")
-    zombie = services.start("worker", launcher=True, STOP_AT="sql jobs.succeed|before|1", STOP_SIGNAL="STOP")
-    job_id = services.submit("k", {"formats": ["csv"]})
-    eventually(lambda: _state(zombie.pid) == "T", what="the worker froze before its write")
-
-    services.start("worker")
-    assert services.until_final(job_id)["status"] == "SUCCESS"
-    winner = conn.execute(text("SELECT lease_token FROM jobs")).scalar_one()
-    zombie.send_signal(signal.SIGCONT)
-    eventually(lambda: "late_write_refused" in _log(services) or "lease_lost" in _log(services), what="it is refused")
-
-    assert conn.execute(text("SELECT lease_token FROM jobs")).scalar_one() == winner
-    assert broken(conn) == {}
-
-
 def test_sigterm_gives_unfinished_work_back_uncharged(services: Services, conn: Connection) -> None:
     services.start("api")
     services.start("relay")
@@ -219,12 +202,6 @@ def test_no_child_outlives_a_killed_worker(services: Services, conn: Connection)
 
 def _log(services: Services) -> str:
     return (services.folder / "worker.log").read_text()
-
-
-def _state(pid: int) -> str:
-    from pathlib import Path
-
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 def _visible(client: object, queue_url: str) -> int:
