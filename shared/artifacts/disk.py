@@ -93,11 +93,12 @@ class DiskStore:
         with self._errors(f"deleting {key}"):
             with contextlib.suppress(*_MISSING):
                 path.unlink()
-            with contextlib.suppress(OSError):  # not empty, or gone already
+            with contextlib.suppress(OSError):  # not empty
                 for folder in path.parents:
                     if folder == self._root:
                         break
-                    folder.rmdir()
+                    with contextlib.suppress(FileNotFoundError):  # by one who died before he came to the next
+                        folder.rmdir()
 
     def check(self) -> None:
         """See `ArtifactStore.check`. Writes and flushes a byte, because a full disk still makes empty files."""

@@ -97,6 +97,18 @@ def test_deleting_the_last_file_keeps_the_root_even_behind_a_link(file: Path, tm
     assert list(real.iterdir()) == []
 
 
+def test_deleting_goes_on_where_a_dead_sweeper_stopped(file: Path, tmp_path: Path) -> None:
+    store = DiskStore(tmp_path / "store")
+    put(store, file)
+    path = tmp_path / "store" / KEY
+    path.unlink()
+    path.parent.rmdir()
+
+    store.delete([KEY])
+
+    assert list((tmp_path / "store").iterdir()) == []
+
+
 def test_a_folder_that_the_sweeper_removes_at_the_wrong_moment_is_made_again(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
-from tests.crash.stage import Actor, Stage, dismiss, frozen
+from tests.crash.stage import Actor, Stage, frozen
 from tests.support.eventually import eventually
 from tests.support.faults import KILLS, STALLS, Fault, Hit, Plan
 from tests.support.promises import broken, broken_files
@@ -32,6 +32,7 @@ class Play:
         self.expected: dict[UUID, str] = {}
         """Job → the status it must end in."""
         self._leaving: set[UUID] = set()
+        self._asked_to_leave: set[int] = set()
         self.deaths = 0
         self._rings_at = time.monotonic() + _RING_EVERY_S
         self._to_die = 0
@@ -105,6 +106,13 @@ class Play:
         job_id = self.until(lambda: self.stage.try_submit(key, body), what="a submission is accepted")
         self.expected[job_id] = expected
         return job_id
+
+    def ask_to_leave(self, name: str) -> None:
+        """SIGTERM, once: a second one would end it on the spot."""
+        process = self.stage.actors[name].process
+        assert process is not None
+        self._asked_to_leave.add(process.pid)
+        process.send_signal(signal.SIGTERM)
 
     def cancel(self, job_id: UUID) -> None:
         """Ask until the wish is taken."""
@@ -192,7 +200,9 @@ class Play:
             plan.resumed.set()
             process.send_signal(signal.SIGCONT)
         for actor, process, _ in self._zombies:
-            code = dismiss(process)
+            if process.pid not in self._asked_to_leave:
+                process.send_signal(signal.SIGTERM)
+            code = process.wait(60)
             assert code == 0, f"the {actor.name} that had been frozen ended with {code}"
 
 

@@ -1,6 +1,5 @@
 """Small stories, each of which brings out some effects of one service, told in the order of their cost."""
 
-import signal
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
@@ -53,10 +52,8 @@ def noise(play: Play) -> None:
 def leaving(play: Play) -> None:
     """The worker is asked to leave while it works, and gives the job back."""
     job_id = play.submit(seconds=0.8)
-    worker = play.stage.actors["worker"]
     play.until(lambda: play.stage.statuses([job_id])[job_id] != "PENDING", what="a worker has started it")
-    assert worker.process is not None
-    worker.process.send_signal(signal.SIGTERM)
+    play.ask_to_leave("worker")
 
 
 def publishing(play: Play) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import itertools
 import json
-import signal
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,12 +241,6 @@ def frozen(process: Forked) -> bool:
         return Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
     except FileNotFoundError:
         return False
-
-
-def dismiss(process: Forked, *, within_s: float = 60) -> int:
-    """Ask it to stop, once, and return its exit code."""
-    process.send_signal(signal.SIGTERM)
-    return process.wait(within_s)
 
 
 @contextlib.contextmanager

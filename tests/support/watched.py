@@ -107,13 +107,14 @@ class Watch:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             case Fault.PARTIAL if cut_short is not None:
                 cut_short()
-        result = act()
-        match fault:
-            case Fault.KILL_AFTER:
-                os.kill(os.getpid(), signal.SIGKILL)
-            case Fault.STALL_AFTER:
-                os.kill(os.getpid(), signal.SIGSTOP)
-        return result
+        try:
+            return act()
+        finally:  # that it failed (the folder is there already) is an answer too
+            match fault:
+                case Fault.KILL_AFTER:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                case Fault.STALL_AFTER:
+                    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def watch(folder: Path, *, renders: bool) -> None:
