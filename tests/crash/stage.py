@@ -91,6 +91,7 @@ class Actor:
         env = {**stage.env, **self.env, "API_PORT": str(stage.new_port(self.name)), **changes}
         log = stage.folder / f"{self.name}.log"
         self.process = stage.zygote.start(f"services.{self.name}", env=env, log=log, watch=self._watch)
+        self.plan.pid = self.process.pid
         return self.process
 
     def arm(self, faults: Mapping[Hit, Fault]) -> None:
