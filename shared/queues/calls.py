@@ -2,7 +2,7 @@
 
 botocore spends about 0.5 ms of processor time on a batch call: building, validating, hooking, parsing. The thin client
 sends the same bytes (AWS JSON 1.0, "Amazon SQS API Reference", read 2026-11-25) with botocore's own credentials and
-signature, over urllib3, and spends about a third of that (`make bench`, "sqs-clients"). Everything else stays boto3's.
+signature, over urllib3, and spends less than half of that (`make bench`, "sqs_clients"). Everything else stays boto3's.
 """
 
 import json

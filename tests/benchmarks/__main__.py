@@ -19,7 +19,7 @@ from deploy.local.postgres import EmbeddedPostgres
 from tests.benchmarks.stage import Figure, Stage, environment
 from tests.support.fast_sqs_process import FastSqs
 
-PARTS = ("cost", "drain", "relaying", "submission")
+PARTS = ("cost", "peers_beside", "drain", "relaying", "sqs_clients", "submission", "api", "at_rest")
 """In the order of the table. A new part is a new module, named here."""
 
 

@@ -45,11 +45,15 @@ class Stage:
 
     def database(self) -> str:
         """A migrated, empty database."""
-        name = f"bench_{next(self._numbers)}"
-        self.postgres.create_database(name)
-        url = self.postgres.dsn(name)
+        url = self.empty_database()
         migrations.upgrade(url)
         return url
+
+    def empty_database(self) -> str:
+        """For a system that makes its own tables."""
+        name = f"bench_{next(self._numbers)}"
+        self.postgres.create_database(name)
+        return self.postgres.dsn(name)
 
     def queue(self) -> str:
         """An empty queue's URL."""
