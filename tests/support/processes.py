@@ -63,14 +63,23 @@ class Services:
             for log in sorted(self.folder.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")
 
+    def port(self, name: str) -> int:
+        """Where the first process of that service shows its metrics."""
+        return self._ports[name]
+
     @property
     def url(self) -> str:
         """Where the API answers."""
         return f"http://127.0.0.1:{self._ports['api']}"
 
-    def start(self, name: str, *, wait: bool = True, launcher: bool = False, **env: str) -> subprocess.Popen[bytes]:
-        """Start one more process of that service; with `wait`, until it is ready, or dead where STOP_AT dooms it."""
-        port = self._ports[name] if not self.alive(name) else free_port()
+    def start(
+        self, name: str, *, wait: bool = True, launcher: bool = False, port: int = 0, **env: str
+    ) -> subprocess.Popen[bytes]:
+        """Start one more process of that service; with `wait`, until it is ready, or dead where STOP_AT dooms it.
+
+        `port` is where it shows its metrics: the service's own for the first process unless given, any for the others.
+        """
+        port = port or (free_port() if self.alive(name) else self._ports[name])
         module = ["tests.support.launcher", f"services.{name}"] if launcher else [f"services.{name}"]
         process = spawn(
             [sys.executable, "-m", *module],

@@ -106,7 +106,7 @@ def test_a_collector_that_is_away_holds_nobody_up_and_no_secret_is_in_any_log(se
         "REPORT_SOURCES": "x=postgresql://u:source-canary@h/d",
     }  # fmt: skip
     for name in ("api", "relay", "worker"):
-        services.start(name, wait=True, launcher=False, **env)
+        services.start(name, wait=True, launcher=False, port=0, **env)
     httpx.get(f"{services.url}/jobs", headers={"Authorization": "Bearer key-canary", **TRACEPARENT}, timeout=20)
     assert services.until_final(submit(services, TRACEPARENT))["status"] == "SUCCESS"
     services.until_final(services.submit("k", {"reportType": "broken"}))
