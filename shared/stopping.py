@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
@@ -62,15 +63,17 @@ def run_until(
     idle_s: float,
     busy_s: float = 0.0,
     failing_cap_s: float = 10.0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Call `run_once` until `stop` is set.
 
-    `run_once` returns how many items it handled. After an empty pass the wait doubles from `busy_s` (0: at
-    once) up to `idle_s`, so a full queue is drained without pausing and an empty one costs one pass per
-    `idle_s`. A pass that raises is logged and tried again with back-off: a service outlives its database.
+    `run_once` returns how many items it handled. A full queue is drained without pausing, and an empty one costs
+    one pass per `idle_s`. With `busy_s` the wait after an empty pass begins there and grows with the time since there
+    was something to do, by a twentieth of it: a steady trickle is met within `busy_s`. A pass that raises is logged
+    and tried again with back-off: a service outlives its database.
     """
     failures = 0
-    idle_passes = 0
+    busy_at = clock()
     while not stop.is_set():
         try:
             handled = run_once()
@@ -80,10 +83,10 @@ def run_until(
             stop.wait(full_jitter(failures, base_s=0.2, cap_s=failing_cap_s))
             continue
         failures = 0
-        idle_passes = 0 if handled else idle_passes + 1
-        if not handled:
-            # Bounded: after 1,024 idle passes the power would be no float any more.
-            stop.wait(min(idle_s, busy_s * 2.0 ** min(idle_passes, 60)) if busy_s else idle_s)
+        if handled:
+            busy_at = clock()
+        else:
+            stop.wait(min(idle_s, max(busy_s, (clock() - busy_at) / 20)) if busy_s else idle_s)
 
 
 def _report(error: Exception, run_once: Callable[[], int], failures: int) -> None:

@@ -154,13 +154,17 @@ def test_a_loop_survives_a_failing_pass_and_ends_when_told() -> None:
     assert len(passes) == 3
 
 
-def test_a_loop_that_has_been_idle_for_days_goes_on() -> None:
+def test_an_idle_loop_waits_a_twentieth_of_its_idleness_and_never_longer_than_it_may() -> None:
+    clock = [1000.0]
+
     class Patient(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
             waits.append(timeout)
+            clock[0] += timeout
             return False
 
-    waits: list[float | None] = []
+    waits: list[float] = []
     stop = Patient()
 
     def run_once() -> int:
@@ -168,9 +172,10 @@ def test_a_loop_that_has_been_idle_for_days_goes_on() -> None:
             stop.set()
         return 0
 
-    run_until(stop, run_once, idle_s=0.1, busy_s=0.005)
+    run_until(stop, run_once, idle_s=0.1, busy_s=0.005, clock=lambda: clock[0])
 
-    assert waits[:2] == [0.01, 0.02]
+    assert waits[:20] == [0.005] * 20  # the first tenth of a second
+    assert waits == sorted(waits)
     assert waits[-1] == 0.1
 
 
