@@ -1,7 +1,9 @@
 """Stopping is ordinary: one signal finishes the work at hand, a second one ends the process."""
 
+import itertools
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -25,13 +27,22 @@ EXIT_SECOND_SIGNAL = 130
 def stop_on_signals() -> threading.Event:
     """An event that SIGTERM or SIGINT sets. The second signal ends the process on the spot."""
     stop = threading.Event()
+    # The handler interrupts the main thread anywhere, also within `stop.wait`, which holds the event's lock for a
+    # moment at its beginning and end: setting the event there, or logging, could wait for ever for the main thread
+    # itself. `SimpleQueue.put` is made for that place (Python library reference, "queue", read 2026-11-25).
+    asked: queue.SimpleQueue[int] = queue.SimpleQueue()
+    signals = itertools.count(1)
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        if next(signals) > 1:
             os._exit(EXIT_SECOND_SIGNAL)
-        log.info("service.stopping", extra={"signal": signal.Signals(number).name})
+        asked.put(number)
+
+    def listen() -> None:
+        log.info("service.stopping", extra={"signal": signal.Signals(asked.get()).name})
         stop.set()
 
+    threading.Thread(target=listen, name="signals", daemon=True).start()
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
     return stop

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from shared.jobs.lease import Lease, StartedJob
 from shared.nearest import did_you_mean
 from shared.settings import SettingsError
 from shared.startup import StartupFailed, wait_for
-from shared.stopping import run_until
+from shared.stopping import run_until, stop_on_signals
 
 ROOT = Path(__file__).parents[2]
 WORKER = {"DATABASE_URL": "postgresql://u:secret-canary@h/d", "SQS_QUEUE_URL": "http://q", "AWS_REGION": "eu-west-1"}
@@ -177,6 +178,19 @@ def test_an_idle_loop_waits_a_twentieth_of_its_idleness_and_never_longer_than_it
     assert waits[:20] == [0.005] * 20  # the first tenth of a second
     assert waits == sorted(waits)
     assert waits[-1] == 0.1
+
+
+def test_a_signal_is_heard_also_while_the_main_thread_holds_the_events_lock() -> None:
+    """`wait` holds it for a moment whenever it begins and ends, so a loop that waits often is interrupted there."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        stop = stop_on_signals()
+        with stop._cond:  # type: ignore[attr-defined]
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.wait(30)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def a_held() -> Held:
