@@ -23,12 +23,14 @@ test: install ## run the whole test suite (ARGS="-k name" for a part)
 	@$(PYTHON) -m pytest $(ARGS)
 
 # What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
-LONG_PARTS := long-model long-security long-floor long-stateful long-crash
+LONG_PARTS := long-drills long-model long-security long-floor long-stateful long-crash
 
 .PHONY: test-long
 test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PARTS)
 
 .PHONY: $(LONG_PARTS)
+long-drills: install # every alert fires on its fault, seen by a real Prometheus
+	@$(PYTHON) -m pytest --long -m long -rA tests/system $(ARGS)
 long-floor: install # 200,000 rows through a storm of producers, snapshots and crashing relays
 	@$(PYTHON) -m pytest --long -m long -rA -s tests/database/test_floor_storm.py $(ARGS)
 long-stateful: install # the protocol in a thousand random orders, drawn anew

@@ -22,6 +22,7 @@ from tests.support.prometheus import Prometheus, rules
 from tests.support.proxy import Proxy
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_each_alert_fires_on_its_fault(
     services: Services, conn: Connection, database_url: str, queue_url: str, emulator: Emulator
