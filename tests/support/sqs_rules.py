@@ -107,7 +107,7 @@ class Mailbox:
         give_up_at = time.monotonic() + wait_s
         with self._changed:
             while still_there():
-                if self._visible():
+                if self._visible() and self._in_flight() < self.in_flight_limit:
                     return True
                 if time.monotonic() >= give_up_at:
                     break
