@@ -88,8 +88,7 @@ class Worker:
         self._intake_stop.set()
         self._drain()
         self._rest_stop.set()
-        for thread in rest:
-            thread.join()
+        _join(rest, within_s=_LAST_WRITES_S)
         self._deletions.flush()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -136,3 +135,16 @@ class Worker:
             log.error(
                 "worker.left_behind", extra={"job_ids": ids, "after_s": round(time.monotonic() - began, 1)}
             )  # their leases run out, and the sweeper frees them
+
+
+def _join(threads: Sequence[threading.Thread], *, within_s: float) -> None:
+    """Wait for the loops to end. What they owed is written by now, and the process ends without them.
+
+    A get with a time-out may wait for ever: CPython 3.11's SimpleQueue forgets the time-out when a signal interrupts it
+    after the time has passed, as it does in a process that was frozen, woken and asked to stop (seen).
+    """
+    give_up_at = time.monotonic() + within_s
+    for thread in threads:
+        thread.join(max(0.0, give_up_at - time.monotonic()))
+        if thread.is_alive():
+            log.warning("worker.thread_left", extra={"loop": thread.name})

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -205,11 +206,22 @@ class Play:
         for actor, process, _ in self._zombies:
             if process.pid not in self._asked_to_leave:
                 process.send_signal(signal.SIGTERM)
-            code = process.wait(60)
+            code = _ended(process)
             # What was planned and has not happened yet may meet it now.
             assert code == 0 or (self._may_kill and code == -signal.SIGKILL), (
                 f"the frozen {actor.name} ended with {code}"
             )
+
+
+def _ended(process: Forked) -> int:
+    """Its exit code, soon. One that does not end says in its log where its threads are."""
+    try:
+        return process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGUSR1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(2)
+        raise
 
 
 @dataclass(frozen=True)

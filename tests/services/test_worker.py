@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.worker import intake
 from services.worker.attempt import Attempts
+from services.worker.deletions import Deletions
 from services.worker.intake import read_doorbell
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
@@ -265,6 +266,21 @@ def test_a_stop_in_the_middle_of_a_start_gives_the_work_back_uncharged(
 
     assert (bench.status(job_id), row(bench.conn, job_id).attempt, row(bench.conn, job_id).crashes) == ("PENDING", 0, 0)
     assert "give_back" in verbs(bench.conn, job_id)
+
+
+def test_a_thread_that_never_ends_does_not_hold_the_stop_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, reached = threading.Event(), threading.Event()
+
+    def stuck(_: Deletions) -> int:
+        reached.set()
+        return int(release.wait(60))
+
+    monkeypatch.setattr(Deletions, "run_once", stuck)
+    bench.start()
+    assert reached.wait(30)
+
+    bench.stop()
+    release.set()
 
 
 def test_a_stop_beyond_the_grace_gives_the_work_back_uncharged(bench: Bench) -> None:

@@ -9,6 +9,7 @@ line an effect, and `done-N-M` marks the M-th fault of plan N as carried out, on
 
 import builtins
 import errno
+import faulthandler
 import functools
 import io
 import json
@@ -120,6 +121,7 @@ class Watch:
 def watch(folder: Path, *, renders: bool) -> None:
     """Stand before everything that leaves a trace in a file, from now on and in what this process forks."""
     one = Watch(folder)
+    faulthandler.register(signal.SIGUSR1)  # for the log of one that does not end
     _set_clock(float(os.environ.get("CLOCK_OFFSET_S", "0")))
     _watch_names(one)
     _watch_opening(one)
