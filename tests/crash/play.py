@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
+from sqlalchemy import text
+
 from tests.crash.stage import Actor, Stage, frozen
 from tests.support.eventually import eventually
 from tests.support.faults import KILLS, STALLS, Fault, Hit, Plan
@@ -32,7 +34,8 @@ class Play:
         self.run = f"run-{next(_runs)}"
         self.expected: dict[UUID, str] = {}
         """Job → the status it must end in."""
-        self._leaving: set[UUID] = set()
+        self._leaving: dict[UUID, UUID] = {}
+        """Job → the token of the attempt that won. Files of attempts that lost stay for a day."""
         self._may_kill = False
         self._asked_to_leave: set[int] = set()
         self.deaths = 0
@@ -41,6 +44,8 @@ class Play:
         self._to_freeze = 0
         self._zombies: list[tuple[Actor, Forked, Plan]] = []
         self._keys = itertools.count(1)
+        self.newest_key = ""
+        """The Idempotency-Key of the last submission."""
         self._faults: Mapping[Hit, Fault] = {}
         self._besides: Mapping[Hit, Fault] = {}
         self._victim: Actor | None = None
@@ -98,14 +103,15 @@ class Play:
     def forget(self, job_id: UUID) -> None:
         """From now on this job is expected to leave, with its files."""
         del self.expected[job_id]
-        self._leaving.add(job_id)
+        query = text("SELECT lease_token FROM jobs WHERE id = :id")
+        self._leaving[job_id] = self.stage.conn.execute(query, {"id": job_id}).scalar_one()
 
     def submit(self, expected: str = "SUCCESS", report: str = "slow", **request: Any) -> UUID:
         """A client's request; `seconds` is how long its query takes."""
         body: dict[str, Any] = {"reportType": report, "formats": request.get("formats", ["csv"])}
         if report == "slow":
             body["parameters"] = {"seconds": request.get("seconds", 0)}
-        key = f"{self.run}-{next(self._keys)}"
+        self.newest_key = key = f"{self.run}-{next(self._keys)}"
         job_id = self.until(lambda: self.stage.try_submit(key, body), what="a submission is accepted")
         self.expected[job_id] = expected
         return job_id
@@ -185,7 +191,7 @@ class Play:
         self.until(lambda: not stage.statuses(self._leaving), what="jobs that were kept long enough leave")
         self._wake()
         assert stage.statuses(self.expected) == self.expected
-        left = [path for gone in self._leaving for path in stage.artifacts.glob(f"**/{gone}/**/*") if path.is_file()]
+        left = [path for winner in self._leaving.values() for path in stage.artifacts.glob(f"**/{winner}/*")]
         assert left == []
         assert broken(stage.conn, at_rest=False) == {}
         self.until(lambda: broken(stage.conn) == {}, what="the system comes to rest")

@@ -107,7 +107,7 @@ def retiring(play: Play) -> None:
 
 
 def _waiting(play: Play, expected: str = "SUCCESS") -> UUID:
-    submission = a_submission(report_type="slow", parameters={"seconds": 0}, max_attempts=20)
+    submission = a_submission(report_type="slow", parameters={"seconds": 0}, max_attempts=20, max_crashes=50)
     submit(play.stage.conn, [submission])
     play.expected[submission.id] = expected
     return submission.id
@@ -115,9 +115,9 @@ def _waiting(play: Play, expected: str = "SUCCESS") -> UUID:
 
 def submitting(play: Play) -> None:
     """Accepted, accepted again under its key, and accepted without one."""
-    play.submit()
+    job_id = play.submit()
     again = {"reportType": "slow", "formats": ["csv"], "parameters": {"seconds": 0}}
-    play.until(lambda: play.stage.try_submit(f"{play.run}-1", again) in play.expected, what="the same job")
+    play.until(lambda: play.stage.try_submit(play.newest_key, again) == job_id, what="the same job")
     play.until(lambda: play.stage.ask("/v1/jobs", again)[0] == 202, what="a job without a key")
 
 
