@@ -232,9 +232,10 @@ def _ended(process: Forked) -> int:
 
 @dataclass(frozen=True)
 class Scene:
-    """A story, whom it is to hit and how; `besides` may happen too, and nobody waits for it."""
+    """Stories, told in turn until one meets the faults; whom they hit and how. `besides` may happen too, and nobody
+    waits for it."""
 
-    story: Callable[[Play], None]
+    stories: Sequence[Callable[[Play], None]]
     victim: str
     faults: Mapping[Hit, Fault]
     besides: Mapping[Hit, Fault] = field(default_factory=dict)
@@ -246,8 +247,8 @@ def play(stage: Stage, scenes: Sequence[Scene]) -> Counter[Fault]:
     happened: Counter[Fault] = Counter()
     for scene in scenes:
         one.meet(scene)
-        for _ in range(_TOLD):
-            scene.story(one)
+        for story in itertools.islice(itertools.cycle(scene.stories), _TOLD):
+            story(one)
             if one.until_hit():
                 break
         else:

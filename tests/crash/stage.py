@@ -108,8 +108,8 @@ class Actor:
         self.proxy.faults = self.door.faults = self.plan
 
     def seen(self) -> list[str]:
-        """Its effects since it was armed, in order of first appearance: on the wires, then on files."""
-        return list(dict.fromkeys([*self.plan.seen, *(self._watch / "seen").read_text().splitlines()]))
+        """Its effects since it was armed, in order: on the wires, then on files."""
+        return [*self.plan.seen, *(self._watch / "seen").read_text().splitlines()]
 
     def carried_out(self) -> list[Carried]:
         """What went wrong as planned since it was armed."""

@@ -1,6 +1,8 @@
 """What the metrics are called and what their labels may hold."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,19 @@ _CODE = re.compile(r'(?:ReportError\(|"code":)\s*"([a-z]+(?:_[a-z]+)+)"')
 
 def test_the_page_of_metrics_is_the_one_in_the_code() -> None:
     assert (ROOT / "docs" / "metrics.md").read_text() == page(), "run: python -m deploy.local.metrics > docs/metrics.md"
+
+
+def test_the_page_does_not_depend_on_what_was_imported_first() -> None:
+    modules = ("worker", "relay", "artifacts")
+    code = (
+        "".join(f"import shared.metrics.{name}\n" for name in modules)
+        + "import deploy.local.metrics as m; print(m.page(), end='')"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+    )
+
+    assert made.stdout == page()
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
