@@ -15,9 +15,10 @@ from shared.reports.extract import ExtractColumn
 from shared.reports.postgres import PostgresResult
 from shared.reports.rendering import Rendering
 
-# A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-23).
-_FORMULA_STARTS = "=+-@\t\r\n"
-_FORMULA = r"^[=+\-@\t\r\n]"
+# A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the
+# full-width ones by Excel in a Japanese environment, and by Numbers.
+_FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+_FORMULA = r"^[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
 
 
 def copy_csv(result: PostgresResult, report: ReportType, path: Path, progress: Callable[[int], None]) -> int:

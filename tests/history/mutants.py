@@ -60,6 +60,19 @@ def _drop(constraint: str, then: Callable[[Patch, World], None]) -> Callable[[Pa
     return apply
 
 
+def _any_edge(then: Callable[[Patch, World], None]) -> Callable[[Patch, World], None]:
+    """The trigger is the last guard of the edges: it has to go, too."""
+
+    def apply(patch: Patch, world: World) -> None:
+        query = "SELECT pg_get_functiondef('jobs_record_transition'::regproc)"
+        sql = world.conn.execute(text(query)).scalar_one()
+        assert "IF wrong IS NOT NULL" in sql, "the trigger no longer refuses by `wrong`: the mutant must follow"
+        world.conn.exec_driver_sql(sql.replace("IF wrong IS NOT NULL", "IF false").replace("%", "%%"))
+        then(patch, world)
+
+    return apply
+
+
 def _committed_before_it_is_sent(patch: Patch, _world: World) -> None:
     own = messages.claim
 
@@ -135,6 +148,8 @@ def _shown_from_a_stale_copy(patch: Patch, _world: World) -> None:
 
 _TOKEN = ("AND jobs.lease_token = own.token", "")
 _TOKEN_V = ("AND jobs.lease_token = v.token", "")
+_PROCESSING = ("AND jobs.status = 'PROCESSING'", "")
+_PROCESSING_J = ("AND j.status = 'PROCESSING'", "")
 _TOKEN_J = ("AND j.lease_token = own.token", "")
 
 
@@ -149,6 +164,13 @@ MUTANTS = [
            "workers_were_told_the_truth"),
     Mutant("give back without the fence", scenarios.a_zombie_gives_back, without(finish, "_GIVE_BACK", _TOKEN),
            "workers_were_told_the_truth"),
+    Mutant("cancel what is held without the fence", scenarios.a_zombie_cancels,
+           without(finish, "_CANCEL_HELD", _TOKEN,
+                   ("RETURNING jobs.lease_token", "RETURNING own.token AS lease_token")),
+           "workers_were_told_the_truth"),
+    Mutant("an end may be overwritten, and the trigger knows no edges", scenarios.an_attempt_ends_twice,
+           _drop("jobs_a_result_exactly_on_success", _any_edge(without(finish, "_FAIL", _PROCESSING_J, _PROCESSING))),
+           "one_final_transition"),
     Mutant("renew without the fence", scenarios.a_zombie_renews,
            without(lease, "_RENEW", ("AND jobs.lease_token = beat.token", ""),
                    ("RETURNING jobs.id, jobs.lease_token", "RETURNING jobs.id, beat.token AS lease_token")),

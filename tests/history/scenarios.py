@@ -64,6 +64,27 @@ def a_zombie_renews(world: World) -> None:
     successor.work().finish()
 
 
+def a_zombie_cancels(world: World) -> None:
+    """The same, and the client's wish to cancel, which the sleeper knows of, is its successor's to fulfil."""
+    job_id = world.a_job()
+    sleeper = world.worker("sleeper").receive()
+    world.leases_run_out()
+    successor = world.worker("successor").receive()
+    world.cancel(job_id)
+    for hand in (sleeper, successor):
+        hand.cancelled().work().finish()
+
+
+def an_attempt_ends_twice(world: World) -> None:
+    """Its success is written; then something else in the worker makes it a failure."""
+    world.a_job()
+    worker = world.worker("w1").receive()
+    held = [*worker.held]
+    worker.work().finish()
+    worker.held, worker.script = held, _fail_for_good
+    worker.work().finish()
+
+
 def a_copy_of_a_doorbell(world: World) -> None:
     """The queue delivers a doorbell twice, to two workers, while the first one works."""
     world.history.lease_s = LEASE_S

@@ -248,6 +248,12 @@ class Hand:
             held.ask_to_stop(StopReason.SHUTDOWN)
         return self
 
+    def cancelled(self) -> "Hand":
+        """The client's wish has reached the worker."""
+        for held in self.held:
+            held.ask_to_stop(StopReason.CANCEL)
+        return self
+
     def _render(self, request: RenderRequest, *, deadline_s: float, on_progress: Callable[[Progress], None],
                 cancel: threading.Event) -> Sequence[RenderedFile]:  # fmt: skip
         del deadline_s, on_progress

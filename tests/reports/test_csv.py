@@ -54,7 +54,7 @@ def test_null_is_nothing_and_the_empty_string_is_quoted(a_request: MakeRequest, 
     assert file.path.read_bytes() == b'a,b,c,d\n,"",,\n'
 
 
-@pytest.mark.parametrize("start", list("=+-@\t\r\n"))
+@pytest.mark.parametrize("start", list("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"))
 def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str, a_request: MakeRequest, run: Run) -> None:
     [file] = run(a_request(values(f"{start}cmd|' /C calc'!A0", f"x{start}")))
 
