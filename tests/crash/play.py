@@ -75,14 +75,20 @@ class Play:
         For a service that has effects while it is idle: the relay claims nothing every few milliseconds.
         """
         actor = self.stage.actors[name]
+        # It may just have been killed by what another story has left: then its successor is frozen.
+        self.until(lambda: self._freeze(actor), what=f"the {name} is frozen")
         assert actor.process is not None
-        actor.process.send_signal(signal.SIGSTOP)
-        eventually(lambda: frozen(actor.process), what=f"the {name} is frozen")  # type: ignore[arg-type]
         try:
             yield
             self._arm(actor)
         finally:
             actor.process.send_signal(signal.SIGCONT)
+
+    @staticmethod
+    def _freeze(actor: Actor) -> bool:
+        assert actor.process is not None
+        actor.process.send_signal(signal.SIGSTOP)
+        return frozen(actor.process)
 
     @contextlib.contextmanager
     def restarted(self, name: str) -> Iterator[None]:
