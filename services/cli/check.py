@@ -16,7 +16,7 @@ from shared.errors import TodokeError
 from shared.nearest import did_you_mean
 from shared.reports import sources
 from shared.reports.child import render
-from shared.reports.errors import explain
+from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.source_urls import sources_of
 

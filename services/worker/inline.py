@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from shared.catalog.model import ReportType
 from shared.reports import errors
+from shared.reports.explain import explain
 
 _MAX_BYTES = 64 * 1024
 """An answer is part of the job's row, which every look at the job reads; what is larger is a file."""
@@ -18,7 +19,7 @@ def answer(report: ReportType, parameters: Mapping[str, object]) -> Mapping[str,
     try:
         given = report.answer(parameters)
     except Exception as error:
-        raise errors.explain(error, report.limits) from error
+        raise explain(error, report.limits) from error
     return _checked(given)
 
 

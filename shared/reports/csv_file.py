@@ -63,7 +63,7 @@ def write_csv(rendering: Rendering) -> int:
 
 
 class _Sink(Protocol):
-    def write(self, data: bytes, /) -> object: ...
+    def write(self, data: bytes | bytearray, /) -> object: ...
 
 
 class _Encoder:
@@ -79,7 +79,7 @@ class _Encoder:
         if self._options.bom:
             self._file.write(codecs.BOM_UTF8)
 
-    def __call__(self, piece: bytes) -> None:
+    def __call__(self, piece: bytes | bytearray) -> None:
         if self._decode is None:
             self._file.write(piece)
             return

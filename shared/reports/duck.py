@@ -91,7 +91,7 @@ def copied(connection: duckdb.DuckDBPyConnection, query: str, options: str, whol
             yield piece
 
 
-def write_all(descriptor: int, piece: bytes) -> None:
+def write_all(descriptor: int, piece: bytes | bytearray) -> None:
     """Write the whole piece into a pipe."""
     rest = memoryview(piece)
     while rest:

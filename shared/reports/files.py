@@ -29,6 +29,8 @@ _PROGRESS_BYTES = 1 << 20
 class FilesResult:
     """One report's result over files."""
 
+    repeatable = True
+
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: str, limits: Limits) -> None:
         self._connection = connection
         self._query = query

@@ -61,6 +61,8 @@ class RunningReport:
 class PythonResult:
     """The rows of one Python report."""
 
+    repeatable = False
+
     def __init__(
         self, report: PythonReport, rows: Iterable[Sequence[object]], running: RunningReport, limits: Limits
     ) -> None:

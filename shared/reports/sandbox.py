@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.catalog.model import Format, Limits
-from shared.reports import errors
+from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.stop import stop
 
@@ -48,7 +48,7 @@ def live(pipe: "Connection[Any, Any]", request: RenderRequest) -> None:
 
         outcome = render_files(request, pipe.send)
     except BaseException as error:  # noqa: BLE001 - it must reach the worker, whatever it is
-        explained = errors.explain(error, limits)
+        explained = explain(error, limits)
         foreseen = explained is error or explained.code != "renderer_failed"
         outcome = explained if foreseen else Broken(explained, traceback.format_exc())
     with contextlib.suppress(BrokenPipeError):

@@ -14,6 +14,9 @@ from shared.reports.progress import Tell
 class Numbers:
     """One result: its columns now, its rows when asked."""
 
+    repeatable = True
+    """`feed` may be called again, and gives the same rows."""
+
     def __init__(self, last: int) -> None:
         self._last = last
 

@@ -243,6 +243,23 @@ def test_a_character_that_the_encoding_lacks_is_told_or_replaced(a_request: Make
     assert file.path.read_bytes().decode("cp932").splitlines()[3] == "3,?"
 
 
+def test_a_row_longer_than_most_is_read_whole(a_request: MakeRequest, run: Run) -> None:
+    query = "SELECT n, repeat('x', n * 700000) AS t FROM generate_series(0, 3) AS n ORDER BY n"
+    [file] = run(a_request(query, Format.PARQUET))
+
+    rows = duckdb.execute("SELECT n, length(t) FROM read_parquet(?)", [str(file.path)]).fetchall()
+    assert rows == [(0, 0), (1, 700_000), (2, 1_400_000), (3, 2_100_000)]
+
+
+def test_a_second_reading_follows_a_first_that_was_broken_off(a_request: MakeRequest, run: Run) -> None:
+    query = """SELECT n, CASE n WHEN 1 THEN 'infinity' ELSE date '2026-11-25' END AS d, repeat('x', 50) AS t
+                 FROM generate_series(1, 200000) AS n ORDER BY n"""
+    [file] = run(a_request(query, Format.PARQUET))
+
+    rows = duckdb.execute("SELECT d, count(*) FROM read_parquet(?) GROUP BY d ORDER BY 2", [str(file.path)]).fetchall()
+    assert rows == [("infinity", 1), ("2026-11-25", 199_999)]
+
+
 def test_too_many_bytes_and_too_long_a_row_are_told(a_request: MakeRequest, run: Run) -> None:
     wide = "SELECT repeat('x', 1000) AS t FROM generate_series(1, 5000)"
     with pytest.raises(ReportError) as failure:

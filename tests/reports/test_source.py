@@ -11,6 +11,7 @@ import pytest
 
 from shared.catalog.model import Format, Limits, ReportType
 from shared.reports import errors
+from shared.reports.explain import explain
 from shared.reports.interface import ReportError
 from shared.reports.postgres import PostgresResult, open_result
 from tests.reports.conftest import MakeRequest, Run
@@ -30,7 +31,7 @@ def test_every_reading_sees_the_rows_of_the_first_whatever_is_committed_meanwhil
     report = ReportType("orders", "", "", "1", "default", "SELECT n FROM orders ORDER BY n", tuple(Format))
 
     def reading(result: PostgresResult) -> list[list[str]]:
-        pieces: list[bytes] = []
+        pieces: list[bytearray] = []
         result.write_csv(pieces.append, [psycopg.sql.Identifier("c1")], lambda _: None)
         return list(csv.reader(io.StringIO(b"".join(pieces).decode())))
 
@@ -59,7 +60,7 @@ def test_the_session_is_bounded_and_speaks_iso_in_utc_whatever_the_role_prefers(
     )  # fmt: skip
 
     try:
-        pieces: list[bytes] = []
+        pieces: list[bytearray] = []
         with open_result(source_dsn, report, {}) as result:
             every = [psycopg.sql.Identifier(f"c{n}") for n, _ in enumerate(result.columns, 1)]
             result.write_csv(pieces.append, every, lambda _: None)
@@ -175,7 +176,7 @@ def test_a_full_disk_is_trouble_that_passes(format_: Format, a_request: MakeRequ
     ],
 )
 def test_what_the_source_says_is_told_by_its_code(state: str, code: str, retryable: bool) -> None:
-    error = errors.explain(psycopg.errors.lookup(state)("out of memory"), Limits())
+    error = explain(psycopg.errors.lookup(state)("out of memory"), Limits())
 
     assert (error.code, error.retryable) == (code, retryable)
 
