@@ -137,7 +137,7 @@ lock: ## resolve the dependencies anew into requirements.lock
 	@.lock-venv/bin/uv pip compile --quiet --group pyproject.toml:sample --no-deps --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o deploy/sample/requirements.lock
 	@# What each image installs: the same versions, of its own part only.
-	@for image in "api s3" relay worker migrate; do \
+	@for image in "api s3" relay worker migrate otel; do \
 	  set -- $$image; .lock-venv/bin/uv pip compile --quiet pyproject.toml $${@/#/--extra=} --constraints requirements.lock \
 	    --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	    -o deploy/images/locks/$$1.lock || exit 1; done

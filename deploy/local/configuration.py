@@ -25,9 +25,16 @@ Besides these, relay and worker (and the API with `ARTIFACT_URL=s3://…`) take 
 (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, a profile, a role), and an emulator's address from `AWS_ENDPOINT_URL`.
 
 With the extra `otel` installed and `OTEL_EXPORTER_OTLP_ENDPOINT` set to a collector (OTLP over HTTP), every service
-sends traces: one from the request through outbox and queue to the files, a retry linked to the attempt that failed. The
-other standard variables (`OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS` …) count too. A
-client's `traceparent` is honoured in any case, and its trace id stands in the log lines of its job.
+sends traces: one from the request through outbox and queue to the files, a retry linked to the attempt that failed.
+The other standard variables (`OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS` …) count too. A
+client's `traceparent` is honoured in any case, and its trace id stands in the log lines of its job. Its `tracestate`
+is not: that is a vendor's state of one request, and a job may wait for days. Images with the extra:
+`BUILD_ARGS="--build-arg OTEL=1" make images`.
+
+Behind a reverse proxy that shows the API under a path, set `API_ROOT_PATH`; the proxy may strip the path or not.
+Addresses in answers are paths, so host and scheme are the proxy's own affair: no `X-Forwarded-*` header is believed,
+because nothing depends on one. Outgoing calls to SQS and S3 honour `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Every
+address may be IPv6: `API_HOST=::1`, `METRICS_HOST=::`, `postgresql://…@[::1]:5432/…`, `http://[::1]:9324/…`.
 """
 
 

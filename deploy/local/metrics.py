@@ -16,9 +16,10 @@ Prometheus scrapes `/metrics` of every API, relay and worker process. This page 
 (`python -m deploy.local.metrics`), and a test keeps it so. Labels are bounded: a closed list (what it does not know
 counts as `other`), or what the list below names in words. Closed lists are shown from 0 on.
 
-With `API_WORKERS` above 1 a scrape of the API answers for all its processes. Gauges called *database-wide* are read
-from the database by every relay: take the `max` over relays, never the `sum`. Rules, alerts and dashboards are in
-`deploy/prometheus` and `deploy/grafana`; what to do about an alert is in [deploy/README.md](../deploy/README.md).
+With `API_WORKERS` above 1 a scrape of the API answers for all its processes, without `process_*` and `python_*`,
+which are of one process. Gauges called *database-wide* are read from the database by every relay: take the `max` over
+relays, never the `sum`. Rules, alerts and dashboards are in `deploy/prometheus` and `deploy/grafana`; what to do
+about an alert is in [deploy/README.md](../deploy/README.md).
 """
 
 

@@ -87,6 +87,8 @@ def serve(settings: ApiSettings) -> int:
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        # Nothing here depends on a client's address or scheme, so nobody is believed about them.
+        "proxy_headers": False,
         "timeout_graceful_shutdown": _GRACE_S,
     }
     # uvicorn takes the signals over from here, and drains.

@@ -48,6 +48,7 @@ def create_app(settings: ApiSettings, *, engine: Engine, catalog: CatalogView, s
         keep_artifacts_s=settings.keep_artifacts_s,
         keep_s=settings.keep_s,
         link_expires_s=settings.link_expires_s,
+        root_path=settings.root_path,
     )
     problems.install(app)
     app.include_router(submissions.router)
@@ -56,7 +57,7 @@ def create_app(settings: ApiSettings, *, engine: Engine, catalog: CatalogView, s
         app.include_router(artifacts.router, prefix=prefix)
     app.include_router(report_types.router)
     app.include_router(ops.router)
-    app.add_middleware(Surroundings)
+    app.add_middleware(Surroundings, root_path=settings.root_path)
     if settings.auth == "keys":
         _describe_keys(app)
     return app

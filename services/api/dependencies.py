@@ -39,6 +39,8 @@ class Parts:
     keep_artifacts_s: int
     keep_s: int
     link_expires_s: int
+    root_path: str
+    """In front of every path that clients are told."""
 
 
 def _parts(request: Request) -> Parts:

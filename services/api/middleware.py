@@ -29,14 +29,17 @@ _SAFE_HEADERS = (
 class Surroundings:
     """Plain ASGI, because it stands in the way of every submission."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, root_path: str) -> None:
         self._app = app
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # Routing looks behind it where the path has it, and the description names it.
+        scope["root_path"] = self._root_path
         incoming = _traceparent(scope)
         with tracing.span(scope["method"], kind="server", parent=incoming) as traced:
             # What continues the trace from here, for the routes.

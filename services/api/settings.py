@@ -14,6 +14,12 @@ class ApiSettings(ServiceSettings):
 
     host: str = Field("0.0.0.0", alias="API_HOST", description="Address to listen on")  # noqa: S104 - a container must be reachable
     port: int = Field(8000, alias="API_PORT", ge=1, le=65535, description="Port to listen on")
+    root_path: str = Field(
+        "",
+        alias="API_ROOT_PATH",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path under which a reverse proxy shows the API, such as /reports; it may strip it or not",
+    )
     workers: int = Field(
         1, alias="API_WORKERS", ge=1, le=64, description="Processes behind the port; each has its own connections"
     )

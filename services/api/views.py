@@ -123,18 +123,23 @@ class EventView(_View):
     at: datetime
 
 
-def links(job_id: UUID) -> dict[str, str]:
+def job_url(job_id: UUID, root: str) -> str:
+    """Where a job is, for a client; `root` is the path under which a proxy shows the API."""
+    return f"{root}/v1/jobs/{job_id}"
+
+
+def links(job_id: UUID, root: str) -> dict[str, str]:
     """Where to go from a job."""
-    own = f"/v1/jobs/{job_id}"
+    own = job_url(job_id, root)
     return {"self": own, "events": f"{own}/events", "cancel": f"{own}:cancel"}
 
 
-def accepted(job_id: UUID, report: ReportType) -> dict[str, Any]:
+def accepted(job_id: UUID, report: ReportType, root: str) -> dict[str, Any]:
     """AcceptedView."""
-    return {"jobId": str(job_id), "status": "PENDING", "reportType": report.name, "links": links(job_id)}
+    return {"jobId": str(job_id), "status": "PENDING", "reportType": report.name, "links": links(job_id, root)}
 
 
-def job_view(job: Job, artifacts: Sequence[Artifact] = ()) -> dict[str, Any]:
+def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> dict[str, Any]:
     """JobView. `artifacts` are those of a job that succeeded."""
     waiting = job.status is JobStatus.PENDING and job.error is not None
     return {
@@ -148,7 +153,7 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = ()) -> dict[str, Any]:
         "maxAttempts": job.max_attempts,
         "crashes": job.crashes,
         "progress": job.progress and _progress(job.progress),
-        "result": _result(job, artifacts),
+        "result": _result(job, artifacts, root),
         "error": job.error,
         "createdAt": _time(job.created_at),
         "updatedAt": _time(job.updated_at),
@@ -159,13 +164,14 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = ()) -> dict[str, Any]:
         "keptUntil": _time(job.kept_until),
         "nextAttemptAt": _time(job.run_at) if waiting else None,
         "deadlineAt": _time(job.deadline_at),
-        "links": links(job.id),
+        "links": links(job.id, root),
     }
 
 
-def _result(job: Job, artifacts: Sequence[Artifact]) -> dict[str, Any] | None:
+def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> dict[str, Any] | None:
     if job.status is not JobStatus.SUCCESS or job.result is None:
         return None
+    own = job_url(job.id, root)
     files = [
         {
             "name": a.name,
@@ -174,7 +180,7 @@ def _result(job: Job, artifacts: Sequence[Artifact]) -> dict[str, Any] | None:
             "sizeBytes": a.size_bytes,
             "sha256": a.sha256,
             "rows": a.rows,
-            "url": f"/v1/jobs/{job.id}/artifacts/{a.name}",
+            "url": f"{own}/artifacts/{a.name}",
         }
         for a in artifacts
         if a.format != MANIFEST_FORMAT
@@ -182,7 +188,7 @@ def _result(job: Job, artifacts: Sequence[Artifact]) -> dict[str, Any] | None:
     manifest = next((a for a in artifacts if a.format == MANIFEST_FORMAT), None)
     return {
         "artifacts": files,
-        "manifest": manifest and {"url": f"/v1/jobs/{job.id}/artifacts/{manifest.name}", "sha256": manifest.sha256},
+        "manifest": manifest and {"url": f"{own}/artifacts/{manifest.name}", "sha256": manifest.sha256},
         "answer": job.result.get("answer"),
         "seconds": job.result.get("seconds", 0),
     }

@@ -23,8 +23,10 @@ class Services:
     """Services over one database and one queue. Leaving the block ends every one of them."""
 
     def __init__(
-        self, folder: Path, *, database_urls: dict[str, str], queue_url: str, aws: dict[str, str], **env: str
-    ) -> None:
+        self, folder: Path, *, database_urls: dict[str, str], queue_url: str, aws: dict[str, str],
+        host: str = "127.0.0.1", **env: str,
+    ) -> None:  # fmt: skip
+        self._host = f"[{host}]" if ":" in host else host
         self.folder = folder
         self.artifacts = folder / "artifacts"
         self._ports = {name: free_port() for name in ("api", "relay", "worker")}
@@ -36,9 +38,9 @@ class Services:
             "SQS_QUEUE_URL": queue_url,
             "CATALOG_PATH": str(CATALOG),
             "ARTIFACT_URL": self.artifacts.as_uri(),
-            "API_HOST": "127.0.0.1",
+            "API_HOST": host,
             "API_PORT": str(self._ports["api"]),
-            "METRICS_HOST": "127.0.0.1",
+            "METRICS_HOST": host,
             "WORKER_LEASE_S": "3",
             "WORKER_HEARTBEAT_S": "0.3",
             "WORKER_POLL_S": "2",
@@ -70,7 +72,7 @@ class Services:
     @property
     def url(self) -> str:
         """Where the API answers."""
-        return f"http://127.0.0.1:{self._ports['api']}"
+        return f"http://{self._host}:{self._ports['api']}"
 
     def start(
         self, name: str, *, wait: bool = True, launcher: bool = False, port: int = 0, **env: str
@@ -89,18 +91,18 @@ class Services:
         )
         self._running[name].append(process)
         if wait:
-            url = f"http://127.0.0.1:{port}/readyz"
+            url = f"http://{self._host}:{port}/readyz"
             eventually(lambda: process.poll() is not None or ready(url), within_s=90, what=f"{name} is ready")
             assert process.poll() is None or "STOP_AT" in env, f"{name} ended with {process.returncode} at its start"
         return process
 
     def metrics(self, name: str) -> str:
         """What the first process of that service has counted."""
-        return httpx.get(f"http://127.0.0.1:{self._ports[name]}/metrics", timeout=10).text
+        return httpx.get(f"http://{self._host}:{self._ports[name]}/metrics", timeout=10).text
 
     def ready(self, name: str) -> bool:
         """Whether the first process of that service says it is ready."""
-        return ready(f"http://127.0.0.1:{self._ports[name]}/readyz")
+        return ready(f"http://{self._host}:{self._ports[name]}/readyz")
 
     def kill(self, name: str) -> None:
         """kill -9 every process of that service."""

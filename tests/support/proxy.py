@@ -33,9 +33,13 @@ class Link:
 
 
 class Proxy:
-    """Forwards to `host:port` until the block ends. The knobs may be turned at any time."""
+    """Forwards to `host:port` until the block ends. The knobs may be turned at any time.
 
-    def __init__(self, host: str, port: int) -> None:
+    `listen` is the address it listens on: `::1` shows IPv6 to a client of a server that has none.
+    """
+
+    def __init__(self, host: str, port: int, *, listen: str = "127.0.0.1") -> None:
+        self._host = f"[{listen}]" if ":" in listen else listen
         self._target = (host, port)
         self._links: set[Link] = set()
         self._lock = threading.Lock()
@@ -45,7 +49,8 @@ class Proxy:
         """New connections are closed at once: the host is up, the service is not."""
         self.delay_s = 0.0
         """Every piece of a reply is this late."""
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        family = socket.AF_INET6 if ":" in listen else socket.AF_INET
+        self._listener = socket.create_server((listen, 0), family=family, backlog=128)
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -62,14 +67,15 @@ class Proxy:
 
     @property
     def port(self) -> int:
-        """Where it listens on 127.0.0.1."""
+        """Where it listens."""
         return int(self._listener.getsockname()[1])
 
     def url(self, url: str) -> str:
         """`url`, leading through here."""
         parts = urlsplit(url)
         user = parts.netloc.rpartition("@")[0]
-        return urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{self.port}" if user else f"127.0.0.1:{self.port}"))
+        here = f"{self._host}:{self.port}"
+        return urlunsplit(parts._replace(netloc=f"{user}@{here}" if user else here))
 
     def cut(self) -> int:
         """Break every connection that is open now. Returns how many."""

@@ -52,7 +52,7 @@ async def get_job(request: Request, job_id: JobId, parts: PartsOf, tenant: Tenan
         headers["Retry-After"] = "1"
     if etag in known:
         return Response(status_code=304, headers=headers)
-    return JSONResponse(job_view(job, artifacts), headers=headers)
+    return JSONResponse(job_view(job, artifacts, parts.root_path), headers=headers)
 
 
 # What is described here is checked below, where every violation is told at once.
@@ -102,7 +102,7 @@ async def list_jobs(
             )
             files = read.artifacts(conn, page.jobs, tenant=tenant)
         token = None if page.next_before is None else _token(page.next_before)
-        return {"jobs": [job_view(job, files[job.id]) for job in page.jobs], "nextPageToken": token}
+        return {"jobs": [job_view(job, files[job.id], parts.root_path) for job in page.jobs], "nextPageToken": token}
 
     return JSONResponse(await run_in_threadpool(load))
 
@@ -143,7 +143,7 @@ async def cancel_job(job_id: JobId, parts: PartsOf, tenant: Tenant) -> JSONRespo
         count_finished("cancelled", "requested", job.report_type, (job.finished_at - job.created_at).total_seconds())
     if outcome is CancelOutcome.TOO_LATE:
         raise Problem(409, "job_already_ended", f"The job had ended before: {job.status}.")
-    return JSONResponse(job_view(job, artifacts), 202 if outcome is CancelOutcome.REQUESTED else 200)
+    return JSONResponse(job_view(job, artifacts, parts.root_path), 202 if outcome is CancelOutcome.REQUESTED else 200)
 
 
 def _load(parts: Parts, job_id: UUID, tenant: str) -> tuple[Job, list[Artifact]]:

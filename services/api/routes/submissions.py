@@ -10,7 +10,7 @@ from services.api.body import read_submission
 from services.api.dependencies import PartsOf, Tenant
 from services.api.problems import Problem, ProblemView, unavailable
 from services.api.submitter import TooBusy
-from services.api.views import AcceptedView, accepted
+from services.api.views import AcceptedView, accepted, job_url
 from shared import tracing
 from shared.catalog.model import BUNDLE, Format
 from shared.database import DatabaseUnavailable, is_unavailable
@@ -106,10 +106,10 @@ async def submit_job(request: Request, parts: PartsOf, tenant: Tenant) -> JSONRe
     answer = await _answer(parts, submission)
     _count("accepted" if answer.created else "replayed", submission)
     tracing.note({"todoke.job_id": str(answer.job_id), "todoke.report_type": submission.report_type})
-    headers = {"Location": f"/v1/jobs/{answer.job_id}", "Retry-After": "1"}
+    headers = {"Location": job_url(answer.job_id, parts.root_path), "Retry-After": "1"}
     if not answer.created:
         headers["Idempotent-Replayed"] = "true"
-    return JSONResponse(accepted(answer.job_id, asked.report), 202, headers)
+    return JSONResponse(accepted(answer.job_id, asked.report, parts.root_path), 202, headers)
 
 
 async def _answer(parts: PartsOf, submission: Submission) -> Accepted:
