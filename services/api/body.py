@@ -58,7 +58,7 @@ async def _content(request: Request) -> Mapping[str, Any]:
         raw += chunk
         if len(raw) > MAX_BODY_BYTES:
             raise Problem(413, "body_too_large", f"The body has more than {MAX_BODY_BYTES} bytes.")
-    if not raw.strip():
+    if not raw:
         return {}
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):

@@ -85,8 +85,11 @@ class Stack:
 
     def up(self, *services: str, scale: Mapping[str, int] | None = None) -> None:
         """Start these services, and nothing that they do not name."""
-        options = [part for name, n in (scale or {}).items() for part in ("--scale", f"{name}={n}")]
-        self.compose("up", "--detach", "--no-build", *options, *services)
+        scales = [("--scale", f"{name}={n}") for name, n in (scale or {}).items()]
+        # Of several, podman-compose heeds the last alone; and it stops nothing that one call asks for and the next not.
+        together = self._compose[0] == "docker" or len(scales) < 2
+        for options in [sum(scales, ())] if together else scales:
+            self.compose("up", "--detach", "--no-build", *options, *services)
 
     @property
     def url(self) -> str:
