@@ -1,6 +1,7 @@
 """The source that reports read unless they name another: a PostgreSQL query in one read-only snapshot."""
 
 import contextlib
+import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import ExecStatus, TransactionStatus
-from psycopg.pq.abc import PGconn
+from psycopg.pq.abc import PGconn, PGresult
 
 from shared.catalog.model import Limits, ReportType
 from shared.catalog.query import bound_query
@@ -112,21 +113,25 @@ class PostgresResult:
 def _copied(conn: psycopg.Connection[Any], statement: sql.Composed, *, crlf: bool) -> Iterator[tuple[bytearray, int]]:
     """What COPY sends, in pieces of whole rows, each with their number.
 
-    On libpq's own functions: psycopg's loop takes as long over a row as the server (measured, 3.3). They wait without
-    the interpreter's lock. A row is copied and let go at once: keeping 256 kB of them to join takes three times as
-    long as receiving them (measured, CPython 3.11). Whoever wants to stop this ends the process.
+    On libpq's own functions: psycopg's loop takes as long over a row as the server (measured, 3.3). `get_copy_data(0)`
+    would wait with the interpreter's lock in its hand, so waiting is done without it. A row is copied and let go at
+    once: keeping 256 kB of them to join takes three times as long as receiving them (measured, CPython 3.11). Whoever
+    wants to stop this ends the process.
     """
     libpq = conn.pgconn
     _read_to_the_end(libpq)
     started = libpq.exec_(statement.as_bytes(conn))
     if started.status != ExecStatus.COPY_OUT:
-        raise psycopg.errors.error_from_result(started)
+        raise _failure(started)
     piece, rows = bytearray(), 0
     get = libpq.get_copy_data
     while True:
-        length, line = get(0)
+        length, line = get(1)
         if length < 0:
             break
+        if length == 0:
+            _wait_for_more(libpq)
+            continue
         piece += line
         if crlf:
             piece[-1:] = b"\r\n"
@@ -137,14 +142,29 @@ def _copied(conn: psycopg.Connection[Any], statement: sql.Composed, *, crlf: boo
     yield piece, rows
     while ended := libpq.get_result():
         if ended.status != ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(ended)
+            raise _failure(ended)
+
+
+def _wait_for_more(libpq: PGconn) -> None:
+    """Keep-alives bound it where the server has vanished, `statement_timeout` where it thinks for too long."""
+    socket = select.poll()
+    socket.register(libpq.socket, select.POLLIN)
+    socket.poll()
+    libpq.consume_input()
+
+
+def _failure(result: PGresult) -> psycopg.Error:
+    """What the server said. What has no SQLSTATE was said by libpq, of a connection that broke."""
+    error = psycopg.errors.error_from_result(result)
+    return error if error.sqlstate else psycopg.OperationalError(str(error))
 
 
 def _read_to_the_end(libpq: PGconn) -> None:
     """Skip what an earlier reading left when it was broken off. A cancellation would end the snapshot with it."""
     while libpq.transaction_status == TransactionStatus.ACTIVE:
-        while libpq.get_copy_data(0)[0] >= 0:
-            pass
+        while (length := libpq.get_copy_data(1)[0]) >= 0:
+            if length == 0:
+                _wait_for_more(libpq)
         while libpq.get_result():
             pass
 

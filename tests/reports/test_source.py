@@ -5,6 +5,7 @@ import io
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from shared.reports.interface import ReportError
 from shared.reports.postgres import PostgresResult, open_result
 from tests.reports.conftest import MakeRequest, Run
 from tests.support.eventually import eventually
+from tests.support.proxy import Proxy
 
 
 def failure(run: Callable[[], object]) -> ReportError:
@@ -188,3 +190,25 @@ def test_an_error_reaches_the_worker_as_it_was() -> None:
     assert (received.code, str(received), received.retryable, received.hint) == (
         sent.code, str(sent), sent.retryable, sent.hint,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("when", ["before the rows", "between the rows"])
+def test_a_connection_that_breaks_is_trouble_that_passes(when: str, source_dsn: str) -> None:
+    parts = urlsplit(source_dsn)
+    query = "SELECT repeat('x', 1000) FROM generate_series(1, 100000)"
+    report = ReportType("r", "", "", "1", "default", query, tuple(Format))
+
+    def read() -> None:
+        with (
+            Proxy(str(parts.hostname), int(parts.port or 5432)) as proxy,
+            open_result(proxy.url(source_dsn), report, {}) as result,
+        ):
+            if when == "before the rows":
+                proxy.cut()
+            result.write_csv(lambda _: proxy.cut(), [psycopg.sql.Identifier("c1")], lambda _: None)
+
+    with pytest.raises(psycopg.Error) as failure:
+        read()
+
+    told = explain(failure.value, Limits())
+    assert (told.code, told.retryable) == ("source_unavailable", True)
