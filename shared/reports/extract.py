@@ -18,6 +18,7 @@ import duckdb
 from shared.catalog.model import Format, ReportType
 from shared.reports import duck
 from shared.reports.columns import DECIMAL_DIGITS, SourceColumn, unique_names
+from shared.reports.interface import ReportError
 from shared.reports.progress import Tell
 
 _ROWS, _ABOUT = "extract.parquet", "extract.json"
@@ -120,11 +121,12 @@ class SourceResult(Protocol):
     def snapshot(self) -> Mapping[str, object]:
         """What tells this state of the source from others."""
 
-    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
         """Write the rows into a pipe as PostgreSQL's CSV: NULL is nothing, an empty text is `""`. Returns the rows.
 
         After the columns come those of `as_text` (positions from 0) once more. Unless `lenient`, a moment outside the
-        years 1 to 9999 is written so that it cannot be read as one.
+        years 1 to 9999 is written so that it cannot be read as one. Raises `row_too_long` before it writes any of a row
+        of more than `longest` bytes: DuckDB reads some of those as other rows without a word.
         """
 
 
@@ -188,8 +190,8 @@ def _read(
             if lenient or not source.repeatable:
                 raise
             lenient = True
-        except duckdb.InvalidInputException:  # a row beyond the buffer is told in several ways, and never passes
-            if longest == _LONGEST_LINE:
+        except ReportError as error:
+            if error.code != "row_too_long" or longest == _LONGEST_LINE:
                 raise
             longest = _LONGEST_LINE
 
@@ -220,7 +222,7 @@ def _read_as(
 
     def feed(descriptor: int) -> None:
         nonlocal rows
-        rows = source.feed(descriptor, lenient=lenient, as_text=twins, progress=progress)
+        rows = source.feed(descriptor, lenient=lenient, longest=longest, as_text=twins, progress=progress)
 
     with duck.fed(feed) as pipe:
         connection.execute(f"""

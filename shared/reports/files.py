@@ -24,12 +24,14 @@ from shared.reports.progress import Tell
 from shared.reports.summary import duckdb_column
 
 _PROGRESS_BYTES = 1 << 20
+_TOO_LONG = "row_too_long"
 
 
 class FilesResult:
     """One report's result over files."""
 
-    repeatable = True
+    repeatable = False
+    """Files may change meanwhile."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: str, limits: Limits) -> None:
         self._connection = connection
@@ -51,7 +53,7 @@ class FilesResult:
         """Files have no snapshot; the time tells at least when they were read."""
         return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
-    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
         """See `SourceResult.feed`."""
         del lenient  # DuckDB's moments are its own
         texts = [c.as_float_text if c.source.is_float else c.as_source_text for c in self._columns]
@@ -60,14 +62,21 @@ class FilesResult:
         most, sent, seen = self._limits.max_rows, 0, 0
         copied = duck.Copied()
         # One row more than allowed is enough to tell.
-        query = f"SELECT {cells} FROM ({self._query}\n) LIMIT {most + 1}"
-        for piece in duck.copied(self._connection, query, duck.AS_CSV, copied):
-            sent += len(piece)
-            if sent > self._limits.max_mb << 20:
-                raise errors.byte_limit_exceeded(self._limits)
-            duck.write_all(descriptor, piece)
-            seen += piece.count(b"\n")
-            progress(min(seen, most))
+        size = " + ".join(f"coalesce(strlen(c{n}), 0)" for n, _ in enumerate(texts))
+        query = f"""SELECT * FROM (SELECT {cells} FROM ({self._query}\n))
+                     WHERE if({size} > {longest}, error({duck.literal(_TOO_LONG)}), true) LIMIT {most + 1}"""
+        try:
+            for piece in duck.copied(self._connection, query, duck.AS_CSV, copied):
+                sent += len(piece)
+                if sent > self._limits.max_mb << 20:
+                    raise errors.byte_limit_exceeded(self._limits)
+                duck.write_all(descriptor, piece)
+                seen += piece.count(b"\n")
+                progress(min(seen, most))
+        except duckdb.InvalidInputException as error:
+            if _TOO_LONG in str(error):
+                raise errors.row_too_long() from None
+            raise
         if copied.rows > most:
             raise errors.row_limit_exceeded(self._limits)
         return copied.rows

@@ -2,6 +2,7 @@
 
 import contextlib
 import select
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -71,21 +72,22 @@ class PostgresResult:
 
     def write_csv(
         self, out: Callable[[bytearray], object], columns: Sequence[sql.Composable], progress: Callable[[int], None],
-        *, delimiter: str = ",", header: bool = False, crlf: bool = False,
+        *, longest: int = sys.maxsize, delimiter: str = ",", header: bool = False, crlf: bool = False,
     ) -> int:  # fmt: skip
         """Give `out` the result as PostgreSQL's CSV, piece by piece, and return the rows without the header.
 
         `columns` are expressions over `c1`, `c2` …, which stand for the result's columns in order. Counting COPY's
         messages counts rows, whatever line breaks the cells contain: PostgreSQL sends "always one per row" CopyData
         message (PostgreSQL 18, "Message Flow", COPY Operations, read 2026-11-23).
-        Raises ReportError beyond the limits of rows and bytes.
+        Raises ReportError beyond the limits of rows and bytes, and before `out` has any of a row that is longer than
+        `longest` bytes.
         """
         names = sql.SQL(", ").join(sql.Identifier(f"c{n}") for n in range(1, len(self.columns) + 1))
         statement = sql.SQL(
             "COPY (SELECT {} FROM ({}\n) AS report ({})) TO STDOUT (FORMAT csv, HEADER {}, DELIMITER {})"
         ).format(sql.SQL(", ").join(columns), self._query, names, sql.Literal(header), sql.Literal(delimiter))
         rows, sent = -int(header), 0
-        for piece, lines in _copied(self._conn, statement, crlf=crlf):
+        for piece, lines in _copied(self._conn, statement, longest=longest, crlf=crlf):
             rows += lines
             sent += len(piece)
             if rows > self._limits.max_rows:
@@ -96,7 +98,7 @@ class PostgresResult:
             progress(max(rows, 0))
         return rows
 
-    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
         """Write all rows into a pipe as CSV without a header: every column, then those of `as_text` once more.
 
         Unless `lenient`, a moment that only PostgreSQL has stops whoever reads it as one: see `_only_usual`.
@@ -107,10 +109,12 @@ class PostgresResult:
         ]
         cells += [sql.Identifier(f"c{at + 1}") for at in as_text]
 
-        return self.write_csv(partial(duck.write_all, descriptor), cells, progress)
+        return self.write_csv(partial(duck.write_all, descriptor), cells, progress, longest=longest)
 
 
-def _copied(conn: psycopg.Connection[Any], statement: sql.Composed, *, crlf: bool) -> Iterator[tuple[bytearray, int]]:
+def _copied(
+    conn: psycopg.Connection[Any], statement: sql.Composed, *, longest: int, crlf: bool
+) -> Iterator[tuple[bytearray, int]]:
     """What COPY sends, in pieces of whole rows, each with their number.
 
     On libpq's own functions: psycopg's loop takes as long over a row as the server (measured, 3.3). `get_copy_data(0)`
@@ -132,6 +136,8 @@ def _copied(conn: psycopg.Connection[Any], statement: sql.Composed, *, crlf: boo
         if length == 0:
             _wait_for_more(libpq)
             continue
+        if length > longest:
+            raise errors.row_too_long()
         piece += line
         if crlf:
             piece[-1:] = b"\r\n"

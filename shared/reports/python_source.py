@@ -84,7 +84,7 @@ class PythonResult:
         """When the report was run."""
         return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
-    def feed(self, descriptor: int, *, lenient: bool, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
         """See `SourceResult.feed`."""
         del lenient  # every value comes from Python, whose dates are all usual
         self._running.tell = progress
@@ -98,10 +98,13 @@ class PythonResult:
                     if len(row) != width:
                         raise errors.python_row_wrong(rows, f"{len(row)} values for {width} columns")
                     cells = [self._cell(value, at, rows) for at, value in enumerate(row)]
-                    lines.append(_line([*cells, *(cells[at] for at in as_text)]))
+                    line = _line([*cells, *(cells[at] for at in as_text)]).encode("utf-8", "replace")
+                    if len(line) > longest:
+                        raise errors.row_too_long()
+                    lines.append(line)
                 if rows > self._limits.max_rows:
                     raise errors.row_limit_exceeded(self._limits)
-                text = "".join(lines).encode("utf-8", "replace")
+                text = b"".join(lines)
                 sent += len(text)
                 if sent > self._limits.max_mb << 20:
                     raise errors.byte_limit_exceeded(self._limits)

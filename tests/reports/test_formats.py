@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.catalog.model import CsvOptions, Format, Limits, ReportType
+from shared.reports.extract import _USUAL_LINE
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.render import render_files
 from tests.reports.conftest import MakeRequest, Run
@@ -249,6 +250,25 @@ def test_a_row_longer_than_most_is_read_whole(a_request: MakeRequest, run: Run) 
 
     rows = duckdb.execute("SELECT n, length(t) FROM read_parquet(?)", [str(file.path)]).fetchall()
     assert rows == [(0, 0), (1, 700_000), (2, 1_400_000), (3, 2_100_000)]
+
+
+def test_a_row_that_fills_two_buffers_is_not_torn(a_request: MakeRequest, run: Run) -> None:
+    """DuckDB 2.0 makes other values of a row that ends just behind its second buffer of a pipe, without a word."""
+    query = "SELECT 'x' || repeat(E'\\n', 2097160) AS t, NULL::text AS u"
+    [file] = run(a_request(query, Format.PARQUET))
+
+    rows = duckdb.execute("SELECT length(t), u FROM read_parquet(?)", [str(file.path)]).fetchall()
+    assert rows == [(2_097_161, None)]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_usual_row_and_the_next_are_whole(more: int, a_request: MakeRequest, run: Run) -> None:
+    """`1,` and a line feed stand around the text."""
+    query = f"SELECT n, repeat('x', {_USUAL_LINE - 3 + more}) AS t FROM generate_series(1, 9) AS n ORDER BY n"
+    [file] = run(a_request(query, Format.PARQUET))
+
+    rows = duckdb.execute("SELECT n, length(t) FROM read_parquet(?)", [str(file.path)]).fetchall()
+    assert rows == [(n, _USUAL_LINE - 3 + more) for n in range(1, 10)]
 
 
 def test_a_second_reading_follows_a_first_that_was_broken_off(a_request: MakeRequest, run: Run) -> None:

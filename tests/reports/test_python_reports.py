@@ -143,7 +143,7 @@ def test_a_moment_of_the_first_years_is_written_whole(tmp_path: Path) -> None:
     reading, writing = os.pipe()
 
     PythonResult(column, [(early,)], RunningReport(tmp_path, 1, frozenset()), Limits()).feed(  # type: ignore[arg-type]
-        writing, lenient=False, as_text=[], progress=lambda _rows, _of=None: None
+        writing, lenient=False, longest=99, as_text=[], progress=lambda _rows, _of=None: None
     )
     assert os.read(reading, 99) == b"0033-04-03 15:00:00+00:00\n"
 
