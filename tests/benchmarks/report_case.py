@@ -25,7 +25,7 @@ CHART = '{"mark": "bar", "encoding": {"x": {"field": "city"}, "y": {"field": "n"
 
 
 def copy(rows: int, dsn: str, folder: Path) -> int:
-    """What PostgreSQL and libpq take, and no more."""
+    """A plain COPY by psycopg's own loop, into a file, and no more."""
     path = folder / "plain.csv"
     plain = f"COPY ({query(rows)}) TO STDOUT (FORMAT csv, HEADER)"
     with path.open("wb", buffering=1 << 20) as file, psycopg.connect(dsn) as conn, conn.cursor().copy(plain) as lines:

@@ -171,6 +171,16 @@ def test_decimals_reach_a_query_over_files_with_every_digit(orders: Path, scratc
     assert file.path.read_text() == ('e,m,same\n0.123456789012345,"[12345678901234567890123456789012345678, 1]",t\n')
 
 
+def test_a_row_of_files_that_fills_two_buffers_is_told(orders: Path, scratch: Path, run: Run) -> None:
+    """Read through the pipe, it would arrive as other values, without a word."""
+    query = "SELECT 'x' || repeat(chr(10), 33554500) AS t, NULL::VARCHAR AS u"
+    roomy = Limits(timeout_s=60, memory_mb=2048)
+
+    with pytest.raises(ReportError) as failure:
+        run(over(orders, query, scratch, formats=(Format.PARQUET,), limits=roomy))
+    assert failure.value.code == "row_too_long"
+
+
 def test_an_s3_prefix_is_a_source(orders: Path, scratch: Path, bucket: str) -> None:
     for path in orders.glob("*.parquet"):
         boto3.client("s3").upload_file(str(path), bucket, f"exports/2026/{path.name}")
