@@ -232,11 +232,17 @@ def test_a_lost_lease_stops_the_work_and_writes_nothing(bench: Bench) -> None:
 
 
 def test_a_stop_within_the_grace_finishes_the_work(bench: Bench) -> None:
-    release = threading.Event()
-    bench.script = until(release)
+    begun, release = threading.Event(), threading.Event()
+
+    def work(_request: RenderRequest, _cancel: threading.Event) -> None:
+        begun.set()
+        assert release.wait(30)
+
+    bench.script = work
     job_id = bench.a_rung_job()
     bench.start(WORKER_GRACE_S=30)
-    bench.until(job_id, "PROCESSING")
+    # PROCESSING would be too early: before the worker holds the job, a stop gives it back.
+    assert begun.wait(30)
     bench._stop.set()
     release.set()
 
