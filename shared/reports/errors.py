@@ -212,3 +212,13 @@ def output_too_large() -> ReportError:
         retryable=False,
         hint="Ask for csv, or narrow the parameters.",
     )
+
+
+def renderer_failed(error: BaseException) -> ReportError:
+    """Nothing better is known; the log has what was raised."""
+    return ReportError(
+        "renderer_failed",
+        f"The report could not be made: {type(error).__name__}.",
+        retryable=True,
+        hint="The worker's log has the details.",
+    )

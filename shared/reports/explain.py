@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from shared.catalog.model import Limits
 from shared.catalog.parameters import InvalidParameters
-from shared.reports.errors import memory_limit_exceeded, row_too_long, scratch_limit_exceeded
+from shared.reports.errors import memory_limit_exceeded, renderer_failed, row_too_long, scratch_limit_exceeded
 from shared.reports.interface import ReportError
 
 
@@ -35,12 +35,7 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
         return scratch_limit_exceeded(limits)
     if isinstance(error, duckdb.Error):
         return _explain_duckdb(error, limits)
-    return ReportError(
-        "renderer_failed",
-        f"The report could not be made: {type(error).__name__}.",
-        retryable=True,
-        hint="The worker's log has the details.",
-    )
+    return renderer_failed(error)
 
 
 def _explain_duckdb(error: duckdb.Error, limits: Limits) -> ReportError:
@@ -53,12 +48,7 @@ def _explain_duckdb(error: duckdb.Error, limits: Limits) -> ReportError:
         return explain(OSError(errno.ENOSPC, ""), limits)
     if "File too large" in text:
         return scratch_limit_exceeded(limits)
-    return ReportError(
-        "renderer_failed",
-        f"The report could not be made: {type(error).__name__}.",
-        retryable=True,
-        hint="The worker's log has the details.",
-    )
+    return renderer_failed(error)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import urllib.request
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import boto3
 import pytest
@@ -22,7 +22,7 @@ from shared.artifacts.interface import (
 from shared.artifacts.open import UnknownArtifactUrl, open_store
 from shared.artifacts.s3 import content_disposition
 
-KEY = artifact_key("acme", uuid4(), uuid4(), "report.csv")
+KEY = artifact_key("acme", UUID(int=1 << 124 | 0xA), UUID(int=2 << 124 | 0xB), "report.csv")
 
 
 @pytest.fixture(params=["disk", "s3"])

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ class Wire:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as lines:
-            while head := b"".join(iter(lines.readline, b"\r\n")):
+            while head := b"".join(takewhile(lambda line: line != b"\r\n", lines)):  # nothing once the client has gone
                 size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
                 self.requests.append(head + lines.read(size))
                 answer = self.answers.pop(0)
@@ -49,6 +50,7 @@ class Wire:
                 connection.sendall(answer)
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)  # wakes `accept`
         self._socket.close()
 
 

@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
@@ -15,11 +14,12 @@ from shared.queues.batching import by_count_and_size, size_bytes
 from shared.queues.interface import MAX_MESSAGE_BYTES, Outgoing, QueueUnavailable
 from shared.queues.setup import QueueUrls, ensure_queues
 from shared.queues.sqs import SqsQueue
+from tests.support.http_server import LoopbackServer, QuietHandler
 
 Answer = Callable[[str, dict[str, Any]], tuple[int, dict[str, Any]]]
 
 
-class Scripted:
+class Scripted(LoopbackServer):
     """A server that answers each SQS call as told."""
 
     def __init__(self) -> None:
@@ -27,38 +27,22 @@ class Scripted:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         script = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = json.loads(self.body())
                 operation = self.headers["X-Amz-Target"].split(".")[1]
                 script.calls.append((operation, body))
                 status, content = script.answer(operation, body)
-                raw = json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.0")
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
+                self.answer(status, json.dumps(content).encode(), {"Content-Type": "application/x-amz-json-1.0"})
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        super().__init__(Handler)
 
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
-    script = Scripted()
-    _credentials(monkeypatch, script.url)
-    yield script
-    script.server.shutdown()
-    script.server.server_close()
+    with Scripted() as script:
+        _credentials(monkeypatch, script.url)
+        yield script
 
 
 def _credentials(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

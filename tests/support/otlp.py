@@ -1,12 +1,11 @@
 """A collector: takes OTLP over HTTP, decodes it, and keeps the spans."""
 
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.http_server import LoopbackServer, QuietHandler
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,38 +22,22 @@ class Seen:
     attributes: dict[str, Any]
 
 
-class Collector:
+class Collector(LoopbackServer):
     """Listens on a loopback port while in its block."""
 
     def __init__(self) -> None:
         self.spans: list[Seen] = []
         collected = self.spans
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.body()
                 if self.path == "/v1/traces":
                     collected.extend(_decoded(body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.answer(200)
 
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.endpoint = self.url
 
     def named(self, name: str, trace_id: str) -> list[Seen]:
         """The spans of that name in that trace, in order of arrival."""

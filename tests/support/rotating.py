@@ -3,14 +3,12 @@
 import json
 import re
 import sys
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import pytest
+
+from tests.support.http_server import LoopbackServer, QuietHandler
 
 # What a platform's helper prints (AWS SDKs reference, "Process credential provider"): another key each time.
 _HELPER = """
@@ -22,7 +20,7 @@ print(json.dumps({"Version": 1, "AccessKeyId": f"KEY{number}", "SecretAccessKey"
 """
 
 
-class Listening:
+class Listening(LoopbackServer):
     """An SQS server without messages and an S3 server without objects, until the block ends."""
 
     def __init__(self) -> None:
@@ -30,40 +28,20 @@ class Listening:
         """The number of the key of each call, in order."""
         listening = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self._answer(200, json.dumps({"Attributes": {"QueueArn": "arn"}}).encode())
+                self.body()
+                self._note()
+                self.answer(200, json.dumps({"Attributes": {"QueueArn": "arn"}}).encode())
 
             def do_HEAD(self) -> None:
-                self._answer(404, b"")
+                self._note()
+                self.answer(404)
 
-            def _answer(self, status: int, body: bytes) -> None:
+            def _note(self) -> None:
                 listening.keys += [int(n) for n in re.findall(r"Credential=KEY(\d+)/", self.headers["Authorization"])]
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
 
-            def log_message(self, *_: object) -> None:
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 def renew_always(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

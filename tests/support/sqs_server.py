@@ -8,16 +8,14 @@ import socket
 import threading
 import time
 from email.message import Message as Headers
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 
 from tests.support.faults import NO_FAULTS, Fault, Faults, strike
+from tests.support.http_server import LoopbackServer, QuietHandler
 from tests.support.sqs_operations import LONGEST_POLL_S, REGION, Body, Call, Queues, name_of, perform, url_of
 from tests.support.sqs_rules import Refused
 
 
-class Door:
+class Door(LoopbackServer):
     """A port that answers until the block ends. `faults` may be changed at any time."""
 
     def __init__(self, queues: Queues | None = None, *, faults: Faults = NO_FAULTS, late_s: float = 1.0) -> None:
@@ -27,51 +25,16 @@ class Door:
         """How late Fault.LATE is."""
         door = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1  # head and body leave in one piece
-            disable_nagle_algorithm = True
-
+        class Handler(QuietHandler):
             def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                answer = door._answer(self.headers, raw, self.connection)
+                answer = door._answer(self.headers, self.body(), self.connection)
                 if answer is None:
                     self.close_connection = True
                     return
                 status, head, content = answer
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/x-amz-json-1.0", **head}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.answer(status, content, {"Content-Type": "application/x-amz-json-1.0", **head})
 
-            def log_message(self, *_: object) -> None:
-                """Calls are kept in `Queues.calls`."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, *_: object) -> None:
-                """A client that was killed is no error here."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Handler)
 
     def queue_url(self, name: str) -> str:
         """The URL of a queue, through this door."""
