@@ -18,9 +18,11 @@ help: ## list the commands
 run: install ## start everything on this machine and make the sample reports (ARGS="--once --json", "--port 8001")
 	@$(PYTHON) -m deploy.local $(ARGS)
 
+# Three, because tests wait a third of their time. LANES=0 runs them in one process, where a debugger can stop.
+LANES ?= 3
 .PHONY: test
-test: install ## run the whole test suite (ARGS="-k name" for a part)
-	@$(PYTHON) -m pytest $(ARGS)
+test: install ## run the whole test suite (ARGS="-k name" for a part, LANES=3 processes)
+	@$(PYTHON) -m pytest --numprocesses $(LANES) --dist worksteal $(ARGS)
 
 # What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
 LONG_PARTS := long-drills long-model long-security long-floor long-stateful long-crash

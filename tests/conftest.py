@@ -1,7 +1,7 @@
 """What most tests stand on: a real PostgreSQL with a database each, and a real SQS API on a socket."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -24,6 +24,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests told, before the last line."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for _, line in (found for found in report.user_properties if found[0] == "told"):
+            terminalreporter.write_line(f"{report.location[0]}: {line}")
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes a line for the end of the run: what was counted, which seed."""
+    return lambda line: request.node.user_properties.append(("told", line))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -201,13 +201,10 @@ def _older_source(folder: Path) -> tuple[Path, str]:
 
 
 @pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="needs the project's history")
-def test_two_versions_of_the_code_side_by_side(
-    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_versions_of_the_code_side_by_side(stage: Stage, tmp_path: Path, tell: Callable[[str], None]) -> None:
     """A rolling deployment: the older relay and worker share the work with today's, and stop in the middle of it."""
     source, commit = _older_source(tmp_path)
-    with capsys.disabled():
-        print(f"\n  beside this version: {commit}")
+    tell(f"beside this version: {commit}")
     older = [
         spawn(
             [sys.executable, "-m", f"services.{name}"],

@@ -5,7 +5,7 @@
 
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
@@ -36,7 +36,7 @@ _MUST_BE_THERE = {
 
 @pytest.mark.timeout(1800)
 def test_whatever_dies_freezes_or_fails_at_any_effect_no_job_is_lost_doubled_or_torn(
-    open_stage: OpenStage, capsys: pytest.CaptureFixture[str]
+    open_stage: OpenStage, tell: Callable[[str], None]
 ) -> None:
     seed, only = int(os.environ.get("CRASH_SEED", "1")), os.environ.get("CRASH_ONLY", "")
     with open_stage("recording") as stage:
@@ -46,11 +46,8 @@ def test_whatever_dies_freezes_or_fails_at_any_effect_no_job_is_lost_doubled_or_
     pairs = list(_pairs(effects, random.Random(seed))) if not only else []
     _play_all(open_stage, [*([case] for case in directed), *pairs])
     points = {point for case in directed for point in case.points}
-    with capsys.disabled():
-        print(
-            f"\n  crash matrix: {len(effects)} effects, {len(points)} points, {len(directed)} directed cases, all hit;"
-        )
-        print(f"  {len(pairs)} crashes during the recovery from a crash (CRASH_SEED={seed})")
+    tell(f"{len(effects)} effects, {len(points)} points, {len(directed)} directed cases, all hit;")
+    tell(f"{len(pairs)} crashes during the recovery from a crash (CRASH_SEED={seed})")
     if not only:
         assert len(points) >= 60
         assert len(directed) >= 240
