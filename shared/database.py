@@ -46,6 +46,11 @@ def create_engine(
     whichever connection is free keeps no start-up options and no prepared statements; `check` then sees that the
     role has the bounds.
     """
+    return sa.create_engine(**engine_arguments(database_url, application_name, pool_size, through_pooler))
+
+
+def engine_arguments(database_url: str, application_name: str, pool_size: int, through_pooler: bool) -> dict[str, Any]:
+    """What makes such an engine, for `create_engine` or `create_async_engine` of SQLAlchemy."""
     url = _url(database_url)
     connect_args: dict[str, Any] = {
         "application_name": application_name,
@@ -56,15 +61,15 @@ def create_engine(
         connect_args["prepare_threshold"] = None
     else:
         connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in SESSION_BOUNDS.items())
-    return sa.create_engine(
-        url,
-        connect_args={k: v for k, v in connect_args.items() if k not in url.query},
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=10,
-        pool_recycle=1800,
-        hide_parameters=True,  # parameters may be secrets; errors and logs never show them
-    )
+    return {
+        "url": url,
+        "connect_args": {k: v for k, v in connect_args.items() if k not in url.query},
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": 10,
+        "pool_recycle": 1800,
+        "hide_parameters": True,  # parameters may be secrets; errors and logs never show them
+    }
 
 
 _HOST = re.compile(r"(\[[^]]*\]|[^:]*)(?::(\d+))?")

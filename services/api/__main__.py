@@ -81,16 +81,7 @@ def serve(settings: ApiSettings) -> int:
         "api.ready",
         extra={"port": settings.port, "processes": settings.workers, "report_types": sorted(parts.catalog.types)},
     )
-    options: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        # Nothing here depends on a client's address or scheme, so nobody is believed about them.
-        "proxy_headers": False,
-        "timeout_graceful_shutdown": _GRACE_S,
-    }
+    options = uvicorn_options(settings)
     # uvicorn takes the signals over from here, and drains.
     if settings.workers == 1:
         tracing.configure("api")
@@ -100,6 +91,20 @@ def serve(settings: ApiSettings) -> int:
         serve_several(settings, **options)
     log.info("api.stopped")
     return 0
+
+
+def uvicorn_options(settings: ApiSettings) -> dict[str, Any]:
+    """How uvicorn serves."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        # Nothing here depends on a client's address or scheme, so nobody is believed about them.
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": _GRACE_S,
+    }
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy.engine import Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api import problems
 from services.api.auth import Access
@@ -22,15 +23,17 @@ _DESCRIPTION = """Ask for a report, get 202 and a job id at once, download the f
 A 202 is a fact: the job is committed, and it will reach SUCCESS, FAILED or CANCELLED whatever dies."""
 
 
-def create_app(settings: ApiSettings, *, engine: Engine, catalog: CatalogView, store: ArtifactStore) -> FastAPI:
-    """The API over these parts. The submitter's thread ends with the application's lifespan."""
-    database.watch_replication(engine)
-    submitter = Submitter(engine)
+def create_app(
+    settings: ApiSettings, *, engine: Engine, submitting: AsyncEngine, catalog: CatalogView, store: ArtifactStore
+) -> FastAPI:
+    """The API over these parts. `submitting` is for its submissions, and disposed of at the end of its lifespan."""
+    database.watch_replication(submitting.sync_engine)
+    submitter = Submitter(submitting)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        submitter.close()
+        await submitter.close()
         tracing.close()
 
     # FastAPI's own documentation pages load scripts from a CDN; the description itself is at /openapi.json.

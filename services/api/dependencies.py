@@ -43,15 +43,23 @@ class Parts:
     """In front of every path that clients are told."""
 
 
-def _parts(request: Request) -> Parts:
+def parts_of(request: Request) -> Parts:
+    """The application's."""
     return cast("Parts", request.app.state.parts)
 
 
+# Coroutines, though most have nothing to wait for: FastAPI would send a plain function through its thread pool.
+async def _parts(request: Request) -> Parts:
+    return parts_of(request)
+
+
 async def _tenant(request: Request) -> str:
-    return await _parts(request).access.tenant(request)
+    return await parts_of(request).access.tenant(request)
 
 
-def _job_id(job_id: Annotated[str, Path(description="The job's UUID", json_schema_extra={"format": "uuid"})]) -> UUID:
+async def _job_id(
+    job_id: Annotated[str, Path(description="The job's UUID", json_schema_extra={"format": "uuid"})],
+) -> UUID:
     """What is no UUID names no job."""
     try:
         return UUID(job_id)

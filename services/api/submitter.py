@@ -1,19 +1,21 @@
 """Group commit: what arrives while one commit is under way becomes the next one.
 
 Alone, a request costs one statement and one commit; 32 at once share them. Each is answered from its own row.
+Everything happens on the event loop: handing each request to a thread and back, and sharing the interpreter's lock
+with it, cost more than the statement itself.
 """
 
+import asyncio
 import logging
-import queue
-import threading
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database import DatabaseUnavailable, autocommit, is_unavailable, raise_if_unconfirmed
+from shared.database import DatabaseUnavailable, is_unavailable, raise_if_unconfirmed
 from shared.errors import TodokeError
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission, submit
 from shared.metrics import api as metrics
@@ -21,7 +23,7 @@ from shared.metrics import api as metrics
 log = logging.getLogger(__name__)
 
 Answer = Accepted | IdempotencyKeyReused
-_Waiting = tuple[Submission, "Future[Answer]"]
+_Waiting = tuple[Submission, "asyncio.Future[Answer]"]
 
 
 class TooBusy(TodokeError):
@@ -29,74 +31,73 @@ class TooBusy(TodokeError):
 
 
 class Submitter:
-    """One thread and one statement at a time. `close` lets what is waiting finish."""
+    """One statement at a time, on one connection of `engine`, which `close` disposes of."""
 
-    def __init__(self, engine: Engine, *, most: int = 128, waiting: int = 1024) -> None:
-        self._engine = autocommit(engine)
+    def __init__(self, engine: AsyncEngine, *, most: int = 128, waiting: int = 1024) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._most = most
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
-        self._thread = threading.Thread(target=self._run, name="submitter", daemon=True)
-        self._thread.start()
+        self._most_waiting = waiting
+        self._waiting: deque[_Waiting] = deque()
+        self._running: asyncio.Task[None] | None = None
 
-    def submit(self, submission: Submission) -> "Future[Answer]":
-        """The answer, once it is committed. Raises TooBusy at once; the future raises the database's errors.
+    async def submit(self, submission: Submission) -> Answer:
+        """The answer, once it is committed. Raises TooBusy at once, and the database's errors.
 
         The job is made even if the caller goes away meanwhile: its row may be in the statement already.
         """
-        future: Future[Answer] = Future()
-        try:
-            self._queue.put_nowait((submission, future))
-        except queue.Full:
-            raise TooBusy("the database is slower than the requests; try again shortly") from None
-        return future
+        if len(self._waiting) >= self._most_waiting:
+            raise TooBusy("the database is slower than the requests; try again shortly")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((submission, answer))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        return await answer
 
-    def close(self) -> None:
-        """Commit what is waiting, then stop."""
-        self._queue.put(None)
-        self._thread.join(10)
+    async def close(self) -> None:
+        """Commit what is waiting, then let the connection go."""
+        if self._running is not None:
+            await asyncio.wait([self._running], timeout=10)
+        await self._engine.dispose()
 
-    def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            stopping = False
-            while len(batch) < self._most and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    stopping = True
-                    break
-                batch.append(following)
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             metrics.SUBMIT_BATCH.observe(len(batch))
-            self._commit(batch)
-            if stopping:
-                return
+            await self._commit(batch)
 
-    def _commit(self, batch: Sequence[_Waiting]) -> None:
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
         try:
-            answers = self._execute([submission for submission, _ in batch])
-        except Exception as error:  # noqa: BLE001 - it belongs to the requests, not to this thread
+            answers = await self._execute([submission for submission, _ in batch])
+        except Exception as error:  # noqa: BLE001 - it belongs to the requests, not to this task
             if len(batch) > 1 and isinstance(error, DBAPIError) and not is_unavailable(error):
                 # One bad row must not harm the others.
                 for one in batch:
-                    self._commit([one])
+                    await self._commit([one])
                 return
             for _, future in batch:
-                future.set_exception(error)
+                if not future.done():
+                    future.set_exception(error)
             return
         for (_, future), answer in zip(batch, answers, strict=True):
-            future.set_result(answer)
+            if not future.done():
+                future.set_result(answer)
 
-    def _execute(self, submissions: Sequence[Submission]) -> Sequence[Answer]:
+    async def _execute(self, submissions: Sequence[Submission]) -> Sequence[Answer]:
         try:
-            return self._once(submissions)
+            return await self._once(submissions)
         except (DBAPIError, PoolTimeout, DatabaseUnavailable) as error:
             if isinstance(error, DBAPIError) and not is_unavailable(error):
                 raise
             # A connection that went stale, or a commit whose reply was lost: the ids are ours, so twice is once.
             log.info("submit.again", extra={"submissions": len(submissions)})
-            return self._once(submissions)
+            return await self._once(submissions)
 
-    def _once(self, submissions: Sequence[Submission]) -> Sequence[Answer]:
-        with self._engine.connect() as conn:
-            answers = submit(conn, submissions)
-            raise_if_unconfirmed(conn)
-            return answers
+    async def _once(self, submissions: Sequence[Submission]) -> Sequence[Answer]:
+        async with self._engine.connect() as conn:
+            return await conn.run_sync(_confirmed, submissions)
+
+
+def _confirmed(conn: Connection, submissions: Sequence[Submission]) -> Sequence[Answer]:
+    answers = submit(conn, submissions)
+    raise_if_unconfirmed(conn)
+    return answers

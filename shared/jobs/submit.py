@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
@@ -39,12 +39,12 @@ class Submission:
     """Seconds after its end for which the job can be looked at."""
     idempotency_key: str | None = None
     trace_context: str | None = None
-    fingerprint: str = field(init=False)
-    """SHA-256 over what the client asked for; tells a repeated request from a different one with the same key."""
 
-    def __post_init__(self) -> None:
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what the client asked for; tells a repeated request from a different one with the same key."""
         asked = json.dumps([self.report_type, self.parameters, list(self.formats)], sort_keys=True)
-        object.__setattr__(self, "fingerprint", hashlib.sha256(asked.encode()).hexdigest())
+        return hashlib.sha256(asked.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _row(submission: Submission) -> dict[str, object]:
         "keep_artifacts_s": submission.keep_artifacts_s,
         "keep_s": submission.keep_s,
         "idempotency_key": submission.idempotency_key,
-        "fingerprint": submission.fingerprint,
+        "fingerprint": submission.fingerprint if submission.idempotency_key else None,
         "trace_context": submission.trace_context,
     }
 

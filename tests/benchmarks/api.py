@@ -1,4 +1,4 @@
-"""Part of `make bench`: `POST /generate-report` beside the same application answering a constant."""
+"""Part of `make bench`: `POST /generate-report` beside the same application answering a constant, and uncoalesced."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from deploy.local.client import ready
 from deploy.local.processes import free_port
@@ -19,16 +19,32 @@ _SECONDS = "4"
 
 
 def run(stage: Stage) -> Iterator[Figure]:
-    """In turns over one running application; the load comes from this machine, too."""
-    with _application(stage.database()) as base:
-        for connections, aim in ((32, "≥ 0.8"), (1, "")):
-            rates: dict[str, list[float]] = {"/generate-report": [], "/constant": []}
-            for _ in range(stage.rounds):
-                for path, found in rates.items():
-                    found.append(_load(f"{base}{path}", connections))
-            report, constant = (statistics.median(found) for found in rates.values())
-            yield Figure(f"{connections} connection(s)", report, "requests/s")
-            yield Figure(f"{connections} connection(s), ÷ a constant", report / constant, "", aim)
+    """In turns over running applications; the load comes from this machine, too."""
+    with ExitStack() as running:
+        base, uncoalesced = (running.enter_context(_application(stage.database(), *how)) for how in ((), _UNCOALESCED))
+        asked = {
+            "report": f"{base}/generate-report",
+            "constant": f"{base}/constant",
+            "uncoalesced": f"{uncoalesced}/generate-report",
+        }
+        for connections, aims in ((32, ("≥ 0.8", "")), (1, ("", "≥ 1"))):
+            rates = _rates(asked, connections, stage.rounds)
+            yield Figure(f"{connections} connection(s)", rates["report"], "requests/s")
+            for other, name, aim in zip(
+                ("constant", "uncoalesced"), ("a constant", "a commit each"), aims, strict=True
+            ):
+                yield Figure(f"{connections} connection(s), ÷ {name}", rates["report"] / rates[other], "", aim)
+
+
+_UNCOALESCED = ("--uncoalesced",)
+
+
+def _rates(asked: dict[str, str], connections: int, rounds: int) -> dict[str, float]:
+    found: dict[str, list[float]] = {name: [] for name in asked}
+    for _ in range(rounds):
+        for name, url in asked.items():
+            found[name].append(_load(url, connections))
+    return {name: statistics.median(rates) for name, rates in found.items()}
 
 
 def _load(url: str, connections: int) -> float:
@@ -38,9 +54,9 @@ def _load(url: str, connections: int) -> float:
 
 
 @contextmanager
-def _application(url: str) -> Iterator[str]:
+def _application(url: str, *how: str) -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, "-m", "tests.benchmarks.api_case", str(port)]
+    command = [sys.executable, "-m", "tests.benchmarks.api_case", str(port), *how]
     process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "WARNING"}, cwd=ROOT)
     try:
         base = f"http://127.0.0.1:{port}"

@@ -1,20 +1,57 @@
-"""`python -m tests.benchmarks.api_case PORT`: the API as it is, with one more route that answers a constant."""
+"""`python -m tests.benchmarks.api_case PORT [--uncoalesced]`: the API as it is, and a route that answers a constant.
+
+With `--uncoalesced` each submission has a statement and a commit of its own, in FastAPI's thread pool.
+"""
 
 import os
 import sys
+from dataclasses import replace
+from typing import Any
 
 import uvicorn
 from fastapi import Response
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.engine import Engine
 
+from services.api.__main__ import uvicorn_options
 from services.api.build import build
 from services.api.settings import ApiSettings
+from services.api.submitter import Answer
+from shared.database import autocommit
+from shared.jobs.submit import Submission, submit
 
-if __name__ == "__main__":
-    app = build(ApiSettings.from_environment(os.environ)).app()
+
+class Uncoalesced:
+    """In the place of the Submitter."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = autocommit(engine)
+
+    async def submit(self, submission: Submission) -> Answer:
+        """The answer, once it is committed."""
+        return await run_in_threadpool(self._submit, submission)
+
+    def _submit(self, submission: Submission) -> Answer:
+        with self._engine.connect() as conn:
+            return submit(conn, [submission])[0]
+
+
+def main() -> None:
+    """Serve until killed."""
+    settings = ApiSettings.from_environment(os.environ)
+    built = build(settings)
+    app = built.app()
 
     @app.post("/constant", status_code=202)
     async def constant() -> Response:
         """As long an answer as a submission's, and no work."""
         return Response(b'{"jobId": "01a20af6-4b02-7e60-8370-4b6929daa337"}' + b" " * 250, 202)
 
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_config=None, access_log=False, server_header=False)
+    if "--uncoalesced" in sys.argv:
+        app.state.parts = replace(app.state.parts, submitter=Uncoalesced(built.engine))
+    options: dict[str, Any] = {"host": "127.0.0.1", "port": int(sys.argv[1])}
+    uvicorn.run(app, **{**uvicorn_options(settings), **options})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,10 +1,11 @@
 """Part of `make bench`: submissions that share commits, beside one commit each, in turns."""
 
+import asyncio
 import statistics
-import threading
 import time
 from collections.abc import Iterator
 
+from services.api.async_engine import create_async_engine
 from services.api.submitter import Submitter
 from shared import database
 from shared.jobs.submit import submit
@@ -18,34 +19,30 @@ CLIENTS = 32
 
 def run(stage: Stage) -> Iterator[Figure]:
     """32 clients with one request each under way."""
-    rounds = [(_shared(stage), _alone(stage)) for _ in range(stage.rounds)]
+    rounds = [(asyncio.run(shared(stage.database(), stage.jobs)), _alone(stage)) for _ in range(stage.rounds)]
     yield Figure("sharing commits, 32 clients (median)", statistics.median(rate for (rate, _), _ in rounds), "jobs/s")
     yield Figure("one commit each, one client (median)", statistics.median(rate for _, rate in rounds), "jobs/s")
     yield Figure("SQL statements a submission, 32 clients",
                  statistics.median(each for (_, each), _ in rounds), aim="≤ 0.1")  # fmt: skip
 
 
-def _shared(stage: Stage) -> tuple[float, float]:
-    engine = database.create_engine(stage.database(), application_name="bench")
+async def shared(url: str, jobs: int) -> tuple[float, float]:
+    """Jobs a second, and SQL statements a job."""
+    engine = create_async_engine(url, application_name="bench")
     counted = counting.Counted()
-    counted.listen(engine)
+    counted.listen(engine.sync_engine)
     submitter = Submitter(engine)
-    each = stage.jobs // CLIENTS
 
-    def client() -> None:
-        for _ in range(each):
-            submitter.submit(a_submission(report_type=noop.NAME, parameters={}, formats=[])).result(60)
+    async def client() -> None:
+        for _ in range(jobs // CLIENTS):
+            await submitter.submit(a_submission(report_type=noop.NAME, parameters={}, formats=[]))
 
-    clients = [threading.Thread(target=client) for _ in range(CLIENTS)]
     began = time.monotonic()
-    for one in clients:
-        one.start()
-    for one in clients:
-        one.join()
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
     seconds = time.monotonic() - began
-    submitter.close()
-    engine.dispose()
-    return each * CLIENTS / seconds, counted.statements["jobs.submit"] / (each * CLIENTS)
+    await submitter.close()
+    made = jobs // CLIENTS * CLIENTS
+    return made / seconds, counted.statements["jobs.submit"] / made
 
 
 def _alone(stage: Stage) -> float:

@@ -1,17 +1,15 @@
 """What a job costs must not grow. Counts only: no machine is too slow for them."""
 
-import threading
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
-from services.api.submitter import Submitter
-from tests.benchmarks import counting, noop
+from tests.benchmarks import counting, submission
 from tests.support.fast_sqs_process import FastSqs
-from tests.support.jobs import a_submission
 from tests.support.promises import broken
 
 JOBS = 4000
@@ -36,22 +34,9 @@ def test_a_drained_job_costs_no_more_than_it_may(database_url: str, conn: Connec
     assert cost.wal_bytes <= 2600, cost
 
 
-def test_submissions_under_load_share_statements(engine: Engine, conn: Connection) -> None:
+def test_submissions_under_load_share_statements(database_url: str, conn: Connection) -> None:
     """32 clients, each with one request under way."""
-    counted = counting.Counted()
-    counted.listen(engine)
-    submitter = Submitter(engine)
-
-    def client() -> None:
-        for _ in range(50):
-            submitter.submit(a_submission(report_type=noop.NAME, parameters={}, formats=[])).result(30)
-
-    clients = [threading.Thread(target=client) for _ in range(32)]
-    for one in clients:
-        one.start()
-    for one in clients:
-        one.join(60)
-    submitter.close()
+    _, statements = asyncio.run(submission.shared(database_url, 1600))
 
     assert conn.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 1600
-    assert counted.statements["jobs.submit"] / 1600 <= 0.1
+    assert statements <= 0.1

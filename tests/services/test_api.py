@@ -1,7 +1,8 @@
 """The API over a real database: what it answers, and that it answers everything."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,12 +15,15 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from services.api.app import create_app
+from services.api.async_engine import create_async_engine
 from services.api.settings import ApiSettings
-from services.api.submitter import Submitter
+from services.api.submitter import Submitter, TooBusy
 from services.api.views import AcceptedView, EventView, JobsView, JobView
 from shared import access, database
 from shared.artifacts.disk import DiskStore
@@ -27,6 +31,7 @@ from shared.artifacts.interface import artifact_key
 from shared.artifacts.open import open_store
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
+from shared.jobs.submit import Submission
 from tests.support.jobs import a_submission, count, row, started
 
 JSON = {"Content-Type": "application/json"}
@@ -35,7 +40,8 @@ JSON = {"Content-Type": "application/json"}
 def an_app(url: str, engine: Engine, folder: Path, **settings: str) -> FastAPI:
     return create_app(
         ApiSettings.from_environment({"DATABASE_URL": url, **settings}),
-        engine=engine, catalog=load_catalog(BUILTIN), store=DiskStore(folder),
+        engine=engine, submitting=create_async_engine(url, application_name="test"),
+        catalog=load_catalog(BUILTIN), store=DiskStore(folder),
     )  # fmt: skip
 
 
@@ -164,7 +170,10 @@ def test_an_unknown_report_type_is_told_the_nearest(client: TestClient) -> None:
     assert "did you mean 'calendar'?" in problem(answer, 404, "unknown_report_type")["detail"]
 
 
-@pytest.mark.parametrize("path", ["/jobs/x", f"/jobs/{uuid4()}", "/v1/jobs/%00", f"/jobs/{uuid4()}/events"])
+NOBODYS = "01a20af6-4b02-7e60-8370-4b6929daa337"
+
+
+@pytest.mark.parametrize("path", ["/jobs/x", f"/jobs/{NOBODYS}", "/v1/jobs/%00", f"/jobs/{NOBODYS}/events"])
 def test_what_names_no_job_is_not_found(client: TestClient, path: str) -> None:
     problem(client.get(path), 404, "unknown_job")
 
@@ -191,28 +200,77 @@ def test_the_same_key_for_another_request_is_refused(client: TestClient) -> None
     problem(answer, 422, "idempotency_key_reused")
 
 
-def test_what_arrives_together_shares_a_commit(engine: Engine) -> None:
+def submit_together(engine: AsyncEngine, submissions: Sequence[Submission], **bounds: int) -> list[Any]:
+    """Each one's answer, or its error."""
+
+    async def submit() -> list[Any]:
+        submitter = Submitter(engine, **bounds)
+        answers = await asyncio.gather(*(submitter.submit(one) for one in submissions), return_exceptions=True)
+        await submitter.close()
+        return answers
+
+    return asyncio.run(submit())
+
+
+@pytest.fixture
+def submitting(database_url: str) -> AsyncEngine:
+    return create_async_engine(database_url, application_name="test")
+
+
+def test_what_arrives_together_shares_a_commit(submitting: AsyncEngine) -> None:
     statements: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
-    submitter = Submitter(engine)
-    futures = [submitter.submit(a_submission()) for _ in range(200)]
-    jobs = {future.result(30).job_id for future in futures}  # type: ignore[union-attr]
-    submitter.close()
+    event.listen(submitting.sync_engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
 
-    assert len(jobs) == 200
-    assert len(statements) <= 20
+    answers = submit_together(submitting, [a_submission() for _ in range(200)])
+
+    assert len({answer.job_id for answer in answers}) == 200
+    assert len(statements) == 2  # of at most 128
 
 
-def test_one_bad_row_harms_no_other(engine: Engine, conn: Connection) -> None:
-    submitter = Submitter(engine)
-    good = [submitter.submit(a_submission()) for _ in range(10)]
-    bad = submitter.submit(a_submission(tenant="not a tenant"))
-    more = [submitter.submit(a_submission()) for _ in range(10)]
+def test_one_bad_row_harms_no_other(submitting: AsyncEngine, conn: Connection) -> None:
+    submissions = [a_submission() for _ in range(21)]
+    submissions[10] = a_submission(tenant="not a tenant")
 
-    assert all(future.result(30) for future in [*good, *more])
-    assert bad.exception(30) is not None
-    submitter.close()
+    answers = submit_together(submitting, submissions)
+
+    assert isinstance(answers.pop(10), DBAPIError)
+    assert [answer.job_id for answer in answers] == [s.id for s in submissions if s is not submissions[10]]
     assert count(conn, "jobs") == 20
+
+
+def test_more_than_may_wait_are_told_to_come_back(submitting: AsyncEngine, conn: Connection) -> None:
+    answers = submit_together(submitting, [a_submission() for _ in range(5)], waiting=3)
+
+    assert [isinstance(answer, TooBusy) for answer in answers] == [False, False, False, True, True]
+    assert count(conn, "jobs") == 3
+
+
+def test_a_caller_that_goes_away_takes_nobody_with_it(submitting: AsyncEngine, conn: Connection) -> None:
+    """Its own job is made, too: the row may be in the statement already."""
+
+    async def submit() -> Any:
+        submitter = Submitter(submitting)
+        impatient, patient = (asyncio.create_task(submitter.submit(a_submission())) for _ in range(2))
+        await asyncio.sleep(0)  # both wait now
+        impatient.cancel()
+        answer = await patient
+        await submitter.close()
+        return answer
+
+    assert asyncio.run(submit()).created
+    assert count(conn, "jobs") == 2
+
+
+def test_the_end_waits_for_what_was_asked(submitting: AsyncEngine, conn: Connection) -> None:
+    async def submit() -> Any:
+        submitter = Submitter(submitting)
+        asked = asyncio.create_task(submitter.submit(a_submission()))
+        await asyncio.sleep(0)
+        await submitter.close()
+        return asked.done() and asked.result()
+
+    assert asyncio.run(submit()).created
+    assert count(conn, "jobs") == 1
 
 
 def test_a_commit_that_the_standby_did_not_confirm_is_no_202(
@@ -458,7 +516,8 @@ def test_a_signed_link_does_not_outlive_its_file(
 ) -> None:
     app = create_app(
         ApiSettings.from_environment({"DATABASE_URL": database_url, "DOWNLOAD_LINK_EXPIRES_S": "300"}),
-        engine=engine, catalog=load_catalog(BUILTIN), store=open_store(f"s3://{bucket}", region=REGION),
+        engine=engine, submitting=create_async_engine(database_url, application_name="test"),
+        catalog=load_catalog(BUILTIN), store=open_store(f"s3://{bucket}", region=REGION),
     )  # fmt: skip
     with TestClient(app, follow_redirects=False) as client:
         job_id = client.post("/v1/jobs").json()["jobId"]

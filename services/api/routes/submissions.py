@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from services.api.body import read_submission
-from services.api.dependencies import PartsOf, Tenant
+from services.api.dependencies import Parts, parts_of
 from services.api.problems import Problem, ProblemView, unavailable
 from services.api.submitter import TooBusy
 from services.api.views import AcceptedView, accepted, job_url
@@ -85,8 +85,11 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": AcceptedView, "link
              responses={**_ACCEPTED, **_PROBLEMS})  # fmt: skip
 @router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY,
              responses={**_ACCEPTED, **_PROBLEMS})  # fmt: skip
-async def submit_job(request: Request, parts: PartsOf, tenant: Tenant) -> JSONResponse:
+async def submit_job(request: Request) -> JSONResponse:
     """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
+    # Fetched, not injected: FastAPI's injection takes as long as everything else that is done here.
+    parts = parts_of(request)
+    tenant = await parts.access.tenant(request)
     asked = await read_submission(request, parts.catalog)
     submission = Submission(
         id=uuid7(),
@@ -112,11 +115,10 @@ async def submit_job(request: Request, parts: PartsOf, tenant: Tenant) -> JSONRe
     return JSONResponse(accepted(answer.job_id, asked.report, parts.root_path), 202, headers)
 
 
-async def _answer(parts: PartsOf, submission: Submission) -> Accepted:
+async def _answer(parts: Parts, submission: Submission) -> Accepted:
     try:
-        future = asyncio.wrap_future(parts.submitter.submit(submission))
-        # Shielded: the row may be in the statement already, so the answer is worth having in any case.
-        answer = await asyncio.wait_for(asyncio.shield(future), _COMMIT_TIMEOUT_S)
+        async with asyncio.timeout(_COMMIT_TIMEOUT_S):
+            answer = await parts.submitter.submit(submission)
     except (TooBusy, TimeoutError, DatabaseUnavailable) as error:
         _count("unavailable", submission)
         raise unavailable(_why(error)) from None
