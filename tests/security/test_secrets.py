@@ -76,7 +76,7 @@ def test_no_secret_shows_when_everything_fails(
     key = access.create_key(conn, tenant="acme", name="canary")
     secrets = {"password": PASSWORD, "AWS": AWS, "key": key, "source": SOURCE, "wrong key": WRONG}
     settings = {
-        "API_AUTH": "keys", "LOG_LEVEL": "DEBUG", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+        "API_AUTH": "keys", "LOG_LEVEL": "DEBUG", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200", "WORKER_RETRY_BASE_S": "0.05", "WORKER_RETRY_CAP_S": "0.05",
         "REPORT_SOURCE_URL": _with_password(database_url, SOURCE, username="nobody", host="127.0.0.1"),
     }  # fmt: skip

@@ -37,7 +37,6 @@ class Collector(LoopbackServer):
                 self.answer(200)
 
         super().__init__(Handler)
-        self.endpoint = self.url
 
     def named(self, name: str, trace_id: str) -> list[Seen]:
         """The spans of that name in that trace, in order of arrival."""

@@ -25,7 +25,7 @@ def collector() -> Iterator[Collector]:
 def start_traced(services: Services, collector: Collector, **env: Any) -> None:
     for name in ("api", "relay", "worker"):
         services.start(
-            name, OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint, OTEL_BSP_SCHEDULE_DELAY="200",
+            name, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="200",
             LOG_LEVEL="DEBUG", **env,
         )  # fmt: skip
 
