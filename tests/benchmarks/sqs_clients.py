@@ -9,7 +9,7 @@ from shared.queues.sqs import SqsQueue
 from tests.benchmarks import counting
 from tests.benchmarks.stage import Figure, Stage
 
-TITLE = "Processor time of the SQS clients, a message sent, received and deleted"
+TITLE = "SQS clients: processor time of a message sent, received and deleted"
 
 
 def run(stage: Stage) -> Iterator[Figure]:
@@ -23,6 +23,14 @@ def run(stage: Stage) -> Iterator[Figure]:
     for kind, microseconds in best.items():
         yield Figure(kind, microseconds, "µs")
     yield Figure("boto3 ÷ thin", best["boto3"] / best["thin"])
+    yield Figure("one thin client, and nothing else: the endpoint can do at least that", _rate(stage), "messages/s")
+
+
+def _rate(stage: Stage) -> float:
+    queue = SqsQueue(stage.queue(), region=counting.REGION)
+    began = time.monotonic()
+    _measure(queue, stage.jobs)
+    return stage.jobs / (time.monotonic() - began)
 
 
 def _measure(queue: SqsQueue, messages: int) -> float:

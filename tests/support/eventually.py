@@ -14,7 +14,7 @@ class NotYet(Exception):
     """Raised while looking: not true yet, and this is what is seen instead."""
 
 
-def eventually(look: Callable[[], T], *, within_s: float = 60, what: str = "") -> T:
+def eventually(look: Callable[[], T], *, within_s: float = 60, what: str = "", every_s: float = 0.02) -> T:
     """Look until the result is true, and return it. Fails with what was last seen after `within_s` seconds."""
     give_up_at = time.monotonic() + within_s
     while True:
@@ -27,4 +27,4 @@ def eventually(look: Callable[[], T], *, within_s: float = 60, what: str = "") -
             seen = reason
         if time.monotonic() > give_up_at:
             raise AssertionError(f"not within {within_s:g} s: {what or look}; last seen: {seen!r}")
-        _pause.wait(0.02)
+        _pause.wait(every_s)
