@@ -53,6 +53,9 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
     "relay": (
         _Grant("SELECT", "jobs", _RELAY_READS),
         _Grant("UPDATE", "jobs", [c for c in _TRANSITION if c != "started_at"]),
+        _Grant("SELECT", "unfinished_floor"),
+        _Grant("UPDATE", "unfinished_floor", ("reached", "announced", "fence")),
+        _Grant("SELECT, INSERT, DELETE", "stragglers"),
         _Grant("SELECT, DELETE", "outbox"),
         _Grant("INSERT", "outbox", _MESSAGE),
         # PostgreSQL asks for UPDATE on some column before it lets anybody lock a row (SELECT, "The Locking Clause").
@@ -106,7 +109,7 @@ def _grant_one(conn: Connection, role: str, grants: Sequence[_Grant]) -> None:
     schema, database = conn.execute(text("SELECT quote_ident(current_schema()), quote_ident(current_database())")).one()
     conn.execute(text(f"GRANT CONNECT ON DATABASE {database} TO {quoted}"))
     conn.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}"))
-    for table in (*metadata.tables, "outbox_id_seq"):
+    for table in (*metadata.tables, "job_events", "outbox_id_seq"):
         conn.execute(text(f"REVOKE ALL ON {table} FROM {quoted}"))
     for one in grants:
         conn.execute(text(one.sql(quoted)))

@@ -78,7 +78,11 @@ def serve(settings: RelaySettings) -> int:
     )
     publisher = Publisher(publishing, queue, batch=settings.batch, send_deadline_s=settings.send_deadline_s)
     sweeper = Sweeper(
-        sweeping, queue, settled_floor=lambda: publisher.settled_floor, ring_after_s=settings.ring_after_s
+        sweeping,
+        queue,
+        settled_floor=lambda: publisher.settled_floor,
+        ring_after_s=settings.ring_after_s,
+        list_after_s=settings.list_after_s,
     )
     store = open_store(settings.artifact_url, region=settings.aws_region)
     retention = Retention(retiring, store, keep_keys_s=settings.keep_keys_days * _DAY_S)

@@ -20,6 +20,12 @@ class RelaySettings(QueueServiceSettings):
     sweep_every_s: float = Field(
         0.5, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
     )
+    list_after_s: float = Field(
+        5,
+        alias="RELAY_LIST_AFTER_S",
+        ge=0,
+        description="Unfinished jobs this old are listed; the sweeper looks at every younger one in each pass",
+    )
     late_after_s: float = Field(
         300,
         alias="RELAY_LATE_AFTER_S",

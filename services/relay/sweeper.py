@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy.engine import Connection, Engine
 
 from shared.database import autocommit
-from shared.jobs import sweep
+from shared.jobs import sweep, unfinished
 from shared.jobs.transitions import JobStatus
-from shared.jobs.unfinished import START, UnfinishedFloor
+from shared.jobs.unfinished import LIST_AFTER_S, START, WalkFloor
 from shared.metrics import relay as metrics
 from shared.metrics.common import count_finished
 from shared.outbox import messages
@@ -31,14 +31,24 @@ class Sweeper:
     """One relay's walk over the unfinished jobs. Any number may run beside each other."""
 
     def __init__(
-        self, engine: Engine, queue: Queue, *, settled_floor: Callable[[], int], ring_after_s: float = 30
+        self,
+        engine: Engine,
+        queue: Queue,
+        *,
+        settled_floor: Callable[[], int],
+        ring_after_s: float = 30,
+        list_after_s: float = LIST_AFTER_S,
     ) -> None:
         self._engine = autocommit(engine)
         self._queue = queue
         self._settled_floor = settled_floor
         self._ring_after_s = ring_after_s
-        self._floor = UnfinishedFloor()
+        self._list_after_s = list_after_s
+        self._floor = WalkFloor()
         self._expire_after = START
+        self._began_at = 0.0
+        self._oldest: UUID | None = None
+        """Of the walk that is under way, which began at `_began_at` (Unix seconds)."""
         self._ring_after = START
         self._ring_at = 0.0
         self._heard_until: datetime | None = None
@@ -47,6 +57,9 @@ class Sweeper:
     def run_once(self) -> int:
         """A piece of each walk. Returns 0, so that the loop keeps its pace; a deep backlog must not make it race."""
         begin = self._floor.begin() if self._expire_after == START else self._expire_after
+        if self._expire_after == START:
+            self._began_at, self._oldest = time.time(), None
+            self._tidy(begin)
         self._expire_after = _walk(self._expire, begin)
         if time.monotonic() >= self._ring_at:
             begin = self.unfinished_floor if self._ring_after == START else self._ring_after
@@ -60,12 +73,18 @@ class Sweeper:
         """No job up to here is unfinished, as far as the last walk knows."""
         return self._floor.value
 
+    def _tidy(self, begin: UUID) -> None:
+        """Keep the list of those that have lived long. Whoever dies in between leaves the rest to the next pass."""
+        with self._engine.connect() as conn:
+            unfinished.rise(conn, list_after_s=self._list_after_s)
+            _walk(lambda after: unfinished.prune(conn, after=after), begin)
+
     def _expire(self, after: UUID) -> UUID:
-        began_at = time.time()
         with self._engine.connect() as conn:
             swept = sweep.expire(conn, after=after, ring_after_s=self._ring_after_s)
-        if after in {START, self._floor.value}:
-            self._floor.learn(swept.first, began_at=began_at)
+        self._oldest = self._oldest or swept.first
+        if swept.next_after == START:
+            self._floor.learn(self._oldest, began_at=self._began_at)
         for job_id, status in swept.swept.items():
             metrics.SWEPT.labels(_KINDS[status]).inc()
             log.warning("job.swept", extra={"job_id": job_id, "status": status})

@@ -6,20 +6,19 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.unfinished import START
+from shared.jobs.unfinished import SLICE, START
 
-# The oldest unfinished jobs are the first of their index. A backlog deeper than the slice shows as the slice's size,
-# and its age is still right: the oldest are in it.
-_BACKLOG = text("""
+# A backlog deeper than the slice shows as the slice's size, and its age is still right: the oldest are in it.
+_BACKLOG = text(f"""
     /* jobs.backlog */
     SELECT count(*) FILTER (WHERE status = 'PENDING' AND run_at <= now()) AS waiting,
            count(*) FILTER (WHERE status = 'PENDING' AND run_at > now()) AS delayed,
            count(*) FILTER (WHERE status = 'PROCESSING') AS running,
-           count(*) FILTER (WHERE created_at < now() - make_interval(secs => :late_after_s)) AS late,
+           count(*) FILTER (WHERE status IN ('PENDING', 'PROCESSING')
+                                  AND created_at < now() - make_interval(secs => :late_after_s)) AS late,
            coalesce(extract(epoch FROM now() - min(run_at) FILTER (WHERE status = 'PENDING' AND run_at <= now())), 0)
                ::float8 AS oldest_waiting_s
-      FROM (SELECT status, run_at, created_at FROM jobs
-             WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice) AS slice
+      FROM ({SLICE.format(columns="id, status, run_at, created_at")}) AS slice
 """)
 
 
@@ -38,7 +37,7 @@ class Backlog:
     """For how long the oldest waiting job could have been started; 0 when none waits."""
 
 
-def measure(conn: Connection, *, late_after_s: float, after: UUID = START, slice_size: int = 10_000) -> Backlog:
-    """Look at the oldest `slice_size` unfinished jobs above the floor `after`, by the database's clock."""
+def measure(conn: Connection, *, late_after_s: float, after: UUID = START, slice_size: int = 50_000) -> Backlog:
+    """Look at the oldest `slice_size` jobs that may be unfinished, above `after`, by the database's clock."""
     asked = {"late_after_s": late_after_s, "after": after, "slice": slice_size}
     return Backlog(*conn.execute(_BACKLOG, asked).one())

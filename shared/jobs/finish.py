@@ -193,7 +193,7 @@ def _success_row(success: Success) -> dict[str, Any]:
         }
         for a in success.artifacts
     ]
-    result: dict[str, object] = {"seconds": round(success.seconds, 3), "files": len(files)}
+    result: dict[str, object] = {"seconds": round(success.seconds, 3)}
     if success.answer is not None:
         result["answer"] = success.answer
     return {**_lease_row(success.lease), "result": result, "artifacts": files}

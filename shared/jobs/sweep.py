@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.transitions import JobStatus
+from shared.jobs.unfinished import SLICE
 from shared.jobs.unfinished import START as START
 
 
@@ -88,11 +89,10 @@ class Look:
 
 # Expired leases: back to PENDING with a doorbell, or an end when the client asked for one or the crash
 # budget is spent. A job past its deadline ends, so that accepted => final is bounded.
-_EXPIRE = text("""
+_EXPIRE = text(f"""
     /* jobs.expire */
     WITH slice AS MATERIALIZED (
-        SELECT id, status, lease_until, deadline_at FROM jobs
-         WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice
+        {SLICE.format(columns="id, status, lease_until, deadline_at, finished_at")}
     ), silent AS MATERIALIZED (
         SELECT id,
                CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
@@ -130,26 +130,24 @@ _EXPIRE = text("""
         SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM swept WHERE status = 'PENDING'
     )
     SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen, ends.first
-      FROM (SELECT (SELECT id FROM slice ORDER BY id LIMIT 1) AS first,
+      FROM (SELECT (SELECT id FROM slice WHERE finished_at IS NULL ORDER BY id LIMIT 1) AS first,
                    (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
                    (SELECT count(*) FROM slice) AS seen) AS ends
       LEFT JOIN swept ON true
 """)
 
-_OVERDUE = text("""
+_OVERDUE = text(f"""
     /* jobs.overdue */
     SELECT coalesce(bool_or(status = 'PENDING' AND next_ring_at < clock_timestamp()), false) AS late,
            max(run_at) FILTER (WHERE status = 'PROCESSING') AS heard_until,
            clock_timestamp() AS at, count(*) AS seen, (array_agg(id ORDER BY id DESC))[1] AS upto
-      FROM (SELECT id, status, run_at, next_ring_at FROM jobs
-             WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice) AS slice
+      FROM ({SLICE.format(columns="id, status, run_at, next_ring_at")}) AS slice
 """)
 
-_RING = text("""
+_RING = text(f"""
     /* jobs.ring */
     WITH slice AS MATERIALIZED (
-        SELECT id, status, next_ring_at FROM jobs
-         WHERE finished_at IS NULL AND id > :after ORDER BY id LIMIT :slice
+        {SLICE.format(columns="id, status, next_ring_at")}
     ), quiet AS MATERIALIZED (
         SELECT id FROM jobs
          WHERE id = ANY (ARRAY(SELECT id FROM slice WHERE status = 'PENDING' AND next_ring_at < :heard_until))
@@ -173,7 +171,7 @@ _RING = text("""
 
 
 def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = 30) -> Sweep:
-    """Look at the next `slice_size` unfinished jobs and free or end those whose lease or deadline has passed."""
+    """Free or end those whose lease or deadline has passed, of the next `slice_size` jobs that may be unfinished."""
     asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS}
     rows = conn.execute(_EXPIRE, asked).all()
     walk = _sweep(rows, slice_size)
@@ -186,7 +184,7 @@ def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, r
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> Look:
-    """What the next `slice_size` unfinished jobs say about doorbells. Writes nothing."""
+    """What the next `slice_size` jobs that may be unfinished say about doorbells. Writes nothing."""
     row = conn.execute(_OVERDUE, {"after": after, "slice": slice_size}).one()
     return Look(row.late, row.at, row.heard_until, next_after=row.upto if row.seen == slice_size else START)
 

@@ -1,13 +1,24 @@
-"""Where walks over the unfinished jobs begin, so that they do not step over jobs that ended but cannot be vacuumed.
+"""The unfinished jobs, found without an index on anything that changes.
 
-Under a long-held snapshot the index of unfinished jobs keeps an entry for every job that has ended since, and a walk
-from its beginning looks at each of them again: half a second for 300,000, at every pass. A job that has ended never
-comes back, and ids are in order of time; so the oldest unfinished job of one walk, less a margin, is where the next
-one begins.
+An index of unfinished jobs would make every end of a job write new entries into every index (a quarter of a job's
+WAL). Ids are in order of time and most jobs end soon: above a floor, all jobs are looked at by their ids; below it,
+those in the table `stragglers`, in which every unfinished one stands. The floor rises in three steps, each a statement
+and a commit of its own, and any number of relays may take them beside each other:
+
+1. `announce`: what is born at or below the next floor from now on is listed by its own statement.
+2. `fence`: a transaction that has not seen the announcement took its number before this step's.
+3. `reach`: once all of those have ended, all jobs up to the next floor are committed, or list themselves. The
+   unfinished among them are listed, and the floor is there.
+
+So no clock is relied upon: an API whose clock is behind costs an entry for each of its jobs, and nothing else. A
+transaction that has written something and stays open holds the floor, and passes look at all jobs since.
 """
 
 import time
 from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 START = UUID(int=0)
 """Where a walk begins that looks at everything."""
@@ -16,9 +27,109 @@ _MARGIN_S = 600.0
 _AUDIT_EVERY_S = 600.0
 """A clock that is further off shows here: one walk begins at START."""
 
+LIST_AFTER_S = 5.0
+"""Jobs that live longer are listed. Younger ones are looked at in every pass."""
+_REACH = 20_000
+"""Jobs that one rise of the floor may pass, so that no statement of it is long."""
 
-class UnfinishedFloor:
-    """The floor of one relay. It only saves time: a job below it is found by the next audit."""
+SLICE = """
+        SELECT * FROM (
+            (SELECT known.* FROM (SELECT job_id FROM stragglers
+                                   WHERE job_id > :after AND job_id <= (SELECT reached FROM unfinished_floor)
+                                   ORDER BY job_id LIMIT :slice) AS old,
+                    LATERAL (SELECT {columns} FROM jobs WHERE id = old.job_id OFFSET 0) AS known)
+            UNION ALL
+            (SELECT {columns} FROM jobs
+              WHERE id > greatest(:after, (SELECT reached FROM unfinished_floor))
+              ORDER BY id LIMIT :slice)
+        ) AS known ORDER BY id LIMIT :slice
+"""
+"""A part of statements: the next `slice` jobs that may be unfinished, with `columns` of theirs. A walk goes on behind
+the last one. No plan of it looks at more rows than that, whatever the statistics say."""
+
+_LOOK = text("""
+    /* unfinished.look */
+    SELECT reached, announced, fence IS NOT NULL AS fenced FROM unfinished_floor
+""")
+
+# An existing id: a relay whose clock is ahead cannot lift the floor over jobs that are still to come.
+_ANNOUNCE = text("""
+    /* unfinished.announce */
+    UPDATE unfinished_floor SET announced = next.floor
+      FROM (SELECT id AS floor
+              FROM (SELECT id FROM jobs WHERE id > :reached AND id <= :settled ORDER BY id LIMIT :reach) AS passed
+             ORDER BY id DESC LIMIT 1) AS next
+     WHERE reached = :reached AND announced = :reached
+    RETURNING announced
+""")
+
+# `:announced` was read by an earlier statement, so its commit is older than this transaction's number. Without it, a
+# statement that waited for the row while the floor was reached and announced anew would put an older number there.
+_FENCE = text("""
+    /* unfinished.fence */
+    UPDATE unfinished_floor SET fence = pg_current_xact_id() WHERE announced = :announced AND fence IS NULL
+""")
+
+_REACHED = text("""
+    /* unfinished.reach */
+    WITH floor AS MATERIALIZED (
+        SELECT reached, announced FROM unfinished_floor
+         WHERE announced = :announced AND fence <= pg_snapshot_xmin(pg_current_snapshot())
+           FOR UPDATE
+    ), listed AS (
+        INSERT INTO stragglers (job_id)
+        SELECT id FROM jobs, floor
+         WHERE id > floor.reached AND id <= floor.announced AND finished_at IS NULL
+            ON CONFLICT (job_id) DO NOTHING
+    )
+    UPDATE unfinished_floor AS f SET reached = floor.announced, fence = NULL FROM floor
+""")
+
+_PRUNE = text("""
+    /* unfinished.prune */
+    WITH slice AS MATERIALIZED (
+        SELECT job_id FROM stragglers WHERE job_id > :after ORDER BY job_id LIMIT :slice
+    ), gone AS (
+        DELETE FROM stragglers WHERE job_id = ANY (ARRAY(
+            SELECT job_id FROM slice
+             WHERE NOT EXISTS (SELECT FROM jobs WHERE id = slice.job_id AND finished_at IS NULL OFFSET 0)))
+    )
+    SELECT count(*) AS seen, (array_agg(job_id ORDER BY job_id DESC))[1] AS upto FROM slice
+""")
+
+
+def rise(conn: Connection, *, list_after_s: float = LIST_AFTER_S) -> bool:
+    """Take the steps that can be taken; True when the floor is higher now. `conn` is in autocommit mode: each step has
+    to see the one before it committed."""
+    floor = conn.execute(_LOOK).one()
+    announced = floor.announced if floor.announced != floor.reached else _announce(conn, floor.reached, list_after_s)
+    if announced is None:
+        return False
+    if not floor.fenced:
+        conn.execute(_FENCE, {"announced": announced})
+    return conn.execute(_REACHED, {"announced": announced}).rowcount == 1
+
+
+def _announce(conn: Connection, reached: UUID, list_after_s: float) -> UUID | None:
+    """None when there is nothing to pass, or another relay was quicker."""
+    settled = UUID(int=max(0, int((time.time() - list_after_s) * 1000)) << 80)
+    return conn.execute(_ANNOUNCE, {"reached": reached, "settled": settled, "reach": _REACH}).scalar()
+
+
+def prune(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> UUID:
+    """Take jobs that have ended, or are gone, off the list: of the next `slice_size`. Returns where to go on."""
+    row = conn.execute(_PRUNE, {"after": after, "slice": slice_size}).one()
+    return row.upto if row.seen == slice_size else START
+
+
+class WalkFloor:
+    """Where one relay's walks begin, so that they do not step over entries that are dead but cannot be vacuumed.
+
+    Under a long-held snapshot `stragglers` keeps an entry for every job that has ended since, and a walk from its
+    beginning looks at each of them again: half a second for 300,000, at every pass. A job that has ended never comes
+    back; so the oldest unfinished job of one walk, less a margin, is where the next one begins. This only saves time:
+    a job below is found by the next audit.
+    """
 
     def __init__(self) -> None:
         self.value = START

@@ -23,7 +23,7 @@ import migrations
 from deploy.local.postgres import EmbeddedPostgres
 from services.relay.publisher import Publisher
 from shared import database
-from shared.jobs import read, retention, sweep
+from shared.jobs import read, retention, sweep, unfinished
 from shared.jobs.submit import submit
 from shared.jobs.transitions import JobStatus
 from shared.queues.interface import Outgoing, SendResult
@@ -127,6 +127,8 @@ def _fill(conn: Connection, rows: int) -> None:
     fill.outbox(conn, rows)
     conn.execute(text("SET statement_timeout = 0"))
     conn.execute(text("VACUUM ANALYZE"))
+    while unfinished.rise(conn):
+        pass
     took = time.monotonic() - began
     print(f"filled {rows // 4:,} finished jobs, {rows:,} waiting ones and as many messages in {took:.0f} s")
 

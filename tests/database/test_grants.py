@@ -18,7 +18,8 @@ _FORBIDDEN = {
         "DELETE FROM jobs",
         "UPDATE jobs SET parameters = '{}'",
         "UPDATE jobs SET result = '{}'",
-        "INSERT INTO job_events (job_id, version, to_status, verb, attempt) VALUES (gen_random_uuid(), 1, 'X', 'x', 1)",
+        "INSERT INTO job_transitions SELECT FROM job_transitions",
+        "UPDATE jobs SET created_at = clock_timestamp()",
         "INSERT INTO artifacts SELECT FROM artifacts",
         "DELETE FROM outbox",
         "SELECT payload FROM outbox",
@@ -39,7 +40,7 @@ _FORBIDDEN = {
         "UPDATE artifacts SET lease_token = gen_random_uuid()",
         "UPDATE jobs SET keep_s = 0, keep_artifacts_s = 0",
         "UPDATE idempotency_keys SET job_id = gen_random_uuid()",
-        "DELETE FROM job_events",
+        "DELETE FROM job_transitions",
     ],
     "worker": [
         "DELETE FROM jobs",
@@ -48,7 +49,7 @@ _FORBIDDEN = {
         "UPDATE jobs SET tenant = 'x'",
         "UPDATE artifacts SET sha256 = repeat('0', 64)",
         "DELETE FROM artifacts",
-        "DELETE FROM job_events",
+        "DELETE FROM job_transitions",
         "DELETE FROM outbox",
         "SELECT FROM outbox",
         "SELECT FROM api_keys",
@@ -69,7 +70,7 @@ def test_what_a_service_has_no_need_for_is_refused(database_url: str, service: s
 def test_a_temporary_table_cannot_divert_the_history(database_url: str, conn: Connection) -> None:
     job_id = a_job(conn)
     with psycopg.connect(service_urls(database_url)["api"], autocommit=True) as api:
-        api.execute("CREATE TEMP TABLE job_events (LIKE public.job_events)")
+        api.execute("CREATE TEMP TABLE job_transitions (LIKE public.job_events)")
         api.execute(
             "UPDATE jobs SET status = 'CANCELLED', verb = 'cancel', version = version + 1, "
             "finished_at = clock_timestamp(), cancel_requested_at = clock_timestamp() WHERE id = %s",

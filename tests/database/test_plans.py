@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from shared import database
 from shared.database import statement_name
-from shared.jobs import backlog, cancel, read, retention, sweep
+from shared.jobs import backlog, cancel, read, retention, sweep, unfinished
 from shared.jobs.transitions import JobStatus
 from shared.outbox import messages
 from tests.support import fill, plans, postgres
@@ -45,6 +45,8 @@ def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
             fill.jobs(conn, _MANY, status="PENDING", age_s=60)
             fill.jobs(conn, 50, status="PROCESSING", age_s=120)
             fill.outbox(conn, _MANY)
+            while unfinished.rise(conn):
+                pass
             conn.execute(text("VACUUM ANALYZE"))
         yield engine
         engine.dispose()
@@ -73,9 +75,14 @@ def cases(conn: Connection) -> list[Case]:
         Case(read, "_LIST_END", {**page, "tenant": "silent"}, 500),
         Case(cancel, "_CANCEL", own, 3),
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
-        Case(sweep, "_OVERDUE", slice_, _SLICE),
+        Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 2),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
-        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": sweep.START}, _SLICE),
+        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": sweep.START}, 2 * _SLICE + 2),
+        Case(unfinished, "_LOOK", {}, 1),
+        Case(unfinished, "_ANNOUNCE", {"reached": sweep.START, "settled": one, "reach": _SLICE}, _SLICE + 1),
+        Case(unfinished, "_FENCE", {"announced": one}, 1),
+        Case(unfinished, "_REACHED", {"announced": one}, 2),
+        Case(unfinished, "_PRUNE", slice_, 3 * _SLICE),
         Case(retention, "_EXPIRED", {"after": retention.START, "slice": 300}, 1_500),
         Case(retention, "_DROP", {"jobs": [one], "names": ["calendar.csv"]}, 1),
         Case(retention, "_FORGET_JOBS", {"after": retention.START, "slice": 300}, 1_500),
@@ -106,7 +113,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
     assert beyond == {}
 
 
-@pytest.mark.parametrize("module", [read, cancel, sweep, backlog, retention], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [read, cancel, sweep, backlog, retention, unfinished], ids=lambda m: m.__name__)
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:
         asked = {case.name for case in cases(conn) if case.module is module}

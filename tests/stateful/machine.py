@@ -40,7 +40,7 @@ class Protocol(RuleBasedStateMachine):
     @initialize()
     def empty(self) -> None:
         """Nobody has asked for anything yet."""
-        self.conn.execute(text("TRUNCATE jobs, job_events, outbox, outbox_retry, artifacts, idempotency_keys"))
+        self.conn.execute(text("TRUNCATE jobs, job_transitions, outbox, outbox_retry, artifacts, idempotency_keys"))
 
     @rule(target=jobs, key=_KEYS, request=_REQUESTS, twice=st.booleans())
     def ask(self, key: str | None, request: str, twice: bool) -> Any:

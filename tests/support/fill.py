@@ -26,7 +26,7 @@ _JOBS = f"""
            CASE WHEN :status <> 'PENDING' THEN id END,
            CASE WHEN :status = 'PROCESSING' THEN clock_timestamp() + interval '1 h' END,
            CASE WHEN :status <> 'PENDING' THEN 'worker-1' END,
-           CASE WHEN :status = 'SUCCESS' THEN '{{"seconds": 0.1, "files": 1}}'::jsonb END,
+           CASE WHEN :status = 'SUCCESS' THEN '{{"seconds": 0.1}}'::jsonb END,
            made_at, made_at + interval '30 s', made_at + make_interval(secs => :deadline_s), made_at, made_at,
            CASE WHEN :status <> 'PENDING' THEN made_at END, CASE WHEN :status = 'SUCCESS' THEN made_at END,
            :keep_artifacts_s, :keep_s
@@ -35,11 +35,10 @@ _JOBS = f"""
 
 # As the triggers and `succeed` leave them.
 _EVENTS = """
-    INSERT INTO job_events (job_id, version, from_status, to_status, verb, attempt, lease_token, worker, at)
-    SELECT j.id, e.version, e.from_status, e.to_status, e.verb, least(e.version - 1, 1), j.lease_token, j.worker,
-           j.created_at
+    INSERT INTO job_transitions (job_id, version, from_status, to_status, verb, attempt, lease_token, worker, at)
+    SELECT j.id, e.version, e.from_status, e.to_status, e.verb, 1, j.lease_token, j.worker, j.created_at
       FROM jobs j
-      JOIN (VALUES (1, NULL, 'PENDING', 'submit'), (2, 'PENDING', 'PROCESSING', 'start'),
+      JOIN (VALUES (2, 'PENDING', 'PROCESSING', 'start'),
                    (3, 'PROCESSING', 'SUCCESS', 'succeed')) AS e(version, from_status, to_status, verb)
         ON e.version <= j.version
      WHERE j.tenant = :tenant AND j.status = :status

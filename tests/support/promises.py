@@ -21,7 +21,16 @@ AT_REST = {
     "2: no message waits for nothing": "SELECT id, payload FROM outbox",
 }
 
+SEEN = """
+        SELECT id FROM jobs WHERE finished_at IS NULL AND id > (SELECT reached FROM unfinished_floor)
+         UNION ALL
+        SELECT id FROM stragglers JOIN jobs ON id = job_id
+         WHERE finished_at IS NULL AND id <= (SELECT reached FROM unfinished_floor)"""
+"""The unfinished jobs as the sweeper finds them (shared/jobs/unfinished.py)."""
+
 ALWAYS = {
+    "1: the sweeper sees every unfinished job": f"""
+        SELECT id FROM jobs WHERE finished_at IS NULL EXCEPT ALL ({SEEN})""",
     "2: no outbox row without its job": """
         SELECT o.id FROM outbox o LEFT JOIN jobs j ON j.id = (o.payload::json ->> 'jobId')::uuid WHERE j.id IS NULL""",
     "2: no idempotency key without its job": """
