@@ -55,7 +55,7 @@ _LOOK = text("""
 # An existing id: a relay whose clock is ahead cannot lift the floor over jobs that are still to come.
 _ANNOUNCE = text("""
     /* unfinished.announce */
-    UPDATE unfinished_floor SET announced = next.floor
+    UPDATE unfinished_floor SET announced = next.floor, fence = NULL
       FROM (SELECT id AS floor
               FROM (SELECT id FROM jobs WHERE id > :reached AND id <= :settled ORDER BY id LIMIT :reach) AS passed
              ORDER BY id DESC LIMIT 1) AS next
@@ -64,10 +64,12 @@ _ANNOUNCE = text("""
 """)
 
 # `:announced` was read by an earlier statement, so its commit is older than this transaction's number. Without it, a
-# statement that waited for the row while the floor was reached and announced anew would put an older number there.
+# statement that waited for the row while the floor was reached and announced anew would put an older number there. And
+# where the floor is reached already, a fence would be older than the next announcement.
 _FENCE = text("""
     /* unfinished.fence */
-    UPDATE unfinished_floor SET fence = pg_current_xact_id() WHERE announced = :announced AND fence IS NULL
+    UPDATE unfinished_floor SET fence = pg_current_xact_id()
+     WHERE announced = :announced AND announced > reached AND fence IS NULL
 """)
 
 _REACHED = text("""

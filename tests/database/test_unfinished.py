@@ -171,6 +171,20 @@ def test_a_fence_that_waited_is_no_fence_for_a_later_announcement(
     assert made(2) in seen(conn)
 
 
+def test_a_fence_that_comes_when_the_floor_is_reached_is_none(conn: Connection, late: Connection) -> None:
+    """Two relays saw one announcement; the slower one's fence must not serve the next announcement."""
+    first = a_job(conn, id=made(1))
+    risen(conn)
+    conn.execute(unfinished._FENCE, {"announced": first})
+    submit(late, [a_submission(id=made(2))])
+    a_job(conn, id=made(3))
+
+    assert not unfinished.rise(conn)
+    late.commit()
+    risen(conn)
+    assert seen(conn) == [made(1), made(2), made(3)]
+
+
 def _fence(engine: Engine, announced: UUID) -> None:
     with engine.connect() as conn:
         conn.execute(unfinished._FENCE, {"announced": announced})
