@@ -36,9 +36,14 @@ LONGEST_POLL_S = 20
 """Longest WaitTimeSeconds that SQS allows (API reference, ReceiveMessage, read 2026-11-23)."""
 
 
-def make_client(region: str, *, read_timeout_s: float, connections: int) -> Any:
-    """A boto3 client for SQS whose every call is bounded. Credentials and endpoint come the standard AWS way."""
-    return boto3.session.Session().client(
+def make_client(
+    region: str, *, read_timeout_s: float, connections: int, session: boto3.session.Session | None = None
+) -> Any:
+    """A boto3 client for SQS whose every call is bounded. Credentials and endpoint come the standard AWS way.
+
+    The clients of one session share the description of the service, which takes longer to read than all else here.
+    """
+    return (session or boto3.session.Session()).client(
         "sqs",
         region_name=region,
         config=Config(
@@ -56,9 +61,11 @@ class SqsCalls:
     """Carries calls. Safe to use from several threads. Raises botocore's ClientError and BotoCoreError."""
 
     def __init__(self, region: str, *, kind: ClientKind, connections: int) -> None:
-        self.client = make_client(region, read_timeout_s=READ_TIMEOUT_S, connections=connections)
+        session = boto3.session.Session()
+        self.client = make_client(region, read_timeout_s=READ_TIMEOUT_S, connections=connections, session=session)
         """For set-up and questions."""
-        poller = make_client(region, read_timeout_s=LONGEST_POLL_S + READ_TIMEOUT_S, connections=connections)
+        patient_s = LONGEST_POLL_S + READ_TIMEOUT_S
+        poller = make_client(region, read_timeout_s=patient_s, connections=connections, session=session)
         self._methods = {
             "SendMessageBatch": self.client.send_message_batch,
             "ReceiveMessage": poller.receive_message,

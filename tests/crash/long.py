@@ -25,7 +25,7 @@ from tests.support import postgres
 from tests.support.faults import STALLS, Fault, Hit
 from tests.support.zygote import Zygote
 
-_LANES = 2
+_LANES = 3
 _ROUNDS_A_STAGE = 40
 """A new database now and then: what is asked of a large one takes longer than the faults."""
 _SHOWN_EVERY_S = 30.0
