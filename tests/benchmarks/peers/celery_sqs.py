@@ -19,6 +19,7 @@ app.conf.update(
     task_ignore_result=not results,
     worker_prefetch_multiplier=10,
     worker_send_task_events=False,
+    worker_redirect_stdouts=False,  # what the clock tells would go to the log, as a warning
     broker_connection_retry_on_startup=True,
     broker_transport_options={
         "region": os.environ["AWS_REGION"],
