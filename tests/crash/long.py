@@ -1,6 +1,6 @@
 """`python -m tests.crash.long --seed 7 --count 10000`: seeded faults of every kind, several upon each other, for hours.
 
-Each round draws a few cases of the crash matrix, with more faults beside them that may happen, and plays them before
+Each round draws some cases of the crash matrix, with more faults beside them that may happen, and plays them before
 the first has been recovered from. Then every promise is asked. A round is drawn from the seed and its own number
 alone: `--round 17` plays that one again.
 """
@@ -25,7 +25,7 @@ from tests.support import postgres
 from tests.support.faults import STALLS, Fault, Hit
 from tests.support.zygote import Zygote
 
-_LANES = 3
+_LANES = 4
 _ROUNDS_A_STAGE = 40
 """A new database now and then: what is asked of a large one takes longer than the faults."""
 _SHOWN_EVERY_S = 30.0
@@ -75,8 +75,8 @@ class Storm:
 
 
 def scenes(drawn: Sequence[Case], chance: random.Random) -> list[Scene]:
-    """One to three cases, each with a few more faults of its service beside it."""
-    chosen = [chance.choice(drawn) for _ in range(chance.randint(1, 3))]
+    """Two to six cases, each with a few more faults of its service beside it."""
+    chosen = [chance.choice(drawn) for _ in range(chance.randint(2, 6))]
     return [case.scene(_besides(case, drawn, chance)) for case in chosen]
 
 
