@@ -19,7 +19,7 @@ from deploy.local.postgres import EmbeddedPostgres
 from tests.benchmarks.stage import Figure, Stage, environment
 from tests.support.fast_sqs_process import FastSqs
 
-PARTS = ("cost", "at_rest", "peers_beside", "relaying", "sqs_clients", "submission", "api", "scaling")
+PARTS = ("cost", "idle", "at_rest", "peers_beside", "relaying", "sqs_clients", "submission", "api", "scaling")
 """In the order of the table. A new part is a new module, named here."""
 
 

@@ -71,11 +71,6 @@ def _measure(stage: Stage, kind: str, many: int) -> tuple[float, float]:
     return left / seconds, used / left
 
 
-def _wait(conn: Connection, kind: str, most: int) -> None:
-    """Until no more than that are left. Asked seldom, as every question costs."""
-    eventually(lambda: _left(conn, kind) <= most, within_s=200, what=f"{kind}s leave {most}", every_s=0.1)
-
-
 def _left(conn: Connection, kind: str) -> int:
     return int(conn.execute(text(_LEFT[kind])).scalar_one())
 

@@ -41,7 +41,10 @@ class Play:
         self.deaths = 0
         self._rings_at = time.monotonic() + _RING_EVERY_S
         self._to_die = 0
-        self._to_freeze = 0
+        self._frozen_before = 0
+        """How many had frozen when this scene began."""
+        self._killed_while_frozen = False
+        """In this scene: another fault killed the one that was to be frozen, at the same moment."""
         self._zombies: list[tuple[Actor, Forked, Plan]] = []
         self._keys = itertools.count(1)
         self.newest_key = ""
@@ -54,6 +57,7 @@ class Play:
         """Whom the next story is to hit, and how. A service that the story pauses first is armed when it goes on."""
         self._victim = self.stage.actors[scene.victim]
         self._faults, self._besides = scene.faults, scene.besides
+        self._frozen_before, self._killed_while_frozen = len(self._zombies), False
         self._may_kill |= bool({*scene.faults.values(), *scene.besides.values()} & {*KILLS})
         if self._victim.busy_when_idle:
             self._victim.arm({})
@@ -150,6 +154,7 @@ class Play:
                 continue
             if process.poll() is not None:
                 self.deaths += 1
+                self._killed_while_frozen |= self._stalled(actor) and len(self._zombies) == self._frozen_before
             elif self._stalled(actor) and frozen(process):
                 self._zombies.append((actor, process, actor.plan))
             else:
@@ -178,7 +183,8 @@ class Play:
 
         def happened() -> bool:
             struck = {c.hit for c in victim.carried_out()} >= set(faults)
-            return struck and self.deaths >= self._to_die + kills and len(self._zombies) >= self._to_freeze + stalls
+            frozen_now = len(self._zombies) - self._frozen_before + self._killed_while_frozen
+            return struck and self.deaths >= self._to_die + kills and frozen_now >= stalls
 
         def missed() -> bool:
             return time.monotonic() - began > _MISSED_S and self.stage.ended(self.expected)
@@ -187,7 +193,6 @@ class Play:
         if not happened():
             return False
         self._to_die += kills
-        self._to_freeze += stalls
         return True
 
     def end(self) -> None:
