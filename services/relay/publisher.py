@@ -31,12 +31,15 @@ class Publisher:
 
     def __init__(self, engine: Engine, queue: Queue, *, batch: int = 1000, send_deadline_s: float = 5) -> None:
         self._engine = engine
+        self._looking = autocommit(engine)
         self._queue = queue
         self._batch = batch
         self._send_deadline_s = send_deadline_s
         self._breaker = Breaker()
         self._floor = Floor()
         self._due_at = 0.0
+        self._look_first = False
+        """The last pass left nothing behind: most likely there is nothing yet."""
         # A new connection may lead to another server, whose sequence stands elsewhere.
         event.listen(engine, "connect", self._forget_floor)
 
@@ -60,9 +63,9 @@ class Publisher:
             return 0
         kind, floor = self._floor.next_pass()
         if kind is Pass.SETTLED:
-            with autocommit(self._engine).connect() as conn:
-                self._floor.advance(conn)
-                floor = self._floor.settled
+            floor = self._settle()
+        if self._look_first and kind is not Pass.AUDIT and not self._waiting(floor):
+            return 0
         with self._engine.connect() as conn:
             rows, due = self._claim(conn, kind, floor)
             if not rows and not due:
@@ -73,6 +76,15 @@ class Publisher:
             # Only now: rows that were rolled back must stay above the recent floor.
             self._floor.claimed(max(row.id for row in rows))
         return sent
+
+    def _settle(self) -> int:
+        with self._looking.connect() as conn:
+            self._floor.advance(conn)
+            return self._floor.settled
+
+    def _waiting(self, floor: int) -> bool:
+        with self._looking.connect() as conn:
+            return messages.waiting(conn, floor=floor)
 
     def _claim(self, conn: Connection, kind: Pass, floor: int) -> tuple[list[OutboxRow], list[OutboxRow]]:
         """Rows of the outbox, and messages whose time has come."""
@@ -85,6 +97,7 @@ class Publisher:
         if len(rows) < limit and time.monotonic() >= self._due_at:
             due = messages.claim_due(conn, limit=limit - len(rows))
             self._due_at = time.monotonic() + _DUE_EVERY_S
+        self._look_first = len(rows) + len(due) < limit
         metrics.RELAY_STEP_SECONDS.labels("claim").observe(time.perf_counter() - started)
         return rows, due
 

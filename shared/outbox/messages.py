@@ -22,6 +22,13 @@ class OutboxRow:
     """How often sending it has failed."""
 
 
+# In order, and not EXISTS, which forgets the order: on a table full of dead rows it may read them all.
+_WAITING = text("""
+    /* outbox.waiting */
+    SELECT (SELECT id FROM outbox WHERE id > :floor ORDER BY id LIMIT 1) IS NOT NULL
+        OR (SELECT due_at FROM outbox_retry WHERE parked_at IS NULL ORDER BY due_at LIMIT 1) <= clock_timestamp()
+""")
+
 # `= ANY (ARRAY(...))` and not `IN (...)`: under a nested loop the IN form evaluates the locking
 # subquery again and again and deletes the whole table (seen on PostgreSQL 18: 1000 of 1000 rows for LIMIT 10).
 _CLAIM = text("""
@@ -84,6 +91,12 @@ class Unsent:
     """Before the next try; without meaning when parked."""
     parked: bool
     """True when sending the same bytes again cannot succeed: kept, shown and alarmed, not tried again."""
+
+
+def waiting(conn: Connection, *, floor: int) -> bool:
+    """Whether a claim could find something, be it in another relay's hands. A look without a transaction costs a third
+    of a claim that finds nothing."""
+    return conn.execute(_WAITING, {"floor": floor}).scalar_one() is True
 
 
 def claim(conn: Connection, *, floor: int, limit: int) -> list[OutboxRow]:

@@ -93,6 +93,7 @@ def cases(conn: Connection) -> list[Case]:
             {"tenants": ["acme"] * 2, "jobs": [one] * 2, "tokens": [one] * 2, "names": ["calendar.csv", "other.csv"]},
             6,
         ),
+        Case(messages, "_WAITING", {"floor": 0}, 2),
         Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 201),
         Case(messages, "_CLAIM_DUE", {"limit": 100}, 200),
         Case(messages, "_DUE_AT_LEAST", {}, 10_000),

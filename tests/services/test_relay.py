@@ -16,8 +16,11 @@ from shared import database
 from shared.database import statement_name
 from shared.jobs.unfinished import START
 from shared.metrics import relay as metrics
+from shared.outbox import messages
+from shared.outbox.messages import Unsent
 from shared.queues.interface import SendFailure
 from tests.support import fill
+from tests.support.eventually import eventually
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started
 from tests.support.sqs_double import InMemoryQueue
 
@@ -51,6 +54,34 @@ def test_what_was_committed_is_published_and_gone(conn: Connection, publisher: P
 def test_an_idle_pass_claims_nothing_and_asks_nothing_of_the_queue(publisher: Publisher, queue: InMemoryQueue) -> None:
     assert publisher.run_once() == 0
     assert not queue.requests
+
+
+def test_an_idle_relay_looks_without_a_transaction(
+    conn: Connection, publisher: Publisher, publishing: Engine, queue: InMemoryQueue
+) -> None:
+    publisher.run_once()
+    asked: list[str] = []
+    event.listen(publishing, "before_cursor_execute", lambda c, cur, sql, *_: asked.append(statement_name(sql)))
+    alone: list[bool] = []
+    event.listen(publishing, "begin", lambda c: alone.append(c.connection.driver_connection.autocommit))
+
+    assert [publisher.run_once() for _ in range(5)] == [0] * 5
+    assert asked.count("outbox.waiting") == 5
+    assert "outbox.claim" not in asked
+    assert set(alone) == {True}
+
+    a_job(conn)
+    assert publisher.run_once() == 1
+
+
+def test_an_idle_relay_sees_what_has_become_due(conn: Connection, publisher: Publisher, queue: InMemoryQueue) -> None:
+    for _ in range(2):
+        publisher.run_once()
+    messages.keep(conn, [Unsent(messages.OutboxRow(1, "jobs", "t", "m", None), "later", 60, parked=False)])
+    assert publisher.run_once() == 0
+
+    conn.execute(text("UPDATE outbox_retry SET due_at = clock_timestamp()"))
+    eventually(lambda: publisher.run_once() == 1, what="the message leaves")
 
 
 def test_a_queue_that_is_away_costs_no_writes_and_opens_the_breaker(
