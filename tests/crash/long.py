@@ -54,9 +54,9 @@ class Storm:
                         return
                     try:
                         self._count_up(play(stage, scenes(drawn, random.Random(f"{self._seed}/{round_}"))))
-                    except BaseException:
+                    except BaseException as error:
                         self._failed.set()
-                        print(f"failed: --seed {self._seed} --round {round_}", file=sys.stderr)
+                        print(f"failed: --seed {self._seed} --round {round_}: {error!r}", file=sys.stderr, flush=True)
                         raise
 
     def _next(self) -> int | None:
@@ -101,7 +101,7 @@ def main() -> int:
         storm = Storm(asked.seed, asked.count, asked.round)
         with Zygote(folder / "zygote.log") as zygote, postgres.server() as server:
             with postgres.database(server) as url, opened(zygote, url, folder / "recording") as stage:
-                drawn = list(cases(record(stage)))
+                drawn = sorted(cases(record(stage)), key=str)  # what is recorded first is chance
             with ThreadPoolExecutor(_LANES) as pool:
                 for lane in range(_LANES):
                     (folder / f"lane-{lane}").mkdir()

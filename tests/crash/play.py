@@ -154,7 +154,8 @@ class Play:
                 continue
             if process.poll() is not None:
                 self.deaths += 1
-                self._killed_while_frozen |= self._stalled(actor) and len(self._zombies) == self._frozen_before
+                if actor is self._victim and len(self._zombies) == self._frozen_before:
+                    self._killed_while_frozen |= self._stalled(actor)
             elif self._stalled(actor) and frozen(process):
                 self._zombies.append((actor, process, actor.plan))
             else:
