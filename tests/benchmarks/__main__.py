@@ -19,7 +19,19 @@ from deploy.local.postgres import EmbeddedPostgres
 from tests.benchmarks.stage import Figure, Stage, environment
 from tests.support.fast_sqs_process import FastSqs
 
-PARTS = ("cost", "idle", "at_rest", "peers_beside", "relaying", "sqs_clients", "submission", "api", "scaling")
+PARTS = (
+    "cost",
+    "idle",
+    "at_rest",
+    "peers_beside",
+    "relaying",
+    "sqs_clients",
+    "submission",
+    "api",
+    "scaling",
+    "where",
+    "limits",
+)
 """In the order of the table. A new part is a new module, named here."""
 
 

@@ -15,13 +15,13 @@ from tests.support.eventually import eventually
 from tests.support.fast_sqs_process import ROOT
 
 TITLE = "POST /generate-report over HTTP, one API process"
-_SECONDS = "4"
+SECONDS = 4
 
 
 def run(stage: Stage) -> Iterator[Figure]:
     """In turns over running applications; the load comes from this machine, too."""
     with ExitStack() as running:
-        base, uncoalesced = (running.enter_context(_application(stage.database(), *how)) for how in ((), _UNCOALESCED))
+        base, uncoalesced = (running.enter_context(application(stage.database(), *how)) for how in ((), _UNCOALESCED))
         asked = {
             "report": f"{base}/generate-report",
             "constant": f"{base}/constant",
@@ -43,18 +43,20 @@ def _rates(asked: dict[str, str], connections: int, rounds: int) -> dict[str, fl
     found: dict[str, list[float]] = {name: [] for name in asked}
     for _ in range(rounds):
         for name, url in asked.items():
-            found[name].append(_load(url, connections))
+            found[name].append(load(url, connections))
     return {name: statistics.median(rates) for name, rates in found.items()}
 
 
-def _load(url: str, connections: int) -> float:
-    command = [sys.executable, "-m", "tests.benchmarks.http_load", url, str(connections), _SECONDS]
+def load(url: str, connections: int) -> float:
+    """Requests answered a second, for `SECONDS`."""
+    command = [sys.executable, "-m", "tests.benchmarks.http_load", url, str(connections), str(SECONDS)]
     done = subprocess.run(command, cwd=ROOT, timeout=120, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout)["rate"])
 
 
 @contextmanager
-def _application(url: str, *how: str) -> Iterator[str]:
+def application(url: str, *how: str) -> Iterator[str]:
+    """Where `api_case` answers, until the block ends."""
     port = free_port()
     command = [sys.executable, "-m", "tests.benchmarks.api_case", str(port), *how]
     process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "WARNING"}, cwd=ROOT)

@@ -1,11 +1,16 @@
-"""`python -m tests.benchmarks.api_case PORT [--uncoalesced]`: the API as it is, and a route that answers a constant.
+"""`python -m tests.benchmarks.api_case PORT [--uncoalesced] [--sampled FILE]`: the API, and a constant's route.
 
-With `--uncoalesced` each submission has a statement and a commit of its own, in FastAPI's thread pool.
+With `--uncoalesced` each submission has a statement and a commit of its own, in FastAPI's thread pool; with `--sampled`
+it is written to FILE at the end where the processor time went.
 """
 
+import contextlib
+import json
 import os
+import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -19,6 +24,7 @@ from services.api.settings import ApiSettings
 from services.api.submitter import Answer
 from shared.database import autocommit
 from shared.jobs.submit import Submission, submit
+from tests.benchmarks.sampler import Sampler
 
 
 class Uncoalesced:
@@ -50,7 +56,12 @@ def main() -> None:
     if "--uncoalesced" in sys.argv:
         app.state.parts = replace(app.state.parts, submitter=Uncoalesced(built.engine))
     options: dict[str, Any] = {"host": "127.0.0.1", "port": int(sys.argv[1])}
-    uvicorn.run(app, **{**uvicorn_options(settings), **options})
+    sampled = Path(sys.argv[sys.argv.index("--sampled") + 1]) if "--sampled" in sys.argv else None
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn sends itself the signal again once it has shut down
+    with Sampler() if sampled else contextlib.nullcontext() as sampler:
+        uvicorn.run(app, **{**uvicorn_options(settings), **options})
+    if sampled and sampler:
+        sampled.write_text(json.dumps(sampler.ms))
 
 
 if __name__ == "__main__":

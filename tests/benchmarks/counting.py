@@ -98,7 +98,7 @@ def measure(url: str, queue_url: str, jobs: int) -> Cost:
         with tempfile.TemporaryDirectory() as folder:
             began = time.monotonic()
             with relay(url, queue_url, counted), worker(url, queue_url, Path(folder), counted):
-                eventually(lambda: _left(conn) == 0, within_s=240, what="every job has ended")
+                eventually(lambda: left(conn) == 0, within_s=240, what="every job has ended")
                 seconds = time.monotonic() - began
         wal, dead = _wal(conn) - wal_before, _dead(conn) - dead_before
     watching.dispose()
@@ -170,7 +170,8 @@ def _each(counter: Counter[str], jobs: int) -> dict[str, float]:
     return {name: round(count / jobs, 5) for name, count in counter.most_common()}
 
 
-def _left(conn: Connection) -> int:
+def left(conn: Connection) -> int:
+    """Jobs that have not ended."""
     return int(conn.execute(text("SELECT count(*) FROM jobs WHERE finished_at IS NULL")).scalar_one())
 
 
