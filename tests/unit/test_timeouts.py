@@ -3,6 +3,7 @@
 from typing import Any
 
 import psycopg
+import pycurl
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event
@@ -76,22 +77,30 @@ def test_queue_and_store_are_given_up_in_time() -> None:
     assert calls.LONGEST_POLL_S < poller.read_timeout <= 60
 
 
+class Handle:
+    """Stands in for libcurl's, and tells what was set."""
+
+    def __init__(self) -> None:
+        self.options: dict[int, Any] = {}
+
+    def setopt(self, option: int, value: Any) -> None:
+        self.options[option] = value
+
+    def perform_rb(self) -> bytes:
+        raise RuntimeError("asked")
+
+
 def test_the_thin_client_bounds_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    thin = SqsCalls("us-east-1", kind="thin", connections=1)._thin
-    assert thin is not None
-    seen: list[Any] = []
+    handle = Handle()
+    monkeypatch.setattr(pycurl, "Curl", lambda: handle)
+    client = SqsCalls("us-east-1", kind="thin", connections=1)._thin
+    assert client is not None
+    for arguments, wait_s in (({}, 0), ({"WaitTimeSeconds": calls.LONGEST_POLL_S}, calls.LONGEST_POLL_S)):
+        with pytest.raises(RuntimeError, match="asked"):
+            client.call("ReceiveMessage", arguments)
 
-    def urlopen(*_: object, **options: Any) -> Any:
-        seen.append(options["timeout"])
-        raise RuntimeError("seen")
-
-    monkeypatch.setattr(thin._pool, "urlopen", urlopen)
-    for arguments in ({}, {"WaitTimeSeconds": calls.LONGEST_POLL_S}):
-        with pytest.raises(RuntimeError, match="seen"):
-            thin.call("ReceiveMessage", arguments)
-
-    assert [0 < t.connect_timeout <= 5 for t in seen] == [True, True]
-    assert [wait < t.read_timeout <= 60 for t, wait in zip(seen, (0, calls.LONGEST_POLL_S), strict=True)] == [True] * 2
+        assert 0 < handle.options[pycurl.CONNECTTIMEOUT_MS] <= 5_000
+        assert wait_s * 1_000 < handle.options[pycurl.TIMEOUT_MS] <= 60_000
 
 
 def test_the_healthcheck_is_given_up_in_time() -> None:

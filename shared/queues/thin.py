@@ -1,0 +1,141 @@
+"""A thin client for the calls that every job makes: AWS JSON 1.0 over libcurl, which signs as well.
+
+botocore spends 0.5 ms and more of processor time on a batch call: building, validating, hooking, signing, parsing. With
+its signer over urllib3 a call still costs half of that; libcurl does both outside of Python and without its lock, for a
+sixth (`make bench ARGS="--only sqs_clients"`). Address, region and credentials are those that boto3 has found.
+
+Sources: "Amazon SQS API Reference" (read 2026-11-25); libcurl's CURLOPT_AWS_SIGV4(3) (8.23, read 2026-11-25).
+"""
+
+import json
+import queue
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, cast
+
+import boto3
+import pycurl
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
+
+CONNECT_TIMEOUT_S = 3
+READ_TIMEOUT_S = 10
+
+_NOBODY_THERE = frozenset({pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY})
+
+
+class ThinClient:
+    """Safe to use from several threads: each call has a connection to itself, which is kept for the next.
+
+    A request is sent again only where a kept connection turned out to be closed before a byte of an answer came;
+    libcurl does that. Raises botocore's ClientError and BotoCoreError, as boto3 would.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._url = f"{client.meta.endpoint_url.rstrip('/')}/"
+        self._region = client.meta.region_name
+        self._credentials = client._request_signer._credentials  # noqa: SLF001 - what boto3 found; it renews itself
+        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
+
+    def call(self, operation: str, arguments: Mapping[str, object]) -> Any:
+        """The answer's body."""
+        if self._credentials is None:
+            raise NoCredentialsError
+        wait_s = cast("int", arguments.get("WaitTimeSeconds", 0))
+        body = json.dumps(arguments, separators=(",", ":")).encode()
+        connection = self._connection()
+        try:
+            # Frozen at each call: credentials that rotate are renewed here.
+            credentials = self._credentials.get_frozen_credentials()
+            status, head, content = connection.post(operation, body, credentials, READ_TIMEOUT_S + wait_s)
+        except pycurl.error as error:
+            self._fail(connection, *error.args)
+        finally:
+            self._idle.put(connection)
+        if status == 200:
+            return json.loads(content)
+        raise _refusal(operation, status, head, content)
+
+    def _connection(self) -> "_Connection":
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return _Connection(self._url, self._region)
+
+    def _fail(self, connection: "_Connection", code: int, reason: str) -> NoReturn:
+        error = ConnectionError(reason)
+        if code in _NOBODY_THERE:
+            raise EndpointConnectionError(endpoint_url=self._url, error=error) from None
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            kind = ReadTimeoutError if connection.was_asked else ConnectTimeoutError
+            raise kind(endpoint_url=self._url, error=error) from None
+        raise HTTPClientError(error=error) from None
+
+
+class _Connection:
+    """A handle of libcurl, for one call at a time."""
+
+    def __init__(self, url: str, region: str) -> None:
+        self._curl = curl = pycurl.Curl()
+        self._head: list[bytes] = []
+        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.AWS_SIGV4, f"aws:amz:{region}:sqs")
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, round(CONNECT_TIMEOUT_S * 1000))
+        curl.setopt(pycurl.NOSIGNAL, 1)  # time-outs in several threads
+        curl.setopt(pycurl.TCP_KEEPALIVE, 1)
+        curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
+        # The proxy that botocore would take for this address; an empty name keeps libcurl from looking for itself.
+        curl.setopt(pycurl.PROXY, get_environ_proxies(url).get(url.partition(":")[0], ""))
+        curl.setopt(pycurl.NOPROXY, "")
+        if url.startswith("https:"):
+            bundle = boto3.session.Session()._session.get_config_variable("ca_bundle")  # noqa: SLF001 - AWS_CA_BUNDLE
+            curl.setopt(pycurl.CAINFO, get_cert_path(bundle or True))
+
+    def post(
+        self, operation: str, body: bytes, credentials: ReadOnlyCredentials, timeout_s: float
+    ) -> tuple[int, Sequence[bytes], bytes]:
+        """Status, header lines and content of the answer. Raises pycurl.error."""
+        curl = self._curl
+        headers = ["Content-Type: application/x-amz-json-1.0", f"X-Amz-Target: AmazonSQS.{operation}"]
+        if credentials.token:
+            headers.append(f"X-Amz-Security-Token: {credentials.token}")
+        curl.setopt(pycurl.HTTPHEADER, headers)
+        curl.setopt(pycurl.USERNAME, credentials.access_key)
+        curl.setopt(pycurl.PASSWORD, credentials.secret_key)
+        curl.setopt(pycurl.TIMEOUT_MS, round(timeout_s * 1000))
+        curl.setopt(pycurl.POSTFIELDS, body)
+        self._head.clear()
+        content = curl.perform_rb()
+        return curl.getinfo(pycurl.RESPONSE_CODE), self._head, content
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the last call got as far as sending its request."""
+        return bool(self._curl.getinfo(pycurl.PRETRANSFER_TIME))
+
+
+def _refusal(operation: str, status: int, head: Sequence[bytes], body: bytes) -> ClientError:
+    """As botocore would raise it. The code of the older query protocol wins, as it does there."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = {}
+    if not isinstance(content, dict):
+        content = {}
+    code = str(content.get("__type") or status).rsplit("#", 1)[-1]
+    for line in head:
+        name, _, value = line.decode("latin-1").partition(":")
+        if name.lower() == "x-amzn-query-error":
+            code = value.strip().partition(";")[0]
+    message = content.get("message") or content.get("Message") or f"HTTP status {status}"
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
