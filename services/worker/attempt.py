@@ -136,7 +136,7 @@ class Attempts:
                 return self._failure(held, _internal_error())
 
     def _answer(self, held: Held, started: float) -> Success:
-        if held.stop.is_set():
+        if held.reason is not None:
             raise RenderCancelled("stopped before it began")
         answer = inline.answer(self._report(held.job), held.job.parameters)
         return Success(held.lease, (), seconds=time.monotonic() - started, answer=answer)
@@ -199,7 +199,7 @@ class Attempts:
         yield Artifact(path.name, MANIFEST_FORMAT, manifest.MEDIA_TYPE, len(content), sha256, 0)
 
     def _put(self, held: Held, name: str, path: Path, *, media_type: str, sha256: str) -> None:
-        if held.stop.is_set():
+        if held.reason is not None:
             raise RenderCancelled("stopped before everything was stored")
         key = artifact_key(held.job.tenant, held.lease.job_id, held.lease.token, name)
         try:

@@ -60,6 +60,7 @@ class StartResult:
 
 # SKIP LOCKED: two workers with overlapping batches must not wait for each other in a circle.
 # The join with `jobs` outside shows each row as it was before this statement.
+# RETURNING names what a StartedJob has, in its order.
 _START = text("""
     /* jobs.start */
     WITH free AS MATERIALIZED (
@@ -81,9 +82,9 @@ _START = text("""
                started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp()
          WHERE id = ANY (ARRAY(SELECT id FROM free))
         RETURNING id, lease_token, tenant, report_type, report_version, parameters, formats, attempt, max_attempts,
-                  trace_context,
                   extract(epoch FROM deadline_at - clock_timestamp())::float8 AS seconds_left,
                   extract(epoch FROM clock_timestamp() - run_at)::float8 AS seconds_waited,
+                  trace_context,
                   extract(epoch FROM clock_timestamp() - created_at)::float8 AS seconds_since_accepted
     )
     SELECT asked.id AS asked_id, known.status AS status_before,
@@ -102,29 +103,12 @@ def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float)
     rows = conn.execute(_START, {"ids": list(set(ids)), "worker": worker, "lease_s": lease_s}).all()
     places: dict[str, set[UUID]] = {name: set() for name in ("final", "busy", "not_due", "contended", "unknown")}
     started = []
-    for row in rows:
-        if row.lease_token is not None:
-            started.append(_started(row))
+    for asked_id, status_before, due, job_id, token, *about in rows:
+        if token is not None:
+            started.append(StartedJob(Lease(job_id, token), *about))
         else:
-            places[_place(row.status_before, row.due)].add(row.asked_id)
+            places[_place(status_before, due)].add(asked_id)
     return StartResult(started=started, **{name: frozenset(found) for name, found in places.items()})
-
-
-def _started(row: Any) -> StartedJob:
-    return StartedJob(
-        lease=Lease(row.id, row.lease_token),
-        tenant=row.tenant,
-        report_type=row.report_type,
-        report_version=row.report_version,
-        parameters=row.parameters,
-        formats=row.formats,
-        attempt=row.attempt,
-        max_attempts=row.max_attempts,
-        seconds_left=row.seconds_left,
-        seconds_waited=row.seconds_waited,
-        trace_context=row.trace_context,
-        seconds_since_accepted=row.seconds_since_accepted,
-    )
 
 
 def _place(status_before: str | None, due: bool | None) -> str:

@@ -208,6 +208,19 @@ def test_a_lost_lease_outranks_every_other_wish() -> None:
     assert str(held.reason) == "lost"
 
 
+def test_the_wish_to_stop_reaches_who_looked_before_it_and_who_looks_after_it() -> None:
+    early, late = a_held(), a_held()
+    waiting = early.stop
+    assert not waiting.is_set()
+
+    for held in (early, late):
+        held.ask_to_stop(StopReason.SHUTDOWN)
+
+    assert waiting.is_set()
+    assert early.stop is waiting
+    assert late.stop.is_set()
+
+
 def test_a_slot_is_free_when_the_work_ends_and_the_lease_is_kept_until_it_is_written() -> None:
     holdings = Holdings(1)
     assert holdings.reserve(10, 0) == 1
