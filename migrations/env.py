@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
-from shared.database import create_engine
+from shared.database import create_engine, transactional
 from shared.tables import metadata
 
 # Any constant will do; it only has to be the same in every migrator.
@@ -14,7 +14,7 @@ def run() -> None:
     """Migrate inside one transaction, holding a lock so that several migrators queue up instead of colliding."""
     url = context.config.attributes["database_url"]
     engine = create_engine(url, application_name="todoke-migrations")
-    with engine.begin() as connection:
+    with transactional(engine).begin() as connection:
         # Building an index may take long; waiting for a lock, with everybody else queueing behind, may not.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.database import SESSION_BOUNDS, create_engine
+from shared.database import SESSION_BOUNDS, create_engine, transactional
 from shared.errors import TodokeError
 from shared.tables import metadata
 
@@ -93,7 +93,7 @@ def grant(database_url: str, roles: Mapping[str, str]) -> None:
     """
     engine = create_engine(database_url, application_name="todoke-migrations")
     try:
-        with engine.begin() as conn:
+        with transactional(engine).begin() as conn:
             for service, role in roles.items():
                 _grant_one(conn, role, _GRANTS[service])
     finally:

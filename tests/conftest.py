@@ -57,7 +57,7 @@ def database_url(postgres_server: postgres.Server) -> Iterator[str]:
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine in autocommit mode, as the services use it."""
     engine = database.create_engine(database_url, application_name="test", pool_size=20)
-    yield database.autocommit(engine)
+    yield engine
     engine.dispose()
 
 

@@ -58,7 +58,7 @@ def _tenant(given: str) -> str:
 def _manage_keys(arguments: argparse.Namespace, settings: ServiceSettings) -> int:
     engine = database.create_engine(settings.database_url.get_secret_value(), application_name="todoke-keys")
     database.check(engine)
-    with engine.begin() as conn:
+    with database.transactional(engine).begin() as conn:
         if arguments.command == "create-key":
             print(access.create_key(conn, tenant=arguments.tenant, name=arguments.name))  # noqa: T201
             return 0

@@ -41,7 +41,7 @@ def create_app(
         title="Todoke", version="0.1.0", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
     )
     app.state.parts = Parts(
-        engine=database.autocommit(engine),
+        engine=engine,
         catalog=catalog,
         store=store,
         submitter=submitter,

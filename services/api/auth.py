@@ -10,7 +10,6 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.problems import Problem
 from shared.access import DEFAULT_TENANT, tenant_of
-from shared.database import autocommit
 
 _REMEMBER_S = 10.0
 """A revoked key may work this much longer; a busy client costs one look-up in this time."""
@@ -24,7 +23,7 @@ class Access:
         self, mode: Literal["none", "keys"], engine: Engine, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._mode = mode
-        self._engine = autocommit(engine)
+        self._engine = engine
         self._clock = clock
         self._known: dict[str, tuple[str, float]] = {}
 

@@ -34,7 +34,7 @@ class Submitter:
     """One statement at a time, on one connection of `engine`, which `close` disposes of."""
 
     def __init__(self, engine: AsyncEngine, *, most: int = 128, waiting: int = 1024) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
         self._most = most
         self._most_waiting = waiting
         self._waiting: deque[_Waiting] = deque()

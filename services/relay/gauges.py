@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.engine import Connection, Engine
 
 from shared import horizon
-from shared.database import autocommit
 from shared.jobs import backlog
 from shared.jobs.unfinished import START
 from shared.metrics import relay as metrics
@@ -36,7 +35,7 @@ class Gauges:
         unfinished_floor: Callable[[], UUID] = lambda: START,
         late_after_s: float = 300,
     ) -> None:
-        self._engine = autocommit(engine)
+        self._engine = engine
         self._queue = queue
         self._settled_floor = settled_floor
         self._unfinished_floor = unfinished_floor

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay.breaker import Breaker
 from services.relay.traces import Sending
 from shared.backoff import full_jitter
-from shared.database import autocommit
+from shared.database import transactional
 from shared.metrics import relay as metrics
 from shared.metrics.declare import known
 from shared.outbox import messages
@@ -31,7 +31,7 @@ class Publisher:
 
     def __init__(self, engine: Engine, queue: Queue, *, batch: int = 1000, send_deadline_s: float = 5) -> None:
         self._engine = engine
-        self._looking = autocommit(engine)
+        self._claiming = transactional(engine)
         self._queue = queue
         self._batch = batch
         self._send_deadline_s = send_deadline_s
@@ -66,7 +66,7 @@ class Publisher:
             floor = self._settle()
         if self._look_first and kind is not Pass.AUDIT and not self._waiting(floor):
             return 0
-        with self._engine.connect() as conn:
+        with self._claiming.connect() as conn:
             rows, due = self._claim(conn, kind, floor)
             if not rows and not due:
                 conn.rollback()
@@ -78,12 +78,12 @@ class Publisher:
         return sent
 
     def _settle(self) -> int:
-        with self._looking.connect() as conn:
+        with self._engine.connect() as conn:
             self._floor.advance(conn)
             return self._floor.settled
 
     def _waiting(self, floor: int) -> bool:
-        with self._looking.connect() as conn:
+        with self._engine.connect() as conn:
             return messages.waiting(conn, floor=floor)
 
     def _claim(self, conn: Connection, kind: Pass, floor: int) -> tuple[list[OutboxRow], list[OutboxRow]]:

@@ -21,7 +21,7 @@ from shared.artifacts.interface import (
     artifact_key,
     parse_key,
 )
-from shared.database import autocommit
+from shared.database import transactional
 from shared.jobs import retention
 from shared.jobs.retention import StoredFile
 from shared.metrics import relay as metrics
@@ -44,7 +44,6 @@ class Retention:
 
     def __init__(self, engine: Engine, store: ArtifactStore, *, keep_keys_s: float) -> None:
         self._engine = engine
-        self._autocommit = autocommit(engine)
         self._store = store
         self._keep_keys_s = keep_keys_s
         self._slice = _TAKE
@@ -64,7 +63,7 @@ class Retention:
         return removed
 
     def _expire_artifacts(self) -> int:
-        with self._engine.connect() as conn:
+        with transactional(self._engine).connect() as conn:
             expired = retention.expired(conn, after=self._artifacts_after, slice_size=self._slice)
             gone = _delete(self._store, expired.files)
             if gone:
@@ -75,14 +74,14 @@ class Retention:
         return len(gone)
 
     def _forget_jobs(self) -> int:
-        with self._autocommit.connect() as conn:
+        with self._engine.connect() as conn:
             forgotten = retention.forget_jobs(conn, after=self._jobs_after, slice_size=self._slice)
         self._jobs_after = forgotten.next_after
         metrics.RETIRED.labels("job").inc(forgotten.rows)
         return forgotten.rows
 
     def _forget_keys(self) -> int:
-        with self._autocommit.connect() as conn:
+        with self._engine.connect() as conn:
             forgotten = retention.forget_keys(
                 conn, after=self._keys_after, keep_s=self._keep_keys_s, slice_size=self._slice
             )
@@ -95,7 +94,7 @@ class OrphanSweep:
     """A slow walk over the store itself, for files of attempts that lost."""
 
     def __init__(self, engine: Engine, store: ArtifactStore) -> None:
-        self._engine = autocommit(engine)
+        self._engine = engine
         self._store = store
         self._listing: Iterator[StoredObject] | None = None
         self._unknown = 0

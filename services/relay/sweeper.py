@@ -8,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy.engine import Connection, Engine
 
-from shared.database import autocommit
 from shared.jobs import sweep, unfinished
 from shared.jobs.transitions import JobStatus
 from shared.jobs.unfinished import LIST_AFTER_S, START, WalkFloor
@@ -39,7 +38,7 @@ class Sweeper:
         ring_after_s: float = 30,
         list_after_s: float = LIST_AFTER_S,
     ) -> None:
-        self._engine = autocommit(engine)
+        self._engine = engine
         self._queue = queue
         self._settled_floor = settled_floor
         self._ring_after_s = ring_after_s

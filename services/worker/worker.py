@@ -17,7 +17,6 @@ from services.worker.holdings import Held, Holdings, StopReason
 from services.worker.intake import Intake
 from services.worker.pollers import Pollers
 from services.worker.settings import WorkerSettings
-from shared.database import autocommit
 from shared.metrics import worker as metrics
 from shared.queues.interface import Queue
 from shared.stopping import run_until, wait_until_stopped
@@ -42,7 +41,6 @@ class Worker:
         self._intake_stop = threading.Event()
         self._rest_stop = threading.Event()
         self._pool = ThreadPoolExecutor(settings.slots, thread_name_prefix="attempt")
-        engine = autocommit(engine)
         self._deletions = Deletions(queue)
         self._finisher = Finisher(engine, self._deletions, self._holdings, ring_after_s=settings.ring_after_s)
         self._heartbeat = Heartbeat(

@@ -22,7 +22,6 @@ from services.api.__main__ import uvicorn_options
 from services.api.build import build
 from services.api.settings import ApiSettings
 from services.api.submitter import Answer
-from shared.database import autocommit
 from shared.jobs.submit import Submission, submit
 from tests.benchmarks.sampler import Sampler
 
@@ -31,7 +30,7 @@ class Uncoalesced:
     """In the place of the Submitter."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = autocommit(engine)
+        self._engine = engine
 
     async def submit(self, submission: Submission) -> Answer:
         """The answer, once it is committed."""

@@ -24,7 +24,7 @@ _LEFT = text("SELECT count(*) FROM jobs WHERE finished_at IS NULL")
 def run(stage: Stage) -> Iterator[Figure]:
     """By the database's clock; relay and worker share a process."""
     url, queue_url, counted, pause = stage.database(), stage.queue(), counting.Counted(), threading.Event()
-    engine = database.autocommit(database.create_engine(url, application_name="bench"))
+    engine = database.create_engine(url, application_name="bench")
     with (
         counting.relay(url, queue_url, counted),
         counting.worker(url, queue_url, stage.folder, counted, WORKER_POLL_S=20),

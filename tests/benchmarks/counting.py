@@ -91,7 +91,7 @@ def submit_jobs(conn: Connection, jobs: int, *, batch: int = 100) -> None:
 def measure(url: str, queue_url: str, jobs: int) -> Cost:
     """Submit, drain by one relay and one worker, and count."""
     counted = Counted()
-    watching = database.autocommit(database.create_engine(url, application_name="bench"))
+    watching = database.create_engine(url, application_name="bench")
     with watching.connect() as conn:
         wal_before, dead_before = _wal(conn), _dead(conn)
         submit_jobs(conn, jobs)
@@ -163,7 +163,7 @@ def _threads(run: Any) -> Iterator[None]:
 
 def _autocommit(conn: Connection) -> bool:
     """Whether each statement commits by itself."""
-    return conn.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+    return "isolation_level" not in conn.get_execution_options()
 
 
 def _each(counter: Counter[str], jobs: int) -> dict[str, float]:

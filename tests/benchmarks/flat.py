@@ -107,7 +107,7 @@ def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
     url = server.dsn(name)
     migrations.upgrade(url)
     engine = database.create_engine(url, application_name="bench", pool_size=4)
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         if is_new:
             _fill(conn, rows)
         conn.execute(text("SET statement_timeout = 0"))

@@ -54,7 +54,7 @@ def main() -> int:
 def _measure(url: str, statements: Sequence[str], *, listed: bool) -> tuple[float, float, float]:
     """WAL bytes per job in all, those of `start`, and the share of heap-only updates."""
     engine = database.create_engine(url, application_name="bench")
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         for statement in (*statements, "CHECKPOINT"):
             conn.execute(text(statement))
         marks = [_position(conn)]

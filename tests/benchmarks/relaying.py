@@ -24,7 +24,7 @@ def run(stage: Stage) -> Iterator[Figure]:
 
 def _relay(stage: Stage) -> float:
     engine = database.create_engine(stage.database(), application_name="bench")
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
     publisher = Publisher(engine, SqsQueue(stage.queue(), region=counting.REGION))
     sent, began = 0, time.monotonic()

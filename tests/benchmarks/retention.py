@@ -73,7 +73,7 @@ def measure(jobs: int, seconds: float, rounds: int) -> dict[str, dict[str, float
         migrations.upgrade(url)
         engine = database.create_engine(url, application_name="bench", pool_size=4)
         stack.callback(engine.dispose)
-        conn = stack.enter_context(database.autocommit(engine).connect())
+        conn = stack.enter_context(engine.connect())
         fill.jobs(conn, jobs, age_s=30 * _DAY_S, keep_artifacts_s=0, keep_s=0)
         fill.keys(conn)
         conn.execute(text("VACUUM ANALYZE"))

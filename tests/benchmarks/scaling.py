@@ -47,7 +47,7 @@ def _measure(stage: Stage, kind: str, many: int) -> tuple[float, float]:
     """Jobs or messages a second, and seconds of the processes' time for each, from a third of the way to the end."""
     url, queue_url = stage.database(), stage.queue()
     engine = database.create_engine(url, application_name="bench")
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
         if kind == "worker":
             publisher = Publisher(engine, SqsQueue(queue_url, region=counting.REGION))

@@ -49,7 +49,7 @@ def alone(stage: Stage) -> float:
     """Jobs a second, one statement and one commit after another."""
     engine = database.create_engine(stage.database(), application_name="bench")
     many = max(100, stage.jobs // 20)
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         began = time.monotonic()
         for _ in range(many):
             submit(conn, [a_submission(report_type=noop.NAME, parameters={}, formats=[])])

@@ -26,7 +26,7 @@ _LOOK_EVERY_S = 0.1
 def submit() -> None:
     """The jobs, and their doorbells on the queue. Prints the relay's rate."""
     engine = database.create_engine(URL, application_name="bench")
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         counting.submit_jobs(conn, JOBS)
     publisher = Publisher(engine, SqsQueue(QUEUE_URL, region=counting.REGION))
     began, began_cpu, sent = time.perf_counter(), time.process_time(), 0

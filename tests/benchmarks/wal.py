@@ -44,7 +44,7 @@ def main() -> int:
         stage = Stage(server, sqs, Path(folder), jobs, 1)
         url = stage.database()
         engine = database.create_engine(url, application_name="bench")
-        with database.autocommit(engine).connect() as conn:
+        with engine.connect() as conn:
             begin = _position(conn)
             cost = counting.measure(url, stage.queue(), jobs)
             end = _position(conn)

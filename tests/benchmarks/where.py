@@ -43,7 +43,7 @@ def _api(stage: Stage) -> tuple[Mapping[str, float], float]:
 
 def _relay(stage: Stage) -> tuple[Mapping[str, float], float]:
     engine = database.create_engine(stage.database(), application_name="bench")
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
     publisher = Publisher(engine, SqsQueue(stage.queue(), region=counting.REGION))
     with Sampler() as sampler:
@@ -56,7 +56,7 @@ def _relay(stage: Stage) -> tuple[Mapping[str, float], float]:
 def _worker(stage: Stage) -> tuple[Mapping[str, float], float]:
     url, queue_url = stage.database(), stage.queue()
     engine = database.create_engine(url, application_name="bench")
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
         publisher = Publisher(engine, SqsQueue(queue_url, region=counting.REGION))
         while publisher.run_once():

@@ -33,6 +33,6 @@ def stack(tag: str) -> Iterator[Stack]:
 def conn(stack: Stack) -> Iterator[Connection]:
     """A look into the stack's database, as its owner."""
     engine = database.create_engine(stack.database_url(), application_name="test", pool_size=1)
-    with database.autocommit(engine).connect() as connection:
+    with engine.connect() as connection:
         yield connection
     engine.dispose()

@@ -34,12 +34,12 @@ _SHOWN_EVERY_S = 30.0
 class Storm:
     """All rounds together, and what went wrong in them."""
 
-    def __init__(self, seed: int, count: int, only: int | None) -> None:
+    def __init__(self, seed: int, count: int, *, begin: int = 0, only: int | None = None) -> None:
         self.happened: Counter[Fault] = Counter()
         self.rounds = 0
         self._seed = seed
         self._count = count
-        self._numbers = itertools.count() if only is None else iter([only])
+        self._numbers = itertools.count(begin) if only is None else iter([only])
         self._lock = threading.Lock()
         self._failed = threading.Event()
         self._shown_at = time.monotonic()
@@ -93,12 +93,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--count", type=int, default=10_000, help="faults, at least")
     parser.add_argument("--round", type=int, help="play this round only")
+    parser.add_argument("--begin", type=int, default=0, help="begin with this round, where a run was broken off")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="todoke-storm-") as name:
         folder = Path(name)
-        storm = Storm(asked.seed, asked.count, asked.round)
+        storm = Storm(asked.seed, asked.count, begin=asked.begin, only=asked.round)
         with Zygote(folder / "zygote.log") as zygote, postgres.server() as server:
             with postgres.database(server) as url, opened(zygote, url, folder / "recording") as stage:
                 drawn = sorted(cases(record(stage)), key=str)  # what is recorded first is chance

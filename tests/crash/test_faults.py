@@ -69,7 +69,7 @@ def test_a_database_that_is_killed_and_recovers_has_lost_no_accepted_job(
             kill_every_backend(own_server)
             own_server.start()
         engine = database.create_engine(own_server.dsn("crash"), application_name="test")
-        with database.autocommit(engine).connect() as stage.conn:
+        with engine.connect() as stage.conn:
             play.end()
         engine.dispose()
 

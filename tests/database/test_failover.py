@@ -71,7 +71,7 @@ def test_the_floor_starts_anew_when_a_pooler_hides_the_other_server(
     floor = Floor()
     for server, rows in zip(servers, (20, 3), strict=True):
         engine = an_engine(url(server))
-        with database.autocommit(engine).connect() as conn:
+        with engine.connect() as conn:
             for _ in range(rows):
                 a_job(conn)
             floor.advance(conn)
@@ -96,7 +96,7 @@ def test_a_standby_is_passed_by(servers: tuple[EmbeddedPostgres, EmbeddedPostgre
 
 
 def publish(engine: Engine, publisher: Publisher, count: int) -> None:
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         for _ in range(count):
             a_job(conn)
     sent = 0

@@ -3,6 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from shared.database import transactional
 from shared.outbox import messages
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import Unsent
@@ -15,7 +16,7 @@ _INSERT = text("""
 
 def transaction(engine: Engine) -> Connection:
     """A connection where statements share a transaction."""
-    return engine.connect().execution_options(isolation_level="READ COMMITTED")
+    return transactional(engine).connect()
 
 
 def test_two_relays_never_claim_the_same_row(engine: Engine, conn: Connection) -> None:

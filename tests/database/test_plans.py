@@ -37,7 +37,7 @@ class Case(NamedTuple):
 def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
     """Many finished, many waiting and a few running jobs of one tenant, and many messages."""
     with postgres.database(postgres_server) as url:
-        engine = database.autocommit(database.create_engine(url, application_name="test"))
+        engine = database.create_engine(url, application_name="test")
         with engine.connect() as conn:
             fill.jobs(conn, _MANY, age_s=3600, keep_artifacts_s=0, keep_s=0)
             fill.keys(conn)

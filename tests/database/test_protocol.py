@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from shared.database import transactional
 from shared.jobs import cancel, lease, read, sweep
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.finish import Artifact, Failure, Success, cancel_held, fail, give_back, succeed
@@ -67,7 +68,7 @@ def test_start_tells_every_fate_apart(engine: Engine, conn: Connection) -> None:
     started(conn, busy)
     fail(conn, [a_failure(started(conn, waiting).lease, delay_s=600)])
     unknown = uuid4()
-    with engine.connect().execution_options(isolation_level="READ COMMITTED") as other:
+    with transactional(engine).connect() as other:
         other.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": locked})
         result = lease.start(conn, [due, final, busy, waiting, locked, unknown], worker="w", lease_s=60)
         other.rollback()

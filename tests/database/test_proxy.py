@@ -30,7 +30,7 @@ def through(proxy: PostgresProxy, database_url: str) -> Iterator[Engine]:
 
 
 def submit_through(engine: Engine) -> None:
-    with database.autocommit(engine).connect() as conn:
+    with engine.connect() as conn:
         submit(conn, [a_submission()])
 
 
@@ -38,7 +38,7 @@ def test_without_faults_everything_passes_and_is_named(proxy: PostgresProxy, thr
     proxy.faults = plan = Plan()
     for _ in range(10):  # beyond psycopg's threshold for prepared statements
         submit_through(through)
-    with through.begin() as one:
+    with database.transactional(through).begin() as one:
         one.execute(text("/* test.forget */ DELETE FROM outbox"))
 
     assert plan.seen == ["sql jobs.submit"] * 10 + ["sql test.forget", "COMMIT"]
@@ -64,7 +64,7 @@ def test_a_commit_whose_reply_is_lost(proxy: PostgresProxy, through: Engine, con
     submit_through(through)
     proxy.faults = Plan({Hit("COMMIT", 1): fault})
 
-    with pytest.raises(DBAPIError), through.begin() as one:
+    with pytest.raises(DBAPIError), database.transactional(through).begin() as one:
         one.execute(text("/* test.forget */ DELETE FROM outbox"))
 
     assert count(conn, "outbox") == (0 if fault is Fault.REPLY_LOST else 1)

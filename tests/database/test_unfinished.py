@@ -55,7 +55,7 @@ def ended(conn: Connection, job_id: UUID) -> None:
 def late(database_url: str) -> Iterator[Connection]:
     """A transaction that has begun and has not ended."""
     engine = database.create_engine(database_url, application_name="late")
-    with engine.connect() as connection:
+    with database.transactional(engine).connect() as connection:
         yield connection
     engine.dispose()
 
@@ -152,7 +152,7 @@ def test_a_fence_that_waited_is_no_fence_for_a_later_announcement(
     first, second = a_job(conn, id=made(1)), a_job(conn, id=made(3))
     conn.execute(unfinished._ANNOUNCE, {"reached": unfinished.START, "settled": first, "reach": 9})
     other = database.create_engine(database_url, application_name="other relay")
-    with other.connect() as blocking:
+    with database.transactional(other).connect() as blocking:
         blocking.execute(text("SELECT FROM unfinished_floor FOR UPDATE"))
         waiting = threading.Thread(target=_fence, args=(engine, first))
         waiting.start()
@@ -238,7 +238,7 @@ def test_in_a_storm_every_unfinished_job_is_seen_at_every_moment(
 
 def _bear(url: str, chance: random.Random) -> None:
     engine = database.create_engine(url, application_name="bearing")
-    with engine.connect() as conn:
+    with database.transactional(engine).connect() as conn:
         for _ in range(60):
             waiting = [a_submission() for _ in range(chance.randint(1, 4))]
             for submission in chance.sample(waiting, len(waiting)):

@@ -5,6 +5,7 @@ from unittest.mock import patch
 
 from sqlalchemy import text
 
+from shared.database import transactional
 from shared.queues.interface import Outgoing, SendFailure
 from shared.reports.interface import RenderRequest, ReportError
 from tests.history.world import LEASE_S, Died, World
@@ -132,7 +133,7 @@ def the_queue_refuses_one_of_two(world: World) -> None:
 
 def a_transaction_commits_late(world: World) -> None:
     """It drew its outbox id first, and commits after later ids have been sent and the floor has looked."""
-    with world.engine.connect().execution_options(isolation_level="READ COMMITTED") as late:
+    with transactional(world.engine).connect() as late:
         world.submit(conn=late)
         world.submit()
         world.relay.run_once()
@@ -147,10 +148,10 @@ def a_relay_holds_rows_and_dies(world: World) -> None:
     """Another relay has a mark from before, finds it settled while the rows are locked, and sends a later one."""
     world.relay.run_once()  # connecting forgets the floor
     world.submit()
-    with world.engine.connect().execution_options(isolation_level="READ COMMITTED") as older:
+    with transactional(world.engine).connect() as older:
         older.execute(text("SELECT pg_current_xact_id()"))
         world.relay._floor.advance(world.conn)
-    with world.engine.connect().execution_options(isolation_level="READ COMMITTED") as doomed:
+    with transactional(world.engine).connect() as doomed:
         doomed.execute(text("DELETE FROM outbox"))
         world.submit()
         world.relay.run_once()

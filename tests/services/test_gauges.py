@@ -22,7 +22,7 @@ from tests.support.sqs_double import InMemoryQueue
 @pytest.fixture
 def relays(database_url: str) -> Iterator[Engine]:
     engine = database.create_engine(service_urls(database_url)["relay"], application_name="todoke-relay-sweeper")
-    yield database.autocommit(engine)
+    yield engine
     engine.dispose()
 
 

@@ -20,7 +20,7 @@ from shared import database
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, StoredObject, artifact_key
 from shared.artifacts.open import open_store
-from shared.database import statement_name
+from shared.database import statement_name, transactional
 from shared.ids import uuid7
 from shared.jobs import read, retention
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
@@ -75,7 +75,7 @@ def until_done(pass_: Callable[[], int]) -> int:
 
 @pytest.fixture
 def plain(database_url: str) -> Iterator[Engine]:
-    """With transactions, as the relay has it."""
+    """As the relay has it."""
     engine = database.create_engine(database_url, application_name="relay", pool_size=2)
     yield engine
     engine.dispose()
@@ -210,7 +210,7 @@ def test_a_walk_goes_on_where_it_was_and_takes_a_job_with_all_its_files(
 def test_two_relays_take_different_files(plain: Engine, conn: Connection, store: DiskStore, scratch: Path) -> None:
     a_success(conn, store, scratch)
     pass_time(conn)
-    with plain.connect() as one, plain.connect() as two:
+    with transactional(plain).connect() as one, transactional(plain).connect() as two:
         assert [len(retention.expired(c).files) for c in (one, two)] == [1, 0]
 
 

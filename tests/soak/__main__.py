@@ -97,7 +97,7 @@ def _at_rest(system: Stage) -> bool:
 
 def _gather(system: Stage, history: History) -> None:
     """The inside, once every process has ended."""
-    engine = database.autocommit(database.create_engine(system.url, application_name="soak"))
+    engine = database.create_engine(system.url, application_name="soak")
     with engine.connect() as conn:
         read_tables(conn, history)
     engine.dispose()

@@ -55,7 +55,6 @@ class Storm:
 
     def __init__(self, engine: Engine, database_url: str, *, rows: int, seed: int, largest: int = 200) -> None:
         self._engine = engine
-        self._auto = database.autocommit(engine)
         self._url = database_url
         self._rows = rows
         self._seed = seed
@@ -105,7 +104,7 @@ class Storm:
                 committed += self._end(conn, names, sizes, keep=chance.random() > 0.2)
 
     def _transactions(self) -> Connection:
-        return self._engine.connect().execution_options(isolation_level="READ COMMITTED")
+        return database.transactional(self._engine).connect()
 
     def _end(self, conn: Connection, names: Sequence[str], sizes: Sequence[int], *, keep: bool) -> int:
         own = {f"{name}-{g}" for name, size in zip(names, sizes, strict=True) for g in range(1, size + 1)}
@@ -140,13 +139,13 @@ class Storm:
 
     def _vacuum(self, _number: int) -> None:
         """As autovacuum does, which wakes up only once a minute."""
-        with self._auto.connect() as conn:
+        with self._engine.connect() as conn:
             while not self._over.wait(0.5):
                 conn.execute(text("VACUUM outbox"))
 
     def _wait_until_empty(self) -> None:
         give_up_at = time.monotonic() + 120
-        with self._auto.connect() as conn:
+        with self._engine.connect() as conn:
             while (
                 time.monotonic() < give_up_at and conn.execute(text("SELECT EXISTS (SELECT FROM outbox)")).scalar_one()
             ):
@@ -154,7 +153,7 @@ class Storm:
 
     def _measure(self) -> None:
         outcome = self.outcome
-        with self._auto.connect() as conn:
+        with self._engine.connect() as conn:
             outcome.left = conn.execute(text("SELECT count(*) FROM outbox")).scalar_one()
             outcome.table_bytes = conn.execute(text("SELECT pg_table_size('outbox')")).scalar_one()
             drawn = conn.execute(text("SELECT last_value FROM outbox_id_seq")).scalar_one()
