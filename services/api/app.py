@@ -18,6 +18,7 @@ from services.api.submitter import Submitter
 from shared import database, tracing
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.model import CatalogView
+from shared.garbage import search_seldom
 
 _DESCRIPTION = """Ask for a report, get 202 and a job id at once, download the files when the job is done.
 A 202 is a fact: the job is committed, and it will reach SUCCESS, FAILED or CANCELLED whatever dies."""
@@ -32,6 +33,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        search_seldom()
         yield
         await submitter.close()
         tracing.close()

@@ -15,6 +15,7 @@ from services.relay.sweeper import Sweeper
 from shared import database, logs, tracing
 from shared.artifacts.open import open_store
 from shared.errors import TodokeError
+from shared.garbage import search_seldom
 from shared.metrics.common import observe_statement
 from shared.metrics.queue import count_queue_request
 from shared.ops import OpsServer
@@ -90,6 +91,7 @@ def serve(settings: RelaySettings) -> int:
     ops = OpsServer(settings.metrics_host, settings.metrics_port, checks)
     for what, check in checks.items():
         wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
+    search_seldom()
     log.info("relay.ready", extra={"metrics_port": ops.port})
     gauges = Gauges(
         sweeping,

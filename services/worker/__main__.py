@@ -18,6 +18,7 @@ from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
 from shared.errors import TodokeError
+from shared.garbage import search_seldom
 from shared.metrics.common import observe_statement
 from shared.metrics.queue import count_queue_request
 from shared.ops import OpsServer
@@ -83,6 +84,7 @@ def serve(settings: WorkerSettings) -> int:
     for what, check in checks.items():
         wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
     name = f"{socket.gethostname()}:{os.getpid()}"
+    search_seldom()
     log.info("worker.ready", extra={"worker": name, "slots": settings.slots, "report_types": sorted(catalog.types)})
     Worker(settings, engine=engine, queue=queue, attempts=attempts, name=name).run(stop)
     tracing.close()

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from services.relay.publisher import Publisher
 from shared import database
+from shared.garbage import search_seldom
 from shared.metrics import worker as metrics
 from shared.queues.sqs import SqsQueue
 from tests.benchmarks import counting
@@ -38,6 +39,7 @@ def submit() -> None:
 
 def work() -> None:
     """Drain them. Prints the worker's rate, from a tenth of the jobs to all."""
+    search_seldom()  # as the service does
     with tempfile.TemporaryDirectory() as folder:
         with counting.worker(URL, QUEUE_URL, Path(folder), counting.Counted()):
             eventually(lambda: _ended() >= JOBS / 10, within_s=200, what="a tenth is done", every_s=_LOOK_EVERY_S)

@@ -28,6 +28,7 @@ SEEN = """
          WHERE finished_at IS NULL AND id <= (SELECT reached FROM unfinished_floor)"""
 """The unfinished jobs as the sweeper finds them (shared/jobs/unfinished.py)."""
 
+# clock_timestamp() and not now(): the snapshot is younger than now(), and what left in between is rightly gone.
 ALWAYS = {
     "1: the sweeper sees every unfinished job": f"""
         SELECT id FROM jobs WHERE finished_at IS NULL EXCEPT ALL ({SEEN})""",
@@ -54,12 +55,13 @@ ALWAYS = {
         SELECT j.id FROM jobs j
          WHERE (j.status = 'SUCCESS' AND cardinality(j.formats) > 0) <> EXISTS (
                SELECT FROM artifacts a WHERE a.job_id = j.id)
-           AND NOT (j.status = 'SUCCESS' AND j.finished_at + make_interval(secs => j.keep_artifacts_s) <= now())""",
+           AND NOT (j.status = 'SUCCESS'
+                    AND j.finished_at + make_interval(secs => j.keep_artifacts_s) <= clock_timestamp())""",
     "4: artifacts belong to the winner": """
         SELECT a.job_id FROM artifacts a JOIN jobs j ON j.id = a.job_id WHERE a.lease_token <> j.lease_token""",
     "4: every format asked for is there": """
         SELECT j.id FROM jobs j WHERE j.status = 'SUCCESS'
-           AND j.finished_at + make_interval(secs => j.keep_artifacts_s) > now()
+           AND j.finished_at + make_interval(secs => j.keep_artifacts_s) > clock_timestamp()
            AND cardinality(j.formats) <> (
                SELECT count(*) FROM artifacts a
                 WHERE a.job_id = j.id AND a.format NOT IN ('manifest', 'attachment'))""",

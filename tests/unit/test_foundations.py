@@ -1,5 +1,6 @@
 """The small pieces that everything stands on."""
 
+import gc
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from services.worker.settings import WorkerSettings
 from shared import logs
 from shared.backoff import full_jitter
 from shared.errors import TodokeError
+from shared.garbage import search_seldom
 from shared.ids import uuid7
 from shared.jobs.lease import Lease, StartedJob
 from shared.nearest import did_you_mean
@@ -191,6 +193,19 @@ def test_a_signal_is_heard_also_while_the_main_thread_holds_the_events_lock() ->
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_what_start_up_made_is_left_out_of_the_search_for_cycles() -> None:
+    before = gc.get_threshold()
+    try:
+        search_seldom()
+
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold()[0] > before[0]
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def a_held() -> Held:
