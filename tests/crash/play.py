@@ -205,7 +205,7 @@ class Play:
         assert stage.statuses(self.expected) == self.expected
         left = [path for winner in self._leaving.values() for path in stage.artifacts.glob(f"**/{winner}/*")]
         assert left == []
-        found = broken(stage.conn, at_rest=False)
+        found = broken(stage.conn, at_rest=False, gone=self._leaving)
         assert not found, found
         self.until(lambda: broken(stage.conn) == {}, what="the system comes to rest")
         assert broken_files(stage.conn, stage.artifacts, jobs=list(self.expected)) == []

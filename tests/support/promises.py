@@ -1,7 +1,7 @@
 """What Todoke promises (design, section 2), as queries that must return no row."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -28,12 +28,15 @@ SEEN = """
          WHERE finished_at IS NULL AND id <= (SELECT reached FROM unfinished_floor)"""
 """The unfinished jobs as the sweeper finds them (shared/jobs/unfinished.py)."""
 
+_NO_STRAY_DOORBELL = "2: no outbox row without its job"
+
 # clock_timestamp() and not now(): the snapshot is younger than now(), and what left in between is rightly gone.
 ALWAYS = {
     "1: the sweeper sees every unfinished job": f"""
         SELECT id FROM jobs WHERE finished_at IS NULL EXCEPT ALL ({SEEN})""",
-    "2: no outbox row without its job": """
-        SELECT o.id FROM outbox o LEFT JOIN jobs j ON j.id = (o.payload::json ->> 'jobId')::uuid WHERE j.id IS NULL""",
+    _NO_STRAY_DOORBELL: """
+        SELECT o.id, o.payload FROM outbox o LEFT JOIN jobs j ON j.id = (o.payload::json ->> 'jobId')::uuid
+         WHERE j.id IS NULL""",
     "2: no idempotency key without its job": """
         SELECT k.key FROM idempotency_keys k LEFT JOIN jobs j ON j.id = k.job_id WHERE j.id IS NULL""",
     "3: one final transition": """
@@ -83,13 +86,21 @@ ALWAYS = {
 }
 
 
-def broken(conn: Connection, *, at_rest: bool = True) -> dict[str, list[tuple[object, ...]]]:
-    """The promises that do not hold, with up to five rows of evidence each."""
+def broken(
+    conn: Connection, *, at_rest: bool = True, gone: Collection[UUID] = ()
+) -> dict[str, list[tuple[object, ...]]]:
+    """The promises that do not hold, with up to five rows of evidence each.
+
+    `gone`: jobs that may have been forgotten while the sweeper's second doorbell for them was still on its way.
+    """
     asked = {**ALWAYS, **AT_REST} if at_rest else ALWAYS
     found = {}
     for promise, query in asked.items():
-        if rows := conn.execute(text(query)).fetchmany(5):
-            found[promise] = [tuple(row) for row in rows]
+        rows = [tuple(row) for row in conn.execute(text(query))]
+        if promise == _NO_STRAY_DOORBELL:
+            rows = [row for row in rows if not any(str(job_id) in str(row) for job_id in gone)]
+        if rows:
+            found[promise] = rows[:5]
     return found
 
 
