@@ -250,7 +250,7 @@ def frozen(process: Forked) -> bool:
     """True when it is stopped by a signal."""
     try:
         return Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it was gone before the file was opened, or read
         return False
 
 
