@@ -13,5 +13,6 @@ def search_seldom() -> None:
     The objects of a hundred imported modules are looked through again and again otherwise: in three turns with and
     without it, an eighth of the API's processor time a request and a tenth of a worker's of no-ops.
     """
-    gc.freeze()
+    if not gc.get_freeze_count():  # a process of tests comes here often, and would keep its garbage for good
+        gc.freeze()
     gc.set_threshold(_YOUNG)
