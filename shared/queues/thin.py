@@ -2,7 +2,7 @@
 
 botocore spends 0.5 ms and more of processor time on a batch call: building, validating, hooking, signing, parsing. With
 its signer over urllib3 a call still costs half of that; libcurl does both outside of Python and without its lock, for a
-sixth (`make bench ARGS="--only sqs_clients"`). Address, region and credentials are those that boto3 has found.
+seventh (`make bench ARGS="--only sqs_clients"`). Address, region and credentials are those that boto3 has found.
 
 Sources: "Amazon SQS API Reference" (read 2026-11-25); libcurl's CURLOPT_AWS_SIGV4(3) (8.23, read 2026-11-25).
 """
@@ -43,6 +43,9 @@ class ThinClient:
         self._url = f"{client.meta.endpoint_url.rstrip('/')}/"
         self._region = client.meta.region_name
         self._credentials = client._request_signer._credentials  # noqa: SLF001 - what boto3 found; it renews itself
+        self._proxy = get_environ_proxies(self._url).get(self._url.partition(":")[0], "")
+        bundle = boto3.session.Session()._session.get_config_variable("ca_bundle")  # noqa: SLF001 - AWS_CA_BUNDLE
+        self._certificates = get_cert_path(bundle or True)
         self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
 
     def call(self, operation: str, arguments: Mapping[str, object]) -> Any:
@@ -68,7 +71,7 @@ class ThinClient:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
-            return _Connection(self._url, self._region)
+            return _Connection(self._url, self._region, proxy=self._proxy, certificates=self._certificates)
 
     def _fail(self, connection: "_Connection", code: int, reason: str) -> NoReturn:
         error = ConnectionError(reason)
@@ -83,7 +86,7 @@ class ThinClient:
 class _Connection:
     """A handle of libcurl, for one call at a time."""
 
-    def __init__(self, url: str, region: str) -> None:
+    def __init__(self, url: str, region: str, *, proxy: str, certificates: str) -> None:
         self._curl = curl = pycurl.Curl()
         self._head: list[bytes] = []
         curl.setopt(pycurl.URL, url)
@@ -94,11 +97,9 @@ class _Connection:
         curl.setopt(pycurl.TCP_KEEPALIVE, 1)
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         # The proxy that botocore would take for this address; an empty name keeps libcurl from looking for itself.
-        curl.setopt(pycurl.PROXY, get_environ_proxies(url).get(url.partition(":")[0], ""))
+        curl.setopt(pycurl.PROXY, proxy)
         curl.setopt(pycurl.NOPROXY, "")
-        if url.startswith("https:"):
-            bundle = boto3.session.Session()._session.get_config_variable("ca_bundle")  # noqa: SLF001 - AWS_CA_BUNDLE
-            curl.setopt(pycurl.CAINFO, get_cert_path(bundle or True))
+        curl.setopt(pycurl.CAINFO, certificates)
 
     def post(
         self, operation: str, body: bytes, credentials: ReadOnlyCredentials, timeout_s: float

@@ -14,14 +14,9 @@ _INSERT = text("""
 """)
 
 
-def transaction(engine: Engine) -> Connection:
-    """A connection where statements share a transaction."""
-    return transactional(engine).connect()
-
-
 def test_two_relays_never_claim_the_same_row(engine: Engine, conn: Connection) -> None:
     conn.execute(_INSERT, {"n": 100})
-    with transaction(engine) as one, transaction(engine) as two:
+    with transactional(engine).connect() as one, transactional(engine).connect() as two:
         first = messages.claim(one, floor=0, limit=60)
         second = messages.claim(two, floor=0, limit=60)
         one.commit()
@@ -34,7 +29,7 @@ def test_two_relays_never_claim_the_same_row(engine: Engine, conn: Connection) -
 
 def test_the_limit_holds_whatever_plan_the_database_chooses(engine: Engine, conn: Connection) -> None:
     conn.execute(_INSERT, {"n": 1000})
-    with transaction(engine) as relay:
+    with transactional(engine).connect() as relay:
         relay.execute(text("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"))
         assert len(messages.claim(relay, floor=0, limit=10)) == 10
         relay.rollback()
@@ -42,7 +37,7 @@ def test_the_limit_holds_whatever_plan_the_database_chooses(engine: Engine, conn
 
 def test_a_crash_between_claim_and_commit_brings_the_rows_back(engine: Engine, conn: Connection) -> None:
     conn.execute(_INSERT, {"n": 3})
-    with transaction(engine) as relay:
+    with transactional(engine).connect() as relay:
         messages.claim(relay, floor=0, limit=10)
         relay.rollback()
 
@@ -51,7 +46,7 @@ def test_a_crash_between_claim_and_commit_brings_the_rows_back(engine: Engine, c
 
 def test_what_the_queue_refused_is_kept_in_the_claiming_transaction(engine: Engine, conn: Connection) -> None:
     conn.execute(_INSERT, {"n": 3})
-    with transaction(engine) as relay:
+    with transactional(engine).connect() as relay:
         rows = messages.claim(relay, floor=0, limit=10)
         messages.keep(relay, [Unsent(rows[0], "Throttled", 0, parked=False), Unsent(rows[1], "Bad", 0, parked=True)])
         messages.commit_may_be_lost(relay)
@@ -98,7 +93,7 @@ def test_the_floor_stays_below_a_row_that_is_still_there(conn: Connection) -> No
 def test_the_floor_stays_below_rows_that_a_dying_relay_holds(engine: Engine, conn: Connection) -> None:
     conn.execute(_INSERT, {"n": 10})
     floor = Floor()
-    with transaction(engine) as dying:
+    with transactional(engine).connect() as dying:
         messages.claim(dying, floor=0, limit=10)
         floor.advance(conn)
         assert floor.settled == 0
@@ -109,7 +104,7 @@ def test_the_floor_waits_for_a_transaction_that_has_drawn_its_id_and_not_committ
     engine: Engine, conn: Connection
 ) -> None:
     floor = Floor()
-    with transaction(engine) as late:
+    with transactional(engine).connect() as late:
         late.execute(_INSERT, {"n": 1})  # id 1
         conn.execute(_INSERT, {"n": 9})  # ids 2 to 10, committed and sent first
         messages.claim(conn, floor=0, limit=10)
