@@ -1,7 +1,9 @@
 """The source that reports read unless they name another: a PostgreSQL query in one read-only snapshot."""
 
 import contextlib
+import os
 import select
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -153,9 +155,9 @@ def _copied(
 
 def _wait_for_more(libpq: PGconn) -> None:
     """Keep-alives bound it where the server has vanished, `statement_timeout` where it thinks for too long."""
-    socket = select.poll()
-    socket.register(libpq.socket, select.POLLIN)
-    socket.poll()
+    readable = select.poll()
+    readable.register(libpq.socket, select.POLLIN)
+    readable.poll()
     libpq.consume_input()
 
 
@@ -182,9 +184,17 @@ def open_result(dsn: str, report: ReportType, parameters: Mapping[str, object]) 
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         conn.read_only = True
         _settle(conn, report.limits)
-        with on_stop(lambda: conn.cancel_safe(timeout=_CANCEL_S)):
+        with on_stop(partial(_give_up, conn)):
             yield PostgresResult(conn, report, parameters)
         conn.rollback()
+
+
+def _give_up(conn: psycopg.Connection[Any]) -> None:
+    """End what the server does for `conn`. First, nothing more can be asked: a cancellation that meets the moment
+    between two statements ends neither, and the second would go on for nobody."""
+    with socket.socket(fileno=os.dup(conn.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_WR)
+    conn.cancel_safe(timeout=_CANCEL_S)
 
 
 def _bounded(dsn: str) -> str:

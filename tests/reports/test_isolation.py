@@ -35,8 +35,13 @@ def running(source: psycopg.Connection) -> list[int]:
 
 
 def sleeping(source: psycopg.Connection) -> None:
-    """Wait until the one report is in its query."""
-    eventually(lambda: len(running(source)) == 1, within_s=10, what="the query runs")
+    """Wait until the one report waits in its query: what it asks before would be over when the test goes on."""
+    waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'todoke-report' AND wait_event = ANY (%s)"
+    eventually(
+        lambda: len(source.execute(waiting, [["PgSleep", "advisory"]]).fetchall()) == 1,
+        within_s=10,
+        what="the query runs",
+    )
 
 
 def in_thread(call: Callable[[], FILES]) -> Future[FILES]:

@@ -1,5 +1,6 @@
 """One snapshot, a bounded session, and for every trouble one code that says whether trying again may help."""
 
+import contextlib
 import csv
 import io
 import pickle
@@ -15,6 +16,7 @@ from shared.reports import errors
 from shared.reports.explain import explain
 from shared.reports.interface import ReportError
 from shared.reports.postgres import PostgresResult, open_result
+from shared.reports.stop import stop
 from tests.reports.conftest import MakeRequest, Run
 from tests.support.eventually import eventually
 from tests.support.proxy import Proxy
@@ -105,11 +107,19 @@ def test_a_query_that_somebody_else_ended_may_be_tried_again(
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(run, a_request("SELECT pg_sleep(60)"))
         end = f"""SELECT {function}(pid) FROM pg_stat_activity
-                   WHERE application_name = 'todoke-report' AND query LIKE '%pg_sleep%' AND state = 'active'"""
+                   WHERE application_name = 'todoke-report' AND wait_event = 'PgSleep'"""
         eventually(lambda: source.execute(end).fetchall(), within_s=10)
         error = failure(lambda: future.result(20))
 
     assert (error.code, error.retryable) == ("source_unavailable", True)
+
+
+def test_a_report_stopped_between_two_statements_asks_no_other(source_dsn: str) -> None:
+    report = ReportType("r", "R", "", "1", "default", "SELECT 1 AS a", (Format.CSV,))
+    with contextlib.suppress(psycopg.OperationalError), open_result(source_dsn, report, {}) as result:
+        stop()
+        with pytest.raises(psycopg.OperationalError):
+            result.snapshot()
 
 
 def test_a_wrong_query_names_its_line(a_request: MakeRequest, run: Run) -> None:
