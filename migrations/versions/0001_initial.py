@@ -68,7 +68,7 @@ CREATE TABLE jobs (
         CHECK (attempt BETWEEN 0 AND max_attempts AND (status <> 'PENDING' OR attempt < max_attempts)),
     CONSTRAINT jobs_crash_budget
         CHECK (crashes BETWEEN 0 AND max_crashes + 1 AND (crashes <= max_crashes OR finished_at IS NOT NULL))
-) WITH (fillfactor = 33)
+) WITH (fillfactor = 27)
 -- Room for three versions of a job on its page, and no index on a column that changes: every change is heap-only.
 -- What changes often stands last: an update writes to the WAL what comes behind the first difference.
 """
