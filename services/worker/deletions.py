@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable
 
@@ -22,13 +22,13 @@ class Deletions:
 
     def __init__(self, message_queue: Queue) -> None:
         self._queue = message_queue
-        self._receipts: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._added: queue.SimpleQueue[Sequence[str]] = queue.SimpleQueue()
+        self._waiting: list[str] = []
         self._gathering = threading.Lock()
 
-    def add(self, receipts: Iterable[str]) -> None:
+    def add(self, receipts: Sequence[str]) -> None:
         """These messages have nothing more to say: their transitions are committed."""
-        for receipt in receipts:
-            self._receipts.put(receipt)
+        self._added.put(receipts)
 
     def run_once(self) -> int:
         """Delete up to ten. Returns how many; waits a little for the first, and less for the others."""
@@ -43,14 +43,15 @@ class Deletions:
             self._delete(group)
 
     def _group(self, first_s: float, others_s: float) -> list[str]:
-        group: list[str] = []
         try:
-            group.append(self._receipts.get(timeout=first_s))
+            if not self._waiting:
+                self._waiting += self._added.get(timeout=first_s)
             give_up_at = time.monotonic() + others_s
-            while len(group) < MAX_BATCH_ENTRIES:
-                group.append(self._receipts.get(timeout=max(0.0, give_up_at - time.monotonic())))
+            while len(self._waiting) < MAX_BATCH_ENTRIES:
+                self._waiting += self._added.get(timeout=max(0.0, give_up_at - time.monotonic()))
         except queue.Empty:
             pass
+        group, self._waiting = self._waiting[:MAX_BATCH_ENTRIES], self._waiting[MAX_BATCH_ENTRIES:]
         return group
 
     def _delete(self, receipts: list[str]) -> None:

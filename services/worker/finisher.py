@@ -66,10 +66,11 @@ class Finisher:
         if not self._unwritten:
             return 0
         self._drop_lost()
-        for kind in (Success, Failure, Cancelled, GivenBack):
-            batch = [(held, outcome) for held, outcome in self._unwritten if isinstance(outcome, kind)]
-            if batch:
-                self._write(kind, batch)
+        batches: dict[type, list[Ended]] = {}
+        for each in self._unwritten:
+            batches.setdefault(type(each[1]), []).append(each)
+        for kind, batch in batches.items():
+            self._write(kind, batch)
         return 1
 
     def _take(self, *, wait_s: float) -> None:
@@ -105,7 +106,7 @@ class Finisher:
         _trace(kind, batch, began_ns)
         self._report(kind, batch, now)
         self._forget(batch)
-        self._deletions.add(held.receipt for held, _ in batch)
+        self._deletions.add([held.receipt for held, _ in batch])
 
     def _statement(self, kind: type) -> Callable[[Connection, Sequence[Any]], Outcomes]:
         statements: Mapping[type, Callable[[Connection, Sequence[Any]], Outcomes]] = {

@@ -109,19 +109,22 @@ class Holdings:
         self._reserved = 0
         self._starting = 0
         self._held: dict[Lease, Held] = {}
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # Apart: a poll that waits for room is not to be woken by every outcome that is written.
+        self._room_made = threading.Condition(self._lock)
+        self._emptied = threading.Condition(self._lock)
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
         """Within the block, jobs become ours in the database and are not added yet: there is something to wait for."""
-        with self._changed:
+        with self._lock:
             self._starting += 1
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._starting -= 1
-                self._changed.notify_all()
+                self._tell_if_empty()
 
     def reserve(self, most: int, timeout_s: float) -> int:
         """Keep up to `most` free slots for messages that are asked for; waits up to `timeout_s` for the first one.
@@ -130,9 +133,9 @@ class Holdings:
         get a moment: a busy worker frees many at once, and a request that brings ten costs what one does for one.
         """
         most = min(most, self._slots)
-        with self._changed:
-            if self._changed.wait_for(lambda: self._room > 0, timeout_s):
-                self._changed.wait_for(lambda: self._room >= most, _GATHER_S)
+        with self._room_made:
+            if self._room_made.wait_for(lambda: self._room > 0, timeout_s):
+                self._room_made.wait_for(lambda: self._room >= most, _GATHER_S)
             reserved = min(most, self._room)
             self._reserved += reserved
             return reserved
@@ -141,9 +144,9 @@ class Holdings:
         """These slots are not needed after all: fewer messages came, or fewer jobs could be started."""
         if not reserved:
             return  # and wake nobody in vain
-        with self._changed:
+        with self._room_made:
             self._reserved -= reserved
-            self._changed.notify_all()
+            self._room_made.notify_all()
 
     @property
     def _room(self) -> int:
@@ -153,7 +156,7 @@ class Holdings:
         """Jobs that this worker just started, each for a message's receipt and headers, in slots that were reserved."""
         now = self._clock()
         added = [Held(job, receipt, now=now, headers=headers) for job, receipt, headers in started]
-        with self._changed:
+        with self._lock:
             self._held.update((held.lease, held) for held in added)
             self._working += len(added)
             self._reserved -= len(added)
@@ -161,26 +164,34 @@ class Holdings:
 
     def work_ended(self, attempts: int = 1) -> None:
         """Attempts gave up their slots. They stay held, and their leases renewed, until their outcomes are written."""
-        with self._changed:
+        with self._room_made:
             self._working -= attempts
-            self._changed.notify_all()
+            self._room_made.notify_all()
 
     def remove(self, leases: Iterable[Lease]) -> None:
         """The outcomes of these are written, or no longer ours to write."""
-        with self._changed:
+        with self._lock:
             for lease in leases:
                 self._held.pop(lease, None)
-            self._changed.notify_all()
+            self._tell_if_empty()
 
     def all(self) -> list[Held]:
         """Everything held now."""
-        with self._changed:
+        with self._lock:
             return list(self._held.values())
 
     def wait_until_empty(self, timeout_s: float) -> bool:
         """True once nothing is held or being started any more; False after `timeout_s`."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._held and not self._starting, timeout_s)
+        with self._emptied:
+            return self._emptied.wait_for(lambda: self._empty, timeout_s)
+
+    def _tell_if_empty(self) -> None:
+        if self._empty:
+            self._emptied.notify_all()
+
+    @property
+    def _empty(self) -> bool:
+        return not self._held and not self._starting
 
     @property
     def working(self) -> int:

@@ -1,5 +1,6 @@
 """How a metric is declared: what it tells, who shows it, and what each of its labels may hold."""
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ def _declared(
     metric: _Metric, kind: str, shown_by: str, name: str, tells: str, labels: Mapping[str, Values]
 ) -> _Metric:
     DECLARED.append(Declared(name, kind, tells, labels, shown_by))
+    # Finding the series of some labels takes longer than counting in it, and they are few: each is found once.
+    metric.labels = functools.cache(metric.labels)  # type: ignore[method-assign]
     closed = [values for values in labels.values() if not isinstance(values, str)]
     if labels and len(closed) == len(labels):
         # From 0 on, because `rate` cannot see a counter's first step if the series begins with it.

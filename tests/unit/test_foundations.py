@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,25 @@ def test_a_slot_is_free_when_the_work_ends_and_the_lease_is_kept_until_it_is_wri
     assert not holdings.wait_until_empty(0)
     holdings.remove([held.lease])
     assert holdings.wait_until_empty(0)
+
+
+def test_who_waits_for_room_or_for_the_end_is_woken() -> None:
+    """And does not find out by the time-out: each waits for longer than that may take."""
+    holdings = Holdings(1)
+    assert holdings.reserve(1, 0) == 1
+    (held,) = holdings.add([(a_held().job, "receipt", {})])
+    with ThreadPoolExecutor() as pool:
+        room, end = pool.submit(holdings.reserve, 1, 100), pool.submit(holdings.wait_until_empty, 100)
+        holdings.work_ended()
+        assert room.result(30) == 1
+        with holdings.starting():
+            holdings.remove([held.lease])
+        assert end.result(30)
+        holdings.release(1)
+        assert holdings.reserve(1, 0) == 1
+        again = pool.submit(holdings.reserve, 1, 100)
+        holdings.release(1)
+        assert again.result(30) == 1
 
 
 IMPORTS: list[Any] = [
