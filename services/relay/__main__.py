@@ -30,6 +30,9 @@ _GAUGES_EVERY_S = 5.0
 
 _RETENTION_EVERY_S = 1.0
 """Pause between looks at the next thousand rows of each table: some milliseconds, and ten million rows in 3 hours."""
+_RETENTION_REST_S = 5.0
+_TIDY_REST_S = 2.0
+"""An idle relay has looked at everything: its pauses are what keeps it below a hundredth of a core."""
 _DAY_S = 86_400
 
 
@@ -84,9 +87,10 @@ def serve(settings: RelaySettings) -> int:
         settled_floor=lambda: publisher.settled_floor,
         ring_after_s=settings.ring_after_s,
         list_after_s=settings.list_after_s,
+        tidy_rest_s=_TIDY_REST_S,
     )
     store = open_store(settings.artifact_url, region=settings.aws_region)
-    retention = Retention(retiring, store, keep_keys_s=settings.keep_keys_days * _DAY_S)
+    retention = Retention(retiring, store, keep_keys_s=settings.keep_keys_days * _DAY_S, rest_s=_RETENTION_REST_S)
     checks = {"database": lambda: database.check(sweeping), "queue": queue.check}
     ops = OpsServer(settings.metrics_host, settings.metrics_port, checks)
     for what, check in checks.items():

@@ -42,10 +42,13 @@ _ROUND_EVERY_S = 3600.0
 class Retention:
     """One relay's walks. Any number may run beside each other: SKIP LOCKED gives each its own rows."""
 
-    def __init__(self, engine: Engine, store: ArtifactStore, *, keep_keys_s: float) -> None:
+    def __init__(self, engine: Engine, store: ArtifactStore, *, keep_keys_s: float, rest_s: float = 0.0) -> None:
+        """`rest_s`: the pause after a look at all three tables that found nothing to remove."""
         self._engine = engine
         self._store = store
         self._keep_keys_s = keep_keys_s
+        self._rest_s = rest_s
+        self._rest_until = 0.0
         self._slice = _TAKE
         self._artifacts_after = retention.START
         self._jobs_after = retention.START
@@ -55,7 +58,11 @@ class Retention:
     def run_once(self) -> int:
         """One slice of each walk. Returns what was removed: while there is more, the next slice follows at once."""
         began = time.monotonic()
-        removed = self._expire_artifacts() + self._forget_jobs() + self._forget_keys() + self._orphans.run_once()
+        removed = self._orphans.run_once()
+        if began >= self._rest_until:
+            removed += self._expire_artifacts() + self._forget_jobs() + self._forget_keys()
+            if not removed and self._artifacts_after == self._jobs_after == self._keys_after == retention.START:
+                self._rest_until = began + self._rest_s
         self._slice = _TAKE if removed else _LOOK
         if removed:
             # A quarter of the time at most: there is no hurry, and submissions share the disk.

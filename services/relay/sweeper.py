@@ -37,12 +37,16 @@ class Sweeper:
         settled_floor: Callable[[], int],
         ring_after_s: float = 30,
         list_after_s: float = LIST_AFTER_S,
+        tidy_rest_s: float = 0.0,
     ) -> None:
+        """`tidy_rest_s`: how long the list of long-lived jobs is left alone once there was nothing to do for it."""
         self._engine = engine
         self._queue = queue
         self._settled_floor = settled_floor
         self._ring_after_s = ring_after_s
         self._list_after_s = list_after_s
+        self._tidy_rest_s = tidy_rest_s
+        self._tidy_at = 0.0
         self._floor = WalkFloor()
         self._expire_after = START
         self._began_at = 0.0
@@ -74,9 +78,13 @@ class Sweeper:
 
     def _tidy(self, begin: UUID) -> None:
         """Keep the list of those that have lived long. Whoever dies in between leaves the rest to the next pass."""
+        if time.monotonic() < self._tidy_at:
+            return
         with self._engine.connect() as conn:
-            unfinished.rise(conn, list_after_s=self._list_after_s)
+            rose = unfinished.rise(conn, list_after_s=self._list_after_s)
             _walk(lambda after: unfinished.prune(conn, after=after), begin)
+        if not rose:
+            self._tidy_at = time.monotonic() + self._tidy_rest_s
 
     def _expire(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:

@@ -53,10 +53,11 @@ class _Mark:
 class Floor:
     """The floor of one relay over one server. It starts anew on another, whose sequence may stand elsewhere.
 
-    Reconnecting tells, and where a pooler hides that, the server's own start time does: within one settling pass.
+    Reconnecting tells, and where a pooler hides that, the server's own start time does: within one settling pass, so
+    in `rest_s` at most. That is the pause between them while every id that was ever drawn is settled.
     """
 
-    def __init__(self, *, settle_every_s: float = 0.3, audit_every_s: float = 60.0) -> None:
+    def __init__(self, *, settle_every_s: float = 0.3, rest_s: float = 3.0, audit_every_s: float = 60.0) -> None:
         self.settled = 0
         """Every id up to here is proven finished."""
         self.recent = 0
@@ -64,6 +65,8 @@ class Floor:
         self._mark: _Mark | None = None
         self._server: object = None
         self._settle_every_s = settle_every_s
+        self._rest_s = rest_s
+        self._resting = False
         self._audit_every_s = audit_every_s
         # A new floor has everything to learn: settle at once; an audit would look from 0 just the same.
         self._settle_at = 0.0
@@ -76,13 +79,15 @@ class Floor:
             self._audit_at = now + self._audit_every_s
             return Pass.AUDIT, 0
         if now >= self._settle_at:
-            self._settle_at = now + self._settle_every_s
+            self._settle_at = now + (self._rest_s if self._resting else self._settle_every_s)
             return Pass.SETTLED, self.settled
         return Pass.RECENT, max(self.recent, self.settled)
 
     def claimed(self, highest_id: int) -> None:
-        """Remember how far a claim came."""
+        """Remember how far a claim came. Ids below it may still be on their way, so there is something to settle."""
         self.recent = max(self.recent, highest_id)
+        if self._resting:
+            self._resting, self._settle_at = False, 0.0
 
     def advance(self, conn: Connection) -> None:
         """Raise the settled floor as far as can be proven now. `conn` is in autocommit mode.
@@ -93,7 +98,8 @@ class Floor:
         if server != self._server:
             self.settled, self.recent, self._mark, self._server = 0, 0, None, server
         if self._mark is None:
-            if last_id <= self.settled:
+            self._resting = last_id <= self.settled
+            if self._resting:
                 return  # nothing was drawn since: an idle relay uses up no transaction ids
             self._mark = _Mark(last_id, conn.execute(_FRESH_XID).scalar_one())
         if conn.execute(_OLDEST_RUNNING).scalar_one() < self._mark.xid:

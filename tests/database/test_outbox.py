@@ -135,3 +135,29 @@ def test_most_passes_are_recent_and_the_settled_one_comes_round() -> None:
     assert floor.next_pass(now=0)[0] is Pass.SETTLED
     assert floor.next_pass(now=0.1) == (Pass.RECENT, 50)
     assert floor.next_pass(now=0.4)[0] is Pass.SETTLED
+
+
+def test_while_every_id_is_settled_it_is_looked_at_seldom_and_a_claim_ends_that(conn: Connection) -> None:
+    floor = Floor(settle_every_s=0.3, rest_s=3, audit_every_s=1000)
+    assert floor.next_pass(now=0)[0] is Pass.SETTLED
+    floor.advance(conn)
+    assert floor.next_pass(now=0.4)[0] is Pass.SETTLED
+
+    assert floor.next_pass(now=3)[0] is Pass.RECENT
+    assert floor.next_pass(now=3.5)[0] is Pass.SETTLED
+    floor.claimed(1)
+    assert floor.next_pass(now=3.6)[0] is Pass.SETTLED
+    assert floor.next_pass(now=4)[0] is Pass.SETTLED
+
+
+def test_an_id_that_was_drawn_and_is_not_committed_keeps_the_floor_awake(engine: Engine, conn: Connection) -> None:
+    floor = Floor(settle_every_s=0.3, rest_s=3, audit_every_s=1000)
+    floor.advance(conn)
+    floor.next_pass(now=0)
+    with transactional(engine).connect() as late:
+        late.execute(_INSERT, {"n": 1})
+        floor.advance(conn)
+
+        assert floor.next_pass(now=3.5)[0] is Pass.SETTLED
+        assert floor.next_pass(now=4)[0] is Pass.SETTLED
+        late.rollback()

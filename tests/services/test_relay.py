@@ -194,6 +194,24 @@ def test_the_sweeper_frees_a_job_whose_worker_fell_silent(
     assert metrics.SWEPT.labels("requeued")._value.get() == before + 1
 
 
+def test_the_list_of_long_lived_jobs_is_left_alone_while_it_needs_nothing(
+    engine: Engine, conn: Connection, queue: InMemoryQueue
+) -> None:
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(statement_name(sql)))
+    sweeper = Sweeper(engine, queue, settled_floor=lambda: 0, list_after_s=0, tidy_rest_s=1000)
+    a_job(conn)
+    statements.clear()
+
+    for _ in range(3):
+        sweeper.run_once()
+
+    assert statements.count("jobs.expire") == 3
+    # The floor rises over the job; then nothing is left to pass.
+    assert statements.count("unfinished.look") == 2
+    assert statements.count("unfinished.prune") == 2
+
+
 def test_doorbells_ring_again_after_a_purge(
     engine: Engine, conn: Connection, queue: InMemoryQueue, publisher: Publisher
 ) -> None:

@@ -171,6 +171,22 @@ def test_a_key_that_leaves_while_it_is_asked_for_makes_a_new_job(engine: Engine,
     assert count(conn, "jobs") == 2
 
 
+def test_it_rests_once_it_has_looked_at_everything_and_found_nothing(
+    plain: Engine, conn: Connection, store: DiskStore, scratch: Path
+) -> None:
+    a_success(conn, store, scratch)
+    pass_time(conn)
+    statements: list[str] = []
+    event.listen(plain, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(statement_name(sql)))
+    retention = Retention(plain, store, keep_keys_s=DAY_S, rest_s=1000)
+
+    assert until_done(retention.run_once) == 2
+    assert statements[-3:] == ["artifacts.expired", "jobs.forget", "idempotency_keys.forget"]
+    statements.clear()
+    assert retention.run_once() == 0
+    assert statements == []
+
+
 def test_the_database_refuses_to_forget_a_job_before_its_time(conn: Connection) -> None:
     lease = started(conn, a_job(conn)).lease
     with pytest.raises(IntegrityError, match="kept until"):
