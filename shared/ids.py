@@ -1,6 +1,6 @@
 """Identifiers that sort by the time they were made."""
 
-import secrets
+import os
 import time
 from uuid import UUID
 
@@ -12,7 +12,7 @@ def uuid7() -> UUID:
     token is just the last id seen. Python's own `uuid.uuid7` arrives with 3.14.
     """
     unix_ms = time.time_ns() // 1_000_000
-    value = (unix_ms & 0xFFFF_FFFF_FFFF) << 80 | secrets.randbits(80)
+    value = (unix_ms & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)

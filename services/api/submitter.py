@@ -33,25 +33,32 @@ class TooBusy(TodokeError):
 class Submitter:
     """One statement at a time, on one connection of `engine`, which `close` disposes of."""
 
-    def __init__(self, engine: AsyncEngine, *, most: int = 128, waiting: int = 1024) -> None:
+    def __init__(self, engine: AsyncEngine, *, most: int = 128, waiting: int = 1024, timeout_s: float = 15.0) -> None:
         self._engine = engine
+        self._timeout_s = timeout_s
         self._most = most
         self._most_waiting = waiting
         self._waiting: deque[_Waiting] = deque()
         self._running: asyncio.Task[None] | None = None
 
     async def submit(self, submission: Submission) -> Answer:
-        """The answer, once it is committed. Raises TooBusy at once, and the database's errors.
+        """The answer, once it is committed. Raises TooBusy at once, TimeoutError, and the database's errors.
 
-        The job is made even if the caller goes away meanwhile: its row may be in the statement already.
+        The job may be made even if the caller goes away or gives up meanwhile: its row may be in the statement already.
         """
         if len(self._waiting) >= self._most_waiting:
             raise TooBusy("the database is slower than the requests; try again shortly")
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((submission, answer))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
-        return await answer
+        # Not asyncio.timeout: for each request that costs a tenth of what is ours in it.
+        bound = loop.call_later(self._timeout_s, _give_up, answer)
+        try:
+            return await answer
+        finally:
+            bound.cancel()
 
     async def close(self) -> None:
         """Commit what is waiting, then let the connection go."""
@@ -95,6 +102,11 @@ class Submitter:
     async def _once(self, submissions: Sequence[Submission]) -> Sequence[Answer]:
         async with self._engine.connect() as conn:
             return await conn.run_sync(_confirmed, submissions)
+
+
+def _give_up(answer: "asyncio.Future[Answer]") -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
 
 
 def _confirmed(conn: Connection, submissions: Sequence[Submission]) -> Sequence[Answer]:

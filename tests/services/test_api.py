@@ -30,6 +30,7 @@ from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
 from shared.artifacts.open import open_store
 from shared.catalog.load import BUILTIN, load_catalog
+from shared.database import transactional
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
 from shared.jobs.submit import Submission
 from tests.support.jobs import a_submission, count, row, started
@@ -261,6 +262,24 @@ def test_a_caller_that_goes_away_takes_nobody_with_it(submitting: AsyncEngine, c
     assert count(conn, "jobs") == 2
 
 
+def test_a_database_that_is_too_slow_is_waited_for_no_longer_than_that(
+    submitting: AsyncEngine, engine: Engine, conn: Connection
+) -> None:
+    """And the job is made in the end: nobody could tell the statement to stop."""
+
+    async def submit(blocking: Connection) -> None:
+        submitter = Submitter(submitting, timeout_s=0.1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(submitter.submit(a_submission()), 60)
+        blocking.rollback()
+        await submitter.close()
+
+    with transactional(engine).connect() as blocking:
+        blocking.execute(text("LOCK TABLE jobs"))
+        asyncio.run(submit(blocking))
+    assert count(conn, "jobs") == 1
+
+
 def test_the_end_waits_for_what_was_asked(submitting: AsyncEngine, conn: Connection) -> None:
     async def submit() -> Any:
         submitter = Submitter(submitting)
@@ -277,8 +296,6 @@ def test_a_commit_that_the_standby_did_not_confirm_is_no_202(
     client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL reports it as a WARNING only; one like it is raised here inside the submitting statement."""
-    from sqlalchemy import text
-
     from services.api import submitter
 
     def unconfirmed(conn: Connection, submissions: Any) -> Any:
