@@ -1,5 +1,6 @@
 """Python's search for reference cycles, set for services that make few of them."""
 
+import atexit
 import gc
 
 _YOUNG = 20_000
@@ -15,4 +16,6 @@ def search_seldom() -> None:
     """
     if not gc.get_freeze_count():  # a process of tests comes here often, and would keep its garbage for good
         gc.freeze()
+        # Python's last search has to find it again, or libraries written in C++ report everything of theirs as leaked.
+        atexit.register(gc.unfreeze)
     gc.set_threshold(_YOUNG)
