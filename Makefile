@@ -24,6 +24,11 @@ LANES ?= 3
 test: install ## run the whole test suite (ARGS="-k name" for a part, LANES=3 processes)
 	@$(PYTHON) -m pytest --numprocesses $(LANES) --dist worksteal $(ARGS)
 
+TIMES ?= 10
+.PHONY: test-repeat
+test-repeat: install ## the whole suite TIMES=10 times in a row, until one run fails
+	@for n in $$(seq $(TIMES)); do echo "run $$n of $(TIMES)"; $(MAKE) --no-print-directory test || exit 1; done
+
 # What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
 LONG_PARTS := long-drills long-model long-security long-floor long-stateful long-crash
 

@@ -11,8 +11,7 @@ ours. Nearly everything here is freed by its reference count, so searches find n
 def search_seldom() -> None:
     """Leave what start-up has made out of every search, and search less often. Called once, when a service is ready.
 
-    The objects of a hundred imported modules are looked through again and again otherwise: in three turns with and
-    without it, an eighth of the API's processor time a request and a tenth of a worker's of no-ops.
+    The objects of a hundred imported modules are looked through again and again otherwise, which API and worker notice.
     """
     if not gc.get_freeze_count():  # a process of tests comes here often, and would keep its garbage for good
         gc.freeze()
