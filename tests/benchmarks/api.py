@@ -7,6 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
+
+import psutil
 
 from deploy.local.client import ready
 from deploy.local.processes import free_port
@@ -28,23 +31,43 @@ def run(stage: Stage) -> Iterator[Figure]:
             "uncoalesced": f"{uncoalesced}/generate-report",
         }
         for connections, aims in ((32, ("≥ 0.8", "")), (1, ("", "≥ 1"))):
-            rates = _rates(asked, connections, stage.rounds)
+            rates, costs = _measure(asked, connections, stage.rounds)
             yield Figure(f"{connections} connection(s)", rates["report"], "requests/s")
             for other, name, aim in zip(
                 ("constant", "uncoalesced"), ("a constant", "a commit each"), aims, strict=True
             ):
                 yield Figure(f"{connections} connection(s), ÷ {name}", rates["report"] / rates[other], "", aim)
+            cost = costs["constant"] / costs["report"]
+            yield Figure(f"{connections} connection(s), a constant's processor time in the API ÷ a submission's", cost)
 
 
 _UNCOALESCED = ("--uncoalesced",)
 
 
-def _rates(asked: dict[str, str], connections: int, rounds: int) -> dict[str, float]:
-    found: dict[str, list[float]] = {name: [] for name in asked}
+def _measure(asked: dict[str, str], connections: int, rounds: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Requests a second, and the API's seconds of processor time a request: what is left where other processes have
+    cores of their own."""
+    rates: dict[str, list[float]] = {name: [] for name in asked}
+    costs: dict[str, list[float]] = {name: [] for name in asked}
     for _ in range(rounds):
         for name, url in asked.items():
-            found[name].append(load(url, connections))
-    return {name: statistics.median(rates) for name, rates in found.items()}
+            before = _processor_s(url)
+            rate = load(url, connections)
+            rates[name].append(rate)
+            costs[name].append((_processor_s(url) - before) / (rate * SECONDS))
+    return _medians(rates), _medians(costs)
+
+
+def _medians(found: dict[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def _processor_s(url: str) -> float:
+    """What the process that listens there has used."""
+    port = urlsplit(url).port
+    listening = {c.laddr.port: c.pid for c in psutil.net_connections("tcp4") if c.status == psutil.CONN_LISTEN}
+    used = psutil.Process(listening[port]).cpu_times()
+    return float(used.user + used.system)
 
 
 def load(url: str, connections: int) -> float:
