@@ -71,8 +71,8 @@ def engine_arguments(database_url: str, application_name: str, pool_size: int, t
         "max_overflow": 0,
         "pool_timeout": 10,
         "pool_recycle": 1800,
-        # Here and not as an option of each connection taken from the pool, which would switch it over and back: that
-        # takes most of a statement's own time in the event loop.
+        # Here and not as an option of each connection taken from the pool, which would switch it over and back
+        # each time.
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
         "use_native_hstore": False,  # or every new connection would ask, in a transaction, whether there is such a type
