@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from shared import json_text
 from shared.errors import TodokeError
 
 CONNECT_TIMEOUT_S = 5
@@ -75,6 +76,7 @@ def engine_arguments(database_url: str, application_name: str, pool_size: int, t
         # each time.
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
+        "json_deserializer": json_text.read,
         "use_native_hstore": False,  # or every new connection would ask, in a transaction, whether there is such a type
         "hide_parameters": True,  # parameters may be secrets; errors and logs never show them
     }

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request
 
 from services.api.problems import MOST_VIOLATIONS, Problem
-from shared import tracing
+from shared import json_text, tracing
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from shared.nearest import did_you_mean
@@ -65,18 +65,14 @@ async def _content(request: Request) -> Mapping[str, Any]:
         said = f"not {media_type!r}" if media_type else "but none was given"
         raise Problem(415, "unsupported_media_type", f"Send the body as Content-Type: application/json, {said}.")
     try:
-        content = json.loads(raw, parse_constant=_no_constant)
-    except RecursionError:
-        raise Problem(400, "malformed_json", "The body is nested too deeply.") from None
+        content = json_text.read(raw)
+    except json_text.TooDeep as error:
+        raise Problem(400, "malformed_json", f"The body cannot be read: {error}.") from None
     except ValueError as error:
         raise Problem(400, "malformed_json", f"The body is not JSON: {error}.") from None
     if not isinstance(content, dict):
         raise Problem(422, "invalid_request", 'The body must be an object such as {"reportType": "…"}.')
     return content
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _report_type(content: Mapping[str, Any], catalog: CatalogView) -> ReportType:

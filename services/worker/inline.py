@@ -1,8 +1,8 @@
 """Report types without files: run in the worker's own process, and their answer checked."""
 
-import json
 from collections.abc import Mapping
 
+from shared import json_text
 from shared.catalog.model import ReportType
 from shared.reports import errors
 from shared.reports.explain import explain
@@ -24,23 +24,26 @@ def answer(report: ReportType, parameters: Mapping[str, object]) -> Mapping[str,
 
 
 def _checked(given: object) -> Mapping[str, object]:
+    """What was given, as it will be read back from the job's row, one level deeper."""
     if not isinstance(given, dict):
         raise errors.answer_wrong(f"{type(given).__name__} is no JSON object")
     try:
-        written = json.dumps(given, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
+        written = json_text.write(given)
+    except ValueError as error:
         raise errors.answer_wrong(str(error)) from None
-    if len(written) > _MAX_BYTES:
-        raise errors.answer_wrong(f"{len(written):,} bytes; {_MAX_BYTES:,} are allowed")
-    # Escapes of ASCII JSON: PostgreSQL's jsonb holds neither U+0000 nor half of a surrogate pair.
-    if "\\u0000" in written or "\\ud" in written:
-        try:
-            json.dumps(given, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise errors.answer_wrong("it contains half of a surrogate pair") from None
-        if "\0" in "".join(_texts(given)):
-            raise errors.answer_wrong("it contains U+0000")
-    return given
+    if (size := len(written.encode())) > _MAX_BYTES:
+        raise errors.answer_wrong(f"{size:,} bytes; {_MAX_BYTES:,} are allowed")
+    try:
+        [answer] = json_text.read(f"[{written}]")
+    except json_text.TooDeep as error:
+        raise errors.answer_wrong(str(error)) from None
+    except ValueError:
+        raise errors.answer_wrong("NaN and Infinity are no JSON") from None
+    # PostgreSQL's jsonb does not hold it. A backslash before "u0000" looks like its escape, and is none.
+    if "\\u0000" in written and "\0" in "".join(_texts(answer)):
+        raise errors.answer_wrong("it contains U+0000")
+    checked: Mapping[str, object] = answer
+    return checked
 
 
 def _texts(value: object) -> list[str]:

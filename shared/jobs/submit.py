@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from shared import json_text
 from shared.errors import TodokeError
 
 DOORBELL_TOPIC = "jobs"
@@ -111,7 +112,7 @@ def submit(
     ids again (after a lost reply) changes nothing and answers the same. A second statement runs only if
     an id or an Idempotency-Key was met again.
     """
-    born = _insert(conn, {"requests": json.dumps([_row(s) for s in submissions]), "ring_after_s": ring_after_s})
+    born = _insert(conn, {"requests": json_text.write([_row(s) for s in submissions]), "ring_after_s": ring_after_s})
     met_again = [s for s in submissions if s.id not in born and s.idempotency_key is not None]
     holders = _holders(conn, met_again) if met_again else {}
     if any((s.tenant, s.idempotency_key) not in holders for s in met_again):
@@ -132,12 +133,12 @@ def _insert(conn: Connection, asked: Mapping[str, object]) -> set[UUID]:
 
 def _row(submission: Submission) -> dict[str, object]:
     return {
-        "id": str(submission.id),
+        "id": submission.id,
         "tenant": submission.tenant,
         "report_type": submission.report_type,
         "report_version": submission.report_version,
-        "parameters": dict(submission.parameters),
-        "formats": list(submission.formats),
+        "parameters": submission.parameters,
+        "formats": submission.formats,
         "max_attempts": submission.max_attempts,
         "max_crashes": submission.max_crashes,
         "deadline_s": submission.deadline_s,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from services.worker import inline
+from shared import json_text
 from shared.catalog.model import ReportType
 from shared.reports.interface import ReportError
 from tests.benchmarks import counting, noop
@@ -26,6 +28,13 @@ def a_type(answer: object) -> ReportType:
         return answer
 
     return ReportType(noop.NAME, "", "", "1", "python", "", (), answer=give)
+
+
+def nested(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 @pytest.fixture
@@ -52,7 +61,17 @@ def test_the_answer_stands_in_the_job(database_url: str, conn: Connection, tmp_p
 
 @pytest.mark.parametrize(
     "answer",
-    [None, [], {"a": math.nan}, {"a": object()}, {"a": "x" * 70_000}, {"a": ["nul \0"]}, {"half": "\ud800"}],
+    [
+        None,
+        [],
+        {"a": math.nan},
+        {"a": object()},
+        {"a": "x" * 70_000},
+        {"a": ["nul \0"]},
+        {"half": "\ud800"},
+        {"deep": nested(200)},
+        {"bytes": "é" * 40_000},
+    ],
 )
 def test_an_answer_that_cannot_be_kept_fails_for_good(answer: object) -> None:
     with pytest.raises(ReportError) as failure:
@@ -69,3 +88,12 @@ def test_code_that_raises_is_tried_again_and_says_nothing_of_the_inside() -> Non
         inline.answer(a_type(ZeroDivisionError("password=hunter2")), {})
     assert failure.value.retryable
     assert "hunter2" not in str(failure.value)
+
+
+def test_an_answer_is_kept_as_it_will_be_read() -> None:
+    given = {"day": date(2026, 11, 28), "pair": (1, 2.5), 3: "a backslash, \\u0000", "deep": nested(198)}
+
+    answer = inline.answer(a_type(given), {})
+
+    assert answer == {"day": "2026-11-28", "pair": [1, 2.5], "3": "a backslash, \\u0000", "deep": nested(198)}
+    assert json_text.read(json_text.write({"answer": answer})) == {"answer": answer}
