@@ -1,11 +1,9 @@
 """One JSON object a line on stderr, with the job at hand taken from context."""
 
-import contextlib
 import contextvars
 import json
 import logging
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 _context: contextvars.ContextVar[dict[str, object]] = contextvars.ContextVar("log_context", default={})  # noqa: B039 - never mutated
@@ -18,14 +16,17 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
 }
 
 
-@contextlib.contextmanager
-def context(**fields: object) -> Iterator[None]:
+class context:  # noqa: N801 - used as a function is
     """Add `fields` (job_id, attempt, lease_token …) to every line logged inside the block by this thread or task."""
-    token = _context.set({**_context.get(), **fields})
-    try:
-        yield
-    finally:
-        _context.reset(token)
+
+    def __init__(self, **fields: object) -> None:
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        self._token = _context.set({**_context.get(), **self._fields})
+
+    def __exit__(self, *_: object) -> None:
+        _context.reset(self._token)
 
 
 class JsonFormatter(logging.Formatter):

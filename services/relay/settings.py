@@ -16,7 +16,9 @@ class RelaySettings(QueueServiceSettings):
     send_deadline_s: float = Field(
         5, alias="RELAY_SEND_DEADLINE_S", gt=0, le=20, description="Seconds a pass may spend sending"
     )
-    idle_s: float = Field(0.1, alias="RELAY_IDLE_S", gt=0, description="Pause between passes when there is nothing")
+    idle_s: float = Field(
+        0.15, alias="RELAY_IDLE_S", gt=0, description="Longest pause between passes when there is nothing"
+    )
     sweep_every_s: float = Field(
         0.5, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
     )

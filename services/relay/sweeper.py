@@ -96,7 +96,7 @@ class Sweeper:
             metrics.SWEPT.labels(_KINDS[status]).inc()
             log.warning("job.swept", extra={"job_id": job_id, "status": status})
         for job_id, ended in swept.ended.items():
-            count_finished(_KINDS[swept.swept[job_id]], ended.reason or "requested", ended.report_type, ended.age_s)
+            count_finished(_KINDS[swept.swept[job_id]], ended.reason or "requested", ended.report_type, [ended.age_s])
         return swept.next_after
 
     def _ring(self, after: UUID) -> UUID:

@@ -17,8 +17,7 @@ class Sending:
             if span.traceparent:
                 each[tracing.TRACEPARENT] = span.traceparent
         self.messages = [
-            Outgoing(key=n, body=row.payload, headers=each)
-            for n, (row, each) in enumerate(zip(rows, headers, strict=True))
+            Outgoing(n, row.payload, each) for n, (row, each) in enumerate(zip(rows, headers, strict=True))
         ]
         """What to send."""
 

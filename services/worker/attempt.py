@@ -112,11 +112,10 @@ class Attempts:
     def _made_or_not(self, held: Held) -> Outcome:
         job = held.job
         with logs.context(**held.names):
-            log.log(
-                logging.DEBUG if held.inline else logging.INFO,
-                "attempt.started",
-                extra={"report_type": job.report_type, "waited_s": round(job.seconds_waited, 3)},
-            )
+            level = logging.DEBUG if held.inline else logging.INFO
+            if log.isEnabledFor(level):
+                about = {"report_type": job.report_type, "waited_s": round(job.seconds_waited, 3)}
+                log.log(level, "attempt.started", extra=about)
             started = time.monotonic()
             try:
                 if held.inline:

@@ -10,8 +10,8 @@ from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable
 
 log = logging.getLogger(__name__)
 
-THREADS = 4
-"""Calls at once: at 8 ms a call, what SQS takes within a region, four delete 5,000 messages a second."""
+THREADS = 8
+"""Calls at once: at 8 ms a call, what SQS takes within a region, eight delete 10,000 messages a second."""
 _GATHER_S = 0.1
 """How long a group waits to become ten. A request for one costs as much, and a copy of an ended job does no harm."""
 _LOOK_EVERY_S = 0.5

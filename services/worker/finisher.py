@@ -3,6 +3,7 @@
 import logging
 import queue
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ from shared.jobs.finish import Failure, Outcomes, Success
 from shared.jobs.transitions import JobStatus
 from shared.metrics import worker as metrics
 from shared.metrics.common import REASONS, count_finished, report_type_label
-from shared.metrics.declare import known
+from shared.metrics.declare import known, observe_all
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Finisher:
     """Takes outcomes from the attempts' threads and writes them from its own."""
 
     def __init__(
-        self, engine: Engine, deletions: Deletions, holdings: Holdings, *, ring_after_s: float, most: int = 200
+        self, engine: Engine, deletions: Deletions, holdings: Holdings, *, ring_after_s: float, most: int = 500
     ) -> None:
         self._engine = engine
         self._deletions = deletions
@@ -82,7 +83,7 @@ class Finisher:
             pass
 
     def _drop_lost(self) -> None:
-        lost = [(h, o) for h, o in self._unwritten if isinstance(o, Lost) or h.reason is StopReason.LOST]
+        lost = [(h, o) for h, o in self._unwritten if h.reason is StopReason.LOST or isinstance(o, Lost)]
         for held, outcome in lost:
             # Its message belongs to whoever owns the job now.
             self._forget([(held, outcome)])
@@ -126,19 +127,23 @@ class Finisher:
         self._forget([ended])
 
     def _report(self, kind: type, batch: Sequence[Ended], now: Mapping[UUID, JobStatus]) -> None:
+        ended_at = time.monotonic()
+        alike: defaultdict[tuple[str, str, str, JobStatus], list[Held]] = defaultdict(list)
         for held, outcome in batch:
             status = now.get(held.lease.token)
-            seconds = time.monotonic() - held.started_at
             if status is None:
                 metrics.LATE_WRITES.labels(_VERBS[kind]).inc()
                 log.warning("attempt.late_write_refused", extra=held.names)
                 continue
             label = "given_back" if kind is GivenBack and status is JobStatus.PENDING else _LABELS[status]
-            _count(held, outcome, status, label, seconds)
+            reason = outcome.code if isinstance(outcome, Failure) else "none"
+            alike[label, reason, held.job.report_type, status].append(held)
             level = logging.DEBUG if held.inline and status is JobStatus.SUCCESS else logging.INFO
             if log.isEnabledFor(level):
-                more = {"outcome": label, "status": status, "seconds": round(seconds, 3)}
+                more = {"outcome": label, "status": status, "seconds": round(ended_at - held.started_at, 3)}
                 log.log(level, "attempt.ended", extra={**held.names, **more})
+        for (label, reason, report_type, status), group in alike.items():
+            _count(group, ended_at, status, label, reason, report_type_label(report_type))
 
     def _forget(self, batch: Sequence[Ended]) -> None:
         gone = {id(held) for held, _ in batch}
@@ -146,15 +151,17 @@ class Finisher:
         self._holdings.remove([held.lease for held, _ in batch])
 
 
-def _count(held: Held, outcome: Outcome, status: JobStatus, label: str, seconds: float) -> None:
-    """A cancelled job was asked to end, whatever its attempt met."""
-    reason = outcome.code if isinstance(outcome, Failure) else "none"
-    report_type = report_type_label(held.job.report_type)
-    metrics.ATTEMPTS.labels(label, known(reason, REASONS), report_type).inc()
-    metrics.ATTEMPT_SECONDS.labels(report_type, label).observe(seconds)
+def _count(
+    group: Sequence[Held], ended_at: float, status: JobStatus, label: str, reason: str, report_type: str
+) -> None:
+    metrics.ATTEMPTS.labels(label, known(reason, REASONS), report_type).inc(len(group))
+    lengths_s = [ended_at - held.started_at for held in group]
+    observe_all(metrics.ATTEMPT_SECONDS.labels(report_type, label), lengths_s)
     if status.final:
+        # A cancelled job was asked to end, whatever its attempt met.
         reason = "requested" if status is JobStatus.CANCELLED else reason
-        count_finished(label, reason, report_type, held.job.seconds_since_accepted + seconds)
+        ages_s = [h.job.seconds_since_accepted + length_s for h, length_s in zip(group, lengths_s, strict=True)]
+        count_finished(label, reason, report_type, ages_s)
 
 
 def _trace(kind: type, batch: Sequence[Ended], began_ns: int) -> None:

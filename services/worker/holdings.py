@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
+from uuid import UUID
 
 from shared import tracing
 from shared.jobs.lease import Lease, StartedJob
@@ -30,13 +31,12 @@ class Held:
 
     def __init__(self, job: StartedJob, receipt: str, *, now: float, headers: Mapping[str, str] | None = None) -> None:
         self.job = job
+        self.lease = job.lease
+        """The right to finish it."""
         self.receipt = receipt
-        headers = headers or {}
-        self.traceparent = tracing.valid(headers.get(tracing.TRACEPARENT)) or tracing.valid(
-            tracing.carried(job.trace_context).get(tracing.TRACEPARENT)
-        )
+        self.traceparent = _traceparent(headers or {}, job.trace_context)
         """The trace this attempt belongs to: first what rang for it, then its own span."""
-        self.previous = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT))
+        self.previous = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT)) if headers else None
         """The span of the attempt that this one tries again."""
         self.started_at = now
         """Monotonic seconds."""
@@ -59,11 +59,6 @@ class Held:
             "job_id": self.lease.job_id, "attempt": self.job.attempt, "lease_token": self.lease.token,
         }  # fmt: skip
         return {**names, "trace_id": tracing.trace_id(self.traceparent)} if self.traceparent else names
-
-    @property
-    def lease(self) -> Lease:
-        """The right to finish it."""
-        return self.job.lease
 
     def ask_to_stop(self, reason: StopReason) -> bool:
         """Ask the attempt to end. False if it was asked before."""
@@ -99,6 +94,11 @@ class Held:
         return progress
 
 
+def _traceparent(headers: Mapping[str, str], trace_context: str | None) -> str | None:
+    carried = tracing.carried(trace_context) if trace_context else {}
+    return tracing.valid(headers.get(tracing.TRACEPARENT)) or tracing.valid(carried.get(tracing.TRACEPARENT))
+
+
 class Holdings:
     """All attempts from `start` until their outcome is written, and how many more there is room for."""
 
@@ -108,7 +108,8 @@ class Holdings:
         self._working = 0
         self._reserved = 0
         self._starting = 0
-        self._held: dict[Lease, Held] = {}
+        self._held: dict[UUID, Held] = {}
+        """By the lease's token."""
         self._lock = threading.Lock()
         # Apart: a poll that waits for room is not to be woken by every outcome that is written.
         self._room_made = threading.Condition(self._lock)
@@ -134,7 +135,7 @@ class Holdings:
         """
         most = min(most, self._slots)
         with self._room_made:
-            if self._room_made.wait_for(lambda: self._room > 0, timeout_s):
+            if self._room < most and self._room_made.wait_for(lambda: self._room > 0, timeout_s):
                 self._room_made.wait_for(lambda: self._room >= most, _GATHER_S)
             reserved = min(most, self._room)
             self._reserved += reserved
@@ -157,7 +158,7 @@ class Holdings:
         now = self._clock()
         added = [Held(job, receipt, now=now, headers=headers) for job, receipt, headers in started]
         with self._lock:
-            self._held.update((held.lease, held) for held in added)
+            self._held.update((held.lease.token, held) for held in added)
             self._working += len(added)
             self._reserved -= len(added)
         return added
@@ -172,7 +173,7 @@ class Holdings:
         """The outcomes of these are written, or no longer ours to write."""
         with self._lock:
             for lease in leases:
-                self._held.pop(lease, None)
+                self._held.pop(lease.token, None)
             self._tell_if_empty()
 
     def all(self) -> list[Held]:

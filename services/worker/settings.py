@@ -45,7 +45,11 @@ class WorkerSettings(QueueServiceSettings):
         Path(tempfile.gettempdir()), alias="WORKER_SCRATCH", description="Folder for files under construction"
     )
     slots: int = Field(
-        os.cpu_count() or 2, alias="WORKER_SLOTS", ge=1, le=256, description="Attempts at once; default: the cores"
+        os.cpu_count() or 2,
+        alias="WORKER_SLOTS",
+        ge=1,
+        le=1000,
+        description="Attempts at once; default: the cores. Up to 1000 for reports without files: they take no core",
     )
     lease_s: float = Field(
         30, alias="WORKER_LEASE_S", ge=1, description="Seconds a silent worker keeps a job before another may take it"

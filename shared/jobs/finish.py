@@ -1,14 +1,14 @@
 """End attempts. Every statement is a compare-and-set on the lease token: who lost the lease changes nothing."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import Connection
 
+from shared import json_text
 from shared.jobs.lease import Lease
 from shared.jobs.transitions import JobStatus
 
@@ -32,8 +32,7 @@ class Artifact:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Success:
+class Success(NamedTuple):
     """An attempt that made its report."""
 
     lease: Lease
@@ -73,6 +72,7 @@ _SUCCEED = text("""
         SELECT done.id, done.lease_token, a.*
           FROM done, jsonb_to_recordset(done.artifacts)
                AS a(name text, format text, media_type text, size_bytes bigint, sha256 text, rows bigint)
+         WHERE done.artifacts IS NOT NULL
     )
     SELECT lease_token, status FROM done
 """)
@@ -173,12 +173,12 @@ def give_back(conn: Connection, leases: Sequence[Lease], *, ring_after_s: float 
 
 
 def _end(conn: Connection, statement: TextClause, rows: Sequence[Mapping[str, object]], **more: object) -> Outcomes:
-    ended = conn.execute(statement, {"outcomes": json.dumps(rows), **more})
+    ended = conn.execute(statement, {"outcomes": json_text.write(rows), **more})
     return {row.lease_token: JobStatus(row.status) for row in ended}
 
 
 def _lease_row(lease: Lease) -> dict[str, Any]:
-    return {"id": str(lease.job_id), "token": str(lease.token)}
+    return {"id": lease.job_id, "token": lease.token}
 
 
 def _success_row(success: Success) -> dict[str, Any]:
@@ -196,16 +196,15 @@ def _success_row(success: Success) -> dict[str, Any]:
     result: dict[str, object] = {"seconds": round(success.seconds, 3)}
     if success.answer is not None:
         result["answer"] = success.answer
-    return {**_lease_row(success.lease), "result": result, "artifacts": files}
+    return {**_lease_row(success.lease), "result": result, "artifacts": files or None}
 
 
 def _failure_row(failure: Failure) -> dict[str, Any]:
     error = {
         "code": failure.code,
-        # PostgreSQL's jsonb refuses U+0000 and lone surrogates, and a message may quote hostile data.
-        "message": failure.message.replace("\0", "?").encode("utf-8", "replace").decode(),
+        "message": _storable(failure.message),
         "retryable": failure.retryable,
-        "hint": failure.hint,
+        "hint": _storable(failure.hint),
     }
     return {
         **_lease_row(failure.lease),
@@ -214,3 +213,8 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "delay_s": failure.delay_s,
         "headers": failure.headers,
     }
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL's jsonb refuses U+0000 and lone surrogates, and a message may quote hostile data."""
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()

@@ -1,14 +1,14 @@
 """Take jobs and keep them: `start` and `renew`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared import json_text
 from shared.jobs.transitions import FINAL, JobStatus
 
 
@@ -20,8 +20,7 @@ class Lease:
     token: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class StartedJob:
+class StartedJob(NamedTuple):
     """A job that is now ours to work on."""
 
     lease: Lease
@@ -59,13 +58,15 @@ class StartResult:
 
 
 # SKIP LOCKED: two workers with overlapping batches must not wait for each other in a circle.
-# The join with `jobs` outside shows each row as it was before this statement.
+# The look at `jobs` outside shows those that were not taken as they were before this statement.
 # RETURNING names what a StartedJob has, in its order.
 _START = text("""
     /* jobs.start */
-    WITH free AS MATERIALIZED (
+    WITH asked AS MATERIALIZED (
+        SELECT unnest(CAST(CAST(:ids AS text) AS uuid[])) AS id
+    ), free AS MATERIALIZED (
         SELECT id FROM jobs
-         WHERE id = ANY (CAST(:ids AS uuid[]))
+         WHERE id = ANY (ARRAY(SELECT id FROM asked))
            AND (status = 'PENDING' AND run_at <= clock_timestamp()
                 OR status = 'PROCESSING' AND lease_until < clock_timestamp() AND crashes < max_crashes
                    AND cancel_requested_at IS NULL)
@@ -87,11 +88,14 @@ _START = text("""
                   trace_context,
                   extract(epoch FROM clock_timestamp() - created_at)::float8 AS seconds_since_accepted
     )
-    SELECT asked.id AS asked_id, known.status AS status_before,
-           known.run_at <= clock_timestamp() AND known.deadline_at > clock_timestamp() AS due, started.*
-      FROM unnest(CAST(:ids AS uuid[])) AS asked(id)
+    SELECT CASE WHEN started.id IS NULL THEN asked.id END, other.status, other.due, started.*
+      FROM asked
       LEFT JOIN started ON started.id = asked.id
-      LEFT JOIN jobs AS known ON known.id = asked.id
+      LEFT JOIN LATERAL (
+          SELECT status, run_at <= clock_timestamp() AND deadline_at > clock_timestamp() AS due
+            FROM jobs WHERE id = asked.id AND started.id IS NULL
+          OFFSET 0  -- or the planner would look every job up, and throw away what it found for those that started
+      ) AS other ON true
 """)
 
 
@@ -100,14 +104,16 @@ def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float)
 
     One statement for the whole batch. A job that is not taken is an answer, told apart in the result.
     """
-    rows = conn.execute(_START, {"ids": list(set(ids)), "worker": worker, "lease_s": lease_s}).all()
+    # An array's text, written as JSON's: psycopg's own way to write one takes longer than the rest of this function.
+    asked = f"{{{json_text.write(list(set(ids)))[1:-1]}}}"
+    rows = conn.execute(_START, {"ids": asked, "worker": worker, "lease_s": lease_s}).all()
     places: dict[str, set[UUID]] = {name: set() for name in ("final", "busy", "not_due", "contended", "unknown")}
     started = []
-    for asked_id, status_before, due, job_id, token, *about in rows:
-        if token is not None:
+    for other_id, status_before, due, job_id, token, *about in rows:
+        if other_id is None:
             started.append(StartedJob(Lease(job_id, token), *about))
         else:
-            places[_place(status_before, due)].add(asked_id)
+            places[_place(status_before, due)].add(other_id)
     return StartResult(started=started, **{name: frozenset(found) for name, found in places.items()})
 
 
@@ -155,8 +161,8 @@ _RENEW = text("""
 
 def renew(conn: Connection, beats: Sequence[Beat], *, lease_s: float) -> Renewal:
     """Extend all leases to `lease_s` seconds from now, in one statement; learn which are lost or to be cancelled."""
-    rows = [{"id": str(b.lease.job_id), "token": str(b.lease.token), "progress": b.progress} for b in beats]
-    held = conn.execute(_RENEW, {"beats": json.dumps(rows), "lease_s": lease_s}).all()
+    rows = [{"id": b.lease.job_id, "token": b.lease.token, "progress": b.progress} for b in beats]
+    held = conn.execute(_RENEW, {"beats": json_text.write(rows), "lease_s": lease_s}).all()
     kept = {Lease(row.id, row.lease_token) for row in held}
     return Renewal(
         lost=frozenset(b.lease for b in beats) - kept,

@@ -1,6 +1,8 @@
 """What all services show."""
 
-from shared.metrics.declare import FAST_S, OTHER, counter, histogram, known
+from collections.abc import Sequence
+
+from shared.metrics.declare import FAST_S, OTHER, counter, histogram, known, observe_all
 
 REPORT_TYPE = "a report type of the catalog; `other` after 200"
 _MOST_REPORT_TYPES = 200
@@ -59,7 +61,7 @@ def observe_statement(name: str, seconds: float) -> None:
     STATEMENT_SECONDS.labels(name).observe(seconds)
 
 
-def count_finished(outcome: str, reason: str, report_type: str, age_s: float) -> None:
-    """A job became final: `outcome` is one of FINAL_OUTCOMES, `age_s` the seconds since it was accepted."""
-    FINISHED.labels(outcome, known(reason, REASONS), report_type_label(report_type)).inc()
-    JOB_SECONDS.labels(outcome).observe(max(0.0, age_s))
+def count_finished(outcome: str, reason: str, report_type: str, ages_s: Sequence[float]) -> None:
+    """Jobs became final: `outcome` is one of FINAL_OUTCOMES, `ages_s` the seconds since each was accepted."""
+    FINISHED.labels(outcome, known(reason, REASONS), report_type_label(report_type)).inc(len(ages_s))
+    observe_all(JOB_SECONDS.labels(outcome), [max(0.0, age_s) for age_s in ages_s])

@@ -1,5 +1,6 @@
 """How a metric is declared: what it tells, who shows it, and what each of its labels may hold."""
 
+import bisect
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,20 @@ def _declared(
         for combination in itertools.product(*closed):
             metric.labels(*combination)
     return metric
+
+
+def observe_all(series: Histogram, values: Sequence[float]) -> None:
+    """What `observe` does for each, at once: three histograms were a tenth of the worker's time for a job of no work.
+
+    prometheus_client has no such method, so this reaches for its buckets; a test compares the two.
+    """
+    ordered, before = sorted(values), 0
+    for bound, bucket in zip(series._upper_bounds, series._buckets, strict=True):  # noqa: SLF001
+        upto = bisect.bisect_right(ordered, bound)
+        if upto > before:
+            bucket.inc(upto - before)
+            before = upto
+    series._sum.inc(sum(ordered))  # noqa: SLF001
 
 
 def known(value: str, values: Sequence[str]) -> str:

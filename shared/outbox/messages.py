@@ -3,13 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """A message whose transaction committed."""
 
     id: int
@@ -102,13 +102,13 @@ def waiting(conn: Connection, *, floor: int) -> bool:
 def claim(conn: Connection, *, floor: int, limit: int) -> list[OutboxRow]:
     """Take up to `limit` rows above `floor`, oldest first. They are gone when this transaction commits."""
     rows = conn.execute(_CLAIM, {"floor": floor, "limit": limit})
-    return [OutboxRow(r.id, r.topic, r.group_key, r.payload, r.headers) for r in rows]
+    return [OutboxRow(*row) for row in rows]
 
 
 def claim_due(conn: Connection, *, limit: int) -> list[OutboxRow]:
     """Take up to `limit` messages whose time has come: retries of jobs, and sends that failed before."""
     rows = conn.execute(_CLAIM_DUE, {"limit": limit})
-    return [OutboxRow(r.id, r.topic, r.group_key, r.payload, r.headers, r.attempts) for r in rows]
+    return [OutboxRow(*row) for row in rows]
 
 
 def keep(conn: Connection, unsent: Sequence[Unsent]) -> None:

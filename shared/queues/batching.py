@@ -26,6 +26,9 @@ def refusal(message: Outgoing) -> SendFailure | None:
         return _permanent(message, "InvalidMessageContents", "the body is empty")
     if illegal := _ILLEGAL.search(message.body):
         return _permanent(message, "InvalidMessageContents", f"the body contains U+{ord(illegal.group()):04X}")
+    for name, value in message.headers.items():
+        if illegal := _ILLEGAL.search(name + value):
+            return _permanent(message, "InvalidMessageContents", f"a header contains U+{ord(illegal.group()):04X}")
     if len(message.headers) > _MAX_ATTRIBUTES:
         return _permanent(message, "InvalidAttributes", f"{len(message.headers)} headers; {_MAX_ATTRIBUTES} may be")
     if (size := size_bytes(message)) > MAX_MESSAGE_BYTES:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.errors import TodokeError
 
@@ -46,8 +46,7 @@ class SendResult:
     failed: tuple[SendFailure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """One delivery of one message."""
 
     message_id: str

@@ -125,6 +125,8 @@ class SqsQueue:
         for _ in range(_ENTRY_TRIES):
             entries = [{"Id": str(n), "ReceiptHandle": receipt, **more} for n, receipt in enumerate(left)]
             answer = self._ask(operation, QueueUrl=self._url, Entries=entries)
+            if not answer.get("Failed") and len(answer.get("Successful", [])) == len(left):
+                return frozenset([*done, *left])
             done |= {left[int(e["Id"])] for e in answer.get("Successful", [])}
             # SenderFault means a stale handle here: the message was delivered again, and nothing is to be done.
             left = [left[int(e["Id"])] for e in answer.get("Failed", []) if not e.get("SenderFault")]
@@ -228,14 +230,10 @@ def _merged(results: Any) -> SendResult:
 
 
 def _received(message: Mapping[str, Any]) -> Received:
-    attributes = message.get("MessageAttributes", {})
-    return Received(
-        message_id=message["MessageId"],
-        receipt=message["ReceiptHandle"],
-        body=message.get("Body", ""),
-        headers={name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value},
-        receive_count=int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
-    )
+    attributes = message.get("MessageAttributes") or {}
+    headers = {name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value}
+    count = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
+    return Received(message["MessageId"], message["ReceiptHandle"], message.get("Body", ""), headers, count)
 
 
 def _code(error: ClientError) -> str:

@@ -7,8 +7,7 @@ and credentials are those that boto3 has found.
 Sources: "Amazon SQS API Reference" (read 2026-11-25); libcurl's CURLOPT_AWS_SIGV4(3) (8.23, read 2026-11-25).
 """
 
-import json
-import queue
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
@@ -25,6 +24,8 @@ from botocore.exceptions import (
 )
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
+
+from shared import json_text
 
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 10
@@ -46,15 +47,17 @@ class ThinClient:
         self._proxy = get_environ_proxies(self._url).get(self._url.partition(":")[0], "")
         bundle = boto3.session.Session()._session.get_config_variable("ca_bundle")  # noqa: SLF001 - AWS_CA_BUNDLE
         self._certificates = get_cert_path(bundle or True)
-        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
+        self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
+        """Of each operation: what is set for one call serves the next. A list's append and pop need no lock."""
 
     def call(self, operation: str, arguments: Mapping[str, object]) -> Any:
         """The answer's body."""
         if self._credentials is None:
             raise NoCredentialsError
         wait_s = cast("int", arguments.get("WaitTimeSeconds", 0))
-        body = json.dumps(arguments, separators=(",", ":")).encode()
-        connection = self._connection()
+        body = json_text.write(arguments).encode()
+        idle = self._idle[operation]
+        connection = self._connection(idle)
         try:
             # Frozen at each call: credentials that rotate are renewed here.
             credentials = self._credentials.get_frozen_credentials()
@@ -62,15 +65,15 @@ class ThinClient:
         except pycurl.error as error:
             self._fail(connection, *error.args)
         finally:
-            self._idle.put(connection)
+            idle.append(connection)
         if status == 200:
-            return json.loads(content)
+            return json_text.read(content)
         raise _refusal(operation, status, head, content)
 
-    def _connection(self) -> "_Connection":
+    def _connection(self, idle: "list[_Connection]") -> "_Connection":
         try:
-            return self._idle.get_nowait()
-        except queue.Empty:
+            return idle.pop()
+        except IndexError:
             return _Connection(self._url, self._region, proxy=self._proxy, certificates=self._certificates)
 
     def _fail(self, connection: "_Connection", code: int, reason: str) -> NoReturn:
@@ -89,6 +92,7 @@ class _Connection:
     def __init__(self, url: str, region: str, *, proxy: str, certificates: str) -> None:
         self._curl = curl = pycurl.Curl()
         self._head: list[bytes] = []
+        self._set: tuple[object, ...] = ()
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.AWS_SIGV4, f"aws:amz:{region}:sqs")
@@ -106,6 +110,16 @@ class _Connection:
     ) -> tuple[int, Sequence[bytes], bytes]:
         """Status, header lines and content of the answer. Raises pycurl.error."""
         curl = self._curl
+        if self._set != (asked := (operation, credentials, timeout_s)):
+            self._prepare(operation, credentials, timeout_s)
+            self._set = asked
+        curl.setopt(pycurl.POSTFIELDS, body)
+        self._head.clear()
+        content = curl.perform_rb()
+        return curl.getinfo(pycurl.RESPONSE_CODE), self._head, content
+
+    def _prepare(self, operation: str, credentials: ReadOnlyCredentials, timeout_s: float) -> None:
+        curl = self._curl
         headers = ["Content-Type: application/x-amz-json-1.0", f"X-Amz-Target: AmazonSQS.{operation}"]
         if credentials.token:
             headers.append(f"X-Amz-Security-Token: {credentials.token}")
@@ -113,10 +127,6 @@ class _Connection:
         curl.setopt(pycurl.USERNAME, credentials.access_key)
         curl.setopt(pycurl.PASSWORD, credentials.secret_key)
         curl.setopt(pycurl.TIMEOUT_MS, round(timeout_s * 1000))
-        curl.setopt(pycurl.POSTFIELDS, body)
-        self._head.clear()
-        content = curl.perform_rb()
-        return curl.getinfo(pycurl.RESPONSE_CODE), self._head, content
 
     @property
     def was_asked(self) -> bool:
@@ -127,7 +137,7 @@ class _Connection:
 def _refusal(operation: str, status: int, head: Sequence[bytes], body: bytes) -> ClientError:
     """As botocore would raise it. The code of the older query protocol wins, as it does there."""
     try:
-        content = json.loads(body)
+        content = json_text.read(body)
     except ValueError:
         content = {}
     if not isinstance(content, dict):

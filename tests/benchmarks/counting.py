@@ -32,8 +32,8 @@ from tests.support.eventually import eventually
 from tests.support.jobs import a_submission
 
 REGION = "us-east-1"
-SLOTS = 200
-"""Inline attempts take no core each: a worker for them wants room for some batches."""
+SLOTS = 1000
+"""Inline attempts take no core each: a worker for them wants room for what is being received, started and written."""
 
 
 class Counted:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -46,7 +45,8 @@ PEERS = (
 def run(stage: Stage) -> Iterator[Figure]:
     """Rates by the clock, and by the worker's own processor time, which a busy machine blurs less.
 
-    A peer counts in its task; Todoke's time ends when the last row is SUCCESS and its history is written.
+    A peer counts in its task; Todoke's time ends when the last row is SUCCESS and its history is written. Of each the
+    best run counts: Celery's worker sometimes sits in a poll for minutes, and a stall is not what is compared.
     """
     contenders: dict[str, Callable[[], dict[str, float]]] = {"Todoke": lambda: _ours(stage)}
     contenders |= {peer.title: lambda peer=peer: _peer(stage, peer) for peer in PEERS}  # type: ignore[misc]
@@ -54,17 +54,17 @@ def run(stage: Stage) -> Iterator[Figure]:
     for _ in range(max(1, stage.rounds - 1)):
         for name, contender in contenders.items():
             found[name].append(contender())
-    ours = {figure: _median(found["Todoke"], figure) for figure in _OF_ALL}
+    ours = {figure: _best(found["Todoke"], figure) for figure in _OF_ALL}
     for figure, unit in _OF_ALL.items():
         yield Figure("Todoke", ours[figure], unit)
         for peer in PEERS:
-            theirs = _median(found[peer.title], figure)
+            theirs = _best(found[peer.title], figure)
             yield Figure(peer.title, theirs, unit)
             yield Figure(f"Todoke ÷ {peer.title}", ours[figure] / theirs, "", peer.aim if figure == "rate" else "")
 
 
-def _median(runs: Sequence[Mapping[str, float]], figure: str) -> float:
-    return statistics.median(once[figure] for once in runs)
+def _best(runs: Sequence[Mapping[str, float]], figure: str) -> float:
+    return max(once[figure] for once in runs)
 
 
 def _ours(stage: Stage) -> dict[str, float]:

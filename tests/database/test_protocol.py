@@ -13,6 +13,7 @@ from shared.jobs.cancel import CancelOutcome
 from shared.jobs.finish import Artifact, Failure, Success, cancel_held, fail, give_back, succeed
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.transitions import JobStatus
+from shared.json_text import MOST_LEVELS
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started, verbs
 from tests.support.promises import broken
 
@@ -341,3 +342,23 @@ def test_renewing_is_heap_only(conn: Connection) -> None:
 
     stats = conn.execute(text("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'jobs'")).one()
     assert stats.n_tup_upd == stats.n_tup_hot_upd == 11
+
+
+def test_a_failure_that_quotes_hostile_data_is_told_all_the_same(conn: Connection) -> None:
+    job_id = a_job(conn)
+    held = started(conn, job_id)
+
+    fail(conn, [Failure(held.lease, "boom", "half \ud800, nul \0", False, 0, hint="half \udfff, nul \0")])
+
+    assert row(conn, job_id).error == {
+        "code": "boom", "message": "half ?, nul ?", "retryable": False, "hint": "half ?, nul ?",
+    }  # fmt: skip
+
+
+def test_a_worker_can_read_what_is_nested_as_deeply_as_a_request_may_be(conn: Connection) -> None:
+    deep: list[object] = []
+    for _ in range(MOST_LEVELS - 2):
+        deep = [deep]
+    job_id = a_job(conn, parameters={"deep": deep})
+
+    assert started(conn, job_id).parameters == {"deep": deep}

@@ -1,6 +1,7 @@
 """Promise 8: the database refuses what the protocol does not allow, whoever asks."""
 
 import itertools
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -108,6 +109,14 @@ def test_a_job_is_born_waiting(conn: Connection) -> None:
                     FROM jobs WHERE id = :id"""),
             {"id": job_id},
         )
+
+
+@pytest.mark.parametrize("wrong", [{"tenant": "not a tenant"}, {"tenant": ""}, {"parameters": []}], ids=repr)
+def test_a_job_is_born_with_a_well_formed_tenant_and_an_object_of_parameters(
+    conn: Connection, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(IntegrityError, match="well-formed tenant"):
+        a_job(conn, **wrong)
 
 
 def test_enum_and_check_know_the_same_states(conn: Connection) -> None:

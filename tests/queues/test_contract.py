@@ -82,12 +82,13 @@ def test_what_can_never_be_sent_fails_for_good_and_alone(queue: Queue) -> None:
         Outgoing(3, "nul \0"),
         Outgoing(4, ""),
         Outgoing(5, "also fine"),
+        Outgoing(6, "fine", {"traceparent": "half \ud800"}),
     ]
 
     result = queue.send(messages, deadline_s=20)
 
     assert result.accepted == {1, 5}
-    assert {(f.key, f.permanent) for f in result.failed} == {(2, True), (3, True), (4, True)}
+    assert {(f.key, f.permanent) for f in result.failed} == {(n, True) for n in (2, 3, 4, 6)}
 
 
 def test_large_messages_are_split_by_bytes(queue: Queue) -> None:

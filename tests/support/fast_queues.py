@@ -130,13 +130,11 @@ class Broker:
         return Message(f"m{next(self._numbers)}", text, md5, entry.get("MessageAttributes"))
 
     async def receive(self, body: Json) -> Json:
-        """ReceiveMessage."""
+        """ReceiveMessage, once there is something or the time is over."""
         queue = self.queue(body)
-        most = int(body.get("MaxNumberOfMessages") or 1)
         give_up_at = time.monotonic() + float(body.get("WaitTimeSeconds") or 0)
         while True:
-            queue.return_expired()
-            if taken := self._take(queue, most, body):
+            if taken := self.take(body):
                 return {"Messages": taken}
             left_s = give_up_at - time.monotonic()
             if left_s <= 0:
@@ -152,7 +150,11 @@ class Broker:
         await waiter
         timer.cancel()
 
-    def _take(self, queue: SqsQueue, most: int, body: Json) -> list[Json]:
+    def take(self, body: Json) -> list[Json]:
+        """The messages that ReceiveMessage can bring at once."""
+        queue = self.queue(body)
+        queue.return_expired()
+        most = int(body.get("MaxNumberOfMessages") or 1)
         visibility_s = float(body.get("VisibilityTimeout", queue.attributes.get("VisibilityTimeout", 30)))
         taken: list[Json] = []
         while queue.visible and len(taken) < most:

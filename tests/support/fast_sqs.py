@@ -5,11 +5,12 @@ checks no signature and forgets everything when it ends.
 """
 
 import asyncio
-import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from shared import json_text
 from tests.support.fast_queues import Broker, Json, Refused
 
 _CALLS: Mapping[str, Callable[[Broker, Json], Json]] = {
@@ -21,6 +22,8 @@ _CALLS: Mapping[str, Callable[[Broker, Json], Json]] = {
 }  # fmt: skip
 _OPERATIONS = {name.lower(): name for name in (*_CALLS, "ReceiveMessage")}
 """Headers are compared in lower case."""
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)")
+_TARGET = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)")
 
 
 class Connection(asyncio.Protocol):
@@ -46,20 +49,22 @@ class Connection(asyncio.Protocol):
         head, end, rest = self._received.partition(b"\r\n\r\n")
         if not end:
             return None
-        headers = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:])
-        length = int(headers.get(b"content-length", b"0"))
+        head = head.lower()
+        length = int(found[1]) if (found := _LENGTH.search(head)) else 0
         if len(rest) < length:
             return None
         self._received = rest[length:]
-        target = headers.get(b"x-amz-target", b".ready").decode().strip()
-        return target.rsplit(".", 1)[1], rest[:length]
+        return found[1].decode() if (found := _TARGET.search(head)) else "ready", rest[:length]
 
     def _serve(self, operation: str, raw: bytes) -> None:
         name = _OPERATIONS.get(operation, operation)
         if name != "Counted":
             self._broker.requests[name] += 1
         try:
-            body = json.loads(raw or b"{}")
+            body = json_text.read(raw or b"{}")
+            if name == "ReceiveMessage" and (taken := self._broker.take(body)):
+                self._answer(200, {"Messages": taken})
+                return
             if name == "ReceiveMessage":
                 self._busy = True
                 task = asyncio.ensure_future(self._broker.receive(body))
@@ -86,7 +91,7 @@ class Connection(asyncio.Protocol):
     def _answer(self, status: int, body: Json, *, query_error: str = "") -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        content = json.dumps(body, separators=(",", ":")).encode()
+        content = json_text.write(body).encode()
         extra = f"x-amzn-query-error: {query_error}\r\n" if query_error else ""
         self._transport.write(
             f"HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.0\r\n{extra}"

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.metrics import METRICS, page
 from services.worker.phases import Phases
 from shared.metrics import common, worker
-from shared.metrics.declare import known
+from shared.metrics.declare import FAST_S, known, observe_all
 from shared.metrics.exposition import exposition
 from shared.reports.interface import Progress
 
@@ -95,3 +96,17 @@ def test_a_phase_lasts_until_the_next_one_begins() -> None:
 
     assert [total("all", "querying"), total("csv", "writing"), total("all", "storing")] == [3, 5, 7]
     assert len(seen) == 4
+
+
+def test_many_observations_at_once_count_as_one_by_one() -> None:
+    one_by_one, at_once = (Histogram("h", "h", registry=None, buckets=FAST_S) for _ in range(2))
+    values = [0.0, 0.001, 0.0011, 0.3, 0.3, 10, 11, 1e9]
+    for value in values:
+        one_by_one.observe(value)
+
+    observe_all(at_once, values)
+    observe_all(at_once, [])
+
+    seen = [[(s.name, s.labels, s.value) for m in each.collect() for s in m.samples] for each in (one_by_one, at_once)]
+    assert seen[0] == seen[1]
+    assert ("h_count", {}, 8.0) in seen[0]

@@ -140,7 +140,7 @@ async def cancel_job(job_id: JobId, parts: PartsOf, tenant: Tenant) -> JSONRespo
         raise unknown_job(str(job_id))
     job, artifacts = await run_in_threadpool(_load, parts, job_id, tenant)
     if outcome is CancelOutcome.CANCELLED and job.finished_at is not None:
-        count_finished("cancelled", "requested", job.report_type, (job.finished_at - job.created_at).total_seconds())
+        count_finished("cancelled", "requested", job.report_type, [(job.finished_at - job.created_at).total_seconds()])
     if outcome is CancelOutcome.TOO_LATE:
         raise Problem(409, "job_already_ended", f"The job had ended before: {job.status}.")
     return JSONResponse(job_view(job, artifacts, parts.root_path), 202 if outcome is CancelOutcome.REQUESTED else 200)
