@@ -230,6 +230,25 @@ def test_what_arrives_together_shares_a_commit(submitting: AsyncEngine) -> None:
     assert len(statements) == 2  # of at most 128
 
 
+def test_under_load_a_statement_takes_along_what_is_on_its_way(submitting: AsyncEngine) -> None:
+    statements: list[str] = []
+    event.listen(submitting.sync_engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
+
+    async def submit() -> None:
+        submitter = Submitter(submitting)
+        await asyncio.gather(*(submitter.submit(a_submission()) for _ in range(2)))
+        later = []
+        for _ in range(3):
+            later.append(asyncio.ensure_future(submitter.submit(a_submission())))
+            await asyncio.sleep(0)
+        await asyncio.gather(*later)
+        await submitter.close()
+
+    asyncio.run(submit())
+
+    assert len(statements) == 2
+
+
 def test_one_bad_row_harms_no_other(submitting: AsyncEngine, conn: Connection) -> None:
     submissions = [a_submission() for _ in range(21)]
     submissions[10] = a_submission(tenant="not a tenant")
