@@ -95,8 +95,8 @@ class Held:
 
 
 def _traceparent(headers: Mapping[str, str], trace_context: str | None) -> str | None:
-    carried = tracing.carried(trace_context) if trace_context else {}
-    return tracing.valid(headers.get(tracing.TRACEPARENT)) or tracing.valid(carried.get(tracing.TRACEPARENT))
+    rang = tracing.valid(headers.get(tracing.TRACEPARENT))
+    return rang or tracing.valid(tracing.carried(trace_context).get(tracing.TRACEPARENT))
 
 
 class Holdings:

@@ -1,8 +1,8 @@
 """A thin client for the calls that every job makes: AWS JSON 1.0 over libcurl, which signs as well.
 
 botocore builds, validates, hooks, signs and parses each batch call in Python; libcurl does all but the JSON outside of
-it and without its lock, for a seventh of the processor time (`make bench ARGS="--only sqs_clients"`). Address, region
-and credentials are those that boto3 has found.
+it and without its lock, for about a tenth of the processor time (`make bench ARGS="--only sqs_clients"`).
+Address, region and credentials are those that boto3 has found.
 
 Sources: "Amazon SQS API Reference" (read 2026-11-25); libcurl's CURLOPT_AWS_SIGV4(3) (8.23, read 2026-11-25).
 """

@@ -62,18 +62,21 @@ class Connection(asyncio.Protocol):
             self._broker.requests[name] += 1
         try:
             body = json_text.read(raw or b"{}")
-            if name == "ReceiveMessage" and (taken := self._broker.take(body)):
-                self._answer(200, {"Messages": taken})
-                return
             if name == "ReceiveMessage":
-                self._busy = True
-                task = asyncio.ensure_future(self._broker.receive(body))
-                task.add_done_callback(self._received_done)
+                self._receive(body)
                 return
             call = _CALLS.get(name)
             self._answer(200, call(self._broker, body) if call else {})
         except Refused as error:
             self._refuse(error)
+
+    def _receive(self, body: Json) -> None:
+        if taken := self._broker.take(body):
+            self._answer(200, {"Messages": taken})  # without a task: it is the usual case of a measurement
+            return
+        self._busy = True
+        task = asyncio.ensure_future(self._broker.receive(body))
+        task.add_done_callback(self._received_done)
 
     def _received_done(self, task: "asyncio.Task[Json]") -> None:
         self._busy = False
