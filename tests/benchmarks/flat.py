@@ -110,6 +110,8 @@ def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
     with engine.connect() as conn:
         if is_new:
             _fill(conn, rows)
+        while unfinished.rise(conn):
+            pass
         conn.execute(text("SET statement_timeout = 0"))
         publisher = Publisher(engine, _Devoid())
         nth = {"n": rows // 8}
@@ -127,8 +129,6 @@ def _fill(conn: Connection, rows: int) -> None:
     fill.outbox(conn, rows)
     conn.execute(text("SET statement_timeout = 0"))
     conn.execute(text("VACUUM ANALYZE"))
-    while unfinished.rise(conn):
-        pass
     took = time.monotonic() - began
     print(f"filled {rows // 4:,} finished jobs, {rows:,} waiting ones and as many messages in {took:.0f} s")
 

@@ -47,9 +47,19 @@ def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
             fill.outbox(conn, _MANY)
             while unfinished.rise(conn):
                 pass
+            fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
+            _begin_to_rise(conn)
             conn.execute(text("VACUUM ANALYZE"))
         yield engine
         engine.dispose()
+
+
+def _begin_to_rise(conn: Connection) -> None:
+    """The floor is about to pass `_SLICE` jobs: only then has its last step something to look at."""
+    reached = conn.execute(unfinished._LOOK).one().reached
+    next_floor = {"reached": reached, "settled": UUID(int=2**128 - 1), "reach": _SLICE}
+    announced = conn.execute(unfinished._ANNOUNCE, next_floor).scalar_one()
+    conn.execute(unfinished._FENCE, {"announced": announced})
 
 
 def cases(conn: Connection) -> list[Case]:
@@ -59,6 +69,7 @@ def cases(conn: Connection) -> list[Case]:
     ).scalar_one()
     page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, **_NOBODY}
     own = {"id": one, "tenant": "acme"}
+    floor = conn.execute(unfinished._LOOK).one()
     slice_ = {"after": sweep.START, "slice": _SLICE, "ring_after_s": 30}
     return [
         Case(read, "_GET", own, 1),
@@ -75,13 +86,13 @@ def cases(conn: Connection) -> list[Case]:
         Case(read, "_LIST_END", {**page, "tenant": "silent"}, 500),
         Case(cancel, "_CANCEL", own, 3),
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
-        Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 2),
+        Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 3),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
-        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": sweep.START}, 2 * _SLICE + 2),
+        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": sweep.START}, 2 * _SLICE + 3),
         Case(unfinished, "_LOOK", {}, 1),
         Case(unfinished, "_ANNOUNCE", {"reached": sweep.START, "settled": one, "reach": _SLICE}, _SLICE + 1),
         Case(unfinished, "_FENCE", {"announced": one}, 1),
-        Case(unfinished, "_REACHED", {"announced": one}, 2),
+        Case(unfinished, "_REACHED", {"reached": floor.reached, "announced": floor.announced}, _SLICE + 2),
         Case(unfinished, "_PRUNE", slice_, 3 * _SLICE),
         Case(retention, "_EXPIRED", {"after": retention.START, "slice": 300}, 1_500),
         Case(retention, "_DROP", {"jobs": [one], "names": ["calendar.csv"]}, 1),

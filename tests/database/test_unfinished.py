@@ -165,7 +165,7 @@ def test_a_fence_that_waited_is_no_fence_for_a_later_announcement(
         waiting.join(30)
     other.dispose()
 
-    assert not conn.execute(unfinished._REACHED, {"announced": second}).rowcount
+    assert not conn.execute(unfinished._REACHED, {"reached": first, "announced": second}).rowcount
     late.commit()
     risen(conn)
     assert made(2) in seen(conn)

@@ -31,6 +31,8 @@ def visited(
     driver.execute(b"BEGIN")
     try:
         driver.execute(f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan".encode())
+        # What a bitmap of a small table's pages is to this, that of a large table's is to the default.
+        driver.execute(b"SET LOCAL work_mem = '64kB'")
         driver.execute(f"PREPARE {name} AS {body}".encode())
         # Counts only, and no times: what remains does not depend on the machine.
         execute = f"EXECUTE {name}({values})" if numbers else f"EXECUTE {name}"
