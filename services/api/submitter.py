@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.database import DatabaseUnavailable, is_unavailable, raise_if_unconfirmed
 from shared.errors import TodokeError
@@ -26,27 +26,25 @@ Answer = Accepted | IdempotencyKeyReused
 _Waiting = tuple[Submission, "asyncio.Future[Answer]"]
 
 
-_TURNS = 3
-"""Turns of the event loop that a statement waits under load, for requests that have arrived and are on their way here:
-larger groups, and less of SQLAlchemy and psycopg for each request. Alone, a request waits for nobody."""
-
-
 class TooBusy(TodokeError):
     """More submissions wait for the database than it makes sense to queue."""
 
 
 class Submitter:
-    """One statement at a time, on one connection of `engine`, which `close` disposes of."""
+    """One statement at a time, on one connection of `engine`, which `close` disposes of.
+
+    The connection is kept from one statement to the next: getting it from the pool and giving it back costs half as
+    much as the statement.
+    """
 
     def __init__(self, engine: AsyncEngine, *, most: int = 128, waiting: int = 1024, timeout_s: float = 15.0) -> None:
         self._engine = engine
+        self._kept: AsyncConnection | None = None
         self._timeout_s = timeout_s
         self._most = most
         self._most_waiting = waiting
         self._waiting: deque[_Waiting] = deque()
         self._running: asyncio.Task[None] | None = None
-        self._last = 1
-        """How many the last statement carried."""
 
     async def submit(self, submission: Submission) -> Answer:
         """The answer, once it is committed. Raises TooBusy at once, TimeoutError, and the database's errors.
@@ -71,16 +69,24 @@ class Submitter:
         """Commit what is waiting, then let the connection go."""
         if self._running is not None:
             await asyncio.wait([self._running], timeout=10)
+        await self._let_go()
         await self._engine.dispose()
 
     async def _run(self) -> None:
+        answered = 0
         while self._waiting:
-            for _ in range(_TURNS if self._last > 1 else 0):
-                await asyncio.sleep(0)
-            batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(self._share(answered))]
             metrics.SUBMIT_BATCH.observe(len(batch))
-            self._last = len(batch)
             await self._commit(batch)
+            answered = len(batch)
+
+    def _share(self, answered: int) -> int:
+        """How many of those that wait are next: half of all that are here, with those just answered, who may ask again.
+
+        The database has one half while the loop answers and reads the other. Left to itself, everything ends up in
+        one statement, during which the loop has nothing to do: a quarter fewer requests a second at 32 connections.
+        """
+        return min(self._most, len(self._waiting), (len(self._waiting) + answered + 1) // 2)
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         try:
@@ -110,8 +116,18 @@ class Submitter:
             return await self._once(submissions)
 
     async def _once(self, submissions: Sequence[Submission]) -> Sequence[Answer]:
-        async with self._engine.connect() as conn:
-            return await conn.run_sync(_confirmed, submissions)
+        if self._kept is None:
+            self._kept = await self._engine.connect()
+        try:
+            return await self._kept.run_sync(_confirmed, submissions)
+        except BaseException:
+            await self._let_go()
+            raise
+
+    async def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await kept.close()
 
 
 def _give_up(answer: "asyncio.Future[Answer]") -> None:

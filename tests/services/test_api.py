@@ -1,8 +1,7 @@
 """The API over a real database: what it answers, and that it answers everything."""
 
-import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,27 +12,22 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from services.api.app import create_app
 from services.api.async_engine import create_async_engine
 from services.api.settings import ApiSettings
-from services.api.submitter import Submitter, TooBusy
 from services.api.views import AcceptedView, EventView, JobsView, JobView
 from shared import access, database
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
 from shared.artifacts.open import open_store
 from shared.catalog.load import BUILTIN, load_catalog
-from shared.database import transactional
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
-from shared.jobs.submit import Submission
-from tests.support.jobs import a_submission, count, row, started
+from tests.support.jobs import count, row, started
 
 JSON = {"Content-Type": "application/json"}
 
@@ -201,116 +195,6 @@ def test_the_same_key_for_another_request_is_refused(client: TestClient) -> None
     answer = client.post("/v1/jobs", json={"formats": ["xlsx"]}, headers={"Idempotency-Key": "k"})
 
     problem(answer, 422, "idempotency_key_reused")
-
-
-def submit_together(engine: AsyncEngine, submissions: Sequence[Submission], **bounds: int) -> list[Any]:
-    """Each one's answer, or its error."""
-
-    async def submit() -> list[Any]:
-        submitter = Submitter(engine, **bounds)
-        answers = await asyncio.gather(*(submitter.submit(one) for one in submissions), return_exceptions=True)
-        await submitter.close()
-        return answers
-
-    return asyncio.run(submit())
-
-
-@pytest.fixture
-def submitting(database_url: str) -> AsyncEngine:
-    return create_async_engine(database_url, application_name="test")
-
-
-def test_what_arrives_together_shares_a_commit(submitting: AsyncEngine) -> None:
-    statements: list[str] = []
-    event.listen(submitting.sync_engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
-
-    answers = submit_together(submitting, [a_submission() for _ in range(200)])
-
-    assert len({answer.job_id for answer in answers}) == 200
-    assert len(statements) == 2  # of at most 128
-
-
-def test_under_load_a_statement_takes_along_what_is_on_its_way(submitting: AsyncEngine) -> None:
-    statements: list[str] = []
-    event.listen(submitting.sync_engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
-
-    async def submit() -> None:
-        submitter = Submitter(submitting)
-        await asyncio.gather(*(submitter.submit(a_submission()) for _ in range(2)))
-        later = []
-        for _ in range(3):
-            later.append(asyncio.ensure_future(submitter.submit(a_submission())))
-            await asyncio.sleep(0)
-        await asyncio.gather(*later)
-        await submitter.close()
-
-    asyncio.run(submit())
-
-    assert len(statements) == 2
-
-
-def test_one_bad_row_harms_no_other(submitting: AsyncEngine, conn: Connection) -> None:
-    submissions = [a_submission() for _ in range(21)]
-    submissions[10] = a_submission(tenant="not a tenant")
-
-    answers = submit_together(submitting, submissions)
-
-    assert isinstance(answers.pop(10), DBAPIError)
-    assert [answer.job_id for answer in answers] == [s.id for s in submissions if s is not submissions[10]]
-    assert count(conn, "jobs") == 20
-
-
-def test_more_than_may_wait_are_told_to_come_back(submitting: AsyncEngine, conn: Connection) -> None:
-    answers = submit_together(submitting, [a_submission() for _ in range(5)], waiting=3)
-
-    assert [isinstance(answer, TooBusy) for answer in answers] == [False, False, False, True, True]
-    assert count(conn, "jobs") == 3
-
-
-def test_a_caller_that_goes_away_takes_nobody_with_it(submitting: AsyncEngine, conn: Connection) -> None:
-    """Its own job is made, too: the row may be in the statement already."""
-
-    async def submit() -> Any:
-        submitter = Submitter(submitting)
-        impatient, patient = (asyncio.create_task(submitter.submit(a_submission())) for _ in range(2))
-        await asyncio.sleep(0)  # both wait now
-        impatient.cancel()
-        answer = await patient
-        await submitter.close()
-        return answer
-
-    assert asyncio.run(submit()).created
-    assert count(conn, "jobs") == 2
-
-
-def test_a_database_that_is_too_slow_is_waited_for_no_longer_than_that(
-    submitting: AsyncEngine, engine: Engine, conn: Connection
-) -> None:
-    """And the job is made in the end: nobody could tell the statement to stop."""
-
-    async def submit(blocking: Connection) -> None:
-        submitter = Submitter(submitting, timeout_s=0.1)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(submitter.submit(a_submission()), 60)
-        blocking.rollback()
-        await submitter.close()
-
-    with transactional(engine).connect() as blocking:
-        blocking.execute(text("LOCK TABLE jobs"))
-        asyncio.run(submit(blocking))
-    assert count(conn, "jobs") == 1
-
-
-def test_the_end_waits_for_what_was_asked(submitting: AsyncEngine, conn: Connection) -> None:
-    async def submit() -> Any:
-        submitter = Submitter(submitting)
-        asked = asyncio.create_task(submitter.submit(a_submission()))
-        await asyncio.sleep(0)
-        await submitter.close()
-        return asked.done() and asked.result()
-
-    assert asyncio.run(submit()).created
-    assert count(conn, "jobs") == 1
 
 
 def test_a_commit_that_the_standby_did_not_confirm_is_no_202(

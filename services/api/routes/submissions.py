@@ -4,7 +4,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
 from services.api.body import read_submission
@@ -12,7 +11,7 @@ from services.api.dependencies import Parts, parts_of
 from services.api.problems import Problem, ProblemView, unavailable
 from services.api.submitter import TooBusy
 from services.api.views import AcceptedView, accepted
-from shared import tracing
+from shared import json_text, tracing
 from shared.catalog.model import BUNDLE, Format
 from shared.database import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
@@ -94,7 +93,7 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": AcceptedView, "link
              responses={**_ACCEPTED, **_PROBLEMS})  # fmt: skip
 @router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY,
              responses={**_ACCEPTED, **_PROBLEMS})  # fmt: skip
-async def submit_job(request: Request) -> JSONResponse:
+async def submit_job(request: Request) -> Response:
     """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
     # Fetched, not injected: FastAPI's injection takes as long as everything else that is done here.
     parts = parts_of(request)
@@ -122,7 +121,7 @@ async def submit_job(request: Request) -> JSONResponse:
     headers = {"Location": body["links"]["self"], "Retry-After": "1"}
     if not answer.created:
         headers["Idempotent-Replayed"] = "true"
-    return JSONResponse(body, 202, headers)
+    return Response(json_text.write(body), 202, headers, "application/json")
 
 
 async def _answer(parts: Parts, submission: Submission) -> Accepted:

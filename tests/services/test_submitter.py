@@ -1,0 +1,152 @@
+"""The group commit below `POST /generate-report`: who shares a statement, and what becomes of those who wait."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.api.async_engine import create_async_engine
+from services.api.submitter import Submitter, TooBusy
+from shared.database import transactional
+from shared.jobs.submit import Submission
+from tests.support.jobs import a_submission, count
+
+
+def submit_together(engine: AsyncEngine, submissions: Sequence[Submission], **bounds: int) -> list[Any]:
+    """Each one's answer, or its error."""
+
+    async def submit() -> list[Any]:
+        submitter = Submitter(engine, **bounds)
+        answers = await asyncio.gather(*(submitter.submit(one) for one in submissions), return_exceptions=True)
+        await submitter.close()
+        return answers
+
+    return asyncio.run(submit())
+
+
+@pytest.fixture
+def submitting(database_url: str) -> AsyncEngine:
+    return create_async_engine(database_url, application_name="submitting")
+
+
+def test_what_arrives_together_shares_a_commit(submitting: AsyncEngine) -> None:
+    statements: list[str] = []
+    event.listen(submitting.sync_engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
+
+    answers = submit_together(submitting, [a_submission() for _ in range(200)])
+
+    assert len({answer.job_id for answer in answers}) == 200
+    assert len(statements) == 2  # of at most 128
+
+
+def test_under_load_the_database_has_one_half_while_the_other_is_read(submitting: AsyncEngine) -> None:
+    """All in one statement, and the event loop would have nothing to do while it lasts."""
+    carried: list[int] = []
+    event.listen(
+        submitting.sync_engine,
+        "before_cursor_execute",
+        lambda c, cur, sql, asked, *_: carried.append(len(json.loads(asked["requests"]))),
+    )
+
+    async def client(submitter: Submitter) -> None:
+        for _ in range(10):
+            await submitter.submit(a_submission())
+
+    async def submit() -> None:
+        submitter = Submitter(submitting)
+        await asyncio.gather(*(client(submitter) for _ in range(32)))
+        await submitter.close()
+
+    asyncio.run(submit())
+
+    assert carried == [16] * 20
+
+
+def test_a_connection_is_kept_until_it_breaks(submitting: AsyncEngine, conn: Connection) -> None:
+    taken: list[object] = []
+    event.listen(submitting.sync_engine, "checkout", lambda *_: taken.append(1))
+    ended = text("SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE application_name = 'submitting'")
+
+    async def submit() -> None:
+        submitter = Submitter(submitting)
+        for _ in range(2):
+            await submitter.submit(a_submission())
+        assert len(taken) == 1
+        assert conn.execute(ended).scalars().all() == [True]
+        await submitter.submit(a_submission())
+        await submitter.close()
+
+    asyncio.run(submit())
+
+    assert len(taken) == 2
+    assert count(conn, "jobs") == 3
+
+
+def test_one_bad_row_harms_no_other(submitting: AsyncEngine, conn: Connection) -> None:
+    submissions = [a_submission() for _ in range(21)]
+    submissions[10] = a_submission(tenant="not a tenant")
+
+    answers = submit_together(submitting, submissions)
+
+    assert isinstance(answers.pop(10), DBAPIError)
+    assert [answer.job_id for answer in answers] == [s.id for s in submissions if s is not submissions[10]]
+    assert count(conn, "jobs") == 20
+
+
+def test_more_than_may_wait_are_told_to_come_back(submitting: AsyncEngine, conn: Connection) -> None:
+    answers = submit_together(submitting, [a_submission() for _ in range(5)], waiting=3)
+
+    assert [isinstance(answer, TooBusy) for answer in answers] == [False, False, False, True, True]
+    assert count(conn, "jobs") == 3
+
+
+def test_a_caller_that_goes_away_takes_nobody_with_it(submitting: AsyncEngine, conn: Connection) -> None:
+    """Its own job is made, too: the row may be in the statement already."""
+
+    async def submit() -> Any:
+        submitter = Submitter(submitting)
+        impatient, patient = (asyncio.create_task(submitter.submit(a_submission())) for _ in range(2))
+        await asyncio.sleep(0)  # both wait now
+        impatient.cancel()
+        answer = await patient
+        await submitter.close()
+        return answer
+
+    assert asyncio.run(submit()).created
+    assert count(conn, "jobs") == 2
+
+
+def test_a_database_that_is_too_slow_is_waited_for_no_longer_than_that(
+    submitting: AsyncEngine, engine: Engine, conn: Connection
+) -> None:
+    """And the job is made in the end: nobody could tell the statement to stop."""
+
+    async def submit(blocking: Connection) -> None:
+        submitter = Submitter(submitting, timeout_s=0.1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(submitter.submit(a_submission()), 60)
+        blocking.rollback()
+        await submitter.close()
+
+    with transactional(engine).connect() as blocking:
+        blocking.execute(text("LOCK TABLE jobs"))
+        asyncio.run(submit(blocking))
+    assert count(conn, "jobs") == 1
+
+
+def test_the_end_waits_for_what_was_asked(submitting: AsyncEngine, conn: Connection) -> None:
+    async def submit() -> Any:
+        submitter = Submitter(submitting)
+        asked = asyncio.create_task(submitter.submit(a_submission()))
+        await asyncio.sleep(0)
+        await submitter.close()
+        return asked.done() and asked.result()
+
+    assert asyncio.run(submit()).created
+    assert count(conn, "jobs") == 1
