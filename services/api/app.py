@@ -12,6 +12,7 @@ from services.api import problems
 from services.api.auth import Access
 from services.api.dependencies import Parts
 from services.api.middleware import Surroundings
+from services.api.rate_limit import RateLimit
 from services.api.routes import artifacts, jobs, ops, report_types, submissions
 from services.api.settings import ApiSettings
 from services.api.submitter import Submitter
@@ -47,7 +48,7 @@ def create_app(
         catalog=catalog,
         store=store,
         submitter=submitter,
-        access=Access(settings.auth, engine),
+        access=Access(settings.auth, engine, _rate_limit(settings)),
         job_deadline_s=settings.job_deadline_s,
         job_max_crashes=settings.job_max_crashes,
         keep_artifacts_s=settings.keep_artifacts_s,
@@ -66,6 +67,10 @@ def create_app(
     if settings.auth == "keys":
         _describe_keys(app)
     return app
+
+
+def _rate_limit(settings: ApiSettings) -> RateLimit | None:
+    return None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.rate_burst)
 
 
 def _describe_keys(app: FastAPI) -> None:

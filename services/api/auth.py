@@ -1,5 +1,6 @@
-"""Which tenant a request belongs to."""
+"""Which tenant a request belongs to, and whether it may ask now."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -9,6 +10,7 @@ from sqlalchemy.engine import Engine
 from starlette.concurrency import run_in_threadpool
 
 from services.api.problems import Problem
+from services.api.rate_limit import RateLimit
 from shared.access import DEFAULT_TENANT, tenant_of
 
 _REMEMBER_S = 10.0
@@ -20,15 +22,26 @@ class Access:
     """Tells the tenant of a request, or refuses it."""
 
     def __init__(
-        self, mode: Literal["none", "keys"], engine: Engine, clock: Callable[[], float] = time.monotonic
+        self,
+        mode: Literal["none", "keys"],
+        engine: Engine,
+        limit: RateLimit | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._mode = mode
         self._engine = engine
+        self._limit = limit
         self._clock = clock
         self._known: dict[str, tuple[str, float]] = {}
 
     async def tenant(self, request: Request) -> str:
-        """The tenant. Raises Problem 401 when keys are required and this one is missing or not valid."""
+        """The tenant. Raises Problem 401 when keys are required and this one is missing or not valid, and 429."""
+        tenant = await self._whose(request)
+        if self._limit is not None and (wait_s := self._limit.take(tenant)):
+            raise _too_many(self._limit, wait_s)
+        return tenant
+
+    async def _whose(self, request: Request) -> str:
         if self._mode == "none":
             return DEFAULT_TENANT
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -57,3 +70,9 @@ class Access:
 
 def _unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="todoke"'})
+
+
+def _too_many(limit: RateLimit, wait_s: float) -> Problem:
+    again = math.ceil(wait_s)
+    detail = f"At most {limit.per_s:g} requests a second, {limit.burst} at once: try again in {again} s."
+    return Problem(429, "rate_limited", detail, retryable=True, headers={"Retry-After": str(again)})

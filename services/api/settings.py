@@ -36,6 +36,16 @@ class ApiSettings(ServiceSettings):
     auth: Literal["none", "keys"] = Field(
         "none", alias="API_AUTH", description="none: everybody is tenant `default`; keys: bearer keys (`create-key`)"
     )
+    rate_limit: float | None = Field(
+        None,
+        alias="API_RATE_LIMIT",
+        gt=0,
+        le=1_000_000,
+        description="Requests a second of each tenant, by all processes of one API together; default: no limit",
+    )
+    rate_burst: int = Field(
+        100, alias="API_RATE_BURST", ge=1, le=1_000_000, description="Requests of a tenant at once, after a pause"
+    )
     pool_size: int = Field(10, alias="API_DB_POOL_SIZE", ge=2, le=200, description="Database connections, at most")
     job_deadline_s: float = Field(
         86_400, alias="JOB_DEADLINE_S", gt=0, description="Seconds after which an unfinished job fails"

@@ -14,6 +14,7 @@ import tempfile
 import uvicorn
 from fastapi import FastAPI
 
+from services.api import rate_limit
 from services.api.build import build
 from services.api.settings import ApiSettings
 from shared import logs, tracing
@@ -28,8 +29,9 @@ that is busy with something else."""
 def serve_several(settings: ApiSettings, **options: object) -> None:
     """Run `settings.workers` processes until SIGTERM, each with uvicorn's `options`."""
     # prometheus_client reads the variable when it is first imported: in each process, that is after this.
-    with tempfile.TemporaryDirectory(prefix="todoke-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="todoke-api-") as folder:
         os.environ[MULTIPROCESS_DIR] = folder
+        os.environ[rate_limit.SHARED] = f"{folder}/rates"
         uvicorn.run(
             "services.api.workers:application",
             factory=True,

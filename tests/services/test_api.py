@@ -381,6 +381,29 @@ def test_no_route_answers_without_a_key(tenants: tuple[TestClient, str, str]) ->
             assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
+def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
+    database_url: str, engine: Engine, conn: Connection, scratch: Path
+) -> None:
+    ours, others = (access.create_key(conn, tenant=name, name="test") for name in ("acme", "other"))
+    app = an_app(database_url, engine, scratch, API_AUTH="keys", API_RATE_LIMIT="0.01", API_RATE_BURST="2")
+    with TestClient(app, raise_server_exceptions=False) as client:
+        headers = {"Authorization": f"Bearer {ours}"}
+        client.get("/v1/jobs", headers={"Authorization": "Bearer wrong"})
+        assert client.post("/v1/jobs", headers=headers).status_code == 202
+        assert client.get("/v1/jobs", headers=headers).status_code == 200
+
+        for method, path in routes(app):
+            answer = client.request(method, path.format(job_id=uuid4(), name="x"), headers=headers)
+            told = problem(answer, 429, "rate_limited")
+            assert told["retryable"]
+            assert 90 <= int(answer.headers["retry-after"]) <= 100
+            assert "0.01 requests a second, 2 at once" in told["detail"]
+
+        assert count(conn, "jobs") == 1
+        assert client.post("/v1/jobs", headers={"Authorization": f"Bearer {others}"}).status_code == 202
+        assert client.get("/healthz").status_code == 200
+
+
 def test_another_tenants_job_is_as_unknown_as_none(tenants: tuple[TestClient, str, str]) -> None:
     client, key, others_key = tenants
     job_id = client.post("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).json()["jobId"]

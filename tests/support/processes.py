@@ -172,3 +172,9 @@ class Services:
                 return False
 
         eventually(ask, within_s=90, what="the cancellation is taken")
+
+
+def api_processes(supervisor: int) -> list[int]:
+    """The ids of an API's own processes below its supervisor."""
+    found = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    return [int(each) for each in found if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]

@@ -3,7 +3,6 @@
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.metrics import METRICS
 from tests.support.eventually import eventually
-from tests.support.processes import Services
+from tests.support.processes import Services, api_processes
 
 
 def submitted(services: Services) -> float:
@@ -20,15 +19,9 @@ def submitted(services: Services) -> float:
     return sum(s.value for f in families for s in f.samples if s.name == "todoke_jobs_submitted_total")
 
 
-def children(pid: int) -> list[int]:
-    """The API's own processes below its supervisor."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(each) for each in found if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
-
-
 def test_two_api_processes_count_as_one(services: Services) -> None:
     supervisor = services.start("api", API_WORKERS="2")
-    eventually(lambda: len(children(supervisor.pid)) == 2, what="both processes run")
+    eventually(lambda: len(api_processes(supervisor.pid)) == 2, what="both processes run")
     with ThreadPoolExecutor(8) as pool:
         # A connection each, so that the kernel spreads them over both.
         list(pool.map(lambda n: services.submit(f"k{n}"), range(40)))
@@ -36,8 +29,8 @@ def test_two_api_processes_count_as_one(services: Services) -> None:
     scrapes = [submitted(services) for _ in range(6)]
 
     assert scrapes == [40] * 6
-    os.kill(children(supervisor.pid)[0], signal.SIGKILL)
-    eventually(lambda: services.ready("api") and len(children(supervisor.pid)) == 2, what="it is replaced")
+    os.kill(api_processes(supervisor.pid)[0], signal.SIGKILL)
+    eventually(lambda: services.ready("api") and len(api_processes(supervisor.pid)) == 2, what="it is replaced")
     services.submit("one-more")
     assert submitted(services) == 41, "what the dead one counted is kept"
     assert services.stop("api") < 30

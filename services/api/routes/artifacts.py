@@ -20,7 +20,7 @@ router = APIRouter(tags=["artifacts"])
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemView, "content": {"application/problem+json": {}}}
-    for status in (401, 404, 409, 410, 422, 503)
+    for status in (401, 404, 409, 410, 422, 429, 503)
 }
 _OTHERS: dict[int | str, dict[str, Any]] = {
     206: {"description": "The range asked for"},

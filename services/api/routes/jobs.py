@@ -28,7 +28,7 @@ router = APIRouter(tags=["jobs"])
 _LONGEST_WAIT_S = 30.0
 _LOOK_EVERY_S = 0.2
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemView, "content": {"application/problem+json": {}}} for status in (401, 404, 422, 503)
+    status: {"model": ProblemView, "content": {"application/problem+json": {}}} for status in (401, 404, 422, 429, 503)
 }
 
 

@@ -12,11 +12,11 @@ from shared.nearest import did_you_mean
 
 router = APIRouter(tags=["report types"])
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemView, "content": {"application/problem+json": {}}} for status in (401, 404)
+    status: {"model": ProblemView, "content": {"application/problem+json": {}}} for status in (401, 404, 429)
 }
 
 
-@router.get("/v1/report-types", responses={401: _PROBLEMS[401]})
+@router.get("/v1/report-types", responses={status: _PROBLEMS[status] for status in (401, 429)})
 async def list_report_types(parts: PartsOf, tenant: Tenant) -> JSONResponse:
     """Every report type, with the JSON Schema of its parameters."""
     del tenant  # every tenant may ask for every type

@@ -74,6 +74,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         413: "The body is too large",
         415: "The body is not declared as JSON",
         422: "The request does not fit the report type, or reuses an Idempotency-Key",
+        429: "The tenant asks more often than it may; `Retry-After` says when to try again",
         503: "The database is away; nothing was half-written",
     }.items()
 }

@@ -1,0 +1,82 @@
+"""So many requests a second for each tenant, counted together by all processes of one API.
+
+A token bucket, kept as the generic cell rate algorithm keeps it (ITU-T I.371, annex A, March 2004): one number for each
+tenant, the time until which its requests have used up their share. The numbers stand in a file that the processes map.
+Libraries for this count in one process, ask Redis, or store something for each request.
+"""
+
+import fcntl
+import hashlib
+import math
+import mmap
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+SHARED = "TODOKE_RATE_TABLE"
+"""Environment variable: the file that several processes share. One process alone needs no name for its own."""
+
+_ENTRY = struct.Struct("<Qd")  # whose, and until when (seconds of CLOCK_MONOTONIC, which all processes share)
+_TENANTS = 16_384
+"""Who has used up nothing needs no entry, so this many tenants can be busy at the same time."""
+_NEAR = 16
+"""Entries in a row in one of which a tenant stands."""
+_SIZE = (_TENANTS + _NEAR) * _ENTRY.size
+
+
+class RateLimit:
+    """`per_s` requests a second, and `burst` at once after a pause. For the event loop's thread."""
+
+    def __init__(self, per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_s = per_s
+        self.burst = burst
+        self._clock = clock
+        self._file = _open()
+        self._file.truncate(_SIZE)
+        self._table = mmap.mmap(self._file.fileno(), _SIZE)
+
+    def take(self, tenant: str) -> float:
+        """Count one request: 0. Or refuse it and count nothing: the seconds until one may pass."""
+        key = int.from_bytes(hashlib.blake2b(tenant.encode(), digest_size=8).digest())
+        with self._locked():
+            now = self._clock()
+            place, used_until = self._find(key)
+            used_until = max(used_until, now) + 1 / self.per_s
+            # A thousandth of a request for what is lost in adding fractions.
+            too_early = used_until - now - (self.burst + 0.001) / self.per_s
+            if too_early > 0:
+                return too_early
+            _ENTRY.pack_into(self._table, place, key, used_until)
+            return 0
+
+    def _find(self, key: int) -> tuple[int, float]:
+        """The tenant's entry, or the one nearby that has used up least: nothing at all, except in a great crowd."""
+        start = key % _TENANTS * _ENTRY.size
+        least, free = math.inf, start
+        for n, (whose, until) in enumerate(_ENTRY.iter_unpack(self._table[start : start + _NEAR * _ENTRY.size])):
+            place = start + n * _ENTRY.size
+            if whose == key:
+                return place, until
+            if until < least:
+                least, free = until, place
+        return free, -math.inf
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # The kernel lets go of it when a process dies.
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+def _open() -> BinaryIO:
+    if path := os.environ.get(SHARED):
+        return Path(path).open("a+b")
+    return cast("BinaryIO", tempfile.TemporaryFile())
