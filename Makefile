@@ -86,7 +86,7 @@ bench-reports: install ## what each format costs, beside COPY and XlsxWriter (AR
 	@$(PYTHON) -m tests.benchmarks.reports $(ARGS)
 
 .PHONY: bench-flat
-bench-flat: install ## ten million jobs and messages beside ten thousand, in turns (ARGS="--rows 1000000 --folder DIR"; ~20 GB of disk)
+bench-flat: install ## ten million jobs and messages beside ten thousand, in turns (ARGS="--rows 1000000 --folder DIR"; ~25 GB of disk)
 	@$(PYTHON) -m tests.benchmarks.flat $(ARGS)
 
 .PHONY: bench-retention

@@ -1,5 +1,6 @@
 """Which tenant a request belongs to, and whether it may ask now."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -13,9 +14,13 @@ from services.api.problems import Problem
 from services.api.rate_limit import RateLimit
 from shared.access import DEFAULT_TENANT, tenant_of
 
+log = logging.getLogger(__name__)
+
 _REMEMBER_S = 10.0
 """A revoked key may work this much longer; a busy client costs one look-up in this time."""
 _REMEMBERED = 10_000
+_TELL_EVERY_S = 10.0
+"""The metrics count what is refused; the log names a tenant, and is not flooded."""
 
 
 class Access:
@@ -31,6 +36,7 @@ class Access:
         self._mode = mode
         self._engine = engine
         self._limit = limit
+        self._tell_at = 0.0
         self._clock = clock
         self._known: dict[str, tuple[str, float]] = {}
 
@@ -38,8 +44,14 @@ class Access:
         """The tenant. Raises Problem 401 when keys are required and this one is missing or not valid, and 429."""
         tenant = await self._whose(request)
         if self._limit is not None and (wait_s := self._limit.take(tenant)):
+            self._tell(tenant)
             raise _too_many(self._limit, wait_s)
         return tenant
+
+    def _tell(self, tenant: str) -> None:
+        if self._clock() >= self._tell_at:
+            self._tell_at = self._clock() + _TELL_EVERY_S
+            log.warning("api.rate_limited", extra={"tenant": tenant})
 
     async def _whose(self, request: Request) -> str:
         if self._mode == "none":

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _LOOK = 1_000
 """Rows of each table that one pass looks at while nothing is old enough."""
-_TAKE = 200
+_TAKE = 100
 """The same while something is: what one commit removes, so that no submission waits long for the disk."""
 _ORPHAN_AGE_S = 24 * 3600
 _LIST_EVERY_S = 10.0

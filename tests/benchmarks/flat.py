@@ -90,11 +90,13 @@ def measure(rows: int, seconds: float, rounds: int, folder: Path | None = None) 
             name: looks[name] for name in ("submissions, alone /s", "submissions, 32 at once /s", "relay, messages /s")
         }
         with _snapshot(small), _snapshot(large):
-            before = _sizes(large)
+            sizes = [_sizes(large)]
             for name, look in held.items():
                 # Twice the rounds: what the first ones killed cannot be vacuumed, and the later ones step around it.
                 results[f"{name}, snapshot held"] = _in_turns(look, small, large, 2 * rounds)
-            results |= _grown(before, _sizes(large))
+            sizes.append(_sizes(large))
+        for name, (before, after) in {name: [each[name] for each in sizes] for name in sizes[0]}.items():
+            print(f"{name} of the large side: {before:,.0f} MB before the turns under the snapshot, {after:,.0f} after")
     return results
 
 
@@ -218,18 +220,11 @@ def _snapshot(side: Side) -> Iterator[None]:
         yield
 
 
-def _sizes(side: Side) -> dict[str, int]:
-    query = text("SELECT pg_total_relation_size('outbox') AS outbox, pg_total_relation_size('jobs') AS jobs")
+def _sizes(side: Side) -> dict[str, float]:
+    query = text(
+        "SELECT pg_total_relation_size('outbox') / 1e6 AS outbox, pg_total_relation_size('jobs') / 1e6 AS jobs"
+    )
     return dict(side.conn.execute(query).one()._mapping)
-
-
-def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, dict[str, float]]:
-    return {
-        f"growth of {name} under the snapshot, MB": {
-            "small": before[name] / 1e6, "large": after[name] / 1e6, "ratio": after[name] / before[name]
-        }
-        for name in before
-    }  # fmt: skip
 
 
 def table(results: Mapping[str, Mapping[str, float]]) -> str:

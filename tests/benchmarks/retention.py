@@ -6,17 +6,19 @@ removes as much as it can. The store forgets at once: disks and S3 are not what 
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
@@ -77,14 +79,15 @@ def measure(jobs: int, seconds: float, rounds: int) -> dict[str, dict[str, float
         fill.jobs(conn, jobs, age_s=30 * _DAY_S, keep_artifacts_s=0, keep_s=0)
         fill.keys(conn)
         conn.execute(text("VACUUM ANALYZE"))
-        retention = Retention(engine, _Forgetful(folder / "store"), keep_keys_s=_DAY_S)
-        turns = [(_turn(conn, engine, None, seconds), _turn(conn, engine, retention, seconds)) for _ in range(rounds)]
+        beside = _Beside(url, folder / "store")
+        stack.callback(beside.stop)
+        turns = [(_turn(conn, seconds, None), _turn(conn, seconds, beside)) for _ in range(rounds)]
     return {name: _compared(turns, name) for name in ("per_s", "p50_ms", "p99_ms", "removed_per_s")}
 
 
-def _turn(conn: Connection, engine: Engine, retention: Retention | None, seconds: float) -> Turn:
+def _turn(conn: Connection, seconds: float, beside: "_Beside | None") -> Turn:
     took: list[float] = []
-    with _removing(retention) as removed:
+    with beside.at_work() if beside else nullcontext([0]) as removed:
         began = time.perf_counter()
         while (now := time.perf_counter()) - began < seconds:
             submit(conn, [a_submission(idempotency_key=f"{now}-{n}", keep_s=_DAY_S) for n in range(8)])
@@ -95,21 +98,43 @@ def _turn(conn: Connection, engine: Engine, retention: Retention | None, seconds
     )
 
 
-@contextmanager
-def _removing(retention: Retention | None) -> Iterator[list[int]]:
-    """Retention at work beside the block, if there is any. Yields the count of what it removed."""
-    removed = [0]
-    stop = threading.Event()
+class _Beside:
+    """Retention in a process of its own, as in a relay: what it shares with the submissions is PostgreSQL."""
 
-    def work() -> None:
-        while retention is not None and not stop.is_set():
-            removed[0] += retention.run_once()
+    def __init__(self, url: str, folder: Path) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._going, self._resting = spawn.Event(), spawn.Event()
+        self._removed = spawn.Value("q", 0)
+        work = (url, folder, self._going, self._resting, self._removed)
+        self._process = spawn.Process(target=_remove, args=work, daemon=True)
+        self._process.start()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield removed
-    stop.set()
-    thread.join()
+    @contextmanager
+    def at_work(self) -> Iterator[list[int]]:
+        """For as long as the block lasts. Afterwards the list has how many files, jobs and keys were removed."""
+        assert self._resting.wait(60)
+        before, removed = self._removed.value, [0]
+        self._resting.clear()
+        self._going.set()
+        yield removed
+        self._going.clear()
+        assert self._resting.wait(60)
+        removed[0] = self._removed.value - before
+
+    def stop(self) -> None:
+        """For good."""
+        self._process.terminate()
+        self._process.join(60)
+
+
+def _remove(url: str, folder: Path, going: Event, resting: Event, removed: "Synchronized[int]") -> None:
+    engine = database.create_engine(url, application_name="retention")
+    retention = Retention(engine, _Forgetful(folder), keep_keys_s=_DAY_S)
+    while True:
+        resting.set()
+        going.wait()
+        while going.is_set():
+            removed.value += retention.run_once()
 
 
 def _compared(turns: Sequence[tuple[Turn, Turn]], name: str) -> dict[str, float]:

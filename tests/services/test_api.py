@@ -382,7 +382,7 @@ def test_no_route_answers_without_a_key(tenants: tuple[TestClient, str, str]) ->
 
 
 def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
-    database_url: str, engine: Engine, conn: Connection, scratch: Path
+    database_url: str, engine: Engine, conn: Connection, scratch: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ours, others = (access.create_key(conn, tenant=name, name="test") for name in ("acme", "other"))
     app = an_app(database_url, engine, scratch, API_AUTH="keys", API_RATE_LIMIT="0.01", API_RATE_BURST="2")
@@ -400,6 +400,7 @@ def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
             assert "0.01 requests a second, 2 at once" in told["detail"]
 
         assert count(conn, "jobs") == 1
+        assert [record.tenant for record in caplog.records if record.msg == "api.rate_limited"] == ["acme"]  # type: ignore[attr-defined]
         assert client.post("/v1/jobs", headers={"Authorization": f"Bearer {others}"}).status_code == 202
         assert client.get("/healthz").status_code == 200
 
