@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 
 THREADS = 8
 """Calls at once: at 8 ms a call, what SQS takes within a region, eight delete 10,000 messages a second."""
+MOST_WAITING = 5_000
+"""Half a second of that. While more wait, no message is received: their receipts would grow old, and the heap with
+them."""
 _GATHER_S = 0.1
 """How long a group waits to become ten. A request for one costs as much, and a copy of an ended job does no harm."""
 _LOOK_EVERY_S = 0.5
@@ -25,10 +28,18 @@ class Deletions:
         self._added: queue.SimpleQueue[Sequence[str]] = queue.SimpleQueue()
         self._waiting: list[str] = []
         self._gathering = threading.Lock()
+        self._ever_added = 0
+        self._ever_taken = 0
 
     def add(self, receipts: Sequence[str]) -> None:
-        """These messages have nothing more to say: their transitions are committed."""
+        """These messages have nothing more to say: their transitions are committed. From one thread only."""
+        self._ever_added += len(receipts)
         self._added.put(receipts)
+
+    @property
+    def behind(self) -> bool:
+        """Whether SQS deletes more slowly than jobs end."""
+        return self._ever_added - self._ever_taken > MOST_WAITING
 
     def run_once(self) -> int:
         """Delete up to ten. Returns how many; waits a little for the first, and less for the others."""
@@ -52,6 +63,7 @@ class Deletions:
         except queue.Empty:
             pass
         group, self._waiting = self._waiting[:MAX_BATCH_ENTRIES], self._waiting[MAX_BATCH_ENTRIES:]
+        self._ever_taken += len(group)
         return group
 
     def _delete(self, receipts: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from services.worker.intake import Intake
 from shared.queues.interface import MAX_BATCH_ENTRIES, Received
@@ -23,8 +23,10 @@ class Pollers:
     under way, and the next start takes all of it: the same group commit as in the API's submitter.
     """
 
-    def __init__(self, intake: Intake, *, slots: int, stop: threading.Event) -> None:
+    def __init__(self, intake: Intake, *, slots: int, stop: threading.Event, behind: Callable[[], bool]) -> None:
+        """`behind`: whether what was received before has to be done away with first."""
         self._intake = intake
+        self._behind = behind
         self._stop = stop
         self._inbox: queue.SimpleQueue[list[Received]] = queue.SimpleQueue()
         self._helpers = max(0, min(_MOST_POLLS, slots // MAX_BATCH_ENTRIES) - 1)
@@ -62,9 +64,9 @@ class Pollers:
 
     def _poll(self) -> int:
         """One poll. Returns how many messages it brought; a full one calls a helper."""
-        if self._failing and not self._inbox.empty():
-            # The database is away: what came waits, and asking for more would only wear messages out.
-            self._stop.wait(_LOOK_EVERY_S)
+        if self._behind() or (self._failing and not self._inbox.empty()):
+            # Or the database is away: what came waits, and asking for more would only wear messages out.
+            self._pause()
             return 0
         received = self._intake.poll()
         if received:
@@ -72,6 +74,9 @@ class Pollers:
         if len(received) == MAX_BATCH_ENTRIES:
             self._call_helper()
         return len(received)
+
+    def _pause(self) -> None:
+        self._stop.wait(_LOOK_EVERY_S)
 
     def _help(self) -> int:
         """Poll as long as polls come back full."""

@@ -62,7 +62,9 @@ class Worker:
             poll_s=settings.poll_s,
             stop=self._intake_stop,
         )
-        self._pollers = Pollers(intake, slots=settings.slots, stop=self._intake_stop)
+        self._pollers = Pollers(
+            intake, slots=settings.slots, stop=self._intake_stop, behind=lambda: self._deletions.behind
+        )
         metrics.SLOTS.set(settings.slots)
         metrics.SLOTS_BUSY.set_function(lambda: self._holdings.working)
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from services.worker import intake
+from services.worker import intake, pollers
 from services.worker.attempt import Attempts
 from services.worker.deletions import Deletions
 from services.worker.intake import read_doorbell
@@ -21,7 +21,7 @@ from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Format
 from shared.jobs import cancel, lease
 from shared.metrics import worker as metrics
-from shared.queues.interface import Outgoing
+from shared.queues.interface import Depth, Outgoing
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, row, started, verbs
@@ -368,6 +368,33 @@ def test_nothing_is_prefetched(bench: Bench) -> None:
     release.set()
     for job_id in jobs:
         bench.until(job_id, "SUCCESS")
+
+
+def test_while_the_queue_deletes_more_slowly_than_jobs_end_nothing_is_received(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused, deleting = threading.Event(), threading.Event()
+    monkeypatch.setattr("services.worker.deletions.MOST_WAITING", 2)
+    monkeypatch.setattr("services.worker.deletions.THREADS", 1)
+    pause = pollers.Pollers._pause
+
+    def pausing(self: pollers.Pollers) -> None:
+        paused.set()
+        pause(self)
+
+    monkeypatch.setattr(pollers.Pollers, "_pause", pausing)
+    delete = bench.queue.delete
+    monkeypatch.setattr(bench.queue, "delete", lambda receipts: deleting.wait(30) and delete(receipts))
+    jobs = [bench.a_rung_job() for _ in range(50)]
+
+    bench.start()
+    assert paused.wait(60)
+    assert bench.queue.depth().visible > 20, "the others are left to other workers"
+    deleting.set()
+
+    for job_id in jobs:
+        bench.until(job_id, "SUCCESS")
+    eventually(lambda: bench.queue.depth() == Depth(0, 0, 0), what="all messages are gone")
 
 
 def test_a_doorbell_names_its_job() -> None:
