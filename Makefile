@@ -78,7 +78,7 @@ test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (
 	@$(PYTHON) -m tests.interop
 
 .PHONY: bench
-bench: install ## what a job costs, and how fast jobs are drained, relayed and submitted (ARGS="--only cost --jobs 4000" prints a part and writes nothing)
+bench: install ## what a job costs, and how fast jobs are drained, relayed, submitted and forgotten (ARGS="--only cost --jobs 4000" prints a part and writes nothing)
 	@$(PYTHON) -m tests.benchmarks $(or $(ARGS),--out docs/benchmark.md --json docs/benchmark.json)
 
 .PHONY: bench-reports

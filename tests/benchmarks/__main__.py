@@ -29,6 +29,8 @@ PARTS = (
     "submission",
     "api",
     "scaling",
+    "flat",
+    "retention",
     "where",
     "limits",
 )
@@ -68,6 +70,7 @@ def _measure(parts: Sequence[str], jobs: int, rounds: int) -> dict[str, list[Fig
             part = importlib.import_module(f"tests.benchmarks.{name}")
             began = time.monotonic()
             sections[part.TITLE] = list(part.run(stage))
+            stage.clear()
             print(f"  {name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     return sections
 

@@ -14,7 +14,7 @@ from tests.benchmarks import counting
 from tests.benchmarks.stage import Figure, Stage
 from tests.support.fast_sqs_process import ROOT
 
-TITLE = "Jobs of no work drained a second by one worker process, beside peers"
+TITLE = "Jobs of no work drained a second by one worker process, beside peers: the best run of each"
 _SCRIPTS = Path(__file__).parent / "peers"
 _OF_ALL = {"rate": "jobs/s", "per_core": "jobs per second of the worker's processor time"}
 
@@ -46,7 +46,7 @@ def run(stage: Stage) -> Iterator[Figure]:
     """Rates by the clock, and by the worker's own processor time, which a busy machine blurs less.
 
     A peer counts in its task; Todoke's time ends when the last row is SUCCESS and its history is written. Of each the
-    best run counts: Celery's worker sometimes sits in a poll for minutes, and a stall is not what is compared.
+    best run counts.
     """
     contenders: dict[str, Callable[[], dict[str, float]]] = {"Todoke": lambda: _ours(stage)}
     contenders |= {peer.title: lambda peer=peer: _peer(stage, peer) for peer in PEERS}  # type: ignore[misc]

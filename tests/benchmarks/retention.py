@@ -1,5 +1,6 @@
-"""`make bench-retention`: what removing old files, jobs and keys costs the submissions beside it, in one run.
+"""`make bench-retention`, and with shorter turns a part of `make bench`.
 
+What removing old files, jobs and keys costs the submissions beside it, in one run.
 Turns with and without retention at work alternate over one database whose jobs have all expired, so that every slice
 removes as much as it can. The store forgets at once: disks and S3 are not what is measured.
 """
@@ -26,9 +27,11 @@ from services.relay.retention import Retention
 from shared import database
 from shared.artifacts.disk import DiskStore
 from shared.jobs.submit import submit
+from tests.benchmarks.stage import Figure, Stage
 from tests.support import fill
 from tests.support.jobs import a_submission
 
+TITLE = "Retention at work beside submissions"
 _DAY_S = 86_400
 
 
@@ -63,6 +66,15 @@ def main() -> int:
     if given.json:
         given.json.write_text(json.dumps(results, indent=1))
     return 0
+
+
+def run(stage: Stage) -> Iterator[Figure]:
+    """What submissions notice."""
+    found = measure(150_000, 2, stage.rounds)
+    yield Figure("files, jobs and keys removed", found["removed_per_s"]["with"], "a second")
+    for name, what in _NAMES.items():
+        if name != "removed_per_s":
+            yield Figure(f"{what}: with ÷ without", found[name]["ratio"])
 
 
 def measure(jobs: int, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
@@ -137,6 +149,12 @@ def _remove(url: str, folder: Path, going: Event, resting: Event, removed: "Sync
             removed.value += retention.run_once()
 
 
+_NAMES = {
+    "per_s": "submissions a second (8 at once, with keys)", "p50_ms": "their commit, p50 ms",
+    "p99_ms": "their commit, p99 ms", "removed_per_s": "files, jobs and keys removed a second",
+}  # fmt: skip
+
+
 def _compared(turns: Sequence[tuple[Turn, Turn]], name: str) -> dict[str, float]:
     without, with_ = (statistics.median(getattr(turn[n], name) for turn in turns) for n in (0, 1))
     return {"without": without, "with": with_, "ratio": with_ / without if without else 0}
@@ -144,13 +162,9 @@ def _compared(turns: Sequence[tuple[Turn, Turn]], name: str) -> dict[str, float]
 
 def table(results: Mapping[str, Mapping[str, float]]) -> str:
     """Markdown."""
-    names = {
-        "per_s": "submissions a second (8 at once, with keys)", "p50_ms": "their commit, p50 ms",
-        "p99_ms": "their commit, p99 ms", "removed_per_s": "files, jobs and keys removed a second",
-    }  # fmt: skip
     lines = ["| | without | with retention | with / without |", "|---|---:|---:|---:|"]
     for name, r in results.items():
-        lines.append(f"| {names[name]} | {r['without']:,.1f} | {r['with']:,.1f} | {r['ratio']:.2f} |")
+        lines.append(f"| {_NAMES[name]} | {r['without']:,.1f} | {r['with']:,.1f} | {r['ratio']:.2f} |")
     return "\n".join(lines)
 
 

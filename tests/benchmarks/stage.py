@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
 from tests.support.fast_sqs_process import FastSqs
@@ -42,6 +45,7 @@ class Stage:
     jobs: int
     rounds: int
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _databases: list[str] = field(default_factory=list)
 
     def database(self) -> str:
         """A migrated, empty database."""
@@ -53,7 +57,16 @@ class Stage:
         """For a system that makes its own tables."""
         name = f"bench_{next(self._numbers)}"
         self.postgres.create_database(name)
+        self._databases.append(name)
         return self.postgres.dsn(name)
+
+    def clear(self) -> None:
+        """Leave nothing of one part to the next: no table to vacuum, no page to write at a checkpoint."""
+        with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
+            while self._databases:
+                name = sql.Identifier(self._databases.pop())
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+            admin.execute("CHECKPOINT")
 
     def queue(self) -> str:
         """An empty queue's URL."""
