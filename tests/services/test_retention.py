@@ -187,6 +187,33 @@ def test_it_rests_once_it_has_looked_at_everything_and_found_nothing(
     assert statements == []
 
 
+class _Distant(DiskStore):
+    """A store whose every deletion takes a minute of the clock."""
+
+    clock = 0.0
+
+    def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
+        self.clock += 60
+        return super().delete(keys)
+
+
+def test_it_pauses_for_the_database_and_not_for_the_store(
+    plain: Engine, conn: Connection, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request to S3 takes ten times as long as what is removed with it, and burdens no submission."""
+    store = _Distant(scratch / "store")
+    a_success(conn, store, scratch)
+    pass_time(conn)
+    paused: list[float] = []
+    monkeypatch.setattr("services.relay.retention.time.monotonic", lambda: store.clock)
+    monkeypatch.setattr("services.relay.retention.time.sleep", paused.append)
+
+    assert Retention(plain, store, keep_keys_s=DAY_S).run_once()
+
+    assert store.clock == 60
+    assert paused == [0]
+
+
 def test_the_database_refuses_to_forget_a_job_before_its_time(conn: Connection) -> None:
     lease = started(conn, a_job(conn)).lease
     with pytest.raises(IntegrityError, match="kept until"):

@@ -1,5 +1,7 @@
 """Several API processes behind one port are one API: for limits, keys and commits."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,10 +13,11 @@ from tests.support.eventually import eventually
 from tests.support.processes import Services, api_processes
 
 
-def start(services: Services, **settings: Any) -> None:
-    """Three of them."""
-    supervisor = services.start("api", API_WORKERS="3", **settings)
-    eventually(lambda: len(api_processes(supervisor.pid)) == 3, what="three processes run")
+def start(services: Services, **settings: Any) -> int:
+    """Three of them. Returns their supervisor's id."""
+    supervisor = services.start("api", API_WORKERS="3", **settings).pid
+    eventually(lambda: len(api_processes(supervisor)) == 3, what="three processes run")
+    return supervisor
 
 
 def ask(services: Services, times: int, **headers: str) -> list[Any]:
@@ -25,7 +28,7 @@ def ask(services: Services, times: int, **headers: str) -> list[Any]:
 
 
 def test_a_tenant_has_one_limit_for_all_of_them(services: Services) -> None:
-    start(services, API_RATE_LIMIT="0.001", API_RATE_BURST="50")
+    supervisor = start(services, API_RATE_LIMIT="0.001", API_RATE_BURST="50")
 
     answers = ask(services, 200)
 
@@ -34,6 +37,13 @@ def test_a_tenant_has_one_limit_for_all_of_them(services: Services) -> None:
     assert refused.json()["code"] == "rate_limited"
     assert 900 < int(refused.headers["retry-after"]) <= 1000
     assert httpx.get(f"{services.url}/readyz", timeout=60).status_code == 200
+    killed = api_processes(supervisor)[0]
+    os.kill(killed, signal.SIGKILL)
+    eventually(
+        lambda: len(left := api_processes(supervisor)) == 3 and killed not in left and services.ready("api"),
+        what="it is replaced",
+    )
+    assert {answer.status_code for answer in ask(services, 40)} == {429}, "what the dead one counted is kept"
 
 
 def test_a_key_makes_one_job_whoever_it_comes_to(services: Services) -> None:
