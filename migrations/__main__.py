@@ -11,10 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from migrations import grants
-from shared import database, logs
+from shared import database
 from shared.errors import TodokeError
-from shared.settings import ServiceSettings, SettingsError
-from shared.startup import wait_for
+from shared.runtime import logs
+from shared.runtime.settings import ServiceSettings, SettingsError
+from shared.runtime.startup import wait_for
 
 
 def main() -> int:

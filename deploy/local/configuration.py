@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 from services.api.settings import ApiSettings
 from services.relay.settings import RelaySettings
 from services.worker.settings import WorkerSettings
-from shared.settings import Settings
+from shared.runtime.settings import Settings
 
 _SERVICES: Mapping[str, type[Settings]] = {"api": ApiSettings, "relay": RelaySettings, "worker": WorkerSettings}
 

@@ -2,8 +2,11 @@
 
 import sys
 
-from shared.metrics import api, artifacts, common, queue, relay, worker
-from shared.metrics.declare import DECLARED, Values
+from services.api import metrics as api
+from services.relay import metrics as relay
+from services.worker import metrics as worker
+from shared.runtime.metrics import artifacts, common, queue
+from shared.runtime.metrics.declare import DECLARED, Values
 
 MODULES = (common, queue, artifacts, api, relay, worker)
 """All that declare metrics; importing them is what fills the list."""

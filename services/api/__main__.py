@@ -12,11 +12,12 @@ import uvicorn
 from services.api.build import build
 from services.api.settings import ApiSettings
 from services.api.workers import serve_several
-from shared import access, database, logs, tracing
+from shared import access, database
 from shared.errors import TodokeError
-from shared.settings import ServiceSettings
-from shared.startup import wait_for
-from shared.stopping import stop_on_signals
+from shared.runtime import logs, tracing
+from shared.runtime.settings import ServiceSettings
+from shared.runtime.startup import wait_for
+from shared.runtime.stopping import stop_on_signals
 
 log = logging.getLogger("services.api")
 

@@ -16,10 +16,11 @@ from services.api.rate_limit import RateLimit
 from services.api.routes import artifacts, jobs, ops, report_types, submissions
 from services.api.settings import ApiSettings
 from services.api.submitter import Submitter
-from shared import database, tracing
+from shared import database
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.model import CatalogView
-from shared.garbage import search_seldom
+from shared.runtime import tracing
+from shared.runtime.gc_tuning import search_seldom
 
 _DESCRIPTION = """Ask for a report, get 202 and a job id at once, download the files when the job is done.
 A 202 is a fact: the job is committed, and it will reach SUCCESS, FAILED or CANCELLED whatever dies."""

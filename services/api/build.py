@@ -15,7 +15,7 @@ from shared.artifacts.interface import ArtifactStore
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
-from shared.metrics.common import observe_statement
+from shared.runtime.metrics.common import observe_statement
 
 
 @dataclass(frozen=True, slots=True)

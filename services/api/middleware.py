@@ -9,10 +9,10 @@ from typing import Any
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import logs, tracing
+from services.api import metrics
 from shared.ids import uuid7
-from shared.metrics import api as metrics
-from shared.metrics.declare import known
+from shared.runtime import logs, tracing
+from shared.runtime.metrics.declare import known
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from shared.artifacts.open import DEFAULT_URL
-from shared.settings import ServiceSettings
+from shared.runtime.settings import ServiceSettings
 
 
 class ApiSettings(ServiceSettings):

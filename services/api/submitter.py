@@ -15,10 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.api import metrics
 from shared.database import DatabaseUnavailable, is_unavailable, raise_if_unconfirmed
 from shared.errors import TodokeError
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission, submit
-from shared.metrics import api as metrics
 
 log = logging.getLogger(__name__)
 

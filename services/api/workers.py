@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from services.api import rate_limit
 from services.api.build import build
 from services.api.settings import ApiSettings
-from shared import logs, tracing
-from shared.metrics.exposition import MULTIPROCESS_DIR
+from shared.runtime import logs, tracing
+from shared.runtime.metrics.exposition import MULTIPROCESS_DIR
 
 _PR_SET_PDEATHSIG = 1
 _SILENT_S = 30

@@ -8,12 +8,12 @@ import sys
 from services.relay import setup_queues
 from services.relay.relay import Relay
 from services.relay.settings import RelaySettings
-from shared import logs, tracing
 from shared.errors import TodokeError
-from shared.garbage import search_seldom
-from shared.ops import OpsServer
-from shared.startup import wait_for
-from shared.stopping import stop_on_signals
+from shared.runtime import logs, tracing
+from shared.runtime.gc_tuning import search_seldom
+from shared.runtime.ops_server import OpsServer
+from shared.runtime.startup import wait_for
+from shared.runtime.stopping import stop_on_signals
 
 log = logging.getLogger("services.relay")
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlalchemy.engine import Connection, Engine
 
+from services.relay import metrics
 from shared import horizon
 from shared.jobs import backlog
 from shared.jobs.unfinished import START
-from shared.metrics import relay as metrics
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
+from services.relay import metrics
 from services.relay.breaker import Breaker
 from services.relay.traces import Sending
 from shared.backoff import full_jitter
 from shared.database import transactional
-from shared.metrics import relay as metrics
-from shared.metrics.declare import known
 from shared.outbox import messages
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import OutboxRow, Unsent
 from shared.queues.interface import Queue, SendFailure, SendResult
+from shared.runtime.metrics.declare import known
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from services.relay.settings import RelaySettings
 from services.relay.sweeper import Sweeper
 from shared import database
 from shared.artifacts.open import open_store
-from shared.metrics.common import observe_statement
-from shared.metrics.queue import count_queue_request
-from shared.ops import Checks
 from shared.queues.sqs import SqsQueue
-from shared.stopping import run_until
+from shared.runtime.loop import run_until
+from shared.runtime.metrics.common import observe_statement
+from shared.runtime.metrics.queue import count_queue_request
+from shared.runtime.ops_server import Checks
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from itertools import islice
 
 from sqlalchemy.engine import Engine
 
+from services.relay import metrics
 from shared.artifacts.interface import (
     LIST_PAGE,
     ArtifactStore,
@@ -24,7 +25,6 @@ from shared.artifacts.interface import (
 from shared.database import transactional
 from shared.jobs import retention
 from shared.jobs.retention import StoredFile
-from shared.metrics import relay as metrics
 
 log = logging.getLogger(__name__)
 

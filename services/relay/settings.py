@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.artifacts.open import DEFAULT_URL
-from shared.settings import QueueServiceSettings
+from shared.runtime.settings import QueueServiceSettings
 
 
 class RelaySettings(QueueServiceSettings):

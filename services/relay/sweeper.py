@@ -8,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy.engine import Connection, Engine
 
+from services.relay import metrics
 from shared.jobs import sweep, unfinished
 from shared.jobs.transitions import JobStatus
 from shared.jobs.unfinished import LIST_AFTER_S, START, WalkFloor
-from shared.metrics import relay as metrics
-from shared.metrics.common import count_finished
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
+from shared.runtime.metrics.common import count_finished
 
 log = logging.getLogger(__name__)
 

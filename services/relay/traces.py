@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from shared import tracing
 from shared.outbox.messages import OutboxRow
 from shared.queues.interface import Outgoing, SendResult
+from shared.runtime import tracing
 
 
 class Sending:

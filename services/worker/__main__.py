@@ -13,21 +13,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.worker.attempt import Attempts
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
-from shared import database, logs, tracing
+from shared import database
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
 from shared.errors import TodokeError
-from shared.garbage import search_seldom
-from shared.metrics.common import observe_statement
-from shared.metrics.queue import count_queue_request
-from shared.ops import OpsServer
 from shared.queues.sqs import SqsQueue
 from shared.reports.child import render
 from shared.reports.manifest import load_private_key
-from shared.settings import SettingsError
-from shared.startup import wait_for
-from shared.stopping import leave, stop_on_signals
+from shared.runtime import logs, tracing
+from shared.runtime.gc_tuning import search_seldom
+from shared.runtime.metrics.common import observe_statement
+from shared.runtime.metrics.queue import count_queue_request
+from shared.runtime.ops_server import OpsServer
+from shared.runtime.settings import SettingsError
+from shared.runtime.startup import wait_for
+from shared.runtime.stopping import leave, stop_on_signals
 
 log = logging.getLogger("services.worker")
 

@@ -11,22 +11,21 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.worker import inline
+from services.worker import inline, metrics
 from services.worker.holdings import Held, StopReason
 from services.worker.kept import KeptExtracts
 from services.worker.phases import Phases
-from shared import logs, tracing
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, CatalogView, Format, ReportType
 from shared.jobs.finish import MANIFEST_FORMAT, Artifact, Failure, Success
 from shared.jobs.lease import Lease, StartedJob
-from shared.metrics import worker as metrics
-from shared.metrics.artifacts import ARTIFACT_REQUESTS
-from shared.metrics.common import report_type_label
-from shared.metrics.declare import known
 from shared.reports import manifest
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
+from shared.runtime import logs, tracing
+from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
+from shared.runtime.metrics.common import report_type_label
+from shared.runtime.metrics.declare import known
 
 log = logging.getLogger(__name__)
 

@@ -12,17 +12,17 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from services.worker import metrics
 from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
 from services.worker.deletions import Deletions
 from services.worker.holdings import Held, Holdings, StopReason
-from shared import tracing
 from shared.database import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success
 from shared.jobs.transitions import JobStatus
-from shared.metrics import worker as metrics
-from shared.metrics.common import REASONS, count_finished, report_type_label
-from shared.metrics.declare import known, observe_all
+from shared.runtime import tracing
+from shared.runtime.metrics.common import REASONS, count_finished, report_type_label
+from shared.runtime.metrics.declare import known, observe_all
 
 log = logging.getLogger(__name__)
 

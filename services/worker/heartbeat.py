@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.engine import Engine
 
+from services.worker import metrics
 from services.worker.holdings import Held, Holdings, StopReason
 from shared.jobs.lease import Beat, renew
-from shared.metrics import worker as metrics
 from shared.queues.interface import Queue, QueueUnavailable
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from uuid import UUID
 
-from shared import tracing
 from shared.jobs.lease import Lease, StartedJob
 from shared.reports.interface import Progress
+from shared.runtime import tracing
 
 _GATHER_S = 0.02
 """How long one free slot waits for more: at most this much is added to the start of a job on a worker that is busy."""

@@ -11,12 +11,12 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from services.worker import metrics
 from services.worker.holdings import Held, Holdings
 from shared import json_text
 from shared.jobs.lease import StartResult, start
-from shared.metrics import worker as metrics
-from shared.metrics.declare import observe_all
 from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable, Received
+from shared.runtime.metrics.declare import observe_all
 
 log = logging.getLogger(__name__)
 

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
-from shared import tracing
-from shared.metrics import worker as metrics
-from shared.metrics.common import report_type_label
-from shared.metrics.declare import known
+from services.worker import metrics
 from shared.reports.interface import Progress
+from shared.runtime import tracing
+from shared.runtime.metrics.common import report_type_label
+from shared.runtime.metrics.declare import known
 
 
 class Phases:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from services.worker.intake import Intake
 from shared.queues.interface import MAX_BATCH_ENTRIES, Received
-from shared.stopping import run_until
+from shared.runtime.loop import run_until
 
 _MOST_POLLS = 16
 """Polls at once. SQS brings ten messages a call in about 10 ms: sixteen calls bring what one process can work."""

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.artifacts.open import DEFAULT_URL
 from shared.reports.source_urls import DEFAULT, parse_sources
-from shared.settings import QueueServiceSettings
+from shared.runtime.settings import QueueServiceSettings
 
 
 class WorkerSettings(QueueServiceSettings):

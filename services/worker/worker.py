@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.engine import Engine
 
-from services.worker import deletions
+from services.worker import deletions, metrics
 from services.worker.attempt import Attempts
 from services.worker.deletions import Deletions
 from services.worker.finisher import Ended, Finisher
@@ -17,9 +17,9 @@ from services.worker.holdings import Held, Holdings, StopReason
 from services.worker.intake import Intake
 from services.worker.pollers import Pollers
 from services.worker.settings import WorkerSettings
-from shared.metrics import worker as metrics
 from shared.queues.interface import Queue
-from shared.stopping import run_until, wait_until_stopped
+from shared.runtime.loop import run_until
+from shared.runtime.stopping import wait_until_stopped
 
 log = logging.getLogger(__name__)
 

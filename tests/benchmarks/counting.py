@@ -26,7 +26,7 @@ from shared.artifacts.disk import DiskStore
 from shared.database import statement_name
 from shared.jobs.submit import submit
 from shared.queues.sqs import SqsQueue
-from shared.stopping import run_until
+from shared.runtime.loop import run_until
 from tests.benchmarks import noop
 from tests.support.eventually import eventually
 from tests.support.jobs import a_submission

@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 from services.relay.publisher import Publisher
 from shared import database
 from shared.queues.sqs import SqsQueue
-from shared.stopping import run_until, stop_on_signals
+from shared.runtime.loop import run_until
+from shared.runtime.stopping import stop_on_signals
 from tests.benchmarks import counting
 from tests.benchmarks.stage import Figure, Stage
 from tests.support.eventually import eventually

@@ -10,10 +10,10 @@ from pathlib import Path
 from sqlalchemy import text
 
 from services.relay.publisher import Publisher
+from services.worker import metrics
 from shared import database
-from shared.garbage import search_seldom
-from shared.metrics import worker as metrics
 from shared.queues.sqs import SqsQueue
+from shared.runtime.gc_tuning import search_seldom
 from tests.benchmarks import counting
 from tests.support.eventually import eventually
 

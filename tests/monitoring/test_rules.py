@@ -9,7 +9,7 @@ import yaml
 
 from deploy.grafana.dashboard import ROWS, rendered
 from deploy.local.metrics import METRICS
-from shared.metrics.exposition import exposition
+from shared.runtime.metrics.exposition import exposition
 from tests.support.debian import tool
 from tests.support.prometheus import SHIPPED, rules
 

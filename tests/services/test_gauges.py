@@ -8,12 +8,12 @@ from prometheus_client import Gauge
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from services.relay import metrics
 from services.relay.gauges import Gauges
 from services.relay.sweeper import Sweeper
 from shared import database, horizon
-from shared.metrics import common
-from shared.metrics import relay as metrics
 from shared.queues.interface import Outgoing
+from shared.runtime.metrics import common
 from tests.support.jobs import a_job, expire_lease, pass_time, started
 from tests.support.roles import service_urls
 from tests.support.sqs_double import InMemoryQueue

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 
+from services.relay import metrics
 from services.relay.breaker import Breaker
 from services.relay.publisher import Publisher
 from services.relay.sweeper import Sweeper
 from shared import database
 from shared.database import statement_name
 from shared.jobs.unfinished import START
-from shared.metrics import relay as metrics
 from shared.outbox import messages
 from shared.outbox.messages import Unsent
 from shared.queues.interface import SendFailure

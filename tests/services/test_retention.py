@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from deploy.local.emulator import REGION
+from services.relay import metrics
 from services.relay.retention import OrphanSweep, Retention
 from shared import database
 from shared.artifacts.disk import DiskStore
@@ -26,7 +27,6 @@ from shared.jobs import read, retention
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
 from shared.jobs.lease import Lease
 from shared.jobs.submit import IdempotencyKeyReused, submit
-from shared.metrics import relay as metrics
 from tests.support.jobs import a_job, a_submission, count, expire_lease, started
 from tests.support.promises import broken
 

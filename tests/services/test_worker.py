@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from services.worker import intake, pollers
+from services.worker import intake, metrics, pollers
 from services.worker.attempt import Attempts
 from services.worker.deletions import Deletions
 from services.worker.intake import read_doorbell
@@ -20,7 +20,6 @@ from shared.artifacts.disk import DiskStore
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Format
 from shared.jobs import cancel, lease
-from shared.metrics import worker as metrics
 from shared.queues.interface import Depth, Outgoing
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from tests.support.eventually import eventually

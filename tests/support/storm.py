@@ -13,9 +13,9 @@ from unittest.mock import patch
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from services.relay.metrics import FLOOR_VIOLATIONS
 from services.relay.publisher import Publisher
 from shared import database
-from shared.metrics.relay import FLOOR_VIOLATIONS
 from shared.outbox.floor import Floor
 from shared.queues.interface import Outgoing, SendResult
 from tests.support.sqs_double import InMemoryQueue

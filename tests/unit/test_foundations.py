@@ -20,16 +20,17 @@ from deploy.local.configuration import page
 from services.api.settings import ApiSettings
 from services.worker.holdings import Held, Holdings, StopReason
 from services.worker.settings import WorkerSettings
-from shared import logs
 from shared.backoff import full_jitter
 from shared.errors import TodokeError
-from shared.garbage import search_seldom
 from shared.ids import uuid7
 from shared.jobs.lease import Lease, StartedJob
 from shared.nearest import did_you_mean
-from shared.settings import SettingsError
-from shared.startup import StartupFailed, wait_for
-from shared.stopping import run_until, stop_on_signals
+from shared.runtime import logs
+from shared.runtime.gc_tuning import search_seldom
+from shared.runtime.loop import run_until
+from shared.runtime.settings import SettingsError
+from shared.runtime.startup import StartupFailed, wait_for
+from shared.runtime.stopping import stop_on_signals
 
 ROOT = Path(__file__).parents[2]
 WORKER = {"DATABASE_URL": "postgresql://u:secret-canary@h/d", "SQS_QUEUE_URL": "http://q", "AWS_REGION": "eu-west-1"}
@@ -212,7 +213,7 @@ def test_what_start_up_made_is_left_out_of_the_search_for_cycles() -> None:
 
 def test_a_process_that_searched_seldom_ends_without_a_word() -> None:
     """DuckDB's binding counts at the end what it still finds."""
-    code = "import duckdb; from shared.garbage import search_seldom; search_seldom()"
+    code = "import duckdb; from shared.runtime.gc_tuning import search_seldom; search_seldom()"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert ended.stderr == ""

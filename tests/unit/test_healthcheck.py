@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared import healthcheck
-from shared.ops import OpsServer
+from shared.runtime import healthcheck
+from shared.runtime.ops_server import OpsServer
 
 
 @pytest.fixture

@@ -13,9 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "deploy" / "images" / "locks"
 ENTRY_POINTS = {
-    "api": ["services.api.__main__", "shared.artifacts.s3", "shared.healthcheck"],
-    "relay": ["services.relay.__main__", "shared.healthcheck"],
-    "worker": ["services.worker.__main__", "services.cli.__main__", "shared.artifacts.s3", "shared.healthcheck"],
+    "api": ["services.api.__main__", "shared.artifacts.s3", "shared.runtime.healthcheck"],
+    "relay": ["services.relay.__main__", "shared.runtime.healthcheck"],
+    "worker": [
+        "services.worker.__main__",
+        "services.cli.__main__",
+        "shared.artifacts.s3",
+        "shared.runtime.healthcheck",
+    ],
     "migrate": ["migrations.__main__", "migrations.versions", "alembic"],
 }
 REPORTS = {"duckdb", "jinja2", "pikepdf", "reportlab", "typst", "vl-convert-python", "isal", "lxml", "pillow"}

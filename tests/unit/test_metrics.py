@@ -10,11 +10,12 @@ from prometheus_client import Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.metrics import METRICS, page
+from services.worker import metrics
 from services.worker.phases import Phases
-from shared.metrics import common, worker
-from shared.metrics.declare import FAST_S, known, observe_all
-from shared.metrics.exposition import exposition
 from shared.reports.interface import Progress
+from shared.runtime.metrics import common
+from shared.runtime.metrics.declare import FAST_S, known, observe_all
+from shared.runtime.metrics.exposition import exposition
 
 ROOT = Path(__file__).parents[2]
 _CODE = re.compile(r'(?:ReportError\(|"code":)\s*"([a-z]+(?:_[a-z]+)+)"')
@@ -25,11 +26,8 @@ def test_the_page_of_metrics_is_the_one_in_the_code() -> None:
 
 
 def test_the_page_does_not_depend_on_what_was_imported_first() -> None:
-    modules = ("worker", "relay", "artifacts")
-    code = (
-        "".join(f"import shared.metrics.{name}\n" for name in modules)
-        + "import deploy.local.metrics as m; print(m.page(), end='')"
-    )
+    modules = ("services.worker.metrics", "services.relay.metrics", "shared.runtime.metrics.artifacts")
+    code = "".join(f"import {name}\n" for name in modules) + "import deploy.local.metrics as m; print(m.page(), end='')"
     made = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
     )
@@ -92,7 +90,7 @@ def test_a_phase_lasts_until_the_next_one_begins() -> None:
     phases.end()
 
     def total(format_: str, phase: str) -> float:
-        return float(worker.REPORT_SECONDS.labels("phased", format_, phase)._sum.get())
+        return float(metrics.REPORT_SECONDS.labels("phased", format_, phase)._sum.get())
 
     assert [total("all", "querying"), total("csv", "writing"), total("all", "storing")] == [3, 5, 7]
     assert len(seen) == 4

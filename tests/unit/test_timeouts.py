@@ -9,11 +9,12 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from shared import database, healthcheck
+from shared import database
 from shared.artifacts.s3 import S3Store
 from shared.queues import calls
 from shared.queues.calls import SqsCalls
 from shared.reports import postgres
+from shared.runtime import healthcheck
 
 URL = "postgresql://u:p@h/d"
 

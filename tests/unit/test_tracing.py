@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from services.relay.traces import Sending
-from shared import tracing
 from shared.outbox.messages import OutboxRow
+from shared.runtime import tracing
 
 ROOT = Path(__file__).parents[2]
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -55,7 +55,7 @@ def _run(code: str, **env: str) -> str:
 
 @pytest.mark.parametrize("service", ["relay.publisher", "worker.worker"])
 def test_without_a_collector_opentelemetry_is_not_even_imported(service: str) -> None:
-    code = f"import sys, services.{service}; from shared import tracing; tracing.configure('x'); "
+    code = f"import sys, services.{service}; from shared.runtime import tracing; tracing.configure('x'); "
 
     assert _run(code + "print('opentelemetry' in sys.modules)") == "False"
 
@@ -63,7 +63,7 @@ def test_without_a_collector_opentelemetry_is_not_even_imported(service: str) ->
 def test_a_collector_without_the_extra_is_an_error_that_says_so() -> None:
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
-        "from shared import tracing\n"
+        "from shared.runtime import tracing\n"
         "try: tracing.configure('x')\n"
         "except tracing.TracingUnavailable as error: print(error)"
     )

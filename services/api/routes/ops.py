@@ -6,8 +6,8 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.dependencies import PartsOf
 from shared import database
-from shared.metrics.exposition import CONTENT_TYPE, exposition
-from shared.ops import problems
+from shared.runtime.metrics.exposition import CONTENT_TYPE, exposition
+from shared.runtime.ops_server import problems
 
 router = APIRouter(include_in_schema=False)
 

@@ -6,18 +6,19 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
+from services.api import metrics
 from services.api.body import read_submission
 from services.api.dependencies import Parts, parts_of
 from services.api.problems import Problem, ProblemView, unavailable
 from services.api.submitter import TooBusy
 from services.api.views import AcceptedView, accepted
-from shared import json_text, tracing
+from shared import json_text
 from shared.catalog.model import BUNDLE, Format
 from shared.database import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
-from shared.metrics import api as metrics
-from shared.metrics.common import report_type_label
+from shared.runtime import tracing
+from shared.runtime.metrics.common import report_type_label
 
 
 class _Direct(APIRoute):

@@ -1,4 +1,4 @@
-"""`python -m shared.healthcheck PREFIX DEFAULT_PORT`: does the service in this container answer /healthz?
+"""`python -m shared.runtime.healthcheck PREFIX DEFAULT_PORT`: does the service in this container answer /healthz?
 
 PREFIX_HOST and PREFIX_PORT are the variables that say where it listens. For an image's HEALTHCHECK, which has no curl.
 """
@@ -34,7 +34,7 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
             port = int(environment.get(f"{prefix}_PORT") or default)
             return 0 if is_healthy(host, port) else 1
         case _:
-            print("usage: python -m shared.healthcheck PREFIX DEFAULT_PORT", file=sys.stderr)  # noqa: T201
+            print("usage: python -m shared.runtime.healthcheck PREFIX DEFAULT_PORT", file=sys.stderr)  # noqa: T201
             return 2
 
 

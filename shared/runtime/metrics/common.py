@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.metrics.declare import FAST_S, OTHER, counter, histogram, known, observe_all
+from shared.runtime.metrics.declare import FAST_S, OTHER, counter, histogram, known, observe_all
 
 REPORT_TYPE = "a report type of the catalog; `other` after 200"
 _MOST_REPORT_TYPES = 200

@@ -1,7 +1,7 @@
 """What the worker shows."""
 
-from shared.metrics.common import REASONS, REPORT_TYPE
-from shared.metrics.declare import FAST_S, SLOW_S, counter, gauge, histogram
+from shared.runtime.metrics.common import REASONS, REPORT_TYPE
+from shared.runtime.metrics.declare import FAST_S, SLOW_S, counter, gauge, histogram
 
 SLOTS = gauge("worker", "todoke_worker_slots", "Attempts this worker may run at once.")
 SLOTS_BUSY = gauge("worker", "todoke_worker_slots_busy", "Attempts running now.")

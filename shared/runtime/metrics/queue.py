@@ -1,6 +1,6 @@
 """What relay and worker show of their requests to the queue."""
 
-from shared.metrics.declare import OTHER, counter, known
+from shared.runtime.metrics.declare import OTHER, counter, known
 
 OPERATIONS = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch",
               "GetQueueAttributes", "GetQueueUrl", OTHER)  # fmt: skip

@@ -1,7 +1,7 @@
 """What the API shows. With several workers a scrape of any of them answers for all: no gauges here."""
 
-from shared.metrics.common import REPORT_TYPE
-from shared.metrics.declare import FAST_S, OTHER, counter, histogram
+from shared.runtime.metrics.common import REPORT_TYPE
+from shared.runtime.metrics.declare import FAST_S, OTHER, counter, histogram
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
 _ROUTE = "a route's template, or `unknown`"

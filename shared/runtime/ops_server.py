@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from shared.errors import TodokeError
-from shared.metrics.exposition import CONTENT_TYPE, exposition
+from shared.runtime.metrics.exposition import CONTENT_TYPE, exposition
 
 Checks = Mapping[str, Callable[[], None]]
 """What must work for the service to be ready: each returns, or raises a TodokeError that says what is wrong."""

@@ -1,7 +1,7 @@
 """What the relay shows. Those marked *database-wide* tell of the whole system: every relay shows the same, so take
 their `max`, never their `sum`."""
 
-from shared.metrics.declare import FAST_S, OTHER, counter, gauge, histogram
+from shared.runtime.metrics.declare import FAST_S, OTHER, counter, gauge, histogram
 
 _WIDE = " Database-wide: take the max over relays."
 

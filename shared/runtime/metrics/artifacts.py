@@ -1,6 +1,6 @@
 """What API and worker show of the artifact store."""
 
-from shared.metrics.declare import counter
+from shared.runtime.metrics.declare import counter
 
 ARTIFACT_REQUESTS = counter(
     "api, worker",

@@ -1,4 +1,4 @@
-"""Every metric, by the service that shows it: `api`, `relay`, `worker`, and `common` to several of them.
+"""How metrics are declared, and those that several services show. A service's own stand in its `metrics` module.
 
 A process shows the metrics of the modules it imports and no others, so that a gauge of zero always means zero.
 """

@@ -1,0 +1,1 @@
+"""What every service runs on: settings, logs, traces, metrics, loops and how they stop."""
