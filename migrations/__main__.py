@@ -11,7 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from migrations import grants
-from shared import database
+from shared.database.engine import create_engine
+from shared.database.health import check_database_answers
 from shared.errors import TodokeError
 from shared.runtime import logs
 from shared.runtime.settings import ServiceSettings, SettingsError
@@ -50,16 +51,16 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     for service in grants.SERVICES:
         for command in (upgrading, granting):
             command.add_argument(f"--{service}", metavar="ROLE", help=f"the role that the {service} logs in as")
-    commands.add_parser("check", help="compare the database with shared/tables.py")
+    commands.add_parser("check", help="compare the database with shared/database/tables.py")
     commands.add_parser("current", help="show the revision the database is at")
     return parser, granting
 
 
 def _wait(url: str, timeout_s: float) -> None:
     """Migrations start in any order too: together with their database, or before it."""
-    engine = database.create_engine(url, application_name="todoke-migrations")
+    engine = create_engine(url, application_name="todoke-migrations")
     try:
-        wait_for("database", lambda: database.check_answers(engine), stop=threading.Event(), timeout_s=timeout_s)
+        wait_for("database", lambda: check_database_answers(engine), stop=threading.Event(), timeout_s=timeout_s)
     finally:
         engine.dispose()
 

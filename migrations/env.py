@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import text
 
-from shared.database import create_engine, transactional
-from shared.tables import metadata
+from shared.database.engine import create_engine, transactional
+from shared.database.tables import metadata
 
 # Any constant will do; it only has to be the same in every migrator.
 _LOCK = 7_262_610_701

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.database import SESSION_BOUNDS, create_engine, transactional
+from shared.database.engine import SESSION_BOUNDS, create_engine, transactional
+from shared.database.tables import metadata
 from shared.errors import TodokeError
-from shared.tables import metadata
 
 
 class RoleMissing(TodokeError):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import Connection, Engine
 
 from deploy.local.emulator import Emulator
-from shared import database
+from shared.database.engine import create_engine
 from tests.support import postgres
 
 
@@ -56,7 +56,7 @@ def database_url(postgres_server: postgres.Server) -> Iterator[str]:
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine in autocommit mode, as the services use it."""
-    engine = database.create_engine(database_url, application_name="test", pool_size=20)
+    engine = create_engine(database_url, application_name="test", pool_size=20)
     yield engine
     engine.dispose()
 

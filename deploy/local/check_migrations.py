@@ -1,4 +1,4 @@
-"""`python -m deploy.local.check_migrations`: do the migrations build what shared/tables.py shows?"""
+"""`python -m deploy.local.check_migrations`: do the migrations build what shared/database/tables.py shows?"""
 
 import sys
 import tempfile
@@ -24,7 +24,7 @@ def main() -> int:
         try:
             migrations.check(url)
         except CommandError as error:
-            print(f"migrations and shared/tables.py disagree: {error}", file=sys.stderr)
+            print(f"migrations and shared/database/tables.py disagree: {error}", file=sys.stderr)
             return 1
     return 0
 

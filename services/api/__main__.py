@@ -12,7 +12,9 @@ import uvicorn
 from services.api.build import build
 from services.api.settings import ApiSettings
 from services.api.workers import serve_several
-from shared import access, database
+from shared import access
+from shared.database.engine import create_engine, transactional
+from shared.database.health import check_database
 from shared.errors import TodokeError
 from shared.runtime import logs, tracing
 from shared.runtime.settings import ServiceSettings
@@ -57,9 +59,9 @@ def _tenant(given: str) -> str:
 
 
 def _manage_keys(arguments: argparse.Namespace, settings: ServiceSettings) -> int:
-    engine = database.create_engine(settings.database_url.get_secret_value(), application_name="todoke-keys")
-    database.check(engine)
-    with database.transactional(engine).begin() as conn:
+    engine = create_engine(settings.database_url.get_secret_value(), application_name="todoke-keys")
+    check_database(engine)
+    with transactional(engine).begin() as conn:
         if arguments.command == "create-key":
             print(access.create_key(conn, tenant=arguments.tenant, name=arguments.name))  # noqa: T201
             return 0
@@ -73,7 +75,7 @@ def serve(settings: ApiSettings) -> int:
     logs.configure("api", settings.log_level)
     parts = build(settings)
     stop = stop_on_signals()
-    ready = wait_for("database", lambda: database.check(parts.engine), stop=stop, timeout_s=settings.startup_timeout_s)
+    ready = wait_for("database", lambda: check_database(parts.engine), stop=stop, timeout_s=settings.startup_timeout_s)
     if not ready:
         return 0
     if settings.auth == "none":

@@ -16,9 +16,9 @@ from services.api.rate_limit import RateLimit
 from services.api.routes import artifacts, jobs, ops, report_types, submissions
 from services.api.settings import ApiSettings
 from services.api.submitter import Submitter
-from shared import database
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.model import CatalogView
+from shared.database.replication import watch_replication
 from shared.runtime import tracing
 from shared.runtime.gc_tuning import search_seldom
 
@@ -30,7 +30,7 @@ def create_app(
     settings: ApiSettings, *, engine: Engine, submitting: AsyncEngine, catalog: CatalogView, store: ArtifactStore
 ) -> FastAPI:
     """The API over these parts. `submitting` is for its submissions, and disposed of at the end of its lifespan."""
-    database.watch_replication(submitting.sync_engine)
+    watch_replication(submitting.sync_engine)
     submitter = Submitter(submitting)
 
     @asynccontextmanager

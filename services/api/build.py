@@ -8,13 +8,14 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.app import create_app
-from services.api.async_engine import create_async_engine
 from services.api.settings import ApiSettings
-from shared import database
 from shared.artifacts.interface import ArtifactStore
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
+from shared.database.async_engine import create_async_engine
+from shared.database.engine import create_engine
+from shared.database.statements import measure_statements
 from shared.runtime.metrics.common import observe_statement
 
 
@@ -43,8 +44,8 @@ def build(settings: ApiSettings) -> Build:
     url = settings.database_url.get_secret_value()
     options: dict[str, Any] = {"application_name": "todoke-api", "through_pooler": settings.through_pooler}
     # All submissions share one connection; the others are for everything else.
-    engine = database.create_engine(url, pool_size=settings.pool_size - 1, **options)
+    engine = create_engine(url, pool_size=settings.pool_size - 1, **options)
     submitting = create_async_engine(url, pool_size=1, **options)
     for each in (engine, submitting.sync_engine):
-        database.measure_statements(each, observe_statement)
+        measure_statements(each, observe_statement)
     return Build(settings, catalog, store, engine, submitting)

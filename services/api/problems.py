@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from shared.catalog.parameters import Violation
-from shared.database import DatabaseUnavailable, is_unavailable
+from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.api import metrics
-from shared.database import DatabaseUnavailable, is_unavailable, raise_if_unconfirmed
+from shared.database.replication import raise_if_unconfirmed
+from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.errors import TodokeError
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission, submit
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
-from shared import horizon
+from shared.database import xmin_horizon
 from shared.jobs import backlog
 from shared.jobs.unfinished import START
 from shared.outbox import messages
@@ -72,7 +72,7 @@ class Gauges:
         metrics.OLDEST_WAITING_S.set(jobs.oldest_waiting_s)
 
     def _horizon(self, conn: Connection) -> None:
-        found = horizon.holders(conn)
+        found = xmin_horizon.holders(conn)
         ages = dict.fromkeys(metrics.HOLDERS, 0)
         for holder in found:
             label = holder.kind if holder.kind != "session" else holder.name

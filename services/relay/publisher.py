@@ -11,7 +11,7 @@ from services.relay import metrics
 from services.relay.breaker import Breaker
 from services.relay.traces import Sending
 from shared.backoff import full_jitter
-from shared.database import transactional
+from shared.database.engine import transactional
 from shared.outbox import messages
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import OutboxRow, Unsent

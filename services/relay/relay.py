@@ -10,8 +10,10 @@ from services.relay.publisher import Publisher
 from services.relay.retention import Retention
 from services.relay.settings import RelaySettings
 from services.relay.sweeper import Sweeper
-from shared import database
 from shared.artifacts.open import open_store
+from shared.database.engine import create_engine
+from shared.database.health import check_database
+from shared.database.statements import measure_statements
 from shared.queues.sqs import SqsQueue
 from shared.runtime.loop import run_until
 from shared.runtime.metrics.common import observe_statement
@@ -48,7 +50,7 @@ class Relay:
             on_request=count_queue_request,
         )
         self.checks: Checks = {
-            "database": lambda: database.check(sweeping),
+            "database": lambda: check_database(sweeping),
             "queue": queue.check,
         }
         """What it needs."""
@@ -91,13 +93,13 @@ class Relay:
             thread.join()
 
     def _engine(self, name: str, *, pool_size: int = 1) -> Engine:
-        engine = database.create_engine(
+        engine = create_engine(
             self._settings.database_url.get_secret_value(),
             application_name=f"todoke-relay-{name}",
             pool_size=pool_size,
             through_pooler=self._settings.through_pooler,
         )
-        database.measure_statements(engine, observe_statement)
+        measure_statements(engine, observe_statement)
         return engine
 
     def _retention(self) -> Retention:

@@ -22,7 +22,7 @@ from shared.artifacts.interface import (
     artifact_key,
     parse_key,
 )
-from shared.database import transactional
+from shared.database.engine import transactional
 from shared.jobs import retention
 from shared.jobs.retention import StoredFile
 

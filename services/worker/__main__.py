@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.worker.attempt import Attempts
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
-from shared import database
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
+from shared.database.engine import create_engine
+from shared.database.health import check_database
+from shared.database.statements import measure_statements
 from shared.errors import TodokeError
 from shared.queues.sqs import SqsQueue
 from shared.reports.child import render
@@ -53,13 +55,13 @@ def serve(settings: WorkerSettings) -> int:
     stop = stop_on_signals()
     catalog = LiveCatalog(settings.catalog_path or BUILTIN)
     store = open_store(settings.artifact_url, region=settings.aws_region)
-    engine = database.create_engine(
+    engine = create_engine(
         settings.database_url.get_secret_value(),
         application_name="todoke-worker",
         pool_size=4,
         through_pooler=settings.through_pooler,
     )
-    database.measure_statements(engine, observe_statement)
+    measure_statements(engine, observe_statement)
     queue = SqsQueue(
         settings.sqs_queue_url,
         region=settings.aws_region,
@@ -80,7 +82,7 @@ def serve(settings: WorkerSettings) -> int:
         retry_base_s=settings.retry_base_s,
         retry_cap_s=settings.retry_cap_s,
     )
-    checks = {"database": lambda: database.check(engine), "queue": queue.check, "artifact store": store.check}
+    checks = {"database": lambda: check_database(engine), "queue": queue.check, "artifact store": store.check}
     ops = OpsServer(settings.metrics_host, settings.metrics_port, checks)
     for what, check in checks.items():
         wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)

@@ -16,7 +16,7 @@ from services.worker import metrics
 from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
 from services.worker.deletions import Deletions
 from services.worker.holdings import Held, Holdings, StopReason
-from shared.database import is_unavailable
+from shared.database.unavailable import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success
 from shared.jobs.transitions import JobStatus

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.backoff import full_jitter
-from shared.database import is_unavailable
+from shared.database.unavailable import is_unavailable
 from shared.errors import TodokeError
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import text
 
-from shared import database
+from shared.database.engine import create_engine
 from shared.jobs.submit import submit
 from tests.benchmarks import counting, noop
 from tests.benchmarks.stage import Figure, Stage
@@ -24,7 +24,7 @@ _LEFT = text("SELECT count(*) FROM jobs WHERE finished_at IS NULL")
 def run(stage: Stage) -> Iterator[Figure]:
     """By the database's clock; relay and worker share a process."""
     url, queue_url, counted, pause = stage.database(), stage.queue(), counting.Counted(), threading.Event()
-    engine = database.create_engine(url, application_name="bench")
+    engine = create_engine(url, application_name="bench")
     with (
         counting.relay(url, queue_url, counted),
         counting.worker(url, queue_url, stage.folder, counted, WORKER_POLL_S=20),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import text
 
-from shared import database
+from shared.database.engine import create_engine
 from tests.benchmarks import counting
 from tests.benchmarks.stage import Figure, Stage
 
@@ -25,7 +25,7 @@ def run(stage: Stage) -> Iterator[Figure]:
 def _without_history(stage: Stage) -> float:
     """The trigger that writes the history also refuses what is not allowed; here nothing that is not is asked for."""
     url = stage.database()
-    engine = database.create_engine(url, application_name="bench")
+    engine = create_engine(url, application_name="bench")
     with engine.begin() as conn:
         conn.execute(text("ALTER TABLE jobs DISABLE TRIGGER jobs_record_transition"))
     engine.dispose()

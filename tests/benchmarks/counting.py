@@ -21,9 +21,9 @@ from services.relay.publisher import Publisher
 from services.worker.attempt import Attempts
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
-from shared import database
 from shared.artifacts.disk import DiskStore
-from shared.database import statement_name
+from shared.database.engine import create_engine
+from shared.database.statements import statement_name
 from shared.jobs.submit import submit
 from shared.queues.sqs import SqsQueue
 from shared.runtime.loop import run_until
@@ -91,7 +91,7 @@ def submit_jobs(conn: Connection, jobs: int, *, batch: int = 100) -> None:
 def measure(url: str, queue_url: str, jobs: int) -> Cost:
     """Submit, drain by one relay and one worker, and count."""
     counted = Counted()
-    watching = database.create_engine(url, application_name="bench")
+    watching = create_engine(url, application_name="bench")
     with watching.connect() as conn:
         wal_before, dead_before = _wal(conn), _dead(conn)
         submit_jobs(conn, jobs)
@@ -111,7 +111,7 @@ def measure(url: str, queue_url: str, jobs: int) -> Cost:
 @contextlib.contextmanager
 def relay(url: str, queue_url: str, counted: Counted) -> Iterator[Publisher]:
     """A relay's publisher, until the block ends."""
-    engine = database.create_engine(url, application_name="bench-relay", pool_size=1)
+    engine = create_engine(url, application_name="bench-relay", pool_size=1)
     counted.listen(engine)
     publisher = Publisher(engine, SqsQueue(queue_url, region=REGION, on_request=counted.request))
     with _threads(lambda stop: run_until(stop, publisher.run_once, idle_s=0.1, busy_s=0.005)):
@@ -122,7 +122,7 @@ def relay(url: str, queue_url: str, counted: Counted) -> Iterator[Publisher]:
 @contextlib.contextmanager
 def worker(url: str, queue_url: str, folder: Path, counted: Counted, **settings: object) -> Iterator[Worker]:
     """A worker, until the block ends."""
-    engine = database.create_engine(url, application_name="bench-worker", pool_size=4)
+    engine = create_engine(url, application_name="bench-worker", pool_size=4)
     counted.listen(engine)
     queue = SqsQueue(queue_url, region=REGION, on_request=counted.request)
     made = Worker(

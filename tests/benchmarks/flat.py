@@ -24,7 +24,7 @@ from sqlalchemy.engine import Connection, Engine
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
 from services.relay.publisher import Publisher
-from shared import database
+from shared.database.engine import create_engine
 from shared.jobs import read, retention, sweep, unfinished
 from shared.jobs.submit import submit
 from shared.jobs.transitions import JobStatus
@@ -125,7 +125,7 @@ def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
     server.create_database(name)
     url = server.dsn(name)
     migrations.upgrade(url)
-    engine = database.create_engine(url, application_name="bench", pool_size=4)
+    engine = create_engine(url, application_name="bench", pool_size=4)
     with engine.connect() as conn:
         if is_new:
             _fill(conn, rows)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared import database
+from shared.database.engine import create_engine
 from shared.jobs import finish, lease, unfinished
 from shared.jobs.finish import Artifact, Success
 from shared.jobs.submit import submit
@@ -53,7 +53,7 @@ def main() -> int:
 
 def _measure(url: str, statements: Sequence[str], *, listed: bool) -> tuple[float, float, float]:
     """WAL bytes per job in all, those of `start`, and the share of heap-only updates."""
-    engine = database.create_engine(url, application_name="bench")
+    engine = create_engine(url, application_name="bench")
     with engine.connect() as conn:
         for statement in (*statements, "CHECKPOINT"):
             conn.execute(text(statement))

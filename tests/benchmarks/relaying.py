@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from services.relay.publisher import Publisher
-from shared import database
+from shared.database.engine import create_engine
 from shared.queues.interface import Outgoing
 from shared.queues.sqs import SqsQueue
 from tests.benchmarks import counting
@@ -23,7 +23,7 @@ def run(stage: Stage) -> Iterator[Figure]:
 
 
 def _relay(stage: Stage) -> float:
-    engine = database.create_engine(stage.database(), application_name="bench")
+    engine = create_engine(stage.database(), application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
     publisher = Publisher(engine, SqsQueue(stage.queue(), region=counting.REGION))

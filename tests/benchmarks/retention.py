@@ -24,8 +24,8 @@ from sqlalchemy.engine import Connection
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
 from services.relay.retention import Retention
-from shared import database
 from shared.artifacts.disk import DiskStore
+from shared.database.engine import create_engine
 from shared.jobs.submit import submit
 from tests.benchmarks.stage import Figure, Stage
 from tests.support import fill
@@ -87,7 +87,7 @@ def measure(jobs: int, seconds: float, rounds: int) -> dict[str, dict[str, float
         server.create_database("todoke")
         url = server.dsn("todoke")
         migrations.upgrade(url)
-        engine = database.create_engine(url, application_name="bench", pool_size=4)
+        engine = create_engine(url, application_name="bench", pool_size=4)
         stack.callback(engine.dispose)
         conn = stack.enter_context(engine.connect())
         fill.jobs(conn, jobs, age_s=30 * _DAY_S, keep_artifacts_s=0, keep_s=0)
@@ -150,7 +150,7 @@ class _Beside:
 
 
 def _remove(url: str, folder: Path, going: Event, resting: Event, removed: "Synchronized[int]") -> None:
-    engine = database.create_engine(url, application_name="retention")
+    engine = create_engine(url, application_name="retention")
     retention = Retention(engine, _Forgetful(folder), keep_keys_s=_DAY_S)
     while True:
         resting.set()

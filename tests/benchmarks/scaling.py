@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from services.relay.publisher import Publisher
-from shared import database
+from shared.database.engine import create_engine
 from shared.queues.sqs import SqsQueue
 from shared.runtime.loop import run_until
 from shared.runtime.stopping import stop_on_signals
@@ -47,7 +47,7 @@ def run(stage: Stage) -> Iterator[Figure]:
 def _measure(stage: Stage, kind: str, many: int) -> tuple[float, float]:
     """Jobs or messages a second, and seconds of the processes' time for each, from a third of the way to the end."""
     url, queue_url = stage.database(), stage.queue()
-    engine = database.create_engine(url, application_name="bench")
+    engine = create_engine(url, application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
         if kind == "worker":
@@ -88,7 +88,7 @@ def _serve(kind: str, url: str, queue_url: str, folder: str) -> None:
         with counting.worker(url, queue_url, Path(folder), counting.Counted()):
             stop.wait()
         return
-    engine = database.create_engine(url, application_name="bench")
+    engine = create_engine(url, application_name="bench")
     publisher = Publisher(engine, SqsQueue(queue_url, region=counting.REGION))
     run_until(stop, publisher.run_once, idle_s=0.1, busy_s=0.005)
 

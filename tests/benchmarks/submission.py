@@ -5,9 +5,9 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from services.api.async_engine import create_async_engine
 from services.api.submitter import Submitter
-from shared import database
+from shared.database.async_engine import create_async_engine
+from shared.database.engine import create_engine
 from shared.jobs.submit import submit
 from tests.benchmarks import counting, noop
 from tests.benchmarks.stage import Figure, Stage
@@ -47,7 +47,7 @@ async def shared(url: str, jobs: int) -> tuple[float, float]:
 
 def alone(stage: Stage) -> float:
     """Jobs a second, one statement and one commit after another."""
-    engine = database.create_engine(stage.database(), application_name="bench")
+    engine = create_engine(stage.database(), application_name="bench")
     many = max(100, stage.jobs // 20)
     with engine.connect() as conn:
         began = time.monotonic()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from shared.database import transactional
+from shared.database.engine import transactional
 from shared.jobs.finish import Success, succeed
 from shared.jobs.lease import start
 from shared.jobs.submit import submit

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from services.relay.publisher import Publisher
 from services.worker import metrics
-from shared import database
+from shared.database.engine import create_engine
 from shared.queues.sqs import SqsQueue
 from shared.runtime.gc_tuning import search_seldom
 from tests.benchmarks import counting
@@ -26,7 +26,7 @@ _LOOK_EVERY_S = 0.1
 
 def submit() -> None:
     """The jobs, and their doorbells on the queue. Prints the relay's rate."""
-    engine = database.create_engine(URL, application_name="bench")
+    engine = create_engine(URL, application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, JOBS)
     publisher = Publisher(engine, SqsQueue(QUEUE_URL, region=counting.REGION))
@@ -57,7 +57,7 @@ def _ended() -> float:
 
 
 def _succeeded() -> int:
-    engine = database.create_engine(URL, application_name="bench")
+    engine = create_engine(URL, application_name="bench")
     with engine.connect() as conn:
         return int(conn.execute(text("SELECT count(*) FROM jobs WHERE status = 'SUCCESS'")).scalar_one())
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from deploy.local import postgres
-from shared import database
+from shared.database.engine import create_engine
 from tests.benchmarks import counting
 from tests.benchmarks.stage import Stage, environment
 from tests.support.fast_sqs_process import FastSqs
@@ -43,7 +43,7 @@ def main() -> int:
     ):
         stage = Stage(server, sqs, Path(folder), jobs, 1)
         url = stage.database()
-        engine = database.create_engine(url, application_name="bench")
+        engine = create_engine(url, application_name="bench")
         with engine.connect() as conn:
             begin = _position(conn)
             cost = counting.measure(url, stage.queue(), jobs)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from services.relay.publisher import Publisher
-from shared import database
+from shared.database.engine import create_engine
 from shared.queues.sqs import SqsQueue
 from tests.benchmarks import api, counting
 from tests.benchmarks.sampler import Sampler
@@ -42,7 +42,7 @@ def _api(stage: Stage) -> tuple[Mapping[str, float], float]:
 
 
 def _relay(stage: Stage) -> tuple[Mapping[str, float], float]:
-    engine = database.create_engine(stage.database(), application_name="bench")
+    engine = create_engine(stage.database(), application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
     publisher = Publisher(engine, SqsQueue(stage.queue(), region=counting.REGION))
@@ -55,7 +55,7 @@ def _relay(stage: Stage) -> tuple[Mapping[str, float], float]:
 
 def _worker(stage: Stage) -> tuple[Mapping[str, float], float]:
     url, queue_url = stage.database(), stage.queue()
-    engine = database.create_engine(url, application_name="bench")
+    engine = create_engine(url, application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
         publisher = Publisher(engine, SqsQueue(queue_url, region=counting.REGION))

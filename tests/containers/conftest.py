@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.engine import Connection
 
-from shared import database
+from shared.database.engine import create_engine
 from tests.containers.stack import STARTED, Stack
 
 
@@ -32,7 +32,7 @@ def stack(tag: str) -> Iterator[Stack]:
 @pytest.fixture
 def conn(stack: Stack) -> Iterator[Connection]:
     """A look into the stack's database, as its owner."""
-    engine = database.create_engine(stack.database_url(), application_name="test", pool_size=1)
+    engine = create_engine(stack.database_url(), application_name="test", pool_size=1)
     with engine.connect() as connection:
         yield connection
     engine.dispose()

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from deploy.local.processes import free_port
-from shared import database
+from shared.database.engine import create_engine
 from tests.support.eventually import NotYet
 from tests.support.faults import Fault, Hit, Plan
 from tests.support.postgres_proxy import PostgresProxy
@@ -257,7 +257,7 @@ def frozen(process: Forked) -> bool:
 @contextlib.contextmanager
 def opened(zygote: Zygote, database_url: str, folder: Path, **env: str) -> Iterator[Stage]:
     """A stage on which the three services run. When the block fails, their logs are shown."""
-    engine = database.create_engine(database_url, application_name="test", pool_size=2)
+    engine = create_engine(database_url, application_name="test", pool_size=2)
     folder.mkdir(exist_ok=True)
     try:
         with engine.connect() as conn:

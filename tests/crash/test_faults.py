@@ -21,7 +21,7 @@ import migrations
 from deploy.local.emulator import REGION, Emulator
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import spawn, stop
-from shared import database
+from shared.database.engine import create_engine
 from tests.crash.play import Play
 from tests.crash.scenarios import leaving, noise
 from tests.crash.stage import QUEUE, Stage, opened
@@ -68,7 +68,7 @@ def test_a_database_that_is_killed_and_recovers_has_lost_no_accepted_job(
             a_few(play, 3, seconds=0.2)
             kill_every_backend(own_server)
             own_server.start()
-        engine = database.create_engine(own_server.dsn("crash"), application_name="test")
+        engine = create_engine(own_server.dsn("crash"), application_name="test")
         with engine.connect() as stage.conn:
             play.end()
         engine.dispose()

@@ -12,7 +12,9 @@ from sqlalchemy.engine import Engine
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
 from services.relay.publisher import Publisher
-from shared import database
+from shared.database.engine import create_engine
+from shared.database.health import check_database
+from shared.database.unavailable import DatabaseUnavailable
 from shared.outbox import messages
 from shared.outbox.floor import Floor
 from tests.support.eventually import eventually
@@ -44,7 +46,7 @@ def url(*servers: EmbeddedPostgres) -> str:
 
 
 def an_engine(database_url: str) -> Engine:
-    return database.create_engine(database_url, application_name="test", pool_size=2)
+    return create_engine(database_url, application_name="test", pool_size=2)
 
 
 def test_the_pool_recovers_and_the_floor_starts_anew_at_the_other_address(
@@ -106,8 +108,8 @@ def publish(engine: Engine, publisher: Publisher, count: int) -> None:
 
 def answers(engine: Engine) -> bool:
     try:
-        database.check(engine)
-    except database.DatabaseUnavailable:
+        check_database(engine)
+    except DatabaseUnavailable:
         return False
     return True
 

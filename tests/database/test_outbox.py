@@ -3,7 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from shared.database import transactional
+from shared.database.engine import transactional
 from shared.outbox import messages
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import Unsent

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import Connection, Engine
 
-from shared import database
-from shared.database import statement_name
+from shared.database.engine import create_engine
+from shared.database.statements import statement_name
 from shared.jobs import backlog, cancel, read, retention, sweep, unfinished
 from shared.jobs.transitions import JobStatus
 from shared.outbox import messages
@@ -37,7 +37,7 @@ class Case(NamedTuple):
 def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
     """Many finished, many waiting and a few running jobs of one tenant, and many messages."""
     with postgres.database(postgres_server) as url:
-        engine = database.create_engine(url, application_name="test")
+        engine = create_engine(url, application_name="test")
         with engine.connect() as conn:
             fill.jobs(conn, _MANY, age_s=3600, keep_artifacts_s=0, keep_s=0)
             fill.keys(conn)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from shared.database import transactional
+from shared.database.engine import transactional
 from shared.jobs import cancel, lease, read, sweep
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.finish import Artifact, Failure, Success, cancel_held, fail, give_back, succeed

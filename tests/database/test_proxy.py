@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from shared import database
+from shared.database.engine import create_engine, transactional
+from shared.database.unavailable import is_unavailable
 from shared.jobs.submit import submit
 from tests.support.faults import Fault, Hit, Plan
 from tests.support.jobs import a_submission, count
@@ -24,7 +25,7 @@ def proxy(database_url: str) -> Iterator[PostgresProxy]:
 
 @pytest.fixture
 def through(proxy: PostgresProxy, database_url: str) -> Iterator[Engine]:
-    engine = database.create_engine(proxy.url(database_url), application_name="proxied", pool_size=2)
+    engine = create_engine(proxy.url(database_url), application_name="proxied", pool_size=2)
     yield engine
     engine.dispose()
 
@@ -38,7 +39,7 @@ def test_without_faults_everything_passes_and_is_named(proxy: PostgresProxy, thr
     proxy.faults = plan = Plan()
     for _ in range(10):  # beyond psycopg's threshold for prepared statements
         submit_through(through)
-    with database.transactional(through).begin() as one:
+    with transactional(through).begin() as one:
         one.execute(text("/* test.forget */ DELETE FROM outbox"))
 
     assert plan.seen == ["sql jobs.submit"] * 10 + ["sql test.forget", "COMMIT"]
@@ -54,7 +55,7 @@ def test_a_broken_statement_was_applied_or_not_and_looks_the_same(
     with pytest.raises(DBAPIError) as caught:
         submit_through(through)
 
-    assert database.is_unavailable(caught.value)
+    assert is_unavailable(caught.value)
     assert count(conn, "jobs") == (1 if fault is Fault.REPLY_LOST else 0)
     assert plan.carried_out == [(Hit("sql jobs.submit", 1), fault)]
 
@@ -64,7 +65,7 @@ def test_a_commit_whose_reply_is_lost(proxy: PostgresProxy, through: Engine, con
     submit_through(through)
     proxy.faults = Plan({Hit("COMMIT", 1): fault})
 
-    with pytest.raises(DBAPIError), database.transactional(through).begin() as one:
+    with pytest.raises(DBAPIError), transactional(through).begin() as one:
         one.execute(text("/* test.forget */ DELETE FROM outbox"))
 
     assert count(conn, "outbox") == (0 if fault is Fault.REPLY_LOST else 1)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from shared import database
+from shared.database.engine import create_engine, transactional
 from shared.ids import uuid7
 from shared.jobs import unfinished
 from shared.jobs.finish import Failure, fail
@@ -54,8 +54,8 @@ def ended(conn: Connection, job_id: UUID) -> None:
 @pytest.fixture
 def late(database_url: str) -> Iterator[Connection]:
     """A transaction that has begun and has not ended."""
-    engine = database.create_engine(database_url, application_name="late")
-    with database.transactional(engine).connect() as connection:
+    engine = create_engine(database_url, application_name="late")
+    with transactional(engine).connect() as connection:
         yield connection
     engine.dispose()
 
@@ -151,8 +151,8 @@ def test_a_fence_that_waited_is_no_fence_for_a_later_announcement(
     """Its number may be older than a birth that has not seen the announcement."""
     first, second = a_job(conn, id=made(1)), a_job(conn, id=made(3))
     conn.execute(unfinished._ANNOUNCE, {"reached": unfinished.START, "settled": first, "reach": 9})
-    other = database.create_engine(database_url, application_name="other relay")
-    with database.transactional(other).connect() as blocking:
+    other = create_engine(database_url, application_name="other relay")
+    with transactional(other).connect() as blocking:
         blocking.execute(text("SELECT FROM unfinished_floor FOR UPDATE"))
         waiting = threading.Thread(target=_fence, args=(engine, first))
         waiting.start()
@@ -199,7 +199,7 @@ def _waits(conn: Connection) -> bool:
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_a_birth_that_could_not_see_an_announcement_is_refused(database_url: str, level: str) -> None:
-    engine = database.create_engine(database_url, application_name="late")
+    engine = create_engine(database_url, application_name="late")
     with (
         engine.execution_options(isolation_level=level).connect() as conn,
         pytest.raises(DBAPIError, match="READ COMMITTED only"),
@@ -237,8 +237,8 @@ def test_in_a_storm_every_unfinished_job_is_seen_at_every_moment(
 
 
 def _bear(url: str, chance: random.Random) -> None:
-    engine = database.create_engine(url, application_name="bearing")
-    with database.transactional(engine).connect() as conn:
+    engine = create_engine(url, application_name="bearing")
+    with transactional(engine).connect() as conn:
         for _ in range(60):
             waiting = [a_submission() for _ in range(chance.randint(1, 4))]
             for submission in chance.sample(waiting, len(waiting)):

@@ -5,7 +5,7 @@ from unittest.mock import patch
 
 from sqlalchemy import text
 
-from shared.database import transactional
+from shared.database.engine import transactional
 from shared.queues.interface import Outgoing, SendFailure
 from shared.reports.interface import RenderRequest, ReportError
 from tests.history.world import LEASE_S, Died, World

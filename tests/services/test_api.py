@@ -18,14 +18,15 @@ from sqlalchemy.engine import Connection, Engine
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from services.api.app import create_app
-from services.api.async_engine import create_async_engine
 from services.api.settings import ApiSettings
 from services.api.views import AcceptedView, EventView, JobsView, JobView
-from shared import access, database
+from shared import access
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
 from shared.artifacts.open import open_store
 from shared.catalog.load import BUILTIN, load_catalog
+from shared.database.async_engine import create_async_engine
+from shared.database.engine import create_engine
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
 from tests.support.jobs import count, row, started
 
@@ -215,7 +216,7 @@ def test_without_a_database_nothing_is_accepted_and_the_client_is_told_to_come_b
     engine: Engine, scratch: Path
 ) -> None:
     nowhere = f"postgresql://postgres:secret-canary@127.0.0.1:{free_port()}/none"
-    away = database.create_engine(nowhere, application_name="test")
+    away = create_engine(nowhere, application_name="test")
     with TestClient(an_app(nowhere, away, scratch), raise_server_exceptions=False) as client:
         for answer in (client.post("/generate-report"), client.get(f"/jobs/{uuid4()}"), client.get("/v1/jobs")):
             problem(answer, 503, "database_unavailable")

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay import metrics
 from services.relay.gauges import Gauges
 from services.relay.sweeper import Sweeper
-from shared import database, horizon
+from shared.database import xmin_horizon
+from shared.database.engine import create_engine
 from shared.queues.interface import Outgoing
 from shared.runtime.metrics import common
 from tests.support.jobs import a_job, expire_lease, pass_time, started
@@ -21,7 +22,7 @@ from tests.support.sqs_double import InMemoryQueue
 
 @pytest.fixture
 def relays(database_url: str) -> Iterator[Engine]:
-    engine = database.create_engine(service_urls(database_url)["relay"], application_name="todoke-relay-sweeper")
+    engine = create_engine(service_urls(database_url)["relay"], application_name="todoke-relay-sweeper")
     yield engine
     engine.dispose()
 
@@ -80,7 +81,7 @@ def test_who_holds_an_old_snapshot_is_named_without_special_rights(
 
         Gauges(relays, InMemoryQueue(), settled_floor=lambda: 0).run_once()
         with relays.connect() as own:
-            oldest = horizon.holders(own)[0]
+            oldest = xmin_horizon.holders(own)[0]
 
         assert value(metrics.XMIN_AGE, "pg_dump") >= 20
         assert (oldest.kind, oldest.name, oldest.who) == ("session", "pg_dump", f"pid {holder.info.backend_pid}")

@@ -13,8 +13,8 @@ from services.relay import metrics
 from services.relay.breaker import Breaker
 from services.relay.publisher import Publisher
 from services.relay.sweeper import Sweeper
-from shared import database
-from shared.database import statement_name
+from shared.database.engine import create_engine
+from shared.database.statements import statement_name
 from shared.jobs.unfinished import START
 from shared.outbox import messages
 from shared.outbox.messages import Unsent
@@ -32,7 +32,7 @@ def queue() -> InMemoryQueue:
 
 @pytest.fixture
 def publishing(database_url: str) -> Iterator[Engine]:
-    engine = database.create_engine(database_url, application_name="relay", pool_size=1)
+    engine = create_engine(database_url, application_name="relay", pool_size=1)
     yield engine
     engine.dispose()
 

@@ -17,11 +17,11 @@ from sqlalchemy.exc import IntegrityError
 from deploy.local.emulator import REGION
 from services.relay import metrics
 from services.relay.retention import OrphanSweep, Retention
-from shared import database
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, StoredObject, artifact_key
 from shared.artifacts.open import open_store
-from shared.database import statement_name, transactional
+from shared.database.engine import create_engine, transactional
+from shared.database.statements import statement_name
 from shared.ids import uuid7
 from shared.jobs import read, retention
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
@@ -76,7 +76,7 @@ def until_done(pass_: Callable[[], int]) -> int:
 @pytest.fixture
 def plain(database_url: str) -> Iterator[Engine]:
     """As the relay has it."""
-    engine = database.create_engine(database_url, application_name="relay", pool_size=2)
+    engine = create_engine(database_url, application_name="relay", pool_size=2)
     yield engine
     engine.dispose()
 

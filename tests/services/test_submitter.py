@@ -11,9 +11,9 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.api.async_engine import create_async_engine
 from services.api.submitter import Submitter, TooBusy
-from shared.database import transactional
+from shared.database.async_engine import create_async_engine
+from shared.database.engine import transactional
 from shared.jobs.submit import Submission
 from tests.support.jobs import a_submission, count
 

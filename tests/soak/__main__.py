@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from shared import database
+from shared.database.engine import create_engine
 from tests.soak.clients import Client
 from tests.soak.faults import Trouble
 from tests.soak.scoreboard import Scoreboard
@@ -97,7 +97,7 @@ def _at_rest(system: Stage) -> bool:
 
 def _gather(system: Stage, history: History) -> None:
     """The inside, once every process has ended."""
-    engine = database.create_engine(system.url, application_name="soak")
+    engine = create_engine(system.url, application_name="soak")
     with engine.connect() as conn:
         read_tables(conn, history)
     engine.dispose()

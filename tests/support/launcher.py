@@ -23,7 +23,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from shared.artifacts.disk import DiskStore
-from shared.database import statement_name
+from shared.database.statements import statement_name
 from shared.queues.calls import HOT, SqsCalls
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")

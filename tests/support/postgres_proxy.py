@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from shared.database import statement_name
+from shared.database.statements import statement_name
 from tests.support.faults import NO_FAULTS, Fault, Faults, strike
 from tests.support.proxy import Link, Proxy
 

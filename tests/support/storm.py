@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay.metrics import FLOOR_VIOLATIONS
 from services.relay.publisher import Publisher
-from shared import database
+from shared.database.engine import create_engine, transactional
 from shared.outbox.floor import Floor
 from shared.queues.interface import Outgoing, SendResult
 from tests.support.sqs_double import InMemoryQueue
@@ -104,7 +104,7 @@ class Storm:
                 committed += self._end(conn, names, sizes, keep=chance.random() > 0.2)
 
     def _transactions(self) -> Connection:
-        return database.transactional(self._engine).connect()
+        return transactional(self._engine).connect()
 
     def _end(self, conn: Connection, names: Sequence[str], sizes: Sequence[int], *, keep: bool) -> int:
         own = {f"{name}-{g}" for name, size in zip(names, sizes, strict=True) for g in range(1, size + 1)}
@@ -121,7 +121,7 @@ class Storm:
         """One relay process after another: each crashes sooner or later."""
         chance = random.Random(self._seed * 100 + 50 + number)
         while not self._over.is_set():
-            engine = database.create_engine(self._url, application_name="storm-relay", pool_size=1)
+            engine = create_engine(self._url, application_name="storm-relay", pool_size=1)
             with contextlib.suppress(Crash):
                 publisher = Publisher(engine, _Sink(self, chance), batch=chance.choice([50, 500, 1000]))
                 while not self._over.is_set():

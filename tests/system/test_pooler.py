@@ -10,7 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from deploy.local.emulator import Emulator
-from shared import database
+from shared.database.engine import SESSION_BOUNDS, create_engine
+from shared.database.health import check_database
+from shared.database.unavailable import DatabaseUnavailable
 from tests.support.eventually import eventually
 from tests.support.pgbouncer import PgBouncer
 from tests.support.processes import Services
@@ -54,9 +56,9 @@ def test_the_system_works_and_keeps_its_promises_behind_pgbouncer(pooled: Servic
 
 
 def test_a_role_keeps_the_bounds_that_a_pooler_would_lose(pooler: PgBouncer) -> None:
-    engine = database.create_engine(pooler.urls["relay"], application_name="test", through_pooler=True)
+    engine = create_engine(pooler.urls["relay"], application_name="test", through_pooler=True)
     with engine.connect() as conn:
-        seen = {name: conn.execute(text(f"SHOW {name}")).scalar_one() for name in database.SESSION_BOUNDS}
+        seen = {name: conn.execute(text(f"SHOW {name}")).scalar_one() for name in SESSION_BOUNDS}
     engine.dispose()
 
     assert seen == {
@@ -71,11 +73,11 @@ def test_a_role_without_bounds_is_refused_with_the_remedy(pooler: PgBouncer, dat
         owner.execute(f'ALTER ROLE test_api IN DATABASE "{name}" RESET ALL')
         # PgBouncer keeps its connections, which have the bounds of when they were made.
         owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'test_api'")
-    engine = database.create_engine(pooler.urls["api"], application_name="test", through_pooler=True)
+    engine = create_engine(pooler.urls["api"], application_name="test", through_pooler=True)
 
     def refusal() -> str:
-        with pytest.raises(database.DatabaseUnavailable) as error:
-            database.check(engine)
+        with pytest.raises(DatabaseUnavailable) as error:
+            check_database(engine)
         return str(error.value)
 
     # At first PgBouncer may pass on that its connection was ended under it.
@@ -84,8 +86,8 @@ def test_a_role_without_bounds_is_refused_with_the_remedy(pooler: PgBouncer, dat
 
 
 def test_without_the_setting_pgbouncer_says_what_it_does_not_take(pooler: PgBouncer) -> None:
-    engine = database.create_engine(pooler.urls["api"], application_name="test")
+    engine = create_engine(pooler.urls["api"], application_name="test")
 
-    with pytest.raises(database.DatabaseUnavailable, match="unsupported startup parameter"):
-        database.check(engine)
+    with pytest.raises(DatabaseUnavailable, match="unsupported startup parameter"):
+        check_database(engine)
     engine.dispose()

@@ -9,8 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from shared import database
 from shared.artifacts.s3 import S3Store
+from shared.database.engine import create_engine
 from shared.queues import calls
 from shared.queues.calls import SqsCalls
 from shared.reports import postgres
@@ -27,7 +27,7 @@ def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def connect_arguments(**options: Any) -> dict[str, Any]:
     """What the driver would be called with."""
-    engine = database.create_engine(URL, application_name="test", **options)
+    engine = create_engine(URL, application_name="test", **options)
     seen: dict[str, Any] = {}
 
     @event.listens_for(engine, "do_connect")

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from services.api.dependencies import PartsOf
-from shared import database
+from shared.database.health import check_database
 from shared.runtime.metrics.exposition import CONTENT_TYPE, exposition
 from shared.runtime.ops_server import problems
 
@@ -21,7 +21,7 @@ async def healthz() -> JSONResponse:
 @router.get("/readyz")
 async def readyz(parts: PartsOf) -> JSONResponse:
     """The database answers. The queue does not matter here: submissions are accepted without it."""
-    failing = await run_in_threadpool(problems, {"database": lambda: database.check(parts.engine)})
+    failing = await run_in_threadpool(problems, {"database": lambda: check_database(parts.engine)})
     return JSONResponse({"status": "unready" if failing else "ok", "problems": failing}, 503 if failing else 200)
 
 

@@ -14,7 +14,7 @@ from services.api.submitter import TooBusy
 from services.api.views import AcceptedView, accepted
 from shared import json_text
 from shared.catalog.model import BUNDLE, Format
-from shared.database import DatabaseUnavailable, is_unavailable
+from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
 from shared.runtime import tracing

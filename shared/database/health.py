@@ -1,0 +1,43 @@
+"""Whether the database can be worked with: it answers, has been migrated, and bounds our sessions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+
+from shared.database.unavailable import DatabaseUnavailable
+
+_CHECK = """
+    /* database.check */
+    SELECT to_regclass('api_keys') IS NOT NULL,
+           NOT EXISTS (SELECT FROM unnest(ARRAY['idle_in_transaction_session_timeout', 'statement_timeout']) AS name
+                        WHERE current_setting(name) = '0')
+"""
+
+
+def check_database(engine: Engine) -> None:
+    """Return when the database answers, has been migrated and bounds our sessions; raise DatabaseUnavailable."""
+    migrated, bounded = _answer(engine, _CHECK)
+    if not migrated:
+        raise DatabaseUnavailable("the schema is missing: run `python -m migrations upgrade`")
+    if not bounded:
+        raise DatabaseUnavailable(
+            "the role's sessions have no time-outs, and a pooler keeps ours from reaching PostgreSQL: "
+            "run `python -m migrations grant` for this role"
+        )
+
+
+def check_database_answers(engine: Engine) -> None:
+    """Return when the database answers, migrated or not; raise DatabaseUnavailable."""
+    _answer(engine, "/* database.check_answers */ SELECT true")
+
+
+def _answer(engine: Engine, question: str) -> Sequence[Any]:
+    try:
+        with engine.connect() as conn:
+            return conn.execute(sa.text(question)).one()
+    except (DBAPIError, sa.exc.TimeoutError) as error:
+        first_line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {first_line}") from None
