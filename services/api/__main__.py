@@ -12,7 +12,7 @@ import uvicorn
 from services.api.build import build
 from services.api.settings import ApiSettings
 from services.api.workers import serve_several
-from shared import access
+from shared.access import api_keys
 from shared.database.engine import create_engine, transactional
 from shared.database.health import check_database
 from shared.errors import TodokeError
@@ -63,9 +63,9 @@ def _manage_keys(arguments: argparse.Namespace, settings: ServiceSettings) -> in
     check_database(engine)
     with transactional(engine).begin() as conn:
         if arguments.command == "create-key":
-            print(access.create_key(conn, tenant=arguments.tenant, name=arguments.name))  # noqa: T201
+            print(api_keys.create_key(conn, tenant=arguments.tenant, name=arguments.name))  # noqa: T201
             return 0
-        revoked = access.revoke_keys(conn, tenant=arguments.tenant, name=arguments.name)
+        revoked = api_keys.revoke_keys(conn, tenant=arguments.tenant, name=arguments.name)
     print(f"{revoked} key(s) revoked", file=sys.stderr)  # noqa: T201
     return 0 if revoked else 1
 

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.api.problems import Problem
 from services.api.rate_limit import RateLimit
-from shared.access import DEFAULT_TENANT, tenant_of
+from shared.access.api_keys import DEFAULT_TENANT, tenant_of
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from services.api.problems import MOST_VIOLATIONS, Problem
 from shared import json_text
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
-from shared.nearest import did_you_mean
 from shared.runtime import tracing
+from shared.suggest import did_you_mean
 
 MAX_BODY_BYTES = 256 * 1024
 """A request is a handful of parameters; what is larger is a mistake or an attack."""

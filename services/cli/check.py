@@ -13,12 +13,12 @@ from shared.catalog.locate import line_of
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.errors import TodokeError
-from shared.nearest import did_you_mean
 from shared.reports import sources
 from shared.reports.child import render
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.source_urls import sources_of
+from shared.suggest import did_you_mean
 
 _ROWS = 50
 _DEADLINE_S = 120.0

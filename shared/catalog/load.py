@@ -8,7 +8,7 @@ from shared.catalog.python_report import python_report_types
 from shared.catalog.report_file import parse_toml, read_report_type, read_text
 from shared.catalog.table import Table, TomlFile
 from shared.errors import TodokeError
-from shared.nearest import did_you_mean
+from shared.suggest import did_you_mean
 
 BUILTIN = Path(__file__).parent / "builtin"
 """A catalog that needs no data: what an installation without CATALOG_PATH offers."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.values import Refused, parse, show, store
 from shared.errors import TodokeError
-from shared.nearest import did_you_mean
+from shared.suggest import did_you_mean
 
 MAX_CHARACTERS = 1000
 """Of a string whose parameter states no `max`: a name or a search text, never a document."""

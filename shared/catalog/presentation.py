@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.catalog.model import Chart, Column, CsvOptions, Locale, PdfOptions, ReportType, SummaryTable
 from shared.catalog.table import Table
-from shared.nearest import did_you_mean
+from shared.suggest import did_you_mean
 
 CSV_KEYS = ("delimiter", "line_end", "bom", "encoding", "unencodable")
 PDF_KEYS = ("paper", "appendix", "figures", "tables", "charts")

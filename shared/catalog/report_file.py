@@ -15,7 +15,7 @@ from shared.catalog.query import placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
 from shared.catalog.table import Table, TomlFile
 from shared.catalog.values import Refused, parse, store
-from shared.nearest import did_you_mean
+from shared.suggest import did_you_mean
 
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

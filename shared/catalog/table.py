@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from shared.catalog.locate import line_of
-from shared.nearest import did_you_mean
+from shared.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)

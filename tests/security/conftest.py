@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import Connection
 
-from shared import access
+from shared.access import api_keys
 from tests.support.processes import Services
 from tests.support.roles import service_urls
 
@@ -31,7 +31,7 @@ class Api:
 @pytest.fixture
 def api(database_url: str, conn: Connection, tmp_path: Path) -> Iterator[Api]:
     """The API alone: what it accepts waits for ever."""
-    key = access.create_key(conn, tenant="acme", name="security")
+    key = api_keys.create_key(conn, tenant="acme", name="security")
     urls = service_urls(database_url)
     with Services(tmp_path, database_urls=urls, queue_url="http://127.0.0.1:9/none", aws={}) as services:
         services.start("api", API_AUTH="keys", LOG_LEVEL="DEBUG")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, make_url
 
-from shared import access
+from shared.access import api_keys
 from tests.support.eventually import eventually
 from tests.support.faults import Fault
 from tests.support.otlp import Collector
@@ -73,7 +73,7 @@ class _Away:
 def test_no_secret_shows_when_everything_fails(
     database_url: str, conn: Connection, tmp_path: Path, collector: Collector
 ) -> None:
-    key = access.create_key(conn, tenant="acme", name="canary")
+    key = api_keys.create_key(conn, tenant="acme", name="canary")
     secrets = {"password": PASSWORD, "AWS": AWS, "key": key, "source": SOURCE, "wrong key": WRONG}
     settings = {
         "API_AUTH": "keys", "LOG_LEVEL": "DEBUG", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,

@@ -13,7 +13,7 @@ from httpx import Response
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from shared import access
+from shared.access import api_keys
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
 from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
@@ -32,7 +32,7 @@ class _World:
 
     def __init__(self, client: TestClient, conn: Connection, folder: Path) -> None:
         self.client = client
-        self.owner, self.stranger = (access.create_key(conn, tenant=name, name="t") for name in ("acme", "other"))
+        self.owner, self.stranger = (api_keys.create_key(conn, tenant=name, name="t") for name in ("acme", "other"))
         jobs = [a_job(conn, parameters={"from": _CANARY, "to": _CANARY}, idempotency_key="the-owners-key") for _ in "1"]
         jobs += [a_job(conn, parameters={"from": _CANARY, "to": _CANARY}) for _ in range(3)]
         started(conn, jobs[1])

@@ -20,7 +20,7 @@ from deploy.local.processes import free_port
 from services.api.app import create_app
 from services.api.settings import ApiSettings
 from services.api.views import AcceptedView, EventView, JobsView, JobView
-from shared import access
+from shared.access import api_keys
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
 from shared.artifacts.open import open_store
@@ -361,7 +361,7 @@ def tenants(
     database_url: str, engine: Engine, conn: Connection, scratch: Path
 ) -> Iterator[tuple[TestClient, str, str]]:
     """An API that asks for keys, and the keys of two tenants."""
-    keys = [access.create_key(conn, tenant=name, name="test") for name in ("acme", "other")]
+    keys = [api_keys.create_key(conn, tenant=name, name="test") for name in ("acme", "other")]
     with TestClient(an_app(database_url, engine, scratch, API_AUTH="keys"), raise_server_exceptions=False) as client:
         yield client, keys[0], keys[1]
 
@@ -385,7 +385,7 @@ def test_no_route_answers_without_a_key(tenants: tuple[TestClient, str, str]) ->
 def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
     database_url: str, engine: Engine, conn: Connection, scratch: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ours, others = (access.create_key(conn, tenant=name, name="test") for name in ("acme", "other"))
+    ours, others = (api_keys.create_key(conn, tenant=name, name="test") for name in ("acme", "other"))
     app = an_app(database_url, engine, scratch, API_AUTH="keys", API_RATE_LIMIT="0.01", API_RATE_BURST="2")
     with TestClient(app, raise_server_exceptions=False) as client:
         headers = {"Authorization": f"Bearer {ours}"}
@@ -420,7 +420,7 @@ def test_another_tenants_job_is_as_unknown_as_none(tenants: tuple[TestClient, st
 
 def test_a_revoked_key_opens_nothing(conn: Connection, tenants: tuple[TestClient, str, str]) -> None:
     client, key, _ = tenants
-    access.revoke_keys(conn, tenant="acme", name="test")
+    api_keys.revoke_keys(conn, tenant="acme", name="test")
 
     problem(client.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}), 401, "unauthorized")
 

@@ -24,13 +24,13 @@ from shared.backoff import full_jitter
 from shared.errors import TodokeError
 from shared.ids import uuid7
 from shared.jobs.lease import Lease, StartedJob
-from shared.nearest import did_you_mean
 from shared.runtime import logs
 from shared.runtime.gc_tuning import search_seldom
 from shared.runtime.loop import run_until
 from shared.runtime.settings import SettingsError
 from shared.runtime.startup import StartupFailed, wait_for
 from shared.runtime.stopping import stop_on_signals
+from shared.suggest import did_you_mean
 
 ROOT = Path(__file__).parents[2]
 WORKER = {"DATABASE_URL": "postgresql://u:secret-canary@h/d", "SQS_QUEUE_URL": "http://q", "AWS_REGION": "eu-west-1"}

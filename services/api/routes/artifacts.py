@@ -13,8 +13,8 @@ from shared.jobs import read
 from shared.jobs.finish import Artifact
 from shared.jobs.read import Job
 from shared.jobs.transitions import JobStatus
-from shared.nearest import did_you_mean
 from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
+from shared.suggest import did_you_mean
 
 router = APIRouter(tags=["artifacts"])
 

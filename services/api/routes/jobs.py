@@ -20,8 +20,8 @@ from shared.jobs.cancel import CancelOutcome
 from shared.jobs.finish import Artifact
 from shared.jobs.read import Job
 from shared.jobs.transitions import JobStatus
-from shared.nearest import did_you_mean
 from shared.runtime.metrics.common import count_finished
+from shared.suggest import did_you_mean
 
 router = APIRouter(tags=["jobs"])
 

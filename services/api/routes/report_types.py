@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from services.api.dependencies import PartsOf, Tenant
 from services.api.problems import Problem, ProblemView
 from services.api.views import report_type_view
-from shared.nearest import did_you_mean
+from shared.suggest import did_you_mean
 
 router = APIRouter(tags=["report types"])
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
