@@ -1,4 +1,4 @@
-"""One call to SQS: by boto3, or by the thin client where every job makes that call."""
+"""One call to SQS: by boto3, or by the curl client where every job makes that call."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -6,7 +6,7 @@ from typing import Any, Literal
 import boto3
 from botocore.config import Config
 
-from shared.queues.thin import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, ThinClient
+from shared.queues.curl_client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, CurlClient
 
 ClientKind = Literal["thin", "boto3"]
 
@@ -54,10 +54,10 @@ class SqsCalls:
             "ChangeMessageVisibilityBatch": self.client.change_message_visibility_batch,
             "GetQueueAttributes": self.client.get_queue_attributes,
         }
-        self._thin = ThinClient(self.client) if kind == "thin" else None
+        self._curl = CurlClient(self.client) if kind == "thin" else None
 
     def __call__(self, operation: str, arguments: Mapping[str, object]) -> Any:
         """The answer's body."""
-        if self._thin is not None and operation in HOT:
-            return self._thin.call(operation, arguments)
+        if self._curl is not None and operation in HOT:
+            return self._curl.call(operation, arguments)
         return self._methods[operation](**arguments)

@@ -1,4 +1,4 @@
-"""The thin client: what it signs, what it sends again, and what its errors say."""
+"""The curl client: what it signs, what it sends again, and what its errors say."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClient
 
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
-from shared.queues import thin
+from shared.queues import curl_client
 from shared.queues.calls import SqsCalls
 from tests.support.certificates import self_signed
 
@@ -148,7 +148,7 @@ def test_a_new_connection_that_ends_before_the_answer_does_is_an_error(wire: Wir
 
 
 def test_silence_ends_at_the_read_time_out_and_is_not_asked_again(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thin, "READ_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(curl_client, "READ_TIMEOUT_S", 0.2)
     wire.answers = ["wait"]
 
     with pytest.raises(ReadTimeoutError):
@@ -198,8 +198,8 @@ def test_credentials_that_rotate_sign_the_next_call(wire: Wire, monkeypatch: pyt
     wire.answers = [reply({}), reply({})]
     sqs = SqsCalls(REGION, kind="thin", connections=2)
     sqs("ReceiveMessage", {"QueueUrl": "q"})
-    assert sqs._thin is not None
-    sqs._thin._credentials.access_key = "AKIDSECOND"
+    assert sqs._curl is not None
+    sqs._curl._credentials.access_key = "AKIDSECOND"
 
     sqs("ReceiveMessage", {"QueueUrl": "q"})
 

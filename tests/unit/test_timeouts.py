@@ -94,7 +94,7 @@ class Handle:
 def test_the_thin_client_bounds_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     handle = Handle()
     monkeypatch.setattr(pycurl, "Curl", lambda: handle)
-    client = SqsCalls("us-east-1", kind="thin", connections=1)._thin
+    client = SqsCalls("us-east-1", kind="thin", connections=1)._curl
     assert client is not None
     for arguments, wait_s in (({}, 0), ({"WaitTimeSeconds": calls.LONGEST_POLL_S}, calls.LONGEST_POLL_S)):
         with pytest.raises(RuntimeError, match="asked"):

@@ -33,7 +33,7 @@ READ_TIMEOUT_S = 10
 _NOBODY_THERE = frozenset({pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY})
 
 
-class ThinClient:
+class CurlClient:
     """Safe to use from several threads: each call has a connection to itself, which is kept for the next.
 
     A request is sent again only where a kept connection turned out to be closed before a byte of an answer came;
