@@ -13,11 +13,11 @@ from shared.catalog.locate import line_of
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.errors import TodokeError
-from shared.reports import sources
 from shared.reports.child import render
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
-from shared.reports.source_urls import sources_of
+from shared.reports.sources.open import open_source
+from shared.reports.sources.urls import sources_of
 from shared.suggest import did_you_mean
 
 _ROWS = 50
@@ -98,7 +98,7 @@ def _try(
     few = replace(report, query=_first_rows(report.query), first_rows=_ROWS)
     with tempfile.TemporaryDirectory(prefix="todoke-check-") as folder:
         try:
-            with sources.open_source(url, report, parameters, Path(folder)) as source:
+            with open_source(url, report, parameters, Path(folder)) as source:
                 source.estimated_rows()
         except Exception as error:  # noqa: BLE001 - whatever it is, explain() has words for it
             yield _line(report, explain(error, report.limits))

@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.artifacts.open import DEFAULT_URL
-from shared.reports.source_urls import DEFAULT, parse_sources
+from shared.reports.sources.urls import DEFAULT, parse_sources
 from shared.runtime.settings import QueueServiceSettings
 
 

@@ -12,8 +12,8 @@ from shared.reports import duck
 from shared.reports.columns import SourceColumn
 from shared.reports.errors import character_not_encodable
 from shared.reports.extract import ExtractColumn
-from shared.reports.postgres import PostgresResult
 from shared.reports.rendering import Rendering
+from shared.reports.sources.postgres import PostgresResult
 
 # A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the
 # full-width ones by Excel in a Japanese environment, and by Numbers.

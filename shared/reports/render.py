@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.catalog.model import MEDIA_TYPES, Format
 from shared.catalog.presentation import localized
-from shared.reports import duck, extract, sources
+from shared.reports import duck, extract
 from shared.reports.bundle import write_bundle
 from shared.reports.csv_file import copy_csv, write_csv
 from shared.reports.errors import output_damaged
@@ -19,10 +19,11 @@ from shared.reports.jsonl_file import write_jsonl
 from shared.reports.manifest import write_manifest
 from shared.reports.parquet_file import write_parquet
 from shared.reports.pdf_file import write_pdf
-from shared.reports.postgres import PostgresResult
 from shared.reports.progress import Steps
-from shared.reports.python_source import attached
 from shared.reports.rendering import Renderer, Rendering
+from shared.reports.sources.open import open_source
+from shared.reports.sources.postgres import PostgresResult
+from shared.reports.sources.python_source import attached
 from shared.reports.verify import measure
 from shared.reports.xlsx_file import write_xlsx
 
@@ -70,7 +71,7 @@ def _make(request: RenderRequest, steps: Steps) -> _Made:
     # CSV alone needs no extract, if the source can write it.
     alone = formats == (Format.CSV,)
     steps.begin("querying", None, more=0 if alone else 1)
-    with sources.open_source(request.source_dsn, request.report, request.parameters, request.scratch) as source:
+    with open_source(request.source_dsn, request.report, request.parameters, request.scratch) as source:
         if alone and isinstance(source, PostgresResult):
             return _copied(request, source, steps)
         steps.expect("reading", source.estimated_rows())

@@ -19,7 +19,7 @@ from shared.catalog.python_report import PythonColumn
 from shared.catalog.schema import json_schema
 from shared.reports.interface import Progress, RenderRequest, ReportError
 from shared.reports.progress import Steps
-from shared.reports.python_source import PythonResult, RunningReport
+from shared.reports.sources.python_source import PythonResult, RunningReport
 from tests.reports.conftest import Run
 
 EXAMPLE = Path(__file__).parent.parent / "example_package"

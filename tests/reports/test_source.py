@@ -15,7 +15,7 @@ from shared.catalog.model import Format, Limits, ReportType
 from shared.reports import errors
 from shared.reports.explain import explain
 from shared.reports.interface import ReportError
-from shared.reports.postgres import PostgresResult, open_result
+from shared.reports.sources.postgres import PostgresResult, open_result
 from shared.reports.stop import stop
 from tests.reports.conftest import MakeRequest, Run
 from tests.support.eventually import eventually

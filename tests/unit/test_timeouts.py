@@ -13,7 +13,7 @@ from shared.artifacts.s3 import S3Store
 from shared.database.engine import create_engine
 from shared.queues import calls
 from shared.queues.calls import SqsCalls
-from shared.reports import postgres
+from shared.reports.sources import postgres
 from shared.runtime import healthcheck
 
 URL = "postgresql://u:p@h/d"

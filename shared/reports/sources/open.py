@@ -8,8 +8,9 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from shared.catalog.model import ReportType
-from shared.reports import errors, files, postgres, python_source
-from shared.reports.extract import SourceResult
+from shared.reports import errors
+from shared.reports.sources import files, postgres, python_source
+from shared.reports.sources.result import SourceResult
 
 GROUP = "todoke.sources"
 """Entry points of this group bring more sources, each named after the scheme of its URLs."""

@@ -1,0 +1,1 @@
+"""Where a report's rows come from: PostgreSQL, files, Python."""
