@@ -19,7 +19,7 @@ from shared.catalog.model import Format, ReportType
 from shared.reports import duck
 from shared.reports.columns import DECIMAL_DIGITS, SourceColumn, unique_names
 from shared.reports.interface import ReportError
-from shared.reports.progress import Tell
+from shared.reports.progress import RowProgress
 from shared.reports.sources.result import SourceResult
 
 _ROWS, _ABOUT = "extract.parquet", "extract.json"
@@ -143,7 +143,9 @@ def keep(
     part.rename(kept / _ABOUT)
 
 
-def make(source: SourceResult, folder: Path, report: ReportType, formats: Sequence[Format], progress: Tell) -> Extract:
+def make(
+    source: SourceResult, folder: Path, report: ReportType, formats: Sequence[Format], progress: RowProgress
+) -> Extract:
     """Read everything into `folder`. Raises what the source raises, ReportError, OSError, duckdb.Error."""
     path = folder / _ROWS
     with contextlib.closing(duck.connect(folder, report.limits.memory_mb)) as connection:
@@ -154,7 +156,11 @@ def make(source: SourceResult, folder: Path, report: ReportType, formats: Sequen
 
 
 def _read(
-    source: SourceResult, connection: duckdb.DuckDBPyConnection, path: Path, formats: Sequence[Format], progress: Tell
+    source: SourceResult,
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    formats: Sequence[Format],
+    progress: RowProgress,
 ) -> tuple[Sequence[ExtractColumn], int]:
     """Read as most results allow; once more where a value or a row shows that this one does not."""
     lenient, longest = False, _USUAL_LINE if source.repeatable else _LONGEST_LINE
@@ -176,7 +182,7 @@ def _read_as(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     formats: Sequence[Format],
-    progress: Tell,
+    progress: RowProgress,
     *,
     lenient: bool,
     longest: int,

@@ -11,7 +11,7 @@ _SOON_S = 1.0
 """An estimate from less than this is a guess."""
 
 
-class Tell(Protocol):
+class RowProgress(Protocol):
     """Takes the rows done, and of how many if that is known by now."""
 
     def __call__(self, rows: int, of: int | None = None, /) -> None:

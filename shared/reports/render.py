@@ -10,22 +10,22 @@ from shared.catalog.model import MEDIA_TYPES, Format
 from shared.catalog.presentation import localized
 from shared.reports import duck, extract
 from shared.reports.bundle import write_bundle
-from shared.reports.csv_file import copy_csv, write_csv
 from shared.reports.errors import output_damaged
 from shared.reports.extract import Extract
-from shared.reports.html_file import write_html
+from shared.reports.formats.csv import copy_csv, write_csv
+from shared.reports.formats.html import write_html
+from shared.reports.formats.jsonl import write_jsonl
+from shared.reports.formats.parquet import write_parquet
+from shared.reports.formats.pdf.document import write_pdf
+from shared.reports.formats.rendering import Renderer, Rendering
+from shared.reports.formats.xlsx.report import write_xlsx
 from shared.reports.interface import Progress, RenderedFile, RenderRequest
-from shared.reports.jsonl_file import write_jsonl
 from shared.reports.manifest import write_manifest
-from shared.reports.parquet_file import write_parquet
-from shared.reports.pdf_file import write_pdf
 from shared.reports.progress import Steps
-from shared.reports.rendering import Renderer, Rendering
 from shared.reports.sources.open import open_source
 from shared.reports.sources.postgres import PostgresResult
 from shared.reports.sources.python_source import attached
 from shared.reports.verify import measure
-from shared.reports.xlsx_file import write_xlsx
 
 RENDERERS: Mapping[Format, Renderer] = {
     Format.CSV: write_csv,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.catalog.model import ReportType
 from shared.reports.columns import SourceColumn
-from shared.reports.progress import Tell
+from shared.reports.progress import RowProgress
 
 
 class Numbers:
@@ -33,7 +33,9 @@ class Numbers:
         """What tells this state of the data from others: it goes into the manifest."""
         return {"id": str(self._last), "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
-    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(
+        self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
+    ) -> int:
         """Write the rows into a pipe, as COPY would; the columns of `as_text` (floating point) once more at the end."""
         del lenient, longest, as_text  # there are no moments here, no long rows, and no floating point
         with os.fdopen(os.dup(descriptor), "w") as pipe:

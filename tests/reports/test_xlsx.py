@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from shared.catalog.model import Column, Format
-from shared.reports import xlsx_file
+from shared.reports.formats.xlsx import report
 from shared.reports.interface import RenderedFile, ReportError
 from shared.reports.render import render_files
 from shared.reports.verify import measure
@@ -134,7 +134,7 @@ def test_a_cell_that_excel_would_cut_fails_the_report(a_request: MakeRequest, ru
 def test_rows_beyond_a_sheet_go_on_in_the_next(
     a_request: MakeRequest, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(xlsx_file, "SHEET_ROWS", 4)
+    monkeypatch.setattr(report, "SHEET_ROWS", 4)
     files = render_files(a_request("SELECT n AS id FROM generate_series(0, 6) AS n", Format.XLSX), lambda _: None)
 
     book = openpyxl.load_workbook(files[0].path)

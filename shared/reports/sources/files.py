@@ -20,8 +20,8 @@ from shared.catalog.query import python_value, sql_type
 from shared.catalog.sql import Kind, scan
 from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
-from shared.reports.progress import Tell
-from shared.reports.summary import duckdb_column
+from shared.reports.formats.pdf.summary import duckdb_column
+from shared.reports.progress import RowProgress
 
 _PROGRESS_BYTES = 1 << 20
 _TOO_LONG = "row_too_long"
@@ -53,7 +53,9 @@ class FilesResult:
         """Files have no snapshot; the time tells at least when they were read."""
         return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
-    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(
+        self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
+    ) -> int:
         """See `SourceResult.feed`."""
         del lenient  # DuckDB's moments are its own
         texts = [c.as_float_text if c.source.is_float else c.as_source_text for c in self._columns]

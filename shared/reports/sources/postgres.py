@@ -20,7 +20,7 @@ from shared.catalog.query import bound_query
 from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
 from shared.reports.explain import explain_source
-from shared.reports.progress import Tell
+from shared.reports.progress import RowProgress
 from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10
@@ -100,7 +100,9 @@ class PostgresResult:
             progress(max(rows, 0))
         return rows
 
-    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(
+        self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
+    ) -> int:
         """Write all rows into a pipe as CSV without a header: every column, then those of `as_text` once more.
 
         Unless `lenient`, a moment that only PostgreSQL has stops whoever reads it as one: see `_only_usual`.

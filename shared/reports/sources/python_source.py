@@ -17,7 +17,7 @@ from shared.reports import errors
 from shared.reports.columns import SourceColumn
 from shared.reports.interface import RenderCancelled
 from shared.reports.manifest import NAME as MANIFEST
-from shared.reports.progress import Tell
+from shared.reports.progress import RowProgress
 
 ATTACHMENTS = "attachments"
 _PIECE_ROWS = 1_000
@@ -33,7 +33,7 @@ class RunningReport:
     """The process that waits for the report."""
     taken: frozenset[str]
     """Names of the job's own files."""
-    tell: Tell = lambda _rows, _of=None: None
+    tell: RowProgress = lambda _rows, _of=None: None
 
     def progress(self, rows: int, of: int | None = None) -> None:
         """See `Context.progress`."""
@@ -84,7 +84,9 @@ class PythonResult:
         """When the report was run."""
         return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
-    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(
+        self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
+    ) -> int:
         """See `SourceResult.feed`."""
         del lenient  # every value comes from Python, whose dates are all usual
         self._running.tell = progress

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.reports.columns import SourceColumn
-from shared.reports.progress import Tell
+from shared.reports.progress import RowProgress
 
 
 class SourceResult(Protocol):
@@ -24,7 +24,9 @@ class SourceResult(Protocol):
     def snapshot(self) -> Mapping[str, object]:
         """What tells this state of the source from others."""
 
-    def feed(self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: Tell) -> int:
+    def feed(
+        self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
+    ) -> int:
         """Write the rows into a pipe as PostgreSQL's CSV: NULL is nothing, an empty text is `""`. Returns the rows.
 
         After the columns come those of `as_text` (positions from 0) once more. Unless `lenient`, a moment outside the

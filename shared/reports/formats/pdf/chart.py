@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.reports import errors, fonts
+from shared.reports import errors
+from shared.reports.formats.pdf import fonts
 
 
 def draw(

@@ -10,9 +10,9 @@ import openpyxl
 import pytest
 
 from shared.reports import duck
-from shared.xlsx.cells import Cell, CellKind, row_expression
-from shared.xlsx.limits import characters, column_letters, sheet_name
-from shared.xlsx.workbook import SheetColumn, Workbook
+from shared.reports.formats.xlsx.cells import Cell, CellKind, row_expression
+from shared.reports.formats.xlsx.limits import characters, column_letters, sheet_name
+from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
 
 
 def cell_of(folder: Path, kind: CellKind, value: str, type_: str) -> Any:

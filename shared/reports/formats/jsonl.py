@@ -2,7 +2,7 @@
 
 from shared.reports import duck
 from shared.reports.extract import ExtractColumn
-from shared.reports.rendering import Rendering
+from shared.reports.formats.rendering import Rendering
 
 
 def write_jsonl(rendering: Rendering) -> int:

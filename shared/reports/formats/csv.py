@@ -12,7 +12,7 @@ from shared.reports import duck
 from shared.reports.columns import SourceColumn
 from shared.reports.errors import character_not_encodable
 from shared.reports.extract import ExtractColumn
-from shared.reports.rendering import Rendering
+from shared.reports.formats.rendering import Rendering
 from shared.reports.sources.postgres import PostgresResult
 
 # A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the

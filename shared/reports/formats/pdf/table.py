@@ -12,10 +12,10 @@ from reportlab.lib.rl_accel import escapePDF
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
-from shared.reports.display import displayed
-from shared.reports.fonts import Letters
-from shared.reports.rendering import Rendering
-from shared.reports.wording import wording
+from shared.reports.formats.display import displayed
+from shared.reports.formats.labels import labels_of
+from shared.reports.formats.pdf.fonts import FontSet
+from shared.reports.formats.rendering import Rendering
 
 _MARGIN = 36.0
 _GAP = 7.0
@@ -53,8 +53,8 @@ class LongTable:
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
         self.title = rendering.report.title
-        self.words = wording(rendering.language)
-        self.letters = Letters(rendering.fonts)
+        self.words = labels_of(rendering.language)
+        self.letters = FontSet(rendering.fonts)
         self._fitted: dict[tuple[str, float, bool], _Fitted] = {}
         paper = LETTER if rendering.report.pdf.paper == "us-letter" else A4
         wanted = self._wanted_widths()

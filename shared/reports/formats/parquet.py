@@ -1,7 +1,7 @@
 """Apache Parquet, typed and compressed."""
 
 from shared.reports import duck
-from shared.reports.rendering import Rendering
+from shared.reports.formats.rendering import Rendering
 
 _ROW_GROUP_ROWS = 120_000
 

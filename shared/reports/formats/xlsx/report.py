@@ -5,11 +5,11 @@ from typing import Any
 
 from shared.reports.errors import cell_too_long, output_too_large
 from shared.reports.extract import ExtractColumn
-from shared.reports.rendering import Rendering
-from shared.xlsx.cells import Cell, CellKind, row_expression, text_length
-from shared.xlsx.limits import CELL_CHARACTERS, SHEET_COLUMNS, SHEET_ROWS, sheet_name
-from shared.xlsx.workbook import SheetColumn, Workbook
-from shared.xlsx.zip_file import PartTooLarge
+from shared.reports.formats.rendering import Rendering
+from shared.reports.formats.xlsx.cells import Cell, CellKind, row_expression, text_length
+from shared.reports.formats.xlsx.limits import CELL_CHARACTERS, SHEET_COLUMNS, SHEET_ROWS, sheet_name
+from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
+from shared.reports.formats.xlsx.zip_file import PartTooLarge
 
 _DEFAULT_FORMATS = {
     # What LibreOffice writes itself: without it, it shows 1 and 0. Excel shows booleans in words whatever the format.

@@ -49,7 +49,7 @@ def families(wanted: Path | None) -> Sequence[str]:
     return [LATIN, *([found[1]] if found else [])]
 
 
-class Letters:
+class FontSet:
     """The fonts of one ReportLab document: which one writes a text, and how wide it is."""
 
     def __init__(self, wanted: Path | None) -> None:

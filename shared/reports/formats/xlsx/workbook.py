@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 from xml.sax.saxutils import escape, quoteattr
 
-from shared.xlsx.limits import column_letters
-from shared.xlsx.zip_file import ZipFile
+from shared.reports.formats.xlsx.limits import column_letters
+from shared.reports.formats.xlsx.zip_file import ZipFile
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from reportlab.lib.pagesizes import A4, LETTER
 
-from shared.reports.fonts import Letters
-from shared.reports.summary import Table
+from shared.reports.formats.pdf.fonts import FontSet
+from shared.reports.formats.pdf.summary import Table
 
 SIZE = 8.0
 """Points of a cell's letters, where there is room."""
@@ -39,7 +39,7 @@ class Layout:
     """It takes the whole width: the widths are shares."""
 
 
-def layout(table: Table, paper: str, letters: Letters) -> Layout:
+def layout(table: Table, paper: str, letters: FontSet) -> Layout:
     """Text breaks into lines, numbers never do; letters shrink when the longest words do not fit otherwise."""
     room = (LETTER if paper == "us-letter" else A4)[0] - _MARGINS - _INSET * len(table.columns)
     columns = [_Needs(table, at, letters) for at in range(len(table.columns))]
@@ -60,7 +60,7 @@ def layout(table: Table, paper: str, letters: Letters) -> Layout:
 class _Needs:
     """What one column must have, and what it would like, in points at the usual size."""
 
-    def __init__(self, table: Table, at: int, letters: Letters) -> None:
+    def __init__(self, table: Table, at: int, letters: FontSet) -> None:
         head = table.columns[at]
         title, cells = str(head["title"]), {row[at] for row in table.rows}
         self.number = bool(head["number"])

@@ -13,12 +13,13 @@ import pikepdf
 import typst
 
 from shared.catalog.model import ReportType
-from shared.reports import chart, errors, fonts
-from shared.reports.pdf_layout import READABLE, layout
-from shared.reports.pdf_table import LongTable
-from shared.reports.rendering import Rendering
-from shared.reports.summary import Summaries, Table, open_summaries
-from shared.reports.wording import wording
+from shared.reports import errors
+from shared.reports.formats.labels import labels_of
+from shared.reports.formats.pdf import chart, fonts
+from shared.reports.formats.pdf.layout import READABLE, layout
+from shared.reports.formats.pdf.summary import Summaries, Table, open_summaries
+from shared.reports.formats.pdf.table import LongTable
+from shared.reports.formats.rendering import Rendering
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FEW_ROWS = 60
@@ -51,7 +52,7 @@ def write_pdf(rendering: Rendering) -> int:
 
 def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[str, Any]:
     report, pdf = rendering.report, rendering.report.pdf
-    letters = fonts.Letters(rendering.fonts)
+    letters = fonts.FontSet(rendering.fonts)
 
     def measured(table: Table) -> dict[str, Any]:
         return asdict(table) | asdict(layout(table, pdf.paper, letters))
@@ -65,7 +66,7 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[s
         )
         (folder / f"chart-{one.name}.svg").write_text(drawn)
         charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
-    words = wording(rendering.language)
+    words = labels_of(rendering.language)
     whole = None
     if pdf.appendix and rendering.extract.rows <= _FEW_ROWS:
         whole = measured(summaries.table("rows", words.appendix, "SELECT * FROM report", {}))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.xlsx.limits import EXACT_DIGITS, column_letters
+from shared.reports.formats.xlsx.limits import EXACT_DIGITS, column_letters
 
 # Characters that XML 1.0 cannot carry, and CR, which XML turns into LF. ECMA-376 part 1, 22.9.2.19 (ST_Xstring), read
 # 2026-11-24: such a character is written _xHHHH_, and a text that looks so already gets its underscore escaped.

@@ -15,9 +15,9 @@ import duckdb
 from shared.catalog.model import Column
 from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
-from shared.reports.display import displayed
 from shared.reports.extract import ExtractColumn
-from shared.reports.rendering import Rendering
+from shared.reports.formats.display import displayed
+from shared.reports.formats.rendering import Rendering
 
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 MOST_ROWS = 5_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Labels:
     """One language's words."""
 
     parameters: str
@@ -20,18 +20,18 @@ class Words:
     no: str
 
 
-_WORDS: Mapping[str, Words] = {
-    "en": Words(
+_LABELS: Mapping[str, Labels] = {
+    "en": Labels(
         parameters="Parameters", rows="Rows", all="all", appendix="All rows", page="Page {page} of {pages}",
         shortened="… marks a text that is longer than its column; the data formats have it whole.", yes="yes", no="no",
     ),
-    "ja": Words(
+    "ja": Labels(
         parameters="条件", rows="行数", all="すべて", appendix="明細", page="{page} / {pages} ページ",
         shortened="「…」は列幅に収まらない文字列です。全文はデータ形式のファイルにあります。", yes="はい", no="いいえ",
     ),
 }  # fmt: skip
 
 
-def wording(language: str) -> Words:
+def labels_of(language: str) -> Labels:
     """The words of `language` (`ja`, `ja-JP`), English if there are none."""
-    return _WORDS.get(language.partition("-")[0], _WORDS["en"])
+    return _LABELS.get(language.partition("-")[0], _LABELS["en"])

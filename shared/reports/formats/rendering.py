@@ -9,7 +9,7 @@ import duckdb
 from shared.catalog.model import Column, ReportType
 from shared.reports import duck
 from shared.reports.extract import Extract, ExtractColumn
-from shared.reports.wording import wording
+from shared.reports.formats.labels import labels_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Rendering:
 
     def shown_parameters(self) -> Sequence[tuple[str, str]]:
         """Title and value of each parameter, as a reader wants them."""
-        words = wording(self.language)
+        words = labels_of(self.language)
         shown = []
         for parameter in self.report.parameters:
             value = self.parameters.get(parameter.name)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import jinja2
 
-from shared.reports.display import displayed
 from shared.reports.extract import ExtractColumn
-from shared.reports.rendering import Rendering
-from shared.reports.wording import wording
+from shared.reports.formats.display import displayed
+from shared.reports.formats.labels import labels_of
+from shared.reports.formats.rendering import Rendering
 
 _MARK = "\0"
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
 )
@@ -25,7 +25,7 @@ def write_html(rendering: Rendering) -> int:
     page = _TEMPLATES.get_template("report.html.j2").render(
         language=rendering.language,
         report=rendering.report,
-        words=wording(rendering.language),
+        words=labels_of(rendering.language),
         parameters=rendering.shown_parameters(),
         rows=f"{rendering.extract.rows:,}",
         headings=[{"text": rendering.title(c), "number": c.source.is_number} for c in columns],

@@ -1,0 +1,1 @@
+"""One module or folder per format: the extract in, a file out."""

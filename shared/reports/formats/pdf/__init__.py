@@ -1,0 +1,1 @@
+"""A typeset document: Typst sets pages, charts and summaries; a canvas draws long tables; qpdf joins them."""
