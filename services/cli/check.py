@@ -13,9 +13,9 @@ from shared.catalog.locate import line_of
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.errors import TodokeError
-from shared.reports.child import render
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.process.child import render
 from shared.reports.sources.open import open_source
 from shared.reports.sources.urls import sources_of
 from shared.suggest import did_you_mean

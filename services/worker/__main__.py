@@ -21,8 +21,8 @@ from shared.database.health import check_database
 from shared.database.statements import measure_statements
 from shared.errors import TodokeError
 from shared.queues.sqs import SqsQueue
-from shared.reports.child import render
 from shared.reports.manifest import load_private_key
+from shared.reports.process.child import render
 from shared.runtime import logs, tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.runtime.metrics.common import observe_statement

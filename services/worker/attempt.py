@@ -30,7 +30,7 @@ from shared.runtime.metrics.declare import known
 log = logging.getLogger(__name__)
 
 Render = Callable[..., Sequence[RenderedFile]]
-"""`shared.reports.child.render`, or a stand-in with its signature."""
+"""`shared.reports.process.child.render`, or a stand-in with its signature."""
 
 
 @dataclass(frozen=True, slots=True)

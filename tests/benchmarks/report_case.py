@@ -16,8 +16,8 @@ from pathlib import Path
 import psycopg
 
 from shared.catalog.model import Chart, Format, PdfOptions, ReportType
-from shared.reports import sandbox
 from shared.reports.interface import RenderRequest
+from shared.reports.process import sandbox
 from shared.reports.render import render_files
 from tests.benchmarks.report_table import query
 

@@ -12,8 +12,8 @@ import pytest
 
 from shared.catalog.model import Column, Format, Limits, Parameter, ReportType
 from shared.catalog.parameters import validate_parameters
-from shared.reports.child import render
 from shared.reports.interface import Progress, RenderedFile, RenderRequest
+from shared.reports.process.child import render
 from tests.support import postgres
 
 Render = Callable[..., tuple[RenderedFile, ...]]

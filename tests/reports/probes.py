@@ -10,7 +10,7 @@ from typing import Any
 def look_around(pipe: Any) -> None:
     """Send what a report would find in its process."""
     warm = {"duckdb", "typst", "reportlab", "psycopg", "shared.reports.render"} <= set(sys.modules)
-    from shared.reports import sandbox
+    from shared.reports.process import sandbox
 
     os.environ["DATABASE_URL"] = os.environ["AWS_SECRET_ACCESS_KEY"] = "secret"
     os.environ["PGSSLROOTCERT"] = "/ca.pem"
@@ -27,7 +27,7 @@ def look_around(pipe: Any) -> None:
 
 def never_let_go(pipe: Any) -> None:
     """Hold the interpreter lock for longer than any test: one instruction that other threads cannot interrupt."""
-    from shared.reports import sandbox
+    from shared.reports.process import sandbox
 
     sandbox.enter(pipe, memory_mb=512)
     pipe.send(os.getpid())

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from shared.catalog.model import Format, Limits
-from shared.reports import child
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, ReportError
+from shared.reports.process import child
 from tests.reports import probes
 from tests.reports.conftest import MakeRequest, Run
 from tests.support.eventually import eventually

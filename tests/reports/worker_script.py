@@ -9,8 +9,8 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 from shared.catalog.model import Format, Limits, ReportType
-from shared.reports import child
 from shared.reports.interface import Progress, RenderRequest
+from shared.reports.process import child
 from tests.reports import probes
 
 

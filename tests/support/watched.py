@@ -231,7 +231,7 @@ def _fork_the_forkserver() -> None:
     """
     util_: Any = util
     util_.spawnv_passfds = _fork_instead
-    from shared.reports import child
+    from shared.reports.process import child
 
     child._warm_up()
 

@@ -30,7 +30,7 @@ import botocore.session
 ROOT = Path(__file__).parents[2]
 _PREPARED = (
     "services.api.__main__", "services.relay.__main__", "services.worker.__main__", "migrations.__main__",
-    "shared.artifacts.s3", "shared.reports.render", "shared.reports.sandbox", "moto.core", "encodings.idna",
+    "shared.artifacts.s3", "shared.reports.render", "shared.reports.process.sandbox", "moto.core", "encodings.idna",
     "tests.support.watched",
 )  # fmt: skip
 _PR_SET_PDEATHSIG = 1

@@ -17,8 +17,9 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from shared.reports import errors, sandbox
+from shared.reports import errors
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
+from shared.reports.process import sandbox
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ _KILL_WAIT_S = 5.0
 _STOP_WAIT_S = 0.5
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["shared.reports.render", "shared.reports.sandbox"])
+_context.set_forkserver_preload(["shared.reports.render", "shared.reports.process.sandbox"])
 _bookkeeping = threading.Lock()
 """Starting a process also collects every finished one, and collecting one in two threads loses its exit code."""
 _alive: set[Any] = set()

@@ -1,0 +1,1 @@
+"""Where a report is made: a process of its own, bounded and alone."""
