@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.catalog.load import CatalogError, load_catalog
-from shared.catalog.locate import line_of
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
+from shared.catalog.toml import line_of
 from shared.errors import TodokeError
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError

@@ -6,7 +6,7 @@ from pathlib import Path
 from shared.catalog.model import Catalog, ReportType
 from shared.catalog.python_report import python_report_types
 from shared.catalog.report_file import parse_toml, read_report_type, read_text
-from shared.catalog.table import Table, TomlFile
+from shared.catalog.toml import Table, TomlFile
 from shared.errors import TodokeError
 from shared.suggest import did_you_mean
 

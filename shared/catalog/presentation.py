@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.catalog.model import Chart, Column, CsvOptions, Locale, PdfOptions, ReportType, SummaryTable
-from shared.catalog.table import Table
+from shared.catalog.toml import Table
 from shared.suggest import did_you_mean
 
 CSV_KEYS = ("delimiter", "line_end", "bom", "encoding", "unencodable")

@@ -13,7 +13,7 @@ from shared.catalog.parameters import check_value
 from shared.catalog.presentation import LOCALE_PARAMETER, column, csv_options, language, locales, pdf_options
 from shared.catalog.query import placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
-from shared.catalog.table import Table, TomlFile
+from shared.catalog.toml import Table, TomlFile
 from shared.catalog.values import Refused, parse, store
 from shared.suggest import did_you_mean
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from shared.catalog.load import BUILTIN, CatalogError, load_catalog
-from shared.catalog.locate import line_of
 from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind
 from shared.catalog.parameters import validate_parameters
+from shared.catalog.toml import line_of
 from tests.unit.catalog.builders import write_report
 
 MINIMAL = 'title = "A report"\n'
