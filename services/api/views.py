@@ -12,7 +12,7 @@ from shared.catalog.model import BUNDLE, ReportType
 from shared.catalog.schema import json_schema
 from shared.jobs.finish import MANIFEST_FORMAT, Artifact
 from shared.jobs.read import Job, JobEvent
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 
 
 class _View(BaseModel):

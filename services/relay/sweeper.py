@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from shared.jobs import sweep, unfinished
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import LIST_AFTER_S, START, WalkFloor
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable

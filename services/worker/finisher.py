@@ -19,7 +19,7 @@ from services.worker.holdings import Held, Holdings, StopReason
 from shared.database.unavailable import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from shared.runtime import tracing
 from shared.runtime.metrics.common import REASONS, count_finished, report_type_label
 from shared.runtime.metrics.declare import known, observe_all

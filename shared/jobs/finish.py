@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from shared import json_text
 from shared.jobs.lease import Lease
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 
 Outcomes = Mapping[UUID, JobStatus]
 """Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it."""

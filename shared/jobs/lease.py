@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared import json_text
-from shared.jobs.transitions import FINAL, JobStatus
+from shared.jobs.states import FINAL, JobStatus
 
 
 @dataclass(frozen=True, slots=True)

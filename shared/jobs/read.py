@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.finish import Artifact
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 
 
 @dataclass(frozen=True, slots=True)

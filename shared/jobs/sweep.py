@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import SLICE
 from shared.jobs.unfinished import START as START
 

@@ -26,8 +26,8 @@ from deploy.local.postgres import EmbeddedPostgres
 from services.relay.publisher import Publisher
 from shared.database.engine import create_engine
 from shared.jobs import read, retention, sweep, unfinished
+from shared.jobs.states import JobStatus
 from shared.jobs.submit import submit
-from shared.jobs.transitions import JobStatus
 from shared.queues.interface import Outgoing, SendResult
 from tests.benchmarks.stage import Figure, Stage
 from tests.support import fill

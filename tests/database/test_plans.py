@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import backlog, cancel, read, retention, sweep, unfinished
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from shared.outbox import messages
 from tests.support import fill, plans, postgres
 

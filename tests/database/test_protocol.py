@@ -12,7 +12,7 @@ from shared.jobs import cancel, lease, read, sweep
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.finish import Artifact, Failure, Success, cancel_held, fail, give_back, succeed
 from shared.jobs.lease import Beat, Lease
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from shared.json_text import MOST_LEVELS
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started, verbs
 from tests.support.promises import broken

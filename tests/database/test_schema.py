@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 import migrations
-from shared.jobs.transitions import LEGAL_EDGES, Edge, JobStatus, Verb
+from shared.jobs.states import LEGAL_EDGES, Edge, JobStatus, Verb
 from tests.support.jobs import a_job, started
 
 _FINAL_FIELDS = {

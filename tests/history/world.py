@@ -28,8 +28,8 @@ from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Format
 from shared.jobs import cancel, read, submit
 from shared.jobs.cancel import CancelOutcome
+from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted
-from shared.jobs.transitions import JobStatus
 from shared.queues.interface import Outgoing, SendResult
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest
 from shared.reports.manifest import write_manifest

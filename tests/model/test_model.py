@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from shared.jobs.transitions import LEGAL_EDGES
+from shared.jobs.states import LEGAL_EDGES
 from tests.model.spin import explore
 
 Bounds = Mapping[str, int]

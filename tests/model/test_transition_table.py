@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.transitions import FINAL, LEGAL_EDGES, Edge, JobStatus, Verb
+from shared.jobs.states import FINAL, LEGAL_EDGES, Edge, JobStatus, Verb
 from tests.model.spin import MODEL
 
 _README = Path(__file__).parents[2] / "README.md"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import httpx
 
-from shared.jobs.transitions import FINAL, JobStatus
+from shared.jobs.states import FINAL, JobStatus
 from tests.support.history.facts import Asked, Cancelled, Downloaded, History, Shown
 
 _REQUESTS: tuple[tuple[int, dict[str, Any]], ...] = (

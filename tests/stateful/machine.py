@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 from shared.jobs import cancel, finish, lease, submit, sweep
 from shared.jobs.finish import Artifact, Failure, Success
 from shared.jobs.lease import Beat, Lease
+from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
-from shared.jobs.transitions import JobStatus
 from tests.stateful.model import MAX_ATTEMPTS, MAX_CRASHES, PENDING, PROCESSING, Job
 from tests.support.jobs import a_submission, expire_lease, pass_time
 from tests.support.promises import broken

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from shared.jobs.cancel import CancelOutcome
-from shared.jobs.transitions import FINAL, JobStatus, Verb
+from shared.jobs.states import FINAL, JobStatus, Verb
 
 MAX_ATTEMPTS = 3
 MAX_CRASHES = 2

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.transitions import LEGAL_EDGES
+from shared.jobs.states import LEGAL_EDGES
 
 _EDGES = ", ".join(
     f"({'NULL' if e.source is None else repr(str(e.source))}, {str(e.target)!r}, {str(e.verb)!r})"

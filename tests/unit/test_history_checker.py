@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.jobs.transitions import JobStatus, Verb
+from shared.jobs.states import JobStatus, Verb
 from tests.support.history.checker import RULES, check
 from tests.support.history.facts import (
     ArtifactRow,

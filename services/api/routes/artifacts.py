@@ -12,7 +12,7 @@ from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable
 from shared.jobs import read
 from shared.jobs.finish import Artifact
 from shared.jobs.read import Job
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
 from shared.suggest import did_you_mean
 

@@ -19,7 +19,7 @@ from shared.jobs import cancel, read
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.finish import Artifact
 from shared.jobs.read import Job
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from shared.runtime.metrics.common import count_finished
 from shared.suggest import did_you_mean
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
 
-from shared.jobs.transitions import JobStatus, Verb
+from shared.jobs.states import JobStatus, Verb
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from shared.reports.manifest import NAME as MANIFEST
 from tests.support.history.facts import ArtifactRow, Ended, Event, History, JobRow, StoredFile
 

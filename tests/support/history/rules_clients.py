@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from uuid import UUID
 
-from shared.jobs.transitions import FINAL, JobStatus, Verb
+from shared.jobs.states import FINAL, JobStatus, Verb
 from tests.support.history.facts import Asked, History, Shown
 from tests.support.history.rules_jobs import Finding
 

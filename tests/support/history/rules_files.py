@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.jobs.finish import MANIFEST_FORMAT
-from shared.jobs.transitions import JobStatus
+from shared.jobs.states import JobStatus
 from tests.support.history.facts import ArtifactRow, History, StoredFile
 from tests.support.history.rules_jobs import Finding
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from uuid import UUID
 
-from shared.jobs.transitions import FINAL, LEGAL_EDGES, JobStatus, Verb
+from shared.jobs.states import FINAL, LEGAL_EDGES, JobStatus, Verb
 from tests.support.history.facts import Event, History
 
 Finding = str | None
