@@ -10,8 +10,9 @@ from pydantic.alias_generators import to_camel
 
 from shared.catalog.model import BUNDLE, ReportType
 from shared.catalog.schema import json_schema
-from shared.jobs.finish import MANIFEST_FORMAT, Artifact
-from shared.jobs.read import Job, JobEvent
+from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
+from shared.jobs.events import JobEvent
+from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 
 

@@ -18,7 +18,8 @@ from services.worker.phases import Phases
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, CatalogView, Format, ReportType
-from shared.jobs.finish import MANIFEST_FORMAT, Artifact, Failure, Success
+from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
+from shared.jobs.finish import Failure, Success
 from shared.jobs.lease import Lease, StartedJob
 from shared.reports import manifest
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError

@@ -9,27 +9,12 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.engine import Connection
 
 from shared import json_text
+from shared.jobs.artifacts import Artifact
 from shared.jobs.lease import Lease
 from shared.jobs.states import JobStatus
 
 Outcomes = Mapping[UUID, JobStatus]
 """Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it."""
-
-
-MANIFEST_FORMAT = "manifest"
-"""Of the one artifact that nobody asks for: it tells of the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """A stored, verified file that `succeed` makes visible."""
-
-    name: str
-    format: str
-    media_type: str
-    size_bytes: int
-    sha256: str
-    rows: int
 
 
 class Success(NamedTuple):

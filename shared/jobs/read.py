@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.finish import Artifact
 from shared.jobs.states import JobStatus
 
 
@@ -62,20 +61,6 @@ class JobPage:
     """Where the next page begins; None after the last one."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """One line of a job's history."""
-
-    version: int
-    from_status: JobStatus | None
-    to_status: JobStatus
-    verb: str
-    attempt: int
-    worker: str | None
-    reason: str | None
-    at: datetime
-
-
 _EXPIRES = "CASE status WHEN 'SUCCESS' THEN finished_at + make_interval(secs => keep_artifacts_s) END"
 _COLUMNS = f"""id, tenant, report_type, report_version, parameters, formats, status, version, attempt, max_attempts,
            crashes, lease_token, progress, result, error, run_at, deadline_at, created_at, updated_at, started_at,
@@ -88,22 +73,6 @@ _GET = text(f"""
     SELECT {_COLUMNS}
       FROM jobs
      WHERE id = :id AND tenant = :tenant
-""")
-
-_ARTIFACTS = text("""
-    /* artifacts.of_jobs */
-    SELECT a.job_id, a.name, a.format, a.media_type, a.size_bytes, a.sha256, a.rows
-      FROM artifacts a JOIN jobs j ON j.id = a.job_id AND j.lease_token = a.lease_token
-     WHERE j.id = ANY (CAST(:ids AS uuid[])) AND j.tenant = :tenant AND j.status = 'SUCCESS'
-     ORDER BY a.job_id, a.name
-""")
-
-_EVENTS = text("""
-    /* job_events.of_job */
-    SELECT e.version, e.from_status, e.to_status, e.verb, e.attempt, e.worker, e.reason, e.at
-      FROM job_events e JOIN jobs j ON j.id = e.job_id
-     WHERE e.job_id = :id AND j.tenant = :tenant
-     ORDER BY e.version
 """)
 
 # Newest first. Ids are in order of creation, so the last id of a page is where the next one begins. The inner LIMIT
@@ -139,33 +108,6 @@ def get(conn: Connection, job_id: UUID, *, tenant: str) -> Job | None:
     """The job, or None if this tenant has none with that id."""
     row = conn.execute(_GET, {"id": job_id, "tenant": tenant}).one_or_none()
     return None if row is None else _job(row)
-
-
-def artifacts(conn: Connection, jobs: Sequence[Job], *, tenant: str) -> dict[UUID, list[Artifact]]:
-    """The files of each job, by name; none for a job that did not succeed, or whose files have expired."""
-    found: dict[UUID, list[Artifact]] = {job.id: [] for job in jobs}
-    if ids := [job.id for job in jobs if job.status is JobStatus.SUCCESS and not job.expired]:
-        for r in conn.execute(_ARTIFACTS, {"ids": ids, "tenant": tenant}):
-            found[r.job_id].append(Artifact(r.name, r.format, r.media_type, r.size_bytes, r.sha256, r.rows))
-    return found
-
-
-def events(conn: Connection, job_id: UUID, *, tenant: str) -> list[JobEvent]:
-    """The job's history, oldest first."""
-    rows = conn.execute(_EVENTS, {"id": job_id, "tenant": tenant})
-    return [
-        JobEvent(
-            r.version,
-            r.from_status and JobStatus(r.from_status),
-            JobStatus(r.to_status),
-            r.verb,
-            r.attempt,
-            r.worker,
-            r.reason,
-            r.at,
-        )
-        for r in rows
-    ]
 
 
 def list_jobs(

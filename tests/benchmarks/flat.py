@@ -26,6 +26,8 @@ from deploy.local.postgres import EmbeddedPostgres
 from services.relay.publisher import Publisher
 from shared.database.engine import create_engine
 from shared.jobs import read, retention, sweep, unfinished
+from shared.jobs.artifacts import artifacts_of
+from shared.jobs.events import events_of
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import submit
 from shared.queues.interface import Outgoing, SendResult
@@ -163,7 +165,7 @@ def _looks(seconds: float) -> dict[str, Look]:
         "submissions, 32 at once /s": lambda side: _rate(seconds, lambda: _submit(side, 32)),
         "relay, messages /s": lambda side: _relay_rate(side, seconds),
         "GET a job, ms": lambda side: _ms(lambda: _get(side)),
-        "its history, ms": lambda side: _ms(lambda: read.events(side.conn, side.middle, tenant="acme")),
+        "its history, ms": lambda side: _ms(lambda: events_of(side.conn, side.middle, tenant="acme")),
         "list, ms": lambda side: _ms(lambda: read.list_jobs(side.conn, tenant="acme", size=20)),
         "list, far down, ms": lambda side: _ms(
             lambda: read.list_jobs(side.conn, tenant="acme", size=20, before=side.middle)
@@ -211,7 +213,7 @@ def _submit(side: Side, together: int) -> int:
 def _get(side: Side) -> None:
     job = read.get(side.conn, side.middle, tenant="acme")
     assert job is not None
-    read.artifacts(side.conn, [job], tenant="acme")
+    artifacts_of(side.conn, [job], tenant="acme")
 
 
 def _relay_rate(side: Side, seconds: float) -> float:

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from shared.database.engine import create_engine
 from shared.jobs import finish, lease, unfinished
-from shared.jobs.finish import Artifact, Success
+from shared.jobs.artifacts import Artifact
+from shared.jobs.finish import Success
 from shared.jobs.submit import submit
 from tests.support import postgres
 from tests.support.jobs import a_submission

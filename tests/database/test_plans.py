@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.jobs import backlog, cancel, read, retention, sweep, unfinished
+from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished
 from shared.jobs.states import JobStatus
 from shared.outbox import messages
 from tests.support import fill, plans, postgres
@@ -73,8 +73,8 @@ def cases(conn: Connection) -> list[Case]:
     slice_ = {"after": sweep.START, "slice": _SLICE, "ring_after_s": 30}
     return [
         Case(read, "_GET", own, 1),
-        Case(read, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
-        Case(read, "_EVENTS", own, 4),
+        Case(artifacts, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
+        Case(events, "_EVENTS", own, 4),
         Case(read, "_LIST", page, 21),
         Case(read, "_LIST", {**page, "before": one}, 21),
         Case(read, "_LIST", {**page, "statuses": ["SUCCESS"], "look": 500}, 500),
@@ -125,7 +125,9 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
     assert beyond == {}
 
 
-@pytest.mark.parametrize("module", [read, cancel, sweep, backlog, retention, unfinished], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [read, artifacts, events, cancel, sweep, backlog, retention, unfinished], ids=lambda m: m.__name__
+)
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:
         asked = {case.name for case in cases(conn) if case.module is module}

@@ -9,8 +9,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from shared.database.engine import transactional
 from shared.jobs import cancel, lease, read, sweep
+from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.cancel import CancelOutcome
-from shared.jobs.finish import Artifact, Failure, Success, cancel_held, fail, give_back, succeed
+from shared.jobs.events import events_of
+from shared.jobs.finish import Failure, Success, cancel_held, fail, give_back, succeed
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.json_text import MOST_LEVELS
@@ -40,7 +42,7 @@ def test_a_worker_that_outslept_its_lease_cannot_overwrite_its_successor(conn: C
     assert succeed(conn, [a_success(successor)]) == {successor.token: JobStatus.SUCCESS}
     job = read.get(conn, job_id, tenant="acme")
     assert job is not None
-    assert [a.name for a in read.artifacts(conn, [job], tenant="acme")[job_id]] == ["calendar.csv"]
+    assert [a.name for a in artifacts_of(conn, [job], tenant="acme")[job_id]] == ["calendar.csv"]
     assert row(conn, job_id).crashes == 1
     assert broken(conn, at_rest=False) == {}
 
@@ -316,8 +318,8 @@ def test_another_tenant_sees_nothing(conn: Connection) -> None:
     job = read.get(conn, job_id, tenant="acme")
     assert job is not None
     assert read.get(conn, job_id, tenant="other") is None
-    assert read.artifacts(conn, [job], tenant="other") == {job_id: []}
-    assert read.events(conn, job_id, tenant="other") == []
+    assert artifacts_of(conn, [job], tenant="other") == {job_id: []}
+    assert events_of(conn, job_id, tenant="other") == []
     assert read.list_jobs(conn, tenant="other", size=10).jobs == []
     assert cancel.cancel(conn, job_id, tenant="other") is CancelOutcome.UNKNOWN
 

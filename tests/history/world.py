@@ -27,6 +27,7 @@ from shared.artifacts.disk import DiskStore
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Format
 from shared.jobs import cancel, read, submit
+from shared.jobs.artifacts import artifacts_of
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted
@@ -124,7 +125,7 @@ class World:
         sent_at = time.time()
         job = read.get(self.conn, job_id, tenant="acme")
         assert job is not None
-        artifacts = read.artifacts(self.conn, [job], tenant="acme").get(job_id, ())
+        artifacts = artifacts_of(self.conn, [job], tenant="acme").get(job_id, ())
         body = json.dumps(job_view(job, artifacts), default=str)
         shown = Shown(job_id, job.version, job.status, body, sent_at, time.time())
         self.history.shown.append(shown)

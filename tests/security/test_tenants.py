@@ -16,7 +16,8 @@ from sqlalchemy.engine import Connection, Engine
 from shared.access import api_keys
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
-from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
+from shared.jobs.artifacts import Artifact
+from shared.jobs.finish import Failure, Success, fail, succeed
 from tests.security.hostile import PATHS, SQL
 from tests.services.test_api import an_app
 from tests.support.jobs import a_job, started

@@ -27,7 +27,8 @@ from shared.artifacts.open import open_store
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.database.async_engine import create_async_engine
 from shared.database.engine import create_engine
-from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
+from shared.jobs.artifacts import Artifact
+from shared.jobs.finish import Failure, Success, fail, succeed
 from tests.support.jobs import count, row, started
 
 JSON = {"Content-Type": "application/json"}

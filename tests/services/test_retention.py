@@ -24,7 +24,8 @@ from shared.database.engine import create_engine, transactional
 from shared.database.statements import statement_name
 from shared.ids import uuid7
 from shared.jobs import read, retention
-from shared.jobs.finish import Artifact, Failure, Success, fail, succeed
+from shared.jobs.artifacts import Artifact, artifacts_of
+from shared.jobs.finish import Failure, Success, fail, succeed
 from shared.jobs.lease import Lease
 from shared.jobs.submit import IdempotencyKeyReused, submit
 from tests.support.jobs import a_job, a_submission, count, expire_lease, started
@@ -357,7 +358,7 @@ def test_a_death_at_any_step_of_retention_loses_and_shows_nothing(
 def _served(conn: Connection, store: DiskStore) -> set[UUID]:
     """Jobs whose files a client is given; fails when one is named and not there."""
     jobs = read.list_jobs(conn, tenant="acme", size=10).jobs
-    for job_id, named in read.artifacts(conn, jobs, tenant="acme").items():
+    for job_id, named in artifacts_of(conn, jobs, tenant="acme").items():
         for artifact in named:
             (job,) = [j for j in jobs if j.id == job_id]
             assert job.lease_token is not None
@@ -432,7 +433,7 @@ def test_only_files_that_no_row_can_ever_name_are_orphans(engine: Engine, conn: 
     assert before - set(files(store)) == orphans
     assert {unknown, foreign} <= set(files(store))
     assert metrics.UNKNOWN_FILES._value.get() == 2
-    assert read.artifacts(conn, read.list_jobs(conn, tenant="acme", size=9).jobs, tenant="acme")[won] != []
+    assert artifacts_of(conn, read.list_jobs(conn, tenant="acme", size=9).jobs, tenant="acme")[won] != []
 
 
 def test_a_file_of_today_is_no_orphan_yet(engine: Engine, conn: Connection, store: DiskStore, scratch: Path) -> None:

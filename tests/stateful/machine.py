@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs import cancel, finish, lease, submit, sweep
-from shared.jobs.finish import Artifact, Failure, Success
+from shared.jobs.artifacts import Artifact
+from shared.jobs.finish import Failure, Success
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission

@@ -10,7 +10,7 @@ from services.api.dependencies import JobId, Parts, PartsOf, Tenant
 from services.api.problems import Problem, ProblemView, unknown_job
 from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable, LocalFile, SignedUrl, artifact_key
 from shared.jobs import read
-from shared.jobs.finish import Artifact
+from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
@@ -47,7 +47,7 @@ def _find(parts: Parts, job_id: Any, name: str, tenant: str) -> tuple[Artifact, 
         job = read.get(conn, job_id, tenant=tenant)
         if job is None:
             raise unknown_job(str(job_id))
-        artifacts = {a.name: a for a in read.artifacts(conn, [job], tenant=tenant)[job.id]}
+        artifacts = {a.name: a for a in artifacts_of(conn, [job], tenant=tenant)[job.id]}
     if job.status is not JobStatus.SUCCESS or job.lease_token is None:
         raise _not_ready(job)
     if job.expired or not artifacts:  # or expired since: a success always has files

@@ -16,8 +16,9 @@ from services.api.problems import Problem, ProblemView, unknown_job
 from services.api.views import EventView, JobsView, JobView, event_view, job_view
 from shared.catalog.parameters import Violation
 from shared.jobs import cancel, read
+from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.cancel import CancelOutcome
-from shared.jobs.finish import Artifact
+from shared.jobs.events import events_of
 from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 from shared.runtime.metrics.common import count_finished
@@ -100,7 +101,7 @@ async def list_jobs(
             page = read.list_jobs(
                 conn, tenant=tenant, size=size, before=before, statuses=statuses, report_type=reportType
             )
-            files = read.artifacts(conn, page.jobs, tenant=tenant)
+            files = artifacts_of(conn, page.jobs, tenant=tenant)
         token = None if page.next_before is None else _token(page.next_before)
         return {"jobs": [job_view(job, files[job.id], parts.root_path) for job in page.jobs], "nextPageToken": token}
 
@@ -113,7 +114,7 @@ async def get_events(job_id: JobId, parts: PartsOf, tenant: Tenant) -> JSONRespo
 
     def load() -> list[dict[str, Any]]:
         with parts.engine.connect() as conn:
-            return [event_view(event) for event in read.events(conn, job_id, tenant=tenant)]
+            return [event_view(event) for event in events_of(conn, job_id, tenant=tenant)]
 
     events = await run_in_threadpool(load)
     if not events:
@@ -151,7 +152,7 @@ def _load(parts: Parts, job_id: UUID, tenant: str) -> tuple[Job, list[Artifact]]
         job = read.get(conn, job_id, tenant=tenant)
         if job is None:
             raise unknown_job(str(job_id))
-        return job, read.artifacts(conn, [job], tenant=tenant)[job.id]
+        return job, artifacts_of(conn, [job], tenant=tenant)[job.id]
 
 
 def _preferred_wait(request: Request) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from shared.jobs.finish import MANIFEST_FORMAT
+from shared.jobs.artifacts import MANIFEST_FORMAT
 from shared.jobs.states import JobStatus
 from tests.support.history.facts import ArtifactRow, History, StoredFile
 from tests.support.history.rules_jobs import Finding
