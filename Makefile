@@ -110,11 +110,11 @@ lint: install ## ruff, mypy --strict, import-linter, bandit, alembic check
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 	@$(VENV)/bin/bandit --quiet -c pyproject.toml -r services shared migrations deploy
-	@$(PYTHON) -m deploy.local.check_migrations
+	@$(PYTHON) -m deploy.tools.check_migrations
 
 .PHONY: audit
 audit: install ## known vulnerabilities of the locked packages (asks PyPI for advisories)
-	@$(PYTHON) -m deploy.local.audit
+	@$(PYTHON) -m deploy.tools.audit
 
 .PHONY: format
 format: install ## let ruff rewrite the code

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from deploy.grafana.dashboard import ROWS, rendered
-from deploy.local.metrics import METRICS
+from deploy.tools.metrics_page import METRICS
 from shared.runtime.metrics.exposition import exposition
 from tests.support.debian import tool
 from tests.support.prometheus import SHIPPED, rules

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.metrics import METRICS
+from deploy.tools.metrics_page import METRICS
 from tests.support.eventually import eventually
 from tests.support.processes import Services, api_processes
 

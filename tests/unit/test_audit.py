@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.audit import report
+from deploy.tools.audit import report
 
 _CLEAN: dict[str, Any] = {"name": "a", "version": "1", "vulns": []}
 _BAD: dict[str, Any] = {"name": "b", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"]}]}

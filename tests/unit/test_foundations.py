@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.configuration import page
+from deploy.tools.configuration_page import page
 from services.api.settings import ApiSettings
 from services.worker.holdings import Held, Holdings, StopReason
 from services.worker.settings import WorkerSettings
@@ -105,7 +105,7 @@ def test_an_empty_variable_counts_as_unset_and_secrets_do_not_print() -> None:
 
 def test_the_page_of_settings_is_the_one_in_the_code() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text() == page(), (
-        "run: python -m deploy.local.configuration > docs/configuration.md"
+        "run: python -m deploy.tools.configuration_page > docs/configuration.md"
     )
     assert "API_PORT" in ApiSettings.variables()
 

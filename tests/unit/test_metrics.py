@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.metrics import METRICS, page
+from deploy.tools.metrics_page import METRICS, page
 from services.worker import metrics
 from services.worker.phases import Phases
 from shared.reports.interface import Progress
@@ -22,12 +22,17 @@ _CODE = re.compile(r'(?:ReportError\(|"code":)\s*"([a-z]+(?:_[a-z]+)+)"')
 
 
 def test_the_page_of_metrics_is_the_one_in_the_code() -> None:
-    assert (ROOT / "docs" / "metrics.md").read_text() == page(), "run: python -m deploy.local.metrics > docs/metrics.md"
+    assert (ROOT / "docs" / "metrics.md").read_text() == page(), (
+        "run: python -m deploy.tools.metrics_page > docs/metrics.md"
+    )
 
 
 def test_the_page_does_not_depend_on_what_was_imported_first() -> None:
     modules = ("services.worker.metrics", "services.relay.metrics", "shared.runtime.metrics.artifacts")
-    code = "".join(f"import {name}\n" for name in modules) + "import deploy.local.metrics as m; print(m.page(), end='')"
+    code = (
+        "".join(f"import {name}\n" for name in modules)
+        + "import deploy.tools.metrics_page as m; print(m.page(), end='')"
+    )
     made = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
     )

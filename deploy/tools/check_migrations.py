@@ -1,4 +1,4 @@
-"""`python -m deploy.local.check_migrations`: do the migrations build what shared/database/tables.py shows?"""
+"""`python -m deploy.tools.check_migrations`: do the migrations build what shared/database/tables.py shows?"""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""`python -m deploy.local.metrics > docs/metrics.md`: every metric, from the code that counts it."""
+"""`python -m deploy.tools.metrics_page > docs/metrics.md`: every metric, from the code that counts it."""
 
 import sys
 
@@ -16,8 +16,8 @@ METRICS = tuple(sorted(DECLARED, key=lambda metric: (metric.shown_by, metric.nam
 _HEAD = """# Metrics
 
 Prometheus scrapes `/metrics` of every API, relay and worker process. This page is made from the code
-(`python -m deploy.local.metrics`), and a test keeps it so. Labels are bounded: a closed list (what it does not know
-counts as `other`), or what the list below names in words. Closed lists are shown from 0 on.
+(`python -m deploy.tools.metrics_page`), and a test keeps it so. Labels are bounded: a closed list (what it does not
+know counts as `other`), or what the list below names in words. Closed lists are shown from 0 on.
 
 With `API_WORKERS` above 1 a scrape of the API answers for all its processes, without `process_*` and `python_*`,
 which are of one process. Gauges called *database-wide* are read from the database by every relay: take the `max` over

@@ -1,4 +1,4 @@
-"""`python -m deploy.local.configuration > docs/configuration.md`: every variable, from the code that reads it."""
+"""`python -m deploy.tools.configuration_page > docs/configuration.md`: every variable, from the code that reads it."""
 
 import sys
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _HEAD = """# Configuration
 Every service reads its settings from the environment, once, at start, and names everything that is wrong with them.
 An empty variable counts as unset. A variable that holds a secret (`DATABASE_URL`, `REPORT_SOURCE_URL`,
 `REPORT_SOURCES`) may stand in a file instead, which `DATABASE_URL_FILE` and so on name. This page is made from the code
-(`python -m deploy.local.configuration`), and a test keeps it so.
+(`python -m deploy.tools.configuration_page`), and a test keeps it so.
 
 Besides these, relay and worker (and the API with `ARTIFACT_URL=s3://…`) take AWS credentials the standard way
 (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, a profile, a role), and an emulator's address from `AWS_ENDPOINT_URL`.
