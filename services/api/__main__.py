@@ -9,9 +9,9 @@ from typing import Any
 
 import uvicorn
 
-from services.api.build import build
+from services.api.assembly import build
+from services.api.processes import serve_several
 from services.api.settings import ApiSettings
-from services.api.workers import serve_several
 from shared.access import api_keys
 from shared.database.engine import create_engine, transactional
 from shared.database.health import check_database

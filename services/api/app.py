@@ -8,14 +8,14 @@ from fastapi import FastAPI
 from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.api import problems
-from services.api.auth import Access
-from services.api.dependencies import Parts
-from services.api.middleware import Surroundings
-from services.api.rate_limit import RateLimit
-from services.api.routes import artifacts, jobs, ops, report_types, submissions
+from services.api.actions.submitter import Submitter
+from services.api.auth.access import Access
+from services.api.auth.rate_limit import RateLimit
+from services.api.http import problems
+from services.api.http.dependencies import Parts
+from services.api.http.middleware import RequestContext
 from services.api.settings import ApiSettings
-from services.api.submitter import Submitter
+from services.api.v1 import artifacts, jobs, ops, report_types, submissions
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.model import CatalogView
 from shared.database.replication import watch_replication
@@ -64,7 +64,7 @@ def create_app(
         app.include_router(artifacts.router, prefix=prefix)
     app.include_router(report_types.router)
     app.include_router(ops.router)
-    app.add_middleware(Surroundings, root_path=settings.root_path)
+    app.add_middleware(RequestContext, root_path=settings.root_path)
     if settings.auth == "keys":
         _describe_keys(app)
     return app

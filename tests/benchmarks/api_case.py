@@ -19,9 +19,9 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.engine import Engine
 
 from services.api.__main__ import uvicorn_options
-from services.api.build import build
+from services.api.actions.submitter import Answer
+from services.api.assembly import build
 from services.api.settings import ApiSettings
-from services.api.submitter import Answer
 from shared.jobs.submit import Submission, submit
 from tests.benchmarks.sampler import Sampler
 

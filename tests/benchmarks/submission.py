@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from services.api.submitter import Submitter
+from services.api.actions.submitter import Submitter
 from shared.database.async_engine import create_async_engine
 from shared.database.engine import create_engine
 from shared.jobs.submit import submit

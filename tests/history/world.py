@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from services.api.views import job_view
+from services.api.v1.views import job_view
 from services.relay.publisher import Publisher
 from services.relay.sweeper import Sweeper
 from services.worker.attempt import Attempts

@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.engine import Connection, Engine
 
-from services.api.body import MAX_BODY_BYTES
-from services.api.problems import MOST_VIOLATIONS
+from services.api.http.problems import MOST_VIOLATIONS
+from services.api.v1.submission_body import MAX_BODY_BYTES
 from tests.services.test_api import JSON, an_app
 from tests.support.jobs import count
 

@@ -19,7 +19,7 @@ from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from services.api.app import create_app
 from services.api.settings import ApiSettings
-from services.api.views import AcceptedView, EventView, JobsView, JobView
+from services.api.v1.views import AcceptedView, EventView, JobsView, JobView
 from shared.access import api_keys
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
@@ -203,7 +203,7 @@ def test_a_commit_that_the_standby_did_not_confirm_is_no_202(
     client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL reports it as a WARNING only; one like it is raised here inside the submitting statement."""
-    from services.api import submitter
+    from services.api.actions import submitter
 
     def unconfirmed(conn: Connection, submissions: Any) -> Any:
         conn.execute(text("DO $$ BEGIN RAISE WARNING 'canceling wait for synchronous replication'; END $$"))

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.api.submitter import Submitter, TooBusy
+from services.api.actions.submitter import Submitter, TooBusy
 from shared.database.async_engine import create_async_engine
 from shared.database.engine import transactional
 from shared.jobs.submit import Submission

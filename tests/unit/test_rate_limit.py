@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.api import rate_limit
-from services.api.rate_limit import RateLimit
+from services.api.auth import rate_limit
+from services.api.auth.rate_limit import RateLimit
 
 
 class Clock:
@@ -70,7 +70,8 @@ def test_processes_have_one_bucket_together(tmp_path: Path, monkeypatch: pytest.
     """Each asks 2,000 times; not one more passes than when one of them asks."""
     monkeypatch.setenv(rate_limit.SHARED, str(tmp_path / "rates"))
     ask = (
-        "import sys; from services.api.rate_limit import RateLimit; limit = RateLimit(1e-6, 3_000); print(flush=True);"
+        "import sys; from services.api.auth.rate_limit import RateLimit; limit = RateLimit(1e-6, 3_000);"
+        "print(flush=True);"
         "sys.stdin.readline(); print(sum(limit.take('acme') == 0 for _ in range(2_000)))"
     )
     asking = [

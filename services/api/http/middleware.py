@@ -26,7 +26,7 @@ _SAFE_HEADERS = (
 )
 
 
-class Surroundings:
+class RequestContext:
     """Plain ASGI, because it stands in the way of every submission."""
 
     def __init__(self, app: ASGIApp, *, root_path: str) -> None:

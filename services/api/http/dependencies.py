@@ -8,9 +8,9 @@ from fastapi import Depends, Path, Request
 from sqlalchemy.engine import Engine
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from services.api.auth import Access
-from services.api.problems import unknown_job
-from services.api.submitter import Submitter
+from services.api.actions.submitter import Submitter
+from services.api.auth.access import Access
+from services.api.http.problems import unknown_job
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.model import CatalogView
 

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.api.dependencies import JobId, Parts, PartsOf, Tenant
-from services.api.problems import Problem, ProblemView, unknown_job
-from services.api.views import EventView, JobsView, JobView, event_view, job_view
+from services.api.http.dependencies import JobId, Parts, PartsOf, Tenant
+from services.api.http.problems import Problem, ProblemView, unknown_job
+from services.api.v1.views import EventView, JobsView, JobView, event_view, job_view
 from shared.catalog.parameters import Violation
 from shared.jobs import cancel, read
 from shared.jobs.artifacts import Artifact, artifacts_of

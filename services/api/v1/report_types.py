@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from services.api.dependencies import PartsOf, Tenant
-from services.api.problems import Problem, ProblemView
-from services.api.views import report_type_view
+from services.api.http.dependencies import PartsOf, Tenant
+from services.api.http.problems import Problem, ProblemView
+from services.api.v1.views import report_type_view
 from shared.suggest import did_you_mean
 
 router = APIRouter(tags=["report types"])

@@ -10,8 +10,8 @@ from fastapi import Request
 from sqlalchemy.engine import Engine
 from starlette.concurrency import run_in_threadpool
 
-from services.api.problems import Problem
-from services.api.rate_limit import RateLimit
+from services.api.auth.rate_limit import RateLimit
+from services.api.http.problems import Problem
 from shared.access.api_keys import DEFAULT_TENANT, tenant_of
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fastapi import Request
 
-from services.api.problems import MOST_VIOLATIONS, Problem
+from services.api.http.problems import MOST_VIOLATIONS, Problem
 from shared import json_text
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters

@@ -14,8 +14,8 @@ import tempfile
 import uvicorn
 from fastapi import FastAPI
 
-from services.api import rate_limit
-from services.api.build import build
+from services.api.assembly import build
+from services.api.auth import rate_limit
 from services.api.settings import ApiSettings
 from shared.runtime import logs, tracing
 from shared.runtime.metrics.exposition import MULTIPROCESS_DIR
@@ -33,7 +33,7 @@ def serve_several(settings: ApiSettings, **options: object) -> None:
         os.environ[MULTIPROCESS_DIR] = folder
         os.environ[rate_limit.SHARED] = f"{folder}/rates"
         uvicorn.run(
-            "services.api.workers:application",
+            "services.api.processes:application",
             factory=True,
             workers=settings.workers,
             timeout_worker_healthcheck=_SILENT_S,

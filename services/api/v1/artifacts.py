@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.api.dependencies import JobId, Parts, PartsOf, Tenant
-from services.api.problems import Problem, ProblemView, unknown_job
+from services.api.http.dependencies import JobId, Parts, PartsOf, Tenant
+from services.api.http.problems import Problem, ProblemView, unknown_job
 from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable, LocalFile, SignedUrl, artifact_key
 from shared.jobs import read
 from shared.jobs.artifacts import Artifact, artifacts_of

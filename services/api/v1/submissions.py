@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from services.api import metrics
-from services.api.body import read_submission
-from services.api.dependencies import Parts, parts_of
-from services.api.problems import Problem, ProblemView, unavailable
-from services.api.submitter import TooBusy
-from services.api.views import AcceptedView, accepted
+from services.api.actions.submitter import TooBusy
+from services.api.http.dependencies import Parts, parts_of
+from services.api.http.problems import Problem, ProblemView, unavailable
+from services.api.v1.submission_body import read_submission
+from services.api.v1.views import AcceptedView, accepted
 from shared import json_text
 from shared.catalog.model import BUNDLE, Format
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable

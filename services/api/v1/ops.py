@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.api.dependencies import PartsOf
+from services.api.http.dependencies import PartsOf
 from shared.database.health import check_database
 from shared.runtime.metrics.exposition import CONTENT_TYPE, exposition
 from shared.runtime.ops_server import problems
