@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from services.relay.breaker import Breaker
-from services.relay.traces import Sending
+from services.relay.send_spans import Sending
 from shared.backoff import full_jitter
 from shared.database.engine import transactional
 from shared.outbox import messages

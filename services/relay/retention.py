@@ -6,27 +6,16 @@ attempt can no longer win are orphans, and only a day after they were stored: af
 forgotten for a while who won.
 """
 
-import logging
 import time
-from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from sqlalchemy.engine import Engine
 
 from services.relay import metrics
-from shared.artifacts.interface import (
-    LIST_PAGE,
-    ArtifactStore,
-    ArtifactStoreUnavailable,
-    StoredObject,
-    artifact_key,
-    parse_key,
-)
+from services.relay.orphans import OrphanSweep
+from services.relay.stored_files import delete_files
+from shared.artifacts.interface import ArtifactStore
 from shared.database.engine import transactional
 from shared.jobs import retention
-from shared.jobs.retention import StoredFile
-
-log = logging.getLogger(__name__)
 
 _LOOK = 1_000
 """Rows of each table that one pass looks at while nothing is old enough."""
@@ -34,11 +23,6 @@ _TAKE = 25
 """The same while something is: what one commit removes. So few that no submission waits for it (`make bench-retention`;
 with 200 the slowest hundredth waited half as long again), and enough for 1,000 jobs a second, each with a file and a
 key; on S3 for 25 with each request."""
-_ORPHAN_AGE_S = 24 * 3600
-_LIST_EVERY_S = 10.0
-"""One listing request this often: ten million files in 28 hours, for four cents a day on S3."""
-_ROUND_EVERY_S = 3600.0
-"""A walk over the store begins this long after the one before, at the earliest."""
 
 
 class Retention:
@@ -77,7 +61,7 @@ class Retention:
         with transactional(self._engine).connect() as conn:
             expired = retention.expired(conn, after=self._artifacts_after, slice_size=self._slice)
             asked_at = time.monotonic()
-            gone = _delete(self._store, expired.files)
+            gone = delete_files(self._store, expired.files)
             self._in_store_s = time.monotonic() - asked_at
             if gone:
                 retention.drop(conn, gone)
@@ -101,62 +85,3 @@ class Retention:
         self._keys_after = forgotten.next_after
         metrics.RETIRED.labels("idempotency_key").inc(forgotten.rows)
         return forgotten.rows
-
-
-class OrphanSweep:
-    """A slow walk over the store itself, for files of attempts that lost."""
-
-    def __init__(self, engine: Engine, store: ArtifactStore) -> None:
-        self._engine = engine
-        self._store = store
-        self._listing: Iterator[StoredObject] | None = None
-        self._unknown = 0
-        self._next_at = 0.0
-
-    def run_once(self) -> int:
-        """Look at one page of the store, when it is time. Returns how many orphans were removed."""
-        if time.monotonic() < self._next_at:
-            return 0
-        self._next_at = time.monotonic() + _LIST_EVERY_S
-        if self._listing is None:
-            self._listing, self._unknown = self._store.list("reports/"), 0
-        try:
-            page = list(islice(self._listing, LIST_PAGE))
-        except ArtifactStoreUnavailable as error:
-            self._listing = None
-            log.warning("retention.store_away", extra={"reason": str(error)})
-            return 0
-        if len(page) < LIST_PAGE:
-            self._listing = None
-            self._next_at = time.monotonic() + _ROUND_EVERY_S
-        return self._sweep(page)
-
-    def _sweep(self, page: Sequence[StoredObject]) -> int:
-        parsed = [parse_key(o.key) for o in page if o.modified_at.timestamp() < time.time() - _ORPHAN_AGE_S]
-        with self._engine.connect() as conn:
-            strays = retention.strays(conn, [StoredFile(*parts) for parts in parsed if parts is not None])
-        gone = _delete(self._store, strays.orphans)
-        metrics.RETIRED.labels("orphan").inc(len(gone))
-        for file in gone:
-            log.info("artifact.orphan_removed", extra={"job_id": file.job_id, "lease_token": file.lease_token})
-        self._unknown += strays.unknown + sum(parts is None for parts in parsed)
-        if self._listing is None:
-            metrics.UNKNOWN_FILES.set(self._unknown)
-        return len(gone)
-
-
-def _delete(store: ArtifactStore, files: Sequence[StoredFile]) -> list[StoredFile]:
-    """Those of `files` that are gone from the store now."""
-    keys = {artifact_key(f.tenant, f.job_id, f.lease_token, f.name): f for f in files}
-    kept: dict[str, str] = {}
-    for at in range(0, len(keys), LIST_PAGE):
-        try:
-            kept |= store.delete(list(keys)[at : at + LIST_PAGE])
-        except ArtifactStoreUnavailable as error:
-            log.warning("retention.store_away", extra={"reason": str(error)})
-            kept |= dict.fromkeys(list(keys)[at:], str(error))
-            break
-    if kept:
-        metrics.UNDELETABLE.inc(len(kept))
-        log.warning("retention.files_kept", extra={"files": len(kept), "reason": next(iter(kept.values()))})
-    return [file for key, file in keys.items() if key not in kept]

@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError
 
 from deploy.local.emulator import REGION
 from services.relay import metrics
-from services.relay.retention import OrphanSweep, Retention
+from services.relay.orphans import OrphanSweep
+from services.relay.retention import Retention
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, StoredObject, artifact_key
 from shared.artifacts.open import open_store
@@ -466,8 +467,8 @@ def test_the_store_is_listed_a_page_at_a_time_and_not_all_the_time(
         failed = started(conn, a_job(conn)).lease
         store_file(store, scratch, failed)
         fail(conn, [Failure(failed, "boom", "", retryable=False, delay_s=0)])
-    monkeypatch.setattr("services.relay.retention.LIST_PAGE", 2)
-    monkeypatch.setattr("services.relay.retention._LIST_EVERY_S", 0)
+    monkeypatch.setattr("services.relay.orphans.LIST_PAGE", 2)
+    monkeypatch.setattr("services.relay.orphans._LIST_EVERY_S", 0)
     sweep = OrphanSweep(engine, store)
 
     assert [sweep.run_once() for _ in range(5)] == [2, 2, 1, 0, 0]
@@ -484,7 +485,7 @@ def test_on_s3_files_expire_and_orphans_leave(
     failed = started(conn, a_job(conn)).lease
     store_file(store, scratch, failed)
     fail(conn, [Failure(failed, "boom", "", retryable=False, delay_s=0)])
-    monkeypatch.setattr("services.relay.retention._ORPHAN_AGE_S", -60)
+    monkeypatch.setattr("services.relay.orphans._ORPHAN_AGE_S", -60)
 
     removed = until_done(Retention(plain, store, keep_keys_s=DAY_S).run_once)
     assert removed == 3  # a file and its job; an orphan

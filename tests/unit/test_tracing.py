@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.relay.traces import Sending
+from services.relay.send_spans import Sending
 from shared.outbox.messages import OutboxRow
 from shared.runtime import tracing
 
