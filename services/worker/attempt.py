@@ -12,9 +12,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.worker import inline, metrics
-from services.worker.holdings import Held, StopReason
-from services.worker.kept import KeptExtracts
-from services.worker.phases import Phases
+from services.worker.extract_cache import ExtractCache
+from services.worker.in_flight import Held, StopReason
+from services.worker.phase_timer import PhaseTimer
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, CatalogView, Format, ReportType
@@ -79,8 +79,8 @@ class Attempts:
         self._render = render
         self._sources = sources
         self._scratch = scratch
-        self._kept = KeptExtracts(scratch)
-        self._kept.drop_forgotten()
+        self._extracts = ExtractCache(scratch)
+        self._extracts.drop_forgotten()
         self._fonts = fonts
         self._signing_key = signing_key
         self._retry_base_s = retry_base_s
@@ -96,7 +96,7 @@ class Attempts:
         outcome = self._attempt(held) if tracing.on() else self._made_or_not(held)
         tried_again = isinstance(outcome, GivenBack) or (isinstance(outcome, Failure) and outcome.retryable)
         if not held.inline and not tried_again:
-            self._kept.drop(held.lease.job_id)
+            self._extracts.drop(held.lease.job_id)
         return outcome
 
     def _attempt(self, held: Held) -> Outcome:
@@ -143,7 +143,7 @@ class Attempts:
     def _make(self, held: Held) -> list[Artifact]:
         job = held.job
         report = self._report(job)
-        phases = Phases(job.report_type, held.show)
+        timer = PhaseTimer(job.report_type, held.show)
         with tempfile.TemporaryDirectory(prefix="todoke-", dir=self._scratch, ignore_cleanup_errors=True) as folder:
             files = self._render(
                 RenderRequest(
@@ -153,18 +153,18 @@ class Attempts:
                     bundle=BUNDLE in job.formats,
                     source_dsn=self._sources.get(report.source, ""),
                     scratch=Path(folder),
-                    keep=self._kept.folder(job.lease.job_id),
+                    keep=self._extracts.folder(job.lease.job_id),
                     fonts=self._fonts,
                     job_id=str(job.lease.job_id),
                 ),
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
-                on_progress=phases.show,
+                on_progress=timer.show,
                 cancel=held.stop,
             )
-            phases.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
+            timer.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
             artifacts = [self._store_file(held, file) for file in files]
             artifacts += self._store_manifest(held, Path(folder) / manifest.NAME)
-            phases.end()
+            timer.end()
             return artifacts
 
     def _report(self, job: StartedJob) -> ReportType:

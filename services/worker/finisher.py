@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker import metrics
+from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
-from services.worker.deletions import Deletions
-from services.worker.holdings import Held, Holdings, StopReason
+from services.worker.in_flight import Held, InFlight, StopReason
 from shared.database.unavailable import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success
@@ -42,11 +42,17 @@ class Finisher:
     """Takes outcomes from the attempts' threads and writes them from its own."""
 
     def __init__(
-        self, engine: Engine, deletions: Deletions, holdings: Holdings, *, ring_after_s: float, most: int = 500
+        self,
+        engine: Engine,
+        acknowledgements: Acknowledgements,
+        in_flight: InFlight,
+        *,
+        ring_after_s: float,
+        most: int = 500,
     ) -> None:
         self._engine = engine
-        self._deletions = deletions
-        self._holdings = holdings
+        self._acknowledgements = acknowledgements
+        self._in_flight = in_flight
         self._ring_after_s = ring_after_s
         self._most = most
         self._ended: queue.SimpleQueue[Sequence[Ended]] = queue.SimpleQueue()
@@ -107,7 +113,7 @@ class Finisher:
         _trace(kind, batch, began_ns)
         self._report(kind, batch, now)
         self._forget(batch)
-        self._deletions.add([held.receipt for held, _ in batch])
+        self._acknowledgements.add([held.receipt for held, _ in batch])
 
     def _statement(self, kind: type) -> Callable[[Connection, Sequence[Any]], Outcomes]:
         statements: Mapping[type, Callable[[Connection, Sequence[Any]], Outcomes]] = {
@@ -148,7 +154,7 @@ class Finisher:
     def _forget(self, batch: Sequence[Ended]) -> None:
         gone = {id(held) for held, _ in batch}
         self._unwritten = [(h, o) for h, o in self._unwritten if id(h) not in gone]
-        self._holdings.remove([held.lease for held, _ in batch])
+        self._in_flight.remove([held.lease for held, _ in batch])
 
 
 def _count(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.engine import Engine
 
 from services.worker import metrics
-from services.worker.holdings import Held, Holdings, StopReason
+from services.worker.in_flight import Held, InFlight, StopReason
 from shared.jobs.lease import Beat, renew
 from shared.queues.interface import Queue, QueueUnavailable
 
@@ -25,7 +25,7 @@ class Heartbeat:
         self,
         engine: Engine,
         queue: Queue,
-        holdings: Holdings,
+        in_flight: InFlight,
         *,
         lease_s: float,
         heartbeat_s: float,
@@ -34,7 +34,7 @@ class Heartbeat:
     ) -> None:
         self._engine = engine
         self._queue = queue
-        self._holdings = holdings
+        self._in_flight = in_flight
         self._lease_s = lease_s
         self._heartbeat_s = heartbeat_s
         self._visibility_s = visibility_s
@@ -48,7 +48,7 @@ class Heartbeat:
         self._expected_at = now + TICK_S
         due = [
             (held, progress)
-            for held in self._holdings.all()
+            for held in self._in_flight.all()
             if (progress := held.take_progress()) is not None or now - held.renewed_at >= self._heartbeat_s
         ]
         if due:
@@ -76,7 +76,7 @@ class Heartbeat:
 
     def _extend(self, now: float) -> None:
         """Keep messages of long attempts hidden. Failing is harmless: a copy finds the job busy."""
-        late = [h for h in self._holdings.all() if now - h.visible_from >= self._visibility_s / 3]
+        late = [h for h in self._in_flight.all() if now - h.visible_from >= self._visibility_s / 3]
         if not late:
             return
         try:

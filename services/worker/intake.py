@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker import metrics
-from services.worker.holdings import Held, Holdings
+from services.worker.in_flight import Held, InFlight
 from shared import json_text
 from shared.jobs.lease import StartResult, start
 from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable, Received
@@ -48,7 +48,7 @@ class Intake:
         self,
         engine: Engine,
         queue: Queue,
-        holdings: Holdings,
+        in_flight: InFlight,
         dispatch: Callable[[Sequence[Held]], None],
         *,
         worker: str,
@@ -59,7 +59,7 @@ class Intake:
     ) -> None:
         self._engine = engine
         self._queue = queue
-        self._holdings = holdings
+        self._in_flight = in_flight
         self._dispatch = dispatch
         self._worker = worker
         self._lease_s = lease_s
@@ -77,7 +77,7 @@ class Intake:
 
     def poll(self) -> list[Received]:
         """One long poll, for as many messages as there are free slots; they stay reserved for `start`."""
-        reserved = self._holdings.reserve(MAX_BATCH_ENTRIES, timeout_s=0.5)
+        reserved = self._in_flight.reserve(MAX_BATCH_ENTRIES, timeout_s=0.5)
         received: list[Received] = []
         try:
             if reserved and not self._stop.is_set():
@@ -87,7 +87,7 @@ class Intake:
             metrics.POLLS.labels("failed").inc()
             raise
         finally:
-            self._holdings.release(reserved - len(received))
+            self._in_flight.release(reserved - len(received))
         return received
 
     def start(self, received: Sequence[Received]) -> None:
@@ -101,7 +101,7 @@ class Intake:
                 if doorbells := self._understand(received):
                     self._start(doorbells)
         finally:
-            self._holdings.release(len(received) - (self._added - before))
+            self._in_flight.release(len(received) - (self._added - before))
 
     def _understand(self, received: Iterable[Received]) -> list[Doorbell]:
         doorbells = []
@@ -116,7 +116,7 @@ class Intake:
 
     def _start(self, doorbells: Sequence[Doorbell]) -> None:
         # A stop between the statement and `add` has to wait, or nobody would own the jobs until their leases end.
-        with self._holdings.starting():
+        with self._in_flight.starting():
             if self._stop.is_set():
                 self._queue.extend([d.message.receipt for d in doorbells], visibility_s=0)
                 return
@@ -136,7 +136,7 @@ class Intake:
         metrics.STARTS.labels("started").inc(len(result.started))
         observe_all(metrics.WAITED_SECONDS, [job.seconds_waited for job in result.started])
         messages = ((job, first_of[job.lease.job_id].message) for job in result.started)
-        held = self._holdings.add((job, message.receipt, message.headers) for job, message in messages)
+        held = self._in_flight.add((job, message.receipt, message.headers) for job, message in messages)
         self._added += len(held)
         self._dispatch(held)
         return result, first_of, copies

@@ -65,7 +65,7 @@ class Pollers:
     def _poll(self) -> int:
         """One poll. Returns how many messages it brought; a full one calls a helper."""
         if self._behind() or (self._failing and not self._inbox.empty()):
-            # Deletions are behind, or the database is away: asking for more would only wear messages out.
+            # Acknowledgements are behind, or the database is away: asking for more would only wear messages out.
             self._pause()
             return 0
         received = self._intake.poll()

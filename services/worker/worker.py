@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.engine import Engine
 
-from services.worker import deletions, metrics
+from services.worker import acknowledgements, metrics
+from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
-from services.worker.deletions import Deletions
 from services.worker.finisher import Ended, Finisher
 from services.worker.heartbeat import TICK_S, Heartbeat
-from services.worker.holdings import Held, Holdings, StopReason
+from services.worker.in_flight import Held, InFlight, StopReason
 from services.worker.intake import Intake
 from services.worker.pollers import Pollers
 from services.worker.settings import WorkerSettings
@@ -37,16 +37,16 @@ class Worker:
     ) -> None:
         self._settings = settings
         self._attempts = attempts
-        self._holdings = Holdings(settings.slots)
+        self._in_flight = InFlight(settings.slots)
         self._intake_stop = threading.Event()
         self._rest_stop = threading.Event()
         self._pool = ThreadPoolExecutor(settings.slots, thread_name_prefix="attempt")
-        self._deletions = Deletions(queue)
-        self._finisher = Finisher(engine, self._deletions, self._holdings, ring_after_s=settings.ring_after_s)
+        self._acknowledgements = Acknowledgements(queue)
+        self._finisher = Finisher(engine, self._acknowledgements, self._in_flight, ring_after_s=settings.ring_after_s)
         self._heartbeat = Heartbeat(
             engine,
             queue,
-            self._holdings,
+            self._in_flight,
             lease_s=settings.lease_s,
             heartbeat_s=settings.heartbeat_s,
             visibility_s=settings.visibility_s,
@@ -54,7 +54,7 @@ class Worker:
         intake = Intake(
             engine,
             queue,
-            self._holdings,
+            self._in_flight,
             self._dispatch,
             worker=name,
             lease_s=settings.lease_s,
@@ -63,10 +63,10 @@ class Worker:
             stop=self._intake_stop,
         )
         self._pollers = Pollers(
-            intake, slots=settings.slots, stop=self._intake_stop, behind=lambda: self._deletions.behind
+            intake, slots=settings.slots, stop=self._intake_stop, behind=lambda: self._acknowledgements.behind
         )
         metrics.SLOTS.set(settings.slots)
-        metrics.SLOTS_BUSY.set_function(lambda: self._holdings.working)
+        metrics.SLOTS_BUSY.set_function(lambda: self._in_flight.working)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then finish within the grace and give the rest back."""
@@ -79,7 +79,7 @@ class Worker:
                 # It outlives the pollers: what they bring after the stop goes back at once.
                 ("starter", self._pollers.run_once, 0.001),
                 ("finisher", self._finisher.run_once, 0.001),
-                *[("deletions", self._deletions.run_once, 0.001)] * deletions.THREADS,
+                *[("acknowledgements", self._acknowledgements.run_once, 0.001)] * acknowledgements.THREADS,
             )
         ]
         for thread in rest:
@@ -89,7 +89,7 @@ class Worker:
         self._drain()
         self._rest_stop.set()
         _join(rest, within_s=_LAST_WRITES_S)
-        self._deletions.flush()
+        self._acknowledgements.flush()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _dispatch(self, started: Sequence[Held]) -> None:
@@ -119,19 +119,19 @@ class Worker:
     def _hand_over(self, ended: Sequence[Ended]) -> None:
         if ended:
             self._finisher.add(ended)
-            self._holdings.work_ended(len(ended))
+            self._in_flight.work_ended(len(ended))
 
     def _drain(self) -> None:
         """Let the attempts finish; after the grace, stop them and give them back uncharged."""
         began = time.monotonic()
-        if self._holdings.wait_until_empty(self._settings.grace_s):
+        if self._in_flight.wait_until_empty(self._settings.grace_s):
             return
-        left = self._holdings.all()
+        left = self._in_flight.all()
         log.info("worker.giving_back", extra={"job_ids": [h.lease.job_id for h in left]})
         for held in left:
             held.ask_to_stop(StopReason.SHUTDOWN)
-        if not self._holdings.wait_until_empty(_LAST_WRITES_S):
-            ids = [h.lease.job_id for h in self._holdings.all()]
+        if not self._in_flight.wait_until_empty(_LAST_WRITES_S):
+            ids = [h.lease.job_id for h in self._in_flight.all()]
             log.error(
                 "worker.left_behind", extra={"job_ids": ids, "after_s": round(time.monotonic() - began, 1)}
             )  # their leases run out, and the sweeper frees them

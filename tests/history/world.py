@@ -17,11 +17,11 @@ from sqlalchemy.engine import Connection, Engine
 from services.api.v1.views import job_view
 from services.relay.publisher import Publisher
 from services.relay.sweeper import Sweeper
+from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
-from services.worker.deletions import Deletions
 from services.worker.finisher import Finisher
 from services.worker.heartbeat import Heartbeat
-from services.worker.holdings import Held, Holdings, StopReason
+from services.worker.in_flight import Held, InFlight, StopReason
 from services.worker.intake import Intake
 from shared.artifacts.disk import DiskStore
 from shared.catalog.load import BUILTIN, load_catalog
@@ -195,14 +195,14 @@ class Hand:
         self.name = name
         self.held: list[Held] = []
         self.script: Script = lambda _request: None
-        holdings = Holdings(slots=10)
-        self._deletions = Deletions(world.queue)
-        self._finisher = Finisher(world.engine, self._deletions, holdings, ring_after_s=_NEVER_S)
+        in_flight = InFlight(slots=10)
+        self._acknowledgements = Acknowledgements(world.queue)
+        self._finisher = Finisher(world.engine, self._acknowledgements, in_flight, ring_after_s=_NEVER_S)
         self._heartbeat = Heartbeat(
-            world.engine, world.queue, holdings, lease_s=LEASE_S, heartbeat_s=0, visibility_s=LEASE_S + 5
+            world.engine, world.queue, in_flight, lease_s=LEASE_S, heartbeat_s=0, visibility_s=LEASE_S + 5
         )
         self._intake = Intake(
-            world.engine, world.queue, holdings, self.held.extend, worker=name, lease_s=LEASE_S,
+            world.engine, world.queue, in_flight, self.held.extend, worker=name, lease_s=LEASE_S,
             visibility_s=LEASE_S + 5, poll_s=0, stop=threading.Event(),
         )  # fmt: skip
         self._attempts = Attempts(
@@ -225,7 +225,7 @@ class Hand:
     def finish(self) -> None:
         """Write how the attempts ended, and delete their messages."""
         self._finisher.run_once()
-        self._deletions.flush()
+        self._acknowledgements.flush()
         self.held.clear()
 
     def work_all(self) -> None:

@@ -13,7 +13,7 @@ import duckdb
 import psycopg
 import pytest
 
-from services.worker.kept import KeptExtracts
+from services.worker.extract_cache import ExtractCache
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import validate_parameters
 from shared.reports.interface import RenderRequest, ReportError
@@ -202,7 +202,7 @@ def test_a_source_that_nobody_knows_is_told(url: str, told: str, scratch: Path, 
 
 
 def test_kept_extracts_leave_with_their_job(tmp_path: Path) -> None:
-    kept = KeptExtracts(tmp_path)
+    kept = ExtractCache(tmp_path)
     for number in (1, 2):
         kept.folder(UUID(int=number)).mkdir(parents=True)
     os.utime(kept.folder(UUID(int=1)), (0, 0))

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.engine import Connection, Engine
 
-from services.worker.holdings import Held, Holdings
+from services.worker.in_flight import Held, InFlight
 from services.worker.intake import Intake, read_doorbell
 from shared.queues.interface import Received
 from tests.security.hostile import MARKUP, PATHS, SQL
@@ -134,18 +134,18 @@ def test_poisoned_deliveries_neither_stop_a_worker_nor_start_what_is_not_there(
         Received(f"m{n}", f"r{n}", fuzz.body(), fuzz.headers(), fuzz.random.choice([1, 2, 5, 19, 1000, -1]))
         for n in range(_DELIVERIES)
     ])  # fmt: skip
-    holdings = Holdings(10)
+    in_flight = InFlight(10)
     begun: list[UUID] = []
 
     def dispatch(started: Sequence[Held]) -> None:
         for held in started:
             begun.append(held.lease.job_id)
             tape.fates[held.receipt] = "started"
-            holdings.work_ended()
-            holdings.remove([held.lease])
+            in_flight.work_ended()
+            in_flight.remove([held.lease])
 
     intake = Intake(
-        engine, tape, holdings, dispatch,  # type: ignore[arg-type] # the tape has what intake needs of a queue
+        engine, tape, in_flight, dispatch,  # type: ignore[arg-type] # the tape has what intake needs of a queue
         worker="w", lease_s=600, visibility_s=605, poll_s=0, stop=threading.Event(),
     )  # fmt: skip
     while intake.run_once():

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from services.worker import intake, metrics, pollers
+from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
-from services.worker.deletions import Deletions
 from services.worker.intake import read_doorbell
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
@@ -276,11 +276,11 @@ def test_a_stop_in_the_middle_of_a_start_gives_the_work_back_uncharged(
 def test_a_thread_that_never_ends_does_not_hold_the_stop_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     release, reached = threading.Event(), threading.Event()
 
-    def stuck(_: Deletions) -> int:
+    def stuck(_: Acknowledgements) -> int:
         reached.set()
         return int(release.wait(60))
 
-    monkeypatch.setattr(Deletions, "run_once", stuck)
+    monkeypatch.setattr(Acknowledgements, "run_once", stuck)
     bench.start()
     assert reached.wait(30)
 
@@ -373,8 +373,8 @@ def test_while_the_queue_deletes_more_slowly_than_jobs_end_nothing_is_received(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused, deleting = threading.Event(), threading.Event()
-    monkeypatch.setattr("services.worker.deletions.MOST_WAITING", 2)
-    monkeypatch.setattr("services.worker.deletions.THREADS", 1)
+    monkeypatch.setattr("services.worker.acknowledgements.MOST_WAITING", 2)
+    monkeypatch.setattr("services.worker.acknowledgements.THREADS", 1)
     pause = pollers.Pollers._pause
 
     def pausing(self: pollers.Pollers) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from deploy.tools.configuration_page import page
 from services.api.settings import ApiSettings
-from services.worker.holdings import Held, Holdings, StopReason
+from services.worker.in_flight import Held, InFlight, StopReason
 from services.worker.settings import WorkerSettings
 from shared.backoff import full_jitter
 from shared.errors import TodokeError
@@ -248,35 +248,35 @@ def test_the_wish_to_stop_reaches_who_looked_before_it_and_who_looks_after_it() 
 
 
 def test_a_slot_is_free_when_the_work_ends_and_the_lease_is_kept_until_it_is_written() -> None:
-    holdings = Holdings(1)
-    assert holdings.reserve(10, 0) == 1
-    assert holdings.reserve(10, 0) == 0
-    (held,) = holdings.add([(a_held().job, "receipt", {})])
-    assert holdings.reserve(10, 0) == 0
-    holdings.work_ended()
+    in_flight = InFlight(1)
+    assert in_flight.reserve(10, 0) == 1
+    assert in_flight.reserve(10, 0) == 0
+    (held,) = in_flight.add([(a_held().job, "receipt", {})])
+    assert in_flight.reserve(10, 0) == 0
+    in_flight.work_ended()
 
-    assert holdings.reserve(10, 0) == 1
-    assert not holdings.wait_until_empty(0)
-    holdings.remove([held.lease])
-    assert holdings.wait_until_empty(0)
+    assert in_flight.reserve(10, 0) == 1
+    assert not in_flight.wait_until_empty(0)
+    in_flight.remove([held.lease])
+    assert in_flight.wait_until_empty(0)
 
 
 def test_who_waits_for_room_or_for_the_end_is_woken() -> None:
     """And does not find out by the time-out: each waits for longer than that may take."""
-    holdings = Holdings(1)
-    assert holdings.reserve(1, 0) == 1
-    (held,) = holdings.add([(a_held().job, "receipt", {})])
+    in_flight = InFlight(1)
+    assert in_flight.reserve(1, 0) == 1
+    (held,) = in_flight.add([(a_held().job, "receipt", {})])
     with ThreadPoolExecutor() as pool:
-        room, end = pool.submit(holdings.reserve, 1, 100), pool.submit(holdings.wait_until_empty, 100)
-        holdings.work_ended()
+        room, end = pool.submit(in_flight.reserve, 1, 100), pool.submit(in_flight.wait_until_empty, 100)
+        in_flight.work_ended()
         assert room.result(30) == 1
-        with holdings.starting():
-            holdings.remove([held.lease])
+        with in_flight.starting():
+            in_flight.remove([held.lease])
         assert end.result(30)
-        holdings.release(1)
-        assert holdings.reserve(1, 0) == 1
-        again = pool.submit(holdings.reserve, 1, 100)
-        holdings.release(1)
+        in_flight.release(1)
+        assert in_flight.reserve(1, 0) == 1
+        again = pool.submit(in_flight.reserve, 1, 100)
+        in_flight.release(1)
         assert again.result(30) == 1
 
 

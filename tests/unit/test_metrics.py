@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.tools.metrics_page import METRICS, page
 from services.worker import metrics
-from services.worker.phases import Phases
+from services.worker.phase_timer import PhaseTimer
 from shared.reports.interface import Progress
 from shared.runtime.metrics import common
 from shared.runtime.metrics.declare import FAST_S, known, observe_all
@@ -88,11 +88,11 @@ def test_series_with_closed_labels_begin_at_zero() -> None:
 def test_a_phase_lasts_until_the_next_one_begins() -> None:
     now = 100.0
     seen: list[Progress] = []
-    phases = Phases("phased", seen.append, clock=lambda: now)
+    timer = PhaseTimer("phased", seen.append, clock=lambda: now)
     for phase, seconds in (("querying", 1), ("querying", 2), ("writing csv", 5), ("storing", 7)):
-        phases.show(Progress(phase, 0))
+        timer.show(Progress(phase, 0))
         now += seconds
-    phases.end()
+    timer.end()
 
     def total(format_: str, phase: str) -> float:
         return float(metrics.REPORT_SECONDS.labels("phased", format_, phase)._sum.get())

@@ -9,7 +9,7 @@ _FORGOTTEN_S = 6 * 3600.0
 """A retry comes sooner (its back-off is minutes); what is older belongs to a job that another worker ended."""
 
 
-class KeptExtracts:
+class ExtractCache:
     """One folder a job, below the worker's scratch folder."""
 
     def __init__(self, scratch: Path) -> None:

@@ -10,7 +10,7 @@ from shared.runtime.metrics.common import report_type_label
 from shared.runtime.metrics.declare import known
 
 
-class Phases:
+class PhaseTimer:
     """Passes progress on, and measures each phase from its first word to the next phase's."""
 
     def __init__(

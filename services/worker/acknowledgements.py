@@ -20,7 +20,7 @@ _GATHER_S = 0.1
 _LOOK_EVERY_S = 0.5
 
 
-class Deletions:
+class Acknowledgements:
     """Takes receipts from the finisher. `run_once` may run in several threads."""
 
     def __init__(self, message_queue: Queue) -> None:

@@ -99,7 +99,7 @@ def _traceparent(headers: Mapping[str, str], trace_context: str | None) -> str |
     return rang or tracing.valid(tracing.carried(trace_context).get(tracing.TRACEPARENT))
 
 
-class Holdings:
+class InFlight:
     """All attempts from `start` until their outcome is written, and how many more there is room for."""
 
     def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
