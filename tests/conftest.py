@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from deploy.local.emulator import Emulator
 from shared.database.engine import create_engine
-from tests.support import postgres
+from tests.support.postgres import server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,16 +40,16 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[postgres.Server]:
+def postgres_server() -> Iterator[server.Server]:
     """One server for the session."""
-    with postgres.server() as base:
+    with server.server() as base:
         yield base
 
 
 @pytest.fixture
-def database_url(postgres_server: postgres.Server) -> Iterator[str]:
+def database_url(postgres_server: server.Server) -> Iterator[str]:
     """A migrated database of this test's own."""
-    with postgres.database(postgres_server) as url:
+    with server.database(postgres_server) as url:
         yield url
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from deploy.local.postgres import EmbeddedPostgres
 from tests.benchmarks.stage import Figure, Stage, environment
-from tests.support.fast_sqs_process import FastSqs
+from tests.support.sqs.fast_process import FastSqs
 
 PARTS = (
     "cost",

@@ -15,7 +15,7 @@ from deploy.local.client import ready
 from deploy.local.processes import free_port
 from tests.benchmarks.stage import Figure, Stage
 from tests.support.eventually import eventually
-from tests.support.fast_sqs_process import ROOT
+from tests.support.sqs.fast_process import ROOT
 
 TITLE = "POST /generate-report over HTTP, one API process"
 SECONDS = 4

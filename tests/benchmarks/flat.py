@@ -32,9 +32,9 @@ from shared.jobs.states import JobStatus
 from shared.jobs.submit import submit
 from shared.queues.interface import Outgoing, SendResult
 from tests.benchmarks.stage import Figure, Stage
-from tests.support import fill
 from tests.support.jobs import a_submission
-from tests.support.sqs_double import InMemoryQueue
+from tests.support.postgres import fill
+from tests.support.sqs.double import InMemoryQueue
 
 TITLE = "A million waiting jobs and messages, beside ten thousand: large ÷ small"
 SMALL = 10_000

@@ -16,8 +16,8 @@ from deploy.local.client import ready
 from deploy.local.processes import free_port, spawn, stop, wait_until
 from tests.benchmarks.stage import Figure, Stage
 from tests.support.eventually import eventually
-from tests.support.fast_sqs_process import ROOT
-from tests.support.processes import CATALOG
+from tests.support.processes.services import CATALOG
+from tests.support.sqs.fast_process import ROOT
 
 TITLE = "At rest: requests and processor time of services with nothing to do"
 _SERVICES = ("api", "relay", "worker")

@@ -14,8 +14,8 @@ from shared.jobs import finish, lease, unfinished
 from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Success
 from shared.jobs.submit import submit
-from tests.support import postgres
 from tests.support.jobs import a_submission
+from tests.support.postgres import server
 
 _JOBS = 3_200
 
@@ -44,9 +44,9 @@ def main() -> int:
     """Measure each and print a table in Markdown."""
     print("| to find unfinished or running jobs | WAL bytes a job | of which start | heap-only updates |")
     print("|---|---:|---:|---:|")
-    with postgres.server() as base:
+    with server.server() as base:
         for name, statements in ALTERNATIVES.items():
-            with postgres.database(base) as url:
+            with server.database(base) as url:
                 total, start, heap_only = _measure(url, statements, listed=name == _LISTED)
                 print(f"| {name} | {total:,.0f} | {start:,.0f} | {heap_only:.0%} |")
     return 0

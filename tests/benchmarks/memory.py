@@ -19,9 +19,9 @@ import httpx
 
 from deploy.local.emulator import REGION
 from shared.queues.setup import ensure_queues
-from tests.support import postgres
-from tests.support.processes import Services
-from tests.support.sqs_server import Door
+from tests.support.postgres import server
+from tests.support.processes.services import Services
+from tests.support.sqs.server import Door
 
 Samples = dict[str, list[tuple[float, float]]]
 """Process → (seconds since the start, megabytes of its own)."""
@@ -47,8 +47,8 @@ def run(seconds: float, rate: float, every_s: float) -> tuple[Samples, int]:
     with (
         tempfile.TemporaryDirectory(prefix="todoke-memory-") as folder,
         Door() as door,
-        postgres.server() as base,
-        postgres.database(base) as url,
+        server.server() as base,
+        server.database(base) as url,
     ):
         client = boto3.client("sqs", region_name=REGION, endpoint_url=door.url, aws_access_key_id="test",
                               aws_secret_access_key="test")  # fmt: skip

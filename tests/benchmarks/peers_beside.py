@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks import counting
 from tests.benchmarks.stage import Figure, Stage
-from tests.support.fast_sqs_process import ROOT
+from tests.support.sqs.fast_process import ROOT
 
 TITLE = "Jobs of no work drained a second by one worker process, beside peers: the best run of each"
 _SCRIPTS = Path(__file__).parent / "peers"

@@ -19,7 +19,7 @@ import psycopg
 
 from tests.benchmarks import report_table, weasyprint_case
 from tests.benchmarks.report_case import japanese
-from tests.support import postgres
+from tests.support.postgres import server
 
 Result = Mapping[str, Any]
 PDF_ROWS = 13_000
@@ -38,7 +38,7 @@ def main() -> int:
     options.add_argument("--weasyprint", type=Path, help="a Python that has WeasyPrint")
     options.add_argument("--out", type=Path)
     given = options.parse_args()
-    with postgres.server() as base, postgres.database(base, template=None) as dsn:
+    with server.server() as base, server.database(base, template=None) as dsn:
         report_table.create(dsn, 2 * given.rows)
         results = _measure(dsn, given.rows, given.rounds)
         if given.weasyprint:

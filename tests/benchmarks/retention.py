@@ -28,8 +28,8 @@ from shared.artifacts.disk import DiskStore
 from shared.database.engine import create_engine
 from shared.jobs.submit import submit
 from tests.benchmarks.stage import Figure, Stage
-from tests.support import fill
 from tests.support.jobs import a_submission
+from tests.support.postgres import fill
 
 TITLE = "Retention at work beside submissions"
 _DAY_S = 86_400

@@ -23,7 +23,7 @@ from shared.runtime.stopping import stop_on_signals
 from tests.benchmarks import counting
 from tests.benchmarks.stage import Figure, Stage
 from tests.support.eventually import eventually
-from tests.support.fast_sqs_process import ROOT
+from tests.support.sqs.fast_process import ROOT
 
 TITLE = "Scaling out: processes of one kind against one database"
 _PROCESSES = (1, 2, 4)

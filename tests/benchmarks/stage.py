@@ -12,7 +12,7 @@ from psycopg import sql
 
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
-from tests.support.fast_sqs_process import FastSqs
+from tests.support.sqs.fast_process import FastSqs
 
 
 @dataclass(frozen=True, slots=True)

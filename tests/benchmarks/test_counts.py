@@ -13,9 +13,9 @@ from shared.jobs.finish import Success, succeed
 from shared.jobs.lease import start
 from shared.jobs.submit import submit
 from tests.benchmarks import counting, submission
-from tests.support.fast_sqs_process import FastSqs
 from tests.support.jobs import a_submission
 from tests.support.promises import broken
+from tests.support.sqs.fast_process import FastSqs
 
 JOBS = 4000
 

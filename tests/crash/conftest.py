@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash.stage import Stage, opened
-from tests.support import postgres
-from tests.support.zygote import Zygote
+from tests.support.postgres import server
+from tests.support.processes.zygote import Zygote
 
 OpenStage = Callable[[str], contextlib.AbstractContextManager[Stage]]
 
@@ -21,12 +21,12 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 
 
 @pytest.fixture
-def open_stage(zygote: Zygote, postgres_server: postgres.Server, tmp_path: Path) -> OpenStage:
+def open_stage(zygote: Zygote, postgres_server: server.Server, tmp_path: Path) -> OpenStage:
     """Opens a stage by name, on a database of its own."""
 
     @contextlib.contextmanager
     def opening(name: str) -> Iterator[Stage]:
-        with postgres.database(postgres_server) as url, opened(zygote, url, tmp_path / name) as stage:
+        with server.database(postgres_server) as url, opened(zygote, url, tmp_path / name) as stage:
             yield stage
 
     return opening

@@ -21,9 +21,9 @@ from pathlib import Path
 from tests.crash.matrix import Case, cases, record
 from tests.crash.play import Scene, play
 from tests.crash.stage import opened
-from tests.support import postgres
-from tests.support.faults import STALLS, Fault, Hit
-from tests.support.zygote import Zygote
+from tests.support.faults.plan import STALLS, Fault, Hit
+from tests.support.postgres import server as postgres
+from tests.support.processes.zygote import Zygote
 
 _LANES = 4
 _ROUNDS_A_STAGE = 40

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tests.crash.play import Scene, play
 from tests.crash.scenarios import SCENARIOS, Scenario
 from tests.crash.stage import Stage
-from tests.support.faults import KILLS, STALLS, Fault, Hit
+from tests.support.faults.plan import KILLS, STALLS, Fault, Hit
 
 _ON_A_WIRE = (*KILLS, *STALLS, Fault.ERROR, Fault.NOT_APPLIED, Fault.REPLY_LOST, Fault.LATE)
 _BATCHES = (Fault.THROTTLED, Fault.PARTIAL, Fault.PARTIAL_FOR_GOOD, Fault.LOST)

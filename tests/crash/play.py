@@ -15,9 +15,9 @@ from sqlalchemy import text
 
 from tests.crash.stage import Actor, Stage, frozen
 from tests.support.eventually import eventually
-from tests.support.faults import KILLS, STALLS, Fault, Hit, Plan
+from tests.support.faults.plan import KILLS, STALLS, Fault, Hit, Plan
+from tests.support.processes.zygote import Forked
 from tests.support.promises import broken, broken_files
-from tests.support.zygote import Forked
 
 T = TypeVar("T")
 _runs = itertools.count(1)

@@ -19,13 +19,13 @@ from sqlalchemy.exc import OperationalError
 from deploy.local.processes import free_port
 from shared.database.engine import create_engine
 from tests.support.eventually import NotYet
-from tests.support.faults import Fault, Hit, Plan
-from tests.support.postgres_proxy import PostgresProxy
-from tests.support.processes import CATALOG
-from tests.support.roles import service_urls
-from tests.support.sqs_operations import Queues
-from tests.support.sqs_server import Door
-from tests.support.zygote import Forked, Zygote
+from tests.support.faults.plan import Fault, Hit, Plan
+from tests.support.postgres.proxy import PostgresProxy
+from tests.support.postgres.roles import service_urls
+from tests.support.processes.services import CATALOG
+from tests.support.processes.zygote import Forked, Zygote
+from tests.support.sqs.operations import Queues
+from tests.support.sqs.server import Door
 
 QUEUE = "jobs"
 SEND_DEADLINE_S = 0.5

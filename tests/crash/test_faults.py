@@ -26,10 +26,10 @@ from tests.crash.play import Play
 from tests.crash.scenarios import leaving, noise
 from tests.crash.stage import QUEUE, Stage, opened
 from tests.support.eventually import eventually
-from tests.support.faults import Fault, Hit
+from tests.support.faults.plan import Fault, Hit
+from tests.support.faults.tcp_proxy import Proxy
+from tests.support.processes.zygote import ROOT, Zygote
 from tests.support.promises import broken
-from tests.support.proxy import Proxy
-from tests.support.zygote import ROOT, Zygote
 
 
 def a_few(play: Play, count: int = 8, **request: object) -> None:

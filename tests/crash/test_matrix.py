@@ -15,7 +15,7 @@ from tests.crash.conftest import OpenStage
 from tests.crash.matrix import Case, Effect, cases, record
 from tests.crash.play import play
 from tests.crash.stage import Stage
-from tests.support.faults import KILLS, STALLS
+from tests.support.faults.plan import KILLS, STALLS
 
 _LANES = 2
 """Stages at work beside each other: one a core."""

@@ -19,7 +19,7 @@ from shared.outbox import messages
 from shared.outbox.floor import Floor
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job
-from tests.support.sqs_double import InMemoryQueue
+from tests.support.sqs.double import InMemoryQueue
 
 _ROLE, _PASSWORD = "todoke", "canary"
 

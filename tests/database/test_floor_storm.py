@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.engine import Engine
 
-from tests.support.storm import Outcome, Storm
+from tests.support.faults.storm import Outcome, Storm
 
 
 def _whole(outcome: Outcome) -> None:

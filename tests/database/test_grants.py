@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, make_url
 from deploy.local.processes import free_port
 from migrations import grants
 from tests.support.jobs import a_job
-from tests.support.roles import service_urls
+from tests.support.postgres.roles import service_urls
 
 _FORBIDDEN = {
     "api": [

@@ -15,7 +15,7 @@ from shared.database.statements import statement_name
 from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished
 from shared.jobs.states import JobStatus
 from shared.outbox import messages
-from tests.support import fill, plans, postgres
+from tests.support.postgres import fill, plans, server
 
 _MANY = 10_000
 """Jobs of the large tenant: far more than any statement may look at."""
@@ -34,9 +34,9 @@ class Case(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def crowded(postgres_server: postgres.Server) -> Iterator[Engine]:
+def crowded(postgres_server: server.Server) -> Iterator[Engine]:
     """Many finished, many waiting and a few running jobs of one tenant, and many messages."""
-    with postgres.database(postgres_server) as url:
+    with server.database(postgres_server) as url:
         engine = create_engine(url, application_name="test")
         with engine.connect() as conn:
             fill.jobs(conn, _MANY, age_s=3600, keep_artifacts_s=0, keep_s=0)

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from shared.database.engine import create_engine, transactional
 from shared.database.unavailable import is_unavailable
 from shared.jobs.submit import submit
-from tests.support.faults import Fault, Hit, Plan
+from tests.support.faults.plan import Fault, Hit, Plan
 from tests.support.jobs import a_submission, count
-from tests.support.postgres_proxy import PostgresProxy
+from tests.support.postgres.proxy import PostgresProxy
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from tests.support.history.checker import Verdict, check
 from tests.support.history.facts import Asked, Cancelled, Ended, History, Kept, Rang, Shown
 from tests.support.history.gather import read_store, read_tables
 from tests.support.jobs import a_submission
-from tests.support.sqs_double import InMemoryQueue
+from tests.support.sqs.double import InMemoryQueue
 
 LEASE_S = 60.0
 _NEVER_S = 1e6

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.interop.workbook import expected, make, same_text
-from tests.support import postgres
 from tests.support.debian import ToolMissing, tool
+from tests.support.postgres import server
 
 _PACKAGES = ("xlsx", "exceljs")
 Rows = Sequence[Sequence[object]]
@@ -27,9 +27,9 @@ def main() -> int:
     except ToolMissing as error:
         print(error, file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="todoke-interop-") as name, postgres.server() as base:
+    with tempfile.TemporaryDirectory(prefix="todoke-interop-") as name, server.server() as base:
         folder = Path(name)
-        with postgres.database(base, template=None) as dsn:
+        with server.database(base, template=None) as dsn:
             path = make(dsn, folder)
         subprocess.run([npm, "install", "--silent", "--prefix", str(folder), *_PACKAGES], check=True)
         readers: dict[str, Callable[[], Rows]] = {

@@ -10,9 +10,9 @@ from deploy.local.emulator import REGION, Emulator
 from shared.queues.interface import Queue
 from shared.queues.setup import QueueUrls, ensure_queues
 from shared.queues.sqs import SqsQueue
-from tests.support.moto_server import MotoServer
-from tests.support.sqs_double import InMemoryQueue
-from tests.support.sqs_server import Door
+from tests.support.sqs.double import InMemoryQueue
+from tests.support.sqs.moto_server import MotoServer
+from tests.support.sqs.server import Door
 
 _names = itertools.count()
 _SERVERS = {"double on a socket": "door", "ministack": "emulator", "moto": "moto_server"}

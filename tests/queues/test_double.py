@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 
 from shared.queues.interface import MAX_MESSAGE_BYTES, Outgoing, QueueUnavailable
 from shared.queues.sqs import SqsQueue
-from tests.support.faults import Fault, Hit, Plan
-from tests.support.sqs_operations import REGION
-from tests.support.sqs_rules import Mailbox, Refused
-from tests.support.sqs_server import Door
+from tests.support.faults.plan import Fault, Hit, Plan
+from tests.support.sqs.operations import REGION
+from tests.support.sqs.rules import Mailbox, Refused
+from tests.support.sqs.server import Door
 
 
 @pytest.fixture

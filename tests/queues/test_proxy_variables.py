@@ -7,7 +7,7 @@ from deploy.local.processes import free_port
 from shared.queues.calls import ClientKind
 from shared.queues.interface import Outgoing
 from shared.queues.sqs import SqsQueue
-from tests.support.sqs_server import Door
+from tests.support.sqs.server import Door
 
 
 @pytest.fixture(params=["thin", "boto3"])

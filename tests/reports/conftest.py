@@ -14,7 +14,7 @@ from shared.catalog.model import Column, Format, Limits, Parameter, ReportType
 from shared.catalog.parameters import validate_parameters
 from shared.reports.interface import Progress, RenderedFile, RenderRequest
 from shared.reports.process.child import render
-from tests.support import postgres
+from tests.support.postgres import server
 
 Render = Callable[..., tuple[RenderedFile, ...]]
 
@@ -54,9 +54,9 @@ def make(database_url: str, scratch: Path) -> Render:
 
 
 @pytest.fixture(scope="session")
-def source_dsn(postgres_server: postgres.Server) -> Iterator[str]:
+def source_dsn(postgres_server: server.Server) -> Iterator[str]:
     """An empty database in the role of a report's source."""
-    with postgres.database(postgres_server, template=None) as dsn:
+    with server.database(postgres_server, template=None) as dsn:
         yield dsn
 
 

@@ -19,7 +19,7 @@ from shared.reports.sources.postgres import PostgresResult, open_result
 from shared.reports.stop import stop
 from tests.reports.conftest import MakeRequest, Run
 from tests.support.eventually import eventually
-from tests.support.proxy import Proxy
+from tests.support.faults.tcp_proxy import Proxy
 
 
 def failure(run: Callable[[], object]) -> ReportError:

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from shared.access import api_keys
-from tests.support.processes import Services
-from tests.support.roles import service_urls
+from tests.support.postgres.roles import service_urls
+from tests.support.processes.services import Services
 
 
 @dataclass(frozen=True, slots=True)

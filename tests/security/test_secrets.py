@@ -10,14 +10,14 @@ from sqlalchemy.engine import Connection, make_url
 
 from shared.access import api_keys
 from tests.support.eventually import eventually
-from tests.support.faults import Fault
+from tests.support.faults.plan import Fault
 from tests.support.otlp import Collector
-from tests.support.processes import Services
-from tests.support.roles import service_urls
-from tests.support.sqs_server import Door
+from tests.support.postgres.roles import service_urls
+from tests.support.processes.services import Services
+from tests.support.sqs.server import Door
 
 PASSWORD = "role-canary"
-"""What tests/support/roles.py gives each service's role."""
+"""What tests/support/postgres/roles.py gives each service's role."""
 AWS, SOURCE, WRONG = "aws-canary-5b1f", "source-canary-93ad", "todoke_wrong-canary-77e0"
 _KEPT = """
     SELECT concat_ws(' ', j.*::text) FROM jobs AS j UNION ALL SELECT concat_ws(' ', e.*::text) FROM job_events AS e

@@ -16,8 +16,8 @@ from shared.database.engine import create_engine
 from shared.queues.interface import Outgoing
 from shared.runtime.metrics import common
 from tests.support.jobs import a_job, expire_lease, pass_time, started
-from tests.support.roles import service_urls
-from tests.support.sqs_double import InMemoryQueue
+from tests.support.postgres.roles import service_urls
+from tests.support.sqs.double import InMemoryQueue
 
 
 @pytest.fixture

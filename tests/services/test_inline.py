@@ -16,9 +16,9 @@ from shared.reports.interface import ReportError
 from tests.benchmarks import counting, noop
 from tests.benchmarks.counting import Counted
 from tests.support.eventually import eventually
-from tests.support.fast_sqs_process import FastSqs
 from tests.support.jobs import a_job, row, verbs
 from tests.support.promises import broken
+from tests.support.sqs.fast_process import FastSqs
 
 
 def a_type(answer: object) -> ReportType:

@@ -19,10 +19,10 @@ from shared.jobs.unfinished import START
 from shared.outbox import messages
 from shared.outbox.messages import Unsent
 from shared.queues.interface import SendFailure
-from tests.support import fill
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started
-from tests.support.sqs_double import InMemoryQueue
+from tests.support.postgres import fill
+from tests.support.sqs.double import InMemoryQueue
 
 
 @pytest.fixture

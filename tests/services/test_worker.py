@@ -25,7 +25,7 @@ from shared.reports.interface import Progress, RenderCancelled, RenderedFile, Re
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, row, started, verbs
 from tests.support.promises import broken, broken_files
-from tests.support.sqs_double import InMemoryQueue
+from tests.support.sqs.double import InMemoryQueue
 
 Script = Callable[[RenderRequest, threading.Event], None]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from tests.soak.stage import LEASE_S, Stage, is_stopped
-from tests.support.faults import Fault
+from tests.support.faults.plan import Fault
 
 STALL_S = 1.8 * LEASE_S
 """A directed stall: its holder wakes up after somebody else has taken over."""

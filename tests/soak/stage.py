@@ -15,11 +15,11 @@ import psutil
 
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
+from tests.support.faults.tcp_proxy import Proxy
 from tests.support.history.facts import Died
-from tests.support.processes import Services
-from tests.support.proxy import Proxy
-from tests.support.roles import service_urls
-from tests.support.sqs_server import Door
+from tests.support.postgres.roles import service_urls
+from tests.support.processes.services import Services
+from tests.support.sqs.server import Door
 
 LEASE_S = 3.0
 CREW = {"api": 1, "relay": 2, "worker": 2}

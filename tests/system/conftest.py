@@ -9,8 +9,8 @@ import pytest
 
 from deploy.local.emulator import REGION, Emulator
 from shared.queues.setup import ensure_queues
-from tests.support.processes import Services
-from tests.support.roles import service_urls
+from tests.support.postgres.roles import service_urls
+from tests.support.processes.services import Services
 
 _names = itertools.count()
 

@@ -17,9 +17,9 @@ from sqlalchemy.engine import Connection
 from deploy.local.emulator import REGION, Emulator
 from deploy.local.processes import free_port
 from tests.support.eventually import eventually
-from tests.support.processes import Services
+from tests.support.faults.tcp_proxy import Proxy
+from tests.support.processes.services import Services
 from tests.support.prometheus import Prometheus, rules
-from tests.support.proxy import Proxy
 
 
 @pytest.mark.long

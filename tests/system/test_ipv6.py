@@ -8,11 +8,11 @@ import httpx
 import pytest
 from sqlalchemy.engine import Connection
 
-from tests.support.processes import Services
+from tests.support.faults.tcp_proxy import Proxy
+from tests.support.postgres.roles import service_urls
+from tests.support.processes.services import Services
 from tests.support.promises import broken
-from tests.support.proxy import Proxy
-from tests.support.roles import service_urls
-from tests.support.sqs_server import Door
+from tests.support.sqs.server import Door
 
 
 def _has_ipv6() -> bool:

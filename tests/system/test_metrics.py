@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.tools.metrics_page import METRICS
 from tests.support.eventually import eventually
-from tests.support.processes import Services, api_processes
+from tests.support.processes.services import Services, api_processes
 
 
 def submitted(services: Services) -> float:

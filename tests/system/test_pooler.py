@@ -14,10 +14,10 @@ from shared.database.engine import SESSION_BOUNDS, create_engine
 from shared.database.health import check_database
 from shared.database.unavailable import DatabaseUnavailable
 from tests.support.eventually import eventually
-from tests.support.pgbouncer import PgBouncer
-from tests.support.processes import Services
+from tests.support.postgres.pgbouncer import PgBouncer
+from tests.support.postgres.roles import service_urls
+from tests.support.processes.services import Services
 from tests.support.promises import broken, broken_files
-from tests.support.roles import service_urls
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from deploy.grafana.dashboard import ROWS
 from deploy.local.processes import free_port
 from tests.support.eventually import eventually
-from tests.support.processes import Services
+from tests.support.processes.services import Services
 from tests.support.prometheus import Prometheus, rules, shorter
 
 

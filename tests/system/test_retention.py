@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from tests.support.eventually import eventually
 from tests.support.jobs import count
-from tests.support.processes import Services
+from tests.support.processes.services import Services
 from tests.support.promises import broken, broken_files
 
 

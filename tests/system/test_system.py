@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from deploy.local.emulator import REGION
 from tests.support.eventually import eventually
 from tests.support.jobs import verbs
-from tests.support.processes import Services
+from tests.support.processes.services import Services
 from tests.support.promises import broken, broken_files
 
 

@@ -7,15 +7,15 @@ import psycopg
 import pytest
 
 from deploy.sample.load import load
-from tests.support import postgres
+from tests.support.postgres import server
 
 READER_PASSWORD = "it's a \\secret"
 
 
 @pytest.fixture(scope="session")
-def source_url(postgres_server: postgres.Server) -> Iterator[str]:
+def source_url(postgres_server: server.Server) -> Iterator[str]:
     """An empty database, as its superuser."""
-    with postgres.database(postgres_server, template=None) as url:
+    with server.database(postgres_server, template=None) as url:
         yield url
 
 
@@ -28,9 +28,9 @@ def conn(source_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def empty_url(postgres_server: postgres.Server) -> Iterator[str]:
+def empty_url(postgres_server: server.Server) -> Iterator[str]:
     """An empty database of the test's own."""
-    with postgres.database(postgres_server, template=None) as url:
+    with server.database(postgres_server, template=None) as url:
         yield url
 
 

@@ -26,7 +26,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tests.support.faults import Fault
+from tests.support.faults.plan import Fault
 
 _PLACES = (("/artifacts/", "store"), ("/todoke-extracts/", "extract"), ("/scratch/", "scratch"))
 _RANDOM = re.compile(r"^(\.part-).*|^(todoke-)(?!extracts).*|^[0-9a-f]{8}-[0-9a-f-]{27}$")

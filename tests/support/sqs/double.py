@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.queues.batching import by_count, by_count_and_size, refusal
 from shared.queues.interface import Depth, Outgoing, QueueUnavailable, Received, SendFailure, SendResult
-from tests.support.sqs_rules import Mailbox, Message, Refused
+from tests.support.sqs.rules import Mailbox, Message, Refused
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Self
 
 from deploy.local.processes import free_port, spawn, stop, wait_until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class FastSqs:
@@ -24,7 +24,7 @@ class FastSqs:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.support.fast_sqs", str(self.port)]
+        command = [sys.executable, "-m", "tests.support.sqs.fast_server", str(self.port)]
         self._process = spawn(command, env=os.environ, log=self._log, cwd=ROOT)
         wait_until(self._answers, what="the fast SQS", process=self._process, log=self._log, timeout_s=60)
         return self

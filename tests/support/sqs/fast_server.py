@@ -1,4 +1,4 @@
-"""`python -m tests.support.fast_sqs PORT`: an SQS endpoint on a socket, made not to be what is measured.
+"""`python -m tests.support.sqs.fast_server PORT`: an SQS endpoint on a socket, made not to be what is measured.
 
 It speaks AWS JSON 1.0 over HTTP/1.1 and keeps AWS's rules: visibility time-outs, receipts, redrive, long polls. It
 checks no signature and forgets everything when it ends.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from shared import json_text
-from tests.support.fast_queues import Broker, Json, Refused
+from tests.support.sqs.fast_queues import Broker, Json, Refused
 
 _CALLS: Mapping[str, Callable[[Broker, Json], Json]] = {
     "SendMessageBatch": Broker.send, "SendMessage": Broker.send_one, "DeleteMessageBatch": Broker.delete,

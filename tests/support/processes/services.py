@@ -15,7 +15,7 @@ from deploy.local.client import ready
 from deploy.local.processes import free_port, spawn, stop
 from tests.support.eventually import NotYet, eventually
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOG = ROOT / "tests" / "support" / "catalog"
 
 
@@ -82,7 +82,7 @@ class Services:
         `port` is where it shows its metrics: the service's own for the first process unless given, any for the others.
         """
         port = port or (free_port() if self.alive(name) else self._ports[name])
-        module = ["tests.support.launcher", f"services.{name}"] if launcher else [f"services.{name}"]
+        module = ["tests.support.processes.launcher", f"services.{name}"] if launcher else [f"services.{name}"]
         process = spawn(
             [sys.executable, "-m", *module],
             env={**self._env, "DATABASE_URL": self._database_urls[name], "METRICS_PORT": str(port), **env},

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.support.faults import Fault
-from tests.support.sqs_rules import Mailbox, Message, Refused, check_batch
+from tests.support.faults.plan import Fault
+from tests.support.sqs.rules import Mailbox, Message, Refused, check_batch
 
 REGION = "us-east-1"
 LONGEST_POLL_S = 20

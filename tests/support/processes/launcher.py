@@ -1,4 +1,4 @@
-"""`python -m tests.support.launcher services.worker`: run a service and end it at a chosen durable effect.
+"""`python -m tests.support.processes.launcher services.worker`: run a service and end it at a chosen durable effect.
 
 Every durable effect passes through SQLAlchemy, `SqsCalls` or the artifact store; this module listens there, so
 production code has no hooks. EFFECTS_FILE names a file to which each effect is appended. STOP_AT is

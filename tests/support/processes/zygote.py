@@ -27,11 +27,11 @@ from typing import Any, Self
 import boto3
 import botocore.session
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _PREPARED = (
     "services.api.__main__", "services.relay.__main__", "services.worker.__main__", "migrations.__main__",
     "shared.artifacts.s3", "shared.reports.render", "shared.reports.process.sandbox", "moto.core", "encodings.idna",
-    "tests.support.watched",
+    "tests.support.processes.watched",
 )  # fmt: skip
 _PR_SET_PDEATHSIG = 1
 
@@ -89,7 +89,7 @@ class Zygote:
         with theirs:
             os.set_inheritable(theirs.fileno(), True)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.zygote", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.support.processes.zygote", str(theirs.fileno())],
                 cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log.open("ab"), stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()], start_new_session=True,
             )  # fmt: skip
@@ -196,7 +196,7 @@ def _become(request: Request) -> None:
     os.environ.update(request.env)
     sys.argv = [request.module, *request.arguments]
     if request.watch:
-        watched: Any = importlib.import_module("tests.support.watched")
+        watched: Any = importlib.import_module("tests.support.processes.watched")
         watched.watch(Path(request.watch), renders=request.module == "services.worker")
     sys.modules.pop(f"{request.module}.__main__", None)  # it is to run, not to be there already
     runpy.run_module(request.module, run_name="__main__", alter_sys=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from shared.database.statements import statement_name
-from tests.support.faults import NO_FAULTS, Fault, Faults, strike
-from tests.support.proxy import Link, Proxy
+from tests.support.faults.plan import NO_FAULTS, Fault, Faults, strike
+from tests.support.faults.tcp_proxy import Link, Proxy
 
 _WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 _WITHIN_A_STATEMENT = {b"P", b"B", b"D", b"E", b"C"}

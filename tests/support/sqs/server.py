@@ -9,10 +9,10 @@ import threading
 import time
 from email.message import Message as Headers
 
-from tests.support.faults import NO_FAULTS, Fault, Faults, strike
+from tests.support.faults.plan import NO_FAULTS, Fault, Faults, strike
 from tests.support.http_server import LoopbackServer, QuietHandler
-from tests.support.sqs_operations import LONGEST_POLL_S, REGION, Body, Call, Queues, name_of, perform, url_of
-from tests.support.sqs_rules import Refused
+from tests.support.sqs.operations import LONGEST_POLL_S, REGION, Body, Call, Queues, name_of, perform, url_of
+from tests.support.sqs.rules import Refused
 
 
 class Door(LoopbackServer):

@@ -18,7 +18,7 @@ from services.relay.publisher import Publisher
 from shared.database.engine import create_engine, transactional
 from shared.outbox.floor import Floor
 from shared.queues.interface import Outgoing, SendResult
-from tests.support.sqs_double import InMemoryQueue
+from tests.support.sqs.double import InMemoryQueue
 
 _INSERT = text("""
     INSERT INTO outbox (topic, group_key, payload)

@@ -1,4 +1,4 @@
-"""Queues in memory that are fast: the inside of `tests.support.fast_sqs`."""
+"""Queues in memory that are fast: the inside of `tests.support.sqs.fast_server`."""
 
 import asyncio
 import hashlib

@@ -1,0 +1,1 @@
+"""PostgreSQL for tests, and what stands before it."""

@@ -1,0 +1,1 @@
+"""The services as real processes, to be started, killed, frozen and stopped."""

@@ -1,0 +1,1 @@
+"""Doubles of SQS: one exact, one fast, and moto as a second opinion."""
