@@ -41,9 +41,9 @@ long-drills: install # every alert fires on its fault, seen by a real Prometheus
 long-floor: install # 200,000 rows through a storm of producers, snapshots and crashing relays
 	@$(PYTHON) -m pytest --long -m long -rA -s tests/database/test_floor_storm.py $(ARGS)
 long-stateful: install # the protocol in a thousand random orders, drawn anew
-	@STATEFUL_EXAMPLES=1000 $(PYTHON) -m pytest --timeout 7200 tests/stateful $(ARGS)
+	@STATEFUL_EXAMPLES=1000 $(PYTHON) -m pytest --timeout 7200 tests/protocol/stateful $(ARGS)
 long-model: install # the model with more faults, more workers, more wishes
-	@$(PYTHON) -m pytest --long -m long -rA tests/model $(ARGS)
+	@$(PYTHON) -m pytest --long -m long -rA tests/protocol/model $(ARGS)
 long-security: install # ten thousand requests made from the OpenAPI document
 	@$(PYTHON) -m pytest --long -m long -rA tests/security $(ARGS)
 
@@ -71,7 +71,7 @@ sbom: install ## what is in the images, as CycloneDX documents in build/sbom
 SEED ?=
 COUNT ?= 10000
 long-crash: install # seeded faults of every kind upon each other (SEED=7 COUNT=10000; a failed round names itself)
-	@$(PYTHON) -m tests.crash.long $(if $(SEED),--seed $(SEED)) --count $(COUNT) $(ARGS)
+	@$(PYTHON) -m tests.protocol.crash.long $(if $(SEED),--seed $(SEED)) --count $(COUNT) $(ARGS)
 
 .PHONY: test-interop
 test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (installs soffice, node, npm)
@@ -101,7 +101,7 @@ MINUTES ?= 10
 SEED ?=
 .PHONY: soak
 soak: install ## load under random faults, then the history checker: make soak MINUTES=10 SEED=1 (ARGS="--keep DIR --json FILE")
-	@$(PYTHON) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(PYTHON) -m tests.protocol.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: lint
 lint: install ## ruff, mypy --strict, import-linter, bandit, alembic check

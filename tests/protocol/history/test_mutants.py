@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.history.mutants import MUTANTS, Mutant
-from tests.history.world import World
+from tests.protocol.history.mutants import MUTANTS, Mutant
+from tests.protocol.history.world import World
 
 STORIES = list(dict.fromkeys(mutant.scenario for mutant in MUTANTS))
 

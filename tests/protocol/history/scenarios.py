@@ -8,7 +8,7 @@ from sqlalchemy import text
 from shared.database.engine import transactional
 from shared.queues.interface import Outgoing, SendFailure
 from shared.reports.interface import RenderRequest, ReportError
-from tests.history.world import LEASE_S, Died, World
+from tests.protocol.history.world import LEASE_S, Died, World
 
 
 def a_report(world: World) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from shared.database.engine import create_engine
 from shared.outbox.floor import Floor
-from tests.history.world import World
+from tests.protocol.history.world import World
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tests.crash.play import Scene, play
-from tests.crash.scenarios import SCENARIOS, Scenario
-from tests.crash.stage import Stage
+from tests.protocol.crash.play import Scene, play
+from tests.protocol.crash.scenarios import SCENARIOS, Scenario
+from tests.protocol.crash.stage import Stage
 from tests.support.faults.plan import KILLS, STALLS, Fault, Hit
 
 _ON_A_WIRE = (*KILLS, *STALLS, Fault.ERROR, Fault.NOT_APPLIED, Fault.REPLY_LOST, Fault.LATE)

@@ -11,10 +11,10 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from tests.crash.conftest import OpenStage
-from tests.crash.matrix import Case, Effect, cases, record
-from tests.crash.play import play
-from tests.crash.stage import Stage
+from tests.protocol.crash.conftest import OpenStage
+from tests.protocol.crash.matrix import Case, Effect, cases, record
+from tests.protocol.crash.play import play
+from tests.protocol.crash.stage import Stage
 from tests.support.faults.plan import KILLS, STALLS
 
 _LANES = 2

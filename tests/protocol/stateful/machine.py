@@ -15,7 +15,7 @@ from shared.jobs.finish import Failure, Success
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
-from tests.stateful.model import MAX_ATTEMPTS, MAX_CRASHES, PENDING, PROCESSING, Job
+from tests.protocol.stateful.model import MAX_ATTEMPTS, MAX_CRASHES, PENDING, PROCESSING, Job
 from tests.support.jobs import a_submission, expire_lease, pass_time
 from tests.support.promises import broken
 

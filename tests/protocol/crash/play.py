@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from tests.crash.stage import Actor, Stage, frozen
+from tests.protocol.crash.stage import Actor, Stage, frozen
 from tests.support.eventually import eventually
 from tests.support.faults.plan import KILLS, STALLS, Fault, Hit, Plan
 from tests.support.processes.zygote import Forked

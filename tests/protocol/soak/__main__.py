@@ -1,4 +1,4 @@
-"""`python -m tests.soak --minutes 10 --seed 1`: load and faults, then peace, then the verdict. Exit code 0 if clean."""
+"""`python -m tests.protocol.soak --minutes 10 --seed 1`: load and faults, then peace, then the verdict; 0 if clean."""
 
 import argparse
 import json
@@ -12,10 +12,10 @@ from pathlib import Path
 import psycopg
 
 from shared.database.engine import create_engine
-from tests.soak.clients import Client
-from tests.soak.faults import Trouble
-from tests.soak.scoreboard import Scoreboard
-from tests.soak.stage import LEASE_S, Stage, make_folder, stage
+from tests.protocol.soak.clients import Client
+from tests.protocol.soak.faults import Trouble
+from tests.protocol.soak.scoreboard import Scoreboard
+from tests.protocol.soak.stage import LEASE_S, Stage, make_folder, stage
 from tests.support.history.checker import check
 from tests.support.history.facts import History, Rang
 from tests.support.history.gather import read_store, read_tables, read_worker_log
@@ -31,7 +31,7 @@ _CLIENTS = 4
 
 def main() -> int:
     """Run a soak and print its scoreboard."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.protocol.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="of load and faults (default: %(default)g)")
     parser.add_argument("--seed", type=int, default=None, help="of the faults and of what clients ask; default: drawn")
     parser.add_argument("--json", type=Path, help="write the figures into this file")

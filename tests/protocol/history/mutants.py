@@ -19,8 +19,8 @@ from services.worker.intake import Doorbell, Intake
 from shared.jobs import finish, lease, read, submit, sweep
 from shared.jobs.submit import Accepted, Submission
 from shared.outbox import floor, messages
-from tests.history import scenarios
-from tests.history.world import World
+from tests.protocol.history import scenarios
+from tests.protocol.history.world import World
 
 Patch = pytest.MonkeyPatch
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from shared.jobs.states import LEGAL_EDGES
-from tests.model.spin import explore
+from tests.protocol.model.spin import explore
 
 Bounds = Mapping[str, int]
 

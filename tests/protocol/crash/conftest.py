@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.stage import Stage, opened
+from tests.protocol.crash.stage import Stage, opened
 from tests.support.postgres import server
 from tests.support.processes.zygote import Zygote
 

@@ -1,4 +1,4 @@
-"""`python -m tests.crash.long --seed 7 --count 10000`: seeded faults of every kind, several upon each other, for hours.
+"""`python -m tests.protocol.crash.long --seed 7 --count 10000`: seeded faults of every kind upon each other, for hours.
 
 Each round draws some cases of the crash matrix, with more faults beside them that may happen, and plays them before
 the first has been recovered from. Then every promise is asked. A round is drawn from the seed and its own number
@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.crash.matrix import Case, cases, record
-from tests.crash.play import Scene, play
-from tests.crash.stage import opened
+from tests.protocol.crash.matrix import Case, cases, record
+from tests.protocol.crash.play import Scene, play
+from tests.protocol.crash.stage import opened
 from tests.support.faults.plan import STALLS, Fault, Hit
 from tests.support.postgres import server as postgres
 from tests.support.processes.zygote import Zygote
@@ -89,7 +89,7 @@ def _besides(case: Case, drawn: Sequence[Case], chance: random.Random) -> dict[H
 
 def main() -> int:
     """Run. Returns 0 when every promise held."""
-    parser = argparse.ArgumentParser(prog="python -m tests.crash.long", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.protocol.crash.long", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--count", type=int, default=10_000, help="faults, at least")
     parser.add_argument("--round", type=int, help="play this round only")

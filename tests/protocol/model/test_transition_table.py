@@ -7,9 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.states import FINAL, LEGAL_EDGES, Edge, JobStatus, Verb
-from tests.model.spin import MODEL
+from tests.protocol.model.spin import MODEL
 
-_README = Path(__file__).parents[2] / "README.md"
+_README = Path(__file__).parents[3] / "README.md"
 
 
 def test_the_model_has_the_edges_of_the_code() -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from shared.jobs import cancel, finish
 from shared.jobs.finish import Failure
 from shared.jobs.submit import submit
-from tests.crash.play import Play
+from tests.protocol.crash.play import Play
 from tests.support.faults.plan import Fault, Hit
 from tests.support.jobs import a_submission, expire_lease, pass_time, started
 

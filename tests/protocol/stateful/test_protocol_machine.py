@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from tests.stateful.machine import Protocol
+from tests.protocol.stateful.machine import Protocol
 
 _EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "25"))
 """Stories to tell. The default ones are the same on every run; more are drawn anew."""

@@ -1,0 +1,1 @@
+"""One suite per interface, over the double and the real thing."""
