@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.postgres import EmbeddedPostgres
-from tests.benchmarks.stage import Figure, Stage, environment
+from tests.benchmarks.parts import Figure, Stage, environment
 from tests.support.sqs.fast_process import FastSqs
 
 PARTS = (

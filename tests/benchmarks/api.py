@@ -13,7 +13,7 @@ import psutil
 
 from deploy.local.client import ready
 from deploy.local.processes import free_port
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 from tests.support.eventually import eventually
 from tests.support.sqs.fast_process import ROOT
 

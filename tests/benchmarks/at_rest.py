@@ -9,7 +9,7 @@ from sqlalchemy import text
 from shared.database.engine import create_engine
 from shared.jobs.submit import submit
 from tests.benchmarks import counting, noop
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 from tests.support.eventually import eventually
 from tests.support.jobs import a_submission
 

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from shared.database.engine import create_engine
 from tests.benchmarks import counting
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 
 TITLE = "What a job of no work costs"
 

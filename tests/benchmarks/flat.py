@@ -31,7 +31,7 @@ from shared.jobs.events import events_of
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import submit
 from shared.queues.interface import Outgoing, SendResult
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 from tests.support.jobs import a_submission
 from tests.support.postgres import fill
 from tests.support.sqs.double import InMemoryQueue

@@ -14,7 +14,7 @@ import psutil
 
 from deploy.local.client import ready
 from deploy.local.processes import free_port, spawn, stop, wait_until
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 from tests.support.eventually import eventually
 from tests.support.processes.services import CATALOG
 from tests.support.sqs.fast_process import ROOT

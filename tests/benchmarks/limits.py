@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from shared import json_text
 from tests.benchmarks import submission
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 
 TITLE = "Physical limits of this machine, without any of our code"
 _PAGE = b"\0" * 8192

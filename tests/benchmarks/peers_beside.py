@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks import counting
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 from tests.support.sqs.fast_process import ROOT
 
 TITLE = "Jobs of no work drained a second by one worker process, beside peers: the best run of each"

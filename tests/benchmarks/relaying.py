@@ -9,7 +9,7 @@ from shared.database.engine import create_engine
 from shared.queues.interface import Outgoing
 from shared.queues.sqs import SqsQueue
 from tests.benchmarks import counting
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 
 TITLE = "Messages published a second by one relay process"
 

@@ -27,7 +27,7 @@ from services.relay.retention import Retention
 from shared.artifacts.disk import DiskStore
 from shared.database.engine import create_engine
 from shared.jobs.submit import submit
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 from tests.support.jobs import a_submission
 from tests.support.postgres import fill
 

@@ -21,7 +21,7 @@ from shared.queues.sqs import SqsQueue
 from shared.runtime.loop import run_until
 from shared.runtime.stopping import stop_on_signals
 from tests.benchmarks import counting
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 from tests.support.eventually import eventually
 from tests.support.sqs.fast_process import ROOT
 

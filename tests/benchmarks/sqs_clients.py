@@ -7,7 +7,7 @@ from shared.queues.calls import ClientKind
 from shared.queues.interface import Outgoing
 from shared.queues.sqs import SqsQueue
 from tests.benchmarks import counting
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 
 TITLE = "SQS clients: processor time of a message sent, received and deleted"
 

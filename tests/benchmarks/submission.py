@@ -10,7 +10,7 @@ from shared.database.async_engine import create_async_engine
 from shared.database.engine import create_engine
 from shared.jobs.submit import submit
 from tests.benchmarks import counting, noop
-from tests.benchmarks.stage import Figure, Stage
+from tests.benchmarks.parts import Figure, Stage
 from tests.support.jobs import a_submission
 
 TITLE = "Submissions a second, below the web framework"

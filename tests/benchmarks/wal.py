@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from deploy.local import postgres
 from shared.database.engine import create_engine
 from tests.benchmarks import counting
-from tests.benchmarks.stage import Stage, environment
+from tests.benchmarks.parts import Stage, environment
 from tests.support.sqs.fast_process import FastSqs
 
 _RECORD = re.compile(r"^rmgr: (\S+) +len \(rec/tot\): +\d+/ *(\d+), .*?desc: (\w+)(?:.*?rel \d+/(\d+)/(\d+))?")

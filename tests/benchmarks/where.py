@@ -12,8 +12,8 @@ from services.relay.publisher import Publisher
 from shared.database.engine import create_engine
 from shared.queues.sqs import SqsQueue
 from tests.benchmarks import api, counting
+from tests.benchmarks.parts import Figure, Stage
 from tests.benchmarks.sampler import Sampler
-from tests.benchmarks.stage import Figure, Stage
 from tests.support.eventually import eventually
 
 TITLE = "Where the processor time goes"

@@ -15,7 +15,7 @@ from shared.database.engine import create_engine
 from tests.protocol.soak.clients import Client
 from tests.protocol.soak.faults import Trouble
 from tests.protocol.soak.scoreboard import Scoreboard
-from tests.protocol.soak.stage import LEASE_S, Stage, make_folder, stage
+from tests.protocol.soak.whole_system import LEASE_S, Stage, make_folder, stage
 from tests.support.history.checker import check
 from tests.support.history.facts import History, Rang
 from tests.support.history.gather import read_store, read_tables, read_worker_log

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 
-from tests.protocol.soak.stage import LEASE_S, Stage, is_stopped
+from tests.protocol.soak.whole_system import LEASE_S, Stage, is_stopped
 from tests.support.faults.plan import Fault
 
 STALL_S = 1.8 * LEASE_S

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from tests.protocol.soak.stage import LEASE_S
+from tests.protocol.soak.whole_system import LEASE_S
 from tests.support.history.checker import Verdict
 from tests.support.history.facts import History
 from tests.support.history.rules_jobs import recoveries

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tests.protocol.soak.__main__ import soak
-from tests.protocol.soak.stage import make_folder
+from tests.protocol.soak.whole_system import make_folder
 
 
 def test_a_short_soak_is_clean() -> None:
