@@ -1,4 +1,4 @@
-"""`python -m deploy.local.configuration > docs/configuration.md`: every variable, from the code that reads it."""
+"""`python -m deploy.local.configuration > docs/reference/configuration.md`: every variable, from the code itself."""
 
 import sys
 from collections.abc import Mapping

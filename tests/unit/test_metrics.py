@@ -21,7 +21,9 @@ _CODE = re.compile(r'(?:ReportError\(|"code":)\s*"([a-z]+(?:_[a-z]+)+)"')
 
 
 def test_the_page_of_metrics_is_the_one_in_the_code() -> None:
-    assert (ROOT / "docs" / "metrics.md").read_text() == page(), "run: python -m deploy.local.metrics > docs/metrics.md"
+    assert (ROOT / "docs" / "reference" / "metrics.md").read_text() == page(), (
+        "run: python -m deploy.local.metrics > docs/reference/metrics.md"
+    )
 
 
 def test_the_page_does_not_depend_on_what_was_imported_first() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from shared.catalog.model import Format, Parameter, ParameterKind, ReportType
 
-GUIDE = (Path(__file__).parents[3] / "docs" / "catalog.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[3] / "docs" / "reference" / "catalog.md").read_text(encoding="utf-8")
 
 
 def a_parameter(kind: ParameterKind = ParameterKind.STRING, name: str = "p", **fields: object) -> Parameter:
@@ -37,7 +37,7 @@ def write_report(catalog: Path, toml: str, query: str = "SELECT 1", *, name: str
 
 
 def docs_example() -> tuple[str, str]:
-    """report.toml and query.sql as docs/catalog.md shows them."""
+    """report.toml and query.sql as docs/reference/catalog.md shows them."""
     [toml] = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
     [query] = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
     return toml, query

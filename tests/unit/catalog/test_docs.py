@@ -1,4 +1,4 @@
-"""docs/catalog.md is loaded and compared with the code, so that it cannot go out of date."""
+"""docs/reference/catalog.md is loaded and compared with the code, so that it cannot go out of date."""
 
 import re
 from pathlib import Path
