@@ -1,4 +1,4 @@
-"""`python -m deploy.local.metrics > docs/reference/metrics.md`: every metric, from the code that counts it."""
+"""`python -m deploy.tools.metrics_page > docs/reference/metrics.md`: every metric, from the code that counts it."""
 
 import sys
 

@@ -15,10 +15,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import Match
 
-from services.api.app import create_app
-from services.api.build import build
 from services.api.settings import ApiSettings
-from services.cli.__main__ import _parser as parser
 from services.relay.settings import RelaySettings
 from services.worker.settings import WorkerSettings
 
@@ -177,13 +174,21 @@ def _subcommands(of: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
     return {name: sub for action in actions for name, sub in action.choices.items()}
 
 
-def test_the_command_takes_every_line_of_the_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def parser() -> argparse.ArgumentParser:
+    found: argparse.ArgumentParser = importlib.import_module("services.cli.__main__").parser()
+    return found
+
+
+def test_the_command_takes_every_line_of_the_scripts(
+    parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = [arguments for code in CODE if code.language == "bash" for line in _commands(code.text)
              if (arguments := _runs_ours(line)) is not None]  # fmt: skip
     refused = []
     for arguments in lines:
         try:
-            parser().parse_args(arguments)
+            parser.parse_args(arguments)
         except SystemExit:
             refused.append((arguments, capsys.readouterr().err))
 
@@ -191,11 +196,11 @@ def test_the_command_takes_every_line_of_the_scripts(capsys: pytest.CaptureFixtu
     _none(refused)
 
 
-def test_the_command_has_every_subcommand_that_is_named() -> None:
+def test_the_command_has_every_subcommand_that_is_named(parser: argparse.ArgumentParser) -> None:
     named = [arguments for _, command in COMMANDS if (arguments := _runs_ours(command))]
     wrong = []
     for arguments in named:
-        at: argparse.ArgumentParser | None = parser()
+        at: argparse.ArgumentParser | None = parser
         for word in arguments:
             if at is None or word.startswith("-") or not (below := _subcommands(at)):
                 break
@@ -212,10 +217,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     settings = ApiSettings.from_environment(
         {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/d", "ARTIFACT_URL": tmp_path_factory.mktemp("a").as_uri()}
     )
-    parts = build(settings)
-    return create_app(
+    parts = importlib.import_module("services.api.assembly").build(settings)
+    application: FastAPI = importlib.import_module("services.api.app").create_app(
         settings, engine=parts.engine, submitting=parts.submitting, catalog=parts.catalog, store=parts.store
     )
+    return application
 
 
 def _served(app: FastAPI, method: str, path: str) -> bool:

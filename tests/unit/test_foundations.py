@@ -104,7 +104,7 @@ def test_an_empty_variable_counts_as_unset_and_secrets_do_not_print() -> None:
 
 def test_the_page_of_settings_is_the_one_in_the_code() -> None:
     assert (ROOT / "docs" / "reference" / "configuration.md").read_text() == page(), (
-        "run: python -m deploy.local.configuration > docs/reference/configuration.md"
+        "run: python -m deploy.tools.configuration_page > docs/reference/configuration.md"
     )
     assert "API_PORT" in ApiSettings.variables()
 
