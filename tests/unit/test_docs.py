@@ -41,7 +41,7 @@ _OPERATION = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) (/[\w/{}.:-]+)")
 _SERVED = re.compile(r"http://localhost:8000(/[^\s'\"|)]*)")
 _UUID = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
 
-_SETTINGS = [ApiSettings, RelaySettings, WorkerSettings]
+_SETTINGS: tuple[Any, ...] = (ApiSettings, RelaySettings, WorkerSettings)
 _FOREIGN = {
     # Of the platform: read by libraries, by containers, or by the tests themselves.
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "DOCKER_HOST", "BUILD_ARGS", "CRASH_SEED", "CRASH_ONLY",
