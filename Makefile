@@ -79,7 +79,7 @@ test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (
 
 .PHONY: bench
 bench: install ## what a job costs, and how fast jobs are drained, relayed, submitted and forgotten (ARGS="--only cost --jobs 4000" prints a part and writes nothing)
-	@$(PYTHON) -m tests.benchmarks $(or $(ARGS),--out docs/benchmark.md --json docs/benchmark.json)
+	@$(PYTHON) -m tests.benchmarks $(or $(ARGS),--out docs/results/benchmark.md --json docs/results/benchmark.json)
 
 .PHONY: bench-reports
 bench-reports: install ## what each format costs, beside COPY and XlsxWriter (ARGS="--weasyprint PYTHON --out FILE")

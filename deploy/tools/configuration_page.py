@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.configuration_page > docs/configuration.md`: every variable, from the code that reads it."""
+"""`python -m deploy.tools.configuration_page > docs/reference/configuration.md`: every variable, from the code."""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.metrics_page > docs/metrics.md`: every metric, from the code that counts it."""
+"""`python -m deploy.tools.metrics_page > docs/reference/metrics.md`: every metric, from the code that counts it."""
 
 import sys
 
@@ -22,7 +22,7 @@ know counts as `other`), or what the list below names in words. Closed lists are
 With `API_WORKERS` above 1 a scrape of the API answers for all its processes, without `process_*` and `python_*`,
 which are of one process. Gauges called *database-wide* are read from the database by every relay: take the `max` over
 relays, never the `sum`. Rules, alerts and dashboards are in `deploy/prometheus` and `deploy/grafana`; what to do
-about an alert is in [deploy/README.md](../deploy/README.md).
+about an alert is in [deploy/README.md](../../deploy/README.md).
 """
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.containers`: build the images, bring the stack up, break it; the result goes to docs/containers.md.
+"""`python -m tests.containers`: build the images, bring the stack up, break it, write docs/results/containers.md.
 
 Images that cannot be pulled are replaced by variable (TODOKE_QUEUE_IMAGE=…, see deploy/README.md); without a registry,
 queue and store are the emulator of `make run`, and PREBUILT=1 leaves the services' images as they are.
@@ -21,7 +21,7 @@ from tests.containers.stack import ROOT, compose_command
 
 TAG = "test"
 EMULATOR = "todoke/emulator:test"
-PAGE = ROOT / "docs" / "containers.md"
+PAGE = ROOT / "docs" / "results" / "containers.md"
 _FOLDER = Path(__file__).parent
 
 
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
 
 def page(about: str, sizes: dict[str, float], outcomes: Outcomes) -> str:
-    """docs/containers.md."""
+    """docs/results/containers.md."""
     lines = [
         "# The last run of `make test-containers`",
         "",

@@ -1,4 +1,4 @@
-"""The example package of docs/python-reports.md, installed and used."""
+"""The example package of docs/reference/python-reports.md, installed and used."""
 
 import datetime as dt
 import os

@@ -104,8 +104,8 @@ def test_an_empty_variable_counts_as_unset_and_secrets_do_not_print() -> None:
 
 
 def test_the_page_of_settings_is_the_one_in_the_code() -> None:
-    assert (ROOT / "docs" / "configuration.md").read_text() == page(), (
-        "run: python -m deploy.tools.configuration_page > docs/configuration.md"
+    assert (ROOT / "docs" / "reference" / "configuration.md").read_text() == page(), (
+        "run: python -m deploy.tools.configuration_page > docs/reference/configuration.md"
     )
     assert "API_PORT" in ApiSettings.variables()
 
@@ -316,7 +316,7 @@ def test_every_error_code_is_documented() -> None:
                ROOT / "shared" / "reports" / "errors.py", ROOT / "services" / "worker" / "attempt.py"]  # fmt: skip
     pattern = re.compile(r'(?:Problem\(\s*\d+,|ReportError\(|"code":|unavailable\()\s*"([a-z]+(?:_[a-z]+)+)"')
     codes = {code for file in sources for code in pattern.findall(file.read_text())}
-    page = (ROOT / "docs" / "errors.md").read_text()
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text()
 
     assert len(codes) > 25
     assert {code for code in codes if f"`{code}`" not in page} == set()

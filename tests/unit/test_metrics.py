@@ -22,8 +22,8 @@ _CODE = re.compile(r'(?:ReportError\(|"code":)\s*"([a-z]+(?:_[a-z]+)+)"')
 
 
 def test_the_page_of_metrics_is_the_one_in_the_code() -> None:
-    assert (ROOT / "docs" / "metrics.md").read_text() == page(), (
-        "run: python -m deploy.tools.metrics_page > docs/metrics.md"
+    assert (ROOT / "docs" / "reference" / "metrics.md").read_text() == page(), (
+        "run: python -m deploy.tools.metrics_page > docs/reference/metrics.md"
     )
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from shared.catalog.model import Format, Parameter, ParameterKind, ReportType
 
-GUIDE = (Path(__file__).parents[3] / "docs" / "catalog.md").read_text(encoding="utf-8")
+_DOCS = Path(__file__).parents[3] / "docs"
+GUIDE = (_DOCS / "reference" / "catalog.md").read_text(encoding="utf-8")
+TUTORIAL = (_DOCS / "tutorial" / "own-report-type.md").read_text(encoding="utf-8")
 
 
 def a_parameter(kind: ParameterKind = ParameterKind.STRING, name: str = "p", **fields: object) -> Parameter:
@@ -37,7 +39,7 @@ def write_report(catalog: Path, toml: str, query: str = "SELECT 1", *, name: str
 
 
 def docs_example() -> tuple[str, str]:
-    """report.toml and query.sql as docs/catalog.md shows them."""
-    [toml] = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
-    [query] = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
+    """report.toml and query.sql as docs/tutorial/own-report-type.md shows them."""
+    [toml] = re.findall(r"```toml\n(.*?)```", TUTORIAL, re.DOTALL)
+    [query] = re.findall(r"```sql\n(.*?)```", TUTORIAL, re.DOTALL)
     return toml, query

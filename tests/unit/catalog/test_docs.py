@@ -1,4 +1,4 @@
-"""docs/catalog.md is loaded and compared with the code, so that it cannot go out of date."""
+"""The tutorial's report type is loaded and the catalog's page is compared with the code: neither can go out of date."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from shared.catalog import presentation, report_file
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Format, Limits, ParameterKind
-from tests.unit.catalog.builders import GUIDE, docs_example, write_report
+from tests.unit.catalog.builders import GUIDE, TUTORIAL, docs_example, write_report
 
 
 def test_the_example_is_a_catalog(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_the_mistakes_shown_are_those_that_the_loader_tells(tmp_path: Path) -> N
     with pytest.raises(CatalogError) as refused:
         load_catalog(tmp_path)
     told = [problem.removeprefix(f"{tmp_path}/") for problem in refused.value.problems]
-    [shown] = re.findall(r"```\n(late-flights/report.toml:.*?)```", GUIDE, re.DOTALL)
+    [shown] = re.findall(r"```\n(late-flights/report.toml:.*?)```", TUTORIAL, re.DOTALL)
     assert told == shown.splitlines()
 
 
