@@ -31,7 +31,7 @@ def create_app(
 ) -> FastAPI:
     """The API over these parts. `submitting` is for its submissions, and disposed of at the end of its lifespan."""
     watch_replication(submitting.sync_engine)
-    submitter = Submitter(submitting)
+    submitter = Submitter(submitting, ring_after_s=settings.ring_after_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

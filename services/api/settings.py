@@ -1,15 +1,13 @@
 """What the API reads from its environment."""
 
-from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.artifacts.open import DEFAULT_URL
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import AWS_REGION, ArtifactSettings, CatalogSettings, ServiceSettings
 
 
-class ApiSettings(ServiceSettings):
+class ApiSettings(ArtifactSettings, CatalogSettings, ServiceSettings):
     """Checked once at start."""
 
     host: str = Field("0.0.0.0", alias="API_HOST", description="Address to listen on")  # noqa: S104 - a container must be reachable
@@ -23,16 +21,10 @@ class ApiSettings(ServiceSettings):
     workers: int = Field(
         1, alias="API_WORKERS", ge=1, le=64, description="Processes behind the port; each has its own connections"
     )
-    catalog_path: Path | None = Field(
-        None, alias="CATALOG_PATH", description="Folder of report types; default: the built-in catalog"
-    )
     default_report_type: str | None = Field(
         None, alias="DEFAULT_REPORT_TYPE", description="What a request without `reportType` runs"
     )
-    artifact_url: str = Field(
-        DEFAULT_URL, alias="ARTIFACT_URL", description="Where finished files are: file:///folder or s3://bucket/prefix"
-    )
-    aws_region: str | None = Field(None, alias="AWS_REGION", description="Region of the bucket, for s3:// only")
+    aws_region: Annotated[str | None, AWS_REGION] = None
     auth: Literal["none", "keys"] = Field(
         "none", alias="API_AUTH", description="none: everybody is tenant `default`; keys: bearer keys (`create-key`)"
     )

@@ -4,11 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.artifacts.open import DEFAULT_URL
-from shared.runtime.settings import QueueServiceSettings
+from shared.runtime.settings import ArtifactSettings, QueueServiceSettings
 
 
-class RelaySettings(QueueServiceSettings):
+class RelaySettings(ArtifactSettings, QueueServiceSettings):
     """Checked once at start."""
 
     batch: int = Field(1000, alias="RELAY_BATCH", ge=1, le=10_000, description="Most messages in one pass")
@@ -33,17 +32,6 @@ class RelaySettings(QueueServiceSettings):
         alias="RELAY_LATE_AFTER_S",
         gt=0,
         description="An unfinished job this old counts as late, in metrics only; the alerts' objective is the same",
-    )
-    ring_after_s: float = Field(
-        30,
-        alias="RELAY_RING_AFTER_S",
-        gt=0,
-        description="A waiting job this late is rung again, if its doorbell should have come through by now",
-    )
-    artifact_url: str = Field(
-        DEFAULT_URL,
-        alias="ARTIFACT_URL",
-        description="Where finished files are, to remove them: file:///folder or s3://bucket/prefix",
     )
     retention: Literal["on", "off"] = Field(
         "on", alias="RELAY_RETENTION", description="off: nothing is removed, for example after a restore from a backup"

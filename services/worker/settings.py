@@ -8,17 +8,13 @@ from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shared.artifacts.open import DEFAULT_URL
 from shared.reports.sources.urls import DEFAULT, parse_sources
-from shared.runtime.settings import QueueServiceSettings
+from shared.runtime.settings import ArtifactSettings, CatalogSettings, QueueServiceSettings
 
 
-class WorkerSettings(QueueServiceSettings):
+class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
     """Checked once at start."""
 
-    catalog_path: Path | None = Field(
-        None, alias="CATALOG_PATH", description="Folder of report types; default: the built-in catalog"
-    )
     report_source_url: SecretStr | None = Field(
         None,
         alias="REPORT_SOURCE_URL",
@@ -35,11 +31,6 @@ class WorkerSettings(QueueServiceSettings):
     )
     manifest_key: Path | None = Field(
         None, alias="MANIFEST_KEY_FILE", description="Ed25519 private key in PEM that signs each job's manifest.json"
-    )
-    artifact_url: str = Field(
-        DEFAULT_URL,
-        alias="ARTIFACT_URL",
-        description="Where finished files go: file:///folder or s3://bucket/prefix",
     )
     scratch: Path = Field(
         Path(tempfile.gettempdir()), alias="WORKER_SCRATCH", description="Folder for files under construction"
@@ -65,9 +56,6 @@ class WorkerSettings(QueueServiceSettings):
         2, alias="WORKER_RETRY_BASE_S", gt=0, description="Back-off of the first retry, at most"
     )
     retry_cap_s: float = Field(300, alias="WORKER_RETRY_CAP_S", gt=0, description="Back-off of any retry, at most")
-    ring_after_s: float = Field(
-        30, alias="WORKER_RING_AFTER_S", gt=0, description="Doorbells of retried jobs are rung again when this late"
-    )
 
     @model_validator(mode="after")
     def _three_heartbeats_fit_in_a_lease(self) -> Self:

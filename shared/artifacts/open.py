@@ -11,9 +11,6 @@ from shared.errors import TodokeError
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 """Bucket naming rules (S3 user guide, read 2026-11-23)."""
 
-DEFAULT_URL = "file:///var/lib/todoke/artifacts"
-"""Where API and worker look when ARTIFACT_URL is not set: the place to mount a volume."""
-
 
 class UnknownArtifactUrl(TodokeError):
     """ARTIFACT_URL names no store."""

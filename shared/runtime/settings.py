@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -102,6 +102,12 @@ class ServiceSettings(Settings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", alias="LOG_LEVEL", description="Least severe level to log: DEBUG, INFO, WARNING or ERROR"
     )
+    ring_after_s: float = Field(
+        30,
+        alias="JOB_RING_AFTER_S",
+        gt=0,
+        description="A job that waits this long gets a new message if its own must be lost; the same for all services",
+    )
     startup_timeout_s: float = Field(
         300, alias="STARTUP_TIMEOUT_S", gt=0, description="Seconds to wait for database and queue before giving up"
     )
@@ -119,6 +125,30 @@ class ServiceSettings(Settings):
         return self.database_pooler == "transaction"
 
 
+class CatalogSettings(Settings):
+    """What every service reads that knows the report types."""
+
+    catalog_path: Path | None = Field(
+        None, alias="CATALOG_PATH", description="Folder of report types; default: the built-in catalog"
+    )
+
+
+class ArtifactSettings(Settings):
+    """What every service reads that works with finished files."""
+
+    artifact_url: str = Field(
+        "file:///var/lib/todoke/artifacts",
+        alias="ARTIFACT_URL",
+        description="Where finished files are: file:///folder or s3://bucket/prefix",
+    )
+
+
+AWS_REGION = Field(
+    alias="AWS_REGION", min_length=1, description="Region of the queue and of the bucket, for example eu-west-1"
+)
+"""Relay and worker cannot do without it; the API needs it for s3:// only."""
+
+
 class QueueServiceSettings(ServiceSettings):
     """What relay and worker read besides."""
 
@@ -128,7 +158,7 @@ class QueueServiceSettings(ServiceSettings):
     sqs_dlq_url: str | None = Field(
         None, alias="SQS_DLQ_URL", description="URL of the dead-letter queue; default: read from the redrive policy"
     )
-    aws_region: str = Field(alias="AWS_REGION", min_length=1, description="Region of the queue, for example eu-west-1")
+    aws_region: Annotated[str, AWS_REGION]
     sqs_client: Literal["thin", "boto3"] = Field(
         "thin", alias="SQS_CLIENT", description="What sends, receives and deletes: thin (fast) or boto3 (plain)"
     )

@@ -38,8 +38,17 @@ class Submitter:
     much as the statement.
     """
 
-    def __init__(self, engine: AsyncEngine, *, most: int = 128, waiting: int = 1024, timeout_s: float = 15.0) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        ring_after_s: float = 30,
+        most: int = 128,
+        waiting: int = 1024,
+        timeout_s: float = 15.0,
+    ) -> None:
         self._engine = engine
+        self._ring_after_s = ring_after_s
         self._kept: AsyncConnection | None = None
         self._timeout_s = timeout_s
         self._most = most
@@ -120,7 +129,7 @@ class Submitter:
         if self._kept is None:
             self._kept = await self._engine.connect()
         try:
-            return await self._kept.run_sync(_confirmed, submissions)
+            return await self._kept.run_sync(_confirmed, submissions, self._ring_after_s)
         except BaseException:
             await self._let_go()
             raise
@@ -136,7 +145,7 @@ def _give_up(answer: "asyncio.Future[Answer]") -> None:
         answer.set_exception(TimeoutError())
 
 
-def _confirmed(conn: Connection, submissions: Sequence[Submission]) -> Sequence[Answer]:
-    answers = submit(conn, submissions)
+def _confirmed(conn: Connection, submissions: Sequence[Submission], ring_after_s: float) -> Sequence[Answer]:
+    answers = submit(conn, submissions, ring_after_s=ring_after_s)
     raise_if_unconfirmed(conn)
     return answers

@@ -44,10 +44,9 @@ _SETTINGS = {
     "WORKER_GRACE_S": "0.3",
     "WORKER_RETRY_BASE_S": "0.05",
     "WORKER_RETRY_CAP_S": "0.05",
-    "WORKER_RING_AFTER_S": "0.2",
     "RELAY_IDLE_S": "0.05",
     "RELAY_SWEEP_EVERY_S": "0.2",
-    "RELAY_RING_AFTER_S": "0.2",
+    "JOB_RING_AFTER_S": "0.2",
     "RELAY_LIST_AFTER_S": "0",  # every story shows how the floor under the unfinished jobs rises
     "RELAY_SEND_DEADLINE_S": str(SEND_DEADLINE_S),
 }

@@ -45,7 +45,7 @@ class Services:
             "WORKER_HEARTBEAT_S": "0.3",
             "WORKER_POLL_S": "2",
             "WORKER_SLOTS": "4",
-            "RELAY_RING_AFTER_S": "5",
+            "JOB_RING_AFTER_S": "5",
             "RELAY_SWEEP_EVERY_S": "0.3",
             **env,
         }
