@@ -43,7 +43,7 @@ def document(image: str) -> dict[str, Any]:
     """The document for `image`, which must be on this machine. Raises LocalFailure."""
     command = ["run", "--rm", "-i", "--network", "none", "--read-only", "--entrypoint", "python", image, "-"]
     found = json.loads(engine.run(*command, stdin=_LOOK))
-    itself = next(p for p in found["python"] if p["name"] == "todoke")
+    itself = next(p for p in found["python"] if p["name"] == "todoke-server")
     others = sorted((p for p in found["python"] if p is not itself), key=lambda p: str(p["name"]))
     here = {str(p["name"]): _python_ref(p) for p in found["python"]}
     debian = [_debian(package, found["release"]) for package in sorted(found["debian"], key=lambda p: str(p["name"]))]

@@ -1,1 +1,1 @@
-"""The command line: `todoke check`, `todoke verify`."""
+"""The command line: `todoke-server check`, `todoke-server verify`."""

@@ -1,4 +1,4 @@
-"""`todoke …`, or `python -m services.cli …`: tools for authors of reports and for those who receive them."""
+"""`todoke-server …`, or `python -m services.cli …`: tools for authors of reports and for those who receive them."""
 
 import argparse
 import os
@@ -20,12 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return check(options.path, wanted, os.environ)
         return verify(options.file, options.manifest, options.key)
     except TodokeError as error:
-        print(f"todoke {options.command}: {error}", file=sys.stderr)  # noqa: T201
+        print(f"todoke-server {options.command}: {error}", file=sys.stderr)  # noqa: T201
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="todoke", description="Tools around Todoke's reports.")
+    parser = argparse.ArgumentParser(prog="todoke-server", description="Tools around Todoke's reports.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     checker = commands.add_parser(

@@ -1,4 +1,4 @@
-"""`todoke check`: try a catalog before it is deployed."""
+"""`todoke-server check`: try a catalog before it is deployed."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`todoke verify`: is this file what the job made?"""
+"""`todoke-server verify`: is this file what the job made?"""
 
 from pathlib import Path
 

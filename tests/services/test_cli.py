@@ -51,7 +51,7 @@ def catalog(tmp_path: Path) -> Path:
 def check(
     catalog: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Check:
-    """`todoke check` on the catalog: exit code and what it printed."""
+    """`todoke-server check` on the catalog: exit code and what it printed."""
     monkeypatch.setenv("REPORT_SOURCE_URL", database_url)
 
     def run(*arguments: str) -> tuple[int, str]:
@@ -114,7 +114,7 @@ def test_a_source_that_is_away_or_not_named_is_told(check: Check, monkeypatch: p
 
 def test_a_misspelt_parameter_is_told(check: Check) -> None:
     assert check("--set", "leest=5") == (
-        1, "todoke check: --set leest=…: no report type has such a parameter; did you mean 'least'?\n",
+        1, "todoke-server check: --set leest=…: no report type has such a parameter; did you mean 'least'?\n",
     )  # fmt: skip
 
 
