@@ -148,7 +148,7 @@ def template_failed(name: str, what: str) -> ReportError:
     """A Typst template is wrong."""
     return ReportError(
         "template_failed", f"The template {name} could not be typeset: {what}.", retryable=False,
-        hint="Check the template; `todoke-server check` tries it. It reads its own folder only, and fetches no package.",
+        hint="Check the template; `todoke-server check` tries it. It reads its own folder only, and fetches nothing.",
     )  # fmt: skip
 
 
