@@ -1,4 +1,4 @@
-"""The schema's history. `python -m migrations upgrade` brings a database up to date."""
+"""The schema's history. `todoke-server migrate upgrade` brings a database up to date."""
 
 from pathlib import Path
 

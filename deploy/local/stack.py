@@ -146,7 +146,7 @@ class Stack:
 
     def _make_queues(self, env: dict[str, str]) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "services.relay", "setup-queues", "--name", "todoke-jobs", "--json"],
+            [sys.executable, "-m", "services.cli", "setup-queues", "--name", "todoke-jobs", "--json"],
             env={**env, **self._emulator.environment()}, cwd=ROOT, capture_output=True, text=True, timeout=60,
             check=False,
         )  # fmt: skip

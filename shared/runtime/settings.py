@@ -153,7 +153,7 @@ class QueueServiceSettings(ServiceSettings):
     """What relay and worker read besides."""
 
     sqs_queue_url: str = Field(
-        alias="SQS_QUEUE_URL", min_length=1, description="URL of the queue, as `setup-queues` prints it"
+        alias="SQS_QUEUE_URL", min_length=1, description="URL of the queue, as `todoke-server setup-queues` prints it"
     )
     sqs_dlq_url: str | None = Field(
         None, alias="SQS_DLQ_URL", description="URL of the dead-letter queue; default: read from the redrive policy"

@@ -281,7 +281,7 @@ def test_who_waits_for_room_or_for_the_end_is_woken() -> None:
 
 
 IMPORTS: list[Any] = [
-    ("services.relay.publisher, services.relay.sweeper, services.relay.setup_queues", ["fastapi", "xlsxwriter"]),
+    ("services.relay.publisher, services.relay.sweeper", ["fastapi", "xlsxwriter"]),
     ("services.worker.worker, shared.reports.render", ["fastapi", "uvicorn"]),
     ("services.api.app", ["boto3", "xlsxwriter", "alembic"]),
 ]
