@@ -14,7 +14,7 @@ _REGION = os.environ["AWS_REGION"]
 
 
 def main() -> int:
-    """Try until it is done. Returns the exit code; the platform starts a job that failed again."""
+    """Try until all three are there. Returns 1 after two minutes without success; compose then starts it again."""
     give_up_at = time.monotonic() + _GIVE_UP_S
     while True:
         try:

@@ -44,7 +44,7 @@ def build(images: dict[str, str]) -> None:
 
 
 def size_mb(image: str) -> float:
-    """What the image takes on a disk, unpacked, in MB of 1,000,000 bytes; its base included."""
+    """The image's size on disk, unpacked, in MB of 1,000,000 bytes, its base included."""
     return int(engine.run("image", "inspect", "--format", "{{.Size}}", image)) / 1e6
 
 

@@ -1,4 +1,4 @@
-"""What is in an image, as a CycloneDX 1.6 document: its Python and its Debian packages, read inside it."""
+"""The content of an image as a CycloneDX 1.6 document: its Python and its Debian packages, read inside it."""
 
 import json
 import uuid
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from deploy.images import engine
 
-# Runs in the image, which has no tool for this and needs none.
+# This runs in the image, which has no tool for it.
 _LOOK = r"""
 import importlib.metadata as im, json, pathlib, platform, re
 
@@ -78,7 +78,7 @@ def _python(package: Mapping[str, Any]) -> dict[str, Any]:
         "type": "library", "bom-ref": ref, "name": package["name"], "version": package["version"], "purl": ref
     }  # fmt: skip
     if package["license"]:
-        # Free text in most packages, so a name and not an SPDX expression.
+        # Most packages have free text here, so it is a name and not an SPDX expression.
         component["licenses"] = [{"license": {"name": package["license"]}}]
     return component
 

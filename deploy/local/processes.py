@@ -54,7 +54,7 @@ def identity(user: str | None) -> dict[str, Any]:
 
 
 def stop(process: subprocess.Popen[bytes], *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:
-    """Ask it to end, and insist after `timeout_s`. True if asking was enough."""
+    """Ask `process` to end, and kill it after `timeout_s`. True if asking was enough."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)

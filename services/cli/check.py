@@ -150,7 +150,7 @@ def _place(report: ReportType, name: str) -> str:
 
 
 def _first_rows(query: str) -> str:
-    """The query cut to a few rows, its lines where they were."""
+    """The query, cut to a few rows; its lines keep their numbers."""
     return f"SELECT * FROM ({query.strip().rstrip(';')}\n) AS sample LIMIT {_ROWS}"
 
 

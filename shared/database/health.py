@@ -24,7 +24,7 @@ def check_database(engine: Engine) -> None:
         raise DatabaseUnavailable("the schema is missing: run `todoke-server migrate upgrade`")
     if not bounded:
         raise DatabaseUnavailable(
-            "the role's sessions have no time-outs, and a pooler keeps ours from reaching PostgreSQL: "
+            "the role's sessions have no timeouts, and the pooler does not pass ours on to PostgreSQL: "
             "run `todoke-server migrate grant` for this role"
         )
 
