@@ -6,6 +6,7 @@ PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PYTHON) -m pip --quiet
 ARGS ?=
+SEED ?=
 COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
@@ -46,6 +47,9 @@ long-model: install # the model with more faults, more workers, more wishes
 	@$(PYTHON) -m pytest --long -m long -rA tests/protocol/model $(ARGS)
 long-security: install # ten thousand requests made from the OpenAPI document
 	@$(PYTHON) -m pytest --long -m long -rA tests/security $(ARGS)
+COUNT ?= 10000
+long-crash: install # seeded faults of every kind upon each other (SEED=7 COUNT=10000; a failed round names itself)
+	@$(PYTHON) -m tests.protocol.crash.long $(if $(SEED),--seed $(SEED)) --count $(COUNT) $(ARGS)
 
 .PHONY: test-containers
 test-containers: install ## build the images, bring the compose stack up, kill and stop its containers (needs Docker or Podman)
@@ -67,11 +71,6 @@ images: install ## build the four container images and print their sizes (BUILD_
 .PHONY: sbom
 sbom: install ## what is in the images, as CycloneDX documents in build/sbom
 	@$(PYTHON) -m deploy.images sbom $(ARGS)
-
-SEED ?=
-COUNT ?= 10000
-long-crash: install # seeded faults of every kind upon each other (SEED=7 COUNT=10000; a failed round names itself)
-	@$(PYTHON) -m tests.protocol.crash.long $(if $(SEED),--seed $(SEED)) --count $(COUNT) $(ARGS)
 
 .PHONY: test-interop
 test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (installs soffice, node, npm)
@@ -98,7 +97,6 @@ soak-memory: install ## the memory of each process under load for an hour (ARGS=
 	@$(PYTHON) -m tests.benchmarks.memory $(ARGS)
 
 MINUTES ?= 10
-SEED ?=
 .PHONY: soak
 soak: install ## load under random faults, then the history checker: make soak MINUTES=10 SEED=1 (ARGS="--keep DIR --json FILE")
 	@$(PYTHON) -m tests.protocol.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -1,1 +1,1 @@
-"""How Todoke is run: on one machine (`local`), with sample data (`sample`), and later in containers."""
+"""How Todoke is run: on one machine (`local`), in containers (`images`, `compose`), with sample data (`sample`)."""

@@ -1,4 +1,4 @@
-"""The schema's history. `python -m migrations upgrade` brings a database up to date."""
+"""The schema's history. `todoke-server migrate upgrade` brings a database up to date."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from alembic.config import Config
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Bring the database up to `revision`. Safe to run from several places at once, and again."""
+    """Bring the database up to `revision`. Several callers may do so at once, and again."""
     command.upgrade(_config(database_url), revision)
 
 
 def downgrade(database_url: str, revision: str = "base") -> None:
-    """Go back to `revision`. What later revisions added is lost, data included."""
+    """Take the database back to `revision`. All that later revisions added is lost, data included."""
     command.downgrade(_config(database_url), revision)
 
 

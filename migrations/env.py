@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: by the URL that `migrations.__init__` passes, one migrator at a time."""
+"""Alembic's way to the database: by the URL that `migrations` passes on, one migrator at a time."""
 
 from alembic import context
 from sqlalchemy import text
@@ -6,7 +6,7 @@ from sqlalchemy import text
 from shared.database.engine import create_engine, transactional
 from shared.database.tables import metadata
 
-# Any constant will do; it only has to be the same in every migrator.
+# Any constant will do, if it is the same in every migrator.
 _LOCK = 7_262_610_701
 
 
@@ -15,7 +15,7 @@ def run() -> None:
     url = context.config.attributes["database_url"]
     engine = create_engine(url, application_name="todoke-migrations")
     with transactional(engine).begin() as connection:
-        # Building an index may take long; waiting for a lock, with everybody else queueing behind, may not.
+        # An index may take long to build. Waiting for a lock may not: everybody else queues behind it.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

@@ -1,4 +1,4 @@
-"""What each service's database role may do, and nothing else: applied after every `upgrade`."""
+"""The rights of each service's database role: these and no others, for every role that `migrate` is given."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ class _Grant:
     right: str
     table: str
     columns: Sequence[str] = ()
-    """All of them when empty."""
+    """Empty means all of them."""
 
     def sql(self, role: str) -> str:
         columns = f" ({', '.join(self.columns)})" if self.columns else ""
         return f"GRANT {self.right}{columns} ON {self.table} TO {role}"
 
 
-# What a transition writes. Who asked for what (id, tenant, report_type, parameters, formats) nobody rewrites.
+# What a transition writes. Nobody rewrites what was asked for: id, tenant, report_type, parameters, formats.
 _TRANSITION = (
     "status", "verb", "version", "attempt", "crashes", "rings", "lease_token", "lease_until", "worker", "progress",
     "error", "run_at", "next_ring_at", "updated_at", "started_at", "finished_at",
@@ -85,11 +85,11 @@ SERVICES = tuple(_GRANTS)
 
 
 def grant(database_url: str, roles: Mapping[str, str]) -> None:
-    """Give each service's role (service → role name) exactly its rights, taking away what it had beyond them, and the
-    bounds of its sessions, which then hold behind a pooler too.
+    """Give each role exactly the rights of its service, and the bounds of its sessions. `roles` is service → role.
 
-    One transaction: at no moment does a running service miss a right. History is written by triggers that run as
-    the owner, so no service can forge it. Raises RoleMissing; making a login and its password is the operator's.
+    All other rights of the role end. It happens in one transaction, so a running service never misses a right. The
+    bounds then hold behind a pooler, too. Triggers write the history as the owner, so no service can forge it. Raises
+    RoleMissing: the operator makes a login and its password.
     """
     engine = create_engine(database_url, application_name="todoke-migrations")
     try:

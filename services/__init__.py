@@ -1,1 +1,1 @@
-"""The three processes. They meet only in `shared`."""
+"""The three services, and the operator's command. They meet only in `shared`."""

@@ -6,21 +6,20 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.artifacts.s3 import make_client as s3_client
-from shared.queues.calls import make_client as sqs_client
-from shared.queues.setup import ensure_queues
+from shared.artifacts.s3 import make_client
+from shared.queues.setup import QueueSetupFailed, ensure_queues
 
 _GIVE_UP_S = 120
 _REGION = os.environ["AWS_REGION"]
 
 
 def main() -> int:
-    """Try until it is done. Returns the exit code; the platform starts a job that failed again."""
+    """Try until all three are there. Returns 1 after two minutes without success; compose then starts it again."""
     give_up_at = time.monotonic() + _GIVE_UP_S
     while True:
         try:
             _make()
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, QueueSetupFailed) as error:
             print(f"setup: not yet: {error}", file=sys.stderr)
             if time.monotonic() > give_up_at:
                 return 1
@@ -31,11 +30,10 @@ def main() -> int:
 
 
 def _make() -> None:
-    client = sqs_client(_REGION, read_timeout_s=10, connections=1)
     ensure_queues(
-        client, "todoke-jobs", dead_letter_name="todoke-jobs-dlq", max_receive_count=20, visibility_s=60
+        _REGION, "todoke-jobs", dead_letter_name="todoke-jobs-dlq", max_receive_count=20, visibility_s=60
     )  # fmt: skip
-    store = s3_client(_REGION)
+    store = make_client(_REGION)
     try:
         store.head_bucket(Bucket="todoke-artifacts")
     except ClientError as error:

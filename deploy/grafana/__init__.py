@@ -1,1 +1,1 @@
-"""The dashboard and how Grafana finds it."""
+"""The dashboard, and what tells Grafana where it is."""

@@ -6,11 +6,11 @@ import os
 import shlex
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 from deploy.images import engine, sbom
 from shared.errors import TodokeError
+from shared.version import VERSION
 
 ROOT = Path(__file__).parents[2]
 TARGETS = ("api", "relay", "worker", "migrate")
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.images", description="The services' container images.")
     parser.add_argument("command", choices=["build", "sbom"], help="build them, or list what is in them")
     parser.add_argument("--prefix", default="todoke", help="images are PREFIX/api and so on (default: %(default)s)")
-    parser.add_argument("--tag", default=_version(), help="their tag (default: %(default)s)")
+    parser.add_argument("--tag", default=VERSION, help="their tag (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "sbom", help="folder of the SBOMs")
     arguments = parser.parse_args()
     images = {target: f"{arguments.prefix}/{target}:{arguments.tag}" for target in TARGETS}
@@ -35,7 +35,7 @@ def main() -> int:
 
 def build(images: dict[str, str]) -> None:
     """Build every image and print its size. BUILD_ARGS goes to the engine: `--network host`, `--build-arg BASE=…`."""
-    arguments = ["--build-arg", f"VERSION={_version()}", "--build-arg", f"REVISION={_revision()}"]
+    arguments = ["--build-arg", f"VERSION={VERSION}", "--build-arg", f"REVISION={_revision()}"]
     arguments += shlex.split(os.environ.get("BUILD_ARGS", ""))
     for target, image in images.items():
         engine.build(target, image, root=str(ROOT), arguments=arguments)
@@ -44,7 +44,7 @@ def build(images: dict[str, str]) -> None:
 
 
 def size_mb(image: str) -> float:
-    """What the image takes on a disk, unpacked, in MB of 1,000,000 bytes; its base included."""
+    """The image's size on disk, unpacked, in MB of 1,000,000 bytes, its base included."""
     return int(engine.run("image", "inspect", "--format", "{{.Size}}", image)) / 1e6
 
 
@@ -55,10 +55,6 @@ def _list(images: dict[str, str], folder: Path) -> None:
         document = sbom.document(image)
         file.write_text(json.dumps(document, indent=1) + "\n")
         print(f"{file}: {len(document['components'])} components")
-
-
-def _version() -> str:
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
 def _revision() -> str:

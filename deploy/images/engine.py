@@ -1,4 +1,4 @@
-"""Whatever builds and runs containers here: Docker, or Podman."""
+"""The container engine of this machine: Docker, or Podman."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ _REMEDY = (
 
 
 def program() -> str:
-    """`docker`, or `podman` where only that is installed. Raises LocalFailure with the remedy when none answers."""
+    """The engine's program: `docker`, or `podman` where only that answers. Raises LocalFailure with the remedy."""
     reasons = []
     for name in ("docker", "podman"):
         if shutil.which(name) is None:

@@ -1,4 +1,4 @@
-"""What is in an image, as a CycloneDX 1.6 document: its Python and its Debian packages, read inside it."""
+"""The content of an image as a CycloneDX 1.6 document: its Python and its Debian packages, read inside it."""
 
 import json
 import uuid
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from deploy.images import engine
 
-# Runs in the image, which has no tool for this and needs none.
+# This runs in the image, which has no tool for it.
 _LOOK = r"""
 import importlib.metadata as im, json, pathlib, platform, re
 
@@ -43,7 +43,7 @@ def document(image: str) -> dict[str, Any]:
     """The document for `image`, which must be on this machine. Raises LocalFailure."""
     command = ["run", "--rm", "-i", "--network", "none", "--read-only", "--entrypoint", "python", image, "-"]
     found = json.loads(engine.run(*command, stdin=_LOOK))
-    itself = next(p for p in found["python"] if p["name"] == "todoke")
+    itself = next(p for p in found["python"] if p["name"] == "todoke-server")
     others = sorted((p for p in found["python"] if p is not itself), key=lambda p: str(p["name"]))
     here = {str(p["name"]): _python_ref(p) for p in found["python"]}
     debian = [_debian(package, found["release"]) for package in sorted(found["debian"], key=lambda p: str(p["name"]))]
@@ -78,7 +78,7 @@ def _python(package: Mapping[str, Any]) -> dict[str, Any]:
         "type": "library", "bom-ref": ref, "name": package["name"], "version": package["version"], "purl": ref
     }  # fmt: skip
     if package["license"]:
-        # Free text in most packages, so a name and not an SPDX expression.
+        # Most packages have free text here, so it is a name and not an SPDX expression.
         component["licenses"] = [{"license": {"name": package["license"]}}]
     return component
 

@@ -1,1 +1,1 @@
-"""The whole system on one machine, with nothing to set up: `make run`."""
+"""`make run`: the whole system on one machine, with nothing to set up."""

@@ -17,7 +17,7 @@ from shared.errors import TodokeError
 
 
 def main() -> int:
-    """Returns the exit code: 0 all well, 1 something failed, 130 interrupted before everything was up."""
+    """Run the system. Returns the exit code: 0 all is well, 1 something failed, 130 interrupted at the start."""
     arguments = _parser().parse_args()
     if arguments.json and not arguments.once:
         _parser().error("--json goes with --once")
@@ -60,11 +60,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Interrupted(Exception):
-    """Ctrl-C before everything was up."""
+    """Ctrl-C came before everything was up."""
 
 
 def _stop_event() -> threading.Event:
-    """Set by Ctrl-C or SIGTERM while serving; before that, they interrupt the start."""
+    """Returns an event that Ctrl-C or SIGTERM sets while serving; before that, they interrupt the start."""
     stop = threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:

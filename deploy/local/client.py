@@ -1,4 +1,4 @@
-"""The few HTTP calls that a demonstration needs."""
+"""The few HTTP calls that `make run` makes."""
 
 import json
 import urllib.error
@@ -23,7 +23,7 @@ def call(url: str, body: object = None, *, timeout_s: float = 30) -> Any:
 
 
 def ready(url: str) -> bool:
-    """Whether a health or readiness URL answers 200."""
+    """True if a health or readiness URL answers 200."""
     try:
         with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310
             return bool(answer.status == 200)

@@ -16,7 +16,7 @@ _CREDENTIALS = "test"
 
 
 class Emulator:
-    """One emulator whose queues and objects stay in `folder`. Its process ends with this one."""
+    """Runs one emulator, whose queues and objects stay in `folder`. Its process ends with this one."""
 
     def __init__(self, folder: Path, *, port: int = 0) -> None:
         self._folder = folder

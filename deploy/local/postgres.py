@@ -22,7 +22,7 @@ _UNPRIVILEGED = "nobody"
 
 
 class EmbeddedPostgres:
-    """One server whose data stays in `folder`. Its processes end with this one.
+    """Runs one server, whose data stays in `folder`. Its processes end with this one.
 
     The superuser's password is random and kept beside the data, readable by its owner only.
     """
@@ -68,7 +68,7 @@ class EmbeddedPostgres:
             self._process = None
 
     def kill(self) -> None:
-        """End it as a power cut would; the next start recovers from the log."""
+        """End it as a power cut would; the next start recovers from the write-ahead log."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)

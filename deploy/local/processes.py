@@ -1,7 +1,6 @@
 """Child processes that end with their parent, whatever ends it."""
 
 import contextlib
-import ctypes
 import pwd
 import random
 import signal
@@ -10,23 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from shared.errors import TodokeError
-
-_PR_SET_PDEATHSIG = 1
+from shared.runtime.parent_death import end_with_parent
 
 
 class LocalFailure(TodokeError):
     """The local system cannot start or go on. The message says what to do."""
-
-
-def _end_with_parent(number: int) -> Callable[[], None]:
-    def arrange() -> None:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
-
-    return arrange
 
 
 def spawn(
@@ -45,7 +37,7 @@ def spawn(
     """
     options = identity(user)
     if sys.platform == "linux":
-        options["preexec_fn"] = _end_with_parent(orphan_signal)
+        options["preexec_fn"] = partial(end_with_parent, orphan_signal)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         return subprocess.Popen(
@@ -62,7 +54,7 @@ def identity(user: str | None) -> dict[str, Any]:
 
 
 def stop(process: subprocess.Popen[bytes], *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:
-    """Ask it to end, and insist after `timeout_s`. True if asking was enough."""
+    """Ask `process` to end, and kill it after `timeout_s`. True if asking was enough."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)

@@ -1,4 +1,4 @@
-"""Submit one report of each sample type and watch them, as a person would want to see it."""
+"""One report of each sample type, submitted and watched: with progress bars on a terminal, with lines elsewhere."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ Job = dict[str, Any]
 
 
 def submit(stack: Stack) -> list[Job]:
-    """One job of each report type, in every format that is quick; the big export only as CSV."""
+    """Submit one job per report type, in all its formats; the big export as CSV only. Returns the jobs."""
     types = call(f"{stack.url}/v1/report-types")["reportTypes"]
     jobs = []
     for report in types:
@@ -74,7 +74,7 @@ def _follow(stack: Stack, jobs: Sequence[Job], show: Callable[[Job], None]) -> l
 
 
 def _lines(quiet: bool) -> Callable[[Job], None]:
-    """One line a change of state, for logs and pipes."""
+    """Returns what prints one line per change of state, for logs and pipes."""
     shown: dict[str, str] = {}
 
     def show(job: Job) -> None:

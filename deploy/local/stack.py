@@ -24,7 +24,7 @@ _DATABASE = "todoke"
 
 
 class Stack:
-    """Everything, with its data in `folder`. Use as a context manager: leaving it leaves no process behind."""
+    """Runs the whole system, with its data in `folder`. A context manager: leaving it ends every process."""
 
     def __init__(self, folder: Path, *, api_port: int, say: Callable[[str], None]) -> None:
         self._folder = folder
@@ -105,7 +105,7 @@ class Stack:
             self._lock.close()
 
     def failures(self) -> list[str]:
-        """Services that ended although nobody asked them to."""
+        """One message per service that ended by itself, with the end of its log."""
         return [
             f"{name} ended with exit code {process.returncode}. {tail(self.logs / f'{name}.log')}"
             for name, process in self._services.items()
@@ -122,7 +122,7 @@ class Stack:
             ) from None
 
     def _reader_password(self) -> str:
-        """Kept, because a running worker of ours may hold connections with it."""
+        """The sample reader's password. Kept between starts: a worker may still hold connections with it."""
         file = self._folder / "reader-password"
         if not file.exists():
             file.touch(mode=0o600)
@@ -146,7 +146,7 @@ class Stack:
 
     def _make_queues(self, env: dict[str, str]) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "services.relay", "setup-queues", "--name", "todoke-jobs", "--json"],
+            [sys.executable, "-m", "services.cli", "setup-queues", "--name", "todoke-jobs", "--json"],
             env={**env, **self._emulator.environment()}, cwd=ROOT, capture_output=True, text=True, timeout=60,
             check=False,
         )  # fmt: skip

@@ -1,1 +1,1 @@
-"""What developers run: the audit of packages, the check of migrations, the pages of docs made from code."""
+"""Tools of developers: the audit of packages, the check of migrations, the generated pages of docs."""

@@ -1,7 +1,7 @@
 """`make audit`: known vulnerabilities of the locked packages, by pip-audit, which asks PyPI for the advisories.
 
-An answer of "nothing known" is only worth something for packages that were looked up. A mirror that knows no advisories
-is told apart from a clean result: it is said at length, and fails nothing, because it says nothing about the packages.
+A mirror of packages knows no advisories. Its silence is reported as NOT AUDITED, not as a clean result, and fails
+nothing, because it says nothing about the packages.
 """
 
 import json
@@ -32,7 +32,7 @@ def _audit(lock: str) -> int:
 
 
 def report(lock: str, packages: list[Mapping[str, Any]]) -> int:
-    """Tell what pip-audit found out about each package. Returns 1 for a vulnerability that is not accepted."""
+    """Print what pip-audit found out about the packages. Returns 1 for a vulnerability that is not accepted."""
     skipped = [package for package in packages if "skip_reason" in package]
     found = [
         f"{package['name']} {package['version']}: {flaw['id']} (fixed in {', '.join(flaw['fix_versions']) or 'none'})"
@@ -45,8 +45,7 @@ def report(lock: str, packages: list[Mapping[str, Any]]) -> int:
         reason = skipped[0]["skip_reason"]
         print(
             f"audit: {lock}: NOT AUDITED: {len(skipped)} of {len(packages)} packages ({known} were). The advisory "
-            f"service does not know them, as a mirror of packages alone does not: {reason}. Run `make audit` where "
-            "https://pypi.org answers.",
+            f"service does not know them: {reason}. If pip uses a mirror, run `make audit` where PyPI itself answers.",
             file=sys.stderr,
         )
     for line in found:

@@ -1,4 +1,4 @@
-"""`python -m deploy.tools.check_migrations`: do the migrations build what shared/database/tables.py shows?"""
+"""`python -m deploy.tools.check_migrations` compares what the migrations build with shared/database/tables.py."""
 
 import sys
 import tempfile

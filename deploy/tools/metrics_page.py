@@ -11,7 +11,7 @@ from shared.runtime.metrics.declare import DECLARED, Values
 MODULES = (common, queue, artifacts, api, relay, worker)
 """All that declare metrics; importing them is what fills the list."""
 METRICS = tuple(sorted(DECLARED, key=lambda metric: (metric.shown_by, metric.name)))
-"""Whatever was imported first, in the same order."""
+"""Sorted, because the order of imports is not the page's."""
 
 _HEAD = """# Metrics
 

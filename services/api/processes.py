@@ -4,11 +4,9 @@ uvicorn's supervisor starts them, restarts one that dies, and stops them in orde
 environment, which the supervisor has checked already.
 """
 
-import ctypes
 import logging
 import os
 import signal
-import sys
 import tempfile
 
 import uvicorn
@@ -19,8 +17,8 @@ from services.api.auth import rate_limit
 from services.api.settings import ApiSettings
 from shared.runtime import logs, tracing
 from shared.runtime.metrics.exposition import MULTIPROCESS_DIR
+from shared.runtime.parent_death import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
 _SILENT_S = 30
 """A process whose threads say nothing for this long is hung, and replaced. uvicorn's own 5 s are short for a machine
 that is busy with something else."""
@@ -43,8 +41,7 @@ def serve_several(settings: ApiSettings, **options: object) -> None:
 
 def application() -> FastAPI:
     """The application of one of the processes."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # nobody is left to stop us otherwise
+    end_with_parent(signal.SIGTERM)  # nobody is left to stop us otherwise
     settings = ApiSettings.from_environment(os.environ)
     logs.configure("api", settings.log_level)
     tracing.configure("api")

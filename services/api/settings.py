@@ -26,7 +26,9 @@ class ApiSettings(ArtifactSettings, CatalogSettings, ServiceSettings):
     )
     aws_region: Annotated[str | None, AWS_REGION] = None
     auth: Literal["none", "keys"] = Field(
-        "none", alias="API_AUTH", description="none: everybody is tenant `default`; keys: bearer keys (`create-key`)"
+        "none",
+        alias="API_AUTH",
+        description="none: everybody is tenant `default`; keys: bearer keys (`todoke-server keys create`)",
     )
     rate_limit: float | None = Field(
         None,

@@ -1,1 +1,1 @@
-"""The command line: `todoke check`, `todoke verify`."""
+"""The operator's command, `todoke-server`: one module per group of commands, imported only when it runs."""

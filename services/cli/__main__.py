@@ -1,55 +1,65 @@
-"""`todoke …`, or `python -m services.cli …`: tools for authors of reports and for those who receive them."""
+"""`todoke-server …`, or `python -m services.cli …` in a checkout."""
 
 import argparse
-import os
+import importlib
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-from services.cli.check import Wanted, check
-from services.cli.verify import verify
+from services.cli import arguments
+from services.cli.errors import ExtraMissing, WrongCall
 from shared.errors import TodokeError
+from shared.version import VERSION
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+class _Command(NamedTuple):
+    module: str
+    extra: str | None
+    help: str
+    describe: Callable[[argparse.ArgumentParser], None]
+
+
+_COMMANDS: Mapping[str, _Command] = {
+    "check": _Command("check", "cli", "try every report type of a catalog", arguments.add_check),
+    "verify": _Command("verify", "cli", "check a downloaded file against its manifest", arguments.add_verify),
+    "keys": _Command("keys", None, "make and revoke API keys", arguments.add_keys),
+    "setup-queues": _Command(
+        "queues", "relay", "make the queues, or bring them up to date", arguments.add_setup_queues
+    ),
+    "migrate": _Command("migrate", "migrate", "bring the database up to date", arguments.add_migrate),
+}
+
+
+def main(given: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 if all is well, 1 if something is wrong, 2 for a wrong call."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(given)
     try:
-        if options.command == "check":
-            wanted = Wanted(options.report, options.set, files=not options.no_files)
-            return check(options.path, wanted, os.environ)
-        return verify(options.file, options.manifest, options.key)
+        return _load(_COMMANDS[options.command])(options)
     except TodokeError as error:
-        print(f"todoke {options.command}: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        print(f"todoke-server {options.command}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, WrongCall) else 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="todoke", description="Tools around Todoke's reports.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    whole = argparse.ArgumentParser(prog="todoke-server", description="Operate Todoke. The services are not commands.")
+    whole.add_argument("--version", action="version", version=f"todoke-server {VERSION}")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        command.describe(commands.add_parser(name, help=command.help))
+    return whole
 
-    checker = commands.add_parser(
-        "check",
-        help="try every report type of a catalog",
-        description="Read the catalog, ask the source to plan each query, and make each format from 50 rows. Sources "
-        "come from REPORT_SOURCE_URL (or DATABASE_URL) and REPORT_SOURCES, fonts from REPORT_FONTS.",
-    )
-    checker.add_argument("path", type=Path, help="the catalog's folder")
-    checker.add_argument("--report", action="append", default=[], metavar="NAME", help="only this type (repeatable)")
-    checker.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter's value, as JSON or as text"
-    )
-    checker.add_argument("--no-files", action="store_true", help="plan the queries, make no files")
 
-    verifier = commands.add_parser(
-        "verify",
-        help="check a downloaded file against its manifest",
-        description="Say whether a file is, to the byte, one that the job of the manifest made.",
-    )
-    verifier.add_argument("file", type=Path)
-    verifier.add_argument("--manifest", type=Path, help="default: manifest.json beside the file")
-    verifier.add_argument("--key", type=Path, help="public key (PEM) that must have signed the manifest")
-    return parser
+def _load(command: _Command) -> Callable[[argparse.Namespace], int]:
+    """The command's own function. Raises ExtraMissing when a package that it imports is not installed."""
+    try:
+        run: Callable[[argparse.Namespace], int] = importlib.import_module(f"services.cli.{command.module}").run
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if command.extra is None or package in {"services", "shared"}:
+            raise
+        raise ExtraMissing(package, command.extra) from None
+    return run
 
 
 if __name__ == "__main__":

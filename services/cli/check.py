@@ -1,18 +1,23 @@
-"""`todoke check`: try a catalog before it is deployed."""
+"""`todoke-server check`: try a catalog before it is deployed."""
 
+import argparse
 import json
+import os
 import re
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+# The children that make the files run it: imported here, a missing package is told before the first of them starts.
+import shared.reports.render  # noqa: F401
+from services.cli.errors import WrongCall
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.catalog.toml import line_of
-from shared.errors import TodokeError
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.process.child import render
@@ -32,69 +37,74 @@ _SAMPLES: Mapping[ParameterKind, object] = {
 }
 
 
-class CheckFailed(TodokeError):
-    """Nothing could be tried."""
-
-
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to try."""
+class _Trial:
+    """What every report type is tried with."""
 
-    reports: Sequence[str] = ()
-    """Names; none means all."""
-    settings: Sequence[str] = ()
-    """`name=value` for parameters."""
-    files: bool = True
+    settings: Mapping[str, object]
+    """Parameters' values that the caller gave."""
+    urls: Mapping[str, str]
+    """Source → its URL."""
+    fonts: Path | None
+    files: bool
     """Make files, not plans only."""
 
 
-def check(path: Path, wanted: Wanted, environment: Mapping[str, str]) -> int:
-    """Try each report type and print one line for it, or one for each problem. Returns 1 if there is a problem."""
+def run(given: argparse.Namespace) -> int:
+    """Try each report type and print one line for it, or one per problem. Returns 1 if there is a problem."""
+    if (given.path / "report.toml").exists():
+        raise WrongCall(f"{given.path} is a report type: name the folder that holds it, {given.path.resolve().parent}")
     try:
-        catalog = load_catalog(path)
+        catalog = load_catalog(given.path)
     except CatalogError as error:
         for problem in error.problems:
-            print(problem)  # noqa: T201
+            print(problem)
         return 1
-    if unknown := [name for name in wanted.reports if name not in catalog.types]:
-        raise CheckFailed(f"there is no report type {unknown[0]!r}{did_you_mean(unknown[0], catalog.types)}")
-    settings = _values(wanted.settings)
-    chosen = [report for name, report in catalog.types.items() if name in wanted.reports or not wanted.reports]
+    chosen = _chosen(catalog.types, given.report)
+    settings = _values(given.set)
     _refuse_unknown(settings, chosen)
-    urls = _sources(environment)
-    fonts = Path(environment["REPORT_FONTS"]) if environment.get("REPORT_FONTS") else None
+    fonts = Path(os.environ["REPORT_FONTS"]) if os.environ.get("REPORT_FONTS") else None
+    trial = _Trial(settings, _sources(os.environ), fonts, files=not given.no_files)
     wrong = 0
     for report in chosen:
-        problems = list(_try(report, settings, urls, fonts, files=wanted.files))
+        problems = list(_try(report, trial))
         wrong += len(problems)
-        print("\n".join(problems) if problems else f"{report.name}: fine")  # noqa: T201
+        print("\n".join(problems) if problems else f"{report.name}: fine")
     return 1 if wrong else 0
+
+
+def _chosen(types: Mapping[str, ReportType], names: Sequence[str]) -> Sequence[ReportType]:
+    """The report types of these names; all of them if there is no name."""
+    if unknown := [name for name in names if name not in types]:
+        raise WrongCall(f"there is no report type {unknown[0]!r}{did_you_mean(unknown[0], types)}")
+    return [report for name, report in types.items() if name in names or not names]
 
 
 def _refuse_unknown(settings: Mapping[str, object], reports: Sequence[ReportType]) -> None:
     known = {parameter.name for report in reports for parameter in report.parameters}
     for name in settings:
         if name not in known:
-            raise CheckFailed(f"--set {name}=…: no report type has such a parameter{did_you_mean(name, sorted(known))}")
+            raise WrongCall(f"--set {name}=…: no report type has such a parameter{did_you_mean(name, sorted(known))}")
 
 
 def _sources(environment: Mapping[str, str]) -> Mapping[str, str]:
+    if environment.get("DATABASE_URL") and not environment.get("REPORT_SOURCE_URL"):
+        print("check: without REPORT_SOURCE_URL, queries run as the role of DATABASE_URL", file=sys.stderr)
     try:
         return sources_of(environment)
     except ValueError as error:
-        raise CheckFailed(f"REPORT_SOURCES: {error}") from None
+        raise WrongCall(f"REPORT_SOURCES: {error}") from None
 
 
-def _try(
-    report: ReportType, given: Mapping[str, object], urls: Mapping[str, str], fonts: Path | None, *, files: bool
-) -> Iterator[str]:
+def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
+    """The problems of one report type, a line each."""
     try:
-        parameters = validate_parameters(report, {**_samples(report), **_known(report, given)})
+        parameters = validate_parameters(report, {**_samples(report), **_known(report, trial.settings)})
     except InvalidParameters as error:
         for violation in error.violations:
             yield f"{_place(report, 'report.toml')}: no sample for {violation.field}: {violation.message}: pass --set"
         return
-    url = urls.get(report.source, "")
+    url = trial.urls.get(report.source, "")
     few = replace(report, query=_first_rows(report.query), first_rows=_ROWS)
     with tempfile.TemporaryDirectory(prefix="todoke-check-") as folder:
         try:
@@ -103,10 +113,10 @@ def _try(
         except Exception as error:  # noqa: BLE001 - whatever it is, explain() has words for it
             yield _line(report, explain(error, report.limits))
             return
-        for format_ in report.formats if files else ():
+        for format_ in report.formats if trial.files else ():
             scratch = Path(folder) / format_
             scratch.mkdir()
-            request = RenderRequest(few, parameters, (format_,), url, scratch, fonts=fonts)
+            request = RenderRequest(few, parameters, (format_,), url, scratch, fonts=trial.fonts)
             try:
                 render(request, deadline_s=_DEADLINE_S, on_progress=lambda _: None, cancel=threading.Event())
             except ReportError as error:
@@ -140,7 +150,7 @@ def _place(report: ReportType, name: str) -> str:
 
 
 def _first_rows(query: str) -> str:
-    """The query cut to a few rows, its lines where they were."""
+    """The query, cut to a few rows; its lines keep their numbers."""
     return f"SELECT * FROM ({query.strip().rstrip(';')}\n) AS sample LIMIT {_ROWS}"
 
 
@@ -167,7 +177,7 @@ def _values(given: Sequence[str]) -> Mapping[str, object]:
     for one in given:
         name, equals, text = one.partition("=")
         if not equals:
-            raise CheckFailed(f"--set {one}: write --set NAME=VALUE")
+            raise WrongCall(f"--set {one}: write --set NAME=VALUE")
         try:
             values[name] = json.loads(text)
         except ValueError:

@@ -1,11 +1,10 @@
-"""`python -m services.relay` publishes and sweeps; `python -m services.relay setup-queues` makes the queues."""
+"""`python -m services.relay`: publish and sweep until told to stop."""
 
 import argparse
 import logging
 import os
 import sys
 
-from services.relay import setup_queues
 from services.relay.relay import Relay
 from services.relay.settings import RelaySettings
 from shared.errors import TodokeError
@@ -19,19 +18,12 @@ log = logging.getLogger("services.relay")
 
 
 def main() -> int:
-    """Run the command. Returns the exit code: 0 after a clean stop, 1 when something it needs is missing."""
-    parser = argparse.ArgumentParser(
+    """Serve. Returns the exit code: 0 after a clean stop, 1 when something it needs is missing."""
+    argparse.ArgumentParser(
         prog="python -m services.relay",
-        description="Publish the outbox to SQS and sweep silent jobs, until SIGTERM. Settings: environment.",
-    )
-    commands = parser.add_subparsers(dest="command")
-    setup_queues.add_arguments(
-        commands.add_parser("setup-queues", help="make the queue and its dead-letter queue, or bring them up to date")
-    )
-    arguments = parser.parse_args()
+        description="Publish the outbox to SQS and sweep silent jobs until SIGTERM. Settings: environment.",
+    ).parse_args()
     try:
-        if arguments.command == "setup-queues":
-            return setup_queues.run(arguments)
         return serve(RelaySettings.from_environment(os.environ))
     except TodokeError as error:
         print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - before or after logging is of use

@@ -31,7 +31,7 @@ def open_store(url: str, *, region: str | None = None, links_at: str | None = No
             from shared.artifacts.s3 import S3Store
         except ModuleNotFoundError:
             raise UnknownArtifactUrl(
-                "ARTIFACT_URL names S3, and boto3 is not installed: pip install 'todoke[s3]'"
+                "ARTIFACT_URL names S3, and boto3 is not installed: pip install 'todoke-server[s3]'"
             ) from None
         return S3Store(parts.netloc, folder, region=region, links_at=links_at)
     # The URL itself is not shown: somebody may have written a password into it.

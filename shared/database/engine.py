@@ -18,7 +18,7 @@ SESSION_BOUNDS = {
     "lock_timeout": "10s",
     "timezone": "UTC",
 }
-"""What holds in every session of a service: asked for at connecting, and kept by its role (`migrations grant`)."""
+"""What holds in every session of a service: asked for at connecting, and kept by its role (`migrate grant`)."""
 _KEEPALIVE = {
     "keepalives": 1,
     "keepalives_idle": 10,

@@ -21,11 +21,11 @@ def check_database(engine: Engine) -> None:
     """Return when the database answers, has been migrated and bounds our sessions; raise DatabaseUnavailable."""
     migrated, bounded = _answer(engine, _CHECK)
     if not migrated:
-        raise DatabaseUnavailable("the schema is missing: run `python -m migrations upgrade`")
+        raise DatabaseUnavailable("the schema is missing: run `todoke-server migrate upgrade`")
     if not bounded:
         raise DatabaseUnavailable(
-            "the role's sessions have no time-outs, and a pooler keeps ours from reaching PostgreSQL: "
-            "run `python -m migrations grant` for this role"
+            "the role's sessions have no timeouts, and the pooler does not pass ours on to PostgreSQL: "
+            "run `todoke-server migrate grant` for this role"
         )
 
 

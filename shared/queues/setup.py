@@ -1,13 +1,25 @@
-"""Make the queue and its dead-letter queue, or bring them up to date."""
+"""The queue and its dead-letter queue: made, brought up to date, looked up."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+
+from shared.errors import TodokeError
+from shared.queues.calls import make_client
+
 DEAD_LETTER_RETENTION_S = 14 * 24 * 3600
-"""As long as SQS keeps messages at all (14 days): dead letters wait for a person."""
+"""As long as SQS keeps any message (14 days): a dead letter waits for a person."""
 RETENTION_S = 4 * 24 * 3600
-"""A doorbell that nobody heard for four days is rung again by the sweeper anyway."""
+"""A doorbell that nobody received for four days is not needed: the sweeper has rung again long before."""
+
+
+class QueueSetupFailed(TodokeError):
+    """The queues could not be made or brought up to date. The message has SQS's reason and, where there is one, a
+    remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +31,41 @@ class QueueUrls:
 
 
 def ensure_queues(
-    client: Any, name: str, *, dead_letter_name: str, max_receive_count: int, visibility_s: int
+    region: str, name: str, *, dead_letter_name: str, max_receive_count: int, visibility_s: int
 ) -> QueueUrls:
-    """Create both queues with a redrive policy from the first to the second. Running it again updates the attributes.
+    """Create both queues, with a redrive policy from the first to the second. A second run updates the attributes.
+
+    Credentials and endpoint come the standard AWS way. Raises QueueSetupFailed.
+    """
+    with _explained():
+        client = make_client(region, read_timeout_s=10, connections=1)
+        dead_letter_url = _ensure(client, dead_letter_name, {"MessageRetentionPeriod": str(DEAD_LETTER_RETENTION_S)})
+        policy = {"deadLetterTargetArn": _arn(client, dead_letter_url), "maxReceiveCount": max_receive_count}
+        queue_url = _ensure(
+            client,
+            name,
+            {
+                "VisibilityTimeout": str(visibility_s),
+                "MessageRetentionPeriod": str(RETENTION_S),
+                "ReceiveMessageWaitTimeSeconds": "20",
+                "RedrivePolicy": json.dumps(policy),
+            },
+        )
+        return QueueUrls(queue_url, dead_letter_url)
+
+
+def dead_letter_url_of(client: Any, queue_url: str) -> str | None:
+    """The URL of the dead-letter queue that `queue_url`'s redrive policy names; None if it has none.
 
     `client` is a boto3 SQS client. Raises botocore's errors.
     """
-    dead_letter_url = _ensure(client, dead_letter_name, {"MessageRetentionPeriod": str(DEAD_LETTER_RETENTION_S)})
-    arn = client.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count})
-    queue_url = _ensure(
-        client,
-        name,
-        {
-            "VisibilityTimeout": str(visibility_s),
-            "MessageRetentionPeriod": str(RETENTION_S),
-            "ReceiveMessageWaitTimeSeconds": "20",
-            "RedrivePolicy": policy,
-        },
-    )
-    return QueueUrls(queue_url, dead_letter_url)
+    answer = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["RedrivePolicy"])
+    policy = answer.get("Attributes", {}).get("RedrivePolicy")
+    if not policy:
+        return None
+    *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
+    url: str = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+    return url
 
 
 def _ensure(client: Any, name: str, attributes: dict[str, str]) -> str:
@@ -48,12 +75,26 @@ def _ensure(client: Any, name: str, attributes: dict[str, str]) -> str:
     return url
 
 
-def dead_letter_url_of(client: Any, queue_url: str) -> str | None:
-    """The URL of the dead-letter queue that `queue_url`'s redrive policy names; None if it has none."""
-    answer = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["RedrivePolicy"])
-    policy = answer.get("Attributes", {}).get("RedrivePolicy")
-    if not policy:
-        return None
-    *_, account, name = json.loads(policy)["deadLetterTargetArn"].split(":")
-    url: str = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
-    return url
+def _arn(client: Any, queue_url: str) -> str:
+    answer = client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+    arn: str = answer["Attributes"]["QueueArn"]
+    return arn
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turns botocore's errors into QueueSetupFailed."""
+    try:
+        yield
+    except ClientError as error:
+        raise QueueSetupFailed(f"SQS refused: {error}") from None
+    except EndpointConnectionError as error:
+        raise QueueSetupFailed(
+            f"SQS does not answer: {error}. For a server of the SQS API that is not Amazon's, set AWS_ENDPOINT_URL_SQS"
+        ) from None
+    except NoCredentialsError:
+        raise QueueSetupFailed(
+            "AWS credentials are missing: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role"
+        ) from None
+    except BotoCoreError as error:
+        raise QueueSetupFailed(f"SQS could not be asked: {error}") from None

@@ -122,7 +122,7 @@ def summary_failed(name: str, what: str) -> ReportError:
         "summary_failed",
         f"The query of {name!r} failed: {what}.",
         retryable=False,
-        hint="It is DuckDB SQL over `report`, below [pdf] in report.toml; `todoke check` tries it.",
+        hint="It is DuckDB SQL over `report`, below [pdf] in report.toml; `todoke-server check` tries it.",
     )
 
 
@@ -140,7 +140,7 @@ def chart_failed(name: str, what: str) -> ReportError:
     """A Vega-Lite specification is wrong."""
     return ReportError(
         "chart_failed", f"The chart {name} could not be drawn: {what}.", retryable=False,
-        hint="Check the Vega-Lite specification; `todoke check` tries it.",
+        hint="Check the Vega-Lite specification; `todoke-server check` tries it.",
     )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def template_failed(name: str, what: str) -> ReportError:
     """A Typst template is wrong."""
     return ReportError(
         "template_failed", f"The template {name} could not be typeset: {what}.", retryable=False,
-        hint="Check the template; `todoke check` tries it. It reads its own folder only, and fetches no packages.",
+        hint="Check the template; `todoke-server check` tries it. It reads its own folder only, and fetches nothing.",
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from shared.reports.interface import RenderedFile, RenderRequest
 
 NAME = "manifest.json"
 MEDIA_TYPE = "application/json"
-_TOOLS = ("todoke", "duckdb", "isal", "pikepdf", "psycopg", "reportlab", "typst", "vl-convert-python")
+_TOOLS = ("todoke-server", "duckdb", "isal", "pikepdf", "psycopg", "reportlab", "typst", "vl-convert-python")
 
 
 class ManifestError(TodokeError):

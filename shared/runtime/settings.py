@@ -1,4 +1,4 @@
-"""How a service reads its environment: once, at start, with errors an operator can act on."""
+"""How a service reads its environment: once, at start, with errors that an operator can act on."""
 
 import difflib
 import re
@@ -53,7 +53,7 @@ class Settings(BaseModel):
 
 
 def secret(environment: Mapping[str, str], name: str) -> str | None:
-    """The variable `name`, or what stands in the file that NAME_FILE names: environments are easier to see than files.
+    """Returns the variable `name`, or the content of the file that NAME_FILE names.
 
     None when neither is set. Raises SettingsError when both are, or when the file cannot be read.
     """
@@ -78,9 +78,9 @@ def _explain(error: ValidationError, names: Mapping[str, Any], environment: Mapp
     for problem in error.errors():
         variable = str(problem["loc"][0]) if problem["loc"] else ""
         if problem["type"] == "missing":
-            # A typing error shows as one variable missing and a similar one nobody reads.
+            # A typo shows as one missing variable and a similar one that nothing reads.
             near = difflib.get_close_matches(variable, set(environment) - set(names), n=1, cutoff=0.8)
-            hint = f" (did you mean it by {near[0]}?)" if near else ""
+            hint = f" (found {near[0]}; is that a typo?)" if near else ""
             lines.append(f"{variable} is not set{hint}: {names[variable].description or 'required'}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
@@ -89,7 +89,7 @@ def _explain(error: ValidationError, names: Mapping[str, Any], environment: Mapp
 
 
 class ServiceSettings(Settings):
-    """What every service reads."""
+    """The settings of every service."""
 
     database_url: SecretStr = Field(
         alias="DATABASE_URL", description="PostgreSQL, for example postgresql://user:password@host:5432/todoke"
@@ -121,12 +121,12 @@ class ServiceSettings(Settings):
 
     @property
     def through_pooler(self) -> bool:
-        """Whether a pooler stands between the service and PostgreSQL."""
+        """True if a pooler stands between the service and PostgreSQL."""
         return self.database_pooler == "transaction"
 
 
 class CatalogSettings(Settings):
-    """What every service reads that knows the report types."""
+    """The settings of every service that knows the report types."""
 
     catalog_path: Path | None = Field(
         None, alias="CATALOG_PATH", description="Folder of report types; default: the built-in catalog"
@@ -134,7 +134,7 @@ class CatalogSettings(Settings):
 
 
 class ArtifactSettings(Settings):
-    """What every service reads that works with finished files."""
+    """The settings of every service that works with finished files."""
 
     artifact_url: str = Field(
         "file:///var/lib/todoke/artifacts",
@@ -146,14 +146,14 @@ class ArtifactSettings(Settings):
 AWS_REGION = Field(
     alias="AWS_REGION", min_length=1, description="Region of the queue and of the bucket, for example eu-west-1"
 )
-"""Relay and worker cannot do without it; the API needs it for s3:// only."""
+"""Relay and worker must have it; the API needs it for s3:// only."""
 
 
 class QueueServiceSettings(ServiceSettings):
-    """What relay and worker read besides."""
+    """The settings of the services that use the queue: relay and worker."""
 
     sqs_queue_url: str = Field(
-        alias="SQS_QUEUE_URL", min_length=1, description="URL of the queue, as `setup-queues` prints it"
+        alias="SQS_QUEUE_URL", min_length=1, description="URL of the queue, as `todoke-server setup-queues` prints it"
     )
     sqs_dlq_url: str | None = Field(
         None, alias="SQS_DLQ_URL", description="URL of the dead-letter queue; default: read from the redrive policy"

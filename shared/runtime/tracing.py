@@ -104,7 +104,7 @@ def configure(service: str) -> None:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ModuleNotFoundError:
         raise TracingUnavailable(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install 'todoke[otel]'"
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install 'todoke-server[otel]'"
         ) from None
     name = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"todoke-{service}"}
     # Not the global provider: libraries that look for one would trace on their own, with parameters and queries.

@@ -14,11 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import boto3
 import httpx
 
-from deploy.local.emulator import REGION
-from shared.queues.setup import ensure_queues
 from tests.support.postgres import server
 from tests.support.processes.services import Services
 from tests.support.sqs.server import Door
@@ -50,12 +47,11 @@ def run(seconds: float, rate: float, every_s: float) -> tuple[Samples, int]:
         server.server() as base,
         server.database(base) as url,
     ):
-        client = boto3.client("sqs", region_name=REGION, endpoint_url=door.url, aws_access_key_id="test",
-                              aws_secret_access_key="test")  # fmt: skip
-        queue = ensure_queues(client, "memory", dead_letter_name="memory-dlq", max_receive_count=20, visibility_s=30)
+        door.queues.make("memory", max_receive_count=20)
+        queue_url = door.queue_url("memory")
         urls = dict.fromkeys(("api", "relay", "worker"), url)
         aws = door.environment()
-        with Services(Path(folder), database_urls=urls, queue_url=queue.queue_url, aws=aws, REPORT_SOURCE_URL=url,
+        with Services(Path(folder), database_urls=urls, queue_url=queue_url, aws=aws, REPORT_SOURCE_URL=url,
                       ARTIFACT_KEEP_DAYS="0", JOB_KEEP_DAYS="1") as services:  # fmt: skip
             pids = {name: services.start(name).pid for name in urls}
             stop = threading.Event()

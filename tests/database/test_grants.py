@@ -98,7 +98,7 @@ def test_a_role_that_is_missing_is_named_with_the_remedy(database_url: str) -> N
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "migrations", *arguments],
+        [sys.executable, "-m", "services.cli", "migrate", *arguments],
         env={"PATH": "", **environment}, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 

@@ -1,19 +1,26 @@
-"""The command line, as an author and a receiver of reports use it."""
+"""The operator's command, as authors and receivers of reports and operators use it."""
 
 import json
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
-from services.cli.__main__ import main
+from migrations import grants
+from services.cli.__main__ import main, parser
+from shared.access import api_keys
 from shared.catalog.model import Format, ReportType
 from shared.reports import manifest
 from shared.reports.interface import RenderRequest
 from shared.reports.render import render_files
+from tests.support.faults.plan import Fault, Hit, Plan
+from tests.support.sqs.server import Door
 
 TOML = """
 title = "Numbers"
@@ -51,7 +58,7 @@ def catalog(tmp_path: Path) -> Path:
 def check(
     catalog: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Check:
-    """`todoke check` on the catalog: exit code and what it printed."""
+    """`todoke-server check` on the catalog: exit code and what it printed."""
     monkeypatch.setenv("REPORT_SOURCE_URL", database_url)
 
     def run(*arguments: str) -> tuple[int, str]:
@@ -112,9 +119,25 @@ def test_a_source_that_is_away_or_not_named_is_told(check: Check, monkeypatch: p
     assert "no URL for it is set. Set REPORT_SOURCE_URL" in check()[1]
 
 
+def test_the_role_that_queries_run_as_is_told_when_nobody_chose_it(
+    check: Check, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REPORT_SOURCE_URL")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    assert check("--no-files") == (
+        0, "numbers: fine\ncheck: without REPORT_SOURCE_URL, queries run as the role of DATABASE_URL\n",
+    )  # fmt: skip
+
+
+def test_a_report_type_in_place_of_its_catalog_is_told(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(catalog / "numbers")]) == 2
+    assert capsys.readouterr().err.endswith(f"name the folder that holds it, {catalog}\n")
+
+
 def test_a_misspelt_parameter_is_told(check: Check) -> None:
     assert check("--set", "leest=5") == (
-        1, "todoke check: --set leest=…: no report type has such a parameter; did you mean 'least'?\n",
+        2, "todoke-server check: --set leest=…: no report type has such a parameter; did you mean 'least'?\n",
     )  # fmt: skip
 
 
@@ -166,3 +189,85 @@ def test_a_changed_file_or_manifest_or_key_is_refused(made: Path, capsys: pytest
     about.write_text("{")
     assert "cannot be read as a manifest" in refused()
     assert "no Ed25519 public key" in refused("--key", str(about))
+
+
+def test_a_key_that_was_printed_once_opens_its_tenants_door_until_it_is_revoked(
+    database_url: str, conn: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    of_acme = ["--tenant", "acme", "--name", "ci"]
+
+    assert main(["keys", "create", *of_acme]) == 0
+    key = capsys.readouterr().out.removesuffix("\n")
+    assert api_keys.tenant_of(conn, key) == "acme"
+
+    assert main(["keys", "revoke", *of_acme]) == 0
+    assert api_keys.tenant_of(conn, key) is None
+    assert main(["keys", "revoke", *of_acme]) == 1
+    assert capsys.readouterr().err == "1 key(s) revoked\n0 key(s) revoked\n"
+
+
+def test_a_tenant_that_cannot_be_named_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["keys", "create", "--tenant", "a/b", "--name", "ci"])
+    assert "beginning with a letter or digit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["keys", "create", "--tenant", "acme", "--name", "ci"], ["migrate", "current"], ["setup-queues"]]
+)
+def test_an_environment_that_says_nothing_is_a_wrong_call(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DATABASE_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert main(command) == 2
+    assert re.match(rf"todoke-server {command[0]}: (DATABASE_URL|AWS_REGION) is not set", capsys.readouterr().err)
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    """The double on a socket, where the environment leads."""
+    with Door() as door:
+        for name, value in door.environment().items():
+            monkeypatch.setenv(name, value)
+        yield door
+
+
+def test_queues_are_made_and_their_urls_printed(sqs: Door, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["setup-queues", "--name", "jobs", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "queueUrl": sqs.queue_url("jobs"), "deadLetterUrl": sqs.queue_url("jobs-dlq"),
+    }  # fmt: skip
+    assert main(["setup-queues", "--name", "jobs"]) == 0
+    assert f"\nexport SQS_QUEUE_URL={sqs.queue_url('jobs')}\n" in capsys.readouterr().out
+
+
+def test_queues_that_cannot_be_made_are_told_with_the_remedy(
+    sqs: Door, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sqs.faults = Plan({Hit("sqs CreateQueue", n): Fault.THROTTLED for n in (1, 2)})
+    assert main(["setup-queues"]) == 1
+    assert capsys.readouterr().err.startswith("todoke-server setup-queues: SQS refused: ")
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert main(["setup-queues"]) == 1
+    assert capsys.readouterr().err.endswith("set AWS_ENDPOINT_URL_SQS\n")
+
+
+def test_a_database_of_another_version_is_told(
+    database_url: str, conn: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    conn.commit()
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    assert main(["migrate", "current"]) == 1
+    assert "another version of Todoke has migrated this database" in capsys.readouterr().err
+
+
+def test_every_service_that_has_a_role_can_be_granted_it() -> None:
+    given = vars(parser().parse_args(["migrate", "grant"]))
+
+    assert given.keys() - {"command", "action"} == set(grants.SERVICES)

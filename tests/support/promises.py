@@ -1,4 +1,4 @@
-"""What Todoke promises (design, section 2), as queries that must return no row."""
+"""What Todoke promises (docs/explanation/how-we-know.md), as queries that must return no row."""
 
 import hashlib
 from collections.abc import Collection, Sequence

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from deploy.local.emulator import REGION, Emulator
@@ -18,9 +17,8 @@ _names = itertools.count()
 @pytest.fixture
 def queue_url(aws: Emulator) -> str:
     """A fresh queue on the emulator."""
-    client = boto3.client("sqs", region_name=REGION)
     name = f"system-{next(_names)}"
-    return ensure_queues(client, name, dead_letter_name=f"{name}-dlq", max_receive_count=20, visibility_s=10).queue_url
+    return ensure_queues(REGION, name, dead_letter_name=f"{name}-dlq", max_receive_count=20, visibility_s=10).queue_url
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_a_role_without_bounds_is_refused_with_the_remedy(pooler: PgBouncer, dat
         return str(error.value)
 
     # At first PgBouncer may pass on that its connection was ended under it.
-    eventually(lambda: "python -m migrations grant" in refusal(), what="the remedy")
+    eventually(lambda: "todoke-server migrate grant" in refusal(), what="the remedy")
     engine.dispose()
 
 

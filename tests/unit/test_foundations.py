@@ -57,7 +57,7 @@ def test_everything_wrong_with_the_environment_is_named_at_once_and_no_value_is_
         WorkerSettings.from_environment({"DATABASE_ULR": "secret-canary", "WORKER_SLOTS": "secret-canary"})
 
     message = str(caught.value)
-    assert "DATABASE_URL is not set (did you mean it by DATABASE_ULR?)" in message
+    assert "DATABASE_URL is not set (found DATABASE_ULR; is that a typo?)" in message
     assert "SQS_QUEUE_URL is not set" in message
     assert "WORKER_SLOTS" in message
     assert "canary" not in message
@@ -281,7 +281,7 @@ def test_who_waits_for_room_or_for_the_end_is_woken() -> None:
 
 
 IMPORTS: list[Any] = [
-    ("services.relay.publisher, services.relay.sweeper, services.relay.setup_queues", ["fastapi", "xlsxwriter"]),
+    ("services.relay.publisher, services.relay.sweeper", ["fastapi", "xlsxwriter"]),
     ("services.worker.worker, shared.reports.render", ["fastapi", "uvicorn"]),
     ("services.api.app", ["boto3", "xlsxwriter", "alembic"]),
 ]

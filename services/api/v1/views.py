@@ -42,7 +42,7 @@ class ArtifactView(_View):
 
 
 class ManifestView(_View):
-    """Says what the files were made from, and proves them: `todoke verify`."""
+    """Says what the files were made from, and proves them: `todoke-server verify`."""
 
     url: str
     sha256: str

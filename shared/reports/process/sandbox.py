@@ -1,7 +1,6 @@
 """A child's whole life: bounded in memory, without the worker's secrets, gone when the worker is gone."""
 
 import contextlib
-import ctypes
 import os
 import resource
 import signal
@@ -18,8 +17,8 @@ from shared.catalog.model import Format, Limits
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.stop import stop
+from shared.runtime.parent_death import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
 _RESERVE_MB = 1024
 """Address space that engines take and hardly touch: V8 for the code of charts 640 MB, DuckDB for a dozen thread stacks
 and freed memory (measured, vl-convert 1.9, DuckDB 2.0). RLIMIT_DATA counts it all the same."""
@@ -81,7 +80,7 @@ def _die_with_the_worker(pipe: "Connection[Any, Any]") -> None:
         # process holds the server's "alive" pipe: each child does, so that one orphan would keep both alive.
         with contextlib.suppress(AttributeError, OSError, TypeError):
             os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined] # noqa: SLF001 - no public name
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        end_with_parent(signal.SIGKILL)
         with contextlib.suppress(OSError):
             # When the machine runs out of memory, the kernel takes a report and not its worker.
             Path("/proc/self/oom_score_adj").write_text("500")

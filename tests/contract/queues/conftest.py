@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Callable, Iterator
 
-import boto3
 import pytest
 
 from deploy.local.emulator import REGION, Emulator
@@ -27,8 +26,7 @@ def new_queues(aws: Emulator) -> Callable[[], QueueUrls]:
 def make_queues() -> QueueUrls:
     """A fresh queue with its dead-letter queue, wherever the AWS variables lead."""
     name = f"test-{next(_names)}"
-    client = boto3.client("sqs", region_name=REGION)
-    return ensure_queues(client, name, dead_letter_name=f"{name}-dlq", max_receive_count=3, visibility_s=30)
+    return ensure_queues(REGION, name, dead_letter_name=f"{name}-dlq", max_receive_count=3, visibility_s=30)
 
 
 @pytest.fixture(scope="session")

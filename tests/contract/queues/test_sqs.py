@@ -160,7 +160,7 @@ def test_setting_up_again_updates_the_redrive_policy(new_queues: Callable[[], Qu
     client = boto3.client("sqs", region_name=REGION)
     name = urls.queue_url.rsplit("/", 1)[1]
 
-    again = ensure_queues(client, name, dead_letter_name=f"{name}-dlq", max_receive_count=20, visibility_s=40)
+    again = ensure_queues(REGION, name, dead_letter_name=f"{name}-dlq", max_receive_count=20, visibility_s=40)
 
     attributes = client.get_queue_attributes(QueueUrl=urls.queue_url, AttributeNames=["All"])["Attributes"]
     assert again == urls

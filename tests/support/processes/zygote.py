@@ -5,7 +5,6 @@ only the thread that makes it and leaves the others' locks held for ever.
 """
 
 import contextlib
-import ctypes
 import functools
 import gc
 import importlib
@@ -27,13 +26,14 @@ from typing import Any, Self
 import boto3
 import botocore.session
 
+from shared.runtime.parent_death import end_with_parent
+
 ROOT = Path(__file__).parents[3]
 _PREPARED = (
-    "services.api.__main__", "services.relay.__main__", "services.worker.__main__", "migrations.__main__",
+    "services.api.__main__", "services.relay.__main__", "services.worker.__main__", "services.cli.migrate",
     "shared.artifacts.s3", "shared.reports.render", "shared.reports.process.sandbox", "moto.core", "encodings.idna",
     "tests.support.processes.watched",
 )  # fmt: skip
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,7 @@ def _report_ends(asked: socket.socket) -> None:
 def _become(request: Request) -> None:
     """Turn this fork into the service, as `python -m` would have."""
     os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     with Path(request.log).open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)

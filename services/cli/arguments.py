@@ -1,0 +1,79 @@
+"""What each command takes. Nothing heavy is imported here: `--help` answers at once and without any extra."""
+
+import argparse
+import re
+from pathlib import Path
+
+_SERVICES = ("api", "relay", "worker")
+
+
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """Describe `check`."""
+    parser.description = (
+        "Read the catalog, ask the source to plan each query, and make each format from 50 rows. Sources come from "
+        "REPORT_SOURCE_URL (or DATABASE_URL) and REPORT_SOURCES, fonts from REPORT_FONTS."
+    )
+    parser.add_argument("path", type=Path, metavar="FOLDER", help="the catalog: the folder that holds the report types")
+    parser.add_argument("--report", action="append", default=[], metavar="NAME", help="only this type (repeatable)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE",
+        help="a parameter's value, as JSON or as text (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--no-files", action="store_true", help="plan the queries, make no files")
+
+
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """Describe `verify`."""
+    parser.description = "Say whether a file is, to the byte, one that the job of the manifest made."
+    parser.add_argument("file", type=Path, metavar="FILE", help="the downloaded file")
+    parser.add_argument("--manifest", type=Path, metavar="FILE", help="default: manifest.json beside the file")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="public key (PEM) that must have signed the manifest")
+
+
+def add_keys(parser: argparse.ArgumentParser) -> None:
+    """Describe `keys create` and `keys revoke`."""
+    parser.description = "Make and revoke the API keys of a tenant, in the database that DATABASE_URL names."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, what in (("create", "make an API key and print it, once"), ("revoke", "revoke all keys of a name")):
+        action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        action.add_argument("--tenant", required=True, type=_tenant, help="whose jobs the key can see")
+        action.add_argument("--name", required=True, help="who uses it, for example `ci`")
+
+
+def _tenant(given: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", given):
+        raise argparse.ArgumentTypeError("letters, digits, _ . - only, 64 at most, beginning with a letter or digit")
+    return given
+
+
+def add_setup_queues(parser: argparse.ArgumentParser) -> None:
+    """Describe `setup-queues`."""
+    parser.description = (
+        "Create the queue and its dead-letter queue with a redrive policy, or update them. "
+        "Reads AWS_REGION and the standard AWS credentials and endpoint variables."
+    )
+    parser.add_argument("--name", default="todoke-jobs", help="name of the queue (default: %(default)s)")
+    parser.add_argument("--dlq-name", metavar="NAME", help="name of the dead-letter queue (default: NAME-dlq)")
+    parser.add_argument(
+        "--max-receive-count", type=int, default=20, metavar="N",
+        help="receives before SQS itself moves a message aside: a net for crash loops, not the retry policy "
+        "(default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--visibility-s", type=int, default=60, metavar="S",
+        help="the queue's own visibility timeout; workers set theirs with every receive (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def add_migrate(parser: argparse.ArgumentParser) -> None:
+    """Describe `migrate upgrade`, `grant`, `check` and `current`."""
+    parser.description = "Bring the database that DATABASE_URL names up to date. Connect as the owner of its tables."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    upgrade = actions.add_parser("upgrade", help="apply what is missing, then grant to the roles that are named")
+    grant = actions.add_parser("grant", help="give each named role the rights of its service and no others")
+    for service in _SERVICES:
+        for action in (upgrade, grant):
+            action.add_argument(f"--{service}", metavar="ROLE", help=f"the role that the {service} logs in as")
+    actions.add_parser("check", help="compare the database with the tables that this version expects")
+    actions.add_parser("current", help="show the revision of the database")

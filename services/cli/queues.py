@@ -1,0 +1,25 @@
+"""`todoke-server setup-queues`: the queues, made once before the first start."""
+
+import argparse
+import json
+import os
+
+from services.cli.settings import aws_region
+from shared.queues.setup import ensure_queues
+
+
+def run(given: argparse.Namespace) -> int:
+    """Make the queues, or bring them up to date, and print their URLs."""
+    urls = ensure_queues(
+        aws_region(os.environ),
+        given.name,
+        dead_letter_name=given.dlq_name or f"{given.name}-dlq",
+        max_receive_count=given.max_receive_count,
+        visibility_s=given.visibility_s,
+    )
+    if given.json:
+        print(json.dumps({"queueUrl": urls.queue_url, "deadLetterUrl": urls.dead_letter_url}))
+    else:
+        print(f"queue              {urls.queue_url}\ndead-letter queue  {urls.dead_letter_url}\n")
+        print(f"export SQS_QUEUE_URL={urls.queue_url}")
+    return 0

@@ -1,0 +1,16 @@
+"""A process that ends with its parent, whatever ends the parent."""
+
+import ctypes
+import sys
+
+_PR_SET_PDEATHSIG = 1
+"""Of prctl(2), from <linux/prctl.h>."""
+
+
+def end_with_parent(number: int) -> None:
+    """Have the kernel send signal `number` to this process when the thread that started it ends.
+
+    Works on Linux only; elsewhere it does nothing. Call it after the fork: the wish is not inherited.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)

@@ -1,0 +1,103 @@
+"""What `pip install todoke-server` brings without extras, and what each extra adds; what is missing is told."""
+
+import tomllib
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+from services.cli.__main__ import parser
+from shared.version import VERSION
+from tests.support.installed import ROOT, closure, run_with
+
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT: dict[str, Any] = PYPROJECT["project"]
+BASE: list[str] = PROJECT["dependencies"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+SOMEWHERE = {"DATABASE_URL": "postgresql://u:p@127.0.0.1:9/d", "AWS_REGION": "eu-west-1", "STARTUP_TIMEOUT_S": "0.1"}
+
+
+def command(*arguments: str) -> str:
+    return f"import sys; from services.cli.__main__ import main; sys.exit(main({list(arguments)!r}))"
+
+
+def needs(extra: str) -> set[str]:
+    """The packages of a base installation with one extra."""
+    return closure([*BASE, *EXTRAS[extra], *(EXTRAS["cli"] if f"{PROJECT['name']}[cli]" in EXTRAS[extra] else [])])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["migrate", "upgrade", "--help"]])
+def test_help_needs_no_package_at_all(arguments: list[str]) -> None:
+    ran = run_with({"nothing"}, command(*arguments))
+
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "todoke-server" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["check", "my-catalog"], "cli"),
+        (["verify", "report.pdf"], "cli"),
+        (["setup-queues"], "relay"),
+        (["migrate", "current"], "migrate"),
+    ],
+)
+def test_a_command_without_its_extra_names_it(arguments: list[str], extra: str) -> None:
+    ran = run_with(closure(BASE), command(*arguments), SOMEWHERE)
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"todoke-server {arguments[0]}: needs the extra `{extra}` (")
+    assert ran.stderr.endswith(f"pip install 'todoke-server[{extra}]'\n")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_keys_need_no_extra() -> None:
+    ran = run_with(closure(BASE), command("keys", "create", "--tenant", "acme", "--name", "ci"), SOMEWHERE)
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("todoke-server keys: PostgreSQL does not answer")
+
+
+@pytest.mark.parametrize(
+    ("extra", "modules"),
+    [
+        ("cli", "services.cli.check, services.cli.verify"),
+        ("relay", "services.cli.queues, services.relay.__main__"),
+        ("worker", "services.cli.queues, services.cli.check, services.worker.__main__"),
+        ("migrate", "services.cli.migrate, migrations.versions"),
+        ("api", "services.api.__main__"),
+    ],
+)
+def test_an_extra_brings_all_that_its_commands_and_its_service_import(extra: str, modules: str) -> None:
+    ran = run_with(needs(extra), f"import {modules}", SOMEWHERE)
+
+    assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+def test_whatever_a_report_is_made_with_is_missed_before_the_first_report() -> None:
+    """`check` makes its files in children; a package that only they import would be missed there, as a traceback."""
+    ran = run_with(needs("cli"), "import sys, services.cli.check; print(*sys.modules)")
+
+    names = {Requirement(text).name for text in EXTRAS["cli"]}
+    # vl-convert is imported where a chart is drawn: it takes more memory than all the others.
+    assert names - set(ran.stdout.split()) == {"vl-convert-python"}
+
+
+@pytest.mark.parametrize("service", ["api", "relay", "worker"])
+def test_a_base_dependency_is_one_that_every_service_imports(service: str) -> None:
+    ran = run_with(needs(service), f"import sys, services.{service}.__main__; print(*sys.modules)", SOMEWHERE)
+
+    imported = set(ran.stdout.split())
+    for text in BASE:
+        name = Requirement(text).name.replace("-", "_")
+        assert name in imported or name == "psycopg", f"{service} does not import {name}"  # psycopg: at connecting
+
+
+def test_the_version_and_the_name_stand_in_one_place() -> None:
+    assert (PROJECT["name"], PROJECT["dynamic"]) == ("todoke-server", ["version"])
+    assert PYPROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "shared.version.VERSION"}
+    assert PROJECT["scripts"] == {parser().prog: "services.cli.__main__:main"}
+    for file in ("deploy/Dockerfile", "deploy/compose.yaml", "deploy/README.md"):
+        text = (ROOT / file).read_text()
+        assert VERSION in text, f"{file} has another version as its default"
