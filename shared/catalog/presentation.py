@@ -1,12 +1,11 @@
-"""How a report type's files look: the tables `csv`, `pdf` and `locales` of report.toml."""
+"""How a report type's files look: the tables `columns`, `csv` and `pdf` of report.toml."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from shared.catalog.model import Chart, Column, CsvOptions, Locale, PdfOptions, ReportType, SummaryTable
+from shared.catalog.model import Chart, Column, CsvOptions, PdfOptions, SummaryTable
 from shared.catalog.toml import Table
 from shared.suggest import did_you_mean
 
@@ -18,11 +17,6 @@ CHART_KEYS = ("title", "query", "spec")
 COLUMN_KEYS = ("title", "unit", "format", "width")
 _EXCEL_WIDEST = 255
 """Characters, of a column (Microsoft, "Excel specifications and limits", 2026-11-23)."""
-LOCALE_KEYS = ("title", "description", "columns", "parameters", "texts")
-
-LOCALE_PARAMETER = "locale"
-"""The parameter that chooses the language; the query need not use it."""
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _ENCODINGS = ("utf-8", "cp932")
 _DELIMITERS = (",", ";", "\t", "|")
@@ -86,66 +80,6 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
     )
 
 
-def language(table: Table) -> str:
-    """`language = "…"`."""
-    name = table.text("language", "en")
-    if not _LANGUAGE.fullmatch(name):
-        table.wrong("language", f'{name!r} is no language: write language = "en", "ja", "pt-BR" …')
-    return name
-
-
-def locales(table: Table) -> Mapping[str, Locale]:
-    """`[locales.ja]` and so on."""
-    found = {}
-    for name, one in table.tables():
-        if not _LANGUAGE.fullmatch(name):
-            one.wrong("", f"{name!r} is no language: write [locales.ja], [locales.pt-BR] …")
-        one.only(LOCALE_KEYS)
-        found[name] = Locale(
-            title=one.text("title"),
-            description=one.text("description"),
-            columns=_texts(one.table("columns")),
-            parameters=_texts(one.table("parameters")),
-            texts=_texts(one.table("texts")),
-        )
-    return found
-
-
-def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportType:
-    """The report type in the language that the job asks for. An unknown one leaves it as it is."""
-    wanted = str(parameters.get(LOCALE_PARAMETER) or report.language)
-    locale = report.locales.get(wanted)
-    if locale is None:
-        return report
-    texts = locale.texts
-    names = dict.fromkeys([*report.columns, *locale.columns])
-    return replace(
-        report,
-        title=locale.title or report.title,
-        description=locale.description or report.description,
-        language=wanted,
-        texts=texts,
-        columns={name: _column(report.columns.get(name) or Column(name, name), locale) for name in names},
-        parameters=tuple(replace(p, title=locale.parameters.get(p.name, p.title)) for p in report.parameters),
-        pdf=replace(
-            report.pdf,
-            figures=report.pdf.figures and _summary(report.pdf.figures, locale),
-            tables=tuple(_summary(t, locale) for t in report.pdf.tables),
-            charts=tuple(replace(c, title=texts.get(c.title, c.title)) for c in report.pdf.charts),
-        ),
-    )
-
-
-def _summary(table: SummaryTable, locale: Locale) -> SummaryTable:
-    columns = {name: _column(column, locale) for name, column in table.columns.items()}
-    return replace(table, title=locale.texts.get(table.title, table.title), columns=columns)
-
-
-def _column(column: Column, locale: Locale) -> Column:
-    title = locale.columns.get(column.name, column.title)
-    return replace(column, title=title, unit=locale.texts.get(column.unit, column.unit))
-
-
 def _columns(table: Table) -> Mapping[str, Column]:
     return {name: column(name, one) for name, one in table.table("columns").tables()}
 
@@ -172,10 +106,6 @@ def _query(table: Table) -> str:
     if not query.lower().startswith(("select", "with", "from")):
         table.wrong("query", 'must be a SELECT: write query = """SELECT … FROM report GROUP BY …"""')
     return query
-
-
-def _texts(table: Table) -> Mapping[str, str]:
-    return {key: table.text(key) for key, _ in table.items()}
 
 
 def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from shared.catalog.locales import LOCALE_PARAMETER, language, locales
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import check_value
-from shared.catalog.presentation import LOCALE_PARAMETER, column, csv_options, language, locales, pdf_options
+from shared.catalog.presentation import column, csv_options, pdf_options
 from shared.catalog.query import placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
 from shared.catalog.toml import Table, TomlFile

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.catalog.locales import localized
 from shared.catalog.model import MEDIA_TYPES, Format
-from shared.catalog.presentation import localized
 from shared.reports import duck, extract
 from shared.reports.bundle import write_bundle
 from shared.reports.errors import output_damaged

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from shared.catalog.locales import LOCALE_PARAMETER
 from shared.catalog.model import Column, ReportType
 from shared.reports import duck
 from shared.reports.extract import Extract, ExtractColumn
@@ -51,7 +52,7 @@ class Rendering:
         shown = []
         for parameter in self.report.parameters:
             value = self.parameters.get(parameter.name)
-            if parameter.name == "locale":
+            if parameter.name == LOCALE_PARAMETER:
                 continue
             match value:
                 case None:
