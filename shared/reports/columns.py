@@ -1,6 +1,7 @@
 """The columns of a result: what the source calls their types, and what holds them without loss."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _INTEGERS = {"int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "oid": "UINTEGER"}
@@ -10,6 +11,14 @@ _PLAIN = {**_INTEGERS, **_FLOATS, **_MOMENTS, "bool": "BOOLEAN"}
 # Their text is made by the server from a value, not typed in by somebody.
 _UNQUOTED = frozenset({*_PLAIN, "numeric", "time", "timetz", "interval", "uuid", "inet", "cidr", "macaddr"})
 _HARMLESS = _UNQUOTED | {"money"}
+_FROM_DUCKDB: Mapping[str, str] = {
+    "TINYINT": "int2", "SMALLINT": "int2", "UTINYINT": "int2", "INTEGER": "int4", "USMALLINT": "int4",
+    "BIGINT": "int8", "UINTEGER": "int8", "HUGEINT": "numeric", "UBIGINT": "numeric", "UHUGEINT": "numeric",
+    "FLOAT": "float4", "DOUBLE": "float8", "BOOLEAN": "bool", "DATE": "date",
+    "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
+    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+}  # fmt: skip
+_DUCKDB_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 DECIMAL_DIGITS = 38
 """The most that DuckDB's and Parquet's exact decimals hold."""
 
@@ -72,6 +81,13 @@ class SourceColumn:
         if self.is_moment and lenient:
             return "VARCHAR"
         return _PLAIN.get(self.type_name, "VARCHAR")
+
+
+def from_duckdb(name: str, type_: str) -> SourceColumn:
+    """The column of a DuckDB result in PostgreSQL's terms; a type that PostgreSQL lacks is text."""
+    if decimal := _DUCKDB_DECIMAL.fullmatch(type_):  # a list of decimals does not match, and is text
+        return SourceColumn(name, "numeric", int(decimal[1]), int(decimal[2]))
+    return SourceColumn(name, _FROM_DUCKDB.get(type_, "text"))
 
 
 def unique_names(names: Iterable[str]) -> Sequence[str]:

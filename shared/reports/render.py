@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.catalog.locales import localized
 from shared.catalog.model import MEDIA_TYPES, Format
-from shared.reports import duck, extract
+from shared.reports import duck, extract, read_source
 from shared.reports.bundle import write_bundle
 from shared.reports.errors import output_damaged
 from shared.reports.extract import Extract
@@ -75,7 +75,7 @@ def _make(request: RenderRequest, steps: Steps) -> _Made:
         if alone and isinstance(source, PostgresResult):
             return _copied(request, source, steps)
         steps.expect("reading", source.estimated_rows())
-        whole = extract.make(source, request.scratch, request.report, formats, steps.at)
+        whole = read_source.read(source, request.scratch, request.report, formats, steps.at)
     if keep:
         extract.keep(whole, keep, request.report, request.parameters, formats)
     return _from_extract(request, whole, steps)

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.catalog.model import CsvOptions, Format, Limits, ReportType
-from shared.reports.extract import _USUAL_LINE
 from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.read_source import _USUAL_LINE
 from shared.reports.render import render_files
 from tests.reports.conftest import MakeRequest, Run
 

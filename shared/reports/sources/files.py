@@ -20,7 +20,7 @@ from shared.catalog.query import python_value, sql_type
 from shared.catalog.sql import Kind, scan
 from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
-from shared.reports.formats.pdf.summary import duckdb_column
+from shared.reports.extract import duckdb_column
 from shared.reports.progress import RowProgress
 
 _PROGRESS_BYTES = 1 << 20

@@ -5,7 +5,6 @@ They run on a connection that reaches nothing but the extract.
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,21 +13,12 @@ import duckdb
 
 from shared.catalog.model import Column
 from shared.reports import duck, errors
-from shared.reports.columns import SourceColumn
-from shared.reports.extract import ExtractColumn
+from shared.reports.extract import ExtractColumn, duckdb_column
 from shared.reports.formats.display import displayed
 from shared.reports.formats.rendering import Rendering
 
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 MOST_ROWS = 5_000
 """Of one summary or chart: a document is for reading."""
-_SOURCE_TYPES: Mapping[str, str] = {
-    "TINYINT": "int2", "SMALLINT": "int2", "UTINYINT": "int2", "INTEGER": "int4", "USMALLINT": "int4",
-    "BIGINT": "int8", "UINTEGER": "int8", "HUGEINT": "numeric", "UBIGINT": "numeric", "UHUGEINT": "numeric",
-    "FLOAT": "float4", "DOUBLE": "float8", "BOOLEAN": "bool", "DATE": "date",
-    "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
-    "TIMESTAMP WITH TIME ZONE": "timestamptz",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +79,3 @@ def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
         connection.execute(f"CREATE VIEW report AS SELECT {fields} FROM {extract.table}")
         duck.confine(connection, extract.path)
         yield Summaries(rendering, connection)
-
-
-def duckdb_column(name: str, type_: str) -> ExtractColumn:
-    """A column of a DuckDB result, in the terms of a source's."""
-    if decimal := _DECIMAL.fullmatch(type_):  # and no list of them
-        precision, scale = int(decimal[1]), int(decimal[2])
-        return ExtractColumn(SourceColumn(name, "numeric", precision, scale), name, type_)
-    source = SourceColumn(name, _SOURCE_TYPES.get(type_, "text"))
-    stored = source.stored_as() if source.is_moment else type_
-    return ExtractColumn(source, name, stored if type_ in _SOURCE_TYPES else "OTHER")
