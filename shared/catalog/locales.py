@@ -51,7 +51,6 @@ def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportTyp
         title=locale.title or report.title,
         description=locale.description or report.description,
         language=wanted,
-        texts=texts,
         columns={name: _column(report.columns.get(name) or Column(name, name), locale) for name in names},
         parameters=tuple(replace(p, title=locale.parameters.get(p.name, p.title)) for p in report.parameters),
         pdf=replace(

@@ -172,6 +172,17 @@ class Locale:
     """Of tables, charts and units: the original → the translation."""
 
 
+class ReportKind(StrEnum):
+    """Where a report type's result comes from."""
+
+    QUERY = "query"
+    """`query.sql` of a catalog folder, which runs on the data source."""
+    ROWS = "rows"
+    """A Python class, which yields the rows."""
+    ANSWER = "answer"
+    """A Python class, which returns a JSON object and makes no file. It runs in the worker's own process."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReportType:
     """A report that can be asked for: one folder of the catalog."""
@@ -186,6 +197,7 @@ class ReportType:
     query: str
     """The text of query.sql, with `:name` placeholders."""
     formats: tuple[Format, ...]
+    kind: ReportKind = ReportKind.QUERY
     parameters: tuple[Parameter, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
     limits: Limits = Limits()
@@ -195,15 +207,18 @@ class ReportType:
     """Of its texts, as BCP 47 names it."""
     locales: Mapping[str, Locale] = field(default_factory=dict)
     """The other languages it speaks, by name. The parameter `locale` chooses."""
-    texts: Mapping[str, str] = field(default_factory=dict)
-    """Translations for charts, once a language is chosen."""
-    model: type[BaseModel] | None = None
-    """Validates the parameters of a report type written in Python."""
-    answer: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
-    """Of a report type without files, which runs in the worker's own process: stored parameters → JSON object."""
     folder: Path | None = None
-    first_rows: int | None = None
-    """Of a Python report type: so many rows are enough, because it is only tried."""
+    """The catalog folder; None for a report type written in Python."""
+    parameter_model: type[BaseModel] | None = None
+    """The pydantic model that validates the parameters of a report type written in Python."""
+    answer: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
+    """Stored parameters → JSON object, for the kind `answer`; None for the others."""
+
+    @property
+    def translations(self) -> Mapping[str, str]:
+        """Texts of units, tables and charts in the report type's language: the original → the translation."""
+        locale = self.locales.get(self.language)
+        return locale.texts if locale else {}
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter called `name`, or None."""

@@ -49,8 +49,8 @@ def validate_parameters(report: ReportType, given: Mapping[str, object]) -> dict
     Null means "left out". What was left out and has no default is stored as None, and the query sees NULL.
     Validating the result again returns it unchanged. Raises InvalidParameters with every violation.
     """
-    if report.model is not None:
-        return _by_model(report.model, given)
+    if report.parameter_model is not None:
+        return _by_model(report.parameter_model, given)
     violations = list(_unknown(report, given))
     stored: dict[str, object] = {}
     for parameter in report.parameters:

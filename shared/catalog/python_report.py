@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportKind, ReportType
 
 GROUP = "todoke.reports"
 
@@ -135,10 +135,11 @@ def _report_type(point: EntryPoint) -> ReportType:
         source="python",
         query="",
         formats=tuple(report.formats),
+        kind=ReportKind.ROWS,
         parameters=_parameters(report.Parameters),
         columns={c.name: Column(c.name, c.title or c.name, c.unit, c.format) for c in report.columns},
         limits=getattr(report, "limits", Limits()),
-        model=report.Parameters,
+        parameter_model=report.Parameters,
     )
 
 
@@ -152,9 +153,10 @@ def inline_report_type(name: str, report: InlineReport) -> ReportType:
         source="python",
         query="",
         formats=(),
+        kind=ReportKind.ANSWER,
         parameters=_parameters(report.Parameters),
         limits=getattr(report, "limits", Limits()),
-        model=report.Parameters,
+        parameter_model=report.Parameters,
         answer=lambda stored: report.answer(report.Parameters.model_validate(stored)),
     )
 

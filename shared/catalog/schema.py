@@ -20,15 +20,16 @@ from shared.catalog.values import (
 )
 
 Schema = dict[str, object]
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(report: ReportType) -> Schema:
     """The schema of `parameters` in a request for this report type. A fresh dict that the caller may change."""
-    if report.model is not None:
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **report.model.model_json_schema()}
+    if report.parameter_model is not None:
+        return {"$schema": _DIALECT, **report.parameter_model.model_json_schema()}
     required = [p.name for p in report.parameters if p.required]
     schema: Schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DIALECT,
         "title": report.title,
         "type": "object",
         "properties": {p.name: _property(p) for p in report.parameters},

@@ -47,6 +47,8 @@ class RenderRequest:
     """For the manifest."""
     bundle: bool = False
     """All files in one archive, too."""
+    first_rows: int | None = None
+    """As many rows of a Python report type are enough, because it is only tried; None takes all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.catalog.locales import localized
-from shared.catalog.model import MEDIA_TYPES, Format
+from shared.catalog.model import MEDIA_TYPES, Format, ReportKind
 from shared.reports import duck, extract, read_source
 from shared.reports.bundle import write_bundle
 from shared.reports.errors import output_damaged
@@ -64,14 +64,16 @@ def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]
 
 def _make(request: RenderRequest, steps: Steps) -> _Made:
     formats = request.formats
-    keep = request.keep if request.report.model is None else None  # its attachments would be missing
+    keep = None if request.report.kind is ReportKind.ROWS else request.keep  # its attachments would be missing
     kept = keep and extract.load(keep, request.scratch, request.report, request.parameters, formats)
     if kept:
         return _from_extract(request, kept, steps)
     # CSV alone needs no extract, if the source can write it.
     alone = formats == (Format.CSV,)
     steps.begin("querying", None, more=0 if alone else 1)
-    with open_source(request.source_dsn, request.report, request.parameters, request.scratch) as source:
+    with open_source(
+        request.source_dsn, request.report, request.parameters, request.scratch, first_rows=request.first_rows
+    ) as source:
         if alone and isinstance(source, PostgresResult):
             return _copied(request, source, steps)
         steps.expect("reading", source.estimated_rows())

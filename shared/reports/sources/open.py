@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from shared.catalog.model import ReportType
+from shared.catalog.model import ReportKind, ReportType
 from shared.reports import errors
 from shared.reports.sources import files, postgres, python_source
 from shared.reports.sources.result import SourceResult
@@ -42,11 +42,11 @@ _OURS: Mapping[str, OpenSource] = {
 
 
 def open_source(
-    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path
+    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, *, first_rows: int | None = None
 ) -> AbstractContextManager[SourceResult]:
     """The report's result. Raises ReportError(source_missing) if nobody knows the URL's scheme, or there is no URL."""
-    if report.model is not None:
-        return python_source.open_result(url, report, parameters, scratch)
+    if report.kind is ReportKind.ROWS:
+        return python_source.open_result(report, parameters, scratch, first_rows=first_rows)
     scheme = urlsplit(url).scheme if "://" in url else ""
     if not url:
         raise errors.source_missing(report.source, "no URL for it is set")

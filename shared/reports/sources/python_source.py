@@ -141,10 +141,9 @@ class PythonResult:
 
 @contextlib.contextmanager
 def open_result(
-    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
+    report: ReportType, parameters: Mapping[str, object], scratch: Path, *, first_rows: int | None = None
 ) -> Iterator[PythonResult]:
-    """Run the report. Raises ReportError."""
-    del url
+    """Run the report, for its first rows only if told so. Raises ReportError."""
     try:
         implementation = load_python_report(report.name)
     except LookupError as error:
@@ -154,7 +153,7 @@ def open_result(
     shutil.rmtree(folder, ignore_errors=True)
     taken = frozenset({MANIFEST, *(f"{report.name}.{kind}" for kind in (*Format, BUNDLE))})
     running = RunningReport(folder, os.getppid(), taken)
-    rows = itertools.islice(implementation.rows(given, running), report.first_rows)
+    rows = itertools.islice(implementation.rows(given, running), first_rows)
     yield PythonResult(implementation, rows, running, report.limits)
 
 

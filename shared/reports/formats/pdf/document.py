@@ -62,7 +62,7 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[s
     charts = []
     for one in pdf.charts:
         drawn = chart.draw(
-            _file(report, one.spec), summaries.objects(one.name, one.query), report.texts, rendering.fonts
+            _file(report, one.spec), summaries.objects(one.name, one.query), report.translations, rendering.fonts
         )
         (folder / f"chart-{one.name}.svg").write_text(drawn)
         charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
