@@ -19,6 +19,9 @@ _FROM_DUCKDB: Mapping[str, str] = {
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
 }  # fmt: skip
 _DUCKDB_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+# A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the
+# full-width ones by Excel in a Japanese environment, and by Numbers.
+FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 DECIMAL_DIGITS = 38
 """The most that DuckDB's and Parquet's exact decimals hold."""
 

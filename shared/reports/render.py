@@ -23,8 +23,8 @@ from shared.reports.interface import Progress, RenderedFile, RenderRequest
 from shared.reports.manifest import write_manifest
 from shared.reports.progress import Steps
 from shared.reports.sources.open import open_source
-from shared.reports.sources.postgres import PostgresResult
 from shared.reports.sources.python_source import attached
+from shared.reports.sources.result import SourceResult
 from shared.reports.verify import measure
 
 RENDERERS: Mapping[Format, Renderer] = {
@@ -74,7 +74,7 @@ def _make(request: RenderRequest, steps: Steps) -> _Made:
     with open_source(
         request.source_dsn, request.report, request.parameters, request.scratch, first_rows=request.first_rows
     ) as source:
-        if alone and isinstance(source, PostgresResult):
+        if alone and source.can_copy_csv:
             return _copied(request, source, steps)
         steps.expect("reading", source.estimated_rows())
         whole = read_source.read(source, request.scratch, request.report, formats, steps.at)
@@ -83,11 +83,11 @@ def _make(request: RenderRequest, steps: Steps) -> _Made:
     return _from_extract(request, whole, steps)
 
 
-def _copied(request: RenderRequest, source: PostgresResult, steps: Steps) -> _Made:
-    report, path = request.report, _path(request, Format.CSV)
+def _copied(request: RenderRequest, source: SourceResult, steps: Steps) -> _Made:
+    options, path = request.report.csv, _path(request, Format.CSV)
     snapshot = source.snapshot()
     steps.expect("writing csv", source.estimated_rows())
-    rows = copy_csv(source, report, path, steps.at)
+    rows = copy_csv(path, options, lambda out: source.copy_csv(out, options, steps.at))
     steps.rename("verifying csv", rows)
     return _Made([_verified(Format.CSV, path, rows)], rows, snapshot)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from shared.catalog.model import ReportType
 from shared.reports.columns import SourceColumn
 from shared.reports.progress import RowProgress
+from shared.reports.sources.result import SourceResult
 
 
-class Numbers:
+class Numbers(SourceResult):
     """One result: its columns now, its rows when asked."""
 
     repeatable = True

@@ -22,16 +22,14 @@ from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
 from shared.reports.extract import duckdb_column
 from shared.reports.progress import RowProgress
+from shared.reports.sources.result import SourceResult
 
 _PROGRESS_BYTES = 1 << 20
 _TOO_LONG = "row_too_long"
 
 
-class FilesResult:
+class FilesResult(SourceResult):
     """One report's result over files."""
-
-    repeatable = False
-    """Files may change meanwhile."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: str, limits: Limits) -> None:
         self._connection = connection
@@ -44,10 +42,6 @@ class FilesResult:
     def columns(self) -> Sequence[SourceColumn]:
         """In the query's order."""
         return [c.source for c in self._columns]
-
-    def estimated_rows(self) -> int:
-        """Nobody knows before they are read."""
-        return 0
 
     def snapshot(self) -> Mapping[str, object]:
         """Files have no snapshot; the time tells at least when they were read."""

@@ -4,25 +4,15 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from shared.catalog.model import ReportKind, ReportType
 from shared.reports import errors
 from shared.reports.sources import files, postgres, python_source
-from shared.reports.sources.result import SourceResult
+from shared.reports.sources.result import OpenSource, SourceResult
 
 GROUP = "todoke.sources"
 """Entry points of this group bring more sources, each named after the scheme of its URLs."""
-
-
-class OpenSource(Protocol):
-    """Opens a result: one moment of the source, held for as long as the block lasts."""
-
-    def __call__(
-        self, url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
-    ) -> AbstractContextManager[SourceResult]:
-        """Raises ReportError for what the client or the author of the report should know."""
 
 
 def _open_postgres(

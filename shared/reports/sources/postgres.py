@@ -15,12 +15,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from shared.catalog.model import Limits, ReportType
+from shared.catalog.model import CsvOptions, Limits, ReportType
 from shared.catalog.query import bound_query
 from shared.reports import duck, errors
-from shared.reports.columns import SourceColumn
+from shared.reports.columns import FORMULA_STARTS, SourceColumn
 from shared.reports.explain import explain_source
 from shared.reports.progress import RowProgress
+from shared.reports.sources.result import SourceResult
 from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10
@@ -28,19 +29,25 @@ _CANCEL_S = 0.4
 _PIECE_BYTES = 1 << 16
 
 
-class PostgresResult:
+class PostgresResult(SourceResult):
     """One report's result within one snapshot: every reading of it sees the same rows.
 
     They come in the query's ORDER BY. Without one, two readings may come in two orders.
     """
 
     repeatable = True
+    can_copy_csv = True
 
     def __init__(self, conn: psycopg.Connection[Any], report: ReportType, parameters: Mapping[str, object]) -> None:
         self._conn = conn
         self._limits = report.limits
         self._query = bound_query(report, parameters)
-        self.columns: Sequence[SourceColumn] = self._describe()
+        self._columns = self._describe()
+
+    @property
+    def columns(self) -> Sequence[SourceColumn]:
+        """In the query's order."""
+        return self._columns
 
     def _describe(self) -> Sequence[SourceColumn]:
         # The newline ends a comment that the query may close with.
@@ -100,6 +107,12 @@ class PostgresResult:
             progress(max(rows, 0))
         return rows
 
+    def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:
+        """See `SourceResult.copy_csv`. The server makes the lines."""
+        cells = [_guarded(n, column) for n, column in enumerate(self.columns, 1)]
+        crlf = options.line_end == "\r\n"
+        return self.write_csv(out, cells, progress, delimiter=options.delimiter, header=True, crlf=crlf)
+
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
@@ -114,6 +127,19 @@ class PostgresResult:
         cells += [sql.Identifier(f"c{at + 1}") for at in as_text]
 
         return self.write_csv(partial(duck.write_all, descriptor), cells, progress, longest=longest)
+
+
+def _guarded(number: int, column: SourceColumn) -> sql.Composable:
+    """The cell under its column's name, an apostrophe in front of what a spreadsheet would take for a formula."""
+    cell, name = sql.Identifier(f"c{number}"), sql.Identifier(column.name)
+    if not column.may_hold_a_formula:
+        return sql.SQL("{} AS {}").format(cell, name)
+    # concat() writes a value as COPY does; a cast would strip the padding of character(n).
+    text = cell if column.is_plain_text else sql.SQL("concat({})").format(cell)
+    # ascii() gives the first character's code; comparing a number is a quarter of the price of comparing a text.
+    return sql.SQL("CASE WHEN ascii({}) IN ({}) THEN '''' || {} WHEN {} IS NOT NULL THEN {} END AS {}").format(
+        text, sql.SQL(", ").join(sql.Literal(ord(c)) for c in FORMULA_STARTS), text, cell, text, name
+    )
 
 
 def _copied(

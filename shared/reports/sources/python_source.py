@@ -18,6 +18,7 @@ from shared.reports.columns import SourceColumn
 from shared.reports.interface import RenderCancelled
 from shared.reports.manifest import NAME as MANIFEST
 from shared.reports.progress import RowProgress
+from shared.reports.sources.result import SourceResult
 
 ATTACHMENTS = "attachments"
 _PIECE_ROWS = 1_000
@@ -58,10 +59,8 @@ class RunningReport:
         path.with_name(f".{name}.type").write_text(media_type)
 
 
-class PythonResult:
+class PythonResult(SourceResult):
     """The rows of one Python report."""
-
-    repeatable = False
 
     def __init__(
         self, report: PythonReport, rows: Iterable[Sequence[object]], running: RunningReport, limits: Limits
@@ -75,10 +74,6 @@ class PythonResult:
     def columns(self) -> Sequence[SourceColumn]:
         """As the class declares them."""
         return [SourceColumn(c.name, TYPES[c.type]) for c in self._report.columns]
-
-    def estimated_rows(self) -> int:
-        """Nobody knows."""
-        return 0
 
     def snapshot(self) -> Mapping[str, object]:
         """When the report was run."""
