@@ -30,7 +30,7 @@ def column(name: str, table: Table) -> Column:
     table.only(COLUMN_KEYS)
     return Column(
         name=name,
-        title=table.text("title") or _words(name),
+        title=table.text("title") or _title_of(name),
         unit=table.text("unit"),
         number_format=table.text("format"),
         width=table.number("width", 1, _EXCEL_WIDEST),
@@ -62,7 +62,7 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
         figures = SummaryTable("figures", "", _query(one), _columns(one))
     for name, one in _named(table.table("tables")):
         one.only(TABLE_KEYS)
-        tables.append(SummaryTable(name, one.text("title") or _words(name), _query(one), _columns(one)))
+        tables.append(SummaryTable(name, one.text("title") or _title_of(name), _query(one), _columns(one)))
     for name, one in _named(table.table("charts")):
         one.only(CHART_KEYS)
         spec = one.text("spec") or f"{name}.vl.json"
@@ -70,7 +70,7 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
             one.wrong("spec", f"{spec!r} is no file of this folder: put the chart's Vega-Lite specification there")
         else:
             _check_json(folder / spec, one)
-        charts.append(Chart(name, one.text("title") or _words(name), _query(one), spec))
+        charts.append(Chart(name, one.text("title") or _title_of(name), _query(one), spec))
     return PdfOptions(
         paper=_one_of(table, "paper", _PAPERS),
         appendix=table.flag("appendix") if "appendix" in table else True,
@@ -117,5 +117,5 @@ def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str:
     return known[0]
 
 
-def _words(name: str) -> str:
+def _title_of(name: str) -> str:
     return name.replace("-", " ").replace("_", " ").capitalize()

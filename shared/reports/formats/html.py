@@ -25,7 +25,7 @@ def write_html(rendering: Rendering) -> int:
     page = _TEMPLATES.get_template("report.html.j2").render(
         language=rendering.language,
         report=rendering.report,
-        words=labels_of(rendering.language),
+        labels=labels_of(rendering.language),
         parameters=rendering.shown_parameters(),
         rows=f"{rendering.extract.rows:,}",
         headings=[{"text": rendering.title(c), "number": c.source.is_number} for c in columns],

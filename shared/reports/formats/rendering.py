@@ -48,7 +48,7 @@ class Rendering:
 
     def shown_parameters(self) -> Sequence[tuple[str, str]]:
         """Title and value of each parameter, as a reader wants them."""
-        words = labels_of(self.language)
+        labels = labels_of(self.language)
         shown = []
         for parameter in self.report.parameters:
             value = self.parameters.get(parameter.name)
@@ -56,9 +56,9 @@ class Rendering:
                 continue
             match value:
                 case None:
-                    text = words.all
+                    text = labels.all
                 case bool():
-                    text = words.yes if value else words.no
+                    text = labels.yes if value else labels.no
                 case list() | tuple():
                     text = ", ".join(str(item) for item in value) or "-"
                 case _:

@@ -52,10 +52,10 @@ def write_pdf(rendering: Rendering) -> int:
 
 def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[str, Any]:
     report, pdf = rendering.report, rendering.report.pdf
-    letters = fonts.FontSet(rendering.fonts)
+    font_set = fonts.FontSet(rendering.fonts)
 
     def measured(table: Table) -> dict[str, Any]:
-        return asdict(table) | asdict(layout(table, pdf.paper, letters))
+        return asdict(table) | asdict(layout(table, pdf.paper, font_set))
 
     figures = pdf.figures and summaries.table("figures", "", pdf.figures.query, pdf.figures.columns)
     tables = [measured(summaries.table(t.name, t.title, t.query, t.columns)) for t in pdf.tables]
@@ -66,17 +66,17 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[s
         )
         (folder / f"chart-{one.name}.svg").write_text(drawn)
         charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
-    words = labels_of(rendering.language)
+    labels = labels_of(rendering.language)
     whole = None
     if pdf.appendix and rendering.extract.rows <= _FEW_ROWS:
-        whole = measured(summaries.table("rows", words.appendix, "SELECT * FROM report", {}))
+        whole = measured(summaries.table("rows", labels.appendix, "SELECT * FROM report", {}))
     return {
         "title": report.title,
         "description": report.description,
         "author": "Todoke",
         "keywords": [report.name, f"version {report.version}"],
         "language": rendering.language.partition("-")[0],
-        "words": asdict(words),
+        "labels": asdict(labels),
         "fonts": list(fonts.families(rendering.fonts)),
         "paper": pdf.paper,
         "parameters": [{"name": name, "value": value} for name, value in rendering.shown_parameters()],

@@ -39,10 +39,10 @@ class Layout:
     """It takes the whole width: the widths are shares."""
 
 
-def layout(table: Table, paper: str, letters: FontSet) -> Layout:
+def layout(table: Table, paper: str, font_set: FontSet) -> Layout:
     """Text breaks into lines, numbers never do; letters shrink when the longest words do not fit otherwise."""
     room = (LETTER if paper == "us-letter" else A4)[0] - _MARGINS - _INSET * len(table.columns)
-    columns = [_Needs(table, at, letters) for at in range(len(table.columns))]
+    columns = [_Needs(table, at, font_set) for at in range(len(table.columns))]
     least, wanted = [c.least for c in columns], [c.wanted for c in columns]
     if sum(wanted) <= room:
         texts = [c.wanted for c in columns if not c.number]
@@ -60,13 +60,13 @@ def layout(table: Table, paper: str, letters: FontSet) -> Layout:
 class _Needs:
     """What one column must have, and what it would like, in points at the usual size."""
 
-    def __init__(self, table: Table, at: int, letters: FontSet) -> None:
+    def __init__(self, table: Table, at: int, font_set: FontSet) -> None:
         head = table.columns[at]
         title, cells = str(head["title"]), {row[at] for row in table.rows}
         self.number = bool(head["number"])
 
         def width(text: str, *, bold: bool = False) -> float:
-            return float(letters.font_for(text, bold=bold).stringWidth(text, SIZE)) * _SLACK
+            return float(font_set.font_for(text, bold=bold).stringWidth(text, SIZE)) * _SLACK
 
         title_least = max((width(word, bold=True) for word in _UNBROKEN.findall(title)), default=0.0)
         in_one = width(title, bold=True)

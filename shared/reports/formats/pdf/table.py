@@ -53,8 +53,8 @@ class LongTable:
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
         self.title = rendering.report.title
-        self.words = labels_of(rendering.language)
-        self.letters = FontSet(rendering.fonts)
+        self.labels = labels_of(rendering.language)
+        self.font_set = FontSet(rendering.fonts)
         self._fitted: dict[tuple[str, float, bool], _Fitted] = {}
         paper = LETTER if rendering.report.pdf.paper == "us-letter" else A4
         wanted = self._wanted_widths()
@@ -131,8 +131,8 @@ class LongTable:
 
     def _canvas(self, path: Path) -> Any:
         # Without a first font of ours, every page refers to a Helvetica that nobody embeds.
-        pdfmetrics.registerFont(self.letters.latin)
-        first = self.letters.latin.fontName
+        pdfmetrics.registerFont(self.font_set.latin)
+        first = self.font_set.latin.fontName
         return Canvas(
             str(path), pagesize=(self.width, self.height), invariant=1, pageCompression=1, initialFontName=first
         )
@@ -154,7 +154,7 @@ class LongTable:
         return [self.fitted(line, column.width, bold=True).text for line in lines]
 
     def _measure(self, text: str, size: float, *, bold: bool = False) -> float:
-        return float(self.letters.font_for(text, bold=bold).stringWidth(text, size))
+        return float(self.font_set.font_for(text, bold=bold).stringWidth(text, size))
 
     def fitted(self, text: str, width: float, *, bold: bool = False) -> "_Fitted":
         """The text as it fits into `width` points."""
@@ -168,11 +168,11 @@ class LongTable:
 
     def _fit_text(self, text: str, width: float, *, bold: bool) -> "_Fitted":
         text = " ".join(text.split())
-        font = self.letters.font_for(text, bold=bold)
+        font = self.font_set.font_for(text, bold=bold)
         taken = float(font.stringWidth(text, self.size))
         if taken <= width + 0.1:
             return _Fitted(text, font, taken, shortened=False)
-        font = self.letters.font_for(text + "…", bold=bold)
+        font = self.font_set.font_for(text + "…", bold=bold)
         keep = len(text)
         while keep and (taken := float(font.stringWidth(text[:keep] + "…", self.size))) > width:
             keep = min(keep - 1, int(keep * width / taken) + 1)
@@ -197,7 +197,7 @@ class _Page:
         self._font = ""
         top = table.height - _MARGIN
         self._code = ["BT", f"{_QUIET} g"]
-        self._put(f"{table.title} · {table.words.appendix}", _MARGIN, top - 8, _SMALL_PRINT)
+        self._put(f"{table.title} · {table.labels.appendix}", _MARGIN, top - 8, _SMALL_PRINT)
         self._code.append(f"{_INK} g")
         leading = table.size * _LEADING
         for column in table.columns:
@@ -218,9 +218,9 @@ class _Page:
         table = self._table
         self._code.append(f"{_QUIET} g")
         if self._shortened:
-            self._put(table.words.shortened, _MARGIN, _MARGIN - 8, _SMALL_PRINT)
-        text = table.words.page.format(page=number, pages=pages)
-        right = table.width - _MARGIN - table.letters.font_for(text).stringWidth(text, _SMALL_PRINT)
+            self._put(table.labels.shortened, _MARGIN, _MARGIN - 8, _SMALL_PRINT)
+        text = table.labels.page.format(page=number, pages=pages)
+        right = table.width - _MARGIN - table.font_set.font_for(text).stringWidth(text, _SMALL_PRINT)
         self._put(text, right, _MARGIN - 8, _SMALL_PRINT)
         self._code.append("ET")
         self._canvas._code.extend(self._code)  # noqa: SLF001 - ReportLab's own way to add operators, without a name
@@ -235,7 +235,7 @@ class _Page:
         self._show(fitted.text, fitted.font, x, y, self._table.size)
 
     def _put(self, text: str, x: float, y: float, size: float) -> None:
-        self._show(text, self._table.letters.font_for(text), x, y, size)
+        self._show(text, self._table.font_set.font_for(text), x, y, size)
 
     def _show(self, text: str, font: Any, x: float, y: float, size: float) -> None:
         """PDF 32000-1, 9.4: set the font, the place, and show the string."""
