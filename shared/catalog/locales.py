@@ -14,19 +14,19 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def language(table: Table) -> str:
-    """`language = "…"`."""
+    """Read `language = "…"`."""
     name = table.text("language", "en")
     if not _LANGUAGE.fullmatch(name):
-        table.wrong("language", f'{name!r} is no language: write language = "en", "ja", "pt-BR" …')
+        table.wrong("language", f'{name!r} is not a language tag: write language = "en", "ja" or "pt-BR", for example')
     return name
 
 
 def locales(table: Table) -> Mapping[str, Locale]:
-    """`[locales.ja]` and so on."""
+    """Read `[locales.ja]`, `[locales.pt-BR]` and so on."""
     found = {}
     for name, one in table.tables():
         if not _LANGUAGE.fullmatch(name):
-            one.wrong("", f"{name!r} is no language: write [locales.ja], [locales.pt-BR] …")
+            one.wrong("", f"{name!r} is not a language tag: write [locales.ja] or [locales.pt-BR], for example")
         one.only(LOCALE_KEYS)
         found[name] = Locale(
             title=one.text("title"),
@@ -39,7 +39,7 @@ def locales(table: Table) -> Mapping[str, Locale]:
 
 
 def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportType:
-    """The report type in the language that the job asks for. An unknown one leaves it as it is."""
+    """Return the report type in the language that the job asks for, or as it is if it does not have that language."""
     wanted = str(parameters.get(LOCALE_PARAMETER) or report.language)
     locale = report.locales.get(wanted)
     if locale is None:

@@ -1,4 +1,4 @@
-"""How a report type's files look: the tables `columns`, `csv` and `pdf` of report.toml."""
+"""Reads how a report type's files look: the tables `columns`, `csv` and `pdf` of report.toml."""
 
 import json
 import re
@@ -16,7 +16,7 @@ TABLE_KEYS = ("title", "query", "columns")
 CHART_KEYS = ("title", "query", "spec")
 COLUMN_KEYS = ("title", "unit", "format", "width")
 _EXCEL_WIDEST = 255
-"""Characters, of a column (Microsoft, "Excel specifications and limits", 2026-11-23)."""
+"""Characters that a column can be wide (Microsoft, "Excel specifications and limits", read 2026-11-23)."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _ENCODINGS = ("utf-8", "cp932")
 _DELIMITERS = (",", ";", "\t", "|")
@@ -26,7 +26,7 @@ _UNENCODABLE = {"fail": "strict", "replace": "replace"}
 
 
 def column(name: str, table: Table) -> Column:
-    """`[columns.NAME]`."""
+    """Read `[columns.NAME]`."""
     table.only(COLUMN_KEYS)
     return Column(
         name=name,
@@ -38,11 +38,11 @@ def column(name: str, table: Table) -> Column:
 
 
 def csv_options(table: Table) -> CsvOptions:
-    """`[csv]`."""
+    """Read `[csv]`."""
     table.only(CSV_KEYS)
     encoding = _one_of(table, "encoding", _ENCODINGS)
     if table.flag("bom") and encoding != "utf-8":
-        table.wrong("bom", f"is for utf-8 only, and encoding is {encoding}: remove one of the two")
+        table.wrong("bom", f"works with utf-8 only, and encoding is {encoding}: remove one of the two")
     return CsvOptions(
         delimiter=_one_of(table, "delimiter", _DELIMITERS),
         line_end=_LINE_ENDS[_one_of(table, "line_end", tuple(_LINE_ENDS))],
@@ -53,7 +53,7 @@ def csv_options(table: Table) -> CsvOptions:
 
 
 def pdf_options(table: Table, folder: Path) -> PdfOptions:
-    """`[pdf]`, with its tables and charts."""
+    """Read `[pdf]` with its figures, tables and charts."""
     table.only(PDF_KEYS)
     tables, charts, figures = [], [], None
     if "figures" in table:
@@ -67,7 +67,7 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
         one.only(CHART_KEYS)
         spec = one.text("spec") or f"{name}.vl.json"
         if Path(spec).name != spec or not (folder / spec).is_file():
-            one.wrong("spec", f"{spec!r} is no file of this folder: put the chart's Vega-Lite specification there")
+            one.wrong("spec", f"{spec!r} is not a file in this folder: put the chart's Vega-Lite specification there")
         else:
             _check_json(folder / spec, one)
         charts.append(Chart(name, one.text("title") or _title_of(name), _query(one), spec))
@@ -95,10 +95,10 @@ def _check_json(path: Path, table: Table) -> None:
     try:
         if isinstance(json.loads(path.read_text("utf-8-sig")), dict):
             return
-        said = "it holds no JSON object"
+        said = "it is not a JSON object"
     except (ValueError, OSError) as error:
         said = str(error)
-    table.wrong("spec", f"{path.name} is no Vega-Lite specification: {said}")
+    table.wrong("spec", f"{path.name} is not a Vega-Lite specification: {said}")
 
 
 def _query(table: Table) -> str:
