@@ -1,4 +1,4 @@
-"""The columns of a result: what the source calls their types, and what holds them without loss."""
+"""The columns of a result: the source's names of their types, and the DuckDB types that hold them without loss."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ DECIMAL_DIGITS = 38
 
 @dataclass(frozen=True, slots=True)
 class SourceColumn:
-    """One column of the result."""
+    """One column of a source's result."""
 
     name: str
     type_name: str
@@ -39,7 +39,7 @@ class SourceColumn:
 
     @property
     def is_number(self) -> bool:
-        """True for what a spreadsheet can add up."""
+        """True for numbers, which a spreadsheet can add up."""
         return self.is_integer or self.is_float or self.type_name == "numeric"
 
     @property
@@ -73,7 +73,7 @@ class SourceColumn:
         return self.type_name in _UNQUOTED
 
     def stored_as(self, *, lenient: bool = False) -> str:
-        """The DuckDB type that holds every value of this column; VARCHAR holds the source's own text.
+        """Return the DuckDB type that holds every value of this column; VARCHAR holds the source's own text.
 
         `lenient` is for results with values that exist in PostgreSQL only: infinite dates, years before Christ,
         a NaN among decimals. Then dates and decimals stay text.
@@ -87,14 +87,14 @@ class SourceColumn:
 
 
 def from_duckdb(name: str, type_: str) -> SourceColumn:
-    """The column of a DuckDB result in PostgreSQL's terms; a type that PostgreSQL lacks is text."""
+    """Return a column of a DuckDB result with PostgreSQL's name of its type; a type that PostgreSQL lacks is text."""
     if decimal := _DUCKDB_DECIMAL.fullmatch(type_):  # a list of decimals does not match, and is text
         return SourceColumn(name, "numeric", int(decimal[1]), int(decimal[2]))
     return SourceColumn(name, _FROM_DUCKDB.get(type_, "text"))
 
 
 def unique_names(names: Iterable[str]) -> Sequence[str]:
-    """The names made different from each other, whatever their case: `a`, `a_2`. SQL allows twins, files do not."""
+    """Make the names different from each other, whatever their case: `a`, `a_2`. SQL allows twins, files do not."""
     taken: set[str] = set()
     unique = []
     for name in names:

@@ -1,7 +1,7 @@
-"""The rows a report stands on, read once and kept as Parquet: every format is made from this one file.
+"""The extract: a report's rows, read once and kept as Parquet. Every format is made from this one file.
 
-It may be kept beside `extract.json`, which is written last. An attempt that finds both whole and made for the same
-question starts where the one before it ended.
+It may be kept with a description, `extract.json`, which is written last. An attempt that finds both whole, and made
+for the same question, goes on from there without the source.
 """
 
 import hashlib
@@ -25,22 +25,22 @@ class ExtractColumn:
 
     source: SourceColumn
     name: str
-    """Its name in files: the source's, made different from all others."""
+    """Its name in files: the source's name, made different from all others."""
     stored_as: str
-    """DuckDB type in the extract."""
+    """Its DuckDB type in the extract."""
     decimal: tuple[int, int] | None = None
-    """Precision and scale that hold every value, for a number that the extract keeps as text."""
+    """The precision and scale that hold every value of a number that the extract keeps as text."""
     text_name: str | None = None
-    """The column that holds the source's own text, where DuckDB would write the value in another way."""
+    """The name of the column with the source's own text, where DuckDB would write the value in another way."""
 
     @property
     def quoted(self) -> str:
-        """For SQL over the extract."""
+        """Its quoted name, for SQL over the extract."""
         return duck.identifier(self.name)
 
     @property
     def as_source_text(self) -> str:
-        """SQL for what the source would write in a CSV."""
+        """SQL for the text that the source would write in a CSV."""
         if self.text_name:
             return duck.identifier(self.text_name)
         if self.stored_as == "BOOLEAN":
@@ -49,7 +49,7 @@ class ExtractColumn:
 
     @property
     def as_float_text(self) -> str:
-        """SQL for a floating point number as PostgreSQL has it: no `.0`, and NaN and Infinity in its words."""
+        """SQL for a floating point number as PostgreSQL writes it: no `.0`, and its spelling of NaN and Infinity."""
         if self.text_name:
             return self.as_source_text
         value = self.quoted
@@ -60,19 +60,19 @@ class ExtractColumn:
 
     @property
     def as_final(self) -> str:
-        """SQL for the value in its final type, under its name."""
+        """SQL for the value in its final type, under the column's name."""
         return (
             self.quoted if self.final_type == self.stored_as else f"{self.quoted}::{self.final_type} AS {self.quoted}"
         )
 
     @property
     def final_type(self) -> str:
-        """The type in files that have types."""
+        """Its DuckDB type in files that have types."""
         return "DECIMAL({}, {})".format(*self.decimal) if self.decimal else self.stored_as
 
 
 def duckdb_column(name: str, type_: str) -> ExtractColumn:
-    """A column of a DuckDB result, in the terms of a source's."""
+    """Return a column of a DuckDB result as if it were one of an extract; types without a name here are `OTHER`."""
     source = from_duckdb(name, type_)
     if source.type_name == "text":
         return ExtractColumn(source, name, "OTHER")
@@ -81,29 +81,29 @@ def duckdb_column(name: str, type_: str) -> ExtractColumn:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """Where the rows are and what they are."""
+    """The rows of a report: their file, their columns, and the state of the source that they show."""
 
     path: Path
     columns: Sequence[ExtractColumn]
     rows: int
     snapshot: Mapping[str, object]
-    """What tells this state of the source from others."""
+    """What tells this state of the source from others, as JSON."""
 
     @property
     def table(self) -> str:
-        """For FROM: the rows in the source's order."""
+        """SQL for FROM: the rows in the source's order."""
         return f"read_parquet({duck.literal(str(self.path))})"
 
     @property
     def numbered(self) -> str:
-        """The same, with `file_row_number` counting from 0."""
+        """SQL for FROM: the same rows, with `file_row_number` counting from 0."""
         return f"read_parquet({duck.literal(str(self.path))}, file_row_number = true)"
 
 
 def load(
     kept: Path, folder: Path, report: ReportType, parameters: Mapping[str, object], formats: Sequence[Format]
 ) -> Extract | None:
-    """The extract that an earlier attempt left in `kept`, if it is whole and answers this very question.
+    """Return the extract that an earlier attempt left in `kept`, if it is whole and answers this very question.
 
     It is linked into `folder` before it is looked at, so that another attempt cannot change it meanwhile.
     """
@@ -122,7 +122,7 @@ def load(
 def keep(
     extract: Extract, kept: Path, report: ReportType, parameters: Mapping[str, object], formats: Sequence[Format]
 ) -> None:
-    """Leave the extract for an attempt that follows. Whole or not at all: the description comes last."""
+    """Leave the extract in `kept` for a later attempt, whole or not at all: the description comes last."""
     kept.mkdir(parents=True, exist_ok=True)
     about = {
         "question": _question(report, parameters, formats),

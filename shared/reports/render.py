@@ -1,4 +1,4 @@
-"""Make every requested file of one report. Runs inside the child process."""
+"""Makes every requested file of one report. Runs inside the child process."""
 
 import contextlib
 import hashlib
@@ -35,12 +35,12 @@ RENDERERS: Mapping[Format, Renderer] = {
     Format.HTML: write_html,
     Format.PDF: write_pdf,
 }
-"""Each makes its file from the extract."""
+"""What makes the file of each format from the extract."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What the files stand on."""
+    """The files of one attempt, with the rows and the source's state that they show."""
 
     files: Sequence[RenderedFile]
     rows: int
@@ -48,7 +48,7 @@ class _Made:
 
 
 def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]) -> tuple[RenderedFile, ...]:
-    """All formats from one moment of the source, so that they show the same rows, and a manifest beside them.
+    """Make all formats from one moment of the source, so that they show the same rows, and a manifest beside them.
 
     Raises psycopg.Error, duckdb.Error, OSError, ReportError.
     """

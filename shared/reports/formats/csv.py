@@ -1,4 +1,4 @@
-"""CSV: at the speed of COPY when it is all that was asked for, else from the extract, with the same bytes."""
+"""Writes CSV: at the speed of COPY if nothing else was asked for, else from the extract, with the same bytes."""
 
 import codecs
 from collections.abc import Callable
@@ -18,10 +18,9 @@ _FORMULA = "^[" + "".join(rf"\x{{{ord(c):x}}}" for c in FORMULA_STARTS) + "]"
 def copy_csv(path: Path, options: CsvOptions, copy: Callable[[Callable[[bytearray], None]], int]) -> int:
     """Write RFC 4180 CSV straight from a source that can make it: NULL as nothing and '' as "". Returns the data rows.
 
-    `copy` gives its argument the lines in UTF-8. They end in LF, as PostgreSQL writes them: everything that reads CSV
-    takes it, spreadsheets included, while CRLF costs time for each row and leaves a stray CR with line-based tools.
-    CRLF or a byte order mark only if report.toml asks for it: programs are the reader here, and XLSX is the file for
-    Excel.
+    `copy` gives its argument the lines in UTF-8. They end in LF unless report.toml asks for CRLF: everything that
+    reads CSV takes LF, spreadsheets included, while CRLF costs time for each row and leaves a stray CR with line-based
+    tools. A byte order mark, too, is written only if report.toml asks for it: CSV is for programs, XLSX for Excel.
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers and dates never do.
     """
@@ -34,7 +33,7 @@ def copy_csv(path: Path, options: CsvOptions, copy: Callable[[Callable[[bytearra
 
 
 def write_csv(rendering: Rendering) -> int:
-    """The same file from the extract."""
+    """Write the same file from the extract."""
     options = rendering.report.csv
     columns = rendering.extract.columns
     header = options.delimiter.join(_quoted_name(c.source.name, options, alone=len(columns) == 1) for c in columns)
@@ -57,7 +56,7 @@ class _Sink(Protocol):
 
 
 class _Encoder:
-    """Passes UTF-8 on in the encoding that report.toml asks for."""
+    """Converts UTF-8 to the encoding that report.toml asks for."""
 
     def __init__(self, options: CsvOptions, file: _Sink) -> None:
         self._options = options

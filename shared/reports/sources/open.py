@@ -1,4 +1,4 @@
-"""Where a report's rows come from: the scheme of the source's URL decides."""
+"""Opens the source of a report's rows, which the scheme of its URL decides."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -34,7 +34,7 @@ _OURS: Mapping[str, OpenSource] = {
 def open_source(
     url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, *, first_rows: int | None = None
 ) -> AbstractContextManager[SourceResult]:
-    """The report's result. Raises ReportError(source_missing) if nobody knows the URL's scheme, or there is no URL."""
+    """Open the report's result. Raises ReportError(source_missing) for an unknown scheme, or without a URL."""
     if report.kind is ReportKind.ROWS:
         return python_source.open_result(report, parameters, scratch, first_rows=first_rows)
     scheme = urlsplit(url).scheme if "://" in url else ""

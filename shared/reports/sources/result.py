@@ -1,4 +1,4 @@
-"""What a source of rows offers: the classes that every source, a package's own too, is written against."""
+"""The classes that every source of rows is written against, a package's own too."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ class SourceResult(ABC):
 
         After the columns come those of `as_text` (positions from 0) once more. Unless `lenient`, a moment outside the
         years 1 to 9999 is written so that it cannot be read as one. Raises `row_too_long` before it writes any of a row
-        of more than `longest` bytes: DuckDB reads some of those as other rows without a word.
+        of more than `longest` bytes: DuckDB reads some of those as other rows, without an error.
         """
 
     def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:
@@ -57,4 +57,4 @@ class OpenSource(Protocol):
     def __call__(
         self, url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
     ) -> AbstractContextManager[SourceResult]:
-        """Raises ReportError for what the client or the author of the report should know."""
+        """Return a context manager. Raises ReportError for what the client or the report's author should know."""

@@ -1,4 +1,4 @@
-"""A typeset document: Typst sets the title page, charts and summaries, a canvas draws the long tables."""
+"""Writes a PDF: Typst typesets the title page, charts and summaries, a canvas draws the long tables."""
 
 import contextlib
 import json
@@ -23,11 +23,11 @@ from shared.reports.formats.rendering import Rendering
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FEW_ROWS = 60
-"""So many rows stand in the document itself; more, or wider ones, become an appendix."""
+"""The most rows that stand in the document itself; more rows, or wide ones, become an appendix."""
 
 
 def write_pdf(rendering: Rendering) -> int:
-    """Write the document. The same rows give the same bytes: no date, no random identifier.
+    """Write the PDF. The same rows give the same bytes: no date, no random identifier.
 
     Raises ReportError, with the template's own message if Typst refuses it.
     """
@@ -118,7 +118,7 @@ def _typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], pat
 
 
 def _stage(report: ReportType, folder: Path) -> None:
-    """Copy what the template may read: its own folder and Todoke's. Typst opens nothing outside."""
+    """Copy what the template may read: its own folder and Todoke's templates. Typst opens nothing outside."""
     own: Sequence[Path] = sorted(report.folder.rglob("*")) if report.folder else ()
     for path in own:
         name = path.relative_to(report.folder or path)

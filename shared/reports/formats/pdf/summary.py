@@ -1,6 +1,6 @@
-"""Small results for the pages of a document: summary queries over the extract, with the columns shown as usual.
+"""Answers the summary queries of a PDF over the extract, with the columns shown as usual.
 
-They run on a connection that reaches nothing but the extract.
+The queries run on a connection that reaches nothing but the extract.
 """
 
 import contextlib
@@ -18,21 +18,21 @@ from shared.reports.formats.display import displayed
 from shared.reports.formats.rendering import Rendering
 
 MOST_ROWS = 5_000
-"""Of one summary or chart: a document is for reading."""
+"""The most rows of one summary or chart: a document is for reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table for a page, every value as text."""
+    """A table for a page, with every value as text."""
 
     title: str
     columns: Sequence[Mapping[str, object]]
-    """`title` and `number`, which says that it stands at the right."""
+    """The `title` of each column, and `number`: true if it is aligned to the right."""
     rows: Sequence[Sequence[str]]
 
 
 class Summaries:
-    """Answers queries over `report`, the view of all rows."""
+    """Runs queries over `report`, the view of all rows."""
 
     def __init__(self, rendering: Rendering, connection: duckdb.DuckDBPyConnection) -> None:
         self._rendering = rendering
@@ -40,7 +40,7 @@ class Summaries:
         self._connection = connection
 
     def table(self, name: str, title: str, query: str, looks: Mapping[str, Column]) -> Table:
-        """The result as text; `looks` says how columns of its own are shown. Raises ReportError."""
+        """Return the result as text; `looks` says how its own columns are shown. Raises ReportError."""
         shown_as = replace(self._rendering, report=replace(self._rendering.report, columns={**self._looks, **looks}))
         columns = self._columns(name, query)
         shown = ", ".join(f"coalesce({displayed(c, shown_as.shown(c))}, '')" for c in columns)
@@ -51,7 +51,7 @@ class Summaries:
         return Table(title, heads, rows)
 
     def objects(self, name: str, query: str) -> Sequence[Mapping[str, Any]]:
-        """The result as JSON objects, for a chart. Raises ReportError."""
+        """Return the result as JSON objects, for a chart. Raises ReportError."""
         found = self._ask(name, f"SELECT to_json(chart)::VARCHAR FROM ({query}\n) AS chart LIMIT {MOST_ROWS + 1}")
         if len(found) > MOST_ROWS:
             raise errors.summary_too_large(name, MOST_ROWS)
