@@ -15,7 +15,7 @@ from pathlib import Path
 import shared.reports.render  # noqa: F401
 from services.cli.errors import WrongCall
 from shared.catalog.load import CatalogError, load_catalog
-from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.model import Parameter, ParameterKind, ReportKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.catalog.toml import line_of
 from shared.reports.explain import explain
@@ -105,7 +105,7 @@ def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
             yield f"{_place(report, 'report.toml')}: no sample for {violation.field}: {violation.message}: pass --set"
         return
     url = trial.urls.get(report.source, "")
-    few = replace(report, query=_first_rows(report.query), first_rows=_ROWS)
+    few = replace(report, query=_first_rows(report.query))
     with tempfile.TemporaryDirectory(prefix="todoke-check-") as folder:
         try:
             with open_source(url, report, parameters, Path(folder)) as source:
@@ -116,7 +116,7 @@ def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
         for format_ in report.formats if trial.files else ():
             scratch = Path(folder) / format_
             scratch.mkdir()
-            request = RenderRequest(few, parameters, (format_,), url, scratch, fonts=trial.fonts)
+            request = RenderRequest(few, parameters, (format_,), url, scratch, fonts=trial.fonts, first_rows=_ROWS)
             try:
                 render(request, deadline_s=_DEADLINE_S, on_progress=lambda _: None, cancel=threading.Event())
             except ReportError as error:
@@ -144,7 +144,7 @@ def _file_and_line(report: ReportType, error: ReportError) -> str:
 
 
 def _place(report: ReportType, name: str) -> str:
-    if report.model is not None:
+    if report.kind is not ReportKind.QUERY:
         return f"{report.name}, a Python report type"
     return str((report.folder or Path()) / name)
 

@@ -1,4 +1,4 @@
-"""A catalog that follows its folder: read again on SIGHUP and when a file has changed, without a restart."""
+"""A catalog that follows its folder: it is read again on SIGHUP and when a file has changed, without a restart."""
 
 import logging
 import signal
@@ -17,13 +17,14 @@ _State = frozenset[tuple[str, int, int]]
 
 
 class LiveCatalog:
-    """Always the last catalog that was right. What is wrong with a newer one goes to the log, and the old one stays.
+    """Serves the last valid catalog. If a changed folder does not load, its errors are logged and the previous catalog
+    stays in use.
 
-    Whoever holds a ReportType keeps it as it was: a running attempt does not change under its feet.
+    A ReportType never changes: a running attempt keeps the one it began with.
     """
 
     def __init__(self, path: Path, *, default: str | None = None) -> None:
-        """Read the catalog. Raises CatalogError: a service does not start with a wrong one."""
+        """Read the catalog. Raises CatalogError, so a service does not start with an invalid one."""
         self._path = path
         self._default = default
         self._state = _state(path)
@@ -37,11 +38,11 @@ class LiveCatalog:
 
     @property
     def default(self) -> str | None:
-        """The report type that a request without one runs."""
+        """The name of the report type that runs when a request names none."""
         return self._catalog.default
 
     def reload(self) -> bool:
-        """Read the folder again. False, and a log line for each problem, if it is wrong."""
+        """Read the folder again. Returns False, after one log line per problem, if it does not load."""
         self._state = _state(self._path)
         try:
             found = load_catalog(self._path, default=self._default)
@@ -57,7 +58,7 @@ class LiveCatalog:
         return True
 
     def look(self) -> bool:
-        """Reload if asked or if a file has changed since the last look. True if it did reload, rightly or not."""
+        """Reload if asked to, or if a file has changed since the last look. Returns True if it tried, loaded or not."""
         asked = self._asked.is_set()
         self._asked.clear()
         if not asked and _state(self._path) == self._state:
@@ -66,7 +67,7 @@ class LiveCatalog:
         return True
 
     def follow(self) -> None:
-        """Answer SIGHUP and watch the folder, in a thread that ends with the process. For the main thread."""
+        """Reload on SIGHUP and when a file changes, in a daemon thread. Must be called in the main thread."""
         signal.signal(signal.SIGHUP, lambda *_: self._asked.set())
         threading.Thread(target=self._watch, daemon=True, name="catalog").start()
 
@@ -80,7 +81,7 @@ class LiveCatalog:
 
 
 def _state(path: Path) -> _State:
-    """Name, size and time of every file: what a change cannot leave as it was."""
+    """Name, size and modification time of every file: any change to the folder changes this."""
     found = set()
     for file in path.rglob("*"):
         status = file.stat() if file.exists() else None

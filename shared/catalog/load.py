@@ -1,4 +1,4 @@
-"""Read a folder of report types, and say everything that is wrong with it at once."""
+"""Reads a folder of report types, and names everything that is wrong with it at once."""
 
 import os
 from pathlib import Path
@@ -11,11 +11,11 @@ from shared.errors import TodokeError
 from shared.suggest import did_you_mean
 
 BUILTIN = Path(__file__).parent / "builtin"
-"""A catalog that needs no data: what an installation without CATALOG_PATH offers."""
+"""The catalog of an installation without CATALOG_PATH; its report types need no data."""
 
 
 class CatalogError(TodokeError):
-    """The catalog cannot be used. The message has one line a problem: `file:line: what is wrong: remedy`."""
+    """The catalog cannot be used. The message has one line per problem: `file:line: what is wrong: remedy`."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -23,17 +23,19 @@ class CatalogError(TodokeError):
 
 
 def load_catalog(path: Path, *, default: str | None = None) -> Catalog:
-    """Every report type below `path`, one folder each; folders that begin with `.` or `_` are left alone.
+    """Return every report type below `path`, one subfolder each; those that begin with `.` or `_` are skipped.
 
-    The type that a request without one runs is, in this order: `default`, the `default = "…"` of
-    `catalog.toml` beside the folders, the alphabetically first. Raises CatalogError naming every problem.
+    A request that names no report type runs, in this order: `default`, the `default = "…"` of `catalog.toml` beside
+    the subfolders, the alphabetically first. Raises CatalogError naming every problem.
     """
     if not path.is_dir():
-        raise CatalogError([f"{path}: is no folder: name the folder that holds one folder for each report type"])
+        raise CatalogError(
+            [f"{path}: is not a folder: CATALOG_PATH must name a folder with one subfolder per report type"]
+        )
     problems: list[str] = []
     folders = sorted(one for one in path.iterdir() if one.is_dir() and not one.name.startswith((".", "_")))
     if not folders:
-        problems.append(f"{path}: holds no report type: add a folder with report.toml and query.sql")
+        problems.append(f"{path}: contains no report type: add a subfolder with report.toml and query.sql")
     types: dict[str, ReportType] = {}
     for folder in folders:
         report = read_report_type(folder, problems)
@@ -44,7 +46,7 @@ def load_catalog(path: Path, *, default: str | None = None) -> Catalog:
     names = sorted({*(folder.name for folder in folders), *types})
     named = _named_default(path / "catalog.toml", names, problems)
     if default is not None and default not in names:
-        problems.append(f"{path}: has no report type {default!r} to be the default{did_you_mean(default, names)}")
+        problems.append(f"{path}: the default {default!r} is not a report type{did_you_mean(default, names)}")
     if problems:
         raise CatalogError(problems)
     return Catalog(types=types, default=default or named or names[0])

@@ -1,4 +1,4 @@
-"""What a report type is, once its folder has been read and checked."""
+"""The report type and its parts, as they are once a folder of the catalog has been read and checked."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ class Format(StrEnum):
     PARQUET = "parquet"
     """Apache Parquet with exact decimals and time zones, compressed by zstd."""
     JSONL = "jsonl"
-    """JSON Lines: one object a row."""
+    """JSON Lines: one object per row."""
     HTML = "html"
-    """One page that needs nothing else."""
+    """One self-contained page."""
     PDF = "pdf"
     """A typeset document: parameters, summaries, charts, and the rows as an appendix."""
 
 
 BUNDLE = "zip"
-"""What a request adds to its formats to have all files of the job in one archive, too."""
+"""A request adds this to its formats to have all files of the job in one archive as well."""
 
 MEDIA_TYPES: Mapping[Format, str] = {
     Format.CSV: "text/csv; charset=utf-8",
@@ -54,7 +54,7 @@ class ParameterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One typed input of a report type. Values of this kind are bound to `:name` in the query, never pasted."""
+    """One typed input of a report type. Its value is bound to `:name` in the query, never pasted."""
 
     name: str
     kind: ParameterKind
@@ -62,20 +62,21 @@ class Parameter:
     description: str = ""
     required: bool = False
     default: object = None
-    """JSON value used when the request leaves the parameter out; None binds NULL."""
+    """The JSON value used when a request leaves the parameter out; None binds NULL."""
     minimum: object = None
-    """Smallest value (numbers, dates), fewest characters (string) or fewest items (list). JSON value."""
+    """The smallest value (numbers, dates), fewest characters (string) or fewest items (list), as a JSON value."""
     maximum: object = None
+    """The same for the largest value."""
     pattern: str | None = None
-    """Regular expression that the whole string must match."""
+    """A regular expression that the whole string must match."""
     choices: tuple[str, ...] = ()
-    """Allowed values of a choice, or of each item of a list of choices."""
+    """The allowed values of a choice, or of each item of a list of choices."""
     items: ParameterKind | None = None
-    """What a list holds; None for anything else."""
+    """The type of a list's items; None for anything else."""
 
     @property
     def item_kind(self) -> ParameterKind:
-        """What a list holds. The loader leaves no list without it."""
+        """The type of a list's items. Raises LookupError for anything but a list; the loader gives every list one."""
         if self.items is None:
             raise LookupError(f"{self.name} is a {self.kind}, not a list")
         return self.items
@@ -83,15 +84,15 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How one result column is shown. The query decides which columns exist; this decides how they look."""
+    """How one column of the result is shown. The query decides which columns exist; this decides how they look."""
 
     name: str
     title: str
     unit: str = ""
     number_format: str = ""
-    """Excel number format, for example `#,##0.0` or `yyyy-mm-dd`; empty means the type's default."""
+    """An Excel number format, for example `#,##0.0` or `yyyy-mm-dd`; empty means the type's default."""
     width: float | None = None
-    """Characters; None lets the renderer choose."""
+    """In characters; None lets the format choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Limits:
     max_mb: int = 8_192
     """Megabytes of text that the source may send."""
     scratch_mb: int = 16_384
-    """Megabytes of files under construction."""
+    """Megabytes of all files under construction together."""
     max_attempts: int = 3
 
 
@@ -114,46 +115,46 @@ class CsvOptions:
 
     delimiter: str = ","
     bom: bool = False
-    """A byte order mark, by which Excel knows UTF-8."""
+    """True begins the file with a byte order mark, by which Excel recognises UTF-8."""
     encoding: str = "utf-8"
     """`utf-8`, or `cp932` for programs that expect Windows' Japanese."""
     line_end: str = "\n"
-    """Or CR LF, as RFC 4180 has it."""
+    """Line feed, or CR LF as RFC 4180 has it."""
     unencodable: str = "strict"
-    """What becomes of a character that the encoding lacks: `strict` fails the job, `replace` writes a question mark."""
+    """For a character that the encoding lacks: `strict` fails the job, `replace` writes a question mark."""
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryTable:
-    """A table of a document, computed from the report's rows."""
+    """A summary table of a PDF, computed from the report's rows."""
 
     name: str
     title: str
     query: str
     """DuckDB SQL over `report`."""
     columns: Mapping[str, Column] = field(default_factory=dict)
-    """How its own columns look; the report's columns look as they do elsewhere."""
+    """How columns of its own look; the report's columns look as they do elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart of a document."""
+    """A chart of a PDF."""
 
     name: str
     title: str
     query: str
-    """DuckDB SQL over `report`: the chart's data."""
+    """DuckDB SQL over `report`, which gives the chart's data."""
     spec: str
-    """File name of its Vega-Lite specification, in the report type's folder."""
+    """The file name of its Vega-Lite specification, in the report type's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class PdfOptions:
-    """What a PDF holds besides the title page."""
+    """What a PDF contains besides the title page."""
 
     paper: str = "a4"
     appendix: bool = True
-    """All rows at the end."""
+    """True prints all rows at the end."""
     figures: SummaryTable | None = None
     """One row, whose values stand large below the title."""
     tables: tuple[SummaryTable, ...] = ()
@@ -169,41 +170,56 @@ class Locale:
     columns: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
-    """Of tables, charts and units: the original → the translation."""
+    """For tables, charts and units: the original → the translation."""
+
+
+class ReportKind(StrEnum):
+    """Where a report type's result comes from."""
+
+    QUERY = "query"
+    """`query.sql` of a catalog folder, which runs on the data source."""
+    ROWS = "rows"
+    """A Python class, which yields the rows."""
+    ANSWER = "answer"
+    """A Python class, which returns a JSON object and makes no file. It runs in the worker's own process."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportType:
-    """A report that can be asked for: one folder of the catalog."""
+    """A report that can be asked for: one folder of the catalog, or one class of a report package."""
 
     name: str
     title: str
     description: str
     version: str
-    """Recorded on each job: as `report.toml` states it, else the first 12 hex digits of the folder's SHA-256."""
+    """Recorded on each job. It is what `report.toml` states, else the first 12 hex digits of the folder's SHA-256."""
     source: str
-    """Name of the data source that the query runs on."""
+    """The name of the data source that the query runs on."""
     query: str
     """The text of query.sql, with `:name` placeholders."""
     formats: tuple[Format, ...]
+    kind: ReportKind = ReportKind.QUERY
     parameters: tuple[Parameter, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
     limits: Limits = Limits()
     csv: CsvOptions = CsvOptions()
     pdf: PdfOptions = PdfOptions()
     language: str = "en"
-    """Of its texts, as BCP 47 names it."""
+    """The language of its texts, as a BCP 47 tag."""
     locales: Mapping[str, Locale] = field(default_factory=dict)
-    """The other languages it speaks, by name. The parameter `locale` chooses."""
-    texts: Mapping[str, str] = field(default_factory=dict)
-    """Translations for charts, once a language is chosen."""
-    model: type[BaseModel] | None = None
-    """Validates the parameters of a report type written in Python."""
-    answer: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
-    """Of a report type without files, which runs in the worker's own process: stored parameters → JSON object."""
+    """Its texts in other languages, by BCP 47 tag. The parameter `locale` chooses one."""
     folder: Path | None = None
-    first_rows: int | None = None
-    """Of a Python report type: so many rows are enough, because it is only tried."""
+    """The catalog folder; None for a report type written in Python."""
+    parameter_model: type[BaseModel] | None = None
+    """The pydantic model that validates the parameters of a report type written in Python."""
+    answer: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
+    """Stored parameters → JSON object, for the kind `answer`; None for the others."""
+
+    @property
+    def translations(self) -> Mapping[str, str]:
+        """Texts of units, tables and charts in the report type's language: the original → the translation."""
+        locale = self.locales.get(self.language)
+        return locale.texts if locale else {}
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter called `name`, or None."""
@@ -211,7 +227,7 @@ class ReportType:
 
 
 class CatalogView(Protocol):
-    """Report types by name, as they are at the moment of asking."""
+    """The report types by name, as they are when they are asked for."""
 
     @property
     def types(self) -> Mapping[str, "ReportType"]:
@@ -219,7 +235,7 @@ class CatalogView(Protocol):
 
     @property
     def default(self) -> str | None:
-        """The report type that a request without one runs."""
+        """The name of the report type that runs when a request names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,4 +244,4 @@ class Catalog:
 
     types: Mapping[str, ReportType]
     default: str | None
-    """The report type that a request without one runs."""
+    """The name of the report type that runs when a request names none."""

@@ -1,4 +1,4 @@
-"""What a client sent → what the job stores, or every reason why not."""
+"""Turns the parameters that a client sent into those that the job stores, or gives every reason why it cannot."""
 
 import json
 import re
@@ -14,13 +14,13 @@ from shared.errors import TodokeError
 from shared.suggest import did_you_mean
 
 MAX_CHARACTERS = 1000
-"""Of a string whose parameter states no `max`: a name or a search text, never a document."""
+"""The most of a string whose parameter states no `max`: enough for a name or a search text, not for a document."""
 
 MAX_ITEMS = 1000
-"""Of a list whose parameter states no `max`: the literals of a query this long still parse in milliseconds."""
+"""The most of a list whose parameter states no `max`: a query with so many literals still parses in milliseconds."""
 
 _MOST_UNKNOWN = 20
-"""Unknown names that are explained one by one; the rest are counted, so that junk cannot make a huge answer."""
+"""Unknown names that are explained one by one. The rest are counted, so that junk cannot make a huge answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,15 @@ class Violation:
     """One thing that is wrong with a request."""
 
     field: str
-    """Where: `parameters.from`, `parameters.carriers[2]`."""
+    """Where it is: `parameters.from`, `parameters.carriers[2]`."""
     code: str
-    """What, for programs: unknown_parameter, required, type, range, minimum, too_long, choice, pattern, …"""
+    """What it is, for programs: unknown_parameter, required, type, range, minimum, too_long, choice, pattern, …"""
     message: str
-    """What and what to do about it, for people."""
+    """What it is and what to do about it, for people."""
 
 
 class InvalidParameters(TodokeError):
-    """The request does not fit the report type. `violations` holds everything that is wrong, never just the first."""
+    """The request does not fit the report type. `violations` has everything that is wrong, not just the first."""
 
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__("; ".join(f"{v.field}: {v.message}" for v in violations))
@@ -44,13 +44,13 @@ class InvalidParameters(TodokeError):
 
 
 def validate_parameters(report: ReportType, given: Mapping[str, object]) -> dict[str, object]:
-    """The parameters as the job stores them: one canonical JSON value for every declared name, defaults filled in.
+    """Return the parameters as the job stores them: a canonical JSON value for every declared name, defaults filled in.
 
-    Null means "left out". What was left out and has no default is stored as None, and the query sees NULL.
-    Validating the result again returns it unchanged. Raises InvalidParameters with every violation.
+    Null means "left out". A parameter that was left out and has no default is stored as None, and the query sees
+    NULL. Validating the result again returns it unchanged. Raises InvalidParameters with every violation.
     """
-    if report.model is not None:
-        return _by_model(report.model, given)
+    if report.parameter_model is not None:
+        return _by_model(report.parameter_model, given)
     violations = list(_unknown(report, given))
     stored: dict[str, object] = {}
     for parameter in report.parameters:
@@ -90,7 +90,7 @@ def _by_model(model: type[BaseModel], given: Mapping[str, object]) -> dict[str, 
 
 
 def check_value(parameter: Parameter, value: object, field: str) -> tuple[object, list[Violation]]:
-    """The canonical form of one value and what is wrong with it; the form means nothing when anything is."""
+    """Return the canonical form of one value, and what is wrong with it; if anything is, ignore the form."""
     if parameter.kind is ParameterKind.LIST:
         return _check_list(parameter, value, field)
     try:
@@ -103,14 +103,14 @@ def check_value(parameter: Parameter, value: object, field: str) -> tuple[object
 
 
 def describe(parameter: Parameter) -> str:
-    """The parameter's title and type in a few words, for messages."""
+    """Name the parameter's title and type in a few words, for messages."""
     kind = f"list of {item_of(parameter).kind}s" if parameter.kind is ParameterKind.LIST else str(parameter.kind)
     choices = f" ({', '.join(parameter.choices)})" if parameter.choices else ""
     return f"{parameter.title}, a {kind}{choices}"
 
 
 def item_of(parameter: Parameter) -> Parameter:
-    """What each item of a list must be: pattern and choices are the item's, min and max were the list's."""
+    """Return what each item of a list must be. Pattern and choices are the item's; min and max were the list's."""
     return Parameter(
         name=parameter.name,
         kind=parameter.item_kind,
@@ -173,6 +173,8 @@ def _check_text(parameter: Parameter, meant: object) -> None:
     if not isinstance(meant, str):
         return
     if parameter.kind is ParameterKind.CHOICE and meant not in parameter.choices:
-        raise Refused("choice", f"{show(meant)} is no choice{did_you_mean(meant[:100], parameter.choices)}")
+        raise Refused(
+            "choice", f"{show(meant)} is not one of the choices{did_you_mean(meant[:100], parameter.choices)}"
+        )
     if parameter.pattern is not None and not re.fullmatch(parameter.pattern, meant):
         raise Refused("pattern", f"{show(meant)} does not match the pattern {parameter.pattern}")

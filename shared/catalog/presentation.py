@@ -1,12 +1,11 @@
-"""How a report type's files look: the tables `csv`, `pdf` and `locales` of report.toml."""
+"""Reads how a report type's files look: the tables `columns`, `csv` and `pdf` of report.toml."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
-from shared.catalog.model import Chart, Column, CsvOptions, Locale, PdfOptions, ReportType, SummaryTable
+from shared.catalog.model import Chart, Column, CsvOptions, PdfOptions, SummaryTable
 from shared.catalog.toml import Table
 from shared.suggest import did_you_mean
 
@@ -17,12 +16,7 @@ TABLE_KEYS = ("title", "query", "columns")
 CHART_KEYS = ("title", "query", "spec")
 COLUMN_KEYS = ("title", "unit", "format", "width")
 _EXCEL_WIDEST = 255
-"""Characters, of a column (Microsoft, "Excel specifications and limits", 2026-11-23)."""
-LOCALE_KEYS = ("title", "description", "columns", "parameters", "texts")
-
-LOCALE_PARAMETER = "locale"
-"""The parameter that chooses the language; the query need not use it."""
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+"""Characters that a column can be wide (Microsoft, "Excel specifications and limits", read 2026-11-23)."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _ENCODINGS = ("utf-8", "cp932")
 _DELIMITERS = (",", ";", "\t", "|")
@@ -32,11 +26,11 @@ _UNENCODABLE = {"fail": "strict", "replace": "replace"}
 
 
 def column(name: str, table: Table) -> Column:
-    """`[columns.NAME]`."""
+    """Read `[columns.NAME]`."""
     table.only(COLUMN_KEYS)
     return Column(
         name=name,
-        title=table.text("title") or _words(name),
+        title=table.text("title") or _title_of(name),
         unit=table.text("unit"),
         number_format=table.text("format"),
         width=table.number("width", 1, _EXCEL_WIDEST),
@@ -44,11 +38,11 @@ def column(name: str, table: Table) -> Column:
 
 
 def csv_options(table: Table) -> CsvOptions:
-    """`[csv]`."""
+    """Read `[csv]`."""
     table.only(CSV_KEYS)
     encoding = _one_of(table, "encoding", _ENCODINGS)
     if table.flag("bom") and encoding != "utf-8":
-        table.wrong("bom", f"is for utf-8 only, and encoding is {encoding}: remove one of the two")
+        table.wrong("bom", f"works with utf-8 only, and encoding is {encoding}: remove one of the two")
     return CsvOptions(
         delimiter=_one_of(table, "delimiter", _DELIMITERS),
         line_end=_LINE_ENDS[_one_of(table, "line_end", tuple(_LINE_ENDS))],
@@ -59,7 +53,7 @@ def csv_options(table: Table) -> CsvOptions:
 
 
 def pdf_options(table: Table, folder: Path) -> PdfOptions:
-    """`[pdf]`, with its tables and charts."""
+    """Read `[pdf]` with its figures, tables and charts."""
     table.only(PDF_KEYS)
     tables, charts, figures = [], [], None
     if "figures" in table:
@@ -68,15 +62,15 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
         figures = SummaryTable("figures", "", _query(one), _columns(one))
     for name, one in _named(table.table("tables")):
         one.only(TABLE_KEYS)
-        tables.append(SummaryTable(name, one.text("title") or _words(name), _query(one), _columns(one)))
+        tables.append(SummaryTable(name, one.text("title") or _title_of(name), _query(one), _columns(one)))
     for name, one in _named(table.table("charts")):
         one.only(CHART_KEYS)
         spec = one.text("spec") or f"{name}.vl.json"
         if Path(spec).name != spec or not (folder / spec).is_file():
-            one.wrong("spec", f"{spec!r} is no file of this folder: put the chart's Vega-Lite specification there")
+            one.wrong("spec", f"{spec!r} is not a file in this folder: put the chart's Vega-Lite specification there")
         else:
             _check_json(folder / spec, one)
-        charts.append(Chart(name, one.text("title") or _words(name), _query(one), spec))
+        charts.append(Chart(name, one.text("title") or _title_of(name), _query(one), spec))
     return PdfOptions(
         paper=_one_of(table, "paper", _PAPERS),
         appendix=table.flag("appendix") if "appendix" in table else True,
@@ -84,66 +78,6 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
         tables=tuple(tables),
         charts=tuple(charts),
     )
-
-
-def language(table: Table) -> str:
-    """`language = "…"`."""
-    name = table.text("language", "en")
-    if not _LANGUAGE.fullmatch(name):
-        table.wrong("language", f'{name!r} is no language: write language = "en", "ja", "pt-BR" …')
-    return name
-
-
-def locales(table: Table) -> Mapping[str, Locale]:
-    """`[locales.ja]` and so on."""
-    found = {}
-    for name, one in table.tables():
-        if not _LANGUAGE.fullmatch(name):
-            one.wrong("", f"{name!r} is no language: write [locales.ja], [locales.pt-BR] …")
-        one.only(LOCALE_KEYS)
-        found[name] = Locale(
-            title=one.text("title"),
-            description=one.text("description"),
-            columns=_texts(one.table("columns")),
-            parameters=_texts(one.table("parameters")),
-            texts=_texts(one.table("texts")),
-        )
-    return found
-
-
-def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportType:
-    """The report type in the language that the job asks for. An unknown one leaves it as it is."""
-    wanted = str(parameters.get(LOCALE_PARAMETER) or report.language)
-    locale = report.locales.get(wanted)
-    if locale is None:
-        return report
-    texts = locale.texts
-    names = dict.fromkeys([*report.columns, *locale.columns])
-    return replace(
-        report,
-        title=locale.title or report.title,
-        description=locale.description or report.description,
-        language=wanted,
-        texts=texts,
-        columns={name: _column(report.columns.get(name) or Column(name, name), locale) for name in names},
-        parameters=tuple(replace(p, title=locale.parameters.get(p.name, p.title)) for p in report.parameters),
-        pdf=replace(
-            report.pdf,
-            figures=report.pdf.figures and _summary(report.pdf.figures, locale),
-            tables=tuple(_summary(t, locale) for t in report.pdf.tables),
-            charts=tuple(replace(c, title=texts.get(c.title, c.title)) for c in report.pdf.charts),
-        ),
-    )
-
-
-def _summary(table: SummaryTable, locale: Locale) -> SummaryTable:
-    columns = {name: _column(column, locale) for name, column in table.columns.items()}
-    return replace(table, title=locale.texts.get(table.title, table.title), columns=columns)
-
-
-def _column(column: Column, locale: Locale) -> Column:
-    title = locale.columns.get(column.name, column.title)
-    return replace(column, title=title, unit=locale.texts.get(column.unit, column.unit))
 
 
 def _columns(table: Table) -> Mapping[str, Column]:
@@ -161,10 +95,10 @@ def _check_json(path: Path, table: Table) -> None:
     try:
         if isinstance(json.loads(path.read_text("utf-8-sig")), dict):
             return
-        said = "it holds no JSON object"
+        said = "it is not a JSON object"
     except (ValueError, OSError) as error:
         said = str(error)
-    table.wrong("spec", f"{path.name} is no Vega-Lite specification: {said}")
+    table.wrong("spec", f"{path.name} is not a Vega-Lite specification: {said}")
 
 
 def _query(table: Table) -> str:
@@ -172,10 +106,6 @@ def _query(table: Table) -> str:
     if not query.lower().startswith(("select", "with", "from")):
         table.wrong("query", 'must be a SELECT: write query = """SELECT … FROM report GROUP BY …"""')
     return query
-
-
-def _texts(table: Table) -> Mapping[str, str]:
-    return {key: table.text(key) for key, _ in table.items()}
 
 
 def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str:
@@ -187,5 +117,5 @@ def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str:
     return known[0]
 
 
-def _words(name: str) -> str:
+def _title_of(name: str) -> str:
     return name.replace("-", " ").replace("_", " ").capitalize()

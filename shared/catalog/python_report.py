@@ -1,7 +1,8 @@
-"""Report types written in Python: packages bring them by an entry point of the group `todoke.reports`.
+"""Report types written in Python, which packages bring by an entry point of the group `todoke.reports`.
 
-For what SQL cannot say: a call to another system, a model, a file that somebody else makes. The class gives rows; what
-becomes of them (every format, limits, progress, artifacts) is the same as for a query. See docs/python-reports.md.
+They are for what SQL cannot say: a call to another system, a model, a file that another program makes. The class gives
+rows; what becomes of them (every format, limits, progress, artifacts) is the same as for a query. Packages import all
+of this from `shared.plugin`; see docs/reference/python-reports.md.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportKind, ReportType
 
 GROUP = "todoke.reports"
 
@@ -25,7 +26,7 @@ TYPES: Mapping[str, str] = {
     "datetime": "timestamptz",
     "text": "text",
 }
-"""What a column may hold: `int`, `Decimal`, `float`, `bool`, `date`, `datetime` with a zone, `str`; None everywhere."""
+"""The types that a column may have, and what PostgreSQL calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +35,33 @@ class PythonColumn:
 
     name: str
     type: str
-    """A key of `TYPES`."""
+    """`integer` (`int`), `decimal` (`Decimal`), `float`, `boolean` (`bool`), `date`, `datetime` (with a zone) or `text`
+    (`str`). None is allowed in every column."""
     title: str = ""
     unit: str = ""
     format: str = ""
-    """Excel number format."""
+    """An Excel number format."""
 
 
 class Context(Protocol):
-    """What a running report may ask of Todoke."""
+    """What Todoke offers to a running report."""
 
     def progress(self, rows: int, of: int | None = None) -> None:
-        """Tell how far the work is. Rows that are handed over are counted without it."""
+        """Tell how far the work is, before the first row. Rows that are handed over are counted anyway."""
 
     def check_cancelled(self) -> None:
-        """Raise RenderCancelled if nobody waits for the report any more. A cancelled report is ended in any case;
-        this is for work that wants to end in order."""
+        """Raise RenderCancelled if nobody waits for the report any more.
+
+        A cancelled report is ended in any case; this is for work that has something to put in order first.
+        """
 
     def attach(self, name: str, media_type: str) -> AbstractContextManager[BinaryIO]:
-        """One more file of the job, beside the formats: write into it."""
+        """Add a file to the job, beside the formats. The block writes its content."""
 
 
 @runtime_checkable
 class PythonReport(Protocol):
-    """A report type. An instance is made without arguments, once in each process."""
+    """A report type whose class yields rows. An instance is made without arguments, once per process."""
 
     title: ClassVar[str]
     description: ClassVar[str]
@@ -66,10 +70,10 @@ class PythonReport(Protocol):
     formats: ClassVar[Sequence[Format]]
     columns: ClassVar[Sequence[PythonColumn]]
     Parameters: ClassVar[type[BaseModel]]
-    """Validated by the API; errors reach the client with their fields. Defaults are stored with the job."""
+    """The API validates requests with it, and violations name its fields. Defaults are stored with the job."""
 
     def rows(self, parameters: Any, context: Context) -> Iterable[Sequence[object]]:
-        """The rows, one value a column. May take its time; memory stays flat if it yields them.
+        """Yield the rows, one value per column. Memory stays flat if it yields them one by one.
 
         An exception fails the attempt, which may be tried again; `ReportError` says how the client sees it.
         """
@@ -77,10 +81,10 @@ class PythonReport(Protocol):
 
 @runtime_checkable
 class InlineReport(Protocol):
-    """A report type without files: its answer is a small JSON object, which the client reads in the job itself.
+    """A report type without files, whose answer is a small JSON object that the client reads in the job itself.
 
-    It runs in the worker's own process, without a child, a memory limit or a deadline, many one after another: for
-    code that is trusted, and done in milliseconds. One that blocks holds up those behind it, and no cancellation or
+    It runs in the worker's own process, many one after another, without a child, a memory limit or a deadline: it is
+    for trusted code that is done in milliseconds. One that blocks holds up those behind it, and no cancellation or
     stop can end it.
     """
 
@@ -90,11 +94,11 @@ class InlineReport(Protocol):
     Parameters: ClassVar[type[BaseModel]]
 
     def answer(self, parameters: Any, /) -> Mapping[str, object]:
-        """The answer. What it raises fails the attempt, as with `PythonReport.rows`."""
+        """Return the answer. An exception fails the attempt, as with `PythonReport.rows`."""
 
 
 def python_report_types(taken: Iterable[str], problems: list[str]) -> Iterator[ReportType]:
-    """Every installed Python report type; what is wrong with one is added to `problems`."""
+    """Return every installed Python report type, and add what is wrong with one to `problems`."""
     taken = set(taken)
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         where = f"{point.value} ({GROUP}: {point.name})"
@@ -108,7 +112,7 @@ def python_report_types(taken: Iterable[str], problems: list[str]) -> Iterator[R
 
 
 def load_python_report(name: str) -> PythonReport:
-    """The report of this name. Raises LookupError."""
+    """Return an instance of the class that makes this report type. Raises LookupError."""
     for point in entry_points(group=GROUP):
         if point.name == name:
             report: PythonReport = point.load()()
@@ -135,15 +139,16 @@ def _report_type(point: EntryPoint) -> ReportType:
         source="python",
         query="",
         formats=tuple(report.formats),
+        kind=ReportKind.ROWS,
         parameters=_parameters(report.Parameters),
         columns={c.name: Column(c.name, c.title or c.name, c.unit, c.format) for c in report.columns},
         limits=getattr(report, "limits", Limits()),
-        model=report.Parameters,
+        parameter_model=report.Parameters,
     )
 
 
 def inline_report_type(name: str, report: InlineReport) -> ReportType:
-    """The report type that `report` makes under that name."""
+    """Return the report type of that name whose answers `report` gives."""
     return ReportType(
         name=name,
         title=report.title,
@@ -152,9 +157,10 @@ def inline_report_type(name: str, report: InlineReport) -> ReportType:
         source="python",
         query="",
         formats=(),
+        kind=ReportKind.ANSWER,
         parameters=_parameters(report.Parameters),
         limits=getattr(report, "limits", Limits()),
-        model=report.Parameters,
+        parameter_model=report.Parameters,
         answer=lambda stored: report.answer(report.Parameters.model_validate(stored)),
     )
 

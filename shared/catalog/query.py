@@ -1,7 +1,7 @@
-"""query.sql → a statement that PostgreSQL runs: `:name` placeholders become quoted, typed literals.
+"""Turns query.sql into a statement that PostgreSQL runs: `:name` placeholders become quoted, typed literals.
 
-COPY and cursors take no bound parameters, so psycopg writes the literals (libpq does the quoting, with the
-connection's own settings) and never this code. A value cannot leave its literal.
+COPY and cursors take no bound parameters. So psycopg writes the literals (libpq does the quoting, with the
+connection's own settings), never this code, and a value cannot leave its literal.
 """
 
 import re
@@ -28,10 +28,10 @@ _TYPES: Mapping[ParameterKind, LiteralString] = {
 
 
 def bound_query(report: ReportType, parameters: Mapping[str, object]) -> sql.Composed:
-    """The query with each `:name` replaced by `CAST(literal AS type)`, to stand inside `COPY (…\\n) TO STDOUT`.
+    """Return the query with each `:name` replaced by `CAST(literal AS type)`, for use in `COPY (…\\n) TO STDOUT`.
 
-    The cast gives NULL and empty lists a type too. The caller puts a line break behind it, because the query may
-    end in a comment; a closing semicolon is gone. Everything else stays as its author wrote it, `%` included.
+    The cast gives NULL and empty lists a type too. The caller must put a line break behind the query, because it may
+    end in a comment. A closing semicolon is dropped; everything else stays as its author wrote it, `%` included.
 
     The values are validated again: the catalog may have changed since the job was accepted, and a report must not
     run without a filter that its client asked for. Raises InvalidParameters.
@@ -50,14 +50,14 @@ def bound_query(report: ReportType, parameters: Mapping[str, object]) -> sql.Com
 
 
 def sql_type(parameter: Parameter) -> LiteralString:
-    """The PostgreSQL type that the parameter is cast to, for example `date` or `text[]`."""
+    """Return the PostgreSQL type that the parameter is cast to, for example `date` or `text[]`."""
     if parameter.kind is ParameterKind.LIST:
         return _TYPES[parameter.item_kind] + "[]"
     return _TYPES[parameter.kind]
 
 
 def python_value(parameter: Parameter, stored: object) -> object:
-    """A stored JSON value as psycopg takes it: date, datetime in UTC, Decimal, list, … Raises Refused."""
+    """Convert a stored JSON value to what psycopg takes: date, datetime in UTC, Decimal, list, … Raises Refused."""
     if stored is None:
         return None
     if parameter.kind is ParameterKind.LIST and isinstance(stored, list):
@@ -66,7 +66,7 @@ def python_value(parameter: Parameter, stored: object) -> object:
 
 
 def query_problems(query: str) -> Iterator[tuple[int, str]]:
-    """Line and text of everything that keeps `query` from being one SELECT that can stand in parentheses."""
+    """Yield line and message of everything that keeps `query` from being one SELECT that can stand in parentheses."""
     try:
         code = [token for token in scan(query) if token.kind is not Kind.SPACE]
     except UnreadableSql as error:
@@ -84,7 +84,7 @@ def query_problems(query: str) -> Iterator[tuple[int, str]]:
 
 
 def placeholders(query: str) -> list[Token]:
-    """Every `:name` in the order they stand. Raises UnreadableSql."""
+    """Return every `:name` in the query's order. Raises UnreadableSql."""
     return [token for token in scan(query) if token.kind is Kind.PLACEHOLDER]
 
 
@@ -97,10 +97,10 @@ def _literal(parameter: Parameter, stored: object) -> sql.Composable:
 def _statement_problems(code: list[Token]) -> Iterator[tuple[int, str]]:
     ends = [index for index, token in enumerate(code) if token.text == ";"]
     if ends and ends[0] != len(code) - 1:
-        yield code[ends[0] + 1].line, "holds more than one statement: keep one SELECT, and no ; before its end"
+        yield code[ends[0] + 1].line, "has more than one statement: keep one SELECT, and no ; before its end"
     for token, following in pairwise(code):
         if token.text == "$" and re.match("[0-9]", following.text):
-            yield token.line, f"${following.text} is no placeholder here: write :name"
+            yield token.line, f"${following.text} is not a placeholder here: write :name"
 
 
 def _parenthesis_problems(code: list[Token]) -> Iterator[tuple[int, str]]:
@@ -110,7 +110,7 @@ def _parenthesis_problems(code: list[Token]) -> Iterator[tuple[int, str]]:
         if token.text == "(":
             opened.append(token.line)
         elif token.text == ")" and not opened:
-            yield token.line, ") closes nothing: remove it"
+            yield token.line, ") has no ( before it: remove it"
             return
         elif token.text == ")":
             opened.pop()

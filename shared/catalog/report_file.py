@@ -1,4 +1,7 @@
-"""One folder of the catalog → one ReportType, or every reason why not. The format: docs/catalog.md."""
+"""Turns one folder of the catalog into a ReportType, or gives every reason why it cannot.
+
+docs/reference/catalog.md describes the format.
+"""
 
 import hashlib
 import re
@@ -8,9 +11,10 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from shared.catalog.locales import LOCALE_PARAMETER, language, locales
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import check_value
-from shared.catalog.presentation import LOCALE_PARAMETER, column, csv_options, language, locales, pdf_options
+from shared.catalog.presentation import column, csv_options, pdf_options
 from shared.catalog.query import placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
 from shared.catalog.toml import Table, TomlFile
@@ -37,21 +41,21 @@ _CONSTRAINTS: Mapping[ParameterKind, tuple[str, ...]] = {
 }
 _ALL_CONSTRAINTS = _CONSTRAINTS[ParameterKind.LIST]
 _COUNTED = (ParameterKind.STRING, ParameterKind.LIST)
-"""Their min and max count characters or items."""
+"""Kinds whose min and max count characters or items."""
 
 _MOST_COUNTED = 100_000
-"""Characters or items that a parameter may allow: a request's body is 256 KiB at most."""
+"""The most characters or items that a parameter may allow: a request's body is 256 KiB at most."""
 
 
 def read_report_type(folder: Path, problems: list[str]) -> ReportType | None:
-    """The report type in `folder`, or None after adding `file:line: what is wrong: remedy` to `problems`."""
+    """Return the report type in `folder`, or None after adding `file:line: what is wrong: remedy` to `problems`."""
     before = len(problems)
     if not _TYPE_NAME.fullmatch(folder.name):
         problems.append(
             f"{folder}: {folder.name!r} cannot name a report type: rename the folder to lower-case letters, digits "
             "and hyphens, a letter first, 63 at most"
         )
-    text = read_text(folder / "report.toml", problems, "every report type has one; see docs/catalog.md")
+    text = read_text(folder / "report.toml", problems, "every report type has one; see docs/reference/catalog.md")
     query = read_text(folder / "query.sql", problems, "every report type has its one SELECT there")
     if query is not None:
         problems += (f"{folder / 'query.sql'}:{line}: {message}" for line, message in query_problems(query))
@@ -66,7 +70,7 @@ def read_report_type(folder: Path, problems: list[str]) -> ReportType | None:
 
 
 def read_text(path: Path, problems: list[str], remedy: str) -> str | None:
-    """The file's text, a byte order mark dropped, or None after adding a problem."""
+    """Return the file's text without a byte order mark, or None after adding a problem."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -80,7 +84,7 @@ def read_text(path: Path, problems: list[str], remedy: str) -> str | None:
 
 
 def parse_toml(file: TomlFile) -> Mapping[str, object] | None:
-    """The file's values, or None after noting where it is not TOML. Decimal numbers stay exact."""
+    """Return the file's values, or None after noting where it is not TOML. Decimal numbers stay exact."""
     try:
         return tomllib.loads(file.text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -270,7 +274,7 @@ def _check_placeholders(file: TomlFile, report: ReportType) -> None:
 
 
 def _fingerprint(folder: Path) -> str:
-    """The first 12 hex digits over every file's name and content, so that any change is another version."""
+    """Return 12 hex digits of a hash over every file's name and content, so that any change is another version."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)

@@ -1,8 +1,8 @@
-"""A report type's parameters as JSON Schema 2020-12, for OpenAPI, forms and clients.
+"""Describes a report type's parameters as JSON Schema 2020-12, for OpenAPI, forms and clients.
 
-Whatever `validate_parameters` accepts fits this schema. The schema alone is a little more generous where JSON
-Schema has no words: days that do not exist, bounds of decimals written as strings, `formatMinimum` and
-`formatMaximum` (known to ajv; other validators ignore them, which the specification asks them to do).
+Everything that `validate_parameters` accepts fits this schema. The schema accepts a little more, where JSON Schema
+cannot say it: days that do not exist, bounds of decimals written as strings, `formatMinimum` and `formatMaximum`
+(known to ajv; other validators ignore them, which the specification asks them to do).
 """
 
 from collections.abc import Callable, Mapping
@@ -20,15 +20,16 @@ from shared.catalog.values import (
 )
 
 Schema = dict[str, object]
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(report: ReportType) -> Schema:
-    """The schema of `parameters` in a request for this report type. A fresh dict that the caller may change."""
-    if report.model is not None:
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **report.model.model_json_schema()}
+    """Return the schema of `parameters` in a request for this report type. The caller may change the dict."""
+    if report.parameter_model is not None:
+        return {"$schema": _DIALECT, **report.parameter_model.model_json_schema()}
     required = [p.name for p in report.parameters if p.required]
     schema: Schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DIALECT,
         "title": report.title,
         "type": "object",
         "properties": {p.name: _property(p) for p in report.parameters},

@@ -1,4 +1,4 @@
-"""Just enough of PostgreSQL's lexer to know what is code and what is text in a query.
+"""Splits a query into tokens: just enough of PostgreSQL's lexer to tell code from text.
 
 The rules are those of https://www.postgresql.org/docs/18/sql-syntax-lexical.html (2026-11-23), read with
 `standard_conforming_strings` on, as it has been by default since PostgreSQL 9.1: a backslash means something
@@ -14,7 +14,7 @@ from shared.errors import TodokeError
 
 
 class Kind(Enum):
-    """What a piece of a query is."""
+    """The kind of a token."""
 
     SPACE = auto()
     """White space or a comment."""
@@ -30,12 +30,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of the query; all pieces joined give the query back."""
+    """One piece of the query. All pieces joined are the query."""
 
     kind: Kind
     text: str
     line: int
-    """Of its first character, from 1."""
+    """The line of its first character, from 1."""
 
 
 class UnreadableSql(TodokeError):
@@ -89,7 +89,7 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
 def scan(query: str) -> Iterator[Token]:
-    """The query's pieces in order. Raises UnreadableSql for what never ends."""
+    """Yield the query's tokens in order. Raises UnreadableSql for a string, name or comment that never ends."""
     at, line = 0, 1
     while at < len(query):
         found = _TOKEN.match(query, at)
@@ -104,7 +104,7 @@ def scan(query: str) -> Iterator[Token]:
 
 
 def _comment_end(query: str, at: int, line: int) -> int:
-    """Comments nest in PostgreSQL, unlike in C."""
+    """Return where the comment at `at` ends. Comments nest in PostgreSQL, unlike in C."""
     depth = 0
     for edge in _COMMENT_EDGE.finditer(query, at):
         depth += 1 if edge.group() == "/*" else -1

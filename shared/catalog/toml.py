@@ -1,6 +1,6 @@
-"""Typed access to one table of a TOML file, collecting every problem with its line.
+"""Gives typed access to one table of a TOML file, and collects every problem with its line.
 
-tomllib keeps no line numbers for what it has read, so `line_of` finds them again.
+tomllib keeps no line numbers of what it has read, so `line_of` finds them again.
 """
 
 import re
@@ -20,12 +20,12 @@ _MULTILINE = re.compile(r'"""|\'\'\'')
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
-    """A file that is being read and what is wrong with it so far."""
+    """A file that is being read, and what is wrong with it so far."""
 
     path: Path
     text: str
     problems: list[str] = field(default_factory=list)
-    """`file:line: what is wrong: remedy`"""
+    """One `file:line: what is wrong: remedy` per problem."""
 
     def wrong(self, at: Sequence[str], message: str) -> None:
         """Note that the setting `at` is wrong."""
@@ -34,7 +34,7 @@ class TomlFile:
 
 
 class Table:
-    """Hands out the values of one table by type. A value of the wrong type is noted and reads as absent."""
+    """Returns the values of one table by type. A value of the wrong type is noted as a problem and reads as absent."""
 
     def __init__(self, file: TomlFile, values: Mapping[str, object], at: tuple[str, ...] = ()) -> None:
         self._file = file
@@ -55,11 +55,11 @@ class Table:
         return key in self._values
 
     def json(self, key: str) -> object:
-        """The value with TOML's dates as ISO strings, as JSON has them. None if absent."""
+        """Return the value with TOML's dates as ISO strings, as JSON has them; None if absent."""
         return _iso(self._values.get(key))
 
     def text(self, key: str, default: str = "") -> str:
-        """A string."""
+        """Return a string."""
         value = self._values.get(key, default)
         if isinstance(value, str):
             return value
@@ -67,7 +67,7 @@ class Table:
         return default
 
     def flag(self, key: str) -> bool:
-        """A boolean, false if absent."""
+        """Return a boolean, false if absent."""
         value = self._values.get(key, False)
         if isinstance(value, bool):
             return value
@@ -75,7 +75,7 @@ class Table:
         return False
 
     def number(self, key: str, least: float, most: float) -> float | None:
-        """A finite number from `least` to `most`, or None if absent or wrong."""
+        """Return a finite number from `least` to `most`, or None if absent or wrong."""
         value = self._values.get(key)
         if value is None:
             return None
@@ -87,7 +87,7 @@ class Table:
         return None
 
     def whole(self, key: str, least: int, most: int) -> int | None:
-        """An integer from `least` to `most`, or None if absent or wrong."""
+        """Return an integer from `least` to `most`, or None if absent or wrong."""
         value = self._values.get(key)
         if value is None:
             return None
@@ -97,7 +97,7 @@ class Table:
         return None
 
     def strings(self, key: str) -> tuple[str, ...] | None:
-        """A list of different strings, at least one, or None if absent or wrong."""
+        """Return a list of different strings, at least one, or None if absent or wrong."""
         value = self._values.get(key)
         if value is None:
             return None
@@ -110,7 +110,7 @@ class Table:
         return tuple(value)
 
     def table(self, key: str) -> "Table":
-        """The sub-table `key`, empty if absent."""
+        """Return the sub-table `key`, empty if absent."""
         value = self._values.get(key, {})
         if not isinstance(value, dict):
             self.wrong(key, f"must be a table: write [{'.'.join((*self._at, key))}]")
@@ -118,11 +118,11 @@ class Table:
         return Table(self._file, value, (*self._at, key))
 
     def items(self) -> Iterator[tuple[str, object]]:
-        """Every setting with its value as TOML has it."""
+        """Yield every setting with its value as TOML has it."""
         yield from self._values.items()
 
     def tables(self) -> Iterator[tuple[str, "Table"]]:
-        """Every sub-table with its name."""
+        """Yield every sub-table with its name."""
         for key in self._values:
             yield key, self.table(key)
 
@@ -136,10 +136,10 @@ def _iso(value: object) -> object:
 
 
 def line_of(text: str, *path: str) -> int:
-    """The line, from 1, where `path` is set: `line_of(text, "parameters", "from", "min")`.
+    """Return the line, from 1, where `path` is set: `line_of(text, "parameters", "from", "min")`.
 
-    Where the setting itself is absent (or inside an inline table), the line of the innermost table that is there;
-    failing that, 1. It reads lines, not TOML: good enough to point with, never used to decide.
+    If the setting itself is absent (or inside an inline table), it is the line of the innermost table that is there;
+    failing that, 1. This reads lines, not TOML: good enough to point with, never used to decide.
     """
     best_line, best_depth = 1, 0
     table: tuple[str, ...] = ()

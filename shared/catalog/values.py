@@ -1,7 +1,7 @@
-"""JSON value → Python value → the one JSON form that is stored, for each kind of parameter.
+"""Converts a JSON value to a Python value and to the one JSON form that is stored, for each kind of parameter.
 
-Strict on purpose: `true` is no integer, `"5"` is no integer, null is no value. What is stored is canonical,
-so that reading it again gives the same value and the same stored form.
+This is strict on purpose: `true` is not an integer, `"5"` is not an integer, null is not a value. The stored form is
+canonical: reading it again gives the same value and the same stored form.
 """
 
 import re
@@ -13,13 +13,13 @@ from shared.catalog.model import ParameterKind
 
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**63 - 1
-"""PostgreSQL's bigint, to which every integer is cast."""
+"""The bounds of PostgreSQL's bigint, to which every integer is cast."""
 
 MAX_DECIMAL_DIGITS = 38
-"""Digits of a decimal on both sides of the point: what DECIMAL columns of DuckDB and Parquet hold at most."""
+"""Digits of a decimal on both sides of the point: the most that DECIMAL columns of DuckDB and Parquet hold."""
 
 MAX_DECIMAL_CHARACTERS = 100
-"""Of a decimal written as a string; leading zeros are allowed, but not a megabyte of them."""
+"""The longest decimal written as a string; leading zeros are allowed, but not a megabyte of them."""
 
 DECIMAL_PATTERN = r"-?[0-9]+(?:\.[0-9]+)?"
 DATE_PATTERN = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -42,15 +42,15 @@ class Refused(ValueError):
 
 
 def parse(kind: ParameterKind, value: object) -> object:
-    """The Python value of a JSON value: str, int, Decimal, bool, date or datetime in UTC. Raises Refused.
+    """Return the Python value of a JSON value: str, int, Decimal, bool, date or datetime in UTC. Raises Refused.
 
-    A list is no scalar: parse its items one by one. Bounds, choices and patterns are not looked at here.
+    A list must be parsed item by item. Bounds, choices and patterns are not looked at here.
     """
     return _PARSERS[kind](value)
 
 
 def store(kind: ParameterKind, value: object) -> object:
-    """The canonical JSON form of what `parse` returned."""
+    """Return the canonical JSON form of what `parse` returned."""
     if kind is ParameterKind.DECIMAL and isinstance(value, Decimal):
         return format(value, "f")
     if kind is ParameterKind.DATETIME and isinstance(value, datetime):
@@ -61,7 +61,7 @@ def store(kind: ParameterKind, value: object) -> object:
 
 
 def show(value: object) -> str:
-    """How a message quotes a value that came from outside: short, printable, and safe to encode."""
+    """Quote a value that came from outside for a message: short, printable, and safe to encode."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, str):
@@ -81,7 +81,7 @@ def _text(value: object) -> str:
     if "\0" in value:
         raise Refused("character", "contains the character U+0000, which PostgreSQL cannot store; remove it")
     if _SURROGATE.search(value):
-        raise Refused("character", "contains half of a surrogate pair, which is no character; remove it")
+        raise Refused("character", "contains half of a surrogate pair, which is not a character; remove it")
     return value
 
 

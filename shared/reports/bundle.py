@@ -1,4 +1,4 @@
-"""All files of a job in one ZIP archive, beside the files themselves."""
+"""Writes all files of a job into one ZIP archive, beside the files themselves."""
 
 import hashlib
 import shutil
@@ -14,13 +14,13 @@ MEDIA_TYPE = "application/zip"
 _PIECE_BYTES = 1 << 20
 _PACKED_ALREADY = frozenset({"xlsx", "parquet", "pdf"})
 _LEVEL = 1
-"""Higher levels take several times as long, for a few percent."""
+# Higher levels take several times as long, for a few percent.
 _LARGE_BYTES = 1 << 31
-"""From here on ZIP needs fields of 64 bits."""
+"""From this size on ZIP needs fields of 64 bits."""
 
 
 def write_bundle(files: Sequence[RenderedFile], path: Path, rows: int, progress: Callable[[int], None]) -> RenderedFile:
-    """Pack `files` and read each back. The same files give the same bytes: no dates, one order.
+    """Pack `files` into an archive and read each back. The same files give the same bytes: no dates, one order.
 
     Raises OSError, ReportError(output_damaged).
     """

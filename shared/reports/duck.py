@@ -1,4 +1,4 @@
-"""DuckDB, as a report may use it: bounded in memory, without extensions, files or network of its own choosing."""
+"""Opens DuckDB as a report may use it: bounded in memory, without extensions, and confined to its own files."""
 
 import contextlib
 import os
@@ -12,11 +12,11 @@ import duckdb
 _THREADS = 1
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
-"""Linux, fcntl(2), read 2026-11-24. A pipe holds 64 KiB otherwise, and each side waits for the other."""
+"""Linux, fcntl(2), read 2026-11-24. Without it a pipe holds 64 KiB, and each side waits for the other."""
 
 
 def connect(scratch: Path, memory_mb: int) -> duckdb.DuckDBPyConnection:
-    """A database in memory that spills into `scratch`. Times are shown in UTC."""
+    """Open a database in memory that spills into `scratch` and shows times in UTC."""
     # Beside its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0).
     budget_mb = max(96, memory_mb // 4)
     connection = duckdb.connect(
@@ -35,8 +35,10 @@ def connect(scratch: Path, memory_mb: int) -> duckdb.DuckDBPyConnection:
 
 
 def confine(connection: duckdb.DuckDBPyConnection, *files: Path, folder: Path | None = None) -> None:
-    """From here on no statement reaches any file but `files`, those in `folder` and our own pipes, loads code, or
-    undoes this."""
+    """Allow no file from here on but `files`, those in `folder` and our own pipes, and no extension.
+
+    No statement can undo this.
+    """
     connection.execute(f"SET allowed_paths = [{', '.join(literal(str(file)) for file in files)}]")
     if folder is not None:
         connection.execute(f"SET allowed_directories = [{literal(str(folder) + '/')}, '/dev/fd/']")
@@ -45,12 +47,12 @@ def confine(connection: duckdb.DuckDBPyConnection, *files: Path, folder: Path | 
 
 
 def identifier(name: str) -> str:
-    """`name`, quoted for SQL."""
+    """Quote `name` as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """`text` as an SQL string. DuckDB's COPY and table functions take no bound parameters."""
+    """Quote `text` as an SQL string, because DuckDB's COPY and table functions take no bound parameters."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -60,21 +62,21 @@ _AS_LINES = "DELIMITER '', QUOTE '', ESCAPE ''"
 
 @dataclass(slots=True)
 class Copied:
-    """Filled in once everything is copied."""
+    """The number of rows, filled in once everything is copied."""
 
     rows: int = 0
 
 
 def lines(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:
-    """The one text column of `query`, a line feed behind each row, in pieces of up to 1 MiB, in order."""
+    """Yield the one text column of `query`, a line feed behind each row, in pieces of up to 1 MiB, in order."""
     return copied(connection, query, _AS_LINES, Copied())
 
 
 def copied(connection: duckdb.DuckDBPyConnection, query: str, options: str, whole: Copied) -> Iterator[bytes]:
-    """The result as CSV in pieces of up to 1 MiB, in order.
+    """Yield the result as CSV in pieces of up to 1 MiB, in order.
 
-    DuckDB makes the text and this process passes it on: no row becomes a Python object. What goes wrong in the
-    query is raised here.
+    DuckDB makes the text and this process passes it on: no row becomes a Python object. An error of the query is
+    raised here.
     """
     reading, writing = _pipe()
 
@@ -100,9 +102,9 @@ def write_all(descriptor: int, piece: bytes | bytearray) -> None:
 
 @contextlib.contextmanager
 def fed(feed: Callable[[int], None]) -> Iterator[str]:
-    """The name of a pipe that `feed` fills, given a file descriptor, in a thread while the block reads it.
+    """Yield the name of a pipe that `feed` fills, given a file descriptor, in a thread while the block reads it.
 
-    An error of `feed` is raised at the end of the block, also when the block fails: then it was the cause.
+    An error of `feed` is raised at the end of the block, even if the block failed too: then `feed` was the cause.
     """
     reading, writing = _pipe()
 
@@ -127,7 +129,7 @@ def _pipe() -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _beside(work: Callable[[], None], *, close: int, work_is_cause: bool) -> Iterator[None]:
-    """Run `work` in a thread beside the block, whose end closes the pipe: a writer never waits for nobody."""
+    """Run `work` in a thread beside the block. The block's end closes the pipe, so that no writer waits for ever."""
     failures: list[BaseException] = []
 
     def run() -> None:

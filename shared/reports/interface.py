@@ -1,4 +1,4 @@
-"""Between the worker and the report engine. Rendering knows nothing of queues or tables."""
+"""What the worker and the report engine say to each other. Rendering knows nothing of queues or tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,39 +19,41 @@ class ReportError(TodokeError):
         self.hint = hint
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Exceptions travel between processes by their arguments, and keyword arguments would be lost."""
+        """Keep the keyword arguments: exceptions travel between processes by their positional arguments alone."""
         return partial(ReportError, retryable=self.retryable, hint=self.hint), (self.code, str(self))
 
 
 class RenderCancelled(TodokeError):
-    """The caller asked to stop (cancel, lost lease or shutdown); nothing was made."""
+    """The caller asked to stop (cancellation, lost lease or shutdown). Nothing was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """All that one attempt needs."""
+    """All that the engine needs for one attempt."""
 
     report: ReportType
     parameters: Mapping[str, object]
-    """Validated parameters as stored on the job: JSON values, defaults filled in."""
+    """The validated parameters as stored on the job: JSON values, defaults filled in."""
     formats: tuple[Format, ...]
     source_dsn: str
-    """libpq connection string of the report's source. Secret."""
+    """The URL or libpq connection string of the report's source. Secret."""
     scratch: Path
     """An empty folder of this attempt; the caller removes it."""
     keep: Path | None = None
-    """A folder of this job, which its attempts on this worker share: the extract stays there. None keeps nothing."""
+    """A folder that the job's attempts on this worker share, where the extract stays. None keeps nothing."""
     fonts: Path | None = None
-    """A folder of fonts beside the system's."""
+    """A folder of fonts, searched before the system's."""
     job_id: str = ""
-    """For the manifest."""
+    """The job's id, for the manifest."""
     bundle: bool = False
-    """All files in one archive, too."""
+    """True makes an archive of all files as well."""
+    first_rows: int | None = None
+    """How many rows of a Python report type are enough, if it is only tried; None takes all."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
-    """A finished file in the scratch folder, read back and measured."""
+    """A finished file in the scratch folder, which was read back and measured."""
 
     name: str
     format: str
@@ -66,14 +68,14 @@ class RenderedFile:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an attempt is."""
+    """How far an attempt has come."""
 
     phase: str
     rows: int
     """Rows done in this phase."""
     percent: float | None = None
-    """Of the whole attempt; None where nothing can be said."""
+    """Percent of the whole attempt; None if it cannot be told."""
     total_rows: int | None = None
-    """Rows of this phase: an estimate while the source is read, exact afterwards."""
+    """All rows of this phase: an estimate while the source is read, exact afterwards."""
     eta_s: float | None = None
     """Seconds to the end at the pace so far."""

@@ -1,7 +1,7 @@
-"""What was made from what: `manifest.json`, by which anybody can check a file later.
+"""Writes, signs and checks `manifest.json`, which says what was made from what, so that files can be checked later.
 
-`{"manifest": …, "signature": …}`: the signature, if the worker has a key, is Ed25519 (RFC 8032) over the manifest as
-JSON with sorted keys and no white space, in ASCII.
+It is `{"manifest": …, "signature": …}`. The signature, if the worker has a key, is Ed25519 (RFC 8032) over the manifest
+as JSON with sorted keys and no white space, in ASCII.
 """
 
 import base64
@@ -32,7 +32,7 @@ _TOOLS = ("todoke-server", "duckdb", "isal", "pikepdf", "psycopg", "reportlab", 
 
 
 class ManifestError(TodokeError):
-    """A manifest or a key cannot be read, or does not prove what it should."""
+    """A manifest or a key cannot be read, or does not prove that a file is what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Proof:
     entry: Mapping[str, Any]
     manifest: Mapping[str, Any]
     key_id: str | None
-    """Of the key that signed; None for an unsigned manifest."""
+    """The id of the key that signed it; None for an unsigned manifest, or if no key was given."""
 
 
 def write_manifest(
@@ -112,31 +112,34 @@ def verify(file: Path, manifest: Path, key: Ed25519PublicKey | None) -> Proof:
 
 
 def load_private_key(pem: bytes) -> Ed25519PrivateKey:
-    """An Ed25519 key as `openssl genpkey -algorithm ed25519` writes it. Raises ManifestError."""
+    """Read an Ed25519 key as `openssl genpkey -algorithm ed25519` writes it. Raises ManifestError."""
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise ManifestError(
-            "the signing key is no Ed25519 key in PEM without a password: openssl genpkey -algorithm ed25519"
+            "the signing key is not an Ed25519 key in PEM without a password: make one with "
+            "`openssl genpkey -algorithm ed25519`"
         )
     return key
 
 
 def load_public_key(pem: bytes) -> Ed25519PublicKey:
-    """The other half, as `openssl pkey -pubout` writes it. Raises ManifestError."""
+    """Read a public key as `openssl pkey -pubout` writes it. Raises ManifestError."""
     try:
         key = load_pem_public_key(pem)
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
-        raise ManifestError("the key is no Ed25519 public key in PEM: openssl pkey -in key.pem -pubout")
+        raise ManifestError(
+            "the key is not an Ed25519 public key in PEM: make one with `openssl pkey -in key.pem -pubout`"
+        )
     return key
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """The first 16 hex digits of the raw public key's SHA-256."""
+    """Return the first 16 hex digits of the raw public key's SHA-256."""
     return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""How far an attempt is: rows of the phase, percent of the whole, time to go."""
+"""Turns rows done into the progress of an attempt: rows of the phase, percent of the whole, time to go."""
 
 import time
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from shared.reports.interface import Progress
 
 _EVERY_S = 0.5
 _SOON_S = 1.0
-"""An estimate from less than this is a guess."""
+"""No estimate is given before this much time has passed."""
 
 
 class RowProgress(Protocol):
-    """Takes the rows done, and of how many if that is known by now."""
+    """A function that takes the rows done, and of how many if that is known by now."""
 
     def __call__(self, rows: int, of: int | None = None, /) -> None:
-        """Cheap enough to be called for each row."""
+        """Tell the rows done. This is cheap enough to be called for each row."""
 
 
 class Steps:
-    """Turns rows into progress. The steps of an attempt are taken to cost about the same."""
+    """Turns rows into progress, assuming that all steps of an attempt cost about the same."""
 
     def __init__(
         self, steps: int, on_progress: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic
@@ -34,24 +34,24 @@ class Steps:
         self._total: int | None = None
 
     def begin(self, phase: str, total_rows: int | None, *, more: int = 0) -> None:
-        """A new step, and so many `more` than were expected. `total_rows` may be an estimate, or None."""
+        """Begin a step, with `more` steps to come than were expected. `total_rows` may be an estimate, or None."""
         self._steps += more
         self._done += 1
         self._phase, self._total = phase, total_rows
         self._tell(0)
 
     def expect(self, phase: str, total_rows: int | None) -> None:
-        """Another name for the step under way, now that its length is known or guessed."""
+        """Rename the step under way, now that its length is known or guessed."""
         self._phase, self._total = phase, total_rows or None
         self._tell(0)
 
     def rename(self, phase: str, rows: int) -> None:
-        """Another name for the step under way."""
+        """Rename the step under way."""
         self._phase = phase
         self._tell(rows)
 
     def at(self, rows: int, of: int | None = None, /) -> None:
-        """So many rows of the step are done, `of` so many if that is known. Told twice a second at most."""
+        """Tell how many rows of the step are done, and `of` how many if that is known, at most twice per second."""
         self._total = of or self._total
         if self._clock() - self._told_at >= _EVERY_S:
             self._tell(rows)

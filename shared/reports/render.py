@@ -1,4 +1,4 @@
-"""Make every requested file of one report. Runs inside the child process."""
+"""Makes every requested file of one report. Runs inside the child process."""
 
 import contextlib
 import hashlib
@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.catalog.model import MEDIA_TYPES, Format
-from shared.catalog.presentation import localized
-from shared.reports import duck, extract
+from shared.catalog.locales import localized
+from shared.catalog.model import MEDIA_TYPES, Format, ReportKind
+from shared.reports import duck, extract, read_source
 from shared.reports.bundle import write_bundle
 from shared.reports.errors import output_damaged
 from shared.reports.extract import Extract
@@ -23,8 +23,8 @@ from shared.reports.interface import Progress, RenderedFile, RenderRequest
 from shared.reports.manifest import write_manifest
 from shared.reports.progress import Steps
 from shared.reports.sources.open import open_source
-from shared.reports.sources.postgres import PostgresResult
 from shared.reports.sources.python_source import attached
+from shared.reports.sources.result import SourceResult
 from shared.reports.verify import measure
 
 RENDERERS: Mapping[Format, Renderer] = {
@@ -35,12 +35,12 @@ RENDERERS: Mapping[Format, Renderer] = {
     Format.HTML: write_html,
     Format.PDF: write_pdf,
 }
-"""Each makes its file from the extract."""
+"""What makes the file of each format from the extract."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What the files stand on."""
+    """The files of one attempt, with the rows and the source's state that they show."""
 
     files: Sequence[RenderedFile]
     rows: int
@@ -48,7 +48,7 @@ class _Made:
 
 
 def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]) -> tuple[RenderedFile, ...]:
-    """All formats from one moment of the source, so that they show the same rows, and a manifest beside them.
+    """Make all formats from one moment of the source, so that they show the same rows, and a manifest beside them.
 
     Raises psycopg.Error, duckdb.Error, OSError, ReportError.
     """
@@ -64,28 +64,30 @@ def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]
 
 def _make(request: RenderRequest, steps: Steps) -> _Made:
     formats = request.formats
-    keep = request.keep if request.report.model is None else None  # its attachments would be missing
+    keep = None if request.report.kind is ReportKind.ROWS else request.keep  # its attachments would be missing
     kept = keep and extract.load(keep, request.scratch, request.report, request.parameters, formats)
     if kept:
         return _from_extract(request, kept, steps)
     # CSV alone needs no extract, if the source can write it.
     alone = formats == (Format.CSV,)
     steps.begin("querying", None, more=0 if alone else 1)
-    with open_source(request.source_dsn, request.report, request.parameters, request.scratch) as source:
-        if alone and isinstance(source, PostgresResult):
+    with open_source(
+        request.source_dsn, request.report, request.parameters, request.scratch, first_rows=request.first_rows
+    ) as source:
+        if alone and source.can_copy_csv:
             return _copied(request, source, steps)
         steps.expect("reading", source.estimated_rows())
-        whole = extract.make(source, request.scratch, request.report, formats, steps.at)
+        whole = read_source.read(source, request.scratch, request.report, formats, steps.at)
     if keep:
         extract.keep(whole, keep, request.report, request.parameters, formats)
     return _from_extract(request, whole, steps)
 
 
-def _copied(request: RenderRequest, source: PostgresResult, steps: Steps) -> _Made:
-    report, path = request.report, _path(request, Format.CSV)
+def _copied(request: RenderRequest, source: SourceResult, steps: Steps) -> _Made:
+    options, path = request.report.csv, _path(request, Format.CSV)
     snapshot = source.snapshot()
     steps.expect("writing csv", source.estimated_rows())
-    rows = copy_csv(source, report, path, steps.at)
+    rows = copy_csv(path, options, lambda out: source.copy_csv(out, options, steps.at))
     steps.rename("verifying csv", rows)
     return _Made([_verified(Format.CSV, path, rows)], rows, snapshot)
 

@@ -1,23 +1,23 @@
-"""What a child still does when its worker no longer wants the report."""
+"""Runs what a child still has to do when its worker no longer wants the report."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 
-_wishes: list[Callable[[], object]] = []
+_acts: list[Callable[[], object]] = []
 
 
 @contextlib.contextmanager
 def on_stop(act: Callable[[], object]) -> Iterator[None]:
-    """Within the block, `act` is called once, from another thread, if the report is stopped. It must be quick."""
-    _wishes.append(act)
+    """Call `act` once, from another thread, if the report is stopped within the block. It must be quick."""
+    _acts.append(act)
     try:
         yield
     finally:
-        _wishes.remove(act)
+        _acts.remove(act)
 
 
 def stop() -> None:
-    """Carry out every wish; the process ends after this."""
-    for act in _wishes:
+    """Run everything that `on_stop` registered. The process ends after this."""
+    for act in _acts:
         with contextlib.suppress(Exception):
             act()

@@ -1,4 +1,4 @@
-"""A finished file, read back from the disk: what is published is what was measured here."""
+"""Reads a finished file back from the disk. The size, digest and rows that are published were measured here."""
 
 import contextlib
 import hashlib
@@ -22,15 +22,15 @@ _CHUNK_BYTES = 1 << 20
 _ROW = b"<row "
 _TAIL_BYTES = 64
 _NAME_LENGTH_AT = 26
-"""In the header of a ZIP part (APPNOTE 6.3.10, 4.3.7)."""
+"""The offset of the name's length in the header of a ZIP part (APPNOTE 6.3.10, 4.3.7)."""
 _PACKED_BYTES = 1 << 17
 _NEITHER = bytes(set(range(256)) - set(b'"\n'))
-"""Everything but quotes and line feeds."""
+"""All bytes but quotes and line feeds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a file on disk turned out to be."""
+    """What was found in a file on disk."""
 
     size_bytes: int
     sha256: str
@@ -39,7 +39,7 @@ class Measured:
 
 
 def measure(path: Path, format_: Format) -> Measured:
-    """Size, digest and rows, all from the bytes on disk. Raises ReportError(output_damaged)."""
+    """Return size, digest and rows, all from the bytes on disk. Raises ReportError(output_damaged)."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size_bytes = file.tell()
@@ -59,12 +59,12 @@ def measure(path: Path, format_: Format) -> Measured:
 
 
 def count_csv_rows(file: BinaryIO) -> int:
-    """Line ends outside quotes, minus the header's.
+    """Count line ends outside quotes, minus the header's.
 
-    A doubled quote inside a quoted cell leaves it and enters it again at once, so counting quotes is enough. With all
-    other bytes gone, the two quotes around a cell without a line break stand side by side and go too: what is left is
-    little, and everything runs at memory speed.
+    A doubled quote inside a quoted cell leaves it and enters it again at once, so counting quotes is enough.
     """
+    # With all other bytes gone, the two quotes around a cell without a line break stand side by side and go too. What
+    # is left is little, and everything runs at memory speed (`make bench-reports`).
     lines = 0
     quoted = False
     while chunk := file.read(_CHUNK_BYTES):
@@ -75,7 +75,7 @@ def count_csv_rows(file: BinaryIO) -> int:
 
 
 def count_xlsx_rows(file: BinaryIO) -> int:
-    """Row elements of every sheet, minus a header each. Each part is inflated whole and its CRC compared."""
+    """Count the row elements of every sheet, minus a header each. Each part is inflated whole and its CRC compared."""
     rows = 0
     with zipfile.ZipFile(file) as book:
         for part in book.infolist():
@@ -85,7 +85,7 @@ def count_xlsx_rows(file: BinaryIO) -> int:
 
 
 class _Inflated:
-    """Reads one part of an archive. Like `ZipFile.open`, at ISA-L's three times the speed."""
+    """Reads one part of an archive, as `ZipFile.open` does, by ISA-L."""
 
     def __init__(self, file: BinaryIO, part: zipfile.ZipInfo) -> None:
         file.seek(part.header_offset + _NAME_LENGTH_AT)
@@ -98,7 +98,7 @@ class _Inflated:
         self._crc = 0
 
     def read(self, _: int) -> bytes:
-        """The next piece; nothing at the end. Raises BadZipFile for what is damaged."""
+        """Return the next piece, or nothing at the end. Raises BadZipFile if the part is damaged."""
         while self._left:
             packed = self._file.read(min(self._left, _PACKED_BYTES))
             if not packed:
@@ -117,7 +117,7 @@ class _Inflated:
 
 
 def count_parquet_rows(file: BinaryIO) -> int:
-    """Every value of every column is decoded, not just the footer."""
+    """Count the rows by decoding every value of every column, not just the footer."""
     with contextlib.closing(duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})) as connection:
         found = connection.execute(
             "SELECT count(*), bit_xor(hash(rows)) FROM read_parquet(?) AS rows", [str(file.name)]
@@ -126,7 +126,7 @@ def count_parquet_rows(file: BinaryIO) -> int:
 
 
 def count_jsonl_rows(file: BinaryIO) -> int:
-    """Lines; the last one is whole, too."""
+    """Count lines, of which the last one must be whole too."""
     rows, last = 0, b"\n"
     while chunk := file.read(_CHUNK_BYTES):
         rows += chunk.count(b"\n")
@@ -137,7 +137,7 @@ def count_jsonl_rows(file: BinaryIO) -> int:
 
 
 def count_html_rows(file: BinaryIO) -> int:
-    """Table rows with data cells, in a page that has its end."""
+    """Count table rows with data cells, in a page that has its end."""
     rows = _count(file.read, b"<tr><td")
     file.seek(-_TAIL_BYTES, os.SEEK_END)
     if b"</html>" not in file.read():
@@ -146,14 +146,14 @@ def count_html_rows(file: BinaryIO) -> int:
 
 
 def read_pdf(file: BinaryIO) -> None:
-    """The structure, and that there is a page."""
+    """Read the structure, and check that there is a page."""
     with pikepdf.open(file) as document:
         if not len(document.pages):
             raise ValueError("it has no page")
 
 
 def _count(read: Callable[[int], bytes], what: bytes) -> int:
-    """How often `what` occurs in the stream, across the edges of chunks too."""
+    """Count how often `what` occurs in the stream, across the edges of chunks too."""
     found = 0
     rest = b""
     while chunk := read(_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""A repayment plan: one row a month, computed and not queried."""
+"""A repayment plan: one row per month, computed and not queried."""
 
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.catalog.model import Format
-from shared.catalog.python_report import Context, PythonColumn
+from shared.plugin import Context, Format, PythonColumn
 
 _CENT = Decimal("0.01")
 

@@ -6,37 +6,34 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from shared.catalog.model import ReportType
-from shared.reports.columns import SourceColumn
-from shared.reports.progress import RowProgress
+from shared.plugin import ReportType, RowProgress, SourceColumn, SourceResult, row_limit_exceeded
 
 
-class Numbers:
+class Numbers(SourceResult):
     """One result: its columns now, its rows when asked."""
 
     repeatable = True
-    """`feed` may be called again, and gives the same rows."""
 
     def __init__(self, last: int) -> None:
         self._last = last
 
     @property
     def columns(self) -> Sequence[SourceColumn]:
-        """Their types by PostgreSQL's short names."""
+        """Their types have PostgreSQL's short names."""
         return [SourceColumn("n", "int4"), SourceColumn("square", "int8")]
 
     def estimated_rows(self) -> int:
-        """For the progress bar; 0 where nobody knows."""
+        """Left out, it would be 0: nobody knows."""
         return self._last
 
     def snapshot(self) -> Mapping[str, object]:
-        """What tells this state of the data from others: it goes into the manifest."""
+        """What tells this state of the data from others."""
         return {"id": str(self._last), "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
-        """Write the rows into a pipe, as COPY would; the columns of `as_text` (floating point) once more at the end."""
+        """Write the rows into a pipe as CSV; the columns of `as_text` (floating point) once more at the end."""
         del lenient, longest, as_text  # there are no moments here, no long rows, and no floating point
         with os.fdopen(os.dup(descriptor), "w") as pipe:
             for n in range(1, self._last + 1):
@@ -48,5 +45,8 @@ class Numbers:
 @contextlib.contextmanager
 def open_result(url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /) -> Iterator[Numbers]:
     """What the entry point names: connect, hold one moment of the data for as long as the block lasts, and let go."""
-    del report, parameters, scratch  # the query, its validated parameters, and a folder for files
-    yield Numbers(int(url.removeprefix("numbers://")))
+    del parameters, scratch  # the validated parameters, and a folder for files
+    last = int(url.removeprefix("numbers://"))
+    if last > report.limits.max_rows:
+        raise row_limit_exceeded(report.limits)
+    yield Numbers(last)

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.catalog.model import CsvOptions, Format, Limits, ReportType
-from shared.reports.extract import _USUAL_LINE
 from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.read_source import _USUAL_LINE
 from shared.reports.render import render_files
 from tests.reports.conftest import MakeRequest, Run
 
@@ -253,7 +253,7 @@ def test_a_row_longer_than_most_is_read_whole(a_request: MakeRequest, run: Run) 
 
 
 def test_a_row_that_fills_two_buffers_is_not_torn(a_request: MakeRequest, run: Run) -> None:
-    """DuckDB 2.0 makes other values of a row that ends just behind its second buffer of a pipe, without a word."""
+    """DuckDB 2.0 makes other values of a row that ends just behind its second buffer of a pipe, without an error."""
     query = "SELECT 'x' || repeat(E'\\n', 2097160) AS t, NULL::text AS u"
     [file] = run(a_request(query, Format.PARQUET))
 

@@ -71,7 +71,7 @@ def test_the_packages_source_answers_a_query(example: ReportType, scratch: Path,
 
 
 def test_a_few_rows_are_enough_to_try_it(example: ReportType, scratch: Path, run: Run) -> None:
-    request = request_for(replace(example, first_rows=5), scratch, amount=10, months=600)
+    request = replace(request_for(example, scratch, amount=10, months=600), first_rows=5)
 
     assert run(request)[0].rows == 5
 

@@ -80,7 +80,7 @@ def test_a_good_catalog_is_fine(check: Check) -> None:
         ("query.sql", QUERY.replace("n >=", "m >="), "numbers/query.sql:3: The report's query failed in line 3"),
         ("report.toml", TOML.replace("sum(n)", "sum(m)"), "numbers/report.toml:11: pdf: The query of 'total' failed"),
         ("report.toml", TOML.replace("title", "titel", 1), "numbers/report.toml:2: titel: is not a setting"),
-        ("bars.vl.json", "{", "numbers/report.toml:13: pdf.charts.bars.spec: bars.vl.json is no Vega-Lite"),
+        ("bars.vl.json", "{", "numbers/report.toml:13: pdf.charts.bars.spec: bars.vl.json is not a Vega-Lite"),
         ("bars.vl.json", '{"mark": 7}', "numbers/bars.vl.json:1: pdf: The chart bars.vl.json could not be drawn"),
         ("template.typ", "= Title\n\n#nope", "numbers/template.typ:3: pdf: The template template.typ in line 3"),
         ("template.typ", '#read("/etc/passwd")', "numbers/template.typ:1: pdf: The template"),

@@ -1,1 +1,1 @@
-"""One module or folder per format: the extract in, a file out."""
+"""The formats, one module or folder each: every one makes a file from the extract."""

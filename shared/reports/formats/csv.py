@@ -1,50 +1,39 @@
-"""CSV: at the speed of COPY when it is all that was asked for, else from the extract, with the same bytes."""
+"""Writes CSV: at the speed of COPY if nothing else was asked for, else from the extract, with the same bytes."""
 
 import codecs
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from psycopg import sql
-
-from shared.catalog.model import CsvOptions, ReportType
+from shared.catalog.model import CsvOptions
 from shared.reports import duck
-from shared.reports.columns import SourceColumn
+from shared.reports.columns import FORMULA_STARTS
 from shared.reports.errors import character_not_encodable
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.rendering import Rendering
-from shared.reports.sources.postgres import PostgresResult
 
-# A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the
-# full-width ones by Excel in a Japanese environment, and by Numbers.
-_FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-_FORMULA = r"^[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
+_FORMULA = "^[" + "".join(rf"\x{{{ord(c):x}}}" for c in FORMULA_STARTS) + "]"
 
 
-def copy_csv(result: PostgresResult, report: ReportType, path: Path, progress: Callable[[int], None]) -> int:
-    """Write RFC 4180 CSV straight from the server, which makes the lines: NULL as nothing and '' as "".
+def copy_csv(path: Path, options: CsvOptions, copy: Callable[[Callable[[bytearray], None]], int]) -> int:
+    """Write RFC 4180 CSV straight from a source that can make it: NULL as nothing and '' as "". Returns the data rows.
 
-    Lines end in LF, as PostgreSQL writes them: everything that reads CSV takes it, spreadsheets included, while CRLF
-    costs time for each row and leaves a stray CR with line-based tools. CRLF or a byte order mark only if report.toml
-    asks for it: programs are the reader here, and XLSX is the file for Excel.
+    `copy` gives its argument the lines in UTF-8. They end in LF unless report.toml asks for CRLF: everything that
+    reads CSV takes LF, spreadsheets included, while CRLF costs time for each row and leaves a stray CR with line-based
+    tools. A byte order mark, too, is written only if report.toml asks for it: CSV is for programs, XLSX for Excel.
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers and dates never do.
-    Returns the data rows.
     """
-    options = report.csv
-    cells = [_guarded(n, column) for n, column in enumerate(result.columns, 1)]
     with path.open("wb", buffering=1 << 20) as file:
         encode = _Encoder(options, file)
         encode.begin()
-        rows = result.write_csv(
-            encode, cells, progress, delimiter=options.delimiter, header=True, crlf=options.line_end == "\r\n"
-        )
+        rows = copy(encode)
         encode.end()
     return rows
 
 
 def write_csv(rendering: Rendering) -> int:
-    """The same file from the extract."""
+    """Write the same file from the extract."""
     options = rendering.report.csv
     columns = rendering.extract.columns
     header = options.delimiter.join(_quoted_name(c.source.name, options, alone=len(columns) == 1) for c in columns)
@@ -67,7 +56,7 @@ class _Sink(Protocol):
 
 
 class _Encoder:
-    """Passes UTF-8 on in the encoding that report.toml asks for."""
+    """Converts UTF-8 to the encoding that report.toml asks for."""
 
     def __init__(self, options: CsvOptions, file: _Sink) -> None:
         self._options = options
@@ -94,18 +83,6 @@ class _Encoder:
     def end(self) -> None:
         if self._decode is not None:
             self._decode.decode(b"", final=True)
-
-
-def _guarded(number: int, column: SourceColumn) -> sql.Composable:
-    cell, name = sql.Identifier(f"c{number}"), sql.Identifier(column.name)
-    if not column.may_hold_a_formula:
-        return sql.SQL("{} AS {}").format(cell, name)
-    # concat() writes a value as COPY does; a cast would strip the padding of character(n).
-    text = cell if column.is_plain_text else sql.SQL("concat({})").format(cell)
-    # ascii() gives the first character's code; comparing a number is a quarter of the price of comparing a text.
-    return sql.SQL("CASE WHEN ascii({}) IN ({}) THEN '''' || {} WHEN {} IS NOT NULL THEN {} END AS {}").format(
-        text, sql.SQL(", ").join(sql.Literal(ord(c)) for c in _FORMULA_STARTS), text, cell, text, name
-    )
 
 
 def _cell(column: ExtractColumn, options: CsvOptions, *, alone: bool) -> str:

@@ -1,4 +1,4 @@
-"""Values as people read them, in HTML and PDF: report.toml's number formats, as SQL over the extract."""
+"""Shows values as people read them, in HTML and PDF, by report.toml's number formats, as SQL over the extract."""
 
 import re
 
@@ -14,7 +14,7 @@ _EXACT_IN_DOUBLE = 1e15
 
 
 def displayed(column: ExtractColumn, shown: Column) -> str:
-    """SQL for the value as text, NULL as NULL. A format that is not understood here leaves the source's own text."""
+    """Return SQL for the value as text, NULL as NULL. A format that is not known here gives the source's own text."""
     plain = column.as_float_text if column.source.is_float else column.as_source_text
     if column.source.is_number:
         return _number(column, shown.number_format, plain)

@@ -1,4 +1,4 @@
-"""One HTML page that needs nothing else: no script, no font, no picture from anywhere."""
+"""Writes one self-contained HTML page: no script, font or picture from elsewhere."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ def write_html(rendering: Rendering) -> int:
     page = _TEMPLATES.get_template("report.html.j2").render(
         language=rendering.language,
         report=rendering.report,
-        words=labels_of(rendering.language),
+        labels=labels_of(rendering.language),
         parameters=rendering.shown_parameters(),
         rows=f"{rendering.extract.rows:,}",
         headings=[{"text": rendering.title(c), "number": c.source.is_number} for c in columns],
@@ -44,7 +44,7 @@ def _cell(column: ExtractColumn, rendering: Rendering) -> str:
     text = displayed(column, rendering.shown(column))
     for character, entity in _ENTITIES.items():
         text = f"replace({text}, '{character}', '{entity}')"
-    # A line feed ends a row for whoever counts them, so one in a cell is written as its character reference.
+    # Line feeds end rows, by which progress is counted. So one in a cell is written as its character reference.
     opening = '<td class="n">' if column.source.is_number else "<td>"
     return f"'{opening}', {text}, '</td>'"
 

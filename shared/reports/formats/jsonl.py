@@ -1,4 +1,4 @@
-"""JSON Lines: one object a row, keys as the columns are called."""
+"""Writes JSON Lines: one object per row, whose keys are the columns' names."""
 
 from shared.reports import duck
 from shared.reports.extract import ExtractColumn
@@ -8,7 +8,7 @@ from shared.reports.formats.rendering import Rendering
 def write_jsonl(rendering: Rendering) -> int:
     """Write UTF-8 with LF. Decimals are numbers with all their digits, moments are RFC 3339, NULL is null.
 
-    What JSON has no number for (NaN, Infinity) is the text that PostgreSQL writes.
+    NaN and Infinity, for which JSON has no number, are the text that PostgreSQL writes.
     """
     fields = [f"{duck.literal(c.name)}, {_value(c)}" for c in rendering.extract.columns]
     with rendering.path.open("wb", buffering=1 << 20) as file:

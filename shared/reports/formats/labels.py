@@ -1,4 +1,4 @@
-"""The few words that Todoke itself puts into a document, by language."""
+"""The labels that Todoke itself puts into a document, by language."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """One language's words."""
+    """The labels in one language."""
 
     parameters: str
     rows: str
     all: str
-    """Shown for a parameter without a value."""
+    """Stands for a parameter without a value."""
     appendix: str
     page: str
     shortened: str
-    """Below a table whose cells did not all fit."""
+    """Stands below a table whose cells did not all fit."""
     yes: str
     no: str
 
@@ -33,5 +33,5 @@ _LABELS: Mapping[str, Labels] = {
 
 
 def labels_of(language: str) -> Labels:
-    """The words of `language` (`ja`, `ja-JP`), English if there are none."""
+    """Return the labels of `language` (`ja`, `ja-JP`), or English ones if there are none."""
     return _LABELS.get(language.partition("-")[0], _LABELS["en"])

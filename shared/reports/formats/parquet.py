@@ -1,4 +1,4 @@
-"""Apache Parquet, typed and compressed."""
+"""Writes Apache Parquet, typed and compressed."""
 
 from shared.reports import duck
 from shared.reports.formats.rendering import Rendering
@@ -9,8 +9,8 @@ _ROW_GROUP_ROWS = 120_000
 def write_parquet(rendering: Rendering) -> int:
     """Write zstd-compressed Parquet: exact decimals, timestamps with time zone as UTC, everything else as text.
 
-    A column has its type if every value fits it; else it is text, whole: a date column with `infinity` in it, a
-    decimal column with NaN. The extract already is such a file when it has no columns of its own beside the report's.
+    A column keeps its type if every value fits it; else the whole column is text: a date column with `infinity` in it,
+    a decimal column with NaN. The extract already is such a file if it has only the report's columns.
     """
     extract = rendering.extract
     if all(c.final_type == c.stored_as and c.text_name is None for c in extract.columns):

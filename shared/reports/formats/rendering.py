@@ -1,4 +1,4 @@
-"""What a renderer gets: the rows, how they are to be shown, where the file goes."""
+"""What every format is given: the rows, how they are shown, where the file goes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from shared.catalog.locales import LOCALE_PARAMETER
 from shared.catalog.model import Column, ReportType
 from shared.reports import duck
 from shared.reports.extract import Extract, ExtractColumn
@@ -14,50 +15,50 @@ from shared.reports.formats.labels import labels_of
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """One format of one report in the making."""
+    """The making of one file: one format of one report."""
 
     extract: Extract
     report: ReportType
-    """In the language that the job asks for."""
+    """The report type in the language that the job asks for."""
     parameters: Mapping[str, object]
     connection: duckdb.DuckDBPyConnection
     path: Path
-    """Of the finished file."""
+    """Where the finished file goes."""
     scratch: Path
-    """An empty folder for whatever comes before it."""
+    """An empty folder for intermediate files."""
     progress: Callable[[int], None]
-    """Takes the rows done."""
+    """Is told the rows done."""
     fonts: Path | None = None
-    """A folder of fonts beside the system's."""
+    """A folder of fonts, searched before the system's."""
 
     @property
     def language(self) -> str:
-        """Of the titles, as BCP 47 names it."""
+        """The language of the titles, as a BCP 47 tag."""
         return self.report.language
 
     def shown(self, column: ExtractColumn) -> Column:
-        """How report.toml wants the column to look."""
+        """Return how report.toml wants the column to look."""
         name = column.source.name
         return self.report.columns.get(name) or Column(name, name)
 
     def title(self, column: ExtractColumn) -> str:
-        """The column's heading, with its unit."""
+        """Return the column's heading, with its unit."""
         shown = self.shown(column)
         return f"{shown.title} ({shown.unit})" if shown.unit else shown.title
 
     def shown_parameters(self) -> Sequence[tuple[str, str]]:
-        """Title and value of each parameter, as a reader wants them."""
-        words = labels_of(self.language)
+        """Return title and value of each parameter, as a reader wants them."""
+        labels = labels_of(self.language)
         shown = []
         for parameter in self.report.parameters:
             value = self.parameters.get(parameter.name)
-            if parameter.name == "locale":
+            if parameter.name == LOCALE_PARAMETER:
                 continue
             match value:
                 case None:
-                    text = words.all
+                    text = labels.all
                 case bool():
-                    text = words.yes if value else words.no
+                    text = labels.yes if value else labels.no
                 case list() | tuple():
                     text = ", ".join(str(item) for item in value) or "-"
                 case _:
@@ -66,7 +67,7 @@ class Rendering:
         return shown
 
     def lines(self, expression: str, *, source: str | None = None) -> Iterator[bytes]:
-        """Each row as the text `expression`, in pieces, with the progress told."""
+        """Yield the SQL text `expression` of each row, in pieces, and tell the progress."""
         seen = 0
         for piece in duck.lines(self.connection, f"SELECT {expression} FROM {source or self.extract.table}"):
             seen += piece.count(b"\n")

@@ -1,1 +1,1 @@
-"""Where a report is made: a process of its own, bounded and alone."""
+"""The process in which a report is made: bounded, and alone."""

@@ -1,7 +1,7 @@
-"""Every attempt renders in a process of its own, with a memory limit and a deadline, which dies with its worker.
+"""Renders every attempt in a process of its own, with a memory limit and a deadline, which dies with its worker.
 
-Children are forked from a server process that has the renderers imported already: about 15 ms each instead of
-0.8 s of imports. A fresh child an attempt means that nothing of one report can reach the next.
+Children are forked from a server process that has imported the formats already, because the imports take far longer
+than a fork. A fresh child per attempt means that nothing of one report can reach the next.
 """
 
 import atexit
@@ -24,14 +24,15 @@ from shared.reports.process import sandbox
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.1
-"""How soon a wish to stop is noticed."""
+"""The longest time until a request to stop is noticed."""
 _KILL_WAIT_S = 5.0
 _STOP_WAIT_S = 0.5
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["shared.reports.render", "shared.reports.process.sandbox"])
 _bookkeeping = threading.Lock()
-"""Starting a process also collects every finished one, and collecting one in two threads loses its exit code."""
+"""Held while a process is started or collected, because starting one collects every finished one, and collecting one in
+two threads loses its exit code."""
 _alive: set[Any] = set()
 
 
@@ -42,10 +43,10 @@ def render(
     on_progress: Callable[[Progress], None],
     cancel: threading.Event,
 ) -> tuple[RenderedFile, ...]:
-    """Make the files in a child process and wait for it. Several threads may do so at once.
+    """Make the files in a child process and return them. Several threads may do so at once.
 
-    Raises ReportError for every way a report can fail, and RenderCancelled within about 0.1 s once `cancel` is
-    set. Whatever happens, no child is left when this returns.
+    Raises ReportError for every way in which a report can fail, and RenderCancelled within about 0.1 s once `cancel`
+    is set. No child is left when this returns or raises.
     """
     end_at = time.monotonic() + deadline_s
     ours, theirs = _context.Pipe()
@@ -75,10 +76,10 @@ def _start(process: Any) -> None:
 
 
 def _warm_up() -> None:
-    """Start the fork server unless it runs, deaf to the signals that ask a worker to stop.
+    """Start the fork server unless it runs, with the signals that ask a worker to stop blocked.
 
-    A stop from a terminal or a service manager reaches every process of the service. It is for the worker to answer:
-    a report that the grace period covers must not die of it. A process inherits what its maker blocks.
+    A stop from a terminal or a service manager reaches every process of the service. Only the worker may answer it: a
+    report that the grace period covers must not die of it. A process inherits the signals that its parent blocks.
     """
     resource_tracker.ensure_running()  # first: its start would lift the block again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
@@ -126,7 +127,7 @@ def _attend(
 
 
 def _look_at_limits(process: Any, request: RenderRequest) -> None:
-    """What no limit of the kernel counts. Raises ReportError."""
+    """Check what no limit of the kernel counts. Raises ReportError."""
     limits = request.report.limits
     if sandbox.memory_mb_of(process.pid) > limits.memory_mb:
         raise errors.memory_limit_exceeded(limits)
@@ -135,7 +136,7 @@ def _look_at_limits(process: Any, request: RenderRequest) -> None:
 
 
 def _receive(pipe: "Connection[Any, Any]") -> object:
-    """The child's next message, or None if it ended without one."""
+    """Return the child's next message, or None if it ended without one."""
     try:
         return pipe.recv() if pipe.poll() else None
     except (EOFError, OSError):
@@ -150,7 +151,7 @@ def _exit_code(process: Any) -> int | None:
 
 
 def _ask_to_stop(process: Any, pipe: "Connection[Any, Any]") -> None:
-    """Give a child that is still at work the moment it needs to cancel its query on the server."""
+    """Give a child that is still at work the time that it needs to cancel its query on the server."""
     with contextlib.suppress(OSError):
         pipe.send("stop")
     wait([process.sentinel], timeout=_STOP_WAIT_S)
@@ -168,6 +169,6 @@ def _end(process: Any) -> None:
 
 @atexit.register
 def _end_all() -> None:
-    """Before multiprocessing's own exit handler, which asks with SIGTERM and waits for ever."""
+    """End every child before multiprocessing's own exit handler, which sends SIGTERM and waits for ever."""
     for process in list(_alive):
         _end(process)

@@ -1,4 +1,4 @@
-"""A child's whole life: bounded in memory, without the worker's secrets, gone when the worker is gone."""
+"""Runs a child: bounded in memory, without the worker's secrets, gone when the worker is gone."""
 
 import contextlib
 import os
@@ -20,22 +20,22 @@ from shared.reports.stop import stop
 from shared.runtime.parent_death import end_with_parent
 
 _RESERVE_MB = 1024
-"""Address space that engines take and hardly touch: V8 for the code of charts 640 MB, DuckDB for a dozen thread stacks
-and freed memory (measured, vl-convert 1.9, DuckDB 2.0). RLIMIT_DATA counts it all the same."""
+"""Address space that engines take and hardly touch, which RLIMIT_DATA counts all the same: 640 MB of V8 for the code of
+charts (vl-convert 1.9), the rest of DuckDB for thread stacks and freed memory (2.0)."""
 # What libpq, locales and TLS read. The rest of the worker's environment (job database, cloud keys) is not for reports.
 _ENVIRONMENT = ("PG", "LC_", "LANG", "TZ", "PATH", "HOME", "TMPDIR", "SSL_CERT_")
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A failure nobody foresaw, with what the operator needs to see of it."""
+    """A failure that nobody foresaw, with the traceback that the operator needs."""
 
     error: ReportError
     traceback: str
 
 
 def live(pipe: "Connection[Any, Any]", request: RenderRequest) -> None:
-    """Render, send progress and then one outcome: the files, a ReportError, or Broken."""
+    """Render, sending progress and then one outcome: the files, a ReportError, or Broken."""
     limits = request.report.limits
     # Nothing but libpq works on a CSV alone: there the kernel can hold the limit to the megabyte.
     reserve_mb = 0 if request.formats == (Format.CSV,) else _RESERVE_MB
@@ -55,7 +55,7 @@ def live(pipe: "Connection[Any, Any]", request: RenderRequest) -> None:
 
 
 def enter(pipe: "Connection[Any, Any]", memory_mb: int, *, cloud_keys: bool = False) -> None:
-    """Make this process one that a report may run in. `cloud_keys` leaves it those of AWS."""
+    """Make this process one that a report may run in. `cloud_keys` leaves it the keys of AWS."""
     os.setsid()  # the worker kills the whole group: what a report starts ends with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_the_worker(pipe)
@@ -67,7 +67,7 @@ def enter(pipe: "Connection[Any, Any]", memory_mb: int, *, cloud_keys: bool = Fa
 
 
 def _die_with_the_worker(pipe: "Connection[Any, Any]") -> None:
-    """Two ropes: a thread that sees the worker's end of the pipe close, and the fork server's end."""
+    """End this process when the worker ends, in two ways: a thread watches the pipe, the kernel the fork server."""
 
     def watch() -> None:
         with contextlib.suppress(OSError):
@@ -88,9 +88,9 @@ def _die_with_the_worker(pipe: "Connection[Any, Any]") -> None:
 
 
 def memory_mb_of(pid: int) -> int:
-    """What the process really holds: its own memory, without files and what it shares. 0 where nobody can tell.
+    """Return the process's own memory in use, without files and shared pages; 0 where it cannot be told.
 
-    The worker looks ten times a second, because no kernel limit counts this (cgroups do, and a container has one).
+    The worker looks ten times per second, because no kernel limit counts this (cgroups do, and a container has one).
     """
     with contextlib.suppress(OSError, ValueError, IndexError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -100,7 +100,7 @@ def memory_mb_of(pid: int) -> int:
 
 
 def scratch_mb_of(folder: Path) -> int:
-    """Megabytes on disk below `folder`, each file once however many names it has."""
+    """Return the megabytes on disk below `folder`, each file once however many names it has."""
     sizes: dict[int, int] = {}
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):  # gone again
@@ -110,7 +110,7 @@ def scratch_mb_of(folder: Path) -> int:
 
 
 def _limit_memory(memory_mb: int) -> None:
-    """Private writable memory only: RLIMIT_AS would also count mapped libraries, which cost nothing.
+    """Limit private writable memory only: RLIMIT_AS would also count mapped libraries, which cost nothing.
 
     Linux counts private mappings since 4.7 (setrlimit(2), read 2026-11-23); macOS does not enforce it.
     """
@@ -118,8 +118,10 @@ def _limit_memory(memory_mb: int) -> None:
 
 
 def _limit_work(limits: Limits) -> None:
-    """Processor time that no honest report reaches before its deadline, and the size of any one file; the worker looks
-    after all files together."""
+    """Limit processor time, to what no honest report reaches before its deadline, and the size of any one file.
+
+    The worker limits all files together.
+    """
     cores = os.cpu_count() or 1
     _limit(resource.RLIMIT_CPU, int(limits.timeout_s * cores) + 1)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write answers EFBIG

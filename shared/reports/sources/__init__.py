@@ -1,1 +1,1 @@
-"""Where a report's rows come from: PostgreSQL, files, Python."""
+"""Sources of a report's rows: PostgreSQL, files, Python."""

@@ -1,6 +1,6 @@
-"""A source of files: Parquet, CSV and JSON in a folder or below an S3 prefix, asked in DuckDB's SQL.
+"""The source of files: Parquet, CSV and JSON in a folder or below an S3 prefix, queried in DuckDB's SQL.
 
-`SELECT * FROM 'orders/*.parquet' WHERE day >= :from`: paths are relative to the source. Nothing outside is read.
+In `SELECT * FROM 'orders/*.parquet' WHERE day >= :from` paths are relative to the source. Nothing outside is read.
 """
 
 import contextlib
@@ -20,18 +20,16 @@ from shared.catalog.query import python_value, sql_type
 from shared.catalog.sql import Kind, scan
 from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
-from shared.reports.formats.pdf.summary import duckdb_column
+from shared.reports.extract import duckdb_column
 from shared.reports.progress import RowProgress
+from shared.reports.sources.result import SourceResult
 
 _PROGRESS_BYTES = 1 << 20
 _TOO_LONG = "row_too_long"
 
 
-class FilesResult:
-    """One report's result over files."""
-
-    repeatable = False
-    """Files may change meanwhile."""
+class FilesResult(SourceResult):
+    """One report's result over files. It cannot be read again, because files may change meanwhile."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, query: str, limits: Limits) -> None:
         self._connection = connection
@@ -42,21 +40,17 @@ class FilesResult:
 
     @property
     def columns(self) -> Sequence[SourceColumn]:
-        """In the query's order."""
+        """The columns in the query's order."""
         return [c.source for c in self._columns]
 
-    def estimated_rows(self) -> int:
-        """Nobody knows before they are read."""
-        return 0
-
     def snapshot(self) -> Mapping[str, object]:
-        """Files have no snapshot; the time tells at least when they were read."""
+        """Return the time of reading, because files have no snapshot."""
         return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
-        """See `SourceResult.feed`."""
+        """Write the rows as `SourceResult.feed` says."""
         del lenient  # DuckDB's moments are its own
         texts = [c.as_float_text if c.source.is_float else c.as_source_text for c in self._columns]
         texts += [texts[at] for at in as_text]
@@ -88,7 +82,7 @@ class FilesResult:
 def open_result(
     url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
 ) -> Iterator[FilesResult]:
-    """The result of the report's query over the files below `url`. Raises ReportError."""
+    """Open the result of the report's query over the files below `url`. Raises ReportError."""
     folder = _local(url, scratch, report.limits)
     # Relative paths are the process's own: a report has a process to itself.
     with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection, contextlib.chdir(folder):
@@ -105,7 +99,7 @@ def open_result(
 
 
 def _local(url: str, scratch: Path, limits: Limits) -> Path:
-    """The folder itself, or a copy of what lies below the S3 prefix."""
+    """Return the folder itself, or one with a copy of what lies below the S3 prefix."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
@@ -128,7 +122,7 @@ def _variables(report: ReportType, parameters: Mapping[str, object]) -> Iterator
 
 
 def _query(report: ReportType, values: Mapping[str, object]) -> str:
-    """Each `:name` becomes a typed variable: bound, never pasted."""
+    """Return the query with each `:name` as a typed variable: bound, never pasted."""
     parts = []
     for token in scan(report.query):
         if token.kind is Kind.PLACEHOLDER:

@@ -1,28 +1,18 @@
-"""Where a report's rows come from: the scheme of the source's URL decides."""
+"""Opens the source of a report's rows, which the scheme of its URL decides."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
-from shared.catalog.model import ReportType
+from shared.catalog.model import ReportKind, ReportType
 from shared.reports import errors
 from shared.reports.sources import files, postgres, python_source
-from shared.reports.sources.result import SourceResult
+from shared.reports.sources.result import OpenSource, SourceResult
 
 GROUP = "todoke.sources"
 """Entry points of this group bring more sources, each named after the scheme of its URLs."""
-
-
-class OpenSource(Protocol):
-    """Opens a result: one moment of the source, held for as long as the block lasts."""
-
-    def __call__(
-        self, url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
-    ) -> AbstractContextManager[SourceResult]:
-        """Raises ReportError for what the client or the author of the report should know."""
 
 
 def _open_postgres(
@@ -42,11 +32,11 @@ _OURS: Mapping[str, OpenSource] = {
 
 
 def open_source(
-    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path
+    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, *, first_rows: int | None = None
 ) -> AbstractContextManager[SourceResult]:
-    """The report's result. Raises ReportError(source_missing) if nobody knows the URL's scheme, or there is no URL."""
-    if report.model is not None:
-        return python_source.open_result(url, report, parameters, scratch)
+    """Open the report's result. Raises ReportError(source_missing) for an unknown scheme, or without a URL."""
+    if report.kind is ReportKind.ROWS:
+        return python_source.open_result(report, parameters, scratch, first_rows=first_rows)
     scheme = urlsplit(url).scheme if "://" in url else ""
     if not url:
         raise errors.source_missing(report.source, "no URL for it is set")

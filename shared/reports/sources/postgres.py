@@ -1,4 +1,4 @@
-"""The source that reports read unless they name another: a PostgreSQL query in one read-only snapshot."""
+"""The source of most reports: a PostgreSQL query in one read-only snapshot."""
 
 import contextlib
 import os
@@ -15,12 +15,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from shared.catalog.model import Limits, ReportType
+from shared.catalog.model import CsvOptions, Limits, ReportType
 from shared.catalog.query import bound_query
 from shared.reports import duck, errors
-from shared.reports.columns import SourceColumn
+from shared.reports.columns import FORMULA_STARTS, SourceColumn
 from shared.reports.explain import explain_source
 from shared.reports.progress import RowProgress
+from shared.reports.sources.result import SourceResult
 from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10
@@ -28,19 +29,25 @@ _CANCEL_S = 0.4
 _PIECE_BYTES = 1 << 16
 
 
-class PostgresResult:
+class PostgresResult(SourceResult):
     """One report's result within one snapshot: every reading of it sees the same rows.
 
-    They come in the query's ORDER BY. Without one, two readings may come in two orders.
+    They come in the order of the query's ORDER BY. Without one, two readings may have two orders.
     """
 
     repeatable = True
+    can_copy_csv = True
 
     def __init__(self, conn: psycopg.Connection[Any], report: ReportType, parameters: Mapping[str, object]) -> None:
         self._conn = conn
         self._limits = report.limits
         self._query = bound_query(report, parameters)
-        self.columns: Sequence[SourceColumn] = self._describe()
+        self._columns = self._describe()
+
+    @property
+    def columns(self) -> Sequence[SourceColumn]:
+        """The columns in the query's order."""
+        return self._columns
 
     def _describe(self) -> Sequence[SourceColumn]:
         # The newline ends a comment that the query may close with.
@@ -61,12 +68,12 @@ class PostgresResult:
         return [SourceColumn(c.name, c.type_display.split("(")[0], c.precision, c.scale) for c in described]
 
     def estimated_rows(self) -> int:
-        """What the planner expects: good enough for a progress bar."""
+        """Return the rows that the planner expects, which is good enough for a progress bar."""
         [plan] = self._conn.execute(sql.SQL("EXPLAIN (FORMAT JSON) {}").format(self._query)).fetchone() or [None]
         return int(plan[0]["Plan"]["Plan Rows"]) if plan else 0
 
     def snapshot(self) -> Mapping[str, object]:
-        """What tells this state of the source from others."""
+        """Return the snapshot and its time, which tell this state of the source from others."""
         row = self._conn.execute(
             'SELECT pg_current_snapshot()::text, to_char(now(), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
         ).fetchone()
@@ -100,13 +107,16 @@ class PostgresResult:
             progress(max(rows, 0))
         return rows
 
+    def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:
+        """Write the CSV as `SourceResult.copy_csv` says. The server makes the lines."""
+        cells = [_guarded(n, column) for n, column in enumerate(self.columns, 1)]
+        crlf = options.line_end == "\r\n"
+        return self.write_csv(out, cells, progress, delimiter=options.delimiter, header=True, crlf=crlf)
+
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
-        """Write all rows into a pipe as CSV without a header: every column, then those of `as_text` once more.
-
-        Unless `lenient`, a moment that only PostgreSQL has stops whoever reads it as one: see `_only_usual`.
-        """
+        """Write the rows as `SourceResult.feed` says. Unless `lenient`, `_only_usual` writes the moments."""
         cells = [
             sql.Identifier(f"c{n}") if lenient or not column.is_moment else _only_usual(n)
             for n, column in enumerate(self.columns, 1)
@@ -116,16 +126,29 @@ class PostgresResult:
         return self.write_csv(partial(duck.write_all, descriptor), cells, progress, longest=longest)
 
 
+def _guarded(number: int, column: SourceColumn) -> sql.Composable:
+    """SQL for a cell under its column's name, with an apostrophe in front of what a spreadsheet takes for a formula."""
+    cell, name = sql.Identifier(f"c{number}"), sql.Identifier(column.name)
+    if not column.may_hold_a_formula:
+        return sql.SQL("{} AS {}").format(cell, name)
+    # concat() writes a value as COPY does; a cast would strip the padding of character(n).
+    text = cell if column.is_plain_text else sql.SQL("concat({})").format(cell)
+    # ascii() gives the first character's code: a number costs a quarter of a text to compare (`make bench-reports`).
+    return sql.SQL("CASE WHEN ascii({}) IN ({}) THEN '''' || {} WHEN {} IS NOT NULL THEN {} END AS {}").format(
+        text, sql.SQL(", ").join(sql.Literal(ord(c)) for c in FORMULA_STARTS), text, cell, text, name
+    )
+
+
 def _copied(
     conn: psycopg.Connection[Any], statement: sql.Composed, *, longest: int, crlf: bool
 ) -> Iterator[tuple[bytearray, int]]:
-    """What COPY sends, in pieces of whole rows, each with their number.
+    """Yield what COPY sends in pieces of whole rows, each with the number of its rows.
 
-    On libpq's own functions: psycopg's loop takes as long over a row as the server (measured, 3.3). `get_copy_data(0)`
-    would wait with the interpreter's lock in its hand, so waiting is done without it. A row is copied and let go at
-    once: keeping 256 kB of them to join takes three times as long as receiving them (measured, CPython 3.11). Whoever
-    wants to stop this ends the process.
+    Only the end of the process stops this early.
     """
+    # `make bench-reports` has psycopg's own loop beside this one: that takes as long over a row as the server (3.3). So
+    # libpq's functions are called here. `get_copy_data(0)` would wait with the interpreter's lock held, hence the poll.
+    # A row is copied and let go at once: keeping 256 kB of rows to join takes three times as long as receiving them.
     libpq = conn.pgconn
     _read_to_the_end(libpq)
     started = libpq.exec_(statement.as_bytes(conn))
@@ -156,7 +179,7 @@ def _copied(
 
 
 def _wait_for_more(libpq: PGconn) -> None:
-    """Keep-alives bound it where the server has vanished, `statement_timeout` where it thinks for too long."""
+    """Wait for data. Keep-alives bound the wait for a server that has vanished, `statement_timeout` for a slow one."""
     readable = select.poll()
     readable.register(libpq.socket, select.POLLIN)
     readable.poll()
@@ -164,13 +187,13 @@ def _wait_for_more(libpq: PGconn) -> None:
 
 
 def _failure(result: PGresult) -> psycopg.Error:
-    """What the server said. What has no SQLSTATE was said by libpq, of a connection that broke."""
+    """Return the server's error. One without an SQLSTATE comes from libpq, and means that the connection broke."""
     error = psycopg.errors.error_from_result(result)
     return error if error.sqlstate else psycopg.OperationalError(str(error))
 
 
 def _read_to_the_end(libpq: PGconn) -> None:
-    """Skip what an earlier reading left when it was broken off. A cancellation would end the snapshot with it."""
+    """Skip what an earlier, interrupted reading left. A cancellation would end the snapshot with it."""
     while libpq.transaction_status == TransactionStatus.ACTIVE:
         while (length := libpq.get_copy_data(1)[0]) >= 0:
             if length == 0:
@@ -192,15 +215,18 @@ def open_result(dsn: str, report: ReportType, parameters: Mapping[str, object]) 
 
 
 def _give_up(conn: psycopg.Connection[Any]) -> None:
-    """End what the server does for `conn`. First, nothing more can be asked: a cancellation that meets the moment
-    between two statements ends neither, and the second would go on for nobody."""
+    """End what the server does for `conn`.
+
+    The connection is closed for writing first: a cancellation that comes between two statements ends neither, and the
+    second one would run for nobody.
+    """
     with socket.socket(fileno=os.dup(conn.pgconn.socket)) as line:
         line.shutdown(socket.SHUT_WR)
     conn.cancel_safe(timeout=_CANCEL_S)
 
 
 def _bounded(dsn: str) -> str:
-    """The connection string with bounds on connecting and on waiting for a server that has vanished."""
+    """Return the connection string with bounds on connecting and on waiting for a server that has vanished."""
     return make_conninfo(
         dsn,
         connect_timeout=_CONNECT_TIMEOUT_S,
@@ -214,7 +240,7 @@ def _bounded(dsn: str) -> str:
 
 
 def _settle(conn: psycopg.Connection[Any], limits: Limits) -> None:
-    """Settings of this transaction: inside it and not as start-up options, which a connection pooler may refuse."""
+    """Set up this transaction, from inside it: a connection pooler may refuse start-up options."""
     settings = {
         # A little below the attempt's deadline, so that the cause can be told: the query, or all the rest.
         "statement_timeout": max(1, int(limits.timeout_s * 900)),
@@ -242,9 +268,9 @@ def _settle(conn: psycopg.Connection[Any], limits: Limits) -> None:
 
 
 def _only_usual(number: int) -> sql.Composable:
-    """The moment, or text that is none if it is infinite or outside the years 1 to 9999.
+    """SQL for a moment, or for a text that cannot be read as one if it is infinite or outside the years 1 to 9999.
 
-    DuckDB reads `0044-03-15 00:00:00 BC` as a day of our era, without a word (measured, 2.0).
+    DuckDB 2.0 reads `0044-03-15 00:00:00 BC` as a day of our era, without an error.
     """
     cell = sql.Identifier(f"c{number}")
     return sql.SQL(
@@ -254,7 +280,7 @@ def _only_usual(number: int) -> sql.Composable:
 
 
 def _line(query: sql.Composed, position: int, conn: psycopg.Connection[Any]) -> int | None:
-    """The line of query.sql that holds the `position`-th character of the query as it was sent; None if outside."""
+    """Return the line of query.sql with the `position`-th character of the query as it was sent; None if outside."""
     line, sent = 1, 0
     for part in query:
         text = part.as_string(conn)

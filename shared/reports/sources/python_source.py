@@ -1,4 +1,4 @@
-"""A Python report type as a source: its rows become the same extract as a query's."""
+"""The source for report types in Python: their rows become the same extract as a query's."""
 
 import contextlib
 import datetime as dt
@@ -18,6 +18,7 @@ from shared.reports.columns import SourceColumn
 from shared.reports.interface import RenderCancelled
 from shared.reports.manifest import NAME as MANIFEST
 from shared.reports.progress import RowProgress
+from shared.reports.sources.result import SourceResult
 
 ATTACHMENTS = "attachments"
 _PIECE_ROWS = 1_000
@@ -25,28 +26,28 @@ _PIECE_ROWS = 1_000
 
 @dataclass(slots=True)
 class RunningReport:
-    """The context of one run: see `shared.catalog.python_report.Context`."""
+    """The `Context` of one run of a Python report."""
 
     folder: Path
-    """Where attached files go."""
+    """The folder of attached files."""
     worker: int
-    """The process that waits for the report."""
+    """The id of the process that waits for the report."""
     taken: frozenset[str]
-    """Names of the job's own files."""
+    """The names of the job's own files."""
     tell: RowProgress = lambda _rows, _of=None: None
 
     def progress(self, rows: int, of: int | None = None) -> None:
-        """See `Context.progress`."""
+        """Tell the progress as `Context.progress` says."""
         self.tell(rows, of)
 
     def check_cancelled(self) -> None:
-        """See `Context.check_cancelled`."""
+        """Raise RenderCancelled if the worker is gone."""
         if os.getppid() != self.worker:
             raise RenderCancelled("the worker is gone")
 
     @contextlib.contextmanager
     def attach(self, name: str, media_type: str) -> Iterator[BinaryIO]:
-        """See `Context.attach`."""
+        """Open an attached file as `Context.attach` says."""
         if not name or name != Path(name).name or name.startswith(".") or "\\" in name:
             raise ValueError(f"{name!r} cannot name an attached file")
         if name in self.taken:
@@ -58,10 +59,8 @@ class RunningReport:
         path.with_name(f".{name}.type").write_text(media_type)
 
 
-class PythonResult:
+class PythonResult(SourceResult):
     """The rows of one Python report."""
-
-    repeatable = False
 
     def __init__(
         self, report: PythonReport, rows: Iterable[Sequence[object]], running: RunningReport, limits: Limits
@@ -73,21 +72,17 @@ class PythonResult:
 
     @property
     def columns(self) -> Sequence[SourceColumn]:
-        """As the class declares them."""
+        """The columns that the class declares."""
         return [SourceColumn(c.name, TYPES[c.type]) for c in self._report.columns]
 
-    def estimated_rows(self) -> int:
-        """Nobody knows."""
-        return 0
-
     def snapshot(self) -> Mapping[str, object]:
-        """When the report was run."""
+        """Return the time of the run."""
         return {"id": None, "takenAt": dt.datetime.now(dt.UTC).isoformat()}
 
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
-        """See `SourceResult.feed`."""
+        """Write the rows as `SourceResult.feed` says."""
         del lenient  # every value comes from Python, whose dates are all usual
         self._running.tell = progress
         width = len(self._report.columns)
@@ -141,10 +136,9 @@ class PythonResult:
 
 @contextlib.contextmanager
 def open_result(
-    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
+    report: ReportType, parameters: Mapping[str, object], scratch: Path, *, first_rows: int | None = None
 ) -> Iterator[PythonResult]:
-    """Run the report. Raises ReportError."""
-    del url
+    """Run the report, for its `first_rows` only if given. Raises ReportError."""
     try:
         implementation = load_python_report(report.name)
     except LookupError as error:
@@ -154,18 +148,18 @@ def open_result(
     shutil.rmtree(folder, ignore_errors=True)
     taken = frozenset({MANIFEST, *(f"{report.name}.{kind}" for kind in (*Format, BUNDLE))})
     running = RunningReport(folder, os.getppid(), taken)
-    rows = itertools.islice(implementation.rows(given, running), report.first_rows)
+    rows = itertools.islice(implementation.rows(given, running), first_rows)
     yield PythonResult(implementation, rows, running, report.limits)
 
 
 def attached(scratch: Path) -> Iterator[tuple[Path, str]]:
-    """The files that the report attached, with their media types."""
+    """Yield the files that the report attached, with their media types."""
     for path in sorted((scratch / ATTACHMENTS).glob("[!.]*")):
         yield path, path.with_name(f".{path.name}.type").read_text()
 
 
 def _line(cells: Sequence[str | None]) -> str:
-    """As COPY writes it: NULL is nothing, an empty text `""`."""
+    """Return a line as COPY writes it: NULL is nothing, an empty text `""`."""
     return ",".join("" if c is None else _quoted(c) for c in cells) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Which URL a source's name stands for, from the environment's two variables."""
+"""Finds the URL that a source's name stands for, from the environment's two variables."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 def parse_sources(text: str) -> Mapping[str, str]:
-    """`name=URL name=URL` → the URLs by name. Raises ValueError, which never shows an URL: it may hold a password."""
+    """Read `name=URL name=URL`. Raises ValueError, which never shows a URL, because it may contain a password."""
     urls: dict[str, str] = {}
     for entry in text.split():
         name, equals, url = entry.partition("=")
@@ -21,6 +21,6 @@ def parse_sources(text: str) -> Mapping[str, str]:
 
 
 def sources_of(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Every source of this environment. Raises ValueError."""
+    """Return the URL of every source of this environment. Raises ValueError."""
     default = environment.get("REPORT_SOURCE_URL") or environment.get("DATABASE_URL") or ""
     return {DEFAULT: default, **parse_sources(environment.get("REPORT_SOURCES", ""))}

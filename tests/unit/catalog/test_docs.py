@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.catalog import presentation, report_file
+from shared.catalog import locales, presentation, report_file
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Format, Limits, ParameterKind
 from tests.unit.catalog.builders import GUIDE, TUTORIAL, docs_example, write_report
@@ -44,7 +44,7 @@ def test_every_setting_and_every_type_has_its_line() -> None:
         *presentation.CSV_KEYS,
         *presentation.PDF_KEYS,
         *presentation.CHART_KEYS,
-        *presentation.LOCALE_KEYS,
+        *locales.LOCALE_KEYS,
         *map(str, ParameterKind),
     }
     assert all(f'"{one}"' in GUIDE for one in Format)

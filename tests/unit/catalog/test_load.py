@@ -104,7 +104,7 @@ def test_a_full_report_type_is_read_as_written(tmp_path: Path) -> None:
         (MINIMAL + "[parameters.q]\ntype = 'choice'", 2, "has no choices"),
         (MINIMAL + "[parameters.q]\ntype = 'choice'\nchoices = ['a', 'a']", 4, "names something twice"),
         (MINIMAL + "[parameters.q]\ntype = 'choice'\nchoices = [\"a\\u0000\"]", 4, "U+0000"),
-        (MINIMAL + "[parameters.q]\ntype = 'choice'\nchoices = ['a']\ndefault = 'b'", 5, "is no choice"),
+        (MINIMAL + "[parameters.q]\ntype = 'choice'\nchoices = ['a']\ndefault = 'b'", 5, "is not one of the choices"),
         (MINIMAL + "[parameters.q]\ntype = 'list'", 2, "items: is missing"),
         (MINIMAL + "[parameters.q]\ntype = 'list'\nitems = 'list'", 4, "'list' is not a type"),
         (MINIMAL + "[parameters.q]\ntype = 'list'\nitems = 'date'\npattern = 'a'", 5, "nothing for a list of date"),
@@ -165,8 +165,8 @@ def test_a_catalog_without_report_types_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "README.md").write_text("not a folder")
-    assert "holds no report type" in problems(tmp_path)[0]
-    assert "is no folder" in problems(tmp_path / "absent")[0]
+    assert "contains no report type" in problems(tmp_path)[0]
+    assert "is not a folder: CATALOG_PATH must name" in problems(tmp_path / "absent")[0]
 
 
 def test_the_default_is_the_argument_then_catalog_toml_then_the_first(tmp_path: Path) -> None:

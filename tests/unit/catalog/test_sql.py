@@ -36,7 +36,7 @@ from shared.catalog.sql import UnreadableSql, scan
         "'2020-01-01'::date - :yes::interval",
         "f(a=>:yes)",
         "ä:yes",
-        # To PostgreSQL a no-break space is a letter, so this is no E'…'.
+        # To PostgreSQL a no-break space is a letter, so this is not an E'…'.
         "\u00a0E'\\' || :yes || ''",
     ],
 )
@@ -90,7 +90,7 @@ def test_one_select_is_accepted(query: str) -> None:
         ("selection", 1, "begin with SELECT or WITH"),
         ("SELECT 1;\n\nSELECT 2", 3, "more than one statement"),
         ("SELECT 1;;", 1, "more than one statement"),
-        ("SELECT 1\n) TO PROGRAM 'x' --", 2, "closes nothing"),
+        ("SELECT 1\n) TO PROGRAM 'x' --", 2, "no ( before it"),
         ("SELECT (\n(1)", 1, "never closed"),
         ("SELECT $1", 1, "write :name"),
         ("SELECT 'a\n", 1, "never closed"),

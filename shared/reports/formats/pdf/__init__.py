@@ -1,1 +1,1 @@
-"""A typeset document: Typst sets pages, charts and summaries; a canvas draws long tables; qpdf joins them."""
+"""The PDF: Typst typesets pages, charts and summaries, a canvas draws long tables, and qpdf joins them."""

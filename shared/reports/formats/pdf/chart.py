@@ -1,4 +1,4 @@
-"""A Vega-Lite specification → SVG, without a browser and without a network."""
+"""Draws a Vega-Lite specification as SVG, without a browser and without a network."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from shared.reports.formats.pdf import fonts
 def draw(
     specification: Path, values: Sequence[Mapping[str, Any]], texts: Mapping[str, str], fonts_folder: Path | None
 ) -> str:
-    """The chart as SVG. `texts` translates titles and labels. Raises ReportError."""
-    import vl_convert  # costs 60 MB, and only documents with charts need it
+    """Return the chart as SVG. `texts` translates its titles and labels. Raises ReportError."""
+    import vl_convert  # here, because it takes 60 MB and only documents with charts need it
 
     spec = _translated(json.loads(specification.read_text("utf-8-sig")), texts)
     spec["data"] = {"values": values}

@@ -1,4 +1,4 @@
-"""A typeset document: Typst sets the title page, charts and summaries, a canvas draws the long tables."""
+"""Writes a PDF: Typst typesets the title page, charts and summaries, a canvas draws the long tables."""
 
 import contextlib
 import json
@@ -23,11 +23,11 @@ from shared.reports.formats.rendering import Rendering
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FEW_ROWS = 60
-"""So many rows stand in the document itself; more, or wider ones, become an appendix."""
+"""The most rows that stand in the document itself; more rows, or wide ones, become an appendix."""
 
 
 def write_pdf(rendering: Rendering) -> int:
-    """Write the document. The same rows give the same bytes: no date, no random identifier.
+    """Write the PDF. The same rows give the same bytes: no date, no random identifier.
 
     Raises ReportError, with the template's own message if Typst refuses it.
     """
@@ -52,31 +52,31 @@ def write_pdf(rendering: Rendering) -> int:
 
 def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[str, Any]:
     report, pdf = rendering.report, rendering.report.pdf
-    letters = fonts.FontSet(rendering.fonts)
+    font_set = fonts.FontSet(rendering.fonts)
 
     def measured(table: Table) -> dict[str, Any]:
-        return asdict(table) | asdict(layout(table, pdf.paper, letters))
+        return asdict(table) | asdict(layout(table, pdf.paper, font_set))
 
     figures = pdf.figures and summaries.table("figures", "", pdf.figures.query, pdf.figures.columns)
     tables = [measured(summaries.table(t.name, t.title, t.query, t.columns)) for t in pdf.tables]
     charts = []
     for one in pdf.charts:
         drawn = chart.draw(
-            _file(report, one.spec), summaries.objects(one.name, one.query), report.texts, rendering.fonts
+            _file(report, one.spec), summaries.objects(one.name, one.query), report.translations, rendering.fonts
         )
         (folder / f"chart-{one.name}.svg").write_text(drawn)
         charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
-    words = labels_of(rendering.language)
+    labels = labels_of(rendering.language)
     whole = None
     if pdf.appendix and rendering.extract.rows <= _FEW_ROWS:
-        whole = measured(summaries.table("rows", words.appendix, "SELECT * FROM report", {}))
+        whole = measured(summaries.table("rows", labels.appendix, "SELECT * FROM report", {}))
     return {
         "title": report.title,
         "description": report.description,
         "author": "Todoke",
         "keywords": [report.name, f"version {report.version}"],
         "language": rendering.language.partition("-")[0],
-        "words": asdict(words),
+        "labels": asdict(labels),
         "fonts": list(fonts.families(rendering.fonts)),
         "paper": pdf.paper,
         "parameters": [{"name": name, "value": value} for name, value in rendering.shown_parameters()],
@@ -118,7 +118,7 @@ def _typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], pat
 
 
 def _stage(report: ReportType, folder: Path) -> None:
-    """Copy what the template may read: its own folder and Todoke's. Typst opens nothing outside."""
+    """Copy what the template may read: its own folder and Todoke's templates. Typst opens nothing outside."""
     own: Sequence[Path] = sorted(report.folder.rglob("*")) if report.folder else ()
     for path in own:
         name = path.relative_to(report.folder or path)

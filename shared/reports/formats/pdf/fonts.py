@@ -1,4 +1,4 @@
-"""Which fonts documents are set in. Every one is embedded; nothing is fetched."""
+"""Finds the fonts of a PDF. Every one is embedded; nothing is fetched."""
 
 import functools
 import importlib.util
@@ -9,7 +9,7 @@ import reportlab
 from reportlab.pdfbase.ttfonts import TTFont
 
 _BUNDLED = Path(reportlab.__file__).parent / "fonts"
-"""Bitstream Vera: Latin letters, free to embed."""
+"""The folder of Bitstream Vera, which has Latin letters and may be embedded."""
 LATIN = "Bitstream Vera Sans"
 # In this order; the first that is installed wins. TrueType outlines only: ReportLab cannot embed others.
 _JAPANESE = (
@@ -25,7 +25,7 @@ _PACKAGE = "matplotlib_fontja"
 
 
 def folders(wanted: Path | None) -> Sequence[Path]:
-    """Where fonts are looked for: the folder of the settings, the system's, a package's."""
+    """Return the folders in which fonts are looked for: that of the settings, the system's, a package's."""
     found = [wanted] if wanted else []
     found += _SYSTEM
     spec = importlib.util.find_spec(_PACKAGE)
@@ -35,7 +35,7 @@ def folders(wanted: Path | None) -> Sequence[Path]:
 
 @functools.cache
 def japanese(wanted: Path | None) -> tuple[Path, str] | None:
-    """File and family of a font with Japanese letters, or None."""
+    """Return file and family of a font with Japanese letters, or None."""
     for folder in folders(wanted):
         for name, family in _JAPANESE:
             for path in sorted(folder.rglob(name)):
@@ -44,13 +44,13 @@ def japanese(wanted: Path | None) -> tuple[Path, str] | None:
 
 
 def families(wanted: Path | None) -> Sequence[str]:
-    """For Typst and charts: Latin letters from the first, what it lacks from the next."""
+    """Return the families for Typst and charts: the first has Latin letters, the next what the first lacks."""
     found = japanese(wanted)
     return [LATIN, *([found[1]] if found else [])]
 
 
 class FontSet:
-    """The fonts of one ReportLab document: which one writes a text, and how wide it is."""
+    """The fonts of one ReportLab document."""
 
     def __init__(self, wanted: Path | None) -> None:
         self.latin = TTFont("Latin", str(_BUNDLED / "Vera.ttf"))
@@ -61,7 +61,7 @@ class FontSet:
         self._bold_glyphs = self.bold.face.charToGlyph
 
     def font_for(self, text: str, *, bold: bool = False) -> TTFont:
-        """The font that has every letter of `text`, as far as there is one."""
+        """Return the font that has every letter of `text`, as far as there is one."""
         glyphs = self._bold_glyphs if bold else self._latin_glyphs
         if text.isascii() or all(ord(c) in glyphs for c in text):
             return self.bold if bold else self.latin

@@ -1,4 +1,4 @@
-"""How wide the columns of a typeset table are, so that no cell runs into its neighbour."""
+"""Decides how wide the columns of a typeset table are, so that no cell runs into its neighbour."""
 
 import re
 from collections.abc import Sequence
@@ -10,39 +10,39 @@ from shared.reports.formats.pdf.fonts import FontSet
 from shared.reports.formats.pdf.summary import Table
 
 SIZE = 8.0
-"""Points of a cell's letters, where there is room."""
+"""The usual type size of a cell, in points."""
 READABLE = 6.5
-"""So small a table of rows may be; rows that need less look better on pages of their own."""
+"""The smallest type size of rows in the document itself; rows that need a smaller one go to the appendix."""
 _SMALLEST = 4.5
 _INSET = 6.0
-"""Points left and right of a cell together; todoke.typ has the same."""
+"""Points left and right of a cell together, as in todoke.typ."""
 _MARGINS = 2 * 18 * 72 / 25.4
-"""todoke.typ: 18 mm on each side."""
+"""Points left and right of a page together: 18 mm each, as in todoke.typ."""
 _WIDEST_TEXT = 220.0
-"""Points that a text may claim before it is broken into lines."""
+"""Points that a text may take before it is broken into lines."""
 _SHORT_TITLE = 55.0
-"""Points that are not worth a second line."""
+"""Points of a title that is not broken into lines."""
 _TITLE_LINES, _RAGGED = 3, 1.15
 _SLACK = 1.02
-"""Typst breaks and measures letters a little differently."""
+"""A factor, because Typst measures text a little differently."""
 # A line may break at white space, behind a hyphen, and anywhere between the letters of East Asian scripts.
 _UNBROKEN = re.compile(r"[^\s\-\u2e80-\U0010ffff]+-?|[\u2e80-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One table's measures, in points."""
+    """The sizes of one table, in points."""
 
     size: float
     widths: Sequence[float]
     fills: bool
-    """It takes the whole width: the widths are shares."""
+    """True if the table takes the whole width: then the widths are shares."""
 
 
-def layout(table: Table, paper: str, letters: FontSet) -> Layout:
-    """Text breaks into lines, numbers never do; letters shrink when the longest words do not fit otherwise."""
+def layout(table: Table, paper: str, font_set: FontSet) -> Layout:
+    """Lay out a table. Text breaks into lines, numbers never do; type shrinks if the longest words do not fit."""
     room = (LETTER if paper == "us-letter" else A4)[0] - _MARGINS - _INSET * len(table.columns)
-    columns = [_Needs(table, at, letters) for at in range(len(table.columns))]
+    columns = [_Needs(table, at, font_set) for at in range(len(table.columns))]
     least, wanted = [c.least for c in columns], [c.wanted for c in columns]
     if sum(wanted) <= room:
         texts = [c.wanted for c in columns if not c.number]
@@ -58,15 +58,15 @@ def layout(table: Table, paper: str, letters: FontSet) -> Layout:
 
 
 class _Needs:
-    """What one column must have, and what it would like, in points at the usual size."""
+    """The least width of one column and the wanted one, in points at the usual type size."""
 
-    def __init__(self, table: Table, at: int, letters: FontSet) -> None:
+    def __init__(self, table: Table, at: int, font_set: FontSet) -> None:
         head = table.columns[at]
         title, cells = str(head["title"]), {row[at] for row in table.rows}
         self.number = bool(head["number"])
 
         def width(text: str, *, bold: bool = False) -> float:
-            return float(letters.font_for(text, bold=bold).stringWidth(text, SIZE)) * _SLACK
+            return float(font_set.font_for(text, bold=bold).stringWidth(text, SIZE)) * _SLACK
 
         title_least = max((width(word, bold=True) for word in _UNBROKEN.findall(title)), default=0.0)
         in_one = width(title, bold=True)

@@ -1,11 +1,10 @@
-"""Small results for the pages of a document: summary queries over the extract, with the columns shown as usual.
+"""Answers the summary queries of a PDF over the extract, with the columns shown as usual.
 
-They run on a connection that reaches nothing but the extract.
+The queries run on a connection that reaches nothing but the extract.
 """
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,35 +13,26 @@ import duckdb
 
 from shared.catalog.model import Column
 from shared.reports import duck, errors
-from shared.reports.columns import SourceColumn
-from shared.reports.extract import ExtractColumn
+from shared.reports.extract import ExtractColumn, duckdb_column
 from shared.reports.formats.display import displayed
 from shared.reports.formats.rendering import Rendering
 
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 MOST_ROWS = 5_000
-"""Of one summary or chart: a document is for reading."""
-_SOURCE_TYPES: Mapping[str, str] = {
-    "TINYINT": "int2", "SMALLINT": "int2", "UTINYINT": "int2", "INTEGER": "int4", "USMALLINT": "int4",
-    "BIGINT": "int8", "UINTEGER": "int8", "HUGEINT": "numeric", "UBIGINT": "numeric", "UHUGEINT": "numeric",
-    "FLOAT": "float4", "DOUBLE": "float8", "BOOLEAN": "bool", "DATE": "date",
-    "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
-    "TIMESTAMP WITH TIME ZONE": "timestamptz",
-}  # fmt: skip
+"""The most rows of one summary or chart: a document is for reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table for a page, every value as text."""
+    """A table for a page, with every value as text."""
 
     title: str
     columns: Sequence[Mapping[str, object]]
-    """`title` and `number`, which says that it stands at the right."""
+    """The `title` of each column, and `number`: true if it is aligned to the right."""
     rows: Sequence[Sequence[str]]
 
 
 class Summaries:
-    """Answers queries over `report`, the view of all rows."""
+    """Runs queries over `report`, the view of all rows."""
 
     def __init__(self, rendering: Rendering, connection: duckdb.DuckDBPyConnection) -> None:
         self._rendering = rendering
@@ -50,7 +40,7 @@ class Summaries:
         self._connection = connection
 
     def table(self, name: str, title: str, query: str, looks: Mapping[str, Column]) -> Table:
-        """The result as text; `looks` says how columns of its own are shown. Raises ReportError."""
+        """Return the result as text; `looks` says how its own columns are shown. Raises ReportError."""
         shown_as = replace(self._rendering, report=replace(self._rendering.report, columns={**self._looks, **looks}))
         columns = self._columns(name, query)
         shown = ", ".join(f"coalesce({displayed(c, shown_as.shown(c))}, '')" for c in columns)
@@ -61,7 +51,7 @@ class Summaries:
         return Table(title, heads, rows)
 
     def objects(self, name: str, query: str) -> Sequence[Mapping[str, Any]]:
-        """The result as JSON objects, for a chart. Raises ReportError."""
+        """Return the result as JSON objects, for a chart. Raises ReportError."""
         found = self._ask(name, f"SELECT to_json(chart)::VARCHAR FROM ({query}\n) AS chart LIMIT {MOST_ROWS + 1}")
         if len(found) > MOST_ROWS:
             raise errors.summary_too_large(name, MOST_ROWS)
@@ -89,13 +79,3 @@ def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
         connection.execute(f"CREATE VIEW report AS SELECT {fields} FROM {extract.table}")
         duck.confine(connection, extract.path)
         yield Summaries(rendering, connection)
-
-
-def duckdb_column(name: str, type_: str) -> ExtractColumn:
-    """A column of a DuckDB result, in the terms of a source's."""
-    if decimal := _DECIMAL.fullmatch(type_):  # and no list of them
-        precision, scale = int(decimal[1]), int(decimal[2])
-        return ExtractColumn(SourceColumn(name, "numeric", precision, scale), name, type_)
-    source = SourceColumn(name, _SOURCE_TYPES.get(type_, "text"))
-    stored = source.stored_as() if source.is_moment else type_
-    return ExtractColumn(source, name, stored if type_ in _SOURCE_TYPES else "OTHER")

@@ -1,4 +1,6 @@
-"""Tables of any length as PDF pages, drawn cell by cell on a canvas: some hundred times the speed of typesetting."""
+"""Writes a table of any length as PDF pages, drawn cell by cell on a canvas."""
+
+# Typst takes some hundred times as long over such a table; `make bench-reports` measures this way and WeasyPrint's.
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,23 +22,23 @@ from shared.reports.formats.rendering import Rendering
 _MARGIN = 36.0
 _GAP = 7.0
 _LARGEST, _SMALLEST = 7.5, 4.0
-"""Points. The size falls until all columns fit, and no further than can be read."""
+"""Type sizes in points. The size falls until all columns fit, but not below what can be read."""
 _LEADING = 1.45
 _SAMPLE = 500
 _WIDEST = 260.0
-"""Points that one column may claim at first."""
+"""Points that one column may take at first."""
 _TITLE_LINES, _RAGGED = 3, 1.15
 _TITLE_HEIGHT = 22.0
 _FOOTER_HEIGHT = 16.0
 _PAGES_PER_FILE = 500
 _REMEMBERED = 50_000
-"""Cells whose fitting is kept: most columns repeat themselves."""
+"""Cells whose fitted text is kept, because most columns repeat themselves."""
 _SMALL_PRINT = 7.0
 _ESCAPES = str.maketrans({"\\": "\\\\", "(": "\\(", ")": "\\)"})
 _QUIET, _INK, _LINE = 0.45, 0.1, 0.8
 
 
-rl_config.useA85 = 0  # ASCII85 makes pages a quarter larger, for mail gateways of the last century
+rl_config.useA85 = 0  # ASCII85, for mail gateways that are not 8-bit clean, makes pages a quarter larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,13 @@ class _Column:
 
 
 class LongTable:
-    """The appendix of one report: its layout is settled first, so that the number of pages is known."""
+    """The appendix of one report. Its layout is settled first, so that the number of pages is known."""
 
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
         self.title = rendering.report.title
-        self.words = labels_of(rendering.language)
-        self.letters = FontSet(rendering.fonts)
+        self.labels = labels_of(rendering.language)
+        self.font_set = FontSet(rendering.fonts)
         self._fitted: dict[tuple[str, float, bool], _Fitted] = {}
         paper = LETTER if rendering.report.pdf.paper == "us-letter" else A4
         wanted = self._wanted_widths()
@@ -66,7 +68,7 @@ class LongTable:
         self.pages = -(-rendering.extract.rows // self._rows_per_page)
 
     def _wanted_widths(self) -> list[float]:
-        """What titles, in a few lines, and the first rows need, in points at the size 1."""
+        """Return the widths that titles, in a few lines, and the first rows need, in points at type size 1."""
         wanted = []
         for column in self._rendering.extract.columns:
             title = self._rendering.title(column)
@@ -78,7 +80,7 @@ class LongTable:
         return wanted
 
     def _layout(self, wanted: Sequence[float]) -> tuple[float, Sequence[_Column]]:
-        """The largest size at which all columns fit; below the smallest, the widest give way."""
+        """Return the largest type size at which all columns fit. At the smallest, the widest columns give way."""
         columns = self._rendering.extract.columns
         titles = [self._rendering.title(c) for c in columns]
         room = self.width - 2 * _MARGIN - _GAP * (len(columns) - 1)
@@ -97,7 +99,7 @@ class LongTable:
         if limit:
             yield from rendering.connection.execute(f"SELECT {shown} FROM {rendering.extract.table}{most}").fetchall()
             return
-        # Through a pipe: a result of DuckDB's own is held whole in memory (measured, 2.0).
+        # Through a pipe, because DuckDB 2.0 holds its own results whole in memory.
         rest = b""
         for piece in rendering.lines(f"json_array({shown})::VARCHAR"):
             *whole, rest = (rest + piece).split(b"\n")
@@ -105,9 +107,9 @@ class LongTable:
                 yield json.loads(line)
 
     def draw(self, folder: Path, *, first_page: int, pages: int) -> Sequence[Path]:
-        """Write the pages, numbered from `first_page` of `pages`, as files of some hundred pages each, in order.
+        """Write the pages, numbered from `first_page` of `pages`, and return their files in order.
 
-        The canvas keeps a file's pages in memory until it is saved.
+        A file has some hundred pages, because the canvas keeps all of them in memory until it is saved.
         """
         paths: list[Path] = []
         canvas: Any = None
@@ -131,19 +133,19 @@ class LongTable:
 
     def _canvas(self, path: Path) -> Any:
         # Without a first font of ours, every page refers to a Helvetica that nobody embeds.
-        pdfmetrics.registerFont(self.letters.latin)
-        first = self.letters.latin.fontName
+        pdfmetrics.registerFont(self.font_set.latin)
+        first = self.font_set.latin.fontName
         return Canvas(
             str(path), pagesize=(self.width, self.height), invariant=1, pageCompression=1, initialFontName=first
         )
 
     def header_height(self) -> float:
-        """Points, for titles of one or more lines."""
+        """Return the height of the header in points, for titles of one or more lines."""
         most = max((len(self.wrapped(c)) for c in self.columns), default=1)
         return most * self.size * _LEADING + 4
 
     def wrapped(self, column: _Column) -> list[str]:
-        """The column's title in lines that fit."""
+        """Return the column's title in lines that fit."""
         lines = [""]
         for word in column.title.split():
             candidate = f"{lines[-1]} {word}".strip()
@@ -154,10 +156,10 @@ class LongTable:
         return [self.fitted(line, column.width, bold=True).text for line in lines]
 
     def _measure(self, text: str, size: float, *, bold: bool = False) -> float:
-        return float(self.letters.font_for(text, bold=bold).stringWidth(text, size))
+        return float(self.font_set.font_for(text, bold=bold).stringWidth(text, size))
 
     def fitted(self, text: str, width: float, *, bold: bool = False) -> "_Fitted":
-        """The text as it fits into `width` points."""
+        """Return the text as it fits into `width` points."""
         key = (text, width, bold)
         found = self._fitted.get(key)
         if found is None:
@@ -168,11 +170,11 @@ class LongTable:
 
     def _fit_text(self, text: str, width: float, *, bold: bool) -> "_Fitted":
         text = " ".join(text.split())
-        font = self.letters.font_for(text, bold=bold)
+        font = self.font_set.font_for(text, bold=bold)
         taken = float(font.stringWidth(text, self.size))
         if taken <= width + 0.1:
             return _Fitted(text, font, taken, shortened=False)
-        font = self.letters.font_for(text + "…", bold=bold)
+        font = self.font_set.font_for(text + "…", bold=bold)
         keep = len(text)
         while keep and (taken := float(font.stringWidth(text[:keep] + "…", self.size))) > width:
             keep = min(keep - 1, int(keep * width / taken) + 1)
@@ -188,7 +190,7 @@ class _Fitted:
 
 
 class _Page:
-    """Writes one page's drawing operators: the canvas itself would handle the same text letter by letter."""
+    """Writes one page's drawing operators, because the canvas itself would handle the text letter by letter."""
 
     def __init__(self, table: LongTable, canvas: Any) -> None:
         self._table = table
@@ -197,7 +199,7 @@ class _Page:
         self._font = ""
         top = table.height - _MARGIN
         self._code = ["BT", f"{_QUIET} g"]
-        self._put(f"{table.title} · {table.words.appendix}", _MARGIN, top - 8, _SMALL_PRINT)
+        self._put(f"{table.title} · {table.labels.appendix}", _MARGIN, top - 8, _SMALL_PRINT)
         self._code.append(f"{_INK} g")
         leading = table.size * _LEADING
         for column in table.columns:
@@ -207,20 +209,20 @@ class _Page:
         self._rule_y = self._y - 1
 
     def row(self, row: Sequence[str]) -> None:
-        """The next line of cells."""
+        """Write the next line of cells."""
         self._y -= self._table.size * _LEADING
         for text, column in zip(row, self._table.columns, strict=True):
             if text:
                 self._cell(text, column, self._y)
 
     def end(self, number: int, pages: int) -> None:
-        """The footer, and on to the next page."""
+        """Write the footer and end the page."""
         table = self._table
         self._code.append(f"{_QUIET} g")
         if self._shortened:
-            self._put(table.words.shortened, _MARGIN, _MARGIN - 8, _SMALL_PRINT)
-        text = table.words.page.format(page=number, pages=pages)
-        right = table.width - _MARGIN - table.letters.font_for(text).stringWidth(text, _SMALL_PRINT)
+            self._put(table.labels.shortened, _MARGIN, _MARGIN - 8, _SMALL_PRINT)
+        text = table.labels.page.format(page=number, pages=pages)
+        right = table.width - _MARGIN - table.font_set.font_for(text).stringWidth(text, _SMALL_PRINT)
         self._put(text, right, _MARGIN - 8, _SMALL_PRINT)
         self._code.append("ET")
         self._canvas._code.extend(self._code)  # noqa: SLF001 - ReportLab's own way to add operators, without a name
@@ -235,10 +237,10 @@ class _Page:
         self._show(fitted.text, fitted.font, x, y, self._table.size)
 
     def _put(self, text: str, x: float, y: float, size: float) -> None:
-        self._show(text, self._table.letters.font_for(text), x, y, size)
+        self._show(text, self._table.font_set.font_for(text), x, y, size)
 
     def _show(self, text: str, font: Any, x: float, y: float, size: float) -> None:
-        """PDF 32000-1, 9.4: set the font, the place, and show the string."""
+        """Set the font and the place, and show the string (PDF 32000-1, 9.4)."""
         document = self._canvas._doc  # noqa: SLF001 - subsets belong to a document
         self._code.append(f"1 0 0 1 {x:.2f} {y:.2f} Tm")
         if text.isascii():

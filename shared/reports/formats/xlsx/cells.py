@@ -1,7 +1,7 @@
-"""How a row of a worksheet is written, as one DuckDB expression: no cell ever becomes a Python object.
+"""Writes a row of a worksheet as one DuckDB expression: no cell ever becomes a Python object.
 
 Nothing is rounded: a number that Excel cannot hold exactly (over 15 digits) is text, and so is a date that Excel does
-not have. Text stays text, also when it looks like a formula or a link.
+not have. Text stays text, even if it looks like a formula or a link.
 """
 
 from collections.abc import Sequence
@@ -23,34 +23,34 @@ _SMALLEST, _LARGEST = "2.2251e-308", "9.99999999999999e307"
 
 
 class CellKind(StrEnum):
-    """What becomes of a value."""
+    """The kind of cell that a value becomes."""
 
     TEXT = "text"
     INTEGER = "integer"
     DECIMAL = "decimal"
-    """DECIMAL, or text in plain decimal notation."""
+    """A DECIMAL, or text in plain decimal notation."""
     FLOAT = "float"
     BOOLEAN = "boolean"
     DATE = "date"
     DATETIME = "datetime"
-    """TIMESTAMP, or TIMESTAMP WITH TIME ZONE, which is shown in the session's zone."""
+    """A TIMESTAMP, or a TIMESTAMP WITH TIME ZONE, which is shown in the session's zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One column's cells."""
+    """The cells of one column."""
 
     value: str
-    """An SQL expression; NULL also where `text` holds something that is no value of this kind."""
+    """An SQL expression; NULL also where `text` has something that is not a value of this kind."""
     kind: CellKind
     text: str
     """An SQL expression for the value as text, for what Excel cannot hold; NULL is an empty cell."""
     style: int = 0
-    """Index into the workbook's formats."""
+    """An index into the workbook's formats."""
 
 
 def row_expression(cells: Sequence[Cell], row_number: str) -> str:
-    """SQL for one `<row>` element. `row_number` is an SQL expression, 1 for the first row of the sheet."""
+    """Return SQL for one `<row>` element. `row_number` is an SQL expression, 1 for the first row of the sheet."""
     parts = [_cell(column_letters(at), cell, row_number) for at, cell in enumerate(cells)]
     # Some readers leave out a row that has no cell at all.
     filled = f"""coalesce(nullif(concat({", ".join(parts)}), ''), concat('<c r="A', {row_number}, '"/>'))"""
@@ -58,7 +58,7 @@ def row_expression(cells: Sequence[Cell], row_number: str) -> str:
 
 
 def text_length(expression: str) -> str:
-    """SQL for a text's length as Excel counts it."""
+    """Return SQL for a text's length as Excel counts it."""
     return f"(length({expression}) + length(regexp_replace({expression}, '[^\\x{{10000}}-\\x{{10FFFF}}]', '', 'g')))"
 
 

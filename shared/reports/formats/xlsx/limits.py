@@ -1,4 +1,4 @@
-"""What a workbook can hold (support.microsoft.com, "Excel specifications and limits", read 2026-11-23)."""
+"""The limits of a workbook (support.microsoft.com, "Excel specifications and limits", read 2026-11-23)."""
 
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
@@ -9,12 +9,12 @@ EXACT_DIGITS = 15
 
 
 def characters(text: str) -> int:
-    """Length as Excel counts it."""
+    """Return the length of `text` as Excel counts it."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def sheet_name(title: str, number: int = 1) -> str:
-    """A name Excel accepts: 31 characters, none of []:*?/\\, no apostrophe at the ends, not History."""
+    """Return a name that Excel accepts: 31 characters, none of []:*?/\\, no apostrophe at the ends, not History."""
     clean = "".join(" " if c in "[]:*?/\\" or not c.isprintable() else c for c in title).strip(" '")
     if clean.lower() in {"", "history"}:
         clean = "Report"
@@ -25,7 +25,7 @@ def sheet_name(title: str, number: int = 1) -> str:
 
 
 def column_letters(index: int) -> str:
-    """`A` for 0, `AA` for 26."""
+    """Return the letters of a column: `A` for 0, `AA` for 26."""
     letters = ""
     index += 1
     while index:

@@ -1,4 +1,4 @@
-"""An Excel workbook with typed cells, for any number of rows in constant memory."""
+"""Writes a report as an Excel workbook with typed cells, in constant memory for any number of rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ _WIDEST_HEADER = 24
 def write_xlsx(rendering: Rendering) -> int:
     """Write a workbook: bold frozen header with titles and units, filter, widths; a new sheet every 1,048,575 rows.
 
-    Numbers that Excel cannot hold exactly (over 15 digits) are text, never rounded. Text is text, also when it looks
+    Numbers that Excel cannot hold exactly (over 15 digits) are text, never rounded. Text is text, even if it looks
     like a formula or a link. Returns the data rows.
     """
     columns = rendering.extract.columns
@@ -75,7 +75,7 @@ def _cell(column: ExtractColumn, style: int) -> Cell:
 
 
 def _lenient(column: ExtractColumn, style: int) -> Cell:
-    """A moment that the extract holds as text, because a row has one that only PostgreSQL knows."""
+    """Return the cell for a moment that is text in the extract, because some row has one that only PostgreSQL knows."""
     type_ = {"date": "DATE", "timestamp": "TIMESTAMP"}.get(column.source.type_name, "TIMESTAMP WITH TIME ZONE")
     kind = CellKind.DATE if type_ == "DATE" else CellKind.DATETIME
     usual = f"CASE WHEN {column.quoted} NOT LIKE '% BC' THEN TRY_CAST({column.quoted} AS {type_}) END"
@@ -83,7 +83,7 @@ def _lenient(column: ExtractColumn, style: int) -> Cell:
 
 
 def _check_lengths(rendering: Rendering) -> None:
-    """An Excel cell holds 32,767 characters; what is longer is refused and counted, never cut."""
+    """Refuse texts that an Excel cell cannot hold, naming how many there are. They are never cut."""
     texts = [c for c in rendering.extract.columns if c.stored_as == "VARCHAR"]
     if not texts:
         return
@@ -102,7 +102,7 @@ def _check_lengths(rendering: Rendering) -> None:
 
 
 def _widths(rendering: Rendering) -> Sequence[float]:
-    """As wide as the title and the first rows need."""
+    """Return widths for the titles and the first rows."""
     columns = rendering.extract.columns
     longest = ", ".join(f"max(length({c.quoted}::VARCHAR))" for c in columns)
     sample = f"(FROM {rendering.extract.table} LIMIT {_WIDTH_SAMPLE})"

@@ -1,4 +1,4 @@
-"""The parts of a workbook around its rows (ECMA-376, SpreadsheetML; read 2026-11-24)."""
+"""Writes the parts of a workbook around its rows (ECMA-376, SpreadsheetML; read 2026-11-24)."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPES = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _FIRST_FORMAT_ID = 164
-"""Below are Excel's own number formats."""
+"""The first id that is free; those below are Excel's own number formats."""
 _HEADER_STYLE = 1
 # Landscape, all columns on one page's width, as many pages as the rows need.
 _FIT = '<sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
@@ -34,7 +34,7 @@ class SheetColumn:
 
 
 class Workbook:
-    """Writes an .xlsx file. Leave the block without an error, and the file is whole.
+    """Writes an .xlsx file, which is whole once the block ends without an error.
 
     `formats` are number formats such as `#,##0.0`; `style_of` gives the index that a cell names.
     """
@@ -47,12 +47,12 @@ class Workbook:
         self._zip = ZipFile(self._file)
 
     def style_of(self, number_format: str) -> int:
-        """The style of cells with this number format; 0 for none."""
+        """Return the style of cells with this number format; 0 for none."""
         return self._formats.index(number_format) + _HEADER_STYLE + 1 if number_format else 0
 
     @contextlib.contextmanager
     def sheet(self, name: str, columns: Sequence[SheetColumn]) -> Iterator["Sheet"]:
-        """One worksheet with a bold frozen header and a filter. The block adds its rows."""
+        """Add a worksheet with a bold frozen header and a filter. The block adds its rows."""
         self._sheets.append(name)
         with self._zip.part(f"xl/worksheets/sheet{len(self._sheets)}.xml") as part:
             sheet = Sheet(part.all)
@@ -154,15 +154,15 @@ class Workbook:
 
 
 class Sheet:
-    """Where rows go."""
+    """A worksheet that takes rows."""
 
     def __init__(self, write: Callable[[Iterable[bytes]], None]) -> None:
         self._write = write
         self.rows = 0
-        """Without the header."""
+        """The rows so far, without the header."""
 
     def add(self, pieces: Iterable[bytes], rows: int) -> None:
-        """Rows as `row_expression` renders them, numbered from 2, in pieces of any size."""
+        """Add rows as `row_expression` renders them, numbered from 2, in pieces of any size."""
         self._write(pieces)
         self.rows += rows
 

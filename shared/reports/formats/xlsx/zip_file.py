@@ -1,9 +1,10 @@
-"""A ZIP archive written in one go, part by part, as spreadsheet programs want it.
+"""Writes a ZIP archive part by part, as spreadsheet programs want it (PKWARE's APPNOTE 6.3.10, read 2026-11-24).
 
-Python's zipfile compresses with zlib; ISA-L does the same at about eight times the speed. No data descriptors and no
-ZIP64: SheetJS and ExcelJS stumble over them. No dates: the same parts give the same bytes. The format: PKWARE's
-APPNOTE 6.3.10, read 2026-11-24.
+It has neither data descriptors nor ZIP64, over which SheetJS and ExcelJS stumble, and no dates: the same parts give
+the same bytes.
 """
+
+# Python's zipfile compresses with zlib; ISA-L does the same at about eight times the speed (`make bench-reports`).
 
 import contextlib
 import struct
@@ -18,7 +19,7 @@ _VERSION = 20
 _NAMES_ARE_UTF8 = 0x800
 _DEFLATED = 8
 _1980 = (0, 0x21)
-"""The first moment that ZIP knows, as time and date."""
+"""Time and date of the first moment that ZIP knows."""
 _MOST_BYTES = 0xFFFFFFFE
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -26,7 +27,7 @@ _END = struct.Struct("<4sHHHHIIH")
 
 
 class PartTooLarge(ValueError):
-    """A part or the archive passes 4 GiB, where ZIP would need its 64-bit extension."""
+    """A part or the archive is larger than 4 GiB, for which ZIP would need its 64-bit extension."""
 
 
 @dataclass(slots=True)
@@ -42,20 +43,20 @@ class _Part:
 
 
 class ZipFile:
-    """Writes to a seekable file. `close` ends the archive."""
+    """Writes an archive to a seekable file. `close` ends it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._parts: list[_Part] = []
 
     def add(self, name: str, content: bytes) -> None:
-        """One whole part."""
+        """Add one whole part."""
         with self.part(name) as write:
             write.all([content])
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator["PartWriter"]:
-        """One part, written piece by piece; its header is filled in at the end. Raises PartTooLarge."""
+        """Add a part that the block writes piece by piece; its header is filled in at the end. Raises PartTooLarge."""
         part = _Part(name.encode(), self._file.tell())
         self._header(part)
         writer = PartWriter(self._file)
@@ -74,7 +75,7 @@ class ZipFile:
         self._file.write(_LOCAL.pack(b"PK\3\4", *part.fields()) + part.name)
 
     def close(self) -> None:
-        """Write the directory of the archive."""
+        """End the archive with its directory."""
         start = self._file.tell()
         for part in self._parts:
             self._file.write(_CENTRAL.pack(b"PK\1\2", _VERSION, *part.fields(), 0, 0, 0, 0, part.offset) + part.name)
@@ -92,7 +93,7 @@ class PartWriter:
         self.crc = self.size = self.packed = 0
 
     def all(self, pieces: Iterable[bytes]) -> None:
-        """Add pieces of the content."""
+        """Write pieces of the content."""
         for piece in pieces:
             self.crc = isal_zlib.crc32(piece, self.crc)
             self.size += len(piece)

@@ -1,0 +1,76 @@
+"""A report type in other languages: `language` and `[locales]` of report.toml, and the choice that a job makes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from shared.catalog.model import Column, Locale, ReportType, SummaryTable
+from shared.catalog.toml import Table
+
+LOCALE_KEYS = ("title", "description", "columns", "parameters", "texts")
+LOCALE_PARAMETER = "locale"
+"""The parameter that chooses the language; the query need not use it."""
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def language(table: Table) -> str:
+    """Read `language = "…"`."""
+    name = table.text("language", "en")
+    if not _LANGUAGE.fullmatch(name):
+        table.wrong("language", f'{name!r} is not a language tag: write language = "en", "ja" or "pt-BR", for example')
+    return name
+
+
+def locales(table: Table) -> Mapping[str, Locale]:
+    """Read `[locales.ja]`, `[locales.pt-BR]` and so on."""
+    found = {}
+    for name, one in table.tables():
+        if not _LANGUAGE.fullmatch(name):
+            one.wrong("", f"{name!r} is not a language tag: write [locales.ja] or [locales.pt-BR], for example")
+        one.only(LOCALE_KEYS)
+        found[name] = Locale(
+            title=one.text("title"),
+            description=one.text("description"),
+            columns=_texts(one.table("columns")),
+            parameters=_texts(one.table("parameters")),
+            texts=_texts(one.table("texts")),
+        )
+    return found
+
+
+def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportType:
+    """Return the report type in the language that the job asks for, or as it is if it does not have that language."""
+    wanted = str(parameters.get(LOCALE_PARAMETER) or report.language)
+    locale = report.locales.get(wanted)
+    if locale is None:
+        return report
+    texts = locale.texts
+    names = dict.fromkeys([*report.columns, *locale.columns])
+    return replace(
+        report,
+        title=locale.title or report.title,
+        description=locale.description or report.description,
+        language=wanted,
+        columns={name: _column(report.columns.get(name) or Column(name, name), locale) for name in names},
+        parameters=tuple(replace(p, title=locale.parameters.get(p.name, p.title)) for p in report.parameters),
+        pdf=replace(
+            report.pdf,
+            figures=report.pdf.figures and _summary(report.pdf.figures, locale),
+            tables=tuple(_summary(t, locale) for t in report.pdf.tables),
+            charts=tuple(replace(c, title=texts.get(c.title, c.title)) for c in report.pdf.charts),
+        ),
+    )
+
+
+def _summary(table: SummaryTable, locale: Locale) -> SummaryTable:
+    columns = {name: _column(column, locale) for name, column in table.columns.items()}
+    return replace(table, title=locale.texts.get(table.title, table.title), columns=columns)
+
+
+def _column(column: Column, locale: Locale) -> Column:
+    title = locale.columns.get(column.name, column.title)
+    return replace(column, title=title, unit=locale.texts.get(column.unit, column.unit))
+
+
+def _texts(table: Table) -> Mapping[str, str]:
+    return {key: table.text(key) for key, _ in table.items()}
