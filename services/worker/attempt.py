@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.worker import inline, metrics
 from services.worker.extract_cache import ExtractCache
-from services.worker.in_flight import Held, StopReason
+from services.worker.held import Held, StopReason
 from services.worker.phase_timer import PhaseTimer
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.backoff import full_jitter

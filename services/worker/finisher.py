@@ -15,7 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from services.worker import metrics
 from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
 from shared.database.unavailable import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success

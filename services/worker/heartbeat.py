@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.engine import Engine
 
 from services.worker import metrics
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
 from shared.jobs.lease import Beat, renew
 from shared.queues.interface import Queue, QueueUnavailable
 

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker import metrics
-from services.worker.in_flight import Held, InFlight
+from services.worker.held import Held
+from services.worker.in_flight import InFlight
 from shared import json_text
 from shared.jobs.lease import StartResult, start
 from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable, Received

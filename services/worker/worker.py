@@ -13,7 +13,8 @@ from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
 from services.worker.finisher import Ended, Finisher
 from services.worker.heartbeat import TICK_S, Heartbeat
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from services.worker.pollers import Pollers
 from services.worker.settings import WorkerSettings

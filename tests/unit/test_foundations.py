@@ -18,7 +18,8 @@ import pytest
 
 from deploy.tools.configuration_page import page
 from services.api.settings import ApiSettings
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
 from services.worker.settings import WorkerSettings
 from shared.backoff import full_jitter
 from shared.errors import TodokeError

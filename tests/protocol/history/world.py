@@ -21,7 +21,8 @@ from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
 from services.worker.finisher import Finisher
 from services.worker.heartbeat import Heartbeat
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from shared.artifacts.disk import DiskStore
 from shared.catalog.load import BUILTIN, load_catalog
