@@ -1,32 +1,29 @@
 """One attempt: make the report, store its files under the lease token, say how it ended. Writes no row."""
 
-import hashlib
 import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.worker import inline, metrics
+from services.worker import inline
 from services.worker.extract_cache import ExtractCache
 from services.worker.held import Held, StopReason
 from services.worker.phase_timer import PhaseTimer
-from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
+from services.worker.storing import Storing
+from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable
 from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, CatalogView, Format, ReportType
-from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
+from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Failure, Success
 from shared.jobs.lease import Lease, StartedJob
 from shared.reports import manifest
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from shared.runtime import logs, tracing
-from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
-from shared.runtime.metrics.common import report_type_label
-from shared.runtime.metrics.declare import known
 
 log = logging.getLogger(__name__)
 
@@ -75,14 +72,13 @@ class Attempts:
         retry_cap_s: float = 300,
     ) -> None:
         self._catalog = catalog
-        self._store = store
+        self._storing = Storing(store, signing_key)
         self._render = render
         self._sources = sources
         self._scratch = scratch
         self._extracts = ExtractCache(scratch)
         self._extracts.drop_forgotten()
         self._fonts = fonts
-        self._signing_key = signing_key
         self._retry_base_s = retry_base_s
         self._retry_cap_s = retry_cap_s
 
@@ -162,8 +158,7 @@ class Attempts:
                 cancel=held.stop,
             )
             timer.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
-            artifacts = [self._store_file(held, file) for file in files]
-            artifacts += self._store_manifest(held, Path(folder) / manifest.NAME)
+            artifacts = self._storing.store(held, files, Path(folder) / manifest.NAME)
             timer.end()
             return artifacts
 
@@ -178,35 +173,6 @@ class Attempts:
                 hint="Give API and workers the same catalog.",
             )
         return report
-
-    def _store_file(self, held: Held, file: RenderedFile) -> Artifact:
-        self._put(held, file.name, file.path, media_type=file.media_type, sha256=file.sha256)
-        labels = report_type_label(held.job.report_type), known(file.format, metrics.FORMATS)
-        metrics.REPORT_ROWS.labels(*labels).inc(file.rows)
-        metrics.REPORT_BYTES.labels(*labels).inc(file.size_bytes)
-        return Artifact(file.name, file.format, file.media_type, file.size_bytes, file.sha256, file.rows)
-
-    def _store_manifest(self, held: Held, path: Path) -> Iterator[Artifact]:
-        """Last, so that it never speaks of a file that is not stored. A report without one (a stand-in) has none."""
-        if not path.exists():
-            return
-        if self._signing_key is not None:
-            manifest.sign(path, self._signing_key)
-        content = path.read_bytes()
-        sha256 = hashlib.sha256(content).hexdigest()
-        self._put(held, path.name, path, media_type=manifest.MEDIA_TYPE, sha256=sha256)
-        yield Artifact(path.name, MANIFEST_FORMAT, manifest.MEDIA_TYPE, len(content), sha256, 0)
-
-    def _put(self, held: Held, name: str, path: Path, *, media_type: str, sha256: str) -> None:
-        if held.reason is not None:
-            raise RenderCancelled("stopped before everything was stored")
-        key = artifact_key(held.job.tenant, held.lease.job_id, held.lease.token, name)
-        try:
-            self._store.put(key, path, media_type=media_type, sha256=sha256, metadata=_metadata(held.job))
-        except ArtifactStoreUnavailable:
-            ARTIFACT_REQUESTS.labels("put", "failed").inc()
-            raise
-        ARTIFACT_REQUESTS.labels("put", "ok").inc()
 
     def _stopped(self, held: Held) -> Outcome:
         match held.reason:
@@ -243,10 +209,6 @@ def _retry_headers(held: Held) -> str | None:
     if not tracing.on() or held.traceparent is None:
         return None
     return json.dumps({**tracing.carried(held.job.trace_context), tracing.PREVIOUS_ATTEMPT: held.traceparent})
-
-
-def _metadata(job: StartedJob) -> Mapping[str, str]:
-    return {"job-id": str(job.lease.job_id), "report-type": job.report_type, "attempt": str(job.attempt)}
 
 
 def _store_error(error: ArtifactStoreUnavailable) -> ReportError:
