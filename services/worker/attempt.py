@@ -1,18 +1,17 @@
 """One attempt: make the report, store its files under the lease token, say how it ended. Writes no row."""
 
-import json
 import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.worker import inline
+from services.worker import attempt_spans, inline
 from services.worker.extract_cache import ExtractCache
 from services.worker.held import Held, StopReason
+from services.worker.outcomes import Cancelled, GivenBack, Lost, Outcome
 from services.worker.phase_timer import PhaseTimer
 from services.worker.storing import Storing
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable
@@ -20,39 +19,15 @@ from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, CatalogView, Format, ReportType
 from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Failure, Success
-from shared.jobs.lease import Lease, StartedJob
+from shared.jobs.lease import StartedJob
 from shared.reports import manifest
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
-from shared.runtime import logs, tracing
+from shared.runtime import logs
 
 log = logging.getLogger(__name__)
 
 Render = Callable[..., Sequence[RenderedFile]]
 """`shared.reports.process.child.render`, or a stand-in with its signature."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The client's wish was carried out before anything was published."""
-
-    lease: Lease
-
-
-@dataclass(frozen=True, slots=True)
-class GivenBack:
-    """The worker is leaving; the attempt is not charged."""
-
-    lease: Lease
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Somebody else owns the job: there is nothing to write."""
-
-    lease: Lease
-
-
-Outcome = Success | Failure | Cancelled | GivenBack | Lost
 
 
 class Attempts:
@@ -89,21 +64,11 @@ class Attempts:
 
     def run(self, held: Held) -> Outcome:
         """Work on one job until it ends, one way or another. Never raises."""
-        outcome = self._attempt(held) if tracing.on() else self._made_or_not(held)
+        outcome = attempt_spans.in_a_span(held, self._made_or_not)
         tried_again = isinstance(outcome, GivenBack) or (isinstance(outcome, Failure) and outcome.retryable)
         if not held.inline and not tried_again:
             self._extracts.drop(held.lease.job_id)
         return outcome
-
-    def _attempt(self, held: Held) -> Outcome:
-        links = [held.previous] if held.previous else []
-        with tracing.span("attempt", kind="consumer", parent=held.traceparent, links=links) as span:
-            span.note(_about(held.job))
-            held.traceparent = span.traceparent or held.traceparent
-            outcome = self._made_or_not(held)
-            if isinstance(outcome, Failure):
-                span.failed(outcome.code)
-            return outcome
 
     def _made_or_not(self, held: Held) -> Outcome:
         job = held.job
@@ -192,23 +157,8 @@ class Attempts:
             retryable=error.retryable,
             delay_s=full_jitter(job.attempt, base_s=self._retry_base_s, cap_s=self._retry_cap_s),
             hint=error.hint,
-            headers=_retry_headers(held),
+            headers=attempt_spans.retry_headers(held),
         )
-
-
-def _about(job: StartedJob) -> Mapping[str, str | int]:
-    return {
-        "todoke.job_id": str(job.lease.job_id),
-        "todoke.report_type": job.report_type,
-        "todoke.attempt": job.attempt,
-    }
-
-
-def _retry_headers(held: Held) -> str | None:
-    """The job's own trace, and the attempt to which the next one is linked; None where nobody traces."""
-    if not tracing.on() or held.traceparent is None:
-        return None
-    return json.dumps({**tracing.carried(held.job.trace_context), tracing.PREVIOUS_ATTEMPT: held.traceparent})
 
 
 def _store_error(error: ArtifactStoreUnavailable) -> ReportError:

@@ -12,16 +12,15 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.worker import metrics
+from services.worker import attempt_spans, metrics
 from services.worker.acknowledgements import Acknowledgements
-from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
 from services.worker.held import Held, StopReason
 from services.worker.in_flight import InFlight
+from services.worker.outcomes import Cancelled, EndedAttempt, GivenBack, Lost
 from shared.database.unavailable import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success
 from shared.jobs.states import JobStatus
-from shared.runtime import tracing
 from shared.runtime.metrics.common import REASONS, count_finished, report_type_label
 from shared.runtime.metrics.declare import known, observe_all
 
@@ -35,8 +34,6 @@ _LABELS = {
 }
 
 _VERBS: Mapping[type, str] = {Success: "succeed", Failure: "fail", Cancelled: "cancel", GivenBack: "give_back"}
-
-Ended = tuple[Held, Outcome]
 
 
 class Finisher:
@@ -56,10 +53,10 @@ class Finisher:
         self._in_flight = in_flight
         self._ring_after_s = ring_after_s
         self._most = most
-        self._ended: queue.SimpleQueue[Sequence[Ended]] = queue.SimpleQueue()
-        self._unwritten: list[Ended] = []
+        self._ended: queue.SimpleQueue[Sequence[EndedAttempt]] = queue.SimpleQueue()
+        self._unwritten: list[EndedAttempt] = []
 
-    def add(self, ended: Sequence[Ended]) -> None:
+    def add(self, ended: Sequence[EndedAttempt]) -> None:
         """Hand over how attempts ended."""
         self._ended.put(ended)
 
@@ -74,7 +71,7 @@ class Finisher:
         if not self._unwritten:
             return 0
         self._drop_lost()
-        batches: dict[type, list[Ended]] = {}
+        batches: dict[type, list[EndedAttempt]] = {}
         for each in self._unwritten:
             batches.setdefault(type(each[1]), []).append(each)
         for kind, batch in batches.items():
@@ -96,7 +93,7 @@ class Finisher:
             self._forget([(held, outcome)])
             log.info("attempt.dropped", extra=held.names)
 
-    def _write(self, kind: type, batch: Sequence[Ended]) -> None:
+    def _write(self, kind: type, batch: Sequence[EndedAttempt]) -> None:
         began_ns = time.time_ns()
         try:
             with self._engine.connect() as conn:
@@ -111,7 +108,7 @@ class Finisher:
             for one in batch:
                 self._write(kind, [one])
             return
-        _trace(kind, batch, began_ns)
+        attempt_spans.record_write(_VERBS[kind], batch, began_ns=began_ns)
         self._report(kind, batch, now)
         self._forget(batch)
         self._acknowledgements.add([held.receipt for held, _ in batch])
@@ -127,13 +124,13 @@ class Finisher:
         }
         return statements[kind]
 
-    def _unwritable(self, ended: Ended, error: SQLAlchemyError) -> None:
+    def _unwritable(self, ended: EndedAttempt, error: SQLAlchemyError) -> None:
         """The database refuses this very row. The lease will run out, and the sweeper decides."""
         held, _ = ended
         log.error("attempt.unwritable", exc_info=error, extra=held.names)
         self._forget([ended])
 
-    def _report(self, kind: type, batch: Sequence[Ended], now: Mapping[UUID, JobStatus]) -> None:
+    def _report(self, kind: type, batch: Sequence[EndedAttempt], now: Mapping[UUID, JobStatus]) -> None:
         ended_at = time.monotonic()
         alike: defaultdict[tuple[str, str, str, JobStatus], list[Held]] = defaultdict(list)
         for held, outcome in batch:
@@ -152,7 +149,7 @@ class Finisher:
         for (label, reason, report_type, status), group in alike.items():
             _count(group, ended_at, status, label, reason, report_type_label(report_type))
 
-    def _forget(self, batch: Sequence[Ended]) -> None:
+    def _forget(self, batch: Sequence[EndedAttempt]) -> None:
         gone = {id(held) for held, _ in batch}
         self._unwritten = [(h, o) for h, o in self._unwritten if id(h) not in gone]
         self._in_flight.remove([held.lease for held, _ in batch])
@@ -169,10 +166,3 @@ def _count(
         reason = "requested" if status is JobStatus.CANCELLED else reason
         ages_s = [h.job.seconds_since_accepted + length_s for h, length_s in zip(group, lengths_s, strict=True)]
         count_finished(label, reason, report_type, ages_s)
-
-
-def _trace(kind: type, batch: Sequence[Ended], began_ns: int) -> None:
-    if tracing.on():
-        ended_ns = time.time_ns()
-        for held, _ in batch:
-            tracing.record(f"jobs {_VERBS[kind]}", parent=held.traceparent, began_ns=began_ns, ended_ns=ended_ns)

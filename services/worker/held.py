@@ -30,7 +30,7 @@ class Held:
         self.receipt = receipt
         self.traceparent = _traceparent(headers or {}, job.trace_context)
         """The trace this attempt belongs to: first what rang for it, then its own span."""
-        self.previous = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT)) if headers else None
+        self.previous_attempt = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT)) if headers else None
         """The span of the attempt that this one tries again."""
         self.started_at = now
         """Monotonic seconds."""
@@ -75,6 +75,10 @@ class Held:
                 if self.reason is not None:
                     self._stop.set()
             return self._stop
+
+    def traced_by(self, span: tracing.Span) -> None:
+        """From now on the attempt's own span stands for it: in the log, in the write that ends it, and in a retry."""
+        self.traceparent = span.traceparent or self.traceparent
 
     def show(self, progress: Progress) -> None:
         """Keep the newest progress until the next heartbeat takes it along."""

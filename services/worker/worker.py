@@ -11,11 +11,12 @@ from sqlalchemy.engine import Engine
 from services.worker import acknowledgements, metrics
 from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
-from services.worker.finisher import Ended, Finisher
+from services.worker.finisher import Finisher
 from services.worker.heartbeat import TICK_S, Heartbeat
 from services.worker.held import Held, StopReason
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
+from services.worker.outcomes import EndedAttempt
 from services.worker.pollers import Pollers
 from services.worker.settings import WorkerSettings
 from shared.queues.interface import Queue
@@ -109,7 +110,7 @@ class Worker:
             self._pool.submit(self._work, inline)
 
     def _work(self, attempts: Sequence[Held]) -> None:
-        ended: list[Ended] = []
+        ended: list[EndedAttempt] = []
         for held in attempts:
             ended.append((held, self._attempts.run(held)))
             if time.monotonic() - held.started_at > _HAND_OVER_AFTER_S:
@@ -117,7 +118,7 @@ class Worker:
                 ended = []
         self._hand_over(ended)
 
-    def _hand_over(self, ended: Sequence[Ended]) -> None:
+    def _hand_over(self, ended: Sequence[EndedAttempt]) -> None:
         if ended:
             self._finisher.add(ended)
             self._in_flight.work_ended(len(ended))
