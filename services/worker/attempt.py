@@ -3,64 +3,39 @@
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from services.worker import attempt_spans, inline
+from services.worker.assembly import Parts
 from services.worker.extract_cache import ExtractCache
 from services.worker.held import Held, StopReason
 from services.worker.outcomes import Cancelled, GivenBack, Lost, Outcome
 from services.worker.phase_timer import PhaseTimer
 from services.worker.storing import Storing
-from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable
+from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
-from shared.catalog.model import BUNDLE, CatalogView, Format, ReportType
+from shared.catalog.model import BUNDLE, Format, ReportType
 from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Failure, Success
 from shared.jobs.lease import StartedJob
 from shared.reports import manifest
-from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
+from shared.reports.interface import Progress, RenderCancelled, RenderRequest, ReportError
 from shared.runtime import logs
 
 log = logging.getLogger(__name__)
-
-Render = Callable[..., Sequence[RenderedFile]]
-"""`shared.reports.process.child.render`, or a stand-in with its signature."""
 
 
 class Attempts:
     """Makes reports. Safe to use from several threads."""
 
-    def __init__(
-        self,
-        *,
-        catalog: CatalogView,
-        store: ArtifactStore,
-        render: Render,
-        sources: Mapping[str, str],
-        scratch: Path,
-        fonts: Path | None = None,
-        signing_key: Ed25519PrivateKey | None = None,
-        retry_base_s: float = 2,
-        retry_cap_s: float = 300,
-    ) -> None:
-        self._catalog = catalog
-        self._storing = Storing(store, signing_key)
-        self._render = render
-        self._sources = sources
-        self._scratch = scratch
-        self._extracts = ExtractCache(scratch)
+    def __init__(self, parts: Parts) -> None:
+        self._settings = parts.settings
+        self._sources = parts.settings.sources
+        self._catalog = parts.catalog
+        self._render = parts.render
+        self._storing = Storing(parts.store, parts.signing_key)
+        self._extracts = ExtractCache(parts.settings.scratch)
         self._extracts.drop_forgotten()
-        self._fonts = fonts
-        self._retry_base_s = retry_base_s
-        self._retry_cap_s = retry_cap_s
-
-    def inline(self, job: StartedJob) -> bool:
-        """Whether the job's report type makes no files, and runs in this process."""
-        report = self._catalog.types.get(job.report_type)
-        return report is not None and report.answer is not None
 
     def run(self, held: Held) -> Outcome:
         """Work on one job until it ends, one way or another. Never raises."""
@@ -105,7 +80,9 @@ class Attempts:
         job = held.job
         report = self._report(job)
         timer = PhaseTimer(job.report_type, held.show)
-        with tempfile.TemporaryDirectory(prefix="todoke-", dir=self._scratch, ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="todoke-", dir=self._settings.scratch, ignore_cleanup_errors=True
+        ) as folder:
             files = self._render(
                 RenderRequest(
                     report=report,
@@ -115,7 +92,7 @@ class Attempts:
                     source_dsn=self._sources.get(report.source, ""),
                     scratch=Path(folder),
                     keep=self._extracts.folder(job.lease.job_id),
-                    fonts=self._fonts,
+                    fonts=self._settings.fonts,
                     job_id=str(job.lease.job_id),
                 ),
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
@@ -155,7 +132,7 @@ class Attempts:
             code=error.code,
             message=str(error),
             retryable=error.retryable,
-            delay_s=full_jitter(job.attempt, base_s=self._retry_base_s, cap_s=self._retry_cap_s),
+            delay_s=full_jitter(job.attempt, base_s=self._settings.retry_base_s, cap_s=self._settings.retry_cap_s),
             hint=error.hint,
             headers=attempt_spans.retry_headers(held),
         )

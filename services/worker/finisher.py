@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker import attempt_spans, metrics
 from services.worker.acknowledgements import Acknowledgements
+from services.worker.assembly import Parts
 from services.worker.held import Held, StopReason
 from services.worker.in_flight import InFlight
 from services.worker.outcomes import Cancelled, EndedAttempt, GivenBack, Lost
@@ -33,26 +34,19 @@ _LABELS = {
     JobStatus.CANCELLED: "cancelled",
 }
 
+_MOST_TOGETHER = 500
+"""Outcomes in one statement."""
 _VERBS: Mapping[type, str] = {Success: "succeed", Failure: "fail", Cancelled: "cancel", GivenBack: "give_back"}
 
 
 class Finisher:
     """Takes outcomes from the attempts' threads and writes them from its own."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        acknowledgements: Acknowledgements,
-        in_flight: InFlight,
-        *,
-        ring_after_s: float,
-        most: int = 500,
-    ) -> None:
-        self._engine = engine
-        self._acknowledgements = acknowledgements
+    def __init__(self, parts: Parts, in_flight: InFlight, acknowledgements: Acknowledgements) -> None:
+        self._engine = parts.engine
+        self._ring_after_s = parts.settings.ring_after_s
         self._in_flight = in_flight
-        self._ring_after_s = ring_after_s
-        self._most = most
+        self._acknowledgements = acknowledgements
         self._ended: queue.SimpleQueue[Sequence[EndedAttempt]] = queue.SimpleQueue()
         self._unwritten: list[EndedAttempt] = []
 
@@ -81,7 +75,7 @@ class Finisher:
     def _take(self, *, wait_s: float) -> None:
         try:
             self._unwritten += self._ended.get(timeout=wait_s)
-            while len(self._unwritten) < self._most:
+            while len(self._unwritten) < _MOST_TOGETHER:
                 self._unwritten += self._ended.get_nowait()
         except queue.Empty:
             pass

@@ -23,7 +23,15 @@ class StopReason(StrEnum):
 class Held:
     """One attempt: the job, the message that rang for it, and the wish to stop it."""
 
-    def __init__(self, job: StartedJob, receipt: str, *, now: float, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        job: StartedJob,
+        receipt: str,
+        *,
+        now: float,
+        headers: Mapping[str, str] | None = None,
+        inline: bool = False,
+    ) -> None:
         self.job = job
         self.lease = job.lease
         """The right to finish it."""
@@ -34,12 +42,12 @@ class Held:
         """The span of the attempt that this one tries again."""
         self.started_at = now
         """Monotonic seconds."""
-        self.renewed_at = now
+        self._renewed_at = now
         """When the lease was last known to be renewed, taken before the request was sent."""
-        self.visible_from = now
+        self._hidden_at = now
         """When the message's visibility was last set."""
-        self.inline = False
-        """Whether it runs in this process: see `Attempts.inline`. Its success is not worth a line in the log."""
+        self.inline = inline
+        """Whether it runs in this process. Its success is not worth a line in the log."""
         self.reason: StopReason | None = None
         """Why it is to end early, as soon as it is."""
         self._stop: threading.Event | None = None
@@ -75,6 +83,22 @@ class Held:
                 if self.reason is not None:
                     self._stop.set()
             return self._stop
+
+    def renewed(self, at: float) -> None:
+        """The lease was renewed by a request that was sent at this time."""
+        self._renewed_at = at
+
+    def lease_due(self, now: float, *, every_s: float) -> bool:
+        """True if the lease was last renewed `every_s` or longer ago."""
+        return now - self._renewed_at >= every_s
+
+    def hidden(self, at: float) -> None:
+        """The message was hidden anew at this time."""
+        self._hidden_at = at
+
+    def message_due(self, now: float, *, every_s: float) -> bool:
+        """True if the message was last hidden `every_s` or longer ago."""
+        return now - self._hidden_at >= every_s
 
     def traced_by(self, span: tracing.Span) -> None:
         """From now on the attempt's own span stands for it: in the log, in the write that ends it, and in a retry."""

@@ -2,12 +2,11 @@
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 from services.worker.held import Held
-from shared.jobs.lease import Lease, StartedJob
+from shared.jobs.lease import Lease
 
 _GATHER_S = 0.02
 """How long one free slot waits for more: at most this much is added to the start of a job on a worker that is busy."""
@@ -16,9 +15,9 @@ _GATHER_S = 0.02
 class InFlight:
     """All attempts from `start` until their outcome is written, and how many more there is room for."""
 
-    def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._slots = slots
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        """Attempts that may work at the same time."""
         self._working = 0
         self._reserved = 0
         self._starting = 0
@@ -47,7 +46,7 @@ class InFlight:
         Several polls may be under way, and together they bring no more than can start. With one slot free, the rest
         get a moment: a busy worker frees many at once, and a request that brings ten costs what one does for one.
         """
-        most = min(most, self._slots)
+        most = min(most, self.slots)
         with self._room_made:
             if self._room < most and self._room_made.wait_for(lambda: self._room > 0, timeout_s):
                 self._room_made.wait_for(lambda: self._room >= most, _GATHER_S)
@@ -65,17 +64,14 @@ class InFlight:
 
     @property
     def _room(self) -> int:
-        return self._slots - self._working - self._reserved
+        return self.slots - self._working - self._reserved
 
-    def add(self, started: Iterable[tuple[StartedJob, str, Mapping[str, str]]]) -> list[Held]:
-        """Jobs that this worker just started, each for a message's receipt and headers, in slots that were reserved."""
-        now = self._clock()
-        added = [Held(job, receipt, now=now, headers=headers) for job, receipt, headers in started]
+    def add(self, attempts: Sequence[Held]) -> None:
+        """Hold attempts that this worker just started, in slots that were reserved."""
         with self._lock:
-            self._held.update((held.lease.token, held) for held in added)
-            self._working += len(added)
-            self._reserved -= len(added)
-        return added
+            self._held.update((held.lease.token, held) for held in attempts)
+            self._working += len(attempts)
+            self._reserved -= len(attempts)
 
     def work_ended(self, attempts: int = 1) -> None:
         """Attempts gave up their slots. They stay held, and their leases renewed, until their outcomes are written."""

@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 
 from shared import json_text
-from shared.catalog.model import ReportType
+from shared.catalog.model import CatalogView, ReportType
 from shared.reports import errors
 from shared.reports.explain import explain
 
 _MAX_BYTES = 64 * 1024
 """An answer is part of the job's row, which every look at the job reads; what is larger is a file."""
+
+
+def runs(catalog: CatalogView, report_type: str) -> bool:
+    """True if the report type makes no files, so that it runs in the worker's own process."""
+    report = catalog.types.get(report_type)
+    return report is not None and report.answer is not None
 
 
 def answer(report: ReportType, parameters: Mapping[str, object]) -> Mapping[str, object]:

@@ -252,7 +252,8 @@ def test_a_slot_is_free_when_the_work_ends_and_the_lease_is_kept_until_it_is_wri
     in_flight = InFlight(1)
     assert in_flight.reserve(10, 0) == 1
     assert in_flight.reserve(10, 0) == 0
-    (held,) = in_flight.add([(a_held().job, "receipt", {})])
+    held = a_held()
+    in_flight.add([held])
     assert in_flight.reserve(10, 0) == 0
     in_flight.work_ended()
 
@@ -266,7 +267,8 @@ def test_who_waits_for_room_or_for_the_end_is_woken() -> None:
     """And does not find out by the time-out: each waits for longer than that may take."""
     in_flight = InFlight(1)
     assert in_flight.reserve(1, 0) == 1
-    (held,) = in_flight.add([(a_held().job, "receipt", {})])
+    held = a_held()
+    in_flight.add([held])
     with ThreadPoolExecutor() as pool:
         room, end = pool.submit(in_flight.reserve, 1, 100), pool.submit(in_flight.wait_until_empty, 100)
         in_flight.work_ended()
