@@ -27,12 +27,12 @@ def main() -> int:
     try:
         return serve(WorkerSettings.from_environment(os.environ))
     except (TodokeError, OSError) as error:
-        print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - before or after logging is of use
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - logging may not be set up yet
         return 1
 
 
 def serve(settings: WorkerSettings) -> int:
-    """Work until told to stop."""
+    """Work until told to stop. Returns 0."""
     logs.configure("worker", settings.log_level)
     tracing.configure("worker")
     stop = stop_on_signals()

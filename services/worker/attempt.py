@@ -1,4 +1,4 @@
-"""One attempt: make the report, store its files under the lease token, say how it ended. Writes no row."""
+"""An attempt makes the report, stores its files under the lease token and says how it ended. It writes no row."""
 
 import logging
 import tempfile
@@ -15,7 +15,6 @@ from services.worker.storing import Storing
 from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, Format, ReportType
-from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Failure, Success
 from shared.jobs.lease import StartedJob
 from shared.reports import manifest
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Attempts:
-    """Makes reports. Safe to use from several threads."""
+    """Carries out attempts. Safe to use from several threads."""
 
     def __init__(self, parts: Parts) -> None:
         self._settings = parts.settings
@@ -38,26 +37,19 @@ class Attempts:
         self._extracts.drop_forgotten()
 
     def run(self, held: Held) -> Outcome:
-        """Work on one job until it ends, one way or another. Never raises."""
-        outcome = attempt_spans.in_a_span(held, self._made_or_not)
+        """Work on one job until it ends, and return how it ended. Never raises."""
+        outcome = attempt_spans.in_a_span(held, self._try)
         tried_again = isinstance(outcome, GivenBack) or (isinstance(outcome, Failure) and outcome.retryable)
         if not held.inline and not tried_again:
             self._extracts.drop(held.lease.job_id)
         return outcome
 
-    def _made_or_not(self, held: Held) -> Outcome:
-        job = held.job
-        with logs.context(**held.names):
-            level = logging.DEBUG if held.inline else logging.INFO
-            if log.isEnabledFor(level):
-                about = {"report_type": job.report_type, "waited_s": round(job.seconds_waited, 3)}
-                log.log(level, "attempt.started", extra=about)
-            started = time.monotonic()
+    def _try(self, held: Held) -> Outcome:
+        """Make what the job asks for, and turn whatever goes wrong into an outcome."""
+        with logs.context(**held.log_fields):
+            _log_start(held)
             try:
-                if held.inline:
-                    return self._answer(held, started)
-                artifacts = self._make(held)
-                return Success(job.lease, artifacts, seconds=time.monotonic() - started)
+                return self._make_answer(held) if held.inline else self._make_files(held)
             except RenderCancelled:
                 return self._stopped(held)
             except ReportError as error:
@@ -70,39 +62,44 @@ class Attempts:
                 log.exception("attempt.broken")
                 return self._failure(held, _internal_error())
 
-    def _answer(self, held: Held, started: float) -> Success:
-        if held.reason is not None:
+    def _make_answer(self, held: Held) -> Success:
+        began = time.monotonic()
+        if held.stop_reason is not None:
             raise RenderCancelled("stopped before it began")
         answer = inline.answer(self._report(held.job), held.job.parameters)
-        return Success(held.lease, (), seconds=time.monotonic() - started, answer=answer)
+        return Success(held.lease, (), seconds=time.monotonic() - began, answer=answer)
 
-    def _make(self, held: Held) -> list[Artifact]:
-        job = held.job
+    def _make_files(self, held: Held) -> Success:
+        """Render in a child process, then store what it left in the scratch folder."""
+        job, began = held.job, time.monotonic()
         report = self._report(job)
         timer = PhaseTimer(job.report_type, held.show)
-        with tempfile.TemporaryDirectory(
-            prefix="todoke-", dir=self._settings.scratch, ignore_cleanup_errors=True
-        ) as folder:
+        scratch = self._settings.scratch
+        with tempfile.TemporaryDirectory(prefix="todoke-", dir=scratch, ignore_cleanup_errors=True) as name:
+            folder = Path(name)
             files = self._render(
-                RenderRequest(
-                    report=report,
-                    parameters=job.parameters,
-                    formats=tuple(Format(f) for f in job.formats if f != BUNDLE),
-                    bundle=BUNDLE in job.formats,
-                    source_dsn=self._sources.get(report.source, ""),
-                    scratch=Path(folder),
-                    keep=self._extracts.folder(job.lease.job_id),
-                    fonts=self._settings.fonts,
-                    job_id=str(job.lease.job_id),
-                ),
+                self._request(job, report, folder),
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
                 on_progress=timer.show,
                 cancel=held.stop,
             )
             timer.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
-            artifacts = self._storing.store(held, files, Path(folder) / manifest.NAME)
+            artifacts = self._storing.store(held, files, folder / manifest.NAME)
             timer.end()
-            return artifacts
+        return Success(job.lease, artifacts, seconds=time.monotonic() - began)
+
+    def _request(self, job: StartedJob, report: ReportType, folder: Path) -> RenderRequest:
+        return RenderRequest(
+            report=report,
+            parameters=job.parameters,
+            formats=tuple(Format(f) for f in job.formats if f != BUNDLE),
+            bundle=BUNDLE in job.formats,
+            source_dsn=self._sources.get(report.source, ""),
+            scratch=folder,
+            keep=self._extracts.folder(job.lease.job_id),
+            fonts=self._settings.fonts,
+            job_id=str(job.lease.job_id),
+        )
 
     def _report(self, job: StartedJob) -> ReportType:
         report = self._catalog.types.get(job.report_type)
@@ -117,7 +114,7 @@ class Attempts:
         return report
 
     def _stopped(self, held: Held) -> Outcome:
-        match held.reason:
+        match held.stop_reason:
             case StopReason.CANCEL:
                 return Cancelled(held.lease)
             case StopReason.SHUTDOWN:
@@ -136,6 +133,13 @@ class Attempts:
             hint=error.hint,
             headers=attempt_spans.retry_headers(held),
         )
+
+
+def _log_start(held: Held) -> None:
+    level = logging.DEBUG if held.inline else logging.INFO
+    if log.isEnabledFor(level):
+        about = {"report_type": held.job.report_type, "waited_s": round(held.job.seconds_waited, 3)}
+        log.log(level, "attempt.started", extra=about)
 
 
 def _store_error(error: ArtifactStoreUnavailable) -> ReportError:

@@ -1,4 +1,4 @@
-"""One attempt that this worker holds."""
+"""One attempt that this worker holds: the job, the message that rang for it, and the wish to stop it."""
 
 import threading
 from collections.abc import Mapping
@@ -10,18 +10,21 @@ from shared.runtime import tracing
 
 
 class StopReason(StrEnum):
-    """Why an attempt is to end before it is done. The first reason given stays."""
+    """Why an attempt must end before it is done."""
 
     CANCEL = "cancel"
-    """The client asked."""
+    """The client asked for it. The job ends CANCELLED."""
     LOST = "lost"
-    """The lease belongs to somebody else, or may by now: nothing more may be written."""
+    """Another holder has the lease, or may have it by now. Nothing more may be written."""
     SHUTDOWN = "shutdown"
-    """This worker is leaving."""
+    """This worker is leaving. The job goes back to PENDING, and the attempt is not charged."""
 
 
 class Held:
-    """One attempt: the job, the message that rang for it, and the wish to stop it."""
+    """One attempt, from `jobs.start` until its outcome is written.
+
+    The attempt's thread, the heartbeat and the finisher share it. Times are monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -34,74 +37,74 @@ class Held:
     ) -> None:
         self.job = job
         self.lease = job.lease
-        """The right to finish it."""
+        """The right to finish the attempt."""
         self.receipt = receipt
-        self.traceparent = _traceparent(headers or {}, job.trace_context)
-        """The trace this attempt belongs to: first what rang for it, then its own span."""
-        self.previous_attempt = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT)) if headers else None
-        """The span of the attempt that this one tries again."""
-        self.started_at = now
-        """Monotonic seconds."""
-        self._renewed_at = now
-        """When the lease was last known to be renewed, taken before the request was sent."""
-        self._hidden_at = now
-        """When the message's visibility was last set."""
+        """Names the delivery of the message that rang for the job."""
         self.inline = inline
-        """Whether it runs in this process. Its success is not worth a line in the log."""
-        self.reason: StopReason | None = None
-        """Why it is to end early, as soon as it is."""
+        """True if it runs in the worker's own process. Its success is logged at DEBUG only."""
+        self.traceparent = _traceparent(headers or {}, job.trace_context)
+        """The trace this attempt belongs to: the message's or the job's, then the attempt's own span."""
+        self.previous_attempt = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT)) if headers else None
+        """The span of the attempt that this one retries."""
+        self.started_at = now
+        self.stop_reason: StopReason | None = None
+        """Why it must end early; None while it may go on."""
+        self._renewed_at = now
+        self._hidden_at = now
         self._stop: threading.Event | None = None
         self._progress: Progress | None = None
         self._lock = threading.Lock()
 
     @property
-    def names(self) -> dict[str, object]:
-        """What every log line about it tells."""
-        names: dict[str, object] = {
+    def log_fields(self) -> dict[str, object]:
+        """The fields of every log line about this attempt."""
+        fields: dict[str, object] = {
             "job_id": self.lease.job_id, "attempt": self.job.attempt, "lease_token": self.lease.token,
         }  # fmt: skip
-        return {**names, "trace_id": tracing.trace_id(self.traceparent)} if self.traceparent else names
+        return {**fields, "trace_id": tracing.trace_id(self.traceparent)} if self.traceparent else fields
 
     def ask_to_stop(self, reason: StopReason) -> bool:
-        """Ask the attempt to end. False if it was asked before."""
+        """Ask the attempt to end. Returns False if it was asked before: the first reason stays, unless this is LOST."""
         with self._lock:
-            if self.reason is not None:
+            if self.stop_reason is not None:
                 if reason is StopReason.LOST:
-                    self.reason = reason  # a lost lease outranks every other wish: nothing may be written
+                    self.stop_reason = reason  # a lost lease outranks every other reason: nothing may be written
                 return False
-            self.reason = reason
+            self.stop_reason = reason
             if self._stop is not None:
                 self._stop.set()
         return True
 
     @property
     def stop(self) -> threading.Event:
-        """Set once there is a reason. Made when first looked at: it took a fifth of the time of a start of no-ops."""
+        """Set when the attempt must stop. Created on first use, because most attempts never need it."""
+        # Created with every attempt, it took a fifth of the time of starting jobs of no work
+        # (make bench ARGS="--only where", the thread "starter").
         with self._lock:
             if self._stop is None:
                 self._stop = threading.Event()
-                if self.reason is not None:
+                if self.stop_reason is not None:
                     self._stop.set()
             return self._stop
-
-    def renewed(self, at: float) -> None:
-        """The lease was renewed by a request that was sent at this time."""
-        self._renewed_at = at
 
     def lease_due(self, now: float, *, every_s: float) -> bool:
         """True if the lease was last renewed `every_s` or longer ago."""
         return now - self._renewed_at >= every_s
 
-    def hidden(self, at: float) -> None:
-        """The message was hidden anew at this time."""
-        self._hidden_at = at
+    def renewed(self, at: float) -> None:
+        """Note that the lease was renewed by a request sent at that time."""
+        self._renewed_at = at
 
     def message_due(self, now: float, *, every_s: float) -> bool:
         """True if the message was last hidden `every_s` or longer ago."""
         return now - self._hidden_at >= every_s
 
+    def hidden(self, at: float) -> None:
+        """Note that the message was hidden again by a request sent at that time."""
+        self._hidden_at = at
+
     def traced_by(self, span: tracing.Span) -> None:
-        """From now on the attempt's own span stands for it: in the log, in the write that ends it, and in a retry."""
+        """Use the attempt's own span from now on: in the log, for the write that ends it, and in a retry's headers."""
         self.traceparent = span.traceparent or self.traceparent
 
     def show(self, progress: Progress) -> None:
@@ -110,12 +113,12 @@ class Held:
             self._progress = progress
 
     def take_progress(self) -> Progress | None:
-        """The progress that no heartbeat has carried yet."""
+        """The progress that no heartbeat has taken yet; None if there is none."""
         with self._lock:
             progress, self._progress = self._progress, None
         return progress
 
 
 def _traceparent(headers: Mapping[str, str], trace_context: str | None) -> str | None:
-    rang = tracing.valid(headers.get(tracing.TRACEPARENT))
-    return rang or tracing.valid(tracing.carried(trace_context).get(tracing.TRACEPARENT))
+    of_message = tracing.valid(headers.get(tracing.TRACEPARENT))
+    return of_message or tracing.valid(tracing.carried(trace_context).get(tracing.TRACEPARENT))

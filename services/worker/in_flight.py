@@ -1,4 +1,4 @@
-"""The attempts this worker has under way."""
+"""All attempts that this worker holds, and how many more it has room for."""
 
 import contextlib
 import threading
@@ -9,11 +9,14 @@ from services.worker.held import Held
 from shared.jobs.lease import Lease
 
 _GATHER_S = 0.02
-"""How long one free slot waits for more: at most this much is added to the start of a job on a worker that is busy."""
+"""How long one free slot waits for more. On a busy worker the start of a job is delayed by at most this."""
 
 
 class InFlight:
-    """All attempts from `start` until their outcome is written, and how many more there is room for."""
+    """The attempts from `jobs.start` until their outcome is written, and the slots.
+
+    A slot is taken while a message is asked for and while its attempt works. Safe to use from several threads.
+    """
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -22,15 +25,15 @@ class InFlight:
         self._reserved = 0
         self._starting = 0
         self._held: dict[UUID, Held] = {}
-        """By the lease's token."""
+        """Lease token → attempt."""
         self._lock = threading.Lock()
-        # Apart: a poll that waits for room is not to be woken by every outcome that is written.
+        # Two conditions: a poll that waits for room need not wake for every outcome that is written.
         self._room_made = threading.Condition(self._lock)
         self._emptied = threading.Condition(self._lock)
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
-        """Within the block, jobs become ours in the database and are not added yet: there is something to wait for."""
+        """Within the block, `wait_until_empty` waits: jobs become ours in the database that are not added here yet."""
         with self._lock:
             self._starting += 1
         try:
@@ -38,13 +41,13 @@ class InFlight:
         finally:
             with self._lock:
                 self._starting -= 1
-                self._tell_if_empty()
+                self._wake_if_empty()
 
     def reserve(self, most: int, timeout_s: float) -> int:
-        """Keep up to `most` free slots for messages that are asked for; waits up to `timeout_s` for the first one.
+        """Reserve up to `most` free slots for messages, waiting up to `timeout_s` for the first. Returns how many.
 
-        Several polls may be under way, and together they bring no more than can start. With one slot free, the rest
-        get a moment: a busy worker frees many at once, and a request that brings ten costs what one does for one.
+        So several polls together never bring more than can start. When only some are free, it waits a moment for the
+        rest: a busy worker frees many at once, and a request for ten messages costs as much as one for one.
         """
         most = min(most, self.slots)
         with self._room_made:
@@ -55,9 +58,9 @@ class InFlight:
             return reserved
 
     def release(self, reserved: int) -> None:
-        """These slots are not needed after all: fewer messages came, or fewer jobs could be started."""
+        """Free slots that were reserved in vain: fewer messages came, or fewer jobs could be started."""
         if not reserved:
-            return  # and wake nobody in vain
+            return  # and wake nobody for nothing
         with self._room_made:
             self._reserved -= reserved
             self._room_made.notify_all()
@@ -74,29 +77,29 @@ class InFlight:
             self._reserved -= len(attempts)
 
     def work_ended(self, attempts: int = 1) -> None:
-        """Attempts gave up their slots. They stay held, and their leases renewed, until their outcomes are written."""
+        """Free the slots of attempts that are done. They stay held, and their leases renewed, until `remove`."""
         with self._room_made:
             self._working -= attempts
             self._room_made.notify_all()
 
     def remove(self, leases: Iterable[Lease]) -> None:
-        """The outcomes of these are written, or no longer ours to write."""
+        """Let go of attempts whose outcome is written, or is no longer ours to write."""
         with self._lock:
             for lease in leases:
                 self._held.pop(lease.token, None)
-            self._tell_if_empty()
+            self._wake_if_empty()
 
     def all(self) -> list[Held]:
-        """Everything held now."""
+        """Every attempt held now."""
         with self._lock:
             return list(self._held.values())
 
     def wait_until_empty(self, timeout_s: float) -> bool:
-        """True once nothing is held or being started any more; False after `timeout_s`."""
+        """Wait until nothing is held or being started. Returns False if that takes longer than `timeout_s`."""
         with self._emptied:
             return self._emptied.wait_for(lambda: self._empty, timeout_s)
 
-    def _tell_if_empty(self) -> None:
+    def _wake_if_empty(self) -> None:
         if self._empty:
             self._emptied.notify_all()
 

@@ -1,4 +1,4 @@
-"""Doorbells in, started jobs out: ask for what there is room for, start it, and deal with every other message."""
+"""The intake starts the jobs that received messages ring for, and deals with every other message."""
 
 import logging
 import queue
@@ -24,12 +24,12 @@ from shared.runtime.metrics.declare import observe_all
 log = logging.getLogger(__name__)
 
 _MOST_STARTED = 500
-"""Messages in one start: beyond some hundred, a statement saves nothing more."""
+"""Messages in one start. Beyond some hundred, a longer statement saves nothing more."""
 _LOOK_EVERY_S = 0.5
-"""How long an empty inbox is waited for before the loop looks whether it is to stop."""
+"""How long a pass waits for its first message, before the loop looks whether it is to stop."""
 _UNKNOWN_TRIES = 5
-"""A doorbell for a job that does not exist is looked at this often before it is put aside: a restored or
-lagging database may still learn of the job."""
+"""Receives of a doorbell for an unknown job before it is put aside: a restored or lagging database may still learn of
+the job."""
 
 
 _DOORBELL = SchemaValidator(
@@ -50,10 +50,10 @@ _FirstOf = Mapping[UUID, Doorbell]
 
 
 class Intake:
-    """Starts the jobs that received messages ring for, and deals with every other message.
+    """Takes messages from the pollers' threads and starts their jobs from its own, the one that calls `run_once`.
 
-    Pollers put what they receive into the inbox, from several threads. `run_once` runs in one thread: while a start is
-    under way the inbox fills, and the next start takes all of it, like the group commit of the API's submitter.
+    While a start is under way the inbox fills, and the next start takes all of it: the same group commit as in the
+    API's submitter.
     """
 
     def __init__(
@@ -75,20 +75,20 @@ class Intake:
         self._inbox: queue.SimpleQueue[Sequence[Received]] = queue.SimpleQueue()
         self._failing = False
         self._started = 0
-        """Jobs started so far. One thread starts."""
+        """Jobs started so far, counted by the one thread that starts."""
 
     def put(self, received: Sequence[Received]) -> None:
-        """Add what a poll brought to the inbox. A slot must be reserved for each message."""
+        """Add the messages of one poll to the inbox. A slot is reserved for each; the intake frees those not used."""
         self._inbox.put(received)
 
     @property
     def blocked(self) -> bool:
-        """True while starts fail (the database is away) and messages wait for one: more would only wear out."""
+        """True while starts fail and messages wait for one. Polling pauses then: each receive of a message counts."""
         return self._failing and not self._inbox.empty()
 
     def run_once(self) -> int:
-        """Start everything in the inbox, waiting up to half a second for the first. Returns how many messages."""
-        received = [message for poll in self._polls() for message in poll]
+        """Start all jobs in the inbox, waiting up to 0.5 s for the first message. Returns how many messages came."""
+        received = [message for poll in self._gathered() for message in poll]
         try:
             self._deal_with(received)
         except Exception:
@@ -97,7 +97,7 @@ class Intake:
         self._failing = False
         return len(received)
 
-    def _polls(self) -> Iterator[Sequence[Received]]:
+    def _gathered(self) -> Iterator[Sequence[Received]]:
         many = 0
         try:
             yield self._inbox.get(timeout=_LOOK_EVERY_S)
@@ -134,7 +134,7 @@ class Intake:
         return doorbells
 
     def _start(self, doorbells: Sequence[Doorbell]) -> None:
-        # A stop between the statement and `add` has to wait, or nobody would own the jobs until their leases end.
+        # A stop between the statement and `add` has to wait, or nobody would work on the jobs until their leases end.
         with self._in_flight.starting():
             if self._stop.is_set():
                 self._hand_back(d.message for d in doorbells)
@@ -151,11 +151,12 @@ class Intake:
             with self._engine.connect() as conn:
                 return start(conn, ids, worker=self._worker, lease_s=self._settings.lease_s)
         except (DBAPIError, PoolTimeout):
-            # Not at once: the database would see them again as fast as the queue can deliver.
+            # Not at once, or the messages would be back as fast as the queue can deliver them.
             self._queue.extend([d.message.receipt for d in doorbells], visibility_s=5)
             raise
 
     def _hold(self, started: Sequence[StartedJob], first_of: _FirstOf) -> Sequence[Held]:
+        """Put the started jobs in flight, each with its message, so that the heartbeat renews their leases."""
         metrics.STARTS.labels("started").inc(len(started))
         observe_all(metrics.WAITED_SECONDS, [job.seconds_waited for job in started])
         now = time.monotonic()
@@ -168,10 +169,11 @@ class Intake:
         self._started += len(held)
         return held
 
-    def _settle_others(
-        self, result: StartResult, first_of: Mapping[UUID, Doorbell], copies: Sequence[Doorbell]
-    ) -> None:
-        """Deletes doorbells that have nothing to say: the row, its own doorbell or the sweeper covers the job."""
+    def _settle_others(self, result: StartResult, first_of: _FirstOf, copies: Sequence[Doorbell]) -> None:
+        """Deal with the messages that started nothing.
+
+        Most have nothing to say and are deleted: the job's row, its own doorbell or the sweeper covers the job.
+        """
         metrics.STARTS.labels("duplicate").inc(len(copies))
         done = list(copies)
         for outcome in ("final", "busy", "not_due"):
@@ -185,9 +187,9 @@ class Intake:
             self._queue.extend([first_of[i].message.receipt for i in result.contended], visibility_s=2)
         for job_id in result.unknown:
             metrics.STARTS.labels("unknown").inc()
-            self._look_again_or_put_aside(first_of[job_id])
+            self._retry_or_put_aside(first_of[job_id])
 
-    def _look_again_or_put_aside(self, doorbell: Doorbell) -> None:
+    def _retry_or_put_aside(self, doorbell: Doorbell) -> None:
         if doorbell.message.receive_count >= _UNKNOWN_TRIES:
             self._put_aside(doorbell.message, "unknown")
         else:
@@ -201,7 +203,7 @@ class Intake:
             self._hide(message)
 
     def _hide(self, message: Received) -> None:
-        """Come back later each time; the queue's redrive policy ends it."""
+        """Hide the message for longer each time it comes. The queue's redrive policy ends that."""
         self._queue.extend([message.receipt], visibility_s=min(900, 5 * 2 ** min(message.receive_count, 8)))
 
 

@@ -1,4 +1,4 @@
-"""Messages in: several polls at once while there is much to do, one while there is not."""
+"""Pollers receive messages: several at once while there is much to do, one while there is not."""
 
 import threading
 from collections.abc import Callable
@@ -11,19 +11,18 @@ from shared.queues.interface import MAX_BATCH_ENTRIES, QueueUnavailable, Receive
 from shared.runtime.loop import run_until
 
 _MOST_POLLS = 16
-"""Polls at once. SQS brings ten messages per call in about 10 ms, so sixteen bring what one process can work."""
+"""Polls at once. SQS brings ten messages per call in about 10 ms, so sixteen bring as much as one process can do."""
 _LOOK_EVERY_S = 0.5
-"""How often a waiting poller looks whether it may poll, is wanted, or is to stop."""
+"""How often a poller that waits looks whether it may poll again, is called to help, or is to stop."""
 
 
 class Pollers:
     """One thread always polls; others help only after a poll that came back full.
 
-    A poll asks for no more than there are free slots: nothing is prefetched, so nothing waits behind a long job.
-    What it brings goes to the intake.
+    A poll asks for no more messages than there are free slots. Nothing is prefetched, so no job waits behind another.
     """
 
-    # At rest that is one long poll after another: 180 requests per hour (tests/benchmarks: --only at_rest).
+    # At rest that is one long poll of 20 s after another: 180 requests per hour.
 
     def __init__(
         self,
@@ -43,7 +42,7 @@ class Pollers:
         self._behind = behind
         self._helpers = max(0, min(_MOST_POLLS, in_flight.slots // MAX_BATCH_ENTRIES) - 1)
         self._asleep = self._helpers
-        self._wanted = threading.Semaphore(0)
+        self._calls = threading.Semaphore(0)
         self._lock = threading.Lock()
 
     def start_polling(self) -> None:
@@ -57,7 +56,7 @@ class Pollers:
             ).start()
 
     def run_once(self) -> int:
-        """Poll once. Returns how many messages that brought; a full poll calls a helper."""
+        """Poll once and hand the messages to the intake. Returns how many came; a full poll calls a helper."""
         if self._behind() or self._intake.blocked:
             self._pause()
             return 0
@@ -69,7 +68,7 @@ class Pollers:
         return len(received)
 
     def _receive(self) -> list[Received]:
-        """Messages for the slots that are free; the slots stay reserved until the intake has dealt with them."""
+        """Receive messages for the free slots, which stay reserved until the intake has dealt with the messages."""
         reserved = self._in_flight.reserve(MAX_BATCH_ENTRIES, timeout_s=0.5)
         received: list[Received] = []
         try:
@@ -89,8 +88,8 @@ class Pollers:
         self._stop.wait(_LOOK_EVERY_S)
 
     def _help_once(self) -> int:
-        """Wait a little to be wanted, then poll as long as polls come back full. Returns 1 if it was wanted."""
-        if not self._wanted.acquire(timeout=_LOOK_EVERY_S):
+        """Wait a little to be called, then poll as long as polls come back full. Returns 1 if it was called."""
+        if not self._calls.acquire(timeout=_LOOK_EVERY_S):
             return 0
         try:
             while not self._stop.is_set() and self.run_once() == MAX_BATCH_ENTRIES:
@@ -105,4 +104,4 @@ class Pollers:
             if self._asleep == 0:
                 return
             self._asleep -= 1
-        self._wanted.release()
+        self._calls.release()

@@ -1,4 +1,4 @@
-"""The files of an attempt, put into the artifact store under its lease token."""
+"""Storing puts the files of an attempt into the artifact store, under its lease token."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from shared.runtime.metrics.declare import known
 
 
 class Storing:
-    """Stores what attempts made. Nobody sees it before `jobs.succeed` publishes it."""
+    """Stores the files of attempts. No client sees them before `jobs.succeed` publishes them."""
 
     def __init__(self, store: ArtifactStore, signing_key: Ed25519PrivateKey | None) -> None:
         self._store = store
@@ -28,8 +28,8 @@ class Storing:
     def store(self, held: Held, files: Sequence[RenderedFile], manifest_path: Path) -> list[Artifact]:
         """Store the files and then their manifest, signed if this worker has a key.
 
-        Raises RenderCancelled once the attempt is asked to stop, and ArtifactStoreUnavailable. What is stored by then
-        stays unpublished, and the relay removes it.
+        Raises RenderCancelled once the attempt is asked to stop, and ArtifactStoreUnavailable. Files that are stored by
+        then stay unpublished, and the relay removes them.
         """
         artifacts = [self._store_file(held, file) for file in files]
         artifacts += self._store_manifest(held, manifest_path)
@@ -43,7 +43,7 @@ class Storing:
         return Artifact(file.name, file.format, file.media_type, file.size_bytes, file.sha256, file.rows)
 
     def _store_manifest(self, held: Held, path: Path) -> Iterator[Artifact]:
-        """Last, so that it never speaks of a file that is not stored. A report without one (a stand-in) has none."""
+        """Store the manifest, if there is one. It comes last, so that it never names a file that is not stored."""
         if not path.exists():
             return
         if self._signing_key is not None:
@@ -54,7 +54,7 @@ class Storing:
         yield Artifact(path.name, MANIFEST_FORMAT, manifest.MEDIA_TYPE, len(content), sha256, 0)
 
     def _put(self, held: Held, name: str, path: Path, *, media_type: str, sha256: str) -> None:
-        if held.reason is not None:
+        if held.stop_reason is not None:
             raise RenderCancelled("stopped before everything was stored")
         key = artifact_key(held.job.tenant, held.lease.job_id, held.lease.token, name)
         try:

@@ -1,4 +1,4 @@
-"""The worker's loops put together, and how they stop."""
+"""The worker puts its loops together, runs them and stops them."""
 
 import logging
 import threading

@@ -230,9 +230,9 @@ def test_a_lost_lease_outranks_every_other_wish() -> None:
 
     assert held.ask_to_stop(StopReason.CANCEL)
     assert not held.ask_to_stop(StopReason.SHUTDOWN)
-    assert str(held.reason) == "cancel"
+    assert str(held.stop_reason) == "cancel"
     held.ask_to_stop(StopReason.LOST)
-    assert str(held.reason) == "lost"
+    assert str(held.stop_reason) == "lost"
 
 
 def test_the_wish_to_stop_reaches_who_looked_before_it_and_who_looks_after_it() -> None:

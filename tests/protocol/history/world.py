@@ -243,7 +243,7 @@ class Hand:
             if rows is not None:
                 held.show(Progress("working", rows))
         self._heartbeat.run_once()
-        told = [h.lease for h in self.held if h.reason is not StopReason.LOST]
+        told = [h.lease for h in self.held if h.stop_reason is not StopReason.LOST]
         self._world.history.kept += [Kept(lease.job_id, lease.token, asked_at) for lease in told]
 
     def shut_down(self) -> "Hand":
