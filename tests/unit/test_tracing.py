@@ -69,5 +69,5 @@ def test_a_collector_without_the_extra_is_an_error_that_says_so() -> None:
     )
 
     said = _run(code, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
-    assert "pip install 'todoke[otel]'" in said
+    assert "pip install 'todoke-server[otel]'" in said
     assert _run(code) == ""
