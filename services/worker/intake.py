@@ -57,12 +57,7 @@ class Intake:
     """
 
     def __init__(
-        self,
-        parts: Parts,
-        in_flight: InFlight,
-        dispatch: Callable[[Sequence[Held]], None],
-        *,
-        stop: threading.Event,
+        self, parts: Parts, in_flight: InFlight, dispatch: Callable[[Sequence[Held]], None], *, stop: threading.Event
     ) -> None:
         self._settings = parts.settings
         self._worker = parts.name

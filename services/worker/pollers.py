@@ -25,13 +25,7 @@ class Pollers:
     # At rest that is one long poll of 20 s after another: 180 requests per hour.
 
     def __init__(
-        self,
-        parts: Parts,
-        in_flight: InFlight,
-        intake: Intake,
-        *,
-        stop: threading.Event,
-        behind: Callable[[], bool],
+        self, parts: Parts, in_flight: InFlight, intake: Intake, *, stop: threading.Event, behind: Callable[[], bool]
     ) -> None:
         """`behind()` is true while message deletions lag; polling pauses until they catch up."""
         self._settings = parts.settings
