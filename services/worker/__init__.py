@@ -1,1 +1,1 @@
-"""The worker: takes doorbells, starts jobs under a lease, makes the reports and publishes them."""
+"""The worker takes doorbells, starts jobs under a lease, makes the reports and publishes them."""

@@ -1,4 +1,4 @@
-"""Messages whose work is written are deleted ten at a time, whoever finished them."""
+"""Acknowledgements delete the messages of written outcomes, ten at a time."""
 
 import logging
 import queue
@@ -11,17 +11,18 @@ from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable
 log = logging.getLogger(__name__)
 
 THREADS = 8
-"""Calls at once: at 8 ms a call, what SQS takes within a region, eight delete 10,000 messages a second."""
+"""Delete requests at once. A request within a region takes about 8 ms, so eight threads delete 10,000 messages per
+second."""
 MOST_WAITING = 5_000
-"""Half a second of that. While more wait, no message is received: their receipts would grow old, and the heap with
-them."""
+"""Half a second of that. While more wait, polling pauses: receipts would grow old, and the heap would grow."""
 _GATHER_S = 0.1
-"""How long a group waits to become ten. A request for one costs as much, and a copy of an ended job does no harm."""
+"""How long a group waits to become ten: a request for one costs as much, and a copy of an ended job does no harm."""
 _LOOK_EVERY_S = 0.5
+"""How long a pass waits for its first receipt, before the loop looks whether it is to stop."""
 
 
 class Acknowledgements:
-    """Takes receipts from the finisher. `run_once` may run in several threads."""
+    """Takes receipts from the finisher and deletes their messages. `run_once` may run in several threads."""
 
     def __init__(self, message_queue: Queue) -> None:
         self._queue = message_queue
@@ -32,24 +33,24 @@ class Acknowledgements:
         self._ever_taken = 0
 
     def add(self, receipts: Sequence[str]) -> None:
-        """These messages have nothing more to say: their transitions are committed. From one thread only."""
+        """Delete these messages soon: what they rang for is committed. Called from one thread only."""
         self._ever_added += len(receipts)
         self._added.put(receipts)
 
     @property
     def behind(self) -> bool:
-        """Whether SQS deletes more slowly than jobs end."""
+        """True while SQS deletes more slowly than jobs end."""
         return self._ever_added - self._ever_taken > MOST_WAITING
 
     def run_once(self) -> int:
-        """Delete up to ten. Returns how many; waits a little for the first, and less for the others."""
+        """Delete up to ten messages and return how many. Waits half a second for the first, a tenth for the others."""
         with self._gathering:
             group = self._group(_LOOK_EVERY_S, _GATHER_S)
         self._delete(group)
         return len(group)
 
     def flush(self) -> None:
-        """Delete everything that waits."""
+        """Delete all messages that wait, and wait for no more."""
         while group := self._group(0, 0):
             self._delete(group)
 
@@ -72,5 +73,5 @@ class Acknowledgements:
         try:
             self._queue.delete(receipts)
         except QueueUnavailable as error:
-            # The copies will find their jobs ended, and go.
+            # They show again, and are deleted as copies of jobs that have ended.
             log.warning("queue.delete_failed", extra={"reason": str(error), "messages": len(receipts)})

@@ -1,4 +1,4 @@
-"""Outcomes are written together, one statement a kind; then their messages may be deleted."""
+"""The finisher writes outcomes together, one statement per kind; after that their messages may be deleted."""
 
 import logging
 import queue
@@ -6,113 +6,100 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.worker import metrics
+from services.worker import attempt_spans, metrics
 from services.worker.acknowledgements import Acknowledgements
-from services.worker.attempt import Cancelled, GivenBack, Lost, Outcome
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.assembly import Parts
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
+from services.worker.outcomes import Cancelled, EndedAttempt, GivenBack, Lost
 from shared.database.unavailable import is_unavailable
 from shared.jobs import finish
 from shared.jobs.finish import Failure, Outcomes, Success
 from shared.jobs.states import JobStatus
-from shared.runtime import tracing
 from shared.runtime.metrics.common import REASONS, count_finished, report_type_label
 from shared.runtime.metrics.declare import known, observe_all
 
 log = logging.getLogger(__name__)
 
+_MOST_TOGETHER = 500
+"""Outcomes gathered for one pass. Under load a pass takes what ended while the one before was under way."""
+_VERBS: Mapping[type, str] = {Success: "succeed", Failure: "fail", Cancelled: "cancel", GivenBack: "give_back"}
+"""Kind of outcome → the statement that writes it, as metrics and traces call it."""
 _LABELS = {
     JobStatus.SUCCESS: "success",
     JobStatus.FAILED: "failed",
     JobStatus.PENDING: "retried",
     JobStatus.CANCELLED: "cancelled",
 }
-
-_VERBS: Mapping[type, str] = {Success: "succeed", Failure: "fail", Cancelled: "cancel", GivenBack: "give_back"}
-
-Ended = tuple[Held, Outcome]
+"""The status that an attempt left its job in → how metrics call the attempt's end."""
 
 
 class Finisher:
-    """Takes outcomes from the attempts' threads and writes them from its own."""
+    """Takes outcomes from many threads and writes them from its own, the one that calls `run_once`."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        acknowledgements: Acknowledgements,
-        in_flight: InFlight,
-        *,
-        ring_after_s: float,
-        most: int = 500,
-    ) -> None:
-        self._engine = engine
-        self._acknowledgements = acknowledgements
+    def __init__(self, parts: Parts, in_flight: InFlight, acknowledgements: Acknowledgements) -> None:
+        self._engine = parts.engine
+        self._ring_after_s = parts.settings.ring_after_s
         self._in_flight = in_flight
-        self._ring_after_s = ring_after_s
-        self._most = most
-        self._ended: queue.SimpleQueue[Sequence[Ended]] = queue.SimpleQueue()
-        self._unwritten: list[Ended] = []
+        self._acknowledgements = acknowledgements
+        self._handed_over: queue.SimpleQueue[Sequence[EndedAttempt]] = queue.SimpleQueue()
+        self._unwritten: list[EndedAttempt] = []
 
-    def add(self, ended: Sequence[Ended]) -> None:
-        """Hand over how attempts ended."""
-        self._ended.put(ended)
+    def add(self, ended: Sequence[EndedAttempt]) -> None:
+        """Take over attempts that have ended."""
+        self._handed_over.put(ended)
 
     def run_once(self) -> int:
-        """Write what has ended. Returns how many outcomes were handled; waits up to 0.2 s for the first.
+        """Write the outcomes that wait, after waiting up to 0.2 s for the first. Returns 0 if none came.
 
-        A failing database raises: the outcomes stay here, their leases are renewed meanwhile, and the next
-        pass tries again. A commit whose reply was lost is tried again too, and then finds itself done.
+        Raises when the database is away: the outcomes stay here, their leases are renewed meanwhile, and the next pass
+        tries again. A commit whose reply was lost is tried again too; it matches no lease then, and counts as late.
         """
         if not self._unwritten:
-            self._take(wait_s=0.2)
+            self._gather(wait_s=0.2)
         if not self._unwritten:
             return 0
-        self._drop_lost()
-        batches: dict[type, list[Ended]] = {}
+        self._discard_lost()
+        batches: dict[type, list[EndedAttempt]] = {}
         for each in self._unwritten:
             batches.setdefault(type(each[1]), []).append(each)
         for kind, batch in batches.items():
             self._write(kind, batch)
         return 1
 
-    def _take(self, *, wait_s: float) -> None:
+    def _gather(self, *, wait_s: float) -> None:
         try:
-            self._unwritten += self._ended.get(timeout=wait_s)
-            while len(self._unwritten) < self._most:
-                self._unwritten += self._ended.get_nowait()
+            self._unwritten += self._handed_over.get(timeout=wait_s)
+            while len(self._unwritten) < _MOST_TOGETHER:
+                self._unwritten += self._handed_over.get_nowait()
         except queue.Empty:
             pass
 
-    def _drop_lost(self) -> None:
-        lost = [(h, o) for h, o in self._unwritten if h.reason is StopReason.LOST or isinstance(o, Lost)]
+    def _discard_lost(self) -> None:
+        """Let go of attempts that lost their lease. Their messages stay: they belong to the jobs' new holders."""
+        lost = [(h, o) for h, o in self._unwritten if h.stop_reason is StopReason.LOST or isinstance(o, Lost)]
         for held, outcome in lost:
-            # Its message belongs to whoever owns the job now.
-            self._forget([(held, outcome)])
-            log.info("attempt.dropped", extra=held.names)
+            self._let_go([(held, outcome)])
+            log.info("attempt.dropped", extra=held.log_fields)
 
-    def _write(self, kind: type, batch: Sequence[Ended]) -> None:
+    def _write(self, kind: type, batch: Sequence[EndedAttempt]) -> None:
         began_ns = time.time_ns()
         try:
             with self._engine.connect() as conn:
-                now = self._statement(kind)(conn, [outcome for _, outcome in batch])
+                statuses = self._statement(kind)(conn, [outcome for _, outcome in batch])
         except (DBAPIError, PoolTimeout) as error:
-            if is_unavailable(error) or len(batch) == 1:
-                if is_unavailable(error):
-                    raise
-                self._unwritable(batch[0], error)
-                return
-            # One bad row must not hold the others back.
-            for one in batch:
-                self._write(kind, [one])
+            if is_unavailable(error):
+                raise
+            self._write_one_by_one(kind, batch, error)
             return
-        _trace(kind, batch, began_ns)
-        self._report(kind, batch, now)
-        self._forget(batch)
+        attempt_spans.record_write(_VERBS[kind], batch, began_ns=began_ns)
+        self._log_and_count(kind, batch, statuses)
+        self._let_go(batch)
         self._acknowledgements.add([held.receipt for held, _ in batch])
 
     def _statement(self, kind: type) -> Callable[[Connection, Sequence[Any]], Outcomes]:
@@ -126,20 +113,28 @@ class Finisher:
         }
         return statements[kind]
 
-    def _unwritable(self, ended: Ended, error: SQLAlchemyError) -> None:
-        """The database refuses this very row. The lease will run out, and the sweeper decides."""
-        held, _ = ended
-        log.error("attempt.unwritable", exc_info=error, extra=held.names)
-        self._forget([ended])
+    def _write_one_by_one(self, kind: type, batch: Sequence[EndedAttempt], error: SQLAlchemyError) -> None:
+        """The database refuses a row of this batch: it must not hold the others back.
 
-    def _report(self, kind: type, batch: Sequence[Ended], now: Mapping[UUID, JobStatus]) -> None:
+        An outcome that is refused alone is let go. Its lease will run out, and the sweeper decides about the job.
+        """
+        if len(batch) > 1:
+            for one in batch:
+                self._write(kind, [one])
+            return
+        [(held, _)] = batch
+        log.error("attempt.unwritable", exc_info=error, extra=held.log_fields)
+        self._let_go(batch)
+
+    def _log_and_count(self, kind: type, batch: Sequence[EndedAttempt], statuses: Outcomes) -> None:
+        """Say how each attempt ended. One without a status had lost its lease: its write was refused."""
         ended_at = time.monotonic()
         alike: defaultdict[tuple[str, str, str, JobStatus], list[Held]] = defaultdict(list)
         for held, outcome in batch:
-            status = now.get(held.lease.token)
+            status = statuses.get(held.lease.token)
             if status is None:
                 metrics.LATE_WRITES.labels(_VERBS[kind]).inc()
-                log.warning("attempt.late_write_refused", extra=held.names)
+                log.warning("attempt.late_write_refused", extra=held.log_fields)
                 continue
             label = "given_back" if kind is GivenBack and status is JobStatus.PENDING else _LABELS[status]
             reason = outcome.code if isinstance(outcome, Failure) else "none"
@@ -147,11 +142,12 @@ class Finisher:
             level = logging.DEBUG if held.inline and status is JobStatus.SUCCESS else logging.INFO
             if log.isEnabledFor(level):
                 more = {"outcome": label, "status": status, "seconds": round(ended_at - held.started_at, 3)}
-                log.log(level, "attempt.ended", extra={**held.names, **more})
+                log.log(level, "attempt.ended", extra={**held.log_fields, **more})
         for (label, reason, report_type, status), group in alike.items():
             _count(group, ended_at, status, label, reason, report_type_label(report_type))
 
-    def _forget(self, batch: Sequence[Ended]) -> None:
+    def _let_go(self, batch: Sequence[EndedAttempt]) -> None:
+        """Nothing more is written for these attempts, and their leases are no longer renewed."""
         gone = {id(held) for held, _ in batch}
         self._unwritten = [(h, o) for h, o in self._unwritten if id(h) not in gone]
         self._in_flight.remove([held.lease for held, _ in batch])
@@ -164,14 +160,7 @@ def _count(
     lengths_s = [ended_at - held.started_at for held in group]
     observe_all(metrics.ATTEMPT_SECONDS.labels(report_type, label), lengths_s)
     if status.final:
-        # A cancelled job was asked to end, whatever its attempt met.
+        # A cancelled job ended because the client asked, whatever its attempt met.
         reason = "requested" if status is JobStatus.CANCELLED else reason
         ages_s = [h.job.seconds_since_accepted + length_s for h, length_s in zip(group, lengths_s, strict=True)]
         count_finished(label, reason, report_type, ages_s)
-
-
-def _trace(kind: type, batch: Sequence[Ended], began_ns: int) -> None:
-    if tracing.on():
-        ended_ns = time.time_ns()
-        for held, _ in batch:
-            tracing.record(f"jobs {_VERBS[kind]}", parent=held.traceparent, began_ns=began_ns, ended_ns=ended_ns)

@@ -1,88 +1,76 @@
-"""One loop keeps every lease and every message's visibility alive, and learns what is lost or to be cancelled."""
+"""The heartbeat renews leases, keeps messages hidden, and learns which attempts are lost or to be cancelled."""
 
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
-
-from sqlalchemy.engine import Engine
+from collections.abc import Sequence
 
 from services.worker import metrics
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.assembly import Parts
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
 from shared.jobs.lease import Beat, renew
-from shared.queues.interface import Queue, QueueUnavailable
+from shared.queues.interface import QueueUnavailable
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-"""How often the loop looks: also the most often that progress is written."""
+"""Seconds between two looks. Progress of an attempt is written at most this often."""
 
 
 class Heartbeat:
-    """Renews what is due, in one statement a tick."""
+    """Renews everything that is due in one statement per tick."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        queue: Queue,
-        in_flight: InFlight,
-        *,
-        lease_s: float,
-        heartbeat_s: float,
-        visibility_s: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._engine = engine
-        self._queue = queue
+    def __init__(self, parts: Parts, in_flight: InFlight) -> None:
+        self._settings = parts.settings
+        self._engine = parts.engine
+        self._queue = parts.queue
         self._in_flight = in_flight
-        self._lease_s = lease_s
-        self._heartbeat_s = heartbeat_s
-        self._visibility_s = visibility_s
-        self._clock = clock
-        self._expected_at = clock()
+        self._expected_at = time.monotonic()
 
     def run_once(self) -> int:
-        """Renew the leases that are due or have progress to show. Returns 0: the loop keeps its own pace."""
-        now = self._clock()
+        """Renew the leases that are due or have progress to show. Returns 0: the loop waits for its next tick."""
+        now = time.monotonic()
         metrics.HEARTBEAT_LATE_S.observe(max(0.0, now - self._expected_at))
         self._expected_at = now + TICK_S
         due = [
             (held, progress)
             for held in self._in_flight.all()
-            if (progress := held.take_progress()) is not None or now - held.renewed_at >= self._heartbeat_s
+            if (progress := held.take_progress()) is not None or held.lease_due(now, every_s=self._settings.heartbeat_s)
         ]
         if due:
             self._renew(now, [Beat(h.lease, dataclasses.asdict(p) if p else None) for h, p in due], [h for h, _ in due])
-            self._extend(now)
+            self._keep_hidden(now)
         return 0
 
     def _renew(self, now: float, beats: Sequence[Beat], held: Sequence[Held]) -> None:
-        # While the database is away nobody can take the jobs over, so the work goes on: its fence is checked at
-        # the end. A worker that is cut off alone works in vain for at most one attempt's deadline.
+        # If this raises, the work goes on: while the database is away nobody can take the jobs over, and the lease
+        # token decides at the end. A worker that alone is cut off works in vain, for one attempt's deadline at most.
         with self._engine.connect() as conn:
-            renewal = renew(conn, beats, lease_s=self._lease_s)
+            renewal = renew(conn, beats, lease_s=self._settings.lease_s)
         for each in held:
             if each.lease in renewal.lost:
-                self._lost(each)
+                self._stop_lost(each)
                 continue
-            each.renewed_at = now
+            each.renewed(now)
             if each.lease in renewal.cancel_requested and each.ask_to_stop(StopReason.CANCEL):
-                log.info("job.cancel_learned", extra=each.names)
+                log.info("job.cancel_learned", extra=each.log_fields)
 
-    def _lost(self, held: Held) -> None:
+    def _stop_lost(self, held: Held) -> None:
         if held.ask_to_stop(StopReason.LOST):
             metrics.LEASES_LOST.inc()
-            log.warning("job.lease_lost", extra=held.names)
+            log.warning("job.lease_lost", extra=held.log_fields)
 
-    def _extend(self, now: float) -> None:
-        """Keep messages of long attempts hidden. Failing is harmless: a copy finds the job busy."""
-        late = [h for h in self._in_flight.all() if now - h.visible_from >= self._visibility_s / 3]
-        if not late:
+    def _keep_hidden(self, now: float) -> None:
+        """Hide the messages of long attempts again. Failing is harmless: a copy would find its job busy."""
+        visibility_s = self._settings.visibility_s
+        due = [held for held in self._in_flight.all() if held.message_due(now, every_s=visibility_s / 3)]
+        if not due:
             return
         try:
-            self._queue.extend([h.receipt for h in late], visibility_s=self._visibility_s)
+            self._queue.extend([h.receipt for h in due], visibility_s=visibility_s)
         except QueueUnavailable as error:
             log.warning("queue.extend_failed", extra={"reason": str(error)})
             return
-        for held in late:
-            held.visible_from = now
+        for held in due:
+            held.hidden(now)

@@ -1,123 +1,39 @@
-"""The attempts this worker has under way."""
+"""All attempts that this worker holds, and how many more it has room for."""
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
-from shared.jobs.lease import Lease, StartedJob
-from shared.reports.interface import Progress
-from shared.runtime import tracing
+from services.worker.held import Held
+from shared.jobs.lease import Lease
 
 _GATHER_S = 0.02
-"""How long one free slot waits for more: at most this much is added to the start of a job on a worker that is busy."""
-
-
-class StopReason(StrEnum):
-    """Why an attempt is to end before it is done. The first reason given stays."""
-
-    CANCEL = "cancel"
-    """The client asked."""
-    LOST = "lost"
-    """The lease belongs to somebody else, or may by now: nothing more may be written."""
-    SHUTDOWN = "shutdown"
-    """This worker is leaving."""
-
-
-class Held:
-    """One attempt: the job, the message that rang for it, and the wish to stop it."""
-
-    def __init__(self, job: StartedJob, receipt: str, *, now: float, headers: Mapping[str, str] | None = None) -> None:
-        self.job = job
-        self.lease = job.lease
-        """The right to finish it."""
-        self.receipt = receipt
-        self.traceparent = _traceparent(headers or {}, job.trace_context)
-        """The trace this attempt belongs to: first what rang for it, then its own span."""
-        self.previous = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT)) if headers else None
-        """The span of the attempt that this one tries again."""
-        self.started_at = now
-        """Monotonic seconds."""
-        self.renewed_at = now
-        """When the lease was last known to be renewed, taken before the request was sent."""
-        self.visible_from = now
-        """When the message's visibility was last set."""
-        self.inline = False
-        """Whether it runs in this process: see `Attempts.inline`. Its success is not worth a line in the log."""
-        self.reason: StopReason | None = None
-        """Why it is to end early, as soon as it is."""
-        self._stop: threading.Event | None = None
-        self._progress: Progress | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def names(self) -> dict[str, object]:
-        """What every log line about it tells."""
-        names: dict[str, object] = {
-            "job_id": self.lease.job_id, "attempt": self.job.attempt, "lease_token": self.lease.token,
-        }  # fmt: skip
-        return {**names, "trace_id": tracing.trace_id(self.traceparent)} if self.traceparent else names
-
-    def ask_to_stop(self, reason: StopReason) -> bool:
-        """Ask the attempt to end. False if it was asked before."""
-        with self._lock:
-            if self.reason is not None:
-                if reason is StopReason.LOST:
-                    self.reason = reason  # a lost lease outranks every other wish: nothing may be written
-                return False
-            self.reason = reason
-            if self._stop is not None:
-                self._stop.set()
-        return True
-
-    @property
-    def stop(self) -> threading.Event:
-        """Set once there is a reason. Made when first looked at: it took a fifth of the time of a start of no-ops."""
-        with self._lock:
-            if self._stop is None:
-                self._stop = threading.Event()
-                if self.reason is not None:
-                    self._stop.set()
-            return self._stop
-
-    def show(self, progress: Progress) -> None:
-        """Keep the newest progress until the next heartbeat takes it along."""
-        with self._lock:
-            self._progress = progress
-
-    def take_progress(self) -> Progress | None:
-        """The progress that no heartbeat has carried yet."""
-        with self._lock:
-            progress, self._progress = self._progress, None
-        return progress
-
-
-def _traceparent(headers: Mapping[str, str], trace_context: str | None) -> str | None:
-    rang = tracing.valid(headers.get(tracing.TRACEPARENT))
-    return rang or tracing.valid(tracing.carried(trace_context).get(tracing.TRACEPARENT))
+"""How long one free slot waits for more. On a busy worker the start of a job is delayed by at most this."""
 
 
 class InFlight:
-    """All attempts from `start` until their outcome is written, and how many more there is room for."""
+    """The attempts from `jobs.start` until their outcome is written, and the slots.
 
-    def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._slots = slots
+    A slot is taken while a message is asked for and while its attempt works. Safe to use from several threads.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        """Attempts that may work at the same time."""
         self._working = 0
         self._reserved = 0
         self._starting = 0
         self._held: dict[UUID, Held] = {}
-        """By the lease's token."""
+        """Lease token → attempt."""
         self._lock = threading.Lock()
-        # Apart: a poll that waits for room is not to be woken by every outcome that is written.
+        # Two conditions: a poll that waits for room need not wake for every outcome that is written.
         self._room_made = threading.Condition(self._lock)
         self._emptied = threading.Condition(self._lock)
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
-        """Within the block, jobs become ours in the database and are not added yet: there is something to wait for."""
+        """Within the block, `wait_until_empty` waits: jobs become ours in the database that are not added here yet."""
         with self._lock:
             self._starting += 1
         try:
@@ -125,15 +41,15 @@ class InFlight:
         finally:
             with self._lock:
                 self._starting -= 1
-                self._tell_if_empty()
+                self._wake_if_empty()
 
     def reserve(self, most: int, timeout_s: float) -> int:
-        """Keep up to `most` free slots for messages that are asked for; waits up to `timeout_s` for the first one.
+        """Reserve up to `most` free slots for messages, waiting up to `timeout_s` for the first. Returns how many.
 
-        Several polls may be under way, and together they bring no more than can start. With one slot free, the rest
-        get a moment: a busy worker frees many at once, and a request that brings ten costs what one does for one.
+        So several polls together never bring more than can start. When only some are free, it waits a moment for the
+        rest: a busy worker frees many at once, and a request for ten messages costs as much as one for one.
         """
-        most = min(most, self._slots)
+        most = min(most, self.slots)
         with self._room_made:
             if self._room < most and self._room_made.wait_for(lambda: self._room > 0, timeout_s):
                 self._room_made.wait_for(lambda: self._room >= most, _GATHER_S)
@@ -142,51 +58,48 @@ class InFlight:
             return reserved
 
     def release(self, reserved: int) -> None:
-        """These slots are not needed after all: fewer messages came, or fewer jobs could be started."""
+        """Free slots that were reserved in vain: fewer messages came, or fewer jobs could be started."""
         if not reserved:
-            return  # and wake nobody in vain
+            return  # and wake nobody for nothing
         with self._room_made:
             self._reserved -= reserved
             self._room_made.notify_all()
 
     @property
     def _room(self) -> int:
-        return self._slots - self._working - self._reserved
+        return self.slots - self._working - self._reserved
 
-    def add(self, started: Iterable[tuple[StartedJob, str, Mapping[str, str]]]) -> list[Held]:
-        """Jobs that this worker just started, each for a message's receipt and headers, in slots that were reserved."""
-        now = self._clock()
-        added = [Held(job, receipt, now=now, headers=headers) for job, receipt, headers in started]
+    def add(self, attempts: Sequence[Held]) -> None:
+        """Hold attempts that this worker just started, in slots that were reserved."""
         with self._lock:
-            self._held.update((held.lease.token, held) for held in added)
-            self._working += len(added)
-            self._reserved -= len(added)
-        return added
+            self._held.update((held.lease.token, held) for held in attempts)
+            self._working += len(attempts)
+            self._reserved -= len(attempts)
 
     def work_ended(self, attempts: int = 1) -> None:
-        """Attempts gave up their slots. They stay held, and their leases renewed, until their outcomes are written."""
+        """Free the slots of attempts that are done. They stay held, and their leases renewed, until `remove`."""
         with self._room_made:
             self._working -= attempts
             self._room_made.notify_all()
 
     def remove(self, leases: Iterable[Lease]) -> None:
-        """The outcomes of these are written, or no longer ours to write."""
+        """Let go of attempts whose outcome is written, or is no longer ours to write."""
         with self._lock:
             for lease in leases:
                 self._held.pop(lease.token, None)
-            self._tell_if_empty()
+            self._wake_if_empty()
 
     def all(self) -> list[Held]:
-        """Everything held now."""
+        """Every attempt held now."""
         with self._lock:
             return list(self._held.values())
 
     def wait_until_empty(self, timeout_s: float) -> bool:
-        """True once nothing is held or being started any more; False after `timeout_s`."""
+        """Wait until nothing is held or being started. Returns False if that takes longer than `timeout_s`."""
         with self._emptied:
             return self._emptied.wait_for(lambda: self._empty, timeout_s)
 
-    def _tell_if_empty(self) -> None:
+    def _wake_if_empty(self) -> None:
         if self._empty:
             self._emptied.notify_all()
 

@@ -1,28 +1,35 @@
-"""Doorbells in, started jobs out: ask for what there is room for, start it, and deal with every other message."""
+"""The intake starts the jobs that received messages ring for, and deals with every other message."""
 
 import logging
+import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
 from pydantic_core import SchemaValidator, ValidationError, core_schema
-from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from services.worker import metrics
-from services.worker.in_flight import Held, InFlight
+from services.worker import inline, metrics
+from services.worker.assembly import Parts
+from services.worker.held import Held
+from services.worker.in_flight import InFlight
 from shared import json_text
-from shared.jobs.lease import StartResult, start
-from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable, Received
+from shared.jobs.lease import StartedJob, StartResult, start
+from shared.queues.interface import MAX_BATCH_ENTRIES, Received
 from shared.runtime.metrics.declare import observe_all
 
 log = logging.getLogger(__name__)
 
+_MOST_STARTED = 500
+"""Messages in one start. Beyond some hundred, a longer statement saves nothing more."""
+_LOOK_EVERY_S = 0.5
+"""How long a pass waits for its first message, before the loop looks whether it is to stop."""
 _UNKNOWN_TRIES = 5
-"""A doorbell for a job that does not exist is looked at this often before it is put aside: a restored or
-lagging database may still learn of the job."""
+"""Receives of a doorbell for an unknown job before it is put aside: a restored or lagging database may still learn of
+the job."""
 
 
 _DOORBELL = SchemaValidator(
@@ -38,70 +45,77 @@ class Doorbell(NamedTuple):
     message: Received
 
 
-class Intake:
-    """Receives only what can start at once: nothing is prefetched, so nothing waits behind a long job.
+_FirstOf = Mapping[UUID, Doorbell]
+"""Job → the first doorbell for it among those that were received together."""
 
-    `poll` may run in several threads, `start` in one.
+
+class Intake:
+    """Takes messages from the pollers' threads and starts their jobs from its own, the one that calls `run_once`.
+
+    While a start is under way the inbox fills, and the next start takes all of it: the same group commit as in the
+    API's submitter.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        queue: Queue,
-        in_flight: InFlight,
-        dispatch: Callable[[Sequence[Held]], None],
-        *,
-        worker: str,
-        lease_s: float,
-        visibility_s: float,
-        poll_s: float,
-        stop: threading.Event,
+        self, parts: Parts, in_flight: InFlight, dispatch: Callable[[Sequence[Held]], None], *, stop: threading.Event
     ) -> None:
-        self._engine = engine
-        self._queue = queue
+        self._settings = parts.settings
+        self._worker = parts.name
+        self._engine = parts.engine
+        self._queue = parts.queue
+        self._catalog = parts.catalog
         self._in_flight = in_flight
         self._dispatch = dispatch
-        self._worker = worker
-        self._lease_s = lease_s
-        self._visibility_s = visibility_s
-        self._poll_s = poll_s
         self._stop = stop
-        self._added = 0
-        """Jobs started so far. One thread starts."""
+        self._inbox: queue.SimpleQueue[Sequence[Received]] = queue.SimpleQueue()
+        self._failing = False
+        self._started = 0
+        """Jobs started so far, counted by the one thread that starts."""
+
+    def put(self, received: Sequence[Received]) -> None:
+        """Add the messages of one poll to the inbox. A slot is reserved for each; the intake frees those not used."""
+        self._inbox.put(received)
+
+    @property
+    def blocked(self) -> bool:
+        """True while starts fail and messages wait for one. Polling pauses then: each receive of a message counts."""
+        return self._failing and not self._inbox.empty()
 
     def run_once(self) -> int:
-        """One long poll and one start, for whoever has no pollers of their own. Returns how many messages came."""
-        received = self.poll()
-        self.start(received)
+        """Start all jobs in the inbox, waiting up to 0.5 s for the first message. Returns how many messages came."""
+        received = [message for poll in self._gathered() for message in poll]
+        try:
+            self._deal_with(received)
+        except Exception:
+            self._failing = True
+            raise
+        self._failing = False
         return len(received)
 
-    def poll(self) -> list[Received]:
-        """One long poll, for as many messages as there are free slots; they stay reserved for `start`."""
-        reserved = self._in_flight.reserve(MAX_BATCH_ENTRIES, timeout_s=0.5)
-        received: list[Received] = []
+    def _gathered(self) -> Iterator[Sequence[Received]]:
+        many = 0
         try:
-            if reserved and not self._stop.is_set():
-                received = self._queue.receive(reserved, wait_s=self._poll_s, visibility_s=self._visibility_s)
-                metrics.POLLS.labels("ok").inc()
-        except QueueUnavailable:
-            metrics.POLLS.labels("failed").inc()
-            raise
-        finally:
-            self._in_flight.release(reserved - len(received))
-        return received
+            yield self._inbox.get(timeout=_LOOK_EVERY_S)
+            while (many := many + MAX_BATCH_ENTRIES) < _MOST_STARTED:
+                yield self._inbox.get_nowait()
+        except queue.Empty:
+            pass
 
-    def start(self, received: Sequence[Received]) -> None:
-        """Start what these messages ring for, in one statement however many polls brought them."""
-        before = self._added
+    def _deal_with(self, received: Sequence[Received]) -> None:
+        before = self._started
         try:
             if received and self._stop.is_set():
-                self._queue.extend([m.receipt for m in received], visibility_s=0)
+                self._hand_back(received)
             elif received:
                 metrics.REDELIVERIES.inc(sum(m.receive_count > 1 for m in received))
                 if doorbells := self._understand(received):
                     self._start(doorbells)
         finally:
-            self._in_flight.release(len(received) - (self._added - before))
+            self._in_flight.release(len(received) - (self._started - before))
+
+    def _hand_back(self, messages: Iterable[Received]) -> None:
+        """Show these messages to other workers at once."""
+        self._queue.extend([m.receipt for m in messages], visibility_s=0)
 
     def _understand(self, received: Iterable[Received]) -> list[Doorbell]:
         doorbells = []
@@ -115,34 +129,46 @@ class Intake:
         return doorbells
 
     def _start(self, doorbells: Sequence[Doorbell]) -> None:
-        # A stop between the statement and `add` has to wait, or nobody would own the jobs until their leases end.
+        # A stop between the statement and `add` has to wait, or nobody would work on the jobs until their leases end.
         with self._in_flight.starting():
             if self._stop.is_set():
-                self._queue.extend([d.message.receipt for d in doorbells], visibility_s=0)
+                self._hand_back(d.message for d in doorbells)
                 return
-            result, first_of, copies = self._start_now(doorbells)
+            result = self._take_leases(doorbells)
+            first_of: dict[UUID, Doorbell] = {}
+            copies = [d for d in doorbells if first_of.setdefault(d.job_id, d) is not d]
+            self._dispatch(self._hold(result.started, first_of))
         self._settle_others(result, first_of, copies)
 
-    def _start_now(self, doorbells: Sequence[Doorbell]) -> tuple[StartResult, dict[UUID, Doorbell], list[Doorbell]]:
+    def _take_leases(self, doorbells: Sequence[Doorbell]) -> StartResult:
+        ids = [d.job_id for d in doorbells]
         try:
             with self._engine.connect() as conn:
-                result = start(conn, [d.job_id for d in doorbells], worker=self._worker, lease_s=self._lease_s)
+                return start(conn, ids, worker=self._worker, lease_s=self._settings.lease_s)
         except (DBAPIError, PoolTimeout):
-            # Not at once: the database would see them again as fast as the queue can deliver.
+            # Not at once, or the messages would be back as fast as the queue can deliver them.
             self._queue.extend([d.message.receipt for d in doorbells], visibility_s=5)
             raise
-        first_of: dict[UUID, Doorbell] = {}
-        copies = [d for d in doorbells if first_of.setdefault(d.job_id, d) is not d]
-        metrics.STARTS.labels("started").inc(len(result.started))
-        observe_all(metrics.WAITED_SECONDS, [job.seconds_waited for job in result.started])
-        messages = ((job, first_of[job.lease.job_id].message) for job in result.started)
-        held = self._in_flight.add((job, message.receipt, message.headers) for job, message in messages)
-        self._added += len(held)
-        self._dispatch(held)
-        return result, first_of, copies
 
-    def _settle_others(self, result: StartResult, first_of: dict[UUID, Doorbell], copies: list[Doorbell]) -> None:
-        """Deletes doorbells that have nothing to say: the row, its own doorbell or the sweeper covers the job."""
+    def _hold(self, started: Sequence[StartedJob], first_of: _FirstOf) -> Sequence[Held]:
+        """Put the started jobs in flight, each with its message, so that the heartbeat renews their leases."""
+        metrics.STARTS.labels("started").inc(len(started))
+        observe_all(metrics.WAITED_SECONDS, [job.seconds_waited for job in started])
+        now = time.monotonic()
+        held = []
+        for job in started:
+            message = first_of[job.lease.job_id].message
+            runs_inline = inline.runs(self._catalog, job.report_type)
+            held.append(Held(job, message.receipt, now=now, headers=message.headers, inline=runs_inline))
+        self._in_flight.add(held)
+        self._started += len(held)
+        return held
+
+    def _settle_others(self, result: StartResult, first_of: _FirstOf, copies: Sequence[Doorbell]) -> None:
+        """Deal with the messages that started nothing.
+
+        Most have nothing to say and are deleted: the job's row, its own doorbell or the sweeper covers the job.
+        """
         metrics.STARTS.labels("duplicate").inc(len(copies))
         done = list(copies)
         for outcome in ("final", "busy", "not_due"):
@@ -156,9 +182,9 @@ class Intake:
             self._queue.extend([first_of[i].message.receipt for i in result.contended], visibility_s=2)
         for job_id in result.unknown:
             metrics.STARTS.labels("unknown").inc()
-            self._look_again_or_put_aside(first_of[job_id])
+            self._retry_or_put_aside(first_of[job_id])
 
-    def _look_again_or_put_aside(self, doorbell: Doorbell) -> None:
+    def _retry_or_put_aside(self, doorbell: Doorbell) -> None:
         if doorbell.message.receive_count >= _UNKNOWN_TRIES:
             self._put_aside(doorbell.message, "unknown")
         else:
@@ -172,7 +198,7 @@ class Intake:
             self._hide(message)
 
     def _hide(self, message: Received) -> None:
-        """Come back later each time; the queue's redrive policy ends it."""
+        """Hide the message for longer each time it comes. The queue's redrive policy ends that."""
         self._queue.extend([message.receipt], visibility_s=min(900, 5 * 2 ** min(message.receive_count, 8)))
 
 

@@ -1,4 +1,4 @@
-"""What the worker shows."""
+"""The metrics that only the worker has."""
 
 from shared.runtime.metrics.common import REASONS, REPORT_TYPE
 from shared.runtime.metrics.declare import FAST_S, SLOW_S, counter, gauge, histogram

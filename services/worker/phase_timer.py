@@ -1,4 +1,4 @@
-"""How long each phase of a report takes, told from the progress that the renderer reports anyway."""
+"""The phase timer measures each phase of a report by the progress that the renderer reports anyway."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from shared.runtime.metrics.declare import known
 
 
 class PhaseTimer:
-    """Passes progress on, and measures each phase from its first word to the next phase's."""
+    """Passes progress on, and measures each phase from its first progress to the next phase's."""
 
     def __init__(
         self, report_type: str, on_progress: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic
@@ -24,16 +24,16 @@ class PhaseTimer:
         self._began_ns = 0
 
     def show(self, progress: Progress) -> None:
-        """Progress came."""
+        """Pass this progress on. If it begins another phase, the one before is measured."""
         if progress.phase != self._phase:
             self.end()
             self._phase, self._began, self._began_ns = progress.phase, self._clock(), time.time_ns()
         self._on_progress(progress)
 
     def end(self) -> None:
-        """The phase under way is over; called once more after the last one. What was broken off is not measured."""
+        """Measure the phase under way. Called after the last phase only, so that one that failed is not measured."""
         if self._phase:
-            # "writing csv": what is done, and to which format if it is to one.
+            # A phase is named like "writing csv": the phase, and the format if it serves one alone.
             phase, _, format_ = self._phase.partition(" ")
             metrics.REPORT_SECONDS.labels(
                 self._report_type, known(format_ or "all", metrics.FORMATS), known(phase, metrics.PHASES)

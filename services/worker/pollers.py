@@ -1,89 +1,92 @@
-"""Several polls at once while there is much to do, one while there is not; and one start for all they bring."""
+"""Pollers receive messages: several at once while there is much to do, one while there is not."""
 
-import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from services.worker import metrics
+from services.worker.assembly import Parts
+from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
-from shared.queues.interface import MAX_BATCH_ENTRIES, Received
+from shared.queues.interface import MAX_BATCH_ENTRIES, QueueUnavailable, Received
 from shared.runtime.loop import run_until
 
 _MOST_POLLS = 16
-"""Polls at once. SQS brings ten messages a call in about 10 ms: sixteen calls bring what one process can work."""
-_MOST_STARTED = 500
-"""Messages in one start: under load it takes what came while the one before was under way, and beyond some hundred a
-statement saves nothing more."""
+"""Polls at once. SQS brings ten messages per call in about 10 ms, so sixteen bring as much as one process can do."""
 _LOOK_EVERY_S = 0.5
+"""How often a poller that waits looks whether it may poll again, is called to help, or is to stop."""
 
 
 class Pollers:
-    """One thread always polls, others only after a poll that came back full; what they bring waits in the inbox.
+    """One thread always polls; others help only after a poll that came back full.
 
-    At rest that is one long poll after another: 180 requests an hour. Under load the inbox fills while a start is
-    under way, and the next start takes all of it: the same group commit as in the API's submitter.
+    A poll asks for no more messages than there are free slots. Nothing is prefetched, so no job waits behind another.
     """
 
-    def __init__(self, intake: Intake, *, slots: int, stop: threading.Event, behind: Callable[[], bool]) -> None:
-        """`behind`: whether what was received before has to be done away with first."""
+    # At rest that is one long poll of 20 s after another: 180 requests per hour.
+
+    def __init__(
+        self, parts: Parts, in_flight: InFlight, intake: Intake, *, stop: threading.Event, behind: Callable[[], bool]
+    ) -> None:
+        """`behind()` is true while message deletions lag; polling pauses until they catch up."""
+        self._settings = parts.settings
+        self._queue = parts.queue
+        self._in_flight = in_flight
         self._intake = intake
-        self._behind = behind
         self._stop = stop
-        self._inbox: queue.SimpleQueue[list[Received]] = queue.SimpleQueue()
-        self._helpers = max(0, min(_MOST_POLLS, slots // MAX_BATCH_ENTRIES) - 1)
-        self._wanted = threading.Semaphore(0)
+        self._behind = behind
+        self._helpers = max(0, min(_MOST_POLLS, in_flight.slots // MAX_BATCH_ENTRIES) - 1)
         self._asleep = self._helpers
+        self._calls = threading.Semaphore(0)
         self._lock = threading.Lock()
-        self._failing = False
 
     def start_polling(self) -> None:
-        """Poll until `stop`. Daemons: a request may hang for as long as a long poll, and must not hold the exit up."""
-        for run_once in (self._poll, *[self._help] * self._helpers):
+        """Poll in threads of its own until `stop` is set.
+
+        They are daemons: a long poll may outlast the stop, and must not delay the exit.
+        """
+        for run_once in (self.run_once, *[self._help_once] * self._helpers):
             threading.Thread(
                 target=run_until, args=(self._stop, run_once), kwargs={"idle_s": 0.01}, name="poller", daemon=True
             ).start()
 
     def run_once(self) -> int:
-        """Start everything in the inbox. Returns how many messages that were; waits a little for the first."""
-        received = [message for batch in self._waiting() for message in batch]
-        try:
-            self._intake.start(received)
-        except Exception:
-            self._failing = True
-            raise
-        self._failing = False
-        return len(received)
-
-    def _waiting(self) -> Iterator[list[Received]]:
-        many = 0
-        try:
-            yield self._inbox.get(timeout=_LOOK_EVERY_S)
-            while (many := many + MAX_BATCH_ENTRIES) < _MOST_STARTED:
-                yield self._inbox.get_nowait()
-        except queue.Empty:
-            pass
-
-    def _poll(self) -> int:
-        """One poll. Returns how many messages it brought; a full one calls a helper."""
-        if self._behind() or (self._failing and not self._inbox.empty()):
-            # Acknowledgements are behind, or the database is away: asking for more would only wear messages out.
+        """Poll once and hand the messages to the intake. Returns how many came; a full poll calls a helper."""
+        if self._behind() or self._intake.blocked:
             self._pause()
             return 0
-        received = self._intake.poll()
+        received = self._receive()
         if received:
-            self._inbox.put(received)
+            self._intake.put(received)
         if len(received) == MAX_BATCH_ENTRIES:
             self._call_helper()
         return len(received)
 
+    def _receive(self) -> list[Received]:
+        """Receive messages for the free slots, which stay reserved until the intake has dealt with the messages."""
+        reserved = self._in_flight.reserve(MAX_BATCH_ENTRIES, timeout_s=0.5)
+        received: list[Received] = []
+        try:
+            if reserved and not self._stop.is_set():
+                received = self._queue.receive(
+                    reserved, wait_s=self._settings.poll_s, visibility_s=self._settings.visibility_s
+                )
+                metrics.POLLS.labels("ok").inc()
+        except QueueUnavailable:
+            metrics.POLLS.labels("failed").inc()
+            raise
+        finally:
+            self._in_flight.release(reserved - len(received))
+        return received
+
     def _pause(self) -> None:
         self._stop.wait(_LOOK_EVERY_S)
 
-    def _help(self) -> int:
-        """Poll as long as polls come back full."""
-        if not self._wanted.acquire(timeout=_LOOK_EVERY_S):
+    def _help_once(self) -> int:
+        """Wait a little to be called, then poll as long as polls come back full. Returns 1 if it was called."""
+        if not self._calls.acquire(timeout=_LOOK_EVERY_S):
             return 0
         try:
-            while not self._stop.is_set() and self._poll() == MAX_BATCH_ENTRIES:
+            while not self._stop.is_set() and self.run_once() == MAX_BATCH_ENTRIES:
                 pass
         finally:
             with self._lock:
@@ -95,4 +98,4 @@ class Pollers:
             if self._asleep == 0:
                 return
             self._asleep -= 1
-        self._wanted.release()
+        self._calls.release()

@@ -1,4 +1,4 @@
-"""What the worker reads from its environment."""
+"""The worker's settings."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from shared.runtime.settings import ArtifactSettings, CatalogSettings, QueueServ
 
 
 class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
-    """Checked once at start."""
+    """What the worker reads from its environment, checked once at start."""
 
     report_source_url: SecretStr | None = Field(
         None,
@@ -68,8 +68,11 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
 
     @property
     def visibility_s(self) -> float:
-        """How long a received message stays hidden. A little longer than the lease: when a worker dies, its job is
-        free before its message comes back, so the copy is taken and not thrown away as busy."""
+        """Seconds that a received message stays hidden: a little longer than the lease.
+
+        When a worker dies, its job is free before its message shows again, so the copy starts the job and is not thrown
+        away as busy.
+        """
         return self.lease_s + 5
 
     @field_validator("report_sources")
@@ -80,6 +83,6 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Source's name → what its queries connect to. Secret."""
+        """The name of each source → the URL that its queries connect to. Secret."""
         default = (self.report_source_url or self.database_url).get_secret_value()
         return {DEFAULT: default, **parse_sources(self.report_sources.get_secret_value())}

@@ -1,6 +1,6 @@
-"""`python -m shared.runtime.healthcheck PREFIX DEFAULT_PORT`: does the service in this container answer /healthz?
+"""`python -m shared.runtime.healthcheck PREFIX DEFAULT_PORT` checks that the service in this container is healthy.
 
-PREFIX_HOST and PREFIX_PORT are the variables that say where it listens. For an image's HEALTHCHECK, which has no curl.
+The variables PREFIX_HOST and PREFIX_PORT say where it listens. For an image's HEALTHCHECK: the images have no curl.
 """
 
 import http.client
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 _TIMEOUT_S = 3
 
-# Who listens everywhere answers on the loopback.
+# A service that listens on all addresses answers on the loopback.
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked up, not bound
 
 
 def is_healthy(host: str, port: int) -> bool:
-    """Whether /healthz answers 200 there, in time."""
+    """True if /healthz answers 200 there within three seconds."""
     connection = http.client.HTTPConnection(_EVERYWHERE.get(host, host), port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/healthz")
@@ -27,7 +27,7 @@ def is_healthy(host: str, port: int) -> bool:
 
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:
-    """0 when healthy, 1 when not, 2 for a wrong call."""
+    """Check, and return the exit code: 0 if healthy, 1 if not, 2 for a wrong call."""
     match arguments:
         case [prefix, default] if default.isdecimal():
             host = environment.get(f"{prefix}_HOST", "")

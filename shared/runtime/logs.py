@@ -1,4 +1,4 @@
-"""One JSON object a line on stderr, with the job at hand taken from context."""
+"""Logs go to stderr, one JSON object per line, with the job at hand taken from the context."""
 
 import contextvars
 import json
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 _context: contextvars.ContextVar[dict[str, object]] = contextvars.ContextVar("log_context", default={})  # noqa: B039 - never mutated
 
-# Attributes that every LogRecord has; what a caller passed as `extra` is the rest.
+# Attributes that every LogRecord has. The rest was passed as `extra`.
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "message",
     "asctime",
@@ -17,7 +17,7 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
 
 
 class context:  # noqa: N801 - used as a function is
-    """Add `fields` (job_id, attempt, lease_token …) to every line logged inside the block by this thread or task."""
+    """Adds `fields` (job_id, attempt, lease_token …) to every line that this thread or task logs inside the block."""
 
     def __init__(self, **fields: object) -> None:
         self._fields = fields
@@ -30,14 +30,14 @@ class context:  # noqa: N801 - used as a function is
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, event, the context's fields, the record's `extra`, and the traceback if there is one."""
+    """Writes time, level, service, logger, event, the context's fields, the record's `extra` and its traceback."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render one record as one line; values that JSON does not know are shown as text."""
+        """Return the record as one line. Values that JSON cannot hold are shown as text."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -1,4 +1,4 @@
-"""The loop of every service: one pass after another until it is told to stop."""
+"""The loop of every service calls one pass after another until it is told to stop."""
 
 import logging
 import threading
@@ -23,12 +23,12 @@ def run_until(
     failing_cap_s: float = 10.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Call `run_once` until `stop` is set.
+    """Call `run_once` until `stop` is set; wait up to `idle_s` seconds after an empty pass.
 
-    `run_once` returns how many items it handled. A full queue is drained without pausing, and an empty one costs
-    one pass per `idle_s`. With `busy_s` the wait after an empty pass begins there and grows with the time since there
-    was something to do, by a twentieth of it: a steady trickle is met within `busy_s`. A pass that raises is logged
-    and tried again with back-off: a service outlives its database.
+    `run_once` returns how many items it handled, so a full queue is drained without pausing, and an empty one costs one
+    pass per `idle_s`. With `busy_s`, the wait begins there and grows to a twentieth of the time since the last item: a
+    steady trickle is met within `busy_s`. A pass that raises is logged and tried again with back-off, up to
+    `failing_cap_s` seconds: a service outlives its database.
     """
     failures = 0
     busy_at = clock()
@@ -51,7 +51,7 @@ def _report(error: Exception, run_once: Callable[[], int], failures: int) -> Non
     name = getattr(run_once, "__qualname__", repr(run_once))
     expected = isinstance(error, TodokeError) or is_unavailable(error)
     if expected and (failures in {1, 5} or failures % 50 == 0):
-        # SQLAlchemy appends the statement and a link; the first line says what happened.
+        # SQLAlchemy appends the statement and a link to its errors. The first line says what happened.
         cause = str(getattr(error, "orig", None) or error) if isinstance(error, SQLAlchemyError) else str(error)
         log.warning("pass.failed", extra={"loop": name, "reason": cause.strip().splitlines()[:1], "failures": failures})
     elif not expected:

@@ -1,4 +1,4 @@
-"""The small HTTP server that relay and worker show to the platform: /healthz, /readyz and /metrics."""
+"""The ops server answers /healthz, /readyz and /metrics for relay and worker."""
 
 import json
 import socket
@@ -11,11 +11,11 @@ from shared.errors import TodokeError
 from shared.runtime.metrics.exposition import CONTENT_TYPE, exposition
 
 Checks = Mapping[str, Callable[[], None]]
-"""What must work for the service to be ready: each returns, or raises a TodokeError that says what is wrong."""
+"""What must answer for the service to be ready. Each check returns, or raises a TodokeError that says what is wrong."""
 
 
 def problems(checks: Checks) -> dict[str, str]:
-    """The checks that fail now, with their reasons."""
+    """Run every check. Returns those that fail, with their reasons."""
     found = {}
     for name, check in checks.items():
         try:
@@ -26,7 +26,7 @@ def problems(checks: Checks) -> dict[str, str]:
 
 
 class OpsServer:
-    """Serves until `close`. Health means the process answers; readiness means every check passes."""
+    """Serves in a thread until `close`. Healthy means that the process answers, ready that every check passes."""
 
     def __init__(self, host: str, port: int, checks: Checks) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -55,12 +55,12 @@ class OpsServer:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Probes every few seconds are not worth a line."""
+                """Log nothing: a probe every few seconds is not worth a line."""
 
         self._server = _server_class(host)((host, port), Handler)
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
-        """The port in use; the system chose it if 0 was asked for."""
+        """The port in use. The system chose it if `port` was 0."""
         self._thread = threading.Thread(target=self._server.serve_forever, name="ops", daemon=True)
         self._thread.start()
 
@@ -71,7 +71,7 @@ class OpsServer:
 
 
 def _server_class(host: str) -> type[ThreadingHTTPServer]:
-    """One for the address family of `host`: the standard one knows IPv4 only."""
+    """Return a server class for the address family of `host`. The standard one knows IPv4 only."""
 
     class Server(ThreadingHTTPServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,4 +1,4 @@
-"""Services start in any order: each waits for what it needs, and says so."""
+"""Services start in any order: each waits for what it needs, and logs what it waits for."""
 
 import logging
 import threading
@@ -12,13 +12,13 @@ log = logging.getLogger(__name__)
 
 
 class StartupFailed(TodokeError):
-    """Something the service cannot work without did not come up in time."""
+    """A dependency of the service did not come up in time."""
 
 
 def wait_for(what: str, check: Callable[[], None], *, stop: threading.Event, timeout_s: float) -> bool:
-    """Call `check` until it returns, with bounded back-off. False when `stop` was set first.
+    """Call `check` until it returns, with back-off. Returns False if `stop` is set first.
 
-    `check` raises a TodokeError that says what is missing. After `timeout_s` seconds: StartupFailed, so that
+    `check` raises a TodokeError that says what is missing. After `timeout_s` seconds this raises StartupFailed, so that
     the platform restarts the container and shows why.
     """
     give_up_at = time.monotonic() + timeout_s

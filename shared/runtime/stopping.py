@@ -1,4 +1,4 @@
-"""Stopping is ordinary: one signal finishes the work at hand, a second one ends the process."""
+"""Stopping is ordinary: the first signal lets a service finish its work, the second ends the process."""
 
 import itertools
 import logging
@@ -13,15 +13,15 @@ from typing import NoReturn
 log = logging.getLogger(__name__)
 
 EXIT_SECOND_SIGNAL = 130
-"""Exit code when a second signal cut the graceful stop short. The leases cover what was under way."""
+"""Exit code after a second signal. The leases cover the jobs that were under way."""
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM or SIGINT sets. The second signal ends the process on the spot."""
+    """Return an event that SIGTERM or SIGINT sets. A second signal ends the process at once."""
     stop = threading.Event()
-    # The handler interrupts the main thread anywhere, also within `stop.wait`, which holds the event's lock for a
-    # moment at its beginning and end: setting the event there, or logging, could wait for ever for the main thread
-    # itself. `SimpleQueue.put` is made for that place (Python library reference, "queue", read 2026-11-25).
+    # The handler interrupts the main thread anywhere, also inside `stop.wait`, which holds the event's lock for a
+    # moment when it begins and ends. Setting the event there, or logging, could deadlock with the main thread itself.
+    # `SimpleQueue.put` may be called there (Python library reference, "queue", read 2026-11-25).
     asked: queue.SimpleQueue[int] = queue.SimpleQueue()
     signals = itertools.count(1)
 
@@ -41,18 +41,18 @@ def stop_on_signals() -> threading.Event:
 
 
 def wait_until_stopped(stop: threading.Event) -> None:
-    """Return once `stop` is set.
-
-    In slices: the kernel may give a signal to another thread (it does when a frozen process is woken and at once asked
-    to stop), and Python runs the handler only when the main thread next wakes.
-    """
+    """Return once `stop` is set, at most a second later. For the main thread."""
+    # In slices: the kernel may deliver a signal to another thread, as it does when a frozen process is woken and asked
+    # to stop at once, and Python runs the handler only when the main thread next wakes.
     while not stop.wait(1.0):
         pass
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once, its logs flushed. For a service that has stopped: everything it owed is written, and
-    whatever a library still does in a thread or at its exit must not keep the process alive."""
+    """Flush the logs and end the process at once, with this exit code.
+
+    For a service that has stopped: all it owed is written, and no library's thread or exit handler may keep it alive.
+    """
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

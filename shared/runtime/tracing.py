@@ -1,8 +1,8 @@
-"""Traces by OpenTelemetry, for whoever runs a collector. Without one, and without the `otel` extra, this does nothing.
+"""Traces go to an OpenTelemetry collector. Without one, every function here does nothing and needs no extra.
 
-A trace travels as a W3C traceparent: from the client's request into `jobs.trace_context`, from there into
-`outbox.headers`, from there into the message's attributes, and so to the worker. Exceptions are never recorded: their
-text may quote secrets. What failed is told by its code.
+A trace travels as a W3C traceparent: from the client's request into `jobs.trace_context`, then into `outbox.headers`,
+then into the message's attributes, and so to the worker. Exceptions are never recorded, because their text may quote
+secrets: a failed span has a code.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span as OtelSpan
 
 TRACEPARENT = "traceparent"
-"""The header, message attribute and key of `jobs.trace_context`."""
+"""The name of the HTTP header, of the message attribute and of the key in `jobs.trace_context`."""
 PREVIOUS_ATTEMPT = "todoke-previous-attempt"
 """The message attribute of a retry: the traceparent of the attempt that failed."""
 
@@ -37,11 +37,11 @@ _provider: "TracerProvider | None" = None
 
 
 class TracingUnavailable(TodokeError):
-    """A collector is named, and what is needed to reach it is not installed."""
+    """A collector is configured, and OpenTelemetry is not installed."""
 
 
 class Span:
-    """One piece of work in a trace. Of `OFF` every method does nothing."""
+    """One piece of work in a trace. The methods of `OFF` do nothing."""
 
     __slots__ = ("_span",)
 
@@ -50,21 +50,21 @@ class Span:
 
     @property
     def traceparent(self) -> str | None:
-        """What continues the trace from here; None while tracing is off."""
+        """The traceparent by which others continue the trace from here; None while tracing is off."""
         return None if self._span is None else _written(self._span.get_span_context())
 
     def note(self, attributes: Mapping[str, str | int | float]) -> None:
-        """Add attributes."""
+        """Add attributes to the span."""
         if self._span is not None:
             self._span.set_attributes(attributes)
 
     def rename(self, name: str) -> None:
-        """Give it the name that is known only now."""
+        """Give the span another name, for one that is known late."""
         if self._span is not None:
             self._span.update_name(name)
 
     def failed(self, code: str) -> None:
-        """Mark it as failed, with a stable code."""
+        """Mark the span as failed, with a stable code."""
         if self._span is not None:
             from opentelemetry.trace import StatusCode
 
@@ -72,7 +72,7 @@ class Span:
             self._span.set_status(StatusCode.ERROR)
 
     def current(self) -> contextlib.AbstractContextManager[Any]:
-        """Within the block new spans begin below this one, and it ends with the block."""
+        """Within the block, new spans begin below this one. It ends with the block."""
         if self._span is None:
             return contextlib.nullcontext()
         from opentelemetry import trace
@@ -80,7 +80,7 @@ class Span:
         return trace.use_span(self._span, end_on_exit=True, record_exception=False, set_status_on_exception=False)
 
     def end(self, ended_ns: int | None = None) -> None:
-        """It is over, now or at that Unix time."""
+        """End the span now, or at that Unix time in nanoseconds."""
         if self._span is not None:
             self._span.end(ended_ns)
 
@@ -89,9 +89,9 @@ OFF = Span()
 
 
 def configure(service: str) -> None:
-    """Send this process's spans to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; without it, do nothing.
+    """Send this process's spans to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names. Without it, do nothing.
 
-    The other OTEL_* variables of the SDK count too. Raises TracingUnavailable.
+    The SDK's other OTEL_* variables count as well. Raises TracingUnavailable.
     """
     global _tracer, _provider
     endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None)
@@ -107,7 +107,7 @@ def configure(service: str) -> None:
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install 'todoke-server[otel]'"
         ) from None
     name = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"todoke-{service}"}
-    # Not the global provider: libraries that look for one would trace on their own, with parameters and queries.
+    # Not the global provider: libraries that look for one would add spans of their own, with parameters and queries.
     _provider = TracerProvider(resource=Resource.create(name), shutdown_on_exit=False)
     timeout = None if os.environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") else _EXPORT_TIMEOUT_S
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
@@ -115,7 +115,7 @@ def configure(service: str) -> None:
 
 
 def close() -> None:
-    """Send what has not been sent, within a few seconds. A collector that is away holds nobody up."""
+    """Send the spans that wait, within a few seconds. A collector that is away holds nobody up."""
     global _tracer, _provider
     if _provider is not None:
         _provider.force_flush(_LAST_EXPORT_MS)
@@ -123,7 +123,7 @@ def close() -> None:
 
 
 def on() -> bool:
-    """Whether spans are made."""
+    """True if spans are made."""
     return _tracer is not None
 
 
@@ -136,7 +136,10 @@ def begin(
     began_ns: int | None = None,
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> Span:
-    """A span below `parent` (a traceparent), else below the current one, else the first of a trace. `end` it."""
+    """Begin a span below `parent` (a traceparent), else below the current span, else as the first of a trace.
+
+    The caller ends it.
+    """
     if _tracer is None:
         return OFF
     from opentelemetry import trace
@@ -155,7 +158,7 @@ def begin(
 
 @contextlib.contextmanager
 def span(name: str, **options: Any) -> Iterator[Span]:
-    """`begin` for a block, in which it is the current span."""
+    """Begin a span that is the current one within the block, and ends with it. Takes what `begin` takes."""
     if _tracer is None:
         yield OFF
         return
@@ -165,13 +168,13 @@ def span(name: str, **options: Any) -> Iterator[Span]:
 
 
 def record(name: str, *, parent: str | None = None, began_ns: int, ended_ns: int, **options: Any) -> None:
-    """A span that is over already."""
+    """Record a span that has ended already."""
     if _tracer is not None:
         begin(name, parent=parent, began_ns=began_ns, **options).end(ended_ns)
 
 
 def note(attributes: Mapping[str, str | int | float]) -> None:
-    """Add attributes to the current span."""
+    """Add attributes to the current span, if there is one."""
     if _tracer is not None:
         from opentelemetry import trace
 
@@ -179,7 +182,7 @@ def note(attributes: Mapping[str, str | int | float]) -> None:
 
 
 def valid(traceparent: str | None) -> str | None:
-    """The traceparent if it is one, shortened to what this version of it says; None for anything else."""
+    """Return the traceparent in the form of version 00; None for anything that is not a traceparent."""
     match = _FORM.fullmatch(traceparent) if traceparent and len(traceparent) <= 512 else None
     if match is None or (match[1] == "00" and match[5]):
         return None
@@ -187,12 +190,12 @@ def valid(traceparent: str | None) -> str | None:
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """The trace's id, for the log."""
+    """The trace's id, for the log; None without a trace."""
     return traceparent.split("-")[1] if traceparent else None
 
 
 def carried(trace_context: str | None) -> dict[str, str]:
-    """The headers that a row carries: `jobs.trace_context`, `outbox.headers`."""
+    """The headers that a row carries in `jobs.trace_context` or `outbox.headers`."""
     headers: dict[str, str] = json.loads(trace_context) if trace_context else {}
     return headers
 

@@ -18,8 +18,6 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay.publisher import Publisher
-from services.worker.attempt import Attempts
-from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
 from shared.artifacts.disk import DiskStore
 from shared.database.engine import create_engine
@@ -30,9 +28,10 @@ from shared.runtime.loop import run_until
 from tests.benchmarks import noop
 from tests.support.eventually import eventually
 from tests.support.jobs import a_submission
+from tests.support.worker import worker_parts
 
 REGION = "us-east-1"
-SLOTS = 1000
+_FOR_LIGHT_JOBS: dict[str, Any] = {"WORKER_SLOTS": 1000, "WORKER_POLL_S": 1}
 """Inline attempts take no core each: a worker for them wants room for what is being received, started and written."""
 
 
@@ -120,33 +119,19 @@ def relay(url: str, queue_url: str, counted: Counted) -> Iterator[Publisher]:
 
 
 @contextlib.contextmanager
-def worker(url: str, queue_url: str, folder: Path, counted: Counted, **settings: object) -> Iterator[Worker]:
+def worker(url: str, queue_url: str, folder: Path, counted: Counted, **settings: Any) -> Iterator[Worker]:
     """A worker, until the block ends."""
     engine = create_engine(url, application_name="bench-worker", pool_size=4)
     counted.listen(engine)
     queue = SqsQueue(queue_url, region=REGION, on_request=counted.request)
-    made = Worker(
-        worker_settings(url, queue_url, **settings), engine=engine, queue=queue, attempts=attempts(folder), name="bench"
-    )
+    parts = worker_parts(
+        engine, queue, folder, store=DiskStore(folder), catalog=noop.CATALOG, name="bench",
+        DATABASE_URL=url, SQS_QUEUE_URL=queue_url, AWS_REGION=REGION, **{**_FOR_LIGHT_JOBS, **settings},
+    )  # fmt: skip
+    made = Worker(parts)
     with _threads(made.run):
         yield made
     engine.dispose()
-
-
-def worker_settings(url: str, queue_url: str, **more: object) -> WorkerSettings:
-    """As a worker for light jobs is set."""
-    values = {"DATABASE_URL": url, "SQS_QUEUE_URL": queue_url, "AWS_REGION": REGION, "WORKER_SLOTS": SLOTS,
-              "WORKER_POLL_S": 1, **more}  # fmt: skip
-    return WorkerSettings.from_environment({name: str(value) for name, value in values.items()})
-
-
-def attempts(folder: Path) -> Attempts:
-    """Attempts that know the report type of no work alone."""
-    return Attempts(catalog=noop.CATALOG, store=DiskStore(folder), render=_never, sources={}, scratch=folder)
-
-
-def _never(*_: object, **__: object) -> tuple[()]:
-    raise AssertionError("a report of no work needs no child")
 
 
 @contextlib.contextmanager

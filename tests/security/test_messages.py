@@ -4,17 +4,21 @@ import json
 import random
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy.engine import Connection, Engine
 
-from services.worker.in_flight import Held, InFlight
+from services.worker.held import Held
+from services.worker.in_flight import InFlight
 from services.worker.intake import Intake, read_doorbell
+from services.worker.pollers import Pollers
 from shared.queues.interface import Received
 from tests.security.hostile import MARKUP, PATHS, SQL
 from tests.support.jobs import a_job, row
 from tests.support.promises import broken
+from tests.support.worker import worker_parts
 
 SEED = 20261125
 _BODIES = 100_000
@@ -126,7 +130,7 @@ class _Tape:
 
 
 def test_poisoned_deliveries_neither_stop_a_worker_nor_start_what_is_not_there(
-    engine: Engine, conn: Connection
+    engine: Engine, conn: Connection, tmp_path: Path
 ) -> None:
     jobs = [a_job(conn) for _ in range(50)]
     fuzz = _Fuzz(SEED + 1, jobs)
@@ -144,12 +148,15 @@ def test_poisoned_deliveries_neither_stop_a_worker_nor_start_what_is_not_there(
             in_flight.work_ended()
             in_flight.remove([held.lease])
 
-    intake = Intake(
-        engine, tape, in_flight, dispatch,  # type: ignore[arg-type] # the tape has what intake needs of a queue
-        worker="w", lease_s=600, visibility_s=605, poll_s=0, stop=threading.Event(),
+    parts = worker_parts(
+        engine, tape, tmp_path,  # type: ignore[arg-type] # the tape has what is needed of a queue
+        WORKER_LEASE_S=600, WORKER_POLL_S=0,
     )  # fmt: skip
-    while intake.run_once():
-        pass
+    stop = threading.Event()
+    intake = Intake(parts, in_flight, dispatch, stop=stop)
+    pollers = Pollers(parts, in_flight, intake, stop=stop, behind=lambda: False)
+    while pollers.run_once():
+        intake.run_once()
 
     assert len(tape.fates) == _DELIVERIES
     assert sorted(begun) == sorted(jobs), "each job is started once, and nothing else is"

@@ -12,12 +12,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.worker import intake, metrics, pollers
 from services.worker.acknowledgements import Acknowledgements
-from services.worker.attempt import Attempts
 from services.worker.intake import read_doorbell
-from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
 from shared.artifacts.disk import DiskStore
-from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Format
 from shared.jobs import cancel, lease
 from shared.queues.interface import Depth, Outgoing
@@ -26,6 +23,7 @@ from tests.support.eventually import eventually
 from tests.support.jobs import a_job, row, started, verbs
 from tests.support.promises import broken, broken_files
 from tests.support.sqs.double import InMemoryQueue
+from tests.support.worker import worker_parts
 
 Script = Callable[[RenderRequest, threading.Event], None]
 
@@ -47,15 +45,8 @@ class Bench:
     def start(self, **settings: Any) -> None:
         values = {"WORKER_SLOTS": 4, "WORKER_LEASE_S": 3, "WORKER_HEARTBEAT_S": 0.2, "WORKER_POLL_S": 1,
                   "WORKER_GRACE_S": 0.3, "WORKER_RETRY_BASE_S": 0.01, **settings}  # fmt: skip
-        base = {"DATABASE_URL": "postgresql://unused", "SQS_QUEUE_URL": "http://unused", "AWS_REGION": "unused"}
-        attempts = Attempts(
-            catalog=load_catalog(BUILTIN), store=self.store, render=self._render, sources={}, scratch=self._scratch,
-            retry_base_s=0.01,
-        )  # fmt: skip
-        worker = Worker(
-            WorkerSettings.from_environment({**base, **{k: str(v) for k, v in values.items()}}),
-            engine=self._engine, queue=self.queue, attempts=attempts, name="w",
-        )  # fmt: skip
+        parts = worker_parts(self._engine, self.queue, self._scratch, render=self._render, store=self.store, **values)
+        worker = Worker(parts)
         self._thread = threading.Thread(target=worker.run, args=(self._stop,))
         self._thread.start()
 

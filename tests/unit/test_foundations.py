@@ -18,7 +18,8 @@ import pytest
 
 from deploy.tools.configuration_page import page
 from services.api.settings import ApiSettings
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
 from services.worker.settings import WorkerSettings
 from shared.backoff import full_jitter
 from shared.errors import TodokeError
@@ -229,9 +230,9 @@ def test_a_lost_lease_outranks_every_other_wish() -> None:
 
     assert held.ask_to_stop(StopReason.CANCEL)
     assert not held.ask_to_stop(StopReason.SHUTDOWN)
-    assert str(held.reason) == "cancel"
+    assert str(held.stop_reason) == "cancel"
     held.ask_to_stop(StopReason.LOST)
-    assert str(held.reason) == "lost"
+    assert str(held.stop_reason) == "lost"
 
 
 def test_the_wish_to_stop_reaches_who_looked_before_it_and_who_looks_after_it() -> None:
@@ -251,7 +252,8 @@ def test_a_slot_is_free_when_the_work_ends_and_the_lease_is_kept_until_it_is_wri
     in_flight = InFlight(1)
     assert in_flight.reserve(10, 0) == 1
     assert in_flight.reserve(10, 0) == 0
-    (held,) = in_flight.add([(a_held().job, "receipt", {})])
+    held = a_held()
+    in_flight.add([held])
     assert in_flight.reserve(10, 0) == 0
     in_flight.work_ended()
 
@@ -265,7 +267,8 @@ def test_who_waits_for_room_or_for_the_end_is_woken() -> None:
     """And does not find out by the time-out: each waits for longer than that may take."""
     in_flight = InFlight(1)
     assert in_flight.reserve(1, 0) == 1
-    (held,) = in_flight.add([(a_held().job, "receipt", {})])
+    held = a_held()
+    in_flight.add([held])
     with ThreadPoolExecutor() as pool:
         room, end = pool.submit(in_flight.reserve, 1, 100), pool.submit(in_flight.wait_until_empty, 100)
         in_flight.work_ended()

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from services.worker import attempt
-from services.worker.attempt import Attempts
+from services.worker import storing
 from services.worker.intake import Doorbell, Intake
+from services.worker.storing import Storing
 from shared.jobs import finish, lease, read, submit, sweep
 from shared.jobs.submit import Accepted, Submission
 from shared.outbox import floor, messages
@@ -99,11 +99,11 @@ def _no_sweeper(_patch: Patch, world: World) -> None:
 
 
 def _success_before_upload(patch: Patch, _world: World) -> None:
-    patch.setattr(Attempts, "_put", lambda *_, **__: None)
+    patch.setattr(Storing, "_put", lambda *_, **__: None)
 
 
 def _one_key_for_all_attempts(patch: Patch, world: World) -> None:
-    patch.setattr(attempt, "artifact_key", lambda tenant, job, _token, name: f"reports/{tenant}/{job}/{job}/{name}")
+    patch.setattr(storing, "artifact_key", lambda tenant, job, _token, name: f"reports/{tenant}/{job}/{job}/{name}")
     own = world.store.put
 
     def overwrite(key: str, *arguments: Any, **keywords: Any) -> object:

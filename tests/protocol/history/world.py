@@ -21,10 +21,11 @@ from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
 from services.worker.finisher import Finisher
 from services.worker.heartbeat import Heartbeat
-from services.worker.in_flight import Held, InFlight, StopReason
+from services.worker.held import Held, StopReason
+from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
+from services.worker.pollers import Pollers
 from shared.artifacts.disk import DiskStore
-from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Format
 from shared.jobs import cancel, read, submit
 from shared.jobs.artifacts import artifacts_of
@@ -39,10 +40,14 @@ from tests.support.history.facts import Asked, Cancelled, Ended, History, Kept, 
 from tests.support.history.gather import read_store, read_tables
 from tests.support.jobs import a_submission
 from tests.support.sqs.double import InMemoryQueue
+from tests.support.worker import worker_parts
 
 LEASE_S = 60.0
 _NEVER_S = 1e6
 """A second doorbell would hide a lost first one; in these scenarios nobody waits long enough to ring it."""
+
+_AT_ONCE_S = 1e-9
+"""Each beat renews all that is held, whenever it comes."""
 
 _STATUS = {
     CancelOutcome.CANCELLED: 200, CancelOutcome.CANCELLED_BEFORE: 200,
@@ -195,25 +200,23 @@ class Hand:
         self.name = name
         self.held: list[Held] = []
         self.script: Script = lambda _request: None
-        in_flight = InFlight(slots=10)
-        self._acknowledgements = Acknowledgements(world.queue)
-        self._finisher = Finisher(world.engine, self._acknowledgements, in_flight, ring_after_s=_NEVER_S)
-        self._heartbeat = Heartbeat(
-            world.engine, world.queue, in_flight, lease_s=LEASE_S, heartbeat_s=0, visibility_s=LEASE_S + 5
-        )
-        self._intake = Intake(
-            world.engine, world.queue, in_flight, self.held.extend, worker=name, lease_s=LEASE_S,
-            visibility_s=LEASE_S + 5, poll_s=0, stop=threading.Event(),
+        parts = worker_parts(
+            world.engine, world.queue, world.folder, render=self._render, store=world.store, name=name,
+            WORKER_LEASE_S=LEASE_S, WORKER_HEARTBEAT_S=_AT_ONCE_S, WORKER_POLL_S=0, WORKER_RETRY_BASE_S=0.01,
+            JOB_RING_AFTER_S=_NEVER_S,
         )  # fmt: skip
-        self._attempts = Attempts(
-            catalog=load_catalog(BUILTIN), store=world.store, render=self._render, sources={}, scratch=world.folder,
-            retry_base_s=0.01,
-        )  # fmt: skip
+        stop, in_flight = threading.Event(), InFlight(slots=10)
+        self._acknowledgements = Acknowledgements(parts.queue)
+        self._finisher = Finisher(parts, in_flight, self._acknowledgements)
+        self._heartbeat = Heartbeat(parts, in_flight)
+        self._intake = Intake(parts, in_flight, self.held.extend, stop=stop)
+        self._pollers = Pollers(parts, in_flight, self._intake, stop=stop, behind=lambda: False)
+        self._attempts = Attempts(parts)
 
     def receive(self) -> "Hand":
         """Take what the queue has, and start it."""
-        while self._intake.run_once():
-            pass
+        while self._pollers.run_once():
+            self._intake.run_once()
         return self
 
     def work(self) -> "Hand":
@@ -240,7 +243,7 @@ class Hand:
             if rows is not None:
                 held.show(Progress("working", rows))
         self._heartbeat.run_once()
-        told = [h.lease for h in self.held if h.reason is not StopReason.LOST]
+        told = [h.lease for h in self.held if h.stop_reason is not StopReason.LOST]
         self._world.history.kept += [Kept(lease.job_id, lease.token, asked_at) for lease in told]
 
     def shut_down(self) -> "Hand":

@@ -1,0 +1,124 @@
+"""One attempt that this worker holds: the job, the message that rang for it, and the wish to stop it."""
+
+import threading
+from collections.abc import Mapping
+from enum import StrEnum
+
+from shared.jobs.lease import StartedJob
+from shared.reports.interface import Progress
+from shared.runtime import tracing
+
+
+class StopReason(StrEnum):
+    """Why an attempt must end before it is done."""
+
+    CANCEL = "cancel"
+    """The client asked for it. The job ends CANCELLED."""
+    LOST = "lost"
+    """Another holder has the lease, or may have it by now. Nothing more may be written."""
+    SHUTDOWN = "shutdown"
+    """This worker is leaving. The job goes back to PENDING, and the attempt is not charged."""
+
+
+class Held:
+    """One attempt, from `jobs.start` until its outcome is written.
+
+    The attempt's thread, the heartbeat and the finisher share it. Times are monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        job: StartedJob,
+        receipt: str,
+        *,
+        now: float,
+        headers: Mapping[str, str] | None = None,
+        inline: bool = False,
+    ) -> None:
+        self.job = job
+        self.lease = job.lease
+        """The right to finish the attempt."""
+        self.receipt = receipt
+        """Names the delivery of the message that rang for the job."""
+        self.inline = inline
+        """True if it runs in the worker's own process. Its success is logged at DEBUG only."""
+        self.traceparent = _traceparent(headers or {}, job.trace_context)
+        """The trace this attempt belongs to: the message's or the job's, then the attempt's own span."""
+        self.previous_attempt = tracing.valid(headers.get(tracing.PREVIOUS_ATTEMPT)) if headers else None
+        """The span of the attempt that this one retries."""
+        self.started_at = now
+        self.stop_reason: StopReason | None = None
+        """Why it must end early; None while it may go on."""
+        self._renewed_at = now
+        self._hidden_at = now
+        self._stop: threading.Event | None = None
+        self._progress: Progress | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def log_fields(self) -> dict[str, object]:
+        """The fields of every log line about this attempt."""
+        fields: dict[str, object] = {
+            "job_id": self.lease.job_id, "attempt": self.job.attempt, "lease_token": self.lease.token,
+        }  # fmt: skip
+        return {**fields, "trace_id": tracing.trace_id(self.traceparent)} if self.traceparent else fields
+
+    def ask_to_stop(self, reason: StopReason) -> bool:
+        """Ask the attempt to end. Returns False if it was asked before: the first reason stays, unless this is LOST."""
+        with self._lock:
+            if self.stop_reason is not None:
+                if reason is StopReason.LOST:
+                    self.stop_reason = reason  # a lost lease outranks every other reason: nothing may be written
+                return False
+            self.stop_reason = reason
+            if self._stop is not None:
+                self._stop.set()
+        return True
+
+    @property
+    def stop(self) -> threading.Event:
+        """Set when the attempt must stop. Created on first use, because most attempts never need it."""
+        # Created with every attempt, it took a fifth of the time of starting jobs of no work
+        # (make bench ARGS="--only where", the thread "starter").
+        with self._lock:
+            if self._stop is None:
+                self._stop = threading.Event()
+                if self.stop_reason is not None:
+                    self._stop.set()
+            return self._stop
+
+    def lease_due(self, now: float, *, every_s: float) -> bool:
+        """True if the lease was last renewed `every_s` or longer ago."""
+        return now - self._renewed_at >= every_s
+
+    def renewed(self, at: float) -> None:
+        """Note that the lease was renewed by a request sent at that time."""
+        self._renewed_at = at
+
+    def message_due(self, now: float, *, every_s: float) -> bool:
+        """True if the message was last hidden `every_s` or longer ago."""
+        return now - self._hidden_at >= every_s
+
+    def hidden(self, at: float) -> None:
+        """Note that the message was hidden again by a request sent at that time."""
+        self._hidden_at = at
+
+    def traced_by(self, span: tracing.Span) -> None:
+        """Use the attempt's own span from now on: in the log, for the write that ends it, and in a retry's headers."""
+        self.traceparent = span.traceparent or self.traceparent
+
+    def show(self, progress: Progress) -> None:
+        """Keep the newest progress until the next heartbeat takes it along."""
+        with self._lock:
+            self._progress = progress
+
+    def take_progress(self) -> Progress | None:
+        """The progress that no heartbeat has taken yet; None if there is none."""
+        with self._lock:
+            progress, self._progress = self._progress, None
+        return progress
+
+
+def _traceparent(headers: Mapping[str, str], trace_context: str | None) -> str | None:
+    of_message = tracing.valid(headers.get(tracing.TRACEPARENT))
+    return of_message or tracing.valid(tracing.carried(trace_context).get(tracing.TRACEPARENT))

@@ -1,0 +1,34 @@
+"""How an attempt can end. The finisher writes each kind with its own statement; `Lost` is not written."""
+
+from dataclasses import dataclass
+
+from services.worker.held import Held
+from shared.jobs.finish import Failure, Success
+from shared.jobs.lease import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The attempt stopped because the client asked, before anything was published."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """The attempt stopped because the worker is leaving; it is not charged."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The attempt stopped because another holder owns the job: there is nothing to write."""
+
+    lease: Lease
+
+
+Outcome = Success | Failure | Cancelled | GivenBack | Lost
+
+EndedAttempt = tuple[Held, Outcome]
+"""An attempt and how it ended."""
