@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay import metrics
 from shared.database import xmin_horizon
 from shared.jobs import backlog
-from shared.jobs.unfinished import START
+from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 

@@ -16,6 +16,7 @@ from services.relay.stored_files import delete_files
 from shared.artifacts.interface import ArtifactStore
 from shared.database.engine import transactional
 from shared.jobs import retention
+from shared.jobs.walk import START
 
 _LOOK = 1_000
 """Rows of each table that one pass looks at while nothing is old enough."""
@@ -38,9 +39,9 @@ class Retention:
         self._slice = _TAKE
         self._in_store_s = 0.0
         """Of this pass: a request to S3 may take ten times as long as all that PostgreSQL does."""
-        self._artifacts_after = retention.START
-        self._jobs_after = retention.START
-        self._keys_after = retention.START
+        self._artifacts_after = START
+        self._jobs_after = START
+        self._keys_after = START
         self._orphans = OrphanSweep(engine, store)
 
     def run_once(self) -> int:
@@ -49,7 +50,7 @@ class Retention:
         removed = self._orphans.run_once()
         if began >= self._rest_until:
             removed += self._expire_artifacts() + self._forget_jobs() + self._forget_keys()
-            if not removed and self._artifacts_after == self._jobs_after == self._keys_after == retention.START:
+            if not removed and self._artifacts_after == self._jobs_after == self._keys_after == START:
                 self._rest_until = began + self._rest_s
         self._slice = _TAKE if removed else _LOOK
         if removed:

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay import metrics
 from shared.jobs import sweep, unfinished
 from shared.jobs.states import JobStatus
-from shared.jobs.unfinished import LIST_AFTER_S, START, WalkFloor
+from shared.jobs.unfinished import LIST_AFTER_S, WalkFloor
+from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 from shared.runtime.metrics.common import count_finished
@@ -81,7 +82,7 @@ class Sweeper:
         if time.monotonic() < self._tidy_at:
             return
         with self._engine.connect() as conn:
-            rose = unfinished.rise(conn, list_after_s=self._list_after_s)
+            rose = unfinished.advance_floor(conn, list_after_s=self._list_after_s)
             _walk(lambda after: unfinished.prune(conn, after=after), begin)
         if not rose:
             self._tidy_at = time.monotonic() + self._tidy_rest_s

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from pydantic_core import SchemaValidator, ValidationError, core_schema
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from services.worker import metrics
 from services.worker.in_flight import Held, InFlight
-from shared import json_text
+from shared.jobs.doorbell import read_doorbell
 from shared.jobs.lease import StartResult, start
 from shared.queues.interface import MAX_BATCH_ENTRIES, Queue, QueueUnavailable, Received
 from shared.runtime.metrics.declare import observe_all
@@ -23,12 +22,6 @@ log = logging.getLogger(__name__)
 _UNKNOWN_TRIES = 5
 """A doorbell for a job that does not exist is looked at this often before it is put aside: a restored or
 lagging database may still learn of the job."""
-
-
-_DOORBELL = SchemaValidator(
-    core_schema.typed_dict_schema({"jobId": core_schema.typed_dict_field(core_schema.uuid_schema())})
-)
-"""Reads and checks in one go: every message passes here."""
 
 
 class Doorbell(NamedTuple):
@@ -174,15 +167,3 @@ class Intake:
     def _hide(self, message: Received) -> None:
         """Come back later each time; the queue's redrive policy ends it."""
         self._queue.extend([message.receipt], visibility_s=min(900, 5 * 2 ** min(message.receive_count, 8)))
-
-
-def read_doorbell(body: str) -> tuple[UUID | None, str]:
-    """The job a message names, or None and why not: `malformed` (no JSON object) or `foreign` (not one of ours)."""
-    try:
-        return _DOORBELL.validate_json(body)["jobId"], ""
-    except ValidationError:
-        pass
-    try:
-        return None, "foreign" if isinstance(json_text.read(body), dict) else "malformed"
-    except ValueError:
-        return None, "malformed"

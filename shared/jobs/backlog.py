@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.unfinished import SLICE, START
+from shared.jobs.unfinished import SLICE
+from shared.jobs.walk import START
 
 # A backlog deeper than the slice shows as the slice's size, and its age is still right: the oldest are in it.
 _BACKLOG = text(f"""

@@ -10,8 +10,10 @@ from sqlalchemy.engine import Connection
 
 from shared import json_text
 from shared.jobs.artifacts import Artifact
+from shared.jobs.doorbell import RING, RING_LATER
 from shared.jobs.lease import Lease
 from shared.jobs.states import JobStatus
+from shared.runtime.settings import RING_AFTER_S
 
 Outcomes = Mapping[UUID, JobStatus]
 """Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it."""
@@ -64,7 +66,7 @@ _SUCCEED = text("""
 
 # A client's wish to cancel outranks another try, but not a failure that is final anyway.
 # `due_at` is what the relay waits for, and equals `run_at`, before which no `start` takes the job.
-_FAIL = text("""
+_FAIL = text(f"""
     /* jobs.fail */
     WITH verdict AS MATERIALIZED (
         SELECT own.*,
@@ -94,9 +96,7 @@ _FAIL = text("""
         RETURNING v.token, jobs.id, jobs.status, jobs.tenant, coalesce(v.headers, jobs.trace_context) AS headers,
                   v.due_at
     ), rung AS (
-        INSERT INTO outbox_retry (topic, group_key, payload, headers, due_at)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, headers, due_at
-          FROM ended WHERE status = 'PENDING'
+        {RING_LATER} FROM ended WHERE status = 'PENDING'
     )
     SELECT token AS lease_token, status FROM ended
 """)
@@ -112,7 +112,7 @@ _CANCEL_HELD = text("""
     RETURNING jobs.lease_token, jobs.status
 """)
 
-_GIVE_BACK = text("""
+_GIVE_BACK = text(f"""
     /* jobs.give_back */
     WITH given AS (
         UPDATE jobs
@@ -127,8 +127,7 @@ _GIVE_BACK = text("""
          WHERE jobs.id = own.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token
         RETURNING own.token, jobs.id, jobs.status, jobs.tenant, jobs.trace_context
     ), rung AS (
-        INSERT INTO outbox (topic, group_key, payload, headers)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM given WHERE status = 'PENDING'
+        {RING} FROM given WHERE status = 'PENDING'
     )
     SELECT token AS lease_token, status FROM given
 """)
@@ -139,7 +138,7 @@ def succeed(conn: Connection, successes: Sequence[Success]) -> Outcomes:
     return _end(conn, _SUCCEED, [_success_row(s) for s in successes])
 
 
-def fail(conn: Connection, failures: Sequence[Failure], *, ring_after_s: float = 30) -> Outcomes:
+def fail(conn: Connection, failures: Sequence[Failure], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
     """End each attempt in FAILED, or back in PENDING with a doorbell due in `delay_s` while budget and deadline allow.
 
     A retryable failure of a job that the client wants cancelled ends CANCELLED.
@@ -152,7 +151,7 @@ def cancel_held(conn: Connection, leases: Sequence[Lease]) -> Outcomes:
     return _end(conn, _CANCEL_HELD, [_lease_row(lease) for lease in leases])
 
 
-def give_back(conn: Connection, leases: Sequence[Lease], *, ring_after_s: float = 30) -> Outcomes:
+def give_back(conn: Connection, leases: Sequence[Lease], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
     """Return unfinished jobs to PENDING with a new doorbell; the attempt is not charged (graceful shutdown)."""
     return _end(conn, _GIVE_BACK, [_lease_row(lease) for lease in leases], ring_after_s=ring_after_s)
 

@@ -14,8 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-START = UUID(int=0)
-"""Where a walk begins."""
+from shared.jobs.walk import START, next_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def expired(conn: Connection, *, after: UUID = START, slice_size: int = 1_000) -
     `drop` their rows. Killed in between, the rows are still there and the next walk does it again."""
     rows = conn.execute(_EXPIRED, {"after": after, "slice": slice_size}).all()
     files = [StoredFile(r.tenant, r.job_id, r.lease_token, r.name) for r in rows if r.job_id is not None]
-    return ExpiredFiles(files, _next(rows[0], slice_size))
+    return ExpiredFiles(files, next_after(rows[0].upto, rows[0].seen, slice_size))
 
 
 def drop(conn: Connection, files: Sequence[StoredFile]) -> None:
@@ -133,18 +132,13 @@ def drop(conn: Connection, files: Sequence[StoredFile]) -> None:
 def forget_jobs(conn: Connection, *, after: UUID = START, slice_size: int = 1_000) -> Forgotten:
     """Remove those of the next `slice_size` jobs whose time is over and whose files are gone, with their history."""
     row = conn.execute(_FORGET_JOBS, {"after": after, "slice": slice_size}).one()
-    return Forgotten(row.rows, _next(row, slice_size))
+    return Forgotten(row.rows, next_after(row.upto, row.seen, slice_size))
 
 
 def forget_keys(conn: Connection, *, keep_s: float, after: UUID = START, slice_size: int = 1_000) -> Forgotten:
     """Remove those of the next `slice_size` idempotency keys that are older than `keep_s`."""
     row = conn.execute(_FORGET_KEYS, {"after": after, "slice": slice_size, "keep_s": keep_s}).one()
-    return Forgotten(row.rows, _next(row, slice_size))
-
-
-def _next(row: Any, slice_size: int) -> UUID:
-    upto: UUID = row.upto
-    return upto if row.seen == slice_size else START
+    return Forgotten(row.rows, next_after(row.upto, row.seen, slice_size))
 
 
 @dataclass(frozen=True, slots=True)

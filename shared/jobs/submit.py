@@ -13,9 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 from shared import json_text
 from shared.errors import TodokeError
-
-DOORBELL_TOPIC = "jobs"
-"""The outbox topic of messages that tell a worker which job to look at."""
+from shared.jobs.doorbell import RING
+from shared.runtime.settings import RING_AFTER_S
 
 
 class IdempotencyKeyReused(TodokeError):
@@ -86,15 +85,14 @@ _INSERT = """
          {on_conflict}
         RETURNING id, tenant, trace_context
     ), rung AS (
-        INSERT INTO outbox (topic, group_key, payload, headers)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM born
+        {ring} FROM born
     )
     SELECT id FROM born
 """
 # ON CONFLICT costs each row a second WAL record (48 bytes: inserted speculatively, then confirmed). Ids are ours and
 # new, so only what was sent before needs it; the primary key tells.
-_SUBMIT = text(_INSERT.format(name="jobs.submit", on_conflict=""))
-_SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", on_conflict="ON CONFLICT (id) DO NOTHING"))
+_SUBMIT = text(_INSERT.format(name="jobs.submit", ring=RING, on_conflict=""))
+_SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", ring=RING, on_conflict="ON CONFLICT (id) DO NOTHING"))
 
 _REPLAY = text("""
     /* jobs.replay */
@@ -105,7 +103,7 @@ _REPLAY = text("""
 
 
 def submit(
-    conn: Connection, submissions: Sequence[Submission], *, ring_after_s: float = 30
+    conn: Connection, submissions: Sequence[Submission], *, ring_after_s: float = RING_AFTER_S
 ) -> list[Accepted | IdempotencyKeyReused]:
     """Make every submission durable, in one statement, and answer each from its own row, in order.
 

@@ -15,9 +15,11 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared.jobs.doorbell import RING
 from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import SLICE
-from shared.jobs.unfinished import START as START
+from shared.jobs.walk import START, next_after
+from shared.runtime.settings import RING_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +76,16 @@ _EXPIRE_ERRORS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one slice of a walk says about doorbells."""
+class DoorbellCheck:
+    """Whether doorbells of one slice's jobs may be lost."""
 
     late: bool
     """A job waits whose doorbell should have led to a start by now: it is late, or lost."""
     at: datetime
     """The database's clock, read before anything that the caller does next."""
     heard_until: datetime | None
-    """When the newest running job could first start: doorbells from before have come through. None if none runs."""
+    """The latest `run_at` among running jobs. Messages are delivered roughly in order, so older ones have arrived or
+    are lost. None if no job runs."""
     next_after: UUID
     """Where the next slice begins; START after the last one."""
 
@@ -126,8 +129,7 @@ _EXPIRE = text(f"""
                   CASE v.status WHEN 'FAILED' THEN v.error ->> 'code' ELSE '' END AS reason,
                   extract(epoch FROM clock_timestamp() - jobs.created_at)::float8 AS age_s
     ), rung AS (
-        INSERT INTO outbox (topic, group_key, payload, headers)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM swept WHERE status = 'PENDING'
+        {RING} FROM swept WHERE status = 'PENDING'
     )
     SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen, ends.first
       FROM (SELECT (SELECT id FROM slice WHERE finished_at IS NULL ORDER BY id LIMIT 1) AS first,
@@ -160,8 +162,7 @@ _RING = text(f"""
          WHERE id = ANY (ARRAY(SELECT id FROM quiet))
         RETURNING id, status, tenant, trace_context
     ), sent AS (
-        INSERT INTO outbox (topic, group_key, payload, headers)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM rung
+        {RING} FROM rung
     )
     SELECT rung.id, rung.status, ends.upto, ends.seen
       FROM (SELECT (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
@@ -170,7 +171,9 @@ _RING = text(f"""
 """)
 
 
-def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = 30) -> Sweep:
+def expire(
+    conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = RING_AFTER_S
+) -> Sweep:
     """Free or end those whose lease or deadline has passed, of the next `slice_size` jobs that may be unfinished."""
     asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS}
     rows = conn.execute(_EXPIRE, asked).all()
@@ -183,10 +186,10 @@ def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, r
     return replace(walk, ended=ended, first=rows[0].first)
 
 
-def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> Look:
+def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> DoorbellCheck:
     """What the next `slice_size` jobs that may be unfinished say about doorbells. Writes nothing."""
     row = conn.execute(_OVERDUE, {"after": after, "slice": slice_size}).one()
-    return Look(row.late, row.at, row.heard_until, next_after=row.upto if row.seen == slice_size else START)
+    return DoorbellCheck(row.late, row.at, row.heard_until, next_after(row.upto, row.seen, slice_size))
 
 
 def ring(
@@ -195,7 +198,7 @@ def ring(
     heard_until: datetime,
     after: UUID = START,
     slice_size: int = 10_000,
-    ring_after_s: float = 30,
+    ring_after_s: float = RING_AFTER_S,
     ring_cap_s: float = 3600,
 ) -> Sweep:
     """Ring again for waiting jobs whose doorbell was overdue at `heard_until`, by the database's clock.
@@ -212,5 +215,5 @@ def _sweep(rows: Sequence[Any], slice_size: int) -> Sweep:
     ends = rows[0]
     return Sweep(
         swept={row.id: JobStatus(row.status) for row in rows if row.id is not None},
-        next_after=ends.upto if ends.seen == slice_size else START,
+        next_after=next_after(ends.upto, ends.seen, slice_size),
     )

@@ -131,7 +131,7 @@ def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
     with engine.connect() as conn:
         if is_new:
             _fill(conn, rows)
-        while unfinished.rise(conn):
+        while unfinished.advance_floor(conn):
             pass
         conn.execute(text("SET statement_timeout = 0"))
         publisher = Publisher(engine, _Devoid())

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 from sqlalchemy.engine import Connection, Engine
 
 from services.worker.in_flight import Held, InFlight
-from services.worker.intake import Intake, read_doorbell
+from services.worker.intake import Intake
+from shared.jobs.doorbell import read_doorbell
 from shared.queues.interface import Received
 from tests.security.hostile import MARKUP, PATHS, SQL
 from tests.support.jobs import a_job, row

@@ -15,7 +15,7 @@ from services.relay.publisher import Publisher
 from services.relay.sweeper import Sweeper
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.jobs.unfinished import START
+from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.outbox.messages import Unsent
 from shared.queues.interface import SendFailure

@@ -29,6 +29,7 @@ from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.finish import Failure, Success, fail, succeed
 from shared.jobs.lease import Lease
 from shared.jobs.submit import IdempotencyKeyReused, submit
+from shared.jobs.walk import START
 from tests.support.jobs import a_job, a_submission, count, expire_lease, started
 from tests.support.promises import broken
 
@@ -242,9 +243,9 @@ def test_a_walk_goes_on_where_it_was_and_takes_a_job_with_all_its_files(
         succeed(conn, [Success(lease, made, 0.1)])
     pass_time(conn)
     found: list[int] = []
-    after = retention.START
+    after = START
     with plain.connect() as own:
-        while not found or after != retention.START:
+        while not found or after != START:
             expired = retention.expired(own, after=after, slice_size=4)
             found.append(len(expired.files))
             after = expired.next_after
