@@ -7,9 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine, make_url
 
 from shared import json_text
-
-CONNECT_TIMEOUT_S = 5
-"""A host that does not answer within this is away."""
+from shared.database.libpq import CONNECT_TIMEOUT_S, KEEPALIVE
 
 SESSION_BOUNDS = {
     # A frozen process must not hold row locks for ever: SKIP LOCKED would pass its rows by.
@@ -19,13 +17,6 @@ SESSION_BOUNDS = {
     "timezone": "UTC",
 }
 """What holds in every session of a service: asked for at connecting, and kept by its role (`migrations grant`)."""
-_KEEPALIVE = {
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
 
 
 def create_engine(
@@ -50,7 +41,7 @@ def engine_arguments(database_url: str, application_name: str, pool_size: int, t
     connect_args: dict[str, Any] = {
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_S,
-        **_KEEPALIVE,
+        **KEEPALIVE,
     }
     if through_pooler:
         connect_args["prepare_threshold"] = None

@@ -5,7 +5,6 @@ statement is one transaction. The unfinished jobs are walked in slices, so that 
 whatever the backlog.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +14,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared import json_text
+from shared.failures import FailureCode
 from shared.jobs.doorbell import RING
 from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import SLICE
@@ -47,32 +48,16 @@ class Sweep:
     """Those of them that are final now."""
 
 
-_EXPIRE_ERRORS = {
-    "deadline_exceeded": json.dumps(
-        {
-            "code": "deadline_exceeded",
-            "message": "The job did not end before its deadline.",
-            "retryable": True,
-            "hint": "Submit it again; if it happens often, look at the backlog.",
-        }
-    ),
-    "worker_lost": json.dumps(
-        {
-            "code": "worker_lost",
-            "message": "Workers died or froze while working on this job, more often than allowed.",
-            "retryable": False,
-            "hint": "Look at the workers' logs and memory before submitting it again.",
-        }
-    ),
-    "lease_expired": json.dumps(
-        {
-            "code": "lease_expired",
-            "message": "The worker that held the job died or froze.",
-            "retryable": True,
-            "hint": "",
-        }
-    ),
+_MESSAGES = {
+    FailureCode.DEADLINE_EXCEEDED: "The job did not end before its deadline.",
+    FailureCode.WORKER_LOST: "Workers died or froze while working on this job, more often than allowed.",
+    FailureCode.LEASE_EXPIRED: "The worker that held the job died or froze.",
 }
+_EXPIRE_ERRORS = {
+    code.value: json_text.write({"code": code, "message": message, "retryable": code.retryable, "hint": code.remedy})
+    for code, message in _MESSAGES.items()
+}
+"""What a job's `error` becomes, by the name of the statement's parameter."""
 
 
 @dataclass(frozen=True, slots=True)
