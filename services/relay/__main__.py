@@ -6,7 +6,7 @@ import os
 import sys
 
 from services.relay import setup_queues
-from services.relay.relay import Relay
+from services.relay.assembly import assemble
 from services.relay.settings import RelaySettings
 from shared.errors import TodokeError
 from shared.runtime import logs, tracing
@@ -43,7 +43,7 @@ def serve(settings: RelaySettings) -> int:
     logs.configure("relay", settings.log_level)
     tracing.configure("relay")
     stop = stop_on_signals()
-    relay = Relay(settings)
+    relay = assemble(settings)
     ops = OpsServer(settings.metrics_host, settings.metrics_port, relay.checks)
     for what, check in relay.checks.items():
         wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)

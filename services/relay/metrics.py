@@ -1,5 +1,5 @@
-"""What the relay shows. Those marked *database-wide* tell of the whole system: every relay shows the same, so take
-their `max`, never their `sum`."""
+"""What the relay counts and measures. Metrics marked *database-wide* are about the whole system: every relay shows the
+same, so take their `max`, never their `sum`."""
 
 from shared.runtime.metrics.declare import FAST_S, OTHER, counter, gauge, histogram
 
@@ -24,7 +24,13 @@ PUBLISH_FAILURES = counter(
     "Messages that the queue did not take, by its code.",
     {"code": PUBLISH_CODES},
 )
-PARKED = counter("relay", "todoke_outbox_parked_total", "Messages put aside because they can never be sent.")
+PARKED = counter(
+    "relay",
+    "todoke_outbox_parked_total",
+    "Messages put aside because they can never be sent as they are: the queue refuses them for good, or this relay "
+    "knows no sink for their topic.",
+    {"reason": ("refused", "unknown_topic")},
+)
 RELAY_BATCH = histogram(
     "relay",
     "todoke_relay_batch_messages",

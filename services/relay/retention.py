@@ -11,7 +11,6 @@ import time
 from sqlalchemy.engine import Engine
 
 from services.relay import metrics
-from services.relay.orphans import OrphanSweep
 from services.relay.stored_files import delete_files
 from shared.artifacts.interface import ArtifactStore
 from shared.database.engine import transactional
@@ -42,16 +41,15 @@ class Retention:
         self._artifacts_after = START
         self._jobs_after = START
         self._keys_after = START
-        self._orphans = OrphanSweep(engine, store)
 
     def run_once(self) -> int:
         """One slice of each walk. Returns what was removed: while there is more, the next slice follows at once."""
         began, self._in_store_s = time.monotonic(), 0.0
-        removed = self._orphans.run_once()
-        if began >= self._rest_until:
-            removed += self._expire_artifacts() + self._forget_jobs() + self._forget_keys()
-            if not removed and self._artifacts_after == self._jobs_after == self._keys_after == START:
-                self._rest_until = began + self._rest_s
+        if began < self._rest_until:
+            return 0
+        removed = self._expire_artifacts() + self._forget_jobs() + self._forget_keys()
+        if not removed and self._artifacts_after == self._jobs_after == self._keys_after == START:
+            self._rest_until = began + self._rest_s
         self._slice = _TAKE if removed else _LOOK
         if removed:
             # A quarter of the database's time at most: there is no hurry, and submissions share its disk.

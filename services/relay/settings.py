@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from shared.jobs.unfinished import LIST_AFTER_S
 from shared.runtime.settings import ArtifactSettings, QueueServiceSettings
 
 
@@ -22,7 +23,7 @@ class RelaySettings(ArtifactSettings, QueueServiceSettings):
         0.5, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
     )
     list_after_s: float = Field(
-        5,
+        LIST_AFTER_S,
         alias="RELAY_LIST_AFTER_S",
         ge=0,
         description="Unfinished jobs this old are listed; the sweeper looks at every younger one in each pass",

@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
+from services.relay.settings import RelaySettings
 from shared.jobs import sweep, unfinished
 from shared.jobs.states import JobStatus
-from shared.jobs.unfinished import LIST_AFTER_S, WalkFloor
+from shared.jobs.unfinished import WalkFloor
 from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
@@ -34,18 +35,16 @@ class Sweeper:
         self,
         engine: Engine,
         queue: Queue,
+        settings: RelaySettings,
         *,
         settled_floor: Callable[[], int],
-        ring_after_s: float = 30,
-        list_after_s: float = LIST_AFTER_S,
         tidy_rest_s: float = 0.0,
     ) -> None:
         """`tidy_rest_s`: how long the list of long-lived jobs is left alone once there was nothing to do for it."""
         self._engine = engine
         self._queue = queue
+        self._settings = settings
         self._settled_floor = settled_floor
-        self._ring_after_s = ring_after_s
-        self._list_after_s = list_after_s
         self._tidy_rest_s = tidy_rest_s
         self._tidy_at = 0.0
         self._floor = WalkFloor()
@@ -69,7 +68,7 @@ class Sweeper:
             begin = self.unfinished_floor if self._ring_after == START else self._ring_after
             self._ring_after = _walk(self._ring, begin)
             if self._ring_after == START:
-                self._ring_at = time.monotonic() + min(_RING_EVERY_S, self._ring_after_s)
+                self._ring_at = time.monotonic() + min(_RING_EVERY_S, self._settings.ring_after_s)
         return 0
 
     @property
@@ -82,14 +81,14 @@ class Sweeper:
         if time.monotonic() < self._tidy_at:
             return
         with self._engine.connect() as conn:
-            rose = unfinished.advance_floor(conn, list_after_s=self._list_after_s)
+            rose = unfinished.advance_floor(conn, list_after_s=self._settings.list_after_s)
             _walk(lambda after: unfinished.prune(conn, after=after), begin)
         if not rose:
             self._tidy_at = time.monotonic() + self._tidy_rest_s
 
     def _expire(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:
-            swept = sweep.expire(conn, after=after, ring_after_s=self._ring_after_s)
+            swept = sweep.expire(conn, after=after, ring_after_s=self._settings.ring_after_s)
         self._oldest = self._oldest or swept.first
         if swept.next_after == START:
             self._floor.learn(self._oldest, began_at=self._began_at)
@@ -126,7 +125,9 @@ class Sweeper:
     def _ring_lost(self, conn: Connection, after: UUID) -> None:
         if self._heard_until is None:
             return
-        rung = sweep.ring(conn, heard_until=self._heard_until, after=after, ring_after_s=self._ring_after_s).swept
+        rung = sweep.ring(
+            conn, heard_until=self._heard_until, after=after, ring_after_s=self._settings.ring_after_s
+        ).swept
         if rung:
             metrics.SWEPT.labels("rung").inc(len(rung))
             log.warning("jobs.rung_again", extra={"jobs": len(rung)})

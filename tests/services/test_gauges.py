@@ -10,13 +10,13 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from services.relay.gauges import Gauges
-from services.relay.sweeper import Sweeper
 from shared.database import xmin_horizon
 from shared.database.engine import create_engine
 from shared.queues.interface import Outgoing
 from shared.runtime.metrics import common
 from tests.support.jobs import a_job, expire_lease, pass_time, started
 from tests.support.postgres.roles import service_urls
+from tests.support.relay import a_sweeper
 from tests.support.sqs.double import InMemoryQueue
 
 
@@ -46,7 +46,7 @@ def test_jobs_are_counted_by_where_they_stand(relays: Engine, conn: Connection) 
     started(conn, running)
     conn.execute(text("UPDATE jobs SET created_at = now() - interval '10 min' WHERE id = :id"), {"id": running})
     a_job_that_ended = a_job(conn, deadline_s=0.0)
-    Sweeper(relays, InMemoryQueue(), settled_floor=lambda: 0).run_once()
+    a_sweeper(relays, InMemoryQueue()).run_once()
     queue = InMemoryQueue()
     queue.send([Outgoing(0, "x")], deadline_s=1)
 
@@ -94,7 +94,7 @@ def test_what_the_sweeper_ends_counts_as_finished_with_its_reason(relays: Engine
     started(conn, lost)
     expire_lease(conn, lost)
 
-    Sweeper(relays, InMemoryQueue(), settled_floor=lambda: 0).run_once()
+    a_sweeper(relays, InMemoryQueue()).run_once()
 
     for reason in ("deadline_exceeded", "worker_lost"):
         assert common.FINISHED.labels("failed", reason, "swept")._value.get() == 1

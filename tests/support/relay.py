@@ -1,0 +1,35 @@
+"""The relay's parts for tests, put together as its assembly does."""
+
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+from services.relay.publisher import Publisher
+from services.relay.settings import RelaySettings
+from services.relay.sinks import QueueSink, Sinks
+from services.relay.sweeper import Sweeper
+from shared.jobs import doorbell
+from shared.queues.interface import Queue
+
+_NEEDED = {
+    "DATABASE_URL": "postgresql://not-used",
+    "SQS_QUEUE_URL": "http://not-used",
+    "AWS_REGION": "not-used",
+}
+
+
+def relay_settings(**environment: object) -> RelaySettings:
+    """Settings with their defaults but for these variables."""
+    return RelaySettings.from_environment({**_NEEDED, **{name: str(value) for name, value in environment.items()}})
+
+
+def a_publisher(engine: Engine, queue: Queue, *, batch: int = 1000) -> Publisher:
+    """A publisher whose doorbells go to `queue`."""
+    sinks = Sinks({doorbell.TOPIC: QueueSink(queue, deadline_s=relay_settings().send_deadline_s)})
+    return Publisher(engine, sinks, batch=batch)
+
+
+def a_sweeper(engine: Engine, queue: Queue, *, tidy_rest_s: float = 0.0, **environment: Any) -> Sweeper:
+    """A sweeper that takes nothing in the outbox for settled."""
+    settings = relay_settings(**environment)
+    return Sweeper(engine, queue, settings, settled_floor=lambda: 0, tidy_rest_s=tidy_rest_s)
