@@ -34,12 +34,12 @@ def main() -> int:
             return setup_queues.run(arguments)
         return serve(RelaySettings.from_environment(os.environ))
     except TodokeError as error:
-        print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - before or after logging is of use
+        print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured yet, or no longer
         return 1
 
 
 def serve(settings: RelaySettings) -> int:
-    """Publish and sweep until told to stop."""
+    """Run the relay until SIGTERM. Returns the exit code."""
     logs.configure("relay", settings.log_level)
     tracing.configure("relay")
     stop = stop_on_signals()

@@ -1,4 +1,4 @@
-"""What the relay reads from its environment."""
+"""The relay's settings."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from shared.runtime.settings import ArtifactSettings, QueueServiceSettings
 
 
 class RelaySettings(ArtifactSettings, QueueServiceSettings):
-    """Checked once at start."""
+    """What the relay reads from its environment, checked once at start."""
 
     batch: int = Field(1000, alias="RELAY_BATCH", ge=1, le=10_000, description="Most messages in one pass")
     send_concurrency: int = Field(8, alias="RELAY_SEND_CONCURRENCY", ge=1, le=64, description="SQS calls at once")

@@ -1,4 +1,4 @@
-"""End attempts. Every statement is a compare-and-set on the lease token: who lost the lease changes nothing."""
+"""Ends attempts. Every statement is a compare-and-set on the lease token: whoever lost the lease changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,26 +25,27 @@ class Success(NamedTuple):
     lease: Lease
     artifacts: Sequence[Artifact]
     seconds: float
-    """How long the attempt worked."""
+    """Time that the attempt worked."""
     answer: Mapping[str, object] | None = None
-    """What a report type without files answers; None for one that makes files."""
+    """The answer of a report type without files; None for one that makes files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An attempt that did not."""
+    """An attempt that did not make its report."""
 
     lease: Lease
     code: str
     message: str
     retryable: bool
     delay_s: float
-    """Wait this long before the next attempt, if there is one."""
+    """Pause before the next attempt, if there is one."""
     hint: str = ""
     headers: str | None = None
-    """What the next attempt's doorbell carries; the job's trace context unless given."""
+    """The headers of the next attempt's doorbell; the job's trace context unless given."""
 
 
+# `done` ends each job whose lease is still the current one; `published` lists its files.
 _SUCCEED = text("""
     /* jobs.succeed */
     WITH done AS (
@@ -64,8 +65,9 @@ _SUCCEED = text("""
     SELECT lease_token, status FROM done
 """)
 
-# A client's wish to cancel outranks another try, but not a failure that is final anyway.
-# `due_at` is what the relay waits for, and equals `run_at`, before which no `start` takes the job.
+# `verdict` decides how each attempt ends: a client's wish to cancel outranks another try, but not a failure that is
+# final anyway. `ended` writes it. `rung` rings for those that are tried again, when they are due: `due_at` is what the
+# relay waits for, and equals `run_at`, before which no `start` takes the job.
 _FAIL = text(f"""
     /* jobs.fail */
     WITH verdict AS MATERIALIZED (
@@ -112,6 +114,7 @@ _CANCEL_HELD = text("""
     RETURNING jobs.lease_token, jobs.status
 """)
 
+# `given` returns each job, or cancels it if the client has asked meanwhile; `rung` rings for those that wait again.
 _GIVE_BACK = text(f"""
     /* jobs.give_back */
     WITH given AS (
@@ -139,15 +142,15 @@ def succeed(conn: Connection, successes: Sequence[Success]) -> Outcomes:
 
 
 def fail(conn: Connection, failures: Sequence[Failure], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
-    """End each attempt in FAILED, or back in PENDING with a doorbell due in `delay_s` while budget and deadline allow.
+    """End each attempt: its job is PENDING again, with a doorbell due in `delay_s`, while budget and deadline allow.
 
-    A retryable failure of a job that the client wants cancelled ends CANCELLED.
+    Otherwise the job is FAILED. A retryable failure of a job that the client wants cancelled makes it CANCELLED.
     """
     return _end(conn, _FAIL, [_failure_row(f) for f in failures], ring_after_s=ring_after_s)
 
 
 def cancel_held(conn: Connection, leases: Sequence[Lease]) -> Outcomes:
-    """Carry out cancellations that the heartbeat learned of."""
+    """End jobs whose cancellation the heartbeat has learned of."""
     return _end(conn, _CANCEL_HELD, [_lease_row(lease) for lease in leases])
 
 

@@ -1,4 +1,4 @@
-"""Find silent jobs: leases that ran out, deadlines that passed, doorbells that were lost.
+"""Mends silent jobs: leases that ran out, deadlines that passed, doorbells that were lost.
 
 Any number of sweepers may run beside each other: SKIP LOCKED gives each its own rows, and every
 statement is one transaction. The unfinished jobs are walked in slices, so that a pass costs the same
@@ -28,15 +28,15 @@ class Ended:
     """A job that the sweeper ended."""
 
     reason: str
-    """Its error's code; empty for one that was cancelled."""
+    """The code of its error; empty if it was cancelled."""
     report_type: str
     age_s: float
-    """Since it was accepted."""
+    """Time since it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One slice of a walk."""
+    """What became of one slice of a walk."""
 
     swept: Mapping[UUID, JobStatus]
     """Jobs that were changed, and the status each has now."""
@@ -45,7 +45,7 @@ class Sweep:
     first: UUID | None = None
     """The oldest unfinished job of the slice."""
     ended: Mapping[UUID, Ended] = field(default_factory=dict)
-    """Those of them that are final now."""
+    """The jobs of `swept` that are final now."""
 
 
 _MESSAGES = {
@@ -65,7 +65,7 @@ class DoorbellCheck:
     """Whether doorbells of one slice's jobs may be lost."""
 
     late: bool
-    """A job waits whose doorbell should have led to a start by now: it is late, or lost."""
+    """True when a job waits whose doorbell should have led to a start by now: it is late, or lost."""
     at: datetime
     """The database's clock, read before anything that the caller does next."""
     heard_until: datetime | None
@@ -75,8 +75,9 @@ class DoorbellCheck:
     """Where the next slice begins; START after the last one."""
 
 
-# Expired leases: back to PENDING with a doorbell, or an end when the client asked for one or the crash
-# budget is spent. A job past its deadline ends, so that accepted => final is bounded.
+# `slice` is the next part of the unfinished jobs. `silent` locks those of it whose lease or deadline has passed, and
+# decides: PENDING again, or an end when the client asked for one, the crash budget is spent or the deadline has passed,
+# so that the time from accepted to final is bounded. `swept` writes it; `rung` rings for those that wait again.
 _EXPIRE = text(f"""
     /* jobs.expire */
     WITH slice AS MATERIALIZED (
@@ -131,6 +132,8 @@ _OVERDUE = text(f"""
       FROM ({SLICE.format(columns="id, status, run_at, next_ring_at")}) AS slice
 """)
 
+# `slice` is the next part of the unfinished jobs; `quiet` locks those of it whose doorbell is lost; `rung` notes the
+# new ring, each after twice the pause of the last; `sent` rings.
 _RING = text(f"""
     /* jobs.ring */
     WITH slice AS MATERIALIZED (
@@ -159,7 +162,7 @@ _RING = text(f"""
 def expire(
     conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = RING_AFTER_S
 ) -> Sweep:
-    """Free or end those whose lease or deadline has passed, of the next `slice_size` jobs that may be unfinished."""
+    """Free or end those of the next `slice_size` unfinished jobs whose lease or deadline has passed."""
     asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS}
     rows = conn.execute(_EXPIRE, asked).all()
     walk = _sweep(rows, slice_size)
@@ -172,7 +175,7 @@ def expire(
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> DoorbellCheck:
-    """What the next `slice_size` jobs that may be unfinished say about doorbells. Writes nothing."""
+    """Whether doorbells of the next `slice_size` unfinished jobs may be lost. Writes nothing."""
     row = conn.execute(_OVERDUE, {"after": after, "slice": slice_size}).one()
     return DoorbellCheck(row.late, row.at, row.heard_until, next_after(row.upto, row.seen, slice_size))
 
@@ -186,9 +189,9 @@ def ring(
     ring_after_s: float = RING_AFTER_S,
     ring_cap_s: float = 3600,
 ) -> Sweep:
-    """Ring again for waiting jobs whose doorbell was overdue at `heard_until`, by the database's clock.
+    """Ring again for those waiting jobs whose doorbell was overdue at `heard_until`, by the database's clock.
 
-    Doorbells from before that moment have come through, so theirs are lost. In a deep backlog every job is late and
+    Doorbells from before that moment have arrived, so theirs are lost. In a deep backlog every job is late and
     none is lost: nothing is rung. Each ring of a job backs off twice as long as the last, up to `ring_cap_s`.
     """
     asked = {"after": after, "slice": slice_size, "heard_until": heard_until}
