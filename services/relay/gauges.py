@@ -10,7 +10,6 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay import metrics
 from shared.database import xmin_horizon
 from shared.jobs import backlog
-from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 
@@ -32,8 +31,8 @@ class Gauges:
         queue: Queue,
         *,
         settled_floor: Callable[[], int],
-        unfinished_floor: Callable[[], UUID] = lambda: START,
-        late_after_s: float = 300,
+        unfinished_floor: Callable[[], UUID],
+        late_after_s: float,
     ) -> None:
         self._engine = engine
         self._queue = queue

@@ -29,7 +29,7 @@ _PROBE = 10
 class Publisher:
     """Moves messages from the outbox to their sinks. Any number may run: each claims rows that nobody else holds."""
 
-    def __init__(self, engine: Engine, sinks: Sinks, *, batch: int = 1000) -> None:
+    def __init__(self, engine: Engine, sinks: Sinks, *, batch: int) -> None:
         self._engine = engine
         self._claiming = transactional(engine)
         self._sinks = sinks

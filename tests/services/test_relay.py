@@ -14,12 +14,10 @@ from services.api.actions.submitter import Submitter
 from services.relay import metrics
 from services.relay.breaker import Breaker
 from services.relay.publisher import Publisher
-from services.relay.sinks import QueueSink, Sinks
 from shared.database.async_engine import create_async_engine
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.ids import uuid7
-from shared.jobs import doorbell
 from shared.jobs.submit import Accepted
 from shared.jobs.walk import START
 from shared.outbox import messages
@@ -267,8 +265,7 @@ class _Rows:
 def test_a_second_sink_needs_nothing_of_the_publisher_and_shares_its_transaction(
     conn: Connection, publishing: Engine, queue: InMemoryQueue
 ) -> None:
-    sinks = Sinks({doorbell.TOPIC: QueueSink(queue, deadline_s=5), "telegrams": _Rows()})
-    publisher = Publisher(publishing, sinks)
+    publisher = a_publisher(publishing, queue, telegrams=_Rows())
     own = text("INSERT INTO outbox (topic, group_key, payload) VALUES ('telegrams', 't', :id)")
     conn.execute(own, {"id": str(uuid7())})
     a_job(conn)

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from deploy.tools.errors_page import PROBLEMS, page
 from shared.database import sqlstates
+from shared.database.unavailable import is_unavailable
 from shared.failures import FailureCode
 from shared.jobs import sweep
 from shared.reports import errors
@@ -92,3 +94,15 @@ def test_the_sweeper_ends_jobs_with_codes_of_the_list() -> None:
 )  # fmt: skip
 def test_trouble_that_passes_is_told_by_its_sqlstate(state: str, passes: bool) -> None:
     assert sqlstates.passes(state) is passes
+
+
+@pytest.mark.parametrize(
+    ("state", "away"),
+    [("57P01", True), ("57014", True), ("25P03", True), ("25P04", True), ("25006", True), ("55P03", True),
+     ("23505", False), ("42P01", False)],
+)  # fmt: skip
+def test_a_database_that_is_away_is_told_from_a_statement_that_is_wrong(state: str, away: bool) -> None:
+    class Said(Exception):
+        sqlstate = state
+
+    assert is_unavailable(DBAPIError("SELECT 1", {}, Said())) is away
