@@ -1,1 +1,1 @@
-"""The relay: publishes outbox rows to the queue, and sweeps silent jobs."""
+"""The relay sends outbox rows to their sinks, frees silent jobs, and removes what was kept long enough."""

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 
-from services.relay.relay import Relay
+from services.relay.assembly import assemble
 from services.relay.settings import RelaySettings
 from shared.errors import TodokeError
 from shared.runtime import logs, tracing
@@ -26,16 +26,16 @@ def main() -> int:
     try:
         return serve(RelaySettings.from_environment(os.environ))
     except TodokeError as error:
-        print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - before or after logging is of use
+        print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured yet, or no longer
         return 1
 
 
 def serve(settings: RelaySettings) -> int:
-    """Publish and sweep until told to stop."""
+    """Run the relay until SIGTERM. Returns the exit code."""
     logs.configure("relay", settings.log_level)
     tracing.configure("relay")
     stop = stop_on_signals()
-    relay = Relay(settings)
+    relay = assemble(settings)
     ops = OpsServer(settings.metrics_host, settings.metrics_port, relay.checks)
     for what, check in relay.checks.items():
         wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)

@@ -1,4 +1,4 @@
-"""Stop knocking while nobody is at home."""
+"""Keeps the relay from claiming while the queue is away."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from shared.backoff import full_jitter
 
 
 class Breaker:
-    """Opens when a whole pass was refused; then lets one pass through after each back-off, until one succeeds."""
+    """Opens when a whole pass was refused. Then it lets one pass through after each back-off, until one succeeds."""
 
     def __init__(self, *, base_s: float = 0.5, cap_s: float = 30, clock: Callable[[], float] = time.monotonic) -> None:
         self._base_s = base_s
@@ -27,16 +27,16 @@ class Breaker:
         return self._refusals > 0
 
     def refused(self) -> float:
-        """A pass got nothing through. Returns how many seconds to stay away."""
+        """Record a pass that got nothing through. Returns for how many seconds to make none."""
         self._refusals += 1
-        # At least half the step: zero is a fair draw for a crowd, but not for one relay knocking on a closed door.
+        # At least half the step: a draw near zero is fair among many clients, but one relay would ask again at once.
         step = min(self._cap_s, self._base_s * 2.0 ** min(self._refusals - 1, 40))
         wait_s = step / 2 + full_jitter(1, base_s=step / 2, cap_s=step / 2)
         self._closed_again_at = self._clock() + wait_s
         return wait_s
 
     def accepted(self) -> bool:
-        """A pass got something through: close. Returns True if this ended an outage."""
+        """Record a pass that got something through, and close. Returns True if this ended an outage."""
         ended = self._refusals > 0
         self._refusals = 0
         return ended

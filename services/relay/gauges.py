@@ -1,4 +1,4 @@
-"""What the relay shows of the whole system. Every relay measures for itself, so any of them may die."""
+"""Measures the whole system for the metrics. Every relay measures for itself, so any of them may die."""
 
 import logging
 import time
@@ -10,21 +10,20 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay import metrics
 from shared.database import xmin_horizon
 from shared.jobs import backlog
-from shared.jobs.unfinished import START
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 
 log = logging.getLogger(__name__)
 
 _QUEUE_EVERY_S = 20.0
-"""Each look at the queues is two requests that AWS bills."""
+"""Pause between looks at the queues: each is two requests that AWS bills."""
 _HELD_LONG = 100_000
-"""Transactions behind which a snapshot is worth a line in the log; the alert asks for the same."""
+"""Age in transactions from which a snapshot is worth a line in the log; the alert has the same bound."""
 _SAY_EVERY_S = 60.0
 
 
 class Gauges:
-    """Reads the database-wide gauges, and the queues' depths less often."""
+    """Sets the database-wide gauges, and less often those of the queues."""
 
     def __init__(
         self,
@@ -32,8 +31,8 @@ class Gauges:
         queue: Queue,
         *,
         settled_floor: Callable[[], int],
-        unfinished_floor: Callable[[], UUID] = lambda: START,
-        late_after_s: float = 300,
+        unfinished_floor: Callable[[], UUID],
+        late_after_s: float,
     ) -> None:
         self._engine = engine
         self._queue = queue
@@ -44,7 +43,7 @@ class Gauges:
         self._say_at = 0.0
 
     def run_once(self) -> int:
-        """Measure once. Returns 0: the loop keeps its own pace. Raises the database's errors."""
+        """Measure once. Returns 0, so that the loop keeps its own pace. Raises the database's errors."""
         with self._engine.connect() as conn:
             self._outbox(conn)
             self._jobs(conn)

@@ -1,5 +1,5 @@
-"""What the relay shows. Those marked *database-wide* tell of the whole system: every relay shows the same, so take
-their `max`, never their `sum`."""
+"""What the relay counts and measures. Metrics marked *database-wide* are about the whole system: every relay shows the
+same, so take their `max`, never their `sum`."""
 
 from shared.runtime.metrics.declare import FAST_S, OTHER, counter, gauge, histogram
 
@@ -8,11 +8,11 @@ _WIDE = " Database-wide: take the max over relays."
 # The outbox
 PUBLISHED = counter("relay", "todoke_outbox_published_total", "Messages that the queue accepted.")
 PUBLISH_CODES = (
-    # ours
+    # found before the queue is asked, or instead of its answer
     "Deadline", "NotInAnswer", "InvalidMessageContents", "InvalidAttributes", "MessageTooLong",
-    # the client's
+    # raised by the client
     "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "NoCredentialsError",
-    # SQS's (API reference, SendMessageBatch and common errors, read 2026-11-25)
+    # answered by SQS (API reference, SendMessageBatch and common errors, read 2026-11-25)
     "AccessDenied", "ExpiredToken", "InternalError", "InternalFailure", "InvalidClientTokenId", "OverLimit",
     "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "RequestThrottled", "ServiceUnavailable",
     "Throttling", "ThrottlingException", "KmsThrottled", "KmsAccessDenied",
@@ -24,7 +24,13 @@ PUBLISH_FAILURES = counter(
     "Messages that the queue did not take, by its code.",
     {"code": PUBLISH_CODES},
 )
-PARKED = counter("relay", "todoke_outbox_parked_total", "Messages put aside because they can never be sent.")
+PARKED = counter(
+    "relay",
+    "todoke_outbox_parked_total",
+    "Messages put aside because they can never be sent as they are: the queue refuses them for good, or this relay "
+    "knows no sink for their topic.",
+    {"reason": ("refused", "unknown_topic")},
+)
 RELAY_BATCH = histogram(
     "relay",
     "todoke_relay_batch_messages",
@@ -76,13 +82,13 @@ JOBS_LATE = gauge(
 OLDEST_WAITING_S = gauge(
     "relay",
     "todoke_jobs_oldest_waiting_seconds",
-    "For how long the oldest of the waiting jobs could have been started." + _SLICE + _WIDE,
+    "Time since the oldest of the waiting jobs could first have been started." + _SLICE + _WIDE,
 )
 SWEPT = counter(
     "relay",
     "todoke_jobs_swept_total",
-    "Silent jobs the sweeper acted on: requeued, failed or cancelled after a lost worker or a deadline; rung again "
-    "after a lost doorbell.",
+    "Silent jobs that the sweeper acted on: requeued, failed or cancelled after a lost worker or a deadline; rung "
+    "again after a lost doorbell.",
     {"kind": ("requeued", "failed", "cancelled", "rung")},
 )
 
@@ -90,8 +96,8 @@ SWEPT = counter(
 RETIRED = counter(
     "relay",
     "todoke_retention_removed_total",
-    "What left because its time was over: files with their rows, jobs with their history, idempotency keys; and files "
-    "of attempts that lost.",
+    "What was removed because its time was over: files with their rows, jobs with their history, idempotency keys; and "
+    "files of attempts that lost.",
     {"kind": ("artifact", "job", "idempotency_key", "orphan")},
 )
 UNDELETABLE = counter(

@@ -1,4 +1,4 @@
-"""Files of attempts that lost: no row names them, and none ever will."""
+"""Removes files of attempts that lost: no row names them, and none ever will."""
 
 import logging
 import time
@@ -16,27 +16,27 @@ from shared.jobs.retention import StoredFile
 log = logging.getLogger(__name__)
 
 _ORPHAN_AGE_S = 24 * 3600
-_LIST_EVERY_S = 10.0
-"""One listing request this often: ten million files in 28 hours, for four cents a day on S3."""
 _ROUND_EVERY_S = 3600.0
-"""A walk over the store begins this long after the one before, at the earliest."""
+"""A walk over the store begins this long after the end of the one before, at the earliest."""
 
 
 class OrphanSweep:
-    """A slow walk over the store itself, for files of attempts that lost."""
+    """One relay's slow walk over the store itself, which knows files that no row names.
+
+    A loop of its own and not a part of retention's: a listing may take seconds, and comes ten times less often.
+    """
 
     def __init__(self, engine: Engine, store: ArtifactStore) -> None:
         self._engine = engine
         self._store = store
         self._listing: Iterator[StoredObject] | None = None
         self._unknown = 0
-        self._next_at = 0.0
+        self._rest_until = 0.0
 
     def run_once(self) -> int:
-        """Look at one page of the store, when it is time. Returns how many orphans were removed."""
-        if time.monotonic() < self._next_at:
+        """Look at one page of the store. Returns 0: the loop keeps its own pace. Raises the database's errors."""
+        if time.monotonic() < self._rest_until:
             return 0
-        self._next_at = time.monotonic() + _LIST_EVERY_S
         if self._listing is None:
             self._listing, self._unknown = self._store.list("reports/"), 0
         try:
@@ -47,10 +47,11 @@ class OrphanSweep:
             return 0
         if len(page) < LIST_PAGE:
             self._listing = None
-            self._next_at = time.monotonic() + _ROUND_EVERY_S
-        return self._sweep(page)
+            self._rest_until = time.monotonic() + _ROUND_EVERY_S
+        self._sweep(page)
+        return 0
 
-    def _sweep(self, page: Sequence[StoredObject]) -> int:
+    def _sweep(self, page: Sequence[StoredObject]) -> None:
         parsed = [parse_key(o.key) for o in page if o.modified_at.timestamp() < time.time() - _ORPHAN_AGE_S]
         with self._engine.connect() as conn:
             strays = retention.strays(conn, [StoredFile(*parts) for parts in parsed if parts is not None])
@@ -61,4 +62,3 @@ class OrphanSweep:
         self._unknown += strays.unknown + sum(parts is None for parts in parsed)
         if self._listing is None:
             metrics.UNKNOWN_FILES.set(self._unknown)
-        return len(gone)

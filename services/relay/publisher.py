@@ -1,4 +1,4 @@
-"""The outbox leaves for the queue: claim, send, keep what was refused, commit."""
+"""The outbox leaves: claim, send, keep what was refused, commit."""
 
 import logging
 import time
@@ -9,37 +9,36 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from services.relay.breaker import Breaker
-from services.relay.send_spans import Sending
+from services.relay.sinks import UNKNOWN_TOPIC, Sinks
 from shared.backoff import full_jitter
 from shared.database.engine import transactional
 from shared.outbox import messages
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import OutboxRow, Unsent
-from shared.queues.interface import Queue, SendFailure, SendResult
+from shared.queues.interface import SendFailure, SendResult
 from shared.runtime.metrics.declare import known
 
 log = logging.getLogger(__name__)
 
 _DUE_EVERY_S = 0.2
-"""How often the few messages with a due time are looked at."""
+"""Pause between looks at the few messages that have a due time."""
 _PROBE = 10
 """Messages in a pass that tries whether the queue is back: one batch call."""
 
 
 class Publisher:
-    """One relay's way through the outbox. Any number may run: each claims rows that nobody else holds."""
+    """Moves messages from the outbox to their sinks. Any number may run: each claims rows that nobody else holds."""
 
-    def __init__(self, engine: Engine, queue: Queue, *, batch: int = 1000, send_deadline_s: float = 5) -> None:
+    def __init__(self, engine: Engine, sinks: Sinks, *, batch: int) -> None:
         self._engine = engine
         self._claiming = transactional(engine)
-        self._queue = queue
+        self._sinks = sinks
         self._batch = batch
-        self._send_deadline_s = send_deadline_s
         self._breaker = Breaker()
         self._floor = Floor()
         self._due_at = 0.0
         self._look_first = False
-        """The last pass left nothing behind: most likely there is nothing yet."""
+        """True after a pass that left nothing behind: most likely there is nothing yet."""
         # A new connection may lead to another server, whose sequence stands elsewhere.
         event.listen(engine, "connect", self._forget_floor)
 
@@ -52,7 +51,7 @@ class Publisher:
         return self._floor.settled
 
     def run_once(self) -> int:
-        """Send one batch. Returns how many messages the queue accepted; 0 means wait a little.
+        """Send one batch. Returns how many messages left the outbox, sent or parked; 0 means wait a little.
 
         Killed before the send, the rows unlock unsent. Killed after it, they are sent again, and `jobs.start`
         makes the second copy harmless. The transaction stays open over the send on purpose: a crash is a
@@ -71,11 +70,11 @@ class Publisher:
             if not rows and not due:
                 conn.rollback()
                 return 0
-            sent = self._publish(conn, [*rows, *due])
-        if sent and rows:
+            left = self._publish(conn, [*rows, *due])
+        if left and rows:
             # Only now: rows that were rolled back must stay above the recent floor.
             self._floor.claimed(max(row.id for row in rows))
-        return sent
+        return left
 
     def _settle(self) -> int:
         with self._engine.connect() as conn:
@@ -110,28 +109,29 @@ class Publisher:
     def _publish(self, conn: Connection, rows: Sequence[OutboxRow]) -> int:
         metrics.RELAY_BATCH.observe(len(rows))
         started = time.perf_counter()
-        sending = Sending(rows)
-        sent = self._queue.send(sending.messages, deadline_s=self._send_deadline_s)
-        sending.end(sent)
+        sent = self._sinks.send(conn, rows)
         published = time.perf_counter()
         metrics.RELAY_STEP_SECONDS.labels("publish").observe(published - started)
         for failure in sent.failed:
-            metrics.PUBLISH_FAILURES.labels(known(failure.code, metrics.PUBLISH_CODES)).inc()
-        if not sent.accepted and not any(f.permanent for f in sent.failed):
-            conn.rollback()  # the rows stay as they are: an outage costs no writes
-            self._refused(sent)
+            if failure.code != UNKNOWN_TOPIC:
+                metrics.PUBLISH_FAILURES.labels(known(failure.code, metrics.PUBLISH_CODES)).inc()
+        passing = [failure for failure in sent.failed if not failure.permanent]
+        if passing and not sent.accepted:
+            # The rows stay as they are: an outage costs no writes. What can never be sent waits with the others, and is
+            # parked by the first pass that gets something through, or that finds nothing else.
+            conn.rollback()
+            self._refused(passing[0])
             return 0
         messages.keep(conn, [_unsent(rows[failure.key], failure) for failure in sent.failed])
         messages.commit_may_be_lost(conn)
         conn.commit()
         metrics.RELAY_STEP_SECONDS.labels("commit").observe(time.perf_counter() - published)
         self._count(sent)
-        return len(sent.accepted)
+        return len(rows) - len(passing)
 
-    def _refused(self, sent: SendResult) -> None:
+    def _refused(self, first: SendFailure) -> None:
         wait_s = self._breaker.refused()
         metrics.BREAKER_OPEN.set(1)
-        first = sent.failed[0]
         log.warning(
             "relay.queue_away", extra={"code": first.code, "reason": first.message, "retry_in_s": round(wait_s, 2)}
         )
@@ -143,7 +143,7 @@ class Publisher:
             log.info("relay.queue_back")
         for failure in sent.failed:
             if failure.permanent:
-                metrics.PARKED.inc()
+                metrics.PARKED.labels("unknown_topic" if failure.code == UNKNOWN_TOPIC else "refused").inc()
                 log.error("outbox.parked", extra={"code": failure.code, "reason": failure.message})
 
 

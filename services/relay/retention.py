@@ -1,9 +1,7 @@
-"""Retention: files, jobs and keys leave when their time is over, and files that nobody will ever name.
+"""Retention removes files, jobs and keys when their time is over.
 
 Each durable step may be the last before a crash. A file leaves before its row does, so a row may outlive its file but
-no file its row; readers go by the clock and never see the difference. A job leaves after its files. Only files whose
-attempt can no longer win are orphans, and only a day after they were stored: after a fail-over the database may have
-forgotten for a while who won.
+no file its row; readers go by the clock and never see the difference. A job leaves after its files.
 """
 
 import time
@@ -11,22 +9,22 @@ import time
 from sqlalchemy.engine import Engine
 
 from services.relay import metrics
-from services.relay.orphans import OrphanSweep
 from services.relay.stored_files import delete_files
 from shared.artifacts.interface import ArtifactStore
 from shared.database.engine import transactional
 from shared.jobs import retention
+from shared.jobs.walk import START
 
 _LOOK = 1_000
-"""Rows of each table that one pass looks at while nothing is old enough."""
+"""Rows of each table that one pass looks at while none is old enough."""
 _TAKE = 25
-"""The same while something is: what one commit removes. So few that no submission waits for it (`make bench-retention`;
-with 200 the slowest hundredth waited half as long again), and enough for 1,000 jobs a second, each with a file and a
-key; on S3 for 25 with each request."""
+"""The same while some are: what one commit removes. It is enough for 1,000 jobs per second, each with a file and a key,
+and on S3 for 25 files per request; and so little that no submission waits for it."""
+# `make bench-retention`: with 200, the slowest hundredth of the submissions waited half as long again.
 
 
 class Retention:
-    """One relay's walks. Any number may run beside each other: SKIP LOCKED gives each its own rows."""
+    """One relay's walks over files, jobs and keys. Any number may run: SKIP LOCKED gives each its own rows."""
 
     def __init__(self, engine: Engine, store: ArtifactStore, *, keep_keys_s: float, rest_s: float = 0.0) -> None:
         """`rest_s`: the pause after a look at all three tables that found nothing to remove."""
@@ -37,23 +35,22 @@ class Retention:
         self._rest_until = 0.0
         self._slice = _TAKE
         self._in_store_s = 0.0
-        """Of this pass: a request to S3 may take ten times as long as all that PostgreSQL does."""
-        self._artifacts_after = retention.START
-        self._jobs_after = retention.START
-        self._keys_after = retention.START
-        self._orphans = OrphanSweep(engine, store)
+        """What the store took of this pass: a request to S3 may take ten times as long as all that PostgreSQL does."""
+        self._artifacts_after = START
+        self._jobs_after = START
+        self._keys_after = START
 
     def run_once(self) -> int:
-        """One slice of each walk. Returns what was removed: while there is more, the next slice follows at once."""
+        """Take one slice of each walk. Returns how much was removed; while there is more, the next follows at once."""
         began, self._in_store_s = time.monotonic(), 0.0
-        removed = self._orphans.run_once()
-        if began >= self._rest_until:
-            removed += self._expire_artifacts() + self._forget_jobs() + self._forget_keys()
-            if not removed and self._artifacts_after == self._jobs_after == self._keys_after == retention.START:
-                self._rest_until = began + self._rest_s
+        if began < self._rest_until:
+            return 0
+        removed = self._expire_artifacts() + self._forget_jobs() + self._forget_keys()
+        if not removed and self._artifacts_after == self._jobs_after == self._keys_after == START:
+            self._rest_until = began + self._rest_s
         self._slice = _TAKE if removed else _LOOK
         if removed:
-            # A quarter of the database's time at most: there is no hurry, and submissions share its disk.
+            # At most a quarter of the database's time: there is no hurry, and submissions share its disk.
             time.sleep(min(1.0, 3 * (time.monotonic() - began - self._in_store_s)))
         return removed
 

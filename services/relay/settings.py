@@ -1,14 +1,15 @@
-"""What the relay reads from its environment."""
+"""The relay's settings."""
 
 from typing import Literal
 
 from pydantic import Field
 
+from shared.jobs.unfinished import LIST_AFTER_S
 from shared.runtime.settings import ArtifactSettings, QueueServiceSettings
 
 
 class RelaySettings(ArtifactSettings, QueueServiceSettings):
-    """Checked once at start."""
+    """What the relay reads from its environment, checked once at start."""
 
     batch: int = Field(1000, alias="RELAY_BATCH", ge=1, le=10_000, description="Most messages in one pass")
     send_concurrency: int = Field(8, alias="RELAY_SEND_CONCURRENCY", ge=1, le=64, description="SQS calls at once")
@@ -22,7 +23,7 @@ class RelaySettings(ArtifactSettings, QueueServiceSettings):
         0.5, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
     )
     list_after_s: float = Field(
-        5,
+        LIST_AFTER_S,
         alias="RELAY_LIST_AFTER_S",
         ge=0,
         description="Unfinished jobs this old are listed; the sweeper looks at every younger one in each pass",

@@ -1,4 +1,4 @@
-"""The sweeper: frees jobs whose worker fell silent, ends those past their deadline, rings again for lost doorbells."""
+"""The sweeper frees jobs whose worker fell silent, ends those past their deadline, and replaces lost doorbells."""
 
 import logging
 import time
@@ -9,9 +9,11 @@ from uuid import UUID
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
+from services.relay.settings import RelaySettings
 from shared.jobs import sweep, unfinished
 from shared.jobs.states import JobStatus
-from shared.jobs.unfinished import LIST_AFTER_S, START, WalkFloor
+from shared.jobs.unfinished import WalkFloor
+from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 from shared.runtime.metrics.common import count_finished
@@ -20,8 +22,8 @@ log = logging.getLogger(__name__)
 
 _RING_EVERY_S = 5.0
 _WALK_S = 0.25
-"""One pass walks for this long, then pauses: a million unfinished jobs are looked at within some passes, and a
-deep backlog never costs more than a part of one connection's time."""
+"""How long one pass walks: a million unfinished jobs are looked at within some passes, and a deep backlog never costs
+more than a part of one connection's time."""
 
 _KINDS = {JobStatus.PENDING: "requeued", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled"}
 
@@ -33,32 +35,30 @@ class Sweeper:
         self,
         engine: Engine,
         queue: Queue,
+        settings: RelaySettings,
         *,
         settled_floor: Callable[[], int],
-        ring_after_s: float = 30,
-        list_after_s: float = LIST_AFTER_S,
         tidy_rest_s: float = 0.0,
     ) -> None:
-        """`tidy_rest_s`: how long the list of long-lived jobs is left alone once there was nothing to do for it."""
+        """`tidy_rest_s`: for how long the list of long-lived jobs is left alone once nothing had to be done for it."""
         self._engine = engine
         self._queue = queue
+        self._settings = settings
         self._settled_floor = settled_floor
-        self._ring_after_s = ring_after_s
-        self._list_after_s = list_after_s
         self._tidy_rest_s = tidy_rest_s
         self._tidy_at = 0.0
         self._floor = WalkFloor()
         self._expire_after = START
         self._began_at = 0.0
         self._oldest: UUID | None = None
-        """Of the walk that is under way, which began at `_began_at` (Unix seconds)."""
+        """The first unfinished job of the walk under way, which began at `_began_at` (Unix seconds)."""
         self._ring_after = START
         self._ring_at = 0.0
         self._heard_until: datetime | None = None
-        """Doorbells from before this moment (the database's clock) have come through, or never will."""
+        """Doorbells sent before this moment (the database's clock) have arrived, or are lost."""
 
     def run_once(self) -> int:
-        """A piece of each walk. Returns 0, so that the loop keeps its pace; a deep backlog must not make it race."""
+        """Take a piece of each walk. Returns 0, so that the loop keeps its pace even over a deep backlog."""
         begin = self._floor.begin() if self._expire_after == START else self._expire_after
         if self._expire_after == START:
             self._began_at, self._oldest = time.time(), None
@@ -68,27 +68,27 @@ class Sweeper:
             begin = self.unfinished_floor if self._ring_after == START else self._ring_after
             self._ring_after = _walk(self._ring, begin)
             if self._ring_after == START:
-                self._ring_at = time.monotonic() + min(_RING_EVERY_S, self._ring_after_s)
+                self._ring_at = time.monotonic() + min(_RING_EVERY_S, self._settings.ring_after_s)
         return 0
 
     @property
     def unfinished_floor(self) -> UUID:
-        """No job up to here is unfinished, as far as the last walk knows."""
+        """The id up to which the last walk met no unfinished job."""
         return self._floor.value
 
     def _tidy(self, begin: UUID) -> None:
-        """Keep the list of those that have lived long. Whoever dies in between leaves the rest to the next pass."""
+        """Keep the list of long-lived jobs. A relay that dies in between leaves the rest to the next pass."""
         if time.monotonic() < self._tidy_at:
             return
         with self._engine.connect() as conn:
-            rose = unfinished.rise(conn, list_after_s=self._list_after_s)
+            advanced = unfinished.advance_floor(conn, list_after_s=self._settings.list_after_s)
             _walk(lambda after: unfinished.prune(conn, after=after), begin)
-        if not rose:
+        if not advanced:
             self._tidy_at = time.monotonic() + self._tidy_rest_s
 
     def _expire(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:
-            swept = sweep.expire(conn, after=after, ring_after_s=self._ring_after_s)
+            swept = sweep.expire(conn, after=after, ring_after_s=self._settings.ring_after_s)
         self._oldest = self._oldest or swept.first
         if swept.next_after == START:
             self._floor.learn(self._oldest, began_at=self._began_at)
@@ -101,15 +101,15 @@ class Sweeper:
 
     def _ring(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:
-            look = sweep.overdue(conn, after=after)
-            self._heard(look.heard_until)
-            if look.late:
-                self._listen(conn, look.at)
+            check = sweep.overdue(conn, after=after)
+            self._heard(check.heard_until)
+            if check.late:
+                self._ask_the_queue(conn, check.at)
                 self._ring_lost(conn, after)
-        return look.next_after
+        return check.next_after
 
-    def _listen(self, conn: Connection, at: datetime) -> None:
-        """An empty queue has let everything through that had left the outbox at that moment."""
+    def _ask_the_queue(self, conn: Connection, at: datetime) -> None:
+        """An empty queue has delivered everything that had left the outbox at that moment."""
         oldest_age_s = messages.backlog(conn, floor=self._settled_floor()).oldest_age_s
         try:
             depth = self._queue.depth()
@@ -125,14 +125,16 @@ class Sweeper:
     def _ring_lost(self, conn: Connection, after: UUID) -> None:
         if self._heard_until is None:
             return
-        rung = sweep.ring(conn, heard_until=self._heard_until, after=after, ring_after_s=self._ring_after_s).swept
+        rung = sweep.ring(
+            conn, heard_until=self._heard_until, after=after, ring_after_s=self._settings.ring_after_s
+        ).swept
         if rung:
             metrics.SWEPT.labels("rung").inc(len(rung))
             log.warning("jobs.rung_again", extra={"jobs": len(rung)})
 
 
 def _walk(slice_from: Callable[[UUID], UUID], after: UUID) -> UUID:
-    """Take slices from `after` on until the end or until the time for walking is up. Returns where to go on."""
+    """Take slices from `after` on, until the end or until _WALK_S have passed. Returns where to go on."""
     give_up_at = time.monotonic() + _WALK_S
     while True:
         after = slice_from(after)

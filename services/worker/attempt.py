@@ -15,9 +15,11 @@ from services.worker.storing import Storing
 from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, Format, ReportType
+from shared.failures import FailureCode
 from shared.jobs.finish import Failure, Success
 from shared.jobs.lease import StartedJob
 from shared.reports import manifest
+from shared.reports.errors import failure
 from shared.reports.interface import Progress, RenderCancelled, RenderRequest, ReportError
 from shared.runtime import logs
 
@@ -56,7 +58,9 @@ class Attempts:
                 log.warning("attempt.failed", extra={"code": error.code, "reason": str(error)})
                 return self._failure(held, error)
             except ArtifactStoreUnavailable as error:
-                log.warning("attempt.failed", extra={"code": "artifact_store_unavailable", "reason": str(error)})
+                log.warning(
+                    "attempt.failed", extra={"code": FailureCode.ARTIFACT_STORE_UNAVAILABLE, "reason": str(error)}
+                )
                 return self._failure(held, _store_error(error))
             except Exception:
                 log.exception("attempt.broken")
@@ -104,12 +108,9 @@ class Attempts:
     def _report(self, job: StartedJob) -> ReportType:
         report = self._catalog.types.get(job.report_type)
         if report is None:
-            raise ReportError(
-                "report_type_missing",
-                f"This worker's catalog has no report type {job.report_type!r}.",
-                # During a deployment the next worker may know it.
-                retryable=True,
-                hint="Give API and workers the same catalog.",
+            # Retryable: during a deployment the next worker may know it.
+            raise failure(
+                FailureCode.REPORT_TYPE_MISSING, f"This worker's catalog has no report type {job.report_type!r}."
             )
         return report
 
@@ -144,18 +145,12 @@ def _log_start(held: Held) -> None:
 
 def _store_error(error: ArtifactStoreUnavailable) -> ReportError:
     # The reason may name buckets and folders: it is for the operator's log, not for the client.
-    return ReportError(
-        "artifact_store_unavailable",
+    return failure(
+        FailureCode.ARTIFACT_STORE_UNAVAILABLE,
         "The finished files could not be stored.",
-        retryable=True,
         hint=f"The worker's log has the reason ({type(error).__name__}).",
     )
 
 
 def _internal_error() -> ReportError:
-    return ReportError(
-        "internal_error",
-        "The worker met an unexpected error.",
-        retryable=True,
-        hint="The worker's log has the details.",
-    )
+    return failure(FailureCode.INTERNAL_ERROR, "The worker met an unexpected error.")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from pydantic_core import SchemaValidator, ValidationError, core_schema
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -16,7 +15,7 @@ from services.worker import inline, metrics
 from services.worker.assembly import Parts
 from services.worker.held import Held
 from services.worker.in_flight import InFlight
-from shared import json_text
+from shared.jobs.doorbell import read_doorbell
 from shared.jobs.lease import StartedJob, StartResult, start
 from shared.queues.interface import MAX_BATCH_ENTRIES, Received
 from shared.runtime.metrics.declare import observe_all
@@ -30,12 +29,6 @@ _LOOK_EVERY_S = 0.5
 _UNKNOWN_TRIES = 5
 """Receives of a doorbell for an unknown job before it is put aside: a restored or lagging database may still learn of
 the job."""
-
-
-_DOORBELL = SchemaValidator(
-    core_schema.typed_dict_schema({"jobId": core_schema.typed_dict_field(core_schema.uuid_schema())})
-)
-"""Reads and checks in one go: every message passes here."""
 
 
 class Doorbell(NamedTuple):
@@ -200,15 +193,3 @@ class Intake:
     def _hide(self, message: Received) -> None:
         """Hide the message for longer each time it comes. The queue's redrive policy ends that."""
         self._queue.extend([message.receipt], visibility_s=min(900, 5 * 2 ** min(message.receive_count, 8)))
-
-
-def read_doorbell(body: str) -> tuple[UUID | None, str]:
-    """The job a message names, or None and why not: `malformed` (no JSON object) or `foreign` (not one of ours)."""
-    try:
-        return _DOORBELL.validate_json(body)["jobId"], ""
-    except ValidationError:
-        pass
-    try:
-        return None, "foreign" if isinstance(json_text.read(body), dict) else "malformed"
-    except ValueError:
-        return None, "malformed"

@@ -1,4 +1,4 @@
-"""Artifacts in a folder: one machine, or a volume that API and workers share."""
+"""Keeps artifacts in a folder: on one machine, or on a volume that API and workers share."""
 
 import contextlib
 import errno
@@ -25,7 +25,7 @@ from shared.artifacts.interface import (
 _PART = ".part-"
 _FOLDER_TRIES = 20
 _LEFT_BEHIND_S = 3600
-"""A part this old belongs to a process that died: no copy to a disk takes an hour."""
+"""Age from which a part belongs to a process that died: no copy to a disk takes an hour."""
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -36,7 +36,7 @@ class DiskStore:
         self._root = root.absolute()
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
-        """See `ArtifactStore.put`. Written beside its place, flushed to disk, read back, then linked into place."""
+        """See `ArtifactStore.put`. The file is copied beside its place, flushed, read back, then linked into place."""
         del media_type, metadata  # a file has no place for them; the database does
         target = self._path(key)
         with self._errors(f"storing {key}", may_be_missing=False):
@@ -69,7 +69,7 @@ class DiskStore:
         return LocalFile(self._path(key))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """See `ArtifactStore.list`. A file under construction is no object; one left behind by a dead process is."""
+        """See `ArtifactStore.list`. A file under construction is not an object; one that a dead process left is."""
         folder = self._root / prefix.rpartition("/")[0]
         with self._errors(f"listing {prefix}"):
             for path in _files(folder):
@@ -97,7 +97,7 @@ class DiskStore:
                 for folder in path.parents:
                     if folder == self._root:
                         break
-                    with contextlib.suppress(FileNotFoundError):  # by one who died before he came to the next
+                    with contextlib.suppress(FileNotFoundError):  # by a process that died before it came to the next
                         folder.rmdir()
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""Where finished files live. Names carry the fence, so a late worker can never touch its successor's files."""
+"""What Todoke asks of a store of finished files. Keys carry the fence: a late worker never touches its successor's."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.errors import TodokeError
 
 LIST_PAGE = 1_000
-"""Objects in one listing or deleting request: S3's own limit (S3 API reference, read 2026-11-25)."""
+"""Most objects in one listing or deleting request: S3's own limit (S3 API reference, read 2026-11-25)."""
 
 
 class ArtifactStoreUnavailable(TodokeError):
@@ -27,7 +27,7 @@ class ArtifactExists(TodokeError):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What the store itself says about one object."""
+    """One object, as the store itself describes it."""
 
     key: str
     size_bytes: int
@@ -36,20 +36,20 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """The object is a file on this machine: serve it from here."""
+    """Says that the object is a file on this machine: serve it from there."""
 
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """The object is fetched from `url`, which stops working after a short while."""
+    """Says that the object is fetched from `url`, which stops working after a short while."""
 
     url: str
 
 
 def artifact_key(tenant: str, job_id: UUID, lease_token: UUID, name: str) -> str:
-    """`reports/{tenant}/{job}/{lease_token}/{name}`, each part safe as one path segment."""
+    """The key `reports/{tenant}/{job}/{lease_token}/{name}`, each part safe as one path segment."""
     for part in (tenant, name):
         if not _is_segment(part):
             raise ValueError(f"{part!r} cannot be one segment of an artifact key")
@@ -72,7 +72,7 @@ def parse_key(key: str) -> tuple[str, UUID, UUID, str] | None:
 def check_key(key: str) -> None:
     """Raise ValueError unless every segment of `key` is a plain name, so that no key leads out of its store."""
     if not all(_is_segment(segment) for segment in key.split("/")):
-        raise ValueError(f"{key!r} is no artifact key")
+        raise ValueError(f"{key!r} is not an artifact key")
 
 
 def _is_segment(part: str) -> bool:
@@ -89,22 +89,22 @@ class ArtifactStore(Protocol):
         """
 
     def stat(self, key: str) -> StoredObject:
-        """What is stored under `key`. Raises ArtifactMissing."""
+        """The object that is stored under `key`. Raises ArtifactMissing."""
 
     def open(self, key: str) -> BinaryIO:
         """A stream of the object's bytes, to be closed by the caller. Raises ArtifactMissing."""
 
     def locate(self, key: str, *, download_name: str, media_type: str, expires_s: int) -> LocalFile | SignedUrl:
-        """How a client may fetch it: a path (ArtifactMissing if it is gone), or a link valid for `expires_s`."""
+        """The way for a client to fetch it: a path (ArtifactMissing if it is gone), or a link valid for `expires_s`."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object whose key begins with `prefix`, asked for as it is consumed, LIST_PAGE objects at a time."""
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
-        """Remove up to LIST_PAGE objects; removing one that is gone is no error. Only the sweeper calls this.
+        """Remove up to LIST_PAGE objects; removing one that is gone is not an error. Only retention calls this.
 
         Returns the keys that could not be removed, each with the reason: nothing is known to be left of the others.
         """
 
     def check(self) -> None:
-        """Return when the store answers; raise ArtifactStoreUnavailable saying why not."""
+        """Return if the store answers; raise ArtifactStoreUnavailable saying why not."""

@@ -1,4 +1,4 @@
-"""Which artifact store an URL names."""
+"""Opens the artifact store that a URL names."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Artifacts in Amazon S3, or anything that speaks its API. Needs boto3: the `s3` extra."""
+"""Keeps artifacts in Amazon S3, or anything that speaks its API. Needs boto3: the `s3` extra."""
 
 import base64
 import contextlib
@@ -47,13 +47,13 @@ def make_client(region: str | None, *, endpoint_url: str | None = None) -> Any:
 
 
 class S3Store:
-    """Each object is `prefix/key` in one bucket. S3 shows an object only once it is whole."""
+    """Each object is `prefix/key` in one bucket. S3 shows an object only when it is whole."""
 
     def __init__(self, bucket: str, prefix: str, *, region: str | None = None, links_at: str | None = None) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._client = make_client(region)
-        # A signature covers the host's name, so a link is signed for the address it is used at.
+        # A signature covers the host's name, so a link is signed for the address at which it is used.
         self._signer = make_client(region, endpoint_url=links_at) if links_at else self._client
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
@@ -79,7 +79,7 @@ class S3Store:
                 with file.open("rb") as body:
                     self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=body, **about)
             except ClientError as error:
-                # Taken, perhaps by our own first try whose answer was lost: `_verified` tells.
+                # The key is taken, perhaps by our own first try whose answer was lost: `_verified` finds out.
                 if _code(error) != "PreconditionFailed":
                     raise
 
@@ -103,7 +103,7 @@ class S3Store:
 
     def _verified(self, key: str, size: int, sha256: str) -> StoredObject:
         stored = self._head(key)
-        of_whole = stored.get("ChecksumSHA256", "")  # with a dash and a number it is of the parts' checksums
+        of_whole = stored.get("ChecksumSHA256", "")  # one with a dash and a number is over the parts' checksums
         same = stored["ContentLength"] == size and stored.get("Metadata", {}).get("sha256") == sha256
         if not same or (of_whole and "-" not in of_whole and base64.b64decode(of_whole).hex() != sha256):
             raise ArtifactExists(f"{key} holds {stored['ContentLength']} bytes other than the {size} to be stored")
@@ -195,6 +195,6 @@ def _code(error: ClientError) -> str:
 
 
 def content_disposition(name: str) -> str:
-    """`attachment` with a file name that any browser understands and none can be tricked by (RFC 6266)."""
+    """The header `attachment` with a file name that any browser understands and none can be tricked by (RFC 6266)."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"

@@ -1,1 +1,1 @@
-"""The door to PostgreSQL: connections, what they are asked for health, and the map of the tables."""
+"""How Todoke reaches PostgreSQL: connections, their health, what error codes mean, and the map of the tables."""

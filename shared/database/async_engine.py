@@ -1,4 +1,4 @@
-"""The event loop's own door to PostgreSQL. Apart from `engine`: only the API's image has what it needs."""
+"""Connections for coroutines. Apart from `engine`, because only the API's image has what they need."""
 
 from sqlalchemy.ext import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,5 +9,5 @@ from shared.database.engine import engine_arguments
 def create_async_engine(
     database_url: str, *, application_name: str, pool_size: int = 1, through_pooler: bool = False
 ) -> AsyncEngine:
-    """As `create_engine`, for coroutines."""
+    """An engine as `create_engine` makes it, for coroutines."""
     return asyncio.create_async_engine(**engine_arguments(database_url, application_name, pool_size, through_pooler))

@@ -1,4 +1,4 @@
-"""How connections to PostgreSQL are made, named and bounded."""
+"""Makes connections to PostgreSQL, each named and bounded in time."""
 
 import re
 from typing import Any
@@ -7,25 +7,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine, make_url
 
 from shared import json_text
-
-CONNECT_TIMEOUT_S = 5
-"""A host that does not answer within this is away."""
+from shared.database.libpq import CONNECT_TIMEOUT_S, KEEPALIVE
 
 SESSION_BOUNDS = {
-    # A frozen process must not hold row locks for ever: SKIP LOCKED would pass its rows by.
+    # A frozen process must not hold row locks for ever: SKIP LOCKED would skip its rows.
     "idle_in_transaction_session_timeout": "30s",
     "statement_timeout": "30s",
     "lock_timeout": "10s",
     "timezone": "UTC",
 }
-"""What holds in every session of a service: asked for at connecting, and kept by its role (`migrate grant`)."""
-_KEEPALIVE = {
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
+"""The bounds of every session of a service: asked for when it connects, and kept by its role (`migrate grant`)."""
 
 
 def create_engine(
@@ -33,24 +24,24 @@ def create_engine(
 ) -> Engine:
     """An engine whose every connection is named, bounded in time, and fails fast when the host is away.
 
-    Every statement is its own transaction, as nearly all of ours are: one round trip, nothing left open behind it.
-    Whoever needs more asks for it by `transactional`.
+    Every statement is its own transaction: one round trip, and nothing left open. `transactional` is for the few places
+    that need more.
 
     `database_url` may begin with postgresql:// or postgres://, and name several hosts as libpq does
-    (`host1:5432,host2:5432`); other libpq parameters in it are kept. `through_pooler`: one that gives a transaction
-    whichever connection is free keeps no start-up options and no prepared statements; `check` then sees that the
-    role has the bounds.
+    (`host1:5432,host2:5432`); other libpq parameters in it are kept. `through_pooler`: a pooler that gives each
+    transaction whichever connection is free keeps no start-up options and no prepared statements; `check_database`
+    then sees that the role has the bounds.
     """
     return sa.create_engine(**engine_arguments(database_url, application_name, pool_size, through_pooler))
 
 
 def engine_arguments(database_url: str, application_name: str, pool_size: int, through_pooler: bool) -> dict[str, Any]:
-    """What makes such an engine, for `create_engine` or `create_async_engine` of SQLAlchemy."""
+    """The arguments of SQLAlchemy's `create_engine` or `create_async_engine` for such an engine."""
     url = _url(database_url)
     connect_args: dict[str, Any] = {
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_S,
-        **_KEEPALIVE,
+        **KEEPALIVE,
     }
     if through_pooler:
         connect_args["prepare_threshold"] = None
@@ -63,12 +54,11 @@ def engine_arguments(database_url: str, application_name: str, pool_size: int, t
         "max_overflow": 0,
         "pool_timeout": 10,
         "pool_recycle": 1800,
-        # Here and not as an option of each connection taken from the pool, which would switch it over and back
-        # each time.
+        # Here and not as an option of each connection taken from the pool, which would switch it over and back.
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
         "json_deserializer": json_text.read,
-        "use_native_hstore": False,  # or every new connection would ask, in a transaction, whether there is such a type
+        "use_native_hstore": False,  # or every new connection would ask for that type, in a transaction
         "hide_parameters": True,  # parameters may be secrets; errors and logs never show them
     }
 
@@ -78,7 +68,7 @@ _SEVERAL_HOSTS = re.compile(r"^([^/?#]*@)?([^/?#@]+,[^/?#@]+)(/[^?]*)?(?:\?(.*))
 
 
 def _url(database_url: str) -> URL:
-    """The URL as SQLAlchemy reads it, which has several hosts as parameters of their own."""
+    """The URL as SQLAlchemy reads it, with several hosts as parameters of their own."""
     plain = re.sub(r"^postgres(ql)?(\+psycopg)?://", "", database_url)
     if several := _SEVERAL_HOSTS.match(plain):
         user, hosts, path, query = several.groups()
@@ -90,5 +80,5 @@ def _url(database_url: str) -> URL:
 
 
 def transactional(engine: Engine) -> Engine:
-    """The same pool, where what a connection executes shares a transaction until it commits or rolls back."""
+    """The same pool, whose connections keep what they execute in one transaction until they commit or roll back."""
     return engine.execution_options(isolation_level="READ COMMITTED")

@@ -1,4 +1,4 @@
-"""Whether the database can be worked with: it answers, has been migrated, and bounds our sessions."""
+"""Checks whether the database can be used: it answers, has been migrated, and bounds our sessions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _CHECK = """
 
 
 def check_database(engine: Engine) -> None:
-    """Return when the database answers, has been migrated and bounds our sessions; raise DatabaseUnavailable."""
+    """Return if the database answers, has been migrated and bounds our sessions; else raise DatabaseUnavailable."""
     migrated, bounded = _answer(engine, _CHECK)
     if not migrated:
         raise DatabaseUnavailable("the schema is missing: run `todoke-server migrate upgrade`")
@@ -30,7 +30,7 @@ def check_database(engine: Engine) -> None:
 
 
 def check_database_answers(engine: Engine) -> None:
-    """Return when the database answers, migrated or not; raise DatabaseUnavailable."""
+    """Return if the database answers, migrated or not; else raise DatabaseUnavailable."""
     _answer(engine, "/* database.check_answers */ SELECT true")
 
 

@@ -1,4 +1,4 @@
-"""Commits that a synchronous standby did not confirm."""
+"""Notices commits that a synchronous standby did not confirm."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _UNCONFIRMED = "commit_unconfirmed"
 
 
 def watch_replication(engine: Engine) -> None:
-    """Notice commits that a synchronous standby did not confirm.
+    """Let `raise_if_unconfirmed` work on the connections of `engine`.
 
     When the wait for the standby is cancelled, COMMIT succeeds with only a WARNING (PostgreSQL 18,
     "Synchronous Replication", read 2026-11-23): an answer of 202 would promise more than is true.

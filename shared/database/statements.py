@@ -1,4 +1,4 @@
-"""The names of statements, and how long each takes."""
+"""Tells the names of statements, and how long each takes."""
 
 import re
 import time
@@ -12,7 +12,7 @@ _NAME = re.compile(r"^\s*/\* ([a-z_.]+) \*/")
 
 
 def statement_name(sql: str) -> str:
-    """The name a statement of ours begins with, such as `jobs.succeed`; `other` for anything else."""
+    """The name that a statement of ours begins with, such as `jobs.succeed`; `other` for any other statement."""
     match = _NAME.match(sql)
     return match.group(1) if match else "other"
 

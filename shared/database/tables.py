@@ -1,6 +1,6 @@
 """The tables, as SQLAlchemy sees them. `alembic check` compares this picture with what the migrations build.
 
-Statements are written as SQL beside the functions that run them; this module is the map, not the way.
+Statements are written as SQL beside the functions that run them, and do not use this module.
 """
 
 import sqlalchemy as sa
@@ -86,7 +86,7 @@ job_transitions = sa.Table(
     sa.Column("worker", sa.Text),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
 )
-# The view job_events is these and each job's birth, which is its own row.
+# The view job_events shows these and each job's birth, which its own row tells.
 
 outbox = sa.Table(
     "outbox",

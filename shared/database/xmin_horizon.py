@@ -1,8 +1,8 @@
-"""Who keeps dead rows from being vacuumed: the oldest snapshots that this database must still be able to show.
+"""Finds who keeps dead rows from being vacuumed: the oldest snapshots that this database must still be able to show.
 
-The outbox lives on dead rows going away. A forgotten transaction, a replication slot that nobody reads or a prepared
-transaction keeps them all, and everything gets slower without an error anywhere. Needs no rights: PostgreSQL shows
-backend_xmin and application_name of every session to everybody (pg_stat_get_activity, PostgreSQL 18).
+A forgotten transaction, a replication slot that nobody reads or a prepared transaction keeps all dead rows of the
+outbox, and everything gets slower without an error anywhere. To ask needs no rights: PostgreSQL shows backend_xmin and
+application_name of every session to everybody (pg_stat_get_activity, PostgreSQL 18).
 """
 
 from collections.abc import Sequence
@@ -38,15 +38,15 @@ class Holder:
     """Something that keeps an old snapshot."""
 
     kind: str
-    """session, standby, prepared transaction or replication slot."""
+    """`session`, `standby`, `prepared transaction` or `replication slot`."""
     name: str
-    """Of a session: its application_name."""
+    """The application_name of a session; empty for other kinds."""
     who: str
-    """Its process id on the server, its gid or its slot."""
+    """The session's process id on the server, the transaction's gid or the slot."""
     age: int
-    """Transactions begun since its snapshot."""
+    """Transactions begun since the snapshot."""
 
 
 def holders(conn: Connection) -> Sequence[Holder]:
-    """Who holds the horizon back, the oldest first, this very session left out."""
+    """Everything that holds the horizon back, the oldest first, without this session."""
     return [Holder(*row) for row in conn.execute(_HOLDERS)]

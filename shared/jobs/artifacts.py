@@ -11,7 +11,7 @@ from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 
 MANIFEST_FORMAT = "manifest"
-"""Of the one artifact that nobody asks for: it tells of the others."""
+"""The format of the one artifact that nobody asks for: it describes the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ _ARTIFACTS = text("""
 
 
 def artifacts_of(conn: Connection, jobs: Sequence[Job], *, tenant: str) -> dict[UUID, list[Artifact]]:
-    """The files of each job, by name; none for a job that did not succeed, or whose files have expired."""
+    """The files of each job, ordered by name; none for a job that did not succeed, or whose files have expired."""
     found: dict[UUID, list[Artifact]] = {job.id: [] for job in jobs}
     if ids := [job.id for job in jobs if job.status is JobStatus.SUCCESS and not job.expired]:
         for r in conn.execute(_ARTIFACTS, {"ids": ids, "tenant": tenant}):

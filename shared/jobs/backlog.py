@@ -1,4 +1,4 @@
-"""How much there is to do, for the gauges. Bounded: a pass costs the same whatever the backlog."""
+"""Measures how much there is to do, for the gauges. A measurement costs the same whatever the backlog."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.unfinished import SLICE, START
+from shared.jobs.unfinished import SLICE
+from shared.jobs.walk import START
 
 # A backlog deeper than the slice shows as the slice's size, and its age is still right: the oldest are in it.
 _BACKLOG = text(f"""
@@ -24,20 +25,21 @@ _BACKLOG = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Of the oldest unfinished jobs."""
+    """How the oldest unfinished jobs stand."""
 
     waiting: int
-    """Could be started now."""
+    """Jobs that could be started now."""
     delayed: int
-    """Their next try is due later."""
+    """Jobs whose next try is due later."""
     running: int
+    """Jobs that a worker holds."""
     late: int
-    """Accepted longer ago than asked for."""
+    """Unfinished jobs that were accepted longer ago than asked for."""
     oldest_waiting_s: float
-    """For how long the oldest waiting job could have been started; 0 when none waits."""
+    """Time since the oldest waiting job could first have been started; 0 when none waits."""
 
 
 def measure(conn: Connection, *, late_after_s: float, after: UUID = START, slice_size: int = 50_000) -> Backlog:
-    """Look at the oldest `slice_size` jobs that may be unfinished, above `after`, by the database's clock."""
+    """How the oldest `slice_size` jobs above `after` that may be unfinished stand, by the database's clock."""
     asked = {"late_after_s": late_after_s, "after": after, "slice": slice_size}
     return Backlog(*conn.execute(_BACKLOG, asked).one())

@@ -1,4 +1,4 @@
-"""A client's wish to stop a job."""
+"""Carries a client's wish to stop a job to its row."""
 
 from enum import StrEnum
 from uuid import UUID
@@ -22,8 +22,9 @@ class CancelOutcome(StrEnum):
     """This tenant has no such job."""
 
 
-# The outer SELECT sees the row as it was before: that is what tells the outcomes apart. When a
-# concurrent transition changes the row in between, the UPDATE decides again on the new version (READ COMMITTED).
+# `asked` ends a waiting job, or notes the wish on a running one. The outer SELECT sees the row as it was before, which
+# tells the outcomes apart. When a concurrent transition changes the row in between, the UPDATE decides again on the new
+# version (READ COMMITTED).
 _CANCEL = text("""
     /* jobs.cancel */
     WITH asked AS (

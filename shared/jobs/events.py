@@ -1,4 +1,4 @@
-"""The history of a job: every change of its state."""
+"""Reads the history of a job: every change of its state."""
 
 from dataclasses import dataclass
 from datetime import datetime

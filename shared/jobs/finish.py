@@ -1,4 +1,4 @@
-"""End attempts. Every statement is a compare-and-set on the lease token: who lost the lease changes nothing."""
+"""Ends attempts. Every statement is a compare-and-set on the lease token: whoever lost the lease changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from sqlalchemy.engine import Connection
 
 from shared import json_text
 from shared.jobs.artifacts import Artifact
+from shared.jobs.doorbell import RING, RING_LATER
 from shared.jobs.lease import Lease
 from shared.jobs.states import JobStatus
+from shared.runtime.settings import RING_AFTER_S
 
 Outcomes = Mapping[UUID, JobStatus]
 """Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it."""
@@ -23,26 +25,27 @@ class Success(NamedTuple):
     lease: Lease
     artifacts: Sequence[Artifact]
     seconds: float
-    """How long the attempt worked."""
+    """Time that the attempt worked."""
     answer: Mapping[str, object] | None = None
-    """What a report type without files answers; None for one that makes files."""
+    """The answer of a report type without files; None for one that makes files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An attempt that did not."""
+    """An attempt that did not make its report."""
 
     lease: Lease
     code: str
     message: str
     retryable: bool
     delay_s: float
-    """Wait this long before the next attempt, if there is one."""
+    """Pause before the next attempt, if there is one."""
     hint: str = ""
     headers: str | None = None
-    """What the next attempt's doorbell carries; the job's trace context unless given."""
+    """The headers of the next attempt's doorbell; the job's trace context unless given."""
 
 
+# `done` ends each job whose lease is still the current one; `published` lists its files.
 _SUCCEED = text("""
     /* jobs.succeed */
     WITH done AS (
@@ -62,9 +65,10 @@ _SUCCEED = text("""
     SELECT lease_token, status FROM done
 """)
 
-# A client's wish to cancel outranks another try, but not a failure that is final anyway.
-# `due_at` is what the relay waits for, and equals `run_at`, before which no `start` takes the job.
-_FAIL = text("""
+# `verdict` decides how each attempt ends: a client's wish to cancel outranks another try, but not a failure that is
+# final anyway. `ended` writes it. `rung` rings for those that are tried again, when they are due: `due_at` is what the
+# relay waits for, and equals `run_at`, before which no `start` takes the job.
+_FAIL = text(f"""
     /* jobs.fail */
     WITH verdict AS MATERIALIZED (
         SELECT own.*,
@@ -94,9 +98,7 @@ _FAIL = text("""
         RETURNING v.token, jobs.id, jobs.status, jobs.tenant, coalesce(v.headers, jobs.trace_context) AS headers,
                   v.due_at
     ), rung AS (
-        INSERT INTO outbox_retry (topic, group_key, payload, headers, due_at)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, headers, due_at
-          FROM ended WHERE status = 'PENDING'
+        {RING_LATER} FROM ended WHERE status = 'PENDING'
     )
     SELECT token AS lease_token, status FROM ended
 """)
@@ -112,7 +114,8 @@ _CANCEL_HELD = text("""
     RETURNING jobs.lease_token, jobs.status
 """)
 
-_GIVE_BACK = text("""
+# `given` returns each job, or cancels it if the client has asked meanwhile; `rung` rings for those that wait again.
+_GIVE_BACK = text(f"""
     /* jobs.give_back */
     WITH given AS (
         UPDATE jobs
@@ -127,8 +130,7 @@ _GIVE_BACK = text("""
          WHERE jobs.id = own.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token
         RETURNING own.token, jobs.id, jobs.status, jobs.tenant, jobs.trace_context
     ), rung AS (
-        INSERT INTO outbox (topic, group_key, payload, headers)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM given WHERE status = 'PENDING'
+        {RING} FROM given WHERE status = 'PENDING'
     )
     SELECT token AS lease_token, status FROM given
 """)
@@ -139,20 +141,20 @@ def succeed(conn: Connection, successes: Sequence[Success]) -> Outcomes:
     return _end(conn, _SUCCEED, [_success_row(s) for s in successes])
 
 
-def fail(conn: Connection, failures: Sequence[Failure], *, ring_after_s: float = 30) -> Outcomes:
-    """End each attempt in FAILED, or back in PENDING with a doorbell due in `delay_s` while budget and deadline allow.
+def fail(conn: Connection, failures: Sequence[Failure], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
+    """End each attempt: its job is PENDING again, with a doorbell due in `delay_s`, while budget and deadline allow.
 
-    A retryable failure of a job that the client wants cancelled ends CANCELLED.
+    Otherwise the job is FAILED. A retryable failure of a job that the client wants cancelled makes it CANCELLED.
     """
     return _end(conn, _FAIL, [_failure_row(f) for f in failures], ring_after_s=ring_after_s)
 
 
 def cancel_held(conn: Connection, leases: Sequence[Lease]) -> Outcomes:
-    """Carry out cancellations that the heartbeat learned of."""
+    """End jobs whose cancellation the heartbeat has learned of."""
     return _end(conn, _CANCEL_HELD, [_lease_row(lease) for lease in leases])
 
 
-def give_back(conn: Connection, leases: Sequence[Lease], *, ring_after_s: float = 30) -> Outcomes:
+def give_back(conn: Connection, leases: Sequence[Lease], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
     """Return unfinished jobs to PENDING with a new doorbell; the attempt is not charged (graceful shutdown)."""
     return _end(conn, _GIVE_BACK, [_lease_row(lease) for lease in leases], ring_after_s=ring_after_s)
 

@@ -1,4 +1,4 @@
-"""Take jobs and keep them: `start` and `renew`."""
+"""Takes jobs and keeps them: `start` and `renew`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Lease:
 
 
 class StartedJob(NamedTuple):
-    """A job that is now ours to work on."""
+    """A job that the caller holds now."""
 
     lease: Lease
     tenant: str
@@ -33,9 +33,9 @@ class StartedJob(NamedTuple):
     """1 for the first try."""
     max_attempts: int
     seconds_left: float
-    """Until the job's deadline."""
+    """Time until the job's deadline."""
     seconds_waited: float
-    """Since it could first have been started."""
+    """Time since the job could first have been started."""
     trace_context: str | None
     seconds_since_accepted: float = 0.0
 
@@ -57,9 +57,9 @@ class StartResult:
     """No such job."""
 
 
-# SKIP LOCKED: two workers with overlapping batches must not wait for each other in a circle.
-# The look at `jobs` outside shows those that were not taken as they were before this statement.
-# RETURNING names what a StartedJob has, in its order.
+# `asked` is the batch. `free` locks those of it that may be started; SKIP LOCKED, because two workers with overlapping
+# batches must not wait for each other in a circle. `started` takes them, and RETURNING names what a StartedJob has, in
+# its order. `other` shows the jobs that were not taken as they were before this statement.
 _START = text("""
     /* jobs.start */
     WITH asked AS MATERIALIZED (
@@ -104,7 +104,7 @@ def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float)
 
     One statement for the whole batch. A job that is not taken is an answer, told apart in the result.
     """
-    # An array's text, written as JSON's: psycopg's own way to write one takes longer than the rest of this function.
+    # The text of an array, made from JSON's: psycopg takes longer to write one than the rest of this function.
     asked = f"{{{json_text.write(list(set(ids)))[1:-1]}}}"
     rows = conn.execute(_START, {"ids": asked, "worker": worker, "lease_s": lease_s}).all()
     places: dict[str, set[UUID]] = {name: set() for name in ("final", "busy", "not_due", "contended", "unknown")}
@@ -137,12 +137,12 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What the heartbeat learned. A lease in neither set is simply renewed."""
+    """What became of the leases of one `renew`. A lease in neither set is simply renewed."""
 
     lost: frozenset[Lease]
-    """Somebody else owns these now, or they ended: stop working on them."""
+    """Another worker holds these jobs, or they have ended: stop working on them."""
     cancel_requested: frozenset[Lease]
-    """Still ours, and the client wants them stopped."""
+    """The caller holds these jobs still, and the client wants them stopped."""
 
 
 _RENEW = text("""

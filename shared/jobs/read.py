@@ -1,4 +1,4 @@
-"""Look at jobs. Every statement is limited to one tenant, in SQL."""
+"""Reads jobs. Every statement is limited to one tenant, in SQL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,15 +40,15 @@ class Job:
     cancel_requested_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None
-    """Until when the files can be downloaded; None before SUCCESS."""
+    """The end of the time in which the files can be downloaded; None before SUCCESS."""
     files_left_s: float | None
-    """Seconds until then, by the database's clock; 0 or less when they have expired."""
+    """Time until `expires_at`, by the database's clock; 0 or less when the files have expired."""
     kept_until: datetime | None
-    """From then on the job may be forgotten; None before its end."""
+    """The time from which the job may be forgotten; None before its end."""
 
     @property
     def expired(self) -> bool:
-        """True when there were files and their time is over."""
+        """True when the job had files and their time is over."""
         return self.files_left_s is not None and self.files_left_s <= 0
 
 
@@ -101,7 +101,7 @@ _LIST_END = text(f"""
 
 _NEWEST = UUID(int=2**128 - 1)
 _LOOK = 2_000
-"""Jobs that one page of a filtered list looks at, at most: some milliseconds."""
+"""Most jobs that one page of a filtered list looks at: some milliseconds."""
 
 
 def get(conn: Connection, job_id: UUID, *, tenant: str) -> Job | None:
@@ -119,7 +119,7 @@ def list_jobs(
     statuses: Sequence[JobStatus] | None = None,
     report_type: str | None = None,
 ) -> JobPage:
-    """Up to `size` of the tenant's jobs, newest first, that come after the page ending with `before`.
+    """The next `size` of the tenant's jobs, newest first, behind the page that ends with `before`.
 
     A filter looks at a bounded number of jobs, so a page may be short, even empty, while `next_before` says go on.
     """

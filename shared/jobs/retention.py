@@ -1,9 +1,9 @@
-"""Let go of what was kept long enough: artifacts, then jobs with their history, and idempotency keys.
+"""Removes what was kept long enough: artifacts, then jobs with their history, and idempotency keys.
 
-How long, each job's row says, as it was promised when the job was accepted; the database refuses to delete a job
-before. Tables are walked in slices in the order of job ids, which is the order of time: no index of jobs or artifacts
-serves retention alone, so it costs transitions nothing, and a pass costs the same whatever the size of the tables.
-Reads go by the clock, so a walk that comes round late shows to nobody.
+Each job's row says how long that is, as it was promised when the job was accepted; the database refuses to delete a
+job before. Tables are walked in slices in the order of job ids, which is the order of time: no index of jobs or
+artifacts serves retention alone, so it costs transitions nothing, and a slice costs the same whatever the size of the
+tables. Reads go by the clock, so nobody sees that a walk comes round late.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-START = UUID(int=0)
-"""Where a walk begins."""
+from shared.jobs.walk import START, next_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class ExpiredFiles:
-    """What a slice of a walk over the artifacts holds."""
+    """The files of one slice of a walk whose time is over."""
 
     files: Sequence[StoredFile]
     next_after: UUID
@@ -39,14 +38,15 @@ class ExpiredFiles:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What a slice of a walk removed."""
+    """What one slice of a walk removed."""
 
     rows: int
     next_after: UUID
     """Where the next slice begins; START after the last one."""
 
 
-# The slice ends with a whole job, so that its last one is taken with all its files.
+# `slice` is the next part of the table. `ends` is where it ends: with a whole job, which is then taken with all its
+# files. `expired` locks the rows of it whose time is over.
 _EXPIRED = text("""
     /* artifacts.expired */
     WITH slice AS MATERIALIZED (
@@ -70,7 +70,8 @@ _DROP = text("""
      WHERE artifacts.job_id = gone.job_id AND artifacts.name = gone.name
 """)
 
-# History and keys leave by the trigger on jobs.
+# `slice` is the next part of the table; `old` locks the jobs of it whose time is over, unless they have files; `gone`
+# removes them. History and keys leave by the trigger on jobs.
 _FORGET_JOBS = text("""
     /* jobs.forget */
     WITH slice AS MATERIALIZED (
@@ -89,6 +90,7 @@ _FORGET_JOBS = text("""
            (SELECT count(*) FROM slice) AS seen
 """)
 
+# `slice` is the next part of the table; `old` locks the keys of it that are too old; `gone` removes them.
 _FORGET_KEYS = text("""
     /* idempotency_keys.forget */
     WITH slice AS MATERIALIZED (
@@ -118,11 +120,13 @@ _UNREFERENCED = text("""
 
 
 def expired(conn: Connection, *, after: UUID = START, slice_size: int = 1_000) -> ExpiredFiles:
-    """The files in the next `slice_size` rows whose time is over, locked for this transaction: delete them, then
-    `drop` their rows. Killed in between, the rows are still there and the next walk does it again."""
+    """The files of the next `slice_size` rows whose time is over. Their rows are locked for this transaction.
+
+    Delete the files, then `drop` their rows. Killed in between, the rows are still there and the next walk goes on.
+    """
     rows = conn.execute(_EXPIRED, {"after": after, "slice": slice_size}).all()
     files = [StoredFile(r.tenant, r.job_id, r.lease_token, r.name) for r in rows if r.job_id is not None]
-    return ExpiredFiles(files, _next(rows[0], slice_size))
+    return ExpiredFiles(files, next_after(rows[0].upto, rows[0].seen, slice_size))
 
 
 def drop(conn: Connection, files: Sequence[StoredFile]) -> None:
@@ -131,36 +135,31 @@ def drop(conn: Connection, files: Sequence[StoredFile]) -> None:
 
 
 def forget_jobs(conn: Connection, *, after: UUID = START, slice_size: int = 1_000) -> Forgotten:
-    """Remove those of the next `slice_size` jobs whose time is over and whose files are gone, with their history."""
+    """Remove, with their history, those of the next `slice_size` jobs whose time is over and whose files are gone."""
     row = conn.execute(_FORGET_JOBS, {"after": after, "slice": slice_size}).one()
-    return Forgotten(row.rows, _next(row, slice_size))
+    return Forgotten(row.rows, next_after(row.upto, row.seen, slice_size))
 
 
 def forget_keys(conn: Connection, *, keep_s: float, after: UUID = START, slice_size: int = 1_000) -> Forgotten:
     """Remove those of the next `slice_size` idempotency keys that are older than `keep_s`."""
     row = conn.execute(_FORGET_KEYS, {"after": after, "slice": slice_size, "keep_s": keep_s}).one()
-    return Forgotten(row.rows, _next(row, slice_size))
-
-
-def _next(row: Any, slice_size: int) -> UUID:
-    upto: UUID = row.upto
-    return upto if row.seen == slice_size else START
+    return Forgotten(row.rows, next_after(row.upto, row.seen, slice_size))
 
 
 @dataclass(frozen=True, slots=True)
 class Strays:
-    """What the database says about files found in the store."""
+    """What the database knows of files found in the store."""
 
     orphans: Sequence[StoredFile]
-    """Left by an attempt that lost or failed: no row names them, and none ever will."""
+    """Files of attempts that lost or failed: no row names them, and none ever will."""
     unknown: int
-    """Of jobs that this database does not know."""
+    """How many are of jobs that this database does not know."""
 
 
 def strays(conn: Connection, files: Sequence[StoredFile]) -> Strays:
-    """Tell the orphans among `files`.
+    """Which of `files` are orphans.
 
-    A file of a job that is not known is no orphan: the database may be the wrong one, or older than the store.
+    A file of a job that is not known is not an orphan: the database may be the wrong one, or older than the store.
     """
     columns: Mapping[str, list[Any]] = {
         "tenants": [f.tenant for f in files],

@@ -1,6 +1,6 @@
-"""Which change of state is legal, and the verb that makes it.
+"""The states of a job, and which change of state each verb may make.
 
-The trigger in `migrations` holds the same table; a test compares them.
+The trigger in `migrations/job_triggers.py` holds the same table; a test compares them.
 """
 
 from enum import StrEnum
@@ -32,10 +32,10 @@ FINAL = frozenset({JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 class Verb(StrEnum):
-    """What made a change of state; stored with it in `jobs.verb` and in the history."""
+    """The step that changed a state; stored with it in `jobs.verb` and in the history."""
 
     SUBMIT = "submit"
-    """A client asked (API)."""
+    """A client asked for a report (API)."""
     START = "start"
     """A worker took the job, or took it over from a holder whose lease had run out."""
     SUCCEED = "succeed"

@@ -1,4 +1,4 @@
-"""Accept jobs: the row, its idempotency key and its outbox row in one statement, so in one commit."""
+"""Accepts jobs: the row, its idempotency key and its outbox row in one statement, so in one commit."""
 
 import hashlib
 import json
@@ -13,20 +13,18 @@ from sqlalchemy.exc import IntegrityError
 
 from shared import json_text
 from shared.errors import TodokeError
-
-DOORBELL_TOPIC = "jobs"
-"""The outbox topic of messages that tell a worker which job to look at."""
+from shared.jobs.doorbell import RING
+from shared.runtime.settings import RING_AFTER_S
 
 
 class IdempotencyKeyReused(TodokeError):
-    """The same Idempotency-Key came before with another request body."""
+    """An Idempotency-Key came before with another request body."""
 
 
 class Submission(NamedTuple):
-    """A validated request, ready to become a job. The caller chooses the id, so that sending it twice is safe.
+    """A validated request, ready to become a job. The caller chooses the id, so that sending it twice is safe."""
 
-    A tuple: one is made for each request, and to make a frozen dataclass of so many fields takes five times as long.
-    """
+    # A tuple, because one is made for each request: a frozen dataclass of so many fields takes far longer to make.
 
     id: UUID
     tenant: str
@@ -39,15 +37,15 @@ class Submission(NamedTuple):
     deadline_s: float
     """Seconds after which the job fails if nothing else has ended it."""
     keep_artifacts_s: int = 30 * 86_400
-    """Seconds after its end for which its files can be downloaded."""
+    """Seconds after the job's end for which its files can be downloaded."""
     keep_s: int = 90 * 86_400
-    """Seconds after its end for which the job can be looked at."""
+    """Seconds after the job's end for which it can be looked at."""
     idempotency_key: str | None = None
     trace_context: str | None = None
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over what the client asked for; tells a repeated request from a different one with the same key."""
+        """SHA-256 over what the client asked for: it tells a repeated request from another one with the same key."""
         asked = json.dumps([self.report_type, self.parameters, list(self.formats)], sort_keys=True)
         return hashlib.sha256(asked.encode()).hexdigest()
 
@@ -59,8 +57,9 @@ class Accepted(NamedTuple):
     created: bool
 
 
-# Idempotency keys are inserted in one order everywhere, so that two batches can wait for each other's
-# keys but never in a circle. ON CONFLICT waits for a concurrent holder of the key to commit or roll back.
+# `request` is the batch. `claimed` takes its idempotency keys: in one order everywhere, so that two batches can wait
+# for each other's keys but never in a circle; ON CONFLICT waits for a concurrent holder to commit or roll back. `born`
+# makes the jobs whose key is new, or that have none; `rung` rings for them.
 _INSERT = """
     /* {name} */
     WITH request AS MATERIALIZED (
@@ -86,15 +85,14 @@ _INSERT = """
          {on_conflict}
         RETURNING id, tenant, trace_context
     ), rung AS (
-        INSERT INTO outbox (topic, group_key, payload, headers)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM born
+        {ring} FROM born
     )
     SELECT id FROM born
 """
 # ON CONFLICT costs each row a second WAL record (48 bytes: inserted speculatively, then confirmed). Ids are ours and
 # new, so only what was sent before needs it; the primary key tells.
-_SUBMIT = text(_INSERT.format(name="jobs.submit", on_conflict=""))
-_SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", on_conflict="ON CONFLICT (id) DO NOTHING"))
+_SUBMIT = text(_INSERT.format(name="jobs.submit", ring=RING, on_conflict=""))
+_SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", ring=RING, on_conflict="ON CONFLICT (id) DO NOTHING"))
 
 _REPLAY = text("""
     /* jobs.replay */
@@ -105,7 +103,7 @@ _REPLAY = text("""
 
 
 def submit(
-    conn: Connection, submissions: Sequence[Submission], *, ring_after_s: float = 30
+    conn: Connection, submissions: Sequence[Submission], *, ring_after_s: float = RING_AFTER_S
 ) -> list[Accepted | IdempotencyKeyReused]:
     """Make every submission durable, in one statement, and answer each from its own row, in order.
 
@@ -123,7 +121,7 @@ def submit(
 
 
 def _insert(conn: Connection, asked: Mapping[str, object]) -> set[UUID]:
-    """The ids that are new."""
+    """Insert what is new. Returns its ids."""
     try:
         return set(conn.execute(_SUBMIT, asked).scalars())
     except IntegrityError as error:
@@ -133,7 +131,7 @@ def _insert(conn: Connection, asked: Mapping[str, object]) -> set[UUID]:
 
 
 def _row(submission: Submission) -> dict[str, object]:
-    """As the statement's record names it."""
+    """The submission as the statement's record names its fields."""
     return {**submission._asdict(), "fingerprint": submission.fingerprint if submission.idempotency_key else None}
 
 

@@ -1,11 +1,10 @@
-"""Find silent jobs: leases that ran out, deadlines that passed, doorbells that were lost.
+"""Mends silent jobs: leases that ran out, deadlines that passed, doorbells that were lost.
 
 Any number of sweepers may run beside each other: SKIP LOCKED gives each its own rows, and every
 statement is one transaction. The unfinished jobs are walked in slices, so that a pass costs the same
 whatever the backlog.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,9 +14,13 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared import json_text
+from shared.failures import FailureCode
+from shared.jobs.doorbell import RING
 from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import SLICE
-from shared.jobs.unfinished import START as START
+from shared.jobs.walk import START, next_after
+from shared.runtime.settings import RING_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +28,15 @@ class Ended:
     """A job that the sweeper ended."""
 
     reason: str
-    """Its error's code; empty for one that was cancelled."""
+    """The code of its error; empty if it was cancelled."""
     report_type: str
     age_s: float
-    """Since it was accepted."""
+    """Time since it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One slice of a walk."""
+    """What became of one slice of a walk."""
 
     swept: Mapping[UUID, JobStatus]
     """Jobs that were changed, and the status each has now."""
@@ -42,53 +45,39 @@ class Sweep:
     first: UUID | None = None
     """The oldest unfinished job of the slice."""
     ended: Mapping[UUID, Ended] = field(default_factory=dict)
-    """Those of them that are final now."""
+    """The jobs of `swept` that are final now."""
 
 
-_EXPIRE_ERRORS = {
-    "deadline_exceeded": json.dumps(
-        {
-            "code": "deadline_exceeded",
-            "message": "The job did not end before its deadline.",
-            "retryable": True,
-            "hint": "Submit it again; if it happens often, look at the backlog.",
-        }
-    ),
-    "worker_lost": json.dumps(
-        {
-            "code": "worker_lost",
-            "message": "Workers died or froze while working on this job, more often than allowed.",
-            "retryable": False,
-            "hint": "Look at the workers' logs and memory before submitting it again.",
-        }
-    ),
-    "lease_expired": json.dumps(
-        {
-            "code": "lease_expired",
-            "message": "The worker that held the job died or froze.",
-            "retryable": True,
-            "hint": "",
-        }
-    ),
+_MESSAGES = {
+    FailureCode.DEADLINE_EXCEEDED: "The job did not end before its deadline.",
+    FailureCode.WORKER_LOST: "Workers died or froze while working on this job, more often than allowed.",
+    FailureCode.LEASE_EXPIRED: "The worker that held the job died or froze.",
 }
+_EXPIRE_ERRORS = {
+    code.value: json_text.write({"code": code, "message": message, "retryable": code.retryable, "hint": code.remedy})
+    for code, message in _MESSAGES.items()
+}
+"""What a job's `error` becomes, by the name of the statement's parameter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one slice of a walk says about doorbells."""
+class DoorbellCheck:
+    """Whether doorbells of one slice's jobs may be lost."""
 
     late: bool
-    """A job waits whose doorbell should have led to a start by now: it is late, or lost."""
+    """True when a job waits whose doorbell should have led to a start by now: it is late, or lost."""
     at: datetime
     """The database's clock, read before anything that the caller does next."""
     heard_until: datetime | None
-    """When the newest running job could first start: doorbells from before have come through. None if none runs."""
+    """The latest `run_at` among running jobs. Messages are delivered roughly in order, so older ones have arrived or
+    are lost. None if no job runs."""
     next_after: UUID
     """Where the next slice begins; START after the last one."""
 
 
-# Expired leases: back to PENDING with a doorbell, or an end when the client asked for one or the crash
-# budget is spent. A job past its deadline ends, so that accepted => final is bounded.
+# `slice` is the next part of the unfinished jobs. `silent` locks those of it whose lease or deadline has passed, and
+# decides: PENDING again, or an end when the client asked for one, the crash budget is spent or the deadline has passed,
+# so that the time from accepted to final is bounded. `swept` writes it; `rung` rings for those that wait again.
 _EXPIRE = text(f"""
     /* jobs.expire */
     WITH slice AS MATERIALIZED (
@@ -126,8 +115,7 @@ _EXPIRE = text(f"""
                   CASE v.status WHEN 'FAILED' THEN v.error ->> 'code' ELSE '' END AS reason,
                   extract(epoch FROM clock_timestamp() - jobs.created_at)::float8 AS age_s
     ), rung AS (
-        INSERT INTO outbox (topic, group_key, payload, headers)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM swept WHERE status = 'PENDING'
+        {RING} FROM swept WHERE status = 'PENDING'
     )
     SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen, ends.first
       FROM (SELECT (SELECT id FROM slice WHERE finished_at IS NULL ORDER BY id LIMIT 1) AS first,
@@ -144,6 +132,8 @@ _OVERDUE = text(f"""
       FROM ({SLICE.format(columns="id, status, run_at, next_ring_at")}) AS slice
 """)
 
+# `slice` is the next part of the unfinished jobs; `quiet` locks those of it whose doorbell is lost; `rung` notes the
+# new ring, each after twice the pause of the last; `sent` rings.
 _RING = text(f"""
     /* jobs.ring */
     WITH slice AS MATERIALIZED (
@@ -160,8 +150,7 @@ _RING = text(f"""
          WHERE id = ANY (ARRAY(SELECT id FROM quiet))
         RETURNING id, status, tenant, trace_context
     ), sent AS (
-        INSERT INTO outbox (topic, group_key, payload, headers)
-        SELECT 'jobs', tenant, json_build_object('jobId', id)::text, trace_context FROM rung
+        {RING} FROM rung
     )
     SELECT rung.id, rung.status, ends.upto, ends.seen
       FROM (SELECT (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
@@ -170,8 +159,10 @@ _RING = text(f"""
 """)
 
 
-def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = 30) -> Sweep:
-    """Free or end those whose lease or deadline has passed, of the next `slice_size` jobs that may be unfinished."""
+def expire(
+    conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = RING_AFTER_S
+) -> Sweep:
+    """Free or end those of the next `slice_size` unfinished jobs whose lease or deadline has passed."""
     asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS}
     rows = conn.execute(_EXPIRE, asked).all()
     walk = _sweep(rows, slice_size)
@@ -183,10 +174,10 @@ def expire(conn: Connection, *, after: UUID = START, slice_size: int = 10_000, r
     return replace(walk, ended=ended, first=rows[0].first)
 
 
-def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> Look:
-    """What the next `slice_size` jobs that may be unfinished say about doorbells. Writes nothing."""
+def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> DoorbellCheck:
+    """Whether doorbells of the next `slice_size` unfinished jobs may be lost. Writes nothing."""
     row = conn.execute(_OVERDUE, {"after": after, "slice": slice_size}).one()
-    return Look(row.late, row.at, row.heard_until, next_after=row.upto if row.seen == slice_size else START)
+    return DoorbellCheck(row.late, row.at, row.heard_until, next_after(row.upto, row.seen, slice_size))
 
 
 def ring(
@@ -195,12 +186,12 @@ def ring(
     heard_until: datetime,
     after: UUID = START,
     slice_size: int = 10_000,
-    ring_after_s: float = 30,
+    ring_after_s: float = RING_AFTER_S,
     ring_cap_s: float = 3600,
 ) -> Sweep:
-    """Ring again for waiting jobs whose doorbell was overdue at `heard_until`, by the database's clock.
+    """Ring again for those waiting jobs whose doorbell was overdue at `heard_until`, by the database's clock.
 
-    Doorbells from before that moment have come through, so theirs are lost. In a deep backlog every job is late and
+    Doorbells from before that moment have arrived, so theirs are lost. In a deep backlog every job is late and
     none is lost: nothing is rung. Each ring of a job backs off twice as long as the last, up to `ring_cap_s`.
     """
     asked = {"after": after, "slice": slice_size, "heard_until": heard_until}
@@ -212,5 +203,5 @@ def _sweep(rows: Sequence[Any], slice_size: int) -> Sweep:
     ends = rows[0]
     return Sweep(
         swept={row.id: JobStatus(row.status) for row in rows if row.id is not None},
-        next_after=ends.upto if ends.seen == slice_size else START,
+        next_after=next_after(ends.upto, ends.seen, slice_size),
     )

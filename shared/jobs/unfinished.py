@@ -1,17 +1,16 @@
 """The unfinished jobs, found without an index on anything that changes.
 
 An index of unfinished jobs would make every end of a job write new entries into every index (a quarter of a job's
-WAL). Ids are in order of time and most jobs end soon: above a floor, all jobs are looked at by their ids; below it,
-those in the table `stragglers`, in which every unfinished one stands. The floor rises in three steps, each a statement
-and a commit of its own, and any number of relays may take them beside each other:
+WAL). Ids are in order of time and most jobs end soon. So all jobs above a floor are looked at by their ids, and of
+those below it only the unfinished, which the table `stragglers` lists. `advance_floor` raises the floor in three
+steps, each a statement and a commit of its own; any number of relays may take them beside each other:
 
-1. `announce`: what is born at or below the next floor from now on is listed by its own statement.
-2. `fence`: a transaction that has not seen the announcement took its number before this step's.
-3. `reach`: once all of those have ended, all jobs up to the next floor are committed, or list themselves. The
-   unfinished among them are listed, and the floor is there.
+1. *Announce* the next floor: from its commit on, inserting a job below it also inserts the job into `stragglers`.
+2. *Fence*: take a transaction id; any transaction that did not see the announcement has a smaller one.
+3. *Reach*: once all smaller ids have ended, list the unfinished jobs below the new floor and move it.
 
-So no clock is relied upon: an API whose clock is behind costs an entry for each of its jobs, and nothing else. A
-transaction that has written something and stays open holds the floor, and passes look at all jobs since.
+No clock is relied upon: an API whose clock is behind costs an entry for each of its jobs, and nothing else. A
+transaction that has written something and stays open holds the floor where it is; passes then look at every job since.
 """
 
 import time
@@ -20,17 +19,17 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-START = UUID(int=0)
-"""Where a walk begins that looks at everything."""
+from shared.jobs.walk import START, next_after
+
 _MARGIN_S = 600.0
 """Ids are drawn by the clocks of several APIs, and some of them are not committed yet."""
 _AUDIT_EVERY_S = 600.0
-"""A clock that is further off shows here: one walk begins at START."""
+"""Pause between walks that begin at START: they find the jobs of a clock that is off by more than the margin."""
 
 LIST_AFTER_S = 5.0
 """Jobs that live longer are listed. Younger ones are looked at in every pass."""
-_REACH = 20_000
-"""Jobs that one rise of the floor may pass, so that no statement of it is long."""
+_MOST_PASSED = 20_000
+"""Jobs that the floor passes in one step, so that no statement of it is long."""
 
 SLICE = """
         SELECT * FROM (
@@ -44,8 +43,8 @@ SLICE = """
               ORDER BY id LIMIT :slice)
         ) AS known ORDER BY id LIMIT :slice
 """
-"""A part of statements: the next `slice` jobs that may be unfinished, with `columns` of theirs. A walk goes on behind
-the last one. No plan of it looks at more rows than that, whatever the statistics say."""
+"""A part of statements: the next `slice` jobs that may be unfinished, each with `columns`. A walk goes on behind the
+last one. No plan of it looks at more rows than that, whatever the statistics say."""
 
 _LOOK = text("""
     /* unfinished.look */
@@ -57,14 +56,14 @@ _ANNOUNCE = text("""
     /* unfinished.announce */
     UPDATE unfinished_floor SET announced = next.floor, fence = NULL
       FROM (SELECT id AS floor
-              FROM (SELECT id FROM jobs WHERE id > :reached AND id <= :settled ORDER BY id LIMIT :reach) AS passed
+              FROM (SELECT id FROM jobs WHERE id > :reached AND id <= :settled ORDER BY id LIMIT :most) AS passed
              ORDER BY id DESC LIMIT 1) AS next
      WHERE reached = :reached AND announced = :reached
     RETURNING announced
 """)
 
-# `:announced` was read by an earlier statement, so its commit is older than this transaction's number. Without it, a
-# statement that waited for the row while the floor was reached and announced anew would put an older number there. And
+# `:announced` was read by an earlier statement, so its commit is older than this transaction's id. Without it, a
+# statement that waited for the row while the floor was reached and announced anew would put an older id there. And
 # where the floor is reached already, a fence would be older than the next announcement.
 _FENCE = text("""
     /* unfinished.fence */
@@ -72,9 +71,10 @@ _FENCE = text("""
      WHERE announced = :announced AND announced > reached AND fence IS NULL
 """)
 
-# Both ends are parameters: of a range between columns PostgreSQL believes that it holds a ninth of all jobs, and reads
-# the whole table for it.
-_REACHED = text("""
+# `floor` is the announced floor, if every transaction from before the fence has ended. `listed` saves the unfinished
+# jobs that it passes. Both ends are parameters: PostgreSQL believes that a range between columns holds a ninth of all
+# jobs, and reads the whole table for it.
+_REACH = text("""
     /* unfinished.reach */
     WITH floor AS MATERIALIZED (
         SELECT reached, announced FROM unfinished_floor
@@ -89,6 +89,7 @@ _REACHED = text("""
     UPDATE unfinished_floor AS f SET reached = floor.announced, fence = NULL FROM floor
 """)
 
+# `slice` is the next part of the list; `gone` takes off those that need it no longer.
 _PRUNE = text("""
     /* unfinished.prune */
     WITH slice AS MATERIALIZED (
@@ -102,51 +103,57 @@ _PRUNE = text("""
 """)
 
 
-def rise(conn: Connection, *, list_after_s: float = LIST_AFTER_S) -> bool:
-    """Take the steps that can be taken; True when the floor is higher now. `conn` is in autocommit mode: each step has
-    to see the one before it committed."""
+def advance_floor(conn: Connection, *, list_after_s: float = LIST_AFTER_S) -> bool:
+    """Take the steps that can be taken now. Returns True when the floor is higher.
+
+    `conn` is in autocommit mode: each step has to see the one before it committed.
+    """
     floor = conn.execute(_LOOK).one()
     announced = floor.announced if floor.announced != floor.reached else _announce(conn, floor.reached, list_after_s)
     if announced is None:
         return False
     if not floor.fenced:
         conn.execute(_FENCE, {"announced": announced})
-    return conn.execute(_REACHED, {"reached": floor.reached, "announced": announced}).rowcount == 1
+    return conn.execute(_REACH, {"reached": floor.reached, "announced": announced}).rowcount == 1
 
 
 def _announce(conn: Connection, reached: UUID, list_after_s: float) -> UUID | None:
-    """None when there is nothing to pass, or another relay was quicker."""
+    """The next floor; None when there is no job to pass, or another relay was quicker."""
     settled = UUID(int=max(0, int((time.time() - list_after_s) * 1000)) << 80)
-    return conn.execute(_ANNOUNCE, {"reached": reached, "settled": settled, "reach": _REACH}).scalar()
+    return conn.execute(_ANNOUNCE, {"reached": reached, "settled": settled, "most": _MOST_PASSED}).scalar()
 
 
 def prune(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> UUID:
-    """Take jobs that have ended, or are gone, off the list: of the next `slice_size`. Returns where to go on."""
+    """Take those of the next `slice_size` listed jobs off the list that have ended or are gone.
+
+    Returns where the next slice begins; START after the last one.
+    """
     row = conn.execute(_PRUNE, {"after": after, "slice": slice_size}).one()
-    return row.upto if row.seen == slice_size else START
+    return next_after(row.upto, row.seen, slice_size)
 
 
 class WalkFloor:
-    """Where one relay's walks begin, so that they do not step over entries that are dead but cannot be vacuumed.
+    """Tells where one relay's walks begin, so that they do not step over dead entries that cannot be vacuumed.
 
-    Under a long-held snapshot `stragglers` keeps an entry for every job that has ended since, and a walk from its
-    beginning looks at each of them again: half a second for 300,000, at every pass. A job that has ended never comes
-    back; so the oldest unfinished job of one walk, less a margin, is where the next one begins. This only saves time:
-    a job below is found by the next audit.
+    Under a long-held snapshot `stragglers` keeps an entry for every job that has ended since, and a walk from START
+    looks at each of them again, in every pass. A job that has ended never comes back. So the next walk begins at the
+    oldest unfinished job of the last one, less a margin. This only saves time: the next audit finds a job below.
     """
+
+    # 300,000 dead entries took half a second in each pass (PostgreSQL 18).
 
     def __init__(self) -> None:
         self.value = START
         self._audit_at = time.monotonic() + _AUDIT_EVERY_S
 
     def begin(self) -> UUID:
-        """Where a walk that starts now begins."""
+        """The id above which a walk that starts now looks."""
         if time.monotonic() < self._audit_at:
             return self.value
         self._audit_at = time.monotonic() + _AUDIT_EVERY_S
         return START
 
     def learn(self, oldest: UUID | None, *, began_at: float) -> None:
-        """A walk that began at `began_at` (Unix seconds) met `oldest` first; None when it met no job at all."""
+        """Remember a walk that began at `began_at` (Unix seconds) and met `oldest` first; None when it met no job."""
         made_at = began_at if oldest is None else min(began_at, (oldest.int >> 80) / 1000)
         self.value = UUID(int=max(0, int((made_at - _MARGIN_S) * 1000)) << 80)

@@ -1,7 +1,6 @@
-"""How far up the outbox is finished with, so that a claim does not walk over rows that are dead but not vacuumed.
+"""The floor of the outbox: the id up to which nothing is left to do, so that claims skip dead rows not yet vacuumed.
 
-Under a long-held snapshot nothing can be vacuumed, and a claim from id 0 steps over every row ever sent:
-with 10 M rows behind it, 46.9 k rows/s flat with a floor, 15 k and falling without (PostgreSQL 18).
+Under a long-held snapshot nothing can be vacuumed, and a claim from id 0 steps over every row ever sent.
 
 Ids do not commit in order, so a floor must never pass an id that may still appear. The rule:
 
@@ -11,11 +10,14 @@ Ids do not commit in order, so a floor must never pass an id that may still appe
    whoever drew an id had its transaction id before (see the column order of `outbox`), so it is older than X.
 
 `pg_snapshot_xmax` instead of X is not a fence: a transaction may take its id after the snapshot and draw a
-number below V. A stress test lost 1 row in 198,000 that way.
+number below V.
 
-Settled is not yet done: rows at or below V may be alive, or claimed by a relay that is about to die. The
+Settled does not mean done: rows at or below V may be alive, or claimed by a relay that is about to die. The
 floor therefore rises only to just below the oldest row still there, read without SKIP LOCKED.
 """
+
+# With 10 M rows behind it, a relay sent 46.9 k rows/s flat with a floor, and 15 k and falling without (PostgreSQL 18).
+# A fence of pg_snapshot_xmax lost 1 row in 198,000 in the storm of tests/database/test_floor_storm.py.
 
 import time
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ _FIRST_LIVE = text("/* outbox.first_live */ SELECT id FROM outbox WHERE id > :fl
 
 
 class Pass(StrEnum):
-    """From how far down a claim looks."""
+    """The id from which a claim looks."""
 
     RECENT = "recent"
     """From just behind the last claim: fast, and blind to a transaction that committed late."""
@@ -51,10 +53,10 @@ class _Mark:
 
 
 class Floor:
-    """The floor of one relay over one server. It starts anew on another, whose sequence may stand elsewhere.
+    """Holds one relay's floor over one server. It starts anew on another, whose sequence may stand elsewhere.
 
-    Reconnecting tells, and where a pooler hides that, the server's own start time does: within one settling pass, so
-    in `rest_s` at most. That is the pause between them while every id that was ever drawn is settled.
+    A new connection tells of another server. Where a pooler hides that, the server's start time does, in the next
+    settling pass, and so within `rest_s`: the pause between such passes while every id ever drawn is settled.
     """
 
     def __init__(self, *, settle_every_s: float = 0.3, rest_s: float = 3.0, audit_every_s: float = 60.0) -> None:
@@ -73,7 +75,7 @@ class Floor:
         self._audit_at = time.monotonic() + audit_every_s
 
     def next_pass(self, now: float | None = None) -> tuple[Pass, int]:
-        """Which kind of pass is due at `now` (monotonic seconds), and the id above which it claims."""
+        """The kind of pass that is due at `now` (monotonic seconds), and the id above which it claims."""
         now = time.monotonic() if now is None else now
         if now >= self._audit_at:
             self._audit_at = now + self._audit_every_s

@@ -1,4 +1,4 @@
-"""Take messages that must leave, and keep those that could not."""
+"""Takes messages that must leave, and keeps those that could not."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class OutboxRow(NamedTuple):
     payload: str
     headers: str | None
     attempts: int = 0
-    """How often sending it has failed."""
+    """Times that sending it has failed."""
 
 
 # In order, and not EXISTS, which forgets the order: on a table full of dead rows it may read them all.
@@ -88,14 +88,16 @@ class Unsent:
     row: OutboxRow
     error: str
     delay_s: float
-    """Before the next try; without meaning when parked."""
+    """Pause before the next try; ignored when parked."""
     parked: bool
-    """True when sending the same bytes again cannot succeed: kept, shown and alarmed, not tried again."""
+    """True when sending the same bytes again cannot succeed: the message is kept and alarmed, not tried again."""
 
 
 def waiting(conn: Connection, *, floor: int) -> bool:
-    """Whether a claim could find something, be it in another relay's hands. A look without a transaction costs a third
-    of a claim that finds nothing."""
+    """True if rows above `floor` exist, possibly claimed by another relay, or a message is due.
+
+    Opens no transaction, so an idle relay asks this instead of claiming.
+    """
     return conn.execute(_WAITING, {"floor": floor}).scalar_one() is True
 
 
@@ -112,7 +114,7 @@ def claim_due(conn: Connection, *, limit: int) -> list[OutboxRow]:
 
 
 def keep(conn: Connection, unsent: Sequence[Unsent]) -> None:
-    """Put messages aside, in the transaction that claimed them: due again in `delay_s`, or parked."""
+    """Put messages aside in the transaction that claimed them: each is due again in its `delay_s`, or parked."""
     rows = [
         {
             "topic": u.row.topic,
@@ -143,15 +145,15 @@ def count_kept(conn: Connection) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What has not left yet."""
+    """The messages that have not left yet."""
 
     unsent: int
-    """From above: the ids drawn since the oldest unsent row, without a count. 0 is exact."""
+    """How many, estimated from above: the ids drawn since the oldest unsent row. 0 is exact."""
     oldest_age_s: float
-    """By the database's clock; 0 when there is nothing."""
+    """Age of the oldest, by the database's clock; 0 when there is none."""
 
 
 def backlog(conn: Connection, *, floor: int) -> Backlog:
-    """How much waits above `floor`, and since when."""
+    """The messages above `floor` that have not left yet. Looks at one row."""
     row = conn.execute(_BACKLOG, {"floor": floor}).one_or_none()
     return Backlog(row.unsent, row.oldest_age_s) if row else Backlog(0, 0.0)

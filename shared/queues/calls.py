@@ -1,4 +1,4 @@
-"""One call to SQS: by boto3, or by the curl client where every job makes that call."""
+"""Carries calls to SQS: the curl client those that every job makes, boto3 all others."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from shared.queues.curl_client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, CurlCli
 ClientKind = Literal["thin", "boto3"]
 
 HOT = frozenset({"SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"})
-"""The calls that every job makes."""
+"""Operations that every job needs."""
 
 LONGEST_POLL_S = 20
 """Longest WaitTimeSeconds that SQS allows (API reference, ReceiveMessage, read 2026-11-23)."""
@@ -22,7 +22,7 @@ def make_client(
 ) -> Any:
     """A boto3 client for SQS whose every call is bounded. Credentials and endpoint come the standard AWS way.
 
-    The clients of one session share the description of the service, which takes longer to read than all else here.
+    Clients of one session share the description of the service, which takes longest to read.
     """
     return (session or boto3.session.Session()).client(
         "sqs",
@@ -32,7 +32,7 @@ def make_client(
             read_timeout=read_timeout_s,
             max_pool_connections=connections,
             tcp_keepalive=True,
-            # The callers above try again with their own back-off; one more try covers a stale kept-alive connection.
+            # Callers try again with back-off of their own; one more try covers a stale kept-alive connection.
             retries={"mode": "standard", "total_max_attempts": 2},
         ),
     )
@@ -44,7 +44,7 @@ class SqsCalls:
     def __init__(self, region: str, *, kind: ClientKind, connections: int) -> None:
         session = boto3.session.Session()
         self.client = make_client(region, read_timeout_s=READ_TIMEOUT_S, connections=connections, session=session)
-        """For set-up and questions."""
+        """The plain client, for set-up and questions."""
         patient_s = LONGEST_POLL_S + READ_TIMEOUT_S
         poller = make_client(region, read_timeout_s=patient_s, connections=connections, session=session)
         self._methods = {
@@ -57,7 +57,7 @@ class SqsCalls:
         self._curl = CurlClient(self.client) if kind == "thin" else None
 
     def __call__(self, operation: str, arguments: Mapping[str, object]) -> Any:
-        """The answer's body."""
+        """Make one call. Returns the answer's body."""
         if self._curl is not None and operation in HOT:
             return self._curl.call(operation, arguments)
         return self._methods[operation](**arguments)

@@ -1,11 +1,12 @@
-"""A thin client for the calls that every job makes: AWS JSON 1.0 over libcurl, which signs as well.
+"""Speaks AWS JSON 1.0 over libcurl, which signs as well, for the calls that every job makes.
 
-botocore builds, validates, hooks, signs and parses each batch call in Python; libcurl does all but the JSON outside of
-it and without its lock, for about a tenth of the processor time (`make bench ARGS="--only sqs_clients"`).
-Address, region and credentials are those that boto3 has found.
+botocore builds, validates, hooks, signs and parses each batch call in Python. libcurl does all but the JSON outside of
+Python and without its lock. Address, region and credentials are those that boto3 has found.
 
 Sources: "Amazon SQS API Reference" (read 2026-11-25); libcurl's CURLOPT_AWS_SIGV4(3) (8.23, read 2026-11-25).
 """
+
+# It takes about a tenth of botocore's processor time (`make bench ARGS="--only sqs_clients"`).
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ _NOBODY_THERE = frozenset({pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HO
 
 
 class CurlClient:
-    """Safe to use from several threads: each call has a connection to itself, which is kept for the next.
+    """Makes calls. Safe to use from several threads: each call has a connection to itself, which the next one reuses.
 
     A request is sent again only where a kept connection turned out to be closed before a byte of an answer came;
     libcurl does that. Raises botocore's ClientError and BotoCoreError, as boto3 would.
@@ -48,10 +49,10 @@ class CurlClient:
         bundle = boto3.session.Session()._session.get_config_variable("ca_bundle")  # noqa: SLF001 - AWS_CA_BUNDLE
         self._certificates = get_cert_path(bundle or True)
         self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
-        """Of each operation: what is set for one call serves the next. A list's append and pop need no lock."""
+        """Connections by operation: what is set for one call serves the next. A list's append and pop need no lock."""
 
     def call(self, operation: str, arguments: Mapping[str, object]) -> Any:
-        """The answer's body."""
+        """Make one call. Returns the answer's body."""
         if self._credentials is None:
             raise NoCredentialsError
         wait_s = cast("int", arguments.get("WaitTimeSeconds", 0))
@@ -59,7 +60,7 @@ class CurlClient:
         idle = self._idle[operation]
         connection = self._connection(idle)
         try:
-            # Frozen at each call: credentials that rotate are renewed here.
+            # At each call: credentials that rotate are renewed here.
             credentials = self._credentials.get_frozen_credentials()
             status, head, content = connection.post(operation, body, credentials, READ_TIMEOUT_S + wait_s)
         except pycurl.error as error:
@@ -97,10 +98,10 @@ class _Connection:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.AWS_SIGV4, f"aws:amz:{region}:sqs")
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, round(CONNECT_TIMEOUT_S * 1000))
-        curl.setopt(pycurl.NOSIGNAL, 1)  # time-outs in several threads
+        curl.setopt(pycurl.NOSIGNAL, 1)  # or timeouts would use a signal, which only one thread can have
         curl.setopt(pycurl.TCP_KEEPALIVE, 1)
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
-        # The proxy that botocore would take for this address; an empty name keeps libcurl from looking for itself.
+        # The proxy that botocore would take for this address; an empty name keeps libcurl from choosing one.
         curl.setopt(pycurl.PROXY, proxy)
         curl.setopt(pycurl.NOPROXY, "")
         curl.setopt(pycurl.CAINFO, certificates)
@@ -108,7 +109,7 @@ class _Connection:
     def post(
         self, operation: str, body: bytes, credentials: ReadOnlyCredentials, timeout_s: float
     ) -> tuple[int, Sequence[bytes], bytes]:
-        """Status, header lines and content of the answer. Raises pycurl.error."""
+        """Send one request. Returns the status, header lines and content of the answer. Raises pycurl.error."""
         curl = self._curl
         if self._set != (asked := (operation, credentials, timeout_s)):
             self._prepare(operation, credentials, timeout_s)
@@ -130,12 +131,12 @@ class _Connection:
 
     @property
     def was_asked(self) -> bool:
-        """Whether the last call got as far as sending its request."""
+        """True if the last call got as far as sending its request."""
         return bool(self._curl.getinfo(pycurl.PRETRANSFER_TIME))
 
 
 def _refusal(operation: str, status: int, head: Sequence[bytes], body: bytes) -> ClientError:
-    """As botocore would raise it. The code of the older query protocol wins, as it does there."""
+    """The error that botocore would raise. The code of the older query protocol wins, as it does there."""
     try:
         content = json_text.read(body)
     except ValueError:

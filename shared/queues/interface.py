@@ -1,4 +1,4 @@
-"""What Todoke asks of a queue. It is a doorbell: losing, doubling or delaying a message never changes an outcome."""
+"""What Todoke asks of a queue. Losing, doubling or delaying a message must never change a job's outcome."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from shared.errors import TodokeError
 MAX_BATCH_ENTRIES = 10
 """Entries in one batch call (Amazon SQS quotas, "Batched message quota", read 2026-11-23)."""
 MAX_MESSAGE_BYTES = 1_048_576
-"""Body and attributes of one message, and also the sum over one batch call (SQS: 1 MiB since August 2025)."""
+"""Size of one message with its attributes, and also of one batch call (SQS: 1 MiB since August 2025)."""
 
 
 class QueueUnavailable(TodokeError):
@@ -51,11 +51,11 @@ class Received(NamedTuple):
 
     message_id: str
     receipt: str
-    """Names this delivery; a later delivery of the same message has another one."""
+    """The name of this delivery; a later delivery of the same message has another one."""
     body: str
     headers: Mapping[str, str]
     receive_count: int
-    """How often this message has been delivered, this time included (approximate)."""
+    """Deliveries of this message so far, this one included (approximate)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Depth:
 
 
 class Queue(Protocol):
-    """A queue with visibility time-outs and a dead-letter queue. All methods are safe to call from several threads."""
+    """A queue with visibility timeouts and a dead-letter queue. All methods are safe to call from several threads."""
 
     def send(self, messages: Sequence[Outgoing], *, deadline_s: float) -> SendResult:
         """Send all, in concurrent batches within the limits above, and report each one's fate within `deadline_s`.
@@ -87,13 +87,16 @@ class Queue(Protocol):
         """
 
     def extend(self, receipts: Sequence[str], *, visibility_s: float) -> frozenset[str]:
-        """Set the visibility time-out of deliveries to `visibility_s` from now, in batches; 0 returns them at once."""
+        """Set the visibility timeout of deliveries to `visibility_s` from now, in batches; 0 returns them at once.
+
+        Returns the receipts for which that was done.
+        """
 
     def dead_letter(self, message: Received, *, reason: str) -> bool:
         """Move one delivery to the dead-letter queue with `reason` as an attribute, then delete it.
 
         Returns False when there is no dead-letter queue or it did not accept: the message then comes back after
-        its visibility time-out.
+        its visibility timeout.
         """
 
     def depth(self) -> Depth:
@@ -103,4 +106,4 @@ class Queue(Protocol):
         """Approximate count of the dead-letter queue; None where there is none. Raises QueueUnavailable."""
 
     def check(self) -> None:
-        """Return when the queue answers and may be used; raise QueueUnavailable saying why not."""
+        """Return if the queue answers and may be used; raise QueueUnavailable saying why not."""

@@ -1,4 +1,4 @@
-"""Amazon SQS behind the `Queue` interface. What carries the calls is `shared.queues.calls`."""
+"""Amazon SQS behind the `Queue` interface. `shared.queues.calls` carries the calls."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _ENTRY_TRIES = 3
 
-# Errors that concern the content of the whole call, not the queue's health: look for the entry that causes them.
+# Errors that concern the content of the call, not the queue's health: one of its entries causes them.
 _ABOUT_CONTENT = frozenset(
     {
         "AWS.SimpleQueueService.BatchRequestTooLong",
@@ -31,7 +31,7 @@ _ABOUT_CONTENT = frozenset(
 
 
 class SqsQueue:
-    """One queue. Safe to use from several threads."""
+    """One queue of SQS. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -115,11 +115,11 @@ class SqsQueue:
         if len(groups) == 1:
             return self._group(operation, groups[0], more)
         calls = [self._pool.submit(self._group, operation, group, more) for group in groups]
-        wait(calls)  # each is bounded by its own time-outs
+        wait(calls)  # each is bounded by its own timeouts
         return frozenset().union(*(call.result() for call in calls))
 
     def _group(self, operation: str, receipts: Sequence[str], more: Mapping[str, object]) -> frozenset[str]:
-        """One batch call, and again for the entries that failed for a reason that passes."""
+        """Make one batch call, and again for entries that failed for a reason that passes. Returns those done."""
         done: set[str] = set()
         left = list(receipts)
         for _ in range(_ENTRY_TRIES):
@@ -128,7 +128,7 @@ class SqsQueue:
             if not answer.get("Failed") and len(answer.get("Successful", [])) == len(left):
                 return frozenset([*done, *left])
             done |= {left[int(e["Id"])] for e in answer.get("Successful", [])}
-            # SenderFault means a stale handle here: the message was delivered again, and nothing is to be done.
+            # SenderFault means a stale handle here: the message was delivered again, so there is nothing to do.
             left = [left[int(e["Id"])] for e in answer.get("Failed", []) if not e.get("SenderFault")]
             if not left:
                 break
@@ -152,7 +152,7 @@ class SqsQueue:
         return True
 
     def _dead_letter(self) -> str | None:
-        """The dead-letter queue that the redrive policy names; asked once."""
+        """The URL of the dead-letter queue that the redrive policy names; asked for once."""
         if not self._dead_letter_known:
             from shared.queues.setup import dead_letter_url_of
 
@@ -241,7 +241,7 @@ def _code(error: ClientError) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What to tell the operator. Never the request: it is signed."""
+    """The reason for the operator. Never the request: it is signed."""
     if isinstance(error, ClientError):
         return f"{_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What went wrong in a library, as the error of a report."""
+"""Turns what a library raises into the error of a report."""
 
 import errno
 
@@ -8,7 +8,15 @@ from pydantic import ValidationError
 
 from shared.catalog.model import Limits
 from shared.catalog.parameters import InvalidParameters
-from shared.reports.errors import memory_limit_exceeded, renderer_failed, row_too_long, scratch_limit_exceeded
+from shared.database import sqlstates
+from shared.failures import FailureCode
+from shared.reports.errors import (
+    failure,
+    memory_limit_exceeded,
+    renderer_failed,
+    row_too_long,
+    scratch_limit_exceeded,
+)
 from shared.reports.interface import ReportError
 
 
@@ -19,18 +27,14 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
     if _is_out_of_memory(error):
         return memory_limit_exceeded(limits)
     if isinstance(error, InvalidParameters | ValidationError):
-        return ReportError(
-            "parameters_no_longer_valid",
+        return failure(
+            FailureCode.PARAMETERS_NO_LONGER_VALID,
             "The report type has changed since the job was accepted: its parameters are not valid any more.",
-            retryable=False,
-            hint="Submit a new job with parameters that fit the report type of today.",
         )
     if isinstance(error, psycopg.Error):
         return explain_source(error)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return ReportError(
-            "scratch_full", "The worker's disk is full.", retryable=True, hint="Free space in WORKER_SCRATCH."
-        )
+        return failure(FailureCode.SCRATCH_FULL, "The worker's disk is full.")
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return scratch_limit_exceeded(limits)
     if isinstance(error, duckdb.Error):
@@ -52,7 +56,7 @@ def _explain_duckdb(error: duckdb.Error, limits: Limits) -> ReportError:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Also libpq's own words for it. With an SQLSTATE it is the server that ran out."""
+    """True for Python's own errors and for libpq's words for it. With an SQLSTATE, the server ran out, not we."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     if not isinstance(error, psycopg.Error) or error.sqlstate is not None:
@@ -63,50 +67,30 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, psycopg.InternalError) or "out of memory" in text or "cannot allocate memory" in text
 
 
-# Classes whose trouble passes: connection, rollback (serialization, deadlock, conflict with recovery), resources,
-# shutdown, system error; and a lock that was not free in time (PostgreSQL 18, appendix A, read 2026-11-23).
-_PASSING_CLASSES = frozenset({"08", "40", "53", "57", "58"})
-_PASSING = frozenset({"55P03"})
-_TIMEOUTS = frozenset({"57014", "25P03", "25P04"})
-"""query_canceled, idle_in_transaction_session_timeout, transaction_timeout."""
-
-
 def explain_source(error: psycopg.Error, *, line: int | None = None) -> ReportError:
-    """What the source said. `line` is the line of query.sql it speaks of."""
+    """The ReportError that describes a source's `error`. `line` is the line of query.sql that it is about."""
     state = error.sqlstate
     primary = error.diag.message_primary or "unknown error"
     # One code for two situations: an administrator's pg_cancel_backend passes, the timeout would come again.
-    if state in _TIMEOUTS and "user request" not in primary:
-        return ReportError(
-            "source_timeout",
-            "The query took longer than the report type allows.",
-            retryable=False,
-            hint="Narrow the parameters, add an index, or raise limits.timeout_s in report.toml.",
-        )
+    if state in sqlstates.TIMEOUTS and "user request" not in primary:
+        return failure(FailureCode.SOURCE_TIMEOUT, "The query took longer than the report type allows.")
     if state is None and not isinstance(error, psycopg.OperationalError):
         # psycopg itself refuses: a connection string it cannot read (its message may quote it), a value it cannot load.
-        return ReportError(
-            "source_query_failed",
+        return failure(
+            FailureCode.SOURCE_QUERY_FAILED,
             f"The report's data could not be read: {type(error).__name__}.",
-            retryable=False,
             hint="The worker's log has the details. Check REPORT_SOURCE_URL and the types in query.sql.",
         )
-    if state is None or state[:2] in _PASSING_CLASSES or state in _PASSING:
-        return ReportError(
-            "source_unavailable",
+    if state is None or sqlstates.passes(state):
+        return failure(
+            FailureCode.SOURCE_UNAVAILABLE,
             "The report's data source did not answer or broke off.",
-            retryable=True,
-            hint=f"SQLSTATE {state}" if state else "Check that REPORT_SOURCE_URL can be reached from the worker.",
+            hint=f"SQLSTATE {state}" if state else None,
         )
-    if state == "25006":  # read_only_sql_transaction
-        return ReportError(
-            "source_query_failed",
-            "The report's query tried to write.",
-            retryable=False,
-            hint="query.sql may only read.",
+    if state == sqlstates.READ_ONLY:
+        return failure(
+            FailureCode.SOURCE_QUERY_FAILED, "The report's query tried to write.", hint="query.sql may only read."
         )
     where = f" in line {line} of query.sql" if line else ""
     hint = f"{error.diag.message_hint} (SQLSTATE {state})" if error.diag.message_hint else f"SQLSTATE {state}"
-    return ReportError(
-        "source_query_failed", f"The report's query failed{where}: {primary}.", retryable=False, hint=hint
-    )
+    return failure(FailureCode.SOURCE_QUERY_FAILED, f"The report's query failed{where}: {primary}.", hint=hint)

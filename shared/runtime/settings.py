@@ -88,6 +88,10 @@ def _explain(error: ValidationError, names: Mapping[str, Any], environment: Mapp
     return "\n".join(lines)
 
 
+RING_AFTER_S = 30.0
+"""The default of JOB_RING_AFTER_S. It stands here and not with the doorbell, because `runtime` lies below `jobs`."""
+
+
 class ServiceSettings(Settings):
     """The settings of every service."""
 
@@ -103,7 +107,7 @@ class ServiceSettings(Settings):
         "INFO", alias="LOG_LEVEL", description="Least severe level to log: DEBUG, INFO, WARNING or ERROR"
     )
     ring_after_s: float = Field(
-        30,
+        RING_AFTER_S,
         alias="JOB_RING_AFTER_S",
         gt=0,
         description="A job that waits this long gets a new message if its own must be lost; the same for all services",

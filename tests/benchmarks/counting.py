@@ -28,6 +28,7 @@ from shared.runtime.loop import run_until
 from tests.benchmarks import noop
 from tests.support.eventually import eventually
 from tests.support.jobs import a_submission
+from tests.support.relay import a_publisher
 from tests.support.worker import worker_parts
 
 REGION = "us-east-1"
@@ -112,7 +113,7 @@ def relay(url: str, queue_url: str, counted: Counted) -> Iterator[Publisher]:
     """A relay's publisher, until the block ends."""
     engine = create_engine(url, application_name="bench-relay", pool_size=1)
     counted.listen(engine)
-    publisher = Publisher(engine, SqsQueue(queue_url, region=REGION, on_request=counted.request))
+    publisher = a_publisher(engine, SqsQueue(queue_url, region=REGION, on_request=counted.request))
     with _threads(lambda stop: run_until(stop, publisher.run_once, idle_s=0.1, busy_s=0.005)):
         yield publisher
     engine.dispose()

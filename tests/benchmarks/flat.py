@@ -34,6 +34,7 @@ from shared.queues.interface import Outgoing, SendResult
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.jobs import a_submission
 from tests.support.postgres import fill
+from tests.support.relay import a_publisher
 from tests.support.sqs.double import InMemoryQueue
 
 TITLE = "A million waiting jobs and messages, beside ten thousand: large ÷ small"
@@ -131,10 +132,10 @@ def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
     with engine.connect() as conn:
         if is_new:
             _fill(conn, rows)
-        while unfinished.rise(conn):
+        while unfinished.advance_floor(conn):
             pass
         conn.execute(text("SET statement_timeout = 0"))
-        publisher = Publisher(engine, _Devoid())
+        publisher = a_publisher(engine, _Devoid())
         nth = {"n": rows // 8}
         middle = conn.execute(text("SELECT id FROM jobs WHERE tenant = 'acme' ORDER BY id OFFSET :n LIMIT 1"), nth)
         unsent = conn.execute(text("SELECT count(*) FROM outbox")).scalar_one()

@@ -64,7 +64,7 @@ def _measure(url: str, statements: Sequence[str], *, listed: bool) -> tuple[floa
             batch = [a_submission() for _ in range(32)]
             submit(conn, batch)
             ids += [each.id for each in batch]
-        while listed and unfinished.rise(conn, list_after_s=-1):
+        while listed and unfinished.advance_floor(conn, list_after_s=-1):
             pass
         marks.append(_position(conn))
         tens = [ids[at : at + 10] for at in range(0, len(ids), 10)]

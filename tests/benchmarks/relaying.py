@@ -4,12 +4,12 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from services.relay.publisher import Publisher
 from shared.database.engine import create_engine
 from shared.queues.interface import Outgoing
 from shared.queues.sqs import SqsQueue
 from tests.benchmarks import counting
 from tests.benchmarks.parts import Figure, Stage
+from tests.support.relay import a_publisher
 
 TITLE = "Messages published a second by one relay process"
 
@@ -26,7 +26,7 @@ def _relay(stage: Stage) -> float:
     engine = create_engine(stage.database(), application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
-    publisher = Publisher(engine, SqsQueue(stage.queue(), region=counting.REGION))
+    publisher = a_publisher(engine, SqsQueue(stage.queue(), region=counting.REGION))
     sent, began = 0, time.monotonic()
     while some := publisher.run_once():
         sent += some

@@ -15,7 +15,6 @@ import psutil
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from services.relay.publisher import Publisher
 from shared.database.engine import create_engine
 from shared.queues.sqs import SqsQueue
 from shared.runtime.loop import run_until
@@ -23,6 +22,7 @@ from shared.runtime.stopping import stop_on_signals
 from tests.benchmarks import counting
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.eventually import eventually
+from tests.support.relay import a_publisher
 from tests.support.sqs.fast_process import ROOT
 
 TITLE = "Scaling out: processes of one kind against one database"
@@ -51,7 +51,7 @@ def _measure(stage: Stage, kind: str, many: int) -> tuple[float, float]:
     with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
         if kind == "worker":
-            publisher = Publisher(engine, SqsQueue(queue_url, region=counting.REGION))
+            publisher = a_publisher(engine, SqsQueue(queue_url, region=counting.REGION))
             while publisher.run_once():
                 pass
         command = [sys.executable, "-m", "tests.benchmarks.scaling", kind, url, queue_url, str(stage.folder)]
@@ -89,7 +89,7 @@ def _serve(kind: str, url: str, queue_url: str, folder: str) -> None:
             stop.wait()
         return
     engine = create_engine(url, application_name="bench")
-    publisher = Publisher(engine, SqsQueue(queue_url, region=counting.REGION))
+    publisher = a_publisher(engine, SqsQueue(queue_url, region=counting.REGION))
     run_until(stop, publisher.run_once, idle_s=0.1, busy_s=0.005)
 
 

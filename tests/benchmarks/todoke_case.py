@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from services.relay.publisher import Publisher
 from services.worker import metrics
 from shared.database.engine import create_engine
 from shared.queues.sqs import SqsQueue
 from shared.runtime.gc_tuning import search_seldom
 from tests.benchmarks import counting
 from tests.support.eventually import eventually
+from tests.support.relay import a_publisher
 
 URL = os.environ["DATABASE_URL"]
 QUEUE_URL = os.environ["QUEUE_URL"]
@@ -29,7 +29,7 @@ def submit() -> None:
     engine = create_engine(URL, application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, JOBS)
-    publisher = Publisher(engine, SqsQueue(QUEUE_URL, region=counting.REGION))
+    publisher = a_publisher(engine, SqsQueue(QUEUE_URL, region=counting.REGION))
     began, began_cpu, sent = time.perf_counter(), time.process_time(), 0
     while sent < JOBS:
         sent += publisher.run_once()

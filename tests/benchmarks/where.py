@@ -8,13 +8,13 @@ from pathlib import Path
 
 import psutil
 
-from services.relay.publisher import Publisher
 from shared.database.engine import create_engine
 from shared.queues.sqs import SqsQueue
 from tests.benchmarks import api, counting
 from tests.benchmarks.parts import Figure, Stage
 from tests.benchmarks.sampler import Sampler
 from tests.support.eventually import eventually
+from tests.support.relay import a_publisher
 
 TITLE = "Where the processor time goes"
 _CONNECTIONS = 32
@@ -45,7 +45,7 @@ def _relay(stage: Stage) -> tuple[Mapping[str, float], float]:
     engine = create_engine(stage.database(), application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
-    publisher = Publisher(engine, SqsQueue(stage.queue(), region=counting.REGION))
+    publisher = a_publisher(engine, SqsQueue(stage.queue(), region=counting.REGION))
     with Sampler() as sampler:
         while publisher.run_once():
             pass
@@ -58,7 +58,7 @@ def _worker(stage: Stage) -> tuple[Mapping[str, float], float]:
     engine = create_engine(url, application_name="bench")
     with engine.connect() as conn:
         counting.submit_jobs(conn, stage.jobs)
-        publisher = Publisher(engine, SqsQueue(queue_url, region=counting.REGION))
+        publisher = a_publisher(engine, SqsQueue(queue_url, region=counting.REGION))
         while publisher.run_once():
             pass
         before = _threads_ms()

@@ -19,6 +19,7 @@ from shared.outbox import messages
 from shared.outbox.floor import Floor
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job
+from tests.support.relay import a_publisher
 from tests.support.sqs.double import InMemoryQueue
 
 _ROLE, _PASSWORD = "todoke", "canary"
@@ -55,7 +56,7 @@ def test_the_pool_recovers_and_the_floor_starts_anew_at_the_other_address(
     first, second = servers
     engine = an_engine(f"{url(first, second)}?target_session_attrs=read-write")
     queue = InMemoryQueue()
-    publisher = Publisher(engine, queue)
+    publisher = a_publisher(engine, queue)
     publish(engine, publisher, 20)
     eventually(lambda: (publisher.run_once(), publisher.settled_floor)[1] == 20, what="the floor has risen")
 

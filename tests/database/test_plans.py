@@ -14,6 +14,7 @@ from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished
 from shared.jobs.states import JobStatus
+from shared.jobs.walk import START
 from shared.outbox import messages
 from tests.support.postgres import fill, plans, server
 
@@ -45,7 +46,7 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.jobs(conn, _MANY, status="PENDING", age_s=60)
             fill.jobs(conn, 50, status="PROCESSING", age_s=120)
             fill.outbox(conn, _MANY)
-            while unfinished.rise(conn):
+            while unfinished.advance_floor(conn):
                 pass
             fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
             _begin_to_rise(conn)
@@ -57,7 +58,7 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
 def _begin_to_rise(conn: Connection) -> None:
     """The floor is about to pass `_SLICE` jobs: only then has its last step something to look at."""
     reached = conn.execute(unfinished._LOOK).one().reached
-    next_floor = {"reached": reached, "settled": UUID(int=2**128 - 1), "reach": _SLICE}
+    next_floor = {"reached": reached, "settled": UUID(int=2**128 - 1), "most": _SLICE}
     announced = conn.execute(unfinished._ANNOUNCE, next_floor).scalar_one()
     conn.execute(unfinished._FENCE, {"announced": announced})
 
@@ -70,7 +71,7 @@ def cases(conn: Connection) -> list[Case]:
     page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, **_NOBODY}
     own = {"id": one, "tenant": "acme"}
     floor = conn.execute(unfinished._LOOK).one()
-    slice_ = {"after": sweep.START, "slice": _SLICE, "ring_after_s": 30}
+    slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
     return [
         Case(read, "_GET", own, 1),
         Case(artifacts, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
@@ -88,16 +89,16 @@ def cases(conn: Connection) -> list[Case]:
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
         Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 3),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
-        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": sweep.START}, 2 * _SLICE + 3),
+        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": START}, 2 * _SLICE + 3),
         Case(unfinished, "_LOOK", {}, 1),
-        Case(unfinished, "_ANNOUNCE", {"reached": sweep.START, "settled": one, "reach": _SLICE}, _SLICE + 1),
+        Case(unfinished, "_ANNOUNCE", {"reached": START, "settled": one, "most": _SLICE}, _SLICE + 1),
         Case(unfinished, "_FENCE", {"announced": one}, 1),
-        Case(unfinished, "_REACHED", {"reached": floor.reached, "announced": floor.announced}, _SLICE + 2),
+        Case(unfinished, "_REACH", {"reached": floor.reached, "announced": floor.announced}, _SLICE + 2),
         Case(unfinished, "_PRUNE", slice_, 3 * _SLICE),
-        Case(retention, "_EXPIRED", {"after": retention.START, "slice": 300}, 1_500),
+        Case(retention, "_EXPIRED", {"after": START, "slice": 300}, 1_500),
         Case(retention, "_DROP", {"jobs": [one], "names": ["calendar.csv"]}, 1),
-        Case(retention, "_FORGET_JOBS", {"after": retention.START, "slice": 300}, 1_500),
-        Case(retention, "_FORGET_KEYS", {"after": retention.START, "slice": 300, "keep_s": 0}, 1_500),
+        Case(retention, "_FORGET_JOBS", {"after": START, "slice": 300}, 1_500),
+        Case(retention, "_FORGET_KEYS", {"after": START, "slice": 300, "keep_s": 0}, 1_500),
         Case(
             retention,
             "_UNREFERENCED",

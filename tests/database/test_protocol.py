@@ -15,6 +15,7 @@ from shared.jobs.events import events_of
 from shared.jobs.finish import Failure, Success, cancel_held, fail, give_back, succeed
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
+from shared.jobs.walk import START
 from shared.json_text import MOST_LEVELS
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started, verbs
 from tests.support.promises import broken
@@ -173,14 +174,14 @@ def test_the_sweep_walks_in_slices(conn: Connection) -> None:
     for job_id in jobs:
         pass_time(conn, job_id, "deadline_at")
     swept: list[UUID] = []
-    after = sweep.START
+    after = START
     for _ in range(3):
         one = sweep.expire(conn, after=after, slice_size=2)
         swept += one.swept
         after = one.next_after
 
     assert sorted(swept) == sorted(jobs)
-    assert after == sweep.START
+    assert after == START
 
 
 def test_a_lost_doorbell_is_rung_again_and_backs_off(conn: Connection) -> None:

@@ -16,6 +16,7 @@ from shared.ids import uuid7
 from shared.jobs import unfinished
 from shared.jobs.finish import Failure, fail
 from shared.jobs.submit import submit
+from shared.jobs.walk import START
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, a_submission, count, started
 from tests.support.promises import ALWAYS, SEEN
@@ -30,7 +31,7 @@ def made(second: int) -> UUID:
 
 def risen(conn: Connection) -> None:
     """Rise until the floor is higher. The server itself may have a transaction under way."""
-    eventually(lambda: unfinished.rise(conn), what="the floor rises")
+    eventually(lambda: unfinished.advance_floor(conn), what="the floor rises")
 
 
 def seen(conn: Connection) -> list[UUID]:
@@ -63,7 +64,7 @@ def late(database_url: str) -> Iterator[Connection]:
 def test_a_young_job_is_seen_and_not_listed(conn: Connection) -> None:
     job_id = a_job(conn)
 
-    assert not unfinished.rise(conn)
+    assert not unfinished.advance_floor(conn)
     assert (seen(conn), listed(conn)) == ([job_id], [])
 
 
@@ -74,7 +75,7 @@ def test_a_job_that_lives_long_is_listed_until_it_ends(conn: Connection) -> None
 
     risen(conn)
     assert (seen(conn), listed(conn)) == ([long, longer, young], [long, longer])
-    assert not unfinished.rise(conn)
+    assert not unfinished.advance_floor(conn)
 
     ended(conn, long)
     assert (seen(conn), listed(conn)) == ([longer, young], [long, longer])
@@ -85,7 +86,7 @@ def test_a_job_that_lives_long_is_listed_until_it_ends(conn: Connection) -> None
 def test_the_floor_rises_by_as_much_as_one_statement_can_carry(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unfinished, "_REACH", 2)
+    monkeypatch.setattr(unfinished, "_MOST_PASSED", 2)
     jobs = [a_job(conn, id=made(n)) for n in range(5)]
 
     for floor in (jobs[1], jobs[3], jobs[4]):
@@ -102,8 +103,8 @@ def test_jobs_that_are_gone_leave_the_list_slice_by_slice(conn: Connection) -> N
     conn.execute(text("UPDATE jobs SET keep_s = 0, keep_artifacts_s = 0"))
     conn.execute(text("DELETE FROM jobs WHERE id = :id"), {"id": jobs[0]})
 
-    after, slices = unfinished.START, 0
-    while slices == 0 or after != unfinished.START:
+    after, slices = START, 0
+    while slices == 0 or after != START:
         after = unfinished.prune(conn, after=after, slice_size=2)
         slices += 1
 
@@ -114,8 +115,8 @@ def test_a_birth_that_is_under_way_holds_the_floor_back(conn: Connection, late: 
     submit(late, [a_submission(id=made(1))])
     a_job(conn, id=made(2))
 
-    assert not unfinished.rise(conn)
-    assert not unfinished.rise(conn)
+    assert not unfinished.advance_floor(conn)
+    assert not unfinished.advance_floor(conn)
     late.commit()
 
     risen(conn)
@@ -135,7 +136,7 @@ def test_a_birth_below_the_floor_lists_itself(conn: Connection) -> None:
 def test_a_birth_between_the_announcement_and_the_floor_lists_itself(conn: Connection, late: Connection) -> None:
     submit(late, [a_submission(id=made(1))])
     a_job(conn, id=made(3))
-    unfinished.rise(conn)
+    unfinished.advance_floor(conn)
     a_job(conn, id=made(2))
     assert (seen(conn), listed(conn)) == ([made(2), made(3)], [made(2)])
 
@@ -150,7 +151,7 @@ def test_a_fence_that_waited_is_no_fence_for_a_later_announcement(
 ) -> None:
     """Its number may be older than a birth that has not seen the announcement."""
     first, second = a_job(conn, id=made(1)), a_job(conn, id=made(3))
-    conn.execute(unfinished._ANNOUNCE, {"reached": unfinished.START, "settled": first, "reach": 9})
+    conn.execute(unfinished._ANNOUNCE, {"reached": START, "settled": first, "most": 9})
     other = create_engine(database_url, application_name="other relay")
     with transactional(other).connect() as blocking:
         blocking.execute(text("SELECT FROM unfinished_floor FOR UPDATE"))
@@ -165,7 +166,7 @@ def test_a_fence_that_waited_is_no_fence_for_a_later_announcement(
         waiting.join(30)
     other.dispose()
 
-    assert not conn.execute(unfinished._REACHED, {"reached": first, "announced": second}).rowcount
+    assert not conn.execute(unfinished._REACH, {"reached": first, "announced": second}).rowcount
     late.commit()
     risen(conn)
     assert made(2) in seen(conn)
@@ -179,7 +180,7 @@ def test_a_fence_that_comes_when_the_floor_is_reached_is_none(conn: Connection, 
     submit(late, [a_submission(id=made(2))])
     a_job(conn, id=made(3))
 
-    assert not unfinished.rise(conn)
+    assert not unfinished.advance_floor(conn)
     late.commit()
     risen(conn)
     assert seen(conn) == [made(1), made(2), made(3)]
@@ -230,7 +231,7 @@ def test_in_a_storm_every_unfinished_job_is_seen_at_every_moment(
         thread.join(60)
 
     assert broken == []
-    assert reached(conn) > unfinished.START
+    assert reached(conn) > START
     assert count(conn, "jobs") > 200
     _seen_once(conn, broken)
     assert broken == []
@@ -255,11 +256,11 @@ def _rise(engine: Engine, chance: random.Random, over: threading.Event) -> None:
     with engine.connect() as conn:
         while not over.is_set():
             floor = conn.execute(unfinished._LOOK).one()
-            asked = {"reached": floor.reached, "settled": uuid7(), "reach": 20, "announced": floor.announced}
-            steps = (unfinished._ANNOUNCE, unfinished._FENCE, unfinished._REACHED, unfinished._PRUNE)
+            asked = {"reached": floor.reached, "settled": uuid7(), "most": 20, "announced": floor.announced}
+            steps = (unfinished._ANNOUNCE, unfinished._FENCE, unfinished._REACH, unfinished._PRUNE)
             for step in chance.sample(steps, chance.randint(1, 4)):
                 used = {name: value for name, value in asked.items() if name in step._bindparams}
-                conn.execute(step, {**used, "after": unfinished.START, "slice": 50} if step is steps[3] else used)
+                conn.execute(step, {**used, "after": START, "slice": 50} if step is steps[3] else used)
 
 
 def _end(engine: Engine, over: threading.Event) -> None:

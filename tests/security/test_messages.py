@@ -12,8 +12,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.worker.held import Held
 from services.worker.in_flight import InFlight
-from services.worker.intake import Intake, read_doorbell
+from services.worker.intake import Intake
 from services.worker.pollers import Pollers
+from shared.jobs.doorbell import read_doorbell
 from shared.queues.interface import Received
 from tests.security.hostile import MARKUP, PATHS, SQL
 from tests.support.jobs import a_job, row

@@ -9,14 +9,13 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
-from services.relay.gauges import Gauges
-from services.relay.sweeper import Sweeper
 from shared.database import xmin_horizon
 from shared.database.engine import create_engine
 from shared.queues.interface import Outgoing
 from shared.runtime.metrics import common
 from tests.support.jobs import a_job, expire_lease, pass_time, started
 from tests.support.postgres.roles import service_urls
+from tests.support.relay import a_publisher, a_sweeper, the_gauges
 from tests.support.sqs.double import InMemoryQueue
 
 
@@ -32,7 +31,7 @@ def value(gauge: Gauge, *labels: str) -> float:
 
 
 def test_an_empty_system_shows_zeros(relays: Engine) -> None:
-    Gauges(relays, InMemoryQueue(), settled_floor=lambda: 0).run_once()
+    the_gauges(relays, InMemoryQueue()).run_once()
 
     assert value(metrics.OUTBOX_UNSENT) == value(metrics.OUTBOX_OLDEST_S) == 0
     assert value(metrics.JOBS_WAITING) == value(metrics.OLDEST_WAITING_S) == value(metrics.JOBS_LATE) == 0
@@ -46,11 +45,11 @@ def test_jobs_are_counted_by_where_they_stand(relays: Engine, conn: Connection) 
     started(conn, running)
     conn.execute(text("UPDATE jobs SET created_at = now() - interval '10 min' WHERE id = :id"), {"id": running})
     a_job_that_ended = a_job(conn, deadline_s=0.0)
-    Sweeper(relays, InMemoryQueue(), settled_floor=lambda: 0).run_once()
+    a_sweeper(relays, InMemoryQueue()).run_once()
     queue = InMemoryQueue()
     queue.send([Outgoing(0, "x")], deadline_s=1)
 
-    Gauges(relays, queue, settled_floor=lambda: 0, late_after_s=300).run_once()
+    the_gauges(relays, queue).run_once()
 
     assert [value(g) for g in (metrics.JOBS_WAITING, metrics.JOBS_DELAYED, metrics.JOBS_RUNNING)] == [2, 1, 1]
     assert value(metrics.JOBS_LATE) == 1
@@ -65,9 +64,19 @@ def test_a_queue_that_is_away_leaves_the_other_gauges_alone(relays: Engine, conn
     queue = InMemoryQueue()
     queue.faults.away = True
 
-    Gauges(relays, queue, settled_floor=lambda: 0).run_once()
+    the_gauges(relays, queue).run_once()
 
     assert value(metrics.JOBS_WAITING) == 1
+
+
+def test_a_message_of_an_unknown_topic_shows_where_the_alert_looks(relays: Engine, conn: Connection) -> None:
+    """TodokeParkedMessages asks for this gauge, whatever the reason."""
+    conn.execute(text("INSERT INTO outbox (topic, group_key, payload) VALUES ('telegrams', 't', '{}')"))
+    a_publisher(relays, InMemoryQueue()).run_once()
+
+    the_gauges(relays, InMemoryQueue()).run_once()
+
+    assert value(metrics.OUTBOX_PARKED) == 1
 
 
 def test_who_holds_an_old_snapshot_is_named_without_special_rights(
@@ -79,7 +88,7 @@ def test_who_holds_an_old_snapshot_is_named_without_special_rights(
         for _ in range(20):
             conn.execute(text("SELECT pg_current_xact_id()"))
 
-        Gauges(relays, InMemoryQueue(), settled_floor=lambda: 0).run_once()
+        the_gauges(relays, InMemoryQueue()).run_once()
         with relays.connect() as own:
             oldest = xmin_horizon.holders(own)[0]
 
@@ -94,7 +103,7 @@ def test_what_the_sweeper_ends_counts_as_finished_with_its_reason(relays: Engine
     started(conn, lost)
     expire_lease(conn, lost)
 
-    Sweeper(relays, InMemoryQueue(), settled_floor=lambda: 0).run_once()
+    a_sweeper(relays, InMemoryQueue()).run_once()
 
     for reason in ("deadline_exceeded", "worker_lost"):
         assert common.FINISHED.labels("failed", reason, "swept")._value.get() == 1

@@ -1,7 +1,8 @@
 """The relay against a real outbox and a queue with moods."""
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,19 +10,23 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 
+from services.api.actions.submitter import Submitter
 from services.relay import metrics
 from services.relay.breaker import Breaker
 from services.relay.publisher import Publisher
-from services.relay.sweeper import Sweeper
+from shared.database.async_engine import create_async_engine
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.jobs.unfinished import START
+from shared.ids import uuid7
+from shared.jobs.submit import Accepted
+from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.outbox.messages import Unsent
-from shared.queues.interface import SendFailure
+from shared.queues.interface import SendFailure, SendResult
 from tests.support.eventually import eventually
-from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started
+from tests.support.jobs import a_job, a_submission, count, expire_lease, pass_time, row, started
 from tests.support.postgres import fill
+from tests.support.relay import a_publisher, a_sweeper
 from tests.support.sqs.double import InMemoryQueue
 
 
@@ -39,7 +44,7 @@ def publishing(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def publisher(publishing: Engine, queue: InMemoryQueue) -> Publisher:
-    return Publisher(publishing, queue)
+    return a_publisher(publishing, queue)
 
 
 def test_what_was_committed_is_published_and_gone(conn: Connection, publisher: Publisher, queue: InMemoryQueue) -> None:
@@ -149,6 +154,127 @@ def test_what_can_never_be_sent_is_parked_and_not_tried_again(
     assert conn.execute(text("SELECT parked_at IS NOT NULL FROM outbox_retry")).scalar_one()
 
 
+def a_stray(conn: Connection) -> None:
+    """A message of a topic that this relay does not know."""
+    conn.execute(text("INSERT INTO outbox (topic, group_key, payload) VALUES ('telegrams', 't', '{}')"))
+
+
+def parked(conn: Connection) -> list[str]:
+    """The topics of what was put aside for good."""
+    return list(conn.execute(text("SELECT topic FROM outbox_retry WHERE parked_at IS NOT NULL ORDER BY id")).scalars())
+
+
+def test_a_topic_that_nobody_knows_is_parked_and_never_sent(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    a_stray(conn)
+    job_id = str(a_job(conn))
+    a_stray(conn)
+    counted = metrics.PARKED.labels("unknown_topic")._value.get()
+
+    assert publisher.run_once() == 3
+    assert [job_id in body for body in queue.bodies()] == [True]
+    assert (count(conn, "outbox"), parked(conn)) == (0, ["telegrams", "telegrams"])
+    assert metrics.PARKED.labels("unknown_topic")._value.get() == counted + 2
+    assert [r.__dict__["reason"] for r in caplog.records if r.message == "outbox.parked"] == [
+        "this relay does not know the topic 'telegrams'"
+    ] * 2
+    assert publisher.run_once() == 0
+
+
+def test_unknown_topics_alone_do_not_ask_the_queue_and_do_not_open_the_breaker(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    queue.faults.away = True
+    a_stray(conn)
+
+    assert publisher.run_once() == 1
+    assert (count(conn, "outbox"), parked(conn)) == (0, ["telegrams"])
+    assert not queue.requests
+    assert not publisher._breaker.probing
+
+
+def test_while_the_queue_is_away_a_mixed_batch_costs_no_writes_and_its_strays_are_parked_afterwards(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    a_stray(conn)
+    a_job(conn)
+    queue.faults.away = True
+
+    assert publisher.run_once() == 0
+    assert (count(conn, "outbox"), count(conn, "outbox_retry")) == (2, 0)
+    assert publisher._breaker.open
+
+    queue.faults.away = False
+    publisher._breaker._closed_again_at = 0
+    assert publisher.run_once() == 2
+    assert (count(conn, "outbox"), parked(conn), len(queue.bodies())) == (0, ["telegrams"], 1)
+
+
+def test_strays_before_everything_else_do_not_keep_a_probe_from_the_queue(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    """A probe is small: strays that fill it are parked while the queue is away, and the next one has others."""
+    queue.faults.away = True
+    a_job(conn)
+    publisher.run_once()
+    conn.execute(text("DELETE FROM outbox"))
+    for _ in range(15):
+        a_stray(conn)
+    a_job(conn)
+    publisher._breaker._closed_again_at = 0
+
+    assert publisher.run_once() == 10
+    assert publisher.run_once() == 0  # five strays, and a doorbell that the queue refuses
+    assert len(parked(conn)) == 10
+    queue.faults.away = False
+    publisher._breaker._closed_again_at = 0
+    assert publisher.run_once() == 6
+    assert len(parked(conn)) == 15
+
+
+def test_a_relay_that_dies_before_it_commits_parks_a_stray_once(
+    conn: Connection, publisher: Publisher, publishing: Engine, queue: InMemoryQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_stray(conn)
+    job_id = str(a_job(conn))
+
+    def die(_: Connection) -> None:
+        raise ConnectionError("died at the commit")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(messages, "commit_may_be_lost", die)
+        with pytest.raises(ConnectionError):
+            publisher.run_once()
+    assert (count(conn, "outbox"), parked(conn)) == (2, [])
+
+    assert publisher.run_once() == 2
+    assert parked(conn) == ["telegrams"]
+    assert [job_id in body for body in queue.bodies()] == [True, True]  # the copy is the worker's to absorb
+
+
+class _Rows:
+    """A sink that writes rows of its own, as deliveries to a table would be."""
+
+    def send(self, conn: Connection, rows: Sequence[messages.OutboxRow]) -> SendResult:
+        for one in rows:
+            conn.execute(text("INSERT INTO stragglers SELECT CAST(:id AS uuid)"), {"id": one.payload})
+        return SendResult(frozenset(range(len(rows))), ())
+
+
+def test_a_second_sink_needs_nothing_of_the_publisher_and_shares_its_transaction(
+    conn: Connection, publishing: Engine, queue: InMemoryQueue
+) -> None:
+    publisher = a_publisher(publishing, queue, telegrams=_Rows())
+    own = text("INSERT INTO outbox (topic, group_key, payload) VALUES ('telegrams', 't', :id)")
+    conn.execute(own, {"id": str(uuid7())})
+    a_job(conn)
+
+    assert publisher.run_once() == 2
+    assert (count(conn, "outbox"), count(conn, "outbox_retry"), count(conn, "stragglers")) == (0, 0, 1)
+    assert len(queue.bodies()) == 1
+
+
 def test_an_applied_send_whose_reply_was_lost_is_sent_again(
     conn: Connection, publisher: Publisher, queue: InMemoryQueue
 ) -> None:
@@ -176,10 +302,6 @@ def test_the_claims_commit_may_be_lost_and_nothing_else(
         assert after.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
 
 
-def a_sweeper(engine: Engine, queue: InMemoryQueue) -> Sweeper:
-    return Sweeper(engine, queue, settled_floor=lambda: 0)
-
-
 def test_the_sweeper_frees_a_job_whose_worker_fell_silent(
     engine: Engine, conn: Connection, queue: InMemoryQueue
 ) -> None:
@@ -199,7 +321,7 @@ def test_the_list_of_long_lived_jobs_is_left_alone_while_it_needs_nothing(
 ) -> None:
     statements: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(statement_name(sql)))
-    sweeper = Sweeper(engine, queue, settled_floor=lambda: 0, list_after_s=0, tidy_rest_s=1000)
+    sweeper = a_sweeper(engine, queue, RELAY_LIST_AFTER_S=0, tidy_rest_s=1000)
     a_job(conn)
     statements.clear()
 
@@ -225,6 +347,41 @@ def test_doorbells_ring_again_after_a_purge(
     publisher.run_once()
 
     assert len(queue.bodies()) == 20
+
+
+def test_the_first_ring_follows_the_setting(
+    engine: Engine, conn: Connection, database_url: str, queue: InMemoryQueue
+) -> None:
+    """A submission's own message may take as long as JOB_RING_AFTER_S says, and not 30 seconds."""
+
+    async def submit() -> UUID:
+        submitter = Submitter(create_async_engine(database_url, application_name="api"), ring_after_s=300)
+        answer = await submitter.submit(a_submission())
+        await submitter.close()
+        assert isinstance(answer, Accepted)
+        return answer.job_id
+
+    job_id = asyncio.run(submit())
+    conn.execute(text("DELETE FROM outbox"))  # its message is lost
+    first = row(conn, job_id)
+    assert (first.next_ring_at - first.run_at).total_seconds() == 300
+
+    grow_older(conn, job_id, seconds=40)
+    a_sweeper(engine, queue, JOB_RING_AFTER_S=300).run_once()
+    assert row(conn, job_id).rings == 0
+
+    grow_older(conn, job_id, seconds=261)
+    a_sweeper(engine, queue, JOB_RING_AFTER_S=300).run_once()
+    assert row(conn, job_id).rings == 1
+
+
+def grow_older(conn: Connection, job_id: UUID, *, seconds: int) -> None:
+    """So many seconds pass for this job."""
+    passed = "make_interval(secs => :seconds)"
+    conn.execute(
+        text(f"UPDATE jobs SET run_at = run_at - {passed}, next_ring_at = next_ring_at - {passed} WHERE id = :id"),
+        {"seconds": seconds, "id": job_id},
+    )
 
 
 def test_a_deep_backlog_is_never_rung_again(

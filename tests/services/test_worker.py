@@ -12,11 +12,11 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.worker import intake, metrics, pollers
 from services.worker.acknowledgements import Acknowledgements
-from services.worker.intake import read_doorbell
 from services.worker.worker import Worker
 from shared.artifacts.disk import DiskStore
 from shared.catalog.model import Format
 from shared.jobs import cancel, lease
+from shared.jobs.doorbell import read_doorbell
 from shared.queues.interface import Depth, Outgoing
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from tests.support.eventually import eventually

@@ -18,7 +18,6 @@ from shared.runtime.metrics.declare import FAST_S, known, observe_all
 from shared.runtime.metrics.exposition import exposition
 
 ROOT = Path(__file__).parents[2]
-_CODE = re.compile(r'(?:ReportError\(|"code":)\s*"([a-z]+(?:_[a-z]+)+)"')
 
 
 def test_the_page_of_metrics_is_the_one_in_the_code() -> None:
@@ -48,15 +47,6 @@ def test_names_follow_the_conventions_of_prometheus(metric: object) -> None:
     assert name.endswith("_total") == (kind == "counter")
     assert not re.search(r"_(ms|milliseconds|minutes|kb|mb|count|sum|bucket|info)(_total)?$", name)
     assert metric.tells.endswith(".")  # type: ignore[attr-defined]
-
-
-def test_every_error_code_of_a_job_is_a_reason() -> None:
-    files = [*(ROOT / "shared" / "reports").rglob("*.py"), ROOT / "shared" / "jobs" / "sweep.py",
-             ROOT / "services" / "worker" / "attempt.py"]  # fmt: skip
-    codes = {code for file in files for code in _CODE.findall(file.read_text())}
-
-    assert len(codes) > 25
-    assert codes - set(common.REASONS) == set()
 
 
 def test_what_a_closed_list_does_not_know_is_other() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.relay.send_spans import Sending
+from services.relay.send_spans import SendSpans
 from shared.outbox.messages import OutboxRow
 from shared.runtime import tracing
 
@@ -41,9 +41,9 @@ def test_while_off_nothing_is_made() -> None:
     assert tracing.begin("x", parent=GOOD) is tracing.OFF
     with tracing.span("x") as span:
         assert span is tracing.OFF
-    sending = Sending([row])
-    assert sending._spans == []
-    assert sending.messages[0].headers == {"traceparent": GOOD}
+    spans = SendSpans([row])
+    assert spans._spans == []
+    assert spans.headers == [{"traceparent": GOOD}]
 
 
 def _run(code: str, **env: str) -> str:

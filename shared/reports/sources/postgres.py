@@ -17,6 +17,7 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from shared.catalog.model import CsvOptions, Limits, ReportType
 from shared.catalog.query import bound_query
+from shared.database.libpq import KEEPALIVE
 from shared.reports import duck, errors
 from shared.reports.columns import FORMULA_STARTS, SourceColumn
 from shared.reports.explain import explain_source
@@ -25,6 +26,7 @@ from shared.reports.sources.result import SourceResult
 from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10
+"""Longer than our own database may take: a source may be far away."""
 _CANCEL_S = 0.4
 _PIECE_BYTES = 1 << 16
 
@@ -231,11 +233,7 @@ def _bounded(dsn: str) -> str:
         dsn,
         connect_timeout=_CONNECT_TIMEOUT_S,
         application_name="todoke-report",
-        keepalives=1,
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=3,
-        tcp_user_timeout=25_000,
+        **KEEPALIVE,
     )
 
 

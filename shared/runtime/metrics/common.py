@@ -2,26 +2,16 @@
 
 from collections.abc import Sequence
 
+from shared.failures import FailureCode
 from shared.runtime.metrics.declare import FAST_S, OTHER, counter, histogram, known, observe_all
 
 REPORT_TYPE = "a report type of the catalog; `other` after 200"
 _MOST_REPORT_TYPES = 200
 _report_types: set[str] = set()
 
-REASONS = (
-    "none", "requested",
-    # reports
-    "answer_wrong", "attempt_timeout", "byte_limit_exceeded", "cell_too_long", "character_not_encodable",
-    "chart_failed",
-    "cpu_limit_exceeded", "memory_limit_exceeded", "output_damaged", "output_too_large", "parameters_no_longer_valid",
-    "python_row_wrong", "renderer_crashed", "renderer_failed", "report_type_missing", "row_limit_exceeded",
-    "row_too_long", "scratch_full", "scratch_limit_exceeded", "source_missing", "source_query_failed",
-    "source_timeout", "source_unavailable", "summary_failed", "summary_too_large", "template_failed",
-    # the worker and the sweeper
-    "artifact_store_unavailable", "internal_error", "deadline_exceeded", "lease_expired", "worker_lost",
-    OTHER,
-)  # fmt: skip
-"""Why something ended as it did: `none` for a success, `requested` for a cancellation, else a documented error code."""
+REASONS = ("none", "requested", *(code.value for code in FailureCode), OTHER)
+"""Why something ended as it did: `none` for a success, `requested` for a cancellation, else the failure's code.
+Codes of report types and sources from packages count as `other`."""
 
 FINAL_OUTCOMES = ("success", "failed", "cancelled")
 

@@ -36,6 +36,8 @@ class Play:
         """Job → the status it must end in."""
         self._leaving: dict[UUID, UUID] = {}
         """Job → the token of the attempt that won. Files of attempts that lost stay for a day."""
+        self._strays: list[str] = []
+        """Topics that no relay knows: each has one message, which must be parked once."""
         self._may_kill = False
         self._asked_to_leave: set[int] = set()
         self.deaths = 0
@@ -130,6 +132,17 @@ class Play:
         self.expected[job_id] = expected
         return job_id
 
+    def stray(self, job_id: UUID) -> None:
+        """A message of a topic that no relay knows. It looks like the job's doorbell."""
+        topic = f"{self.run}-{next(self._keys)}"
+        stray = "INSERT INTO outbox (topic, group_key, payload) VALUES (:topic, 't', :payload)"
+        self.stage.conn.execute(text(stray), {"topic": topic, "payload": f'{{"jobId": "{job_id}"}}'})
+        self._strays.append(topic)
+
+    def _parked(self) -> list[str]:
+        query = "SELECT topic FROM outbox_retry WHERE topic = ANY (:topics) AND parked_at IS NOT NULL ORDER BY id"
+        return list(self.stage.conn.execute(text(query), {"topics": self._strays}).scalars())
+
     def ask_to_leave(self, name: str) -> None:
         """SIGTERM, once: a second one would end it on the spot."""
         process = self.stage.actors[name].process
@@ -212,6 +225,7 @@ class Play:
         found = broken(stage.conn, at_rest=False, gone=self._leaving)
         assert not found, found
         self.until(lambda: broken(stage.conn) == {}, what="the system comes to rest")
+        assert sorted(self._parked()) == sorted(self._strays)
         assert broken_files(stage.conn, stage.artifacts, jobs=list(self.expected)) == []
 
     def _ended(self) -> bool:

@@ -57,12 +57,14 @@ def leaving(play: Play) -> None:
 
 
 def publishing(play: Play) -> None:
-    """New jobs, of whose doorbells the queue refuses half at first, and one that waits for its next try."""
+    """New jobs, of whose doorbells the queue refuses half at first, one that waits for its next try, and a message of a
+    topic that nobody knows, which is put aside with the same statement."""
     stage = play.stage
     play.also({Hit("sqs SendMessageBatch", time): Fault.PARTIAL for time in (1, 2, 3)})
     with play.paused("relay"):
         for _ in range(4):
-            play.submit()
+            job_id = play.submit()
+        play.stray(job_id)
         retried = started(stage.conn, _waiting(play), worker="a ghost")
         finish.fail(stage.conn, [Failure(retried.lease, code="x", message="", retryable=True, delay_s=0)])
 

@@ -190,7 +190,7 @@ def _older_source(folder: Path) -> tuple[Path, str]:
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
-    schema = ("migrations/versions", "migrations/grants.py")
+    schema = ("migrations/versions", "migrations/job_triggers.py", "migrations/grants.py")
     names = git("log", "-40", "--format=%h").split()
     same = [name for name in names if not git("diff", "--name-only", name, "HEAD", "--", *schema)]
     archive = folder / "older.tar"

@@ -16,7 +16,6 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.api.v1.views import job_view
 from services.relay.publisher import Publisher
-from services.relay.sweeper import Sweeper
 from services.worker.acknowledgements import Acknowledgements
 from services.worker.attempt import Attempts
 from services.worker.finisher import Finisher
@@ -39,6 +38,7 @@ from tests.support.history.checker import Verdict, check
 from tests.support.history.facts import Asked, Cancelled, Ended, History, Kept, Rang, Shown
 from tests.support.history.gather import read_store, read_tables
 from tests.support.jobs import a_submission
+from tests.support.relay import a_publisher, a_sweeper
 from tests.support.sqs.double import InMemoryQueue
 from tests.support.worker import worker_parts
 
@@ -97,7 +97,7 @@ class World:
         """What happens a moment before the sweeper acts."""
         self._publishing = publishing
         self.relay = self.new_relay()
-        self._sweeper = Sweeper(engine, self.queue, settled_floor=lambda: 0, ring_after_s=_NEVER_S)
+        self._sweeper = a_sweeper(engine, self.queue, JOB_RING_AFTER_S=_NEVER_S)
         self._log = _EndedLog(self.history)
         logging.getLogger("services.worker.finisher").addHandler(self._log)
         logging.getLogger("services.worker.finisher").setLevel(logging.INFO)
@@ -145,7 +145,7 @@ class World:
     def new_relay(self) -> Publisher:
         """A relay process that has just started."""
         self._publishing.dispose()
-        self.relay = Publisher(self._publishing, self.queue)
+        self.relay = a_publisher(self._publishing, self.queue)
         return self.relay
 
     def publish(self) -> None:

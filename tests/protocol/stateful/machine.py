@@ -15,6 +15,7 @@ from shared.jobs.finish import Failure, Success
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
+from shared.jobs.walk import START
 from tests.protocol.stateful.model import MAX_ATTEMPTS, MAX_CRASHES, PENDING, PROCESSING, Job
 from tests.support.jobs import a_submission, expire_lease, pass_time
 from tests.support.promises import broken
@@ -166,12 +167,12 @@ class Protocol(RuleBasedStateMachine):
     def expire(self, slice_size: int) -> None:
         """A sweeper walks over everything, in slices."""
         swept: dict[UUID, JobStatus] = {}
-        after = sweep.START
+        after = START
         while True:
             one = sweep.expire(self.conn, after=after, slice_size=slice_size)
             swept.update(one.swept)
             after = one.next_after
-            if after == sweep.START:
+            if after == START:
                 break
         assert swept == {j: status for j in self.model if (status := self._job(j).expire()) is not None}
 

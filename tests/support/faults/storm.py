@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay.metrics import FLOOR_VIOLATIONS
-from services.relay.publisher import Publisher
 from shared.database.engine import create_engine, transactional
 from shared.outbox.floor import Floor
 from shared.queues.interface import Outgoing, SendResult
+from tests.support.relay import a_publisher
 from tests.support.sqs.double import InMemoryQueue
 
 _INSERT = text("""
@@ -123,7 +123,7 @@ class Storm:
         while not self._over.is_set():
             engine = create_engine(self._url, application_name="storm-relay", pool_size=1)
             with contextlib.suppress(Crash):
-                publisher = Publisher(engine, _Sink(self, chance), batch=chance.choice([50, 500, 1000]))
+                publisher = a_publisher(engine, _Sink(self, chance), batch=chance.choice([50, 500, 1000]))
                 while not self._over.is_set():
                     if publisher.run_once() == 0:
                         self._over.wait(0.005)

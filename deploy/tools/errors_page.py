@@ -1,0 +1,69 @@
+"""`python -m deploy.tools.errors_page > docs/reference/errors.md`: the page of error codes.
+
+What a job's `error` may say comes from the code. The API's answers are told here; a test compares them with its code.
+"""
+
+import sys
+
+from shared.failures import FailureCode
+
+PROBLEMS = (
+    (400, ("malformed_json",), "the body is not JSON, or nested too deeply"),
+    (401, ("unauthorized",), "the API key is missing, wrong or revoked"),
+    (404, ("unknown_report_type", "unknown_job", "unknown_artifact", "unknown_path"),
+     "it does not exist; another tenant's job answers the same"),
+    (405, ("method_not_allowed",), "the path exists, the method does not"),
+    (409, ("not_ready",), "the job has not ended in SUCCESS, so it has no files"),
+    (409, ("job_already_ended",), "it is too late to cancel"),
+    (410, ("artifact_expired",), "the files' time is over: `expiresAt`"),
+    (410, ("artifact_gone",), "the file has been removed from the store"),
+    (413, ("body_too_large",), "the body has more than 256 KiB"),
+    (415, ("unsupported_media_type",), "the body is not declared as JSON"),
+    (422, ("invalid_request",), "`violations` names every problem, with its field"),
+    (422, ("idempotency_key_reused",), "the same key came before with another request"),
+    (429, ("rate_limited",),
+     "the tenant asks more often than `API_RATE_LIMIT` and `API_RATE_BURST` let it; try again after `Retry-After`"),
+    (500, ("internal_error",), "the log has the details under the `requestId`"),
+    (503, ("database_unavailable",),
+     "try again after `Retry-After`; with an `Idempotency-Key` that can never make a second job"),
+    (503, ("artifact_store_unavailable",), "try again"),
+)  # fmt: skip
+"""Status, codes and meaning of the API's answers."""
+
+_HEAD = """# Error codes
+
+Codes are stable; messages are for people and may change. `retryable` says whether the same request may succeed at
+another time. This page is made from the code (`python -m deploy.tools.errors_page`), and a test keeps it so.
+
+## Answers of the API (RFC 9457 problems)
+
+| status | `code` | what it means |
+|---|---|---|
+"""
+_JOBS = """
+## Reasons in a job's `error`
+
+Where `retryable` is true, Todoke tries the job again by itself, while attempts and deadline allow. After
+`deadline_exceeded` they no longer do: submit the job again. What to do is also the error's `hint`, unless the place
+that failed knows better. Report types and data sources from packages may have codes of their own besides
+(`ReportError`); metrics count those as `other`.
+
+| `code` | retryable | what it means | what to do |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The page as Markdown."""
+    problems = (
+        f"| {status} | {', '.join(f'`{code}`' for code in codes)} | {meaning} |\n"
+        for status, codes, meaning in PROBLEMS
+    )
+    failures = (
+        f"| `{code}` | {'yes' if code.retryable else 'no'} | {code.meaning} | {code.remedy} |\n" for code in FailureCode
+    )
+    return "".join([_HEAD, *problems, _JOBS, *failures])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,125 @@
+"""The triggers on `jobs`, as revision 0001 makes them: legal transitions, history, and what must not be deleted.
+
+A later revision that changes one brings its own text.
+"""
+
+# Statement-level, so that a batch of a thousand transitions costs one trigger call, and in the database,
+# so that no code path can forget it. They run as the owner: a service's role has no right to write history itself,
+# and pg_temp comes last, or a temporary table of the same name would divert it.
+_RECORD_BIRTH = """
+CREATE FUNCTION jobs_record_birth() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM born WHERE status <> 'PENDING' OR verb <> 'submit' OR version <> 1 OR attempt <> 0) THEN
+        RAISE EXCEPTION 'a job is born PENDING, by submit, with version 1 and no attempt'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    -- Both never change. As constraints of the table they would be checked again at every update, and a pattern is
+    -- the dearest of them all.
+    IF EXISTS (SELECT FROM born WHERE tenant !~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'
+                   OR jsonb_typeof(parameters) <> 'object') THEN
+        RAISE EXCEPTION 'a job has a well-formed tenant and an object of parameters' USING ERRCODE = 'check_violation';
+    END IF;
+    -- The next statement has to see what was committed a moment ago, not what was there when the transaction began.
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'jobs are inserted in READ COMMITTED only' USING ERRCODE = 'feature_not_supported';
+    END IF;
+    INSERT INTO stragglers SELECT id FROM born WHERE id <= (SELECT announced FROM unfinished_floor);
+    RETURN NULL;
+END
+$$
+"""
+
+# enable_nestloop: plpgsql keeps the plan of its first call, most often of one row. By a nested loop, a sweep of 10,000
+# rows then compares 100 million pairs (82 s, against 0.01 s by a hash join), hits its time-out and never recovers.
+_RECORD_TRANSITION = """
+CREATE FUNCTION jobs_record_transition() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp SET enable_nestloop = off AS $$
+DECLARE
+    wrong text;
+BEGIN
+    SELECT format('job %s: %s -> %s by %s', o.id, o.status, n.status, n.verb) INTO wrong
+      FROM before o JOIN after n USING (id)
+     WHERE (o.status IS DISTINCT FROM n.status OR o.lease_token IS DISTINCT FROM n.lease_token)
+       AND (n.version <= o.version
+            OR (n.verb = 'start') <> (n.lease_token IS DISTINCT FROM o.lease_token AND n.lease_token IS NOT NULL)
+            OR (o.status, n.status, n.verb) NOT IN (
+                ('PENDING',    'PROCESSING', 'start'),
+                ('PROCESSING', 'PROCESSING', 'start'),
+                ('PROCESSING', 'SUCCESS',    'succeed'),
+                ('PROCESSING', 'PENDING',    'retry'),
+                ('PROCESSING', 'FAILED',     'fail'),
+                ('PROCESSING', 'PENDING',    'give_back'),
+                ('PROCESSING', 'CANCELLED',  'cancel'),
+                ('PENDING',    'CANCELLED',  'cancel'),
+                ('PROCESSING', 'PENDING',    'expire'),
+                ('PROCESSING', 'FAILED',     'expire'),
+                ('PROCESSING', 'CANCELLED',  'expire'),
+                ('PENDING',    'FAILED',     'expire')))
+        OR o.finished_at IS NOT NULL
+       AND (o.result, o.error, o.lease_token, o.finished_at)
+           IS DISTINCT FROM (n.result, n.error, n.lease_token, n.finished_at)
+     LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'illegal transition: %', wrong USING ERRCODE = 'check_violation';
+    END IF;
+    INSERT INTO job_transitions (job_id, version, from_status, to_status, verb, attempt, lease_token, worker, reason)
+    SELECT n.id, n.version, o.status, n.status, n.verb, n.attempt,
+           -- the holder that ended, not the NULL it leaves behind
+           coalesce(n.lease_token, o.lease_token), coalesce(n.worker, o.worker),
+           CASE WHEN n.verb IN ('retry', 'fail', 'expire') THEN coalesce(n.error ->> 'code', '') ELSE '' END
+      FROM before o JOIN after n USING (id)
+     WHERE o.status IS DISTINCT FROM n.status OR o.lease_token IS DISTINCT FROM n.lease_token;
+    RETURN NULL;
+END
+$$
+"""
+
+# What was promised to be kept is kept, whoever deletes; the history leaves with its job. Artifacts do not: while a job
+# has any, their foreign key refuses, so no file is left behind without a row that names it.
+_FORGET = """
+CREATE FUNCTION jobs_forget() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM gone WHERE finished_at IS NULL
+                   OR finished_at + make_interval(secs => keep_s) > clock_timestamp()) THEN
+        RAISE EXCEPTION 'a job is kept until keep_s after its end' USING ERRCODE = 'check_violation';
+    END IF;
+    DELETE FROM job_transitions USING gone WHERE job_transitions.job_id = gone.id;
+    DELETE FROM idempotency_keys USING gone WHERE idempotency_keys.job_id = gone.id;
+    RETURN NULL;
+END
+$$
+"""
+
+# What was checked at its birth. An update of another column does not come here.
+_KEEP_WHAT_WAS_ASKED = """
+CREATE FUNCTION jobs_keep_what_was_asked() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'id, tenant and parameters of a job never change' USING ERRCODE = 'check_violation';
+END
+$$
+"""
+
+TRIGGERS = (
+    """
+    CREATE TRIGGER jobs_keep_what_was_asked BEFORE UPDATE OF id, tenant, parameters ON jobs
+    FOR EACH STATEMENT EXECUTE FUNCTION jobs_keep_what_was_asked()
+    """,
+    """
+    CREATE TRIGGER jobs_forget AFTER DELETE ON jobs
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION jobs_forget()
+    """,
+    """
+    CREATE TRIGGER jobs_record_birth AFTER INSERT ON jobs
+    REFERENCING NEW TABLE AS born FOR EACH STATEMENT EXECUTE FUNCTION jobs_record_birth()
+    """,
+    """
+    CREATE TRIGGER jobs_record_transition AFTER UPDATE ON jobs
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION jobs_record_transition()
+    """,
+)
+
+FUNCTIONS = (_RECORD_BIRTH, _RECORD_TRANSITION, _FORGET, _KEEP_WHAT_WAS_ASKED)
+"""What the triggers call. `{schema}` stands for the schema of the tables."""

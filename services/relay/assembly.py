@@ -1,0 +1,141 @@
+"""The relay's parts, put together once from its settings."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Engine
+
+from services.relay.gauges import Gauges
+from services.relay.orphans import OrphanSweep
+from services.relay.publisher import Publisher
+from services.relay.retention import Retention
+from services.relay.settings import RelaySettings
+from services.relay.sinks import QueueSink, Sinks
+from services.relay.sweeper import Sweeper
+from shared.artifacts.open import open_store
+from shared.database.engine import create_engine
+from shared.database.health import check_database
+from shared.database.statements import measure_statements
+from shared.jobs import doorbell
+from shared.queues.sqs import SqsQueue
+from shared.runtime.loop import run_until
+from shared.runtime.metrics.common import observe_statement
+from shared.runtime.metrics.queue import count_queue_request
+from shared.runtime.ops_server import Checks
+
+log = logging.getLogger(__name__)
+
+_BUSY_S = 0.005
+"""The publisher's first pause after there was something to send."""
+_GAUGES_EVERY_S = 5.0
+"""Pause between readings of the database-wide gauges: a few milliseconds of one connection."""
+_RETENTION_EVERY_S = 1.0
+"""Pause between looks at the next thousand rows of each table: some milliseconds, and ten million rows in 3 hours."""
+_RETENTION_REST_S = 5.0
+_TIDY_REST_S = 2.0
+"""An idle relay has looked at everything, and these two looks were nearly half of all that it asked."""
+_ORPHANS_EVERY_S = 10.0
+"""Pause between pages of the store: ten million files in 28 hours, for four cents per day on S3."""
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One pass, and how often it is made."""
+
+    name: str
+    run_once: Callable[[], int]
+    idle_s: float
+    busy_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """What a relay runs, and what it needs for that."""
+
+    checks: Checks
+    publisher: Loop
+    beside: Sequence[Loop]
+    """Each in a thread of its own."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Publish, with the other loops beside, until `stop` is set; each loop ends its pass."""
+        threads = [threading.Thread(target=_repeat, args=(loop, stop), name=loop.name) for loop in self.beside]
+        for thread in threads:
+            thread.start()
+        _repeat(self.publisher, stop)
+        for thread in threads:
+            thread.join()
+
+
+def _repeat(loop: Loop, stop: threading.Event) -> None:
+    run_until(stop, loop.run_once, idle_s=loop.idle_s, busy_s=loop.busy_s)
+
+
+def assemble(settings: RelaySettings) -> Relay:
+    """Everything that `settings` ask for. Connects to nothing yet."""
+    # Two doors: claims may be forgotten in a crash (synchronous_commit off), transitions never.
+    publishing = _engine(settings, "publisher")
+    sweeping = _engine(settings, "sweeper", pool_size=2)
+    queue = _queue(settings)
+    sinks = Sinks({doorbell.TOPIC: QueueSink(queue, deadline_s=settings.send_deadline_s)})
+    publisher = Publisher(publishing, sinks, batch=settings.batch)
+    sweeper = Sweeper(
+        sweeping, queue, settings, settled_floor=lambda: publisher.settled_floor, tidy_rest_s=_TIDY_REST_S
+    )
+    gauges = Gauges(
+        sweeping,
+        queue,
+        settled_floor=lambda: publisher.settled_floor,
+        unfinished_floor=lambda: sweeper.unfinished_floor,
+        late_after_s=settings.late_after_s,
+    )
+    return Relay(
+        checks={"database": lambda: check_database(sweeping), "queue": queue.check},
+        publisher=Loop("publisher", publisher.run_once, settings.idle_s, _BUSY_S),
+        beside=[
+            Loop("sweeper", sweeper.run_once, settings.sweep_every_s),
+            Loop("gauges", gauges.run_once, _GAUGES_EVERY_S),
+            *_retention(settings),
+        ],
+    )
+
+
+def _retention(settings: RelaySettings) -> Sequence[Loop]:
+    """The loops that remove what was kept long enough; none where RELAY_RETENTION is off."""
+    if settings.retention == "off":
+        log.warning("retention.off", extra={"hint": "RELAY_RETENTION=off: no file, job or key is removed"})
+        return []
+    store = open_store(settings.artifact_url, region=settings.aws_region)
+    # Most often they take turns on one connection; while one waits for the store, the other opens the second.
+    engine = _engine(settings, "retention", pool_size=2)
+    retention = Retention(engine, store, keep_keys_s=settings.keep_keys_days * _DAY_S, rest_s=_RETENTION_REST_S)
+    orphans = OrphanSweep(engine, store)
+    return [
+        Loop("retention", retention.run_once, _RETENTION_EVERY_S),
+        Loop("orphans", orphans.run_once, _ORPHANS_EVERY_S),
+    ]
+
+
+def _engine(settings: RelaySettings, name: str, *, pool_size: int = 1) -> Engine:
+    engine = create_engine(
+        settings.database_url.get_secret_value(),
+        application_name=f"todoke-relay-{name}",
+        pool_size=pool_size,
+        through_pooler=settings.through_pooler,
+    )
+    measure_statements(engine, observe_statement)
+    return engine
+
+
+def _queue(settings: RelaySettings) -> SqsQueue:
+    return SqsQueue(
+        settings.sqs_queue_url,
+        region=settings.aws_region,
+        dead_letter_url=settings.sqs_dlq_url,
+        client=settings.sqs_client,
+        concurrency=settings.send_concurrency,
+        on_request=count_queue_request,
+    )

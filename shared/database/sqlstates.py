@@ -1,0 +1,21 @@
+"""What PostgreSQL's error codes mean for us: which trouble passes by itself.
+
+Free of SQLAlchemy, so that the report engine, which knows nothing of our tables, may import it.
+Source: PostgreSQL 18, appendix A "PostgreSQL Error Codes" (read 2026-11-23).
+"""
+
+READ_ONLY = "25006"
+"""read_only_sql_transaction: a statement tried to write where nothing may, such as on a standby."""
+
+TIMEOUTS = frozenset({"57014", "25P03", "25P04"})
+"""query_canceled, idle_in_transaction_session_timeout, transaction_timeout."""
+
+_PASSING_CLASSES = frozenset({"08", "40", "53", "57", "58"})
+"""Connection, rollback (serialization, deadlock, conflict with recovery), resources, operator intervention (shutdown,
+cancellation), system error."""
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+def passes(state: str) -> bool:
+    """True when the same statement may succeed in a while."""
+    return state[:2] in _PASSING_CLASSES or state == _LOCK_NOT_AVAILABLE

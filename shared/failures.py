@@ -1,0 +1,161 @@
+"""Why jobs fail: every code that a job's `error` may have, with what it means and what to do.
+
+A leaf, and not a part of `jobs`: the report engine raises these, which knows nothing of jobs, and metrics count them,
+which lie below it. A Python report type or a data source from a package may raise codes of its own besides; metrics
+count those as `other`. docs/reference/errors.md is made from here (`python -m deploy.tools.errors_page`).
+"""
+
+from enum import StrEnum
+from typing import Self
+
+_RETRY, _FINAL = True, False
+
+
+class FailureCode(StrEnum):
+    """The stable name of a failure, as the wire shows it. A name that was released is never changed or reused."""
+
+    meaning: str
+    """What has happened, after "because"."""
+    retryable: bool
+    """Whether the same job may succeed at another time. Todoke then tries it again by itself, while it may."""
+    remedy: str
+    """What somebody can do about it: the `hint` of the job's error, unless the place that fails knows better."""
+
+    def __new__(cls, code: str, meaning: str, retryable: bool, remedy: str) -> Self:
+        """A member whose value is `code` alone."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning, member.retryable, member.remedy = meaning, retryable, remedy
+        return member
+
+    # The source
+    SOURCE_UNAVAILABLE = (
+        "source_unavailable", "the report's data source did not answer or broke off", _RETRY,
+        "Check that REPORT_SOURCE_URL can be reached from the worker.",
+    )  # fmt: skip
+    SOURCE_MISSING = (
+        "source_missing", "the worker has no data source of the name in report.toml", _RETRY,
+        "Set REPORT_SOURCE_URL or REPORT_SOURCES, install the plugin that brings it, or correct report.toml.",
+    )  # fmt: skip
+    SOURCE_QUERY_FAILED = (
+        "source_query_failed", "the report's query is wrong; the message says how", _FINAL, "Correct query.sql.",
+    )  # fmt: skip
+    SOURCE_TIMEOUT = (
+        "source_timeout", "the query took longer than `limits.timeout_s`", _FINAL,
+        "Narrow the parameters, add an index, or raise limits.timeout_s in report.toml.",
+    )  # fmt: skip
+    PYTHON_ROW_WRONG = (
+        "python_row_wrong", "a Python report type gave a row that does not fit its columns", _FINAL,
+        "Correct `columns` or `rows` of the report type.",
+    )  # fmt: skip
+    ANSWER_WRONG = (
+        "answer_wrong",
+        "a Python report type without files answered something else than a JSON object of up to 64 KiB", _FINAL,
+        "Correct `answer` of the report type: a small JSON object.",
+    )  # fmt: skip
+
+    # The limits
+    ATTEMPT_TIMEOUT = (
+        "attempt_timeout", "the whole attempt took longer than `limits.timeout_s`, or than the job's deadline left it",
+        _RETRY, "Narrow the parameters, or raise limits.timeout_s in report.toml.",
+    )  # fmt: skip
+    ROW_LIMIT_EXCEEDED = (
+        "row_limit_exceeded", "the report has more rows than `limits.max_rows`; output is never cut", _FINAL,
+        "Narrow the parameters, or raise limits.max_rows in report.toml.",
+    )  # fmt: skip
+    BYTE_LIMIT_EXCEEDED = (
+        "byte_limit_exceeded", "the rows are more text than `limits.max_mb`", _FINAL,
+        "Narrow the parameters, or raise limits.max_mb in report.toml.",
+    )  # fmt: skip
+    MEMORY_LIMIT_EXCEEDED = (
+        "memory_limit_exceeded", "making the report needed more memory than `limits.memory_mb`", _FINAL,
+        "Narrow the parameters, or raise limits.memory_mb in report.toml.",
+    )  # fmt: skip
+    CPU_LIMIT_EXCEEDED = (
+        "cpu_limit_exceeded", "making the report took more processor time than all cores have until the deadline",
+        _FINAL, "Narrow the parameters, or raise limits.timeout_s in report.toml.",
+    )  # fmt: skip
+    SCRATCH_LIMIT_EXCEEDED = (
+        "scratch_limit_exceeded", "a file under construction is larger than `limits.scratch_mb`", _FINAL,
+        "Narrow the parameters, or raise limits.scratch_mb in report.toml.",
+    )  # fmt: skip
+
+    # The formats
+    ROW_TOO_LONG = (
+        "row_too_long", "one row is longer than 8 MB, which only a CSV alone can hold", _FINAL,
+        "Ask for csv alone, or shorten the columns in query.sql.",
+    )  # fmt: skip
+    CELL_TOO_LONG = (
+        "cell_too_long", "a cell has more than the 32,767 characters that Excel can hold", _FINAL,
+        "Ask for csv, or shorten the column in query.sql.",
+    )  # fmt: skip
+    CHARACTER_NOT_ENCODABLE = (
+        "character_not_encodable", "the CSV's encoding lacks a character of the report", _FINAL,
+        'Set encoding = "utf-8" or unencodable = "replace" below [csv] in report.toml.',
+    )  # fmt: skip
+    OUTPUT_TOO_LARGE = (
+        "output_too_large", "the workbook would be larger than an XLSX file can be", _FINAL,
+        "Ask for csv, or narrow the parameters.",
+    )  # fmt: skip
+    OUTPUT_DAMAGED = (
+        "output_damaged", "a finished file did not read back as it was written", _RETRY,
+        "Check the disk below WORKER_SCRATCH.",
+    )  # fmt: skip
+    SUMMARY_FAILED = (
+        "summary_failed", "a query below `[pdf]` is wrong", _FINAL,
+        "It is DuckDB SQL over `report`, below [pdf] in report.toml; `todoke-server check` tries it.",
+    )  # fmt: skip
+    SUMMARY_TOO_LARGE = (
+        "summary_too_large", "a query below `[pdf]` gives more rows than a document can show", _FINAL,
+        "Aggregate more in its query, below [pdf] in report.toml.",
+    )  # fmt: skip
+    CHART_FAILED = (
+        "chart_failed", "a Vega-Lite specification is wrong", _FINAL,
+        "Check the Vega-Lite specification; `todoke-server check` tries it.",
+    )  # fmt: skip
+    TEMPLATE_FAILED = (
+        "template_failed", "a Typst template is wrong", _FINAL,
+        "Check the template; `todoke-server check` tries it. It reads its own folder only, and fetches no packages.",
+    )  # fmt: skip
+
+    # The worker
+    PARAMETERS_NO_LONGER_VALID = (
+        "parameters_no_longer_valid", "the report type has changed since the job was accepted", _FINAL,
+        "Submit a new job with parameters that fit the report type of today.",
+    )  # fmt: skip
+    REPORT_TYPE_MISSING = (
+        "report_type_missing", "the worker's catalog does not know the report type", _RETRY,
+        "Give API and workers the same catalog.",
+    )  # fmt: skip
+    RENDERER_CRASHED = (
+        "renderer_crashed", "the process that makes the report ended unexpectedly, or could not be started", _RETRY,
+        "Signal 9 often means that the machine ran out of memory.",
+    )  # fmt: skip
+    RENDERER_FAILED = (
+        "renderer_failed", "making the report met something unforeseen", _RETRY, "The worker's log has the details.",
+    )  # fmt: skip
+    SCRATCH_FULL = (
+        "scratch_full", "the worker's disk has no space left below `WORKER_SCRATCH`", _RETRY,
+        "Free space in WORKER_SCRATCH.",
+    )  # fmt: skip
+    ARTIFACT_STORE_UNAVAILABLE = (
+        "artifact_store_unavailable", "the finished files could not be stored", _RETRY,
+        "The worker's log has the reason.",
+    )  # fmt: skip
+    INTERNAL_ERROR = (
+        "internal_error", "the worker met something unforeseen", _RETRY, "The worker's log has the details.",
+    )  # fmt: skip
+
+    # The sweeper
+    LEASE_EXPIRED = (
+        "lease_expired", "the worker that held the job died or froze; counted in `crashes`, not in `attempt`", _RETRY,
+        "The job runs again by itself.",
+    )  # fmt: skip
+    WORKER_LOST = (
+        "worker_lost", "workers died or froze while working on the job, more often than `JOB_MAX_CRASHES`", _FINAL,
+        "Look at the workers' logs and memory before submitting it again.",
+    )  # fmt: skip
+    DEADLINE_EXCEEDED = (
+        "deadline_exceeded", "the job did not end within `JOB_DEADLINE_S`", _RETRY,
+        "Submit it again; if it happens often, look at the backlog.",
+    )  # fmt: skip
