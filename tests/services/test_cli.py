@@ -188,7 +188,7 @@ def test_a_changed_file_or_manifest_or_key_is_refused(made: Path, capsys: pytest
     assert "is not a file of this job, or was changed" in refused()
     about.write_text("{")
     assert "cannot be read as a manifest" in refused()
-    assert "no Ed25519 public key" in refused("--key", str(about))
+    assert "not an Ed25519 public key" in refused("--key", str(about))
 
 
 def test_a_key_that_was_printed_once_opens_its_tenants_door_until_it_is_revoked(
