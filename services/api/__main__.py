@@ -8,7 +8,8 @@ from typing import Any
 
 import uvicorn
 
-from services.api.assembly import build
+from services.api.app import create_app
+from services.api.assembly import assemble
 from services.api.processes import serve_several
 from services.api.settings import ApiSettings
 from shared.database.health import check_database
@@ -20,7 +21,7 @@ from shared.runtime.stopping import stop_on_signals
 log = logging.getLogger("services.api")
 
 _GRACE_S = 10
-"""How long requests under way may take after SIGTERM."""
+"""Seconds that requests under way may take after SIGTERM."""
 
 
 def main() -> int:
@@ -39,7 +40,7 @@ def main() -> int:
 def serve(settings: ApiSettings) -> int:
     """Answer requests until told to stop."""
     logs.configure("api", settings.log_level)
-    parts = build(settings)
+    parts = assemble(settings, follow_catalog=True)
     stop = stop_on_signals()
     ready = wait_for("database", lambda: check_database(parts.engine), stop=stop, timeout_s=settings.startup_timeout_s)
     if not ready:
@@ -54,7 +55,7 @@ def serve(settings: ApiSettings) -> int:
     # uvicorn takes the signals over from here, and drains.
     if settings.workers == 1:
         tracing.configure("api")
-        uvicorn.run(parts.app(), **options)
+        uvicorn.run(create_app(parts), **options)
     else:
         parts.engine.dispose()
         serve_several(settings, **options)

@@ -1,15 +1,14 @@
-"""The API's parts, made from its settings."""
+"""The API's parts, put together from its settings."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI
-from sqlalchemy.engine import Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from services.api.app import create_app
+from services.api.actions.parts import Parts
+from services.api.actions.submitter import Submitter
+from services.api.auth.access import Access
+from services.api.auth.keys import Keys
+from services.api.auth.rate_limit import RateLimit
 from services.api.settings import ApiSettings
-from shared.artifacts.interface import ArtifactStore
+from services.api.watch import Watcher
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
@@ -19,33 +18,31 @@ from shared.database.statements import measure_statements
 from shared.runtime.metrics.common import observe_statement
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
-    """Everything an API process stands on."""
+def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
+    """Open what the settings name. Raises TodokeError; connects to nothing yet.
 
-    settings: ApiSettings
-    catalog: LiveCatalog
-    store: ArtifactStore
-    engine: Engine
-    submitting: AsyncEngine
-
-    def app(self) -> FastAPI:
-        """The application, whose catalog is followed from now on. For the main thread."""
-        self.catalog.follow()
-        return create_app(
-            self.settings, engine=self.engine, submitting=self.submitting, catalog=self.catalog, store=self.store
-        )
-
-
-def build(settings: ApiSettings) -> Build:
-    """Open what the settings name. Raises TodokeError; connects to nothing yet."""
+    With `follow_catalog` changes of the catalog's folder are taken up from now on; for the main thread.
+    """
     catalog = LiveCatalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
     store = open_store(settings.artifact_url, region=settings.aws_region, links_at=settings.download_endpoint_url)
     url = settings.database_url.get_secret_value()
     options: dict[str, Any] = {"application_name": "todoke-api", "through_pooler": settings.through_pooler}
-    # All submissions share one connection; the others are for everything else.
-    engine = create_engine(url, pool_size=settings.pool_size - 1, **options)
-    submitting = create_async_engine(url, pool_size=1, **options)
-    for each in (engine, submitting.sync_engine):
+    # All submissions share one connection, and all who wait another; the others are for everything else.
+    engine = create_engine(url, pool_size=settings.pool_size - 2, **options)
+    submitting, watching = (create_async_engine(url, pool_size=1, **options) for _ in range(2))
+    for each in (engine, submitting.sync_engine, watching.sync_engine):
         measure_statements(each, observe_statement)
-    return Build(settings, catalog, store, engine, submitting)
+    if follow_catalog:
+        catalog.follow()
+    return Parts(
+        settings=settings,
+        catalog=catalog,
+        store=store,
+        engine=engine,
+        submitter=Submitter(submitting, ring_after_s=settings.ring_after_s),
+        watcher=Watcher(watching),
+        access=Access(
+            Keys(engine) if settings.auth == "keys" else None,
+            None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.rate_burst),
+        ),
+    )

@@ -12,7 +12,8 @@ import tempfile
 import uvicorn
 from fastapi import FastAPI
 
-from services.api.assembly import build
+from services.api.app import create_app
+from services.api.assembly import assemble
 from services.api.auth import rate_limit
 from services.api.settings import ApiSettings
 from shared.runtime import logs, tracing
@@ -45,6 +46,6 @@ def application() -> FastAPI:
     settings = ApiSettings.from_environment(os.environ)
     logs.configure("api", settings.log_level)
     tracing.configure("api")
-    app = build(settings).app()
+    app = create_app(assemble(settings, follow_catalog=True))
     logging.getLogger("services.api").info("api.process_ready", extra={"pid": os.getpid()})
     return app

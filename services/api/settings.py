@@ -40,7 +40,7 @@ class ApiSettings(ArtifactSettings, CatalogSettings, ServiceSettings):
     rate_burst: int = Field(
         100, alias="API_RATE_BURST", ge=1, le=1_000_000, description="Requests of a tenant at once, after a pause"
     )
-    pool_size: int = Field(10, alias="API_DB_POOL_SIZE", ge=2, le=200, description="Database connections, at most")
+    pool_size: int = Field(10, alias="API_DB_POOL_SIZE", ge=3, le=200, description="Database connections, at most")
     job_deadline_s: float = Field(
         86_400, alias="JOB_DEADLINE_S", gt=0, description="Seconds after which an unfinished job fails"
     )

@@ -1,7 +1,8 @@
-"""Who may call the API: keys, kept only as hashes."""
+"""API keys: who owns which. The database holds their hashes only."""
 
 import hashlib
 import secrets
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -11,7 +12,7 @@ DEFAULT_TENANT = "default"
 
 _PREFIX = "todoke_"
 
-_TENANT = text("/* api_keys.tenant */ SELECT tenant FROM api_keys WHERE key_sha256 = :hash AND revoked_at IS NULL")
+_OWNER = text("/* api_keys.owner */ SELECT tenant, name FROM api_keys WHERE key_sha256 = :hash AND revoked_at IS NULL")
 _CREATE = text("/* api_keys.create */ INSERT INTO api_keys (key_sha256, tenant, name) VALUES (:hash, :tenant, :name)")
 _REVOKE = text("""
     /* api_keys.revoke */
@@ -19,10 +20,18 @@ _REVOKE = text("""
 """)
 
 
+class Owner(NamedTuple):
+    """Who a key belongs to."""
+
+    tenant: str
+    name: str
+    """What the key was called when it was made, for example `ci`."""
+
+
 def create_key(conn: Connection, *, tenant: str, name: str) -> str:
     """Make a key for `tenant`. It is returned once and stored only as SHA-256: 256 random bits need no slow hash."""
     key = _PREFIX + secrets.token_urlsafe(32)
-    conn.execute(_CREATE, {"hash": _hash(key), "tenant": tenant, "name": name})
+    conn.execute(_CREATE, {"hash": hash_of(key), "tenant": tenant, "name": name})
     return key
 
 
@@ -31,11 +40,12 @@ def revoke_keys(conn: Connection, *, tenant: str, name: str) -> int:
     return conn.execute(_REVOKE, {"tenant": tenant, "name": name}).rowcount
 
 
-def tenant_of(conn: Connection, key: str) -> str | None:
-    """The tenant that `key` belongs to; None if it is unknown or revoked."""
-    tenant: str | None = conn.execute(_TENANT, {"hash": _hash(key)}).scalar()
-    return tenant
+def owner_of(conn: Connection, key_hash: bytes) -> Owner | None:
+    """The owner of the key with that hash; None if it is unknown or revoked."""
+    row = conn.execute(_OWNER, {"hash": key_hash}).one_or_none()
+    return None if row is None else Owner(*row)
 
 
-def _hash(key: str) -> bytes:
+def hash_of(key: str) -> bytes:
+    """The SHA-256 by which a key is known."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

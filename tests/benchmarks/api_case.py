@@ -20,7 +20,8 @@ from sqlalchemy.engine import Engine
 
 from services.api.__main__ import uvicorn_options
 from services.api.actions.submitter import Answer
-from services.api.assembly import build
+from services.api.app import create_app
+from services.api.assembly import assemble
 from services.api.settings import ApiSettings
 from shared.jobs.submit import Submission, submit
 from tests.benchmarks.sampler import Sampler
@@ -36,6 +37,9 @@ class Uncoalesced:
         """The answer, once it is committed."""
         return await run_in_threadpool(self._submit, submission)
 
+    async def close(self) -> None:
+        """Nothing waits here."""
+
     def _submit(self, submission: Submission) -> Answer:
         with self._engine.connect() as conn:
             return submit(conn, [submission])[0]
@@ -44,16 +48,16 @@ class Uncoalesced:
 def main() -> None:
     """Serve until killed."""
     settings = ApiSettings.from_environment(os.environ)
-    built = build(settings)
-    app = built.app()
+    parts = assemble(settings, follow_catalog=True)
+    if "--uncoalesced" in sys.argv:
+        parts = replace(parts, submitter=Uncoalesced(parts.engine))  # type: ignore[arg-type] # all that a request asks of it
+    app = create_app(parts)
 
     @app.post("/constant", status_code=202)
     async def constant() -> Response:
         """As long an answer as a submission's, and no work."""
         return Response(b'{"jobId": "01a20af6-4b02-7e60-8370-4b6929daa337"}' + b" " * 250, 202)
 
-    if "--uncoalesced" in sys.argv:
-        app.state.parts = replace(app.state.parts, submitter=Uncoalesced(built.engine))
     options: dict[str, Any] = {"host": "127.0.0.1", "port": int(sys.argv[1])}
     sampled = Path(sys.argv[sys.argv.index("--sampled") + 1]) if "--sampled" in sys.argv else None
     signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn sends itself the signal again once it has shut down

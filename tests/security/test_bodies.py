@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
-from services.api.http.problems import MOST_VIOLATIONS
+from services.api.actions.errors import MOST_VIOLATIONS
 from services.api.v1.submission_body import MAX_BODY_BYTES
 from tests.services.test_api import JSON, an_app
 from tests.support.jobs import count
@@ -17,8 +17,8 @@ _FULL = MAX_BODY_BYTES - 200
 
 
 @pytest.fixture
-def client(database_url: str, engine: Engine, scratch: Path) -> Iterator[TestClient]:
-    with TestClient(an_app(database_url, engine, scratch), raise_server_exceptions=False) as client:
+def client(database_url: str, scratch: Path) -> Iterator[TestClient]:
+    with TestClient(an_app(database_url, scratch), raise_server_exceptions=False) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from shared.access import api_keys
 from shared.artifacts.disk import DiskStore
@@ -63,8 +63,8 @@ class _World:
 
 
 @pytest.fixture
-def world(database_url: str, engine: Engine, conn: Connection, scratch: Path) -> Iterator[_World]:
-    app = an_app(database_url, engine, scratch, API_AUTH="keys")
+def world(database_url: str, conn: Connection, scratch: Path) -> Iterator[_World]:
+    app = an_app(database_url, scratch, API_AUTH="keys")
     with TestClient(app, raise_server_exceptions=False) as client:
         yield _World(client, conn, scratch)
 

@@ -13,20 +13,17 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import text
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from services.api.app import create_app
+from services.api.assembly import assemble
 from services.api.settings import ApiSettings
 from services.api.v1.views import AcceptedView, EventView, JobsView, JobView
 from shared.access import api_keys
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
-from shared.artifacts.open import open_store
-from shared.catalog.load import BUILTIN, load_catalog
-from shared.database.async_engine import create_async_engine
-from shared.database.engine import create_engine
 from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Failure, Success, fail, succeed
 from tests.support.jobs import count, row, started
@@ -34,17 +31,15 @@ from tests.support.jobs import count, row, started
 JSON = {"Content-Type": "application/json"}
 
 
-def an_app(url: str, engine: Engine, folder: Path, **settings: str) -> FastAPI:
-    return create_app(
-        ApiSettings.from_environment({"DATABASE_URL": url, **settings}),
-        engine=engine, submitting=create_async_engine(url, application_name="test"),
-        catalog=load_catalog(BUILTIN), store=DiskStore(folder),
-    )  # fmt: skip
+def an_app(url: str, folder: Path, **settings: str) -> FastAPI:
+    """The application whose files are in `folder`. Its connections are let go at the end of its lifespan."""
+    environment = {"DATABASE_URL": url, "ARTIFACT_URL": folder.as_uri(), **settings}
+    return create_app(assemble(ApiSettings.from_environment(environment)))
 
 
 @pytest.fixture
-def client(database_url: str, engine: Engine, scratch: Path) -> Iterator[TestClient]:
-    with TestClient(an_app(database_url, engine, scratch), raise_server_exceptions=False) as client:
+def client(database_url: str, scratch: Path) -> Iterator[TestClient]:
+    with TestClient(an_app(database_url, scratch), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -200,12 +195,12 @@ def test_the_same_key_for_another_request_is_refused(client: TestClient) -> None
 
 
 def test_a_commit_that_the_standby_did_not_confirm_is_no_202(
-    client: TestClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL reports it as a WARNING only; one like it is raised here inside the submitting statement."""
     from services.api.actions import submitter
 
-    def unconfirmed(conn: Connection, submissions: Any) -> Any:
+    def unconfirmed(conn: Connection, submissions: Any, **_: Any) -> Any:
         conn.execute(text("DO $$ BEGIN RAISE WARNING 'canceling wait for synchronous replication'; END $$"))
         return []
 
@@ -214,11 +209,10 @@ def test_a_commit_that_the_standby_did_not_confirm_is_no_202(
 
 
 def test_without_a_database_nothing_is_accepted_and_the_client_is_told_to_come_back(
-    engine: Engine, scratch: Path
+    scratch: Path,
 ) -> None:
     nowhere = f"postgresql://postgres:secret-canary@127.0.0.1:{free_port()}/none"
-    away = create_engine(nowhere, application_name="test")
-    with TestClient(an_app(nowhere, away, scratch), raise_server_exceptions=False) as client:
+    with TestClient(an_app(nowhere, scratch), raise_server_exceptions=False) as client:
         for answer in (client.post("/generate-report"), client.get(f"/jobs/{uuid4()}"), client.get("/v1/jobs")):
             problem(answer, 503, "database_unavailable")
             assert answer.headers["retry-after"]
@@ -358,12 +352,10 @@ def test_metrics_know_routes_and_not_paths(client: TestClient) -> None:
 
 
 @pytest.fixture
-def tenants(
-    database_url: str, engine: Engine, conn: Connection, scratch: Path
-) -> Iterator[tuple[TestClient, str, str]]:
+def tenants(database_url: str, conn: Connection, scratch: Path) -> Iterator[tuple[TestClient, str, str]]:
     """An API that asks for keys, and the keys of two tenants."""
     keys = [api_keys.create_key(conn, tenant=name, name="test") for name in ("acme", "other")]
-    with TestClient(an_app(database_url, engine, scratch, API_AUTH="keys"), raise_server_exceptions=False) as client:
+    with TestClient(an_app(database_url, scratch, API_AUTH="keys"), raise_server_exceptions=False) as client:
         yield client, keys[0], keys[1]
 
 
@@ -384,10 +376,10 @@ def test_no_route_answers_without_a_key(tenants: tuple[TestClient, str, str]) ->
 
 
 def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
-    database_url: str, engine: Engine, conn: Connection, scratch: Path, caplog: pytest.LogCaptureFixture
+    database_url: str, conn: Connection, scratch: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ours, others = (api_keys.create_key(conn, tenant=name, name="test") for name in ("acme", "other"))
-    app = an_app(database_url, engine, scratch, API_AUTH="keys", API_RATE_LIMIT="0.01", API_RATE_BURST="2")
+    app = an_app(database_url, scratch, API_AUTH="keys", API_RATE_LIMIT="0.01", API_RATE_BURST="2")
     with TestClient(app, raise_server_exceptions=False) as client:
         headers = {"Authorization": f"Bearer {ours}"}
         client.get("/v1/jobs", headers={"Authorization": "Bearer wrong"})
@@ -399,7 +391,7 @@ def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
             told = problem(answer, 429, "rate_limited")
             assert told["retryable"]
             assert 90 <= int(answer.headers["retry-after"]) <= 100
-            assert "0.01 requests a second, 2 at once" in told["detail"]
+            assert "0.01 requests per second, 2 at once" in told["detail"]
 
         assert count(conn, "jobs") == 1
         assert [record.tenant for record in caplog.records if record.msg == "api.rate_limited"] == ["acme"]  # type: ignore[attr-defined]
@@ -427,9 +419,9 @@ def test_a_revoked_key_opens_nothing(conn: Connection, tenants: tuple[TestClient
 
 
 def test_a_job_says_until_when_its_files_and_it_itself_are_kept(
-    database_url: str, engine: Engine, conn: Connection, scratch: Path
+    database_url: str, conn: Connection, scratch: Path
 ) -> None:
-    app = an_app(database_url, engine, scratch, ARTIFACT_KEEP_DAYS="2", JOB_KEEP_DAYS="3.5")
+    app = an_app(database_url, scratch, ARTIFACT_KEEP_DAYS="2", JOB_KEEP_DAYS="3.5")
     with TestClient(app) as client:
         job_id = client.post("/v1/jobs").json()["jobId"]
         waiting = client.get(f"/jobs/{job_id}").json()
@@ -460,13 +452,10 @@ def test_expired_files_answer_410_at_once_and_the_job_stays(
 
 
 def test_a_signed_link_does_not_outlive_its_file(
-    database_url: str, engine: Engine, conn: Connection, scratch: Path, bucket: str
+    database_url: str, conn: Connection, scratch: Path, bucket: str
 ) -> None:
-    app = create_app(
-        ApiSettings.from_environment({"DATABASE_URL": database_url, "DOWNLOAD_LINK_EXPIRES_S": "300"}),
-        engine=engine, submitting=create_async_engine(database_url, application_name="test"),
-        catalog=load_catalog(BUILTIN), store=open_store(f"s3://{bucket}", region=REGION),
-    )  # fmt: skip
+    on_s3 = {"ARTIFACT_URL": f"s3://{bucket}", "AWS_REGION": REGION}
+    app = an_app(database_url, scratch, DOWNLOAD_LINK_EXPIRES_S="300", **on_s3)
     with TestClient(app, follow_redirects=False) as client:
         job_id = client.post("/v1/jobs").json()["jobId"]
         finished(conn, job_id, scratch)

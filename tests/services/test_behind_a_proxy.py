@@ -6,15 +6,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from shared.errors import TodokeError
 from tests.services.test_api import an_app, finished
 
 
 @pytest.fixture
-def client(database_url: str, engine: Engine, scratch: Path) -> Iterator[TestClient]:
-    app = an_app(database_url, engine, scratch, API_ROOT_PATH="/reports")
+def client(database_url: str, scratch: Path) -> Iterator[TestClient]:
+    app = an_app(database_url, scratch, API_ROOT_PATH="/reports")
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -54,8 +54,6 @@ def test_what_a_client_says_of_itself_changes_no_address(client: TestClient) -> 
 
 
 @pytest.mark.parametrize("wrong", ["reports", "/reports/", "//evil.example", "/a b", "https://x/reports"])
-def test_a_path_that_is_none_is_refused_at_the_start(
-    wrong: str, database_url: str, engine: Engine, scratch: Path
-) -> None:
+def test_a_path_that_is_none_is_refused_at_the_start(wrong: str, database_url: str, scratch: Path) -> None:
     with pytest.raises(TodokeError, match="API_ROOT_PATH"):
-        an_app(database_url, engine, scratch, API_ROOT_PATH=wrong)
+        an_app(database_url, scratch, API_ROOT_PATH=wrong)

@@ -199,10 +199,10 @@ def test_a_key_that_was_printed_once_opens_its_tenants_door_until_it_is_revoked(
 
     assert main(["keys", "create", *of_acme]) == 0
     key = capsys.readouterr().out.removesuffix("\n")
-    assert api_keys.tenant_of(conn, key) == "acme"
+    assert api_keys.owner_of(conn, api_keys.hash_of(key)) == ("acme", "ci")
 
     assert main(["keys", "revoke", *of_acme]) == 0
-    assert api_keys.tenant_of(conn, key) is None
+    assert api_keys.owner_of(conn, api_keys.hash_of(key)) is None
     assert main(["keys", "revoke", *of_acme]) == 1
     assert capsys.readouterr().err == "1 key(s) revoked\n0 key(s) revoked\n"
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.api import metrics
-from shared.database.replication import raise_if_unconfirmed
+from shared.database.replication import raise_if_unconfirmed, watch_replication
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.errors import TodokeError
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission, submit
@@ -47,6 +47,7 @@ class Submitter:
         waiting: int = 1024,
         timeout_s: float = 15.0,
     ) -> None:
+        watch_replication(engine.sync_engine)
         self._engine = engine
         self._ring_after_s = ring_after_s
         self._kept: AsyncConnection | None = None

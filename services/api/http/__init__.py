@@ -1,1 +1,1 @@
-"""What every route needs: problems, middleware, dependencies."""
+"""What every route needs: problems, descriptions, middleware, dependencies."""

@@ -1,8 +1,8 @@
 """Errors on the wire: RFC 9457 problem details with a stable code and every violation at once."""
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,15 +14,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from services.api.actions import errors
+from services.api.auth.access import RateLimited, Unauthorized
 from shared.catalog.parameters import Violation
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
+from shared.errors import TodokeError
+from shared.jobs.submit import IdempotencyKeyReused
 
 log = logging.getLogger(__name__)
 
-_RETRY_AFTER_S = "5"
-
-MOST_VIOLATIONS = 100
-"""In one answer: a small body can hold a hundred thousand mistakes, and the answer must stay small too."""
+_RETRY_AFTER = {"Retry-After": "5"}
 
 
 class ViolationView(BaseModel):
@@ -68,41 +69,73 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def unavailable(detail: str) -> Problem:
-    """The database is away."""
-    return Problem(503, "database_unavailable", detail, retryable=True, headers={"Retry-After": _RETRY_AFTER_S})
+def invalid(detail: str, violations: Sequence[Violation] = ()) -> Problem:
+    """The request does not say what can be done."""
+    return Problem(422, "invalid_request", detail, violations=violations)
 
 
-def unknown_job(job_id: str) -> Problem:
-    """No such job, or one of another tenant: the answer is the same."""
-    return Problem(404, "unknown_job", f"There is no job {job_id[:60]!r}.")
+def _too_many(error: RateLimited) -> Problem:
+    again = math.ceil(error.wait_s)
+    detail = f"{error}: try again in {again} s."
+    return Problem(429, "rate_limited", detail, retryable=True, headers={"Retry-After": str(again)})
+
+
+def _not_ready(error: errors.NotReady) -> Problem:
+    return Problem(409, "not_ready", str(error), retryable=not error.status.final)
+
+
+def _plain(status: int, code: str, *, headers: Mapping[str, str] | None = None) -> Callable[[Any], Problem]:
+    """A problem that says what the error says; 503 may succeed later."""
+    return lambda error: Problem(status, code, str(error), retryable=status == 503, headers=headers)
+
+
+_PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
+    Unauthorized: _plain(401, "unauthorized", headers={"WWW-Authenticate": 'Bearer realm="todoke"'}),
+    RateLimited: _too_many,
+    errors.InvalidRequest: lambda error: invalid(str(error), error.violations),
+    errors.UnknownReportType: _plain(404, "unknown_report_type"),
+    IdempotencyKeyReused: lambda error: Problem(
+        422, "idempotency_key_reused", f"{error}. Use a new key for a new request."
+    ),
+    errors.NotAccepted: _plain(503, "database_unavailable", headers=_RETRY_AFTER),
+    errors.UnknownJob: _plain(404, "unknown_job"),
+    errors.JobAlreadyEnded: _plain(409, "job_already_ended"),
+    errors.NotReady: _not_ready,
+    errors.ArtifactExpired: _plain(410, "artifact_expired"),
+    errors.UnknownArtifact: _plain(404, "unknown_artifact"),
+    errors.ArtifactGone: _plain(410, "artifact_gone"),
+    errors.ArtifactStoreAway: _plain(503, "artifact_store_unavailable", headers=_RETRY_AFTER),
+}
+"""What becomes of each error of an action."""
 
 
 def answer(request: Request, problem: Problem) -> Response:
     """The problem as a response."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(problem.status).phrase,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": problem.code,
-        "retryable": problem.retryable,
-        "requestId": request.scope.get("request_id"),
-    }
-    if problem.violations:
-        body["violations"] = [
-            {"field": v.field, "code": v.code, "message": v.message} for v in problem.violations[:MOST_VIOLATIONS]
-        ]
-    # A message may quote half a surrogate pair from the request; an error about it must not fail itself.
-    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    told = problem.violations[: errors.MOST_VIOLATIONS]
+    body = ProblemView(
+        type="about:blank",
+        title=HTTPStatus(problem.status).phrase,
+        status=problem.status,
+        detail=_readable(problem.detail),
+        code=problem.code,
+        retryable=problem.retryable,
+        requestId=request.scope.get("request_id"),
+        violations=[ViolationView(field=_readable(v.field), code=v.code, message=_readable(v.message)) for v in told],
+    )
+    content = body.model_dump_json(exclude=None if told else {"violations"})
     return Response(content, problem.status, problem.headers, media_type="application/problem+json")
+
+
+def _readable(text: str) -> str:
+    """The text without halves of surrogate pairs: a message may quote one, and an error about it must not fail too."""
+    return text.encode("utf-8", "replace").decode()
 
 
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def _methods(request: Request) -> list[str]:
-    """What the path can be asked: several routes may share it, and the first one alone knows only its own methods."""
+    """The methods of the path: several routes may share it, and the first one alone knows only its own."""
     scopes = {method: {**request.scope, "method": method} for method in _METHODS}
     return [
         method
@@ -112,42 +145,53 @@ def _methods(request: Request) -> list[str]:
 
 
 def install(app: FastAPI) -> None:
-    """Every error of the application leaves as a problem."""
+    """Let every error of the application leave as a problem."""
+    for error in _PROBLEMS:
+        app.add_exception_handler(error, _of_an_action)
+    for failure in (DBAPIError, PoolTimeout, DatabaseUnavailable):
+        app.add_exception_handler(failure, _of_the_database)
+    app.add_exception_handler(Problem, _itself)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(Exception, _unexpected)
 
-    @app.exception_handler(Problem)
-    async def _problem(request: Request, error: Problem) -> Response:
-        return answer(request, error)
 
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 404:
-            detail = f"There is nothing at {request.url.path[:200]!r}; /openapi.json lists what there is."
-            return answer(request, Problem(404, "unknown_path", detail))
-        if error.status_code == 405:
-            headers = {"Allow": ", ".join(_methods(request))}
-            detail = f"{request.method} is not possible here."
-            return answer(request, Problem(405, "method_not_allowed", detail, headers=headers))
-        return answer(request, Problem(error.status_code, "http_error", str(error.detail), headers=error.headers))
+async def _itself(request: Request, error: Any) -> Response:
+    return answer(request, error)
 
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        violations = [
-            Violation(".".join(str(part)[:100] for part in e["loc"][1:]), e["type"], e["msg"]) for e in error.errors()
-        ]
-        return answer(request, Problem(422, "invalid_request", "The request has problems.", violations=violations))
 
-    async def _database(request: Request, error: Exception) -> Response:
-        if isinstance(error, DBAPIError) and not is_unavailable(error):
-            return await _unexpected(request, error)
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
-        log.warning("database.unavailable", extra={"reason": cause})
-        return answer(request, unavailable("The database does not answer. Nothing was changed; try again."))
+async def _of_an_action(request: Request, error: Any) -> Response:
+    return answer(request, _PROBLEMS[type(error)](error))
 
-    for kind in (DBAPIError, PoolTimeout, DatabaseUnavailable):
-        app.add_exception_handler(kind, _database)
 
-    @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> Response:
-        log.error("request.broken", exc_info=error)
-        detail = "The service met an unexpected error. Its log has the details under this request id."
-        return answer(request, Problem(500, "internal_error", detail, retryable=True))
+async def _of_http(request: Request, error: Any) -> Response:
+    if error.status_code == 404:
+        detail = f"There is nothing at {request.url.path[:200]!r}; /openapi.json lists what there is."
+        return answer(request, Problem(404, "unknown_path", detail))
+    if error.status_code == 405:
+        headers = {"Allow": ", ".join(_methods(request))}
+        detail = f"{request.method} is not possible here."
+        return answer(request, Problem(405, "method_not_allowed", detail, headers=headers))
+    return answer(request, Problem(error.status_code, "http_error", str(error.detail), headers=error.headers))
+
+
+async def _of_validation(request: Request, error: Any) -> Response:
+    violations = [
+        Violation(".".join(str(part)[:100] for part in e["loc"][1:]), e["type"], e["msg"]) for e in error.errors()
+    ]
+    return answer(request, invalid("The request has problems.", violations))
+
+
+async def _of_the_database(request: Request, error: Exception) -> Response:
+    if isinstance(error, DBAPIError) and not is_unavailable(error):
+        return await _unexpected(request, error)
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
+    log.warning("database.unavailable", extra={"reason": cause})
+    detail = "The database does not answer. Nothing was changed; try again."
+    return answer(request, Problem(503, "database_unavailable", detail, retryable=True, headers=_RETRY_AFTER))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("request.broken", exc_info=error)
+    detail = "The service met an unexpected error. Its log has the details under this request id."
+    return answer(request, Problem(500, "internal_error", detail, retryable=True))

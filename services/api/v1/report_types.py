@@ -1,37 +1,28 @@
 """What can be asked for."""
 
-from typing import Any
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse
-
-from services.api.http.dependencies import PartsOf, Tenant
-from services.api.http.problems import Problem, ProblemView
-from services.api.v1.views import report_type_view
-from shared.suggest import did_you_mean
+from services.api.actions.errors import UnknownReportType
+from services.api.http.dependencies import Caller, PartsOf
+from services.api.http.openapi import problems
+from services.api.http.responses import json_response
+from services.api.v1.views import ReportTypesView, ReportTypeView
 
 router = APIRouter(tags=["report types"])
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemView, "content": {"application/problem+json": {}}} for status in (401, 404, 429)
-}
 
 
-@router.get("/v1/report-types", responses={status: _PROBLEMS[status] for status in (401, 429)})
-async def list_report_types(parts: PartsOf, tenant: Tenant) -> JSONResponse:
+@router.get("/v1/report-types", responses={200: {"model": ReportTypesView}, **problems(401, 429)})
+async def list_report_types(parts: PartsOf, principal: Caller) -> Response:
     """Every report type, with the JSON Schema of its parameters."""
-    del tenant  # every tenant may ask for every type
-    catalog = parts.catalog
-    return JSONResponse(
-        {"default": catalog.default, "reportTypes": [report_type_view(report) for report in catalog.types.values()]}
-    )
+    del principal  # everybody may ask for every type
+    return json_response(ReportTypesView.of(parts.catalog))
 
 
-@router.get("/v1/report-types/{name}", responses=_PROBLEMS)
-async def get_report_type(name: str, parts: PartsOf, tenant: Tenant) -> JSONResponse:
+@router.get("/v1/report-types/{name}", responses={200: {"model": ReportTypeView}, **problems(401, 404, 429)})
+async def get_report_type(name: str, parts: PartsOf, principal: Caller) -> Response:
     """One report type."""
-    del tenant
+    del principal
     report = parts.catalog.types.get(name)
     if report is None:
-        detail = f"There is no report type {name[:60]!r}{did_you_mean(name, parts.catalog.types)}"
-        raise Problem(404, "unknown_report_type", detail)
-    return JSONResponse(report_type_view(report))
+        raise UnknownReportType(name, parts.catalog)
+    return json_response(ReportTypeView.of(report))

@@ -6,19 +6,13 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from services.api import metrics
-from services.api.actions.submitter import TooBusy
-from services.api.http.dependencies import Parts, parts_of
-from services.api.http.problems import Problem, ProblemView, unavailable
+from services.api.actions import submissions
+from services.api.http.dependencies import parts_of, principal_of
+from services.api.http.openapi import Responses, links_of_a_job, problems
 from services.api.v1.submission_body import read_submission
 from services.api.v1.views import AcceptedView, accepted
 from shared import json_text
 from shared.catalog.model import BUNDLE, Format
-from shared.database.unavailable import DatabaseUnavailable, is_unavailable
-from shared.ids import uuid7
-from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
-from shared.runtime import tracing
-from shared.runtime.metrics.common import report_type_label
 
 
 class _Direct(APIRoute):
@@ -66,91 +60,22 @@ _REQUEST_BODY: dict[str, Any] = {
         }
     ],
 }
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemView, "description": why, "content": {"application/problem+json": {}}}
-    for status, why in {
-        400: "The body is not JSON",
-        401: "The API key is missing or wrong",
-        404: "Unknown report type",
-        413: "The body is too large",
-        415: "The body is not declared as JSON",
-        422: "The request does not fit the report type, or reuses an Idempotency-Key",
-        429: "The tenant asks more often than it may; `Retry-After` says when to try again",
-        503: "The database is away; nothing was half-written",
-    }.items()
+_RESPONSES: Responses = {
+    202: {"model": AcceptedView, "links": links_of_a_job("/jobId")},
+    **problems(400, 401, 404, 413, 415, 422, 429, 503),
 }
 
-_LINKS = {
-    name: {"operationId": operation, "parameters": {"job_id": "$response.body#/jobId"}}
-    for name, operation in {
-        "job": "get_job_v1_jobs__job_id__get",
-        "events": "get_events_v1_jobs__job_id__events_get",
-        "cancel": "cancel_job_v1_jobs__job_id__cancel_post",
-    }.items()
-}
-_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": AcceptedView, "links": _LINKS}}
 
-
-@router.post("/generate-report", status_code=202, openapi_extra=_REQUEST_BODY,
-             responses={**_ACCEPTED, **_PROBLEMS})  # fmt: skip
-@router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY,
-             responses={**_ACCEPTED, **_PROBLEMS})  # fmt: skip
+@router.post("/generate-report", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
+@router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
 async def submit_job(request: Request) -> Response:
     """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
     # Fetched, not injected: FastAPI's injection takes as long as everything else that is done here.
     parts = parts_of(request)
-    tenant = await parts.access.tenant(request)
-    asked = await read_submission(request, parts.catalog)
-    submission = Submission(
-        id=uuid7(),
-        tenant=tenant,
-        report_type=asked.report.name,
-        report_version=asked.report.version,
-        parameters=asked.parameters,
-        formats=[str(f) for f in asked.formats],
-        max_attempts=asked.report.limits.max_attempts,
-        max_crashes=parts.job_max_crashes,
-        deadline_s=parts.job_deadline_s,
-        keep_artifacts_s=parts.keep_artifacts_s,
-        keep_s=parts.keep_s,
-        idempotency_key=asked.idempotency_key,
-        trace_context=asked.trace_context,
-    )
-    answer = await _answer(parts, submission)
-    _count("accepted" if answer.created else "replayed", submission)
-    body = accepted(answer.job_id, asked.report, parts.root_path)
-    tracing.note({"todoke.job_id": body["jobId"], "todoke.report_type": submission.report_type})
+    principal = await principal_of(request)
+    job = await submissions.submit(parts, principal, await read_submission(request))
+    body = accepted(job.job_id, job.report_type, parts.settings.root_path)
     headers = {"Location": body["links"]["self"], "Retry-After": "1"}
-    if not answer.created:
+    if not job.created:
         headers["Idempotent-Replayed"] = "true"
     return Response(json_text.write(body), 202, headers, "application/json")
-
-
-async def _answer(parts: Parts, submission: Submission) -> Accepted:
-    try:
-        answer = await parts.submitter.submit(submission)
-    except (TooBusy, TimeoutError, DatabaseUnavailable) as error:
-        _count("unavailable", submission)
-        raise unavailable(_why(error)) from None
-    except Exception as error:
-        if not is_unavailable(error):
-            raise
-        _count("unavailable", submission)
-        raise unavailable(_why(error)) from None
-    if isinstance(answer, IdempotencyKeyReused):
-        _count("conflict", submission)
-        raise Problem(422, "idempotency_key_reused", f"{answer}. Use a new key for a new request.")
-    return answer
-
-
-def _count(outcome: str, submission: Submission) -> None:
-    metrics.SUBMITTED.labels(outcome, report_type_label(submission.report_type)).inc()
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TooBusy):
-        return f"Nothing was written: {error}."
-    return (
-        "The database did not confirm the job. Try again; with an Idempotency-Key a second try can never "
-        "make a second job."
-    )

@@ -1,19 +1,22 @@
-"""Jobs as JSON. The models describe the wire for OpenAPI; a test holds the functions to them."""
+"""The wire: what clients get, as models."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from shared.catalog.model import BUNDLE, ReportType
+from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.schema import json_schema
 from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
 from shared.jobs.events import JobEvent
 from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
+
+_Time = Annotated[datetime, PlainSerializer(datetime.isoformat, when_used="json")]
+"""A moment, with its offset written out: `+00:00`, where pydantic's own way is `Z`."""
 
 
 class _View(BaseModel):
@@ -92,15 +95,15 @@ class JobView(_View):
     progress: ProgressView | None
     result: ResultView | None
     error: ErrorView | None
-    created_at: datetime
-    updated_at: datetime
-    started_at: datetime | None
-    cancel_requested_at: datetime | None
-    finished_at: datetime | None
-    expires_at: datetime | None
-    kept_until: datetime | None
-    next_attempt_at: datetime | None
-    deadline_at: datetime
+    created_at: _Time
+    updated_at: _Time
+    started_at: _Time | None
+    cancel_requested_at: _Time | None
+    finished_at: _Time | None
+    expires_at: _Time | None
+    kept_until: _Time | None
+    next_attempt_at: _Time | None
+    deadline_at: _Time
     links: dict[str, str]
 
 
@@ -109,6 +112,52 @@ class JobsView(_View):
 
     jobs: list[JobView]
     next_page_token: str | None
+
+
+class ColumnView(_View):
+    """A column of a report."""
+
+    name: str
+    title: str
+    unit: str
+
+
+class ReportTypeView(_View):
+    """What a client needs to ask for a report of this type."""
+
+    name: str
+    title: str
+    description: str
+    version: str
+    formats: list[str]
+    parameters: dict[str, Any]
+    """A JSON Schema."""
+    columns: list[ColumnView]
+
+    @classmethod
+    def of(cls, report: ReportType) -> Self:
+        """The view of this report type."""
+        return cls(
+            name=report.name,
+            title=report.title,
+            description=report.description,
+            version=report.version,
+            formats=[*report.formats, BUNDLE],
+            parameters=json_schema(report),
+            columns=[ColumnView(name=c.name, title=c.title, unit=c.unit) for c in report.columns.values()],
+        )
+
+
+class ReportTypesView(_View):
+    """Every report type."""
+
+    default: str | None
+    report_types: list[ReportTypeView]
+
+    @classmethod
+    def of(cls, catalog: CatalogView) -> Self:
+        """The view of this catalog."""
+        return cls(default=catalog.default, report_types=[ReportTypeView.of(r) for r in catalog.types.values()])
 
 
 class EventView(_View):
@@ -121,7 +170,7 @@ class EventView(_View):
     attempt: int
     worker: str | None
     reason: str | None
-    at: datetime
+    at: _Time
 
 
 def job_url(job_id: UUID, root: str) -> str:
@@ -135,102 +184,85 @@ def links(job_id: UUID, root: str) -> dict[str, str]:
     return {"self": own, "events": f"{own}/events", "cancel": f"{own}:cancel"}
 
 
-def accepted(job_id: UUID, report: ReportType, root: str) -> dict[str, Any]:
-    """AcceptedView."""
-    return {"jobId": str(job_id), "status": "PENDING", "reportType": report.name, "links": links(job_id, root)}
+def accepted(job_id: UUID, report_type: str, root: str) -> dict[str, Any]:
+    """What AcceptedView would give, made by hand: every submission gets one. A test compares the two."""
+    return {"jobId": str(job_id), "status": "PENDING", "reportType": report_type, "links": links(job_id, root)}
 
 
-def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> dict[str, Any]:
-    """JobView. `artifacts` are those of a job that succeeded."""
+def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> JobView:
+    """The view of a job. `artifacts` are those of a job that succeeded."""
     waiting = job.status is JobStatus.PENDING and job.error is not None
-    return {
-        "jobId": str(job.id),
-        "status": job.status,
-        "reportType": job.report_type,
-        "reportVersion": job.report_version,
-        "parameters": job.parameters,
-        "formats": job.formats,
-        "attempt": job.attempt,
-        "maxAttempts": job.max_attempts,
-        "crashes": job.crashes,
-        "progress": job.progress and _progress(job.progress),
-        "result": _result(job, artifacts, root),
-        "error": job.error,
-        "createdAt": _time(job.created_at),
-        "updatedAt": _time(job.updated_at),
-        "startedAt": _time(job.started_at),
-        "cancelRequestedAt": _time(job.cancel_requested_at),
-        "finishedAt": _time(job.finished_at),
-        "expiresAt": _time(job.expires_at),
-        "keptUntil": _time(job.kept_until),
-        "nextAttemptAt": _time(job.run_at) if waiting else None,
-        "deadlineAt": _time(job.deadline_at),
-        "links": links(job.id, root),
-    }
+    return JobView(
+        job_id=job.id,
+        status=job.status,
+        report_type=job.report_type,
+        report_version=job.report_version,
+        parameters=dict(job.parameters),
+        formats=list(job.formats),
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        crashes=job.crashes,
+        progress=_progress(job.progress) if job.progress else None,
+        result=_result(job, artifacts, root),
+        error=ErrorView(**job.error) if job.error else None,
+        created_at=job.created_at,
+        updated_at=job.updated_at,
+        started_at=job.started_at,
+        cancel_requested_at=job.cancel_requested_at,
+        finished_at=job.finished_at,
+        expires_at=job.expires_at,
+        kept_until=job.kept_until,
+        next_attempt_at=job.run_at if waiting else None,
+        deadline_at=job.deadline_at,
+        links=links(job.id, root),
+    )
 
 
-def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> dict[str, Any] | None:
+def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | None:
     if job.status is not JobStatus.SUCCESS or job.result is None:
         return None
     own = job_url(job.id, root)
     files = [
-        {
-            "name": a.name,
-            "format": a.format,
-            "mediaType": a.media_type,
-            "sizeBytes": a.size_bytes,
-            "sha256": a.sha256,
-            "rows": a.rows,
-            "url": f"{own}/artifacts/{a.name}",
-        }
+        ArtifactView(
+            name=a.name,
+            format=a.format,
+            media_type=a.media_type,
+            size_bytes=a.size_bytes,
+            sha256=a.sha256,
+            rows=a.rows,
+            url=f"{own}/artifacts/{a.name}",
+        )
         for a in artifacts
         if a.format != MANIFEST_FORMAT
     ]
     manifest = next((a for a in artifacts if a.format == MANIFEST_FORMAT), None)
-    return {
-        "artifacts": files,
-        "manifest": manifest and {"url": f"{own}/artifacts/{manifest.name}", "sha256": manifest.sha256},
-        "answer": job.result.get("answer"),
-        "seconds": job.result.get("seconds", 0),
-    }
+    return ResultView(
+        artifacts=files,
+        manifest=ManifestView(url=f"{own}/artifacts/{manifest.name}", sha256=manifest.sha256) if manifest else None,
+        answer=job.result.get("answer"),
+        seconds=job.result.get("seconds", 0),
+    )
 
 
-def _progress(stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "phase": stored["phase"],
-        "rows": stored["rows"],
-        "percent": stored.get("percent"),
-        "totalRows": stored.get("total_rows"),
-        "etaS": stored.get("eta_s"),
-    }
+def _progress(stored: Mapping[str, Any]) -> ProgressView:
+    return ProgressView(
+        phase=stored["phase"],
+        rows=stored["rows"],
+        percent=stored.get("percent"),
+        total_rows=stored.get("total_rows"),
+        eta_s=stored.get("eta_s"),
+    )
 
 
-def event_view(event: JobEvent) -> dict[str, Any]:
-    """EventView."""
-    return {
-        "version": event.version,
-        "fromStatus": event.from_status,
-        "toStatus": event.to_status,
-        "verb": event.verb,
-        "attempt": event.attempt,
-        "worker": event.worker,
-        "reason": event.reason,
-        "at": _time(event.at),
-    }
-
-
-def report_type_view(report: ReportType) -> Mapping[str, Any]:
-    """What a client needs to ask for this report."""
-    return {
-        "name": report.name,
-        "title": report.title,
-        "description": report.description,
-        "version": report.version,
-        "formats": [*report.formats, BUNDLE],
-        "parameters": json_schema(report),
-        "columns": [{"name": c.name, "title": c.title, "unit": c.unit} for c in report.columns.values()],
-    }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+def event_view(event: JobEvent) -> EventView:
+    """The view of one change."""
+    return EventView(
+        version=event.version,
+        from_status=event.from_status,
+        to_status=event.to_status,
+        verb=event.verb,
+        attempt=event.attempt,
+        worker=event.worker,
+        reason=event.reason,
+        at=event.at,
+    )

@@ -131,7 +131,7 @@ class World:
         job = read.get(self.conn, job_id, tenant="acme")
         assert job is not None
         artifacts = artifacts_of(self.conn, [job], tenant="acme").get(job_id, ())
-        body = json.dumps(job_view(job, artifacts), default=str)
+        body = job_view(job, artifacts).model_dump_json(by_alias=True)
         shown = Shown(job_id, job.version, job.status, body, sent_at, time.time())
         self.history.shown.append(shown)
         return shown

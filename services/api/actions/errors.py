@@ -1,0 +1,74 @@
+"""Why an action did not give what was asked for. Each message is written for the client."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from shared.catalog.model import CatalogView
+from shared.catalog.parameters import Violation
+from shared.errors import TodokeError
+from shared.jobs.states import JobStatus
+from shared.suggest import did_you_mean
+
+MOST_VIOLATIONS = 100
+"""Violations told at once: a small request can hold a hundred thousand mistakes, and the answer must stay small."""
+
+
+class InvalidRequest(TodokeError):
+    """The request has mistakes, all of which are named."""
+
+    def __init__(self, message: str, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(message)
+        self.violations = violations
+
+
+class UnknownReportType(TodokeError):
+    """The catalog has no such report type."""
+
+    def __init__(self, name: str, catalog: CatalogView) -> None:
+        super().__init__(f"There is no report type {name[:60]!r}{did_you_mean(name[:60], catalog.types)}")
+
+
+class NotAccepted(TodokeError):
+    """The database did not confirm a job. Whether it was written is unknown, unless the message says so."""
+
+
+class UnknownJob(TodokeError):
+    """There is no such job, or it is another tenant's: the answer is the same."""
+
+    def __init__(self, job_id: UUID | str) -> None:
+        super().__init__(f"There is no job {str(job_id)[:60]!r}.")
+
+
+class JobAlreadyEnded(TodokeError):
+    """The job cannot be cancelled any more."""
+
+    def __init__(self, status: JobStatus) -> None:
+        super().__init__(f"The job had ended before: {status}.")
+
+
+class NotReady(TodokeError):
+    """The job has no files: it has not ended, or not in SUCCESS."""
+
+    def __init__(self, status: JobStatus) -> None:
+        super().__init__(f"The job is {status}: only a job that ended in SUCCESS has files.")
+        self.status = status
+
+
+class ArtifactExpired(TodokeError):
+    """The files' time is over."""
+
+    def __init__(self, expires_at: datetime | None) -> None:
+        super().__init__(f"The job's files expired at {expires_at:%Y-%m-%d %H:%M:%SZ}. Submit the report again.")
+
+
+class UnknownArtifact(TodokeError):
+    """The job has no file of that name."""
+
+
+class ArtifactGone(TodokeError):
+    """The file should be there, and is not."""
+
+
+class ArtifactStoreAway(TodokeError):
+    """The artifact store does not answer; trying again may help."""

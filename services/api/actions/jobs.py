@@ -1,0 +1,151 @@
+"""Read jobs, wait for them, cancel them."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from anyio import to_thread
+from sqlalchemy.engine import Connection
+
+from services.api.actions.errors import JobAlreadyEnded, UnknownJob
+from services.api.actions.parts import Parts
+from services.api.auth.principal import Principal
+from shared.jobs import cancel as cancelling
+from shared.jobs import events, read
+from shared.jobs.artifacts import Artifact, artifacts_of
+from shared.jobs.cancel import CancelOutcome
+from shared.jobs.events import JobEvent
+from shared.jobs.read import Job, JobPage
+from shared.jobs.states import JobStatus
+from shared.runtime.metrics.common import count_finished
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJob:
+    """A job and its files."""
+
+    job: Job
+    artifacts: Sequence[Artifact]
+    """Of a job that succeeded, until they expire."""
+
+    @property
+    def revision(self) -> str:
+        """Names this state of the job: it is another one whenever a client would see a difference."""
+        return f"{self.job.version}{'-expired' if self.job.expired else ''}"
+
+
+class Waited(NamedTuple):
+    """The job after a wait."""
+
+    found: FoundJob
+    honoured: bool
+    """False if as many wait as can: then the answer came at once."""
+
+
+class Query(NamedTuple):
+    """Which of a tenant's jobs to list."""
+
+    size: int
+    before: UUID | None = None
+    """The last job of the page before."""
+    statuses: Sequence[JobStatus] | None = None
+    report_type: str | None = None
+
+
+class FoundPage(NamedTuple):
+    """One page of jobs, and the files of each."""
+
+    page: JobPage
+    artifacts: Mapping[UUID, Sequence[Artifact]]
+
+
+class Cancelled(NamedTuple):
+    """A job that is cancelled, or will be."""
+
+    found: FoundJob
+    requested: bool
+    """True if a worker holds the job and is told: it may still end otherwise."""
+
+
+async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
+    """The job. Raises UnknownJob."""
+
+    def load() -> FoundJob:
+        with parts.engine.connect() as conn:
+            return _load(conn, principal, job_id)
+
+    return await to_thread.run_sync(load)
+
+
+async def wait(
+    parts: Parts, principal: Principal, job_id: UUID, *, seconds: float, known: Callable[[str], bool] | None = None
+) -> Waited:
+    """The job when it has ended, or as it is after `seconds`. Raises UnknownJob.
+
+    `known` tells whether the caller has seen a revision of the job: then the answer comes with the first other one.
+    """
+    give_up_at = time.monotonic() + seconds
+    found = await get(parts, principal, job_id)
+
+    def enough() -> bool:
+        return found.job.status.final or (known is not None and not known(found.revision))
+
+    if enough():
+        return Waited(found, honoured=True)
+    with parts.watcher.place() as free:
+        while free and not enough() and (left_s := give_up_at - time.monotonic()) > 0:
+            version = found.job.version
+            if not await parts.watcher.changed(job_id, version, until_end=known is None, within_s=left_s):
+                break
+            found = await get(parts, principal, job_id)
+    return Waited(found, honoured=free)
+
+
+async def list_page(parts: Parts, principal: Principal, query: Query) -> FoundPage:
+    """One page of the tenant's jobs, newest first."""
+
+    def load() -> FoundPage:
+        with parts.engine.connect() as conn:
+            page = read.list_jobs(conn, tenant=principal.tenant, **query._asdict())
+            return FoundPage(page, artifacts_of(conn, page.jobs, tenant=principal.tenant))
+
+    return await to_thread.run_sync(load)
+
+
+async def history(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[JobEvent]:
+    """Every change of the job's state, oldest first. Raises UnknownJob."""
+
+    def load() -> Sequence[JobEvent]:
+        with parts.engine.connect() as conn:
+            return events.events_of(conn, job_id, tenant=principal.tenant)
+
+    found = await to_thread.run_sync(load)
+    if not found:
+        raise UnknownJob(job_id)
+    return found
+
+
+async def cancel(parts: Parts, principal: Principal, job_id: UUID) -> Cancelled:
+    """Cancel the job, or have its worker told. Raises UnknownJob and JobAlreadyEnded."""
+
+    def carry_out() -> tuple[CancelOutcome, FoundJob]:
+        with parts.engine.connect() as conn:
+            outcome = cancelling.cancel(conn, job_id, tenant=principal.tenant)
+            return outcome, _load(conn, principal, job_id)
+
+    outcome, found = await to_thread.run_sync(carry_out)
+    job = found.job
+    if outcome is CancelOutcome.CANCELLED and job.finished_at is not None:
+        count_finished("cancelled", "requested", job.report_type, [(job.finished_at - job.created_at).total_seconds()])
+    if outcome is CancelOutcome.TOO_LATE:
+        raise JobAlreadyEnded(job.status)
+    return Cancelled(found, requested=outcome is CancelOutcome.REQUESTED)
+
+
+def _load(conn: Connection, principal: Principal, job_id: UUID) -> FoundJob:
+    job = read.get(conn, job_id, tenant=principal.tenant)
+    if job is None:
+        raise UnknownJob(job_id)
+    return FoundJob(job, artifacts_of(conn, [job], tenant=principal.tenant)[job.id])

@@ -1,0 +1,32 @@
+"""What the actions work with."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Engine
+
+from services.api.actions.submitter import Submitter
+from services.api.auth.access import Access
+from services.api.settings import ApiSettings
+from services.api.watch import Watcher
+from shared.artifacts.interface import ArtifactStore
+from shared.catalog.model import CatalogView
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that an API process stands on, put together once by `assemble`."""
+
+    settings: ApiSettings
+    catalog: CatalogView
+    store: ArtifactStore
+    engine: Engine
+    """For the thread pool, in autocommit mode."""
+    submitter: Submitter
+    watcher: Watcher
+    access: Access
+
+    async def close(self) -> None:
+        """Commit what waits, and let every connection go."""
+        await self.submitter.close()
+        await self.watcher.close()
+        self.engine.dispose()

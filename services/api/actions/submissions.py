@@ -1,0 +1,172 @@
+"""Submit a report: check what is wanted, and make it a job."""
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from uuid import UUID
+
+from services.api import metrics
+from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, NotAccepted, UnknownReportType
+from services.api.actions.parts import Parts
+from services.api.actions.submitter import TooBusy
+from services.api.auth.principal import Principal
+from shared.catalog.model import BUNDLE, CatalogView, ReportType
+from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
+from shared.database.unavailable import DatabaseUnavailable, is_unavailable
+from shared.ids import uuid7
+from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
+from shared.runtime import tracing
+from shared.runtime.metrics.common import report_type_label
+from shared.suggest import did_you_mean
+
+_FIELDS = ("reportType", "parameters", "formats")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Wanted(NamedTuple):
+    """What a client asks for, not checked yet."""
+
+    fields: Mapping[str, object]
+    """`reportType`, `parameters` and `formats`, each of which may be left out or null."""
+    idempotency_key: str | None = None
+    trace_context: str | None = None
+    """Travels with the job through outbox and queue."""
+
+
+class Submitted(NamedTuple):
+    """A job that is committed."""
+
+    job_id: UUID
+    report_type: str
+    created: bool
+    """False if an earlier request with the same Idempotency-Key made it."""
+
+
+class _Checked(NamedTuple):
+    report: ReportType
+    parameters: Mapping[str, object]
+    formats: tuple[str, ...]
+    """Those that are made, and `zip` for all of them in one archive, too."""
+
+
+async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitted:
+    """Make what is wanted a job, which is committed when this returns.
+
+    Raises UnknownReportType, InvalidRequest, IdempotencyKeyReused and NotAccepted.
+    """
+    checked = _check(wanted, parts.catalog)
+    settings = parts.settings
+    submission = Submission(
+        id=uuid7(),
+        tenant=principal.tenant,
+        report_type=checked.report.name,
+        report_version=checked.report.version,
+        parameters=checked.parameters,
+        formats=[str(f) for f in checked.formats],
+        max_attempts=checked.report.limits.max_attempts,
+        max_crashes=settings.job_max_crashes,
+        deadline_s=settings.job_deadline_s,
+        keep_artifacts_s=settings.keep_artifacts_s,
+        keep_s=settings.keep_s,
+        idempotency_key=wanted.idempotency_key,
+        trace_context=wanted.trace_context,
+    )
+    answer = await _commit(parts, submission)
+    _count("accepted" if answer.created else "replayed", submission)
+    tracing.note({"todoke.job_id": str(answer.job_id), "todoke.report_type": submission.report_type})
+    return Submitted(answer.job_id, submission.report_type, answer.created)
+
+
+async def _commit(parts: Parts, submission: Submission) -> Accepted:
+    try:
+        answer = await parts.submitter.submit(submission)
+    except Exception as error:
+        if not (isinstance(error, (TooBusy, TimeoutError, DatabaseUnavailable)) or is_unavailable(error)):
+            raise
+        _count("unavailable", submission)
+        raise NotAccepted(_why(error)) from None
+    if isinstance(answer, IdempotencyKeyReused):
+        _count("conflict", submission)
+        raise answer
+    return answer
+
+
+def _count(outcome: str, submission: Submission) -> None:
+    metrics.SUBMITTED.labels(outcome, report_type_label(submission.report_type)).inc()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TooBusy):
+        return f"Nothing was written: {error}."
+    return (
+        "The database did not confirm the job. Try again; with an Idempotency-Key a second try can never "
+        "make a second job."
+    )
+
+
+def _check(wanted: Wanted, catalog: CatalogView) -> _Checked:
+    """What is wanted, if it is right. Says everything that is wrong with it at once."""
+    fields = wanted.fields
+    report = _report_type(fields, catalog)
+    violations = [
+        Violation(name[:100], "unknown_field", f"is not a field of a request{did_you_mean(name[:100], _FIELDS)}")
+        for name in itertools.islice((name for name in fields if name not in _FIELDS), MOST_VIOLATIONS)
+    ]
+    formats = _formats(fields.get("formats"), report, violations)
+    parameters = _parameters(fields.get("parameters"), report, violations)
+    key = wanted.idempotency_key
+    if key is not None and not _KEY.fullmatch(key):
+        message = "must be 1 to 255 visible ASCII characters, for example a UUID"
+        violations.append(Violation("Idempotency-Key", "malformed", message))
+    if violations:
+        at_least = "at least " if len(violations) >= MOST_VIOLATIONS else ""
+        many = "one problem" if len(violations) == 1 else f"{at_least}{len(violations)} problems"
+        raise InvalidRequest(f"The request has {many}.", violations)
+    return _Checked(report, parameters, formats)
+
+
+def _report_type(fields: Mapping[str, object], catalog: CatalogView) -> ReportType:
+    name = fields.get("reportType")
+    if name is None:
+        name = catalog.default
+    if not isinstance(name, str):
+        wrong = Violation("reportType", "type", "must be a string")
+        raise InvalidRequest("The request has one problem.", [wrong])
+    report = catalog.types.get(name)
+    if report is None:
+        raise UnknownReportType(name, catalog)
+    return report
+
+
+def _formats(given: object, report: ReportType, violations: list[Violation]) -> tuple[str, ...]:
+    if given is None:
+        return report.formats[:1]
+    if not isinstance(given, list) or not given:
+        violations.append(Violation("formats", "type", 'must be a list such as ["csv"]'))
+        return ()
+    offered = [*(str(f) for f in report.formats), BUNDLE]
+    unknown = ((n, f[:100] if isinstance(f, str) else "") for n, f in enumerate(given) if f not in offered)
+    wrong = [
+        Violation(f"formats[{n}]", "unknown_format", f"{report.name} has no such format{did_you_mean(f, offered)}")
+        for n, f in itertools.islice(unknown, MOST_VIOLATIONS)
+    ]
+    violations += wrong
+    if wrong:
+        return ()
+    asked = tuple(dict.fromkeys(given))
+    # The archive alone is an archive of everything that the report type makes.
+    return (*report.formats, BUNDLE) if asked == (BUNDLE,) else asked
+
+
+def _parameters(given: object, report: ReportType, violations: list[Violation]) -> Mapping[str, object]:
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        violations.append(Violation("parameters", "type", "must be an object"))
+        return {}
+    try:
+        return validate_parameters(report, given)
+    except InvalidParameters as error:
+        violations += error.violations
+        return {}

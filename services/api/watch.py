@@ -1,0 +1,191 @@
+"""One look for all who wait: who waits for a job holds neither a thread nor a database connection.
+
+One task per process asks with one statement, on one connection, about every job that somebody waits for. It looks
+every 20 ms while few jobs are watched, every n/10,000 s while n are, and every second from 10,000 on. So a look's
+cost per second is bounded, and nothing is asked while nobody waits.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.backoff import full_jitter
+from shared.database.unavailable import is_unavailable
+from shared.errors import TodokeError
+from shared.jobs import watch
+
+log = logging.getLogger(__name__)
+
+MOST_WAITERS = 10_000
+"""Who may wait at the same time in one process. More would wait for their look longer than a second."""
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
+_LOOK_TIMEOUT_S = 10
+"""A look that takes longer has lost its connection."""
+_FRESH_S = 2.0
+"""A look that began within this time tells what a job is; an older one does not."""
+_LINGER_S = 5.0
+"""Seconds for which the connection is kept when nobody waits any more: the next client often follows at once."""
+_BACKOFF_CAP_S = 5.0
+
+
+def pause_s(watched: int) -> float:
+    """Seconds between two looks at so many jobs."""
+    return min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, watched / MOST_WAITERS))
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    version: int
+    until_end: bool
+    woken: asyncio.Future[None]
+
+    def wake(self) -> None:
+        if not self.woken.done():
+            self.woken.set_result(None)
+
+
+class Watcher:
+    """Wakes those who wait for a job when it changes. For one event loop."""
+
+    def __init__(self, engine: AsyncEngine, *, most: int = MOST_WAITERS) -> None:
+        """`engine` is the watcher's own: `close` disposes of it."""
+        self._engine = engine
+        self._most = most
+        self._places = 0
+        self._versions: dict[str, int] = {}
+        """Watched job → the newest version that anybody has seen."""
+        self._waiters: dict[str, set[_Waiter]] = {}
+        self._came = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+        self._looked_at = float("-inf")
+        self._conn: AsyncConnection | None = None
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[bool]:
+        """A place among those who wait, within the block: False if all are taken."""
+        free = self._places < self._most
+        self._places += free
+        try:
+            yield free
+        finally:
+            self._places -= free
+
+    async def changed(self, job_id: UUID, version: int, *, until_end: bool, within_s: float) -> bool:
+        """Wait until the job has another version than `version`; with `until_end`, until it has ended.
+
+        True tells the caller to read the job again: it has changed, or no look could tell. False comes after
+        `within_s` seconds without a change. The caller has read the job before, for its tenant. Cancelled, the
+        wait is forgotten.
+        """
+        key, loop = str(job_id), asyncio.get_running_loop()
+        began = loop.time()
+        if self._versions.get(key, version) > version:
+            return True
+        waiter = self._add(key, _Waiter(version, until_end, loop.create_future()))
+        try:
+            async with asyncio.timeout(within_s):
+                await waiter.woken
+        except TimeoutError:
+            unsure = self._looked_at < max(began, loop.time() - _FRESH_S)
+            return unsure or self._versions[key] != version
+        else:
+            return True
+        finally:
+            self._forget(key, waiter)
+
+    async def close(self) -> None:
+        """Stop looking and let the connection go."""
+        if (looking := self._looking) is not None:
+            looking.cancel()
+            await asyncio.wait([looking])
+        await self._let_go()
+
+    def _add(self, key: str, waiter: _Waiter) -> _Waiter:
+        self._advance(watch.Change(key, waiter.version, ended=False))
+        self._versions[key] = waiter.version
+        self._waiters.setdefault(key, set()).add(waiter)
+        self._came.set()
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._run())
+        return waiter
+
+    def _forget(self, key: str, waiter: _Waiter) -> None:
+        others = self._waiters[key]
+        others.remove(waiter)
+        if not others:
+            del self._waiters[key], self._versions[key]
+
+    def _advance(self, change: watch.Change) -> None:
+        """Wake who waits for this, unless a newer version has been seen since the look."""
+        seen = self._versions.get(change.job_id)
+        if seen is None or (change.version is not None and change.version < seen):
+            return
+        if change.version is not None:
+            self._versions[change.job_id] = change.version
+        for waiter in self._waiters[change.job_id]:
+            if change.ended or (not waiter.until_end and waiter.version != change.version):
+                waiter.wake()
+
+    async def _run(self) -> None:
+        """Look again and again, until nobody has waited for a while."""
+        failures = 0
+        try:
+            while self._versions or await self._somebody_comes():
+                await asyncio.sleep(pause_s(len(self._versions)) + _back_off_s(failures))
+                if not self._versions:
+                    continue
+                try:
+                    await self._look()
+                except Exception as error:  # noqa: BLE001 - who waits gets an answer anyway, and the next look may work
+                    failures += 1
+                    if failures == 1:
+                        _report(error)
+                    await self._let_go()
+                else:
+                    failures = 0
+        finally:
+            # Nothing is awaited before this: who comes from now on starts a task of its own.
+            self._looking = None
+            await self._let_go()
+
+    async def _somebody_comes(self) -> bool:
+        self._came.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_S):
+                await self._came.wait()
+        return bool(self._versions)
+
+    async def _look(self) -> None:
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(_LOOK_TIMEOUT_S):
+            if self._conn is None:
+                self._conn = await self._engine.connect()
+            changes = await self._conn.run_sync(watch.changed, self._versions)
+        self._looked_at = began
+        for change in changes:
+            self._advance(change)
+
+    async def _let_go(self) -> None:
+        conn, self._conn = self._conn, None
+        with contextlib.suppress(Exception):  # it may be broken, which is why it goes
+            if conn is not None:
+                await conn.close()
+            await self._engine.dispose()
+
+
+def _back_off_s(failures: int) -> float:
+    return full_jitter(failures, base_s=0.1, cap_s=_BACKOFF_CAP_S) if failures else 0
+
+
+def _report(error: Exception) -> None:
+    """Log the first failure of a row of them."""
+    if isinstance(error, (TodokeError, TimeoutError)) or is_unavailable(error):
+        cause = str(getattr(error, "orig", None) or error or "no answer").strip().splitlines()[:1]
+        log.warning("watch.failed", extra={"reason": cause})
+    else:
+        log.error("watch.broken", exc_info=error)

@@ -1,0 +1,39 @@
+"""Notice the changes of many jobs with one statement."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+
+class Change(NamedTuple):
+    """A job that is not what it was."""
+
+    job_id: str
+    version: int | None
+    """The version that it has now; None if the job is gone."""
+    ended: bool
+    """True for a job that reached its final state, or is gone."""
+
+
+# Only jobs that changed come back, because most have not. A job that has ended changes no more, apart from its files'
+# expiry; whoever waits has read it by then, so that this statement need not look at it.
+_CHANGED = text("""
+    /* jobs.changed */
+    SELECT watched.id::text AS job_id, j.version, j.id IS NULL OR j.finished_at IS NOT NULL AS ended
+      FROM unnest(CAST(CAST(:ids AS text) AS uuid[]), CAST(CAST(:versions AS text) AS int[])) AS watched(id, version)
+      LEFT JOIN jobs j ON j.id = watched.id
+     WHERE j.version IS DISTINCT FROM watched.version
+""")
+
+
+def changed(conn: Connection, versions: Mapping[str, int]) -> list[Change]:
+    """The jobs that have another version than the one in `versions`, which maps ids as text to versions.
+
+    Nothing here is limited to a tenant: the caller watches only jobs that it has read for their tenant before.
+    """
+    # One text for all ids: the driver takes some ten times as long for an array of a thousand UUIDs
+    # (`make bench ARGS="--only waiters"`).
+    asked = {"ids": f"{{{','.join(versions)}}}", "versions": f"{{{','.join(map(str, versions.values()))}}}"}
+    return [Change(*row) for row in conn.execute(_CHANGED, asked)]
