@@ -28,6 +28,7 @@ PARTS = (
     "sqs_clients",
     "submission",
     "api",
+    "waiters",
     "scaling",
     "flat",
     "retention",

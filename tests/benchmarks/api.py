@@ -64,10 +64,14 @@ def _medians(found: dict[str, list[float]]) -> dict[str, float]:
 
 def _processor_s(url: str) -> float:
     """What the process that listens there has used."""
-    port = urlsplit(url).port
-    listening = {c.laddr.port: c.pid for c in psutil.net_connections("tcp4") if c.status == psutil.CONN_LISTEN}
-    used = psutil.Process(listening[port]).cpu_times()
+    used = psutil.Process(listening(url)).cpu_times()
     return float(used.user + used.system)
+
+
+def listening(url: str) -> int:
+    """The id of the process that listens there."""
+    found = {c.laddr.port: c.pid for c in psutil.net_connections("tcp4") if c.status == psutil.CONN_LISTEN}
+    return int(found[urlsplit(url).port])
 
 
 def load(url: str, connections: int) -> float:

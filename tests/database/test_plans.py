@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished
+from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished, watch
 from shared.jobs.states import JobStatus
 from shared.jobs.walk import START
 from shared.outbox import messages
@@ -70,6 +70,7 @@ def cases(conn: Connection) -> list[Case]:
     ).scalar_one()
     page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, **_NOBODY}
     own = {"id": one, "tenant": "acme"}
+    watched = conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all()
     floor = conn.execute(unfinished._LOOK).one()
     slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
     return [
@@ -86,6 +87,7 @@ def cases(conn: Connection) -> list[Case]:
         Case(read, "_LIST_END", page, 500),
         Case(read, "_LIST_END", {**page, "tenant": "silent"}, 500),
         Case(cancel, "_CANCEL", own, 3),
+        Case(watch, "_CHANGED", {"ids": f"{{{','.join(watched)}}}", "versions": f"{{{','.join('0' * 5000)}}}"}, 10_000),
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
         Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 3),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
@@ -127,7 +129,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 
 
 @pytest.mark.parametrize(
-    "module", [read, artifacts, events, cancel, sweep, backlog, retention, unfinished], ids=lambda m: m.__name__
+    "module", [read, artifacts, events, cancel, sweep, backlog, retention, unfinished, watch], ids=lambda m: m.__name__
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:
