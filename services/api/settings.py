@@ -35,7 +35,7 @@ class ApiSettings(ArtifactSettings, CatalogSettings, ServiceSettings):
         alias="API_RATE_LIMIT",
         gt=0,
         le=1_000_000,
-        description="Requests a second of each tenant, by all processes of one API together; default: no limit",
+        description="Requests per second of each tenant, by all processes of one API together; default: no limit",
     )
     rate_burst: int = Field(
         100, alias="API_RATE_BURST", ge=1, le=1_000_000, description="Requests of a tenant at once, after a pause"

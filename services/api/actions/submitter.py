@@ -95,7 +95,7 @@ class Submitter:
         """How many of those that wait are next: half of all that are here, with those just answered, who may ask again.
 
         The database has one half while the loop answers and reads the other. Left to itself, everything ends up in
-        one statement, during which the loop has nothing to do: a quarter fewer requests a second at 32 connections.
+        one statement, during which the loop has nothing to do: a quarter fewer requests per second at 32 connections.
         """
         return min(self._most, len(self._waiting), (len(self._waiting) + answered + 1) // 2)
 

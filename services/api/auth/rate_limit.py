@@ -1,4 +1,4 @@
-"""So many requests a second for each tenant, counted together by all processes of one API.
+"""A number of requests per second for each tenant, counted together by all processes of one API.
 
 A token bucket, kept as the generic cell rate algorithm keeps it (ITU-T I.371, annex A, March 2004): one number for each
 tenant, the time until which its requests have used up their share. The numbers stand in a file that the processes map.
@@ -30,7 +30,7 @@ _SIZE = (_TENANTS + _NEAR) * _ENTRY.size
 
 
 class RateLimit:
-    """`per_s` requests a second, and `burst` at once after a pause. For the event loop's thread."""
+    """Lets `per_s` requests per second pass, and `burst` at once after a pause. For the event loop's thread."""
 
     def __init__(self, per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_s = per_s
