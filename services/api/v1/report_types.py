@@ -18,7 +18,7 @@ async def list_report_types(parts: PartsOf, principal: Caller) -> Response:
     return json_response(ReportTypesView.of(parts.catalog))
 
 
-@router.get("/v1/report-types/{name}", responses={200: {"model": ReportTypeView}, **problems(401, 404, 429)})
+@router.get("/v1/report-types/{name}", responses={200: {"model": ReportTypeView}, **problems(401, 404, 422, 429)})
 async def get_report_type(name: str, parts: PartsOf, principal: Caller) -> Response:
     """One report type."""
     del principal

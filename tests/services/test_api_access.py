@@ -1,0 +1,74 @@
+"""Who asks: the principal of a key, of no key, and what is remembered of it."""
+
+import asyncio
+import hashlib
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from services.api.auth.access import Access, RateLimited, Unauthorized
+from services.api.auth.keys import Keys
+from services.api.auth.principal import ANONYMOUS, EVERYTHING, Principal
+from services.api.auth.rate_limit import RateLimit
+from shared.access import api_keys
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_without_keys_everybody_is_the_default_tenant() -> None:
+    assert asyncio.run(Access(None).principal(None)) is ANONYMOUS
+    assert Principal("default", "anonymous", EVERYTHING) == ANONYMOUS
+
+
+def test_a_key_stands_for_its_tenant_and_its_name(engine: Engine, conn: Connection) -> None:
+    key = api_keys.create_key(conn, tenant="acme", name="ci")
+
+    assert asyncio.run(Access(Keys(engine)).principal(f"Bearer {key}")) == Principal("acme", "ci", EVERYTHING)
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer  ", "Basic x", "Bearer wrong"])
+def test_no_other_header_stands_for_anybody(header: str | None, engine: Engine) -> None:
+    with pytest.raises(Unauthorized):
+        asyncio.run(Access(Keys(engine)).principal(header))
+
+
+def test_a_valid_key_is_looked_up_once_in_ten_seconds_and_never_kept_itself(engine: Engine, conn: Connection) -> None:
+    key = api_keys.create_key(conn, tenant="acme", name="ci")
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda c, cur, sql, *_: asked.append(sql))
+    clock = Clock()
+    keys = Keys(engine, clock)
+
+    async def ask() -> None:
+        for _ in range(5):
+            assert await keys.principal_of(key)
+        assert len(asked) == 1
+        clock.now += 11
+        assert await keys.principal_of(key)
+        assert len(asked) == 2
+        for _ in range(2):
+            assert await keys.principal_of("wrong") is None
+        assert len(asked) == 4, "a wrong key is not remembered"
+
+    asyncio.run(ask())
+    assert list(keys._known) == [hashlib.sha256(key.encode()).digest()]
+
+
+def test_a_tenant_has_one_limit_whatever_its_keys(engine: Engine, conn: Connection) -> None:
+    keys = [api_keys.create_key(conn, tenant="acme", name=name) for name in ("ci", "cron")]
+    access = Access(Keys(engine), RateLimit(0.01, 1))
+
+    async def ask() -> None:
+        assert (await access.principal(f"Bearer {keys[0]}")).subject == "ci"
+        with pytest.raises(RateLimited) as refused:
+            await access.principal(f"Bearer {keys[1]}")
+        assert 90 < refused.value.wait_s <= 100
+
+    asyncio.run(ask())
