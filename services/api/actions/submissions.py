@@ -16,7 +16,6 @@ from shared.catalog.parameters import InvalidParameters, Violation, validate_par
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
-from shared.runtime import tracing
 from shared.runtime.metrics.common import report_type_label
 from shared.suggest import did_you_mean
 
@@ -74,7 +73,6 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
     )
     answer = await _commit(parts, submission)
     _count("accepted" if answer.created else "replayed", submission)
-    tracing.note({"todoke.job_id": str(answer.job_id), "todoke.report_type": submission.report_type})
     return Submitted(answer.job_id, submission.report_type, answer.created)
 
 

@@ -25,14 +25,13 @@ def parts_of(request: Request) -> Parts:
     return cast("Parts", request.app.state.parts)
 
 
-async def principal_of(request: Request) -> Principal:
-    """The principal that sent the request. Raises Unauthorized and RateLimited."""
-    return await parts_of(request).access.principal(request.headers.get("authorization"))
-
-
-# Coroutines, though they have nothing to wait for: FastAPI would send a plain function through its thread pool.
+# Coroutines, though most have nothing to wait for: FastAPI would send a plain function through its thread pool.
 async def _parts(request: Request) -> Parts:
     return parts_of(request)
+
+
+async def _caller(request: Request) -> Principal:
+    return await parts_of(request).access.principal(request.headers.get("authorization"))
 
 
 async def _job_id(
@@ -46,5 +45,5 @@ async def _job_id(
 
 
 PartsOf = Annotated[Parts, Depends(_parts)]
-Caller = Annotated[Principal, Depends(principal_of)]
+Caller = Annotated[Principal, Depends(_caller)]
 JobId = Annotated[UUID, Depends(_job_id)]

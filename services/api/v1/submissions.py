@@ -7,12 +7,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from services.api.actions import submissions
-from services.api.http.dependencies import parts_of, principal_of
+from services.api.http.dependencies import parts_of
 from services.api.http.openapi import Responses, links_of_a_job, problems
 from services.api.v1.submission_body import read_submission
 from services.api.v1.views import AcceptedView, accepted
 from shared import json_text
 from shared.catalog.model import BUNDLE, Format
+from shared.runtime import tracing
 
 
 class _Direct(APIRoute):
@@ -72,9 +73,10 @@ async def submit_job(request: Request) -> Response:
     """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
     # Fetched, not injected: FastAPI's injection takes as long as everything else that is done here.
     parts = parts_of(request)
-    principal = await principal_of(request)
+    principal = await parts.access.principal(request.headers.get("authorization"))
     job = await submissions.submit(parts, principal, await read_submission(request))
     body = accepted(job.job_id, job.report_type, parts.settings.root_path)
+    tracing.note({"todoke.job_id": body["jobId"], "todoke.report_type": job.report_type})
     headers = {"Location": body["links"]["self"], "Retry-After": "1"}
     if not job.created:
         headers["Idempotent-Replayed"] = "true"

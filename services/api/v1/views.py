@@ -173,12 +173,12 @@ class EventView(_View):
     at: _Time
 
 
-def job_url(job_id: UUID, root: str) -> str:
+def job_url(job_id: UUID | str, root: str) -> str:
     """Where a job is, for a client; `root` is the path under which a proxy shows the API."""
     return f"{root}/v1/jobs/{job_id}"
 
 
-def links(job_id: UUID, root: str) -> dict[str, str]:
+def links(job_id: UUID | str, root: str) -> dict[str, str]:
     """Where to go from a job."""
     own = job_url(job_id, root)
     return {"self": own, "events": f"{own}/events", "cancel": f"{own}:cancel"}
@@ -186,7 +186,8 @@ def links(job_id: UUID, root: str) -> dict[str, str]:
 
 def accepted(job_id: UUID, report_type: str, root: str) -> dict[str, Any]:
     """What AcceptedView would give, made by hand: every submission gets one. A test compares the two."""
-    return {"jobId": str(job_id), "status": "PENDING", "reportType": report_type, "links": links(job_id, root)}
+    own = str(job_id)
+    return {"jobId": own, "status": "PENDING", "reportType": report_type, "links": links(own, root)}
 
 
 def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> JobView:
