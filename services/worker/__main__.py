@@ -29,7 +29,7 @@ from shared.runtime.metrics.common import observe_statement
 from shared.runtime.metrics.queue import count_queue_request
 from shared.runtime.ops_server import OpsServer
 from shared.runtime.settings import SettingsError
-from shared.runtime.startup import wait_for
+from shared.runtime.startup import wait_for_all
 from shared.runtime.stopping import leave, stop_on_signals
 
 log = logging.getLogger("services.worker")
@@ -84,8 +84,8 @@ def serve(settings: WorkerSettings) -> int:
     )
     checks = {"database": lambda: check_database(engine), "queue": queue.check, "artifact store": store.check}
     ops = OpsServer(settings.metrics_host, settings.metrics_port, checks)
-    for what, check in checks.items():
-        wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
+    if not wait_for_all(checks, stop=stop, timeout_s=settings.startup_timeout_s):
+        return 0
     name = f"{socket.gethostname()}:{os.getpid()}"
     search_seldom()
     log.info("worker.ready", extra={"worker": name, "slots": settings.slots, "report_types": sorted(catalog.types)})
