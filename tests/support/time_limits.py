@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_timeout
+import pytest_timeout  # type: ignore[import-untyped]
 
 _NOTES = "TODOKE_TEST_NOTES"
 """The environment's name for the folder of notes: the processes of pytest-xdist inherit it."""
