@@ -12,6 +12,8 @@ from deploy.local.emulator import Emulator
 from shared.database.engine import create_engine
 from tests.support.postgres import server
 
+pytest_plugins = ["tests.support.time_limits"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--long` adds the tests marked `long`, which `make test-long` runs."""

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +16,12 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from deploy.local.processes import LocalFailure, free_port, identity, spawn, stop, wait_until
+from deploy.local.processes import LocalFailure, free_port, is_free, spawn, stop, wait_until
 
 _UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root; this account exists everywhere and owns nothing."""
+_NEW_DATA = "data-{}.new"
+_INITDB_S = 120
 
 
 class EmbeddedPostgres:
@@ -36,12 +39,12 @@ class EmbeddedPostgres:
         self._user = _UNPRIVILEGED if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
-        """Where it listens on 127.0.0.1; chosen at the first start and kept for this object's life."""
+        """Where it listens on 127.0.0.1; chosen at the first start, and kept while nobody else takes it."""
 
     def start(self) -> Self:
         """Make the data folder if there is none, start the server and wait until it answers. Raises LocalFailure."""
         self._prepare()
-        self.port = self.port or free_port()
+        self.port = self.port or self._port()
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -101,27 +104,59 @@ class EmbeddedPostgres:
                 conn.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), copy))
 
     def _prepare(self) -> None:
+        """Make the data folder under another name, and give it its own once it is whole.
+
+        initdb writes PG_VERSION first, so no file inside tells whether it came to its end.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
-        if (self._data / "PG_VERSION").exists():
+        for unfinished in self._folder.glob(_NEW_DATA.format("*")):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        if (self._data / "global" / "pg_control").exists():
             return
-        shutil.rmtree(self._data, ignore_errors=True)  # an initdb that was interrupted
+        shutil.rmtree(self._data, ignore_errors=True)  # made by an earlier version, and interrupted
         self._password_file.write_text(secrets.token_urlsafe(24))
         self._password_file.chmod(0o600)
         if self._user is not None:
             _let_in(self._folder, self._user)
-        self._initdb()
+        # A name of its own, so that an initdb that outlived its parent cannot write into this one's files.
+        new = self._folder / _NEW_DATA.format(secrets.token_hex(4))
+        self._initdb(new)
+        new.rename(self._data)
+        entries = os.open(self._folder, os.O_RDONLY)
+        os.fsync(entries)  # a lost rename would look as an interrupted initdb does
+        os.close(entries)
 
-    def _initdb(self) -> None:
+    def _initdb(self, data: Path) -> None:
         command = [
-            str(_binaries() / "initdb"), "-D", str(self._data), "-U", "postgres", "--encoding=UTF8", "--locale=C",
+            str(_binaries() / "initdb"), "-D", str(data), "-U", "postgres", "--encoding=UTF8", "--locale=C",
             "--auth=scram-sha-256", f"--pwfile={self._password_file}",
         ]  # fmt: skip
-        done = subprocess.run(
-            command, env=_environment(), cwd=self._folder, capture_output=True, text=True, timeout=120, check=False,
-            **identity(self._user),
-        )  # fmt: skip
-        if done.returncode != 0:
-            raise LocalFailure(f"initdb failed in {self._folder}: {done.stderr.strip()[-800:]}")
+        # Its words go elsewhere: a full disk is the likeliest reason for them.
+        with tempfile.TemporaryDirectory(prefix="todoke-") as elsewhere:
+            log = Path(elsewhere) / "initdb.log"
+            process = spawn(
+                command, env=_environment(), log=log, orphan_signal=signal.SIGKILL, user=self._user, cwd=self._folder
+            )
+            try:
+                code = process.wait(_INITDB_S)
+            except subprocess.TimeoutExpired:
+                raise LocalFailure(f"initdb did not end within {_INITDB_S} s") from None
+            finally:
+                stop(process, number=signal.SIGKILL)
+            if code != 0:
+                said = log.read_text(errors="replace").strip()
+                raise LocalFailure(f"initdb failed in {self._folder}: {said[-800:]}")
+
+    def _port(self) -> int:
+        """The one of the last start, so that addresses that somebody wrote down stay right; else another one."""
+        file = self._folder / "port"
+        with contextlib.suppress(OSError, ValueError):
+            port = int(file.read_text())
+            if is_free(port):
+                return port
+        port = free_port()
+        file.write_text(f"{port}\n")
+        return port
 
     def _password(self) -> str:
         return self._password_file.read_text().strip()
@@ -131,6 +166,11 @@ class EmbeddedPostgres:
             psycopg.connect(self.dsn(), connect_timeout=2).close()
             return True
         return False
+
+
+def psql() -> Path:
+    """The client that comes with the server."""
+    return _binaries() / "psql"
 
 
 def _binaries() -> Path:

@@ -53,17 +53,30 @@ def identity(user: str | None) -> dict[str, Any]:
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
-def stop(process: subprocess.Popen[bytes], *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:
-    """Ask `process` to end, and kill it after `timeout_s`. True if asking was enough."""
+def ask(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
+    """Send it a signal, unless it has ended."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
-            return False
+
+
+def stop(process: subprocess.Popen[bytes], *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:
+    """Ask it to end, and insist after `timeout_s`. True if asking was enough."""
+    ask(process, number)
+    return ends(process, timeout_s=timeout_s)
+
+
+def ends(process: subprocess.Popen[bytes], *, timeout_s: float) -> bool:
+    """Wait for a process that was asked, and kill it after `timeout_s`. True if it ended by itself.
+
+    Asking again would be wrong: a second signal tells a service to leave its work undone.
+    """
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+        return False
     return True
 
 
@@ -81,6 +94,17 @@ def free_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise LocalFailure(f"none of 200 ports tried between {_PORTS.start} and {_PORTS.stop} is free on 127.0.0.1")
+
+
+def is_free(port: int) -> bool:
+    """True if a server may listen on `port` of 127.0.0.1 now, be it one that did a moment ago."""
+    if port not in _PORTS:
+        return False
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def require_free(port: int) -> None:

@@ -1,4 +1,4 @@
-"""One report of each sample type, submitted and watched: with progress bars on a terminal, with lines elsewhere."""
+"""One report of each type, submitted and watched: with a line for each on a terminal, with lines elsewhere."""
 
 import sys
 import time
@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from deploy.local.client import call
 from deploy.local.processes import LocalFailure
@@ -18,13 +19,21 @@ _GIVE_UP_S = 600.0
 Job = dict[str, Any]
 
 
-def submit(stack: Stack) -> list[Job]:
-    """Submit one job per report type, in all its formats; the big export as CSV only. Returns the jobs."""
+def submit(stack: Stack, say: Callable[[str], None]) -> list[Job]:
+    """Submit one job per report type that needs no parameters, and tell of the others. Returns the jobs.
+
+    Sample types are made in all their formats, the big export as CSV only; the user's own in their first. Raises
+    LocalFailure.
+    """
     types = call(f"{stack.url}/v1/report-types")["reportTypes"]
     jobs = []
     for report in types:
-        formats = ["csv"] if report["name"] == "flights-export" else report["formats"]
-        jobs.append(call(f"{stack.url}/v1/jobs", {"reportType": report["name"], "formats": formats}))
+        name = report["name"]
+        if required := report["parameters"].get("required"):
+            say(f"  {name}: not asked for, it needs {', '.join(required)}")
+            continue
+        formats = report["formats"] if stack.samples and name != "flights-export" else report["formats"][:1]
+        jobs.append(call(f"{stack.url}/v1/jobs", {"reportType": name, "formats": formats}))
     return jobs
 
 
@@ -32,15 +41,7 @@ def watch(stack: Stack, jobs: Sequence[Job], *, quiet: bool) -> list[Job]:
     """Show the jobs' progress on stderr until all have ended. Returns them as they ended; raises LocalFailure."""
     if quiet or not sys.stderr.isatty():
         return _follow(stack, jobs, _lines(quiet))
-    columns = (
-        SpinnerColumn(finished_text="[green]✓"),
-        TextColumn("{task.fields[report]:<16}"),
-        TextColumn("{task.fields[status]:<10}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[detail]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with progress_on(Console(stderr=True)) as progress:
         rows = {
             job["jobId"]: progress.add_task("", total=None, report=job["reportType"], status=job["status"], detail="")
             for job in jobs
@@ -54,6 +55,23 @@ def watch(stack: Stack, jobs: Sequence[Job], *, quiet: bool) -> list[Job]:
             )  # fmt: skip
 
         return _follow(stack, jobs, show)
+
+
+def progress_on(console: Console) -> Progress:
+    """A line for each job, on which only what goes on is cut where a terminal is narrow."""
+    return Progress(
+        SpinnerColumn(finished_text="[green]✓"),
+        TextColumn("{task.fields[report]}", table_column=_column(20)),
+        TextColumn("{task.fields[status]}", table_column=_column(10)),
+        TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        TimeElapsedColumn(table_column=_column(7)),
+        console=console,
+        expand=True,
+    )
+
+
+def _column(width: int) -> Column:
+    return Column(width=width, no_wrap=True, overflow="ellipsis")
 
 
 def _follow(stack: Stack, jobs: Sequence[Job], show: Callable[[Job], None]) -> list[Job]:
@@ -81,9 +99,16 @@ def _lines(quiet: bool) -> Callable[[Job], None]:
         if shown.get(job["jobId"]) != job["status"]:
             shown[job["jobId"]] = job["status"]
             if not quiet:
-                print(f"  {job['reportType']:<16} {job['status']:<10} {_detail(job)}", file=sys.stderr)
+                print(f"  {job['reportType']:<20} {job['status']:<10} {_detail(job)}", file=sys.stderr)
 
     return show
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e3:.0f} kB" if count < 999_500 else f"{count / 1e6:.1f} MB"
 
 
 def _detail(job: Job) -> str:
@@ -91,6 +116,7 @@ def _detail(job: Job) -> str:
         return str(job["error"]["message"])
     if job["result"]:
         files = job["result"]["artifacts"]
-        return ", ".join(f"{f['name']} {f['rows']:,} rows, {f['sizeBytes'] / 1e6:.1f} MB" for f in files)
+        total = size(sum(file["sizeBytes"] for file in files))
+        return f"{len(files)} file{'s' if len(files) != 1 else ''}, {total}"
     progress = job["progress"] or {}
     return f"{progress.get('phase', '')} {progress.get('rows', 0):,} rows" if progress else ""

@@ -4,30 +4,43 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 import migrations
+from deploy.local.choices import Choices
 from deploy.local.client import ready
 from deploy.local.emulator import Emulator
-from deploy.local.postgres import EmbeddedPostgres
-from deploy.local.processes import LocalFailure, free_port, require_free, spawn, stop, tail, wait_until
+from deploy.local.postgres import EmbeddedPostgres, psql
+from deploy.local.processes import LocalFailure, ask, ends, free_port, require_free, spawn, tail, wait_until
+from deploy.local.remedies import require_room
 from deploy.sample.load import READER, load
+from shared.database.engine import create_engine
+from shared.jobs.backlog import measure
 
 ROOT = Path(__file__).parents[2]
-SAMPLE_CATALOG = ROOT / "deploy" / "sample" / "catalog"
 _DATABASE = "todoke"
+_GRACE_S = 10
+"""For running reports at Ctrl-C: a person waits for it. In production it is 25 s."""
+_STOP_S = 10
+"""Beyond the grace, for what is given back and for a machine that is busy."""
+_NOT_OURS = ("AWS_", "PG", "API_", "WORKER_", "RELAY_", "DATABASE_", "SQS_", "METRICS_", "CATALOG_", "ARTIFACT_")
+"""Variables of the user's shell that would lead the services away from here."""
 
 
 class Stack:
     """Runs the whole system, with its data in `folder`. A context manager: leaving it ends every process."""
 
-    def __init__(self, folder: Path, *, api_port: int, say: Callable[[str], None]) -> None:
+    grace_s = _GRACE_S
+
+    def __init__(self, folder: Path, *, api_port: int, choices: Choices, say: Callable[[str], None]) -> None:
         self._folder = folder
+        self._choices = choices
         self._say = say
         self._api_port = api_port
         self._lock: IO[str] | None = None
@@ -47,9 +60,37 @@ class Stack:
         return self._folder / "artifacts"
 
     @property
+    def latest(self) -> Path:
+        """Where links to the newest finished files are."""
+        return self._folder / "latest"
+
+    @property
     def logs(self) -> Path:
         """Where the services log."""
         return self._folder / "logs"
+
+    @property
+    def variables(self) -> Path:
+        """A file for `.` in a shell, which leads commands to this stack. It holds passwords."""
+        return self._folder / "env"
+
+    @property
+    def catalog(self) -> Path:
+        """The report types that are served."""
+        return self._choices.catalog
+
+    @property
+    def samples(self) -> bool:
+        """Whether they are the sample reports."""
+        return self._choices.sample
+
+    @property
+    def psql(self) -> Path:
+        """A client for the tables: a short name for the one that comes with the server."""
+        link = self._folder / "psql"
+        link.unlink(missing_ok=True)
+        link.symlink_to(psql())
+        return link
 
     def __enter__(self) -> Self:
         try:
@@ -73,6 +114,8 @@ class Stack:
                 f"{self._folder} cannot be used ({error.strerror}): choose another folder with --data"
             ) from None
         require_free(self._api_port)
+        if not (self._folder / "postgres" / "data").exists():
+            require_room(self._folder)
         self._say("starting PostgreSQL")
         self._postgres.start()
         self._postgres.create_database(_DATABASE)
@@ -80,6 +123,36 @@ class Stack:
         self._emulator.start()
         self._say("migrating")
         migrations.upgrade(self._postgres.dsn(_DATABASE))
+        self._tell_unfinished()
+        env = self._environment(self._source())
+        self._write_variables(env)
+        self._say("starting relay, worker and API")
+        for name in ("relay", "worker", "api"):
+            self._start_service(name, env)
+        for name in self._services:
+            self._wait_for(name)
+
+    def _tell_unfinished(self) -> None:
+        """They are done before the new ones, which would look stuck otherwise."""
+        engine = create_engine(self._postgres.dsn(_DATABASE), application_name="todoke-local")
+        try:
+            with engine.connect() as conn:
+                backlog = measure(conn, late_after_s=0)
+        finally:
+            engine.dispose()
+        count = backlog.waiting + backlog.delayed + backlog.running
+        if count:
+            jobs = "1 unfinished job" if count == 1 else f"{count} unfinished jobs"
+            self._say(f"{jobs} of the last run {'goes' if count == 1 else 'go'} on first")
+        if backlog.running:
+            self._say(
+                f"  {backlog.running} of them when the lease of the worker that was killed has run out: 30 s at most"
+            )
+
+    def _source(self) -> str:
+        """What queries read: the user's database, or the sample data, loaded."""
+        if self._choices.source:
+            return self._choices.source
         self._say("loading the sample data")
         password = self._reader_password()
         load(
@@ -87,22 +160,26 @@ class Stack:
             reader_password=password,
             on_table=lambda table, rows: self._say(f"  {table}: {rows:,} rows"),
         )
-        env = self._environment(password)
-        self._say("starting relay, worker and API")
-        for name in ("relay", "worker", "api"):
-            self._start_service(name, env)
-        for name in self._services:
-            self._wait_for(name)
+        return self._postgres.dsn(_DATABASE, user=READER, password=password)
 
     def stop(self) -> None:
-        """End the services in order, then what they stand on."""
-        for name in ("api", "worker", "relay"):
-            if (process := self._services.pop(name, None)) is not None and not stop(process, timeout_s=20):
-                self._say(f"{name} had to be killed")
-        self._emulator.stop()
-        self._postgres.stop()
-        if self._lock is not None:
-            self._lock.close()
+        """End the services, then what they stand on. Interrupted, it ends all of them at once."""
+        try:
+            for process in self._services.values():
+                ask(process)
+            for name, process in self._services.items():
+                if not ends(process, timeout_s=_GRACE_S + _STOP_S):
+                    self._say(f"{name} had to be killed")
+        except BaseException:
+            for process in self._services.values():
+                process.kill()
+            raise
+        finally:
+            self._services.clear()
+            self._emulator.stop()
+            self._postgres.stop()
+            if self._lock is not None:
+                self._lock.close()
 
     def failures(self) -> list[str]:
         """One message per service that ended by itself, with the end of its log."""
@@ -124,24 +201,30 @@ class Stack:
     def _reader_password(self) -> str:
         """The sample reader's password. Kept between starts: a worker may still hold connections with it."""
         file = self._folder / "reader-password"
-        if not file.exists():
-            file.touch(mode=0o600)
-            file.write_text(secrets.token_urlsafe(24))
+        if not file.exists() or not file.read_text():  # interrupted before it was written
+            _write_secret(file, secrets.token_urlsafe(24))
         return file.read_text()
 
-    def _environment(self, reader_password: str) -> dict[str, str]:
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PG", "API_", "WORKER_", "RELAY_"))}
+    def _write_variables(self, env: Mapping[str, str]) -> None:
+        wanted = ("DATABASE_URL", "REPORT_SOURCE_URL", "REPORT_SOURCES", "CATALOG_PATH")
+        lines = [f"export {name}={shlex.quote(env[name])}\n" for name in wanted if env.get(name)]
+        _write_secret(self.variables, "# Written by `make run`.\n" + "".join(lines))
+
+    def _environment(self, source: str) -> dict[str, str]:
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_OURS)}
+        keep.pop("REPORT_SOURCE_URL_FILE", None)
         return {
             **keep,
             **self._emulator.environment(),
+            **self._choices.environment(),
             "DATABASE_URL": self._postgres.dsn(_DATABASE),
-            "REPORT_SOURCE_URL": self._postgres.dsn(_DATABASE, user=READER, password=reader_password),
+            "REPORT_SOURCE_URL": source,
             "SQS_QUEUE_URL": self._make_queues(keep),
-            "CATALOG_PATH": str(SAMPLE_CATALOG),
             "ARTIFACT_URL": self.artifacts.resolve().as_uri(),
             "API_HOST": "127.0.0.1",
             "API_PORT": str(self._api_port),
             "METRICS_HOST": "127.0.0.1",
+            "WORKER_GRACE_S": str(_GRACE_S),
         }
 
     def _make_queues(self, env: dict[str, str]) -> str:
@@ -174,3 +257,11 @@ class Stack:
             log=self.logs / f"{name}.log",
             timeout_s=120,
         )
+
+
+def _write_secret(file: Path, text: str) -> None:
+    """Whole or not at all, and never readable by others."""
+    new = file.with_name(f"{file.name}.new")
+    new.touch(mode=0o600)
+    new.write_text(text)
+    new.replace(file)

@@ -15,7 +15,7 @@ from services.api.settings import ApiSettings
 from shared.database.health import check_database
 from shared.errors import TodokeError
 from shared.runtime import logs, tracing
-from shared.runtime.startup import wait_for
+from shared.runtime.startup import wait_for_all
 from shared.runtime.stopping import stop_on_signals
 
 log = logging.getLogger("services.api")
@@ -42,8 +42,8 @@ def serve(settings: ApiSettings) -> int:
     logs.configure("api", settings.log_level)
     parts = assemble(settings, follow_catalog=True)
     stop = stop_on_signals()
-    ready = wait_for("database", lambda: check_database(parts.engine), stop=stop, timeout_s=settings.startup_timeout_s)
-    if not ready:
+    checks = {"database": lambda: check_database(parts.engine)}
+    if not wait_for_all(checks, stop=stop, timeout_s=settings.startup_timeout_s):
         return 0
     if settings.auth == "none":
         log.warning("api.open", extra={"hint": "API_AUTH=none: everybody who reaches this port is tenant `default`"})

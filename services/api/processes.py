@@ -5,8 +5,10 @@ environment, which the supervisor has checked already.
 """
 
 import logging
+import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 
 import uvicorn
@@ -43,6 +45,10 @@ def serve_several(settings: ApiSettings, **options: object) -> None:
 def application() -> FastAPI:
     """The application of one of the processes."""
     end_with_parent(signal.SIGTERM)  # nobody is left to stop us otherwise
+    # The kernel says nothing of a parent that ended before it was asked, while this process was importing.
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        sys.exit(1)
     settings = ApiSettings.from_environment(os.environ)
     logs.configure("api", settings.log_level)
     tracing.configure("api")

@@ -1,13 +1,13 @@
 """What the API reads from its environment."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.runtime.settings import AWS_REGION, ArtifactSettings, CatalogSettings, ServiceSettings
+from shared.runtime.settings import ArtifactSettings, CatalogSettings, RegionSettings, ServiceSettings
 
 
-class ApiSettings(ArtifactSettings, CatalogSettings, ServiceSettings):
+class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSettings):
     """Checked once at start."""
 
     host: str = Field("0.0.0.0", alias="API_HOST", description="Address to listen on")  # noqa: S104 - a container must be reachable
@@ -24,7 +24,6 @@ class ApiSettings(ArtifactSettings, CatalogSettings, ServiceSettings):
     default_report_type: str | None = Field(
         None, alias="DEFAULT_REPORT_TYPE", description="What a request without `reportType` runs"
     )
-    aws_region: Annotated[str | None, AWS_REGION] = None
     auth: Literal["none", "keys"] = Field(
         "none",
         alias="API_AUTH",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from services.cli import arguments
 from services.cli.errors import ExtraMissing, WrongCall
 from shared.errors import TodokeError
+from shared.runtime import logs
 from shared.version import VERSION
 
 
@@ -33,6 +34,7 @@ _COMMANDS: Mapping[str, _Command] = {
 def main(given: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 if all is well, 1 if something is wrong, 2 for a wrong call."""
     options = parser().parse_args(given)
+    logs.silence()
     try:
         return _load(_COMMANDS[options.command])(options)
     except TodokeError as error:

@@ -50,7 +50,8 @@ def add_setup_queues(parser: argparse.ArgumentParser) -> None:
     """Describe `setup-queues`."""
     parser.description = (
         "Create the queue and its dead-letter queue with a redrive policy, or update them. "
-        "Reads AWS_REGION and the standard AWS credentials and endpoint variables."
+        "Reads AWS_REGION (default: AWS_DEFAULT_REGION, else ap-northeast-1) and the standard AWS credentials and "
+        "endpoint variables."
     )
     parser.add_argument("--name", default="todoke-jobs", help="name of the queue (default: %(default)s)")
     parser.add_argument("--dlq-name", metavar="NAME", help="name of the dead-letter queue (default: NAME-dlq)")

@@ -4,14 +4,15 @@ import argparse
 import json
 import os
 
-from services.cli.settings import aws_region
 from shared.queues.setup import ensure_queues
+from shared.runtime.region import region_of
 
 
 def run(given: argparse.Namespace) -> int:
     """Make the queues, or bring them up to date, and print their URLs."""
+    region = region_of(os.environ)
     urls = ensure_queues(
-        aws_region(os.environ),
+        region,
         given.name,
         dead_letter_name=given.dlq_name or f"{given.name}-dlq",
         max_receive_count=given.max_receive_count,
@@ -20,6 +21,7 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps({"queueUrl": urls.queue_url, "deadLetterUrl": urls.dead_letter_url}))
     else:
-        print(f"queue              {urls.queue_url}\ndead-letter queue  {urls.dead_letter_url}\n")
+        print(f"region             {region}\nqueue              {urls.queue_url}")
+        print(f"dead-letter queue  {urls.dead_letter_url}\n")
         print(f"export SQS_QUEUE_URL={urls.queue_url}")
     return 0

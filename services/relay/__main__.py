@@ -11,7 +11,7 @@ from shared.errors import TodokeError
 from shared.runtime import logs, tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.runtime.ops_server import OpsServer
-from shared.runtime.startup import wait_for
+from shared.runtime.startup import wait_for_all
 from shared.runtime.stopping import stop_on_signals
 
 log = logging.getLogger("services.relay")
@@ -37,8 +37,8 @@ def serve(settings: RelaySettings) -> int:
     stop = stop_on_signals()
     relay = assemble(settings)
     ops = OpsServer(settings.metrics_host, settings.metrics_port, relay.checks)
-    for what, check in relay.checks.items():
-        wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
+    if not wait_for_all(relay.checks, stop=stop, timeout_s=settings.startup_timeout_s):
+        return 0
     search_seldom()
     log.info("relay.ready", extra={"metrics_port": ops.port})
     relay.run(stop)

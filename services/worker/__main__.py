@@ -12,7 +12,7 @@ from shared.errors import TodokeError
 from shared.runtime import logs, tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.runtime.ops_server import OpsServer
-from shared.runtime.startup import wait_for
+from shared.runtime.startup import wait_for_all
 from shared.runtime.stopping import leave, stop_on_signals
 
 log = logging.getLogger("services.worker")
@@ -39,8 +39,8 @@ def serve(settings: WorkerSettings) -> int:
     parts = assemble(settings)
     worker = Worker(parts)
     ops = OpsServer(settings.metrics_host, settings.metrics_port, parts.checks)
-    for what, check in parts.checks.items():
-        wait_for(what, check, stop=stop, timeout_s=settings.startup_timeout_s)
+    if not wait_for_all(parts.checks, stop=stop, timeout_s=settings.startup_timeout_s):
+        return 0
     search_seldom()
     about = {"worker": parts.name, "slots": settings.slots, "report_types": sorted(parts.catalog.types)}
     log.info("worker.ready", extra=about)

@@ -1,15 +1,11 @@
 """Opens the artifact store that a URL names."""
 
-import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore
 from shared.errors import TodokeError
-
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-"""Bucket naming rules (S3 user guide, read 2026-11-23)."""
+from shared.runtime.artifact_url import parse_artifact_url
 
 
 class UnknownArtifactUrl(TodokeError):
@@ -21,21 +17,16 @@ def open_store(url: str, *, region: str | None = None, links_at: str | None = No
 
     `links_at` is where clients reach S3, if that is another address than ours.
     """
-    parts = urlsplit(url)
-    folder = unquote(parts.path)
-    plain = not parts.query and not parts.fragment
-    if plain and parts.scheme == "file" and not parts.netloc and folder.startswith("/") and folder.strip("/"):
-        return DiskStore(Path(folder))
-    if plain and parts.scheme == "s3" and _BUCKET.fullmatch(parts.netloc):
-        try:
-            from shared.artifacts.s3 import S3Store
-        except ModuleNotFoundError:
-            raise UnknownArtifactUrl(
-                "ARTIFACT_URL names S3, and boto3 is not installed: pip install 'todoke-server[s3]'"
-            ) from None
-        return S3Store(parts.netloc, folder, region=region, links_at=links_at)
-    # The URL itself is not shown: somebody may have written a password into it.
-    raise UnknownArtifactUrl(
-        "ARTIFACT_URL must be file:///absolute/folder or s3://bucket/prefix"
-        + (f", not a {parts.scheme}: URL" if parts.scheme not in {"", "file", "s3"} else "")
-    )
+    try:
+        place = parse_artifact_url(url)
+    except ValueError as error:
+        raise UnknownArtifactUrl(f"ARTIFACT_URL {error}") from None
+    if isinstance(place, Path):
+        return DiskStore(place)
+    try:
+        from shared.artifacts.s3 import S3Store
+    except ModuleNotFoundError:
+        raise UnknownArtifactUrl(
+            "ARTIFACT_URL names S3, and boto3 is not installed: pip install 'todoke-server[s3]'"
+        ) from None
+    return S3Store(place.name, place.prefix, region=region, links_at=links_at)

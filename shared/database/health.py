@@ -39,5 +39,15 @@ def _answer(engine: Engine, question: str) -> Sequence[Any]:
         with engine.connect() as conn:
             return conn.execute(sa.text(question)).one()
     except (DBAPIError, sa.exc.TimeoutError) as error:
-        first_line = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {first_line}") from None
+        reason = str(getattr(error, "orig", None) or error).strip()
+        raise DatabaseUnavailable(_told(reason)) from None
+
+
+def _told(reason: str) -> str:
+    """A server that is away, and one that answers and refuses, need different remedies."""
+    first_line = reason.partition("\n")[0]
+    if "authentication failed" in reason or "no password supplied" in reason:
+        return f"PostgreSQL refuses the login: {first_line}: check user and password in DATABASE_URL"
+    if "FATAL:" in reason:
+        return f"PostgreSQL refuses the connection: {first_line}"
+    return f"PostgreSQL does not answer: {first_line}"

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -49,6 +50,8 @@ class SqsQueue:
         self._calls = SqsCalls(region, kind=client, connections=concurrency + 4)
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="sqs")
         self._on_request = on_request
+        endpoint = self._calls.client.meta.endpoint_url
+        log.info("queue.opened", extra={"queue_url": queue_url, "region": region, "endpoint": endpoint})
 
     def send(self, messages: Sequence[Outgoing], *, deadline_s: float) -> SendResult:
         """See `Queue.send`."""
@@ -187,7 +190,8 @@ class SqsQueue:
         try:
             return self._call(operation, **arguments)
         except (ClientError, BotoCoreError) as error:
-            raise QueueUnavailable(f"SQS {operation} on {self._url} failed: {_reason(error)}") from None
+            hint = _other_address(self._url, self._calls.client.meta.endpoint_url)
+            raise QueueUnavailable(f"SQS {operation} on {self._url} failed: {_reason(error)}{hint}") from None
 
     def _call(self, operation: str, **arguments: object) -> Any:
         self._on_request(operation)
@@ -245,3 +249,15 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ClientError):
         return f"{_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
     return f"{type(error).__name__}: {error}"
+
+
+def _other_address(queue_url: str, endpoint_url: str) -> str:
+    """For the end of a message: requests do not go where the queue's own address leads."""
+    queue, endpoint = urlsplit(queue_url), urlsplit(endpoint_url)
+    if queue.netloc == endpoint.netloc or queue.netloc.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
+        return ""
+    address = f"{queue.scheme}://{queue.netloc}"
+    return (
+        f"; requests go to {endpoint_url}, and SQS_QUEUE_URL is at {address}: if that is an emulator, "
+        f"set AWS_ENDPOINT_URL={address}"
+    )

@@ -4,15 +4,21 @@ import contextvars
 import json
 import logging
 import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import TracebackType
 
-_context: contextvars.ContextVar[dict[str, object]] = contextvars.ContextVar("log_context", default={})  # noqa: B039 - never mutated
+_log = logging.getLogger(__name__)
+_context: contextvars.ContextVar[Mapping[str, object]] = contextvars.ContextVar("log_context", default={})  # noqa: B039 - never mutated
 
 # Attributes that every LogRecord has. The rest was passed as `extra`.
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "message",
     "asctime",
     "taskName",
+    "color_message",  # uvicorn's, with the escape codes of a terminal
 }
 
 
@@ -52,11 +58,72 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """How a process logs, for one that it starts: its service, its level, and the fields of the job at hand."""
+
+    service: str
+    level: str
+    fields: Mapping[str, object]
+
+
+_configured: list[tuple[str, str]] = []
+
+
+def hand_over() -> Handover | None:
+    """For `take_over` in a child. None in a command, which does not log."""
+    return Handover(*_configured[-1], dict(_context.get())) if _configured else None
+
+
+def take_over(handover: Handover | None) -> None:
+    """Log as the parent does. Without a handover, not at all: what went wrong is the command's to print."""
+    if handover is None:
+        silence()
+    else:
+        configure(handover.service, handover.level)
+        _context.set(handover.fields)
+
+
+def silence() -> None:
+    """Keep libraries from writing lines of their own, as Python lets them where nobody has set up logging."""
+    logging.getLogger().addHandler(logging.NullHandler())
+
+
 def configure(service: str, level: str = "INFO") -> None:
     """Send every logger's records of `level` and above to stderr as JSON. Called once, by `__main__`."""
+    _configured[:] = [(service, level)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # botocore logs whole requests at DEBUG, signatures included.
     for noisy in ("botocore", "boto3", "urllib3", "s3transfer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    _log_what_nobody_catches()
+
+
+def _log_what_nobody_catches() -> None:
+    """Python itself prints the traceback of such an error, and a log parser trips over it."""
+
+    def of_the_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            _log.critical("process.broken", exc_info=(kind, error, trace))
+
+    def of_a_thread(what: threading.ExceptHookArgs) -> None:
+        if what.exc_value is not None and not isinstance(what.exc_value, SystemExit):
+            name = what.thread.name if what.thread else ""
+            _log.error(
+                "thread.broken",
+                exc_info=(what.exc_type, what.exc_value, what.exc_traceback),
+                extra={"broken_thread": name},
+            )
+
+    def of_a_finalizer(what: "sys.UnraisableHookArgs") -> None:
+        if what.exc_value is not None:
+            _log.error("finalizer.broken", exc_info=(what.exc_type, what.exc_value, what.exc_traceback))
+
+    sys.excepthook = of_the_process
+    threading.excepthook = of_a_thread
+    sys.unraisablehook = of_a_finalizer

@@ -1,7 +1,9 @@
 """The ops server answers /healthz, /readyz and /metrics for relay and worker."""
 
 import json
+import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +11,8 @@ from typing import Any
 
 from shared.errors import TodokeError
 from shared.runtime.metrics.exposition import CONTENT_TYPE, exposition
+
+log = logging.getLogger(__name__)
 
 Checks = Mapping[str, Callable[[], None]]
 """What must answer for the service to be ready. Each check returns, or raises a TodokeError that says what is wrong."""
@@ -75,5 +79,12 @@ def _server_class(host: str) -> type[ThreadingHTTPServer]:
 
     class Server(ThreadingHTTPServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A line of the log, where the standard one prints a traceback; a client that left is not worth one."""
+            del request
+            error = sys.exception()
+            if not isinstance(error, ConnectionError | TimeoutError):
+                log.error("ops.broken", exc_info=error, extra={"client": str(client_address)})
 
     return Server

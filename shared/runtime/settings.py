@@ -1,14 +1,16 @@
 """How a service reads its environment: once, at start, with errors that an operator can act on."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from shared.errors import TodokeError
+from shared.runtime.artifact_url import parse_artifact_url
+from shared.runtime.region import DEFAULT_REGION, region_in, region_of
+from shared.runtime.setting_problems import explain, missing, near_misses
 
 
 class SettingsError(TodokeError):
@@ -21,7 +23,7 @@ class Settings(BaseModel):
     Values never appear in errors (`hide_input_in_errors`): one of them may be a password.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore", allow_inf_nan=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -30,21 +32,44 @@ class Settings(BaseModel):
         Raises SettingsError naming all problems.
         """
         names = cls.variables()
-        present: dict[str, str] = {}
-        problems: list[str] = []
+        present: dict[str, str] = dict(cls.derived(environment))
+        problems: dict[str, str] = {}
         for name, field in names.items():
             try:
                 value = secret(environment, name) if _is_secret(field) else environment.get(name)
             except SettingsError as problem:
-                problems.append(str(problem))
+                problems[name] = str(problem)
             else:
                 present |= {name: value} if value else {}
-        if problems:
-            raise SettingsError("\n".join(problems))
         try:
-            return cls.model_validate(present)
+            settings = cls.model_validate(present)
         except ValidationError as error:
-            raise SettingsError(_explain(error, names, environment)) from None
+            settings = None
+            problems |= {n: p for n, p in _problems(error, names, present, environment).items() if n not in problems}
+            problems |= cls._between(present, problems)
+        told = "\n".join(problems.values())
+        near = [line for line in near_misses(environment, list(names)) if line.split()[0] not in told]
+        if problems or near or settings is None:
+            raise SettingsError("\n".join([*problems.values(), *near]))
+        return settings
+
+    @classmethod
+    def _between(cls, present: Mapping[str, str], problems: Mapping[str, str]) -> dict[str, str]:
+        """What is wrong between settings that are right each, which pydantic looks at only when all are."""
+        right = {name: value for name, value in present.items() if name not in problems}
+        stand_ins = {n: f.examples[0] for n, f in cls.variables().items() if f.examples and n not in right}
+        try:
+            cls.model_validate({**right, **stand_ins})
+        except ValidationError as error:
+            found = _problems(error, cls.variables(), right, {})
+            return {n: p for n, p in found.items() if not n and not any(bad in p for bad in problems if bad)}
+        return {}
+
+    @classmethod
+    def derived(cls, environment: Mapping[str, str]) -> Mapping[str, str]:
+        """Variables that follow from others where they are not set."""
+        del environment
+        return {}
 
     @classmethod
     def variables(cls) -> dict[str, Any]:
@@ -73,19 +98,20 @@ def _is_secret(field: Any) -> bool:
     return field.annotation is SecretStr or SecretStr in getattr(field.annotation, "__args__", ())
 
 
-def _explain(error: ValidationError, names: Mapping[str, Any], environment: Mapping[str, str]) -> str:
-    lines = []
+def _problems(
+    error: ValidationError, names: Mapping[str, Any], present: Mapping[str, str], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Variable → what is wrong with it; what is wrong between several stands under no name."""
+    found: dict[str, str] = {}
     for problem in error.errors():
         variable = str(problem["loc"][0]) if problem["loc"] else ""
         if problem["type"] == "missing":
-            # A typo shows as one missing variable and a similar one that nothing reads.
-            near = difflib.get_close_matches(variable, set(environment) - set(names), n=1, cutoff=0.8)
-            hint = f" (found {near[0]}; is that a typo?)" if near else ""
-            lines.append(f"{variable} is not set{hint}: {names[variable].description or 'required'}")
+            found[variable] = missing(variable, names[variable], environment, names)
+        elif variable:
+            found[variable] = explain(problem, variable, names[variable], present.get(variable, ""))
         else:
-            message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{variable}: {message}" if variable else message)
-    return "\n".join(lines)
+            found[variable] = problem["msg"].removeprefix("Value error, ")
+    return found
 
 
 RING_AFTER_S = 30.0
@@ -96,7 +122,9 @@ class ServiceSettings(Settings):
     """The settings of every service."""
 
     database_url: SecretStr = Field(
-        alias="DATABASE_URL", description="PostgreSQL, for example postgresql://user:password@host:5432/todoke"
+        alias="DATABASE_URL",
+        description="PostgreSQL, for example postgresql://user:password@host:5432/todoke",
+        examples=["postgresql://user:password@host:5432/todoke"],
     )
     database_pooler: Literal["none", "transaction"] = Field(
         "none",
@@ -146,23 +174,41 @@ class ArtifactSettings(Settings):
         description="Where finished files are: file:///folder or s3://bucket/prefix",
     )
 
+    @field_validator("artifact_url")
+    @classmethod
+    def _names_a_store(cls, value: str) -> str:
+        parse_artifact_url(value)
+        return value
 
-AWS_REGION = Field(
-    alias="AWS_REGION", min_length=1, description="Region of the queue and of the bucket, for example eu-west-1"
-)
-"""Relay and worker must have it; the API needs it for s3:// only."""
+
+class RegionSettings(Settings):
+    """The settings of every service that may call AWS."""
+
+    aws_region: str = Field(
+        DEFAULT_REGION,
+        alias="AWS_REGION",
+        description="Region of the queue and of the bucket; default: the one that SQS_QUEUE_URL names "
+        "(https://sqs.REGION.amazonaws.com/…), else AWS_DEFAULT_REGION, else ap-northeast-1",
+    )
+
+    @classmethod
+    def derived(cls, environment: Mapping[str, str]) -> Mapping[str, str]:
+        """The region."""
+        return {"AWS_REGION": region_of(environment)}
 
 
-class QueueServiceSettings(ServiceSettings):
+class QueueServiceSettings(RegionSettings, ServiceSettings):
     """The settings of the services that use the queue: relay and worker."""
 
     sqs_queue_url: str = Field(
-        alias="SQS_QUEUE_URL", min_length=1, description="URL of the queue, as `todoke-server setup-queues` prints it"
+        alias="SQS_QUEUE_URL",
+        min_length=1,
+        description="URL of the queue, as `todoke-server setup-queues` prints it",
+        examples=["https://queue.example/1/todoke-jobs"],
     )
     sqs_dlq_url: str | None = Field(
         None, alias="SQS_DLQ_URL", description="URL of the dead-letter queue; default: read from the redrive policy"
     )
-    aws_region: Annotated[str, AWS_REGION]
     sqs_client: Literal["thin", "boto3"] = Field(
         "thin", alias="SQS_CLIENT", description="What sends, receives and deletes: thin (fast) or boto3 (plain)"
     )
@@ -175,3 +221,12 @@ class QueueServiceSettings(ServiceSettings):
         if value is not None and not value.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// (a name or an ARN is not enough)")
         return value
+
+    @model_validator(mode="after")
+    def _the_queue_is_in_this_region(self) -> Self:
+        named = region_in(self.sqs_queue_url)
+        if named not in {None, self.aws_region}:
+            raise ValueError(
+                f"AWS_REGION={self.aws_region}, but the queue of SQS_QUEUE_URL is in {named}: leave AWS_REGION out"
+            )
+        return self

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from shared.backoff import full_jitter
 from shared.errors import TodokeError
@@ -13,6 +13,15 @@ log = logging.getLogger(__name__)
 
 class StartupFailed(TodokeError):
     """A dependency of the service did not come up in time."""
+
+
+def wait_for_all(checks: Mapping[str, Callable[[], None]], *, stop: threading.Event, timeout_s: float) -> bool:
+    """`wait_for` each of them. False when `stop` was set before all were there: the service never was ready, and ends
+    without saying so."""
+    there = all(wait_for(what, check, stop=stop, timeout_s=timeout_s) for what, check in checks.items())
+    if not there:
+        log.info("service.stopped", extra={"reason": "told to stop before it was ready"})
+    return there
 
 
 def wait_for(what: str, check: Callable[[], None], *, stop: threading.Event, timeout_s: float) -> bool:
@@ -33,5 +42,5 @@ def wait_for(what: str, check: Callable[[], None], *, stop: threading.Event, tim
             log.info("service.waiting", extra={"waiting_for": what, "reason": str(error), "tries": tries})
             stop.wait(0.1 + full_jitter(tries, base_s=0.5, cap_s=5))
         else:
-            return True
+            return not stop.is_set()
     return False

@@ -32,3 +32,14 @@ def never_let_go(pipe: Any) -> None:
     sandbox.enter(pipe, memory_mb=512)
     pipe.send(os.getpid())
     pow(3, 10**9)
+
+
+def complain(pipe: Any, handover: Any) -> None:
+    """Have a library write a line."""
+    import logging
+
+    from shared.runtime import logs
+
+    logs.take_over(handover)
+    logging.getLogger("psycopg").warning("ignored")
+    pipe.send("done")

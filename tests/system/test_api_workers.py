@@ -2,15 +2,21 @@
 
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.benchmarks import api
 from tests.support.eventually import eventually
 from tests.support.processes.services import Services, api_processes
+
+ROOT = Path(__file__).parents[2]
 
 
 def start(services: Services, **settings: Any) -> int:
@@ -64,3 +70,37 @@ def test_each_of_them_shares_its_commits(services: Services) -> None:
     sums = {sample.name.removeprefix("todoke_submit_batch_submissions_"): sample.value for sample in batches.samples}
     assert sums["sum"] > 200
     assert sums["count"] <= sums["sum"] / 2
+
+
+ORPHAN = """
+import multiprocessing, os, signal, sys
+import orphan
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context("spawn").Process(target=orphan.live)
+    child.start()
+    print(child.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+CHILD = """
+import threading
+
+def live():
+    from services.api.processes import application
+    application()
+    threading.Event().wait(600)
+"""
+
+
+def test_a_process_whose_supervisor_died_before_it_had_begun_ends_too(tmp_path: Path, database_url: str) -> None:
+    (tmp_path / "orphan.py").write_text(CHILD)
+    (tmp_path / "supervisor.py").write_text(ORPHAN)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "supervisor.py")], capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}", "DATABASE_URL": database_url,
+             "ARTIFACT_URL": tmp_path.as_uri()},
+    )  # fmt: skip
+    child = int(done.stdout)
+
+    assert done.returncode == -signal.SIGKILL
+    eventually(lambda: not psutil.pid_exists(child), within_s=120, what=f"process {child} ends")

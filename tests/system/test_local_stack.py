@@ -1,20 +1,33 @@
 """What `make run` stands on."""
 
+import errno
+import io
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+import sqlalchemy
+from rich.console import Console
+from sqlalchemy.engine import Connection
 
+from deploy.local import command, remedies
+from deploy.local.choices import Choices, choose
+from deploy.local.client import call
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import LocalFailure, free_port, require_free
+from deploy.local.samples import progress_on, size
+from deploy.local.stack import Stack
 from tests.support.eventually import eventually
+from tests.support.jobs import a_job, started
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +78,243 @@ def test_what_make_run_cannot_use_is_told(arguments: list[str], told: str) -> No
 
     assert done.returncode != 0
     assert told in done.stderr.splitlines()[-1]
+
+
+def test_an_interrupted_initdb_is_begun_anew(folder: Path) -> None:
+    script = f"""
+from pathlib import Path
+from deploy.local.postgres import EmbeddedPostgres
+EmbeddedPostgres(Path({str(folder)!r})).start()
+"""
+    starting = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, start_new_session=True)
+    eventually(lambda: [*folder.glob("data-*/PG_VERSION"), *folder.glob("data/PG_VERSION")], what="initdb writes")
+    starting.kill()
+    starting.wait(30)
+
+    with EmbeddedPostgres(folder) as server, psycopg.connect(server.dsn()) as conn:
+        assert conn.execute("SELECT 1").fetchone() == (1,)
+    assert list(folder.glob("data-*")) == []
+
+
+def test_a_folder_that_an_earlier_version_left_half_made_is_made_anew(folder: Path) -> None:
+    (folder / "data" / "global").mkdir(parents=True)
+    (folder / "data" / "PG_VERSION").write_text("18\n")
+
+    with EmbeddedPostgres(folder) as server:
+        psycopg.connect(server.dsn()).close()
+
+
+def test_the_port_stays_while_it_is_free_and_else_is_another(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as first:
+        pass
+    with EmbeddedPostgres(folder) as second:
+        assert second.port == first.port
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", first.port))
+        other.listen()
+        with EmbeddedPostgres(folder) as third:
+            assert third.port != first.port
+
+
+@pytest.mark.parametrize("written", ["", "0", "x", "99999"])
+def test_a_torn_port_file_harms_nothing(folder: Path, written: str) -> None:
+    (folder / "port").write_text(written)
+    assert 1024 < EmbeddedPostgres(folder)._port() < 32768
+
+
+@pytest.mark.parametrize("written", [None, ""])
+def test_a_readers_password_is_never_empty(folder: Path, written: str | None) -> None:
+    if written is not None:
+        (folder / "reader-password").write_text(written)  # a start that ended between making and writing it
+    stack = Stack(folder, api_port=1, choices=Choices(), say=lambda _: None)
+
+    assert len(stack._reader_password()) > 20
+    assert stack._reader_password() == stack._reader_password()
+    assert (folder / "reader-password").stat().st_mode & 0o077 == 0
+
+
+def test_unfinished_jobs_of_the_last_run_are_told(folder: Path, database_url: str, conn: Connection) -> None:
+    said: list[str] = []
+    stack = Stack(folder, api_port=1, choices=Choices(), say=said.append)
+    stack._postgres.dsn = lambda *_, **__: database_url  # type: ignore[method-assign]
+    stack._tell_unfinished()
+    assert said == []
+
+    started(conn, a_job(conn))
+    a_job(conn)
+    stack._tell_unfinished()
+
+    assert said[0] == "2 unfinished jobs of the last run go on first"
+    assert "1 of them when the lease of the worker that was killed has run out" in said[1]
+
+
+SLOW = {
+    "report.toml": 'title = "Slow"\nformats = ["csv"]\n\n[parameters.seconds]\ntype = "integer"\nrequired = true\n',
+    "query.sql": "SELECT pg_sleep(:seconds)::text AS slept\n",
+}
+QUICK = {"report.toml": 'title = "Quick"\nformats = ["csv", "xlsx"]\n', "query.sql": "SELECT 1 AS one\n"}
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    """A catalog of the user's own."""
+    for name, files in {"slow": SLOW, "quick": QUICK}.items():
+        (tmp_path / "my-catalog" / name).mkdir(parents=True)
+        for file, text in files.items():
+            (tmp_path / "my-catalog" / name / file).write_text(text)
+    return tmp_path / "my-catalog"
+
+
+@pytest.mark.timeout(600)
+def test_ctrl_c_gives_a_running_report_of_the_users_own_back_uncharged(
+    folder: Path, catalog: Path, database_url: str
+) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    arguments = ["--port", str(port), "--data", str(folder), "--catalog", str(catalog), "--source", database_url]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.local", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    shown = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+    job = call(f"{url}/v1/jobs", {"reportType": "slow", "parameters": {"seconds": 300}})["jobId"]
+    eventually(lambda: call(f"{url}/v1/jobs/{job}")["status"] == "PROCESSING", what="it runs")
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(120) == 0
+    said = process.stderr.read()
+    assert "had to be killed" not in said
+    assert "slow: not asked for, it needs seconds" in said
+    assert "loading the sample data" not in said, "nobody reads it"
+    assert any(line.strip() == f"{folder}/latest/quick/" for line in shown)
+    assert (folder / "latest" / "quick" / "quick.csv").read_text().split() == ["one", "1"]
+    with EmbeddedPostgres(folder / "postgres") as server, psycopg.connect(server.dsn("todoke")) as conn:
+        assert conn.execute("SELECT status, attempt, crashes FROM jobs WHERE id = %s", [job]).fetchone() == (
+            "PENDING", 0, 0,
+        )  # fmt: skip
+        assert server.dsn("todoke") in (folder / "env").read_text(), "the address that was told is still right"
+    assert (folder / "env").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--source", "postgresql://h/d"], "--source goes with --catalog"),
+        (["--catalog", "/nope"], "/nope: is no folder"),
+        (["--catalog", "CATALOG", "--source", "postgresql://u:hunter2@127.0.0.1:1/d"], "--source cannot be read: "),
+        (["--catalog", "CATALOG", "--source", "orders"], "--source must be an address such as postgresql://"),
+        (["--catalog", "CATALOG", "--source", "postgresql://a/b?sslmode=x", "--source", "file:///b"], "given twice"),
+        (["--catalog", "CATALOG", "--source", "Orders=file:///x"], "--source: write name=URL"),
+    ],
+)
+def test_a_catalog_or_source_that_cannot_be_is_told_before_anything_starts(
+    folder: Path, catalog: Path, arguments: list[str], told: str
+) -> None:
+    given = [str(catalog) if one == "CATALOG" else one for one in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local", "--data", str(folder / "data"), *given], cwd=ROOT, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "data").exists()
+
+
+def test_sources_by_name_stand_beside_the_one_without(catalog: Path) -> None:
+    chosen = choose(catalog, ["files=file:///data", "old=s3://bucket/x"])
+
+    assert chosen.environment() == {
+        "CATALOG_PATH": str(catalog), "REPORT_SOURCES": "files=file:///data old=s3://bucket/x"
+    }  # fmt: skip
+
+
+FULL = "could not extend file: No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (psycopg.errors.DiskFull(f"{FULL}\nCONTEXT:  COPY flights, line 3"), FULL),
+        (sqlalchemy.exc.OperationalError("INSERT", {}, psycopg.errors.DiskFull(FULL)), FULL),
+        (OSError(errno.ENOSPC, "No space left on device", "logs/api.log"), "No space left on device: 'logs/api.log'"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "Disk quota exceeded"),
+        (LocalFailure(f"PostgreSQL ended with exit code 1. The end of x:\n  PANIC: {FULL}"), "The end of x:"),
+    ],
+)
+def test_a_full_disk_is_told_with_the_remedy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, told: str
+) -> None:
+    def fails(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(command, "_run", fails)
+    monkeypatch.setattr(command, "_stop_event", threading.Event)
+
+    assert command.main(["--data", str(folder)]) == 1
+    message = capsys.readouterr().err
+    assert told in message
+    assert f"The disk of {folder} is full" in message
+    assert 'make run ARGS="--data /another/folder"' in message
+    assert "CONTEXT" not in message
+
+
+def test_what_is_not_the_disk_has_no_such_remedy(folder: Path) -> None:
+    assert remedies.remedy(LocalFailure("no"), folder) == "no"
+    assert remedies.remedy(psycopg.OperationalError("gone\nmore"), folder) == "gone"
+    assert (
+        remedies.remedy(OSError(errno.EACCES, "Permission denied", "x"), folder) == "[Errno 13] Permission denied: 'x'"
+    )
+
+
+def test_a_first_start_asks_for_room_before_it_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remedies, "free_mb", lambda _: 120)
+    stack = Stack(folder, api_port=free_port(), choices=Choices(), say=lambda _: None)
+
+    with pytest.raises(LocalFailure, match=r"has room for 120 MB, and a first start needs 300: .* ARGS=\"--data"):
+        stack.__enter__()
+    assert not (folder / "postgres").exists()
+
+
+def test_progress_keeps_names_and_states_in_80_columns() -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    progress = progress_on(console)
+    for name, detail in [("airport-traffic", "7 files, 343 kB"), ("a-report-with-a-long-name", "extracting " * 20)]:
+        progress.add_task("", total=None, report=name, status="PROCESSING", detail=detail)
+    with console.capture() as capture:
+        console.print(progress.get_renderable())
+
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert all("PROCESSING" in line for line in lines)
+    assert "airport-traffic" in lines[0]
+    assert "7 files, 343 kB" in lines[0]
+    assert all(len(line) <= 80 for line in lines)
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize(("count", "shown"), [(0, "0 B"), (999, "999 B"), (12_345, "12 kB"), (44_600_000, "44.6 MB")])
+def test_sizes_are_those_a_person_reads(count: int, shown: str) -> None:
+    assert size(count) == shown
+
+
+def test_interrupting_the_imports_prints_no_traceback() -> None:
+    script = (
+        "import os, signal, sys, importlib.abc\n"
+        "class Interrupt(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'deploy.local.command': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "import runpy; runpy.run_module('deploy.local', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -20,6 +20,7 @@ from typing import Any
 from shared.reports import errors
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from shared.reports.process import sandbox
+from shared.runtime import logs
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,9 @@ def render(
     """
     end_at = time.monotonic() + deadline_s
     ours, theirs = _context.Pipe()
-    process = _context.Process(target=sandbox.live, args=(theirs, request), daemon=True, name="render")
+    process = _context.Process(
+        target=sandbox.live, args=(theirs, request, logs.hand_over()), daemon=True, name="render"
+    )
     with ours:
         try:
             _start(process)

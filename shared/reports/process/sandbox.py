@@ -17,6 +17,7 @@ from shared.catalog.model import Format, Limits
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.stop import stop
+from shared.runtime import logs
 from shared.runtime.parent_death import end_with_parent
 
 _RESERVE_MB = 1024
@@ -34,8 +35,9 @@ class Broken:
     traceback: str
 
 
-def live(pipe: "Connection[Any, Any]", request: RenderRequest) -> None:
+def live(pipe: "Connection[Any, Any]", request: RenderRequest, handover: logs.Handover | None = None) -> None:
     """Render, sending progress and then one outcome: the files, a ReportError, or Broken."""
+    logs.take_over(handover)
     limits = request.report.limits
     # Nothing but libpq works on a CSV alone: there the kernel can hold the limit to the megabyte.
     reserve_mb = 0 if request.formats == (Format.CSV,) else _RESERVE_MB

@@ -3,6 +3,7 @@
 Facts: reference pages of the R package nycflights13 (read 2026-11-23), which this data set was made from.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -253,3 +254,19 @@ def test_another_data_set_of_the_same_name_is_refused(empty_url: str, monkeypatc
     monkeypatch.setitem(sample.EXPECTED_ROWS, "airlines", 17)
     with pytest.raises(SampleDataMissing, match="16 rows, not 17"):
         load(empty_url)
+
+
+def test_a_share_is_rounded_once_where_it_is_shown(run: Run) -> None:
+    rows = run("carrier-delays", since="2013-01-01", to="2013-01-01", origin="LGA")
+    [american] = [row for row in rows if row["carrier"] == "AA"]
+
+    assert (american["cancelled"], american["flights"]) == (2, 44)
+    assert f"{american['cancelled_share']:.1%}" == "4.5%", "as the summary, which counts anew, has it"
+
+
+@pytest.mark.parametrize("report", CATALOG.types.values(), ids=lambda report: report.name)
+def test_no_sample_rounds_to_other_digits_than_it_shows(report: ReportType) -> None:
+    for digits, name in re.findall(r"round\(.*, (\d+)\)\s+AS (\w+)", report.query):
+        shown = report.columns[name].number_format
+        decimals = len(shown.rpartition(".")[2].rstrip("%")) if "." in shown else 0
+        assert int(digits) == decimals + 2 * shown.endswith("%"), f"{name} is rounded twice"

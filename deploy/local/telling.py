@@ -1,0 +1,116 @@
+"""What `make run` tells: lines of at most 80 columns for a person, one document for a script."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from deploy.local.samples import Job, size
+from deploy.local.stack import ROOT, Stack
+
+
+def say(line: str) -> None:
+    """One line on stderr: stdout is for results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def document(stack: Stack, jobs: Sequence[Job], seconds: float) -> dict[str, object]:
+    """All jobs and files, for `--json`."""
+    return {
+        "url": stack.url,
+        "seconds": round(seconds, 2),
+        "jobs": [
+            {
+                "jobId": job["jobId"],
+                "reportType": job["reportType"],
+                "status": job["status"],
+                "seconds": job["result"]["seconds"] if job["result"] else None,
+                "error": job["error"],
+                "artifacts": [
+                    {
+                        "name": a["name"],
+                        "path": _file(stack, job, a["name"]),
+                        "sha256": a["sha256"],
+                        "rows": a["rows"],
+                        "sizeBytes": a["sizeBytes"],
+                    }
+                    for a in _artifacts(job)
+                ],
+            }
+            for job in jobs
+        ],
+    }
+
+
+def files(stack: Stack, jobs: Sequence[Job], seconds: float) -> None:
+    """Where the reports are: one short name for each folder, which stays the same from run to run."""
+    print(f"\nThe first reports were ready {seconds:.1f} s after the start:\n")
+    for job in jobs:
+        if job["status"] != "SUCCESS":
+            error = job["error"] or {}
+            print(f"  {job['reportType']}: {job['status']} {error.get('code', '')}\n    {error.get('message', '')}")
+        elif _artifacts(job):
+            print(f"  {short(_latest(stack, job))}/")
+            for artifact in _artifacts(job):
+                print(f"    {artifact['name']:<34} {artifact['rows']:>9,} rows {size(artifact['sizeBytes']):>9}")
+
+
+def addresses(stack: Stack, jobs: Sequence[Job]) -> None:
+    """Where everything answers, and lines to copy."""
+    variables, relay, worker = short(stack.variables), stack.metrics_ports["relay"], stack.metrics_ports["worker"]
+    catalog = short(stack.catalog)
+    lines = f"""
+  API            {stack.url}
+                 /v1/report-types: what can be asked for; /openapi.json; /metrics
+  metrics        relay  http://127.0.0.1:{relay}/metrics
+                 worker http://127.0.0.1:{worker}/metrics
+  report types   {catalog}/
+  logs           {short(stack.logs)}/
+
+Try, in another terminal:
+
+  curl -X POST {stack.url}/generate-report
+"""
+    if jobs:
+        lines += f"  curl {stack.url}/jobs/{jobs[0]['jobId']}\n"
+    print(
+        f"""{lines}
+Look at the tables, and try the report types after a change of yours:
+
+  . {variables}
+  {short(stack.psql)} "$DATABASE_URL"
+  .venv/bin/python -m services.cli check {catalog}
+
+Ctrl-C stops everything; the data stays.""",
+        flush=True,
+    )
+
+
+def short(path: Path) -> str:
+    """From where `make` runs, if it is below."""
+    absolute = path.absolute()
+    return str(absolute.relative_to(ROOT)) if absolute.is_relative_to(ROOT) else str(absolute)
+
+
+def _artifacts(job: Job) -> Sequence[dict[str, Any]]:
+    artifacts: Sequence[dict[str, Any]] = (job["result"] or {}).get("artifacts") or ()
+    return artifacts
+
+
+def _file(stack: Stack, job: Job, name: str) -> str:
+    found = sorted(stack.artifacts.glob(f"reports/*/{job['jobId']}/*/{name}"))
+    return str(found[-1].resolve()) if found else ""
+
+
+def _latest(stack: Stack, job: Job) -> Path:
+    """A link to the folder of the job's files, named after its report type; the folder where links cannot be made."""
+    folder = Path(_file(stack, job, _artifacts(job)[0]["name"])).parent
+    link = stack.latest / str(job["reportType"])
+    with contextlib.suppress(OSError):
+        link.parent.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(folder, link.parent.resolve()))
+        return link
+    return folder
