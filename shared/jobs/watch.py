@@ -18,8 +18,9 @@ class Change(NamedTuple):
 
 
 # The LIMIT keeps each job's look-up one of its own, by primary key: for a thousand ids PostgreSQL would rather read a
-# table of some ten thousand jobs from end to end. Only jobs that changed come back, because most have not. A job that has ended changes no more, apart from its files'
-# expiry; whoever waits has read it by then, so that this statement need not look at it.
+# table of some ten thousand jobs from end to end. Only jobs that changed come back, because most have not. A job that
+# has ended changes no more, apart from its files' expiry; whoever waits has read it by then, so that this statement
+# need not look at it.
 _CHANGED = text("""
     /* jobs.changed */
     SELECT watched.id::text AS job_id, j.version, j.id IS NULL OR j.finished_at IS NOT NULL AS ended
