@@ -121,7 +121,7 @@ def _retention(settings: RelaySettings) -> Sequence[Loop]:
 
 def _engine(settings: RelaySettings, name: str, *, pool_size: int = 1) -> Engine:
     engine = create_engine(
-        settings.database_url.get_secret_value(),
+        settings.database_url_of_today,
         application_name=f"todoke-relay-{name}",
         pool_size=pool_size,
         through_pooler=settings.through_pooler,

@@ -90,7 +90,7 @@ def assemble(settings: WorkerSettings) -> Parts:
 
 def _engine(settings: WorkerSettings) -> Engine:
     engine = create_engine(
-        settings.database_url.get_secret_value(),
+        settings.database_url_of_today,
         application_name="todoke-worker",
         pool_size=_CONNECTIONS,
         through_pooler=settings.through_pooler,

@@ -31,7 +31,6 @@ class Attempts:
 
     def __init__(self, parts: Parts) -> None:
         self._settings = parts.settings
-        self._sources = parts.settings.sources
         self._catalog = parts.catalog
         self._render = parts.render
         self._storing = Storing(parts.store, parts.signing_key)
@@ -98,7 +97,7 @@ class Attempts:
             parameters=job.parameters,
             formats=tuple(Format(f) for f in job.formats if f != BUNDLE),
             bundle=BUNDLE in job.formats,
-            source_dsn=self._sources.get(report.source, ""),
+            source_dsn=self._settings.sources.get(report.source, ""),
             scratch=folder,
             keep=self._extracts.folder(job.lease.job_id),
             fonts=self._settings.fonts,

@@ -48,8 +48,8 @@ class Failure:
     """The headers of the next attempt's doorbell; the job's trace context unless given."""
 
 
-# `own` is the batch. `free` locks those of its rows that can be had, so that a row that somebody else has locked harms no
-# other job.
+# `own` is the batch. `free` locks those of its rows that can be had, so that a row that somebody else has locked harms
+# no other job.
 _OWN = """own AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own({columns})
     )"""

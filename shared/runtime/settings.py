@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 
 from shared.errors import TodokeError
 
@@ -22,6 +22,8 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
+    _secret_files: dict[str, Path] = PrivateAttr(default_factory=dict)
+    """The variables that were read from the file that NAME_FILE names."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -42,9 +44,23 @@ class Settings(BaseModel):
         if problems:
             raise SettingsError("\n".join(problems))
         try:
-            return cls.model_validate(present)
+            settings = cls.model_validate(present)
         except ValidationError as error:
             raise SettingsError(_explain(error, names, environment)) from None
+        secrets = (name for name, field in names.items() if name in present and _is_secret(field))
+        settings._secret_files.update({name: Path(f) for name in secrets if (f := environment.get(f"{name}_FILE"))})
+        return settings
+
+    def secret_of_today(self, name: str, at_start: SecretStr) -> str:
+        """What the file that NAME_FILE names holds by now, if the variable came from one: passwords are rotated.
+
+        `at_start` where there is no file, or while it cannot be read.
+        """
+        file = self._secret_files.get(name)
+        try:
+            return (file.read_text().strip() if file else "") or at_start.get_secret_value()
+        except (OSError, UnicodeDecodeError):
+            return at_start.get_secret_value()
 
     @classmethod
     def variables(cls) -> dict[str, Any]:
@@ -122,6 +138,10 @@ class ServiceSettings(Settings):
         if not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
             raise ValueError("must begin with postgresql://")
         return value
+
+    def database_url_of_today(self) -> str:
+        """DATABASE_URL, read again from DATABASE_URL_FILE if it came from there. Secret."""
+        return self.secret_of_today("DATABASE_URL", self.database_url)
 
     @property
     def through_pooler(self) -> bool:
