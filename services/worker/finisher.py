@@ -132,7 +132,10 @@ class Finisher:
             Failure: lambda conn, outcomes: finish.fail(conn, outcomes, ring_after_s=self._ring_after_s),
             Cancelled: lambda conn, outcomes: finish.cancel_held(conn, [o.lease for o in outcomes]),
             GivenBack: lambda conn, outcomes: finish.give_back(
-                conn, [o.lease for o in outcomes], ring_after_s=self._ring_after_s
+                conn,
+                [o.lease for o in outcomes],
+                causes={o.lease.token: o.cause for o in outcomes},
+                ring_after_s=self._ring_after_s,
             ),
         }
         return statements[kind]
@@ -161,7 +164,8 @@ class Finisher:
                 log.warning("attempt.late_write_refused", extra=held.log_fields)
                 continue
             label = "given_back" if kind is GivenBack and status is JobStatus.PENDING else _LABELS[status]
-            reason = outcome.code if isinstance(outcome, Failure) else "none"
+            cause = outcome.cause if isinstance(outcome, GivenBack) else None
+            reason = outcome.code if isinstance(outcome, Failure) else cause.code if cause else "none"
             alike[label, reason, held.job.report_type, status].append(held)
             level = logging.DEBUG if held.inline and status is JobStatus.SUCCESS else logging.INFO
             if log.isEnabledFor(level):

@@ -15,6 +15,7 @@ from services.worker.heartbeat import TICK_S, Heartbeat
 from services.worker.held import StopReason
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
+from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
 from shared.runtime.loop import run_until
 from shared.runtime.stopping import wait_until_stopped
@@ -38,8 +39,10 @@ class Worker:
         self._acknowledgements = Acknowledgements(parts.queue)
         self._finisher = Finisher(parts, self._in_flight, self._acknowledgements)
         self._heartbeat = Heartbeat(parts, self._in_flight)
-        self._pool = AttemptPool(Attempts(parts), self._in_flight, self._finisher, stop=self._leaving)
-        self._intake = Intake(parts, self._in_flight, self._pool.dispatch, stop=self._leaving)
+        not_again = NotAgain()
+        self._fitness = parts.fitness
+        self._pool = AttemptPool(Attempts(parts, not_again), self._in_flight, self._finisher, stop=self._leaving)
+        self._intake = Intake(parts, self._in_flight, self._pool.dispatch, not_again, stop=self._leaving)
         self._pollers = Pollers(
             parts, self._in_flight, self._intake, stop=self._leaving, behind=lambda: self._acknowledgements.behind
         )
@@ -68,6 +71,7 @@ class Worker:
                 # It outlives the pollers: what they bring after the stop is handed back at once.
                 ("starter", self._intake.run_once, 0.001),
                 ("finisher", self._finisher.run_once, 0.001),
+                ("fitness", self._fitness.run_once, 0.5),
                 *[("acknowledgements", self._acknowledgements.run_once, 0.001)] * acknowledgements.THREADS,
             )
         ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -46,6 +47,14 @@ class Failure:
     hint: str = ""
     headers: str | None = None
     """The headers of the next attempt's doorbell; the job's trace context unless given."""
+
+
+class Cause(NamedTuple):
+    """Why a worker gave a job back: it stands in the job's error until the job goes on."""
+
+    code: str
+    message: str
+    hint: str
 
 
 # `own` is the batch. `free` locks those of its rows that can be had, so that a row that somebody else has locked harms
@@ -148,11 +157,11 @@ _CANCEL_HELD = text(f"""
 # `given` returns each job, or cancels it if the client has asked meanwhile; `rung` rings for those that wait again.
 _GIVE_BACK = text(f"""
     /* jobs.give_back */
-    WITH {_OWN_FREE.format(columns="id uuid, token uuid")}, given AS (
+    WITH {_OWN_FREE.format(columns="id uuid, token uuid, error jsonb")}, given AS (
         UPDATE jobs
            SET status = CASE WHEN cancel_requested_at IS NULL THEN 'PENDING' ELSE 'CANCELLED' END,
                verb = CASE WHEN cancel_requested_at IS NULL THEN 'give_back' ELSE 'cancel' END,
-               version = version + 1, attempt = attempt - 1, progress = NULL,
+               version = version + 1, attempt = attempt - 1, progress = NULL, error = coalesce(own.error, jobs.error),
                lease_token = NULL, lease_until = NULL, worker = NULL, rings = 0,
                run_at = clock_timestamp(), next_ring_at = clock_timestamp() + make_interval(secs => :ring_after_s),
                finished_at = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE clock_timestamp() END,
@@ -185,9 +194,19 @@ def cancel_held(conn: Connection, leases: Sequence[Lease]) -> Outcomes:
     return _end(conn, _CANCEL_HELD, [_lease_row(lease) for lease in leases])
 
 
-def give_back(conn: Connection, leases: Sequence[Lease], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
-    """Return unfinished jobs to PENDING with a new doorbell; the attempt is not charged (graceful shutdown)."""
-    return _end(conn, _GIVE_BACK, [_lease_row(lease) for lease in leases], ring_after_s=ring_after_s)
+def give_back(
+    conn: Connection,
+    leases: Sequence[Lease],
+    *,
+    causes: Mapping[UUID, Cause | None] = MappingProxyType({}),
+    ring_after_s: float = RING_AFTER_S,
+) -> Outcomes:
+    """Return unfinished jobs to PENDING with a new doorbell. The attempt is not charged: the worker leaves, or is ill.
+
+    `causes`: lease token → what is wrong with the worker.
+    """
+    rows = [{**_lease_row(lease), "error": _cause_error(causes.get(lease.token))} for lease in leases]
+    return _end(conn, _GIVE_BACK, rows, ring_after_s=ring_after_s)
 
 
 def _end(conn: Connection, statement: TextClause, rows: Sequence[Mapping[str, object]], **more: object) -> Outcomes:
@@ -231,6 +250,13 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "delay_s": failure.delay_s,
         "headers": failure.headers,
     }
+
+
+def _cause_error(cause: Cause | None) -> dict[str, Any] | None:
+    if cause is None:
+        return None
+    message, hint = _storable(cause.message), _storable(cause.hint)
+    return {"code": cause.code, "message": message, "retryable": True, "hint": hint}
 
 
 def _storable(text: str) -> str:

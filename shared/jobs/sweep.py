@@ -87,7 +87,14 @@ _EXPIRE = text(f"""
                CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                     WHEN deadline_at < clock_timestamp() OR crashes >= max_crashes THEN 'FAILED'
                     ELSE 'PENDING' END AS status,
-               CASE WHEN deadline_at < clock_timestamp() THEN CAST(:deadline_exceeded AS jsonb)
+               CASE WHEN deadline_at < clock_timestamp() THEN
+                         -- why it did not end: what its last try met
+                         CASE WHEN error ->> 'code' IS NULL THEN CAST(:deadline_exceeded AS jsonb)
+                              ELSE CAST(:deadline_exceeded AS jsonb) || jsonb_build_object(
+                                  'message', CAST(:deadline_exceeded AS jsonb) ->> 'message'
+                                             || ' Its last try ended with ' || (error ->> 'code')
+                                             || ': ' || coalesce(error ->> 'message', ''),
+                                  'hint', coalesce(error ->> 'hint', CAST(:deadline_exceeded AS jsonb) ->> 'hint')) END
                     WHEN crashes >= max_crashes THEN CAST(:worker_lost AS jsonb)
                     ELSE CAST(:lease_expired AS jsonb) END AS error
           FROM jobs

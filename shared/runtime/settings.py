@@ -48,7 +48,8 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise SettingsError(_explain(error, names, environment)) from None
         secrets = (name for name, field in names.items() if name in present and _is_secret(field))
-        settings._secret_files.update({name: Path(f) for name in secrets if (f := environment.get(f"{name}_FILE"))})
+        files = {name: Path(file) for name in secrets if (file := environment.get(f"{name}_FILE"))}
+        settings._secret_files.update(files)  # noqa: SLF001 - our own class
         return settings
 
     def secret_of_today(self, name: str, at_start: SecretStr) -> str:

@@ -48,6 +48,7 @@ class Bench:
         values = {"WORKER_SLOTS": 4, "WORKER_LEASE_S": 3, "WORKER_HEARTBEAT_S": 0.2, "WORKER_POLL_S": 1,
                   "WORKER_GRACE_S": 0.3, "WORKER_RETRY_BASE_S": 0.01, **settings}  # fmt: skip
         parts = worker_parts(self._engine, self.queue, self._scratch, render=self._render, store=self.store, **values)
+        self.fitness = parts.fitness
         worker = Worker(parts)
         self._thread = threading.Thread(target=worker.run, args=(self._stop,))
         self._thread.start()
@@ -167,14 +168,6 @@ def test_an_unexpected_error_tells_the_client_nothing_of_the_inside(bench: Bench
     assert "hunter2" not in str(row(bench.conn, job_id).error)
 
 
-def test_a_report_type_that_is_missing_is_a_failure_that_may_pass(bench: Bench) -> None:
-    job_id = bench.a_rung_job(report_type="unheard-of", max_attempts=1)
-    bench.start()
-
-    bench.until(job_id, "FAILED")
-    assert row(bench.conn, job_id).error["code"] == "report_type_missing"
-
-
 def test_the_heartbeat_keeps_a_long_attempt_alive(bench: Bench) -> None:
     release = threading.Event()
     bench.script = until(release)
@@ -261,7 +254,7 @@ def test_a_lease_that_its_own_worker_has_just_ended_is_no_alarm(
     """The renewal's answer crosses the finisher's."""
     written, noticed = threading.Event(), threading.Event()
     before = metrics.LEASES_LOST._value.get()
-    renew = heartbeat.renew
+    renew = lease.renew
 
     def renew_after_the_end(*arguments: Any, **named: Any) -> Any:
         assert written.wait(30)
@@ -402,16 +395,6 @@ def test_a_doorbell_of_a_running_job_is_dropped(bench: Bench) -> None:
 
     eventually(lambda: not bench.queue.bodies())
     assert row(bench.conn, job_id).worker == "another"
-
-
-def test_a_store_that_is_away_is_a_failure_that_may_pass(bench: Bench) -> None:
-    bench.artifacts.write_text("a file stands where the folder should be")
-    job_id = bench.a_rung_job(max_attempts=1)
-    bench.start()
-
-    bench.until(job_id, "FAILED")
-    error = row(bench.conn, job_id).error
-    assert (error["code"], error["retryable"]) == ("artifact_store_unavailable", True)
 
 
 def test_nothing_is_prefetched(bench: Bench) -> None:
