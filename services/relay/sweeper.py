@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from services.relay.settings import RelaySettings
+from shared.database.contact import Contact
 from shared.jobs import sweep, unfinished
 from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import WalkFloor
@@ -24,6 +25,9 @@ _RING_EVERY_S = 5.0
 _WALK_S = 0.25
 """How long one pass walks: a million unfinished jobs are looked at within some passes, and a deep backlog never costs
 more than a part of one connection's time."""
+
+_GAP_S = 10.0
+"""A relay that asked nothing for this long was frozen, and does not know whether the database was there."""
 
 _KINDS = {JobStatus.PENDING: "requeued", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled"}
 
@@ -47,6 +51,7 @@ class Sweeper:
         self._settled_floor = settled_floor
         self._tidy_rest_s = tidy_rest_s
         self._tidy_at = 0.0
+        self._contact = Contact(engine, gap_s=_GAP_S)
         self._floor = WalkFloor()
         self._expire_after = START
         self._began_at = 0.0
@@ -88,7 +93,12 @@ class Sweeper:
 
     def _expire(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:
-            swept = sweep.expire(conn, after=after, ring_after_s=self._settings.ring_after_s)
+            swept = sweep.expire(
+                conn,
+                after=after,
+                ring_after_s=self._settings.ring_after_s,
+                spare_leases=self._contact.unbroken_s < self._settings.spare_s,
+            )
         self._oldest = self._oldest or swept.first
         if swept.next_after == START:
             self._floor.learn(self._oldest, began_at=self._began_at)

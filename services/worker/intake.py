@@ -59,7 +59,9 @@ class Intake:
         not_again: NotAgain,
         *,
         stop: threading.Event,
+        may_take_over: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_take_over()` is false while live workers may not have been able to renew their leases."""
         self._settings = parts.settings
         self._worker = parts.name
         self._engine = parts.engine
@@ -70,6 +72,7 @@ class Intake:
         self._stop = stop
         self._fitness = parts.fitness
         self._not_again = not_again
+        self._may_take_over = may_take_over
         self._inbox: queue.SimpleQueue[Sequence[Received]] = queue.SimpleQueue()
         self._failing = False
         self._started = 0
@@ -160,7 +163,13 @@ class Intake:
         ids = [d.job_id for d in doorbells]
         try:
             with self._engine.connect() as conn:
-                return start(conn, ids, worker=self._worker, lease_s=self._settings.lease_s)
+                return start(
+                    conn,
+                    ids,
+                    worker=self._worker,
+                    lease_s=self._settings.lease_s,
+                    take_over=self._may_take_over(),
+                )
         except (DBAPIError, PoolTimeout):
             # Not at once, or the messages would be back as fast as the queue can deliver them.
             self._queue.extend([d.message.receipt for d in doorbells], visibility_s=5)

@@ -52,7 +52,7 @@ class StartResult:
     not_due: frozenset[UUID]
     """Waiting for its next try, whose own doorbell will ring."""
     contended: frozenset[UUID]
-    """Locked by another transaction at this moment: look again shortly."""
+    """Locked by another transaction at this moment, or spared because `take_over` was off: look again shortly."""
     unknown: frozenset[UUID]
     """No such job."""
 
@@ -68,7 +68,7 @@ _START = text("""
         SELECT id FROM jobs
          WHERE id = ANY (ARRAY(SELECT id FROM asked))
            AND (status = 'PENDING' AND run_at <= clock_timestamp()
-                OR status = 'PROCESSING' AND lease_until < clock_timestamp() AND crashes < max_crashes
+                OR :take_over AND status = 'PROCESSING' AND lease_until < clock_timestamp() AND crashes < max_crashes
                    AND cancel_requested_at IS NULL)
            AND deadline_at > clock_timestamp()
            FOR UPDATE SKIP LOCKED
@@ -92,21 +92,25 @@ _START = text("""
       FROM asked
       LEFT JOIN started ON started.id = asked.id
       LEFT JOIN LATERAL (
-          SELECT status, run_at <= clock_timestamp() AND deadline_at > clock_timestamp() AS due
+          SELECT status, CASE status WHEN 'PENDING' THEN run_at <= clock_timestamp() AND deadline_at > clock_timestamp()
+                                     ELSE NOT :take_over AND lease_until < clock_timestamp() AND crashes < max_crashes
+                                          AND cancel_requested_at IS NULL AND deadline_at > clock_timestamp()
+                         END AS due
             FROM jobs WHERE id = asked.id AND started.id IS NULL
           OFFSET 0  -- or the planner would look every job up, and throw away what it found for those that started
       ) AS other ON true
 """)
 
 
-def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float) -> StartResult:
+def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float, take_over: bool = True) -> StartResult:
     """Take every job of `ids` that is waiting and due, or whose holder's lease has run out, each under a fresh token.
 
-    One statement for the whole batch. A job that is not taken is an answer, told apart in the result.
+    One statement for the whole batch. A job that is not taken is an answer, told apart in the result. Without
+    `take_over` leases that have run out are spared: after an outage their holders renew them first.
     """
     # The text of an array, made from JSON's: psycopg takes longer to write one than the rest of this function.
     asked = f"{{{json_text.write(list(set(ids)))[1:-1]}}}"
-    rows = conn.execute(_START, {"ids": asked, "worker": worker, "lease_s": lease_s}).all()
+    rows = conn.execute(_START, {"ids": asked, "worker": worker, "lease_s": lease_s, "take_over": take_over}).all()
     places: dict[str, set[UUID]] = {name: set() for name in ("final", "busy", "not_due", "contended", "unknown")}
     started = []
     for other_id, status_before, due, job_id, token, *about in rows:
@@ -123,7 +127,7 @@ def _place(status_before: str | None, due: bool | None) -> str:
     if status_before in FINAL:
         return "final"
     if status_before == JobStatus.PROCESSING:
-        return "busy"
+        return "contended" if due else "busy"
     return "contended" if due else "not_due"
 
 

@@ -99,9 +99,9 @@ _EXPIRE = text(f"""
                     ELSE CAST(:lease_expired AS jsonb) END AS error
           FROM jobs
          WHERE id = ANY (ARRAY(SELECT id FROM slice
-                                WHERE status = 'PROCESSING' AND lease_until < clock_timestamp()
+                                WHERE NOT :spare_leases AND status = 'PROCESSING' AND lease_until < clock_timestamp()
                                    OR status = 'PENDING' AND deadline_at < clock_timestamp()))
-           AND (status = 'PROCESSING' AND lease_until < clock_timestamp()
+           AND (NOT :spare_leases AND status = 'PROCESSING' AND lease_until < clock_timestamp()
                 OR status = 'PENDING' AND deadline_at < clock_timestamp())
          ORDER BY id FOR UPDATE SKIP LOCKED
     ), swept AS (
@@ -167,10 +167,19 @@ _RING = text(f"""
 
 
 def expire(
-    conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = RING_AFTER_S
+    conn: Connection,
+    *,
+    after: UUID = START,
+    slice_size: int = 10_000,
+    ring_after_s: float = RING_AFTER_S,
+    spare_leases: bool = False,
 ) -> Sweep:
-    """Free or end those of the next `slice_size` unfinished jobs whose lease or deadline has passed."""
-    asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS}
+    """Free or end those of the next `slice_size` unfinished jobs whose lease or deadline has passed.
+
+    With `spare_leases` only jobs that nobody holds: after an outage, live workers renew first.
+    """
+    asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, "spare_leases": spare_leases}
+    asked |= _EXPIRE_ERRORS
     rows = conn.execute(_EXPIRE, asked).all()
     walk = _sweep(rows, slice_size)
     ended = {
