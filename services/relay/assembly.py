@@ -93,7 +93,7 @@ def assemble(settings: RelaySettings) -> Relay:
         late_after_s=settings.late_after_s,
     )
     return Relay(
-        checks={"database": lambda: check_database(sweeping), "queue": queue.check},
+        checks={"database": lambda: check_database(sweeping), "queue": queue.check, "sending": publisher.check},
         publisher=Loop("publisher", publisher.run_once, settings.idle_s, _BUSY_S),
         beside=[
             Loop("sweeper", sweeper.run_once, settings.sweep_every_s),
