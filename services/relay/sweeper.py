@@ -51,6 +51,8 @@ class Sweeper:
         self._settled_floor = settled_floor
         self._tidy_rest_s = tidy_rest_s
         self._tidy_at = 0.0
+        self._locked: dict[UUID, float] = {}
+        """Jobs whose expired leases are left alone until then: their rows were locked, so nobody could renew them."""
         self._contact = Contact(engine, gap_s=_GAP_S)
         self._floor = WalkFloor()
         self._expire_after = START
@@ -98,7 +100,9 @@ class Sweeper:
                 after=after,
                 ring_after_s=self._settings.ring_after_s,
                 spare_leases=self._contact.unbroken_s < self._settings.spare_s,
+                spared=self._spared(),
             )
+        self._locked |= dict.fromkeys(swept.locked, time.monotonic() + self._settings.spare_s)
         self._oldest = self._oldest or swept.first
         if swept.next_after == START:
             self._floor.learn(self._oldest, began_at=self._began_at)
@@ -108,6 +112,11 @@ class Sweeper:
         for job_id, ended in swept.ended.items():
             count_finished(_KINDS[swept.swept[job_id]], ended.reason or "requested", ended.report_type, [ended.age_s])
         return swept.next_after
+
+    def _spared(self) -> list[UUID]:
+        now = time.monotonic()
+        self._locked = {job_id: until for job_id, until in self._locked.items() if until > now}
+        return list(self._locked)
 
     def _ring(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:

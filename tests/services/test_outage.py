@@ -13,7 +13,7 @@ from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from services.worker.not_again import NotAgain
 from shared.database.contact import Contact
-from shared.database.engine import create_engine
+from shared.database.engine import create_engine, transactional
 from shared.jobs import lease
 from shared.jobs.lease import Beat
 from shared.queues.interface import Outgoing
@@ -100,6 +100,29 @@ def test_the_sweeper_spares_leases_after_its_start_and_after_an_outage(
     seconds_pass(2)
     assert row(conn, held.job_id).status == "PENDING"
     engine.dispose()
+
+
+def test_the_holder_of_a_row_that_was_locked_renews_before_the_sweeper_takes_it(
+    engine: Engine, conn: Connection
+) -> None:
+    sweepers = [a_sweeper(engine, InMemoryQueue(), RELAY_SPARE_S=spare_s) for spare_s in (0.001, 600)]
+    for sweeper in sweepers:
+        sweeper.run_once()
+        sweeper._contact._since = -1000.0  # it has been there for long
+    held = started(conn, a_job(conn)).lease
+    with transactional(engine).connect() as forgotten:
+        forgotten.execute(text("SELECT FROM jobs FOR UPDATE"))
+        forgotten.execute(text("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s'"))
+        forgotten.commit()
+        forgotten.execute(text("SELECT FROM jobs FOR UPDATE"))
+        for sweeper in sweepers:
+            sweeper.run_once()
+        forgotten.rollback()
+
+    sweepers[1].run_once()
+    assert row(conn, held.job_id).status == "PROCESSING", "it is left to its holder"
+    sweepers[0].run_once()
+    assert row(conn, held.job_id).status == "PENDING", "its time is over"
 
 
 def test_start_spares_leases_and_looks_again_shortly(conn: Connection) -> None:
