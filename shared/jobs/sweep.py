@@ -78,9 +78,9 @@ class DoorbellCheck:
 
 
 # `slice` is the next part of the unfinished jobs, `ripe` those of it whose lease or deadline has passed. `silent` locks
-# those that can be had, and
-# decides: PENDING again, or an end when the client asked for one, the crash budget is spent or the deadline has passed,
-# so that the time from accepted to final is bounded. `swept` writes it; `rung` rings for those that wait again.
+# those that can be had, and decides: PENDING again, or an end when the client asked for one, the crash budget is spent
+# or the deadline has passed, so that the time from accepted to final is bounded. `swept` writes it; `rung` rings for
+# those that wait again. `locked` are those whose rows somebody else has locked.
 _EXPIRE = text(f"""
     /* jobs.expire */
     WITH slice AS MATERIALIZED (
