@@ -127,8 +127,21 @@ class FailureCode(StrEnum):
         "report_type_missing", "the worker's catalog does not know the report type", _RETRY,
         "Give API and workers the same catalog.",
     )  # fmt: skip
+    REPORT_TYPE_DIFFERS = (
+        "report_type_differs",
+        "the worker's catalog has another version of the report type, which does not take what was asked", _RETRY,
+        "Give API and workers the same catalog.",
+    )  # fmt: skip
+    WORKER_EXHAUSTED = (
+        "worker_exhausted", "the worker has no file descriptors, processes or threads left", _RETRY,
+        "Raise the limits of the worker's container or service (ulimit -n, pids), or lower WORKER_SLOTS.",
+    )  # fmt: skip
+    SCRATCH_UNUSABLE = (
+        "scratch_unusable", "the worker cannot write below `WORKER_SCRATCH`", _RETRY,
+        "Mount WORKER_SCRATCH writable for the worker's user.",
+    )  # fmt: skip
     RENDERER_CRASHED = (
-        "renderer_crashed", "the process that makes the report ended unexpectedly, or could not be started", _RETRY,
+        "renderer_crashed", "the process that makes the report ended unexpectedly", _RETRY,
         "Signal 9 often means that the machine ran out of memory.",
     )  # fmt: skip
     RENDERER_FAILED = (

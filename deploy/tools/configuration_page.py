@@ -18,7 +18,8 @@ _HEAD = """# Configuration
 
 Every service reads its settings from the environment, once, at start, and names everything that is wrong with them.
 An empty variable counts as unset. A variable that holds a secret (`DATABASE_URL`, `REPORT_SOURCE_URL`,
-`REPORT_SOURCES`) may stand in a file instead, which `DATABASE_URL_FILE` and so on name. This page is made from the code
+`REPORT_SOURCES`) may stand in a file instead, which `DATABASE_URL_FILE` and so on name. The file is read again for each
+new connection, so a password may be rotated without a restart. This page is made from the code
 (`python -m deploy.tools.configuration_page`), and a test keeps it so.
 
 Besides these, relay and worker (and the API with `ARTIFACT_URL=s3://…`) take AWS credentials the standard way

@@ -25,7 +25,7 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
     """
     catalog = LiveCatalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
     store = open_store(settings.artifact_url, region=settings.aws_region, links_at=settings.download_endpoint_url)
-    url = settings.database_url.get_secret_value()
+    url = settings.database_url_of_today
     options: dict[str, Any] = {"application_name": "todoke-api", "through_pooler": settings.through_pooler}
     # All submissions share one connection, and all who wait another; the others are for everything else.
     engine = create_engine(url, pool_size=settings.pool_size - 2, **options)

@@ -93,7 +93,7 @@ def assemble(settings: RelaySettings) -> Relay:
         late_after_s=settings.late_after_s,
     )
     return Relay(
-        checks={"database": lambda: check_database(sweeping), "queue": queue.check},
+        checks={"database": lambda: check_database(sweeping), "queue": queue.check, "sending": publisher.check},
         publisher=Loop("publisher", publisher.run_once, settings.idle_s, _BUSY_S),
         beside=[
             Loop("sweeper", sweeper.run_once, settings.sweep_every_s),
@@ -121,7 +121,7 @@ def _retention(settings: RelaySettings) -> Sequence[Loop]:
 
 def _engine(settings: RelaySettings, name: str, *, pool_size: int = 1) -> Engine:
     engine = create_engine(
-        settings.database_url.get_secret_value(),
+        settings.database_url_of_today,
         application_name=f"todoke-relay-{name}",
         pool_size=pool_size,
         through_pooler=settings.through_pooler,

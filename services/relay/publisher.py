@@ -15,7 +15,7 @@ from shared.database.engine import transactional
 from shared.outbox import messages
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import OutboxRow, Unsent
-from shared.queues.interface import SendFailure, SendResult
+from shared.queues.interface import QueueUnavailable, SendFailure, SendResult
 from shared.runtime.metrics.declare import known
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ class Publisher:
         self._batch = batch
         self._breaker = Breaker()
         self._floor = Floor()
+        self._refusal = ""
+        """Why the queue took nothing of the last pass that sent; empty if it took something."""
         self._due_at = 0.0
         self._look_first = False
         """True after a pass that left nothing behind: most likely there is nothing yet."""
@@ -44,6 +46,14 @@ class Publisher:
 
     def _forget_floor(self, *_: object) -> None:
         self._floor = Floor()
+
+    def check(self) -> None:
+        """Return unless the queue refused all of the last pass, as it does a relay that may not send.
+
+        Raises QueueUnavailable.
+        """
+        if self._refusal:
+            raise QueueUnavailable(f"nothing could be sent: {self._refusal}")
 
     @property
     def settled_floor(self) -> int:
@@ -131,6 +141,7 @@ class Publisher:
 
     def _refused(self, first: SendFailure) -> None:
         wait_s = self._breaker.refused()
+        self._refusal = f"{first.code}: {first.message}"
         metrics.BREAKER_OPEN.set(1)
         log.warning(
             "relay.queue_away", extra={"code": first.code, "reason": first.message, "retry_in_s": round(wait_s, 2)}
@@ -138,6 +149,8 @@ class Publisher:
 
     def _count(self, sent: SendResult) -> None:
         metrics.PUBLISHED.inc(len(sent.accepted))
+        if sent.accepted:
+            self._refusal = ""
         if sent.accepted and self._breaker.accepted():
             metrics.BREAKER_OPEN.set(0)
             log.info("relay.queue_back")

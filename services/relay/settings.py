@@ -22,6 +22,13 @@ class RelaySettings(ArtifactSettings, QueueServiceSettings):
     sweep_every_s: float = Field(
         0.5, alias="RELAY_SWEEP_EVERY_S", gt=0, description="Pause between looks for expired leases and deadlines"
     )
+    spare_s: float = Field(
+        10,
+        alias="RELAY_SPARE_S",
+        ge=0,
+        description="Seconds after an outage of the database, and after the relay's start, in which expired leases are "
+        "left alone, so that live workers renew them: twice WORKER_HEARTBEAT_S",
+    )
     list_after_s: float = Field(
         LIST_AFTER_S,
         alias="RELAY_LIST_AFTER_S",

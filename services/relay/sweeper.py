@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from services.relay.settings import RelaySettings
+from shared.database.contact import Contact
 from shared.jobs import sweep, unfinished
 from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import WalkFloor
@@ -24,6 +25,9 @@ _RING_EVERY_S = 5.0
 _WALK_S = 0.25
 """How long one pass walks: a million unfinished jobs are looked at within some passes, and a deep backlog never costs
 more than a part of one connection's time."""
+
+_GAP_S = 10.0
+"""A relay that asked nothing for this long was frozen, and does not know whether the database was there."""
 
 _KINDS = {JobStatus.PENDING: "requeued", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled"}
 
@@ -47,6 +51,9 @@ class Sweeper:
         self._settled_floor = settled_floor
         self._tidy_rest_s = tidy_rest_s
         self._tidy_at = 0.0
+        self._locked: dict[UUID, float] = {}
+        """Jobs whose expired leases are left alone until then: their rows were locked, so nobody could renew them."""
+        self._contact = Contact(engine, gap_s=_GAP_S)
         self._floor = WalkFloor()
         self._expire_after = START
         self._began_at = 0.0
@@ -88,7 +95,14 @@ class Sweeper:
 
     def _expire(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:
-            swept = sweep.expire(conn, after=after, ring_after_s=self._settings.ring_after_s)
+            swept = sweep.expire(
+                conn,
+                after=after,
+                ring_after_s=self._settings.ring_after_s,
+                spare_leases=self._contact.unbroken_s < self._settings.spare_s,
+                spared=self._spared(),
+            )
+        self._locked |= dict.fromkeys(swept.locked, time.monotonic() + self._settings.spare_s)
         self._oldest = self._oldest or swept.first
         if swept.next_after == START:
             self._floor.learn(self._oldest, began_at=self._began_at)
@@ -98,6 +112,11 @@ class Sweeper:
         for job_id, ended in swept.ended.items():
             count_finished(_KINDS[swept.swept[job_id]], ended.reason or "requested", ended.report_type, [ended.age_s])
         return swept.next_after
+
+    def _spared(self) -> list[UUID]:
+        now = time.monotonic()
+        self._locked = {job_id: until for job_id, until in self._locked.items() if until > now}
+        return list(self._locked)
 
     def _ring(self, after: UUID) -> UUID:
         with self._engine.connect() as conn:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.engine import Engine
 
+from services.worker.fitness import Fitness
 from services.worker.settings import WorkerSettings
 from shared.artifacts.interface import ArtifactStore
 from shared.artifacts.open import open_store
@@ -50,6 +51,8 @@ class Parts:
     render: Render
     signing_key: Ed25519PrivateKey | None
     """Signs manifests; None leaves them unsigned."""
+    fitness: Fitness
+    """Whether this worker can work."""
 
     @property
     def checks(self) -> Checks:
@@ -58,6 +61,7 @@ class Parts:
             "database": lambda: check_database(self.engine),
             "queue": self.queue.check,
             "artifact store": self.store.check,
+            "worker": self.fitness.check,
         }
 
 
@@ -68,6 +72,7 @@ def assemble(settings: WorkerSettings) -> Parts:
     """
     catalog = LiveCatalog(settings.catalog_path or BUILTIN)
     _make_usable(settings.scratch)
+    store = open_store(settings.artifact_url, region=settings.aws_region)
     parts = Parts(
         settings=settings,
         name=f"{socket.gethostname()}:{os.getpid()}",
@@ -79,10 +84,11 @@ def assemble(settings: WorkerSettings) -> Parts:
             client=settings.sqs_client,
             on_request=count_queue_request,
         ),
-        store=open_store(settings.artifact_url, region=settings.aws_region),
+        store=store,
         catalog=catalog,
         render=child.render,
         signing_key=_signing_key(settings.manifest_key),
+        fitness=Fitness(settings.scratch, store.check),
     )
     catalog.follow()
     return parts
@@ -90,7 +96,7 @@ def assemble(settings: WorkerSettings) -> Parts:
 
 def _engine(settings: WorkerSettings) -> Engine:
     engine = create_engine(
-        settings.database_url.get_secret_value(),
+        settings.database_url_of_today,
         application_name="todoke-worker",
         pool_size=_CONNECTIONS,
         through_pooler=settings.through_pooler,

@@ -1,14 +1,18 @@
 """An attempt makes the report, stores its files under the lease token and says how it ended. It writes no row."""
 
+import contextlib
 import logging
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from services.worker import attempt_spans, inline
 from services.worker.assembly import Parts
 from services.worker.extract_cache import ExtractCache
+from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
 from services.worker.held import Held, StopReason
+from services.worker.not_again import NotAgain
 from services.worker.outcomes import Cancelled, GivenBack, Lost, Outcome
 from services.worker.phase_timer import PhaseTimer
 from services.worker.storing import Storing
@@ -16,7 +20,7 @@ from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, Format, ReportType
 from shared.failures import FailureCode
-from shared.jobs.finish import Failure, Success
+from shared.jobs.finish import Cause, Failure, Success
 from shared.jobs.lease import StartedJob
 from shared.reports import manifest
 from shared.reports.errors import failure
@@ -29,9 +33,12 @@ log = logging.getLogger(__name__)
 class Attempts:
     """Carries out attempts. Safe to use from several threads."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, not_again: NotAgain) -> None:
+        self._fitness = parts.fitness
+        self._not_again = not_again
+        self._versions = {(name, report.version) for name, report in parts.catalog.types.items()}
+        """Every version of a report type that this worker's catalog has had."""
         self._settings = parts.settings
-        self._sources = parts.settings.sources
         self._catalog = parts.catalog
         self._render = parts.render
         self._storing = Storing(parts.store, parts.signing_key)
@@ -42,6 +49,10 @@ class Attempts:
         """Work on one job until it ends, and return how it ended. Never raises."""
         outcome = attempt_spans.in_a_span(held, self._try)
         tried_again = isinstance(outcome, GivenBack) or (isinstance(outcome, Failure) and outcome.retryable)
+        if isinstance(outcome, GivenBack) and outcome.cause is not None:
+            tried_again = outcome.cause.code != FailureCode.SCRATCH_FULL  # then its extract is in the way
+        if isinstance(outcome, Success) and not held.inline:
+            self._fitness.worked()
         if not held.inline and not tried_again:
             self._extracts.drop(held.lease.job_id)
         return outcome
@@ -56,15 +67,36 @@ class Attempts:
                 return self._stopped(held)
             except ReportError as error:
                 log.warning("attempt.failed", extra={"code": error.code, "reason": str(error)})
-                return self._failure(held, error)
+                return self._failed(held, error)
             except ArtifactStoreUnavailable as error:
                 log.warning(
                     "attempt.failed", extra={"code": FailureCode.ARTIFACT_STORE_UNAVAILABLE, "reason": str(error)}
                 )
-                return self._failure(held, _store_error(error))
-            except Exception:
+                return self._at_fault(held, _store_error(error), str(error))
+            except Exception as error:
+                if is_exhausted(error):
+                    log.warning("attempt.failed", extra={"code": FailureCode.WORKER_EXHAUSTED, "reason": str(error)})
+                    return self._at_fault(held, _exhausted(), str(error))
                 log.exception("attempt.broken")
                 return self._failure(held, _internal_error())
+
+    def _failed(self, held: Held, error: ReportError) -> Outcome:
+        """The outcome of a report that failed: uncharged if the worker is to blame."""
+        if error.code in OWN_FAULTS:
+            return self._at_fault(held, error, str(error))
+        if error.code == FailureCode.PARAMETERS_NO_LONGER_VALID and self._is_other_version(held.job):
+            return self._at_fault(held, error := _differs(held.job), str(error))
+        return self._failure(held, error)
+
+    def _at_fault(self, held: Held, error: ReportError, reason: str) -> GivenBack:
+        """Give the job back uncharged, and leave it to others for a while. `reason` is for the operator only."""
+        self._fitness.note(error.code, reason)
+        self._not_again.note(held.lease.job_id)
+        return GivenBack(held.lease, Cause(error.code, str(error), error.hint))
+
+    def _is_other_version(self, job: StartedJob) -> bool:
+        """True if the job was accepted with a version that this worker has never had: its own may be the older."""
+        return (job.report_type, job.report_version) not in self._versions
 
     def _make_answer(self, held: Held) -> Success:
         began = time.monotonic()
@@ -78,9 +110,7 @@ class Attempts:
         job, began = held.job, time.monotonic()
         report = self._report(job)
         timer = PhaseTimer(job.report_type, held.show)
-        scratch = self._settings.scratch
-        with tempfile.TemporaryDirectory(prefix="todoke-", dir=scratch, ignore_cleanup_errors=True) as name:
-            folder = Path(name)
+        with _folder(self._settings.scratch) as folder:
             files = self._render(
                 self._request(job, report, folder),
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
@@ -98,7 +128,7 @@ class Attempts:
             parameters=job.parameters,
             formats=tuple(Format(f) for f in job.formats if f != BUNDLE),
             bundle=BUNDLE in job.formats,
-            source_dsn=self._sources.get(report.source, ""),
+            source_dsn=self._settings.sources.get(report.source, ""),
             scratch=folder,
             keep=self._extracts.folder(job.lease.job_id),
             fonts=self._settings.fonts,
@@ -112,6 +142,7 @@ class Attempts:
             raise failure(
                 FailureCode.REPORT_TYPE_MISSING, f"This worker's catalog has no report type {job.report_type!r}."
             )
+        self._versions.add((report.name, report.version))
         return report
 
     def _stopped(self, held: Held) -> Outcome:
@@ -141,6 +172,30 @@ def _log_start(held: Held) -> None:
     if log.isEnabledFor(level):
         about = {"report_type": held.job.report_type, "waited_s": round(held.job.seconds_waited, 3)}
         log.log(level, "attempt.started", extra=about)
+
+
+@contextlib.contextmanager
+def _folder(scratch: Path) -> Iterator[Path]:
+    """A folder of this attempt's own. Raises ReportError if the worker cannot make one."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="todoke-", dir=scratch, ignore_cleanup_errors=True)
+    except OSError as error:
+        log.warning("attempt.no_folder", extra={"reason": str(error)})
+        raise failure(scratch_fault(error), "The worker cannot write its files under construction.") from None
+    with made as name:
+        yield Path(name)
+
+
+def _exhausted() -> ReportError:
+    return failure(FailureCode.WORKER_EXHAUSTED, "The worker has no file descriptors, processes or threads left.")
+
+
+def _differs(job: StartedJob) -> ReportError:
+    return failure(
+        FailureCode.REPORT_TYPE_DIFFERS,
+        f"This worker has another version of the report type {job.report_type!r} than the job was accepted with, and "
+        "it does not take the job's parameters: the worker's catalog may be the older one.",
+    )
 
 
 def _store_error(error: ArtifactStoreUnavailable) -> ReportError:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from services.worker.held import Held
-from services.worker.outcomes import EndedAttempt, Outcome
+from services.worker.outcomes import EndedAttempt, GivenBack, Outcome
 from shared.jobs.finish import Failure
 from shared.jobs.lease import StartedJob
 from shared.runtime import tracing
@@ -25,6 +25,8 @@ def in_a_span(held: Held, run: Callable[[Held], Outcome]) -> Outcome:
         outcome = run(held)
         if isinstance(outcome, Failure):
             span.failed(outcome.code)
+        elif isinstance(outcome, GivenBack) and outcome.cause is not None:
+            span.failed(outcome.cause.code)
         return outcome
 
 

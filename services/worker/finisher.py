@@ -26,6 +26,8 @@ from shared.runtime.metrics.declare import known, observe_all
 
 log = logging.getLogger(__name__)
 
+_LOCKED_AGAIN_S = 0.5
+"""Pause before an outcome is tried again whose job's row somebody else had locked."""
 _MOST_TOGETHER = 500
 """Outcomes gathered for one pass. Under load a pass takes what ended while the one before was under way."""
 _VERBS: Mapping[type, str] = {Success: "succeed", Failure: "fail", Cancelled: "cancel", GivenBack: "give_back"}
@@ -49,9 +51,14 @@ class Finisher:
         self._acknowledgements = acknowledgements
         self._handed_over: queue.SimpleQueue[Sequence[EndedAttempt]] = queue.SimpleQueue()
         self._unwritten: list[EndedAttempt] = []
+        self._locked: list[EndedAttempt] = []
+        """Not written, because somebody else had locked their rows. Tried again at `_try_locked_at`."""
+        self._try_locked_at = 0.0
 
     def add(self, ended: Sequence[EndedAttempt]) -> None:
         """Take over attempts that have ended."""
+        for held, _ in ended:
+            held.ended = True
         self._handed_over.put(ended)
 
     def run_once(self) -> int:
@@ -62,6 +69,9 @@ class Finisher:
         """
         if not self._unwritten:
             self._gather(wait_s=0.2)
+        if self._locked and time.monotonic() >= self._try_locked_at:
+            self._unwritten += self._locked
+            self._locked = []
         if not self._unwritten:
             return 0
         self._discard_lost()
@@ -97,10 +107,24 @@ class Finisher:
                 raise
             self._write_one_by_one(kind, batch, error)
             return
+        batch = self._put_locked_off(batch, statuses)
         attempt_spans.record_write(_VERBS[kind], batch, began_ns=began_ns)
         self._log_and_count(kind, batch, statuses)
         self._let_go(batch)
         self._acknowledgements.add([held.receipt for held, _ in batch])
+
+    def _put_locked_off(self, batch: Sequence[EndedAttempt], statuses: Outcomes) -> Sequence[EndedAttempt]:
+        """Keep what could not be written for a locked row, to be tried again. Returns the others."""
+        locked = [one for one in batch if statuses.get(one[0].lease.token) is JobStatus.PROCESSING]
+        if not locked:
+            return batch
+        waiting = {id(held) for held, _ in locked}
+        self._unwritten = [one for one in self._unwritten if id(one[0]) not in waiting]
+        self._locked += locked
+        self._try_locked_at = time.monotonic() + _LOCKED_AGAIN_S
+        for held, _ in locked:
+            log.info("attempt.row_locked", extra=held.log_fields)
+        return [one for one in batch if id(one[0]) not in waiting]
 
     def _statement(self, kind: type) -> Callable[[Connection, Sequence[Any]], Outcomes]:
         statements: Mapping[type, Callable[[Connection, Sequence[Any]], Outcomes]] = {
@@ -108,7 +132,10 @@ class Finisher:
             Failure: lambda conn, outcomes: finish.fail(conn, outcomes, ring_after_s=self._ring_after_s),
             Cancelled: lambda conn, outcomes: finish.cancel_held(conn, [o.lease for o in outcomes]),
             GivenBack: lambda conn, outcomes: finish.give_back(
-                conn, [o.lease for o in outcomes], ring_after_s=self._ring_after_s
+                conn,
+                [o.lease for o in outcomes],
+                causes={o.lease.token: o.cause for o in outcomes},
+                ring_after_s=self._ring_after_s,
             ),
         }
         return statements[kind]
@@ -137,7 +164,8 @@ class Finisher:
                 log.warning("attempt.late_write_refused", extra=held.log_fields)
                 continue
             label = "given_back" if kind is GivenBack and status is JobStatus.PENDING else _LABELS[status]
-            reason = outcome.code if isinstance(outcome, Failure) else "none"
+            cause = outcome.cause if isinstance(outcome, GivenBack) else None
+            reason = outcome.code if isinstance(outcome, Failure) else cause.code if cause else "none"
             alike[label, reason, held.job.report_type, status].append(held)
             level = logging.DEBUG if held.inline and status is JobStatus.SUCCESS else logging.INFO
             if log.isEnabledFor(level):

@@ -52,12 +52,18 @@ class Heartbeat:
             if each.lease in renewal.lost:
                 self._stop_lost(each)
                 continue
+            if each.lease in renewal.skipped:
+                continue  # due again at the next tick
             each.renewed(now)
             if each.lease in renewal.cancel_requested and each.ask_to_stop(StopReason.CANCEL):
                 log.info("job.cancel_learned", extra=each.log_fields)
 
     def _stop_lost(self, held: Held) -> None:
-        if held.ask_to_stop(StopReason.LOST):
+        """Stop an attempt whose lease is gone.
+
+        That is no news of one that has ended here meanwhile: most likely this worker itself has just ended the job.
+        """
+        if held.ask_to_stop(StopReason.LOST) and not held.ended:
             metrics.LEASES_LOST.inc()
             log.warning("job.lease_lost", extra=held.log_fields)
 

@@ -49,6 +49,8 @@ class Held:
         self.started_at = now
         self.stop_reason: StopReason | None = None
         """Why it must end early; None while it may go on."""
+        self.ended = False
+        """True once the attempt is over and its outcome waits to be written, or is written."""
         self._renewed_at = now
         self._hidden_at = now
         self._stop: threading.Event | None = None

@@ -94,6 +94,11 @@ class InFlight:
         with self._lock:
             return list(self._held.values())
 
+    def job_ids(self) -> frozenset[UUID]:
+        """The jobs of every attempt held now."""
+        with self._lock:
+            return frozenset(held.lease.job_id for held in self._held.values())
+
     def wait_until_empty(self, timeout_s: float) -> bool:
         """Wait until nothing is held or being started. Returns False if that takes longer than `timeout_s`."""
         with self._emptied:

@@ -1,6 +1,7 @@
 """The intake starts the jobs that received messages ring for, and deals with every other message."""
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -15,6 +16,7 @@ from services.worker import inline, metrics
 from services.worker.assembly import Parts
 from services.worker.held import Held
 from services.worker.in_flight import InFlight
+from services.worker.not_again import NotAgain
 from shared.jobs.doorbell import read_doorbell
 from shared.jobs.lease import StartedJob, StartResult, start
 from shared.queues.interface import MAX_BATCH_ENTRIES, Received
@@ -50,8 +52,16 @@ class Intake:
     """
 
     def __init__(
-        self, parts: Parts, in_flight: InFlight, dispatch: Callable[[Sequence[Held]], None], *, stop: threading.Event
+        self,
+        parts: Parts,
+        in_flight: InFlight,
+        dispatch: Callable[[Sequence[Held]], None],
+        not_again: NotAgain,
+        *,
+        stop: threading.Event,
+        may_take_over: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_take_over()` is false while live workers may not have been able to renew their leases."""
         self._settings = parts.settings
         self._worker = parts.name
         self._engine = parts.engine
@@ -60,6 +70,9 @@ class Intake:
         self._in_flight = in_flight
         self._dispatch = dispatch
         self._stop = stop
+        self._fitness = parts.fitness
+        self._not_again = not_again
+        self._may_take_over = may_take_over
         self._inbox: queue.SimpleQueue[Sequence[Received]] = queue.SimpleQueue()
         self._failing = False
         self._started = 0
@@ -97,11 +110,11 @@ class Intake:
     def _deal_with(self, received: Sequence[Received]) -> None:
         before = self._started
         try:
-            if received and self._stop.is_set():
+            if received and (self._stop.is_set() or not self._fitness.fit):
                 self._hand_back(received)
             elif received:
                 metrics.REDELIVERIES.inc(sum(m.receive_count > 1 for m in received))
-                if doorbells := self._understand(received):
+                if doorbells := self._for_this_worker(self._understand(received)):
                     self._start(doorbells)
         finally:
             self._in_flight.release(len(received) - (self._started - before))
@@ -121,6 +134,19 @@ class Intake:
                 doorbells.append(Doorbell(job_id, message))
         return doorbells
 
+    def _for_this_worker(self, doorbells: list[Doorbell]) -> list[Doorbell]:
+        """Leave out, and hide for a while, those whose jobs this worker holds or gave back because it was at fault."""
+        held = self._in_flight.job_ids()
+        ours = []
+        for doorbell in doorbells:
+            left_s = self._not_again.seconds_left(doorbell.job_id)
+            if doorbell.job_id in held or left_s > 0:
+                metrics.STARTS.labels("left_alone").inc()
+                self._hide(doorbell.message, most_s=max(1, min(900, math.ceil(left_s or 900))))
+            else:
+                ours.append(doorbell)
+        return ours
+
     def _start(self, doorbells: Sequence[Doorbell]) -> None:
         # A stop between the statement and `add` has to wait, or nobody would work on the jobs until their leases end.
         with self._in_flight.starting():
@@ -137,7 +163,13 @@ class Intake:
         ids = [d.job_id for d in doorbells]
         try:
             with self._engine.connect() as conn:
-                return start(conn, ids, worker=self._worker, lease_s=self._settings.lease_s)
+                return start(
+                    conn,
+                    ids,
+                    worker=self._worker,
+                    lease_s=self._settings.lease_s,
+                    take_over=self._may_take_over(),
+                )
         except (DBAPIError, PoolTimeout):
             # Not at once, or the messages would be back as fast as the queue can deliver them.
             self._queue.extend([d.message.receipt for d in doorbells], visibility_s=5)
@@ -190,6 +222,6 @@ class Intake:
         else:
             self._hide(message)
 
-    def _hide(self, message: Received) -> None:
+    def _hide(self, message: Received, *, most_s: int = 900) -> None:
         """Hide the message for longer each time it comes. The queue's redrive policy ends that."""
-        self._queue.extend([message.receipt], visibility_s=min(900, 5 * 2 ** min(message.receive_count, 8)))
+        self._queue.extend([message.receipt], visibility_s=min(most_s, 5 * 2 ** min(message.receive_count, 8)))

@@ -15,10 +15,12 @@ STARTS = counter(
     "worker",
     "todoke_worker_starts_total",
     "What became of received doorbells: started; duplicate in one batch; final, busy or not due, so thrown away; "
+    "left alone, because this worker holds the job or was not able to work on it; "
     "contended, so looked at again; unknown, malformed or foreign, so put aside in the end.",
     {
         "outcome": (
             "started", "duplicate", "final", "busy", "not_due", "contended", "unknown", "malformed", "foreign",
+            "left_alone",
         )
     },
 )  # fmt: skip
@@ -53,6 +55,22 @@ LATE_WRITES = counter(
 )
 LEASES_LOST = counter(
     "worker", "todoke_worker_leases_lost_total", "Leases the heartbeat found to belong to somebody else."
+)
+_OWN = (
+    "scratch_full", "scratch_unusable", "artifact_store_unavailable", "worker_exhausted", "source_missing",
+    "report_type_missing", "report_type_differs",
+)  # fmt: skip
+OWN_FAULTS = counter(
+    "worker",
+    "todoke_worker_own_faults_total",
+    "Attempts given back uncharged because the worker, and not the job, was at fault.",
+    {"cause": _OWN},
+)
+UNFIT = gauge(
+    "worker",
+    "todoke_worker_unfit",
+    "1 while this worker takes no jobs for this cause. A probe every few seconds finds out when it has gone.",
+    {"cause": _OWN[:4]},
 )
 HEARTBEAT_LATE_S = histogram(
     "worker", "todoke_worker_heartbeat_lateness_seconds", "How much later than planned a heartbeat began.",

@@ -32,6 +32,7 @@ class Pollers:
         self._queue = parts.queue
         self._in_flight = in_flight
         self._intake = intake
+        self._fitness = parts.fitness
         self._stop = stop
         self._behind = behind
         self._helpers = max(0, min(_MOST_POLLS, in_flight.slots // MAX_BATCH_ENTRIES) - 1)
@@ -51,7 +52,7 @@ class Pollers:
 
     def run_once(self) -> int:
         """Poll once and hand the messages to the intake. Returns how many came; a full poll calls a helper."""
-        if self._behind() or self._intake.blocked:
+        if self._behind() or self._intake.blocked or not self._fitness.fit:
             self._pause()
             return 0
         received = self._receive()
@@ -71,8 +72,10 @@ class Pollers:
                     reserved, wait_s=self._settings.poll_s, visibility_s=self._settings.visibility_s
                 )
                 metrics.POLLS.labels("ok").inc()
-        except QueueUnavailable:
+                self._fitness.polled()
+        except QueueUnavailable as error:
             metrics.POLLS.labels("failed").inc()
+            self._fitness.polled(str(error))
             raise
         finally:
             self._in_flight.release(reserved - len(received))

@@ -83,6 +83,9 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """The name of each source → the URL that its queries connect to. Secret."""
-        default = (self.report_source_url or self.database_url).get_secret_value()
-        return {DEFAULT: default, **parse_sources(self.report_sources.get_secret_value())}
+        """The name of each source → the URL that its queries connect to, with the passwords of today. Secret."""
+        if self.report_source_url is None:
+            default = self.database_url_of_today()
+        else:
+            default = self.secret_of_today("REPORT_SOURCE_URL", self.report_source_url)
+        return {DEFAULT: default, **parse_sources(self.secret_of_today("REPORT_SOURCES", self.report_sources))}

@@ -15,7 +15,9 @@ from services.worker.heartbeat import TICK_S, Heartbeat
 from services.worker.held import StopReason
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
+from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
+from shared.database.contact import Contact
 from shared.runtime.loop import run_until
 from shared.runtime.stopping import wait_until_stopped
 
@@ -38,8 +40,19 @@ class Worker:
         self._acknowledgements = Acknowledgements(parts.queue)
         self._finisher = Finisher(parts, self._in_flight, self._acknowledgements)
         self._heartbeat = Heartbeat(parts, self._in_flight)
-        self._pool = AttemptPool(Attempts(parts), self._in_flight, self._finisher, stop=self._leaving)
-        self._intake = Intake(parts, self._in_flight, self._pool.dispatch, stop=self._leaving)
+        not_again = NotAgain()
+        self._fitness = parts.fitness
+        self._pool = AttemptPool(Attempts(parts, not_again), self._in_flight, self._finisher, stop=self._leaving)
+        heartbeat_s, lease_s = parts.settings.heartbeat_s, parts.settings.lease_s
+        contact = Contact(parts.engine, gap_s=min(2 * heartbeat_s + 5, lease_s - heartbeat_s))
+        self._intake = Intake(
+            parts,
+            self._in_flight,
+            self._pool.dispatch,
+            not_again,
+            stop=self._leaving,
+            may_take_over=lambda: contact.unbroken_s >= 2 * heartbeat_s,
+        )
         self._pollers = Pollers(
             parts, self._in_flight, self._intake, stop=self._leaving, behind=lambda: self._acknowledgements.behind
         )
@@ -61,13 +74,21 @@ class Worker:
     def _start_loops(self) -> Sequence[threading.Thread]:
         """Start all loops but the pollers. They go on until nothing is in flight any more."""
         tick_s = min(TICK_S, self._settings.heartbeat_s)
+        # After an outage the heartbeat must be back before anybody takes the jobs for abandoned.
+        cap_s = min(10.0, self._settings.heartbeat_s)
         loops = [
-            threading.Thread(target=run_until, args=(self._drained, run_once), kwargs={"idle_s": idle_s}, name=name)
+            threading.Thread(
+                target=run_until,
+                args=(self._drained, run_once),
+                kwargs={"idle_s": idle_s, "failing_cap_s": cap_s if name == "heartbeat" else 10.0},
+                name=name,
+            )
             for name, run_once, idle_s in (
                 ("heartbeat", self._heartbeat.run_once, tick_s),
                 # It outlives the pollers: what they bring after the stop is handed back at once.
                 ("starter", self._intake.run_once, 0.001),
                 ("finisher", self._finisher.run_once, 0.001),
+                ("fitness", self._fitness.run_once, 0.5),
                 *[("acknowledgements", self._acknowledgements.run_once, 0.001)] * acknowledgements.THREADS,
             )
         ]

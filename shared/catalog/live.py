@@ -1,7 +1,11 @@
-"""A catalog that follows its folder: it is read again on SIGHUP and when a file has changed, without a restart."""
+"""A catalog that follows its folder: it is read again on SIGHUP and when a file has changed, without a restart.
+
+A change is taken whole or not at all: a folder that is still being copied is left until it rests.
+"""
 
 import logging
 import signal
+import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +17,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 5.0
 
-_State = frozenset[tuple[str, int, int]]
+_State = frozenset[tuple[str, int, int, int, int]]
+"""Path, device, inode, size and modification time of every file and folder (0 and 0 for these), links followed."""
 
 
 class LiveCatalog:
@@ -29,6 +34,8 @@ class LiveCatalog:
         self._default = default
         self._state = _state(path)
         self._catalog: Catalog = load_catalog(path, default=default)
+        self._seen: _State = self._state
+        """What the last look saw. A folder is read once it has stayed the same for two looks."""
         self._asked = threading.Event()
 
     @property
@@ -42,14 +49,22 @@ class LiveCatalog:
         return self._catalog.default
 
     def reload(self) -> bool:
-        """Read the folder again. Returns False, after one log line per problem, if it does not load."""
-        self._state = _state(self._path)
+        """Read the folder again. Returns False, after one log line per problem, if it does not load.
+
+        False, too, if it changed while it was read: it is taken whole or not at all, and the next look tries again.
+        """
+        state = self._seen = _state(self._path)
         try:
             found = load_catalog(self._path, default=self._default)
         except CatalogError as error:
+            self._state = state
             for problem in error.problems:
                 log.error("catalog.wrong", extra={"problem": problem})
             return False
+        if _state(self._path) != state:
+            log.info("catalog.changing", extra={"folder": str(self._path)})
+            return False
+        self._state = state
         before = {name: report.version for name, report in self._catalog.types.items()}
         after = {name: report.version for name, report in found.types.items()}
         self._catalog = found
@@ -58,10 +73,15 @@ class LiveCatalog:
         return True
 
     def look(self) -> bool:
-        """Reload if asked to, or if a file has changed since the last look. Returns True if it tried, loaded or not."""
+        """Reload if asked to, or if a file has changed. Returns True if it tried, loaded or not.
+
+        What has changed is read once it has stayed the same for two looks: it may be half of a copy.
+        """
         asked = self._asked.is_set()
         self._asked.clear()
-        if not asked and _state(self._path) == self._state:
+        state = _state(self._path)
+        settled, self._seen = state == self._seen, state
+        if not asked and (state == self._state or not settled):
             return False
         self.reload()
         return True
@@ -81,10 +101,28 @@ class LiveCatalog:
 
 
 def _state(path: Path) -> _State:
-    """Name, size and modification time of every file: any change to the folder changes this."""
+    """Any change to a file below the folder changes this, behind links too, and so does a link that leads elsewhere."""
     found = set()
-    for file in path.rglob("*"):
-        status = file.stat() if file.exists() else None
-        if status is not None and not file.is_dir():
-            found.add((str(file), status.st_size, status.st_mtime_ns))
+    walked: set[tuple[int, int]] = set()
+    folders = [path]
+    while folders:
+        folder = folders.pop()
+        for entry in _entries(folder):
+            try:
+                status = entry.stat()
+            except OSError:  # gone meanwhile, or a link to nowhere
+                continue
+            about = status.st_dev, status.st_ino
+            is_folder = stat.S_ISDIR(status.st_mode)
+            found.add((str(entry), *about, *((0, 0) if is_folder else (status.st_size, status.st_mtime_ns))))
+            if is_folder and about not in walked:  # a link may lead back up
+                walked.add(about)
+                folders.append(entry)
     return frozenset(found)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []

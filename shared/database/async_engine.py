@@ -3,11 +3,13 @@
 from sqlalchemy.ext import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database.engine import engine_arguments
+from shared.database.engine import DatabaseUrl, engine_arguments, keep_fresh
 
 
 def create_async_engine(
-    database_url: str, *, application_name: str, pool_size: int = 1, through_pooler: bool = False
+    database_url: DatabaseUrl, *, application_name: str, pool_size: int = 1, through_pooler: bool = False
 ) -> AsyncEngine:
     """An engine as `create_engine` makes it, for coroutines."""
-    return asyncio.create_async_engine(**engine_arguments(database_url, application_name, pool_size, through_pooler))
+    engine = asyncio.create_async_engine(**engine_arguments(database_url, application_name, pool_size, through_pooler))
+    keep_fresh(engine.sync_engine, database_url)
+    return engine

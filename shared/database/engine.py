@@ -1,13 +1,19 @@
 """Makes connections to PostgreSQL, each named and bounded in time."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine, make_url
 
 from shared import json_text
+from shared.database.fresh_sessions import drop_stale_sessions, use_url_of_today
 from shared.database.libpq import CONNECT_TIMEOUT_S, KEEPALIVE
+
+DatabaseUrl = str | Callable[[], str]
+"""Where the database is, with user and password. A function is asked again for each new connection, so that a rotated
+password needs no restart."""
 
 SESSION_BOUNDS = {
     # A frozen process must not hold row locks for ever: SKIP LOCKED would skip its rows.
@@ -20,7 +26,7 @@ SESSION_BOUNDS = {
 
 
 def create_engine(
-    database_url: str, *, application_name: str, pool_size: int = 5, through_pooler: bool = False
+    database_url: DatabaseUrl, *, application_name: str, pool_size: int = 5, through_pooler: bool = False
 ) -> Engine:
     """An engine whose every connection is named, bounded in time, and fails fast when the host is away.
 
@@ -32,12 +38,23 @@ def create_engine(
     transaction whichever connection is free keeps no start-up options and no prepared statements; `check_database`
     then sees that the role has the bounds.
     """
-    return sa.create_engine(**engine_arguments(database_url, application_name, pool_size, through_pooler))
+    engine = sa.create_engine(**engine_arguments(database_url, application_name, pool_size, through_pooler))
+    keep_fresh(engine, database_url)
+    return engine
 
 
-def engine_arguments(database_url: str, application_name: str, pool_size: int, through_pooler: bool) -> dict[str, Any]:
+def keep_fresh(engine: Engine, database_url: DatabaseUrl) -> None:
+    """Let the engine end sessions that stopped being of use, and connect with the password of today."""
+    drop_stale_sessions(engine)
+    if callable(database_url):
+        use_url_of_today(engine, lambda: _url(database_url()))
+
+
+def engine_arguments(
+    database_url: DatabaseUrl, application_name: str, pool_size: int, through_pooler: bool
+) -> dict[str, Any]:
     """The arguments of SQLAlchemy's `create_engine` or `create_async_engine` for such an engine."""
-    url = _url(database_url)
+    url = _url(database_url() if callable(database_url) else database_url)
     connect_args: dict[str, Any] = {
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_S,

@@ -1,4 +1,4 @@
-"""Checks whether the database can be used: it answers, has been migrated, and bounds our sessions."""
+"""Checks whether the database can be used: it answers, takes writes, has been migrated, and bounds our sessions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,26 @@ _CHECK = """
     /* database.check */
     SELECT to_regclass('api_keys') IS NOT NULL,
            NOT EXISTS (SELECT FROM unnest(ARRAY['idle_in_transaction_session_timeout', 'statement_timeout']) AS name
-                        WHERE current_setting(name) = '0')
+                        WHERE current_setting(name) = '0'),
+           current_setting('transaction_read_only') = 'off'
 """
 
 
 def check_database(engine: Engine) -> None:
-    """Return if the database answers, has been migrated and bounds our sessions; else raise DatabaseUnavailable."""
-    migrated, bounded = _answer(engine, _CHECK)
+    """Return if the database answers, can be written to, has been migrated and bounds our sessions.
+
+    Raises DatabaseUnavailable.
+    """
+    migrated, bounded, writable = _answer(engine, _CHECK)
+    if not writable:
+        # Perhaps only this session is, because it began while the database was: ask a new one.
+        engine.dispose()
+        migrated, bounded, writable = _answer(engine, _CHECK)
+    if not writable:
+        raise DatabaseUnavailable(
+            "the database is read-only (transaction_read_only = on): DATABASE_URL leads to a standby, or "
+            "default_transaction_read_only is set"
+        )
     if not migrated:
         raise DatabaseUnavailable("the schema is missing: run `todoke-server migrate upgrade`")
     if not bounded:

@@ -19,3 +19,18 @@ _LOCK_NOT_AVAILABLE = "55P03"
 def passes(state: str) -> bool:
     """True when the same statement may succeed in a while."""
     return state[:2] in _PASSING_CLASSES or state == _LOCK_NOT_AVAILABLE
+
+
+_FEATURE_NOT_SUPPORTED = "0A000"
+_NO_SUCH_PREPARED_STATEMENT = "26000"
+
+
+def needs_new_session(state: str, message: str) -> bool:
+    """True when this session will go on failing, and a new one may not.
+
+    The database was read-only when the session began; or its prepared statements are gone, or return other columns
+    since a migration ("cached plan must not change result type", which has no code of its own).
+    """
+    return state in {READ_ONLY, _NO_SUCH_PREPARED_STATEMENT} or (
+        state == _FEATURE_NOT_SUPPORTED and "cached plan" in message
+    )

@@ -17,8 +17,10 @@ def is_unavailable(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
+    if error.connection_invalidated:
+        return True
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
-        return error.connection_invalidated or isinstance(error, OperationalError)
+        return isinstance(error, OperationalError)
     # Our services write only where they may: READ_ONLY says that they have met a standby.
     return sqlstates.passes(state) or state in sqlstates.TIMEOUTS or state == sqlstates.READ_ONLY

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -16,7 +17,10 @@ from shared.jobs.states import JobStatus
 from shared.runtime.settings import RING_AFTER_S
 
 Outcomes = Mapping[UUID, JobStatus]
-"""Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it."""
+"""Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it.
+
+PROCESSING: nothing was written this time, because somebody else has locked the job's row. Try again.
+"""
 
 
 class Success(NamedTuple):
@@ -45,24 +49,58 @@ class Failure:
     """The headers of the next attempt's doorbell; the job's trace context unless given."""
 
 
+class Cause(NamedTuple):
+    """Why a worker gave a job back: it stands in the job's error until the job goes on."""
+
+    code: str
+    message: str
+    hint: str
+
+
+# `own` is the batch. `free` locks those of its rows that can be had, so that a row that somebody else has locked harms
+# no other job.
+_OWN = """own AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own({columns})
+    )"""
+_OWN_FREE = (
+    _OWN
+    + """, free AS MATERIALIZED (
+        SELECT id FROM jobs
+         WHERE id = ANY (ARRAY(SELECT id FROM own)) AND status = 'PROCESSING'
+           FOR NO KEY UPDATE SKIP LOCKED
+    )"""
+)
+_IS_OWN = """jobs.id = own.id AND jobs.id = ANY (ARRAY(SELECT id FROM free))
+           AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token"""
+# What was written, and which leases of the others were the current ones before this statement: their rows were locked.
+_TOLD = """SELECT own.token AS lease_token, coalesce({written}.status, seen.status) AS status
+      FROM own
+      LEFT JOIN {written} ON {written}.token = own.token
+      LEFT JOIN LATERAL (
+          SELECT status, lease_token, cancel_requested_at FROM jobs WHERE id = own.id AND {written}.token IS NULL
+          OFFSET 0  -- or every job would be looked up
+      ) AS seen ON true
+     WHERE {written}.token IS NOT NULL OR seen.status = 'PROCESSING' AND seen.lease_token = own.token"""
+
+
 # `done` ends each job whose lease is still the current one; `published` lists its files.
-_SUCCEED = text("""
+_SUCCEED = text(f"""
     /* jobs.succeed */
-    WITH done AS (
+    WITH {_OWN_FREE.format(columns="id uuid, token uuid, result jsonb, artifacts jsonb")}, done AS (
         UPDATE jobs
            SET status = 'SUCCESS', verb = 'succeed', version = version + 1, result = own.result, error = NULL,
                progress = NULL, lease_until = NULL, finished_at = clock_timestamp(), updated_at = clock_timestamp()
-          FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own(id uuid, token uuid, result jsonb, artifacts jsonb)
-         WHERE jobs.id = own.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token
-        RETURNING jobs.id, jobs.lease_token, jobs.status, own.artifacts
+          FROM own
+         WHERE {_IS_OWN}
+        RETURNING jobs.id, own.token, jobs.status, own.artifacts
     ), published AS (
         INSERT INTO artifacts (job_id, lease_token, name, format, media_type, size_bytes, sha256, rows)
-        SELECT done.id, done.lease_token, a.*
+        SELECT done.id, done.token, a.*
           FROM done, jsonb_to_recordset(done.artifacts)
                AS a(name text, format text, media_type text, size_bytes bigint, sha256 text, rows bigint)
          WHERE done.artifacts IS NOT NULL
     )
-    SELECT lease_token, status FROM done
+    {_TOLD.format(written="done")}
 """)
 
 # `verdict` decides how each attempt ends: a client's wish to cancel outranks another try, but not a failure that is
@@ -70,17 +108,17 @@ _SUCCEED = text("""
 # relay waits for, and equals `run_at`, before which no `start` takes the job.
 _FAIL = text(f"""
     /* jobs.fail */
-    WITH verdict AS MATERIALIZED (
+    WITH {_OWN.format(columns="id uuid, token uuid, error jsonb, retryable boolean, delay_s float8, headers text")},
+    verdict AS MATERIALIZED (
         SELECT own.*,
                CASE WHEN own.retryable AND j.cancel_requested_at IS NOT NULL THEN 'cancel'
                     WHEN own.retryable AND j.attempt < j.max_attempts
                          AND j.deadline_at > clock_timestamp() + make_interval(secs => own.delay_s) THEN 'retry'
                     ELSE 'fail' END AS verb,
                clock_timestamp() + make_interval(secs => own.delay_s) AS due_at
-          FROM jsonb_to_recordset(CAST(:outcomes AS jsonb))
-               AS own(id uuid, token uuid, error jsonb, retryable boolean, delay_s float8, headers text)
+          FROM own
           JOIN jobs j ON j.id = own.id AND j.status = 'PROCESSING' AND j.lease_token = own.token
-           FOR UPDATE OF j
+           FOR NO KEY UPDATE OF j SKIP LOCKED
     ), ended AS (
         UPDATE jobs
            SET status = CASE v.verb WHEN 'cancel' THEN 'CANCELLED' WHEN 'retry' THEN 'PENDING' ELSE 'FAILED' END,
@@ -100,39 +138,41 @@ _FAIL = text(f"""
     ), rung AS (
         {RING_LATER} FROM ended WHERE status = 'PENDING'
     )
-    SELECT token AS lease_token, status FROM ended
+    {_TOLD.format(written="ended")}
 """)
 
-_CANCEL_HELD = text("""
+_CANCEL_HELD = text(f"""
     /* jobs.cancel_held */
-    UPDATE jobs
-       SET status = 'CANCELLED', verb = 'cancel', version = version + 1, progress = NULL, lease_until = NULL,
-           finished_at = clock_timestamp(), updated_at = clock_timestamp()
-      FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own(id uuid, token uuid)
-     WHERE jobs.id = own.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token
-       AND jobs.cancel_requested_at IS NOT NULL
-    RETURNING jobs.lease_token, jobs.status
+    WITH {_OWN_FREE.format(columns="id uuid, token uuid")}, cancelled AS (
+        UPDATE jobs
+           SET status = 'CANCELLED', verb = 'cancel', version = version + 1, progress = NULL, lease_until = NULL,
+               finished_at = clock_timestamp(), updated_at = clock_timestamp()
+          FROM own
+         WHERE {_IS_OWN} AND jobs.cancel_requested_at IS NOT NULL
+        RETURNING own.token, jobs.status
+    )
+    {_TOLD.format(written="cancelled")} AND seen.cancel_requested_at IS NOT NULL
 """)
 
 # `given` returns each job, or cancels it if the client has asked meanwhile; `rung` rings for those that wait again.
 _GIVE_BACK = text(f"""
     /* jobs.give_back */
-    WITH given AS (
+    WITH {_OWN_FREE.format(columns="id uuid, token uuid, error jsonb")}, given AS (
         UPDATE jobs
            SET status = CASE WHEN cancel_requested_at IS NULL THEN 'PENDING' ELSE 'CANCELLED' END,
                verb = CASE WHEN cancel_requested_at IS NULL THEN 'give_back' ELSE 'cancel' END,
-               version = version + 1, attempt = attempt - 1, progress = NULL,
+               version = version + 1, attempt = attempt - 1, progress = NULL, error = coalesce(own.error, jobs.error),
                lease_token = NULL, lease_until = NULL, worker = NULL, rings = 0,
                run_at = clock_timestamp(), next_ring_at = clock_timestamp() + make_interval(secs => :ring_after_s),
                finished_at = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE clock_timestamp() END,
                updated_at = clock_timestamp()
-          FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own(id uuid, token uuid)
-         WHERE jobs.id = own.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token
+          FROM own
+         WHERE {_IS_OWN}
         RETURNING own.token, jobs.id, jobs.status, jobs.tenant, jobs.trace_context
     ), rung AS (
         {RING} FROM given WHERE status = 'PENDING'
     )
-    SELECT token AS lease_token, status FROM given
+    {_TOLD.format(written="given")}
 """)
 
 
@@ -154,9 +194,19 @@ def cancel_held(conn: Connection, leases: Sequence[Lease]) -> Outcomes:
     return _end(conn, _CANCEL_HELD, [_lease_row(lease) for lease in leases])
 
 
-def give_back(conn: Connection, leases: Sequence[Lease], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
-    """Return unfinished jobs to PENDING with a new doorbell; the attempt is not charged (graceful shutdown)."""
-    return _end(conn, _GIVE_BACK, [_lease_row(lease) for lease in leases], ring_after_s=ring_after_s)
+def give_back(
+    conn: Connection,
+    leases: Sequence[Lease],
+    *,
+    causes: Mapping[UUID, Cause | None] = MappingProxyType({}),
+    ring_after_s: float = RING_AFTER_S,
+) -> Outcomes:
+    """Return unfinished jobs to PENDING with a new doorbell. The attempt is not charged: the worker leaves, or is ill.
+
+    `causes`: lease token → what is wrong with the worker.
+    """
+    rows = [{**_lease_row(lease), "error": _cause_error(causes.get(lease.token))} for lease in leases]
+    return _end(conn, _GIVE_BACK, rows, ring_after_s=ring_after_s)
 
 
 def _end(conn: Connection, statement: TextClause, rows: Sequence[Mapping[str, object]], **more: object) -> Outcomes:
@@ -200,6 +250,13 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "delay_s": failure.delay_s,
         "headers": failure.headers,
     }
+
+
+def _cause_error(cause: Cause | None) -> dict[str, Any] | None:
+    if cause is None:
+        return None
+    message, hint = _storable(cause.message), _storable(cause.hint)
+    return {"code": cause.code, "message": message, "retryable": True, "hint": hint}
 
 
 def _storable(text: str) -> str:

@@ -52,7 +52,7 @@ class StartResult:
     not_due: frozenset[UUID]
     """Waiting for its next try, whose own doorbell will ring."""
     contended: frozenset[UUID]
-    """Locked by another transaction at this moment: look again shortly."""
+    """Locked by another transaction at this moment, or spared because `take_over` was off: look again shortly."""
     unknown: frozenset[UUID]
     """No such job."""
 
@@ -68,7 +68,7 @@ _START = text("""
         SELECT id FROM jobs
          WHERE id = ANY (ARRAY(SELECT id FROM asked))
            AND (status = 'PENDING' AND run_at <= clock_timestamp()
-                OR status = 'PROCESSING' AND lease_until < clock_timestamp() AND crashes < max_crashes
+                OR :take_over AND status = 'PROCESSING' AND lease_until < clock_timestamp() AND crashes < max_crashes
                    AND cancel_requested_at IS NULL)
            AND deadline_at > clock_timestamp()
            FOR UPDATE SKIP LOCKED
@@ -92,21 +92,25 @@ _START = text("""
       FROM asked
       LEFT JOIN started ON started.id = asked.id
       LEFT JOIN LATERAL (
-          SELECT status, run_at <= clock_timestamp() AND deadline_at > clock_timestamp() AS due
+          SELECT status, CASE status WHEN 'PENDING' THEN run_at <= clock_timestamp() AND deadline_at > clock_timestamp()
+                                     ELSE NOT :take_over AND lease_until < clock_timestamp() AND crashes < max_crashes
+                                          AND cancel_requested_at IS NULL AND deadline_at > clock_timestamp()
+                         END AS due
             FROM jobs WHERE id = asked.id AND started.id IS NULL
           OFFSET 0  -- or the planner would look every job up, and throw away what it found for those that started
       ) AS other ON true
 """)
 
 
-def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float) -> StartResult:
+def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float, take_over: bool = True) -> StartResult:
     """Take every job of `ids` that is waiting and due, or whose holder's lease has run out, each under a fresh token.
 
-    One statement for the whole batch. A job that is not taken is an answer, told apart in the result.
+    One statement for the whole batch. A job that is not taken is an answer, told apart in the result. Without
+    `take_over` leases that have run out are spared: after an outage their holders renew them first.
     """
     # The text of an array, made from JSON's: psycopg takes longer to write one than the rest of this function.
     asked = f"{{{json_text.write(list(set(ids)))[1:-1]}}}"
-    rows = conn.execute(_START, {"ids": asked, "worker": worker, "lease_s": lease_s}).all()
+    rows = conn.execute(_START, {"ids": asked, "worker": worker, "lease_s": lease_s, "take_over": take_over}).all()
     places: dict[str, set[UUID]] = {name: set() for name in ("final", "busy", "not_due", "contended", "unknown")}
     started = []
     for other_id, status_before, due, job_id, token, *about in rows:
@@ -123,7 +127,7 @@ def _place(status_before: str | None, due: bool | None) -> str:
     if status_before in FINAL:
         return "final"
     if status_before == JobStatus.PROCESSING:
-        return "busy"
+        return "contended" if due else "busy"
     return "contended" if due else "not_due"
 
 
@@ -137,34 +141,62 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What became of the leases of one `renew`. A lease in neither set is simply renewed."""
+    """What became of the leases of one `renew`. A lease in no set is simply renewed."""
 
     lost: frozenset[Lease]
     """Another worker holds these jobs, or they have ended: stop working on them."""
     cancel_requested: frozenset[Lease]
     """The caller holds these jobs still, and the client wants them stopped."""
+    skipped: frozenset[Lease] = frozenset()
+    """Not renewed this time: somebody else has locked the row. They are the caller's as far as one can see."""
 
 
+# `free` locks the rows that can be had, so that one row that somebody else has locked delays no other lease. `seen`
+# tells a row that was passed by from a lease that is lost: it shows the row as it was before this statement.
 _RENEW = text("""
     /* jobs.renew */
-    UPDATE jobs
-       SET lease_until = clock_timestamp() + make_interval(secs => :lease_s),
-           progress = coalesce(beat.progress, jobs.progress),
-           version = version + (beat.progress IS NOT NULL)::int,
-           -- clients see it, so it changes with the version only
-           updated_at = CASE WHEN beat.progress IS NULL THEN updated_at ELSE clock_timestamp() END
-      FROM jsonb_to_recordset(CAST(:beats AS jsonb)) AS beat(id uuid, token uuid, progress jsonb)
-     WHERE jobs.id = beat.id AND jobs.status = 'PROCESSING' AND jobs.lease_token = beat.token
-    RETURNING jobs.id, jobs.lease_token, jobs.cancel_requested_at IS NOT NULL AS cancel_requested
+    WITH beat AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:beats AS jsonb)) AS beat(id uuid, token uuid, progress jsonb)
+    ), free AS MATERIALIZED (
+        SELECT id FROM jobs
+         WHERE id = ANY (ARRAY(SELECT id FROM beat)) AND status = 'PROCESSING'
+           FOR NO KEY UPDATE SKIP LOCKED
+    ), renewed AS (
+        UPDATE jobs
+           SET lease_until = clock_timestamp() + make_interval(secs => :lease_s),
+               progress = coalesce(beat.progress, jobs.progress),
+               version = version + (beat.progress IS NOT NULL)::int,
+               -- clients see it, so it changes with the version only
+               updated_at = CASE WHEN beat.progress IS NULL THEN updated_at ELSE clock_timestamp() END
+          FROM beat
+         WHERE jobs.id = beat.id AND jobs.id = ANY (ARRAY(SELECT id FROM free))
+           AND jobs.status = 'PROCESSING' AND jobs.lease_token = beat.token
+        RETURNING beat.token, jobs.cancel_requested_at IS NOT NULL AS cancel_requested
+    )
+    SELECT beat.id, beat.token AS lease_token, renewed.cancel_requested,
+           CASE WHEN renewed.token IS NOT NULL THEN 'renewed' WHEN seen.held THEN 'skipped' ELSE 'lost' END AS fate
+      FROM beat
+      LEFT JOIN renewed ON renewed.token = beat.token
+      LEFT JOIN LATERAL (
+          SELECT status = 'PROCESSING' AND lease_token = beat.token AS held
+            FROM jobs WHERE id = beat.id AND renewed.token IS NULL
+          OFFSET 0  -- or every job would be looked up
+      ) AS seen ON true
 """)
 
 
 def renew(conn: Connection, beats: Sequence[Beat], *, lease_s: float) -> Renewal:
-    """Extend all leases to `lease_s` seconds from now, in one statement; learn which are lost or to be cancelled."""
-    rows = [{"id": b.lease.job_id, "token": b.lease.token, "progress": b.progress} for b in beats]
-    held = conn.execute(_RENEW, {"beats": json_text.write(rows), "lease_s": lease_s}).all()
-    kept = {Lease(row.id, row.lease_token) for row in held}
+    """Extend all leases to `lease_s` seconds from now, in one statement; learn which are lost or to be cancelled.
+
+    It waits for no row that somebody else has locked.
+    """
+    asked = [{"id": b.lease.job_id, "token": b.lease.token, "progress": b.progress} for b in beats]
+    rows = conn.execute(_RENEW, {"beats": json_text.write(asked), "lease_s": lease_s}).all()
+    fates: dict[str, set[Lease]] = {"renewed": set(), "skipped": set(), "lost": set()}
+    for row in rows:
+        fates[row.fate].add(Lease(row.id, row.lease_token))
     return Renewal(
-        lost=frozenset(b.lease for b in beats) - kept,
-        cancel_requested=frozenset(Lease(row.id, row.lease_token) for row in held if row.cancel_requested),
+        lost=frozenset(fates["lost"]),
+        skipped=frozenset(fates["skipped"]),
+        cancel_requested=frozenset(Lease(row.id, row.lease_token) for row in rows if row.cancel_requested),
     )

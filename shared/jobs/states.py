@@ -45,7 +45,7 @@ class Verb(StrEnum):
     FAIL = "fail"
     """The holder failed for good."""
     GIVE_BACK = "give_back"
-    """The holder is shutting down; the attempt is not charged."""
+    """The holder is shutting down, or cannot work for a cause of its own; the attempt is not charged."""
     CANCEL = "cancel"
     """The client's wish was carried out."""
     EXPIRE = "expire"

@@ -46,6 +46,8 @@ class Sweep:
     """The oldest unfinished job of the slice."""
     ended: Mapping[UUID, Ended] = field(default_factory=dict)
     """The jobs of `swept` that are final now."""
+    locked: Sequence[UUID] = ()
+    """Jobs whose lease has run out, and whose rows somebody else has locked: perhaps so that nobody could renew it."""
 
 
 _MESSAGES = {
@@ -75,25 +77,36 @@ class DoorbellCheck:
     """Where the next slice begins; START after the last one."""
 
 
-# `slice` is the next part of the unfinished jobs. `silent` locks those of it whose lease or deadline has passed, and
-# decides: PENDING again, or an end when the client asked for one, the crash budget is spent or the deadline has passed,
-# so that the time from accepted to final is bounded. `swept` writes it; `rung` rings for those that wait again.
+# `slice` is the next part of the unfinished jobs, `ripe` those of it whose lease or deadline has passed. `silent` locks
+# those that can be had, and decides: PENDING again, or an end when the client asked for one, the crash budget is spent
+# or the deadline has passed, so that the time from accepted to final is bounded. `swept` writes it; `rung` rings for
+# those that wait again. `locked` are those whose rows somebody else has locked.
 _EXPIRE = text(f"""
     /* jobs.expire */
     WITH slice AS MATERIALIZED (
         {SLICE.format(columns="id, status, lease_until, deadline_at, finished_at")}
+    ), ripe AS MATERIALIZED (
+        SELECT id, status FROM slice
+         WHERE NOT :spare_leases AND status = 'PROCESSING' AND lease_until < clock_timestamp()
+               AND id <> ALL (CAST(CAST(:spared AS text) AS uuid[]))
+            OR status = 'PENDING' AND deadline_at < clock_timestamp()
     ), silent AS MATERIALIZED (
         SELECT id,
                CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
                     WHEN deadline_at < clock_timestamp() OR crashes >= max_crashes THEN 'FAILED'
                     ELSE 'PENDING' END AS status,
-               CASE WHEN deadline_at < clock_timestamp() THEN CAST(:deadline_exceeded AS jsonb)
+               CASE WHEN deadline_at < clock_timestamp() THEN
+                         -- why it did not end: what its last try met
+                         CASE WHEN error ->> 'code' IS NULL THEN CAST(:deadline_exceeded AS jsonb)
+                              ELSE CAST(:deadline_exceeded AS jsonb) || jsonb_build_object(
+                                  'message', CAST(:deadline_exceeded AS jsonb) ->> 'message'
+                                             || ' Its last try ended with ' || (error ->> 'code')
+                                             || ': ' || coalesce(error ->> 'message', ''),
+                                  'hint', coalesce(error ->> 'hint', CAST(:deadline_exceeded AS jsonb) ->> 'hint')) END
                     WHEN crashes >= max_crashes THEN CAST(:worker_lost AS jsonb)
                     ELSE CAST(:lease_expired AS jsonb) END AS error
           FROM jobs
-         WHERE id = ANY (ARRAY(SELECT id FROM slice
-                                WHERE status = 'PROCESSING' AND lease_until < clock_timestamp()
-                                   OR status = 'PENDING' AND deadline_at < clock_timestamp()))
+         WHERE id = ANY (ARRAY(SELECT id FROM ripe))
            AND (status = 'PROCESSING' AND lease_until < clock_timestamp()
                 OR status = 'PENDING' AND deadline_at < clock_timestamp())
          ORDER BY id FOR UPDATE SKIP LOCKED
@@ -117,10 +130,13 @@ _EXPIRE = text(f"""
     ), rung AS (
         {RING} FROM swept WHERE status = 'PENDING'
     )
-    SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen, ends.first
+    SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen, ends.first,
+           ends.locked
       FROM (SELECT (SELECT id FROM slice WHERE finished_at IS NULL ORDER BY id LIMIT 1) AS first,
                    (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
-                   (SELECT count(*) FROM slice) AS seen) AS ends
+                   (SELECT count(*) FROM slice) AS seen,
+                   ARRAY(SELECT id FROM ripe WHERE status = 'PROCESSING' AND id NOT IN (SELECT id FROM silent)
+                         LIMIT 1000) AS locked) AS ends
       LEFT JOIN swept ON true
 """)
 
@@ -160,10 +176,20 @@ _RING = text(f"""
 
 
 def expire(
-    conn: Connection, *, after: UUID = START, slice_size: int = 10_000, ring_after_s: float = RING_AFTER_S
+    conn: Connection,
+    *,
+    after: UUID = START,
+    slice_size: int = 10_000,
+    ring_after_s: float = RING_AFTER_S,
+    spare_leases: bool = False,
+    spared: Sequence[UUID] = (),
 ) -> Sweep:
-    """Free or end those of the next `slice_size` unfinished jobs whose lease or deadline has passed."""
-    asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, **_EXPIRE_ERRORS}
+    """Free or end those of the next `slice_size` unfinished jobs whose lease or deadline has passed.
+
+    With `spare_leases` only jobs that nobody holds: after an outage, live workers renew first. `spared` are left alone.
+    """
+    asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, "spare_leases": spare_leases}
+    asked |= {"spared": f"{{{','.join(map(str, spared))}}}", **_EXPIRE_ERRORS}
     rows = conn.execute(_EXPIRE, asked).all()
     walk = _sweep(rows, slice_size)
     ended = {
@@ -171,7 +197,7 @@ def expire(
         for row in rows
         if row.id is not None and walk.swept[row.id].final
     }
-    return replace(walk, ended=ended, first=rows[0].first)
+    return replace(walk, ended=ended, first=rows[0].first, locked=rows[0].locked)
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> DoorbellCheck:

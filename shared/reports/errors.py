@@ -35,11 +35,7 @@ def renderer_crashed(exit_code: int | None) -> ReportError:
 
 def renderer_unavailable() -> ReportError:
     """No child could be started."""
-    return failure(
-        FailureCode.RENDERER_CRASHED,
-        "The worker could not start a process to make the report.",
-        hint="The worker's log has the details.",
-    )
+    return failure(FailureCode.WORKER_EXHAUSTED, "The worker could not start a process to make the report.")
 
 
 def cell_too_long(column: str, cells: int, row: int, characters: int) -> ReportError:

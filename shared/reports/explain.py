@@ -35,6 +35,8 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
         return explain_source(error)
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return failure(FailureCode.SCRATCH_FULL, "The worker's disk is full.")
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return failure(FailureCode.WORKER_EXHAUSTED, "The worker has no file descriptors left.")
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return scratch_limit_exceeded(limits)
     if isinstance(error, duckdb.Error):

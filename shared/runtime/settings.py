@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from shared.errors import TodokeError
 from shared.runtime.artifact_url import parse_artifact_url
@@ -24,6 +33,8 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore", allow_inf_nan=False)
+    _secret_files: dict[str, Path] = PrivateAttr(default_factory=dict)
+    """The variables that were read from the file that NAME_FILE names."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -51,7 +62,21 @@ class Settings(BaseModel):
         near = [line for line in near_misses(environment, list(names)) if line.split()[0] not in told]
         if problems or near or settings is None:
             raise SettingsError("\n".join([*problems.values(), *near]))
+        secrets = (name for name, field in names.items() if name in present and _is_secret(field))
+        files = {name: Path(file) for name in secrets if (file := environment.get(f"{name}_FILE"))}
+        settings._secret_files.update(files)  # noqa: SLF001 - our own class
         return settings
+
+    def secret_of_today(self, name: str, at_start: SecretStr) -> str:
+        """What the file that NAME_FILE names holds by now, if the variable came from one: passwords are rotated.
+
+        `at_start` where there is no file, or while it cannot be read.
+        """
+        file = self._secret_files.get(name)
+        try:
+            return (file.read_text().strip() if file else "") or at_start.get_secret_value()
+        except (OSError, UnicodeDecodeError):
+            return at_start.get_secret_value()
 
     @classmethod
     def _between(cls, present: Mapping[str, str], problems: Mapping[str, str]) -> dict[str, str]:
@@ -150,6 +175,10 @@ class ServiceSettings(Settings):
         if not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
             raise ValueError("must begin with postgresql://")
         return value
+
+    def database_url_of_today(self) -> str:
+        """DATABASE_URL, read again from DATABASE_URL_FILE if it came from there. Secret."""
+        return self.secret_of_today("DATABASE_URL", self.database_url)
 
     @property
     def through_pooler(self) -> bool:

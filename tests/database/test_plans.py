@@ -88,7 +88,7 @@ def cases(conn: Connection) -> list[Case]:
         Case(read, "_LIST_END", {**page, "tenant": "silent"}, 500),
         Case(cancel, "_CANCEL", own, 3),
         Case(watch, "_CHANGED", {"ids": f"{{{','.join(watched)}}}", "versions": f"{{{','.join('0' * 5000)}}}"}, 10_000),
-        Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS}, 4 * _SLICE),
+        Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS, "spare_leases": False, "spared": "{}"}, 4 * _SLICE),
         Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 3),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
         Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": START}, 2 * _SLICE + 3),

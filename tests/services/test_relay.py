@@ -22,7 +22,7 @@ from shared.jobs.submit import Accepted
 from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.outbox.messages import Unsent
-from shared.queues.interface import SendFailure, SendResult
+from shared.queues.interface import QueueUnavailable, SendFailure, SendResult
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, a_submission, count, expire_lease, pass_time, row, started
 from tests.support.postgres import fill
@@ -105,6 +105,21 @@ def test_a_queue_that_is_away_costs_no_writes_and_opens_the_breaker(
     assert count(conn, "outbox") == 1
     assert count(conn, "outbox_retry") == 0
     assert metrics.BREAKER_OPEN._value.get() == 1
+
+
+def test_a_relay_that_may_not_send_is_not_ready(conn: Connection, publisher: Publisher, queue: InMemoryQueue) -> None:
+    """The queue answers everything else: only the sends are refused."""
+    a_job(conn)
+    queue.faults.refuse = lambda m: SendFailure(m.key, "AccessDenied", "sqs:SendMessage", permanent=False)
+    publisher.check()
+    publisher.run_once()
+
+    with pytest.raises(QueueUnavailable, match="AccessDenied: sqs:SendMessage"):
+        publisher.check()
+    queue.faults.refuse = lambda _: None
+    publisher._breaker._closed_again_at = 0
+    publisher.run_once()
+    publisher.check()
 
 
 def test_when_the_queue_comes_back_everything_leaves(

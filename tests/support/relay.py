@@ -33,8 +33,8 @@ def a_publisher(engine: Engine, queue: Queue, *, batch: int | None = None, **sin
 
 
 def a_sweeper(engine: Engine, queue: Queue, *, tidy_rest_s: float = 0.0, **environment: Any) -> Sweeper:
-    """A sweeper that takes nothing in the outbox for settled."""
-    settings = relay_settings(**environment)
+    """A sweeper that takes nothing in the outbox for settled, and spares no lease unless RELAY_SPARE_S says so."""
+    settings = relay_settings(**{"RELAY_SPARE_S": 0, **environment})
     return Sweeper(engine, queue, settings, settled_floor=lambda: 0, tidy_rest_s=tidy_rest_s)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from services.worker.assembly import Parts, Render
+from services.worker.fitness import Fitness
 from services.worker.settings import WorkerSettings
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore
@@ -36,13 +37,16 @@ def worker_parts(
     """The parts of a worker that scratches in `folder`. Without `store` and `catalog`: a disk store below the folder,
     and the built-in catalog."""
     variables = {**_UNUSED, "WORKER_SCRATCH": folder, **settings}
+    store = store or DiskStore(folder / "artifacts")
+    read = WorkerSettings.from_environment({name: str(value) for name, value in variables.items()})
     return Parts(
-        settings=WorkerSettings.from_environment({name: str(value) for name, value in variables.items()}),
+        settings=read,
         name=name,
         engine=engine,
         queue=queue,
-        store=store or DiskStore(folder / "artifacts"),
+        store=store,
         catalog=catalog or load_catalog(BUILTIN),
         render=render,
         signing_key=None,
+        fitness=Fitness(read.scratch, store.check),
     )

@@ -54,10 +54,11 @@ def test_each_alert_fires_on_its_fault(
 
         drill.let_a_worker_sleep_past_its_lease()
         prometheus.until_fired("TodokeLateWrites")
+        drill.ring_for_nobody()
+        prometheus.until_fired("TodokeDeadLetters", "TodokeFloorViolated")
         drill.block_the_artifact_store()
         drill.submit(4)
-        drill.ring_for_nobody()
-        prometheus.until_fired("TodokeArtifactStoreFailing", "TodokeDeadLetters", "TodokeFloorViolated")
+        prometheus.until_fired("TodokeArtifactStoreFailing", "TodokeWorkerUnfit")
         services.kill("relay")
         prometheus.until_fired("TodokeNotMeasured")
 

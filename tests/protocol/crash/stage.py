@@ -46,6 +46,7 @@ _SETTINGS = {
     "WORKER_RETRY_CAP_S": "0.05",
     "RELAY_IDLE_S": "0.05",
     "RELAY_SWEEP_EVERY_S": "0.2",
+    "RELAY_SPARE_S": "0.2",
     "JOB_RING_AFTER_S": "0.2",
     "RELAY_LIST_AFTER_S": "0",  # every story shows how the floor under the unfinished jobs rises
     "RELAY_SEND_DEADLINE_S": str(SEND_DEADLINE_S),

@@ -23,6 +23,7 @@ from services.worker.heartbeat import Heartbeat
 from services.worker.held import Held, StopReason
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
+from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
 from shared.artifacts.disk import DiskStore
 from shared.catalog.model import Format
@@ -209,9 +210,10 @@ class Hand:
         self._acknowledgements = Acknowledgements(parts.queue)
         self._finisher = Finisher(parts, in_flight, self._acknowledgements)
         self._heartbeat = Heartbeat(parts, in_flight)
-        self._intake = Intake(parts, in_flight, self.held.extend, stop=stop)
+        not_again = NotAgain()
+        self._intake = Intake(parts, in_flight, self.held.extend, not_again, stop=stop)
         self._pollers = Pollers(parts, in_flight, self._intake, stop=stop, behind=lambda: False)
-        self._attempts = Attempts(parts)
+        self._attempts = Attempts(parts, not_again)
 
     def receive(self) -> "Hand":
         """Take what the queue has, and start it."""

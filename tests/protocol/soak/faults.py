@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import psycopg
+import psycopg.sql
 
 from tests.protocol.soak.whole_system import LEASE_S, Stage, is_stopped
 from tests.support.faults.plan import Fault
@@ -64,6 +65,7 @@ class Trouble:
         kinds: list[tuple[int, Callable[[], None]]] = [
             (4, self._kill), (2, self._stall), (5, self._directed_stall), (2, self._cut), (2, self._slow),
             (1, self._black_hole), (4, self._queue_mood), (1, self._purge), (1, self._terminate), (1, self._postgres),
+            (1, self._lock_a_row), (1, self._read_only),
         ]  # fmt: skip
         end_at = time.monotonic() + seconds
         while time.monotonic() < end_at:
@@ -161,3 +163,27 @@ class Trouble:
     def _postgres(self) -> None:
         self._stage.crash_postgres()
         self.counts["PostgreSQL killed -9"] += 1
+
+    def _lock_a_row(self) -> None:
+        """Somebody forgets a transaction that locks one job's row, for longer than a lease."""
+        with psycopg.connect(self._stage.url) as forgotten:
+            found = forgotten.execute(
+                "SELECT id FROM jobs WHERE finished_at IS NULL ORDER BY status DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED"
+            ).rowcount
+            self._wait(LEASE_S, 1.5 * LEASE_S)
+            forgotten.rollback()
+        self.counts["a job's row locked by a person"] += found
+
+    def _read_only(self) -> None:
+        """The database takes no writes for a moment, as when its disk is full, and sessions that begin then stay so."""
+        with psycopg.connect(self._stage.url, autocommit=True) as conn:
+            name = psycopg.sql.Identifier(conn.info.dbname)
+            setting = psycopg.sql.SQL("ALTER DATABASE {} {} default_transaction_read_only {}")
+            conn.execute(setting.format(name, psycopg.sql.SQL("SET"), psycopg.sql.SQL("= on")))
+            try:
+                conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+                             "AND backend_type = 'client backend' AND datname = current_database()")  # fmt: skip
+                self._wait(1, 2)
+            finally:
+                conn.execute(setting.format(name, psycopg.sql.SQL("RESET"), psycopg.sql.SQL("")))
+        self.counts["database read-only for a moment"] += 1

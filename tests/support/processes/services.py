@@ -47,6 +47,7 @@ class Services:
             "WORKER_SLOTS": "4",
             "JOB_RING_AFTER_S": "5",
             "RELAY_SWEEP_EVERY_S": "0.3",
+            "RELAY_SPARE_S": "0.6",
             **env,
         }
 
