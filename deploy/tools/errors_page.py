@@ -9,10 +9,12 @@ from shared.failures import FailureCode
 
 PROBLEMS = (
     (400, ("malformed_json",), "the body is not JSON, or nested too deeply"),
+    (400, ("malformed_request",), "what came is not HTTP/1.1, or has no Host or several; the connection is closed"),
     (401, ("unauthorized",), "the API key is missing, wrong or revoked"),
     (404, ("unknown_report_type", "unknown_job", "unknown_artifact", "unknown_path"),
      "it does not exist; another tenant's job answers the same"),
     (405, ("method_not_allowed",), "the path exists, the method does not"),
+    (408, ("request_timeout",), "header or body did not arrive in time; the connection is closed"),
     (409, ("not_ready",), "the job has not ended in SUCCESS, so it has no files"),
     (409, ("job_already_ended",), "it is too late to cancel"),
     (410, ("artifact_expired",), "the files' time is over: `expiresAt`"),
@@ -23,9 +25,13 @@ PROBLEMS = (
     (422, ("idempotency_key_reused",), "the same key came before with another request"),
     (429, ("rate_limited",),
      "the tenant asks more often than `API_RATE_LIMIT` and `API_RATE_BURST` let it; try again after `Retry-After`"),
+    (431, ("header_too_large",),
+     "the request's line and headers have more than `API_MAX_HEADER_BYTES`; the connection is closed"),
     (500, ("internal_error",), "the log has the details under the `requestId`"),
     (503, ("database_unavailable",),
      "try again after `Retry-After`; with an `Idempotency-Key` that can never make a second job"),
+    (503, ("too_many_connections",), "the process has `API_MAX_CONNECTIONS`; try again after `Retry-After`"),
+    (503, ("stopping",), "the process was stopped while it worked on the request; try again"),
     (503, ("artifact_store_unavailable",), "try again"),
 )  # fmt: skip
 """Status, codes and meaning of the API's answers."""

@@ -337,6 +337,23 @@ def test_the_trace_travels_with_the_job(client: TestClient, conn: Connection) ->
     assert row(conn, UUID(dropped)).trace_context is None
 
 
+def test_an_error_that_nobody_foresaw_is_told_once_under_its_id(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("services.api.actions.jobs.read.get", broken)
+    answer = client.get(f"/v1/jobs/{uuid4()}")
+
+    told = problem(answer, 500, "internal_error")
+    assert told["requestId"] == answer.headers["x-request-id"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"]
+    assert "nobody foresaw" not in answer.text
+    assert [record.message for record in caplog.records if record.exc_info] == ["request.broken"]
+
+
 def test_the_request_id_is_the_callers_if_it_is_harmless(client: TestClient) -> None:
     assert client.get("/healthz", headers={"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
     assert client.get("/healthz", headers={"X-Request-Id": "a b"}).headers["x-request-id"] != "a b"

@@ -12,6 +12,7 @@ from services.api.actions import jobs
 from services.api.actions.jobs import FoundJob, Waited
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.hang_up import HungUp, unless_hung_up
+from services.api.http.middleware import CLIENT_CLOSED_REQUEST
 from services.api.http.openapi import problems
 from services.api.http.problems import invalid
 from services.api.http.responses import json_response
@@ -23,8 +24,6 @@ from shared.suggest import did_you_mean
 router = APIRouter(tags=["jobs"])
 
 _LONGEST_WAIT_S = 30.0
-_CLIENT_CLOSED_REQUEST = 499
-"""What nginx counts a request as whose client hung up. No client sees it; the metrics do."""
 _EVENTS = TypeAdapter(list[EventView])
 
 
@@ -42,7 +41,7 @@ async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Ca
         try:
             waited = await unless_hung_up(request, waiting)
         except HungUp:
-            return Response(status_code=_CLIENT_CLOSED_REQUEST)
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
     else:
         waited = Waited(await jobs.get(parts, principal, job_id), honoured=False)
     return _job_response(waited, wait_s, known, parts.settings.root_path)
