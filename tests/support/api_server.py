@@ -7,13 +7,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import uvicorn
 
-from services.api.http.protocol import BoundedProtocol, Limits
 from services.api.__main__ import uvicorn_options
 from services.api.app import create_app
 from services.api.assembly import assemble
+from services.api.http.protocol import BoundedProtocol, Limits
 from services.api.settings import ApiSettings
 from tests.support.eventually import eventually
 
@@ -56,7 +57,7 @@ class Connection:
 
     def closed(self, *, reading: bool = True) -> bool:
         """True if the server has closed. With `reading`, what has come is thrown away."""
-        self._socket.setblocking(False)  # noqa: FBT003
+        self._socket.setblocking(False)
         try:
             if reading:
                 while self._socket.recv(65_536):
@@ -77,7 +78,7 @@ class Connection:
         """Hang up."""
         self._socket.close()
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,17 +17,21 @@ MAX_BODY_BYTES = 256 * 1024
 
 async def read_submission(request: Request) -> Wanted:
     """What the client wants, not checked yet. Raises Problem 400, 413, 415 or 422 if the body is not an object."""
-    return Wanted(await _fields(request), request.headers.get("idempotency-key"), _trace_context(request))
+    raw = await _body(request)
+    fields = _fields(request, raw) if raw else {}
+    return Wanted(fields, raw, request.headers.getlist("idempotency-key"), _trace_context(request))
 
 
-async def _fields(request: Request) -> Mapping[str, Any]:
+async def _body(request: Request) -> bytes:
     raw = b""
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MAX_BODY_BYTES:
             raise Problem(413, "body_too_large", f"The body has more than {MAX_BODY_BYTES} bytes.")
-    if not raw:
-        return {}
+    return raw
+
+
+def _fields(request: Request, raw: bytes) -> Mapping[str, Any]:
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         said = f"not {media_type!r}" if media_type else "but none was given"

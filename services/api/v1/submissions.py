@@ -55,8 +55,9 @@ _REQUEST_BODY: dict[str, Any] = {
             "name": "Idempotency-Key",
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-            "description": "The same key with the same request is one job, however often it is sent.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 512},
+            "description": "The same key with the same request is one job, however often it is sent. A bare word, or a "
+            "quoted string as the IETF draft writes it: both spellings are one key.",
         }
     ],
 }
@@ -74,8 +75,10 @@ async def submit_job(request: Request) -> Response:
     parts = parts_of(request)
     principal = await principal_of(request)
     job = await submissions.submit(parts, principal, await read_submission(request))
-    body = accepted(job.job_id, job.report_type, parts.settings.root_path)
-    headers = {"Location": body["links"]["self"], "Retry-After": "1"}
+    body = accepted(job, parts.settings.root_path)
+    headers = {"Location": body["links"]["self"]}
+    if not job.status.final:
+        headers["Retry-After"] = "1"
     if not job.created:
         headers["Idempotent-Replayed"] = "true"
     return Response(json_text.write(body), 202, headers, "application/json")

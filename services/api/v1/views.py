@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from services.api.actions.submissions import Submitted
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.schema import json_schema
 from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
@@ -184,9 +185,14 @@ def links(job_id: UUID, root: str) -> dict[str, str]:
     return {"self": own, "events": f"{own}/events", "cancel": f"{own}:cancel"}
 
 
-def accepted(job_id: UUID, report_type: str, root: str) -> dict[str, Any]:
+def accepted(job: Submitted, root: str) -> dict[str, Any]:
     """What AcceptedView would give, made by hand: every submission gets one. A test compares the two."""
-    return {"jobId": str(job_id), "status": "PENDING", "reportType": report_type, "links": links(job_id, root)}
+    return {
+        "jobId": str(job.job_id),
+        "status": job.status,
+        "reportType": job.report_type,
+        "links": links(job.job_id, root),
+    }
 
 
 def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> JobView:
