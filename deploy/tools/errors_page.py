@@ -8,7 +8,7 @@ import sys
 from shared.failures import FailureCode
 
 PROBLEMS = (
-    (400, ("malformed_json",), "the body is not JSON, or nested too deeply"),
+    (400, ("malformed_json",), "the body is not JSON in UTF-8, is nested too deeply, or names a field twice"),
     (400, ("malformed_request",), "what came is not HTTP/1.1, or has no Host or several; the connection is closed"),
     (401, ("unauthorized",), "the API key is missing, wrong or revoked"),
     (404, ("unknown_report_type", "unknown_job", "unknown_artifact", "unknown_path"),
@@ -19,12 +19,14 @@ PROBLEMS = (
     (409, ("job_already_ended",), "it is too late to cancel"),
     (410, ("artifact_expired",), "the files' time is over: `expiresAt`"),
     (410, ("artifact_gone",), "the file has been removed from the store"),
+    (412, ("precondition_failed",), "the job or file is not the one that `If-Match` names"),
     (413, ("body_too_large",), "the body has more than 256 KiB"),
-    (415, ("unsupported_media_type",), "the body is not declared as JSON"),
+    (415, ("unsupported_media_type",), "the body is not declared as JSON in UTF-8, or is encoded (`Content-Encoding`)"),
+    (416, ("range_not_satisfiable",), "the file has none of the ranges"),
     (422, ("invalid_request",), "`violations` names every problem, with its field"),
     (422, ("idempotency_key_reused",), "the same key came before with another request"),
     (429, ("rate_limited",),
-     "the tenant asks more often than `API_RATE_LIMIT` and `API_RATE_BURST` let it; try again after `Retry-After`"),
+     "more requests than `API_RATE_LIMIT` and `API_RATE_BURST`, or too many unknown keys; see `Retry-After`"),
     (431, ("header_too_large",),
      "the request's line and headers have more than `API_MAX_HEADER_BYTES`; the connection is closed"),
     (500, ("internal_error",), "the log has the details under the `requestId`"),

@@ -49,6 +49,5 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(report_types.router)
     app.include_router(ops.router)
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)
-    if parts.settings.auth == "keys":
-        openapi.describe_keys(app)
+    openapi.describe(app, keys=parts.settings.auth == "keys")
     return app

@@ -176,7 +176,11 @@ def _report_type(fields: Mapping[str, object], catalog: CatalogView) -> ReportTy
 def _formats(given: object, report: ReportType, violations: list[Violation]) -> tuple[str, ...]:
     if given is None:
         return report.formats[:1]
-    if not isinstance(given, list) or not given:
+    if given == []:
+        message = 'must name at least one format, such as ["csv"]; leave it out for the first of the report type'
+        violations.append(Violation("formats", "too_short", message))
+        return ()
+    if not isinstance(given, list):
         violations.append(Violation("formats", "type", 'must be a list such as ["csv"]'))
         return ()
     offered = [*(str(f) for f in report.formats), BUNDLE]

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import metrics
-from services.api.http.problems import REFUSED, Problem, answer, unexpected
+from services.api.http.problems import HEAD, REFUSED, Problem, answer, unexpected
 from shared.ids import uuid7
 from shared.runtime import logs, tracing
 from shared.runtime.metrics.declare import known
@@ -55,8 +55,11 @@ class RequestContext:
             return
         # Routing looks behind it where the path has it, and the description names it.
         scope["root_path"] = self._root_path
+        if scope["method"] == "HEAD":
+            # The server looks at its own scope, and sends no body.
+            scope = {**scope, "method": "GET", HEAD: True}
         incoming = _traceparent(scope)
-        with tracing.span(scope["method"], kind="server", parent=incoming) as traced:
+        with tracing.span(_method(scope), kind="server", parent=incoming) as traced:
             # What continues the trace from here, for the routes.
             scope[tracing.TRACEPARENT] = traced.traceparent or incoming
             await self._serve(scope, receive, send, traced)
@@ -77,6 +80,8 @@ class RequestContext:
                     (b"x-request-id", request_id.encode()),
                     *((name, value) for name, value in SAFE_HEADERS if name not in present),
                 ]
+            elif scope.get(HEAD):
+                message = {**message, "body": b""}
             await send(message)
 
         with logs.context(**_names(scope)):
@@ -95,14 +100,18 @@ class RequestContext:
             finally:
                 route = _route(scope)
                 status = status or CLIENT_CLOSED_REQUEST  # nothing was sent: nobody was there, or we were stopped
-                _tell(traced, scope["method"], route, status)
-                _count(scope["method"], route, status, time.perf_counter() - started)
+                _tell(traced, _method(scope), route, status)
+                _count(_method(scope), route, status, time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (refused := scope.get(REFUSED)) is not None:
             await answer(HTTPConnection(scope), refused)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _method(scope: Scope) -> str:
+    return "HEAD" if scope.get(HEAD) else str(scope["method"])
 
 
 def _request_id(scope: Scope) -> str:

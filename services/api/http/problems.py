@@ -110,6 +110,8 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
 """What becomes of each error of an action."""
 
 
+HEAD = "todoke.head"
+"""In a scope: the client asked for the head alone. The application sees GET."""
 REFUSED = "todoke.refused"
 """In a scope: the Problem with which the server refuses a request that it could read."""
 
@@ -145,17 +147,18 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
 def _methods(request: Request) -> list[str]:
     """The methods of the path: several routes may share it, and the first one alone knows only its own."""
     scopes = {method: {**request.scope, "method": method} for method in _METHODS}
-    return [
+    allowed = {
         method
         for method, scope in scopes.items()
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-    ]
+    }
+    return sorted({*allowed, "OPTIONS", *(("HEAD",) if "GET" in allowed else ())})
 
 
 def install(app: FastAPI) -> None:
@@ -182,8 +185,11 @@ async def _of_http(request: Request, error: Any) -> Response:
         detail = f"There is nothing at {request.url.path[:200]!r}; /openapi.json lists what there is."
         return answer(request, Problem(404, "unknown_path", detail))
     if error.status_code == 405:
-        headers = {"Allow": ", ".join(_methods(request))}
-        detail = f"{request.method} is not possible here."
+        allowed = _methods(request)
+        headers = {"Allow": ", ".join(allowed)}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
+        detail = f"{request.method} is not possible here; {' and '.join(allowed)} are."
         return answer(request, Problem(405, "method_not_allowed", detail, headers=headers))
     return answer(request, Problem(error.status_code, "http_error", str(error.detail), headers=error.headers))
 

@@ -68,6 +68,7 @@ _RESPONSES: Responses = {
 
 
 @router.post("/generate-report", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
+@router.post("/jobs", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
 @router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
 async def submit_job(request: Request) -> Response:
     """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
