@@ -67,7 +67,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "artifacts", ("media_type",)),
         _Grant("SELECT", "idempotency_keys", ("tenant", "key", "job_id", "created_at")),
         _Grant("DELETE", "idempotency_keys"),
-        _Grant("UPDATE", "idempotency_keys", ("fingerprint",)),
+        _Grant("UPDATE", "idempotency_keys", ("meaning_digest",)),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
         _Grant("SELECT", "outbox_id_seq"),
     ),

@@ -173,12 +173,14 @@ CREATE TABLE artifacts (
 
 _IDEMPOTENCY_KEYS = """
 CREATE TABLE idempotency_keys (
-    tenant      text        NOT NULL,
-    key         text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
-    fingerprint text        NOT NULL,
-    job_id      uuid        NOT NULL,
-    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (tenant, key)
+    tenant         text        NOT NULL,
+    operation      text        NOT NULL,
+    key            text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    body_digest    text        NOT NULL,
+    meaning_digest text        NOT NULL,
+    job_id         uuid        NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (tenant, operation, key)
 )
 """
 

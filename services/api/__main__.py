@@ -1,8 +1,10 @@
 """`python -m services.api`: serve the REST API until told to stop."""
 
 import argparse
+import functools
 import logging
 import os
+import resource
 import sys
 from typing import Any
 
@@ -10,6 +12,7 @@ import uvicorn
 
 from services.api.app import create_app
 from services.api.assembly import assemble
+from services.api.http.protocol import BoundedProtocol, Limits
 from services.api.processes import serve_several
 from services.api.settings import ApiSettings
 from shared.database.health import check_database
@@ -22,6 +25,8 @@ log = logging.getLogger("services.api")
 
 _GRACE_S = 10
 """Seconds that requests under way may take after SIGTERM."""
+_OTHER_DESCRIPTORS = 192
+"""Descriptors that are not a client's: the database, the catalog, downloads, and connections that are told to go."""
 
 
 def main() -> int:
@@ -74,7 +79,21 @@ def uvicorn_options(settings: ApiSettings) -> dict[str, Any]:
         # Nothing here depends on a client's address or scheme, so nobody is believed about them.
         "proxy_headers": False,
         "timeout_graceful_shutdown": _GRACE_S,
+        "timeout_keep_alive": settings.keep_alive_s,
+        "http": functools.partial(BoundedProtocol, limits=_limits(settings)),
+        "ws": "none",
     }
+
+
+def _limits(settings: ApiSettings) -> Limits:
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Limits(
+        header_bytes=settings.max_header_bytes,
+        header_s=settings.header_timeout_s,
+        body_s=settings.body_timeout_s,
+        stalled_s=settings.stalled_timeout_s,
+        connections=max(1, min(settings.max_connections, descriptors - min(_OTHER_DESCRIPTORS, descriptors // 2))),
+    )
 
 
 if __name__ == "__main__":

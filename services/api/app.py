@@ -1,13 +1,14 @@
 """The application: routes, problems and middleware over the API's parts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
 from services.api.actions.parts import Parts
 from services.api.http import openapi, problems
-from services.api.http.middleware import RequestContext
+from services.api.http.middleware import STOPPING, RequestContext
 from services.api.v1 import artifacts, jobs, ops, report_types, submissions
 from shared.runtime import tracing
 from shared.runtime.gc_tuning import search_seldom
@@ -21,9 +22,9 @@ def create_app(parts: Parts) -> FastAPI:
     """The API over these parts, which are closed at the end of its lifespan."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         search_seldom()
-        yield
+        yield {STOPPING: parts.watcher.release}
         await parts.close()
         tracing.close()
 
@@ -34,6 +35,8 @@ def create_app(parts: Parts) -> FastAPI:
         # FastAPI's own documentation pages load scripts from a CDN; the description itself is at /openapi.json.
         docs_url=None,
         redoc_url=None,
+        # A redirect would be built from the Host header, which anybody may choose.
+        redirect_slashes=False,
         lifespan=lifespan,
         generate_unique_id_function=openapi.operation_id,
     )
@@ -46,6 +49,5 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(report_types.router)
     app.include_router(ops.router)
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)
-    if parts.settings.auth == "keys":
-        openapi.describe_keys(app)
+    openapi.describe(app, keys=parts.settings.auth == "keys")
     return app

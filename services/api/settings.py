@@ -39,6 +39,40 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
     rate_burst: int = Field(
         100, alias="API_RATE_BURST", ge=1, le=1_000_000, description="Requests of a tenant at once, after a pause"
     )
+    keep_alive_s: int = Field(
+        75,
+        alias="API_KEEP_ALIVE_S",
+        ge=1,
+        le=86_400,
+        description="Seconds for which an idle connection is kept: longer than the proxy keeps it, or POSTs are lost",
+    )
+    max_header_bytes: int = Field(
+        32_768,
+        alias="API_MAX_HEADER_BYTES",
+        ge=4_096,
+        le=65_536,
+        description="Bytes of a request's line and headers",
+    )
+    header_timeout_s: float = Field(
+        10, alias="API_HEADER_TIMEOUT_S", gt=0, le=600, description="Seconds in which a request's header must arrive"
+    )
+    body_timeout_s: float = Field(
+        30, alias="API_BODY_TIMEOUT_S", gt=0, le=600, description="Seconds in which a request's body must arrive"
+    )
+    stalled_timeout_s: float = Field(
+        60,
+        alias="API_STALLED_TIMEOUT_S",
+        gt=0,
+        le=3_600,
+        description="Seconds for which a client may take nothing of an answer",
+    )
+    max_connections: int = Field(
+        12_000,
+        alias="API_MAX_CONNECTIONS",
+        ge=1,
+        le=1_000_000,
+        description="Connections of one process; fewer where it may not have so many descriptors",
+    )
     pool_size: int = Field(10, alias="API_DB_POOL_SIZE", ge=3, le=200, description="Database connections, at most")
     job_deadline_s: float = Field(
         86_400, alias="JOB_DEADLINE_S", gt=0, description="Seconds after which an unfinished job fails"

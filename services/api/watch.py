@@ -57,6 +57,7 @@ class Watcher:
         self._engine = engine
         self._most = most
         self._places = 0
+        self._released = False
         self._versions: dict[str, int] = {}
         """Watched job → the newest version that anybody has seen."""
         self._waiters: dict[str, set[_Waiter]] = {}
@@ -67,8 +68,8 @@ class Watcher:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[bool]:
-        """A place among those who wait, within the block: False if all are taken."""
-        free = self._places < self._most
+        """A place among those who wait, within the block: False if all are taken, or nobody may wait any more."""
+        free = self._places < self._most and not self._released
         self._places += free
         try:
             yield free
@@ -82,6 +83,8 @@ class Watcher:
         `within_s` seconds without a change. The caller has read the job before, for its tenant. Cancelled, the
         wait is forgotten.
         """
+        if self._released:
+            return False
         key, loop = str(job_id), asyncio.get_running_loop()
         began = loop.time()
         if self._versions.get(key, version) > version:
@@ -97,6 +100,13 @@ class Watcher:
             return True
         finally:
             self._forget(key, waiter)
+
+    def release(self) -> None:
+        """Wake everybody, and let nobody wait from now on: the process is about to end."""
+        self._released = True
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                waiter.wake()
 
     async def close(self) -> None:
         """Stop looking and let the connection go."""

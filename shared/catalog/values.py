@@ -27,6 +27,9 @@ DATETIME_PATTERN = DATE_PATTERN + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?
 """RFC 3339 with at most microseconds: PostgreSQL's timestamptz keeps no more. The offset is not optional,
 because a time without one is a different instant for each reader."""
 
+_MOST_EXACT = 2**53
+"""Beyond this not every integer is a float, so a float may be another number than its sender meant."""
+
 _DECIMAL = re.compile(DECIMAL_PATTERN)
 _DATE = re.compile(DATE_PATTERN)
 _DATETIME = re.compile(DATETIME_PATTERN)
@@ -86,6 +89,8 @@ def _text(value: object) -> str:
 
 
 def _integer(value: object) -> int:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _MOST_EXACT:
+        value = int(value)  # JSON Schema's integers have no fraction; that is 3.0 for clients whose numbers are floats
     if isinstance(value, bool) or not isinstance(value, int):
         raise Refused("type", f"must be an integer such as 42, not {show(value)}")
     if not MIN_INTEGER <= value <= MAX_INTEGER:

@@ -84,14 +84,22 @@ _OF_TENANT = f"""FROM jobs WHERE (tenant, id) < (:tenant, :before)
                                 AND (tenant, id) > (:tenant, CAST('{UUID(int=0)}' AS uuid))
              ORDER BY tenant DESC, id DESC"""
 
+# A job may hold a quarter of a megabyte, and a page a hundred jobs. `start` is what stands before a row; the first row
+# that begins beyond the bound comes too, and says that there are more.
+_SIZE = " + ".join(f"coalesce(octet_length({c}::text), 0)" for c in ("parameters", "result", "error", "progress"))
+_BEFORE = "ORDER BY tenant DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND"
 _LIST = text(f"""
     /* jobs.list */
-    SELECT {_COLUMNS}
-      FROM (SELECT * {_OF_TENANT} LIMIT :look) AS looked_at
-     WHERE (CAST(:statuses AS text[]) IS NULL OR status = ANY (CAST(:statuses AS text[])))
-       AND (CAST(:report_type AS text) IS NULL OR report_type = :report_type)
+    SELECT {_COLUMNS}, coalesce(start, 0) < :bytes AS fits
+      FROM (SELECT *, sum(size) OVER ({_BEFORE} 1 PRECEDING) AS start, sum(size) OVER ({_BEFORE} 2 PRECEDING) AS earlier
+              FROM (SELECT *, {_SIZE} AS size
+                      FROM (SELECT * {_OF_TENANT} LIMIT :look) AS looked_at
+                     WHERE (CAST(:statuses AS text[]) IS NULL OR status = ANY (CAST(:statuses AS text[])))
+                       AND (CAST(:report_type AS text) IS NULL OR report_type = :report_type)
+                     ORDER BY tenant DESC, id DESC
+                     LIMIT :limit) AS found) AS measured
+     WHERE coalesce(earlier, 0) < :bytes
      ORDER BY tenant DESC, id DESC
-     LIMIT :limit
 """)
 
 _LIST_END = text(f"""
@@ -102,6 +110,8 @@ _LIST_END = text(f"""
 _NEWEST = UUID(int=2**128 - 1)
 _LOOK = 2_000
 """Most jobs that one page of a filtered list looks at: some milliseconds."""
+_MOST_BYTES = 1_000_000
+"""Parameters, results and errors on one page, and one job more: what an answer may take of the API's memory."""
 
 
 def get(conn: Connection, job_id: UUID, *, tenant: str) -> Job | None:
@@ -121,15 +131,17 @@ def list_jobs(
 ) -> JobPage:
     """The next `size` of the tenant's jobs, newest first, behind the page that ends with `before`.
 
-    A filter looks at a bounded number of jobs, so a page may be short, even empty, while `next_before` says go on.
+    A page holds a bounded number of bytes, and a filter looks at a bounded number of jobs: so a page may be short,
+    even empty, while `next_before` says go on.
     """
     where = {"tenant": tenant, "before": before or _NEWEST}
     filters = {"statuses": None if statuses is None else [str(s) for s in statuses], "report_type": report_type}
     filtered = any(value is not None for value in filters.values())
     look = _LOOK if filtered else size + 1
-    rows = conn.execute(_LIST, {**where, **filters, "limit": size + 1, "look": look}).all()
-    jobs = [_job(row) for row in rows[:size]]
-    if len(rows) > size:
+    bounds = {"limit": size + 1, "look": look, "bytes": _MOST_BYTES}
+    rows = conn.execute(_LIST, {**where, **filters, **bounds}).all()
+    jobs = [_job(row) for row in rows[:size] if row.fits]
+    if len(rows) > len(jobs):
         return JobPage(jobs, jobs[-1].id)
     end = conn.execute(_LIST_END, {**where, "look": look}).scalar() if filtered else None
     # Jobs that were born between the two statements have moved the end up: what was returned stays behind it.
@@ -138,4 +150,5 @@ def list_jobs(
 
 def _job(row: Any) -> Job:
     fields = row._asdict()
+    fields.pop("fits", None)
     return Job(**{**fields, "status": JobStatus(fields["status"])})

@@ -1,7 +1,5 @@
 """Accepts jobs: the row, its idempotency key and its outbox row in one statement, so in one commit."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -14,11 +12,22 @@ from sqlalchemy.exc import IntegrityError
 from shared import json_text
 from shared.errors import TodokeError
 from shared.jobs.doorbell import RING
+from shared.jobs.states import JobStatus
 from shared.runtime.settings import RING_AFTER_S
 
 
 class IdempotencyKeyReused(TodokeError):
     """An Idempotency-Key came before with another request body."""
+
+
+class IdempotencyKey(NamedTuple):
+    """A client's name for its request, and what tells that request from others. Either digest does."""
+
+    text: str
+    body_digest: str
+    """Of the bytes as they came: the same bytes are the same request, whatever has become of the catalog."""
+    meaning_digest: str
+    """Of what they mean: the same request may be written in several ways."""
 
 
 class Submission(NamedTuple):
@@ -40,14 +49,8 @@ class Submission(NamedTuple):
     """Seconds after the job's end for which its files can be downloaded."""
     keep_s: int = 90 * 86_400
     """Seconds after the job's end for which it can be looked at."""
-    idempotency_key: str | None = None
+    idempotency_key: IdempotencyKey | None = None
     trace_context: str | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over what the client asked for: it tells a repeated request from another one with the same key."""
-        asked = json.dumps([self.report_type, self.parameters, list(self.formats)], sort_keys=True)
-        return hashlib.sha256(asked.encode()).hexdigest()
 
 
 class Accepted(NamedTuple):
@@ -55,6 +58,8 @@ class Accepted(NamedTuple):
 
     job_id: UUID
     created: bool
+    report_type: str
+    status: JobStatus = JobStatus.PENDING
 
 
 # `request` is the batch. `claimed` takes its idempotency keys: in one order everywhere, so that two batches can wait
@@ -66,13 +71,13 @@ _INSERT = """
         SELECT * FROM jsonb_to_recordset(CAST(:requests AS jsonb)) AS r(
             id uuid, tenant text, report_type text, report_version text, parameters jsonb, formats text[],
             max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int, keep_s int,
-            idempotency_key text, fingerprint text, trace_context text)
+            idempotency_key text, body_digest text, meaning_digest text, trace_context text)
     ), claimed AS (
-        INSERT INTO idempotency_keys (tenant, key, fingerprint, job_id)
-        SELECT tenant, idempotency_key, fingerprint, id
+        INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
+        SELECT tenant, 'submit', idempotency_key, body_digest, meaning_digest, id
           FROM request WHERE idempotency_key IS NOT NULL
          ORDER BY tenant, idempotency_key, id
-            ON CONFLICT (tenant, key) DO NOTHING
+            ON CONFLICT (tenant, operation, key) DO NOTHING
         RETURNING job_id
     ), born AS (
         INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
@@ -96,9 +101,10 @@ _SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", ring=RING, on_conf
 
 _REPLAY = text("""
     /* jobs.replay */
-    SELECT tenant, key, fingerprint, job_id
-      FROM idempotency_keys
-     WHERE (tenant, key) IN (SELECT * FROM unnest(CAST(:tenants AS text[]), CAST(:keys AS text[])))
+    SELECT k.tenant, k.key, k.body_digest, k.meaning_digest, k.job_id, j.report_type, j.status
+      FROM unnest(CAST(:tenants AS text[]), CAST(:keys AS text[])) AS asked(tenant, key)
+      JOIN idempotency_keys k ON (k.tenant, k.operation, k.key) = (asked.tenant, 'submit', asked.key)
+      JOIN jobs j ON j.id = k.job_id
 """)
 
 
@@ -112,12 +118,18 @@ def submit(
     an id or an Idempotency-Key was met again.
     """
     born = _insert(conn, {"requests": json_text.write([_row(s) for s in submissions]), "ring_after_s": ring_after_s})
-    met_again = [s for s in submissions if s.id not in born and s.idempotency_key is not None]
+    met_again = [(s.tenant, s.idempotency_key.text) for s in submissions if s.idempotency_key and s.id not in born]
     holders = _holders(conn, met_again) if met_again else {}
-    if any((s.tenant, s.idempotency_key) not in holders for s in met_again):
+    if any(key not in holders for key in met_again):
         # A key that was met and has left since: its time was over. What was born stays as it is.
         return submit(conn, submissions, ring_after_s=ring_after_s)
     return [_answer(s, s.id in born, holders) for s in submissions]
+
+
+def replay(conn: Connection, tenant: str, key: IdempotencyKey) -> Accepted | IdempotencyKeyReused | None:
+    """Answer a request whose key was met before, without making anything; None if the key is new."""
+    holder = _holders(conn, [(tenant, key.text)]).get((tenant, key.text))
+    return None if holder is None else _replayed(key, holder)
 
 
 def _insert(conn: Connection, asked: Mapping[str, object]) -> set[UUID]:
@@ -132,27 +144,42 @@ def _insert(conn: Connection, asked: Mapping[str, object]) -> set[UUID]:
 
 def _row(submission: Submission) -> dict[str, object]:
     """The submission as the statement's record names its fields."""
-    return {**submission._asdict(), "fingerprint": submission.fingerprint if submission.idempotency_key else None}
+    row, key = submission._asdict(), submission.idempotency_key
+    if key is not None:
+        row |= {"idempotency_key": key.text, "body_digest": key.body_digest, "meaning_digest": key.meaning_digest}
+    return row
 
 
-_Holders = dict[tuple[str, str], tuple[str, UUID]]
+class _Holder(NamedTuple):
+    """The job that a key stands for, and the digests of the request that made it."""
+
+    body_digest: str
+    meaning_digest: str
+    job_id: UUID
+    report_type: str
+    status: str
 
 
-def _holders(conn: Connection, submissions: Sequence[Submission]) -> _Holders:
-    found = conn.execute(
-        _REPLAY,
-        {"tenants": [s.tenant for s in submissions], "keys": [s.idempotency_key for s in submissions]},
-    )
-    return {(row.tenant, row.key): (row.fingerprint, row.job_id) for row in found}
+_Holders = dict[tuple[str, str], _Holder]
+
+
+def _holders(conn: Connection, keys: Sequence[tuple[str, str]]) -> _Holders:
+    found = conn.execute(_REPLAY, {"tenants": [tenant for tenant, _ in keys], "keys": [key for _, key in keys]})
+    return {(tenant, key): _Holder(*rest) for tenant, key, *rest in found}
 
 
 def _answer(submission: Submission, born: bool, holders: _Holders) -> Accepted | IdempotencyKeyReused:
-    if born or submission.idempotency_key is None:
+    key = submission.idempotency_key
+    if born or key is None:
         # Not born and without a key: the id was there already, so this is our own request sent twice.
-        return Accepted(submission.id, created=True)
-    fingerprint, job_id = holders[submission.tenant, submission.idempotency_key]
-    if fingerprint != submission.fingerprint:
-        return IdempotencyKeyReused(
-            f"Idempotency-Key {submission.idempotency_key!r} was used before for a different request"
-        )
-    return Accepted(job_id, created=job_id == submission.id)
+        return Accepted(submission.id, True, submission.report_type)
+    answer = _replayed(key, holders[submission.tenant, key.text])
+    if isinstance(answer, Accepted) and answer.job_id == submission.id:
+        return answer._replace(created=True)
+    return answer
+
+
+def _replayed(key: IdempotencyKey, holder: _Holder) -> Accepted | IdempotencyKeyReused:
+    if key.body_digest != holder.body_digest and key.meaning_digest != holder.meaning_digest:
+        return IdempotencyKeyReused(f"Idempotency-Key {key.text!r} was used before for a different request")
+    return Accepted(holder.job_id, False, holder.report_type, JobStatus(holder.status))

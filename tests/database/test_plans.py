@@ -68,7 +68,7 @@ def cases(conn: Connection) -> list[Case]:
     one = conn.execute(
         text("SELECT id FROM jobs WHERE tenant = 'acme' AND finished_at IS NOT NULL ORDER BY id LIMIT 1")
     ).scalar_one()
-    page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, **_NOBODY}
+    page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, "bytes": read._MOST_BYTES, **_NOBODY}
     own = {"id": one, "tenant": "acme"}
     watched = conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all()
     floor = conn.execute(unfinished._LOOK).one()

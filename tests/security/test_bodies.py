@@ -78,7 +78,12 @@ def test_a_query_that_is_too_long_gets_a_problem(client: TestClient) -> None:
 
 
 def test_a_refused_method_names_all_that_the_path_takes(client: TestClient) -> None:
-    expected = {"/v1/jobs": "GET, POST", "/generate-report": "POST", "/jobs/x:cancel": "POST", "/jobs/x": "GET"}
+    expected = {
+        "/v1/jobs": "GET, HEAD, OPTIONS, POST",
+        "/generate-report": "OPTIONS, POST",
+        "/jobs/x:cancel": "OPTIONS, POST",
+        "/jobs/x": "GET, HEAD, OPTIONS",
+    }
     for path, allowed in expected.items():
         answer = client.request("PUT", path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path

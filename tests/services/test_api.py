@@ -26,7 +26,7 @@ from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
 from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Failure, Success, fail, succeed
-from tests.support.jobs import count, row, started
+from tests.support.jobs import a_job, count, row, started
 
 JSON = {"Content-Type": "application/json"}
 
@@ -282,6 +282,41 @@ def test_a_bad_query_is_a_problem(client: TestClient, query: str) -> None:
     assert problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_request")["violations"]
 
 
+def test_no_page_holds_megabytes_and_none_leaves_a_job_out(client: TestClient, conn: Connection) -> None:
+    large = {"l": ["x" * 1000] * 240}
+    sizes = [large, {}, large, large, large, {}, large, large, {}, {"l": "y" * 2_000_000}, large, {}]
+    made = [str(a_job(conn, tenant="default", parameters=parameters)) for parameters in sizes]
+    seen: list[str] = []
+    token = ""
+    for _ in range(20):
+        answer = client.get(f"/v1/jobs?pageSize=100{token}")
+        page = answer.json()
+        seen += [job["jobId"] for job in page["jobs"]]
+        assert page["jobs"], "a page without a filter goes on"
+        assert sum(len(json.dumps(job)) for job in page["jobs"][:-1]) < 1_100_000, "one job more, at most"
+        if page["nextPageToken"] is None:
+            break
+        token = f"&pageToken={page['nextPageToken']}"
+    assert seen == made[::-1]
+    few = client.get("/v1/jobs?pageSize=2").json()
+    assert [job["jobId"] for job in few["jobs"]] == made[:-3:-1]
+
+
+def test_a_query_with_thousands_of_mistakes_is_told_a_hundred(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explained: list[str] = []
+
+    def explain(name: str, _: object) -> str:
+        explained.append(name)
+        return ""
+
+    monkeypatch.setattr("services.api.v1.jobs.did_you_mean", explain)
+    answer = client.get("/v1/jobs?" + "&".join(f"status=FAILD{n}" for n in range(3_000)))
+    assert len(problem(answer, 422, "invalid_request")["violations"]) == 100
+    assert len(explained) == 100
+
+
 def test_the_history_is_told_in_order(client: TestClient, conn: Connection, scratch: Path) -> None:
     job_id = client.post("/v1/jobs").json()["jobId"]
     finished(conn, job_id, scratch)
@@ -335,6 +370,23 @@ def test_the_trace_travels_with_the_job(client: TestClient, conn: Connection) ->
 
     assert json.loads(row(conn, UUID(kept)).trace_context) == {"traceparent": trace}
     assert row(conn, UUID(dropped)).trace_context is None
+
+
+def test_an_error_that_nobody_foresaw_is_told_once_under_its_id(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("services.api.actions.jobs.read.get", broken)
+    answer = client.get(f"/v1/jobs/{uuid4()}")
+
+    told = problem(answer, 500, "internal_error")
+    assert told["requestId"] == answer.headers["x-request-id"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"]
+    assert "nobody foresaw" not in answer.text
+    assert [record.message for record in caplog.records if record.exc_info] == ["request.broken"]
 
 
 def test_the_request_id_is_the_callers_if_it_is_harmless(client: TestClient) -> None:

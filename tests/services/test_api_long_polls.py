@@ -200,3 +200,25 @@ def test_a_wait_that_outlives_the_database_ends_in_503_and_the_next_one_works(
 
             proxy.refusing = False
             assert client.get(f"/jobs/{job_id}", headers={"Prefer": "wait=1"}).status_code == 200
+
+
+def test_at_a_stop_everybody_who_waits_is_answered_at_once_with_the_job_as_it_is(
+    services: Services, conn: Connection
+) -> None:
+    job_id = a_job(conn, tenant="default")
+    api = services.start("api")
+
+    async def act() -> None:
+        clients = [await Client.ask(services, job_id) for _ in range(20)]
+        await asyncio.to_thread(eventually, lambda: _looked_at(conn), what="somebody waits")
+        api.terminate()
+        for head, job in await asyncio.wait_for(asyncio.gather(*(client.answer() for client in clients)), 60):
+            assert head.startswith("http/1.1 200")
+            assert job["status"] == "PENDING"
+
+    asyncio.run(act())
+    assert api.wait(30) == 0
+    log = (services.folder / "api.log").read_text()
+    assert "api.stopped" in log
+    assert "CancelledError" not in log
+    assert "graceful" not in log, "nobody was waited for until the end of the grace"

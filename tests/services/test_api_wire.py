@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.api.actions.errors import MOST_VIOLATIONS
+from services.api.actions.submissions import Submitted
 from services.api.app import create_app
 from services.api.assembly import assemble
 from services.api.http import problems
@@ -48,7 +49,7 @@ def _a_job(**changes: Any) -> Job:
 
 @pytest.mark.parametrize("root", ["", "/reports"])
 def test_the_202_that_is_made_by_hand_is_what_its_model_would_be(root: str) -> None:
-    body = accepted(uuid4(), "calendar", root)
+    body = accepted(Submitted(uuid4(), "calendar", created=True, status=JobStatus.PENDING), root)
 
     assert json_text.write(body) == AcceptedView.model_validate(body).model_dump_json(by_alias=True)
 

@@ -42,6 +42,7 @@ _SOURCES = {
     "node": _Source(("nodejs",)),
     "npm": _Source(("npm",)),
     "promtool": _Source(("prometheus",), daemon=True),
+    "nginx": _Source(("nginx",), daemon=True),
     "pgbouncer": _Source(("pgbouncer",), daemon=True),
 }
 

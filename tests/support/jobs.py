@@ -9,11 +9,11 @@ from sqlalchemy.engine import Connection
 from shared.ids import uuid7
 from shared.jobs import lease
 from shared.jobs.lease import StartedJob
-from shared.jobs.submit import Submission, submit
+from shared.jobs.submit import IdempotencyKey, Submission, submit
 
 
-def a_submission(**changes: Any) -> Submission:
-    """A request for the built-in calendar."""
+def a_submission(*, idempotency_key: str | None = None, **changes: Any) -> Submission:
+    """A request for the built-in calendar. What it asks for is in the digests of its key."""
     fields: dict[str, Any] = {
         "id": uuid7(),
         "tenant": "acme",
@@ -27,7 +27,11 @@ def a_submission(**changes: Any) -> Submission:
         "keep_artifacts_s": 3600,
         "keep_s": 7200,
     }
-    return Submission(**{**fields, **changes})
+    fields |= changes
+    if idempotency_key is not None:
+        asked = repr([fields["report_type"], fields["parameters"], fields["formats"]])
+        fields["idempotency_key"] = IdempotencyKey(idempotency_key, f"bytes of {asked}", f"meaning of {asked}")
+    return Submission(**fields)
 
 
 def a_job(conn: Connection, **changes: Any) -> UUID:

@@ -69,7 +69,8 @@ ALWAYS = {
                SELECT count(*) FROM artifacts a
                 WHERE a.job_id = j.id AND a.format NOT IN ('manifest', 'attachment'))""",
     "5: the attempt budget is kept": "SELECT id FROM jobs WHERE attempt > max_attempts OR crashes > max_crashes + 1",
-    "6: one key, one job": "SELECT tenant, key FROM idempotency_keys GROUP BY tenant, key HAVING count(*) > 1",
+    "6: one key, one job": """
+        SELECT tenant, key FROM idempotency_keys GROUP BY tenant, operation, key HAVING count(*) > 1""",
     "8: every edge taken is legal": f"""
         SELECT e.job_id, e.version FROM job_events e
          WHERE NOT EXISTS (SELECT FROM (VALUES {_EDGES}) AS legal(source, target, verb)

@@ -1,26 +1,28 @@
 """Submit a report: check what is wanted, and make it a job."""
 
 import itertools
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from anyio import to_thread
+
 from services.api import metrics
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, NotAccepted, UnknownReportType
+from services.api.actions.idempotency import named, read_key
 from services.api.actions.parts import Parts
-from services.api.actions.submitter import TooBusy
+from services.api.actions.submitter import Answer, TooBusy
 from services.api.auth.principal import Principal
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
-from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
+from shared.jobs.states import JobStatus
+from shared.jobs.submit import Accepted, IdempotencyKey, IdempotencyKeyReused, Submission, replay
 from shared.runtime.metrics.common import report_type_label
 from shared.suggest import did_you_mean
 
 _FIELDS = ("reportType", "parameters", "formats")
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Wanted(NamedTuple):
@@ -28,7 +30,10 @@ class Wanted(NamedTuple):
 
     fields: Mapping[str, object]
     """`reportType`, `parameters` and `formats`, each of which may be left out or null."""
-    idempotency_key: str | None = None
+    body: bytes = b""
+    """The fields as they came."""
+    idempotency_key: Sequence[str] = ()
+    """The lines of the header."""
     trace_context: str | None = None
     """Travels with the job through outbox and queue."""
 
@@ -40,6 +45,7 @@ class Submitted(NamedTuple):
     report_type: str
     created: bool
     """False if an earlier request with the same Idempotency-Key made it."""
+    status: JobStatus
 
 
 class _Checked(NamedTuple):
@@ -54,9 +60,26 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
 
     Raises UnknownReportType, InvalidRequest, IdempotencyKeyReused and NotAccepted.
     """
-    checked = _check(wanted, parts.catalog)
+    given = read_key(wanted.idempotency_key) if wanted.idempotency_key else None
+    wrong = [given] if isinstance(given, Violation) else []
+    key = named(given, wanted.body, wanted.fields, parts.catalog) if isinstance(given, str) else None
+    try:
+        checked = _check(wanted, parts.catalog, wrong)
+    except (InvalidRequest, UnknownReportType):
+        # The key first: what was accepted before stays so, whatever the catalog says today. Asked only now, because a
+        # request that is right learns of its key from the statement that makes the job.
+        if key is None or (earlier := await _replay(parts, principal, key)) is None:
+            raise
+        return _submitted(earlier)
+    answer = await _commit(parts, _submission(parts, principal, wanted, checked, key))
+    return _submitted(answer)
+
+
+def _submission(
+    parts: Parts, principal: Principal, wanted: Wanted, checked: _Checked, key: IdempotencyKey | None
+) -> Submission:
     settings = parts.settings
-    submission = Submission(
+    return Submission(
         id=uuid7(),
         tenant=principal.tenant,
         report_type=checked.report.name,
@@ -68,12 +91,26 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
         deadline_s=settings.job_deadline_s,
         keep_artifacts_s=settings.keep_artifacts_s,
         keep_s=settings.keep_s,
-        idempotency_key=wanted.idempotency_key,
+        idempotency_key=key,
         trace_context=wanted.trace_context,
     )
-    answer = await _commit(parts, submission)
-    _count("accepted" if answer.created else "replayed", submission)
-    return Submitted(answer.job_id, submission.report_type, answer.created)
+
+
+async def _replay(parts: Parts, principal: Principal, key: IdempotencyKey) -> Accepted | None:
+    def look() -> Answer | None:
+        with parts.engine.connect() as conn:
+            return replay(conn, principal.tenant, key)
+
+    answer = await to_thread.run_sync(look)
+    if isinstance(answer, IdempotencyKeyReused):
+        _count("conflict", "unknown")
+        raise answer
+    return answer
+
+
+def _submitted(answer: Accepted) -> Submitted:
+    _count("accepted" if answer.created else "replayed", answer.report_type)
+    return Submitted(answer.job_id, answer.report_type, answer.created, answer.status)
 
 
 async def _commit(parts: Parts, submission: Submission) -> Accepted:
@@ -82,16 +119,16 @@ async def _commit(parts: Parts, submission: Submission) -> Accepted:
     except Exception as error:
         if not (isinstance(error, (TooBusy, TimeoutError, DatabaseUnavailable)) or is_unavailable(error)):
             raise
-        _count("unavailable", submission)
+        _count("unavailable", submission.report_type)
         raise NotAccepted(_why(error)) from None
     if isinstance(answer, IdempotencyKeyReused):
-        _count("conflict", submission)
+        _count("conflict", submission.report_type)
         raise answer
     return answer
 
 
-def _count(outcome: str, submission: Submission) -> None:
-    metrics.SUBMITTED.labels(outcome, report_type_label(submission.report_type)).inc()
+def _count(outcome: str, report_type: str) -> None:
+    metrics.SUBMITTED.labels(outcome, report_type_label(report_type)).inc()
 
 
 def _why(error: Exception) -> str:
@@ -103,8 +140,8 @@ def _why(error: Exception) -> str:
     )
 
 
-def _check(wanted: Wanted, catalog: CatalogView) -> _Checked:
-    """What is wanted, if it is right. Says everything that is wrong with it at once."""
+def _check(wanted: Wanted, catalog: CatalogView, wrong: Sequence[Violation]) -> _Checked:
+    """What is wanted, if it is right. Says everything that is wrong with it at once, after what is `wrong` already."""
     fields = wanted.fields
     report = _report_type(fields, catalog)
     violations = [
@@ -113,10 +150,7 @@ def _check(wanted: Wanted, catalog: CatalogView) -> _Checked:
     ]
     formats = _formats(fields.get("formats"), report, violations)
     parameters = _parameters(fields.get("parameters"), report, violations)
-    key = wanted.idempotency_key
-    if key is not None and not _KEY.fullmatch(key):
-        message = "must be 1 to 255 visible ASCII characters, for example a UUID"
-        violations.append(Violation("Idempotency-Key", "malformed", message))
+    violations += wrong
     if violations:
         at_least = "at least " if len(violations) >= MOST_VIOLATIONS else ""
         many = "one problem" if len(violations) == 1 else f"{at_least}{len(violations)} problems"
@@ -140,7 +174,11 @@ def _report_type(fields: Mapping[str, object], catalog: CatalogView) -> ReportTy
 def _formats(given: object, report: ReportType, violations: list[Violation]) -> tuple[str, ...]:
     if given is None:
         return report.formats[:1]
-    if not isinstance(given, list) or not given:
+    if given == []:
+        message = 'must name at least one format, such as ["csv"]; leave it out for the first of the report type'
+        violations.append(Violation("formats", "too_short", message))
+        return ()
+    if not isinstance(given, list):
         violations.append(Violation("formats", "type", 'must be a list such as ["csv"]'))
         return ()
     offered = [*(str(f) for f in report.formats), BUNDLE]

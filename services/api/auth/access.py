@@ -7,12 +7,17 @@ from collections.abc import Callable
 from services.api.auth.keys import Keys
 from services.api.auth.principal import ANONYMOUS, Principal
 from services.api.auth.rate_limit import RateLimit
+from shared.access import api_keys
 from shared.errors import TodokeError
 
 log = logging.getLogger(__name__)
 
 _TELL_EVERY_S = 10.0
 """The metrics count what is refused; the log names a tenant, and is not flooded."""
+
+
+_GUESSES_PER_S, _GUESSES_AT_ONCE = 0.5, 30
+"""Keys that are not known yet, from one address: more than a machine has, and far too few to find one."""
 
 
 class Unauthorized(TodokeError):
@@ -36,29 +41,33 @@ class Access:
     ) -> None:
         self._keys = keys
         self._limit = limit
+        self._guesses = RateLimit(_GUESSES_PER_S, _GUESSES_AT_ONCE, clock)
         self._tell_at = 0.0
         self._clock = clock
 
-    async def principal(self, authorization: str | None) -> Principal:
+    async def principal(self, authorization: str | None, address: str = "") -> Principal:
         """The principal that an `Authorization` header names. Raises Unauthorized and RateLimited."""
-        principal = ANONYMOUS if self._keys is None else await _known(self._keys, authorization or "")
+        principal = ANONYMOUS if self._keys is None else await self._known(self._keys, authorization or "", address)
         if self._limit is not None and (wait_s := self._limit.take(principal.tenant)):
             self._tell(principal.tenant)
             limits = f"At most {self._limit.per_s:g} requests per second, {self._limit.burst} at once"
             raise RateLimited(limits, wait_s)
         return principal
 
+    async def _known(self, keys: Keys, authorization: str, address: str) -> Principal:
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise Unauthorized("Send your API key as `Authorization: Bearer <key>`.")
+        key_hash = api_keys.hash_of(key.strip())
+        # Before any look-up. A key that was valid lately passes, so who guesses behind a proxy shuts nobody else out.
+        if not keys.was_valid(key_hash) and (wait_s := self._guesses.take(f"guesses of {address}")):
+            raise RateLimited("Too many keys that are not known here came from this address", wait_s)
+        principal = await keys.principal_of(key_hash)
+        if principal is None:
+            raise Unauthorized("This API key is not valid.")
+        return principal
+
     def _tell(self, tenant: str) -> None:
         if self._clock() >= self._tell_at:
             self._tell_at = self._clock() + _TELL_EVERY_S
             log.warning("api.rate_limited", extra={"tenant": tenant})
-
-
-async def _known(keys: Keys, authorization: str) -> Principal:
-    scheme, _, key = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise Unauthorized("Send your API key as `Authorization: Bearer <key>`.")
-    principal = await keys.principal_of(key.strip())
-    if principal is None:
-        raise Unauthorized("This API key is not valid.")
-    return principal

@@ -1,14 +1,18 @@
 """What FastAPI injects into the routes."""
 
+import itertools
+from collections.abc import Collection
 from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from services.api.actions.errors import UnknownJob
+from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
+from shared.catalog.parameters import Violation
+from shared.suggest import did_you_mean
 
 
 class _JobIdConvertor(StringConvertor):
@@ -25,25 +29,60 @@ def parts_of(request: Request) -> Parts:
     return cast("Parts", request.app.state.parts)
 
 
-# Coroutines, though most have nothing to wait for: FastAPI would send a plain function through its thread pool.
+async def principal_of(request: Request) -> Principal:
+    """The principal that sent the request. Raises Unauthorized and RateLimited, and InvalidRequest for its query."""
+    address = request.client.host if request.client else ""
+    principal = await parts_of(request).access.principal(request.headers.get("authorization"), address)
+    if request.scope["query_string"]:
+        _check_query(request)
+    return principal
+
+
+def _check_query(request: Request) -> None:
+    """Refuse what the operation does not know: a filter with a typing error would list everything."""
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    fields = dependant.query_params if dependant is not None else []
+    # Whether a field may be repeated, by its name.
+    known = {field.alias: str(field.field_info.annotation).startswith("list") for field in fields}
+    given = request.query_params.multi_items()
+    names = [name for name, _ in given]
+    violations = [
+        Violation(name[:100], "unknown_parameter", f"is not a query parameter here{_remedy(name[:100], known)}")
+        for name in itertools.islice((n for n in dict.fromkeys(names) if n not in known), MOST_VIOLATIONS)
+    ]
+    violations += [
+        Violation(name, "repeated", "may be given once only")
+        for name, repeatable in known.items()
+        if not repeatable and names.count(name) > 1
+    ]
+    if violations:
+        raise InvalidRequest("The query has problems.", violations)
+
+
+def _remedy(name: str, known: Collection[str]) -> str:
+    return did_you_mean(name, list(known)) if known else ": this operation has none"
+
+
+# Coroutines, though they have nothing to wait for: FastAPI would send a plain function through its thread pool.
 async def _parts(request: Request) -> Parts:
     return parts_of(request)
 
 
-async def _caller(request: Request) -> Principal:
-    return await parts_of(request).access.principal(request.headers.get("authorization"))
+Caller = Annotated[Principal, Depends(principal_of)]
 
 
 async def _job_id(
-    job_id: Annotated[str, Path(description="The job's UUID", json_schema_extra={"format": "uuid"})],
+    job_id: Annotated[str, Path(description="The job's UUID", json_schema_extra={"format": "uuid"})], _: Caller
 ) -> UUID:
-    """The id. Anything that is not a UUID is answered 404, like an unknown job."""
+    """The id. What is not a UUID as we write it is answered 404, like an unknown job: a job has one address."""
     try:
-        return UUID(job_id)
+        found = UUID(job_id)
     except ValueError:
         raise UnknownJob(job_id) from None
+    if str(found) != job_id:
+        raise UnknownJob(job_id)
+    return found
 
 
 PartsOf = Annotated[Parts, Depends(_parts)]
-Caller = Annotated[Principal, Depends(_caller)]
 JobId = Annotated[UUID, Depends(_job_id)]

@@ -1,15 +1,18 @@
 """Around every request: its id, its measure, its safe headers."""
 
+import asyncio
 import logging
 import re
 import time
 from http import HTTPStatus
 from typing import Any
 
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import metrics
+from services.api.http.problems import HEAD, REFUSED, Problem, answer, unexpected
 from shared.ids import uuid7
 from shared.runtime import logs, tracing
 from shared.runtime.metrics.declare import known
@@ -18,7 +21,19 @@ log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_SAFE_HEADERS = (
+CLIENT_CLOSED_REQUEST = 499
+"""What nginx counts a request as whose client hung up. No client sees it; the metrics do."""
+_STOPPED = Problem(
+    503,
+    "stopping",
+    "This process stops before it could answer. Try again; with an Idempotency-Key nothing is done twice.",
+    retryable=True,
+    headers={"Retry-After": "1"},
+)
+STOPPING = "todoke.stopping"
+"""In the lifespan's state: what to call when the server begins to stop."""
+
+SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -40,8 +55,11 @@ class RequestContext:
             return
         # Routing looks behind it where the path has it, and the description names it.
         scope["root_path"] = self._root_path
+        if scope["method"] == "HEAD":
+            # The server looks at its own scope, and sends no body.
+            scope = {**scope, "method": "GET", HEAD: True}
         incoming = _traceparent(scope)
-        with tracing.span(scope["method"], kind="server", parent=incoming) as traced:
+        with tracing.span(_method(scope), kind="server", parent=incoming) as traced:
             # What continues the trace from here, for the routes.
             scope[tracing.TRACEPARENT] = traced.traceparent or incoming
             await self._serve(scope, receive, send, traced)
@@ -50,7 +68,7 @@ class RequestContext:
         request_id = _request_id(scope)
         scope["request_id"] = request_id
         started = time.perf_counter()
-        status = 500
+        status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -60,17 +78,40 @@ class RequestContext:
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
-                    *((name, value) for name, value in _SAFE_HEADERS if name not in present),
+                    *((name, value) for name, value in SAFE_HEADERS if name not in present),
                 ]
+            elif scope.get(HEAD):
+                message = {**message, "body": b""}
             await send(message)
 
         with logs.context(**_names(scope)):
             try:
-                await self._app(scope, receive, send_with_headers)
+                await self._answer(scope, receive, send_with_headers)
+            except ClientDisconnect:
+                status = CLIENT_CLOSED_REQUEST
+            except asyncio.CancelledError:
+                if status:
+                    raise
+                await answer(HTTPConnection(scope), _STOPPED)(scope, receive, send_with_headers)
+            except Exception as error:
+                if status:
+                    raise  # half an answer is out: only closing the connection can tell
+                await unexpected(HTTPConnection(scope), error)(scope, receive, send_with_headers)
             finally:
                 route = _route(scope)
-                _tell(traced, scope["method"], route, status)
-                _count(scope["method"], route, status, time.perf_counter() - started)
+                status = status or CLIENT_CLOSED_REQUEST  # nothing was sent: nobody was there, or we were stopped
+                _tell(traced, _method(scope), route, status)
+                _count(_method(scope), route, status, time.perf_counter() - started)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (refused := scope.get(REFUSED)) is not None:
+            await answer(HTTPConnection(scope), refused)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _method(scope: Scope) -> str:
+    return "HEAD" if scope.get(HEAD) else str(scope["method"])
 
 
 def _request_id(scope: Scope) -> str:

@@ -11,8 +11,8 @@ from services.api.http.problems import ProblemView
 
 Responses = dict[int | str, dict[str, Any]]
 
-_UNVERSIONED = {"submitJob": "generateReport"}
-"""Operations that have a name of their own at a path without `/v1`; the others append `Unversioned`."""
+_OWN_NAMES = {"/generate-report": "generateReport"}
+"""Paths without `/v1` whose operation has a name of its own; the others append `Unversioned`."""
 
 _WHY = {
     400: "The body is not JSON",
@@ -20,8 +20,10 @@ _WHY = {
     404: "There is no such job, file or report type, or it is another tenant's",
     409: "The job is in a state that does not allow this",
     410: "The file is not there any more",
+    412: "The job or file is not the one that If-Match names",
     413: "The body is too large",
-    415: "The body is not declared as JSON",
+    415: "The body is not declared as JSON in UTF-8, or is encoded",
+    416: "The file has none of the ranges",
     422: "The request has mistakes, each of which is named; or it reuses an Idempotency-Key",
     429: "The tenant asks more often than it may; `Retry-After` says when to try again",
     503: "The database or the artifact store is away; nothing was half-written",
@@ -48,17 +50,98 @@ def links_of_a_job(pointer: str) -> dict[str, Any]:
 def operation_id(route: APIRoute) -> str:
     """The operation's stable name: its function's, in camel case. A path without `/v1` says so in the name."""
     name = to_camel(route.name)
-    return name if route.path_format.startswith("/v1/") else _UNVERSIONED.get(name, f"{name}Unversioned")
+    return name if route.path_format.startswith("/v1/") else _OWN_NAMES.get(route.path_format, f"{name}Unversioned")
 
 
-def describe_keys(app: FastAPI) -> None:
-    """Say in the description that every operation asks for a key."""
+def describe(app: FastAPI, *, keys: bool) -> None:
+    """Describe what is sent: problems by their own media type, and the headers that matter to a client."""
     plain: Callable[[], dict[str, Any]] = app.openapi
 
-    def with_keys() -> dict[str, Any]:
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
         description = plain()
-        description["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        description["security"] = [{"key": []}]
+        for path, operations in description["paths"].items():
+            for method, operation in operations.items():
+                _describe(path, method, operation)
+        schemas = description["components"]["schemas"]
+        for never_sent in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(never_sent, None)
+        if keys:
+            description["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            description["security"] = [{"key": []}]
         return description
 
-    app.openapi = with_keys  # type: ignore[method-assign] # FastAPI's documented way to extend the description
+    app.openapi = described  # type: ignore[method-assign] # FastAPI's documented way to extend the description
+
+
+def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
+    if not path.startswith("/v1/") and path != "/generate-report":
+        operation["deprecated"] = True
+        operation["description"] = f"The same as at `/v1{path}`. {operation.get('description', '')}".strip()
+    answers = operation["responses"]
+    if "HTTPValidationError" in str(answers.get("422")):
+        del answers["422"]
+    for status, about in [("405", "The path does not take this method"), ("500", "The service has a bug; see its log")]:
+        answers.setdefault(status, {"description": about, "content": {"application/problem+json": {}}})
+    for status, answer in answers.items():
+        _describe_answer(status, answer)
+    if path.endswith("/jobs/{job_id}") and method == "get":
+        operation["parameters"] += [_asked(name) for name in ("If-None-Match", "If-Match", "Prefer")]
+        for status in ("200", "304"):
+            answers[status]["headers"] |= {n: _header(_TELLS[n]) for n in ("ETag", "Retry-After", "Preference-Applied")}
+    if path.endswith("/artifacts/{name}"):
+        operation["parameters"] += [_asked(name) for name in ("If-None-Match", "If-Match", "Range", "If-Range")]
+        for status in ("200", "206"):
+            answers[status]["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+        for status in ("200", "206", "304"):
+            answers[status]["headers"] |= {"ETag": _header(_TELLS["ETag"])}
+
+
+def _describe_answer(status: str, answer: dict[str, Any]) -> None:
+    content = answer.setdefault("content", {})
+    if "application/problem+json" in content:
+        content["application/problem+json"] = {"schema": {"$ref": "#/components/schemas/ProblemView"}}
+        content.pop("application/json", None)
+    if not content:
+        del answer["content"]
+    names = ["X-Request-Id", *_HEADERS.get(status, ())]
+    answer["headers"] = {name: _header(_TELLS[name]) for name in names}
+
+
+_TELLS = {
+    "X-Request-Id": "The request's id in the log",
+    "Location": "The address of the job, or of the file on S3",
+    "Retry-After": "Seconds after which to ask again",
+    "Idempotent-Replayed": "`true` if an earlier request with this Idempotency-Key made the job",
+    "ETag": "Names this version",
+    "Preference-Applied": "The preference that was honoured",
+    "Allow": "The methods that the path takes",
+    "WWW-Authenticate": "How to authenticate",
+    "Content-Range": "The part that this is, or the size of the file",
+}
+_HEADERS = {
+    "202": ("Location", "Retry-After", "Idempotent-Replayed"),
+    "206": ("Content-Range",),
+    "307": ("Location",),
+    "401": ("WWW-Authenticate",),
+    "405": ("Allow",),
+    "416": ("Content-Range",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+}
+_ASKS = {
+    "If-None-Match": "Entity tags that are known: 304 if one of them is current",
+    "If-Match": "Entity tags, one of which must be current: else 412",
+    "Prefer": "`wait=n`: hold the answer for up to n seconds (RFC 7240)",
+    "Range": "`bytes=first-last`: only this part",
+    "If-Range": "The part only if this entity tag is current, else the whole",
+}
+
+
+def _header(tells: str) -> dict[str, Any]:
+    return {"description": tells, "schema": {"type": "string"}}
+
+
+def _asked(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": _ASKS[name], "schema": {"type": "string"}}

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
 from services.api.actions import errors
@@ -109,21 +110,36 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
 """What becomes of each error of an action."""
 
 
-def answer(request: Request, problem: Problem) -> Response:
-    """The problem as a response."""
+HEAD = "todoke.head"
+"""In a scope: the client asked for the head alone. The application sees GET."""
+REFUSED = "todoke.refused"
+"""In a scope: the Problem with which the server refuses a request that it could read."""
+
+
+def problem_json(problem: Problem, request_id: str | None) -> str:
+    """The problem as it is on the wire."""
     told = problem.violations[: errors.MOST_VIOLATIONS]
     body = ProblemView(
         type="about:blank",
-        title=HTTPStatus(problem.status).phrase,
+        title=_TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
         status=problem.status,
         detail=_readable(problem.detail),
         code=problem.code,
         retryable=problem.retryable,
-        requestId=request.scope.get("request_id"),
+        requestId=request_id,
         violations=[ViolationView(field=_readable(v.field), code=v.code, message=_readable(v.message)) for v in told],
     )
-    content = body.model_dump_json(exclude=None if told else {"violations"})
+    return body.model_dump_json(exclude=None if told else {"violations"})
+
+
+def answer(request: HTTPConnection, problem: Problem) -> Response:
+    """The problem as a response."""
+    content = problem_json(problem, request.scope.get("request_id"))
     return Response(content, problem.status, problem.headers, media_type="application/problem+json")
+
+
+_TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+"""Titles of RFC 9110 where Python 3.11 still has those of older ones."""
 
 
 def _readable(text: str) -> str:
@@ -131,17 +147,18 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
 def _methods(request: Request) -> list[str]:
     """The methods of the path: several routes may share it, and the first one alone knows only its own."""
     scopes = {method: {**request.scope, "method": method} for method in _METHODS}
-    return [
+    allowed = {
         method
         for method, scope in scopes.items()
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-    ]
+    }
+    return sorted({*allowed, "OPTIONS", *(("HEAD",) if "GET" in allowed else ())})
 
 
 def install(app: FastAPI) -> None:
@@ -153,7 +170,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _itself)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _itself(request: Request, error: Any) -> Response:
@@ -169,8 +185,11 @@ async def _of_http(request: Request, error: Any) -> Response:
         detail = f"There is nothing at {request.url.path[:200]!r}; /openapi.json lists what there is."
         return answer(request, Problem(404, "unknown_path", detail))
     if error.status_code == 405:
-        headers = {"Allow": ", ".join(_methods(request))}
-        detail = f"{request.method} is not possible here."
+        allowed = _methods(request)
+        headers = {"Allow": ", ".join(allowed)}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
+        detail = f"{request.method} is not possible here; {' and '.join(allowed)} are."
         return answer(request, Problem(405, "method_not_allowed", detail, headers=headers))
     return answer(request, Problem(error.status_code, "http_error", str(error.detail), headers=error.headers))
 
@@ -184,14 +203,15 @@ async def _of_validation(request: Request, error: Any) -> Response:
 
 async def _of_the_database(request: Request, error: Exception) -> Response:
     if isinstance(error, DBAPIError) and not is_unavailable(error):
-        return await _unexpected(request, error)
+        return unexpected(request, error)
     cause = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
     log.warning("database.unavailable", extra={"reason": cause})
     detail = "The database does not answer. Nothing was changed; try again."
     return answer(request, Problem(503, "database_unavailable", detail, retryable=True, headers=_RETRY_AFTER))
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+def unexpected(request: HTTPConnection, error: Exception) -> Response:
+    """The answer to an error that nobody foresaw."""
     log.error("request.broken", exc_info=error)
     detail = "The service met an unexpected error. Its log has the details under this request id."
     return answer(request, Problem(500, "internal_error", detail, retryable=True))

@@ -4,8 +4,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from services.api.actions import downloads
+from services.api.http.conditional import check
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.openapi import Responses, problems
+from services.api.http.ranges import RangedFile
 from shared.artifacts.interface import SignedUrl
 
 router = APIRouter(tags=["artifacts"])
@@ -14,8 +16,7 @@ _RESPONSES: Responses = {
     206: {"description": "The range asked for"},
     304: {"description": "Not changed"},
     307: {"description": "The file is on S3, at this link"},
-    416: {"description": "The file has no such range"},
-    **problems(401, 404, 409, 410, 422, 429, 503),
+    **problems(401, 404, 409, 410, 412, 416, 422, 429, 503),
 }
 
 
@@ -26,6 +27,6 @@ async def download_artifact(request: Request, job_id: JobId, name: str, parts: P
     if isinstance(place, SignedUrl):
         return RedirectResponse(place.url, 307, {"Cache-Control": "no-store"})
     headers = {"ETag": f'"{artifact.sha256}"', "Cache-Control": "private, max-age=0, must-revalidate"}
-    if artifact.sha256 in request.headers.get("if-none-match", ""):
+    if not check(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return FileResponse(place.path, headers=headers, media_type=artifact.media_type, filename=artifact.name)
+    return RangedFile(place.path, headers=headers, media_type=artifact.media_type, filename=artifact.name)

@@ -1,7 +1,9 @@
 """Look at jobs, and cancel them."""
 
 import base64
+import itertools
 import re
+from collections.abc import Callable, Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -9,9 +11,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
 from services.api.actions import jobs
+from services.api.actions.errors import MOST_VIOLATIONS
 from services.api.actions.jobs import FoundJob, Waited
+from services.api.http.conditional import check, preferences, seen
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.hang_up import HungUp, unless_hung_up
+from services.api.http.middleware import CLIENT_CLOSED_REQUEST
 from services.api.http.openapi import problems
 from services.api.http.problems import invalid
 from services.api.http.responses import json_response
@@ -23,40 +28,41 @@ from shared.suggest import did_you_mean
 router = APIRouter(tags=["jobs"])
 
 _LONGEST_WAIT_S = 30.0
-_CLIENT_CLOSED_REQUEST = 499
-"""What nginx counts a request as whose client hung up. No client sees it; the metrics do."""
 _EVENTS = TypeAdapter(list[EventView])
 
 
 @router.get(
     "/jobs/{job_id:job}",
-    responses={200: {"model": JobView}, 304: {"description": "Not changed"}, **problems(401, 404, 422, 429, 503)},
+    responses={200: {"model": JobView}, 304: {"description": "Not changed"}, **problems(401, 404, 412, 422, 429, 503)},
 )
 async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """A job. With `Prefer: wait=n` (up to 30 s) the answer waits until the job changes from If-None-Match, or ends."""
-    wait_s = _preferred_wait(request)
-    known = request.headers.get("if-none-match", "")
+    preferred = preferences(request.headers.getlist("prefer"))
+    wait_s = _wait_s(preferred)
     if wait_s:
-        seen = (lambda revision: f'"{revision}"' in known) if known else None
-        waiting = jobs.wait(parts, principal, job_id, seconds=wait_s, known=seen)
+        waiting = jobs.wait(parts, principal, job_id, seconds=wait_s, known=_known(request))
         try:
             waited = await unless_hung_up(request, waiting)
         except HungUp:
-            return Response(status_code=_CLIENT_CLOSED_REQUEST)
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
     else:
         waited = Waited(await jobs.get(parts, principal, job_id), honoured=False)
-    return _job_response(waited, wait_s, known, parts.settings.root_path)
+    return _job_response(request, waited, wait_s, parts.settings.root_path)
 
 
-def _job_response(waited: Waited, wait_s: float, known: str, root: str) -> Response:
+def _known(request: Request) -> Callable[[str], bool] | None:
+    known = seen(request)
+    return None if known is None else lambda revision: known(f'"{revision}"')
+
+
+def _job_response(request: Request, waited: Waited, wait_s: float, root: str) -> Response:
     found = waited.found
-    etag = f'"{found.revision}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": f'"{found.revision}"', "Cache-Control": "private, no-cache", "Vary": "Prefer"}
     if waited.honoured:
         headers["Preference-Applied"] = f"wait={wait_s:g}"
     if not found.job.status.final:
         headers["Retry-After"] = "1"
-    if etag in known:
+    if not check(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return json_response(_view(found, root), headers=headers)
 
@@ -133,10 +139,10 @@ def _view(found: FoundJob, root: str) -> JobView:
     return job_view(found.job, found.artifacts, root)
 
 
-def _preferred_wait(request: Request) -> float:
-    """Seconds from `Prefer: wait=n` (RFC 7240, section 4.3); what cannot be read counts as no preference."""
-    match = re.search(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})", request.headers.get("prefer", ""))
-    return min(float(match[1]), _LONGEST_WAIT_S) if match else 0.0
+def _wait_s(preferred: Mapping[str, str]) -> float:
+    """Seconds from `Prefer: wait=n` (RFC 7240, section 4.3); what is not a whole number counts as no preference."""
+    wanted = preferred.get("wait", "")
+    return min(float(wanted), _LONGEST_WAIT_S) if re.fullmatch(r"[0-9]{1,9}", wanted) else 0.0
 
 
 def _page_size(given: str, violations: list[Violation]) -> int:
@@ -161,9 +167,9 @@ def _page_token(given: str | None, violations: list[Violation]) -> UUID | None:
 
 def _statuses(given: list[str] | None, violations: list[Violation]) -> list[JobStatus] | None:
     known = [str(s) for s in JobStatus]
+    unknown = (name for name in given or [] if name not in known)
     violations.extend(
-        Violation("status", "choice", f"{name[:40]!r} is not a state{did_you_mean(name, known)}")
-        for name in given or []
-        if name not in known
+        Violation("status", "choice", f"{name[:40]!r} is not a state{did_you_mean(name[:40], known)}")
+        for name in itertools.islice(unknown, MOST_VIOLATIONS)
     )
     return [JobStatus(name) for name in given if name in known] if given else None

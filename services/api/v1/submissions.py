@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from services.api.actions import submissions
-from services.api.http.dependencies import parts_of
+from services.api.http.dependencies import parts_of, principal_of
 from services.api.http.openapi import Responses, links_of_a_job, problems
 from services.api.v1.submission_body import read_submission
 from services.api.v1.views import AcceptedView, accepted
@@ -56,8 +56,9 @@ _REQUEST_BODY: dict[str, Any] = {
             "name": "Idempotency-Key",
             "in": "header",
             "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-            "description": "The same key with the same request is one job, however often it is sent.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 512},
+            "description": "The same key with the same request is one job, however often it is sent. A bare word, or a "
+            "quoted string as the IETF draft writes it: both spellings are one key.",
         }
     ],
 }
@@ -68,16 +69,19 @@ _RESPONSES: Responses = {
 
 
 @router.post("/generate-report", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
+@router.post("/jobs", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
 @router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
 async def submit_job(request: Request) -> Response:
     """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
     # Fetched, not injected: FastAPI's injection takes as long as everything else that is done here.
     parts = parts_of(request)
-    principal = await parts.access.principal(request.headers.get("authorization"))
+    principal = await principal_of(request)
     job = await submissions.submit(parts, principal, await read_submission(request))
-    body = accepted(job.job_id, job.report_type, parts.settings.root_path)
+    body = accepted(job, parts.settings.root_path)
     tracing.note({"todoke.job_id": body["jobId"], "todoke.report_type": job.report_type})
-    headers = {"Location": body["links"]["self"], "Retry-After": "1"}
+    headers = {"Location": body["links"]["self"]}
+    if not job.status.final:
+        headers["Retry-After"] = "1"
     if not job.created:
         headers["Idempotent-Replayed"] = "true"
     return Response(json_text.write(body), 202, headers, "application/json")

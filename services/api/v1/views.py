@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from services.api.actions.submissions import Submitted
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.schema import json_schema
 from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
@@ -184,10 +185,10 @@ def links(job_id: UUID | str, root: str) -> dict[str, str]:
     return {"self": own, "events": f"{own}/events", "cancel": f"{own}:cancel"}
 
 
-def accepted(job_id: UUID, report_type: str, root: str) -> dict[str, Any]:
+def accepted(job: Submitted, root: str) -> dict[str, Any]:
     """What AcceptedView would give, made by hand: every submission gets one. A test compares the two."""
-    own = str(job_id)
-    return {"jobId": own, "status": "PENDING", "reportType": report_type, "links": links(own, root)}
+    own = str(job.job_id)
+    return {"jobId": own, "status": job.status, "reportType": job.report_type, "links": links(own, root)}
 
 
 def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> JobView:

@@ -130,7 +130,7 @@ def _select_then_update(patch: Patch, world: World) -> None:
 
 def _answered_before_it_is_written(patch: Patch, _world: World) -> None:
     def answer(_conn: Connection, submissions: Sequence[Submission], **_: float) -> list[Accepted]:
-        return [Accepted(s.id, created=True) for s in submissions]
+        return [Accepted(s.id, True, s.report_type) for s in submissions]
 
     patch.setattr(submit, "submit", answer)
 

@@ -67,11 +67,13 @@ class Protocol(RuleBasedStateMachine):
 
     def _answered(self, asked: Submission, answer: Accepted | IdempotencyKeyReused) -> list[UUID]:
         """Hold the answer to what the key has seen before. Returns the job, if there is one now."""
-        first = asked if asked.idempotency_key is None else self.keys.setdefault(asked.idempotency_key, asked)
-        if first.fingerprint != asked.fingerprint:
+        first = asked if asked.idempotency_key is None else self.keys.setdefault(asked.idempotency_key.text, asked)
+        if first.idempotency_key != asked.idempotency_key:
             assert isinstance(answer, IdempotencyKeyReused)
             return []
-        assert answer == Accepted(first.id, created=first is asked)
+        assert isinstance(answer, Accepted)
+        assert answer[:3] == (first.id, first is asked, first.report_type)
+        assert answer.status == (self.model[first.id].status if first.id in self.model else "PENDING")
         self.model.setdefault(first.id, Job(first.id))
         self.changed.add(first.id)
         return [first.id]

@@ -51,8 +51,8 @@ _ARTIFACTS = """
         ON CONFLICT DO NOTHING
 """
 _KEYS = """
-    INSERT INTO idempotency_keys (tenant, key, fingerprint, job_id, created_at)
-    SELECT tenant, id::text, repeat('0', 64), id, created_at FROM jobs
+    INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id, created_at)
+    SELECT tenant, 'submit', id::text, repeat('0', 64), repeat('0', 64), id, created_at FROM jobs
 """
 _OUTBOX = """
     INSERT INTO outbox (topic, group_key, payload)

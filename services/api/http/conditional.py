@@ -1,0 +1,76 @@
+"""Conditional requests (RFC 9110, section 13): what a client knows already, and what it insists on."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from fastapi import Request
+
+from services.api.http.problems import Problem
+
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_LIST = re.compile(rf"[ \t,]*(?:{_TAG}(?:[ \t]*,[ \t,]*|[ \t]*$))+")
+_ONE = re.compile(_TAG)
+
+
+class Tags(NamedTuple):
+    """The entity tags of a header."""
+
+    given: frozenset[str]
+    """Each with its quotes, and with `W/` where it is weak."""
+    any: bool
+    """The header is `*`."""
+
+    def weakly(self, etag: str) -> bool:
+        """True if the header names this tag, weak or strong: for If-None-Match."""
+        return self.any or etag.removeprefix("W/") in {tag.removeprefix("W/") for tag in self.given}
+
+    def strongly(self, etag: str) -> bool:
+        """True if the header names this strong tag as a strong one: for If-Match."""
+        return self.any or (etag in self.given and not etag.startswith("W/"))
+
+
+def tags(request: Request, header: str) -> Tags | None:
+    """The tags in all lines of the header; None without one. What is no list of tags names none."""
+    lines = request.headers.getlist(header)
+    if not lines:
+        return None
+    value = ", ".join(lines).strip(" \t")
+    if value == "*":
+        return Tags(frozenset(), any=True)
+    return Tags(frozenset(_ONE.findall(value)) if _LIST.fullmatch(value) else frozenset(), any=False)
+
+
+def check(request: Request, etag: str) -> bool:
+    """False if the client has this already, so 304 is the answer. Raises Problem 412 if it insists on another."""
+    wanted = tags(request, "if-match")
+    if wanted is not None and not wanted.strongly(etag):
+        raise Problem(412, "precondition_failed", "What is here is not what If-Match names: look at it again.")
+    known = tags(request, "if-none-match")
+    return known is None or not known.weakly(etag)
+
+
+def seen(request: Request) -> Callable[[str], bool] | None:
+    """Tells whether the client knows the revision that this entity tag names; None if it knows none."""
+    known = tags(request, "if-none-match")
+    return None if known is None else known.weakly
+
+
+_PART = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s,;"]*))?\s*(;|,|$)', re.DOTALL)
+
+
+def preferences(lines: Sequence[str]) -> dict[str, str]:
+    """What a client prefers (RFC 7240): names in lower case, the first of each; parameters of preferences left out.
+
+    A line that cannot be read says nothing from there on.
+    """
+    preferred: dict[str, str] = {}
+    for line in lines:
+        place, parameter = 0, False
+        while place < len(line) and (part := _PART.match(line, place)):
+            name, value, end = part[1].lower(), part[2] or "", part[3]
+            if not parameter:
+                unquoted = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+                preferred.setdefault(name, unquoted)
+            parameter, place = end == ";", part.end()
+    return preferred
