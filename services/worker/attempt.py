@@ -91,7 +91,7 @@ class Attempts:
     def _at_fault(self, held: Held, error: ReportError, reason: str) -> GivenBack:
         """Give the job back uncharged, and leave it to others for a while. `reason` is for the operator only."""
         self._fitness.note(error.code, reason)
-        self._not_again.note(held.lease.job_id)
+        self._not_again.note(held.lease.job_id, shared=error.code == FailureCode.ARTIFACT_STORE_UNAVAILABLE)
         return GivenBack(held.lease, Cause(error.code, str(error), error.hint))
 
     def _is_other_version(self, job: StartedJob) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 _FIRST_S = 60.0
+_FIRST_OF_ALL_S = 5.0
+"""Where every worker most likely has the same trouble, as with a store that is away, there is nobody to leave it to."""
 _LONGEST_S = 900.0
 _MOST = 10_000
 """Jobs remembered. The oldest are forgotten first, which costs one attempt in vain."""
@@ -23,11 +25,11 @@ class NotAgain:
         """Job → the moment, and for how long it was."""
         self._lock = threading.Lock()
 
-    def note(self, job_id: UUID) -> None:
-        """Leave the job alone from now on for a while."""
+    def note(self, job_id: UUID, *, shared: bool = False) -> None:
+        """Leave the job alone from now on for a while. `shared`: the trouble is most likely everybody's."""
         with self._lock:
             _, last_s = self._until.pop(job_id, (0.0, 0.0))
-            pause_s = min(_LONGEST_S, last_s * 2) or _FIRST_S
+            pause_s = min(_LONGEST_S, last_s * 2) or (_FIRST_OF_ALL_S if shared else _FIRST_S)
             self._until[job_id] = self._clock() + pause_s, pause_s
             while len(self._until) > _MOST:
                 del self._until[next(iter(self._until))]

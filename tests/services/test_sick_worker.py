@@ -237,6 +237,10 @@ def test_a_job_that_no_worker_can_do_is_looked_at_less_and_less_often() -> None:
         assert not_again.seconds_left(job_id) == 0
 
     assert pauses == [60, 120, 240, 480, 900, 900]
+    other = uuid4()
+    for pause_s in (5, 10, 20):
+        not_again.note(other, shared=True)
+        assert not_again.seconds_left(other) == pause_s
     assert not_again.seconds_left(uuid4()) == 0
 
 
