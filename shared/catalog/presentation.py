@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from shared.catalog.model import Chart, Column, CsvOptions, PdfOptions, SummaryTable
+from shared.catalog.number_format import WrongFormat, read_format
 from shared.catalog.toml import Table
 from shared.suggest import did_you_mean
 
@@ -25,9 +26,11 @@ _LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
 _UNENCODABLE = {"fail": "strict", "replace": "replace"}
 
 
-def column(name: str, table: Table) -> Column:
-    """Read `[columns.NAME]`."""
+def column(name: str, table: Table, *, documents: bool) -> Column:
+    """Read `[columns.NAME]`. With `documents`, HTML and PDF must be able to show its format."""
     table.only(COLUMN_KEYS)
+    if wrong := format_problem(table.text("format"), documents=documents):
+        table.wrong("format", wrong)
     return Column(
         name=name,
         title=table.text("title") or _title_of(name),
@@ -35,6 +38,20 @@ def column(name: str, table: Table) -> Column:
         number_format=table.text("format"),
         width=table.number("width", 1, _EXCEL_WIDEST),
     )
+
+
+def format_problem(number_format: str, *, documents: bool) -> str:
+    """Say what is wrong with a number format; empty if nothing is."""
+    try:
+        found = read_format(number_format)
+    except WrongFormat as error:
+        return str(error)
+    if documents and number_format and found.only_in_excel:
+        return (
+            f"HTML and PDF cannot show {found.only_in_excel}: choose another format, or name formats without html and "
+            'pdf: formats = ["xlsx", "csv"]'
+        )
+    return ""
 
 
 def csv_options(table: Table) -> CsvOptions:
@@ -81,7 +98,7 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
 
 
 def _columns(table: Table) -> Mapping[str, Column]:
-    return {name: column(name, one) for name, one in table.table("columns").tables()}
+    return {name: column(name, one, documents=True) for name, one in table.table("columns").tables()}
 
 
 def _named(table: Table) -> Iterator[tuple[str, Table]]:
