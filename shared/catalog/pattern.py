@@ -71,7 +71,8 @@ def _open_end(nodes: Sequence[_Node], after: frozenset[str]) -> bool:
         op, argument = node
         if _is_repeat(node) and argument[0] != argument[1]:
             inner = list(argument[2])
-            if _nullable(nodes[at + 1 :]) and _first(inner) & after:
+            taken = _first(inner)
+            if taken & after and all(_can_be_nothing(one) or _characters(one) & taken for one in nodes[at + 1 :]):
                 return True
             follow |= _first(inner)
         if op is ops.BRANCH and _can_be_nothing(node) and _nullable(nodes[at + 1 :]) and _first([node]) & after:
