@@ -136,7 +136,8 @@ def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, obje
                 render(request, deadline_s=_DEADLINE_S, on_progress=lambda _: None, cancel=threading.Event())
             except ReportError as error:
                 of = told.setdefault(_line(report, error), [])
-                of += [] if format_ in of else [format_ if rows else f"{format_} of no rows"]
+                if format_ not in of:
+                    of.append(format_ if rows else f"{format_} of no rows")
     for line, of in told.items():
         # One mistake of the query is one line, whatever was made of it.
         if len(of) >= len(report.formats) > 1:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
-from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
@@ -232,7 +231,7 @@ def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | 
             size_bytes=a.size_bytes,
             sha256=a.sha256,
             rows=a.rows,
-            url=f"{own}/artifacts/{quote(a.name, safe='')}",
+            url=f"{own}/artifacts/{a.name}",
         )
         for a in artifacts
         if a.format != MANIFEST_FORMAT
