@@ -35,7 +35,7 @@ def column_problems(report: ReportType, names: Sequence[str]) -> Iterator[str]:
                 yield f"{place}: the query gives no such column{did_you_mean(name, names)}"
     if report.locales and report.parameter(LOCALE_PARAMETER) is None:
         yield (
-            f"{file}:{line_of(text, 'locales')}: locales: nothing chooses a language: add [parameters.locale] with "
+            f"{file}:{line_of(text, 'locales', next(iter(report.locales)))}: locales: nothing chooses a language: add [parameters.locale] with "
             f'type = "choice" and choices = {[report.language, *report.locales]}'
         )
 
@@ -43,7 +43,8 @@ def column_problems(report: ReportType, names: Sequence[str]) -> Iterator[str]:
 def _in_summary(report: ReportType, name: str) -> bool:
     """True if a query of the document speaks of the name."""
     pdf = report.pdf
-    queries = [one.query for one in (*pdf.tables, *pdf.charts, *filter(None, [pdf.figures]))]
+    queries = [*(table.query for table in pdf.tables), *(chart.query for chart in pdf.charts)]
+    queries += [pdf.figures.query] if pdf.figures else []
     return any(token.text.strip('"') == name for query in queries for token in scan(query))
 
 

@@ -82,7 +82,7 @@ def test_every_format_tells_what_the_source_tells(
     source.execute("SET TimeZone = 'UTC'")
     texts = ", ".join(f"c{at}::text" if t != "bool" else f"CASE c{at} WHEN true THEN 't' WHEN false THEN 'f' END"
                       for at, t in enumerate(types))  # fmt: skip
-    told = [list(row) for row in source.execute(f"SELECT {texts} FROM ({query}) q").fetchall()]  # type: ignore[call-overload]
+    told = [list(row) for row in source.execute(f"SELECT {texts} FROM ({query}) q").fetchall()]
     wanted = tuple(dict.fromkeys([Format.CSV, *formats, Format.JSONL]))
     files = {f.format: f for f in render_files(_request(query, wanted, source_dsn, scratch), lambda _: None)}
     [alone] = render_files(_request(query, (Format.CSV,), source_dsn, scratch), lambda _: None)

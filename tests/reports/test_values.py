@@ -30,7 +30,8 @@ def make(a_request: MakeRequest) -> Make:
     """Renders in this process, which is quicker than in a child, and gives the files by format."""
 
     def call(query: str, *formats: Format, dsn: str | None = None, **columns: Column) -> Mapping[str, RenderedFile]:
-        request = a_request(query, *formats, columns=columns, **({"dsn": dsn} if dsn else {}))
+        request = a_request(query, *formats, columns=columns)
+        request = replace(request, source_dsn=dsn or request.source_dsn)
         return {f.format: f for f in render_files(request, lambda _: None)}
 
     return call
@@ -182,17 +183,15 @@ def other(postgres_server: server.Server) -> Iterator[Callable[[str], str]]:
     def make(encoding: str) -> str:
         name = f"enc_{encoding.lower()}"
         with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as conn:
-            conn.execute(f"DROP DATABASE IF EXISTS {name}")  # type: ignore[arg-type]
-            conn.execute(  # type: ignore[call-overload]
-                f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
-            )
+            conn.execute(f"DROP DATABASE IF EXISTS {name}")
+            conn.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
         made.append(name)
         return f"{postgres_server}/{name}"
 
     yield make
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as conn:
         for name in made:
-            conn.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+            conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize("formats", [(Format.CSV,), DATA])

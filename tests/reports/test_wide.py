@@ -19,3 +19,11 @@ def test_many_columns_fit_the_usual_memory(
     query = "SELECT " + ", ".join(f"n::{cast} AS c{at}" for at in range(columns)) + " FROM generate_series(1, 50) n"
 
     assert run(a_request(query, format_))[0].rows == 50
+
+
+def test_a_csv_beside_another_format_takes_time_in_proportion(a_request: MakeRequest, run: Run) -> None:
+    """A chain of `||` over 1,000 columns took minutes of processor time."""
+    query = "SELECT " + ", ".join(f"'x{at}' AS c{at}" for at in range(1000))
+    alone = run(a_request(query, Format.CSV))[0]
+
+    assert run(a_request(query, Format.CSV, Format.JSONL))[0].sha256 == alone.sha256
