@@ -34,8 +34,9 @@ def column_problems(report: ReportType, names: Sequence[str]) -> Iterator[str]:
                 place = f"{file}:{at}: locales.{language}.columns.{name}"
                 yield f"{place}: the query gives no such column{did_you_mean(name, names)}"
     if report.locales and report.parameter(LOCALE_PARAMETER) is None:
+        at = line_of(text, "locales", next(iter(report.locales)))
         yield (
-            f"{file}:{line_of(text, 'locales', next(iter(report.locales)))}: locales: nothing chooses a language: add [parameters.locale] with "
+            f"{file}:{at}: locales: nothing chooses a language: add [parameters.locale] with "
             f'type = "choice" and choices = {[report.language, *report.locales]}'
         )
 

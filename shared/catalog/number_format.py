@@ -194,6 +194,20 @@ def read_format(text: str) -> NumberFormat:
     return NumberFormat(sections)
 
 
+def format_problem(number_format: str, *, documents: bool) -> str:
+    """Say what is wrong with a number format; empty if nothing is."""
+    try:
+        found = read_format(number_format)
+    except WrongFormat as error:
+        return str(error)
+    if documents and number_format and found.only_in_excel:
+        return (
+            f"HTML and PDF cannot show {found.only_in_excel}: choose another format, or name formats without html and "
+            'pdf: formats = ["xlsx", "csv"]'
+        )
+    return ""
+
+
 def _split(text: str) -> Sequence[str]:
     """Split at semicolons outside quotes and brackets."""
     sections = [""]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from shared.catalog.model import Chart, Column, CsvOptions, PdfOptions, SummaryTable
-from shared.catalog.number_format import WrongFormat, read_format
+from shared.catalog.number_format import format_problem
 from shared.catalog.toml import Table
 from shared.suggest import did_you_mean
 
@@ -38,20 +38,6 @@ def column(name: str, table: Table, *, documents: bool) -> Column:
         number_format=table.text("format"),
         width=table.number("width", 1, _EXCEL_WIDEST),
     )
-
-
-def format_problem(number_format: str, *, documents: bool) -> str:
-    """Say what is wrong with a number format; empty if nothing is."""
-    try:
-        found = read_format(number_format)
-    except WrongFormat as error:
-        return str(error)
-    if documents and number_format and found.only_in_excel:
-        return (
-            f"HTML and PDF cannot show {found.only_in_excel}: choose another format, or name formats without html and "
-            'pdf: formats = ["xlsx", "csv"]'
-        )
-    return ""
 
 
 def csv_options(table: Table) -> CsvOptions:

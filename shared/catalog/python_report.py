@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportKind, ReportType
-from shared.catalog.presentation import format_problem
+from shared.catalog.number_format import format_problem
 
 GROUP = "todoke.reports"
 _DOCUMENTS = frozenset({Format.HTML, Format.PDF})

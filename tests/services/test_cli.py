@@ -103,7 +103,9 @@ def test_what_is_wrong_is_told_with_file_and_line(
     [
         (TOML + '[columns.nn]\ntitle = "N"\n', QUERY,
          "numbers/report.toml:15: columns.nn: the query gives no such column"),
-        (TOML + '[parameters.locale]\ntype = "choice"\nchoices = ["en", "ja"]\n[locales.ja.columns]\nm = "N"\n', QUERY, "locales.ja.columns.m: the query gives no such column"),
+        (TOML + '[parameters.locale]\ntype = "choice"\nchoices = ["en", "ja"]\n'
+         '[locales.ja.columns]\nm = "N"\n',
+         QUERY, "locales.ja.columns.m: the query gives no such column"),
         (TOML + '[locales.ja]\ntitle = "N"\n', QUERY, "numbers/report.toml:15: locales: nothing chooses a language"),
         (TOML.replace("sum(n) AS total", "error('x') AS total"), QUERY, "The query of 'total' failed"),
         (TOML, QUERY.replace("SELECT n", "SELECT n, 1 / (n - 5) AS a"),
