@@ -48,6 +48,10 @@ class FailureCode(StrEnum):
         "python_row_wrong", "a Python report type gave a row that does not fit its columns", _FINAL,
         "Correct `columns` or `rows` of the report type.",
     )  # fmt: skip
+    ATTACHMENT_WRONG = (
+        "attachment_wrong", "a Python report type attached a file whose name or media type cannot be used", _FINAL,
+        "Correct the call of `attach` in the report type.",
+    )  # fmt: skip
     ANSWER_WRONG = (
         "answer_wrong",
         "a Python report type without files answered something else than a JSON object of up to 64 KiB", _FINAL,

@@ -13,11 +13,13 @@ from pathlib import Path
 
 # The children that make the files run it: imported here, a missing package is told before the first of them starts.
 import shared.reports.render  # noqa: F401
+from services.cli.columns import column_notes, column_problems
 from services.cli.errors import WrongCall
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Parameter, ParameterKind, ReportKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.catalog.toml import line_of
+from shared.failures import FailureCode
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.process.child import render
@@ -105,27 +107,48 @@ def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
             yield f"{_place(report, 'report.toml')}: no sample for {violation.field}: {violation.message}: pass --set"
         return
     url = trial.urls.get(report.source, "")
-    few = replace(report, query=_first_rows(report.query))
     with tempfile.TemporaryDirectory(prefix="todoke-check-") as folder:
         try:
             with open_source(url, report, parameters, Path(folder)) as source:
                 source.estimated_rows()
+                names = [column.name for column in source.columns]
         except Exception as error:  # noqa: BLE001 - whatever it is, explain() has words for it
             yield _line(report, explain(error, report.limits))
             return
-        for format_ in report.formats if trial.files else ():
-            scratch = Path(folder) / format_
+        yield from column_problems(report, names)
+        for note in column_notes(report, names):
+            print(note, file=sys.stderr)
+        if trial.files:
+            yield from _make_files(report, trial, parameters, Path(folder))
+
+
+def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, object], folder: Path) -> Iterator[str]:
+    """Make every format of the first rows, and of no rows: a day without any is a report, too. Yield the problems."""
+    told: dict[str, list[str]] = {}
+    for rows in (_ROWS, 0):
+        few = replace(report, query=_first_rows(report.query, rows))
+        for format_ in report.formats:
+            scratch = folder / f"{format_}-{rows}"
             scratch.mkdir()
-            request = RenderRequest(few, parameters, (format_,), url, scratch, fonts=trial.fonts, first_rows=_ROWS)
+            url = trial.urls.get(report.source, "")
+            request = RenderRequest(few, parameters, (format_,), url, scratch, fonts=trial.fonts, first_rows=rows)
             try:
                 render(request, deadline_s=_DEADLINE_S, on_progress=lambda _: None, cancel=threading.Event())
             except ReportError as error:
-                yield _line(report, error, format_)
+                of = told.setdefault(_line(report, error), [])
+                if format_ not in of:
+                    of.append(format_ if rows else f"{format_} of no rows")
+    for line, of in told.items():
+        # One mistake of the query is one line, whatever was made of it.
+        if len(of) >= len(report.formats) > 1:
+            yield line
+        else:
+            place, _, message = line.partition(": ")
+            yield f"{place}: {', '.join(of)}: {message}"
 
 
-def _line(report: ReportType, error: ReportError, format_: str = "") -> str:
-    of = f"{format_}: " if format_ else ""
-    return f"{_file_and_line(report, error)}: {of}{error} {error.hint}".rstrip()
+def _line(report: ReportType, error: ReportError) -> str:
+    return f"{_file_and_line(report, error)}: {error} {error.hint}".rstrip()
 
 
 def _file_and_line(report: ReportType, error: ReportError) -> str:
@@ -140,7 +163,8 @@ def _file_and_line(report: ReportType, error: ReportError) -> str:
         path = Path(_place(report, "report.toml"))
         kind = "charts" if any(c.name == found[1] for c in report.pdf.charts) else "tables"
         return f"{path}:{line_of(path.read_text(), 'pdf', kind, found[1], 'query')}"
-    return _place(report, "report.toml") + (":1" if report.folder else "")
+    name = "query.sql" if error.code == FailureCode.SOURCE_QUERY_FAILED else "report.toml"
+    return _place(report, name) + (":1" if report.folder else "")
 
 
 def _place(report: ReportType, name: str) -> str:
@@ -149,9 +173,9 @@ def _place(report: ReportType, name: str) -> str:
     return str((report.folder or Path()) / name)
 
 
-def _first_rows(query: str) -> str:
+def _first_rows(query: str, rows: int) -> str:
     """The query, cut to a few rows; its lines keep their numbers."""
-    return f"SELECT * FROM ({query.strip().rstrip(';')}\n) AS sample LIMIT {_ROWS}"
+    return f"SELECT * FROM ({query.strip().rstrip(';')}\n) AS sample LIMIT {rows}" if query else ""
 
 
 def _samples(report: ReportType) -> dict[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from shared.catalog.model import Chart, Column, CsvOptions, PdfOptions, SummaryTable
+from shared.catalog.number_format import format_problem
 from shared.catalog.toml import Table
 from shared.suggest import did_you_mean
 
@@ -25,9 +26,11 @@ _LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
 _UNENCODABLE = {"fail": "strict", "replace": "replace"}
 
 
-def column(name: str, table: Table) -> Column:
-    """Read `[columns.NAME]`."""
+def column(name: str, table: Table, *, documents: bool) -> Column:
+    """Read `[columns.NAME]`. With `documents`, HTML and PDF must be able to show its format."""
     table.only(COLUMN_KEYS)
+    if wrong := format_problem(table.text("format"), documents=documents):
+        table.wrong("format", wrong)
     return Column(
         name=name,
         title=table.text("title") or _title_of(name),
@@ -81,7 +84,7 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
 
 
 def _columns(table: Table) -> Mapping[str, Column]:
-    return {name: column(name, one) for name, one in table.table("columns").tables()}
+    return {name: column(name, one, documents=True) for name, one in table.table("columns").tables()}
 
 
 def _named(table: Table) -> Iterator[tuple[str, Table]]:

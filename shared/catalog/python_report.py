@@ -14,8 +14,10 @@ from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 from pydantic import BaseModel
 
 from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportKind, ReportType
+from shared.catalog.number_format import format_problem
 
 GROUP = "todoke.reports"
+_DOCUMENTS = frozenset({Format.HTML, Format.PDF})
 
 TYPES: Mapping[str, str] = {
     "integer": "int8",
@@ -131,6 +133,8 @@ def _report_type(point: EntryPoint) -> ReportType:
     for column in report.columns:
         if column.type not in TYPES:
             raise ValueError(f"column {column.name!r} has the type {column.type!r}; there are {', '.join(TYPES)}")
+        if wrong := format_problem(column.format, documents=not _DOCUMENTS.isdisjoint(report.formats)):
+            raise ValueError(f"column {column.name!r}: its format {wrong}")
     return ReportType(
         name=point.name,
         title=report.title,

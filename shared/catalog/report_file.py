@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.catalog.locales import LOCALE_PARAMETER, language, locales
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import check_value
+from shared.catalog.pattern import explosive
 from shared.catalog.presentation import column, csv_options, pdf_options
 from shared.catalog.query import placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
@@ -107,6 +108,8 @@ def _report_type(folder: Path, table: Table, query: str) -> ReportType:
             "source",
             f'{source!r} cannot name a data source: write source = "default", or leave it out',
         )
+    formats = _formats(table)
+    documents = not {Format.HTML, Format.PDF}.isdisjoint(formats)
     parameters = [_parameter(name, one) for name, one in table.table("parameters").tables()]
     return ReportType(
         name=folder.name,
@@ -115,9 +118,9 @@ def _report_type(folder: Path, table: Table, query: str) -> ReportType:
         version=table.text("version") or _fingerprint(folder),
         source=source,
         query=query,
-        formats=_formats(table),
+        formats=formats,
         parameters=tuple(parameters),
-        columns={name: column(name, one) for name, one in table.table("columns").tables()},
+        columns={name: column(name, one, documents=documents) for name, one in table.table("columns").tables()},
         limits=_limits(table.table("limits")),
         csv=csv_options(table.table("csv")),
         pdf=pdf_options(table.table("pdf"), folder),
@@ -214,6 +217,13 @@ def _pattern(table: Table) -> str | None:
         re.compile(f"^(?:{pattern})$")
     except re.error as error:
         table.wrong("pattern", f"is not a regular expression: {error.msg}")
+        return None
+    if part := explosive(pattern):
+        table.wrong(
+            "pattern",
+            f"can take for ever: what {part} repeats can be cut in many ways; let each repetition begin or end with "
+            "something that the repeated part cannot have, as in [a-z]+(-[a-z]+)*",
+        )
         return None
     return pattern
 

@@ -15,6 +15,8 @@ from shared.suggest import did_you_mean
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+"""What neither XML nor a page can hold. TOML itself allows none of these but written as escapes."""
 _MULTILINE = re.compile(r'"""|\'\'\'')
 
 
@@ -62,6 +64,9 @@ class Table:
         """Return a string."""
         value = self._values.get(key, default)
         if isinstance(value, str):
+            if bad := _CONTROL.search(value):
+                self.wrong(key, f"has the control character U+{ord(bad[0]):04X}: remove it")
+                return default
             return value
         self.wrong(key, f'must be a string: write {key} = "…"')
         return default

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from shared.catalog.model import CsvOptions
+
 _INTEGERS = {"int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "oid": "UINTEGER"}
 _FLOATS = {"float4": "FLOAT", "float8": "DOUBLE"}
 _MOMENTS = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMP WITH TIME ZONE"}
@@ -13,17 +15,21 @@ _UNQUOTED = frozenset({*_PLAIN, "numeric", "time", "timetz", "interval", "uuid",
 _HARMLESS = _UNQUOTED | {"money"}
 _FROM_DUCKDB: Mapping[str, str] = {
     "TINYINT": "int2", "SMALLINT": "int2", "UTINYINT": "int2", "INTEGER": "int4", "USMALLINT": "int4",
-    "BIGINT": "int8", "UINTEGER": "int8", "HUGEINT": "numeric", "UBIGINT": "numeric", "UHUGEINT": "numeric",
+    "BIGINT": "int8", "UINTEGER": "int8",
     "FLOAT": "float4", "DOUBLE": "float8", "BOOLEAN": "bool", "DATE": "date",
     "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
     "TIMESTAMP WITH TIME ZONE": "timestamptz",
 }  # fmt: skip
+_DUCKDB_WHOLE: Mapping[str, int] = {"UBIGINT": 20, "HUGEINT": 39, "UHUGEINT": 39}
+"""Digits of DuckDB's whole numbers of more than 64 bits."""
 _DUCKDB_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 # A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the
 # full-width ones by Excel in a Japanese environment, and by Numbers.
 FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 DECIMAL_DIGITS = 38
 """The most that DuckDB's and Parquet's exact decimals hold."""
+_OPEN_SCALE = 20
+"""Places of a `numeric` without a precision in typed files: PostgreSQL gives averages and quotients up to 20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,18 @@ class SourceColumn:
         """True for types whose text has nothing that a CSV must quote. Money has: `$1,000.00`."""
         return self.type_name in _UNQUOTED
 
+    @property
+    def declared(self) -> tuple[int, int]:
+        """Precision and scale of the exact decimal that stands for this `numeric` in typed files, whatever its rows.
+
+        A value that does not fit it (NaN, or more digits) makes the column text there.
+        """
+        if not self.precision or self.scale is None:
+            return DECIMAL_DIGITS, _OPEN_SCALE
+        places = min(max(self.scale, 0), DECIMAL_DIGITS)
+        # numeric(3, -2) holds 12300, numeric(2, 5) 0.00012.
+        return min(max(self.precision, places, self.precision - self.scale), DECIMAL_DIGITS), places
+
     def stored_as(self, *, lenient: bool = False) -> str:
         """Return the DuckDB type that holds every value of this column; VARCHAR holds the source's own text.
 
@@ -90,18 +108,41 @@ def from_duckdb(name: str, type_: str) -> SourceColumn:
     """Return a column of a DuckDB result with PostgreSQL's name of its type; a type that PostgreSQL lacks is text."""
     if decimal := _DUCKDB_DECIMAL.fullmatch(type_):  # a list of decimals does not match, and is text
         return SourceColumn(name, "numeric", int(decimal[1]), int(decimal[2]))
+    if digits := _DUCKDB_WHOLE.get(type_):
+        return SourceColumn(name, "numeric", digits, 0)
     return SourceColumn(name, _FROM_DUCKDB.get(type_, "text"))
 
 
 def unique_names(names: Iterable[str]) -> Sequence[str]:
-    """Make the names different from each other, whatever their case: `a`, `a_2`. SQL allows twins, files do not."""
-    taken: set[str] = set()
+    """Make the names different from each other, whatever their case. SQL allows twins, files do not.
+
+    The first of its name keeps it; a twin gets the next that no column has: of `a`, `a`, `a_2` the second is `a_3`.
+    """
+    wanted = [name or "column" for name in names]
+    given = {name.casefold() for name in wanted}
+    met: set[str] = set()
     unique = []
-    for name in names:
-        candidate, number = name or "column", 1
-        while candidate.casefold() in taken:
+    for name in wanted:
+        candidate, number = name, 1
+        while candidate.casefold() in (given if candidate != name or name.casefold() in met else ()):
             number += 1
-            candidate = f"{name or 'column'}_{number}"
-        taken.add(candidate.casefold())
+            candidate = f"{name}_{number}"
+        met.add(name.casefold())
+        given.add(candidate.casefold())
         unique.append(candidate)
     return unique
+
+
+def header_line(names: Sequence[str], options: CsvOptions) -> bytes:
+    """Return the first line of a CSV, quoted as COPY quotes. Names are guarded as cells are: PIVOT makes some."""
+    alone = len(names) == 1
+    cells = []
+    for name in map(guarded, names):
+        quoted = name == "" or any(c in name for c in f'"\r\n{options.delimiter}') or (alone and name == "\\.")
+        cells.append('"' + name.replace('"', '""') + '"' if quoted else name)
+    return f"{options.delimiter.join(cells)}{options.line_end}".encode()
+
+
+def guarded(text: str) -> str:
+    """Return the text with an apostrophe in front if a spreadsheet would take it for a formula."""
+    return f"'{text}" if text[:1] in set(FORMULA_STARTS) else text

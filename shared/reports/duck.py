@@ -15,10 +15,11 @@ _F_SETPIPE_SZ = 1031
 """Linux, fcntl(2), read 2026-11-24. Without it a pipe holds 64 KiB, and each side waits for the other."""
 
 
-def connect(scratch: Path, memory_mb: int) -> duckdb.DuckDBPyConnection:
-    """Open a database in memory that spills into `scratch` and shows times in UTC."""
+def connect(scratch: Path, memory_mb: int, *, columns: int = 0) -> duckdb.DuckDBPyConnection:
+    """Open a database in memory that spills into `scratch` and shows times in UTC, for rows of so many columns."""
     # Beside its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0).
-    budget_mb = max(96, memory_mb // 4)
+    # Each column takes a buffer of its own, of some 70 KB to write it and as much to read it.
+    budget_mb = max(96, memory_mb // 4, min(memory_mb * 5 // 8, 64 + columns // 5))
     connection = duckdb.connect(
         config={
             "threads": _THREADS,
@@ -56,6 +57,13 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def said(error: duckdb.Error) -> str:
+    """Return what an error says, in one line: its first, and those that tell which value of a CSV is wrong."""
+    first, *rest = str(error).splitlines() or [type(error).__name__]
+    return " ".join([first, *(line for line in rest if line.startswith(_TELLING))]).rstrip(".")
+
+
+_TELLING = ("Original Line", "Error when converting column")
 AS_CSV = "DELIMITER ',', QUOTE '\"', ESCAPE '\"'"
 _AS_LINES = "DELIMITER '', QUOTE '', ESCAPE ''"
 

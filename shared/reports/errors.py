@@ -105,6 +105,11 @@ def python_row_wrong(row: int, what: str) -> ReportError:
     return failure(FailureCode.PYTHON_ROW_WRONG, f"Row {row:,} of the report does not fit its columns: {what}.")
 
 
+def attachment_wrong(name: str, why: str) -> ReportError:
+    """A Python report type attaches a file whose name or media type cannot be used."""
+    return failure(FailureCode.ATTACHMENT_WRONG, f"The file {name[:100]!r} cannot be attached: {why}.")
+
+
 def answer_wrong(what: str) -> ReportError:
     """A report type without files answers what a job cannot keep."""
     return failure(FailureCode.ANSWER_WRONG, f"The report's answer cannot be kept: {what}.")
@@ -116,6 +121,51 @@ def files_query_failed(what: str) -> ReportError:
         FailureCode.SOURCE_QUERY_FAILED,
         f"The report's query failed: {what}.",
         hint="query.sql is DuckDB's SQL here; paths are relative to the source.",
+    )
+
+
+def nanoseconds(column: str) -> ReportError:
+    """A moment of a file has parts of a microsecond."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"Column {column!r} has moments with parts of a microsecond, which would be lost.",
+        hint="Write column::TIMESTAMP to drop them, or column::VARCHAR to keep them as text.",
+    )
+
+
+def source_unavailable(why: str) -> ReportError:
+    """The store of files does not answer, or refuses."""
+    return failure(
+        FailureCode.SOURCE_UNAVAILABLE,
+        "The report's data source did not answer or broke off.",
+        hint=f"{why}. Check the source's URL and the worker's permissions.",
+    )
+
+
+def value_wrong(what: str) -> ReportError:
+    """A value of the source is not of the type that its column declares."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"A value of the report is not of its column's type: {what}.",
+        hint="Correct the column's type, or the value.",
+    )
+
+
+def setting_changed(name: str, value: str) -> ReportError:
+    """The query changed a setting of its session by which values are written."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"The report's query changed the session's {name} to {value!r}: values would be written in another way.",
+        hint="Leave out set_config(); use AT TIME ZONE or to_char() on the column.",
+    )
+
+
+def not_utf8(row: int, what: str) -> ReportError:
+    """A database without an encoding holds bytes that are no text in UTF-8, or a character that UTF-8 lacks."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"Row {row:,} of the report has bytes that are not UTF-8: {what}.",
+        hint="Correct the value; if the database is SQL_ASCII, write convert_from(column::bytea, 'LATIN1').",
     )
 
 

@@ -17,6 +17,15 @@ from shared.reports import duck
 from shared.reports.columns import SourceColumn, from_duckdb
 
 ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
+_LAYOUT = 2
+"""Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
+_DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?"
+USUAL_MOMENTS: Mapping[str, str] = {
+    "date": _DAY, "timestamp": f"{_DAY} {_TIME}", "timestamptz": f"{_DAY} {_TIME}[+]00",
+}  # fmt: skip
+"""What PostgreSQL writes for a moment of the years 1 to 9999, as regular expressions."""
+NUMBER = "-?[0-9]+([.][0-9]+)?"
+"""What PostgreSQL writes for a number that is neither NaN nor infinite, as a regular expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,13 @@ class ExtractColumn:
     stored_as: str
     """Its DuckDB type in the extract."""
     decimal: tuple[int, int] | None = None
-    """The precision and scale that hold every value of a number that the extract keeps as text."""
+    """The precision and scale that hold every number of a column that the extract keeps as text."""
+    strange: bool = False
+    """True if some value is no usual one of its type: NaN, infinity, a year before Christ or beyond 9999."""
+    typed_as: str | None = None
+    """Its DuckDB type in files that have types, where that is not `stored_as`."""
+    asked_as: str | None = None
+    """Its DuckDB type for the queries of a document, where that is not `stored_as`."""
     text_name: str | None = None
     """The name of the column with the source's own text, where DuckDB would write the value in another way."""
 
@@ -61,14 +76,35 @@ class ExtractColumn:
     @property
     def as_final(self) -> str:
         """SQL for the value in its final type, under the column's name."""
-        return (
-            self.quoted if self.final_type == self.stored_as else f"{self.quoted}::{self.final_type} AS {self.quoted}"
-        )
+        if self.final_type == self.stored_as:
+            return self.quoted
+        return f"{self.quoted}::{self.final_type} AS {self.quoted}"
 
     @property
     def final_type(self) -> str:
         """Its DuckDB type in files that have types."""
-        return "DECIMAL({}, {})".format(*self.decimal) if self.decimal else self.stored_as
+        return self.typed_as or self.stored_as
+
+    @property
+    def as_asked(self) -> str:
+        """SQL for the value as the queries of a document see it, under the column's name."""
+        if self.asked_as is None:
+            return self.quoted
+        text = self.quoted
+        if self.source.is_moment:
+            # PostgreSQL puts the era behind the time, DuckDB behind the date, in brackets.
+            text = f"regexp_replace({text}, '^([^ ]+)(.*) BC$', '\\1 (BC)\\2')"
+        return f"{text}::{self.asked_as} AS {self.quoted}"
+
+    @property
+    def as_usual_moment(self) -> str:
+        """SQL for the moment; NULL where the extract has text, because only PostgreSQL knows such a moment."""
+        if self.stored_as != "VARCHAR":
+            return self.quoted
+        usual = USUAL_MOMENTS[self.source.type_name]
+        return (
+            f"CASE WHEN regexp_full_match({self.quoted}, '{usual}') THEN {self.quoted}::{self.source.stored_as()} END"
+        )
 
 
 def duckdb_column(name: str, type_: str) -> ExtractColumn:
@@ -139,7 +175,7 @@ def keep(
 
 
 def _question(report: ReportType, parameters: Mapping[str, object], formats: Sequence[Format]) -> str:
-    asked = [report.name, report.version, report.source, report.query, parameters, Format.CSV in formats]
+    asked = [_LAYOUT, report.name, report.version, report.source, report.query, parameters, Format.CSV in formats]
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -1,16 +1,17 @@
 """Reads a source's rows once, into the extract."""
 
+import codecs
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from shared.catalog.model import Format, ReportType
-from shared.reports import duck
-from shared.reports.columns import DECIMAL_DIGITS, unique_names
+from shared.reports import duck, errors
+from shared.reports.column_types import settled, with_decimals
+from shared.reports.columns import unique_names
 from shared.reports.extract import ROWS_FILE, Extract, ExtractColumn
 from shared.reports.interface import ReportError
 from shared.reports.progress import RowProgress
@@ -22,6 +23,8 @@ _ROW_GROUP_ROWS = 20_480
 _ZSTD_LEVEL = 1
 # DuckDB fills a buffer of two lines, then works on it: with a small one the source goes on meanwhile, and the
 # processor's caches hold it (an eighth faster).
+_MOST_COLUMNS = 1_600
+"""Columns that a source is asked for at once; PostgreSQL gives 1,664 (PostgreSQL 18, appendix K, read 2026-11-28)."""
 _USUAL_LINE, _LONGEST_LINE = 512 << 10, 8 << 20
 """Bytes of one row's text: the limit of the first reading, and the most that any reading allows."""
 
@@ -31,11 +34,17 @@ def read(
 ) -> Extract:
     """Read all rows into `folder`. Raises what the source raises, ReportError, OSError, duckdb.Error."""
     path = folder / ROWS_FILE
-    with contextlib.closing(duck.connect(folder, report.limits.memory_mb)) as connection:
+    with contextlib.closing(
+        duck.connect(folder, report.limits.memory_mb, columns=2 * len(source.columns))
+    ) as connection:
         snapshot = source.snapshot()
-        columns, rows = _read(source, connection, path, formats, progress)
+        columns, rows, doubtful = _read(source, connection, path, formats, progress)
+        if rows > report.limits.max_rows:
+            raise errors.row_limit_exceeded(report.limits)
         extract = Extract(path, columns, rows, snapshot)
-        return replace(extract, columns=_decimals(extract, connection))
+        if doubtful or not source.repeatable:
+            extract = settled(extract, connection)
+        return replace(extract, columns=with_decimals(extract, connection))
 
 
 def _read(
@@ -44,20 +53,25 @@ def _read(
     path: Path,
     formats: Sequence[Format],
     progress: RowProgress,
-) -> tuple[Sequence[ExtractColumn], int]:
-    """Read strictly, with short lines; once more, more generously, if a value or a row does not fit."""
+) -> tuple[Sequence[ExtractColumn], int, bool]:
+    """Read strictly, with short lines; once more, more generously, if a value or a row does not fit.
+
+    The last of what it returns is true if columns are text only because one of them has to be.
+    """
     lenient, longest = False, _USUAL_LINE if source.repeatable else _LONGEST_LINE
     while True:
         try:
-            return _read_as(source, connection, path, formats, progress, lenient=lenient, longest=longest)
-        except duckdb.ConversionException:
+            columns, rows = _read_as(source, connection, path, formats, progress, lenient=lenient, longest=longest)
+        except duckdb.ConversionException as error:
             if lenient or not source.repeatable:
-                raise
+                raise errors.value_wrong(duck.said(error)) from None
             lenient = True
         except ReportError as error:
             if error.code != "row_too_long" or longest == _LONGEST_LINE:
                 raise
             longest = _LONGEST_LINE
+        else:
+            return columns, rows, lenient
 
 
 def _read_as(
@@ -76,51 +90,35 @@ def _read_as(
     texts = dict(
         zip(twins, unique_names([*names, *(f"text of {names[at]}" for at in twins)])[len(names) :], strict=True)
     )
+    twice = len(names) + len(twins) <= _MOST_COLUMNS
     columns = [
         ExtractColumn(column, name, column.stored_as(lenient=lenient), text_name=texts.get(at))
         for at, (column, name) in enumerate(zip(source.columns, names, strict=True))
     ]
     types = {c.name: c.stored_as for c in columns} | dict.fromkeys(texts.values(), "VARCHAR")
+    if not twice:  # then only the text of a floating point number is read, and the number made of it
+        types = {c.name: "VARCHAR" if c.text_name else c.stored_as for c in columns}
     fields = ", ".join(f"{duck.literal(name)}: {duck.literal(stored)}" for name, stored in types.items())
-    rows = 0
 
     def feed(descriptor: int) -> None:
-        nonlocal rows
-        rows = source.feed(descriptor, lenient=lenient, longest=longest, as_text=twins, progress=progress)
+        # The reader takes one byte order mark for its own; the first cell may begin with another.
+        duck.write_all(descriptor, codecs.BOM_UTF8)
+        source.feed(descriptor, lenient=lenient, longest=longest, as_text=twins if twice else (), progress=progress)
 
     with duck.fed(feed) as pipe:
-        connection.execute(f"""
-            COPY (SELECT * FROM read_csv('{pipe}', columns = {{{fields}}}, header = false, auto_detect = false,
+        [rows] = connection.execute(f"""
+            COPY (SELECT {_selected(columns, twice=twice)}
+                    FROM read_csv('{pipe}', columns = {{{fields}}}, header = false, auto_detect = false,
                          delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
                          new_line = '\\n', parallel = false, max_line_size = {longest}, buffer_size = {2 * longest}))
               TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_ZSTD_LEVEL},
                                             ROW_GROUP_SIZE {_ROW_GROUP_ROWS})
-        """)
+        """).fetchone() or [0]
     return columns, rows
 
 
-def _decimals(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Sequence[ExtractColumn]:
-    """Return the columns, with the precision of numbers whose type leaves it open, as the rows need it."""
-    open_ = [c for c in extract.columns if c.source.type_name == "numeric" and c.stored_as == "VARCHAR"]
-    if not open_:
-        return extract.columns
-    measured = []
-    for column in open_:
-        text = f"ltrim({column.quoted}, '-')"
-        measured += [
-            f"bool_and(regexp_full_match({text}, '[0-9]+(\\.[0-9]+)?'))",
-            f"max(length(split_part({text}, '.', 1)))",
-            f"max(length(split_part({text}, '.', 2)))",
-        ]
-    found: Any = connection.execute(f"SELECT {', '.join(measured)} FROM {extract.table}").fetchone()
-    shapes = {}
-    for at, column in enumerate(open_):
-        numbers, whole, scale = found[3 * at : 3 * at + 3]
-        if not numbers:  # or no row has a value
-            continue
-        # A declared precision may be narrower than its values: numeric(3, -2) holds 12300.
-        scale = max(scale, column.source.scale or 0)
-        if whole + scale <= DECIMAL_DIGITS:
-            declared = min(column.source.precision or 0, DECIMAL_DIGITS)
-            shapes[column.name] = (max(declared, whole + scale), scale)
-    return [replace(c, decimal=shapes.get(c.name)) for c in extract.columns]
+def _selected(columns: Sequence[ExtractColumn], *, twice: bool) -> str:
+    if twice:
+        return "*"
+    numbers = [f"{c.quoted}::{c.stored_as} AS {c.quoted}" if c.text_name else c.quoted for c in columns]
+    return ", ".join([*numbers, *(f"{c.quoted} AS {duck.identifier(c.text_name)}" for c in columns if c.text_name)])

@@ -102,7 +102,7 @@ def _render(format_: Format, whole: Extract, request: RenderRequest, steps: Step
     scratch.mkdir()
     path = _path(request, format_)
     steps.begin(f"writing {format_}", whole.rows)
-    with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection:
+    with contextlib.closing(duck.connect(scratch, report.limits.memory_mb, columns=len(whole.columns))) as connection:
         rendering = Rendering(whole, report, request.parameters, connection, path, scratch, steps.at, request.fonts)
         written = RENDERERS[format_](rendering)
     steps.rename(f"verifying {format_}", written)

@@ -211,3 +211,31 @@ def test_kept_extracts_leave_with_their_job(tmp_path: Path) -> None:
     kept.drop(UUID(int=2))
     assert not kept.folder(UUID(int=2)).exists()
     shutil.rmtree(tmp_path / "todoke-extracts")
+
+
+def test_keys_that_name_no_file_do_no_harm(scratch: Path, bucket: str, orders: Path) -> None:
+    client = boto3.client("s3")
+    client.upload_file(str(orders / "orders-1.parquet"), bucket, "in/a.parquet")
+    for key in ("in/", "in/sub/", "in/back\\slash", "in/_SUCCESS", "in/x_$folder$"):
+        client.put_object(Bucket=bucket, Key=key, Body=b"")
+    for prefix, query in (("in/", "'*.parquet'"), ("", "'in/*.parquet'")):
+        request = over(f"s3://{bucket}/{prefix}", f"SELECT count(*)::INT AS n FROM {query}", fresh(scratch))  # type: ignore[arg-type]
+        assert render_files(request, lambda _: None)[0].path.read_text() == "n\n3\n"
+        (scratch / "another").rename(scratch / f"done{len(prefix)}")
+
+
+@pytest.mark.parametrize(
+    ("keys", "bucket_name", "code", "told"),
+    [((), "", "source_query_failed", "no object"), (("in/x", "in/x/b"), "", "source_query_failed", "in a folder"),
+     ((), "there-is-no-such-bucket", "source_unavailable", "did not answer")],
+)  # fmt: skip
+def test_an_s3_source_that_cannot_be_used_is_told(
+    keys: tuple[str, ...], bucket_name: str, code: str, told: str, scratch: Path, bucket: str
+) -> None:
+    for key in keys:
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    with pytest.raises(ReportError) as failure:
+        render_files(over(f"s3://{bucket_name or bucket}/in", "SELECT 1 AS n", scratch), lambda _: None)  # type: ignore[arg-type]
+    assert failure.value.code == code
+    assert told in str(failure.value)

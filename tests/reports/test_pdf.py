@@ -210,3 +210,44 @@ def test_a_report_type_without_a_folder_has_a_document_too(a_request: MakeReques
     report: ReportType = a_request("SELECT 1 AS a", Format.PDF).report
     assert report.folder is None
     assert run(a_request("SELECT 1 AS a", Format.PDF))[0].rows == 1
+
+
+def test_columns_that_do_not_fit_go_on_in_further_pages(a_request: MakeRequest, run: Run) -> None:
+    query = "SELECT " + ", ".join(f"'val{n}_0' AS column{n}" for n in range(1, 101)) + " FROM generate_series(1, 3)"
+    [file] = run(a_request(query, Format.PDF))
+
+    with pikepdf.open(file.path) as document:
+        assert len(document.pages) > 5
+    text = " ".join(text_of(file))
+    assert not [n for n in range(1, 101) if f"val{n}_0" not in text]
+    assert not [n for n in range(1, 101) if f"column{n}" not in text]
+    assert "…" not in text
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ('{"mark": "bar", "encoding": {"x": {"field": "n", "type": "quantative"}}}', "Invalid field type"),
+        (
+            '{"mark": "bar", "transform": [{"calculate": "f(", "as": "a"}], "encoding": {"x": {"field": "a"}}}',
+            "end of input",
+        ),
+    ],
+)
+def test_a_wrong_chart_says_why(spec: str, told: str, a_request: MakeRequest, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "c.vl.json").write_text(spec)
+    pdf = PdfOptions(charts=(Chart("c", "C", "SELECT n FROM report", "c.vl.json"),))
+
+    with pytest.raises(ReportError, match=told) as failure:
+        run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), pdf, tmp_path))
+    assert (failure.value.code, failure.value.retryable) == ("chart_failed", False)
+
+
+def test_a_template_that_fails_shows_no_path_of_the_worker(a_request: MakeRequest, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "template.typ").write_text('#read("/etc/passwd")')
+
+    with pytest.raises(ReportError) as failure:
+        run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), PdfOptions(), tmp_path))
+    assert failure.value.code == "template_failed"
+    assert "parts" not in str(failure.value)
+    assert str(tmp_path) not in str(failure.value)

@@ -1,11 +1,14 @@
 """The example package of docs/reference/python-reports.md, installed and used."""
 
 import datetime as dt
+import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +22,7 @@ from shared.catalog.python_report import PythonColumn
 from shared.catalog.schema import json_schema
 from shared.reports.interface import Progress, RenderRequest, ReportError
 from shared.reports.progress import Steps
-from shared.reports.sources.python_source import PythonResult, RunningReport
+from shared.reports.sources.python_source import PythonResult, RunningReport, attached
 from tests.reports.conftest import Run
 
 EXAMPLE = Path(__file__).parent.parent / "example_package"
@@ -112,12 +115,71 @@ def test_a_row_that_does_not_fit_is_told(
     assert (failure.value.code, failure.value.retryable) == ("python_row_wrong", False)
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "a\\b", "manifest.json", "plan.csv"])
+@pytest.mark.parametrize(
+    "name",
+    ["../up", "a/b", "", ".hidden", "a\\b", "manifest.json", "plan.csv", "Manifest.json", "CON.csv", "lpt1", "x.", "x ",
+     "a*b?.txt", "a\nb", "a\u202eb.txt", "a\ud800", "é" * 101],
+)  # fmt: skip
 def test_an_attached_file_cannot_leave_its_folder_or_replace_another(name: str, tmp_path: Path) -> None:
     running = RunningReport(tmp_path, 1, frozenset({"manifest.json", "plan.csv"}))
 
-    with pytest.raises(ValueError, match="name"), running.attach(name, "text/plain"):
+    with pytest.raises(ReportError, match=r"name|device") as refused, running.attach(name, "text/plain"):
         pass
+    assert (refused.value.code, refused.value.retryable) == ("attachment_wrong", False)
+
+
+@pytest.mark.parametrize("name", ["Отчёт №5.pdf", "a b#c%2f.txt", "é" * 100, ";'.csv", "console.txt"])
+def test_a_name_that_works_everywhere_is_taken_once(name: str, tmp_path: Path) -> None:
+    running = RunningReport(tmp_path / "attachments", 1, frozenset())
+    with running.attach(name, "text/plain; charset=utf-8") as file:
+        file.write(b"x")
+
+    assert [(p.name, t) for p, t in attached(tmp_path)] == [(name, "text/plain; charset=utf-8")]
+    with pytest.raises(ReportError, match="another file"), running.attach(name.upper(), "text/plain"):
+        pass
+
+
+@pytest.mark.parametrize("media_type", ["text/届", "text/plain\r\nX-Injected: 1", "plain", "", "text/plain; charset"])
+def test_a_media_type_that_no_header_can_carry_is_refused(media_type: str, tmp_path: Path) -> None:
+    with pytest.raises(ReportError) as refused, RunningReport(tmp_path, 1, frozenset()).attach("a", media_type):
+        pass
+    assert (refused.value.code, refused.value.retryable) == ("attachment_wrong", False)
+
+
+def fed(tmp_path: Path, type_: str, *rows: object) -> bytes:
+    """What a report of one column hands over."""
+    column = SimpleNamespace(columns=(PythonColumn("v", type_),))
+    reading, writing = os.pipe()
+    PythonResult(column, rows, RunningReport(tmp_path, 1, frozenset()), Limits()).feed(  # type: ignore[arg-type]
+        writing, lenient=False, longest=999, as_text=[], progress=lambda _rows, _of=None: None
+    )
+    return os.read(reading, 999)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "text"),
+    [("float", math.nan, b"NaN"), ("float", -math.inf, b"-Infinity"), ("float", 1e22, b"1e+22"),
+     ("decimal", Decimal("NaN"), b"NaN"), ("decimal", Decimal("-Infinity"), b"-Infinity"),
+     ("decimal", Decimal("1E+3"), b"1000"), ("integer", -(1 << 63), b"-9223372036854775808")],
+)  # fmt: skip
+def test_values_are_written_as_postgresql_writes_them(type_: str, value: object, text: bytes, tmp_path: Path) -> None:
+    assert fed(tmp_path, type_, (value,)) == text + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("type_", "row", "told"),
+    [("integer", (1 << 63,), "beyond 64 bits"), ("float", (10**400,), "too large"), ("text", ("\ud800",), "surrogates"),
+     ("datetime", (dt.datetime.min.replace(tzinfo=dt.timezone(dt.timedelta(hours=1))),), "out of range"),
+     ("datetime", (dt.datetime(2026, 1, 1),), "no time zone"), ("date", (dt.datetime(2026, 1, 1),), "not datetime"),  # noqa: DTZ001
+     ("text", "x", "it is a str"), ("text", 5, "it is a int"), ("text", ("a", "b"), "2 values for 1 columns")],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_told_with_row_and_column(
+    type_: str, row: object, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ReportError, match=re.escape(told)) as refused:
+        fed(tmp_path, type_, (None,), row)
+    assert (refused.value.code, refused.value.retryable) == ("python_row_wrong", False)
+    assert str(refused.value).startswith("Row 2 ")
 
 
 def test_what_it_tells_of_its_progress_becomes_a_percentage(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from shared.catalog.model import Format, Limits, ReportType
 from shared.reports import errors
 from shared.reports.explain import explain
 from shared.reports.interface import ReportError
+from shared.reports.render import render_files
 from shared.reports.sources.postgres import PostgresResult, open_result
 from shared.reports.stop import stop
 from tests.reports.conftest import MakeRequest, Run
@@ -222,3 +223,17 @@ def test_a_connection_that_breaks_is_trouble_that_passes(when: str, source_dsn: 
 
     told = explain(failure.value, Limits())
     assert (told.code, told.retryable) == ("source_unavailable", True)
+
+
+@pytest.mark.parametrize("formats", [(Format.CSV,), (Format.JSONL,)])
+def test_a_query_that_breaks_off_says_nothing_but_its_error(
+    formats: tuple[Format, ...], a_request: MakeRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    """psycopg would log a rollback that it cannot send in the middle of a COPY."""
+    query = "SELECT repeat('x', 5000) AS t, 1 / (n - 5000) AS a FROM generate_series(1, 6000) n"
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        render_files(a_request(query, *formats), lambda _: None)
+    with pytest.raises(ReportError):
+        render_files(a_request(query, *formats, limits=Limits(max_rows=1)), lambda _: None)
+
+    assert not caplog.records

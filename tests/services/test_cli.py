@@ -98,6 +98,60 @@ def test_what_is_wrong_is_told_with_file_and_line(
     assert shown.startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("toml", "query", "told"),
+    [
+        (TOML + '[columns.nn]\ntitle = "N"\n', QUERY,
+         "numbers/report.toml:15: columns.nn: the query gives no such column"),
+        (TOML + '[parameters.locale]\ntype = "choice"\nchoices = ["en", "ja"]\n'
+         '[locales.ja.columns]\nm = "N"\n',
+         QUERY, "locales.ja.columns.m: the query gives no such column"),
+        (TOML + '[locales.ja]\ntitle = "N"\n', QUERY, "numbers/report.toml:15: locales: nothing chooses a language"),
+        (TOML.replace("sum(n) AS total", "error('x') AS total"), QUERY, "The query of 'total' failed"),
+        (TOML, QUERY.replace("SELECT n", "SELECT n, 1 / (n - 5) AS a"),
+         "numbers/query.sql:1: The report's query failed: "),
+    ],
+)  # fmt: skip
+def test_what_the_query_does_not_give_is_told_once(
+    toml: str, query: str, told: str, catalog: Path, check: Check
+) -> None:
+    (catalog / "numbers" / "report.toml").write_text(toml)
+    (catalog / "numbers" / "query.sql").write_text(query)
+
+    code, shown = check()
+    assert code == 1
+    assert told in shown
+    assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (QUERY.replace(" ORDER BY n", ""), "note: no ORDER BY"),
+        (QUERY.replace("SELECT n", "SELECT n, (SELECT 1 ORDER BY 1)").replace("\n ORDER BY n", ""),
+         "note: no ORDER BY"),
+        (QUERY.replace("SELECT n", "SELECT n, 1 + 1, 2 + 2"), "note: 2 column(s) have no name"),
+        (QUERY.replace("SELECT n", "SELECT n, 1 AS a, 2 AS a"), "note: more than one column is called a"),
+        (QUERY.replace("SELECT n", "SELECT n, " + ", ".join(f"1 AS c{n}" for n in range(20))),
+         "note: 21 columns are many"),
+    ],
+)  # fmt: skip
+def test_what_is_seldom_meant_is_noted(query: str, told: str, catalog: Path, check: Check) -> None:
+    (catalog / "numbers" / "query.sql").write_text(query)
+
+    code, shown = check("--no-files")
+    assert (code, "numbers: fine" in shown, told in shown) == (0, True, True)
+
+
+def test_a_report_that_fails_on_a_day_without_rows_is_told(catalog: Path, check: Check) -> None:
+    total = "CASE WHEN count(*) = 0 THEN error('nothing') ELSE count(*) END AS total"
+    (catalog / "numbers" / "report.toml").write_text(TOML.replace("sum(n) AS total", total))
+
+    code, shown = check()
+    assert code == 1
+    assert "pdf of no rows: The query of 'total' failed" in shown
+
+
 def test_plans_only(catalog: Path, check: Check) -> None:
     (catalog / "numbers" / "template.typ").write_text("#nope")
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.catalog.model import CsvOptions
 from shared.reports import duck
-from shared.reports.columns import FORMULA_STARTS
+from shared.reports.columns import FORMULA_STARTS, header_line
 from shared.reports.errors import character_not_encodable
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.rendering import Rendering
@@ -36,14 +36,14 @@ def write_csv(rendering: Rendering) -> int:
     """Write the same file from the extract."""
     options = rendering.report.csv
     columns = rendering.extract.columns
-    header = options.delimiter.join(_quoted_name(c.source.name, options, alone=len(columns) == 1) for c in columns)
-    line = f" || {duck.literal(options.delimiter)} || ".join(
-        _cell(c, options, alone=len(columns) == 1) for c in columns
-    )
+    header = header_line([c.source.name for c in columns], options)
+    cells = ", ".join(_cell(c, options, alone=len(columns) == 1) for c in columns)
+    # Time grows with the columns, as it would not in a chain of `||`.
+    line = f"concat_ws({duck.literal(options.delimiter)}, {cells})"
     with rendering.path.open("wb", buffering=1 << 20) as file:
         encode = _Encoder(options, file)
         encode.begin()
-        encode(f"{header}{options.line_end}".encode())
+        encode(header)
         # Every line gets its LF from DuckDB.
         for piece in rendering.lines(line if options.line_end == "\n" else f"{line} || chr(13)"):
             encode(piece)
@@ -99,9 +99,3 @@ def _cell(column: ExtractColumn, options: CsvOptions, *, alone: bool) -> str:
         f"CASE WHEN ({text}) IS NULL THEN '' WHEN ({text}) = '' OR regexp_matches(({text}), {risky}){end_mark} "
         f"THEN {quoted} ELSE ({text}) END"
     )
-
-
-def _quoted_name(name: str, options: CsvOptions, *, alone: bool) -> str:
-    if name == "" or any(c in name for c in f'"\r\n{options.delimiter}') or (alone and name == "\\."):
-        return '"' + name.replace('"', '""') + '"'
-    return name

@@ -31,7 +31,7 @@ def write_html(rendering: Rendering) -> int:
         headings=[{"text": rendering.title(c), "number": c.source.is_number} for c in columns],
         mark=_MARK,
     )
-    head, tail = page.split(_MARK)
+    head, _, tail = page.rpartition(_MARK)
     with rendering.path.open("wb", buffering=1 << 20) as file:
         file.write(head.encode())
         for piece in rendering.lines(f"concat('<tr>'{cells}, '</tr>')"):
@@ -43,13 +43,15 @@ def write_html(rendering: Rendering) -> int:
 def _cell(column: ExtractColumn, rendering: Rendering) -> str:
     text = displayed(column, rendering.shown(column))
     for character, entity in _ENTITIES.items():
-        text = f"replace({text}, '{character}', '{entity}')"
+        letter = "chr(0)" if character == "\0" else f"'{character}'"
+        text = f"replace({text}, {letter}, '{entity}')"
     # Line feeds end rows, by which progress is counted. So one in a cell is written as its character reference.
     opening = '<td class="n">' if column.source.is_number else "<td>"
     return f"'{opening}', {text}, '</td>'"
 
 
 _ENTITIES: Mapping[str, str] = {
+    "\0": "\ufffd",  # no page can have this one, and a browser would drop it
     "&": "&amp;",
     "<": "&lt;",
     ">": "&gt;",

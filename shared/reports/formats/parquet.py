@@ -9,8 +9,9 @@ _ROW_GROUP_ROWS = 120_000
 def write_parquet(rendering: Rendering) -> int:
     """Write zstd-compressed Parquet: exact decimals, timestamps with time zone as UTC, everything else as text.
 
-    A column keeps its type if every value fits it; else the whole column is text: a date column with `infinity` in it,
-    a decimal column with NaN. The extract already is such a file if it has only the report's columns.
+    The type of a column is the one that the source declares, also without rows. If a value does not fit it, the whole
+    column is text: a date column with `infinity` in it, a decimal column with NaN. The extract already is such a file
+    if it has only the report's columns.
     """
     extract = rendering.extract
     if all(c.final_type == c.stored_as and c.text_name is None for c in extract.columns):

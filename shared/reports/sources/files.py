@@ -5,6 +5,7 @@ In `SELECT * FROM 'orders/*.parquet' WHERE day >= :from` paths are relative to t
 
 import contextlib
 import datetime as dt
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -13,30 +14,41 @@ from urllib.parse import unquote, urlsplit
 
 import duckdb
 
-from shared.artifacts.open import open_store
+from shared.artifacts.interface import ArtifactMissing, ArtifactStore, ArtifactStoreUnavailable, check_key
+from shared.artifacts.open import UnknownArtifactUrl, open_store
 from shared.catalog.model import Limits, Parameter, ReportType
 from shared.catalog.parameters import validate_parameters
 from shared.catalog.query import python_value, sql_type
 from shared.catalog.sql import Kind, scan
+from shared.failures import FailureCode
 from shared.reports import duck, errors
 from shared.reports.columns import SourceColumn
-from shared.reports.extract import duckdb_column
+from shared.reports.explain import explain
+from shared.reports.extract import ExtractColumn, duckdb_column
 from shared.reports.progress import RowProgress
 from shared.reports.sources.result import SourceResult
 
 _PROGRESS_BYTES = 1 << 20
-_TOO_LONG = "row_too_long"
+_TOO_LONG, _TOO_FINE = "row_too_long", "nanoseconds of "
 
 
 class FilesResult(SourceResult):
     """One report's result over files. It cannot be read again, because files may change meanwhile."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, query: str, limits: Limits) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, query: str, limits: Limits, folders: Sequence[Path]
+    ) -> None:
         self._connection = connection
         self._query = query
         self._limits = limits
-        described = connection.execute(f"DESCRIBE ({query}\n)").fetchall()
+        self._folders = folders
+        """Folders of this machine, which no message shows."""
+        try:
+            described = connection.execute(f"DESCRIBE ({query}\n)").fetchall()
+        except duckdb.Error as error:
+            raise self._told(error) from None
         self._columns = [duckdb_column(name, type_) for name, type_, *_ in described]
+        self._fine = {name for name, type_, *_ in described if type_ == "TIMESTAMP_NS"}
 
     @property
     def columns(self) -> Sequence[SourceColumn]:
@@ -53,6 +65,7 @@ class FilesResult(SourceResult):
         """Write the rows as `SourceResult.feed` says."""
         del lenient  # DuckDB's moments are its own
         texts = [c.as_float_text if c.source.is_float else c.as_source_text for c in self._columns]
+        texts = [self._exact(c, text) for c, text in zip(self._columns, texts, strict=True)]
         texts += [texts[at] for at in as_text]
         cells = ", ".join(f"({text})::VARCHAR AS c{n}" for n, text in enumerate(texts))
         most, sent, seen = self._limits.max_rows, 0, 0
@@ -72,10 +85,32 @@ class FilesResult(SourceResult):
         except duckdb.InvalidInputException as error:
             if _TOO_LONG in str(error):
                 raise errors.row_too_long() from None
-            raise
+            if found := re.search(f"{_TOO_FINE}(.*)$", str(error), re.DOTALL):
+                raise errors.nanoseconds(found[1]) from None
+            raise self._told(error) from None
+        except duckdb.Error as error:
+            raise self._told(error) from None
         if copied.rows > most:
             raise errors.row_limit_exceeded(self._limits)
         return copied.rows
+
+    def _told(self, error: duckdb.Error) -> Exception:
+        """Return what to raise for an error of the query: itself if it is about memory or the disk."""
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return error
+        if explain(error, self._limits).code != FailureCode.RENDERER_FAILED:
+            return error
+        said = duck.said(error)
+        for folder in self._folders:
+            said = said.replace(f"{folder}/", "").replace(str(folder), "")
+        return errors.files_query_failed(said)
+
+    def _exact(self, column: ExtractColumn, text: str) -> str:
+        """SQL for the text, or an error for a moment with parts of a microsecond, which no format has."""
+        if column.name not in self._fine:
+            return text
+        told = duck.literal(_TOO_FINE + column.name)
+        return f"CASE WHEN epoch_ns({column.quoted}) % 1000 <> 0 THEN error({told}) ELSE {text} END"
 
 
 @contextlib.contextmanager
@@ -90,12 +125,7 @@ def open_result(
         for name, value in values.items():
             connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])
         duck.confine(connection, folder=folder)
-        try:
-            yield FilesResult(connection, _query(report, values), report.limits)
-        except (duckdb.OutOfMemoryException, duckdb.ConversionException):
-            raise
-        except duckdb.Error as error:
-            raise errors.files_query_failed(str(error).splitlines()[0].replace(str(folder), "")) from None
+        yield FilesResult(connection, _query(report, values), report.limits, (folder, scratch))
 
 
 def _local(url: str, scratch: Path, limits: Limits) -> Path:
@@ -103,16 +133,41 @@ def _local(url: str, scratch: Path, limits: Limits) -> Path:
     parts = urlsplit(url)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    store, folder, size = open_store(url), scratch / "files", 0
+    folder = scratch / "files"
+    folder.mkdir()
+    try:
+        _copy(open_store(url), folder, limits)
+    except UnknownArtifactUrl:
+        raise errors.source_missing("files", "its URL is not file:///folder or s3://bucket/prefix") from None
+    except ArtifactStoreUnavailable as error:
+        raise errors.source_unavailable(str(error)) from None
+    if not any(folder.iterdir()):
+        raise errors.files_query_failed("no object lies below the source's S3 prefix")
+    return folder
+
+
+def _copy(store: ArtifactStore, folder: Path, limits: Limits) -> None:
+    """Copy all objects whose keys can name files. The others cannot be named by a query either: they do no harm."""
+    size = 0
     for one in store.list(""):
+        target = folder / one.key
+        try:
+            check_key(one.key)
+        except ValueError:  # the empty object that stands for a folder, `..`, a backslash
+            continue
         size += one.size_bytes
         if size > limits.scratch_mb << 20:
             raise errors.scratch_limit_exceeded(limits)
-        target = folder / one.key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with store.open(one.key) as source, target.open("wb") as copy:
-            shutil.copyfileobj(source, copy, _PROGRESS_BYTES)
-    return folder
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with store.open(one.key) as source, target.open("xb") as copy:
+                shutil.copyfileobj(source, copy, _PROGRESS_BYTES)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise errors.files_query_failed(
+                f"the source has objects both at and below one key: {one.key!r} cannot lie in a folder with them"
+            ) from None
+        except ArtifactMissing:
+            continue  # it was removed meanwhile
 
 
 def _variables(report: ReportType, parameters: Mapping[str, object]) -> Iterator[tuple[str, object]]:

@@ -19,10 +19,11 @@ from shared.catalog.model import CsvOptions, Limits, ReportType
 from shared.catalog.query import bound_query
 from shared.database.libpq import KEEPALIVE
 from shared.reports import duck, errors
-from shared.reports.columns import FORMULA_STARTS, SourceColumn
+from shared.reports.columns import FORMULA_STARTS, SourceColumn, header_line
 from shared.reports.explain import explain_source
 from shared.reports.progress import RowProgress
 from shared.reports.sources.result import SourceResult
+from shared.reports.sources.written import AS_WRITTEN, check_settings
 from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10
@@ -83,9 +84,9 @@ class PostgresResult(SourceResult):
 
     def write_csv(
         self, out: Callable[[bytearray], object], columns: Sequence[sql.Composable], progress: Callable[[int], None],
-        *, longest: int = sys.maxsize, delimiter: str = ",", header: bool = False, crlf: bool = False,
+        *, longest: int = sys.maxsize, delimiter: str = ",", crlf: bool = False,
     ) -> int:  # fmt: skip
-        """Give `out` the result as PostgreSQL's CSV, piece by piece, and return the rows without the header.
+        """Give `out` the result as PostgreSQL's CSV without a header, piece by piece, and return the rows.
 
         `columns` are expressions over `c1`, `c2` …, which stand for the result's columns in order. Counting COPY's
         messages counts rows, whatever line breaks the cells contain: PostgreSQL sends "always one per row" CopyData
@@ -94,26 +95,32 @@ class PostgresResult(SourceResult):
         `longest` bytes.
         """
         names = sql.SQL(", ").join(sql.Identifier(f"c{n}") for n in range(1, len(self.columns) + 1))
-        statement = sql.SQL(
-            "COPY (SELECT {} FROM ({}\n) AS report ({})) TO STDOUT (FORMAT csv, HEADER {}, DELIMITER {})"
-        ).format(sql.SQL(", ").join(columns), self._query, names, sql.Literal(header), sql.Literal(delimiter))
-        rows, sent = -int(header), 0
-        for piece, lines in _copied(self._conn, statement, longest=longest, crlf=crlf):
-            rows += lines
-            sent += len(piece)
-            if rows > self._limits.max_rows:
-                raise errors.row_limit_exceeded(self._limits)
-            if sent > self._limits.max_mb << 20:
-                raise errors.byte_limit_exceeded(self._limits)
-            out(piece)
-            progress(max(rows, 0))
+        statement = sql.SQL("COPY (SELECT {} FROM ({}\n) AS report ({})) TO STDOUT (FORMAT csv, DELIMITER {})").format(
+            sql.SQL(", ").join(columns), self._query, names, sql.Literal(delimiter)
+        )
+        rows = sent = 0
+        try:
+            for piece, lines in _copied(self._conn, statement, longest=longest, crlf=crlf):
+                rows += lines
+                sent += len(piece)
+                if rows > self._limits.max_rows:
+                    raise errors.row_limit_exceeded(self._limits)
+                if sent > self._limits.max_mb << 20:
+                    raise errors.byte_limit_exceeded(self._limits)
+                out(piece)
+                progress(rows)
+        except psycopg.errors.CharacterNotInRepertoire as error:
+            # The server itself checks what it cannot convert, because it does not know the encoding (SQL_ASCII).
+            raise errors.not_utf8(rows + 1, error.diag.message_primary or "") from None
+        check_settings(self._conn)
         return rows
 
     def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:
         """Write the CSV as `SourceResult.copy_csv` says. The server makes the lines."""
         cells = [_guarded(n, column) for n, column in enumerate(self.columns, 1)]
         crlf = options.line_end == "\r\n"
-        return self.write_csv(out, cells, progress, delimiter=options.delimiter, header=True, crlf=crlf)
+        out(bytearray(header_line([c.name for c in self.columns], options)))
+        return self.write_csv(out, cells, progress, delimiter=options.delimiter, crlf=crlf)
 
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
@@ -129,15 +136,16 @@ class PostgresResult(SourceResult):
 
 
 def _guarded(number: int, column: SourceColumn) -> sql.Composable:
-    """SQL for a cell under its column's name, with an apostrophe in front of what a spreadsheet takes for a formula."""
-    cell, name = sql.Identifier(f"c{number}"), sql.Identifier(column.name)
+    """SQL for a cell, with an apostrophe in front of what a spreadsheet takes for a formula."""
+    cell = sql.Identifier(f"c{number}")
     if not column.may_hold_a_formula:
-        return sql.SQL("{} AS {}").format(cell, name)
+        return cell
     # concat() writes a value as COPY does; a cast would strip the padding of character(n).
     text = cell if column.is_plain_text else sql.SQL("concat({})").format(cell)
+    # `IS NOT NULL` would be false for a composite with one field that is NULL.
     # ascii() gives the first character's code: a number costs a quarter of a text to compare (`make bench-reports`).
-    return sql.SQL("CASE WHEN ascii({}) IN ({}) THEN '''' || {} WHEN {} IS NOT NULL THEN {} END AS {}").format(
-        text, sql.SQL(", ").join(sql.Literal(ord(c)) for c in FORMULA_STARTS), text, cell, text, name
+    return sql.SQL("CASE WHEN ascii({}) IN ({}) THEN '''' || {} WHEN {} IS DISTINCT FROM NULL THEN {} END").format(
+        text, sql.SQL(", ").join(sql.Literal(ord(c)) for c in FORMULA_STARTS), text, cell, text
     )
 
 
@@ -207,13 +215,13 @@ def _read_to_the_end(libpq: PGconn) -> None:
 @contextlib.contextmanager
 def open_result(dsn: str, report: ReportType, parameters: Mapping[str, object]) -> Iterator[PostgresResult]:
     """Connect and hold one snapshot for as long as the block lasts. Raises psycopg.Error, ReportError."""
-    with psycopg.connect(_bounded(dsn), autocommit=False) as conn:
+    # Closed, and not rolled back: in the middle of a COPY there is no statement left to send.
+    with contextlib.closing(psycopg.connect(_bounded(dsn), autocommit=False)) as conn:
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         conn.read_only = True
         _settle(conn, report.limits)
         with on_stop(partial(_give_up, conn)):
             yield PostgresResult(conn, report, parameters)
-        conn.rollback()
 
 
 def _give_up(conn: psycopg.Connection[Any]) -> None:
@@ -233,6 +241,7 @@ def _bounded(dsn: str) -> str:
         dsn,
         connect_timeout=_CONNECT_TIMEOUT_S,
         application_name="todoke-report",
+        client_encoding="UTF8",  # whatever the database has: a CSV goes out as it comes
         **KEEPALIVE,
     )
 
@@ -250,11 +259,7 @@ def _settle(conn: psycopg.Connection[Any], limits: Limits) -> None:
         "default_transaction_read_only": "on",
         # The catalog's scanner reads query.sql by this rule; a role or database may have another.
         "standard_conforming_strings": "on",
-        "TimeZone": "UTC",
-        "DateStyle": "ISO",
-        "IntervalStyle": "postgres",
-        "bytea_output": "hex",
-        "extra_float_digits": 1,
+        **AS_WRITTEN,
         # Two readings of a large table start at the same row, so that LIMIT without ORDER BY finds the same ones.
         "synchronize_seqscans": "off",
     }

@@ -2,26 +2,30 @@
 
 import contextlib
 import datetime as dt
+import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from shared.catalog.model import BUNDLE, Format, Limits, ReportType
 from shared.catalog.python_report import TYPES, PythonReport, load_python_report
 from shared.reports import errors
 from shared.reports.columns import SourceColumn
-from shared.reports.interface import RenderCancelled
+from shared.reports.interface import RenderCancelled, ReportError
 from shared.reports.manifest import NAME as MANIFEST
 from shared.reports.progress import RowProgress
+from shared.reports.sources.attachments import check_media_type, check_name
 from shared.reports.sources.result import SourceResult
 
 ATTACHMENTS = "attachments"
 _PIECE_ROWS = 1_000
+_NO_NUMBERS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+"""Python's words for what is no number → PostgreSQL's."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,8 @@ class RunningReport:
     taken: frozenset[str]
     """The names of the job's own files."""
     tell: RowProgress = lambda _rows, _of=None: None
+    attached: set[str] = field(default_factory=set)
+    """The names of the files that are attached so far."""
 
     def progress(self, rows: int, of: int | None = None) -> None:
         """Tell the progress as `Context.progress` says."""
@@ -48,15 +54,16 @@ class RunningReport:
     @contextlib.contextmanager
     def attach(self, name: str, media_type: str) -> Iterator[BinaryIO]:
         """Open an attached file as `Context.attach` says."""
-        if not name or name != Path(name).name or name.startswith(".") or "\\" in name:
-            raise ValueError(f"{name!r} cannot name an attached file")
-        if name in self.taken:
-            raise ValueError(f"{name!r} names another file of the job; choose a name of its own")
+        check_name(name)
+        check_media_type(name, media_type)
+        if name.casefold() in {one.casefold() for one in (*self.taken, *self.attached)}:
+            raise errors.attachment_wrong(name, "it names another file of the job; choose a name of its own")
+        self.attached.add(name)
         self.folder.mkdir(exist_ok=True)
         path = self.folder / name
         with path.open("xb") as file:
             yield file
-        path.with_name(f".{name}.type").write_text(media_type)
+        _type_file(path).write_text(media_type)
 
 
 class PythonResult(SourceResult):
@@ -92,10 +99,9 @@ class PythonResult(SourceResult):
                 lines = []
                 for row in piece:
                     rows += 1
-                    if len(row) != width:
-                        raise errors.python_row_wrong(rows, f"{len(row)} values for {width} columns")
+                    _check_row(row, rows, width)
                     cells = [self._cell(value, at, rows) for at, value in enumerate(row)]
-                    line = _line([*cells, *(cells[at] for at in as_text)]).encode("utf-8", "replace")
+                    line = _line([*cells, *(cells[at] for at in as_text)]).encode()
                     if len(line) > longest:
                         raise errors.row_too_long()
                     lines.append(line)
@@ -110,28 +116,19 @@ class PythonResult(SourceResult):
         return rows
 
     def _cell(self, value: object, at: int, row: int) -> str | None:
-        column = self._report.columns[at]
         if value is None:
             return None
-        match column.type, value:
-            case "boolean", bool():
-                return "t" if value else "f"
-            case "integer", int() if not isinstance(value, bool):
-                return str(value)
-            case "decimal", Decimal() | int() if not isinstance(value, bool):
-                return format(value, "f")
-            case "float", float() | int() if not isinstance(value, bool):
-                return repr(float(value))
-            case "datetime", dt.datetime() if value.tzinfo is not None:
-                return value.astimezone(dt.UTC).isoformat(sep=" ")
-            case "date", dt.date() if not isinstance(value, dt.datetime):
-                return value.isoformat()
-            case "text", str():
-                return value
-            case _:
-                raise errors.python_row_wrong(
-                    row, f"column {column.name!r} is {column.type}, not {type(value).__name__}"
-                )
+        kind = self._report.columns[at].type
+        types = _TAKEN[kind]
+        if not isinstance(value, types) or (isinstance(value, bool | dt.datetime) and type(value) not in types):
+            raise self._wrong(row, at, f"is {kind}, not {type(value).__name__}")
+        try:
+            return _WRITTEN[kind](value)
+        except (ValueError, OverflowError) as error:
+            raise self._wrong(row, at, f"has {str(value)[:60]!r}: {error}") from None
+
+    def _wrong(self, row: int, at: int, what: str) -> ReportError:
+        return errors.python_row_wrong(row, f"column {self._report.columns[at].name!r} {what}")
 
 
 @contextlib.contextmanager
@@ -152,10 +149,69 @@ def open_result(
     yield PythonResult(implementation, rows, running, report.limits)
 
 
+def _type_file(path: Path) -> Path:
+    """The file with the media type of the attached file `path`. A hash is shorter than the longest name."""
+    return path.with_name(f".{hashlib.sha256(path.name.encode()).hexdigest()}.type")
+
+
 def attached(scratch: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files that the report attached, with their media types."""
     for path in sorted((scratch / ATTACHMENTS).glob("[!.]*")):
-        yield path, path.with_name(f".{path.name}.type").read_text()
+        yield path, _type_file(path).read_text()
+
+
+def _check_row(row: object, number: int, width: int) -> None:
+    if not isinstance(row, Sequence) or isinstance(row, str | bytes):
+        raise errors.python_row_wrong(number, f"it is a {type(row).__name__}, not a tuple or list of {width} values")
+    if len(row) != width:
+        raise errors.python_row_wrong(number, f"{len(row)} values for {width} columns")
+
+
+def _boolean(value: bool) -> str:
+    return "t" if value else "f"
+
+
+def _integer(value: int) -> str:
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("beyond 64 bits; declare the column as decimal")
+    return str(value)
+
+
+def _decimal(value: Decimal | int) -> str:
+    if isinstance(value, int) or value.is_finite():
+        return format(value, "f")
+    return "NaN" if value.is_nan() else "Infinity" if value > 0 else "-Infinity"
+
+
+def _float(value: float) -> str:
+    text = repr(float(value))
+    return _NO_NUMBERS.get(text, text)
+
+
+def _date(value: dt.date) -> str:
+    return value.isoformat()
+
+
+def _moment(value: dt.datetime) -> str:
+    if value.tzinfo is None:
+        raise ValueError("it has no time zone")
+    return value.astimezone(dt.UTC).isoformat(sep=" ")
+
+
+def _text(value: str) -> str:
+    value.encode()  # fails for half of a surrogate pair
+    return value
+
+
+_TAKEN: Mapping[str, tuple[type, ...]] = {
+    "boolean": (bool,), "integer": (int,), "decimal": (Decimal, int), "float": (float, int),
+    "date": (dt.date,), "datetime": (dt.datetime,), "text": (str,),
+}  # fmt: skip
+_WRITTEN: Mapping[str, Callable[[Any], str]] = {
+    "boolean": _boolean, "integer": _integer, "decimal": _decimal, "float": _float,
+    "date": _date, "datetime": _moment, "text": _text,
+}  # fmt: skip
+"""Column types → what writes a value as PostgreSQL does. Each raises ValueError or OverflowError."""
 
 
 def _line(cells: Sequence[str | None]) -> str:

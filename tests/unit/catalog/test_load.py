@@ -232,3 +232,32 @@ max_rows = 5
     assert line_of(text, "parameters", "list", "type") == 9
     assert line_of(text, "limits", "max_rows") == 11
     assert line_of(text, "absent") == 1
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ('title = "a\\u000Bb"', "title: has the control character U+000B"),
+        ('title = "a\\u0000b"', "U+0000"),
+        ('title = "t"\ndescription = "\\uFFFE"', "description: has the control character U+FFFE"),
+        ('title = "t"\n[columns.a]\nunit = "\\u001b"', "columns.a.unit: has the control character"),
+        ('title = "t"\n[columns.a]\nformat = "0\\u0001"', "columns.a.format: has the control character"),
+        ('title = "t"\n[columns.a]\nformat = \'"open\'', "never closed"),
+        ('title = "t"\n[columns.a]\nformat = "[Foo]0"', "[Foo]"),
+        ('title = "t"\n[columns.a]\nformat = "0.00E+00"', "HTML and PDF cannot show powers of ten"),
+        ('title = "t"\nformats = ["csv"]\n[pdf.figures]\nquery = "SELECT 1"\n[pdf.figures.columns.a]\nformat = "@"',
+         "HTML and PDF cannot show the place of a text"),
+        ('title = "t"\n[parameters.p]\ntype = "string"\npattern = "(a+)+"', "pattern: can take for ever"),
+    ],
+)  # fmt: skip
+def test_what_would_break_a_file_or_a_worker_is_refused_at_load(toml: str, told: str, tmp_path: Path) -> None:
+    write_report(tmp_path, toml, "SELECT 1 AS a, :p" if "parameters" in toml else "SELECT 1 AS a")
+
+    assert told in "\n".join(problems(tmp_path))
+
+
+@pytest.mark.parametrize("number_format", ["0.00E+00", "[h]:mm", "# ?/?", "General"])
+def test_a_format_for_spreadsheets_is_fine_without_documents(number_format: str, tmp_path: Path) -> None:
+    write_report(tmp_path, f'title = "t"\nformats = ["xlsx", "csv"]\n[columns.a]\nformat = "{number_format}"\n')
+
+    assert load_catalog(tmp_path).types["a-report"].columns["a"].number_format == number_format

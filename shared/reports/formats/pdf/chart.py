@@ -24,7 +24,14 @@ def draw(
     try:
         return str(vl_convert.vegalite_to_svg(spec, config=config, allowed_base_urls=[]))
     except ValueError as error:
-        raise errors.chart_failed(specification.name, str(error).splitlines()[0]) from None
+        raise errors.chart_failed(specification.name, _cause(str(error))) from None
+
+
+def _cause(message: str) -> str:
+    """Return what the library says is wrong: it stands below a heading, above where in its own code that was."""
+    heading, *lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no reason was given"]
+    cause = next((line for line in lines if not line.startswith("at ")), heading)
+    return cause.removeprefix("Error: ").rstrip(".:")
 
 
 def _translated(node: Any, texts: Mapping[str, str]) -> Any:

@@ -18,7 +18,7 @@ from shared.reports.formats.labels import labels_of
 from shared.reports.formats.pdf import chart, fonts
 from shared.reports.formats.pdf.layout import READABLE, layout
 from shared.reports.formats.pdf.summary import Summaries, Table, open_summaries
-from shared.reports.formats.pdf.table import LongTable
+from shared.reports.formats.pdf.table import long_tables
 from shared.reports.formats.rendering import Rendering
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -35,15 +35,15 @@ def write_pdf(rendering: Rendering) -> int:
     folder.mkdir()
     with open_summaries(rendering) as summaries:
         content = _content(rendering, summaries, folder)
-    appendix = LongTable(rendering) if rendering.report.pdf.appendix and content["table"] is None else None
-    content["appendixPages"] = appendix.pages if appendix else 0
+    appendix = long_tables(rendering) if rendering.report.pdf.appendix and content["table"] is None else ()
+    content["appendixPages"] = sum(table.pages for table in appendix)
     main = rendering.scratch / "main.pdf"
     _typeset(rendering, folder, content, main)
     with contextlib.ExitStack() as stack:
         document = stack.enter_context(pikepdf.open(main))
-        if appendix:
-            own = len(document.pages)
-            for path in appendix.draw(rendering.scratch, first_page=own + 1, pages=own + appendix.pages):
+        pages = len(document.pages) + content["appendixPages"]
+        for table in appendix:
+            for path in table.draw(rendering.scratch, first_page=len(document.pages) + 1, pages=pages):
                 document.pages.extend(stack.enter_context(pikepdf.open(path)).pages)
         document.save(rendering.path, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
     rendering.progress(rendering.extract.rows)
@@ -114,7 +114,8 @@ def _typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], pat
     except RuntimeError as error:  # TypstError is one
         at = re.search(r"┌─ (\S+):(\d+):\d+", getattr(error, "diagnostic", ""))
         where = f"{Path(at[1]).name} in line {at[2]}" if at else template.name
-        raise errors.template_failed(where, str(error)) from None
+        said = str(error).replace(f"{folder}/", "").replace(str(folder), "the report type's folder")
+        raise errors.template_failed(where, said) from None
 
 
 def _stage(report: ReportType, folder: Path) -> None:

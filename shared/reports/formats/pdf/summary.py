@@ -74,8 +74,10 @@ class Summaries:
 def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
     """Open the extract for summary queries."""
     extract, report = rendering.extract, rendering.report
-    with contextlib.closing(duck.connect(rendering.scratch, report.limits.memory_mb)) as connection:
-        fields = ", ".join(c.as_final for c in extract.columns)
+    with contextlib.closing(
+        duck.connect(rendering.scratch, report.limits.memory_mb, columns=len(extract.columns))
+    ) as connection:
+        fields = ", ".join(c.as_asked for c in extract.columns)
         connection.execute(f"CREATE VIEW report AS SELECT {fields} FROM {extract.table}")
         duck.confine(connection, extract.path)
         yield Summaries(rendering, connection)

@@ -14,6 +14,7 @@ from reportlab.lib.rl_accel import escapePDF
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
+from shared.reports.extract import ExtractColumn
 from shared.reports.formats.display import displayed
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.pdf.fonts import FontSet
@@ -23,6 +24,8 @@ _MARGIN = 36.0
 _GAP = 7.0
 _LARGEST, _SMALLEST = 7.5, 4.0
 """Type sizes in points. The size falls until all columns fit, but not below what can be read."""
+_IN_BLOCKS = 6.0
+"""The type size by which columns are shared out, if they do not all fit on one page's width."""
 _LEADING = 1.45
 _SAMPLE = 500
 _WIDEST = 260.0
@@ -49,17 +52,42 @@ class _Column:
     width: float
 
 
-class LongTable:
-    """The appendix of one report. Its layout is settled first, so that the number of pages is known."""
+def long_tables(rendering: Rendering) -> Sequence["LongTable"]:
+    """Return the appendix: one table of all columns, or several if they do not fit on one page's width.
 
-    def __init__(self, rendering: Rendering) -> None:
+    Each further table has the first column again, by which a reader finds the row.
+    """
+    columns = rendering.extract.columns
+    whole = LongTable(rendering, columns)
+    if whole.fits or len(columns) <= 1:
+        return [whole]
+    tables: list[LongTable] = []
+    room, at = whole.width - 2 * _MARGIN, 1
+    while at < len(columns):
+        taken, end = whole.wanted[0] * _IN_BLOCKS, at
+        while end < len(columns):
+            taken += _GAP + whole.wanted[end] * _IN_BLOCKS
+            if taken > room and end > at:
+                break
+            end += 1
+        tables.append(LongTable(rendering, [columns[0], *columns[at:end]], block=len(tables) + 1))
+        at = end
+    return tables
+
+
+class LongTable:
+    """A table of some columns of one report. Its layout is settled first, so that the number of pages is known."""
+
+    def __init__(self, rendering: Rendering, columns: Sequence[ExtractColumn], *, block: int = 0) -> None:
         self._rendering = rendering
+        self._columns = columns
+        self._name = f"appendix-{block}" if block else "appendix"
         self.title = rendering.report.title
         self.labels = labels_of(rendering.language)
         self.font_set = FontSet(rendering.fonts)
         self._fitted: dict[tuple[str, float, bool], _Fitted] = {}
         paper = LETTER if rendering.report.pdf.paper == "us-letter" else A4
-        wanted = self._wanted_widths()
+        self.wanted = wanted = self._wanted_widths()
         upright = paper[0] - 2 * _MARGIN >= sum(wanted) * _LARGEST + _GAP * (len(wanted) - 1)
         self.width, self.height = paper if upright else landscape(paper)
         self.size, self.columns = self._layout(wanted)
@@ -70,10 +98,10 @@ class LongTable:
     def _wanted_widths(self) -> list[float]:
         """Return the widths that titles, in a few lines, and the first rows need, in points at type size 1."""
         wanted = []
-        for column in self._rendering.extract.columns:
+        for column in self._columns:
             title = self._rendering.title(column)
             in_lines = self._measure(title, 1.0, bold=True) / _TITLE_LINES * _RAGGED
-            wanted.append(max(self._measure(_longest_word(title), 1.0, bold=True), in_lines))
+            wanted.append(max(self._measure(max(title.split(), key=len, default=""), 1.0, bold=True), in_lines))
         for row in self._rows(limit=_SAMPLE):
             for at, text in enumerate(row):
                 wanted[at] = max(wanted[at], min(self._measure(text, 1.0), _WIDEST / _LARGEST))
@@ -81,10 +109,11 @@ class LongTable:
 
     def _layout(self, wanted: Sequence[float]) -> tuple[float, Sequence[_Column]]:
         """Return the largest type size at which all columns fit. At the smallest, the widest columns give way."""
-        columns = self._rendering.extract.columns
+        columns = self._columns
         titles = [self._rendering.title(c) for c in columns]
         room = self.width - 2 * _MARGIN - _GAP * (len(columns) - 1)
         size = max(_SMALLEST, min(_LARGEST, room / max(sum(wanted), 1e-9)))
+        self.fits = sum(wanted) * size <= room + 0.1
         widths = _fit([w * size for w in wanted], room)
         placed, x = [], _MARGIN
         for column, title, width in zip(columns, titles, widths, strict=True):
@@ -94,7 +123,7 @@ class LongTable:
 
     def _rows(self, *, limit: int | None = None) -> Iterator[Sequence[str]]:
         rendering = self._rendering
-        shown = ", ".join(f"coalesce({displayed(c, rendering.shown(c))}, '')" for c in rendering.extract.columns)
+        shown = ", ".join(f"coalesce({displayed(c, rendering.shown(c))}, '')" for c in self._columns)
         most = f" LIMIT {limit}" if limit else ""
         if limit:
             yield from rendering.connection.execute(f"SELECT {shown} FROM {rendering.extract.table}{most}").fetchall()
@@ -122,7 +151,7 @@ class LongTable:
                 if at % _PAGES_PER_FILE == 0:
                     if canvas is not None:
                         canvas.save()
-                    paths.append(folder / f"appendix-{len(paths)}.pdf")
+                    paths.append(folder / f"{self._name}-{len(paths)}.pdf")
                     canvas = self._canvas(paths[-1])
                 page = _Page(self, canvas)
             page.row(row)
@@ -267,7 +296,3 @@ def _fit(widths: list[float], room: float) -> list[float]:
         middle = (low + high) / 2
         low, high = (low, middle) if sum(min(w, middle) for w in widths) > room else (middle, high)
     return [min(w, low) for w in widths]
-
-
-def _longest_word(title: str) -> str:
-    return max(title.split(), key=len, default="")

@@ -12,8 +12,8 @@ from shared.reports.formats.xlsx.limits import EXACT_DIGITS, column_letters
 
 # Characters that XML 1.0 cannot carry, and CR, which XML turns into LF. ECMA-376 part 1, 22.9.2.19 (ST_Xstring), read
 # 2026-11-24: such a character is written _xHHHH_, and a text that looks so already gets its underscore escaped.
-_UNWRITABLE = [n for n in (*range(0x01, 0x20), 0xFFFE, 0xFFFF) if n not in {0x09, 0x0A}]
-_SUSPECT = r"[\x01-\x08\x0B-\x1F]|\x{FFFE}|\x{FFFF}|_x[0-9A-Fa-f]{4}_"
+_UNWRITABLE = [n for n in (*range(0x20), 0xFFFE, 0xFFFF) if n not in {0x09, 0x0A}]
+_SUSPECT = r"[\x00-\x08\x0B-\x1F]|\x{FFFE}|\x{FFFF}|_x[0-9A-Fa-f]{4}_"
 _EPOCH_DAYS = 25_569
 """Days from Excel's day 0, 1899-12-30, to 1970-01-01."""
 _DAY_US = 86_400_000_000
@@ -47,6 +47,8 @@ class Cell:
     """An SQL expression for the value as text, for what Excel cannot hold; NULL is an empty cell."""
     style: int = 0
     """An index into the workbook's formats."""
+    plain: bool = False
+    """True if no text of the column has anything that XML cannot carry, which makes the expression much smaller."""
 
 
 def row_expression(cells: Sequence[Cell], row_number: str) -> str:
@@ -57,6 +59,11 @@ def row_expression(cells: Sequence[Cell], row_number: str) -> str:
     return f"""concat('<row r="', {row_number}, '">', {filled}, '</row>')"""
 
 
+def is_plain(expression: str) -> str:
+    """Return SQL that is true for a text without anything that XML cannot carry."""
+    return f"NOT regexp_matches({expression}, '{_SUSPECT}')"
+
+
 def text_length(expression: str) -> str:
     """Return SQL for a text's length as Excel counts it."""
     return f"(length({expression}) + length(regexp_replace({expression}, '[^\\x{{10000}}-\\x{{10FFFF}}]', '', 'g')))"
@@ -64,7 +71,7 @@ def text_length(expression: str) -> str:
 
 def _cell(letters: str, cell: Cell, row_number: str) -> str:
     opening = f"""'<c r="{letters}', {row_number}, '" t="inlineStr"><is><t xml:space="preserve">'"""
-    text = f"concat({opening}, {_escaped(cell.text)}, '</t></is></c>')"
+    text = f"concat({opening}, {_escaped(cell.text, plain=cell.plain)}, '</t></is></c>')"
     if cell.kind is CellKind.TEXT:
         return f"CASE WHEN ({cell.text}) IS NOT NULL THEN {text} ELSE '' END"
     kind = ' t="b"' if cell.kind is CellKind.BOOLEAN else ""
@@ -110,11 +117,13 @@ def _fits(cell: Cell) -> str:
             return "true"
 
 
-def _escaped(text: str) -> str:
-    plain = text
+def _escaped(text: str, *, plain: bool) -> str:
+    written = text
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        plain = f"replace({plain}, '{character}', '{entity}')"
-    strange = f"regexp_replace({plain}, '_(x[0-9A-Fa-f]{{4}}_)', '_x005F_\\1', 'g')"
+        written = f"replace({written}, '{character}', '{entity}')"
+    if plain:
+        return written
+    strange = f"regexp_replace({written}, '_(x[0-9A-Fa-f]{{4}}_)', '_x005F_\\1', 'g')"
     for number in _UNWRITABLE:
         strange = f"replace({strange}, chr({number}), '_x{number:04X}_')"
-    return f"CASE WHEN regexp_matches({text}, '{_SUSPECT}') THEN {strange} ELSE {plain} END"
+    return f"CASE WHEN regexp_matches({text}, '{_SUSPECT}') THEN {strange} ELSE {written} END"

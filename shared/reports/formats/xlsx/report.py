@@ -1,12 +1,13 @@
 """Writes a report as an Excel workbook with typed cells, in constant memory for any number of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.reports.errors import cell_too_long, output_too_large
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.rendering import Rendering
-from shared.reports.formats.xlsx.cells import Cell, CellKind, row_expression, text_length
+from shared.reports.formats.xlsx.cells import Cell, CellKind, is_plain, row_expression, text_length
 from shared.reports.formats.xlsx.limits import CELL_CHARACTERS, SHEET_COLUMNS, SHEET_ROWS, sheet_name
 from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
 from shared.reports.formats.xlsx.zip_file import PartTooLarge
@@ -32,12 +33,15 @@ def write_xlsx(rendering: Rendering) -> int:
     columns = rendering.extract.columns
     if len(columns) > SHEET_COLUMNS:
         raise output_too_large()
-    _check_lengths(rendering)
+    strange = _check_texts(rendering)
     formats = [_number_format(rendering, c) for c in columns]
     looks = [SheetColumn(rendering.title(c), w) for c, w in zip(columns, _widths(rendering), strict=True)]
     try:
         with Workbook(rendering.path, title=rendering.report.title, formats=filter(None, formats)) as book:
-            cells = [_cell(c, book.style_of(f)) for c, f in zip(columns, formats, strict=True)]
+            cells = [
+                replace(_cell(c, book.style_of(f)), plain=c.name not in strange)
+                for c, f in zip(columns, formats, strict=True)
+            ]
             for number, start in enumerate(range(0, max(rendering.extract.rows, 1), SHEET_ROWS - 1), 1):
                 with book.sheet(sheet_name(rendering.report.title, number), looks) as sheet:
                     end = min(start + SHEET_ROWS - 1, rendering.extract.rows)
@@ -76,20 +80,21 @@ def _cell(column: ExtractColumn, style: int) -> Cell:
 
 def _lenient(column: ExtractColumn, style: int) -> Cell:
     """Return the cell for a moment that is text in the extract, because some row has one that only PostgreSQL knows."""
-    type_ = {"date": "DATE", "timestamp": "TIMESTAMP"}.get(column.source.type_name, "TIMESTAMP WITH TIME ZONE")
-    kind = CellKind.DATE if type_ == "DATE" else CellKind.DATETIME
-    usual = f"CASE WHEN {column.quoted} NOT LIKE '% BC' THEN TRY_CAST({column.quoted} AS {type_}) END"
-    return Cell(f"({usual})", kind, column.quoted, style)
+    kind = CellKind.DATE if column.source.type_name == "date" else CellKind.DATETIME
+    return Cell(f"({column.as_usual_moment})", kind, column.quoted, style)
 
 
-def _check_lengths(rendering: Rendering) -> None:
-    """Refuse texts that an Excel cell cannot hold, naming how many there are. They are never cut."""
+def _check_texts(rendering: Rendering) -> Collection[str]:
+    """Refuse texts that an Excel cell cannot hold, naming how many there are. They are never cut.
+
+    Returns the columns with characters that XML cannot carry.
+    """
     texts = [c for c in rendering.extract.columns if c.stored_as == "VARCHAR"]
     if not texts:
-        return
-    longest = ", ".join(f"max(strlen({c.quoted}))" for c in texts)
-    found: Any = rendering.connection.execute(f"SELECT {longest} FROM {rendering.extract.table}").fetchone()
-    for column, most_bytes in zip(texts, found, strict=True):
+        return ()
+    checks = ", ".join(f"max(strlen({c.quoted})), bool_and({is_plain(c.quoted)})" for c in texts)
+    found: Any = rendering.connection.execute(f"SELECT {checks} FROM {rendering.extract.table}").fetchone()
+    for column, most_bytes in zip(texts, found[::2], strict=True):
         if (most_bytes or 0) <= CELL_CHARACTERS:
             continue
         length = text_length(column.quoted)
@@ -99,6 +104,7 @@ def _check_lengths(rendering: Rendering) -> None:
         ).fetchone() or (0, 0, 0)
         if count:
             raise cell_too_long(column.source.name, count, row, most)
+    return {c.name for c, plain in zip(texts, found[1::2], strict=True) if plain is False}
 
 
 def _widths(rendering: Rendering) -> Sequence[float]:

@@ -1,0 +1,79 @@
+"""Compares what report.toml says of columns with the columns that the query gives, for `todoke-server check`."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from shared.catalog.locales import LOCALE_PARAMETER
+from shared.catalog.model import Format, ReportKind, ReportType
+from shared.catalog.sql import Kind, scan
+from shared.catalog.toml import line_of
+from shared.suggest import did_you_mean
+
+_READABLE = 15
+"""Columns that a page can show whole, more or less; further ones go on in pages of their own."""
+_UNNAMED = "?column?"
+
+
+def column_problems(report: ReportType, names: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong with the columns: names in report.toml that the query does not give, and twins."""
+    if report.folder is None or report.kind is not ReportKind.QUERY:
+        return
+    file = report.folder / "report.toml"
+    text = file.read_text("utf-8-sig")
+    summaries = {c for t in (*report.pdf.tables, *filter(None, [report.pdf.figures])) for c in t.columns}
+    for name in report.columns:
+        # A summary has columns of its own, and looks them up here as well.
+        if name not in names and name not in summaries and not _in_summary(report, name):
+            at = line_of(text, "columns", name)
+            yield f"{file}:{at}: columns.{name}: the query gives no such column{did_you_mean(name, names)}"
+    for language, locale in report.locales.items():
+        for name in locale.columns:
+            if name not in names and not _in_summary(report, name):
+                at = line_of(text, "locales", language, "columns", name)
+                place = f"{file}:{at}: locales.{language}.columns.{name}"
+                yield f"{place}: the query gives no such column{did_you_mean(name, names)}"
+    if report.locales and report.parameter(LOCALE_PARAMETER) is None:
+        at = line_of(text, "locales", next(iter(report.locales)))
+        yield (
+            f"{file}:{at}: locales: nothing chooses a language: add [parameters.locale] with "
+            f'type = "choice" and choices = {[report.language, *report.locales]}'
+        )
+
+
+def _in_summary(report: ReportType, name: str) -> bool:
+    """True if a query of the document speaks of the name."""
+    pdf = report.pdf
+    queries = [*(table.query for table in pdf.tables), *(chart.query for chart in pdf.charts)]
+    queries += [pdf.figures.query] if pdf.figures else []
+    return any(token.text.strip('"') == name for query in queries for token in scan(query))
+
+
+def column_notes(report: ReportType, names: Sequence[str]) -> Iterator[str]:
+    """Yield what is allowed, and seldom meant."""
+    if report.folder is None or report.kind is not ReportKind.QUERY:
+        return
+    place = Path(report.folder) / "query.sql"
+    counted = Counter(name.casefold() for name in names)
+    if counted[_UNNAMED]:
+        yield f"{place}:1: note: {counted[_UNNAMED]} column(s) have no name: write AS name behind the expression"
+    twins = sorted(name for name, count in counted.items() if count > 1 and name != _UNNAMED)
+    if twins:
+        yield f"{place}:1: note: more than one column is called {', '.join(twins)}: files number them, write AS name"
+    if not _is_ordered(report.query):
+        yield f"{place}:1: note: no ORDER BY: two runs may give the rows in two orders, and files of other bytes"
+    if Format.PDF in report.formats and report.pdf.appendix and len(names) > _READABLE:
+        yield f"{place}:1: note: {len(names)} columns are many for a PDF: what does not fit goes on in further pages"
+
+
+def _is_ordered(query: str) -> bool:
+    """True if the outermost query has an ORDER BY."""
+    depth, before = 0, ""
+    for token in scan(query):
+        if token.kind is Kind.SPACE:
+            continue
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and before == "order" and token.text.lower() == "by":
+            return True
+        before = token.text.lower()
+    return False

@@ -1,0 +1,28 @@
+"""Holds PostgreSQL to one way of writing values, so that they are the same text in every reading and every format."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from shared.reports import errors
+
+AS_WRITTEN: Mapping[str, str] = {
+    "TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "bytea_output": "hex",
+    "extra_float_digits": "1",
+}  # fmt: skip
+"""The settings that decide how values are written."""
+
+
+def check_settings(conn: psycopg.Connection[Any]) -> None:
+    """Refuse a query that has changed one of the settings: another reading of it would give other text.
+
+    Raises psycopg.Error, ReportError.
+    """
+    expected = {**AS_WRITTEN, "client_encoding": "UTF8"}
+    shown = sql.SQL(", ").join(sql.SQL("current_setting({})").format(name) for name in expected)
+    found = conn.execute(sql.SQL("SELECT {}").format(shown)).fetchone() or ()
+    for (name, wanted), value in zip(expected.items(), found, strict=True):
+        if value.partition(",")[0] != wanted:  # DateStyle has the order of day and month, too: `ISO, MDY`
+            raise errors.setting_changed(name, value)

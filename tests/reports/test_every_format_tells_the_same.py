@@ -1,0 +1,140 @@
+"""Each format is compared with the source, for generated types, values, numbers of rows and combinations of formats."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from html import unescape
+from pathlib import Path
+from tempfile import mkdtemp
+
+import duckdb
+import openpyxl
+import psycopg
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from shared.catalog.model import Format, ReportType
+from shared.reports.interface import RenderRequest
+from shared.reports.render import render_files
+from tests.reports.test_values import cells_of
+
+Value = str | None
+_SPECIAL = ["NaN", "Infinity", "-Infinity"]
+_TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.sampled_from("\ufeff\"',;\n\r\t\\=+-@"),
+    max_size=12,
+)
+_PLAIN = st.decimals(-(10**8), 10**8, places=2).map(str)
+_TYPES = {
+    "int8": st.integers(-(1 << 63), (1 << 63) - 1).map(str),
+    "numeric": _PLAIN | st.decimals(-(10**30), 10**30, places=7).map(str) | st.sampled_from(_SPECIAL),
+    "numeric(12, 2)": _PLAIN | st.just("NaN"),
+    "float8": st.floats(allow_nan=False).map(repr).map(lambda t: {"inf": "Infinity", "-inf": "-Infinity"}.get(t, t)),
+    "bool": st.sampled_from(["t", "f"]),
+    "date": st.dates().map(str) | st.sampled_from(["infinity", "0044-03-15 BC", "12000-01-01"]),
+    "timestamptz": st.datetimes().map(lambda t: f"{t}+00") | st.sampled_from(["infinity", "0044-03-15 00:00:00+00 BC"]),
+    "text": _TEXT,
+    "text[]": st.lists(st.from_regex("[a-z]{1,3}", fullmatch=True), max_size=3).map(lambda v: "{" + ",".join(v) + "}"),
+}
+_COLUMNS = st.lists(st.sampled_from(sorted(_TYPES)), min_size=1, max_size=4)
+_FORMATS = st.sets(st.sampled_from([Format.CSV, Format.JSONL, Format.PARQUET, Format.XLSX, Format.HTML]), max_size=3)
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> tuple[list[str], list[list[Value]], list[Format]]:
+    """Types of columns, rows of values as text, and the formats to make beside JSON Lines and CSV."""
+    types = draw(_COLUMNS)
+    rows = draw(st.lists(st.tuples(*(st.none() | _TYPES[t] for t in types)).map(list), max_size=4))
+    return types, rows, sorted(draw(_FORMATS))
+
+
+def _query(types: Sequence[str], rows: Sequence[Sequence[Value]], conn: psycopg.Connection) -> str:
+    names = ", ".join(f"c{at}::{type_} AS c{at}" for at, type_ in enumerate(types))
+    values = [[*row, str(at)] for at, row in enumerate(rows)] or [[*(None for _ in types), "0"]]
+    lines = sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Literal(v)) for v in row))
+        for row in values
+    )
+    given = ", ".join(f"c{at}" for at, _ in enumerate(types))
+    none = "" if rows else " WHERE false"
+    return f"SELECT {names} FROM (VALUES {lines.as_string(conn)}) v({given}, o){none} ORDER BY o::int"
+
+
+def _guard(text: Value, type_: str) -> Value:
+    return (
+        f"'{text}" if text and type_ in {"text", "text[]"} and text[0] in "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20" else text
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(report=reports())
+def test_every_format_tells_what_the_source_tells(
+    report: tuple[list[str], list[list[Value]], list[Format]],
+    source: psycopg.Connection,
+    source_dsn: str,
+    scratch: Path,
+) -> None:
+    types, rows, formats = report
+    query = _query(types, rows, source)
+    source.execute("SET TimeZone = 'UTC'")
+    texts = ", ".join(f"c{at}::text" if t != "bool" else f"CASE c{at} WHEN true THEN 't' WHEN false THEN 'f' END"
+                      for at, t in enumerate(types))  # fmt: skip
+    told = [list(row) for row in source.execute(f"SELECT {texts} FROM ({query}) q").fetchall()]
+    wanted = tuple(dict.fromkeys([Format.CSV, *formats, Format.JSONL]))
+    files = {f.format: f for f in render_files(_request(query, wanted, source_dsn, scratch), lambda _: None)}
+    [alone] = render_files(_request(query, (Format.CSV,), source_dsn, scratch), lambda _: None)
+
+    assert files["csv"].path.read_bytes() == alone.path.read_bytes()
+    read = list(csv.reader(io.StringIO(alone.path.read_bytes().decode(), newline="")))[1:]
+    expected = [[_guard(v, t) or "" for v, t in zip(row, types, strict=True)] for row in told]
+    assert [row or [""] for row in read] == expected
+    lines = files["jsonl"].path.read_text().split("\n")[:-1]
+    for line, row in zip(lines, told, strict=True):
+        found = list(json.loads(line, parse_float=Decimal, parse_int=Decimal).values())
+        assert [_json(v, t) for v, t in zip(row, types, strict=True)] == found
+    if "parquet" in files:
+        described = duckdb.connect().execute("DESCRIBE FROM read_parquet(?)", [str(files["parquet"].path)]).fetchall()
+        for at, (_, type_, *_) in enumerate(described):
+            assert (type_ == "VARCHAR") == _is_text(types[at], [row[at] for row in told]), (types[at], type_)
+    if "xlsx" in files:
+        sheet = openpyxl.load_workbook(files["xlsx"].path).worksheets[0]
+        assert sheet.max_row == len(told) + 1
+    if "html" in files:
+        shown = [[unescape(cell) for cell in row] for row in cells_of(files["html"])]
+        assert [[c for c, t in zip(row, types, strict=True) if t == "text"] for row in shown] == [
+            [v or "" for v, t in zip(row, types, strict=True) if t == "text"] for row in told
+        ]
+
+
+def _request(query: str, formats: tuple[Format, ...], dsn: str, scratch: Path) -> RenderRequest:
+    report = ReportType("orders", "Orders", "", "1", "default", query, formats)
+    return RenderRequest(report, {}, formats, dsn, Path(mkdtemp(dir=scratch)))
+
+
+def _json(text: Value, type_: str) -> object:
+    """What JSON Lines have for a value that PostgreSQL writes so."""
+    if text is None or type_ in {"text", "text[]", "date"}:
+        return text
+    if type_ == "bool":
+        return text == "t"
+    if type_ == "timestamptz":
+        return text if not text[:4].isdigit() or "BC" in text else text.replace(" ", "T").replace("+00", "Z")
+    return text if text in _SPECIAL else Decimal(text)
+
+
+def _is_text(type_: str, values: Sequence[Value]) -> bool:
+    """Whether Parquet has the column as text: the declared type cannot hold one of its values."""
+    present = [v for v in values if v is not None]
+    match type_:
+        case "text" | "text[]":
+            return True
+        case "date" | "timestamptz":
+            return any(not v[:4].isdigit() or "BC" in v or v[4:5] != "-" for v in present)
+        case "numeric":
+            return any(v in _SPECIAL or abs(Decimal(v)) >= 10**18 for v in present)
+        case "numeric(12, 2)":
+            return "NaN" in present
+    return False
