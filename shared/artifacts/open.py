@@ -1,6 +1,7 @@
 """Opens the artifact store that a URL names."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,10 +17,12 @@ class UnknownArtifactUrl(TodokeError):
     """ARTIFACT_URL names no store."""
 
 
-def open_store(url: str, *, region: str | None = None, links_at: str | None = None) -> ArtifactStore:
+def open_store(
+    url: str, *, region: str | None = None, links_at: str | None = None, s3_without: Sequence[str] = ()
+) -> ArtifactStore:
     """The store that `file:///folder` or `s3://bucket/prefix` names. Raises UnknownArtifactUrl.
 
-    `links_at` is where clients reach S3, if that is another address than ours.
+    `links_at` is where clients reach S3, if that is another address than ours; `s3_without` what it does not offer.
     """
     parts = urlsplit(url)
     folder = unquote(parts.path)
@@ -29,11 +32,13 @@ def open_store(url: str, *, region: str | None = None, links_at: str | None = No
     if plain and parts.scheme == "s3" and _BUCKET.fullmatch(parts.netloc):
         try:
             from shared.artifacts.s3 import S3Store
+            from shared.artifacts.s3_client import Feature
         except ModuleNotFoundError:
             raise UnknownArtifactUrl(
                 "ARTIFACT_URL names S3, and boto3 is not installed: pip install 'todoke-server[s3]'"
             ) from None
-        return S3Store(parts.netloc, folder, region=region, links_at=links_at)
+        without = frozenset(Feature(name) for name in s3_without)
+        return S3Store(parts.netloc, folder, region=region, links_at=links_at, without=without)
     # The URL itself is not shown: somebody may have written a password into it.
     raise UnknownArtifactUrl(
         "ARTIFACT_URL must be file:///absolute/folder or s3://bucket/prefix"

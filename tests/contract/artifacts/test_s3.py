@@ -127,7 +127,14 @@ def test_a_link_leads_to_the_address_that_clients_use(bucket: str, aws: Emulator
     assert isinstance(store, S3Store)
     put(store, file)
 
-    link = store.locate(KEY, download_name="small.csv", media_type="text/csv", expires_s=60)
+    link = store.locate(
+        KEY,
+        size_bytes=4,
+        sha256=hashlib.sha256(b"a,b\n").hexdigest(),
+        download_name="small.csv",
+        media_type="text/csv",
+        expires_s=60,
+    )
 
     assert isinstance(link, SignedUrl)
     assert link.url.startswith(f"{public}/")
