@@ -1,16 +1,15 @@
 """An attempt makes the report, stores its files under the lease token and says how it ended. It writes no row."""
 
 import logging
-import tempfile
 import time
 from pathlib import Path
 
 from services.worker import attempt_spans, inline
 from services.worker.assembly import Parts
-from services.worker.extract_cache import ExtractCache
 from services.worker.held import Held, StopReason
 from services.worker.outcomes import Cancelled, GivenBack, Lost, Outcome
 from services.worker.phase_timer import PhaseTimer
+from services.worker.scratch import Scratch
 from services.worker.storing import Storing
 from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
@@ -29,14 +28,14 @@ log = logging.getLogger(__name__)
 class Attempts:
     """Carries out attempts. Safe to use from several threads."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, scratch: Scratch) -> None:
         self._settings = parts.settings
         self._sources = parts.settings.sources
         self._catalog = parts.catalog
         self._render = parts.render
         self._storing = Storing(parts.store, parts.signing_key)
-        self._extracts = ExtractCache(parts.settings.scratch)
-        self._extracts.drop_forgotten()
+        self._scratch = scratch
+        self._extracts = scratch.extracts
 
     def run(self, held: Held) -> Outcome:
         """Work on one job until it ends, and return how it ended. Never raises."""
@@ -78,9 +77,7 @@ class Attempts:
         job, began = held.job, time.monotonic()
         report = self._report(job)
         timer = PhaseTimer(job.report_type, held.show)
-        scratch = self._settings.scratch
-        with tempfile.TemporaryDirectory(prefix="todoke-", dir=scratch, ignore_cleanup_errors=True) as name:
-            folder = Path(name)
+        with self._scratch.attempt_folder() as folder:
             files = self._render(
                 self._request(job, report, folder),
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),

@@ -16,6 +16,7 @@ from services.worker.held import StopReason
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from services.worker.pollers import Pollers
+from services.worker.scratch import TIDY_EVERY_S, Scratch
 from shared.runtime.loop import run_until
 from shared.runtime.stopping import wait_until_stopped
 
@@ -38,7 +39,8 @@ class Worker:
         self._acknowledgements = Acknowledgements(parts.queue)
         self._finisher = Finisher(parts, self._in_flight, self._acknowledgements)
         self._heartbeat = Heartbeat(parts, self._in_flight)
-        self._pool = AttemptPool(Attempts(parts), self._in_flight, self._finisher, stop=self._leaving)
+        self._scratch = Scratch(parts.settings.scratch, parts.engine)
+        self._pool = AttemptPool(Attempts(parts, self._scratch), self._in_flight, self._finisher, stop=self._leaving)
         self._intake = Intake(parts, self._in_flight, self._pool.dispatch, stop=self._leaving)
         self._pollers = Pollers(
             parts, self._in_flight, self._intake, stop=self._leaving, behind=lambda: self._acknowledgements.behind
@@ -57,6 +59,7 @@ class Worker:
         _join(loops, within_s=_LAST_WRITES_S)
         self._acknowledgements.flush()
         self._pool.close()
+        self._scratch.close()
 
     def _start_loops(self) -> Sequence[threading.Thread]:
         """Start all loops but the pollers. They go on until nothing is in flight any more."""
@@ -68,6 +71,7 @@ class Worker:
                 # It outlives the pollers: what they bring after the stop is handed back at once.
                 ("starter", self._intake.run_once, 0.001),
                 ("finisher", self._finisher.run_once, 0.001),
+                ("scratch", self._scratch.run_once, TIDY_EVERY_S),
                 *[("acknowledgements", self._acknowledgements.run_once, 0.001)] * acknowledgements.THREADS,
             )
         ]

@@ -24,7 +24,7 @@ class OwnFolder:
             self._lock = _lock(self.path)
             if self._lock is not None:
                 return
-        raise OSError(f"{parent}/{prefix}…: no new folder could be locked (removed at once, or a file system without locks)")
+        raise OSError(f"no folder below {parent} could be locked: each was removed at once, or the disk has no locks")
 
     def close(self) -> None:
         """Remove the folder with all that is in it."""
@@ -46,7 +46,7 @@ def remove_abandoned(parent: Path, prefix: str) -> list[Path]:
     """Remove the folders whose process is dead, and return them. Any number of processes may do so at once."""
     removed = []
     for folder in sorted(parent.glob(f"{prefix}*")):
-        if folder.is_symlink() or (lock := _lock(folder)) is None:
+        if (lock := _lock(folder)) is None:
             continue
         try:
             shutil.rmtree(folder, ignore_errors=True)

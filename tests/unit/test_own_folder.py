@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from services.api import processes
+from services.api.auth import rate_limit
+from services.api.settings import ApiSettings
 from shared.runtime import own_folder
+from shared.runtime.metrics.exposition import MULTIPROCESS_DIR
 from shared.runtime.own_folder import OwnFolder, remove_abandoned
 
 _OWNER = """
@@ -114,4 +118,21 @@ def test_makers_and_sweepers_at_once_never_lose_a_living_folder(scratch: Path) -
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(make, range(4))) == [50] * 4
+    assert list(scratch.iterdir()) == []
+
+
+def test_an_api_removes_the_folder_of_a_killed_supervisor(scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = scratch / f"{processes._PREFIX}dead"
+    left.mkdir()
+    (left / "counter_1.db").write_bytes(b"x")
+    seen: list[list[str]] = []
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: seen.append([p.name for p in scratch.iterdir()]))
+    for name in (MULTIPROCESS_DIR, rate_limit.SHARED):
+        monkeypatch.setenv(name, "restored at the end")
+
+    processes.serve_several(ApiSettings.from_environment({"DATABASE_URL": "postgresql://unused", "API_WORKERS": "2"}))
+
+    [[own]] = seen
+    assert own != left.name
     assert list(scratch.iterdir()) == []

@@ -24,6 +24,7 @@ from services.worker.held import Held, StopReason
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from services.worker.pollers import Pollers
+from services.worker.scratch import Scratch
 from shared.artifacts.disk import DiskStore
 from shared.catalog.model import Format
 from shared.jobs import cancel, read, submit
@@ -211,7 +212,7 @@ class Hand:
         self._heartbeat = Heartbeat(parts, in_flight)
         self._intake = Intake(parts, in_flight, self.held.extend, stop=stop)
         self._pollers = Pollers(parts, in_flight, self._intake, stop=stop, behind=lambda: False)
-        self._attempts = Attempts(parts)
+        self._attempts = Attempts(parts, Scratch(parts.settings.scratch, parts.engine))
 
     def receive(self) -> "Hand":
         """Take what the queue has, and start it."""
