@@ -79,7 +79,7 @@ def assemble(settings: WorkerSettings) -> Parts:
             client=settings.sqs_client,
             on_request=count_queue_request,
         ),
-        store=open_store(settings.artifact_url, region=settings.aws_region),
+        store=open_store(settings.artifact_url, region=settings.aws_region, s3_without=settings.s3_without),
         catalog=catalog,
         render=child.render,
         signing_key=_signing_key(settings.manifest_key),

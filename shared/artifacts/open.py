@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore
 from shared.errors import TodokeError
+from shared.suggest import did_you_mean
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 """Bucket naming rules (S3 user guide, read 2026-11-23)."""
@@ -17,10 +18,14 @@ class UnknownArtifactUrl(TodokeError):
     """ARTIFACT_URL names no store."""
 
 
+class UnknownFeature(TodokeError):
+    """ARTIFACT_S3_WITHOUT names what no store could lack."""
+
+
 def open_store(
     url: str, *, region: str | None = None, links_at: str | None = None, s3_without: Sequence[str] = ()
 ) -> ArtifactStore:
-    """The store that `file:///folder` or `s3://bucket/prefix` names. Raises UnknownArtifactUrl.
+    """The store that `file:///folder` or `s3://bucket/prefix` names. Raises UnknownArtifactUrl, UnknownFeature.
 
     `links_at` is where clients reach S3, if that is another address than ours; `s3_without` what it does not offer.
     """
@@ -37,7 +42,9 @@ def open_store(
             raise UnknownArtifactUrl(
                 "ARTIFACT_URL names S3, and boto3 is not installed: pip install 'todoke-server[s3]'"
             ) from None
-        without = frozenset(Feature(name) for name in s3_without)
+        if unknown := sorted(set(s3_without) - set(Feature)):
+            raise UnknownFeature(f"ARTIFACT_S3_WITHOUT: {unknown[0]!r} is unknown{did_you_mean(unknown[0], Feature)}")
+        without = frozenset(map(Feature, s3_without))
         return S3Store(parts.netloc, folder, region=region, links_at=links_at, without=without)
     # The URL itself is not shown: somebody may have written a password into it.
     raise UnknownArtifactUrl(

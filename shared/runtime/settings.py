@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -145,6 +145,17 @@ class ArtifactSettings(Settings):
         alias="ARTIFACT_URL",
         description="Where finished files are: file:///folder or s3://bucket/prefix",
     )
+    artifact_s3_without: str = Field(
+        "",
+        alias="ARTIFACT_S3_WITHOUT",
+        description="What an S3 store of another maker refuses, with commas between: conditional-writes, checksums, "
+        "checksum-mode, batch-deletes",
+    )
+
+    @property
+    def s3_without(self) -> Sequence[str]:
+        """The names in ARTIFACT_S3_WITHOUT."""
+        return self.artifact_s3_without.replace(",", " ").split()
 
 
 AWS_REGION = Field(

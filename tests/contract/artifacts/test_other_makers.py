@@ -9,8 +9,9 @@ import pytest
 
 from deploy.local.emulator import Emulator
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, SignedUrl
-from shared.artifacts.open import open_store
+from shared.artifacts.open import UnknownFeature, open_store
 from shared.artifacts.s3_client import Feature
+from shared.runtime.settings import ArtifactSettings
 from tests.support.s3_proxy import Refuse, S3Proxy, batch_deletes, header
 
 KEY = "reports/acme/1/2/orders.csv"
@@ -201,3 +202,18 @@ def test_a_file_that_changed_before_it_was_sent_in_parts_is_refused(
             KEY, file, media_type="text/csv", sha256=hashlib.sha256(b"meant").hexdigest(), metadata={}
         )
     assert boto3.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("names", [["checksum"], ["checksums", "nothing"]])
+def test_a_switch_that_does_not_exist_is_told(names: Sequence[str]) -> None:
+    with pytest.raises(
+        UnknownFeature, match="ARTIFACT_S3_WITHOUT: '(checksum|nothing)' is unknown; (did you|there are)"
+    ):
+        open_store("s3://bucket", s3_without=names)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("", []), ("checksums", ["checksums"]), ("a,b , c d", ["a", "b", "c", "d"])]
+)
+def test_the_setting_is_a_list(written: str, read: Sequence[str]) -> None:
+    assert ArtifactSettings.from_environment({"ARTIFACT_S3_WITHOUT": written}).s3_without == read
