@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from shared.artifacts.disposition import content_disposition
 from shared.artifacts.interface import (
     ArtifactDamaged,
     ArtifactExists,
@@ -208,9 +208,3 @@ def _must_be(file: Path, sha256: str) -> None:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     if found != sha256:
         raise ArtifactStoreUnavailable(f"the file to be stored has changed: SHA-256 {found}, not {sha256}")
-
-
-def content_disposition(name: str) -> str:
-    """The header `attachment` with a file name that any browser understands and none can be tricked by (RFC 6266)."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"

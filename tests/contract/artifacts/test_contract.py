@@ -10,6 +10,7 @@ import pytest
 
 from deploy.local.emulator import REGION, Emulator
 from shared.artifacts.disk import DiskStore
+from shared.artifacts.disposition import content_disposition
 from shared.artifacts.interface import (
     ArtifactMissing,
     ArtifactStore,
@@ -19,7 +20,6 @@ from shared.artifacts.interface import (
     parse_key,
 )
 from shared.artifacts.open import UnknownArtifactUrl, open_store
-from shared.artifacts.s3 import content_disposition
 
 KEY = artifact_key("acme", UUID(int=1 << 124 | 0xA), UUID(int=2 << 124 | 0xB), "report.csv")
 
