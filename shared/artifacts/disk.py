@@ -28,7 +28,7 @@ from shared.artifacts.tree import MISSING, Found, NotAPlainFile, Tree, open_insi
 _PART = ".part-"
 _FOLDER_TRIES = 20
 _LEFT_BEHIND_S = 3600
-"""A part this old belongs to a process that died: no copy to a disk takes an hour."""
+"""Age from which a part belongs to a process that died: no copy to a disk takes an hour."""
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -81,7 +81,7 @@ class DiskStore:
             return opened
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """See `ArtifactStore.list`. A file under construction is no object; one left behind by a dead process is."""
+        """See `ArtifactStore.list`. A file under construction is not an object; one that a dead process left is."""
         folder = prefix.rpartition("/")[0]
         if folder:
             check_key(folder)
@@ -103,7 +103,7 @@ class DiskStore:
     def _delete(self, key: str) -> None:
         check_key(key)
         *folders, name = key.split("/")
-        # Some of the folders may be gone: removed by one who died before he came to the next. The root may be a volume
+        # Some of the folders may be gone: a process died before it came to the next. The root may be a volume
         # that is not mounted: then nothing is known of the file.
         with (
             self._errors(f"deleting {key}", may_be_missing=False),

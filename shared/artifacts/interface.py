@@ -39,7 +39,7 @@ class StoredObject:
 
 
 class LocalFile(Protocol):
-    """The object is a file on this machine, opened for one client; whoever gets it closes it."""
+    """Says that the object is a file on this machine, opened for one client; whoever gets it closes it."""
 
     @property
     def size_bytes(self) -> int:
@@ -116,7 +116,7 @@ class ArtifactStore(Protocol):
     def locate(
         self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int
     ) -> LocalFile | SignedUrl:
-        """How a client may fetch what was stored with this size and digest: the opened file, or a link for `expires_s`.
+        """The way for a client to fetch what was stored with this size and digest: an opened file, or a link for `expires_s`.
 
         Raises ArtifactMissing, or ArtifactDamaged when the store tells of another object.
         """

@@ -48,7 +48,7 @@ class S3Store:
         self._region = region
         self._without = without
         self._client = make_client(region, without=without)
-        # A signature covers the host's name, so a link is signed for the address it is used at.
+        # A signature covers the host's name, so a link is signed for the address at which it is used.
         self._signer = make_client(region, endpoint_url=links_at) if links_at else self._client
         self._deletion = Deletion(self._client, bucket, without)
         self._probed: Sequence[str] | None = None
@@ -89,7 +89,7 @@ class S3Store:
                 with file.open("rb") as body:
                     self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=body, **how)
             except ClientError as error:
-                # Taken, perhaps by our own first try whose answer was lost: `_verified` tells.
+                # The key is taken, perhaps by our own first try whose answer was lost: `_verified` finds out.
                 if code(error) != "PreconditionFailed":
                     raise
 
@@ -197,7 +197,7 @@ class S3Store:
 
 def _holds(stored: Mapping[str, Any], size: int, sha256: str) -> bool:
     """Whether S3 tells of an object of this size and digest. It may know no digest: a copy loses what stood beside."""
-    of_whole = stored.get("ChecksumSHA256", "")  # with a dash and a number it is of the parts' checksums
+    of_whole = stored.get("ChecksumSHA256", "")  # one with a dash and a number is over the parts' checksums
     digests = {base64.b64decode(of_whole).hex()} if of_whole and "-" not in of_whole else set()
     digests |= {digest for name, digest in stored.get("Metadata", {}).items() if name == "sha256"}
     return bool(stored["ContentLength"] == size and digests <= {sha256})
