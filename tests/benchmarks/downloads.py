@@ -23,7 +23,8 @@ _KEY = "reports/tenant/job/token/file.csv"
 def main() -> None:
     """Print the table."""
     print(
-        "| file, MB | read plainly, ms | first client, ms | its first byte, ms | next clients, ms | their first byte, ms |"
+        "| file, MB | read plainly, ms | first client, ms | its first byte, ms "
+        "| next clients, ms | their first byte, ms |"
     )
     print("|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:

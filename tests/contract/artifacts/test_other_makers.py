@@ -207,7 +207,7 @@ def test_a_file_that_changed_before_it_was_sent_in_parts_is_refused(
 @pytest.mark.parametrize("names", [["checksum"], ["checksums", "nothing"]])
 def test_a_switch_that_does_not_exist_is_told(names: Sequence[str]) -> None:
     with pytest.raises(
-        UnknownFeature, match="ARTIFACT_S3_WITHOUT: '(checksum|nothing)' is unknown; (did you|there are)"
+        UnknownFeature, match=r"ARTIFACT_S3_WITHOUT: '(checksum|nothing)' is unknown; (did you|there are)"
     ):
         open_store("s3://bucket", s3_without=names)
 
