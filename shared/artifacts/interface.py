@@ -116,9 +116,9 @@ class ArtifactStore(Protocol):
     def locate(
         self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int
     ) -> LocalFile | SignedUrl:
-        """The way for a client to fetch what was stored with this size and digest: an opened file, or a link for `expires_s`.
+        """The way for a client to fetch what was stored with this size and digest: an opened file, or a link.
 
-        Raises ArtifactMissing, or ArtifactDamaged when the store tells of another object.
+        The link is valid for `expires_s`. Raises ArtifactMissing, or ArtifactDamaged when the store tells of another object.
         """
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
