@@ -118,7 +118,8 @@ class ArtifactStore(Protocol):
     ) -> LocalFile | SignedUrl:
         """The way for a client to fetch what was stored with this size and digest: an opened file, or a link.
 
-        The link is valid for `expires_s`. Raises ArtifactMissing, or ArtifactDamaged when the store tells of another object.
+        The link is valid for `expires_s`. Raises ArtifactMissing, or ArtifactDamaged
+        when the store tells of another object.
         """
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
