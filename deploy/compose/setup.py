@@ -6,7 +6,7 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.artifacts.s3 import make_client
+from shared.artifacts.s3_client import make_client
 from shared.queues.setup import QueueSetupFailed, ensure_queues
 
 _GIVE_UP_S = 120

@@ -24,7 +24,12 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
     With `follow_catalog` changes of the catalog's folder are taken up from now on; for the main thread.
     """
     catalog = LiveCatalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
-    store = open_store(settings.artifact_url, region=settings.aws_region, links_at=settings.download_endpoint_url)
+    store = open_store(
+        settings.artifact_url,
+        region=settings.aws_region,
+        links_at=settings.download_endpoint_url,
+        s3_without=settings.s3_without,
+    )
     url = settings.database_url_of_today
     options: dict[str, Any] = {"application_name": "todoke-api", "through_pooler": settings.through_pooler}
     # All submissions share one connection, and all who wait another; the others are for everything else.

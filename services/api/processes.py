@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,8 +21,13 @@ from services.api.auth import rate_limit
 from services.api.settings import ApiSettings
 from shared.runtime import logs, tracing
 from shared.runtime.metrics.exposition import MULTIPROCESS_DIR
+from shared.runtime.own_folder import OwnFolder, remove_abandoned
 from shared.runtime.parent_death import end_with_parent
 
+log = logging.getLogger("services.api")
+
+_PREFIX = "todoke-api-processes-"
+"""Of the folder in which the processes count together."""
 _SILENT_S = 30
 """A process whose threads say nothing for this long is hung, and replaced. uvicorn's own 5 s are short for a machine
 that is busy with something else."""
@@ -30,7 +36,11 @@ that is busy with something else."""
 def serve_several(settings: ApiSettings, **options: object) -> None:
     """Run `settings.workers` processes until SIGTERM, each with uvicorn's `options`."""
     # prometheus_client reads the variable when it is first imported: in each process, that is after this.
-    with tempfile.TemporaryDirectory(prefix="todoke-api-") as folder:
+    temporary = Path(tempfile.gettempdir())
+    for left in remove_abandoned(temporary, _PREFIX):
+        log.info("api.folder_removed", extra={"folder": left.name, "reason": "its supervisor is dead"})
+    with OwnFolder(temporary, _PREFIX) as own:
+        folder = str(own.path)
         os.environ[MULTIPROCESS_DIR] = folder
         os.environ[rate_limit.SHARED] = f"{folder}/rates"
         uvicorn.run(
@@ -53,5 +63,5 @@ def application() -> FastAPI:
     logs.configure("api", settings.log_level)
     tracing.configure("api")
     app = create_app(assemble(settings, follow_catalog=True))
-    logging.getLogger("services.api").info("api.process_ready", extra={"pid": os.getpid()})
+    log.info("api.process_ready", extra={"pid": os.getpid()})
     return app

@@ -108,7 +108,7 @@ def _retention(settings: RelaySettings) -> Sequence[Loop]:
     if settings.retention == "off":
         log.warning("retention.off", extra={"hint": "RELAY_RETENTION=off: no file, job or key is removed"})
         return []
-    store = open_store(settings.artifact_url, region=settings.aws_region)
+    store = open_store(settings.artifact_url, region=settings.aws_region, s3_without=settings.s3_without)
     # Most often they take turns on one connection; while one waits for the store, the other opens the second.
     engine = _engine(settings, "retention", pool_size=2)
     retention = Retention(engine, store, keep_keys_s=settings.keep_keys_days * _DAY_S, rest_s=_RETENTION_REST_S)

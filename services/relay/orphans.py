@@ -37,9 +37,10 @@ class OrphanSweep:
         """Look at one page of the store. Returns 0: the loop keeps its own pace. Raises the database's errors."""
         if time.monotonic() < self._rest_until:
             return 0
-        if self._listing is None:
-            self._listing, self._unknown = self._store.list("reports/"), 0
         try:
+            if self._listing is None:
+                self._advise()
+                self._listing, self._unknown = self._store.list("reports/"), 0
             page = list(islice(self._listing, LIST_PAGE))
         except ArtifactStoreUnavailable as error:
             self._listing = None
@@ -50,6 +51,11 @@ class OrphanSweep:
             self._rest_until = time.monotonic() + _ROUND_EVERY_S
         self._sweep(page)
         return 0
+
+    def _advise(self) -> None:
+        """Once per round: what of the files stays in the store although they were removed."""
+        for advice in self._store.advice_on_deleting():
+            log.warning("artifact_store.advice", extra={"advice": advice})
 
     def _sweep(self, page: Sequence[StoredObject]) -> None:
         parsed = [parse_key(o.key) for o in page if o.modified_at.timestamp() < time.time() - _ORPHAN_AGE_S]

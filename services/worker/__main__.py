@@ -41,6 +41,8 @@ def serve(settings: WorkerSettings) -> int:
     ops = OpsServer(settings.metrics_host, settings.metrics_port, parts.checks)
     if not wait_for_all(parts.checks, stop=stop, timeout_s=settings.startup_timeout_s):
         return 0
+    for advice in parts.store.advice_on_storing():
+        log.warning("artifact_store.advice", extra={"advice": advice})
     search_seldom()
     about = {"worker": parts.name, "slots": settings.slots, "report_types": sorted(parts.catalog.types)}
     log.info("worker.ready", extra=about)

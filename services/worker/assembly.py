@@ -72,7 +72,7 @@ def assemble(settings: WorkerSettings) -> Parts:
     """
     catalog = LiveCatalog(settings.catalog_path or BUILTIN)
     _make_usable(settings.scratch)
-    store = open_store(settings.artifact_url, region=settings.aws_region)
+    store = open_store(settings.artifact_url, region=settings.aws_region, s3_without=settings.s3_without)
     parts = Parts(
         settings=settings,
         name=f"{socket.gethostname()}:{os.getpid()}",

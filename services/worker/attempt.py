@@ -2,19 +2,18 @@
 
 import contextlib
 import logging
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from services.worker import attempt_spans, inline
 from services.worker.assembly import Parts
-from services.worker.extract_cache import ExtractCache
 from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
 from services.worker.held import Held, StopReason
 from services.worker.not_again import NotAgain
 from services.worker.outcomes import Cancelled, GivenBack, Lost, Outcome
 from services.worker.phase_timer import PhaseTimer
+from services.worker.scratch import Scratch
 from services.worker.storing import Storing
 from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 class Attempts:
     """Carries out attempts. Safe to use from several threads."""
 
-    def __init__(self, parts: Parts, not_again: NotAgain) -> None:
+    def __init__(self, parts: Parts, not_again: NotAgain, scratch: Scratch) -> None:
         self._fitness = parts.fitness
         self._not_again = not_again
         self._versions = {(name, report.version) for name, report in parts.catalog.types.items()}
@@ -42,8 +41,8 @@ class Attempts:
         self._catalog = parts.catalog
         self._render = parts.render
         self._storing = Storing(parts.store, parts.signing_key)
-        self._extracts = ExtractCache(parts.settings.scratch)
-        self._extracts.drop_forgotten()
+        self._scratch = scratch
+        self._extracts = scratch.extracts
 
     def run(self, held: Held) -> Outcome:
         """Work on one job until it ends, and return how it ended. Never raises."""
@@ -110,7 +109,7 @@ class Attempts:
         job, began = held.job, time.monotonic()
         report = self._report(job)
         timer = PhaseTimer(job.report_type, held.show)
-        with _folder(self._settings.scratch) as folder:
+        with _folder(self._scratch) as folder:
             files = self._render(
                 self._request(job, report, folder),
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
@@ -175,10 +174,10 @@ def _log_start(held: Held) -> None:
 
 
 @contextlib.contextmanager
-def _folder(scratch: Path) -> Iterator[Path]:
+def _folder(scratch: Scratch) -> Iterator[Path]:
     """A folder of this attempt's own. Raises ReportError if the worker cannot make one."""
     try:
-        made = tempfile.TemporaryDirectory(prefix="todoke-", dir=scratch, ignore_cleanup_errors=True)
+        made = scratch.attempt_folder()
     except OSError as error:
         log.warning("attempt.no_folder", extra={"reason": str(error)})
         raise failure(scratch_fault(error), "The worker cannot write its files under construction.") from None

@@ -77,6 +77,21 @@ HEARTBEAT_LATE_S = histogram(
     buckets=FAST_S,
 )  # fmt: skip
 
+SCRATCH_BYTES = gauge(
+    "worker",
+    "todoke_worker_scratch_bytes",
+    "Bytes on the scratch disk: of this worker's attempts, and of extracts that are kept for the next attempt by all "
+    "workers with the same scratch folder. Measured once per minute.",
+    {"of": ("attempts", "extracts")},
+)
+SCRATCH_FREE_BYTES = gauge("worker", "todoke_worker_scratch_free_bytes", "Bytes that are free on the scratch disk.")
+SCRATCH_REMOVED = counter(
+    "worker",
+    "todoke_worker_scratch_removed_total",
+    "Folders that this worker removed: of workers that were killed, and extracts of jobs that ended elsewhere.",
+    {"kind": ("abandoned", "extract")},
+)
+
 FORMATS = ("all", "csv", "xlsx", "parquet", "jsonl", "html", "pdf", "attachment", "other")
 PHASES = ("querying", "reading", "writing", "verifying", "storing", "other")
 REPORT_SECONDS = histogram(

@@ -17,6 +17,7 @@ from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
+from services.worker.scratch import TIDY_EVERY_S, Scratch
 from shared.database.contact import Contact
 from shared.runtime.loop import run_until
 from shared.runtime.stopping import wait_until_stopped
@@ -42,7 +43,9 @@ class Worker:
         self._heartbeat = Heartbeat(parts, self._in_flight)
         not_again = NotAgain()
         self._fitness = parts.fitness
-        self._pool = AttemptPool(Attempts(parts, not_again), self._in_flight, self._finisher, stop=self._leaving)
+        self._scratch = Scratch(parts.settings.scratch, parts.engine)
+        attempts = Attempts(parts, not_again, self._scratch)
+        self._pool = AttemptPool(attempts, self._in_flight, self._finisher, stop=self._leaving)
         heartbeat_s, lease_s = parts.settings.heartbeat_s, parts.settings.lease_s
         contact = Contact(parts.engine, gap_s=min(2 * heartbeat_s + 5, lease_s - heartbeat_s))
         self._intake = Intake(
@@ -70,6 +73,7 @@ class Worker:
         _join(loops, within_s=_LAST_WRITES_S)
         self._acknowledgements.flush()
         self._pool.close()
+        self._scratch.close()
 
     def _start_loops(self) -> Sequence[threading.Thread]:
         """Start all loops but the pollers. They go on until nothing is in flight any more."""
@@ -89,6 +93,7 @@ class Worker:
                 ("starter", self._intake.run_once, 0.001),
                 ("finisher", self._finisher.run_once, 0.001),
                 ("fitness", self._fitness.run_once, 0.5),
+                ("scratch", self._scratch.run_once, TIDY_EVERY_S),
                 *[("acknowledgements", self._acknowledgements.run_once, 0.001)] * acknowledgements.THREADS,
             )
         ]

@@ -4,79 +4,91 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 import shutil
-import stat as modes
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from shared.artifacts.interface import (
+    ArtifactDamaged,
     ArtifactExists,
     ArtifactMissing,
     ArtifactStoreUnavailable,
-    LocalFile,
     StoredObject,
     check_key,
 )
+from shared.artifacts.opened_file import HASH_FIRST_BYTES, OpenedFile, VerifiedFiles
+from shared.artifacts.tree import MISSING, Found, NotAPlainFile, Tree, open_inside
 
 _PART = ".part-"
 _FOLDER_TRIES = 20
 _LEFT_BEHIND_S = 3600
 """Age from which a part belongs to a process that died: no copy to a disk takes an hour."""
-_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
 class DiskStore:
-    """Each object is a file below `root`, whole from the moment it can be seen."""
+    """Each object is a file below `root`, whole from the moment it can be seen. Below it, no link is followed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+        self._tree = Tree(self._root)
+        self._verified = VerifiedFiles()
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
         """See `ArtifactStore.put`. The file is copied beside its place, flushed, read back, then linked into place."""
         del media_type, metadata  # a file has no place for them; the database does
-        target = self._path(key)
-        with self._errors(f"storing {key}", may_be_missing=False):
-            part = self._copy_beside(target, file)
-            try:
-                _verify(part, sha256)
-                self._publish(key, part, target, sha256)
-            finally:
-                part.unlink(missing_ok=True)
-            self._sync_folders(target)
+        check_key(key)
+        *folders, name = key.split("/")
+        with self._errors(f"storing {key}", may_be_missing=False), self._part(folders) as part:
+            part.fill(file)
+            if (found := part.digest()) != sha256:
+                raise ArtifactStoreUnavailable(f"what was stored reads back differently: SHA-256 {found}, not {sha256}")
+            part.publish(name, sha256)
+            # A new name survives a power cut only once its folder is on disk, and new folders once theirs are.
+            for folder in reversed(part.folders):
+                os.fsync(folder)
         return self.stat(key)
 
     def stat(self, key: str) -> StoredObject:
         """See `ArtifactStore.stat`."""
-        with self._errors(f"looking at {key}"):
-            status = self._path(key).stat()
-            if not modes.S_ISREG(status.st_mode):
-                raise ArtifactMissing(f"no artifact {key}")
-            return StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+        with self.open(key) as file:
+            return _stored(Found(key, os.fstat(file.fileno())))
 
-    def open(self, key: str) -> BinaryIO:
+    def open(self, key: str) -> BufferedReader:
         """See `ArtifactStore.open`."""
+        check_key(key)
         with self._errors(f"opening {key}"):
-            return self._path(key).open("rb")
+            return self._tree.open(key)
 
-    def locate(self, key: str, *, download_name: str, media_type: str, expires_s: int) -> LocalFile:
+    def locate(
+        self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int
+    ) -> OpenedFile:
         """See `ArtifactStore.locate`."""
         del download_name, media_type, expires_s
-        self.stat(key)
-        return LocalFile(self._path(key))
+        with contextlib.ExitStack() as stack, self._errors(f"reading {key}"):
+            opened = OpenedFile(key, stack.enter_context(self.open(key)), sha256=sha256, verified=self._verified)
+            if opened.size_bytes != size_bytes:
+                raise ArtifactDamaged(f"{key} holds {opened.size_bytes} bytes; {size_bytes} were stored")
+            if size_bytes <= HASH_FIRST_BYTES:
+                opened.verify()
+            stack.pop_all()  # it is its reader's to close now
+            return opened
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """See `ArtifactStore.list`. A file under construction is not an object; one that a dead process left is."""
-        folder = self._root / prefix.rpartition("/")[0]
+        folder = prefix.rpartition("/")[0]
+        if folder:
+            check_key(folder)
         with self._errors(f"listing {prefix}"):
-            for path in _files(folder):
-                key = path.relative_to(self._root).as_posix()
-                with contextlib.suppress(ArtifactMissing):  # deleted since
-                    if key.startswith(prefix) and not _under_construction(found := self.stat(key)):
-                        yield found
+            for found in map(_stored, self._tree.files(folder)):
+                if found.key.startswith(prefix) and not _under_construction(found):
+                    yield found
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
         """See `ArtifactStore.delete`. Folders that it leaves empty go too."""
@@ -89,16 +101,21 @@ class DiskStore:
         return kept
 
     def _delete(self, key: str) -> None:
-        path = self._path(key)
-        with self._errors(f"deleting {key}"):
-            with contextlib.suppress(*_MISSING):
-                path.unlink()
+        check_key(key)
+        *folders, name = key.split("/")
+        # Some of the folders may be gone: a process died before it came to the next. The root may be a volume
+        # that is not mounted: then nothing is known of the file.
+        with (
+            self._errors(f"deleting {key}", may_be_missing=False),
+            self._tree.walk(folders, as_far_as_they_are=True) as opened,
+        ):
+            if len(opened) > len(folders):
+                with contextlib.suppress(*MISSING):
+                    os.unlink(name, dir_fd=opened[-1])
             with contextlib.suppress(OSError):  # not empty
-                for folder in path.parents:
-                    if folder == self._root:
-                        break
-                    with contextlib.suppress(FileNotFoundError):  # by a process that died before it came to the next
-                        folder.rmdir()
+                for folder, above in reversed(list(zip(folders, opened, strict=False))):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.rmdir(folder, dir_fd=above)
 
     def check(self) -> None:
         """See `ArtifactStore.check`. Writes and flushes a byte, because a full disk still makes empty files."""
@@ -109,93 +126,102 @@ class DiskStore:
                 probe.flush()
                 os.fsync(probe.fileno())
 
-    def _path(self, key: str) -> Path:
-        check_key(key)
-        return self._root / key
+    def advice_on_storing(self) -> Sequence[str]:
+        """See `ArtifactStore.advice_on_storing`. A folder has none."""
+        return ()
 
-    def _copy_beside(self, target: Path, file: Path) -> Path:
-        descriptor, name = _new_part(target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as out, file.open("rb") as source:
-                shutil.copyfileobj(source, out, 1 << 20)
-                out.flush()
-                os.fchmod(out.fileno(), 0o640)
-                os.fsync(out.fileno())
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        return Path(name)
+    def advice_on_deleting(self) -> Sequence[str]:
+        """See `ArtifactStore.advice_on_deleting`. A folder has none."""
+        return ()
 
-    def _publish(self, key: str, part: Path, target: Path, sha256: str) -> None:
-        """Give the part its name, unless the name is taken: a link, unlike a rename, never replaces."""
-        try:
-            target.hardlink_to(part)
-        except FileExistsError:
-            if _digest(target) != sha256:
-                raise ArtifactExists(f"{key} is stored already, with other bytes") from None
-        except OSError as error:
-            if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}:
-                raise
-            # A file system without hard links. The lease token in the key keeps two writers apart.
-            if target.exists():
-                raise ArtifactExists(f"{key} is stored already") from None
-            part.rename(target)
-
-    def _sync_folders(self, target: Path) -> None:
-        """A new name survives a power cut only once its folder is on disk, and new folders once theirs are."""
-        for folder in target.parents:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            if folder == self._root:
+    @contextlib.contextmanager
+    def _part(self, folders: Sequence[str]) -> Iterator["_Part"]:
+        """A new file in the folder. The sweeper may remove the folder before it is used: then it is made again."""
+        for _ in range(_FOLDER_TRIES):
+            with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as making:
+                part = _new_part(making.enter_context(self._tree.walk(folders, make=True)), making)
+                made = making.pop_all()
                 break
+        else:
+            raise OSError(errno.EAGAIN, f"{'/'.join(folders)} vanishes as soon as it is made")
+        with made:
+            yield part
 
     @contextlib.contextmanager
     def _errors(self, doing: str, *, may_be_missing: bool = True) -> Iterator[None]:
         try:
             yield
+        except NotAPlainFile as error:
+            raise ArtifactMissing(f"nothing there: {doing}: {error}") from None
         except OSError as error:
-            if may_be_missing and isinstance(error, _MISSING):
+            if may_be_missing and isinstance(error, MISSING):
                 raise ArtifactMissing(f"nothing there: {doing}") from None
             full = error.errno in {errno.ENOSPC, errno.EDQUOT}
             raise ArtifactStoreUnavailable(f"{doing} failed: {'the disk is full' if full else error}") from error
 
 
-def _new_part(folder: Path) -> tuple[int, str]:
-    """A new file in `folder`. The sweeper may remove the empty folder before it is used: then make it again."""
-    for _ in range(_FOLDER_TRIES):
-        with contextlib.suppress(FileNotFoundError):
-            folder.mkdir(parents=True, exist_ok=True)
-            return tempfile.mkstemp(prefix=_PART, dir=folder)
-    raise OSError(errno.EAGAIN, f"{folder} vanishes as soon as it is made")
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A file under construction, in the last of `folders`."""
+
+    folders: Sequence[int]
+    name: str
+    file: BufferedRandom
+
+    def fill(self, source: Path) -> None:
+        with source.open("rb") as bytes_:
+            shutil.copyfileobj(bytes_, self.file, 1 << 20)
+        self.file.flush()
+        os.fchmod(self.file.fileno(), 0o640)
+        os.fsync(self.file.fileno())
+
+    def digest(self) -> str:
+        self.file.seek(0)
+        return hashlib.file_digest(self.file, "sha256").hexdigest()
+
+    def publish(self, name: str, sha256: str) -> None:
+        """Give the part its name, unless the name is taken: a link, unlike a rename, never replaces."""
+        folder = self.folders[-1]
+        try:
+            os.link(self.name, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            if _digest_inside(name, folder) != sha256:
+                raise ArtifactExists(f"{name} is stored already, with other bytes") from None
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            # A file system without hard links. The lease token in the key keeps two writers apart.
+            if name in os.listdir(folder):  # noqa: PTH208 - of a descriptor
+                raise ArtifactExists(f"{name} is stored already") from None
+            os.rename(self.name, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file below `folder`, by name; what vanishes meanwhile is left out."""
+def _new_part(folders: Sequence[int], until: contextlib.ExitStack) -> _Part:
+    """It is removed at the end, whatever it has been linked to meanwhile."""
+    name = f"{_PART}{secrets.token_hex(8)}"
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folders[-1])
+    until.callback(_unlink_if_there, name, folders[-1])
+    return _Part(folders, name, until.enter_context(os.fdopen(descriptor, "w+b")))
+
+
+def _unlink_if_there(name: str, folder: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+
+
+def _digest_inside(name: str, folder: int) -> str | None:
+    """None for what is not a plain file: then nobody may take it for ours."""
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except _MISSING:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path))
-        else:
-            yield Path(entry.path)
+        with open_inside(name, folder) as stored:
+            return hashlib.file_digest(stored, "sha256").hexdigest()
+    except NotAPlainFile:
+        return None
+
+
+def _stored(found: Found) -> StoredObject:
+    return StoredObject(found.path, found.status.st_size, datetime.fromtimestamp(found.status.st_mtime, UTC))
 
 
 def _under_construction(found: StoredObject) -> bool:
     is_part = found.key.rpartition("/")[2].startswith(_PART)
     return is_part and found.modified_at.timestamp() > time.time() - _LEFT_BEHIND_S
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stored:
-        return hashlib.file_digest(stored, "sha256").hexdigest()
-
-
-def _verify(path: Path, sha256: str) -> None:
-    if (found := _digest(path)) != sha256:
-        raise ArtifactStoreUnavailable(f"what was stored reads back differently: SHA-256 {found}, not {sha256}")

@@ -25,6 +25,10 @@ class ArtifactExists(TodokeError):
     """Another object has this key already. It stays as it is: objects are written once."""
 
 
+class ArtifactDamaged(TodokeError):
+    """The object is there, and is not what was stored: another size or other bytes. It must not be served."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """One object, as the store itself describes it."""
@@ -34,11 +38,22 @@ class StoredObject:
     modified_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """Says that the object is a file on this machine: serve it from there."""
+class LocalFile(Protocol):
+    """Says that the object is a file on this machine, opened for one client; whoever gets it closes it."""
 
-    path: Path
+    @property
+    def size_bytes(self) -> int:
+        """Its length when it was opened: that of what was stored."""
+
+    def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop`, piece by piece; then the file is closed.
+
+        Raises ArtifactDamaged instead of the last piece when the file is not what was stored, or changes meanwhile: a
+        transfer that breaks off is never taken for a whole file.
+        """
+
+    def close(self) -> None:
+        """For one whose pieces nobody asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +109,14 @@ class ArtifactStore(Protocol):
     def open(self, key: str) -> BinaryIO:
         """A stream of the object's bytes, to be closed by the caller. Raises ArtifactMissing."""
 
-    def locate(self, key: str, *, download_name: str, media_type: str, expires_s: int) -> LocalFile | SignedUrl:
-        """The way for a client to fetch it: a path (ArtifactMissing if it is gone), or a link valid for `expires_s`."""
+    def locate(
+        self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int
+    ) -> LocalFile | SignedUrl:
+        """The way for a client to fetch what was stored with this size and digest: an opened file, or a link.
+
+        The link is valid for `expires_s`. Raises ArtifactMissing, or ArtifactDamaged
+        when the store tells of another object.
+        """
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object whose key begins with `prefix`, asked for as it is consumed, LIST_PAGE objects at a time."""
@@ -107,4 +128,13 @@ class ArtifactStore(Protocol):
         """
 
     def check(self) -> None:
-        """Return if the store answers; raise ArtifactStoreUnavailable saying why not."""
+        """Return when the store answers and takes what `put` sends; raise ArtifactStoreUnavailable saying why not.
+
+        What the store takes is tried once, with an object of its own.
+        """
+
+    def advice_on_storing(self) -> Sequence[str]:
+        """What `check` found that works and has a price which the operator should know, a sentence each."""
+
+    def advice_on_deleting(self) -> Sequence[str]:
+        """What `delete` would leave in the store, or does slowly, a sentence each; asks the store."""

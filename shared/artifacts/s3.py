@@ -1,19 +1,18 @@
 """Keeps artifacts in Amazon S3, or anything that speaks its API. Needs boto3: the `s3` extra."""
 
 import base64
-import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote
 
-import boto3
-from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from shared.artifacts.disposition import content_disposition
 from shared.artifacts.interface import (
+    ArtifactDamaged,
     ArtifactExists,
     ArtifactMissing,
     ArtifactStoreUnavailable,
@@ -21,40 +20,42 @@ from shared.artifacts.interface import (
     StoredObject,
     check_key,
 )
+from shared.artifacts.s3_client import THE_BUCKET, Feature, code, make_client, told_as_ours
+from shared.artifacts.s3_deletion import Deletion
+from shared.artifacts.s3_probe import PROBE, Probe
 
 MULTIPART_BYTES = 64 * 1024 * 1024
 """Larger files travel in parts: S3 takes at most 5 GiB in one PUT (S3 user guide, read 2026-11-23)."""
 
-_THE_BUCKET = "the bucket"
-
-
-def make_client(region: str | None, *, endpoint_url: str | None = None) -> Any:
-    """An S3 client whose every call is bounded in time. Credentials and endpoint come the standard AWS way."""
-    return boto3.session.Session().client(
-        "s3",
-        region_name=region,
-        endpoint_url=endpoint_url,
-        config=Config(
-            connect_timeout=3,
-            read_timeout=30,
-            tcp_keepalive=True,
-            retries={"mode": "standard", "total_max_attempts": 4},
-            signature_version="s3v4",
-            # Emulators rarely serve bucket.host names; AWS accepts both for buckets in use.
-            s3={"addressing_style": "auto"},
-        ),
-    )
+_LOOK_S = 5.0
+"""Seconds that a client's request waits for S3 to tell of an object, twice at most."""
 
 
 class S3Store:
     """Each object is `prefix/key` in one bucket. S3 shows an object only when it is whole."""
 
-    def __init__(self, bucket: str, prefix: str, *, region: str | None = None, links_at: str | None = None) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        region: str | None = None,
+        links_at: str | None = None,
+        without: frozenset[Feature] = frozenset(),
+    ) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._client = make_client(region)
+        self._region = region
+        self._without = without
+        self._client = make_client(region, without=without)
         # A signature covers the host's name, so a link is signed for the address at which it is used.
         self._signer = make_client(region, endpoint_url=links_at) if links_at else self._client
+        self._deletion = Deletion(self._client, bucket, without)
+        self._probed: Sequence[str] | None = None
+
+    @cached_property
+    def _looker(self) -> Any:
+        return make_client(self._region, without=self._without, read_timeout_s=_LOOK_S, tries=2)
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
         """See `ArtifactStore.put`. S3 itself computes the SHA-256 of what arrived and refuses another one.
@@ -65,32 +66,42 @@ class S3Store:
         check_key(key)
         size = file.stat().st_size
         about = {"ContentType": media_type, "Metadata": {**metadata, "sha256": sha256}}
-        if size > MULTIPART_BYTES:
-            if not self._is_stored(key):
-                self._upload_parts(key, file, about)
+        in_parts = size > MULTIPART_BYTES
+        if in_parts or Feature.CHECKSUMS in self._without:
+            # Then S3 checks each request's body, and nobody the whole.
+            _must_be(file, sha256)
+        if (in_parts or Feature.CONDITIONAL_WRITES in self._without) and self._is_stored(key):
+            return self._verified(key, size, sha256)
+        if in_parts:
+            self._upload_parts(key, file, about)
         else:
             self._put_whole(key, file, sha256, about)
         return self._verified(key, size, sha256)
 
     def _put_whole(self, key: str, file: Path, sha256: str, about: Mapping[str, Any]) -> None:
-        about = {**about, "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(), "IfNoneMatch": "*"}
-        with self._errors(key):
+        how = dict(about)
+        if Feature.CHECKSUMS not in self._without:
+            how["ChecksumSHA256"] = base64.b64encode(bytes.fromhex(sha256)).decode()
+        if Feature.CONDITIONAL_WRITES not in self._without:
+            how["IfNoneMatch"] = "*"
+        with told_as_ours(self._bucket, key):
             try:
                 with file.open("rb") as body:
-                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=body, **about)
+                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=body, **how)
             except ClientError as error:
                 # The key is taken, perhaps by our own first try whose answer was lost: `_verified` finds out.
-                if _code(error) != "PreconditionFailed":
+                if code(error) != "PreconditionFailed":
                     raise
 
     def _upload_parts(self, key: str, file: Path, about: Mapping[str, Any]) -> None:
         """S3 checks each part on arrival; the whole is checked by size and by the digest kept beside it."""
-        with self._errors(key):
+        checksums = {} if Feature.CHECKSUMS in self._without else {"ChecksumAlgorithm": "SHA256"}
+        with told_as_ours(self._bucket, key):
             self._client.upload_file(
                 str(file),
                 self._bucket,
                 self._prefix + key,
-                ExtraArgs={**about, "ChecksumAlgorithm": "SHA256"},
+                ExtraArgs={**about, **checksums},
                 Config=TransferConfig(multipart_threshold=MULTIPART_BYTES, max_concurrency=4),
             )
 
@@ -103,9 +114,7 @@ class S3Store:
 
     def _verified(self, key: str, size: int, sha256: str) -> StoredObject:
         stored = self._head(key)
-        of_whole = stored.get("ChecksumSHA256", "")  # one with a dash and a number is over the parts' checksums
-        same = stored["ContentLength"] == size and stored.get("Metadata", {}).get("sha256") == sha256
-        if not same or (of_whole and "-" not in of_whole and base64.b64decode(of_whole).hex() != sha256):
+        if not _holds(stored, size, sha256) or stored.get("Metadata", {}).get("sha256") != sha256:
             raise ArtifactExists(f"{key} holds {stored['ContentLength']} bytes other than the {size} to be stored")
         return StoredObject(key, size, stored["LastModified"])
 
@@ -117,16 +126,21 @@ class S3Store:
     def open(self, key: str) -> BinaryIO:
         """See `ArtifactStore.open`."""
         check_key(key)
-        with self._errors(key):
+        with told_as_ours(self._bucket, key):
             return cast("BinaryIO", self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"])
 
-    def locate(self, key: str, *, download_name: str, media_type: str, expires_s: int) -> SignedUrl:
-        """See `ArtifactStore.locate`. Signing asks nobody; a missing object answers 404 at the link.
+    def locate(
+        self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int
+    ) -> SignedUrl:
+        """See `ArtifactStore.locate`. One HEAD tells whether the object is still the one that was stored.
 
-        A link signed with temporary credentials ends with them, however long `expires_s` is.
+        S3 checks what it keeps by itself; another object under this key has another size or digest. A link signed
+        with temporary credentials ends with them, however long `expires_s` is.
         """
-        check_key(key)
-        with self._errors(key):
+        stored = self._head(key, self._looker)
+        if not _holds(stored, size_bytes, sha256):
+            raise ArtifactDamaged(f"{key} is another object than was stored: {stored['ContentLength']} bytes")
+        with told_as_ours(self._bucket, key):
             url = self._signer.generate_presigned_url(
                 "get_object",
                 Params={
@@ -141,7 +155,7 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """See `ArtifactStore.list`."""
-        with self._errors(prefix):
+        with told_as_ours(self._bucket, prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + prefix
             )
@@ -150,51 +164,47 @@ class S3Store:
                     yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
-        """See `ArtifactStore.delete`. One request."""
+        """See `ArtifactStore.delete`. One request, and one listing for each attempt where the bucket keeps versions."""
         for key in keys:
             check_key(key)
-        if not keys:
-            return {}
-        objects = [{"Key": self._prefix + key} for key in keys]
-        with self._errors(_THE_BUCKET):
-            answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
-        return {
-            error["Key"].removeprefix(self._prefix): f"{error.get('Code')}: {error.get('Message')}"
-            for error in answer.get("Errors", [])
-            if error.get("Code") != "NoSuchKey"
-        }
+        kept = self._deletion.delete([self._prefix + key for key in keys]) if keys else {}
+        return {key.removeprefix(self._prefix): reason for key, reason in kept.items()}
 
     def check(self) -> None:
-        """See `ArtifactStore.check`."""
-        with self._errors(_THE_BUCKET):
+        """See `ArtifactStore.check`. The probe is asked until it has passed once."""
+        with told_as_ours(self._bucket, THE_BUCKET):
             self._client.head_bucket(Bucket=self._bucket)
+        if self._probed is None:
+            self._probed = Probe(self._client, self._bucket, self._prefix, self._without).run()
 
-    def _head(self, key: str) -> Mapping[str, Any]:
+    def advice_on_storing(self) -> Sequence[str]:
+        """See `ArtifactStore.advice_on_storing`."""
+        return self._probed or ()
+
+    def advice_on_deleting(self) -> Sequence[str]:
+        """See `ArtifactStore.advice_on_deleting`. Removes the probe object of a worker that may not."""
+        self.delete([PROBE])
+        return self._deletion.advice()
+
+    def _head(self, key: str, client: Any = None) -> Mapping[str, Any]:
         check_key(key)
-        with self._errors(key):
-            return cast(
-                "Mapping[str, Any]",
-                self._client.head_object(Bucket=self._bucket, Key=self._prefix + key, ChecksumMode="ENABLED"),
-            )
-
-    @contextlib.contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            code = _code(error)
-            if code in {"404", "NoSuchKey", "NotFound"} and what != _THE_BUCKET:
-                raise ArtifactMissing(f"no artifact {what}") from None
-            raise ArtifactStoreUnavailable(f"S3 refused {what} in bucket {self._bucket}: {code}") from None
-        except (BotoCoreError, Boto3Error) as error:
-            raise ArtifactStoreUnavailable(f"S3 does not answer: {type(error).__name__}: {error}") from None
+        unasked = self._without & {Feature.CHECKSUMS, Feature.CHECKSUM_MODE}
+        how = {} if unasked else {"ChecksumMode": "ENABLED"}
+        with told_as_ours(self._bucket, key):
+            found = (client or self._client).head_object(Bucket=self._bucket, Key=self._prefix + key, **how)
+            return cast("Mapping[str, Any]", found)
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+def _holds(stored: Mapping[str, Any], size: int, sha256: str) -> bool:
+    """Whether S3 tells of an object of this size and digest. It may know no digest: a copy loses what stood beside."""
+    of_whole = stored.get("ChecksumSHA256", "")  # one with a dash and a number is over the parts' checksums
+    digests = {base64.b64decode(of_whole).hex()} if of_whole and "-" not in of_whole else set()
+    digests |= {digest for name, digest in stored.get("Metadata", {}).items() if name == "sha256"}
+    return bool(stored["ContentLength"] == size and digests <= {sha256})
 
 
-def content_disposition(name: str) -> str:
-    """The header `attachment` with a file name that any browser understands and none can be tricked by (RFC 6266)."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+def _must_be(file: Path, sha256: str) -> None:
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != sha256:
+        raise ArtifactStoreUnavailable(f"the file to be stored has changed: SHA-256 {found}, not {sha256}")

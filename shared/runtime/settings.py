@@ -1,7 +1,7 @@
 """How a service reads its environment: once, at start, with errors that an operator can act on."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -202,6 +202,17 @@ class ArtifactSettings(Settings):
         alias="ARTIFACT_URL",
         description="Where finished files are: file:///folder or s3://bucket/prefix",
     )
+    artifact_s3_without: str = Field(
+        "",
+        alias="ARTIFACT_S3_WITHOUT",
+        description="What an S3 store of another maker refuses, with commas between: conditional-writes, checksums, "
+        "checksum-mode, batch-deletes",
+    )
+
+    @property
+    def s3_without(self) -> Sequence[str]:
+        """The names in ARTIFACT_S3_WITHOUT."""
+        return self.artifact_s3_without.replace(",", " ").split()
 
     @field_validator("artifact_url")
     @classmethod

@@ -14,7 +14,7 @@ import psycopg
 import pypdfium2
 import pytest
 
-from shared.artifacts.s3 import content_disposition
+from shared.artifacts.disposition import content_disposition
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.reports.interface import RenderedFile, RenderRequest
 from shared.reports.render import render_files

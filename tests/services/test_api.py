@@ -23,7 +23,8 @@ from services.api.settings import ApiSettings
 from services.api.v1.views import AcceptedView, EventView, JobsView, JobView
 from shared.access import api_keys
 from shared.artifacts.disk import DiskStore
-from shared.artifacts.interface import artifact_key
+from shared.artifacts.interface import ArtifactStore, artifact_key
+from shared.artifacts.open import open_store
 from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Failure, Success, fail, succeed
 from tests.support.jobs import a_job, count, row, started
@@ -53,7 +54,13 @@ def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
     return body
 
 
-def finished(conn: Connection, job_id: str, scratch: Path, content: bytes = b"day\n2026-01-01\n") -> None:
+def finished(
+    conn: Connection,
+    job_id: str,
+    scratch: Path,
+    content: bytes = b"day\n2026-01-01\n",
+    store: ArtifactStore | None = None,
+) -> None:
     """What a worker does: a stored file, then the transition."""
     import hashlib
 
@@ -62,7 +69,7 @@ def finished(conn: Connection, job_id: str, scratch: Path, content: bytes = b"da
     source.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     key = artifact_key("default", lease.job_id, lease.token, "calendar.csv")
-    DiskStore(scratch).put(key, source, media_type="text/csv", sha256=digest, metadata={})
+    (store or DiskStore(scratch)).put(key, source, media_type="text/csv", sha256=digest, metadata={})
     succeed(conn, [Success(lease, [Artifact("calendar.csv", "csv", "text/csv", len(content), digest, 1)], 0.5)])
 
 
@@ -510,7 +517,7 @@ def test_a_signed_link_does_not_outlive_its_file(
     app = an_app(database_url, scratch, DOWNLOAD_LINK_EXPIRES_S="300", **on_s3)
     with TestClient(app, follow_redirects=False) as client:
         job_id = client.post("/v1/jobs").json()["jobId"]
-        finished(conn, job_id, scratch)
+        finished(conn, job_id, scratch, store=open_store(f"s3://{bucket}"))
         far = client.get(f"/jobs/{job_id}/artifacts/calendar.csv").headers["location"]
         conn.execute(text("UPDATE jobs SET keep_artifacts_s = 60"))
         near = client.get(f"/jobs/{job_id}/artifacts/calendar.csv").headers["location"]

@@ -11,8 +11,6 @@ from fastapi.testclient import TestClient
 from sqlalchemy.engine import Connection
 
 from services.api.http.conditional import preferences
-from services.api.http.problems import Problem
-from services.api.http.ranges import usable_range
 from shared.access import api_keys
 from tests.services.test_api import JSON, an_app, finished, problem
 from tests.support.api_server import serving
@@ -131,36 +129,11 @@ def test_a_preference_is_honoured_however_it_is_written(client: TestClient, file
         assert answer.headers["vary"] == "Prefer"
 
 
-@pytest.mark.parametrize(
-    ("asked", "usable"),
-    [
-        ("bytes=0-3", "bytes=0-3"),
-        ("Bytes = 0-3", "bytes=0-3"),
-        ("BYTES=0-3", "bytes=0-3"),
-        ("bytes=-3", "bytes=-3"),
-        ("bytes=3-", "bytes=3-"),
-        ("bytes=0-3,99999-", "bytes=0-3"),
-        ("bytes=0-3, 5-6", "bytes=0-3, 5-6"),
-        ("bytes=5-2", None),
-        ("bytes=abc", None),
-        ("bytes=", None),
-        ("bytes=-", None),
-        ("items=0-3", None),
-        ("lines=0-3", None),
-        ("bytes=0-99999999999999999999999", None),
-    ],
-)
-def test_ranges_that_cannot_be_understood_are_ignored(asked: str, usable: str | None) -> None:
-    assert usable_range(asked, 15) == usable
-
-
 @pytest.mark.parametrize("asked", ["bytes=15-", "bytes=99-100", "bytes=-0", "bytes=20-30,40-"])
 def test_ranges_that_the_file_does_not_have_are_a_problem(asked: str, client: TestClient, file: str) -> None:
     answer = client.get(file, headers={"Range": asked})
     problem(answer, 416, "range_not_satisfiable")
     assert answer.headers["content-range"] == "bytes */15"
-    with pytest.raises(Problem):
-        usable_range(asked, 15)
 
 
 def test_ranges_of_a_file(client: TestClient, file: str) -> None:

@@ -415,6 +415,22 @@ def orphans_removed(sweep: OrphanSweep) -> int:
     return int(removed.get() - before)
 
 
+class _Costly(DiskStore):
+    def advice_on_deleting(self) -> Sequence[str]:
+        return ["Bucket x keeps versions"]
+
+
+def test_what_stays_in_the_store_is_told_once_per_round(
+    engine: Engine, scratch: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sweep = OrphanSweep(engine, _Costly(scratch / "store"))
+    for _ in range(3):
+        sweep.run_once()
+
+    told = [r.__dict__["advice"] for r in caplog.records if r.getMessage() == "artifact_store.advice"]
+    assert told == ["Bucket x keeps versions"]
+
+
 class _Old(DiskStore):
     """A store whose files were stored two days ago."""
 

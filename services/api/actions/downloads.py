@@ -1,5 +1,7 @@
 """Find the file that a client downloads."""
 
+import logging
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -9,31 +11,42 @@ from services.api.actions import jobs
 from services.api.actions.errors import (
     ArtifactExpired,
     ArtifactGone,
+    ArtifactNotWhole,
     ArtifactStoreAway,
     NotReady,
     UnknownArtifact,
 )
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
-from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable, LocalFile, SignedUrl, artifact_key
+from shared.artifacts.interface import (
+    ArtifactDamaged,
+    ArtifactMissing,
+    ArtifactStoreUnavailable,
+    LocalFile,
+    SignedUrl,
+    artifact_key,
+)
 from shared.jobs.artifacts import Artifact
-from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
 from shared.suggest import did_you_mean
 
+log = logging.getLogger(__name__)
+
 
 class Download(NamedTuple):
-    """A file, and where it can be had."""
+    """A file, and where it can be had until when. Whoever gets a local file closes it."""
 
     artifact: Artifact
     place: LocalFile | SignedUrl
+    until: datetime
 
 
 async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str) -> Download:
     """The job's file of that name.
 
-    Raises UnknownJob, NotReady, ArtifactExpired, UnknownArtifact, ArtifactGone and ArtifactStoreAway.
+    Raises UnknownJob, NotReady, ArtifactExpired, UnknownArtifact, ArtifactGone, ArtifactNotWhole and
+    ArtifactStoreAway.
     """
     found = await jobs.get(parts, principal, job_id)
     artifacts = {a.name: a for a in found.artifacts}
@@ -45,21 +58,33 @@ async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str) ->
     if artifact is None:
         raise UnknownArtifact(f"The job has no file {name[:60]!r}{did_you_mean(name, artifacts)}")
     key = artifact_key(found.job.tenant, job_id, found.job.lease_token, artifact.name)
-    return Download(artifact, await to_thread.run_sync(_place, parts, found.job, artifact, key))
+    # No link outlives what it leads to.
+    left_s = max(1, int(found.job.files_left_s or 0))
+    expires_s = min(parts.settings.link_expires_s, left_s)
+    place = await to_thread.run_sync(_place, parts, artifact, key, expires_s)
+    until = datetime.now(UTC) + timedelta(seconds=expires_s if isinstance(place, SignedUrl) else left_s)
+    return Download(artifact, place, until)
 
 
-def _place(parts: Parts, job: Job, artifact: Artifact, key: str) -> LocalFile | SignedUrl:
+def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalFile | SignedUrl:
     try:
         place = parts.store.locate(
             key,
+            size_bytes=artifact.size_bytes,
+            sha256=artifact.sha256,
             download_name=artifact.name,
             media_type=artifact.media_type,
-            # No link outlives what it leads to.
-            expires_s=max(1, int(min(parts.settings.link_expires_s, job.files_left_s or 0))),
+            expires_s=expires_s,
         )
-    except ArtifactMissing:
+    except ArtifactMissing as error:
+        log.warning("artifact.missing", extra={"reason": str(error)})
         raise ArtifactGone("The file has been removed. Submit the report again.") from None
-    except ArtifactStoreUnavailable:
+    except ArtifactDamaged as error:
+        ARTIFACT_REQUESTS.labels("locate", "damaged").inc()
+        log.error("artifact.damaged", extra={"reason": str(error)})
+        raise ArtifactNotWhole("The stored file was damaged. Submit the report again.") from None
+    except ArtifactStoreUnavailable as error:
+        log.warning("artifact.store_away", extra={"reason": str(error)})
         ARTIFACT_REQUESTS.labels("locate", "failed").inc()
         raise ArtifactStoreAway("Try again.") from None
     ARTIFACT_REQUESTS.labels("locate", "ok").inc()

@@ -70,5 +70,9 @@ class ArtifactGone(TodokeError):
     """The file should be there, and is not."""
 
 
+class ArtifactNotWhole(TodokeError):
+    """The file is there, and is not what was stored."""
+
+
 class ArtifactStoreAway(TodokeError):
     """The artifact store does not answer; trying again may help."""

@@ -105,6 +105,8 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     errors.ArtifactExpired: _plain(410, "artifact_expired"),
     errors.UnknownArtifact: _plain(404, "unknown_artifact"),
     errors.ArtifactGone: _plain(410, "artifact_gone"),
+    # What was stored is gone, as above; a 410 may be cached, and an operator may put the file back.
+    errors.ArtifactNotWhole: _plain(410, "artifact_damaged", headers={"Cache-Control": "no-store"}),
     errors.ArtifactStoreAway: _plain(503, "artifact_store_unavailable", headers=_RETRY_AFTER),
 }
 """What becomes of each error of an action."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
@@ -43,6 +44,13 @@ class ArtifactView(_View):
     sha256: str
     rows: int
     url: str
+
+
+class LinkView(_View):
+    """Where a file can be fetched, and until when."""
+
+    url: str
+    expires_at: _Time
 
 
 class ManifestView(_View):
@@ -179,6 +187,11 @@ def job_url(job_id: UUID | str, root: str) -> str:
     return f"{root}/v1/jobs/{job_id}"
 
 
+def file_url(job_id: UUID, name: str, root: str) -> str:
+    """Where a file of the job is, for a client."""
+    return f"{job_url(job_id, root)}/artifacts/{quote(name, safe='')}"
+
+
 def links(job_id: UUID | str, root: str) -> dict[str, str]:
     """Where to go from a job."""
     own = job_url(job_id, root)
@@ -223,7 +236,6 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
 def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | None:
     if job.status is not JobStatus.SUCCESS or job.result is None:
         return None
-    own = job_url(job.id, root)
     files = [
         ArtifactView(
             name=a.name,
@@ -232,7 +244,7 @@ def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | 
             size_bytes=a.size_bytes,
             sha256=a.sha256,
             rows=a.rows,
-            url=f"{own}/artifacts/{a.name}",
+            url=file_url(job.id, a.name, root),
         )
         for a in artifacts
         if a.format != MANIFEST_FORMAT
@@ -240,7 +252,7 @@ def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | 
     manifest = next((a for a in artifacts if a.format == MANIFEST_FORMAT), None)
     return ResultView(
         artifacts=files,
-        manifest=ManifestView(url=f"{own}/artifacts/{manifest.name}", sha256=manifest.sha256) if manifest else None,
+        manifest=ManifestView(url=file_url(job.id, manifest.name, root), sha256=manifest.sha256) if manifest else None,
         answer=job.result.get("answer"),
         seconds=job.result.get("seconds", 0),
     )

@@ -10,17 +10,16 @@ import pytest
 
 from deploy.local.emulator import REGION, Emulator
 from shared.artifacts.disk import DiskStore
+from shared.artifacts.disposition import content_disposition
 from shared.artifacts.interface import (
     ArtifactMissing,
     ArtifactStore,
     ArtifactStoreUnavailable,
-    LocalFile,
     SignedUrl,
     artifact_key,
     parse_key,
 )
 from shared.artifacts.open import UnknownArtifactUrl, open_store
-from shared.artifacts.s3 import content_disposition
 
 KEY = artifact_key("acme", UUID(int=1 << 124 | 0xA), UUID(int=2 << 124 | 0xB), "report.csv")
 
@@ -81,15 +80,21 @@ def test_a_missing_object_is_told(store: ArtifactStore) -> None:
 
 def test_a_client_gets_the_bytes_where_it_is_sent(store: ArtifactStore, tmp_path: Path) -> None:
     put(store, tmp_path, b"day\n")
-    place = store.locate(KEY, download_name='evil"\r\n.csv', media_type="text/csv", expires_s=60)
+    place = store.locate(
+        KEY,
+        size_bytes=4,
+        sha256=hashlib.sha256(b"day\n").hexdigest(),
+        download_name='evil"\r\n.csv',
+        media_type="text/csv",
+        expires_s=60,
+    )
 
     if isinstance(place, SignedUrl):
         assert "X-Amz-Expires=60" in place.url
         with urllib.request.urlopen(place.url, timeout=10) as answer:  # noqa: S310
             assert answer.read() == b"day\n"
     else:
-        assert isinstance(place, LocalFile)
-        assert place.path.read_bytes() == b"day\n"
+        assert b"".join(place.pieces()) == b"day\n"
 
 
 def test_check(store: ArtifactStore) -> None:

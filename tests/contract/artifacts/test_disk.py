@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import tempfile
 import time
 from pathlib import Path
 
@@ -112,16 +111,17 @@ def test_deleting_goes_on_where_a_dead_sweeper_stopped(file: Path, tmp_path: Pat
 def test_a_folder_that_the_sweeper_removes_at_the_wrong_moment_is_made_again(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = tempfile.mkstemp
-    calls: list[Path] = []
+    real = os.open
+    calls: list[object] = []
 
-    def remove_first(*, prefix: str, dir: Path) -> tuple[int, str]:  # noqa: A002 - mkstemp's own name
-        calls.append(dir)
-        if len(calls) == 1:
-            dir.rmdir()
-        return real(prefix=prefix, dir=dir)
+    def remove_first(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if flags & os.O_CREAT and str(path).startswith(".part-"):
+            calls.append(path)
+            if len(calls) == 1:
+                (tmp_path / "store" / KEY).parent.rmdir()
+        return real(path, flags, mode, dir_fd=dir_fd)
 
-    monkeypatch.setattr(tempfile, "mkstemp", remove_first)
+    monkeypatch.setattr(os, "open", remove_first)
     put(DiskStore(tmp_path / "store"), file)
 
     assert len(calls) == 2
@@ -131,10 +131,10 @@ def test_a_folder_that_the_sweeper_removes_at_the_wrong_moment_is_made_again(
 def test_a_file_system_without_hard_links_is_served_by_renaming(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: Path, target: Path) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, "no links here")
 
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     put(DiskStore(tmp_path / "store"), file)
 
     assert files(tmp_path / "store") == [KEY]

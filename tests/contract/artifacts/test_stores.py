@@ -15,7 +15,6 @@ from shared.artifacts.interface import (
     ArtifactExists,
     ArtifactMissing,
     ArtifactStore,
-    LocalFile,
     SignedUrl,
     StoredObject,
     artifact_key,
@@ -23,6 +22,7 @@ from shared.artifacts.interface import (
 from shared.errors import TodokeError
 
 KEY = artifact_key("acme", UUID(int=1), UUID(int=2), "orders.csv")
+X = hashlib.sha256(b"x").hexdigest()
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_key_cannot_lead_out_of_the_store(key: str, store: ArtifactStore, put:
         lambda: put(b"x", key),
         lambda: store.stat(key),
         lambda: store.open(key),
-        lambda: store.locate(key, download_name="x", media_type="x/y", expires_s=60),
+        lambda: store.locate(key, size_bytes=1, sha256=X, download_name="x", media_type="x/y", expires_s=60),
         lambda: store.delete([key]),
     ]
     for act in acts:
@@ -157,11 +157,16 @@ def test_deleting_twice_is_no_error_and_leaves_the_rest(store: ArtifactStore, pu
 
 def test_a_client_can_fetch_what_locate_names(store: ArtifactStore, put: Put) -> None:
     put(b"a,b\n")
-    place = store.locate(KEY, download_name='q"3\r\n\u2028 届.csv', media_type="text/csv; charset=utf-8", expires_s=60)
+    place = store.locate(
+        KEY,
+        size_bytes=4,
+        sha256=hashlib.sha256(b"a,b\n").hexdigest(),
+        download_name='q"3\r\n\u2028 届.csv',
+        media_type="text/csv; charset=utf-8",
+        expires_s=60,
+    )
 
     match place:
-        case LocalFile(path):
-            assert path.read_bytes() == b"a,b\n"
         case SignedUrl(url):
             with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - the emulator
                 assert answer.read() == b"a,b\n"
@@ -169,6 +174,8 @@ def test_a_client_can_fetch_what_locate_names(store: ArtifactStore, put: Put) ->
                 disposition = answer.headers["Content-Disposition"]
             assert disposition.startswith('attachment; filename="q_3___ _.csv"; ')
             assert "filename*=UTF-8''q%223%0D%0A%E2%80%A8%20%E5%B1%8A.csv" in disposition
+        case file:
+            assert b"".join(file.pieces()) == b"a,b\n"
 
 
 def test_a_store_that_answers_passes_its_check(store: ArtifactStore) -> None:

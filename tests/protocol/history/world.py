@@ -25,6 +25,7 @@ from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
+from services.worker.scratch import Scratch
 from shared.artifacts.disk import DiskStore
 from shared.catalog.model import Format
 from shared.jobs import cancel, read, submit
@@ -213,7 +214,7 @@ class Hand:
         not_again = NotAgain()
         self._intake = Intake(parts, in_flight, self.held.extend, not_again, stop=stop)
         self._pollers = Pollers(parts, in_flight, self._intake, stop=stop, behind=lambda: False)
-        self._attempts = Attempts(parts, not_again)
+        self._attempts = Attempts(parts, not_again, Scratch(parts.settings.scratch, parts.engine))
 
     def receive(self) -> "Hand":
         """Take what the queue has, and start it."""

@@ -1,0 +1,87 @@
+"""A stored file as an answer: whole, a part of it, or not again."""
+
+import logging
+from collections.abc import AsyncIterator
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from services.api.http.byte_ranges import NotSatisfiable, the_range
+from services.api.http.conditional import check
+from services.api.http.problems import HEAD, Problem
+from shared.artifacts.disposition import content_disposition
+from shared.artifacts.interface import ArtifactDamaged, LocalFile
+from shared.jobs.artifacts import Artifact
+from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
+
+log = logging.getLogger(__name__)
+
+
+def answer(request: Request, artifact: Artifact, file: LocalFile) -> Response:
+    """200, 206, 304 or 416, as the request's conditions and range ask. The file is closed in the end."""
+    headers = {
+        "ETag": f'"{artifact.sha256}"',
+        "Cache-Control": "private, max-age=0, must-revalidate",
+        "Accept-Ranges": "bytes",
+        # The same address gives a link to whoever asks for JSON.
+        "Vary": "Accept",
+    }
+    try:
+        if not check(request, headers["ETag"]):
+            file.close()
+            return Response(status_code=304, headers=headers)
+    except Problem:
+        file.close()
+        raise
+    try:
+        part = the_range(_range(request, headers), file.size_bytes)
+    except NotSatisfiable:
+        file.close()
+        size = file.size_bytes
+        raise Problem(
+            416, "range_not_satisfiable", f"The file has {size} bytes.", headers={"Content-Range": f"bytes */{size}"}
+        ) from None
+    start, stop = part or (0, file.size_bytes)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file.size_bytes}"
+    headers["Content-Length"] = str(stop - start)
+    headers["Content-Disposition"] = content_disposition(artifact.name)
+    return _Pieces(file, start, stop, 206 if part else 200, headers, artifact.media_type)
+
+
+def _range(request: Request, headers: dict[str, str]) -> str | None:
+    """What was asked for, unless it was asked for on a condition that does not hold (RFC 9110 13.1.5)."""
+    lines, condition = request.headers.getlist("range"), request.headers.get("if-range")
+    holds = condition is None or condition == headers["ETag"]
+    return lines[0] if holds and len(lines) == 1 else None
+
+
+class _Pieces(StreamingResponse):
+    """Breaks off where the file turns out to be damaged: the client misses bytes that Content-Length announced."""
+
+    def __init__(
+        self, file: LocalFile, start: int, stop: int, status: int, headers: dict[str, str], media_type: str
+    ) -> None:
+        super().__init__(file.pieces(start, stop), status, headers, media_type)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, or its head alone."""
+        if scope.get(HEAD):
+            self.body_iterator = _nothing()
+        try:
+            await super().__call__(scope, receive, send)
+        except ArtifactDamaged as error:
+            # Too late for a problem. The server closes the connection of an answer that was not completed.
+            ARTIFACT_REQUESTS.labels("send", "damaged").inc()
+            log.error("artifact.damaged", extra={"reason": str(error)})
+        finally:
+            # A client that leaves leaves the pieces half-read, for the garbage collector to find some day.
+            self._file.close()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """What a HEAD gets of the file."""
+    return
+    yield b""

@@ -1,0 +1,73 @@
+"""The scratch folder: what this worker's attempts write, and what dead workers and ended jobs left behind."""
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from services.worker import metrics
+from services.worker.extract_cache import ExtractCache
+from shared.jobs.ended import ended
+from shared.runtime.own_folder import OwnFolder, remove_abandoned
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "todoke-worker-"
+TIDY_EVERY_S = 60.0
+"""Seconds between two looks. One statement each, and none while no extract is kept."""
+
+
+class Scratch:
+    """One folder per worker below the scratch folder, with one per attempt in it. Safe to use from several threads."""
+
+    def __init__(self, root: Path, engine: Engine) -> None:
+        self._root = root
+        self._engine = engine
+        self._own = OwnFolder(root, _PREFIX)
+        self.extracts = ExtractCache(root)
+
+    def attempt_folder(self) -> "tempfile.TemporaryDirectory[str]":
+        """An empty folder, removed at the end of its block. Raises OSError if there cannot be one."""
+        return tempfile.TemporaryDirectory(dir=self._own.path, ignore_cleanup_errors=True)
+
+    def run_once(self) -> int:
+        """Remove what nobody will use again, and measure the rest. Returns 0: the loop waits for its next turn.
+
+        At the start, and now and then: a worker that was killed may have no successor of its own.
+        """
+        for folder in remove_abandoned(self._root, _PREFIX):
+            metrics.SCRATCH_REMOVED.labels("abandoned").inc()
+            log.info("scratch.removed", extra={"folder": folder.name, "reason": "its worker is dead"})
+        self._measure()
+        if kept := self.extracts.job_ids():
+            with self._engine.connect() as conn:
+                over = ended(conn, kept)
+            for job_id in over:
+                self.extracts.drop(job_id)
+                metrics.SCRATCH_REMOVED.labels("extract").inc()
+                log.info("scratch.removed", extra={"job_id": job_id, "reason": "the job has ended elsewhere"})
+        return 0
+
+    def close(self) -> None:
+        """Remove this worker's own folder."""
+        self._own.close()
+
+    def _measure(self) -> None:
+        metrics.SCRATCH_BYTES.labels("attempts").set(_bytes_below(self._own.path))
+        metrics.SCRATCH_BYTES.labels("extracts").set(_bytes_below(self.extracts.root))
+        with contextlib.suppress(OSError):
+            metrics.SCRATCH_FREE_BYTES.set(shutil.disk_usage(self._root).free)
+
+
+def _bytes_below(folder: Path) -> int:
+    """Of disk: a file under construction may have holes. What vanishes meanwhile counts nothing."""
+    blocks = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                blocks += os.lstat(os.path.join(above, name)).st_blocks  # noqa: PTH118 - a path each would be slow
+    return blocks * 512

@@ -1,0 +1,83 @@
+"""Clients of S3, what a store that speaks S3's API may lack, and what its errors mean."""
+
+import contextlib
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable
+
+THE_BUCKET = "the bucket"
+CONNECTIONS = 40
+"""As many as the API has threads that may ask at once."""
+
+
+class Feature(StrEnum):
+    """What AWS has and other stores may refuse. ARTIFACT_S3_WITHOUT names those that are not to be used."""
+
+    CONDITIONAL_WRITES = "conditional-writes"
+    """`If-None-Match: *` at PutObject. Without it the worker looks first; the lease token keeps two writers apart."""
+    CHECKSUMS = "checksums"
+    """`x-amz-checksum-sha256` and its kin. Without them each body's SHA-256 is part of the request's signature."""
+    CHECKSUM_MODE = "checksum-mode"
+    """`x-amz-checksum-mode` at HeadObject and GetObject: the store tells the digest that it keeps."""
+    BATCH_DELETES = "batch-deletes"
+    """DeleteObjects. Without it files are deleted one by one."""
+
+
+def make_client(
+    region: str | None,
+    *,
+    endpoint_url: str | None = None,
+    without: frozenset[Feature] = frozenset(),
+    read_timeout_s: float = 30,
+    tries: int = 4,
+) -> Any:
+    """An S3 client whose every call is bounded in time. Credentials and endpoint come the standard AWS way."""
+    modes = {"request_checksum_calculation": "when_required"}
+    if without & {Feature.CHECKSUMS, Feature.CHECKSUM_MODE}:
+        modes["response_checksum_validation"] = "when_required"
+    return boto3.session.Session().client(
+        "s3",
+        region_name=region,
+        endpoint_url=endpoint_url,
+        config=Config(
+            connect_timeout=3,
+            read_timeout=read_timeout_s,
+            tcp_keepalive=True,
+            retries={"mode": "standard", "total_max_attempts": tries},
+            signature_version="s3v4",
+            max_pool_connections=CONNECTIONS,
+            # Emulators rarely serve bucket.host names; AWS accepts both for buckets in use.
+            s3={"addressing_style": "auto", "payload_signing_enabled": Feature.CHECKSUMS in without},
+            **modes,
+        ),
+    )
+
+
+@contextlib.contextmanager
+def told_as_ours(bucket: str, what: str) -> Iterator[None]:
+    """The client's errors about `what` as those of `ArtifactStore`."""
+    try:
+        yield
+    except ClientError as error:
+        if code(error) in {"404", "NoSuchKey", "NotFound"} and what != THE_BUCKET:
+            raise ArtifactMissing(f"no artifact {what}") from None
+        raise ArtifactStoreUnavailable(f"S3 refused {what} in bucket {bucket}: {code(error)}") from None
+    except (BotoCoreError, Boto3Error) as error:
+        raise ArtifactStoreUnavailable(f"S3 does not answer: {type(error).__name__}: {error}") from None
+
+
+def code(error: ClientError) -> str:
+    """S3's name of the error; the status where a HEAD can give no name."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status(error: ClientError) -> int:
+    """The answer's HTTP status."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
