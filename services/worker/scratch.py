@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
@@ -28,10 +29,16 @@ class Scratch:
         self._root = root
         self._engine = engine
         self._own = OwnFolder(root, _PREFIX)
+        self._renewing = threading.Lock()
         self.extracts = ExtractCache(root)
 
     def attempt_folder(self) -> "tempfile.TemporaryDirectory[str]":
         """An empty folder, removed at the end of its block. Raises OSError if there cannot be one."""
+        with self._renewing:
+            if not self._own.path.is_dir():
+                # Somebody emptied the scratch folder, or mounted another one over it.
+                self._own.close()
+                self._own = OwnFolder(self._root, _PREFIX)
         return tempfile.TemporaryDirectory(dir=self._own.path, ignore_cleanup_errors=True)
 
     def run_once(self) -> int:

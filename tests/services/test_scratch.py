@@ -23,7 +23,7 @@ from sqlalchemy import create_engine
 from services.worker.scratch import Scratch
 scratch = Scratch(pathlib.Path(sys.argv[1]), create_engine("postgresql+psycopg://unused"))
 with scratch.attempt_folder() as folder:
-    (folder / "extract.parquet").write_bytes(b"x" * 100_000)
+    pathlib.Path(folder, "extract.parquet").write_bytes(b"x" * 100_000)
     print(folder, flush=True)
     sys.stdin.read()
 """
