@@ -1,5 +1,8 @@
 """What most tests stand on: a real PostgreSQL with a database each, and a real SQS API on a socket."""
 
+import logging
+import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from deploy.local.emulator import Emulator
 from shared.database.engine import create_engine
+from shared.runtime import logs
 from tests.support.postgres import server
 
 pytest_plugins = ["tests.support.time_limits"]
@@ -33,6 +37,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("passed", ()):
         for _, line in (found for found in report.user_properties if found[0] == "told"):
             terminalreporter.write_line(f"{report.location[0]}: {line}")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A test that runs a command within this process leaves pytest's handlers, and its eye on threads, in place."""
+    root, before = logging.getLogger(), (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    handlers, level = list(root.handlers), root.level
+    yield
+    sys.excepthook, threading.excepthook, sys.unraisablehook = before
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    logs._configured.clear()
 
 
 @pytest.fixture
