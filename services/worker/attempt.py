@@ -119,7 +119,8 @@ class Attempts:
             timer.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
             artifacts = self._storing.store(held, files, folder / manifest.NAME)
             timer.end()
-        return Success(job.lease, artifacts, seconds=time.monotonic() - began)
+        location = self._storing.location(self._settings.artifact_url, job)
+        return Success(job.lease, artifacts, seconds=time.monotonic() - began, location=location)
 
     def _request(self, job: StartedJob, report: ReportType, folder: Path) -> RenderRequest:
         return RenderRequest(

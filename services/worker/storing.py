@@ -35,6 +35,11 @@ class Storing:
         artifacts += self._store_manifest(held, manifest_path)
         return artifacts
 
+    def location(self, artifact_url: str, job: StartedJob) -> str:
+        """The URI of the folder below `artifact_url` in which the files of this attempt stand; it ends in a slash."""
+        folder, _, _ = artifact_key(job.tenant, job.lease.job_id, job.lease.token, "x").rpartition("/")
+        return f"{artifact_url.rstrip('/')}/{folder}/"
+
     def _store_file(self, held: Held, file: RenderedFile) -> Artifact:
         self._put(held, file.name, file.path, media_type=file.media_type, sha256=file.sha256)
         labels = report_type_label(held.job.report_type), known(file.format, metrics.FORMATS)

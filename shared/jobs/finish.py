@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
@@ -32,6 +33,8 @@ class Success(NamedTuple):
     """Time that the attempt worked."""
     answer: Mapping[str, object] | None = None
     """The answer of a report type without files; None for one that makes files."""
+    location: str | None = None
+    """The URI of the folder that holds its files; it ends in a slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,9 @@ def _success_row(success: Success) -> dict[str, Any]:
         for a in success.artifacts
     ]
     result: dict[str, object] = {"seconds": round(success.seconds, 3)}
+    if success.location is not None and files:
+        # For whoever looks at the table: clients are told links, which are checked and expire.
+        result |= {"location": success.location, "uri": f"{success.location}{quote(success.artifacts[0].name)}"}
     if success.answer is not None:
         result["answer"] = success.answer
     return {**_lease_row(success.lease), "result": result, "artifacts": files or None}

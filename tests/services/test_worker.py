@@ -114,6 +114,17 @@ def test_a_doorbell_becomes_a_report_and_the_message_goes(bench: Bench) -> None:
     eventually(lambda: not bench.queue.bodies(), what="the queue is empty")
 
 
+def test_the_row_of_a_job_tells_where_its_files_are(bench: Bench) -> None:
+    job_id = bench.a_rung_job()
+    bench.start(ARTIFACT_URL=bench.artifacts.as_uri())
+
+    bench.until(job_id, "SUCCESS")
+    result, token = row(bench.conn, job_id).result, row(bench.conn, job_id).lease_token
+    assert result["location"] == f"{bench.artifacts.as_uri()}/reports/acme/{job_id}/{token}/"
+    assert Path(result["uri"].removeprefix("file://")).is_file()
+    assert result["uri"].startswith(result["location"])
+
+
 def test_copies_of_a_doorbell_make_one_report(bench: Bench) -> None:
     bench.queue.faults.copies = 5
     job_id = bench.a_rung_job()
