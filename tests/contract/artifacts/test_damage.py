@@ -69,7 +69,11 @@ def lengthen(place: Path) -> None:
         file.write(b"x")
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, cut, lengthen, lambda p: p.write_bytes(b"")], ids=repr)
+@pytest.mark.parametrize(
+    "damage",
+    [flip_a_bit, cut, lengthen, lambda p: p.write_bytes(b"")],
+    ids=["a bit flipped", "cut", "lengthened", "emptied"],
+)
 def test_a_small_file_that_was_damaged_is_told_before_a_byte_is_sent(
     damage: Callable[[Path], None], disk: DiskStore, place: Path, tmp_path: Path
 ) -> None:
@@ -80,7 +84,7 @@ def test_a_small_file_that_was_damaged_is_told_before_a_byte_is_sent(
         locate(disk, SMALL)
 
 
-@pytest.mark.parametrize("damage", [cut, lengthen], ids=repr)
+@pytest.mark.parametrize("damage", [cut, lengthen], ids=["cut", "lengthened"])
 @pytest.mark.usefixtures("all_are_large")
 def test_another_size_is_told_before_a_byte_is_sent_however_large(
     damage: Callable[[Path], None], disk: DiskStore, place: Path, tmp_path: Path
