@@ -32,11 +32,13 @@ _TRANSITION = (
     "status", "verb", "version", "attempt", "crashes", "rings", "lease_token", "lease_until", "worker", "progress",
     "error", "run_at", "next_ring_at", "updated_at", "started_at", "finished_at",
 )  # fmt: skip
-# Parameters, progress and results are the tenant's business; the relay only moves the job's id.
+# Parameters, progress and results are the tenant's business. The relay moves the job's id, and tells at its deadline
+# what its last try met.
 _RELAY_READS = (
     "id", "tenant", "report_type", "status", "verb", "version", "attempt", "max_attempts", "crashes", "max_crashes",
     "rings", "lease_token", "lease_until", "worker", "trace_context", "run_at", "next_ring_at", "deadline_at",
     "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
+    "error",
 )  # fmt: skip
 _MESSAGE = ("topic", "group_key", "payload", "headers")
 

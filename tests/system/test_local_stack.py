@@ -203,7 +203,7 @@ def test_ctrl_c_gives_a_running_report_of_the_users_own_back_uncharged(
     ("arguments", "told"),
     [
         (["--source", "postgresql://h/d"], "--source goes with --catalog"),
-        (["--catalog", "/nope"], "/nope: is no folder"),
+        (["--catalog", "/nope"], "/nope: is not a folder"),
         (["--catalog", "CATALOG", "--source", "postgresql://u:hunter2@127.0.0.1:1/d"], "--source cannot be read: "),
         (["--catalog", "CATALOG", "--source", "orders"], "--source must be an address such as postgresql://"),
         (["--catalog", "CATALOG", "--source", "postgresql://a/b?sslmode=x", "--source", "file:///b"], "given twice"),
