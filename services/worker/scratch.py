@@ -34,7 +34,7 @@ class Scratch:
     @contextlib.contextmanager
     def attempt_folder(self) -> Iterator[Path]:
         """An empty folder, removed at the end."""
-        with tempfile.TemporaryDirectory(dir=self._own.path, ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(prefix="todoke-", dir=self._own.path, ignore_cleanup_errors=True) as name:
             yield Path(name)
 
     def run_once(self) -> int:
