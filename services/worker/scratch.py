@@ -39,7 +39,7 @@ class Scratch:
                 # Somebody emptied the scratch folder, or mounted another one over it.
                 self._own.close()
                 self._own = OwnFolder(self._root, _PREFIX)
-        return tempfile.TemporaryDirectory(dir=self._own.path, ignore_cleanup_errors=True)
+        return tempfile.TemporaryDirectory(prefix="todoke-", dir=self._own.path, ignore_cleanup_errors=True)
 
     def run_once(self) -> int:
         """Remove what nobody will use again, and measure the rest. Returns 0: the loop waits for its next turn.

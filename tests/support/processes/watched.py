@@ -145,7 +145,7 @@ def _watch_names(one: Watch) -> None:
         @functools.wraps(original)
         def watched(*arguments: Any, **keywords: Any) -> Any:
             target = arguments[position] if position < len(arguments) else keywords["dst"]
-            named = _named(_absolute(target, keywords.get("dir_fd")))
+            named = _named(_absolute(target, keywords.get("dst_dir_fd", keywords.get("dir_fd"))))
             if named is None:
                 return original(*arguments, **keywords)
             place, _, leaf = named.partition(" ")
@@ -168,8 +168,8 @@ def _watch_names(one: Watch) -> None:
 def _watch_opening(one: Watch) -> None:
     real_os_open, real_open = os.open, io.open
 
-    def opened(path: Any, act: Callable[[], Any]) -> Any:
-        named = None if isinstance(path, int) else _named(_absolute(path, None))
+    def opened(path: Any, act: Callable[[], Any], dir_fd: int | None = None) -> Any:
+        named = None if isinstance(path, int) else _named(_absolute(path, dir_fd))
         if named is None:
             return act()
         place, _, leaf = named.partition(" ")
@@ -179,8 +179,8 @@ def _watch_opening(one: Watch) -> None:
         def act() -> Any:
             return real_os_open(path, flags, *arguments, **keywords)
 
-        unnamed = flags & os.O_TMPFILE == os.O_TMPFILE or keywords.get("dir_fd") is not None
-        return opened(path, act) if flags & _WRITING and not unnamed else act()
+        unnamed = flags & os.O_TMPFILE == os.O_TMPFILE
+        return opened(path, act, keywords.get("dir_fd")) if flags & _WRITING and not unnamed else act()
 
     def plain_open(file: Any, mode: str = "r", *arguments: Any, **keywords: Any) -> Any:
         def act() -> Any:
@@ -205,9 +205,9 @@ def _watch_answers(one: Watch) -> None:
 
     connection: Any = Connection
     connection.send = watched_send
-    from starlette.responses import JSONResponse
+    from starlette.responses import Response
 
-    call = JSONResponse.__call__
+    call = Response.__call__
 
     async def watched_call(response: Any, scope: Any, receive: Any, sending: Any) -> None:
         if scope["method"] != "POST":
@@ -220,7 +220,7 @@ def _watch_answers(one: Watch) -> None:
         if fault is Fault.KILL_AFTER:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    response: Any = JSONResponse
+    response: Any = Response
     response.__call__ = watched_call
 
 
