@@ -125,7 +125,16 @@ def test_another_meaning_is_another_request(first: str, again: str, deployments:
     assert count(conn, "jobs") == 1
 
 
-@pytest.mark.parametrize("body", ["", "{}", '{"reportType": "typed"}', '{"reportType": "typed", "formats": ["csv"]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{}",
+        '{"reportType": "typed"}',
+        '{"reportType": "typed", "formats": ["csv"]}',
+        _typed('{"d": "1.50"}'),  # only the bytes tell: a catalog without the type knows no decimals
+    ],
+)
 def test_a_deployment_between_two_tries_changes_nothing(body: str, deployments: Deployments) -> None:
     before = deployments.release(DEFAULT_REPORT_TYPE="typed")
     first = ask(before, body)
