@@ -11,7 +11,7 @@ from services.worker.assembly import Parts
 from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
 from services.worker.held import Held, StopReason
 from services.worker.not_again import NotAgain
-from services.worker.outcomes import Cancelled, GivenBack, Lost, Outcome
+from services.worker.outcomes import Cancelled, Lost, Outcome
 from services.worker.phase_timer import PhaseTimer
 from services.worker.scratch import Scratch
 from services.worker.storing import Storing
@@ -19,7 +19,7 @@ from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
 from shared.catalog.model import BUNDLE, Format, ReportType
 from shared.failures import FailureCode
-from shared.jobs.finish import Cause, Failure, Success
+from shared.jobs.finish import Cause, Failure, GivenBack, Success
 from shared.jobs.lease import StartedJob
 from shared.reports import manifest
 from shared.reports.errors import failure
@@ -91,7 +91,7 @@ class Attempts:
         """Give the job back uncharged, and leave it to others for a while. `reason` is for the operator only."""
         self._fitness.note(error.code, reason)
         self._not_again.note(held.lease.job_id, shared=error.code == FailureCode.ARTIFACT_STORE_UNAVAILABLE)
-        return GivenBack(held.lease, Cause(error.code, str(error), error.hint))
+        return GivenBack(held.lease, Cause(error.code, str(error), error.hint), attempt_spans.retry_headers(held))
 
     def _is_other_version(self, job: StartedJob) -> bool:
         """True if the job was accepted with a version that this worker has never had: its own may be the older."""
@@ -150,7 +150,7 @@ class Attempts:
             case StopReason.CANCEL:
                 return Cancelled(held.lease)
             case StopReason.SHUTDOWN:
-                return GivenBack(held.lease)
+                return GivenBack(held.lease, headers=attempt_spans.retry_headers(held))
             case _:
                 return Lost(held.lease)
 

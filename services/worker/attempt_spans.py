@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from services.worker.held import Held
-from services.worker.outcomes import EndedAttempt, GivenBack, Outcome
-from shared.jobs.finish import Failure
+from services.worker.outcomes import EndedAttempt, Outcome
+from shared.jobs.finish import Failure, GivenBack
 from shared.jobs.lease import StartedJob
 from shared.runtime import tracing
 

@@ -16,10 +16,10 @@ from services.worker.acknowledgements import Acknowledgements
 from services.worker.assembly import Parts
 from services.worker.held import Held, StopReason
 from services.worker.in_flight import InFlight
-from services.worker.outcomes import Cancelled, EndedAttempt, GivenBack, Lost
+from services.worker.outcomes import Cancelled, EndedAttempt, Lost
 from shared.database.unavailable import is_unavailable
 from shared.jobs import finish
-from shared.jobs.finish import Failure, Outcomes, Success
+from shared.jobs.finish import Failure, GivenBack, Outcomes, Success
 from shared.jobs.states import JobStatus
 from shared.runtime.metrics.common import REASONS, count_finished, report_type_label
 from shared.runtime.metrics.declare import known, observe_all
@@ -131,12 +131,7 @@ class Finisher:
             Success: finish.succeed,
             Failure: lambda conn, outcomes: finish.fail(conn, outcomes, ring_after_s=self._ring_after_s),
             Cancelled: lambda conn, outcomes: finish.cancel_held(conn, [o.lease for o in outcomes]),
-            GivenBack: lambda conn, outcomes: finish.give_back(
-                conn,
-                [o.lease for o in outcomes],
-                causes={o.lease.token: o.cause for o in outcomes},
-                ring_after_s=self._ring_after_s,
-            ),
+            GivenBack: lambda conn, outcomes: finish.give_back(conn, outcomes, ring_after_s=self._ring_after_s),
         }
         return statements[kind]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.worker.held import Held
-from shared.jobs.finish import Cause, Failure, Success
+from shared.jobs.finish import Failure, GivenBack, Success
 from shared.jobs.lease import Lease
 
 
@@ -12,15 +12,6 @@ class Cancelled:
     """The attempt stopped because the client asked, before anything was published."""
 
     lease: Lease
-
-
-@dataclass(frozen=True, slots=True)
-class GivenBack:
-    """The attempt stopped because the worker is leaving, or cannot work; it is not charged."""
-
-    lease: Lease
-    cause: Cause | None = None
-    """Why the worker cannot work; None if it is leaving."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import UUID
@@ -58,6 +57,16 @@ class Cause(NamedTuple):
     code: str
     message: str
     hint: str
+
+
+class GivenBack(NamedTuple):
+    """An attempt that stopped because its worker is leaving, or cannot work. It is not charged."""
+
+    lease: Lease
+    cause: Cause | None = None
+    """Why the worker cannot work; None if it is leaving."""
+    headers: str | None = None
+    """The headers of the next attempt's doorbell; the job's trace context unless given."""
 
 
 # `own` is the batch. `free` locks those of its rows that can be had, so that a row that somebody else has locked harms
@@ -160,7 +169,7 @@ _CANCEL_HELD = text(f"""
 # `given` returns each job, or cancels it if the client has asked meanwhile; `rung` rings for those that wait again.
 _GIVE_BACK = text(f"""
     /* jobs.give_back */
-    WITH {_OWN_FREE.format(columns="id uuid, token uuid, error jsonb")}, given AS (
+    WITH {_OWN_FREE.format(columns="id uuid, token uuid, error jsonb, headers text")}, given AS (
         UPDATE jobs
            SET status = CASE WHEN cancel_requested_at IS NULL THEN 'PENDING' ELSE 'CANCELLED' END,
                verb = CASE WHEN cancel_requested_at IS NULL THEN 'give_back' ELSE 'cancel' END,
@@ -171,7 +180,8 @@ _GIVE_BACK = text(f"""
                updated_at = clock_timestamp()
           FROM own
          WHERE {_IS_OWN}
-        RETURNING own.token, jobs.id, jobs.status, jobs.tenant, jobs.trace_context
+        RETURNING own.token, jobs.id, jobs.status, jobs.tenant,
+                  coalesce(own.headers, jobs.trace_context) AS trace_context
     ), rung AS (
         {RING} FROM given WHERE status = 'PENDING'
     )
@@ -197,18 +207,9 @@ def cancel_held(conn: Connection, leases: Sequence[Lease]) -> Outcomes:
     return _end(conn, _CANCEL_HELD, [_lease_row(lease) for lease in leases])
 
 
-def give_back(
-    conn: Connection,
-    leases: Sequence[Lease],
-    *,
-    causes: Mapping[UUID, Cause | None] = MappingProxyType({}),
-    ring_after_s: float = RING_AFTER_S,
-) -> Outcomes:
-    """Return unfinished jobs to PENDING with a new doorbell. The attempt is not charged: the worker leaves, or is ill.
-
-    `causes`: lease token → what is wrong with the worker.
-    """
-    rows = [{**_lease_row(lease), "error": _cause_error(causes.get(lease.token))} for lease in leases]
+def give_back(conn: Connection, returned: Sequence[GivenBack], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
+    """Return unfinished jobs to PENDING with a new doorbell; CANCELLED if the client has asked for that meanwhile."""
+    rows = [{**_lease_row(each.lease), "error": _cause_error(each.cause), "headers": each.headers} for each in returned]
     return _end(conn, _GIVE_BACK, rows, ring_after_s=ring_after_s)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from shared.database.engine import transactional
 from shared.jobs import cancel, lease
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, Success, cancel_held, fail, give_back, succeed
+from shared.jobs.finish import Failure, GivenBack, Success, cancel_held, fail, give_back, succeed
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from tests.support.jobs import a_job, expire_lease, row, started
@@ -30,7 +30,7 @@ ENDS: dict[str, tuple[End, JobStatus]] = {
         lambda conn, leases: fail(conn, [Failure(o, "boom", "", retryable=True, delay_s=0) for o in leases]),
         JobStatus.PENDING,
     ),
-    "give_back": (give_back, JobStatus.PENDING),
+    "give_back": (lambda conn, leases: give_back(conn, [GivenBack(one) for one in leases]), JobStatus.PENDING),
     "cancel_held": (cancel_held, JobStatus.CANCELLED),
 }
 

@@ -12,7 +12,7 @@ from shared.jobs import cancel, lease, read, sweep
 from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.events import events_of
-from shared.jobs.finish import Failure, Success, cancel_held, fail, give_back, succeed
+from shared.jobs.finish import Failure, GivenBack, Success, cancel_held, fail, give_back, succeed
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.jobs.walk import START
@@ -39,7 +39,7 @@ def test_a_worker_that_outslept_its_lease_cannot_overwrite_its_successor(conn: C
 
     assert succeed(conn, [a_success(sleeper)]) == {}
     assert fail(conn, [a_failure(sleeper)]) == {}
-    assert give_back(conn, [sleeper]) == {}
+    assert give_back(conn, [GivenBack(sleeper)]) == {}
     assert succeed(conn, [a_success(successor)]) == {successor.token: JobStatus.SUCCESS}
     job = read.get(conn, job_id, tenant="acme")
     assert job is not None
@@ -118,7 +118,7 @@ def test_a_graceful_stop_costs_no_attempt_and_rings_again(conn: Connection) -> N
     job_id = a_job(conn)
     held = started(conn, job_id).lease
 
-    assert give_back(conn, [held]) == {held.token: JobStatus.PENDING}
+    assert give_back(conn, [GivenBack(held)]) == {held.token: JobStatus.PENDING}
     assert row(conn, job_id).attempt == 0
     assert count(conn, "outbox") == 2
 
@@ -262,7 +262,7 @@ def test_a_wish_to_cancel_survives_every_way_back_to_the_queue(conn: Connection,
     if how == "retry":
         fail(conn, [a_failure(held)])
     elif how == "give_back":
-        give_back(conn, [held])
+        give_back(conn, [GivenBack(held)])
     else:
         expire_lease(conn, job_id)
         sweep.expire(conn)

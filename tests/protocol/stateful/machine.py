@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs import cancel, finish, lease, submit, sweep
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, Success
+from shared.jobs.finish import Failure, GivenBack, Success
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
@@ -122,7 +122,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(held=consumes(leases))
     def give_back(self, held: Lease) -> None:
         """A worker leaves."""
-        self._ended(held, finish.give_back(self.conn, [held]), self._job(held.job_id).give_back(held.token))
+        self._ended(held, finish.give_back(self.conn, [GivenBack(held)]), self._job(held.job_id).give_back(held.token))
 
     @rule(held=leases)
     def cancel_held(self, held: Lease) -> None:
