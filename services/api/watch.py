@@ -1,14 +1,16 @@
 """One look for all who wait: who waits for a job holds neither a thread nor a database connection.
 
-One task per process asks with one statement, on one connection, about every job that somebody waits for. It looks
+One task per process asks, on one connection, about every job that somebody waits for. It has looked at all of them
 every 20 ms while few jobs are watched, every n/10,000 s while n are, and every second from 10,000 on. So a look's
-cost per second is bounded, and nothing is asked while nobody waits.
+cost per second is bounded, and nothing is asked while nobody waits. Many jobs are asked about in pieces, spread over
+that time: one long statement would hold up the requests that meet it (`make bench ARGS="--only waiters"`).
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,10 +26,12 @@ log = logging.getLogger(__name__)
 MOST_WAITERS = 10_000
 """Who may wait at the same time in one process. More would wait for their look longer than a second."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
+_PIECE = 200
+"""Jobs that one statement asks about: their look-ups take less time than a request does."""
 _LOOK_TIMEOUT_S = 10
-"""A look that takes longer has lost its connection."""
+"""A statement that takes longer has lost its connection."""
 _FRESH_S = 2.0
-"""A look that began within this time tells what a job is; an older one does not."""
+"""A look at all jobs that began within this time tells what a job is; an older one does not."""
 _LINGER_S = 5.0
 """Seconds for which the connection is kept when nobody waits any more: the next client often follows at once."""
 _BACKOFF_CAP_S = 5.0
@@ -146,7 +150,7 @@ class Watcher:
         failures = 0
         try:
             while self._versions or await self._somebody_comes():
-                await asyncio.sleep(pause_s(len(self._versions)) + _back_off_s(failures))
+                await asyncio.sleep(self._pause_s() + _back_off_s(failures))
                 if not self._versions:
                     continue
                 try:
@@ -170,15 +174,26 @@ class Watcher:
                 await self._came.wait()
         return bool(self._versions)
 
+    def _pause_s(self) -> float:
+        """Seconds between two pieces."""
+        return pause_s(len(self._versions)) / max(1, math.ceil(len(self._versions) / _PIECE))
+
     async def _look(self) -> None:
-        began = asyncio.get_running_loop().time()
+        """Look at everything that is watched now, piece by piece."""
+        began, watched = asyncio.get_running_loop().time(), list(self._versions)
+        for start in range(0, len(watched), _PIECE):
+            if start:
+                await asyncio.sleep(self._pause_s())
+            piece = {key: self._versions[key] for key in watched[start : start + _PIECE] if key in self._versions}
+            for change in await self._changes(piece):
+                self._advance(change)
+        self._looked_at = began
+
+    async def _changes(self, versions: Mapping[str, int]) -> list[watch.Change]:
         async with asyncio.timeout(_LOOK_TIMEOUT_S):
             if self._conn is None:
                 self._conn = await self._engine.connect()
-            changes = await self._conn.run_sync(watch.changed, self._versions)
-        self._looked_at = began
-        for change in changes:
-            self._advance(change)
+            return await self._conn.run_sync(watch.changed, versions)
 
     async def _let_go(self) -> None:
         conn, self._conn = self._conn, None

@@ -75,10 +75,11 @@ class Finisher:
         if not self._unwritten:
             return 0
         self._discard_lost()
-        batches: dict[type, list[EndedAttempt]] = {}
+        # Those whose rows were locked go apart, so that nobody waits for them.
+        batches: dict[tuple[type, bool], list[EndedAttempt]] = {}
         for each in self._unwritten:
-            batches.setdefault(type(each[1]), []).append(each)
-        for kind, batch in batches.items():
+            batches.setdefault((type(each[1]), each[0].row_locked), []).append(each)
+        for (kind, _), batch in batches.items():
             self._write(kind, batch)
         return 1
 
@@ -101,7 +102,7 @@ class Finisher:
         began_ns = time.time_ns()
         try:
             with self._engine.connect() as conn:
-                statuses = self._statement(kind)(conn, [outcome for _, outcome in batch])
+                statuses = self._statement(kind, batch)(conn, [outcome for _, outcome in batch])
         except (DBAPIError, PoolTimeout) as error:
             if is_unavailable(error):
                 raise
@@ -123,12 +124,14 @@ class Finisher:
         self._locked += locked
         self._try_locked_at = time.monotonic() + _LOCKED_AGAIN_S
         for held, _ in locked:
+            held.row_locked = True
             log.info("attempt.row_locked", extra=held.log_fields)
         return [one for one in batch if id(one[0]) not in waiting]
 
-    def _statement(self, kind: type) -> Callable[[Connection, Sequence[Any]], Outcomes]:
+    def _statement(self, kind: type, batch: Sequence[EndedAttempt]) -> Callable[[Connection, Sequence[Any]], Outcomes]:
+        some_locked = any(held.row_locked for held, _ in batch)
         statements: Mapping[type, Callable[[Connection, Sequence[Any]], Outcomes]] = {
-            Success: finish.succeed,
+            Success: lambda conn, outcomes: finish.succeed(conn, outcomes, some_locked=some_locked),
             Failure: lambda conn, outcomes: finish.fail(conn, outcomes, ring_after_s=self._ring_after_s),
             Cancelled: lambda conn, outcomes: finish.cancel_held(conn, [o.lease for o in outcomes]),
             GivenBack: lambda conn, outcomes: finish.give_back(conn, outcomes, ring_after_s=self._ring_after_s),

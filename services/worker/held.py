@@ -51,6 +51,8 @@ class Held:
         """Why it must end early; None while it may go on."""
         self.ended = False
         """True once the attempt is over and its outcome waits to be written, or is written."""
+        self.row_locked = False
+        """True if somebody else had locked the job's row when the outcome was to be written."""
         self._renewed_at = now
         self._hidden_at = now
         self._stop: threading.Event | None = None

@@ -10,15 +10,17 @@ READ_ONLY = "25006"
 TIMEOUTS = frozenset({"57014", "25P03", "25P04"})
 """query_canceled, idle_in_transaction_session_timeout, transaction_timeout."""
 
+LOCK_NOT_AVAILABLE = "55P03"
+"""lock_not_available: somebody else holds a lock for longer than the statement may wait."""
+
 _PASSING_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 """Connection, rollback (serialization, deadlock, conflict with recovery), resources, operator intervention (shutdown,
 cancellation), system error."""
-_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def passes(state: str) -> bool:
     """True when the same statement may succeed in a while."""
-    return state[:2] in _PASSING_CLASSES or state == _LOCK_NOT_AVAILABLE
+    return state[:2] in _PASSING_CLASSES or state == LOCK_NOT_AVAILABLE
 
 
 _FEATURE_NOT_SUPPORTED = "0A000"

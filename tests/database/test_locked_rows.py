@@ -94,6 +94,17 @@ def test_an_outcome_of_a_locked_row_is_not_written_this_time_and_the_others_are(
     assert broken(conn, at_rest=False) == {}
 
 
+def test_rows_that_were_locked_lately_are_not_waited_for(engine: Engine, conn: Connection) -> None:
+    """Without it, every try would hold up all outcomes that were written together with the locked one."""
+    a, b = (started(conn, a_job(conn)).lease for _ in range(2))
+    conn.execute(text("SET lock_timeout = '1ms'"))  # whoever waits at all, fails
+
+    with locked(engine, a.job_id):
+        ended = succeed(conn, [Success(one, [FILE], 1) for one in (a, b)], some_locked=True)
+
+    assert ended == {a.token: JobStatus.PROCESSING, b.token: JobStatus.SUCCESS}
+
+
 def test_a_locked_row_whose_lease_was_lost_is_not_tried_for_ever(engine: Engine, conn: Connection) -> None:
     sleeper = started(conn, a_job(conn)).lease
     expire_lease(conn, sleeper.job_id)

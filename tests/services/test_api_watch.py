@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -93,6 +93,27 @@ def test_a_change_wakes_those_who_wait_for_it_and_nobody_else(watching: AsyncEng
         assert 2 <= looked <= 0.3 / 0.02 + 1, "one statement per look, whatever the number of jobs"
 
     run(watching, act)
+
+
+def test_many_jobs_are_asked_about_in_pieces_and_each_is_seen(watching: AsyncEngine, conn: Connection) -> None:
+    jobs = [UUID(int=n) for n in range(1, 500)] + [a_job(conn)]
+    asked: list[int] = []
+
+    def note(_conn: Any, _cursor: Any, _sql: str, given: Mapping[str, str], *_: Any) -> None:
+        asked.append(given["ids"].count(",") + 1)
+
+    event.listen(watching.sync_engine, "before_cursor_execute", note)
+
+    async def act(watcher: Watcher) -> None:
+        # Nobody knows the first ones, so that every look at them wakes.
+        assert all(await asyncio.gather(*(waiting(watcher, job) for job in jobs[:-1])))
+        last = waiting(watcher, jobs[-1])
+        change(conn, jobs[-1], 2)
+        assert await last
+
+    run(watching, act)
+    assert max(asked) == watch._PIECE
+    assert sorted(asked[:3]) == [99, 200, 200]
 
 
 def test_who_waits_for_the_end_sleeps_through_everything_before(watching: AsyncEngine, conn: Connection) -> None:
