@@ -97,14 +97,15 @@ _KEEP_WHAT_WAS_ASKED = """
 CREATE FUNCTION jobs_keep_what_was_asked() RETURNS trigger
     LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'id, tenant and parameters of a job never change' USING ERRCODE = 'check_violation';
+    RAISE EXCEPTION 'id, tenant, requester, scopes and parameters of a job never change'
+        USING ERRCODE = 'check_violation';
 END
 $$
 """
 
 TRIGGERS = (
     """
-    CREATE TRIGGER jobs_keep_what_was_asked BEFORE UPDATE OF id, tenant, parameters ON jobs
+    CREATE TRIGGER jobs_keep_what_was_asked BEFORE UPDATE OF id, tenant, requester, scopes, parameters ON jobs
     FOR EACH STATEMENT EXECUTE FUNCTION jobs_keep_what_was_asked()
     """,
     """

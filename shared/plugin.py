@@ -9,23 +9,27 @@ A report type in Python (entry points of the group `todoke.reports`) is a class 
 describes it. It needs `PythonColumn`, `Format` and `Limits` to say what it is, gets a `Context` when it runs, and
 raises `ReportError` to decide itself what the client reads.
 
-A data source (group `todoke.sources`) is a function as `OpenSource` describes it. It gets a `ReportType` with its
-`Parameter`s, and yields a subclass of `SourceResult` with `SourceColumn`s, which reports its `RowProgress` and raises
-`row_limit_exceeded`, `byte_limit_exceeded` and `row_too_long` where the report's `Limits` end.
+A data source (group `todoke.sources`) is a function as `OpenSource` describes it. It gets a `Question`: a `ReportType`
+with its `Parameter`s, their values, and the `Asker` whose rows to give. It yields a subclass of `SourceResult` with
+`SourceColumn`s, which reports its `RowProgress` and raises `row_limit_exceeded`, `byte_limit_exceeded` and
+`row_too_long` where the report's `Limits` end.
 
 Importing this module is cheap, because the API loads report packages too: it brings no engine, no database driver and
 no library of any format.
 """
 
+from shared.catalog.asker import Asker
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.python_report import Context, InlineReport, PythonColumn, PythonReport
 from shared.reports.columns import SourceColumn
 from shared.reports.errors import byte_limit_exceeded, row_limit_exceeded, row_too_long
 from shared.reports.interface import RenderCancelled, ReportError
 from shared.reports.progress import RowProgress
+from shared.reports.question import Question
 from shared.reports.sources.result import OpenSource, SourceResult
 
 __all__ = [
+    "Asker",
     "Context",
     "Format",
     "InlineReport",
@@ -35,6 +39,7 @@ __all__ = [
     "ParameterKind",
     "PythonColumn",
     "PythonReport",
+    "Question",
     "RenderCancelled",
     "ReportError",
     "ReportType",

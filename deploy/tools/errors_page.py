@@ -10,7 +10,8 @@ from shared.failures import FailureCode
 PROBLEMS = (
     (400, ("malformed_json",), "the body is not JSON in UTF-8, is nested too deeply, or names a field twice"),
     (400, ("malformed_request",), "what came is not HTTP/1.1, or has no Host or several; the connection is closed"),
-    (401, ("unauthorized",), "the API key is missing, wrong or revoked"),
+    (401, ("unauthorized",), "the API key is missing, wrong, revoked or over"),
+    (403, ("insufficient_scope",), "the API key lacks a scope, which is named"),
     (404, ("unknown_report_type", "unknown_job", "unknown_artifact", "unknown_path"),
      "it does not exist; another tenant's job answers the same"),
     (405, ("method_not_allowed",), "the path exists, the method does not"),

@@ -29,6 +29,8 @@ CREATE TABLE jobs (
     report_version      text        NOT NULL,
     parameters          jsonb       NOT NULL,
     formats             text[]      NOT NULL,
+    requester           text        CHECK (requester <> ''),
+    scopes              text[]      CHECK (cardinality(scopes) > 0),
     trace_context       text,
     cancel_requested_at timestamptz,
     crashes             smallint    NOT NULL DEFAULT 0,
@@ -76,6 +78,9 @@ CREATE TABLE jobs (
 """
 
 _JOBS_BY_TENANT = "CREATE INDEX jobs_by_tenant ON jobs (tenant, id)"
+
+# For who sees its own jobs only. Without keys there is no requester, and a job costs no entry.
+_JOBS_BY_REQUESTER = "CREATE INDEX jobs_by_requester ON jobs (tenant, requester, id) WHERE requester IS NOT NULL"
 
 # The unfinished jobs, without an index on what changes. Ids are in order of time and most jobs end soon: those
 # above `reached` are found by their ids, and those below, which live long, stand in `stragglers`, every one.
@@ -191,8 +196,10 @@ _API_KEYS = """
 CREATE TABLE api_keys (
     key_sha256 bytea       PRIMARY KEY CHECK (octet_length(key_sha256) = 32),
     tenant     text        NOT NULL CHECK (tenant ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'),
-    name       text        NOT NULL,
+    name       text        NOT NULL CHECK (name <> ''),
+    scopes     text[]      NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz,
     revoked_at timestamptz
 )
 """
@@ -203,9 +210,9 @@ def upgrade() -> None:
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
     functions = [function.replace("{schema}", schema) for function in FUNCTIONS]
     for statement in (
-        _JOBS, _JOBS_BY_TENANT, _UNFINISHED_FLOOR, "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS,
-        _JOB_TRANSITIONS, _JOB_EVENTS, *functions, *TRIGGERS,
-        _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS,
+        _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, _UNFINISHED_FLOOR,
+        "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _JOB_TRANSITIONS, _JOB_EVENTS,
+        *functions, *TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS,
         _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS,
     ):  # fmt: skip
         op.execute(statement)

@@ -1,5 +1,6 @@
 """What the API reads from its environment."""
 
+import ipaddress
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,7 @@ from shared.runtime.settings import ArtifactSettings, CatalogSettings, RegionSet
 class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSettings):
     """Checked once at start."""
 
-    host: str = Field("0.0.0.0", alias="API_HOST", description="Address to listen on")  # noqa: S104 - a container must be reachable
+    host: str = Field("127.0.0.1", alias="API_HOST", description="Address to listen on; the image sets 0.0.0.0")
     port: int = Field(8000, alias="API_PORT", ge=1, le=65535, description="Port to listen on")
     root_path: str = Field(
         "",
@@ -28,6 +29,11 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
         "none",
         alias="API_AUTH",
         description="none: everybody is tenant `default`; keys: bearer keys (`todoke-server keys create`)",
+    )
+    auth_none_is_ok: Literal["yes", "no"] = Field(
+        "no",
+        alias="API_AUTH_NONE_IS_OK",
+        description="yes lets API_AUTH=none serve on other addresses than the loopback: only in a network of your own",
     )
     rate_limit: float | None = Field(
         None,
@@ -97,6 +103,15 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
     )
 
     @model_validator(mode="after")
+    def _nobody_is_let_in_by_accident(self) -> Self:
+        if self.auth == "none" and self.auth_none_is_ok == "no" and not is_loopback(self.host):
+            raise ValueError(
+                f"API_AUTH=none with API_HOST={self.host} lets everybody who reaches the port read every report: set "
+                "API_AUTH=keys, or API_HOST=127.0.0.1, or API_AUTH_NONE_IS_OK=yes if only friends can reach it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_job_outlives_its_files(self) -> Self:
         if self.keep_jobs_days < self.keep_artifacts_days:
             raise ValueError(
@@ -114,3 +129,11 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
     def keep_s(self) -> int:
         """Of a job accepted from now on."""
         return round(self.keep_jobs_days * 86_400)
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address, or the name `localhost`, that this machine alone can reach."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

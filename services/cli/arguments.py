@@ -4,6 +4,9 @@ import argparse
 import re
 from pathlib import Path
 
+from shared.access.scopes import USUAL, WrongScope, check_scopes
+from shared.access.tenants import tenant_problem
+
 _SERVICES = ("api", "relay", "worker")
 
 
@@ -37,13 +40,34 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     for name, what in (("create", "make an API key and print it, once"), ("revoke", "revoke all keys of a name")):
         action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         action.add_argument("--tenant", required=True, type=_tenant, help="whose jobs the key can see")
-        action.add_argument("--name", required=True, help="who uses it, for example `ci`")
+        action.add_argument("--name", required=True, help="who uses it, for example `ci`; jobs belong to this name")
+        if name == "create":
+            action.add_argument(
+                "--scopes", type=_scopes, metavar="SCOPE,…",
+                help=f"what it may do (default: {','.join(sorted(USUAL))}; scopes of report types are named here, too)",
+            )  # fmt: skip
+            action.add_argument(
+                "--days", type=_days, metavar="N", help="the days for which it works (default: until it is revoked)"
+            )
 
 
 def _tenant(given: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", given):
-        raise argparse.ArgumentTypeError("letters, digits, _ . - only, 64 at most, beginning with a letter or digit")
+    if wrong := tenant_problem(given):
+        raise argparse.ArgumentTypeError(wrong)
     return given
+
+
+def _scopes(given: str) -> frozenset[str]:
+    try:
+        return check_scopes(given.split(","))
+    except WrongScope as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _days(given: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", given):
+        raise argparse.ArgumentTypeError("must be a whole number of days, 1 or more")
+    return int(given)
 
 
 def add_setup_queues(parser: argparse.ArgumentParser) -> None:

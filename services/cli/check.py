@@ -13,6 +13,7 @@ from pathlib import Path
 
 # The children that make the files run it: imported here, a missing package is told before the first of them starts.
 import shared.reports.render  # noqa: F401
+from services.cli.audience import audience_notes
 from services.cli.columns import column_notes, column_problems
 from services.cli.errors import WrongCall
 from shared.catalog.load import CatalogError, load_catalog
@@ -23,6 +24,7 @@ from shared.failures import FailureCode
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.process.child import render
+from shared.reports.question import Question
 from shared.reports.sources.open import open_source
 from shared.reports.sources.urls import sources_of
 from shared.suggest import did_you_mean
@@ -67,6 +69,8 @@ def run(given: argparse.Namespace) -> int:
     _refuse_unknown(settings, chosen)
     fonts = Path(os.environ["REPORT_FONTS"]) if os.environ.get("REPORT_FONTS") else None
     trial = _Trial(settings, _sources(os.environ), fonts, files=not given.no_files)
+    for note in audience_notes(catalog.types, chosen):
+        print(note, file=sys.stderr)
     wrong = 0
     for report in chosen:
         problems = list(_try(report, trial))
@@ -109,7 +113,7 @@ def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
     url = trial.urls.get(report.source, "")
     with tempfile.TemporaryDirectory(prefix="todoke-check-") as folder:
         try:
-            with open_source(url, report, parameters, Path(folder)) as source:
+            with open_source(url, Question(report, parameters), Path(folder)) as source:
                 source.estimated_rows()
                 names = [column.name for column in source.columns]
         except Exception as error:  # noqa: BLE001 - whatever it is, explain() has words for it

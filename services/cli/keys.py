@@ -5,6 +5,7 @@ import sys
 
 from services.cli.settings import service_settings
 from shared.access import api_keys
+from shared.access.scopes import USUAL
 from shared.database.engine import create_engine, transactional
 from shared.database.health import check_database
 
@@ -22,7 +23,8 @@ def run(given: argparse.Namespace) -> int:
         check_database(engine)
         with transactional(engine).begin() as conn:
             if given.action == "create":
-                key = api_keys.create_key(conn, tenant=given.tenant, name=given.name)
+                scopes, valid_s = given.scopes or USUAL, given.days and given.days * 86_400
+                key = api_keys.create_key(conn, tenant=given.tenant, name=given.name, scopes=scopes, valid_s=valid_s)
             else:
                 revoked = api_keys.revoke_keys(conn, tenant=given.tenant, name=given.name)
     finally:

@@ -17,6 +17,7 @@ from services.worker.scratch import Scratch
 from services.worker.storing import Storing
 from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
+from shared.catalog.asker import Asker
 from shared.catalog.model import BUNDLE, Format, ReportType
 from shared.failures import FailureCode
 from shared.jobs.finish import Cause, Failure, GivenBack, Success
@@ -101,7 +102,7 @@ class Attempts:
         began = time.monotonic()
         if held.stop_reason is not None:
             raise RenderCancelled("stopped before it began")
-        answer = inline.answer(self._report(held.job), held.job.parameters)
+        answer = inline.answer(self._report(held.job), held.job.parameters, _asker(held.job))
         return Success(held.lease, (), seconds=time.monotonic() - began, answer=answer)
 
     def _make_files(self, held: Held) -> Success:
@@ -132,6 +133,7 @@ class Attempts:
             scratch=folder,
             keep=self._extracts.folder(job.lease.job_id),
             fonts=self._settings.fonts,
+            asker=_asker(job),
             job_id=str(job.lease.job_id),
         )
 
@@ -165,6 +167,10 @@ class Attempts:
             hint=error.hint,
             headers=attempt_spans.retry_headers(held),
         )
+
+
+def _asker(job: StartedJob) -> Asker:
+    return Asker(job.tenant, job.requester, frozenset(job.scopes or ()))
 
 
 def _log_start(held: Held) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from shared import json_text
+from shared.catalog.asker import Asker
 from shared.catalog.model import CatalogView, ReportType
 from shared.reports import errors
 from shared.reports.explain import explain
@@ -17,7 +18,7 @@ def runs(catalog: CatalogView, report_type: str) -> bool:
     return report is not None and report.answer is not None
 
 
-def answer(report: ReportType, parameters: Mapping[str, object]) -> Mapping[str, object]:
+def answer(report: ReportType, parameters: Mapping[str, object], asker: Asker) -> Mapping[str, object]:
     """Return what the report type answers, as it will be read back from the job's row.
 
     Raises ReportError, also for whatever the report type's code raises.
@@ -25,7 +26,7 @@ def answer(report: ReportType, parameters: Mapping[str, object]) -> Mapping[str,
     if report.answer is None:
         raise LookupError(f"{report.name} makes files")
     try:
-        given = report.answer(parameters)
+        given = report.answer(parameters, asker)
     except Exception as error:
         raise explain(error, report.limits) from error
     return _checked(given)

@@ -2,18 +2,27 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-DEFAULT_TENANT = "default"
-"""Whose jobs these are when no keys are asked for."""
+from shared.access.scopes import USUAL
 
 _PREFIX = "todoke_"
 
-_OWNER = text("/* api_keys.owner */ SELECT tenant, name FROM api_keys WHERE key_sha256 = :hash AND revoked_at IS NULL")
-_CREATE = text("/* api_keys.create */ INSERT INTO api_keys (key_sha256, tenant, name) VALUES (:hash, :tenant, :name)")
+_OWNER = text("""
+    /* api_keys.owner */
+    SELECT tenant, name, scopes
+      FROM api_keys
+     WHERE key_sha256 = :hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+""")
+_CREATE = text("""
+    /* api_keys.create */
+    INSERT INTO api_keys (key_sha256, tenant, name, scopes, expires_at)
+    VALUES (:hash, :tenant, :name, :scopes, clock_timestamp() + make_interval(secs => :valid_s))
+""")
 _REVOKE = text("""
     /* api_keys.revoke */
     UPDATE api_keys SET revoked_at = clock_timestamp() WHERE tenant = :tenant AND name = :name AND revoked_at IS NULL
@@ -26,12 +35,19 @@ class Owner(NamedTuple):
     tenant: str
     name: str
     """What the key was called when it was made, for example `ci`."""
+    scopes: frozenset[str]
 
 
-def create_key(conn: Connection, *, tenant: str, name: str) -> str:
-    """Make a key for `tenant`. It is returned once and stored only as SHA-256: 256 random bits need no slow hash."""
+def create_key(
+    conn: Connection, *, tenant: str, name: str, scopes: Collection[str] = USUAL, valid_s: float | None = None
+) -> str:
+    """Make a key for `tenant` with these scopes, which works for `valid_s` seconds, or until it is revoked.
+
+    It is returned once and stored only as SHA-256: 256 random bits need no slow hash.
+    """
     key = _PREFIX + secrets.token_urlsafe(32)
-    conn.execute(_CREATE, {"hash": hash_of(key), "tenant": tenant, "name": name})
+    about = {"hash": hash_of(key), "tenant": tenant, "name": name, "scopes": sorted(scopes), "valid_s": valid_s}
+    conn.execute(_CREATE, about)
     return key
 
 
@@ -41,9 +57,9 @@ def revoke_keys(conn: Connection, *, tenant: str, name: str) -> int:
 
 
 def owner_of(conn: Connection, key_hash: bytes) -> Owner | None:
-    """The owner of the key with that hash; None if it is unknown or revoked."""
+    """The owner of the key with that hash; None if it is unknown, revoked or over."""
     row = conn.execute(_OWNER, {"hash": key_hash}).one_or_none()
-    return None if row is None else Owner(*row)
+    return None if row is None else Owner(row.tenant, row.name, frozenset(row.scopes))
 
 
 def hash_of(key: str) -> bytes:

@@ -1,12 +1,14 @@
 """The report type and its parts, as they are once a folder of the catalog has been read and checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel
+
+from shared.catalog.asker import Asker
 
 
 class Format(StrEnum):
@@ -93,6 +95,8 @@ class Column:
     """An Excel number format, for example `#,##0.0` or `yyyy-mm-dd`; empty means the type's default."""
     width: float | None = None
     """In characters; None lets the format choose."""
+    required_scope: str | None = None
+    """Files have this column only for whoever asks with this scope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,16 +214,39 @@ class ReportType:
     """Its texts in other languages, by BCP 47 tag. The parameter `locale` chooses one."""
     folder: Path | None = None
     """The catalog folder; None for a report type written in Python."""
+    tenants: tuple[str, ...] = ()
+    """The tenants that may ask for it; for all others there is no such report type. Empty means all."""
+    required_scope: str | None = None
+    """Who asks without this scope finds no such report type."""
+    shared: bool = False
+    """True says on purpose that all tenants get the same rows."""
     parameter_model: type[BaseModel] | None = None
     """The pydantic model that validates the parameters of a report type written in Python."""
-    answer: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None
-    """Stored parameters → JSON object, for the kind `answer`; None for the others."""
+    answer: Callable[[Mapping[str, object], Asker], Mapping[str, object]] | None = None
+    """Stored parameters and asker → JSON object, for the kind `answer`; None for the others."""
 
     @property
     def translations(self) -> Mapping[str, str]:
         """Texts of units, tables and charts in the report type's language: the original → the translation."""
         locale = self.locales.get(self.language)
         return locale.texts if locale else {}
+
+    @property
+    def column_scopes(self) -> frozenset[str]:
+        """The scopes that its columns ask for."""
+        return frozenset(c.required_scope for c in self.columns.values() if c.required_scope)
+
+    def may_be_asked_by(self, tenant: str, scopes: Collection[str] | None) -> bool:
+        """True if this report type exists for somebody with these scopes; None stands for every scope."""
+        if self.tenants and tenant not in self.tenants:
+            return False
+        return self.required_scope is None or scopes is None or self.required_scope in scopes
+
+    def hidden_columns(self, scopes: Collection[str]) -> frozenset[str]:
+        """The names of the columns that files do not have for whoever asks with these scopes."""
+        return frozenset(
+            name for name, c in self.columns.items() if c.required_scope and c.required_scope not in scopes
+        )
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter called `name`, or None."""

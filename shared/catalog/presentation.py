@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from shared.catalog.audience import scope
 from shared.catalog.model import Chart, Column, CsvOptions, PdfOptions, SummaryTable
 from shared.catalog.number_format import format_problem
 from shared.catalog.toml import Table
@@ -15,7 +16,7 @@ PDF_KEYS = ("paper", "appendix", "figures", "tables", "charts")
 FIGURES_KEYS = ("query", "columns")
 TABLE_KEYS = ("title", "query", "columns")
 CHART_KEYS = ("title", "query", "spec")
-COLUMN_KEYS = ("title", "unit", "format", "width")
+COLUMN_KEYS = ("title", "unit", "format", "width", "required_scope")
 _EXCEL_WIDEST = 255
 """Characters that a column can be wide (Microsoft, "Excel specifications and limits", read 2026-11-23)."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -37,6 +38,7 @@ def column(name: str, table: Table, *, documents: bool) -> Column:
         unit=table.text("unit"),
         number_format=table.text("format"),
         width=table.number("width", 1, _EXCEL_WIDEST),
+        required_scope=scope(table),
     )
 
 

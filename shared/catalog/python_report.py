@@ -13,6 +13,9 @@ from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from shared.access.scopes import scope_problem
+from shared.access.tenants import tenant_problem
+from shared.catalog.asker import Asker
 from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportKind, ReportType
 from shared.catalog.number_format import format_problem
 
@@ -43,10 +46,20 @@ class PythonColumn:
     unit: str = ""
     format: str = ""
     """An Excel number format."""
+    required_scope: str | None = None
+    """Files have this column only for whoever asks with this scope."""
 
 
 class Context(Protocol):
     """What Todoke offers to a running report."""
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose rows to give. None only where the report is tried and nobody asked."""
+
+    @property
+    def requester(self) -> str | None:
+        """Who asked, within the tenant: the name of an API key. None where no keys are asked for."""
 
     def progress(self, rows: int, of: int | None = None) -> None:
         """Tell how far the work is, before the first row. Rows that are handed over are counted anyway."""
@@ -63,7 +76,10 @@ class Context(Protocol):
 
 @runtime_checkable
 class PythonReport(Protocol):
-    """A report type whose class yields rows. An instance is made without arguments, once per process."""
+    """A report type whose class yields rows. An instance is made without arguments, once per process.
+
+    It may have `limits`, and `tenants`, `required_scope` and `shared` as report.toml has them.
+    """
 
     title: ClassVar[str]
     description: ClassVar[str]
@@ -95,8 +111,11 @@ class InlineReport(Protocol):
     version: ClassVar[str]
     Parameters: ClassVar[type[BaseModel]]
 
-    def answer(self, parameters: Any, /) -> Mapping[str, object]:
-        """Return the answer. An exception fails the attempt, as with `PythonReport.rows`."""
+    def answer(self, parameters: Any, asker: Asker, /) -> Mapping[str, object]:
+        """Return the answer, which must hold nothing of another tenant than the asker's.
+
+        An exception fails the attempt, as with `PythonReport.rows`.
+        """
 
 
 def python_report_types(taken: Iterable[str], problems: list[str]) -> Iterator[ReportType]:
@@ -145,9 +164,12 @@ def _report_type(point: EntryPoint) -> ReportType:
         formats=tuple(report.formats),
         kind=ReportKind.ROWS,
         parameters=_parameters(report.Parameters),
-        columns={c.name: Column(c.name, c.title or c.name, c.unit, c.format) for c in report.columns},
-        limits=getattr(report, "limits", Limits()),
+        columns={
+            c.name: Column(c.name, c.title or c.name, c.unit, c.format, required_scope=c.required_scope)
+            for c in report.columns
+        },
         parameter_model=report.Parameters,
+        **_optional(report),
     )
 
 
@@ -163,10 +185,23 @@ def inline_report_type(name: str, report: InlineReport) -> ReportType:
         formats=(),
         kind=ReportKind.ANSWER,
         parameters=_parameters(report.Parameters),
-        limits=getattr(report, "limits", Limits()),
         parameter_model=report.Parameters,
-        answer=lambda stored: report.answer(report.Parameters.model_validate(stored)),
+        answer=lambda stored, asker: report.answer(report.Parameters.model_validate(stored), asker),
+        **_optional(report),
     )
+
+
+def _optional(report: object) -> dict[str, Any]:
+    """What a class may leave out."""
+    limits, tenants = getattr(report, "limits", Limits()), tuple(getattr(report, "tenants", ()))
+    scope, shared = getattr(report, "required_scope", None), bool(getattr(report, "shared", False))
+    for name in tenants:
+        if wrong := tenant_problem(name):
+            raise ValueError(f"tenants: {name!r} {wrong}")
+    for asked in filter(None, (scope, *(c.required_scope for c in getattr(report, "columns", ())))):
+        if wrong := scope_problem(asked):
+            raise ValueError(f"required_scope: {asked!r} {wrong}")
+    return {"limits": limits, "tenants": tenants, "required_scope": scope, "shared": shared}
 
 
 def _parameters(model: type[BaseModel]) -> tuple[Parameter, ...]:

@@ -5,12 +5,13 @@ connection's own settings), never this code, and a value cannot leave its litera
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import LiteralString
 
 from psycopg import sql
 
+from shared.catalog.asker import Asker
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import validate_parameters
 from shared.catalog.sql import Kind, Token, UnreadableSql, scan
@@ -27,7 +28,14 @@ _TYPES: Mapping[ParameterKind, LiteralString] = {
 }
 
 
-def bound_query(report: ReportType, parameters: Mapping[str, object]) -> sql.Composed:
+BUILT_IN: Mapping[str, Callable[[Asker], str | None]] = {
+    "tenant": lambda asker: asker.tenant,
+    "requester": lambda asker: asker.requester,
+}
+"""Placeholders that every query may use → what they stand for. No request and no catalog gives them another value."""
+
+
+def bound_query(report: ReportType, parameters: Mapping[str, object], asker: Asker) -> sql.Composed:
     """Return the query with each `:name` replaced by `CAST(literal AS type)`, for use in `COPY (…\\n) TO STDOUT`.
 
     The cast gives NULL and empty lists a type too. The caller must put a line break behind the query, because it may
@@ -40,7 +48,11 @@ def bound_query(report: ReportType, parameters: Mapping[str, object]) -> sql.Com
     parts: list[sql.Composable] = []
     for token in scan(report.query):
         if token.kind is Kind.PLACEHOLDER:
-            parameter = report.parameter(token.text[1:])
+            name = token.text[1:]
+            if name in BUILT_IN:
+                parts.append(sql.SQL("CAST({} AS text)").format(sql.Literal(BUILT_IN[name](asker))))
+                continue
+            parameter = report.parameter(name)
             if parameter is None:
                 raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
             parts.append(_literal(parameter, values[parameter.name]))

@@ -11,12 +11,13 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from shared.catalog.audience import AUDIENCE_KEYS, check_documents, read_audience
 from shared.catalog.locales import LOCALE_PARAMETER, language, locales
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import check_value
 from shared.catalog.pattern import explosive
 from shared.catalog.presentation import column, csv_options, pdf_options
-from shared.catalog.query import placeholders, query_problems
+from shared.catalog.query import BUILT_IN, placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
 from shared.catalog.toml import Table, TomlFile
 from shared.catalog.values import Refused, parse, store
@@ -27,7 +28,7 @@ _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 _KEYS = ("title", "description", "version", "formats", "source", "parameters", "columns", "limits",
-         "csv", "pdf", "language", "locales")  # fmt: skip
+         "csv", "pdf", "language", "locales", *AUDIENCE_KEYS)  # fmt: skip
 _LIMIT_KEYS = ("timeout_s", "memory_mb", "max_rows", "max_mb", "scratch_mb", "max_attempts")
 _PARAMETER_KEYS = ("type", "title", "description", "required", "default")
 _CONSTRAINTS: Mapping[ParameterKind, tuple[str, ...]] = {
@@ -65,6 +66,7 @@ def read_report_type(folder: Path, problems: list[str]) -> ReportType | None:
     if values is None:
         return None
     report = _report_type(folder, Table(file, values), query or "")
+    check_documents(Table(file, values), report)
     if query is not None:
         _check_placeholders(file, report)
     return report if len(problems) == before else None
@@ -127,6 +129,7 @@ def _report_type(folder: Path, table: Table, query: str) -> ReportType:
         language=language(table),
         locales=locales(table.table("locales")),
         folder=folder,
+        **read_audience(table)._asdict(),
     )
 
 
@@ -140,6 +143,8 @@ def _formats(table: Table) -> tuple[Format, ...]:
 
 
 def _parameter(name: str, table: Table) -> Parameter:
+    if name in BUILT_IN:
+        table.wrong("", f"is Todoke's own: use :{name} in query.sql without declaring it, or choose another name")
     if not _PARAMETER_NAME.fullmatch(name):
         table.wrong("", "rename it to lower-case letters, digits and underscores, a letter first, 63 at most")
     kind = _kind(table, "type", [str(one) for one in ParameterKind])
@@ -274,7 +279,7 @@ def _check_placeholders(file: TomlFile, report: ReportType) -> None:
     declared = [p.name for p in report.parameters]
     for token in used:
         name = token.text[1:]
-        if name not in declared:
+        if name not in declared and name not in BUILT_IN:
             where = f"{file.path.with_name('query.sql')}:{token.line}"
             remedy = f"add [parameters.{name}] to report.toml, or write [a : b] if it is an array slice"
             file.problems.append(f"{where}: {token.text} is not declared: {remedy}{did_you_mean(name, declared)}")

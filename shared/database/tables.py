@@ -41,6 +41,8 @@ jobs = sa.Table(
     sa.Column("report_version", sa.Text, nullable=False),
     sa.Column("parameters", pg.JSONB, nullable=False),
     sa.Column("formats", pg.ARRAY(sa.Text), nullable=False),
+    sa.Column("requester", sa.Text),
+    sa.Column("scopes", pg.ARRAY(sa.Text)),
     sa.Column("trace_context", sa.Text),
     sa.Column("cancel_requested_at", _timestamp),
     sa.Column("crashes", sa.SmallInteger, nullable=False, server_default="0"),
@@ -59,6 +61,7 @@ jobs = sa.Table(
     sa.Column("result", pg.JSONB),
     sa.Column("error", pg.JSONB),
     sa.Index("jobs_by_tenant", "tenant", "id"),
+    sa.Index("jobs_by_requester", "tenant", "requester", "id", postgresql_where=sa.text("requester IS NOT NULL")),
 )
 
 unfinished_floor = sa.Table(
@@ -150,6 +153,8 @@ api_keys = sa.Table(
     sa.Column("key_sha256", sa.LargeBinary, primary_key=True),
     sa.Column("tenant", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", pg.ARRAY(sa.Text), nullable=False),
     sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("expires_at", _timestamp),
     sa.Column("revoked_at", _timestamp),
 )

@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared.jobs.viewer import VISIBLE, Viewer
+
 
 class CancelOutcome(StrEnum):
     """What a request to cancel found."""
@@ -19,13 +21,13 @@ class CancelOutcome(StrEnum):
     TOO_LATE = "too_late"
     """It had ended in SUCCESS or FAILED."""
     UNKNOWN = "unknown"
-    """This tenant has no such job."""
+    """The viewer sees no such job."""
 
 
 # `asked` ends a waiting job, or notes the wish on a running one. The outer SELECT sees the row as it was before, which
 # tells the outcomes apart. When a concurrent transition changes the row in between, the UPDATE decides again on the new
 # version (READ COMMITTED).
-_CANCEL = text("""
+_CANCEL = text(f"""
     /* jobs.cancel */
     WITH asked AS (
         UPDATE jobs
@@ -34,17 +36,17 @@ _CANCEL = text("""
                finished_at = CASE status WHEN 'PENDING' THEN clock_timestamp() END,
                cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
                version = version + 1, updated_at = clock_timestamp()
-         WHERE id = :id AND tenant = :tenant AND finished_at IS NULL
+         WHERE id = :id AND {VISIBLE} AND finished_at IS NULL
         RETURNING status
     )
     SELECT (SELECT status FROM asked) AS status_now,
-           (SELECT status FROM jobs WHERE id = :id AND tenant = :tenant) AS status_before
+           (SELECT status FROM jobs WHERE id = :id AND {VISIBLE}) AS status_before
 """)
 
 
-def cancel(conn: Connection, job_id: UUID, *, tenant: str) -> CancelOutcome:
+def cancel(conn: Connection, job_id: UUID, viewer: Viewer) -> CancelOutcome:
     """End a waiting job now, or ask the holder of a running one to stop. Asking twice is harmless."""
-    row = conn.execute(_CANCEL, {"id": job_id, "tenant": tenant}).one()
+    row = conn.execute(_CANCEL, {"id": job_id, **viewer.where}).one()
     if row.status_now is not None:
         return CancelOutcome.CANCELLED if row.status_now == "CANCELLED" else CancelOutcome.REQUESTED
     if row.status_before is None:
@@ -53,5 +55,5 @@ def cancel(conn: Connection, job_id: UUID, *, tenant: str) -> CancelOutcome:
         return CancelOutcome.CANCELLED_BEFORE
     # It ended while this statement waited for the row: what it ended in decides, so ask once more.
     if row.status_before in {"PENDING", "PROCESSING"}:
-        return cancel(conn, job_id, tenant=tenant)
+        return cancel(conn, job_id, viewer)
     return CancelOutcome.TOO_LATE

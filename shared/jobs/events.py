@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.states import JobStatus
+from shared.jobs.viewer import VISIBLE, Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +25,18 @@ class JobEvent:
     at: datetime
 
 
-_EVENTS = text("""
+_EVENTS = text(f"""
     /* job_events.of_job */
     SELECT e.version, e.from_status, e.to_status, e.verb, e.attempt, e.worker, e.reason, e.at
       FROM job_events e JOIN jobs j ON j.id = e.job_id
-     WHERE e.job_id = :id AND j.tenant = :tenant
+     WHERE e.job_id = :id AND {VISIBLE}
      ORDER BY e.version
 """)
 
 
-def events_of(conn: Connection, job_id: UUID, *, tenant: str) -> list[JobEvent]:
+def events_of(conn: Connection, job_id: UUID, viewer: Viewer) -> list[JobEvent]:
     """The job's history, oldest first."""
-    rows = conn.execute(_EVENTS, {"id": job_id, "tenant": tenant})
+    rows = conn.execute(_EVENTS, {"id": job_id, **viewer.where})
     return [
         JobEvent(
             r.version,

@@ -38,6 +38,8 @@ class StartedJob(NamedTuple):
     """Time since the job could first have been started."""
     trace_context: str | None
     seconds_since_accepted: float = 0.0
+    requester: str | None = None
+    scopes: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ _START = text("""
                   extract(epoch FROM deadline_at - clock_timestamp())::float8 AS seconds_left,
                   extract(epoch FROM clock_timestamp() - run_at)::float8 AS seconds_waited,
                   trace_context,
-                  extract(epoch FROM clock_timestamp() - created_at)::float8 AS seconds_since_accepted
+                  extract(epoch FROM clock_timestamp() - created_at)::float8 AS seconds_since_accepted,
+                  requester, scopes
     )
     SELECT CASE WHEN started.id IS NULL THEN asked.id END, other.status, other.due, started.*
       FROM asked

@@ -28,6 +28,8 @@ class IdempotencyKey(NamedTuple):
     """Of the bytes as they came: the same bytes are the same request, whatever has become of the catalog."""
     meaning_digest: str
     """Of what they mean: the same request may be written in several ways."""
+    requester: str | None = None
+    """Only jobs of this requester are its own; None for everybody's of the tenant."""
 
 
 class Submission(NamedTuple):
@@ -49,6 +51,10 @@ class Submission(NamedTuple):
     """Seconds after the job's end for which its files can be downloaded."""
     keep_s: int = 90 * 86_400
     """Seconds after the job's end for which it can be looked at."""
+    requester: str | None = None
+    """Who asks, within the tenant; None where no keys are asked for."""
+    scopes: Sequence[str] | None = None
+    """The scopes that its files ask for, because of what went into them; None for none."""
     idempotency_key: IdempotencyKey | None = None
     trace_context: str | None = None
 
@@ -71,7 +77,8 @@ _INSERT = """
         SELECT * FROM jsonb_to_recordset(CAST(:requests AS jsonb)) AS r(
             id uuid, tenant text, report_type text, report_version text, parameters jsonb, formats text[],
             max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int, keep_s int,
-            idempotency_key text, body_digest text, meaning_digest text, trace_context text)
+            requester text, scopes text[], idempotency_key text, body_digest text, meaning_digest text,
+            trace_context text)
     ), claimed AS (
         INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
         SELECT tenant, 'submit', idempotency_key, body_digest, meaning_digest, id
@@ -81,9 +88,10 @@ _INSERT = """
         RETURNING job_id
     ), born AS (
         INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
-                          trace_context, run_at, next_ring_at, deadline_at, keep_artifacts_s, keep_s)
+                          requester, scopes, trace_context, run_at, next_ring_at, deadline_at, keep_artifacts_s,
+                          keep_s)
         SELECT id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
-               trace_context, now(), now() + make_interval(secs => :ring_after_s),
+               requester, scopes, trace_context, now(), now() + make_interval(secs => :ring_after_s),
                now() + make_interval(secs => deadline_s), keep_artifacts_s, keep_s
           FROM request
          WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM claimed)
@@ -101,7 +109,7 @@ _SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", ring=RING, on_conf
 
 _REPLAY = text("""
     /* jobs.replay */
-    SELECT k.tenant, k.key, k.body_digest, k.meaning_digest, k.job_id, j.report_type, j.status
+    SELECT k.tenant, k.key, k.body_digest, k.meaning_digest, k.job_id, j.report_type, j.status, j.requester
       FROM unnest(CAST(:tenants AS text[]), CAST(:keys AS text[])) AS asked(tenant, key)
       JOIN idempotency_keys k ON (k.tenant, k.operation, k.key) = (asked.tenant, 'submit', asked.key)
       JOIN jobs j ON j.id = k.job_id
@@ -158,6 +166,7 @@ class _Holder(NamedTuple):
     job_id: UUID
     report_type: str
     status: str
+    requester: str | None
 
 
 _Holders = dict[tuple[str, str], _Holder]
@@ -180,6 +189,7 @@ def _answer(submission: Submission, born: bool, holders: _Holders) -> Accepted |
 
 
 def _replayed(key: IdempotencyKey, holder: _Holder) -> Accepted | IdempotencyKeyReused:
-    if key.body_digest != holder.body_digest and key.meaning_digest != holder.meaning_digest:
+    other = key.body_digest != holder.body_digest and key.meaning_digest != holder.meaning_digest
+    if other or key.requester not in {None, holder.requester}:
         return IdempotencyKeyReused(f"Idempotency-Key {key.text!r} was used before for a different request")
     return Accepted(holder.job_id, False, holder.report_type, JobStatus(holder.status))

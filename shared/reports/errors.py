@@ -1,5 +1,7 @@
 """The errors of making a report, each with a message for the client. `shared.failures` tells what their codes mean."""
 
+from collections.abc import Sequence
+
 from shared.catalog.model import Limits
 from shared.failures import FailureCode
 from shared.reports.interface import ReportError
@@ -178,6 +180,15 @@ def no_columns() -> ReportError:
     """The query has no columns: `SELECT FROM …` is legal SQL, but not a report."""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED, "The report's query has no columns.", hint="Name the columns in query.sql."
+    )
+
+
+def scoped_column_missing(names: Sequence[str]) -> ReportError:
+    """A column that not everybody gets is not there under its name: it may be there under another."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"The query gives no column {', '.join(map(repr, names))}, for which report.toml asks for a scope.",
+        hint="Give the column that name in query.sql, or correct [columns] in report.toml.",
     )
 
 

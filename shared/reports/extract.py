@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.catalog.model import Format, ReportType
+from shared.catalog.model import Format
 from shared.reports import duck
 from shared.reports.columns import SourceColumn, from_duckdb
+from shared.reports.question import Question
 
 ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
 _LAYOUT = 2
@@ -136,9 +137,7 @@ class Extract:
         return f"read_parquet({duck.literal(str(self.path))}, file_row_number = true)"
 
 
-def load(
-    kept: Path, folder: Path, report: ReportType, parameters: Mapping[str, object], formats: Sequence[Format]
-) -> Extract | None:
+def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]) -> Extract | None:
     """Return the extract that an earlier attempt left in `kept`, if it is whole and answers this very question.
 
     It is linked into `folder` before it is looked at, so that another attempt cannot change it meanwhile.
@@ -147,7 +146,7 @@ def load(
     try:
         found = json.loads((kept / _ABOUT).read_text())
         path.hardlink_to(kept / ROWS_FILE)
-        if found["question"] == _question(report, parameters, formats) and found["sha256"] == _digest(path):
+        if found["question"] == _fingerprint(question, formats) and found["sha256"] == _digest(path):
             return Extract(path, [_column(one) for one in found["columns"]], found["rows"], found["snapshot"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -155,13 +154,11 @@ def load(
     return None
 
 
-def keep(
-    extract: Extract, kept: Path, report: ReportType, parameters: Mapping[str, object], formats: Sequence[Format]
-) -> None:
+def keep(extract: Extract, kept: Path, question: Question, formats: Sequence[Format]) -> None:
     """Leave the extract in `kept` for a later attempt, whole or not at all: the description comes last."""
     kept.mkdir(parents=True, exist_ok=True)
     about = {
-        "question": _question(report, parameters, formats),
+        "question": _fingerprint(question, formats),
         "sha256": _digest(extract.path),
         "rows": extract.rows,
         "snapshot": extract.snapshot,
@@ -174,8 +171,11 @@ def keep(
     part.rename(kept / _ABOUT)
 
 
-def _question(report: ReportType, parameters: Mapping[str, object], formats: Sequence[Format]) -> str:
-    asked = [_LAYOUT, report.name, report.version, report.source, report.query, parameters, Format.CSV in formats]
+def _fingerprint(question: Question, formats: Sequence[Format]) -> str:
+    report, asker = question.report, question.asker
+    hidden = sorted(report.hidden_columns(asker.scopes))
+    asked = [_LAYOUT, report.name, report.version, report.source, report.query, question.parameters,
+             asker.tenant, asker.requester, hidden, Format.CSV in formats]  # fmt: skip
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 

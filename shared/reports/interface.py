@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from shared.catalog.asker import NOBODY, Asker
 from shared.catalog.model import Format, ReportType
 from shared.errors import TodokeError
 
@@ -43,6 +44,8 @@ class RenderRequest:
     """A folder that the job's attempts on this worker share, where the extract stays. None keeps nothing."""
     fonts: Path | None = None
     """A folder of fonts, searched before the system's."""
+    asker: Asker = NOBODY
+    """On whose behalf. A query that compares with the tenant finds no rows for nobody."""
     job_id: str = ""
     """The job's id, for the manifest."""
     bundle: bool = False

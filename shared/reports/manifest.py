@@ -55,6 +55,9 @@ def write_manifest(
         "reportType": report.name,
         "reportVersion": report.version,
         "parameters": request.parameters,
+        "tenant": request.asker.tenant,
+        "requester": request.asker.requester,
+        "columnsLeftOut": sorted(report.hidden_columns(request.asker.scopes)),
         "source": {"name": report.source, "snapshot": snapshot, "rows": rows},
         "files": [
             {"name": f.name, "format": f.format, "mediaType": f.media_type, "sizeBytes": f.size_bytes,

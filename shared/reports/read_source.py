@@ -2,7 +2,7 @@
 
 import codecs
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,15 +30,27 @@ _USUAL_LINE, _LONGEST_LINE = 512 << 10, 8 << 20
 
 
 def read(
-    source: SourceResult, folder: Path, report: ReportType, formats: Sequence[Format], progress: RowProgress
+    source: SourceResult,
+    folder: Path,
+    report: ReportType,
+    formats: Sequence[Format],
+    progress: RowProgress,
+    *,
+    hidden: Collection[str] = (),
 ) -> Extract:
-    """Read all rows into `folder`. Raises what the source raises, ReportError, OSError, duckdb.Error."""
+    """Read all rows into `folder`, without the columns that are `hidden` from the asker.
+
+    Raises what the source raises, ReportError, OSError, duckdb.Error.
+    """
     path = folder / ROWS_FILE
+    if missing := set(hidden) - {c.name for c in source.columns}:
+        # Under another name its values would be shown to everybody.
+        raise errors.scoped_column_missing(sorted(missing))
     with contextlib.closing(
         duck.connect(folder, report.limits.memory_mb, columns=2 * len(source.columns))
     ) as connection:
         snapshot = source.snapshot()
-        columns, rows, doubtful = _read(source, connection, path, formats, progress)
+        columns, rows, doubtful = _read(source, connection, path, formats, progress, hidden)
         if rows > report.limits.max_rows:
             raise errors.row_limit_exceeded(report.limits)
         extract = Extract(path, columns, rows, snapshot)
@@ -53,6 +65,7 @@ def _read(
     path: Path,
     formats: Sequence[Format],
     progress: RowProgress,
+    hidden: Collection[str],
 ) -> tuple[Sequence[ExtractColumn], int, bool]:
     """Read strictly, with short lines; once more, more generously, if a value or a row does not fit.
 
@@ -61,7 +74,9 @@ def _read(
     lenient, longest = False, _USUAL_LINE if source.repeatable else _LONGEST_LINE
     while True:
         try:
-            columns, rows = _read_as(source, connection, path, formats, progress, lenient=lenient, longest=longest)
+            columns, rows = _read_as(
+                source, connection, path, formats, progress, hidden, lenient=lenient, longest=longest
+            )
         except duckdb.ConversionException as error:
             if lenient or not source.repeatable:
                 raise errors.value_wrong(duck.said(error)) from None
@@ -80,6 +95,7 @@ def _read_as(
     path: Path,
     formats: Sequence[Format],
     progress: RowProgress,
+    hidden: Collection[str],
     *,
     lenient: bool,
     longest: int,
@@ -105,20 +121,24 @@ def _read_as(
         duck.write_all(descriptor, codecs.BOM_UTF8)
         source.feed(descriptor, lenient=lenient, longest=longest, as_text=twins if twice else (), progress=progress)
 
+    shown = [c for c in columns if c.source.name not in hidden]
     with duck.fed(feed) as pipe:
         [rows] = connection.execute(f"""
-            COPY (SELECT {_selected(columns, twice=twice)}
+            COPY (SELECT {_selected(shown, twice=twice, all_of_them=len(shown) == len(columns))}
                     FROM read_csv('{pipe}', columns = {{{fields}}}, header = false, auto_detect = false,
                          delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
                          new_line = '\\n', parallel = false, max_line_size = {longest}, buffer_size = {2 * longest}))
               TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_ZSTD_LEVEL},
                                             ROW_GROUP_SIZE {_ROW_GROUP_ROWS})
         """).fetchone() or [0]
-    return columns, rows
+    return shown, rows
 
 
-def _selected(columns: Sequence[ExtractColumn], *, twice: bool) -> str:
-    if twice:
+def _selected(columns: Sequence[ExtractColumn], *, twice: bool, all_of_them: bool) -> str:
+    if twice and all_of_them:
         return "*"
+    if twice:
+        texts = (duck.identifier(c.text_name) for c in columns if c.text_name)
+        return ", ".join([*(c.quoted for c in columns), *texts])
     numbers = [f"{c.quoted}::{c.stored_as} AS {c.quoted}" if c.text_name else c.quoted for c in columns]
     return ", ".join([*numbers, *(f"{c.quoted} AS {duck.identifier(c.text_name)}" for c in columns if c.text_name)])

@@ -22,6 +22,7 @@ from shared.reports.formats.xlsx.report import write_xlsx
 from shared.reports.interface import Progress, RenderedFile, RenderRequest
 from shared.reports.manifest import write_manifest
 from shared.reports.progress import Steps
+from shared.reports.question import Question
 from shared.reports.sources.open import open_source
 from shared.reports.sources.python_source import attached
 from shared.reports.sources.result import SourceResult
@@ -63,23 +64,22 @@ def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]
 
 
 def _make(request: RenderRequest, steps: Steps) -> _Made:
-    formats = request.formats
+    formats, question = request.formats, Question(request.report, request.parameters, request.asker)
     keep = None if request.report.kind is ReportKind.ROWS else request.keep  # its attachments would be missing
-    kept = keep and extract.load(keep, request.scratch, request.report, request.parameters, formats)
+    kept = keep and extract.load(keep, request.scratch, question, formats)
     if kept:
         return _from_extract(request, kept, steps)
-    # CSV alone needs no extract, if the source can write it.
-    alone = formats == (Format.CSV,)
+    # CSV alone needs no extract, if the source can write it, and may write every column.
+    hidden = request.report.hidden_columns(request.asker.scopes)
+    alone = formats == (Format.CSV,) and not hidden
     steps.begin("querying", None, more=0 if alone else 1)
-    with open_source(
-        request.source_dsn, request.report, request.parameters, request.scratch, first_rows=request.first_rows
-    ) as source:
+    with open_source(request.source_dsn, question, request.scratch, first_rows=request.first_rows) as source:
         if alone and source.can_copy_csv:
             return _copied(request, source, steps)
         steps.expect("reading", source.estimated_rows())
-        whole = read_source.read(source, request.scratch, request.report, formats, steps.at)
+        whole = read_source.read(source, request.scratch, request.report, formats, steps.at, hidden=hidden)
     if keep:
-        extract.keep(whole, keep, request.report, request.parameters, formats)
+        extract.keep(whole, keep, question, formats)
     return _from_extract(request, whole, steps)
 
 

@@ -30,6 +30,7 @@ from shared.jobs.artifacts import artifacts_of
 from shared.jobs.events import events_of
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import submit
+from shared.jobs.viewer import Viewer
 from shared.queues.interface import Outgoing, SendResult
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.jobs import a_submission
@@ -166,16 +167,16 @@ def _looks(seconds: float) -> dict[str, Look]:
         "submissions, 32 at once /s": lambda side: _rate(seconds, lambda: _submit(side, 32)),
         "relay, messages /s": lambda side: _relay_rate(side, seconds),
         "GET a job, ms": lambda side: _ms(lambda: _get(side)),
-        "its history, ms": lambda side: _ms(lambda: events_of(side.conn, side.middle, tenant="acme")),
-        "list, ms": lambda side: _ms(lambda: read.list_jobs(side.conn, tenant="acme", size=20)),
+        "its history, ms": lambda side: _ms(lambda: events_of(side.conn, side.middle, Viewer("acme"))),
+        "list, ms": lambda side: _ms(lambda: read.list_jobs(side.conn, Viewer("acme"), size=20)),
         "list, far down, ms": lambda side: _ms(
-            lambda: read.list_jobs(side.conn, tenant="acme", size=20, before=side.middle)
+            lambda: read.list_jobs(side.conn, Viewer("acme"), size=20, before=side.middle)
         ),
         "list by state, no match, ms": lambda side: _ms(
-            lambda: read.list_jobs(side.conn, tenant="acme", size=20, statuses=[JobStatus.FAILED])
+            lambda: read.list_jobs(side.conn, Viewer("acme"), size=20, statuses=[JobStatus.FAILED])
         ),
         "list by report type, rare, ms": lambda side: _ms(
-            lambda: read.list_jobs(side.conn, tenant="acme", size=20, report_type="rare")
+            lambda: read.list_jobs(side.conn, Viewer("acme"), size=20, report_type="rare")
         ),
         "sweep, one slice, ms": lambda side: _ms(lambda: sweep.expire(side.conn)),
         "retention, one slice, ms": lambda side: _ms(lambda: retention.forget_jobs(side.conn)),
@@ -212,7 +213,7 @@ def _submit(side: Side, together: int) -> int:
 
 
 def _get(side: Side) -> None:
-    job = read.get(side.conn, side.middle, tenant="acme")
+    job = read.get(side.conn, side.middle, Viewer("acme"))
     assert job is not None
     artifacts_of(side.conn, [job], tenant="acme")
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
+from shared.catalog.asker import Asker
 from shared.catalog.model import Catalog
 from shared.catalog.python_report import inline_report_type
 
@@ -23,7 +24,7 @@ class Noop:
     version: ClassVar = "1"
     Parameters: ClassVar[type[BaseModel]] = Nothing
 
-    def answer(self, _parameters: Nothing) -> Mapping[str, object]:
+    def answer(self, _parameters: Nothing, _asker: Asker) -> Mapping[str, object]:
         """The same always."""
         return {"done": True}
 

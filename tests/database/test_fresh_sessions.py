@@ -17,6 +17,7 @@ from shared.database.engine import create_engine
 from shared.database.health import check_database
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.jobs import read
+from shared.jobs.viewer import Viewer
 from tests.support.jobs import a_job
 
 _PREPARED_AFTER = 12
@@ -89,14 +90,14 @@ def test_a_plan_that_a_migration_made_stale_fails_once(service: Engine, conn: Co
     job_id = a_job(conn)
     with service.connect() as own:
         for _ in range(_PREPARED_AFTER):
-            read.get(own, job_id, tenant="acme")
+            read.get(own, job_id, Viewer("acme"))
     conn.execute(text("ALTER TABLE jobs ALTER COLUMN report_version TYPE varchar(300)"))
 
     with service.connect() as own, pytest.raises(DBAPIError, match="cached plan") as caught:
-        read.get(own, job_id, tenant="acme")
+        read.get(own, job_id, Viewer("acme"))
     assert is_unavailable(caught.value)
     with service.connect() as own:
-        assert read.get(own, job_id, tenant="acme")
+        assert read.get(own, job_id, Viewer("acme"))
 
 
 def test_a_stale_plan_of_a_coroutine_fails_once(database_url: str, conn: Connection) -> None:

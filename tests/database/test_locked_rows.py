@@ -14,6 +14,7 @@ from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Failure, GivenBack, Success, cancel_held, fail, give_back, succeed
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
+from shared.jobs.viewer import Viewer
 from tests.support.jobs import a_job, expire_lease, row, started
 from tests.support.promises import broken
 
@@ -83,7 +84,7 @@ def test_an_outcome_of_a_locked_row_is_not_written_this_time_and_the_others_are(
     started(conn, lost.job_id, worker="w2")
     if how == "cancel_held":
         for held in (a, b):
-            cancel.cancel(conn, held.job_id, tenant="acme")
+            cancel.cancel(conn, held.job_id, Viewer("acme"))
     conn.execute(text("SET lock_timeout = '1s'"))
 
     with locked(engine, a.job_id):

@@ -14,6 +14,7 @@ from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished, watch
 from shared.jobs.states import JobStatus
+from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
 from shared.outbox import messages
 from tests.support.postgres import fill, plans, server
@@ -21,7 +22,7 @@ from tests.support.postgres import fill, plans, server
 _MANY = 10_000
 """Jobs of the large tenant: far more than any statement may look at."""
 _SLICE = 1_000
-_NOBODY = {"statuses": None, "report_type": None}
+_NOBODY: Mapping[str, object] = {"statuses": None, "report_type": None, "hidden": []}
 
 
 class Case(NamedTuple):
@@ -42,7 +43,9 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
         with engine.connect() as conn:
             fill.jobs(conn, _MANY, age_s=3600, keep_artifacts_s=0, keep_s=0)
             fill.keys(conn)
-            fill.jobs(conn, _MANY, tenant="silent", age_s=7200)  # all of them older than everybody else's
+            fill.jobs(
+                conn, _MANY, tenant="silent", age_s=7200, requester="ann"
+            )  # all of them older than everybody else's
             fill.jobs(conn, _MANY, status="PENDING", age_s=60)
             fill.jobs(conn, 50, status="PROCESSING", age_s=120)
             fill.outbox(conn, _MANY)
@@ -69,7 +72,8 @@ def cases(conn: Connection) -> list[Case]:
         text("SELECT id FROM jobs WHERE tenant = 'acme' AND finished_at IS NOT NULL ORDER BY id LIMIT 1")
     ).scalar_one()
     page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, "bytes": read._MOST_BYTES, **_NOBODY}
-    own = {"id": one, "tenant": "acme"}
+    own = {"id": one, **Viewer("acme").where}
+    anns = {**page, "tenant": "silent", "requester": "ann"}
     watched = conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all()
     floor = conn.execute(unfinished._LOOK).one()
     slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
@@ -84,6 +88,11 @@ def cases(conn: Connection) -> list[Case]:
         Case(read, "_LIST", {**page, "report_type": "no_such_type"}, 500),
         Case(read, "_LIST", {**page, "tenant": "silent"}, 21),
         Case(read, "_LIST", {**page, "tenant": "silent", "statuses": ["FAILED"]}, 500),
+        Case(read, "_LIST_OWN", anns, 21),
+        Case(read, "_LIST_OWN", {**anns, "before": one}, 21),
+        Case(read, "_LIST_OWN", {**anns, "statuses": ["FAILED"]}, 500),
+        Case(read, "_LIST_OWN", {**anns, "requester": "nobody"}, 21),
+        Case(read, "_LIST_OWN_END", anns, 500),
         Case(read, "_LIST_END", page, 500),
         Case(read, "_LIST_END", {**page, "tenant": "silent"}, 500),
         Case(cancel, "_CANCEL", own, 3),
@@ -152,7 +161,7 @@ def test_a_list_with_few_matches_is_walked_to_its_end_page_by_page(
     before: UUID | None = None
     with crowded.connect() as conn:
         while pages == 0 or before is not None:
-            page = read.list_jobs(conn, tenant="acme", size=3_000, before=before, **filters)  # type: ignore[arg-type]
+            page = read.list_jobs(conn, Viewer("acme"), size=3_000, before=before, **filters)  # type: ignore[arg-type]
             found += [job.id for job in page.jobs]
             before = page.next_before
             pages += 1

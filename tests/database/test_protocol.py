@@ -15,6 +15,7 @@ from shared.jobs.events import events_of
 from shared.jobs.finish import Failure, GivenBack, Success, cancel_held, fail, give_back, succeed
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
+from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
 from shared.json_text import MOST_LEVELS
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row, started, verbs
@@ -41,7 +42,7 @@ def test_a_worker_that_outslept_its_lease_cannot_overwrite_its_successor(conn: C
     assert fail(conn, [a_failure(sleeper)]) == {}
     assert give_back(conn, [GivenBack(sleeper)]) == {}
     assert succeed(conn, [a_success(successor)]) == {successor.token: JobStatus.SUCCESS}
-    job = read.get(conn, job_id, tenant="acme")
+    job = read.get(conn, job_id, Viewer("acme"))
     assert job is not None
     assert [a.name for a in artifacts_of(conn, [job], tenant="acme")[job_id]] == ["calendar.csv"]
     assert row(conn, job_id).crashes == 1
@@ -223,8 +224,8 @@ def test_a_running_job_tells_which_doorbells_have_come_through(conn: Connection)
 def test_cancelling_a_waiting_job_ends_it(conn: Connection) -> None:
     job_id = a_job(conn)
 
-    assert cancel.cancel(conn, job_id, tenant="acme") is CancelOutcome.CANCELLED
-    assert cancel.cancel(conn, job_id, tenant="acme") is CancelOutcome.CANCELLED_BEFORE
+    assert cancel.cancel(conn, job_id, Viewer("acme")) is CancelOutcome.CANCELLED
+    assert cancel.cancel(conn, job_id, Viewer("acme")) is CancelOutcome.CANCELLED_BEFORE
     assert lease.start(conn, [job_id], worker="w", lease_s=60).final == {job_id}
 
 
@@ -232,7 +233,7 @@ def test_the_holder_learns_of_a_cancellation_and_carries_it_out(conn: Connection
     job_id = a_job(conn)
     held = started(conn, job_id).lease
 
-    assert cancel.cancel(conn, job_id, tenant="acme") is CancelOutcome.REQUESTED
+    assert cancel.cancel(conn, job_id, Viewer("acme")) is CancelOutcome.REQUESTED
     assert lease.renew(conn, [Beat(held)], lease_s=60).cancel_requested == {held}
     assert cancel_held(conn, [held]) == {held.token: JobStatus.CANCELLED}
 
@@ -240,11 +241,11 @@ def test_the_holder_learns_of_a_cancellation_and_carries_it_out(conn: Connection
 def test_completion_beats_a_cancellation_that_came_too_late_to_be_learned(conn: Connection) -> None:
     job_id = a_job(conn)
     held = started(conn, job_id).lease
-    cancel.cancel(conn, job_id, tenant="acme")
+    cancel.cancel(conn, job_id, Viewer("acme"))
 
     assert succeed(conn, [a_success(held)]) == {held.token: JobStatus.SUCCESS}
     assert cancel_held(conn, [held]) == {}
-    assert cancel.cancel(conn, job_id, tenant="acme") is CancelOutcome.TOO_LATE
+    assert cancel.cancel(conn, job_id, Viewer("acme")) is CancelOutcome.TOO_LATE
 
 
 def test_nobody_cancels_without_a_wish(conn: Connection) -> None:
@@ -257,7 +258,7 @@ def test_nobody_cancels_without_a_wish(conn: Connection) -> None:
 def test_a_wish_to_cancel_survives_every_way_back_to_the_queue(conn: Connection, how: str) -> None:
     job_id = a_job(conn)
     held = started(conn, job_id).lease
-    cancel.cancel(conn, job_id, tenant="acme")
+    cancel.cancel(conn, job_id, Viewer("acme"))
 
     if how == "retry":
         fail(conn, [a_failure(held)])
@@ -274,7 +275,7 @@ def test_a_wish_to_cancel_survives_every_way_back_to_the_queue(conn: Connection,
 def test_an_expired_lease_of_a_cancelled_job_is_not_taken_over(conn: Connection) -> None:
     job_id = a_job(conn)
     started(conn, job_id)
-    cancel.cancel(conn, job_id, tenant="acme")
+    cancel.cancel(conn, job_id, Viewer("acme"))
     expire_lease(conn, job_id)
 
     assert not lease.start(conn, [job_id], worker="w2", lease_s=60).started
@@ -316,20 +317,20 @@ def test_another_tenant_sees_nothing(conn: Connection) -> None:
     job_id = a_job(conn)
     succeed(conn, [a_success(started(conn, job_id).lease)])
 
-    job = read.get(conn, job_id, tenant="acme")
+    job = read.get(conn, job_id, Viewer("acme"))
     assert job is not None
-    assert read.get(conn, job_id, tenant="other") is None
+    assert read.get(conn, job_id, Viewer("other")) is None
     assert artifacts_of(conn, [job], tenant="other") == {job_id: []}
-    assert events_of(conn, job_id, tenant="other") == []
-    assert read.list_jobs(conn, tenant="other", size=10).jobs == []
-    assert cancel.cancel(conn, job_id, tenant="other") is CancelOutcome.UNKNOWN
+    assert events_of(conn, job_id, Viewer("other")) == []
+    assert read.list_jobs(conn, Viewer("other"), size=10).jobs == []
+    assert cancel.cancel(conn, job_id, Viewer("other")) is CancelOutcome.UNKNOWN
 
 
 def test_a_list_is_newest_first_and_pages_without_gaps(conn: Connection) -> None:
     jobs = [a_job(conn) for _ in range(5)]
 
-    first = read.list_jobs(conn, tenant="acme", size=2)
-    second = read.list_jobs(conn, tenant="acme", size=10, before=first.next_before)
+    first = read.list_jobs(conn, Viewer("acme"), size=2)
+    second = read.list_jobs(conn, Viewer("acme"), size=10, before=first.next_before)
 
     assert [j.id for j in [*first.jobs, *second.jobs]] == sorted(jobs, reverse=True)
     assert second.next_before is None

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from shared.plugin import ReportType, RowProgress, SourceColumn, SourceResult, row_limit_exceeded
+from shared.plugin import Question, RowProgress, SourceColumn, SourceResult, row_limit_exceeded
 
 
 class Numbers(SourceResult):
@@ -43,10 +43,11 @@ class Numbers(SourceResult):
 
 
 @contextlib.contextmanager
-def open_result(url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /) -> Iterator[Numbers]:
+def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[Numbers]:
     """What the entry point names: connect, hold one moment of the data for as long as the block lasts, and let go."""
-    del parameters, scratch  # the validated parameters, and a folder for files
+    del scratch  # a folder for files
+    limits = question.report.limits  # and question.parameters, and question.asker, whose rows to give
     last = int(url.removeprefix("numbers://"))
-    if last > report.limits.max_rows:
-        raise row_limit_exceeded(report.limits)
+    if last > limits.max_rows:
+        raise row_limit_exceeded(limits)
     yield Numbers(last)

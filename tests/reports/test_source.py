@@ -15,6 +15,7 @@ from shared.catalog.model import Format, Limits, ReportType
 from shared.reports import errors
 from shared.reports.explain import explain
 from shared.reports.interface import ReportError
+from shared.reports.question import Question
 from shared.reports.render import render_files
 from shared.reports.sources.postgres import PostgresResult, open_result
 from shared.reports.stop import stop
@@ -40,7 +41,7 @@ def test_every_reading_sees_the_rows_of_the_first_whatever_is_committed_meanwhil
         result.write_csv(pieces.append, [psycopg.sql.Identifier("c1")], lambda _: None)
         return list(csv.reader(io.StringIO(b"".join(pieces).decode())))
 
-    with open_result(source_dsn, report, {}) as result:
+    with open_result(source_dsn, Question(report, {})) as result:
         source.execute("INSERT INTO orders VALUES (4)")
         first = reading(result)
         source.execute("DELETE FROM orders WHERE n = 1")
@@ -66,7 +67,7 @@ def test_the_session_is_bounded_and_speaks_iso_in_utc_whatever_the_role_prefers(
 
     try:
         pieces: list[bytearray] = []
-        with open_result(source_dsn, report, {}) as result:
+        with open_result(source_dsn, Question(report, {})) as result:
             every = [psycopg.sql.Identifier(f"c{n}") for n, _ in enumerate(result.columns, 1)]
             result.write_csv(pieces.append, every, lambda _: None)
         [row] = csv.reader(io.StringIO(b"".join(pieces).decode()))
@@ -117,7 +118,7 @@ def test_a_query_that_somebody_else_ended_may_be_tried_again(
 
 def test_a_report_stopped_between_two_statements_asks_no_other(source_dsn: str) -> None:
     report = ReportType("r", "R", "", "1", "default", "SELECT 1 AS a", (Format.CSV,))
-    with contextlib.suppress(psycopg.OperationalError), open_result(source_dsn, report, {}) as result:
+    with contextlib.suppress(psycopg.OperationalError), open_result(source_dsn, Question(report, {})) as result:
         stop()
         with pytest.raises(psycopg.OperationalError):
             result.snapshot()
@@ -212,7 +213,7 @@ def test_a_connection_that_breaks_is_trouble_that_passes(when: str, source_dsn: 
     def read() -> None:
         with (
             Proxy(str(parts.hostname), int(parts.port or 5432)) as proxy,
-            open_result(proxy.url(source_dsn), report, {}) as result,
+            open_result(proxy.url(source_dsn), Question(report, {})) as result,
         ):
             if when == "before the rows":
                 proxy.cut()

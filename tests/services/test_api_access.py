@@ -9,9 +9,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.api.auth.access import Access, RateLimited, Unauthorized
 from services.api.auth.keys import Keys
-from services.api.auth.principal import ANONYMOUS, EVERYTHING, Principal
+from services.api.auth.principal import ANONYMOUS, Principal
 from services.api.auth.rate_limit import RateLimit
 from shared.access import api_keys
+from shared.access.scopes import USUAL
 
 
 class Clock:
@@ -24,13 +25,13 @@ class Clock:
 
 def test_without_keys_everybody_is_the_default_tenant() -> None:
     assert asyncio.run(Access(None).principal(None)) is ANONYMOUS
-    assert Principal("default", "anonymous", EVERYTHING) == ANONYMOUS
+    assert Principal("default", None, None) == ANONYMOUS
 
 
 def test_a_key_stands_for_its_tenant_and_its_name(engine: Engine, conn: Connection) -> None:
     key = api_keys.create_key(conn, tenant="acme", name="ci")
 
-    assert asyncio.run(Access(Keys(engine)).principal(f"Bearer {key}")) == Principal("acme", "ci", EVERYTHING)
+    assert asyncio.run(Access(Keys(engine)).principal(f"Bearer {key}")) == Principal("acme", "ci", USUAL)
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer  ", "Basic x", "Bearer wrong"])

@@ -12,6 +12,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 
 from shared.jobs.cancel import cancel
+from shared.jobs.viewer import Viewer
 from tests.services.test_api import an_app, problem
 from tests.support.jobs import count
 
@@ -189,7 +190,7 @@ def test_a_replay_tells_what_has_become_of_the_job(deployments: Deployments, con
     client = deployments.release()
     first = ask(client, _typed())
     assert (first.json()["status"], first.headers["retry-after"]) == ("PENDING", "1")
-    cancel(conn, first.json()["jobId"], tenant="default")
+    cancel(conn, first.json()["jobId"], Viewer("default"))
     again = ask(client, _typed())
     replayed(again, first)
     assert again.json()["status"] == "CANCELLED"

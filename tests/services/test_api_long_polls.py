@@ -26,6 +26,7 @@ from services.api.watch import Watcher
 from shared.database.async_engine import create_async_engine
 from shared.jobs.cancel import cancel
 from shared.jobs.submit import submit
+from shared.jobs.viewer import Viewer
 from tests.support.eventually import eventually
 from tests.support.faults.tcp_proxy import Proxy
 from tests.support.jobs import a_job, a_submission
@@ -106,7 +107,7 @@ def test_a_thousand_long_polls_hold_no_thread_and_no_connection_of_their_own(
         assert len(_sessions(conn)) <= 10
         assert len(_looked_at(conn)) == 1
 
-        assert cancel(conn, jobs[500], tenant="default") == "cancelled"
+        assert cancel(conn, jobs[500], Viewer("default")) == "cancelled"
         began = time.monotonic()
         head, job = await asyncio.wait_for(answers[500], 10)
         assert time.monotonic() - began < 2

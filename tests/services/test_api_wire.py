@@ -59,8 +59,8 @@ def test_times_have_their_offset_written_out_and_what_is_not_known_is_null() -> 
 
     assert job["createdAt"] == "2026-01-31T12:00:00.250000+00:00"
     assert [name for name, value in job.items() if value is None] == [
-        "progress", "result", "error", "startedAt", "cancelRequestedAt", "finishedAt", "expiresAt", "keptUntil",
-        "nextAttemptAt",
+        "requestedBy", "progress", "result", "error", "startedAt", "cancelRequestedAt", "finishedAt", "expiresAt",
+        "keptUntil", "nextAttemptAt",
     ]  # fmt: skip
     event = event_view(JobEvent(1, None, JobStatus.PENDING, "submit", 0, None, None, _AT))
     assert json.loads(event.model_dump_json(by_alias=True)) == {
@@ -80,7 +80,7 @@ def test_progress_error_and_answer_stand_in_the_job() -> None:
     assert shown["progress"] == {**progress, "totalRows": None, "etaS": None}
     assert (shown["error"], shown["nextAttemptAt"]) == (error, "2026-01-31T12:00:00.250000+00:00")
     assert json.loads(answered.model_dump_json(by_alias=True))["result"] == {
-        "artifacts": [], "manifest": None, "answer": {"rows": 3}, "seconds": 0.25,
+        "artifacts": [], "requiredScopes": [], "manifest": None, "answer": {"rows": 3}, "seconds": 0.25,
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from migrations import grants
 from services.cli.__main__ import main, parser
 from shared.access import api_keys
+from shared.access.scopes import USUAL
 from shared.catalog.model import Format, ReportType
 from shared.reports import manifest
 from shared.reports.interface import RenderRequest
@@ -253,12 +254,19 @@ def test_a_key_that_was_printed_once_opens_its_tenants_door_until_it_is_revoked(
 
     assert main(["keys", "create", *of_acme]) == 0
     key = capsys.readouterr().out.removesuffix("\n")
-    assert api_keys.owner_of(conn, api_keys.hash_of(key)) == ("acme", "ci")
+    assert api_keys.owner_of(conn, api_keys.hash_of(key)) == api_keys.Owner("acme", "ci", USUAL)
+
+    assert main(["keys", "create", *of_acme, "--scopes", "jobs:read,payroll:read", "--days", "2"]) == 0
+    narrow = api_keys.hash_of(capsys.readouterr().out.removesuffix("\n"))
+    assert api_keys.owner_of(conn, narrow) == api_keys.Owner("acme", "ci", frozenset({"jobs:read", "payroll:read"}))
+    asked = "SELECT extract(epoch FROM expires_at - now()) / 86400 FROM api_keys WHERE expires_at > now()"
+    left = conn.exec_driver_sql(asked)
+    assert 1.99 < left.scalar_one() <= 2
 
     assert main(["keys", "revoke", *of_acme]) == 0
     assert api_keys.owner_of(conn, api_keys.hash_of(key)) is None
     assert main(["keys", "revoke", *of_acme]) == 1
-    assert capsys.readouterr().err == "1 key(s) revoked\n0 key(s) revoked\n"
+    assert capsys.readouterr().err == "2 key(s) revoked\n0 key(s) revoked\n"
 
 
 def test_a_tenant_that_cannot_be_named_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from services.worker import inline
 from shared import json_text
+from shared.catalog.asker import NOBODY, Asker
 from shared.catalog.model import ReportType
 from shared.reports.interface import ReportError
 from tests.benchmarks import counting, noop
@@ -22,7 +23,7 @@ from tests.support.sqs.fast_process import FastSqs
 
 
 def a_type(answer: object) -> ReportType:
-    def give(_: Mapping[str, object]) -> Any:
+    def give(_: Mapping[str, object], _asker: Asker) -> Any:
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -75,17 +76,17 @@ def test_the_answer_stands_in_the_job(database_url: str, conn: Connection, tmp_p
 )
 def test_an_answer_that_cannot_be_kept_fails_for_good(answer: object) -> None:
     with pytest.raises(ReportError) as failure:
-        inline.answer(a_type(answer), {})
+        inline.answer(a_type(answer), {}, NOBODY)
     assert (failure.value.code, failure.value.retryable) == ("answer_wrong", False)
 
 
 def test_a_text_that_only_looks_like_an_escape_is_kept() -> None:
-    assert inline.answer(a_type({"a": "\\u0000 \U0001f600"}), {}) == {"a": "\\u0000 \U0001f600"}
+    assert inline.answer(a_type({"a": "\\u0000 \U0001f600"}), {}, NOBODY) == {"a": "\\u0000 \U0001f600"}
 
 
 def test_code_that_raises_is_tried_again_and_says_nothing_of_the_inside() -> None:
     with pytest.raises(ReportError) as failure:
-        inline.answer(a_type(ZeroDivisionError("password=hunter2")), {})
+        inline.answer(a_type(ZeroDivisionError("password=hunter2")), {}, NOBODY)
     assert failure.value.retryable
     assert "hunter2" not in str(failure.value)
 
@@ -93,7 +94,7 @@ def test_code_that_raises_is_tried_again_and_says_nothing_of_the_inside() -> Non
 def test_an_answer_is_kept_as_it_will_be_read() -> None:
     given = {"day": date(2026, 11, 28), "pair": (1, 2.5), 3: "a backslash, \\u0000", "deep": nested(198)}
 
-    answer = inline.answer(a_type(given), {})
+    answer = inline.answer(a_type(given), {}, NOBODY)
 
     assert answer == {"day": "2026-11-28", "pair": [1, 2.5], "3": "a backslash, \\u0000", "deep": nested(198)}
     assert json_text.read(json_text.write({"answer": answer})) == {"answer": answer}

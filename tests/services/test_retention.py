@@ -29,6 +29,7 @@ from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.finish import Failure, Success, fail, succeed
 from shared.jobs.lease import Lease
 from shared.jobs.submit import IdempotencyKeyReused, submit
+from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
 from tests.support.jobs import a_job, a_submission, count, expire_lease, started
 from tests.support.promises import broken
@@ -109,7 +110,7 @@ def test_files_leave_first_and_the_job_stays(
     assert until_done(a_retention.run_once) == 1
     assert files(store) == []
     assert [count(conn, t) for t in ("jobs", "artifacts", "job_events")] == [1, 0, 3]
-    job = read.get(conn, job_id, tenant="acme")
+    job = read.get(conn, job_id, Viewer("acme"))
     assert job is not None
     assert job.expired
     assert broken(conn, at_rest=False) == {}
@@ -359,7 +360,7 @@ def test_a_death_at_any_step_of_retention_loses_and_shows_nothing(
 
 def _served(conn: Connection, store: DiskStore) -> set[UUID]:
     """Jobs whose files a client is given; fails when one is named and not there."""
-    jobs = read.list_jobs(conn, tenant="acme", size=10).jobs
+    jobs = read.list_jobs(conn, Viewer("acme"), size=10).jobs
     for job_id, named in artifacts_of(conn, jobs, tenant="acme").items():
         for artifact in named:
             (job,) = [j for j in jobs if j.id == job_id]
@@ -459,7 +460,7 @@ def test_only_files_that_no_row_can_ever_name_are_orphans(engine: Engine, conn: 
     assert before - set(files(store)) == orphans
     assert {unknown, foreign} <= set(files(store))
     assert metrics.UNKNOWN_FILES._value.get() == 2
-    assert artifacts_of(conn, read.list_jobs(conn, tenant="acme", size=9).jobs, tenant="acme")[won] != []
+    assert artifacts_of(conn, read.list_jobs(conn, Viewer("acme"), size=9).jobs, tenant="acme")[won] != []
 
 
 def test_a_file_of_today_is_no_orphan_yet(engine: Engine, conn: Connection, store: DiskStore, scratch: Path) -> None:

@@ -19,6 +19,7 @@ from shared.catalog.model import Format
 from shared.database.engine import transactional
 from shared.jobs import cancel, lease
 from shared.jobs.doorbell import read_doorbell
+from shared.jobs.viewer import Viewer
 from shared.queues.interface import Depth, Outgoing
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from tests.support.eventually import eventually
@@ -199,7 +200,7 @@ def test_a_running_job_is_cancelled_on_the_heartbeat(bench: Bench) -> None:
     bench.start()
     bench.until(job_id, "PROCESSING")
 
-    cancel.cancel(bench.conn, job_id, tenant="acme")
+    cancel.cancel(bench.conn, job_id, Viewer("acme"))
 
     bench.until(job_id, "CANCELLED")
 

@@ -144,3 +144,16 @@ def test_a_region_that_is_not_the_queues_is_refused() -> None:
     [line] = told(RelaySettings, {**DATABASE, **queue})
 
     assert line == "AWS_REGION=us-east-1, but the queue of SQS_QUEUE_URL is in eu-west-1: leave AWS_REGION out"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "todoke.example"])  # noqa: S104 - refused
+def test_nobody_is_let_in_by_accident(host: str) -> None:
+    [line] = told(ApiSettings, {**DATABASE, "API_HOST": host})
+    assert "lets everybody who reaches the port read every report: set API_AUTH=keys" in line
+    for more in ({"API_AUTH": "keys"}, {"API_AUTH_NONE_IS_OK": "yes"}):
+        assert ApiSettings.from_environment({**DATABASE, "API_HOST": host, **more}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_the_loopback_needs_no_word(host: str) -> None:
+    assert ApiSettings.from_environment({**DATABASE, "API_HOST": host}).auth == "none"

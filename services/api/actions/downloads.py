@@ -17,7 +17,7 @@ from services.api.actions.errors import (
     UnknownArtifact,
 )
 from services.api.actions.parts import Parts
-from services.api.auth.principal import Principal
+from services.api.auth.principal import InsufficientScope, Principal
 from shared.artifacts.interface import (
     ArtifactDamaged,
     ArtifactMissing,
@@ -45,10 +45,12 @@ class Download(NamedTuple):
 async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str) -> Download:
     """The job's file of that name.
 
-    Raises UnknownJob, NotReady, ArtifactExpired, UnknownArtifact, ArtifactGone, ArtifactNotWhole and
+    Raises UnknownJob, InsufficientScope, NotReady, ArtifactExpired, UnknownArtifact, ArtifactGone, ArtifactNotWhole and
     ArtifactStoreAway.
     """
     found = await jobs.get(parts, principal, job_id)
+    if found.lacking:
+        raise InsufficientScope(found.lacking[0])
     artifacts = {a.name: a for a in found.artifacts}
     if found.job.status is not JobStatus.SUCCESS or found.job.lease_token is None:
         raise NotReady(found.job.status)

@@ -35,10 +35,12 @@ def _key(line: str) -> str | None:
     return line if _BARE.fullmatch(line) else None
 
 
-def named(key: str, body: bytes, fields: Mapping[str, object], catalog: CatalogView) -> IdempotencyKey:
-    """The key with the digests of its request."""
+def named(
+    key: str, body: bytes, fields: Mapping[str, object], catalog: CatalogView, requester: str | None = None
+) -> IdempotencyKey:
+    """The key with the digests of its request. It stands for this requester's jobs only: others may get other rows."""
     meaning = json_text.write(_sorted(_meaning(fields, catalog)))
-    return IdempotencyKey(key, _digest(body), _digest(meaning.encode()))
+    return IdempotencyKey(key, _digest(body), _digest(meaning.encode()), requester)
 
 
 def _digest(content: bytes) -> str:

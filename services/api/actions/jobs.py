@@ -9,9 +9,11 @@ from uuid import UUID
 from anyio import to_thread
 from sqlalchemy.engine import Connection
 
+from services.api.actions import visible
 from services.api.actions.errors import JobAlreadyEnded, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
+from shared.access.scopes import Scope
 from shared.jobs import cancel as cancelling
 from shared.jobs import events, read
 from shared.jobs.artifacts import Artifact, artifacts_of
@@ -29,6 +31,8 @@ class FoundJob:
     job: Job
     artifacts: Sequence[Artifact]
     """Of a job that succeeded, until they expire."""
+    lacking: Sequence[str] = ()
+    """The scopes that the files ask for and the caller lacks: then it gets none."""
 
     @property
     def revision(self) -> str:
@@ -74,8 +78,9 @@ async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
 
     def load() -> FoundJob:
         with parts.engine.connect() as conn:
-            return _load(conn, principal, job_id)
+            return _load(conn, parts, principal, job_id)
 
+    principal.need(Scope.JOBS_READ)
     return await to_thread.run_sync(load)
 
 
@@ -108,9 +113,10 @@ async def list_page(parts: Parts, principal: Principal, query: Query) -> FoundPa
 
     def load() -> FoundPage:
         with parts.engine.connect() as conn:
-            page = read.list_jobs(conn, tenant=principal.tenant, **query._asdict())
-            return FoundPage(page, artifacts_of(conn, page.jobs, tenant=principal.tenant))
+            page = read.list_jobs(conn, visible.viewer(parts.catalog, principal), **query._asdict())
+            return FoundPage(page, _artifacts(conn, principal, page.jobs))
 
+    principal.need(Scope.JOBS_READ)
     return await to_thread.run_sync(load)
 
 
@@ -119,8 +125,9 @@ async def history(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[
 
     def load() -> Sequence[JobEvent]:
         with parts.engine.connect() as conn:
-            return events.events_of(conn, job_id, tenant=principal.tenant)
+            return events.events_of(conn, job_id, visible.viewer(parts.catalog, principal))
 
+    principal.need(Scope.JOBS_READ)
     found = await to_thread.run_sync(load)
     if not found:
         raise UnknownJob(job_id)
@@ -132,9 +139,10 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID) -> Cancelled:
 
     def carry_out() -> tuple[CancelOutcome, FoundJob]:
         with parts.engine.connect() as conn:
-            outcome = cancelling.cancel(conn, job_id, tenant=principal.tenant)
-            return outcome, _load(conn, principal, job_id)
+            outcome = cancelling.cancel(conn, job_id, visible.viewer(parts.catalog, principal))
+            return outcome, _load(conn, parts, principal, job_id)
 
+    principal.need(Scope.JOBS_CANCEL)
     outcome, found = await to_thread.run_sync(carry_out)
     job = found.job
     if outcome is CancelOutcome.CANCELLED and job.finished_at is not None:
@@ -144,8 +152,14 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID) -> Cancelled:
     return Cancelled(found, requested=outcome is CancelOutcome.REQUESTED)
 
 
-def _load(conn: Connection, principal: Principal, job_id: UUID) -> FoundJob:
-    job = read.get(conn, job_id, tenant=principal.tenant)
+def _load(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
+    job = read.get(conn, job_id, visible.viewer(parts.catalog, principal))
     if job is None:
         raise UnknownJob(job_id)
-    return FoundJob(job, artifacts_of(conn, [job], tenant=principal.tenant)[job.id])
+    return FoundJob(job, _artifacts(conn, principal, [job])[job.id], principal.lacks(job.scopes or ()))
+
+
+def _artifacts(conn: Connection, principal: Principal, found: Sequence[Job]) -> Mapping[UUID, Sequence[Artifact]]:
+    """The files of each job; none of a job whose files ask for a scope that the principal lacks."""
+    open_to_it = [job for job in found if not principal.lacks(job.scopes or ())]
+    return {job.id: () for job in found} | artifacts_of(conn, open_to_it, tenant=principal.tenant)

@@ -8,11 +8,13 @@ from uuid import UUID
 from anyio import to_thread
 
 from services.api import metrics
+from services.api.actions import visible
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, NotAccepted, UnknownReportType
 from services.api.actions.idempotency import named, read_key
 from services.api.actions.parts import Parts
 from services.api.actions.submitter import Answer, TooBusy
 from services.api.auth.principal import Principal
+from shared.access.scopes import Scope
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
@@ -60,11 +62,12 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
 
     Raises UnknownReportType, InvalidRequest, IdempotencyKeyReused and NotAccepted.
     """
+    principal.need(Scope.JOBS_CREATE)
     given = read_key(wanted.idempotency_key) if wanted.idempotency_key else None
     wrong = [given] if isinstance(given, Violation) else []
-    key = named(given, wanted.body, wanted.fields, parts.catalog) if isinstance(given, str) else None
+    key = named(given, wanted.body, wanted.fields, parts.catalog, principal.subject) if isinstance(given, str) else None
     try:
-        checked = _check(wanted, parts.catalog, wrong)
+        checked = _check(wanted, principal, parts.catalog, wrong)
     except (InvalidRequest, UnknownReportType):
         # The key first: what was accepted before stays so, whatever the catalog says today. Asked only now, because a
         # request that is right learns of its key from the statement that makes the job.
@@ -86,6 +89,8 @@ def _submission(
         report_version=checked.report.version,
         parameters=checked.parameters,
         formats=[str(f) for f in checked.formats],
+        requester=principal.subject,
+        scopes=_needed(checked.report, principal),
         max_attempts=checked.report.limits.max_attempts,
         max_crashes=settings.job_max_crashes,
         deadline_s=settings.job_deadline_s,
@@ -94,6 +99,14 @@ def _submission(
         idempotency_key=key,
         trace_context=wanted.trace_context,
     )
+
+
+def _needed(report: ReportType, principal: Principal) -> Sequence[str] | None:
+    """The scopes that the job's files ask for: of the report type, and of the columns that they have."""
+    if not (scopes := report.column_scopes) and report.required_scope is None:
+        return None
+    own = {report.required_scope} if report.required_scope else set()
+    return sorted(own | {scope for scope in scopes if principal.has(scope)}) or None
 
 
 async def _replay(parts: Parts, principal: Principal, key: IdempotencyKey) -> Accepted | None:
@@ -140,10 +153,10 @@ def _why(error: Exception) -> str:
     )
 
 
-def _check(wanted: Wanted, catalog: CatalogView, wrong: Sequence[Violation]) -> _Checked:
+def _check(wanted: Wanted, principal: Principal, catalog: CatalogView, wrong: Sequence[Violation]) -> _Checked:
     """What is wanted, if it is right. Says everything that is wrong with it at once, after what is `wrong` already."""
     fields = wanted.fields
-    report = _report_type(fields, catalog)
+    report = _report_type(fields, principal, catalog)
     violations = [
         Violation(name[:100], "unknown_field", f"is not a field of a request{did_you_mean(name[:100], _FIELDS)}")
         for name in itertools.islice((name for name in fields if name not in _FIELDS), MOST_VIOLATIONS)
@@ -158,17 +171,14 @@ def _check(wanted: Wanted, catalog: CatalogView, wrong: Sequence[Violation]) -> 
     return _Checked(report, parameters, formats)
 
 
-def _report_type(fields: Mapping[str, object], catalog: CatalogView) -> ReportType:
+def _report_type(fields: Mapping[str, object], principal: Principal, catalog: CatalogView) -> ReportType:
     name = fields.get("reportType")
     if name is None:
         name = catalog.default
     if not isinstance(name, str):
         wrong = Violation("reportType", "type", "must be a string")
         raise InvalidRequest("The request has one problem.", [wrong])
-    report = catalog.types.get(name)
-    if report is None:
-        raise UnknownReportType(name, catalog)
-    return report
+    return visible.report_type(catalog, principal, name)
 
 
 def _formats(given: object, report: ReportType, violations: list[Violation]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from anyio import to_thread
 from sqlalchemy.engine import Engine
 
-from services.api.auth.principal import EVERYTHING, Principal
+from services.api.auth.principal import Principal
 from shared.access import api_keys
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Keys:
             self._known.pop(key_hash, None)
             _remember(self._wrong, key_hash, self._clock() + _REMEMBER_S)
             return None
-        principal = Principal(owner.tenant, owner.name, EVERYTHING)
+        principal = Principal(owner.tenant, owner.name, owner.scopes)
         _remember(self._known, key_hash, (principal, self._clock() + _REMEMBER_S))
         return principal
 

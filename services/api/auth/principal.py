@@ -1,11 +1,19 @@
-"""Who asks."""
+"""Who asks, and what it may do."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from shared.access.api_keys import DEFAULT_TENANT
+from shared.access.scopes import Scope
+from shared.access.tenants import DEFAULT_TENANT
+from shared.errors import TodokeError
 
-EVERYTHING = frozenset({"everything"})
-"""The scopes of a principal that may do whatever the API offers its tenant. There are no narrower ones yet."""
+
+class InsufficientScope(TodokeError):
+    """The caller is known, and may not do this."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This needs the scope {scope}, which the API key does not have.")
+        self.scope = scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +22,29 @@ class Principal:
 
     tenant: str
     """Whose jobs it sees and makes."""
-    subject: str
-    """Who it is within the tenant: the name of its key, or `anonymous`."""
-    scopes: frozenset[str]
-    """What it may do."""
+    subject: str | None
+    """Who it is within the tenant: the name of its key. None where no keys are asked for."""
+    scopes: frozenset[str] | None
+    """What it may do. None: everything, where no keys are asked for."""
+
+    def has(self, scope: str) -> bool:
+        """True if it has the scope."""
+        return self.scopes is None or scope in self.scopes
+
+    def need(self, scope: Scope) -> None:
+        """Raise InsufficientScope unless it has the scope."""
+        if not self.has(scope):
+            raise InsufficientScope(scope)
+
+    def lacks(self, scopes: Collection[str]) -> list[str]:
+        """Those of the scopes that it does not have, sorted."""
+        return sorted(scope for scope in scopes if not self.has(scope))
+
+    @property
+    def sees_only(self) -> str | None:
+        """The requester whose jobs alone it sees; None if it sees all jobs of its tenant."""
+        return None if self.has(Scope.JOBS_READ_ALL) else self.subject
 
 
-ANONYMOUS = Principal(DEFAULT_TENANT, "anonymous", EVERYTHING)
+ANONYMOUS = Principal(DEFAULT_TENANT, None, None)
 """Everybody, where no keys are asked for."""

@@ -17,6 +17,7 @@ _OWN_NAMES = {"/generate-report": "generateReport"}
 _WHY = {
     400: "The body is not JSON",
     401: "The API key is missing or wrong",
+    403: "The API key lacks the scope that this asks for, or that the file asks for",
     404: "There is no such job, file or report type, or it is another tenant's",
     409: "The job is in a state that does not allow this",
     410: "The file is not there any more",
@@ -125,6 +126,7 @@ _HEADERS = {
     "206": ("Content-Range",),
     "307": ("Location",),
     "401": ("WWW-Authenticate",),
+    "403": ("WWW-Authenticate",),
     "405": ("Allow",),
     "416": ("Content-Range",),
     "429": ("Retry-After",),

@@ -17,6 +17,7 @@ from starlette.routing import Match
 
 from services.api.actions import errors
 from services.api.auth.access import RateLimited, Unauthorized
+from services.api.auth.principal import InsufficientScope
 from shared.catalog.parameters import Violation
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.errors import TodokeError
@@ -81,6 +82,12 @@ def _too_many(error: RateLimited) -> Problem:
     return Problem(429, "rate_limited", detail, retryable=True, headers={"Retry-After": str(again)})
 
 
+def _insufficient_scope(error: InsufficientScope) -> Problem:
+    """As RFC 6750, section 3.1, has it."""
+    challenge = f'Bearer realm="todoke", error="insufficient_scope", scope="{error.scope}"'
+    return Problem(403, "insufficient_scope", str(error), headers={"WWW-Authenticate": challenge})
+
+
 def _not_ready(error: errors.NotReady) -> Problem:
     return Problem(409, "not_ready", str(error), retryable=not error.status.final)
 
@@ -92,6 +99,7 @@ def _plain(status: int, code: str, *, headers: Mapping[str, str] | None = None) 
 
 _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     Unauthorized: _plain(401, "unauthorized", headers={"WWW-Authenticate": 'Bearer realm="todoke"'}),
+    InsufficientScope: _insufficient_scope,
     RateLimited: _too_many,
     errors.InvalidRequest: lambda error: invalid(str(error), error.violations),
     errors.UnknownReportType: _plain(404, "unknown_report_type"),

@@ -18,7 +18,7 @@ _RESPONSES: Responses = {
     206: {"description": "The range asked for"},
     304: {"description": "Not changed"},
     307: {"description": "The file is on S3, at this link: follow it"},
-    **problems(401, 404, 409, 410, 412, 416, 422, 429, 503),
+    **problems(401, 403, 404, 409, 410, 412, 416, 422, 429, 503),
 }
 _NOT_KEPT = {"Cache-Control": "no-store", "Vary": "Accept"}
 

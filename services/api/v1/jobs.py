@@ -33,7 +33,11 @@ _EVENTS = TypeAdapter(list[EventView])
 
 @router.get(
     "/jobs/{job_id:job}",
-    responses={200: {"model": JobView}, 304: {"description": "Not changed"}, **problems(401, 404, 412, 422, 429, 503)},
+    responses={
+        200: {"model": JobView},
+        304: {"description": "Not changed"},
+        **problems(401, 403, 404, 412, 422, 429, 503),
+    },
 )
 async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """A job. With `Prefer: wait=n` (up to 30 s) the answer waits until the job changes from If-None-Match, or ends."""
@@ -84,7 +88,7 @@ _PageToken = Annotated[
 ]
 
 
-@router.get("/jobs", responses={200: {"model": JobsView}, **problems(401, 404, 422, 429, 503)})
+@router.get("/jobs", responses={200: {"model": JobsView}, **problems(401, 403, 404, 422, 429, 503)})
 async def list_jobs(
     parts: PartsOf,
     principal: Caller,
@@ -117,7 +121,7 @@ async def list_jobs(
 
 
 @router.get(
-    "/jobs/{job_id:job}/events", responses={200: {"model": list[EventView]}, **problems(401, 404, 422, 429, 503)}
+    "/jobs/{job_id:job}/events", responses={200: {"model": list[EventView]}, **problems(401, 403, 404, 422, 429, 503)}
 )
 async def list_job_events(job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """Every change of the job's state, oldest first."""
@@ -127,7 +131,7 @@ async def list_job_events(job_id: JobId, parts: PartsOf, principal: Caller) -> R
 
 @router.post(
     "/jobs/{job_id:job}:cancel",
-    responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 404, 409, 422, 429, 503)},
+    responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 403, 404, 409, 422, 429, 503)},
 )
 async def cancel_job(job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """Cancel a job: 200 when it is cancelled, 202 when its worker will be told, 409 when it had ended already."""

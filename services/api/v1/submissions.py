@@ -64,7 +64,7 @@ _REQUEST_BODY: dict[str, Any] = {
 }
 _RESPONSES: Responses = {
     202: {"model": AcceptedView, "links": links_of_a_job("/jobId")},
-    **problems(400, 401, 404, 413, 415, 422, 429, 503),
+    **problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
 }
 
 

@@ -64,6 +64,8 @@ class ResultView(_View):
     """What a successful job made."""
 
     artifacts: list[ArtifactView]
+    required_scopes: list[str]
+    """The scopes that the files ask for. Who lacks one of them gets none of the files."""
     manifest: ManifestView | None
     answer: dict[str, Any] | None
     """Of a report type without files."""
@@ -96,6 +98,8 @@ class JobView(_View):
     status: JobStatus
     report_type: str
     report_version: str
+    requested_by: str | None
+    """The name of the API key; null where none is asked for."""
     parameters: dict[str, Any]
     formats: list[str]
     attempt: int
@@ -129,6 +133,8 @@ class ColumnView(_View):
     name: str
     title: str
     unit: str
+    required_scope: str | None
+    """Files have this column only for whoever asks with this scope."""
 
 
 class ReportTypeView(_View):
@@ -153,7 +159,10 @@ class ReportTypeView(_View):
             version=report.version,
             formats=[*report.formats, BUNDLE],
             parameters=json_schema(report),
-            columns=[ColumnView(name=c.name, title=c.title, unit=c.unit) for c in report.columns.values()],
+            columns=[
+                ColumnView(name=c.name, title=c.title, unit=c.unit, required_scope=c.required_scope)
+                for c in report.columns.values()
+            ],
         )
 
 
@@ -212,6 +221,7 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         status=job.status,
         report_type=job.report_type,
         report_version=job.report_version,
+        requested_by=job.requester,
         parameters=dict(job.parameters),
         formats=list(job.formats),
         attempt=job.attempt,
@@ -252,6 +262,7 @@ def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | 
     manifest = next((a for a in artifacts if a.format == MANIFEST_FORMAT), None)
     return ResultView(
         artifacts=files,
+        required_scopes=list(job.scopes or ()),
         manifest=ManifestView(url=file_url(job.id, manifest.name, root), sha256=manifest.sha256) if manifest else None,
         answer=job.result.get("answer"),
         seconds=job.result.get("seconds", 0),

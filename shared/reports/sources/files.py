@@ -18,7 +18,7 @@ from shared.artifacts.interface import ArtifactMissing, ArtifactStore, ArtifactS
 from shared.artifacts.open import UnknownArtifactUrl, open_store
 from shared.catalog.model import Limits, Parameter, ReportType
 from shared.catalog.parameters import validate_parameters
-from shared.catalog.query import python_value, sql_type
+from shared.catalog.query import BUILT_IN, python_value, sql_type
 from shared.catalog.sql import Kind, scan
 from shared.failures import FailureCode
 from shared.reports import duck, errors
@@ -26,6 +26,7 @@ from shared.reports.columns import SourceColumn
 from shared.reports.explain import explain
 from shared.reports.extract import ExtractColumn, duckdb_column
 from shared.reports.progress import RowProgress
+from shared.reports.question import Question
 from shared.reports.sources.result import SourceResult
 
 _PROGRESS_BYTES = 1 << 20
@@ -114,14 +115,13 @@ class FilesResult(SourceResult):
 
 
 @contextlib.contextmanager
-def open_result(
-    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
-) -> Iterator[FilesResult]:
+def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[FilesResult]:
     """Open the result of the report's query over the files below `url`. Raises ReportError."""
+    report = question.report
     folder = _local(url, scratch, report.limits)
     # Relative paths are the process's own: a report has a process to itself.
     with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection, contextlib.chdir(folder):
-        values = dict(_variables(report, parameters))
+        values = dict(_variables(question))
         for name, value in values.items():
             connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])
         duck.confine(connection, folder=folder)
@@ -170,9 +170,11 @@ def _copy(store: ArtifactStore, folder: Path, limits: Limits) -> None:
             continue  # it was removed meanwhile
 
 
-def _variables(report: ReportType, parameters: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    values = validate_parameters(report, parameters)
-    for parameter in report.parameters:
+def _variables(question: Question) -> Iterator[tuple[str, object]]:
+    for name, of in BUILT_IN.items():
+        yield name, of(question.asker)
+    values = validate_parameters(question.report, question.parameters)
+    for parameter in question.report.parameters:
         yield parameter.name, python_value(parameter, values[parameter.name])
 
 
@@ -182,6 +184,9 @@ def _query(report: ReportType, values: Mapping[str, object]) -> str:
     for token in scan(report.query):
         if token.kind is Kind.PLACEHOLDER:
             name = token.text[1:]
+            if name in BUILT_IN:
+                parts.append(f"CAST(getvariable({duck.literal(name)}) AS text)")
+                continue
             parameter = report.parameter(name)
             if parameter is None:
                 raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it

@@ -6,8 +6,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.catalog.model import ReportKind, ReportType
+from shared.catalog.model import ReportKind
 from shared.reports import errors
+from shared.reports.question import Question
 from shared.reports.sources import files, postgres, python_source
 from shared.reports.sources.result import OpenSource, SourceResult
 
@@ -15,11 +16,9 @@ GROUP = "todoke.sources"
 """Entry points of this group bring more sources, each named after the scheme of its URLs."""
 
 
-def _open_postgres(
-    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
-) -> AbstractContextManager[SourceResult]:
+def _open_postgres(url: str, question: Question, scratch: Path, /) -> AbstractContextManager[SourceResult]:
     del scratch
-    return postgres.open_result(url, report, parameters)
+    return postgres.open_result(url, question)
 
 
 _OURS: Mapping[str, OpenSource] = {
@@ -32,11 +31,12 @@ _OURS: Mapping[str, OpenSource] = {
 
 
 def open_source(
-    url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, *, first_rows: int | None = None
+    url: str, question: Question, scratch: Path, *, first_rows: int | None = None
 ) -> AbstractContextManager[SourceResult]:
     """Open the report's result. Raises ReportError(source_missing) for an unknown scheme, or without a URL."""
+    report = question.report
     if report.kind is ReportKind.ROWS:
-        return python_source.open_result(report, parameters, scratch, first_rows=first_rows)
+        return python_source.open_result(question, scratch, first_rows=first_rows)
     scheme = urlsplit(url).scheme if "://" in url else ""
     if not url:
         raise errors.source_missing(report.source, "no URL for it is set")
@@ -47,4 +47,4 @@ def open_source(
             known = ", ".join(sorted({*filter(None, _OURS), *plugins}))
             raise errors.source_missing(report.source, f"URLs may begin with {known}")
         opener = plugins[scheme].load()
-    return opener(url, report, parameters, scratch)
+    return opener(url, question, scratch)

@@ -15,15 +15,16 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-from shared.catalog.model import CsvOptions, Limits, ReportType
+from shared.catalog.model import CsvOptions
 from shared.catalog.query import bound_query
 from shared.database.libpq import KEEPALIVE
 from shared.reports import duck, errors
 from shared.reports.columns import FORMULA_STARTS, SourceColumn, header_line
 from shared.reports.explain import explain_source
 from shared.reports.progress import RowProgress
+from shared.reports.question import Question
 from shared.reports.sources.result import SourceResult
-from shared.reports.sources.written import AS_WRITTEN, check_settings
+from shared.reports.sources.written import AS_WRITTEN, check_settings, settings_of
 from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10
@@ -41,10 +42,11 @@ class PostgresResult(SourceResult):
     repeatable = True
     can_copy_csv = True
 
-    def __init__(self, conn: psycopg.Connection[Any], report: ReportType, parameters: Mapping[str, object]) -> None:
+    def __init__(self, conn: psycopg.Connection[Any], question: Question) -> None:
         self._conn = conn
-        self._limits = report.limits
-        self._query = bound_query(report, parameters)
+        self._asker = question.asker
+        self._limits = question.report.limits
+        self._query = bound_query(question.report, question.parameters, question.asker)
         self._columns = self._describe()
 
     @property
@@ -112,7 +114,7 @@ class PostgresResult(SourceResult):
         except psycopg.errors.CharacterNotInRepertoire as error:
             # The server itself checks what it cannot convert, because it does not know the encoding (SQL_ASCII).
             raise errors.not_utf8(rows + 1, error.diag.message_primary or "") from None
-        check_settings(self._conn)
+        check_settings(self._conn, settings_of(self._asker))
         return rows
 
     def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:
@@ -213,15 +215,15 @@ def _read_to_the_end(libpq: PGconn) -> None:
 
 
 @contextlib.contextmanager
-def open_result(dsn: str, report: ReportType, parameters: Mapping[str, object]) -> Iterator[PostgresResult]:
+def open_result(dsn: str, question: Question) -> Iterator[PostgresResult]:
     """Connect and hold one snapshot for as long as the block lasts. Raises psycopg.Error, ReportError."""
     # Closed, and not rolled back: in the middle of a COPY there is no statement left to send.
     with contextlib.closing(psycopg.connect(_bounded(dsn), autocommit=False)) as conn:
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         conn.read_only = True
-        _settle(conn, report.limits)
+        _settle(conn, question)
         with on_stop(partial(_give_up, conn)):
-            yield PostgresResult(conn, report, parameters)
+            yield PostgresResult(conn, question)
 
 
 def _give_up(conn: psycopg.Connection[Any]) -> None:
@@ -246,8 +248,9 @@ def _bounded(dsn: str) -> str:
     )
 
 
-def _settle(conn: psycopg.Connection[Any], limits: Limits) -> None:
+def _settle(conn: psycopg.Connection[Any], question: Question) -> None:
     """Set up this transaction, from inside it: a connection pooler may refuse start-up options."""
+    limits = question.report.limits
     settings = {
         # A little below the attempt's deadline, so that the cause can be told: the query, or all the rest.
         "statement_timeout": max(1, int(limits.timeout_s * 900)),
@@ -260,6 +263,7 @@ def _settle(conn: psycopg.Connection[Any], limits: Limits) -> None:
         # The catalog's scanner reads query.sql by this rule; a role or database may have another.
         "standard_conforming_strings": "on",
         **AS_WRITTEN,
+        **settings_of(question.asker),
         # Two readings of a large table start at the same row, so that LIMIT without ORDER BY finds the same ones.
         "synchronize_seqscans": "off",
     }

@@ -12,13 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from shared.catalog.model import BUNDLE, Format, Limits, ReportType
+from shared.catalog.model import BUNDLE, Format, Limits
 from shared.catalog.python_report import TYPES, PythonReport, load_python_report
 from shared.reports import errors
 from shared.reports.columns import SourceColumn
 from shared.reports.interface import RenderCancelled, ReportError
 from shared.reports.manifest import NAME as MANIFEST
 from shared.reports.progress import RowProgress
+from shared.reports.question import Question
 from shared.reports.sources.attachments import check_media_type, check_name
 from shared.reports.sources.result import SourceResult
 
@@ -39,6 +40,8 @@ class RunningReport:
     taken: frozenset[str]
     """The names of the job's own files."""
     tell: RowProgress = lambda _rows, _of=None: None
+    tenant: str | None = None
+    requester: str | None = None
     attached: set[str] = field(default_factory=set)
     """The names of the files that are attached so far."""
 
@@ -132,19 +135,18 @@ class PythonResult(SourceResult):
 
 
 @contextlib.contextmanager
-def open_result(
-    report: ReportType, parameters: Mapping[str, object], scratch: Path, *, first_rows: int | None = None
-) -> Iterator[PythonResult]:
+def open_result(question: Question, scratch: Path, *, first_rows: int | None = None) -> Iterator[PythonResult]:
     """Run the report, for its `first_rows` only if given. Raises ReportError."""
+    report, asker = question.report, question.asker
     try:
         implementation = load_python_report(report.name)
     except LookupError as error:
         raise errors.source_missing(report.name, str(error)) from None
-    given = implementation.Parameters.model_validate(parameters)
+    given = implementation.Parameters.model_validate(question.parameters)
     folder = scratch / ATTACHMENTS
     shutil.rmtree(folder, ignore_errors=True)
     taken = frozenset({MANIFEST, *(f"{report.name}.{kind}" for kind in (*Format, BUNDLE))})
-    running = RunningReport(folder, os.getppid(), taken)
+    running = RunningReport(folder, os.getppid(), taken, tenant=asker.tenant, requester=asker.requester)
     rows = itertools.islice(implementation.rows(given, running), first_rows)
     yield PythonResult(implementation, rows, running, report.limits)
 

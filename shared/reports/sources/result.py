@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from shared.catalog.model import CsvOptions, ReportType
+from shared.catalog.model import CsvOptions
 from shared.reports.columns import SourceColumn
 from shared.reports.progress import RowProgress
+from shared.reports.question import Question
 
 
 class SourceResult(ABC):
@@ -54,7 +55,8 @@ class SourceResult(ABC):
 class OpenSource(Protocol):
     """Opens a result: one moment of the source, held for as long as the block lasts."""
 
-    def __call__(
-        self, url: str, report: ReportType, parameters: Mapping[str, object], scratch: Path, /
-    ) -> AbstractContextManager[SourceResult]:
-        """Return a context manager. Raises ReportError for what the client or the report's author should know."""
+    def __call__(self, url: str, question: Question, scratch: Path, /) -> AbstractContextManager[SourceResult]:
+        """Return a context manager. Raises ReportError for what the client or the report's author should know.
+
+        What depends on the tenant comes from `question.asker`, and from nowhere else.
+        """

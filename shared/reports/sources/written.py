@@ -1,4 +1,7 @@
-"""Holds PostgreSQL to one way of writing values, so that they are the same text in every reading and every format."""
+"""Holds PostgreSQL to one way of writing values, so that they are the same text in every reading and every format.
+
+And to the asker whom row-level security asks for, by settings that a policy can read.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from shared.catalog.asker import Asker
 from shared.reports import errors
 
 AS_WRITTEN: Mapping[str, str] = {
@@ -15,14 +19,20 @@ AS_WRITTEN: Mapping[str, str] = {
 """The settings that decide how values are written."""
 
 
-def check_settings(conn: psycopg.Connection[Any]) -> None:
-    """Refuse a query that has changed one of the settings: another reading of it would give other text.
+def settings_of(asker: Asker) -> Mapping[str, str]:
+    """The settings by which policies tell whose rows to show: `current_setting('todoke.tenant')`. Empty for nobody."""
+    return {"todoke.tenant": asker.tenant or "", "todoke.requester": asker.requester or ""}
 
-    Raises psycopg.Error, ReportError.
+
+def check_settings(conn: psycopg.Connection[Any], asked: Mapping[str, str]) -> None:
+    """Refuse a query that has changed one of the settings: another reading of it would give other text, or rows.
+
+    `asked` are those of `settings_of`. Raises psycopg.Error, ReportError.
     """
-    expected = {**AS_WRITTEN, "client_encoding": "UTF8"}
+    expected = {**AS_WRITTEN, "client_encoding": "UTF8", **asked}
     shown = sql.SQL(", ").join(sql.SQL("current_setting({})").format(name) for name in expected)
     found = conn.execute(sql.SQL("SELECT {}").format(shown)).fetchone() or ()
     for (name, wanted), value in zip(expected.items(), found, strict=True):
-        if value.partition(",")[0] != wanted:  # DateStyle has the order of day and month, too: `ISO, MDY`
+        # DateStyle has the order of day and month, too: `ISO, MDY`.
+        if value != wanted and (name, value.partition(",")[0]) != ("DateStyle", wanted):
             raise errors.setting_changed(name, value)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from shared.catalog.asker import NOBODY
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import InvalidParameters
 from shared.catalog.query import bound_query
@@ -52,7 +53,7 @@ HOSTILE = [
 
 def through_copy(conn: Connection, report: ReportType, parameters: Mapping[str, object]) -> tuple[Any, ...]:
     """The one row of the report's query, by way of COPY's binary-safe text and back into types."""
-    query = bound_query(report, parameters)
+    query = bound_query(report, parameters, NOBODY)
     described = conn.execute(sql.SQL("SELECT * FROM ({}\n) AS report").format(query))
     types = [column.type_code for column in described.description or ()]
     with conn.cursor().copy(sql.SQL("COPY ({}\n) TO STDOUT").format(query)) as copy:
@@ -93,7 +94,7 @@ def test_any_text_arrives_unchanged(conn: Connection, text: str) -> None:
 def test_text_that_postgresql_cannot_hold_never_reaches_it(text: str) -> None:
     report = a_report(a_parameter(STRING, "a"), a_parameter(LIST, "b", items=STRING), query="SELECT :a, :b")
     with pytest.raises(InvalidParameters) as refused:
-        bound_query(report, {"a": text, "b": ["x", text]})
+        bound_query(report, {"a": text, "b": ["x", text]}, NOBODY)
     assert [v.field for v in refused.value.violations] == ["parameters.a", "parameters.b[1]"]
 
 
@@ -125,7 +126,7 @@ def test_values_arrive_typed_and_exact_in_any_time_zone(
 ) -> None:
     conn.execute("SELECT set_config('TimeZone', %s, true), set_config('DateStyle', 'ISO, DMY', true)", [zone])
     report = a_report(parameter, query="SELECT pg_typeof(:p)::text, :p")
-    assert conn.execute(bound_query(report, {"p": stored})).fetchone() == (sql_type, value)
+    assert conn.execute(bound_query(report, {"p": stored}, NOBODY)).fetchone() == (sql_type, value)
 
 
 @pytest.mark.parametrize("kind", list(ParameterKind))
@@ -148,7 +149,7 @@ def test_a_closing_comment_and_semicolon_do_not_swallow_the_copy_around_them(con
 def test_parameters_are_checked_against_the_catalog_of_today() -> None:
     report = a_report(a_parameter(DATE, "since"), query="SELECT :since")
     with pytest.raises(InvalidParameters, match="no such parameter"):
-        bound_query(report, {"from": "2026-01-01"})
+        bound_query(report, {"from": "2026-01-01"}, NOBODY)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 import deploy.sample
 from deploy.sample import load as sample
 from deploy.sample.load import EXPECTED_ROWS, READER, SampleDataMissing, SampleSchemaTaken, load
+from shared.catalog.asker import NOBODY
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
@@ -49,7 +50,7 @@ def run(reader: psycopg.Connection[Row]) -> Run:
     def rows(name: str, **parameters: object) -> Sequence[Row]:
         report = CATALOG.types[name]
         given = {"from" if key == "since" else key: value for key, value in parameters.items()}
-        return reader.execute(bound_query(report, validate_parameters(report, given))).fetchall()
+        return reader.execute(bound_query(report, validate_parameters(report, given), NOBODY)).fetchall()
 
     return rows
 
@@ -159,14 +160,14 @@ def test_traffic_by_route_covers_every_flight(run: Run) -> None:
 def test_every_column_described_is_a_column_of_the_query_and_the_other_way_round(
     reader: psycopg.Connection[Row], report: ReportType
 ) -> None:
-    cursor = reader.execute(bound_query(report, validate_parameters(report, {})))
+    cursor = reader.execute(bound_query(report, validate_parameters(report, {}), NOBODY))
     assert [column.name for column in cursor.description or ()] == list(report.columns)
     assert cursor.rowcount > 0
 
 
 @pytest.mark.parametrize("report", ALL_REPORTS, ids=lambda report: report.name)
 def test_two_runs_give_the_same_rows_in_the_same_order(reader: psycopg.Connection[Row], report: ReportType) -> None:
-    query = bound_query(report, validate_parameters(report, {}))
+    query = bound_query(report, validate_parameters(report, {}), NOBODY)
     first = reader.execute(query).fetchall()
     try:
         # Another plan: without a total order the rows would come differently.
@@ -180,7 +181,7 @@ def test_the_example_of_the_guide_runs(tmp_path: Path, reader: psycopg.Connectio
     write_report(tmp_path, *docs_example(), name="late-flights")
     report = load_catalog(tmp_path).types["late-flights"]
     stored = validate_parameters(report, {"late_min": 120, "carriers": ["UA", "B6"]})
-    rows = reader.execute(bound_query(report, stored)).fetchall()
+    rows = reader.execute(bound_query(report, stored, NOBODY)).fetchall()
     assert {r["carrier"] for r in rows} == {"UA", "B6"}
     assert min(r["dep_delay"] for r in rows) == 120
     assert set(report.columns) <= set(rows[0])

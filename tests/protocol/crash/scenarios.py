@@ -8,6 +8,7 @@ from sqlalchemy import text
 from shared.jobs import cancel, finish
 from shared.jobs.finish import Failure
 from shared.jobs.submit import submit
+from shared.jobs.viewer import Viewer
 from tests.protocol.crash.play import Play
 from tests.support.faults.plan import Fault, Hit
 from tests.support.jobs import a_submission, expire_lease, pass_time, started
@@ -79,7 +80,7 @@ def sweeping(play: Play) -> None:
         stage.conn.execute(text("UPDATE jobs SET crashes = max_crashes WHERE id = :id"), {"id": spent})
         for job_id in (silent, spent, unwanted):
             started(stage.conn, job_id, worker="a ghost")
-        cancel.cancel(stage.conn, unwanted, tenant="acme")
+        cancel.cancel(stage.conn, unwanted, Viewer("acme"))
         for job_id in (silent, spent, unwanted):
             expire_lease(stage.conn, job_id)
         pass_time(stage.conn, late, "deadline_at")

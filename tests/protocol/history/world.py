@@ -33,6 +33,7 @@ from shared.jobs.artifacts import artifacts_of
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted
+from shared.jobs.viewer import Viewer
 from shared.queues.interface import Outgoing, SendResult
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest
 from shared.reports.manifest import write_manifest
@@ -130,7 +131,7 @@ class World:
     def look(self, job_id: UUID) -> Shown:
         """GET it."""
         sent_at = time.time()
-        job = read.get(self.conn, job_id, tenant="acme")
+        job = read.get(self.conn, job_id, Viewer("acme"))
         assert job is not None
         artifacts = artifacts_of(self.conn, [job], tenant="acme").get(job_id, ())
         body = job_view(job, artifacts).model_dump_json(by_alias=True)
@@ -141,7 +142,7 @@ class World:
     def cancel(self, job_id: UUID) -> None:
         """Ask to cancel it."""
         sent_at = time.time()
-        outcome = cancel.cancel(self.conn, job_id, tenant="acme")
+        outcome = cancel.cancel(self.conn, job_id, Viewer("acme"))
         self.history.cancelled.append(Cancelled(job_id, _STATUS.get(outcome), sent_at))
 
     def new_relay(self) -> Publisher:

@@ -15,6 +15,7 @@ from shared.jobs.finish import Failure, GivenBack, Success
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
+from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
 from tests.protocol.stateful.model import MAX_ATTEMPTS, MAX_CRASHES, PENDING, PROCESSING, Job
 from tests.support.jobs import a_submission, expire_lease, pass_time
@@ -135,7 +136,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(job_id=jobs)
     def cancel(self, job_id: UUID) -> None:
         """A client changes its mind."""
-        assert cancel.cancel(self.conn, job_id, tenant="acme") is self._job(job_id).cancel()
+        assert cancel.cancel(self.conn, job_id, Viewer("acme")) is self._job(job_id).cancel()
 
     @rule(job_id=jobs)
     def lease_runs_out(self, job_id: UUID) -> None:

@@ -17,7 +17,7 @@ _JOBS = f"""
     INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, status, verb, version, attempt,
                       max_attempts, max_crashes, lease_token, lease_until, worker, result, run_at, next_ring_at,
                       deadline_at, created_at, updated_at, started_at, finished_at, keep_artifacts_s,
-                      keep_s)
+                      keep_s, requester)
     SELECT id, :tenant, CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'calendar' END, '1',
            '{{"from": "2026-01-01", "to": "2026-12-31"}}', '{{csv}}', :status,
            CASE :status WHEN 'PENDING' THEN 'submit' WHEN 'PROCESSING' THEN 'start' ELSE 'succeed' END,
@@ -29,7 +29,7 @@ _JOBS = f"""
            CASE WHEN :status = 'SUCCESS' THEN '{{"seconds": 0.1}}'::jsonb END,
            made_at, made_at + interval '30 s', made_at + make_interval(secs => :deadline_s), made_at, made_at,
            CASE WHEN :status <> 'PENDING' THEN made_at END, CASE WHEN :status = 'SUCCESS' THEN made_at END,
-           :keep_artifacts_s, :keep_s
+           :keep_artifacts_s, :keep_s, CASE WHEN n % 2 = 0 THEN CAST(:requester AS text) END
       FROM ({_MADE}) AS made
 """
 
@@ -71,14 +71,17 @@ def jobs(
     deadline_s: float = 86_400,
     keep_artifacts_s: int = 86_400,
     keep_s: int = 86_400,
+    requester: str | None = None,
 ) -> None:
     """`count` jobs of `tenant`, all in `status`, the newest made `age_s` seconds ago, with their history and files.
+
+    `requester` asked for every other one.
 
     `conn` is in autocommit mode and belongs to a superuser. One fill for each tenant and status.
     """
     values = {
         "tenant": tenant, "status": status, "jobs": count, "age_s": age_s, "gap_s": gap_s, "deadline_s": deadline_s,
-        "keep_artifacts_s": keep_artifacts_s, "keep_s": keep_s,
+        "keep_artifacts_s": keep_artifacts_s, "keep_s": keep_s, "requester": requester,
     }  # fmt: skip
     _run(conn, *((sql, values) for sql in (_JOBS, _EVENTS, _ARTIFACTS)))
 

@@ -1,0 +1,41 @@
+"""What exists for a principal: report types, and jobs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.api.actions.errors import UnknownReportType
+from services.api.auth.principal import Principal
+from shared.catalog.model import CatalogView, ReportType
+from shared.jobs.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleCatalog:
+    """The report types that somebody may ask for."""
+
+    types: Mapping[str, ReportType]
+    default: str | None
+
+
+def report_types(catalog: CatalogView, principal: Principal) -> CatalogView:
+    """The catalog as the principal sees it. A default that it may not ask for is None."""
+    types = {name: one for name, one in catalog.types.items() if _may_ask(principal, one)}
+    return VisibleCatalog(types, catalog.default if catalog.default in types else None)
+
+
+def report_type(catalog: CatalogView, principal: Principal, name: str) -> ReportType:
+    """The report type. Raises UnknownReportType, whether it does not exist or only not for the principal."""
+    report = catalog.types.get(name)
+    if report is None or not _may_ask(principal, report):
+        raise UnknownReportType(name, report_types(catalog, principal))
+    return report
+
+
+def viewer(catalog: CatalogView, principal: Principal) -> Viewer:
+    """Whose jobs the principal sees."""
+    hidden = [name for name, one in catalog.types.items() if not _may_ask(principal, one)]
+    return Viewer(principal.tenant, principal.sees_only, hidden)
+
+
+def _may_ask(principal: Principal, report: ReportType) -> bool:
+    return report.may_be_asked_by(principal.tenant, principal.scopes)

@@ -1,0 +1,52 @@
+"""What a caller may do: scopes, as OAuth 2.0 calls them (RFC 6749, section 3.3).
+
+A report type, or a column of one, may ask for a scope of its own, such as `payroll:read`. An API key has those scopes
+only that it was given by name.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+
+from shared.errors import TodokeError
+
+_SCOPE = re.compile(r"[a-z][a-z0-9_.-]{0,62}(:[a-z0-9_.-]{1,63})?")
+
+
+class Scope(StrEnum):
+    """The scopes that the API itself asks for."""
+
+    JOBS_CREATE = "jobs:create"
+    """Ask for reports."""
+    JOBS_READ = "jobs:read"
+    """See one's own jobs, and download their files."""
+    JOBS_READ_ALL = "jobs:read_all"
+    """See the jobs of everybody in the tenant."""
+    JOBS_CANCEL = "jobs:cancel"
+    """Cancel jobs that one sees."""
+
+
+USUAL = frozenset(map(str, Scope))
+"""What an API key may do unless it is told otherwise: everything but what a catalog asks for by name."""
+
+
+class WrongScope(TodokeError):
+    """A text cannot be a scope."""
+
+
+def check_scopes(given: Iterable[str]) -> frozenset[str]:
+    """The scopes, each once. Raises WrongScope with the remedy."""
+    scopes = frozenset(given)
+    for scope in sorted(scopes):
+        if wrong := scope_problem(scope):
+            raise WrongScope(f"{scope[:60]!r} {wrong}")
+    return scopes
+
+
+def scope_problem(scope: str) -> str | None:
+    """Say what keeps the text from being a scope, and the remedy; None if it is one."""
+    if not _SCOPE.fullmatch(scope):
+        return "cannot be a scope: write lower-case letters, digits, `_`, `.` and `-`, as in payroll:read"
+    if scope.partition(":")[0] == "jobs" and scope not in USUAL:
+        return f"is not one of Todoke's own scopes: those are {', '.join(sorted(USUAL))}"
+    return None

@@ -1,0 +1,19 @@
+"""On whose behalf a report is made."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The one who asked for a job. A query sees it as `:tenant` and `:requester`; no request can set them."""
+
+    tenant: str | None = None
+    """None only where a report is tried and nobody asked: a query that compares with it then finds no rows."""
+    requester: str | None = None
+    """Who it is within the tenant: the name of its API key. None where no keys are asked for."""
+    scopes: frozenset[str] = frozenset()
+    """Scopes that columns ask for, as far as the asker had them when the job was accepted."""
+
+
+NOBODY = Asker()
+"""Nobody in particular, who has no scope."""
