@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.engine import Connection, Engine
 
-from services.worker import fitness
+from services.worker import fitness, metrics
 from services.worker.fitness import Fitness, Unfit
 from services.worker.not_again import NotAgain
 from shared.artifacts.interface import ArtifactStoreUnavailable
@@ -208,6 +208,43 @@ def test_a_worker_that_may_not_receive_is_not_ready(sick: Bench, monkeypatch: py
     monkeypatch.undo()
     sick.until(sick.a_rung_job(), "SUCCESS")
     eventually(lambda: not says_so())
+
+
+@pytest.mark.parametrize("action", ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"])
+def test_a_worker_that_may_not_delete_or_hide_messages_takes_none_until_it_may(sick: Bench, action: str) -> None:
+    sick.queue.faults.denied = frozenset({action})
+    first = sick.a_rung_job()
+    sick.ring(f'{{"jobId": "{uuid4()}"}}')  # nobody knows this job: the message is hidden for a while
+    sick.start()
+    sick.until(first, "SUCCESS")
+    eventually(lambda: not sick.fitness.fit)
+    polls, probe = sick.queue.requests["ReceiveMessage"], f"{action.removeprefix('sqs:')}Batch"
+    waiting = sick.a_rung_job()
+    denied = sick.queue.requests[probe]
+    eventually(lambda: sick.queue.requests[probe] > denied + 1, what="it is probed twice")
+
+    unfit(sick, f"allow the action {action} on this queue")
+    assert [s.value for s in metrics.UNFIT.labels("queue_denied")._child_samples()] == [1]
+    # The poll that was under way may have ended, and another one begun before the denial was known.
+    assert sick.queue.requests["ReceiveMessage"] <= polls + 1
+    assert verbs(sick.conn, waiting) == ["submit"]
+    sick.queue.faults.denied = frozenset()
+    sick.until(waiting, "SUCCESS")
+    sick.fitness.check()
+    assert not sick.queue.dead
+
+
+def test_a_message_that_was_put_aside_and_may_not_be_deleted_stops_the_worker(sick: Bench) -> None:
+    sick.queue.faults.denied = frozenset({"sqs:DeleteMessage"})
+    sick.ring("this rings for nothing")
+    sick.start()
+
+    eventually(lambda: not sick.fitness.fit)
+    unfit(sick, "sqs:DeleteMessage")
+    sick.queue.faults.denied = frozenset()
+    eventually(lambda: sick.fitness.fit)
+    eventually(lambda: not sick.queue.bodies(), what="the message is gone")
+    assert len(sick.queue.dead) == 1
 
 
 def test_a_worker_does_not_start_a_job_that_it_holds(sick: Bench) -> None:
