@@ -160,12 +160,22 @@ def test_more_connections_than_may_be_are_told_so(tmp_path: Path) -> None:
         b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
         b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nabc",
         b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
     ],
 )
 def test_what_is_no_request_is_a_problem_with_an_id(request_: bytes, patient: ApiServer) -> None:
     with patient.connect() as client:
         problem(client.send(request_).end(), 400, "malformed_request")
+
+
+def test_the_server_as_a_whole_has_options(patient: ApiServer) -> None:
+    with patient.connect() as client:
+        answer = client.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").answer()
+        assert answer.startswith(b"HTTP/1.1 204 ")
+        assert b"x-request-id: " in answer
+        assert b"200 OK" in client.send(_GET + b"\r\n").answer()
 
 
 def test_a_body_that_breaks_its_chunks_is_a_problem(patient: ApiServer) -> None:
