@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from migrations import grants
 from services.cli.__main__ import main, parser
 from shared.access import api_keys
-from shared.catalog.model import Format, ReportType
+from shared.catalog.model import Catalog, Format, ReportType
+from shared.catalog.python_report import inline_report_type
 from shared.reports import manifest
 from shared.reports.interface import RenderRequest
 from shared.reports.render import render_files
@@ -150,6 +152,27 @@ def test_a_report_that_fails_on_a_day_without_rows_is_told(catalog: Path, check:
     code, shown = check()
     assert code == 1
     assert "pdf of no rows: The query of 'total' failed" in shown
+
+
+class Ping:
+    """Answers in the worker, from no source."""
+
+    title, description, version = "Ping", "", "1"
+
+    class Parameters(BaseModel):
+        host: str = "localhost"
+
+    def answer(self, parameters: Parameters) -> dict[str, object]:
+        raise AssertionError(f"the check must not ask {parameters.host}")
+
+
+def test_an_answer_is_not_tried_and_that_is_said(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = {"ping": inline_report_type("ping", Ping())}
+    monkeypatch.setattr("services.cli.check.load_catalog", lambda _: Catalog(types, default="ping"))
+
+    assert check() == (0, "ping: its parameters are fine; an answer is made in the worker only, and was not tried\n")
+    code, shown = check("--set", "host=[1]")
+    assert (code, "parameters.host: input should be a valid string" in shown) == (1, True)
 
 
 def test_plans_only(catalog: Path, check: Check) -> None:
