@@ -23,6 +23,7 @@ class _Grant:
     """Empty means all of them."""
 
     def sql(self, role: str) -> str:
+        """Return the statement that grants the right to `role`."""
         columns = f" ({', '.join(self.columns)})" if self.columns else ""
         return f"GRANT {self.right}{columns} ON {self.table} TO {role}"
 

@@ -75,9 +75,10 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
              "claimed"),
             ("todoke:sqs_messages_per_send:rate15m", "sent (10 at most)"),
         ]),
-        Panel("Breaker, floor violations", "short", [
+        Panel("Breaker, floor violations, parked", "short", [
             ("max(todoke_relay_breaker_open)", "breaker open"),
             ("sum(todoke_outbox_floor_violations_total)", "floor violations"),
+            ("sum by (reason) (todoke_outbox_parked_total)", "parked {{reason}}"),
         ]),
         Panel("Messages in the queues", "short", [
             ("max by (state) (todoke_queue_messages)", "{{state}}"),
@@ -101,6 +102,18 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         ]),
         Panel("Heartbeat lateness", "s", _quantiles("todoke_worker_heartbeat_lateness_seconds")),
         Panel("Polls", "cps", [_rate("todoke_worker_polls_total", "outcome")]),
+        Panel("Unfit: takes no jobs, gives back", "short", [
+            ("sum by (cause) (todoke_worker_unfit)", "unfit {{cause}}"),
+            ("sum by (cause) (increase(todoke_worker_own_faults_total[10m]))", "given back in 10 minutes {{cause}}"),
+        ]),
+        Panel("Scratch", "bytes", [
+            ("sum by (instance, of) (todoke_worker_scratch_bytes)", "{{instance}} {{of}}"),
+            ("min by (instance) (todoke_worker_scratch_free_bytes)", "{{instance}} free"),
+        ]),
+        Panel("Put aside and tidied up", "cps", [
+            (f"sum by (reason) (rate(todoke_worker_dead_lettered_total{_RATE}))", "dead letters {{reason}}"),
+            (f"sum by (kind) (rate(todoke_worker_scratch_removed_total{_RATE}))", "scratch {{kind}}"),
+        ]),
     )),
     ("Reports", (
         Panel("Attempts, 99 %", "s", [
@@ -113,6 +126,15 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         Panel("Rows", "rowsps", [_rate("todoke_report_rows_total", "report_type, format")]),
         Panel("Bytes", "Bps", [_rate("todoke_report_bytes_total", "report_type, format")]),
         Panel("Artifact store", "reqps", [_rate("todoke_artifact_requests_total", "operation, outcome")]),
+        Panel("Damaged files, files that nobody knows", "short", [
+            ('sum by (operation) (increase(todoke_artifact_requests_total{outcome="damaged"}[1h]))',
+             "damaged in an hour {{operation}}"),
+            ("max(todoke_artifact_unknown_files)", "unknown to the database"),
+        ]),
+        Panel("Retention", "cps", [
+            _rate("todoke_retention_removed_total", "kind"),
+            (f"sum(rate(todoke_retention_files_kept_total{_RATE}))", "not deleted by the store"),
+        ]),
     )),
     ("API and database", (
         Panel("Requests by route", "reqps", [_rate("todoke_api_requests_total", "route")]),
@@ -121,6 +143,9 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             _p99("todoke_api_request_seconds", "route"),
         ]),
         Panel("Submissions that shared a commit", "short", _quantiles("todoke_submit_batch_submissions")),
+        Panel("Since the database was read", "s", [
+            ("time() - max(todoke_relay_measured_timestamp_seconds)", "by the last relay"),
+        ]),
         Panel("Statements, 99 %", "s", [
             _p99("todoke_statement_seconds", "statement"),
         ]),

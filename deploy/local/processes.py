@@ -97,7 +97,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """True if a server may listen on `port` of 127.0.0.1 now, be it one that did a moment ago."""
+    """True if a server could listen on `port` of 127.0.0.1 now. A server that has just ended does not hold the port."""
     if port not in _PORTS:
         return False
     with socket.socket() as probe, contextlib.suppress(OSError):

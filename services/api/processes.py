@@ -20,7 +20,7 @@ from services.api.assembly import assemble
 from services.api.auth import rate_limit
 from services.api.settings import ApiSettings
 from shared.runtime import logs, tracing
-from shared.runtime.metrics.exposition import MULTIPROCESS_DIR
+from shared.runtime.metrics.slots import MULTIPROCESS_DIR
 from shared.runtime.own_folder import OwnFolder, remove_abandoned
 from shared.runtime.parent_death import end_with_parent
 
@@ -35,7 +35,7 @@ that is busy with something else."""
 
 def serve_several(settings: ApiSettings, **options: object) -> None:
     """Run `settings.workers` processes until SIGTERM, each with uvicorn's `options`."""
-    # prometheus_client reads the variable when it is first imported: in each process, that is after this.
+    # Each process declares its metrics after this.
     temporary = Path(tempfile.gettempdir())
     for left in remove_abandoned(temporary, _PREFIX):
         log.info("api.folder_removed", extra={"folder": left.name, "reason": "its supervisor is dead"})

@@ -49,6 +49,7 @@ class _Waiter:
     woken: asyncio.Future[None]
 
     def wake(self) -> None:
+        """End the wait, unless it has ended."""
         if not self.woken.done():
             self.woken.set_result(None)
 

@@ -75,12 +75,17 @@ def run(given: argparse.Namespace) -> int:
     for report in chosen:
         problems = list(_try(report, trial))
         wrong += len(problems)
-        print("\n".join(problems) if problems else f"{report.name}: fine")
+        print("\n".join(problems) if problems else f"{report.name}: {_fine(report)}")
     return 1 if wrong else 0
 
 
+def _fine(report: ReportType) -> str:
+    untried = report.kind is ReportKind.ANSWER
+    return "its parameters are fine; an answer is made in the worker only, and was not tried" if untried else "fine"
+
+
 def _chosen(types: Mapping[str, ReportType], names: Sequence[str]) -> Sequence[ReportType]:
-    """The report types of these names; all of them if there is no name."""
+    """Return the report types with these names, or all of them if no name is given. Raises WrongCall."""
     if unknown := [name for name in names if name not in types]:
         raise WrongCall(f"there is no report type {unknown[0]!r}{did_you_mean(unknown[0], types)}")
     return [report for name, report in types.items() if name in names or not names]
@@ -109,6 +114,8 @@ def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
     except InvalidParameters as error:
         for violation in error.violations:
             yield f"{_place(report, 'report.toml')}: no sample for {violation.field}: {violation.message}: pass --set"
+        return
+    if report.kind is ReportKind.ANSWER:  # it reads no source and makes no file
         return
     url = trial.urls.get(report.source, "")
     with tempfile.TemporaryDirectory(prefix="todoke-check-") as folder:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 
 from services.worker.fitness import Fitness
 from services.worker.settings import WorkerSettings
+from services.worker.watched_queue import WatchedQueue
 from shared.artifacts.interface import ArtifactStore
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
@@ -73,22 +74,24 @@ def assemble(settings: WorkerSettings) -> Parts:
     catalog = LiveCatalog(settings.catalog_path or BUILTIN)
     _make_usable(settings.scratch)
     store = open_store(settings.artifact_url, region=settings.aws_region, s3_without=settings.s3_without)
+    fitness = Fitness(settings.scratch, store.check)
+    queue = SqsQueue(
+        settings.sqs_queue_url,
+        region=settings.aws_region,
+        dead_letter_url=settings.sqs_dlq_url,
+        client=settings.sqs_client,
+        on_request=count_queue_request,
+    )
     parts = Parts(
         settings=settings,
         name=f"{socket.gethostname()}:{os.getpid()}",
         engine=_engine(settings),
-        queue=SqsQueue(
-            settings.sqs_queue_url,
-            region=settings.aws_region,
-            dead_letter_url=settings.sqs_dlq_url,
-            client=settings.sqs_client,
-            on_request=count_queue_request,
-        ),
+        queue=WatchedQueue(queue, fitness),
         store=store,
         catalog=catalog,
         render=child.render,
         signing_key=_signing_key(settings.manifest_key),
-        fitness=Fitness(settings.scratch, store.check),
+        fitness=fitness,
     )
     catalog.follow()
     return parts

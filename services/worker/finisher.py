@@ -173,7 +173,7 @@ class Finisher:
             _count(group, ended_at, status, label, reason, report_type_label(report_type))
 
     def _let_go(self, batch: Sequence[EndedAttempt]) -> None:
-        """Nothing more is written for these attempts, and their leases are no longer renewed."""
+        """Forget these attempts: nothing more is written for them, and their leases are no longer renewed."""
         gone = {id(held) for held, _ in batch}
         self._unwritten = [(h, o) for h, o in self._unwritten if id(h) not in gone]
         self._in_flight.remove([held.lease for held, _ in batch])

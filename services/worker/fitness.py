@@ -4,6 +4,7 @@ A job is not at fault when the worker's disk is full. Such attempts are given ba
 polling until a probe succeeds; else it would be the quickest of all workers, and fail everybody's jobs.
 """
 
+import contextlib
 import errno
 import logging
 import os
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from services.worker import metrics
 from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.errors import TodokeError
 from shared.failures import FailureCode
+from shared.queues.interface import QueueUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,15 @@ class Unfit(TodokeError):
     """This worker cannot work, or lacks what some jobs need."""
 
 
+@dataclass(slots=True)
+class _Denied:
+    """A call that the queue's policy does not allow."""
+
+    reason: str
+    again: Callable[[], object]
+    probe_at: float
+
+
 class Fitness:
     """What this worker knows of itself. Safe to use from several threads."""
 
@@ -65,13 +77,16 @@ class Fitness:
         self._lacking: dict[str, float] = {}
         """What a job asked for in vain → until when the worker says so."""
         self._poll_problem = ""
+        self._denied: dict[str, _Denied] = {}
+        """What each job needs of the queue and the worker may not do."""
+        metrics.UNFIT.labels("queue_denied").set_function(lambda: float(bool(self._denied)))
         for code in _STOPPING:
             metrics.UNFIT.labels(code).set_function(partial(self._has, code))
 
     @property
     def fit(self) -> bool:
         """True while jobs may be taken."""
-        return self._problem is None
+        return self._problem is None and not self._denied
 
     def note(self, code: str, reason: str) -> None:
         """Take note of an attempt that failed for a cause of the worker's own."""
@@ -95,8 +110,25 @@ class Fitness:
         """Take note of how the last poll of the queue ended: what the queue refused, or nothing."""
         self._poll_problem = problem
 
+    def denied(self, what: str, reason: str, *, again: Callable[[], object]) -> None:
+        """Take note that the worker may not do `what` with messages. `again` repeats the call, and is the probe."""
+        with self._lock:
+            if what not in self._denied:
+                log.error(
+                    "worker.unfit", extra={"code": "queue_denied", "reason": reason, "probe_in_s": _PROBE_EVERY_S}
+                )
+            self._denied[what] = _Denied(reason, again, self._clock() + _PROBE_EVERY_S)
+
+    def allowed(self, what: str) -> None:
+        """Take note that the worker may do `what` with messages."""
+        if what in self._denied:
+            with self._lock:
+                self._denied.pop(what, None)
+            log.info("worker.fit_again")
+
     def run_once(self) -> int:
         """Probe, if the worker is unfit and the time has come. Returns 0: the loop keeps its pace."""
+        self._probe_queue()
         if self._problem is None or self._clock() < self._probe_at:
             return 0
         found = self._probe()
@@ -114,10 +146,20 @@ class Fitness:
             raise Unfit(f"{problem[0]}: {problem[1]}")
         if self._poll_problem:
             raise Unfit(f"the last poll of the queue failed: {self._poll_problem}")
+        if denied := list(self._denied.values()):
+            raise Unfit("; ".join(one.reason for one in denied))
         with self._lock:
             self._lacking = {what: until for what, until in self._lacking.items() if until > self._clock()}
             if self._lacking:
                 raise Unfit("; ".join(self._lacking))
+
+    def _probe_queue(self) -> None:
+        now = self._clock()
+        for denied in list(self._denied.values()):
+            if now >= denied.probe_at:
+                denied.probe_at = now + _PROBE_EVERY_S
+                with contextlib.suppress(QueueUnavailable):
+                    denied.again()
 
     def _probe(self) -> tuple[str, str] | None:
         if problem := self._probe_scratch():
@@ -135,7 +177,8 @@ class Fitness:
             with tempfile.TemporaryDirectory(prefix="todoke-probe-", dir=self._scratch) as folder:
                 probe = Path(folder) / "probe"
                 try:
-                    opened += [os.open(folder, os.O_RDONLY) for _ in range(_PROBE_FILES)]
+                    while len(opened) < _PROBE_FILES:
+                        opened.append(os.open(folder, os.O_RDONLY))
                     with probe.open("wb") as out:
                         out.write(b"\0" * _PROBE_BYTES)
                         out.flush()

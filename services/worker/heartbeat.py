@@ -59,9 +59,9 @@ class Heartbeat:
                 log.info("job.cancel_learned", extra=each.log_fields)
 
     def _stop_lost(self, held: Held) -> None:
-        """Stop an attempt whose lease is gone.
+        """Stop an attempt whose lease belongs to somebody else, and count it as lost.
 
-        That is no news of one that has ended here meanwhile: most likely this worker itself has just ended the job.
+        An attempt that has ended here meanwhile is not counted: most likely this worker itself has ended the job.
         """
         if held.ask_to_stop(StopReason.LOST) and not held.ended:
             metrics.LEASES_LOST.inc()

@@ -83,7 +83,7 @@ class InFlight:
             self._room_made.notify_all()
 
     def remove(self, leases: Iterable[Lease]) -> None:
-        """Let go of attempts whose outcome is written, or is no longer ours to write."""
+        """Take these leases out, and free their slots: their outcome is written, or another worker writes it."""
         with self._lock:
             for lease in leases:
                 self._held.pop(lease.token, None)

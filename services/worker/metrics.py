@@ -69,8 +69,9 @@ OWN_FAULTS = counter(
 UNFIT = gauge(
     "worker",
     "todoke_worker_unfit",
-    "1 while this worker takes no jobs for this cause. A probe every few seconds finds out when it has gone.",
-    {"cause": _OWN[:4]},
+    "1 while this worker takes no jobs for this cause; queue_denied: it may not delete or hide messages. A probe every "
+    "few seconds finds out when the cause has gone.",
+    {"cause": (*_OWN[:4], "queue_denied")},
 )
 HEARTBEAT_LATE_S = histogram(
     "worker", "todoke_worker_heartbeat_lateness_seconds", "How much later than planned a heartbeat began.",

@@ -169,6 +169,7 @@ class _Part:
     file: BufferedRandom
 
     def fill(self, source: Path) -> None:
+        """Copy the bytes of `source` into the part, down to the disk."""
         with source.open("rb") as bytes_:
             shutil.copyfileobj(bytes_, self.file, 1 << 20)
         self.file.flush()
@@ -176,6 +177,7 @@ class _Part:
         os.fsync(self.file.fileno())
 
     def digest(self) -> str:
+        """Return the SHA-256 of what the part holds, read back from the file."""
         self.file.seek(0)
         return hashlib.file_digest(self.file, "sha256").hexdigest()
 

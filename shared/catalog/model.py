@@ -70,7 +70,7 @@ class Parameter:
     maximum: object = None
     """The same for the largest value."""
     pattern: str | None = None
-    """A regular expression that the whole string must match."""
+    """A regular expression that the whole string must match (shared.catalog.pattern)."""
     choices: tuple[str, ...] = ()
     """The allowed values of a choice, or of each item of a list of choices."""
     items: ParameterKind | None = None

@@ -1,7 +1,6 @@
 """Turns the parameters that a client sent into those that the job stores, or gives every reason why it cannot."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -9,6 +8,7 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.pattern import matches
 from shared.catalog.values import Refused, parse, show, store
 from shared.errors import TodokeError
 from shared.suggest import did_you_mean
@@ -176,5 +176,5 @@ def _check_text(parameter: Parameter, meant: object) -> None:
         raise Refused(
             "choice", f"{show(meant)} is not one of the choices{did_you_mean(meant[:100], parameter.choices)}"
         )
-    if parameter.pattern is not None and not re.fullmatch(parameter.pattern, meant):
+    if parameter.pattern is not None and not matches(parameter.pattern, meant):
         raise Refused("pattern", f"{show(meant)} does not match the pattern {parameter.pattern}")

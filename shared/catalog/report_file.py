@@ -15,7 +15,7 @@ from shared.catalog.audience import AUDIENCE_KEYS, check_documents, read_audienc
 from shared.catalog.locales import LOCALE_PARAMETER, language, locales
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import check_value
-from shared.catalog.pattern import explosive
+from shared.catalog.pattern import UnusablePattern, check_pattern
 from shared.catalog.presentation import column, csv_options, pdf_options
 from shared.catalog.query import BUILT_IN, placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
@@ -218,17 +218,9 @@ def _pattern(table: Table) -> str | None:
     if not pattern:
         return None
     try:
-        # In brackets, as the JSON Schema has it: flags such as (?i) for the whole pattern fail here.
-        re.compile(f"^(?:{pattern})$")
-    except re.error as error:
-        table.wrong("pattern", f"is not a regular expression: {error.msg}")
-        return None
-    if part := explosive(pattern):
-        table.wrong(
-            "pattern",
-            f"can take for ever: what {part} repeats can be cut in many ways; let each repetition begin or end with "
-            "something that the repeated part cannot have, as in [a-z]+(-[a-z]+)*",
-        )
+        check_pattern(pattern)
+    except UnusablePattern as unusable:
+        table.wrong("pattern", str(unusable))
         return None
     return pattern
 

@@ -118,7 +118,7 @@ def advance_floor(conn: Connection, *, list_after_s: float = LIST_AFTER_S) -> bo
 
 
 def _announce(conn: Connection, reached: UUID, list_after_s: float) -> UUID | None:
-    """The next floor; None when there is no job to pass, or another relay was quicker."""
+    """Announce the next floor and return it; None if no job can be passed yet, or another relay has announced one."""
     settled = UUID(int=max(0, int((time.time() - list_after_s) * 1000)) << 80)
     return conn.execute(_ANNOUNCE, {"reached": reached, "settled": settled, "most": _MOST_PASSED}).scalar()
 

@@ -16,6 +16,14 @@ class QueueUnavailable(TodokeError):
     """The queue did not answer, or refused for a reason that passes (throttling, 5xx, credentials). Try again later."""
 
 
+class QueueDenied(QueueUnavailable):
+    """The credentials may not do this with the queue. `action` is what a policy must allow: `sqs:DeleteMessage`."""
+
+    def __init__(self, action: str, said: str) -> None:
+        super().__init__(f"{said}; allow the action {action} on this queue")
+        self.action = action
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message to send. `key` is the caller's own and comes back in the result."""
@@ -84,19 +92,21 @@ class Queue(Protocol):
         """Delete deliveries, in batches, retrying entries that failed for a passing reason. Returns those deleted.
 
         A stale receipt (the message was delivered again since) may or may not count as deleted: callers must not care.
+        Raises QueueUnavailable.
         """
 
     def extend(self, receipts: Sequence[str], *, visibility_s: float) -> frozenset[str]:
         """Set the visibility timeout of deliveries to `visibility_s` from now, in batches; 0 returns them at once.
 
-        Returns the receipts for which that was done.
+        Returns the receipts for which that was done. Raises QueueUnavailable.
         """
 
     def dead_letter(self, message: Received, *, reason: str) -> bool:
-        """Move one delivery to the dead-letter queue with `reason` as an attribute, then delete it.
+        """Move one message to the dead-letter queue, with `reason` as an attribute. Returns True if that was done.
 
-        Returns False when there is no dead-letter queue or it did not accept: the message then comes back after
-        its visibility timeout.
+        False means that there is no dead-letter queue, or that it took nothing: the message stays in its queue, and
+        is delivered again after its visibility timeout. Raises QueueUnavailable if the message was copied there but
+        could not be deleted here.
         """
 
     def depth(self) -> Depth:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.queues.batching import by_count, by_count_and_size, refusal
 from shared.queues.calls import ClientKind, SqsCalls
-from shared.queues.interface import Depth, Outgoing, QueueUnavailable, Received, SendFailure, SendResult
+from shared.queues.interface import Depth, Outgoing, QueueDenied, QueueUnavailable, Received, SendFailure, SendResult
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ _ABOUT_CONTENT = frozenset(
         "UnsupportedOperation",
     }
 )
+# Codes of SQS's two protocols for what a policy does not allow ("Common Errors", read 2026-11-28).
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
 class SqsQueue:
@@ -191,7 +193,11 @@ class SqsQueue:
             return self._call(operation, **arguments)
         except (ClientError, BotoCoreError) as error:
             hint = _other_address(self._url, self._calls.client.meta.endpoint_url)
-            raise QueueUnavailable(f"SQS {operation} on {self._url} failed: {_reason(error)}{hint}") from None
+            said = f"SQS {operation} on {self._url} failed: {_reason(error)}{hint}"
+            if isinstance(error, ClientError) and _code(error) in _DENIED:
+                # A policy knows no batches.
+                raise QueueDenied(f"sqs:{operation.removesuffix('Batch')}", said) from None
+            raise QueueUnavailable(said) from None
 
     def _call(self, operation: str, **arguments: object) -> Any:
         self._on_request(operation)

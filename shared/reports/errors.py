@@ -163,7 +163,7 @@ def setting_changed(name: str, value: str) -> ReportError:
 
 
 def not_utf8(row: int, what: str) -> ReportError:
-    """A database without an encoding holds bytes that are no text in UTF-8, or a character that UTF-8 lacks."""
+    """Return the error of a row whose bytes are not UTF-8, as a database without an encoding (SQL_ASCII) may hold."""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
         f"Row {row:,} of the report has bytes that are not UTF-8: {what}.",

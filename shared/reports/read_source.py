@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from shared.catalog.model import Format, ReportType
+from shared.failures import FailureCode
 from shared.reports import duck, errors
 from shared.reports.column_types import settled, with_decimals
 from shared.reports.columns import unique_names
@@ -82,7 +83,7 @@ def _read(
                 raise errors.value_wrong(duck.said(error)) from None
             lenient = True
         except ReportError as error:
-            if error.code != "row_too_long" or longest == _LONGEST_LINE:
+            if error.code != FailureCode.ROW_TOO_LONG or longest == _LONGEST_LINE:
                 raise
             longest = _LONGEST_LINE
         else:

@@ -68,9 +68,10 @@ class Settings(BaseModel):
         return settings
 
     def secret_of_today(self, name: str, at_start: SecretStr) -> str:
-        """What the file that NAME_FILE names holds by now, if the variable came from one: passwords are rotated.
+        """Return the current value of a secret: passwords are rotated while a service runs.
 
-        `at_start` where there is no file, or while it cannot be read.
+        The file that NAME_FILE names is read again. Without such a file, or while it cannot be read, the value is
+        `at_start`.
         """
         file = self._secret_files.get(name)
         try:

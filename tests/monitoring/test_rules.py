@@ -70,6 +70,16 @@ def test_rules_and_dashboard_ask_for_metrics_that_exist() -> None:
     assert len(asked) > 40
 
 
+def test_the_dashboard_shows_every_metric() -> None:
+    shown = " ".join(expression for _, row in ROWS for panel in row for expression, _ in panel.series)
+    recorded = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+    shown += " ".join(recorded[name] for name in re.findall(r"\btodoke:[a-z0-9_:]+", shown))
+
+    assert [
+        metric.name for metric in METRICS if not re.search(rf"\b{metric.name}(_bucket|_sum|_count)?\b", shown)
+    ] == []
+
+
 def test_what_every_relay_shows_alike_is_never_added_up() -> None:
     wide = [metric.name for metric in METRICS if "Database-wide" in metric.tells]
 

@@ -218,6 +218,16 @@ def test_a_job_has_one_address(client: TestClient, file: str) -> None:
             problem(answer, 404, "unknown_path" if ":" in spelling else "unknown_job")
 
 
+def test_an_encoded_colon_is_a_colon_and_its_answer_is_described(client: TestClient, file: str) -> None:
+    job = file.split("/")[3]
+    answer = client.get(f"/v1/jobs/{job}%3Acancel")
+
+    problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "OPTIONS, POST"
+    described = client.get("/openapi.json").json()["paths"]["/v1/jobs/{job_id}"]["get"]["responses"]
+    assert described["405"]["content"].keys() == {"application/problem+json"}
+
+
 @pytest.fixture
 def keyed(database_url: str, conn: Connection, scratch: Path) -> Iterator[tuple[TestClient, str]]:
     key = api_keys.create_key(conn, tenant="acme", name="k")

@@ -1,14 +1,20 @@
 """What the API's server makes of clients that send too much, too slowly, or no HTTP: on real sockets."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
-from services.api.http.protocol import Limits
+from services.api.http.protocol import BoundedProtocol, Limits
 from tests.support.api_server import ApiServer, serving
 from tests.support.eventually import eventually
 
@@ -72,10 +78,20 @@ def test_a_header_within_its_bound_passes_whatever_the_body(patient: ApiServer) 
         assert b"200 OK" in client.send(_GET + b"\r\n").answer()
 
 
+def test_a_body_counts_for_no_header(tmp_path: Path) -> None:
+    with serving(_NOWHERE, tmp_path, Limits(header_bytes=4_096, header_s=0.4)) as server, server.connect() as client:
+        head = b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 600000\r\n\r\n"
+        assert b"405" in client.send(head + b"b" * 600_000).answer()
+        problem(client.send(b"GET /healthz HT").end(), 408, "request_timeout")
+
+
 def test_a_header_that_does_not_arrive_is_408(quick: ApiServer) -> None:
     with quick.connect() as silent, quick.connect() as half:
         problem(half.send(b"GET /healthz HT").end(), 408, "request_timeout")
         assert silent.end() == b""
+    with quick.connect() as second:
+        assert b"200 OK" in second.send(_GET + b"\r\n").answer()
+        problem(second.send(b"GET /healthz HT").end(), 408, "request_timeout")
 
 
 def test_bytes_that_trickle_do_not_move_the_bound(quick: ApiServer) -> None:
@@ -160,12 +176,22 @@ def test_more_connections_than_may_be_are_told_so(tmp_path: Path) -> None:
         b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
         b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nabc",
         b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
     ],
 )
 def test_what_is_no_request_is_a_problem_with_an_id(request_: bytes, patient: ApiServer) -> None:
     with patient.connect() as client:
         problem(client.send(request_).end(), 400, "malformed_request")
+
+
+def test_the_server_as_a_whole_has_options(patient: ApiServer) -> None:
+    with patient.connect() as client:
+        answer = client.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").answer()
+        assert answer.startswith(b"HTTP/1.1 204 ")
+        assert b"x-request-id: " in answer
+        assert b"200 OK" in client.send(_GET + b"\r\n").answer()
 
 
 def test_a_body_that_breaks_its_chunks_is_a_problem(patient: ApiServer) -> None:
@@ -215,6 +241,47 @@ def test_no_address_leads_where_the_host_header_says(path: str, patient: ApiServ
         answer = httpx.request(method, patient.url + path, headers={"Host": "evil.example"})
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown_path")
         assert "location" not in answer.headers
+
+
+@contextmanager
+def alone(others: int = 0, **limits: Any) -> Iterator[tuple[BoundedProtocol, MagicMock]]:
+    """A connection without a socket, beside so many others, and what it does to its transport."""
+    loop = asyncio.new_event_loop()
+    state, transport = ServerState(), MagicMock(spec=asyncio.Transport)
+    state.connections |= {MagicMock() for _ in range(others)}
+    config = uvicorn.Config(MagicMock(), log_config=None)
+    config.load()
+    protocol = BoundedProtocol(config, state, {}, _loop=loop, limits=Limits(**limits))
+    protocol.connection_made(transport)
+    yield protocol, transport
+    loop.close()
+
+
+def test_connections_far_beyond_the_limit_are_closed_unread() -> None:
+    with alone(others=2 + 64, connections=3) as (near, transport):
+        assert not transport.abort.called
+        assert near._timer is not None
+        assert near._timer.when() - near.loop.time() <= 1, "it has no time to spare"
+    with alone(others=3 + 64, connections=3) as (beyond, transport):
+        transport.abort.assert_called_once_with()
+        beyond.data_received(_GET + b"\r\n")
+        assert beyond.cycle is None
+
+
+def test_a_client_that_reads_on_in_time_stays_and_one_that_left_leaves_no_timer() -> None:
+    with alone() as (protocol, _):
+        protocol.pause_writing()
+        stalled = protocol._stalled
+        assert stalled is not None
+        protocol.resume_writing()
+        assert stalled.cancelled()
+        protocol.pause_writing()
+        stalled, waiting = protocol._stalled, protocol._timer
+        assert stalled is not None
+        assert waiting is not None
+        protocol.connection_lost(None)
+        assert stalled.cancelled()
+        assert waiting.cancelled()
 
 
 def _requests(server: ApiServer, *statuses: str) -> float:

@@ -5,10 +5,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
@@ -16,7 +18,8 @@ from migrations import grants
 from services.cli.__main__ import main, parser
 from shared.access import api_keys
 from shared.access.scopes import USUAL
-from shared.catalog.model import Format, ReportType
+from shared.catalog.model import Catalog, Format, ReportType
+from shared.catalog.python_report import inline_report_type
 from shared.reports import manifest
 from shared.reports.interface import RenderRequest
 from shared.reports.render import render_files
@@ -151,6 +154,33 @@ def test_a_report_that_fails_on_a_day_without_rows_is_told(catalog: Path, check:
     code, shown = check()
     assert code == 1
     assert "pdf of no rows: The query of 'total' failed" in shown
+
+
+class Host(BaseModel):
+    """The parameters of Ping."""
+
+    host: str = "localhost"
+
+
+class Ping:
+    """Answers in the worker, from no source."""
+
+    title: ClassVar[str] = "Ping"
+    description: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    Parameters: ClassVar[type[BaseModel]] = Host
+
+    def answer(self, parameters: Host) -> dict[str, object]:
+        raise AssertionError(f"the check must not ask {parameters.host}")
+
+
+def test_an_answer_is_not_tried_and_that_is_said(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = {"ping": inline_report_type("ping", Ping())}
+    monkeypatch.setattr("services.cli.check.load_catalog", lambda _: Catalog(types, default="ping"))
+
+    assert check() == (0, "ping: its parameters are fine; an answer is made in the worker only, and was not tried\n")
+    code, shown = check("--set", "host=[1]")
+    assert (code, "parameters.host: input should be a valid string" in shown) == (1, True)
 
 
 def test_plans_only(catalog: Path, check: Check) -> None:

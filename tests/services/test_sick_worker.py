@@ -1,6 +1,7 @@
 """A worker that cannot work gives its jobs back uncharged, stops polling until it can, and says why."""
 
 import errno
+import resource
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy.engine import Connection, Engine
 
-from services.worker import fitness
+from services.worker import fitness, metrics
 from services.worker.fitness import Fitness, Unfit
 from services.worker.not_again import NotAgain
 from shared.artifacts.interface import ArtifactStoreUnavailable
@@ -210,6 +211,43 @@ def test_a_worker_that_may_not_receive_is_not_ready(sick: Bench, monkeypatch: py
     eventually(lambda: not says_so())
 
 
+@pytest.mark.parametrize("action", ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"])
+def test_a_worker_that_may_not_delete_or_hide_messages_takes_none_until_it_may(sick: Bench, action: str) -> None:
+    sick.queue.faults.denied = frozenset({action})
+    first = sick.a_rung_job()
+    sick.ring(f'{{"jobId": "{uuid4()}"}}')  # nobody knows this job: the message is hidden for a while
+    sick.start()
+    sick.until(first, "SUCCESS")
+    eventually(lambda: not sick.fitness.fit)
+    polls, probe = sick.queue.requests["ReceiveMessage"], f"{action.removeprefix('sqs:')}Batch"
+    waiting = sick.a_rung_job()
+    denied = sick.queue.requests[probe]
+    eventually(lambda: sick.queue.requests[probe] > denied + 1, what="it is probed twice")
+
+    unfit(sick, f"allow the action {action} on this queue")
+    assert [s.value for s in metrics.UNFIT.labels("queue_denied")._child_samples()] == [1]
+    # The poll that was under way may have ended, and another one begun before the denial was known.
+    assert sick.queue.requests["ReceiveMessage"] <= polls + 1
+    assert verbs(sick.conn, waiting) == ["submit"]
+    sick.queue.faults.denied = frozenset()
+    sick.until(waiting, "SUCCESS")
+    sick.fitness.check()
+    assert not sick.queue.dead
+
+
+def test_a_message_that_was_put_aside_and_may_not_be_deleted_stops_the_worker(sick: Bench) -> None:
+    sick.queue.faults.denied = frozenset({"sqs:DeleteMessage"})
+    sick.ring("this rings for nothing")
+    sick.start()
+
+    eventually(lambda: not sick.fitness.fit)
+    unfit(sick, "sqs:DeleteMessage")
+    sick.queue.faults.denied = frozenset()
+    eventually(lambda: sick.fitness.fit)
+    eventually(lambda: not sick.queue.bodies(), what="the message is gone")
+    assert len(sick.queue.dead) == 1
+
+
 def test_a_worker_does_not_start_a_job_that_it_holds(sick: Bench) -> None:
     release = threading.Event()
     sick.script = until(release)
@@ -262,3 +300,85 @@ def test_a_probe_that_succeeds_in_vain_comes_after_longer_and_longer_rests(tmp_p
     clock[0] += 3
     worker.run_once()
     assert worker.fit
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_readiness_looks_at_the_scratch_folder_itself(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    worker = Fitness(scratch, lambda: None)
+    worker.check()
+    scratch.rmdir()
+
+    with pytest.raises(Unfit, match="scratch_unusable"):
+        worker.check()
+
+
+def test_what_one_job_lacked_is_told_for_a_minute_and_stops_no_other(tmp_path: Path) -> None:
+    clock = Clock()
+    worker = Fitness(tmp_path, lambda: None, clock=clock)
+    worker.note(FailureCode.SOURCE_MISSING, "no source 'extra'")
+
+    assert worker.fit
+    with pytest.raises(Unfit, match="no source 'extra'"):
+        worker.check()
+    clock.now += 61
+    worker.check()
+
+
+def test_a_worker_is_fit_again_when_its_store_is(tmp_path: Path) -> None:
+    clock, away = Clock(), ["AccessDenied"]
+
+    def check_store() -> None:
+        if away:
+            raise ArtifactStoreUnavailable(away[0])
+
+    worker = Fitness(tmp_path, check_store, clock=clock)
+    worker.note(FailureCode.ARTIFACT_STORE_UNAVAILABLE, "AccessDenied")
+    for _ in range(3):
+        clock.now += 60
+        worker.run_once()
+        assert not worker.fit
+    away.clear()
+    worker.run_once()
+    assert not worker.fit, "it is not asked all the time"
+    clock.now += 60
+    worker.run_once()
+    assert worker.fit
+
+
+def open_files() -> set[int]:
+    """The descriptors of this process."""
+    return {number for number in range(4096) if Path(f"/proc/self/fd/{number}").is_symlink()}
+
+
+def test_a_worker_without_descriptors_is_unfit_and_its_probe_keeps_none(tmp_path: Path) -> None:
+    clock = Clock()
+    worker = Fitness(tmp_path, lambda: None, clock=clock)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_before = open_files()
+    try:
+        free = [number for number in range(4096) if number not in open_before]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[8], hard))
+        with pytest.raises(Unfit, match="worker_exhausted"):
+            worker.check()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert open_files() == open_before
+    worker.check()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, "scratch_full"), (errno.EDQUOT, "scratch_full"), (errno.EMFILE, "worker_exhausted"),
+     (errno.ENFILE, "worker_exhausted"), (errno.EROFS, "scratch_unusable"), (errno.EIO, "scratch_unusable")],
+)  # fmt: skip
+def test_an_error_of_the_scratch_folder_has_its_code(number: int, code: str) -> None:
+    assert fitness.scratch_fault(OSError(number, "")) == code

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Engine
 from services.worker.assembly import Parts, Render
 from services.worker.fitness import Fitness
 from services.worker.settings import WorkerSettings
+from services.worker.watched_queue import WatchedQueue
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.load import BUILTIN, load_catalog
@@ -39,14 +40,15 @@ def worker_parts(
     variables = {**_UNUSED, "WORKER_SCRATCH": folder, **settings}
     store = store or DiskStore(folder / "artifacts")
     read = WorkerSettings.from_environment({name: str(value) for name, value in variables.items()})
+    fitness = Fitness(read.scratch, store.check)
     return Parts(
         settings=read,
         name=name,
         engine=engine,
-        queue=queue,
+        queue=WatchedQueue(queue, fitness),
         store=store,
         catalog=catalog or load_catalog(BUILTIN),
         render=render,
         signing_key=None,
-        fitness=Fitness(read.scratch, store.check),
+        fitness=fitness,
     )

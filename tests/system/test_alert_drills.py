@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 
 import boto3
+import httpx
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -56,6 +57,8 @@ def test_each_alert_fires_on_its_fault(
         prometheus.until_fired("TodokeLateWrites")
         drill.ring_for_nobody()
         prometheus.until_fired("TodokeDeadLetters", "TodokeFloorViolated")
+        drill.damage_a_stored_file()
+        prometheus.until_fired("TodokeArtifactDamaged")
         drill.block_the_artifact_store()
         drill.submit(4)
         prometheus.until_fired("TodokeArtifactStoreFailing", "TodokeWorkerUnfit")
@@ -111,6 +114,14 @@ class Drill:
             lambda: self._conn.execute(unfinished).scalar_one() == 0, within_s=240, what="its successor ends them"
         )
         sleeper.send_signal(signal.SIGCONT)
+
+    def damage_a_stored_file(self) -> None:
+        """A download finds it."""
+        job_id = self._services.submit(str(uuid.uuid4()), {"parameters": {"seconds": 0}, "formats": ["csv"]})
+        file = self._services.until_final(job_id)["result"]["artifacts"][0]
+        [stored] = self._services.artifacts.glob(f"reports/*/{job_id}/*/{file['name']}")
+        stored.write_bytes(b"")
+        assert httpx.get(self._services.url + file["url"], timeout=60).status_code == 410
 
     def block_the_artifact_store(self) -> None:
         """A file stands where the store wants its folder."""

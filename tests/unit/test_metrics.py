@@ -1,12 +1,14 @@
 """What the metrics are called and what their labels may hold."""
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from prometheus_client import Histogram
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.tools.metrics_page import METRICS, page
@@ -16,6 +18,7 @@ from shared.reports.interface import Progress
 from shared.runtime.metrics import common
 from shared.runtime.metrics.declare import FAST_S, known, observe_all
 from shared.runtime.metrics.exposition import exposition
+from shared.runtime.metrics.slots import MULTIPROCESS_DIR
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +65,43 @@ def test_report_types_are_labels_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) 
     assert len(labels) == 201
     assert "other" in labels
     assert common.report_type_label("type-7") == "type-7"
+
+
+_COUNTS = """
+import sys
+from shared.runtime.metrics.declare import counter, histogram
+counter("api", "todoke_counted_total", "Counted.").inc()
+histogram("api", "todoke_counted_seconds", "Counted.", buckets=(1,)).observe(0.5)
+print("counted", flush=True)
+sys.stdin.read()
+"""
+
+
+def counting(folder: Path) -> subprocess.Popen[bytes]:
+    """A process that has counted one, and lives."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _COUNTS], cwd=ROOT, env={**os.environ, MULTIPROCESS_DIR: str(folder)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"counted\n"
+    return process
+
+
+def test_a_process_goes_on_counting_where_a_killed_one_ended(tmp_path: Path) -> None:
+    counted = []
+    for living in (2, 1, 2, 1):
+        processes = [counting(tmp_path) for _ in range(living)]
+        together = CollectorRegistry()
+        MultiProcessCollector(together, str(tmp_path))  # type: ignore[no-untyped-call]
+        counted.append([together.get_sample_value(f"todoke_counted_{of}") for of in ("total", "seconds_count")])
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+    assert counted == [[2, 2], [3, 3], [5, 5], [6, 6]]
+    files = [f"{kind}_{slot}.db" for kind in ("counter", "histogram") for slot in (0, 1)]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [*files, "slot-0", "slot-1"]
 
 
 def test_series_with_closed_labels_begin_at_zero() -> None:

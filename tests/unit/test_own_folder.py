@@ -14,7 +14,7 @@ from services.api import processes
 from services.api.auth import rate_limit
 from services.api.settings import ApiSettings
 from shared.runtime import own_folder
-from shared.runtime.metrics.exposition import MULTIPROCESS_DIR
+from shared.runtime.metrics.slots import MULTIPROCESS_DIR
 from shared.runtime.own_folder import OwnFolder, remove_abandoned
 
 _OWNER = """

@@ -20,6 +20,7 @@ from shared.database.replication import raise_if_unconfirmed, watch_replication
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.errors import TodokeError
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission, submit
+from shared.runtime.settings import RING_AFTER_S
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Submitter:
         self,
         engine: AsyncEngine,
         *,
-        ring_after_s: float = 30,
+        ring_after_s: float = RING_AFTER_S,
         most: int = 128,
         waiting: int = 1024,
         timeout_s: float = 15.0,

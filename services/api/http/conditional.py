@@ -31,7 +31,10 @@ class Tags(NamedTuple):
 
 
 def tags(request: Request, header: str) -> Tags | None:
-    """The tags in all lines of the header; None without one. What is no list of tags names none."""
+    """Return the entity tags that the request names in `header`, in one line or several; None without such a header.
+
+    A header that is not a list of tags names none.
+    """
     lines = request.headers.getlist(header)
     if not lines:
         return None

@@ -8,11 +8,12 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import metrics
-from services.api.http.problems import HEAD, REFUSED, Problem, answer, unexpected
+from services.api.http.problems import HEAD, REFUSED, WHOLE_SERVER, Problem, answer, unexpected
 from shared.ids import uuid7
 from shared.runtime import logs, tracing
 from shared.runtime.metrics.declare import known
@@ -106,6 +107,8 @@ class RequestContext:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (refused := scope.get(REFUSED)) is not None:
             await answer(HTTPConnection(scope), refused)(scope, receive, send)
+        elif scope.get(WHOLE_SERVER):
+            await Response(status_code=204)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

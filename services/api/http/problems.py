@@ -122,6 +122,8 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
 
 HEAD = "todoke.head"
 """In a scope: the client asked for the head alone. The application sees GET."""
+WHOLE_SERVER = "todoke.whole_server"
+"""In a scope: the request is `OPTIONS *`, which is about no path."""
 REFUSED = "todoke.refused"
 """In a scope: the Problem with which the server refuses a request that it could read."""
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from services.api import metrics
 from services.api.http.middleware import SAFE_HEADERS, STOPPING
-from services.api.http.problems import REFUSED, Problem, problem_json
+from services.api.http.problems import REFUSED, WHOLE_SERVER, Problem, problem_json
 from shared.ids import uuid7
 from shared.runtime.metrics.declare import OTHER
 
@@ -133,6 +133,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A request may be answered now, or is refused in its place."""
         size = self._head_bytes
+        if self.url == b"*" and self.parser.get_method() == b"OPTIONS":
+            # RFC 9110, section 9.3.7. It has no path, and the application wants one.
+            self.url = b"/"
+            self.scope[WHOLE_SERVER] = True  # type: ignore[literal-required]
         self._in_head, self._in_body, self._head_bytes = False, True, 0
         if problem := self._wrong_with_head(size):
             self.scope[REFUSED] = problem  # type: ignore[literal-required] # a scope may hold what a server adds
@@ -228,6 +232,8 @@ class BoundedProtocol(HttpToolsProtocol):
             detail = f"A request has one Host header, not {len(hosts)} (RFC 9112, section 3.2)."
         elif hosts and not _HOST.fullmatch(hosts[0]):
             detail = "The Host header is not a host (RFC 9110, section 7.2)."
+        elif self.url == b"*":
+            detail = "Only OPTIONS is about * (RFC 9112, section 3.2.4)."
         return Problem(400, "malformed_request", detail, headers={"Connection": "close"}) if detail else None
 
     def _refuse(self, problem: Problem) -> None:

@@ -52,7 +52,8 @@ def write_csv(rendering: Rendering) -> int:
 
 
 class _Sink(Protocol):
-    def write(self, data: bytes | bytearray, /) -> object: ...
+    def write(self, data: bytes | bytearray, /) -> object:
+        """Take the next bytes of the file."""
 
 
 class _Encoder:
@@ -65,6 +66,7 @@ class _Encoder:
         self._lines = 0
 
     def begin(self) -> None:
+        """Write the byte order mark, if report.toml asks for one."""
         if self._options.bom:
             self._file.write(codecs.BOM_UTF8)
 
@@ -81,6 +83,7 @@ class _Encoder:
         self._lines += text.count("\n")
 
     def end(self) -> None:
+        """Check that no character was cut off at the end. Raises UnicodeDecodeError."""
         if self._decode is not None:
             self._decode.decode(b"", final=True)
 

@@ -10,6 +10,9 @@ from typing import TypeVar
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
 
+from shared.runtime.metrics.slots import count_in_a_slot
+
+count_in_a_slot()
 # A `_created` series beside each counter and histogram would be a third of the scrape, and nothing asks for it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 

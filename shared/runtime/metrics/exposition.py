@@ -5,10 +5,9 @@ import os
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+from shared.runtime.metrics.slots import MULTIPROCESS_DIR
 
-MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which prometheus_client is told, before its first import, that several processes count together."""
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def exposition() -> bytes:

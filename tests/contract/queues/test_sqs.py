@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import boto3
@@ -11,7 +11,8 @@ import pytest
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from shared.queues.batching import by_count_and_size, size_bytes
-from shared.queues.interface import MAX_MESSAGE_BYTES, Outgoing, QueueUnavailable
+from shared.queues.calls import ClientKind
+from shared.queues.interface import MAX_MESSAGE_BYTES, Outgoing, QueueDenied, QueueUnavailable
 from shared.queues.setup import QueueUrls, ensure_queues
 from shared.queues.sqs import SqsQueue
 from tests.support.http_server import LoopbackServer, QuietHandler
@@ -143,6 +144,24 @@ def test_a_queue_that_is_away_says_so_without_secrets(monkeypatch: pytest.Monkey
         queue.receive(1, wait_s=0, visibility_s=1)
     assert "canary" not in str(caught.value).lower()
     assert [f.permanent for f in queue.send([Outgoing(1, "x")], deadline_s=10).failed] == [False]
+
+
+@pytest.mark.parametrize("kind", ["thin", "boto3"])
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
+def test_what_a_policy_does_not_allow_is_named(scripted: Scripted, code: str, kind: ClientKind) -> None:
+    scripted.answer = lambda _o, _b: (403, {"__type": f"com.amazonaws.sqs#{code}", "message": "is not authorized"})
+    queue = SqsQueue(f"{scripted.url}/0/q", region=REGION, client=kind)
+
+    calls: Sequence[tuple[Callable[[], object], str]] = [
+        (lambda: queue.receive(1, wait_s=0, visibility_s=1), "sqs:ReceiveMessage"),
+        (lambda: queue.delete(["r"]), "sqs:DeleteMessage"),
+        (lambda: queue.extend(["r"], visibility_s=1), "sqs:ChangeMessageVisibility"),
+        (queue.check, "sqs:GetQueueAttributes"),
+    ]
+    for call, action in calls:
+        with pytest.raises(QueueDenied, match=f"is not authorized; allow the action {action} on this queue") as caught:
+            call()
+        assert caught.value.action == action
 
 
 def test_requests_are_counted_by_operation(scripted: Scripted) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from shared.queues.batching import by_count, by_count_and_size, refusal
-from shared.queues.interface import Depth, Outgoing, QueueUnavailable, Received, SendFailure, SendResult
+from shared.queues.interface import Depth, Outgoing, QueueDenied, QueueUnavailable, Received, SendFailure, SendResult
 from tests.support.sqs.rules import Mailbox, Message, Refused
 
 
@@ -26,6 +26,8 @@ class Faults:
     copies: int = 1
     """How often each sent message arrives."""
     refuse_deletes: bool = False
+    denied: frozenset[str] = frozenset()
+    """Actions that the caller may not do, such as sqs:DeleteMessage."""
 
 
 class InMemoryQueue:
@@ -145,6 +147,8 @@ class InMemoryQueue:
         self.requests[operation] += 1
         if self.faults.away:
             raise QueueUnavailable("the queue is away")
+        if (action := f"sqs:{operation.removesuffix('Batch')}") in self.faults.denied:
+            raise QueueDenied(action, "AccessDenied")
 
 
 def _attributes(message: Outgoing) -> dict[str, dict[str, str]]:

@@ -39,6 +39,7 @@ class _Part:
     packed: int = 0
 
     def fields(self) -> tuple[int, ...]:
+        """Return what the local and the central header say alike, in their order."""
         return (_VERSION, _NAMES_ARE_UTF8, _DEFLATED, *_1980, self.crc, self.packed, self.size, len(self.name), 0)
 
 
