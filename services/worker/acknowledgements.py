@@ -31,6 +31,7 @@ class Acknowledgements:
         self._gathering = threading.Lock()
         self._ever_added = 0
         self._ever_taken = 0
+        self._look_every_s = _LOOK_EVERY_S
 
     def add(self, receipts: Sequence[str]) -> None:
         """Delete these messages soon: what they rang for is committed. Called from one thread only."""
@@ -45,9 +46,14 @@ class Acknowledgements:
     def run_once(self) -> int:
         """Delete up to ten messages and return how many. Waits half a second for the first, a tenth for the others."""
         with self._gathering:
-            group = self._group(_LOOK_EVERY_S, _GATHER_S)
+            group = self._group(self._look_every_s, _GATHER_S)
         self._delete(group)
         return len(group)
+
+    def end(self) -> None:
+        """Let nobody wait any more: nothing will be added. Else each thread in turn would wait for a first receipt."""
+        self._look_every_s = 0.0
+        self._added.put(())
 
     def flush(self) -> None:
         """Delete all messages that wait, and wait for no more."""

@@ -70,6 +70,7 @@ class Worker:
         self._leaving.set()
         self._drain()
         self._drained.set()
+        self._acknowledgements.end()
         _join(loops, within_s=_LAST_WRITES_S)
         self._acknowledgements.flush()
         self._pool.close()

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from psycopg.errors import ReadOnlySqlTransaction
+from psycopg.pq import TransactionStatus
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -46,7 +49,7 @@ def test_without_faults_everything_passes_and_is_named(proxy: PostgresProxy, thr
     assert (count(conn, "jobs"), count(conn, "outbox")) == (10, 0)
 
 
-@pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.NOT_APPLIED, Fault.ERROR])
+@pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.NOT_APPLIED, Fault.ERROR, Fault.READ_ONLY])
 def test_a_broken_statement_was_applied_or_not_and_looks_the_same(
     proxy: PostgresProxy, through: Engine, conn: Connection, fault: Fault
 ) -> None:
@@ -69,6 +72,20 @@ def test_a_commit_whose_reply_is_lost(proxy: PostgresProxy, through: Engine, con
         one.execute(text("/* test.forget */ DELETE FROM outbox"))
 
     assert count(conn, "outbox") == (0 if fault is Fault.REPLY_LOST else 1)
+
+
+def test_a_session_that_may_not_write_may_read_on(proxy: PostgresProxy, database_url: str) -> None:
+    proxy.faults = Plan({Hit("sql test.forget", n): Fault.READ_ONLY for n in (1, 2)})
+    forget = "/* test.forget */ DELETE FROM outbox"
+    with psycopg.connect(proxy.url(database_url)) as session:
+        with pytest.raises(ReadOnlySqlTransaction), session.transaction():
+            session.execute(forget)
+        assert session.info.transaction_status is TransactionStatus.IDLE
+        session.autocommit = True
+        with pytest.raises(ReadOnlySqlTransaction):
+            session.execute(forget)
+        assert session.execute("SELECT 1").fetchone() == (1,)
+        session.execute(forget)
 
 
 def test_late_replies_arrive(proxy: PostgresProxy, through: Engine, conn: Connection) -> None:

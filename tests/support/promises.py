@@ -87,6 +87,11 @@ ALWAYS = {
 }
 
 
+def at_rest(conn: Connection) -> bool:
+    """True once promise 1 can be asked, and holds."""
+    return not any(conn.execute(text(query)).first() for query in AT_REST.values())
+
+
 def broken(
     conn: Connection, *, at_rest: bool = True, gone: Collection[UUID] = ()
 ) -> dict[str, list[tuple[object, ...]]]:

@@ -12,6 +12,7 @@ from tests.support.history.facts import (
     ArtifactRow,
     Asked,
     Cancelled,
+    Catalog,
     Died,
     Downloaded,
     Ended,
@@ -19,19 +20,23 @@ from tests.support.history.facts import (
     History,
     JobRow,
     Kept,
+    Locked,
+    Met,
     Rang,
     Shown,
     StoredFile,
 )
 
-WON, CANCELLED = UUID(int=1), UUID(int=2)
-FIRST, SECOND, THIRD = UUID(int=11), UUID(int=12), UUID(int=13)
-PENDING, PROCESSING, SUCCESS = JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.SUCCESS
+WON, CANCELLED, GIVEN_BACK = UUID(int=1), UUID(int=2), UUID(int=3)
+FIRST, SECOND, THIRD, FOURTH, FIFTH = (UUID(int=number) for number in range(11, 16))
+PENDING, PROCESSING, SUCCESS, FAILED = JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.SUCCESS, JobStatus.FAILED
 CSV, MANIFEST = "a" * 64, "b" * 64
 
 
 def a_clean_history() -> History:
-    """A job whose first worker died and whose second one made the report, and a job that its client cancelled."""
+    """A job whose first worker died and whose second one made the report, a job that its client cancelled, and one that
+    the first worker gave back, because its catalog is older, and that nobody else took before its deadline. Meanwhile
+    somebody had locked a row."""
     doorbell = f'{{"jobId": "{WON}"}}'
     return History(
         lease_s=10,
@@ -42,14 +47,27 @@ def a_clean_history() -> History:
             Asked("csv", "k1", 202, WON, 1.0, 1.2),
             Asked("xlsx", "k1", 422, None, 2.0, 2.1),
             Asked("csv", None, 202, CANCELLED, 1.0, 1.1),
+            Asked("csv", None, 202, GIVEN_BACK, 1.0, 1.1),
         ],
-        shown=[Shown(WON, 2, PROCESSING, '{"v": 2}', 3.0, 3.1), Shown(WON, 6, SUCCESS, '{"v": 6}', 20.0, 20.1)],
+        shown=[
+            Shown(WON, 2, PROCESSING, '{"v": 2}', 3.0, 3.1),
+            Shown(WON, 6, SUCCESS, '{"v": 6}', 20.0, 20.1),
+            Shown(GIVEN_BACK, 3, PENDING, '{"error": {"code": "report_type_differs"}}', 3.5, 3.6),
+        ],
         cancelled=[Cancelled(CANCELLED, 200, 2.0), Cancelled(WON, 409, 30.0)],
         downloaded=[Downloaded(WON, "r.csv", CSV)],
         ended=[Ended(WON, SECOND, SUCCESS)],
         kept=[Kept(WON, FIRST, 2.0)],
-        rang=[Rang(doorbell, 1.2), Rang(doorbell, 13.0), Rang(f'{{"jobId": "{CANCELLED}"}}', 1.2)],
+        rang=[
+            Rang(doorbell, 1.2),
+            Rang(doorbell, 13.0),
+            Rang(f'{{"jobId": "{CANCELLED}"}}', 1.2),
+            *[Rang(f'{{"jobId": "{GIVEN_BACK}"}}', at) for at in (1.2, 3.1)],
+        ],
         died=[Died("w1", 3.5)],
+        met=[Met(GIVEN_BACK, FOURTH, "parameters_no_longer_valid", 2.9)],
+        locked=[Locked(CANCELLED, 1.4, 13.0)],
+        catalogs=[Catalog("w1", {"r": "1"})],
         events=[
             Event(WON, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
             Event(WON, 2, PENDING, PROCESSING, Verb.START, 1, FIRST, "w1", 1.5),
@@ -58,10 +76,17 @@ def a_clean_history() -> History:
             Event(WON, 6, PROCESSING, SUCCESS, Verb.SUCCEED, 1, SECOND, "w2", 15.0),
             Event(CANCELLED, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
             Event(CANCELLED, 2, PENDING, JobStatus.CANCELLED, Verb.CANCEL, 0, None, None, 2.0),
+            Event(GIVEN_BACK, 1, None, PENDING, Verb.SUBMIT, 0, None, None, 1.0),
+            Event(GIVEN_BACK, 2, PENDING, PROCESSING, Verb.START, 1, FOURTH, "w1", 2.0),
+            Event(GIVEN_BACK, 3, PROCESSING, PENDING, Verb.GIVE_BACK, 0, FOURTH, "w1", 3.0),
+            Event(GIVEN_BACK, 4, PENDING, FAILED, Verb.EXPIRE, 0, None, None, 25.0),
         ],
         jobs=[
             JobRow(WON, "t", SUCCESS, 6, 1, 3, 1, 2, SECOND, ["csv"], False, "k1"),
             JobRow(CANCELLED, "t", JobStatus.CANCELLED, 2, 0, 3, 0, 2, None, ["csv"], True, None),
+            JobRow(
+                GIVEN_BACK, "t", FAILED, 4, 0, 3, 0, 2, None, ["csv"], False, None, "r", "2", "deadline_exceeded", 24.9
+            ),
         ],
         artifacts=[
             ArtifactRow(WON, SECOND, "r.csv", "csv", 5, CSV, 1),
@@ -93,6 +118,17 @@ def _ends_twice(history: History) -> None:
 
 def _a_second_job_under_the_key(history: History) -> None:
     history.jobs[1] = replace(history.jobs[1], key="k1")
+
+
+def _fails(history: History, code: str) -> None:
+    """The job that was given back is failed instead."""
+    _event(history, 9, verb=Verb.FAIL, target=FAILED, attempt=1)
+    del history.events[10]
+    history.jobs[2] = replace(history.jobs[2], error_code=code, version=3, attempt=1)
+
+
+def _starts_again(history: History, *, at: float) -> None:
+    history.events.insert(10, Event(GIVEN_BACK, 4, PENDING, PROCESSING, Verb.START, 1, FIFTH, "w1", at))
 
 
 Plant = Callable[[History], object]
@@ -157,6 +193,20 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("cancelled unasked", "cancellations_are_kept", lambda h: h.cancelled.pop(0)),
     ("a job stands still too long", "recovery_is_bounded", lambda h: setattr(h, "recovery_s", 8)),
     ("a job stands still for ever", "recovery_is_bounded", lambda h: h.events.__delitem__(slice(2, 5))),
+    ("a job is failed for its worker's fault", "own_faults_are_not_charged", lambda h: _fails(h, "source_missing")),
+    ("what is given back keeps its number", "own_faults_are_not_charged", lambda h: _event(h, 9, attempt=1)),
+    ("what is given back has no cause", "own_faults_are_told",
+     lambda h: h.shown.__setitem__(2, replace(h.shown[2], body='{"error": null}'))),
+    ("what is given back has another cause", "own_faults_are_told",
+     lambda h: h.met.__setitem__(0, replace(h.met[0], code="scratch_full"))),
+    ("a full disk is the job's end", "own_faults_end_no_job", lambda h: _fails(h, "scratch_full")),
+    ("a deadline comes early", "own_faults_end_no_job",
+     lambda h: h.jobs.__setitem__(2, replace(h.jobs[2], deadline_at=99.0))),
+    ("the same worker starts it again at once", "given_back_is_left_to_others", lambda h: _starts_again(h, at=4.0)),
+    ("the same worker starts it again too soon", "given_back_is_left_to_others", lambda h: _starts_again(h, at=60.0)),
+    ("another job is taken from a worker that lives", "locked_rows_delay_only_their_job", lambda h: h.died.clear()),
+    ("an older catalog is the job's end", "other_catalogs_end_no_job",
+     lambda h: _fails(h, "parameters_no_longer_valid")),
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ alone: `--round 17` plays that one again.
 """
 
 import argparse
+import contextlib
 import itertools
 import random
 import secrets
@@ -19,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.protocol.crash.matrix import Case, cases, record
-from tests.protocol.crash.play import Scene, play
+from tests.protocol.crash.scene import Scene, play
 from tests.protocol.crash.stage import opened
 from tests.support.faults.plan import STALLS, Fault, Hit
 from tests.support.postgres import server as postgres
@@ -101,8 +102,13 @@ def main() -> int:
         folder = Path(name)
         storm = Storm(asked.seed, asked.count, begin=asked.begin, only=asked.round)
         with Zygote(folder / "zygote.log") as zygote, postgres.server() as server:
-            with postgres.database(server) as url, opened(zygote, url, folder / "recording") as stage:
-                drawn = sorted(cases(record(stage)), key=str)  # what is recorded first is chance
+            with contextlib.ExitStack() as stack:
+                urls = [stack.enter_context(postgres.database(server)) for _ in range(2)]
+                stages = [
+                    stack.enter_context(opened(zygote, url, folder / f"recording-{number}"))
+                    for number, url in enumerate(urls)
+                ]
+                drawn = sorted(cases(record(stages)), key=str)  # what is recorded first is chance
             with ThreadPoolExecutor(_LANES) as pool:
                 for lane in range(_LANES):
                     (folder / f"lane-{lane}").mkdir()

@@ -5,25 +5,26 @@ import itertools
 import signal
 import subprocess
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import text
 
-from tests.protocol.crash.stage import Actor, Stage, frozen
+from tests.protocol.crash.actor import Actor, frozen
+from tests.protocol.crash.stage import Stage
 from tests.support.eventually import eventually
 from tests.support.faults.plan import KILLS, STALLS, Fault, Hit, Plan
 from tests.support.processes.zygote import Forked
-from tests.support.promises import broken, broken_files
+from tests.support.promises import at_rest, broken, broken_files
+
+if TYPE_CHECKING:
+    from tests.protocol.crash.scene import Scene
 
 T = TypeVar("T")
 _runs = itertools.count(1)
 _RING_EVERY_S = 1.0
-_MISSED_S = 10.0
-_TOLD = 3
+_MISSED_S = 3.0
 
 
 class Play:
@@ -57,7 +58,7 @@ class Play:
 
     def meet(self, scene: "Scene") -> None:
         """Whom the next story is to hit, and how. A service that the story pauses first is armed when it goes on."""
-        self._victim = self.stage.actors[scene.victim]
+        self._victim = self.stage.actor(scene.victim)
         self._faults, self._besides = scene.faults, scene.besides
         self._frozen_before, self._killed_while_frozen = len(self._zombies), False
         self._may_kill |= bool({*scene.faults.values(), *scene.besides.values()} & {*KILLS})
@@ -93,6 +94,19 @@ class Play:
             self._arm(actor)
         finally:
             actor.process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """The queue has messages for this worker, and for no other."""
+        doors = {actor.name: actor.door for actor in self.stage.actors.values() if actor.name not in {"api", "relay"}}
+        before = {other: door.silent for other, door in doors.items()}
+        for other, door in doors.items():
+            door.silent = other != name
+        try:
+            yield
+        finally:
+            for other, silent in before.items():
+                doors[other].silent = silent
 
     @staticmethod
     def _freeze(actor: Actor) -> bool:
@@ -224,7 +238,8 @@ class Play:
         assert left == []
         found = broken(stage.conn, at_rest=False, gone=self._leaving)
         assert not found, found
-        self.until(lambda: broken(stage.conn) == {}, what="the system comes to rest")
+        self.until(lambda: at_rest(stage.conn), what="the system comes to rest")
+        assert broken(stage.conn) == {}
         assert sorted(self._parked()) == sorted(self._strays)
         assert broken_files(stage.conn, stage.artifacts, jobs=list(self.expected)) == []
 
@@ -240,9 +255,10 @@ class Play:
         for _, process, plan in self._zombies:
             plan.resumed.set()
             process.send_signal(signal.SIGCONT)
-        for actor, process, _ in self._zombies:
+        for _, process, _ in self._zombies:
             if process.pid not in self._asked_to_leave:
                 process.send_signal(signal.SIGTERM)
+        for actor, process, _ in self._zombies:
             code = _ended(process)
             # What was planned and has not happened yet may meet it now.
             assert code == 0 or (self._may_kill and code == -signal.SIGKILL), (
@@ -259,35 +275,3 @@ def _ended(process: Forked) -> int:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(2)
         raise
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Stories, told in turn until one meets the faults; whom they hit and how. `besides` may happen too, and nobody
-    waits for it."""
-
-    stories: Sequence[Callable[[Play], None]]
-    victim: str
-    faults: Mapping[Hit, Fault]
-    besides: Mapping[Hit, Fault] = field(default_factory=dict)
-
-
-def play(stage: Stage, scenes: Sequence[Scene]) -> Counter[Fault]:
-    """Play scenes one upon the other, and check what is left. Returns what went wrong, and how often."""
-    one = Play(stage)
-    happened: Counter[Fault] = Counter()
-    for scene in scenes:
-        one.meet(scene)
-        for told, story in enumerate(itertools.islice(itertools.cycle(scene.stories), 2 * _TOLD)):
-            if told == _TOLD:
-                one.leave_besides()  # they may be what keeps the scene's own fault from happening
-            story(one)
-            if one.until_hit():
-                break
-        else:
-            raise AssertionError(
-                f"told {2 * _TOLD} times, and {dict(scene.faults)} never happened to the {scene.victim}"
-            )
-        happened.update(carried.fault for carried in stage.actors[scene.victim].carried_out())
-    one.end()
-    return happened

@@ -10,6 +10,8 @@ from shared.jobs.finish import Failure
 from shared.jobs.submit import submit
 from shared.jobs.viewer import Viewer
 from tests.protocol.crash.play import Play
+from tests.protocol.crash.stage import SICK
+from tests.support.eventually import eventually
 from tests.support.faults.plan import Fault, Hit
 from tests.support.jobs import a_submission, expire_lease, pass_time, started
 
@@ -57,6 +59,45 @@ def leaving(play: Play) -> None:
     play.ask_to_leave("worker")
 
 
+def locked(play: Play) -> None:
+    """Somebody has locked the job's row when the worker wants to end the job."""
+    stage = play.stage
+    worker = stage.actors["worker"]
+    job_id = play.submit(seconds=0.4)
+    play.until(lambda: stage.statuses([job_id])[job_id] != "PENDING", what="a worker has started it")
+    with stage.locked(job_id):
+        # Nobody is succeeded meanwhile: time would have to pass for the row that is locked.
+        eventually(
+            lambda: _END in worker.plan.seen or worker.struck() or stage.statuses([job_id])[job_id] != "PROCESSING",
+            what="the worker has tried to end the job",
+        )
+
+
+def sick(play: Play) -> None:
+    """A worker whose store is away gives a job back, which a healthy one then makes. With the store it works again."""
+    stage = play.stage
+    worker = stage.actors[SICK]
+    play.until(worker.ready, what="it is ready")
+    process = worker.process
+    # Any job will do: another may have been on its way, and one is enough to make the worker sick.
+    given_back = text(
+        "SELECT EXISTS (SELECT FROM jobs WHERE finished_at IS NULL AND error ->> 'code' = 'artifact_store_unavailable' "
+        "OR finished_at IS NOT NULL AND id = :id)"
+    )
+    with stage.store_away():
+        with play.alone(SICK):
+            job_id = play.submit()
+            play.until(
+                # A successor waits for the store before it takes anything.
+                lambda: worker.process is not process or stage.conn.execute(given_back, {"id": job_id}).scalar_one(),
+                what="it is given back, or abandoned",
+            )
+        play.until_ended()
+    with play.alone(SICK):
+        play.submit()
+        play.until_ended()
+
+
 def publishing(play: Play) -> None:
     """New jobs, of whose doorbells the queue refuses half at first, one that waits for its next try, and a message of a
     topic that nobody knows, which is put aside with the same statement."""
@@ -66,7 +107,7 @@ def publishing(play: Play) -> None:
         for _ in range(4):
             job_id = play.submit()
         play.stray(job_id)
-        retried = started(stage.conn, _waiting(play), worker="a ghost")
+        retried = started(stage.conn, waiting(play), worker="a ghost")
         finish.fail(stage.conn, [Failure(retried.lease, code="x", message="", retryable=True, delay_s=0)])
 
 
@@ -75,7 +116,7 @@ def sweeping(play: Play) -> None:
     stage = play.stage
     with play.paused("relay"):
         silent, spent, unwanted, late = (
-            _waiting(play, expected) for expected in ("SUCCESS", "FAILED", "CANCELLED", "FAILED")
+            waiting(play, expected) for expected in ("SUCCESS", "FAILED", "CANCELLED", "FAILED")
         )
         stage.conn.execute(text("UPDATE jobs SET crashes = max_crashes WHERE id = :id"), {"id": spent})
         for job_id in (silent, spent, unwanted):
@@ -92,7 +133,7 @@ def lost_doorbell(play: Play) -> None:
     with play.paused("relay"):
         # In one transaction: what the relay had asked for before it froze may still be on its way.
         stage.conn.exec_driver_sql("BEGIN")
-        job_id = _waiting(play)
+        job_id = waiting(play)
         stage.conn.execute(text("DELETE FROM outbox WHERE payload LIKE :of"), {"of": f"%{job_id}%"})
         pass_time(stage.conn, job_id, "next_ring_at")
         stage.conn.exec_driver_sql("COMMIT")
@@ -109,7 +150,8 @@ def retiring(play: Play) -> None:
         stage.conn.execute(text("UPDATE jobs SET keep_artifacts_s = 0, keep_s = 0 WHERE id = :id"), {"id": job_id})
 
 
-def _waiting(play: Play, expected: str = "SUCCESS") -> UUID:
+def waiting(play: Play, expected: str = "SUCCESS") -> UUID:
+    """A job that waits, put there past the API."""
     submission = a_submission(report_type="slow", parameters={"seconds": 0}, max_attempts=20, max_crashes=50)
     submit(play.stage.conn, [submission])
     play.expected[submission.id] = expected
@@ -131,9 +173,21 @@ def withdrawing(play: Play) -> None:
     cancelled(play)
 
 
+_END = "sql jobs.succeed"
+
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "api": (submitting, withdrawing),
     "relay": (lost_doorbell, publishing, sweeping, retiring),
     "worker": (csv, wide, failing, long, cancelled, noise, leaving),
+    SICK: (sick,),
 }
 """Service → the stories in which its effects are looked for."""
+
+AGAIN: dict[tuple[str, str], Scenario] = {("worker", _END): locked}
+"""An effect that does nothing the first time → the story in which it comes twice."""
+
+BECAUSE_IT_IS_SICK = (
+    "sql jobs.give_back", "sqs DeleteMessageBatch", "sqs ChangeMessageVisibilityBatch", "scratch create probe",
+    "scratch fsync probe", "store mkdir artifacts",
+)  # fmt: skip
+"""Effects of a worker that gives a job back for a cause of its own, though others show them too."""

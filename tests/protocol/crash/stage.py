@@ -2,13 +2,10 @@
 
 import contextlib
 import http.client
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from psycopg.errors import DeadlockDetected
@@ -17,27 +14,22 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
 from deploy.local.processes import free_port
-from shared.database.engine import create_engine
+from shared.database.engine import create_engine, transactional
+from tests.protocol.crash.actor import QUEUE, Actor
 from tests.support.eventually import NotYet
-from tests.support.faults.plan import Fault, Hit, Plan
-from tests.support.postgres.proxy import PostgresProxy
 from tests.support.postgres.roles import service_urls
 from tests.support.processes.services import CATALOG
-from tests.support.processes.zygote import Forked, Zygote
+from tests.support.processes.zygote import Zygote
 from tests.support.sqs.operations import Queues
-from tests.support.sqs.server import Door
 
-QUEUE = "jobs"
+SICK = "sick worker"
 SEND_DEADLINE_S = 0.5
-LATE_S = 0.8
-"""Beyond the relay's deadline, within everybody else's."""
-_IDLE_IN_TRANSACTION = "1500ms"
-"""What frees the rows of a relay that froze in mid-transaction; 30 s in production."""
+_LEASE_S, _RENEWED_WITHIN_S = 5.0, 1.5
 _SETTINGS = {
     "METRICS_HOST": "127.0.0.1",
     "METRICS_PORT": "0",
     "JOB_MAX_CRASHES": "50",
-    "WORKER_LEASE_S": "5",
+    "WORKER_LEASE_S": str(_LEASE_S),
     "WORKER_HEARTBEAT_S": "0.1",
     "WORKER_POLL_S": "1",
     "WORKER_SLOTS": "6",
@@ -51,90 +43,9 @@ _SETTINGS = {
     "RELAY_LIST_AFTER_S": "0",  # every story shows how the floor under the unfinished jobs rises
     "RELAY_SEND_DEADLINE_S": str(SEND_DEADLINE_S),
 }
+_PATIENCE_S = 3.0
+"""How long a client waits for an answer before it asks again."""
 _PASSED_S = 120.0
-_numbers = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Carried:
-    """A fault that happened."""
-
-    hit: Hit
-    fault: Fault
-
-
-class Actor:
-    """One service: its newest process, the wires to it, and what is planned against it."""
-
-    def __init__(self, stage: "Stage", name: str, database_url: str, **env: str) -> None:
-        parts = urlsplit(database_url)
-        self.name = name
-        self.busy_when_idle = name == "relay"
-        """It has effects without any work: it claims nothing every few milliseconds."""
-        self._stage = stage
-        self._watch = stage.folder / f"watch-{name}"
-        self._watch.mkdir()
-        self.proxy = PostgresProxy(str(parts.hostname), int(parts.port or 5432), late_s=LATE_S)
-        self.door = Door(stage.queues, late_s=LATE_S)
-        self.env = {
-            **self.door.environment(),
-            "SQS_QUEUE_URL": self.door.queue_url(QUEUE),
-            "DATABASE_URL": _patient(self.proxy.url(database_url)),
-            **env,
-        }
-        self.plan = Plan()
-        self._number = 0
-        self._planned: list[tuple[Hit, Fault]] = []
-        self.process: Forked | None = None
-        self.arm({})
-
-    def start(self, **changes: str) -> Forked:
-        """Start its process, or its successor. The API's has a port of its own: the old one may be taken still."""
-        stage = self._stage
-        env = {**stage.env, **self.env, "API_PORT": str(stage.new_port(self.name)), **changes}
-        log = stage.folder / f"{self.name}.log"
-        self.process = stage.zygote.start(f"services.{self.name}", env=env, log=log, watch=self._watch)
-        self.plan.pid = self.process.pid
-        return self.process
-
-    def arm(self, faults: Mapping[Hit, Fault]) -> None:
-        """From now on count anew, and let these faults happen to the process that runs now."""
-        self._number = next(_numbers)
-        self._planned = list(faults.items())
-        plan = {"number": self._number, "faults": [[hit.effect, hit.time, fault] for hit, fault in self._planned]}
-        part = self._watch / "plan.part"
-        part.write_text(json.dumps(plan))
-        (self._watch / "seen").write_text("")
-        part.rename(self._watch / "plan.json")
-        self.plan = Plan(faults)
-        self.plan.pid = self.process.pid if self.process else None
-        self.proxy.faults = self.door.faults = self.plan
-
-    def seen(self) -> list[str]:
-        """Its effects since it was armed, in order: on the wires, then on files."""
-        return [*self.plan.seen, *(self._watch / "seen").read_text().splitlines()]
-
-    def carried_out(self) -> list[Carried]:
-        """What went wrong as planned since it was armed."""
-        on_files = [(self._watch / f"done-{self._number}-{n}").exists() for n in range(len(self._planned))]
-        done = [planned for planned, happened in zip(self._planned, on_files, strict=True) if happened]
-        return [Carried(hit, fault) for hit, fault in [*self.plan.carried_out, *done]]
-
-    def close(self) -> None:
-        """End everything."""
-        if self.process is not None:
-            self.process.kill()
-        self.plan.resumed.set()
-        self.proxy.cut()
-        self.proxy.__exit__(None, None, None)
-        self.door.__exit__(None, None, None)
-
-
-def _patient(url: str) -> str:
-    """The URL with a session's bounds as the services set them, but for one that the tests would wait for."""
-    bounds = {"idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION, "statement_timeout": "30s",
-              "lock_timeout": "10s", "timezone": "UTC"}  # fmt: skip
-    return f"{url}?options=" + "%20".join(f"-c%20{name}%3D{value}" for name, value in bounds.items())
 
 
 class Stage:
@@ -170,7 +81,43 @@ class Stage:
             "API_HOST": "127.0.0.1",
             **env,
         }
+        self._database_urls = database_urls
+        self._way = folder / "way"
+        """Leads the sick worker to the store that all others use."""
         self.actors = {name: Actor(self, name, url) for name, url in database_urls.items()}
+
+    def actor(self, name: str) -> Actor:
+        """An actor by its name; the sick worker joins when it is first asked for."""
+        if name == SICK and SICK not in self.actors:
+            self._way.symlink_to(self.folder)
+            self.another_worker(SICK, ARTIFACT_URL=(self._way / "artifacts").as_uri())
+        return self.actors[name]
+
+    def another_worker(self, name: str, **env: str) -> Actor:
+        """A second worker. The queue has nothing for it before a story says so."""
+        actor = self.actors[name] = Actor(self, name, self._database_urls["worker"], service="worker", **env)
+        actor.door.silent = True
+        actor.start()
+        return actor
+
+    @contextlib.contextmanager
+    def store_away(self) -> Iterator[None]:
+        """The sick worker cannot reach the store."""
+        self._way.unlink()
+        self._way.write_text("a file stands where the folder should be")
+        try:
+            yield
+        finally:
+            self._way.unlink()
+            self._way.symlink_to(self.folder)
+
+    @contextlib.contextmanager
+    def locked(self, job_id: UUID) -> Iterator[None]:
+        """Somebody has begun a transaction, locked this job's row, and gone away for a while."""
+        with transactional(self.conn.engine).connect() as forgotten:
+            forgotten.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": job_id})
+            yield
+            forgotten.rollback()
 
     def close(self) -> None:
         """End every process and every door."""
@@ -189,7 +136,10 @@ class Stage:
         self.let_it_ring()
 
     def let_it_ring(self) -> None:
-        """Every doorbell that is overdue, due later or hidden is due now."""
+        """Every doorbell that is overdue, due later or hidden is due now, and no lease lasts that nobody renews."""
+        # A live worker renews ten times per second: what is so old has a holder that does not know of it.
+        self._set("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE status = 'PROCESSING' "
+                  f"AND lease_until < clock_timestamp() + interval '{_LEASE_S - _RENEWED_WITHIN_S} s'")  # fmt: skip
         self._set("UPDATE jobs SET next_ring_at = clock_timestamp() WHERE finished_at IS NULL")
         self._set("UPDATE outbox_retry SET due_at = clock_timestamp() WHERE parked_at IS NULL")
         self._set("UPDATE jobs SET run_at = least(run_at, clock_timestamp()) WHERE status = 'PENDING'")
@@ -206,7 +156,7 @@ class Stage:
 
     def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         """One POST to the API. Status 0 when nobody answered."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_PATIENCE_S)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(connection):
             try:
@@ -244,14 +194,6 @@ class Stage:
         """The ends of the logs, for a failure's message."""
         for log in sorted(self.folder.glob("*.log")):
             yield f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}"
-
-
-def frozen(process: Forked) -> bool:
-    """True when it is stopped by a signal."""
-    try:
-        return Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
-    except (FileNotFoundError, ProcessLookupError):  # it was gone before the file was opened, or read
-        return False
 
 
 @contextlib.contextmanager

@@ -22,9 +22,10 @@ from deploy.local.emulator import REGION, Emulator
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import spawn, stop
 from shared.database.engine import create_engine
+from tests.protocol.crash.actor import QUEUE
 from tests.protocol.crash.play import Play
 from tests.protocol.crash.scenarios import leaving, noise
-from tests.protocol.crash.stage import QUEUE, Stage, opened
+from tests.protocol.crash.stage import Stage, opened
 from tests.support.eventually import eventually
 from tests.support.faults.plan import Fault, Hit
 from tests.support.faults.tcp_proxy import Proxy

@@ -13,13 +13,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from services.worker import storing
+from services.worker import attempt, storing
+from services.worker.attempt import Attempts
 from services.worker.intake import Doorbell, Intake
+from services.worker.not_again import NotAgain
 from services.worker.storing import Storing
 from shared.jobs import finish, lease, read, submit, sweep
 from shared.jobs.submit import Accepted, Submission
 from shared.outbox import floor, messages
-from tests.protocol.history import scenarios
+from tests.protocol.history import nobodys_fault, scenarios
 from tests.protocol.history.world import World
 
 Patch = pytest.MonkeyPatch
@@ -146,11 +148,19 @@ def _shown_from_a_stale_copy(patch: Patch, _world: World) -> None:
     patch.setattr(read, "get", get)
 
 
+def _own_faults_are_the_jobs(patch: Patch, _world: World) -> None:
+    patch.setattr(attempt, "OWN_FAULTS", frozenset())
+
+
 _TOKEN = ("AND jobs.lease_token = own.token", "")
 _TOKEN_V = ("AND jobs.lease_token = v.token", "")
 _PROCESSING = ("AND jobs.status = 'PROCESSING'", "")
 _PROCESSING_J = ("AND j.status = 'PROCESSING'", "")
 _TOKEN_J = ("AND j.lease_token = own.token", "")
+
+
+_WAITS = ("SKIP LOCKED", "NOWAIT")
+"""What a lock time-out says, said at once."""
 
 
 def _no_doorbell(source: str) -> tuple[str, str]:
@@ -225,4 +235,22 @@ MUTANTS = [
     Mutant("progress does not change the version", scenarios.a_report,
            without(lease, "_RENEW", ("version = version + (beat.progress IS NOT NULL)::int,", "")),
            "a_version_shows_one_thing"),
+    Mutant("a worker's own fault is charged to the job", nobodys_fault.a_sick_worker, _own_faults_are_the_jobs,
+           "own_faults_are_not_charged"),
+    Mutant("what is given back is charged", nobodys_fault.a_sick_worker,
+           without(finish, "_GIVE_BACK", ("attempt = attempt - 1,", "")), "own_faults_are_not_charged"),
+    Mutant("what is given back has no cause", nobodys_fault.a_sick_worker,
+           without(finish, "_GIVE_BACK", ("error = coalesce(own.error, jobs.error)", "error = jobs.error")),
+           "own_faults_are_told"),
+    Mutant("a worker's own fault ends the job", nobodys_fault.a_sick_worker_gets_the_last_attempt,
+           _own_faults_are_the_jobs, "own_faults_end_no_job"),
+    Mutant("a sick worker starts again what it gave back", nobodys_fault.a_sick_worker,
+           lambda patch, _: patch.setattr(NotAgain, "note", lambda *_, **__: None), "given_back_is_left_to_others"),
+    Mutant("an older catalog ends the job", nobodys_fault.an_older_catalog,
+           lambda patch, _: patch.setattr(Attempts, "_is_other_version", lambda *_: False),
+           "other_catalogs_end_no_job"),
+    Mutant("renew waits for a locked row", nobodys_fault.a_locked_row_is_renewed, without(lease, "_RENEW", _WAITS),
+           "locked_rows_delay_only_their_job"),
+    Mutant("an end waits for a locked row", nobodys_fault.a_locked_row_is_ended, without(finish, "_SUCCEED", _WAITS),
+           "locked_rows_delay_only_their_job"),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,17 +28,18 @@ from services.worker.pollers import Pollers
 from services.worker.scratch import Scratch
 from shared.artifacts.disk import DiskStore
 from shared.catalog.model import Format
+from shared.database.engine import transactional
 from shared.jobs import cancel, read, submit
 from shared.jobs.artifacts import artifacts_of
 from shared.jobs.cancel import CancelOutcome
-from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted
 from shared.jobs.viewer import Viewer
 from shared.queues.interface import Outgoing, SendResult
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest
 from shared.reports.manifest import write_manifest
+from tests.protocol.history.workers_log import WorkersLog
 from tests.support.history.checker import Verdict, check
-from tests.support.history.facts import Asked, Cancelled, Ended, History, Kept, Rang, Shown
+from tests.support.history.facts import Asked, Cancelled, History, Kept, Locked, Rang, Shown
 from tests.support.history.gather import read_store, read_tables
 from tests.support.jobs import a_submission
 from tests.support.relay import a_publisher, a_sweeper
@@ -101,13 +102,13 @@ class World:
         self._publishing = publishing
         self.relay = self.new_relay()
         self._sweeper = a_sweeper(engine, self.queue, JOB_RING_AFTER_S=_NEVER_S)
-        self._log = _EndedLog(self.history)
-        logging.getLogger("services.worker.finisher").addHandler(self._log)
-        logging.getLogger("services.worker.finisher").setLevel(logging.INFO)
+        self._log = WorkersLog(self.history)
+        logging.getLogger("services.worker").addHandler(self._log)
+        logging.getLogger("services.worker").setLevel(logging.INFO)
 
     def close(self) -> None:
         """Forget the world."""
-        logging.getLogger("services.worker.finisher").removeHandler(self._log)
+        logging.getLogger("services.worker").removeHandler(self._log)
         self.conn.close()
 
     def submit(self, key: str | None = None, *, conn: Connection | None = None, **changes: Any) -> UUID | None:
@@ -172,6 +173,16 @@ class World:
         self.conn.execute(text("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' "
                                "WHERE lease_until IS NOT NULL"))  # fmt: skip
 
+    @contextlib.contextmanager
+    def locked(self, job_id: UUID) -> Iterator[None]:
+        """Somebody has begun a transaction, locked this job's row, and gone away for a while."""
+        with transactional(self.engine).connect() as forgotten:
+            forgotten.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": job_id})
+            since = time.time()
+            yield
+            self.history.locked.append(Locked(job_id, since, time.time()))
+            forgotten.rollback()
+
     def verdict(self) -> Verdict:
         """Let the system come to rest, with time for leases and retries and a healthy worker, then judge."""
         for turn in range(8):
@@ -230,7 +241,8 @@ class Hand:
         return self
 
     def finish(self) -> None:
-        """Write how the attempts ended, and delete their messages."""
+        """Write how the attempts ended, and delete their messages. What was put off is tried again at once."""
+        self._finisher._try_locked_at = 0.0
         self._finisher.run_once()
         self._acknowledgements.flush()
         self.held.clear()
@@ -274,17 +286,3 @@ class Hand:
         files = (RenderedFile(path.name, Format.CSV, path, "text/csv", path.stat().st_size, digest, 1),)
         write_manifest(request, files, 1, {})
         return files
-
-
-class _EndedLog(logging.Handler):
-    """What workers say that they ended is what they were told."""
-
-    def __init__(self, history: History) -> None:
-        super().__init__()
-        self._history = history
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        if record.getMessage() == "attempt.ended":
-            said = vars(record)
-            self._history.ended.append(Ended(said["job_id"], said["lease_token"], JobStatus(said["status"])))

@@ -102,8 +102,9 @@ def _gather(system: Stage, history: History) -> None:
         read_tables(conn, history)
     engine.dispose()
     read_store(system.services.artifacts, history)
-    read_worker_log(system.folder / "worker.log", history)
-    history.died = system.died
+    for log in system.folder.glob("worker*.log"):
+        read_worker_log(log, history)
+    history.died, history.locked, history.catalogs = system.died, system.locked, system.catalogs
     now, now_monotonic = time.time(), time.monotonic()
     history.rang = []
     for call in system.door.queues.calls:

@@ -1,16 +1,25 @@
 """What goes wrong during a soak: drawn by seed, one after another, each with a name that is counted."""
 
+import contextlib
+import itertools
 import random
+import shutil
+import signal
+import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import psycopg.sql
 
-from tests.protocol.soak.whole_system import LEASE_S, Stage, is_stopped
+from shared.catalog.load import load_catalog
+from tests.protocol.soak.whole_system import LEASE_S, Stage, is_stopped, worker_name
 from tests.support.faults.plan import Fault
+from tests.support.history.facts import Catalog, Locked
+from tests.support.processes.services import CATALOG
 
 STALL_S = 1.8 * LEASE_S
 """A directed stall: its holder wakes up after somebody else has taken over."""
@@ -59,20 +68,29 @@ class Trouble:
         self.held: Counter[str] = Counter()
         """Directed stalls that froze their process at the point."""
         self._points = self._endless_points()
+        self._numbers = itertools.count(1)
 
     def run(self, seconds: float) -> None:
         """Fault after fault, for that long. Leaves the stage unhealed."""
+        end_at = time.monotonic() + seconds
+        for act in self._drawn():
+            if time.monotonic() >= end_at:
+                return
+            self._stage.restore()
+            self._wait(0.5, 2.5)
+            act()
+
+    def _drawn(self) -> Iterator[Callable[[], None]]:
+        """Each kind once, in a drawn order, so that two minutes meet them all; then by weight."""
         kinds: list[tuple[int, Callable[[], None]]] = [
             (4, self._kill), (2, self._stall), (5, self._directed_stall), (2, self._cut), (2, self._slow),
             (1, self._black_hole), (4, self._queue_mood), (1, self._purge), (1, self._terminate), (1, self._postgres),
-            (1, self._lock_a_row), (1, self._read_only),
+            (1, self._lock_a_row), (1, self._read_only), (1, self._sick_worker), (1, self._rollout),
         ]  # fmt: skip
-        end_at = time.monotonic() + seconds
-        while time.monotonic() < end_at:
-            self._stage.restore()
-            self._wait(0.5, 2.5)
-            weights, acts = zip(*kinds, strict=True)
-            self._chance.choices(acts, weights)[0]()
+        weights, acts = zip(*kinds, strict=True)
+        yield from self._chance.sample(acts, len(acts))
+        while True:
+            yield self._chance.choices(acts, weights)[0]
 
     def _wait(self, least_s: float, most_s: float) -> None:
         self._pause.wait(self._chance.uniform(least_s, most_s))
@@ -169,10 +187,12 @@ class Trouble:
         with psycopg.connect(self._stage.url) as forgotten:
             found = forgotten.execute(
                 "SELECT id FROM jobs WHERE finished_at IS NULL ORDER BY status DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED"
-            ).rowcount
-            self._wait(LEASE_S, 1.5 * LEASE_S)
+            ).fetchall()
+            since = time.time()
+            self._wait(1.5 * LEASE_S, 2.5 * LEASE_S)
+            self._stage.locked += [Locked(job_id, since, time.time()) for (job_id,) in found]
             forgotten.rollback()
-        self.counts["a job's row locked by a person"] += found
+        self.counts["a job's row locked by a person"] += len(found)
 
     def _read_only(self) -> None:
         """The database takes no writes for a moment, as when its disk is full, and sessions that begin then stay so."""
@@ -187,3 +207,51 @@ class Trouble:
             finally:
                 conn.execute(setting.format(name, psycopg.sql.SQL("RESET"), psycopg.sql.SQL("")))
         self.counts["database read-only for a moment"] += 1
+
+    def _sick_worker(self) -> None:
+        """One of the workers has no scratch for a while: it gives its jobs back, and the others make them."""
+        scratch = self._stage.folder / "scratch" / str(next(self._numbers))
+        scratch.mkdir(parents=True)
+        log = self._instead_of_a_worker()
+        worker = self._stage.services.start("worker", log=log.name, WORKER_SCRATCH=str(scratch))
+        self._wait(0.5, 2)
+        away = scratch.rename(scratch.with_suffix(".away"))
+        scratch.write_text("a file stands where the folder should be")
+        said = self._until_it_says(worker, log, "worker.unfit")
+        self._wait(1, 3)
+        scratch.unlink()
+        away.rename(scratch)
+        self.counts["a worker without scratch"] += said
+
+    def _rollout(self) -> None:
+        """One of the workers has the catalog from before: it lacks a type, and allows less of another."""
+        older = self._stage.folder / "older-catalog"
+        if not older.exists():
+            shutil.copytree(CATALOG, older, ignore=shutil.ignore_patterns("broken"))
+            report = older / "slow" / "report.toml"
+            report.write_text(report.read_text().replace("max = 300", "max = 0.1").replace("= 0.5", "= 0"))
+        log = self._instead_of_a_worker()
+        worker = self._stage.services.start("worker", log=log.name, CATALOG_PATH=str(older))
+        versions = {name: report.version for name, report in load_catalog(older).types.items()}
+        self._stage.catalogs.append(Catalog(worker_name(worker), versions))
+        said = self._until_it_says(worker, log, "attempt.failed")
+        self._wait(0, 2)
+        worker.send_signal(signal.SIGTERM)  # the deployment reaches it
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.wait(40)
+        self.counts["a worker with the catalog from before"] += said
+
+    def _instead_of_a_worker(self) -> Path:
+        """Make room for a worker. Returns a log of its own for it."""
+        if running := self._stage.alive("worker"):
+            self._stage.kill("worker", self._chance.choice(running))
+        return self._stage.folder / f"worker-{next(self._numbers)}.log"
+
+    def _until_it_says(self, worker: subprocess.Popen[bytes], log: Path, word: str) -> bool:
+        """Wait until its own log has the word. False if the work did not come to it in time."""
+        give_up_at = time.monotonic() + _HOLD_S
+        while word not in log.read_text(errors="replace"):
+            if worker.poll() is not None or time.monotonic() > give_up_at:
+                return False
+            self._pause.wait(0.05)
+        return True

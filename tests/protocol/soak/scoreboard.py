@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from shared.jobs.states import Verb
 from tests.protocol.soak.whole_system import LEASE_S
 from tests.support.history.checker import Verdict
 from tests.support.history.facts import History
@@ -53,6 +54,7 @@ class Scoreboard:
             "downloads": len(self.history.downloaded),
             "faults": dict(sorted(self.faults.items())),
             "directed stalls held": dict(sorted(self.held.items())),
+            "given back, worker at fault": dict(sorted(self._given_back().items())),
             "recoveries": len(healed),
             "recoveries within lease + 1 s": sum(s <= LEASE_S + 1 for s in healed),
             "worst recovery, s": round(self.verdict.worst_recovery_s, 2),
@@ -60,6 +62,12 @@ class Scoreboard:
             "facts checked": dict(self.verdict.looked),
             "broken": dict(self.verdict.broken),
         }
+
+    def _given_back(self) -> Counter[str]:
+        ends = {token: end for token, (_, end) in self.history.attempts.items() if end is not None}
+        return Counter(
+            met.code for met in self.history.met if met.token in ends and ends[met.token].verb == Verb.GIVE_BACK
+        )
 
     def text(self) -> str:
         """For people."""

@@ -16,7 +16,7 @@ import psutil
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
 from tests.support.faults.tcp_proxy import Proxy
-from tests.support.history.facts import Died
+from tests.support.history.facts import Catalog, Died, Locked
 from tests.support.postgres.roles import service_urls
 from tests.support.processes.services import Services
 from tests.support.sqs.server import Door
@@ -37,6 +37,8 @@ class Stage:
     services: Services
     folder: Path
     died: list[Died] = field(default_factory=list)
+    locked: list[Locked] = field(default_factory=list)
+    catalogs: list[Catalog] = field(default_factory=list)
     _frozen: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def alive(self, name: str) -> list[subprocess.Popen[bytes]]:
@@ -70,7 +72,7 @@ class Stage:
     def mark_death(self, name: str, process: subprocess.Popen[bytes], at: float) -> None:
         """A worker did not renew any lease after `at`."""
         if name == "worker":
-            self.died.append(Died(f"{socket.gethostname()}:{process.pid}", at))
+            self.died.append(Died(worker_name(process), at))
 
     def crash_postgres(self) -> None:
         """kill -9 of the postmaster and every backend, then a new start: recovery from the log."""
@@ -129,6 +131,11 @@ def stage(folder: Path) -> Iterator[Stage]:
             for _ in range(wanted):
                 services.start(name)
         yield Stage(postgres, url, door, proxies, services, folder)
+
+
+def worker_name(process: subprocess.Popen[bytes]) -> str:
+    """As `job_events.worker` names it."""
+    return f"{socket.gethostname()}:{process.pid}"
 
 
 def is_stopped(process: subprocess.Popen[bytes]) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs import cancel, finish, lease, submit, sweep
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, GivenBack, Success
+from shared.jobs.finish import Cause, Failure, GivenBack, Success
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
@@ -120,10 +120,11 @@ class Protocol(RuleBasedStateMachine):
         )
         self._ended(held, told, expected)
 
-    @rule(held=consumes(leases))
-    def give_back(self, held: Lease) -> None:
-        """A worker leaves."""
-        self._ended(held, finish.give_back(self.conn, [GivenBack(held)]), self._job(held.job_id).give_back(held.token))
+    @rule(held=consumes(leases), cause=st.sampled_from([None, "scratch_full"]))
+    def give_back(self, held: Lease, cause: str | None) -> None:
+        """A worker leaves, or is sick."""
+        told = finish.give_back(self.conn, [GivenBack(held, Cause(cause, "", "") if cause else None)])
+        self._ended(held, told, self._job(held.job_id).give_back(held.token, cause))
 
     @rule(held=leases)
     def cancel_held(self, held: Lease) -> None:
@@ -198,12 +199,12 @@ class Protocol(RuleBasedStateMachine):
         if not touched:
             return
         rows = self.conn.execute(
-            text("SELECT id, status, version, attempt, crashes, lease_token, cancel_requested_at IS NOT NULL AS asked "
-                 "FROM jobs WHERE id = ANY (:ids)"), {"ids": touched},
+            text("SELECT id, status, version, attempt, crashes, lease_token, cancel_requested_at IS NOT NULL AS asked, "
+                 "error ->> 'code' AS error FROM jobs WHERE id = ANY (:ids)"), {"ids": touched},
         )  # fmt: skip
-        found = {r.id: (r.status, r.version, r.attempt, r.crashes, r.lease_token, r.asked) for r in rows}
+        found = {r.id: (r.status, r.version, r.attempt, r.crashes, r.lease_token, r.asked, r.error) for r in rows}
         assert found == {
-            j.id: (j.status, j.version, j.attempt, j.crashes, j.token, j.cancel_asked)
+            j.id: (j.status, j.version, j.attempt, j.crashes, j.token, j.cancel_asked, j.error)
             for j in map(self.model.__getitem__, touched)
         }
         events = self.conn.execute(

@@ -35,6 +35,8 @@ class Job:
     crashes: int = 0
     token: UUID | None = None
     cancel_asked: bool = False
+    error: str | None = None
+    """The code of what its last attempt met."""
     due: bool = True
     lease_ran_out: bool = False
     overdue: bool = False
@@ -93,12 +95,16 @@ class Job:
 
     def succeed(self, token: UUID) -> JobStatus | None:
         """The holder made the report."""
-        return self._move(JobStatus.SUCCESS, Verb.SUCCEED) if self.holds(token) else None
+        if not self.holds(token):
+            return None
+        self.error = None
+        return self._move(JobStatus.SUCCESS, Verb.SUCCEED)
 
     def fail(self, token: UUID, *, retryable: bool, soon: bool, in_time: bool) -> JobStatus | None:
         """The holder did not. `soon`: the next try is due at once. `in_time`: and before the deadline."""
         if not self.holds(token):
             return None
+        self.error = "boom"
         if retryable and self.cancel_asked:
             return self._move(JobStatus.CANCELLED, Verb.CANCEL)
         if retryable and self.attempt < MAX_ATTEMPTS and in_time and not self.overdue:
@@ -106,10 +112,11 @@ class Job:
             return self._back(Verb.RETRY, due=soon)
         return self._move(JobStatus.FAILED, Verb.FAIL)
 
-    def give_back(self, token: UUID) -> JobStatus | None:
-        """The holder leaves: nothing is charged."""
+    def give_back(self, token: UUID, cause: str | None) -> JobStatus | None:
+        """The holder leaves, or cannot work for a cause of its own: nothing is charged."""
         if not self.holds(token):
             return None
+        self.error = cause or self.error
         self.attempt -= 1
         if self.cancel_asked:
             self.token = None
@@ -142,6 +149,7 @@ class Job:
             return None
         spent = self.crashes >= MAX_CRASHES
         self.crashes += lost
+        self.error = "deadline_exceeded" if self.overdue else "worker_lost" if spent else "lease_expired"
         if self.cancel_asked:
             return self._move(JobStatus.CANCELLED, Verb.EXPIRE)
         if self.overdue or spent:

@@ -40,6 +40,8 @@ class Fault(StrEnum):
     """Every other entry of a batch is refused with SenderFault."""
     DUPLICATE = "duplicate"
     """It happens twice: messages arrive in two copies, a received message comes a second time at once."""
+    READ_ONLY = "read-only"
+    """The database refuses to write, as a standby does (25006), and the session stays."""
     LOST = "lost"
     """Answered as done, and it does not happen: messages vanish, a delete deletes nothing."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tests.support.history import rules_clients, rules_files, rules_jobs
+from tests.support.history import rules_clients, rules_faults, rules_files, rules_jobs
 from tests.support.history.facts import History
 from tests.support.history.rules_jobs import Finding
 
@@ -35,6 +35,12 @@ RULES: Mapping[str, Rule] = {
     "what_is_shown_was_so": rules_clients.what_is_shown_was_so,
     "cancellations_are_kept": rules_clients.cancellations_are_kept,
     "recovery_is_bounded": rules_jobs.recovery_is_bounded,
+    "own_faults_are_not_charged": rules_faults.own_faults_are_not_charged,
+    "own_faults_are_told": rules_faults.own_faults_are_told,
+    "own_faults_end_no_job": rules_faults.own_faults_end_no_job,
+    "given_back_is_left_to_others": rules_faults.given_back_is_left_to_others,
+    "locked_rows_delay_only_their_job": rules_faults.locked_rows_delay_only_their_job,
+    "other_catalogs_end_no_job": rules_faults.other_catalogs_end_no_job,
 }
 
 

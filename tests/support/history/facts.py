@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from uuid import UUID
 
 from shared.jobs.states import JobStatus, Verb
@@ -93,6 +94,35 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True)
+class Met:
+    """A worker's log tells that the attempt of this token failed, and of what."""
+
+    job_id: UUID
+    token: UUID
+    code: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Somebody who is none of the services held the lock of this job's row."""
+
+    job_id: UUID
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a worker's catalog had, where that is known."""
+
+    worker: str
+    """As `job_events.worker` names it."""
+    versions: Mapping[str, str]
+    """Report type → its version."""
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A row of `job_events`."""
 
@@ -124,6 +154,11 @@ class JobRow:
     cancel_asked: bool
     key: str | None
     """Its Idempotency-Key."""
+    report_type: str = ""
+    report_version: str = ""
+    """The version that it was accepted with."""
+    error_code: str | None = None
+    deadline_at: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +201,9 @@ class History:
     rang: list[Rang] | None = None
     """None when the queue keeps no log."""
     died: list[Died] = field(default_factory=list)
+    met: list[Met] = field(default_factory=list)
+    locked: list[Locked] = field(default_factory=list)
+    catalogs: list[Catalog] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     jobs: list[JobRow] = field(default_factory=list)
     artifacts: list[ArtifactRow] = field(default_factory=list)
@@ -185,6 +223,16 @@ class History:
         found: dict[UUID, list[Event]] = defaultdict(list)
         for event in sorted(self.events, key=lambda e: e.version):
             found[event.job_id].append(event)
+        return found
+
+    @cached_property
+    def attempts(self) -> Mapping[UUID, tuple[Event, Event | None]]:
+        """Token → the start of its attempt, and what came of it; None if nothing did."""
+        found: dict[UUID, tuple[Event, Event | None]] = {}
+        for chain in self.chains.values():
+            for event, following in zip_longest(chain, chain[1:]):
+                if event.verb == Verb.START and event.token is not None:
+                    found[event.token] = event, following
         return found
 
     @cached_property

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs.states import JobStatus
 from shared.reports.manifest import NAME as MANIFEST
-from tests.support.history.facts import ArtifactRow, Ended, Event, History, JobRow, StoredFile
+from tests.support.history.facts import ArtifactRow, Ended, Event, History, JobRow, Met, StoredFile
 
 
 def read_tables(conn: Connection, history: History) -> None:
@@ -22,11 +23,13 @@ def read_tables(conn: Connection, history: History) -> None:
             Event(row.job_id, row.version, source, JobStatus(row.to_status), row.verb, row.attempt, row.lease_token,
                   row.worker, row.at_s)
         )  # fmt: skip
-    jobs = conn.execute(text("SELECT j.*, k.key FROM jobs j LEFT JOIN idempotency_keys k ON k.job_id = j.id"))
+    jobs = conn.execute(text("SELECT j.*, extract(epoch FROM deadline_at)::float8 AS deadline_s, k.key "
+                             "FROM jobs j LEFT JOIN idempotency_keys k ON k.job_id = j.id"))  # fmt: skip
     for row in jobs:
         history.jobs.append(
             JobRow(row.id, row.tenant, JobStatus(row.status), row.version, row.attempt, row.max_attempts, row.crashes,
-                   row.max_crashes, row.lease_token, tuple(row.formats), row.cancel_requested_at is not None, row.key)
+                   row.max_crashes, row.lease_token, tuple(row.formats), row.cancel_requested_at is not None, row.key,
+                   row.report_type, row.report_version, (row.error or {}).get("code"), row.deadline_s)
         )  # fmt: skip
     for row in conn.execute(text("SELECT * FROM artifacts")):
         history.artifacts.append(
@@ -46,11 +49,16 @@ def read_store(folder: Path, history: History) -> None:
 
 
 def read_worker_log(file: Path, history: History) -> None:
-    """Add what workers said that they had ended."""
+    """Add what workers said that they had ended, and what their attempts failed of."""
     for line in _json_lines(file):
-        if line.get("event") == "attempt.ended":
-            job_id, token = UUID(str(line["job_id"])), UUID(str(line["lease_token"]))
+        if line.get("event") not in {"attempt.ended", "attempt.failed"}:
+            continue
+        job_id, token = UUID(str(line["job_id"])), UUID(str(line["lease_token"]))
+        if line["event"] == "attempt.ended":
             history.ended.append(Ended(job_id, token, JobStatus(str(line["status"]))))
+        else:
+            at = datetime.fromisoformat(str(line["time"])).timestamp()
+            history.met.append(Met(job_id, token, str(line["code"]), at))
 
 
 def _json_lines(file: Path) -> Iterator[dict[str, object]]:

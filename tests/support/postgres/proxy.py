@@ -89,6 +89,8 @@ class _Session:
         self._held: list[bytes] = []
         self._group: list[bytes] = []
         self._effects: list[str] = []
+        self._state = b"I"
+        """What the server last said of its transaction: none (I), one (T), or one that has failed (E)."""
 
     def from_client(self, piece: bytes) -> None:
         for message in self._asked.feed(piece):
@@ -108,10 +110,20 @@ class _Session:
         group, self._group = b"".join(self._group), []
         effects, self._effects = self._effects, []
         for effect in effects:
-            if self._breaks(effect):
+            fault = self._proxy.faults.at(effect)
+            if fault is Fault.READ_ONLY:
+                self._refuse("ERROR", "25006", "cannot execute UPDATE in a read-only transaction")
+                self._link.client.sendall(b"Z" + struct.pack("!I", 5) + (b"I" if self._state == b"I" else b"E"))
+                return
+            if self._breaks(fault):
                 self._link.cut()
                 return
         self._link.server.sendall(group)
+
+    def _refuse(self, severity: str, code: str, message: str) -> None:
+        fields = b"".join(f"{letter}{text}".encode() + b"\0" for letter, text in
+                          (("S", severity), ("V", severity), ("C", code), ("M", message)))  # fmt: skip
+        self._link.client.sendall(b"E" + struct.pack("!I", len(fields) + 5) + fields + b"\0")
 
     def _first(self, message: _Message) -> bool:
         """Answer a wish for encryption here: the proxy must read what passes."""
@@ -133,30 +145,34 @@ class _Session:
             return message.body.rstrip(b"\0").decode()
         return None
 
-    def _breaks(self, effect: str) -> bool:
-        faults = self._proxy.faults
-        fault = faults.at(effect)
-        if strike(faults, fault, before=True) or fault is Fault.NOT_APPLIED:
+    def _breaks(self, fault: Fault | None) -> bool:
+        """Do before the statement what is to be done then. True if it is lost, and its connection with it."""
+        if strike(self._proxy.faults, fault, before=True) or fault is Fault.NOT_APPLIED:
             return True
         if fault is Fault.ERROR:
             # What a server says that is being shut down; nothing was done.
-            fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
-            self._link.client.sendall(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+            self._refuse("FATAL", "57P01", "terminating connection due to administrator command")
             return True
         self._pending = fault
         return False
 
     def from_server(self, piece: bytes) -> None:
         if self._pending is None and not self._held:
-            self._answered.feed(piece)
+            for message in self._answered.feed(piece):
+                self._note(message)
             self._link.client.sendall(piece)
             return
         for message in self._answered.feed(piece):
             self._held.append(message.raw)
+            self._note(message)
             if message.kind == b"Z":
                 self._complete()
                 if self._link.is_cut:
                     return
+
+    def _note(self, message: _Message) -> None:
+        if message.kind == b"Z":
+            self._state = message.body
 
     def _complete(self) -> None:
         """The statement is done and, unless a transaction was begun, committed. Its reply is in our hands."""

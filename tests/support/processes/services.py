@@ -76,18 +76,19 @@ class Services:
         return f"http://{self._host}:{self._ports['api']}"
 
     def start(
-        self, name: str, *, wait: bool = True, launcher: bool = False, port: int = 0, **env: str
+        self, name: str, *, wait: bool = True, launcher: bool = False, port: int = 0, log: str = "", **env: str
     ) -> subprocess.Popen[bytes]:
         """Start one more process of that service; with `wait`, until it is ready, or dead where STOP_AT dooms it.
 
         `port` is where it shows its metrics: the service's own for the first process unless given, any for the others.
+        `log` is the file that it writes to, one for all of the service unless given.
         """
         port = port or (free_port() if self.alive(name) else self._ports[name])
         module = ["tests.support.processes.launcher", f"services.{name}"] if launcher else [f"services.{name}"]
         process = spawn(
             [sys.executable, "-m", *module],
             env={**self._env, "DATABASE_URL": self._database_urls[name], "METRICS_PORT": str(port), **env},
-            log=self.folder / f"{name}.log",
+            log=self.folder / (log or f"{name}.log"),
             cwd=ROOT,
         )
         self._running[name].append(process)

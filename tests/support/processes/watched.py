@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -123,6 +124,7 @@ def watch(folder: Path, *, renders: bool) -> None:
     one = Watch(folder)
     faulthandler.register(signal.SIGUSR1)  # for the log of one that does not end
     _set_clock(float(os.environ.get("CLOCK_OFFSET_S", "0")))
+    _shorten_pauses()
     _watch_names(one)
     _watch_opening(one)
     _watch_answers(one)
@@ -136,6 +138,23 @@ def _set_clock(offset_s: float) -> None:
     if offset_s:
         time.time = lambda: real() + offset_s
         time.time_ns = lambda: real_ns() + int(offset_s * 1e9)
+
+
+_PAUSES_S = {
+    ("services.worker.worker", "_LAST_WRITES_S"): 2.0,
+    ("services.worker.fitness", "_PROBE_EVERY_S"): 0.1,
+    ("services.worker.not_again", "_FIRST_S"): 1.0,
+    ("services.worker.not_again", "_FIRST_OF_ALL_S"): 0.3,
+    ("services.relay.assembly", "_RETENTION_EVERY_S"): 0.2,
+}
+"""Pauses that no operator needs to set, and that a stage with one worker would wait for again and again: a minute for
+each attempt that met a full disk."""
+
+
+def _shorten_pauses() -> None:
+    for (module, name), seconds in _PAUSES_S.items():
+        assert hasattr(sys.modules[module], name), f"{module} has no {name} any more"
+        setattr(sys.modules[module], name, seconds)
 
 
 def _watch_names(one: Watch) -> None:

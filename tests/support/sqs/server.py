@@ -14,6 +14,8 @@ from tests.support.http_server import LoopbackServer, QuietHandler
 from tests.support.sqs.operations import LONGEST_POLL_S, REGION, Body, Call, Queues, name_of, perform, url_of
 from tests.support.sqs.rules import Refused
 
+_SILENT_LOOK_S = 0.05
+
 
 class Door(LoopbackServer):
     """A port that answers until the block ends. `faults` may be changed at any time."""
@@ -23,6 +25,9 @@ class Door(LoopbackServer):
         self.faults = faults
         self.late_s = late_s
         """How late Fault.LATE is."""
+        self._pause = threading.Event()
+        self.silent = False
+        """The queue has messages for other doors only. No queue promises anything about who receives what."""
         door = self
 
         class Handler(QuietHandler):
@@ -54,9 +59,14 @@ class Door(LoopbackServer):
         box = self.queues.boxes.get(name_of(body.get("QueueUrl", "")))
         if box is None or not 0 < float(body.get("WaitTimeSeconds", box.wait_s)) <= LONGEST_POLL_S:
             return True
-        found = box.wait_for_message(float(body.get("WaitTimeSeconds", box.wait_s)), lambda: _connected(client))
+        give_up_at = time.monotonic() + float(body.get("WaitTimeSeconds", box.wait_s))
         body["WaitTimeSeconds"] = 0
-        return found
+        while (left_s := give_up_at - time.monotonic()) > 0 and _connected(client):
+            if self.silent:
+                self._pause.wait(min(left_s, _SILENT_LOOK_S))
+            elif box.wait_for_message(left_s, lambda: not self.silent and _connected(client)):
+                return True
+        return False
 
     def _answer(self, headers: Headers, raw: bytes, client: socket.socket) -> tuple[int, dict[str, str], bytes] | None:
         """Status, headers and body; None closes the connection instead."""
