@@ -60,10 +60,22 @@ class ManifestView(_View):
     sha256: str
 
 
+class WarningView(_View):
+    """What the reader of a file should know: the job succeeded, but somebody should look."""
+
+    code: str
+    file: str
+    message: str
+    hint: str
+    characters: list[str]
+    """The letters that it is about, as `U+0627 ARABIC LETTER ALEF`; up to fifty."""
+
+
 class ResultView(_View):
     """What a successful job made."""
 
     artifacts: list[ArtifactView]
+    warnings: list[WarningView]
     manifest: ManifestView | None
     answer: dict[str, Any] | None
     """Of a report type without files."""
@@ -252,6 +264,7 @@ def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | 
     manifest = next((a for a in artifacts if a.format == MANIFEST_FORMAT), None)
     return ResultView(
         artifacts=files,
+        warnings=[WarningView(**warning) for warning in job.result.get("warnings", ())],
         manifest=ManifestView(url=file_url(job.id, manifest.name, root), sha256=manifest.sha256) if manifest else None,
         answer=job.result.get("answer"),
         seconds=job.result.get("seconds", 0),
