@@ -94,9 +94,8 @@ def _content(rendering: Rendering, summaries: Summaries, folder: Path, font_set:
         font_set.look_at(chart.texts(drawn))
         charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
     labels = labels_of(rendering.language)
-    whole = None
-    if pdf.appendix and rendering.extract.rows <= _FEW_ROWS:
-        whole = measured(summaries.table("rows", labels.appendix, "SELECT * FROM report", {}))
+    few = summaries.all_rows(labels.appendix) if pdf.appendix and rendering.extract.rows <= _FEW_ROWS else None
+    whole = measured(few) if few else None
     content = {
         "title": report.title,
         "description": report.description,

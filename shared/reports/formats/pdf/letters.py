@@ -22,8 +22,8 @@ def composed(text: str) -> str:
 
 
 def is_invisible(letter: str) -> bool:
-    """True for what shows nothing by itself: marks of direction, joiners, soft hyphens, choices of a variant."""
-    return unicodedata.category(letter) == "Cf" or _VARIANTS.match(letter) is not None
+    """True for what shows nothing by itself: marks of direction, joiners, soft hyphens, choices of a variant, tabs."""
+    return letter.isspace() or unicodedata.category(letter) == "Cf" or _VARIANTS.match(letter) is not None
 
 
 def needs_neighbours(letter: str) -> bool:
