@@ -1,11 +1,13 @@
 """`python -m deploy.tools.errors_page > docs/reference/errors.md`: the page of error codes.
 
-What a job's `error` may say comes from the code. The API's answers are told here; a test compares them with its code.
+What a job's `error` and `warnings` may say comes from the code. The API's answers are told here; a test compares them
+with its code.
 """
 
 import sys
 
 from shared.failures import FailureCode
+from shared.reports.warnings import WarningCode
 
 PROBLEMS = (
     (400, ("malformed_json",), "the body is not JSON in UTF-8, is nested too deeply, or names a field twice"),
@@ -61,6 +63,15 @@ that failed knows better. Report types and data sources from packages may have c
 | `code` | retryable | what it means | what to do |
 |---|---|---|---|
 """
+_WARNINGS = """
+## Warnings in a job's `result`
+
+A job with `warnings` has succeeded, and its files are whole; but somebody should look. Each has `code`, `file`,
+`message`, `hint` and `characters`. They stand in `manifest.json`, too, and `todoke-server check` prints them.
+
+| `code` | what it means | what to do |
+|---|---|---|
+"""
 
 
 def page() -> str:
@@ -72,7 +83,8 @@ def page() -> str:
     failures = (
         f"| `{code}` | {'yes' if code.retryable else 'no'} | {code.meaning} | {code.remedy} |\n" for code in FailureCode
     )
-    return "".join([_HEAD, *problems, _JOBS, *failures])
+    warnings = (f"| `{code}` | {code.meaning} | {code.remedy} |\n" for code in WarningCode)
+    return "".join([_HEAD, *problems, _JOBS, *failures, _WARNINGS, *warnings])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.catalog.toml import line_of
 from shared.failures import FailureCode
 from shared.reports.explain import explain
-from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.process.child import render
 from shared.reports.question import Question
 from shared.reports.sources.open import open_source
@@ -144,7 +144,7 @@ def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, obje
             url = trial.urls.get(report.source, "")
             request = RenderRequest(few, parameters, (format_,), url, scratch, fonts=trial.fonts, first_rows=rows)
             try:
-                render(request, deadline_s=_DEADLINE_S, on_progress=lambda _: None, cancel=threading.Event())
+                _note_warnings(report, _render(request))
             except ReportError as error:
                 of = told.setdefault(_line(report, error), [])
                 if format_ not in of:
@@ -156,6 +156,17 @@ def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, obje
         else:
             place, _, message = line.partition(": ")
             yield f"{place}: {', '.join(of)}: {message}"
+
+
+def _render(request: RenderRequest) -> Sequence[RenderedFile]:
+    return render(request, deadline_s=_DEADLINE_S, on_progress=lambda _: None, cancel=threading.Event())
+
+
+def _note_warnings(report: ReportType, files: Sequence[RenderedFile]) -> None:
+    """Print what readers of the files should know, such as letters that no font has."""
+    for warning in (warning for file in files for warning in file.warnings):
+        letters = "; ".join(warning.characters)
+        print(f"{_place(report, 'report.toml')}: note: {warning.message} {letters}", file=sys.stderr)
 
 
 def _line(report: ReportType, error: ReportError) -> str:

@@ -120,8 +120,12 @@ class Attempts:
             timer.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
             artifacts = self._storing.store(held, files, folder / manifest.NAME)
             timer.end()
+        warnings = [warning.as_json() for file in files for warning in file.warnings]
+        for warning in warnings:
+            log.warning("report.warned", extra={"code": warning["code"], "reason": warning["message"]})
         location = self._storing.location(self._settings.artifact_url, job)
-        return Success(job.lease, artifacts, seconds=time.monotonic() - began, location=location)
+        seconds = time.monotonic() - began
+        return Success(job.lease, artifacts, seconds=seconds, location=location, warnings=warnings)
 
     def _request(self, job: StartedJob, report: ReportType, folder: Path) -> RenderRequest:
         return RenderRequest(

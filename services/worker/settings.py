@@ -27,7 +27,7 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
         "postgresql://…, file:///folder, s3://bucket/prefix, or a plugin's scheme",
     )
     fonts: Path | None = Field(
-        None, alias="REPORT_FONTS", description="Folder of fonts for documents, beside the system's /usr/share/fonts"
+        None, alias="REPORT_FONTS", description="Folder of TrueType fonts for documents, beside Todoke's own"
     )
     manifest_key: Path | None = Field(
         None, alias="MANIFEST_KEY_FILE", description="Ed25519 private key in PEM that signs each job's manifest.json"

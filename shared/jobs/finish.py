@@ -36,6 +36,8 @@ class Success(NamedTuple):
     """The answer of a report type without files; None for one that makes files."""
     location: str | None = None
     """The URI of the folder that holds its files; it ends in a slash."""
+    warnings: Sequence[Mapping[str, object]] = ()
+    """What the readers of its files should know, as JSON objects with `code`, `message` and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,8 @@ def _success_row(success: Success) -> dict[str, Any]:
     if success.location is not None and files:
         # For whoever looks at the table: clients are told links, which are checked and expire.
         result |= {"location": success.location, "uri": f"{success.location}{quote(success.artifacts[0].name)}"}
+    if success.warnings:
+        result["warnings"] = list(success.warnings)
     if success.answer is not None:
         result["answer"] = success.answer
     return {**_lease_row(success.lease), "result": result, "artifacts": files or None}

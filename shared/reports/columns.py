@@ -22,6 +22,7 @@ _FROM_DUCKDB: Mapping[str, str] = {
 }  # fmt: skip
 _DUCKDB_WHOLE: Mapping[str, int] = {"UBIGINT": 20, "HUGEINT": 39, "UHUGEINT": 39}
 """Digits of DuckDB's whole numbers of more than 64 bits."""
+_DUCKDB_NESTED = re.compile(r"(?s)(STRUCT|MAP|UNION)\(.*|.*\[\d*\]|JSON|VARIANT")
 _DUCKDB_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 # A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the
 # full-width ones by Excel in a Japanese environment, and by Numbers.
@@ -69,6 +70,11 @@ class SourceColumn:
         return self.type_name in {"text", "varchar"}
 
     @property
+    def is_json(self) -> bool:
+        """True for text that is JSON."""
+        return self.type_name in {"json", "jsonb"}
+
+    @property
     def may_hold_a_formula(self) -> bool:
         """True for text, and for every type that is not known to be harmless (citext, enums, json, arrays …)."""
         return self.type_name not in _HARMLESS
@@ -105,8 +111,13 @@ class SourceColumn:
 
 
 def from_duckdb(name: str, type_: str) -> SourceColumn:
-    """Return a column of a DuckDB result with PostgreSQL's name of its type; a type that PostgreSQL lacks is text."""
-    if decimal := _DUCKDB_DECIMAL.fullmatch(type_):  # a list of decimals does not match, and is text
+    """Return a column of a DuckDB result with PostgreSQL's name of its type.
+
+    Lists, structs and maps are JSON, other types that PostgreSQL lacks are text.
+    """
+    if _DUCKDB_NESTED.fullmatch(type_):
+        return SourceColumn(name, "json")
+    if decimal := _DUCKDB_DECIMAL.fullmatch(type_):
         return SourceColumn(name, "numeric", int(decimal[1]), int(decimal[2]))
     if digits := _DUCKDB_WHOLE.get(type_):
         return SourceColumn(name, "numeric", digits, 0)

@@ -135,6 +135,15 @@ def nanoseconds(column: str) -> ReportError:
     )
 
 
+def nested_nan(column: str) -> ReportError:
+    """A list, struct or map of a file holds NaN or an infinity, and JSON has no such number."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"Column {column!r} has NaN or an infinity within nested values, which JSON cannot hold.",
+        hint="Take the values out into columns of their own, or write column::VARCHAR to have DuckDB's text.",
+    )
+
+
 def source_unavailable(why: str) -> ReportError:
     """The store of files does not answer, or refuses."""
     return failure(

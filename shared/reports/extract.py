@@ -20,6 +20,8 @@ from shared.reports.question import Question
 ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
 _LAYOUT = 2
 """Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
+_NESTED = "NESTED"
+"""Stands for DuckDB's types of values within values, which an extract has as JSON."""
 _DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?"
 USUAL_MOMENTS: Mapping[str, str] = {
     "date": _DAY, "timestamp": f"{_DAY} {_TIME}", "timestamptz": f"{_DAY} {_TIME}[+]00",
@@ -61,6 +63,8 @@ class ExtractColumn:
             return duck.identifier(self.text_name)
         if self.stored_as == "BOOLEAN":
             return f"CASE WHEN {self.quoted} THEN 't' WHEN NOT {self.quoted} THEN 'f' END"
+        if self.stored_as == _NESTED:
+            return f"CASE WHEN {self.quoted} IS NOT NULL THEN to_json({self.quoted})::VARCHAR END"
         return self.quoted if self.stored_as == "VARCHAR" else f"{self.quoted}::VARCHAR"
 
     @property
@@ -111,6 +115,8 @@ class ExtractColumn:
 def duckdb_column(name: str, type_: str) -> ExtractColumn:
     """Return a column of a DuckDB result as if it were one of an extract; types without a name here are `OTHER`."""
     source = from_duckdb(name, type_)
+    if source.is_json:
+        return ExtractColumn(source, name, _NESTED)
     if source.type_name == "text":
         return ExtractColumn(source, name, "OTHER")
     return ExtractColumn(source, name, source.stored_as() if source.is_moment else type_)

@@ -1,6 +1,6 @@
 """What the worker and the report engine say to each other. Rendering knows nothing of queues or tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 from shared.catalog.asker import NOBODY, Asker
 from shared.catalog.model import Format, ReportType
 from shared.errors import TodokeError
+from shared.reports.warnings import ReportWarning
 
 
 class ReportError(TodokeError):
@@ -43,7 +44,7 @@ class RenderRequest:
     keep: Path | None = None
     """A folder that the job's attempts on this worker share, where the extract stays. None keeps nothing."""
     fonts: Path | None = None
-    """A folder of fonts, searched before the system's."""
+    """A folder of fonts for letters beyond Latin, Greek and Cyrillic, and for templates."""
     asker: Asker = NOBODY
     """On whose behalf. A query that compares with the tenant finds no rows for nobody."""
     job_id: str = ""
@@ -67,6 +68,8 @@ class RenderedFile:
     sha256: str
     rows: int
     """Data rows, header excluded."""
+    warnings: Sequence[ReportWarning] = ()
+    """What its reader should know."""
 
 
 @dataclass(frozen=True, slots=True)

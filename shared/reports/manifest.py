@@ -64,6 +64,7 @@ def write_manifest(
              "sha256": f.sha256, "rows": f.rows}
             for f in files
         ],
+        "warnings": [warning.as_json() for f in files for warning in f.warnings],
         "tools": {"python": platform.python_version(), **{tool: v for tool in _TOOLS if (v := _version(tool))}},
     }  # fmt: skip
     path = request.scratch / NAME

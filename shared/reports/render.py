@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.catalog.locales import localized
@@ -106,7 +106,7 @@ def _render(format_: Format, whole: Extract, request: RenderRequest, steps: Step
         rendering = Rendering(whole, report, request.parameters, connection, path, scratch, steps.at, request.fonts)
         written = RENDERERS[format_](rendering)
     steps.rename(f"verifying {format_}", written)
-    return _verified(format_, path, written)
+    return replace(_verified(format_, path, written), warnings=tuple(rendering.warnings))
 
 
 def _attachment(path: Path, media_type: str) -> RenderedFile:

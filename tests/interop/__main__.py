@@ -1,5 +1,7 @@
 """`make test-interop`: LibreOffice, SheetJS and ExcelJS read back every value of a workbook.
 
+And LibreOffice still shows numbers as tests/reports/number_formats.json says.
+
 Needs what `make test` does not: soffice and node with npm, which it installs on Debian, and npm's registry.
 """
 
@@ -12,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.interop import number_formats
 from tests.interop.workbook import expected, make, same_text
 from tests.support.debian import ToolMissing, tool
 from tests.support.postgres import server
@@ -37,7 +40,7 @@ def main() -> int:
             "SheetJS": lambda: _node(node, "sheetjs", path, folder),
             "ExcelJS": lambda: _node(node, "exceljs", path, folder),
         }
-        wrong = sum(_compare(reader, read()) for reader, read in readers.items())
+        wrong = sum(_compare(reader, read()) for reader, read in readers.items()) + _compare_formats(soffice)
     return 1 if wrong else 0
 
 
@@ -77,6 +80,12 @@ def _compare(reader: str, rows: Rows) -> int:
     for line in wrong:
         print(f"  {line}")
     return len(wrong)
+
+
+def _compare_formats(soffice: str) -> int:
+    same = number_formats.made(Path(soffice)) == number_formats.CORPUS.read_text()
+    print("number formats: " + ("the same" if same else "WRONG: run python -m tests.interop.number_formats, and look"))
+    return 0 if same else 1
 
 
 def _number(read: object) -> float | None:

@@ -166,7 +166,7 @@ def test_decimals_reach_a_query_over_files_with_every_digit(orders: Path, scratc
     given = {"exact": "0.123456789012345", "many": ["12345678901234567890123456789012345678", "1"]}
 
     [file] = run(over(orders, query, scratch, exact, many, given=given))
-    assert file.path.read_text() == ('e,m,same\n0.123456789012345,"[12345678901234567890123456789012345678, 1]",t\n')
+    assert file.path.read_text() == ('e,m,same\n0.123456789012345,"[12345678901234567890123456789012345678,1]",t\n')
 
 
 def test_a_row_of_files_that_fills_two_buffers_is_told(orders: Path, scratch: Path, run: Run) -> None:

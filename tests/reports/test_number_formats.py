@@ -1,5 +1,7 @@
 """HTML and PDF show numbers and dates as a spreadsheet does, by ECMA-376's rules, or the loader refuses the format."""
 
+import json
+
 import duckdb
 import pytest
 
@@ -8,6 +10,12 @@ from shared.catalog.number_format import WrongFormat, read_format
 from shared.reports.columns import SourceColumn
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.display import displayed
+from tests.interop.number_formats import CORPUS
+
+KEEP_POINT = {"0.##", "#.##"}
+"""Formats with which Excel, and so we, show the point of a whole number (`12.`); LibreOffice leaves it out."""
+BINARY = {("0%", "1.005"), ("#,##0%", "1.005")}
+"""LibreOffice multiplies a binary number, so a hundred times 1.005 is less than 100.5 and becomes 100%."""
 
 
 def shown(value: str, number_format: str, type_: str = "VARCHAR", name: str = "numeric") -> object:
@@ -70,6 +78,27 @@ def test_floating_point_is_shown_by_its_shortest_digits(value: str, number_forma
 )  # fmt: skip
 def test_a_moment_is_shown_as_its_format_says(number_format: str, text: str) -> None:
     assert shown("2026-03-05 14:07:09.25", number_format, "TIMESTAMP", "timestamp") == text
+
+
+def test_numbers_and_moments_are_shown_as_libreoffice_shows_them() -> None:
+    """By a file that `python -m tests.interop.number_formats` makes with LibreOffice."""
+    connection = duckdb.connect()
+    wrong = []
+    for kind, number_format, texts in json.loads(CORPUS.read_text()):
+        assert not read_format(number_format).only_in_excel
+        type_, name = ("VARCHAR", "numeric") if kind == "number" else ("TIMESTAMP", "timestamp")
+        column = ExtractColumn(SourceColumn("v", name), "v", type_)
+        text = displayed(column, Column("v", "v", number_format=number_format))
+        values = ", ".join(f"({at}, '{value}'::{type_})" for at, value in enumerate(texts))
+        found = connection.execute(f"SELECT {text} FROM (VALUES {values}) t(n, v) ORDER BY n").fetchall()
+        wrong += [
+            (number_format, value, ours, theirs)
+            for (value, theirs), (ours,) in zip(texts.items(), found, strict=True)
+            if ours != theirs
+            and (number_format, value) not in BINARY
+            and not (number_format in KEEP_POINT and ours == f"{theirs}.")
+        ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(

@@ -88,14 +88,6 @@ def test_japanese_is_visible_on_the_page(rows: int, a_request: MakeRequest, run:
     assert "日本語" in text_of(japanese)[-1]
 
 
-def test_long_cells_are_shortened_and_the_page_says_so(a_request: MakeRequest, run: Run) -> None:
-    wide = ", ".join(f"repeat('word{n} ', 30) AS c{n}" for n in range(8))
-    [file] = run(a_request(f"SELECT {wide} FROM generate_series(1, 70)", Format.PDF))
-
-    assert "…" in text_of(file)[-1]
-    assert "the data formats have it whole" in text_of(file)[-1]
-
-
 def test_figures_stand_on_the_title_page(a_request: MakeRequest, run: Run) -> None:
     total = {"total": Column("total", "In all", "EUR", "#,##0.00")}
     figures = SummaryTable("figures", "", "SELECT sum(n) AS total, NULL AS nothing FROM report", total)

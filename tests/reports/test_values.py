@@ -1,6 +1,7 @@
 """A value is the same in every format and beside every other value, or it is refused: never different in silence."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -254,6 +255,7 @@ def test_files_give_moments_as_postgresql_writes_them(tmp_path: Path, scratch: P
         ("SELECT error('mine')", "mine"),
         ("SELECT TIMESTAMP_NS '2026-01-01 00:00:00.123456789' AS at", "'at'"),
         ("SELECT 9223372036854775807 + range AS n FROM range(3)", "verflow"),
+        ("SELECT {'a': [1.5, 'nan'::DOUBLE]} AS n", "'n' has NaN"),
     ],
 )
 def test_a_wrong_value_in_files_is_the_querys_own_mistake(query: str, told: str, tmp_path: Path, scratch: Path) -> None:
@@ -264,6 +266,49 @@ def test_a_wrong_value_in_files_is_the_querys_own_mistake(query: str, told: str,
         assert (error.code, error.retryable) == ("source_query_failed", False)
         assert told in str(error)
         assert str(scratch) not in str(error)
+
+
+def test_nested_values_of_files_are_json_in_every_format(tmp_path: Path, scratch: Path) -> None:
+    query = """SELECT {'a': 1.25::DECIMAL(9, 2), 'b': [1, NULL], 'c': 'NaN "x"'} AS s, ['x', NULL] AS l,
+                      MAP {'k': 1} AS m, [{'at': TIMESTAMP_NS '2026-01-01 00:00:00.123456789'}] AS n,
+                      NULL::INT[] AS nothing, 1 AS i
+                UNION ALL SELECT NULL, [], MAP {}, [], [2], 2"""
+    files = {f.format: f for f in render_files(over(tmp_path, query, scratch, formats=DATA), lambda _: None)}
+    texts = [
+        ['{"a":1.25,"b":[1,null],"c":"NaN \\"x\\""}', '["x",null]', '{"k":1}',
+         '[{"at":"2026-01-01 00:00:00.123456789"}]', ""],
+        ["", "[]", "{}", "[]", "[2]"],
+    ]  # fmt: skip
+
+    read = list(csv.reader(io.StringIO(files["csv"].path.read_text(), newline="")))[1:]
+    assert [row[:5] for row in read] == texts
+    lines = files["jsonl"].path.read_text().split("\n")
+    assert lines[0] == "{" + '"s":{},"l":{},"m":{},"n":{},"nothing":null,"i":1'.format(*texts[0][:4]) + "}"
+    assert lines_of(files["jsonl"])[1] == {"s": None, "l": [], "m": {}, "n": [], "nothing": [2], "i": 2}
+    assert types_of(files["parquet"]) == [*["VARCHAR"] * 5, "INTEGER"]
+    sheet = openpyxl.load_workbook(files["xlsx"].path).worksheets[0]
+    assert [[c or "" for c in row[:5]] for row in sheet.iter_rows(min_row=2, values_only=True)] == texts
+    assert [[html.unescape(c) for c in row[:5]] for row in cells_of(files["html"])] == texts
+
+
+def test_json_is_itself_in_json_lines(make: Make) -> None:
+    files = make(
+        """SELECT '{"a": 12345678901234567890.123, "b": [null, "x\\ny"]}'::jsonb AS b, E'{"a":\n[1,\r\n2]}'::json AS j,
+                  NULL::jsonb AS n, 'null'::jsonb AS z, 'NaN'::numeric AS v, '[x]' AS t""",
+        Format.CSV, Format.JSONL,
+    )  # fmt: skip
+
+    [line] = files["jsonl"].path.read_text().splitlines()
+    assert '"b":{"a": 12345678901234567890.123, "b": [null, "x\\ny"]}' in line
+    found = json.loads(line)
+    assert (found["j"], found["n"], found["z"], found["v"], found["t"]) == ({"a": [1, 2]}, None, None, "NaN", "[x]")
+
+
+def test_cells_of_a_page_take_their_own_direction(make: Make) -> None:
+    page = make("SELECT 'شركة' AS t, 1 AS n, date '2026-01-01' AS d", Format.HTML)["html"].path.read_text()
+
+    assert '<td dir="auto">شركة</td><td class="n">1</td><td>2026-01-01</td>' in page
+    assert '<th dir="auto">t</th><th class="n">n</th>' in page
 
 
 def test_columns_beside_a_csv_are_as_many_as_in_a_csv_alone(make: Make) -> None:

@@ -80,7 +80,8 @@ def test_progress_error_and_answer_stand_in_the_job() -> None:
     assert shown["progress"] == {**progress, "totalRows": None, "etaS": None}
     assert (shown["error"], shown["nextAttemptAt"]) == (error, "2026-01-31T12:00:00.250000+00:00")
     assert json.loads(answered.model_dump_json(by_alias=True))["result"] == {
-        "artifacts": [], "requiredScopes": [], "manifest": None, "answer": {"rows": 3}, "seconds": 0.25,
+        "artifacts": [], "requiredScopes": [], "warnings": [], "manifest": None, "answer": {"rows": 3},
+        "seconds": 0.25,
     }  # fmt: skip
 
 

@@ -147,13 +147,16 @@ def test_what_is_seldom_meant_is_noted(query: str, told: str, catalog: Path, che
     assert (code, "numbers: fine" in shown, told in shown) == (0, True, True)
 
 
-def test_a_report_that_fails_on_a_day_without_rows_is_told(catalog: Path, check: Check) -> None:
+def test_a_day_without_rows_and_letters_without_a_font_are_told(catalog: Path, check: Check) -> None:
     total = "CASE WHEN count(*) = 0 THEN error('nothing') ELSE count(*) END AS total"
-    (catalog / "numbers" / "report.toml").write_text(TOML.replace("sum(n) AS total", total))
+    toml = TOML.replace("sum(n) AS total", total).replace('title = "', 'title = "ไ', 1)
+    (catalog / "numbers" / "report.toml").write_text(toml)
 
     code, shown = check()
     assert code == 1
     assert "pdf of no rows: The query of 'total' failed" in shown
+    assert "note: numbers.pdf: no font has 1 of its letters" in shown
+    assert "U+0E44 THAI CHARACTER SARA AI MAIMALAI" in shown
 
 
 class Host(BaseModel):

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
+from services.api.v1.views import job_view
 from services.worker import heartbeat, intake, metrics, pollers
 from services.worker.acknowledgements import Acknowledgements
 from services.worker.finisher import Finisher
@@ -17,11 +18,12 @@ from services.worker.worker import Worker
 from shared.artifacts.disk import DiskStore
 from shared.catalog.model import Format
 from shared.database.engine import transactional
-from shared.jobs import cancel, lease
+from shared.jobs import cancel, lease, read
 from shared.jobs.doorbell import read_doorbell
 from shared.jobs.viewer import Viewer
 from shared.queues.interface import Depth, Outgoing
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
+from shared.reports.warnings import ReportWarning, WarningCode
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, row, started, verbs
 from tests.support.promises import broken, broken_files
@@ -38,6 +40,7 @@ class Bench:
         self.conn = conn
         self.queue = InMemoryQueue()
         self.script: Script = lambda _request, _cancel: None
+        self.warnings: tuple[ReportWarning, ...] = ()
         self.store = DiskStore(folder / "artifacts")
         self.artifacts = folder / "artifacts"
         self._engine = engine
@@ -82,7 +85,7 @@ class Bench:
         path = request.scratch / "calendar.csv"
         path.write_text("day\n2026-01-01\n")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return (RenderedFile(path.name, Format.CSV, path, "text/csv", path.stat().st_size, digest, 1),)
+        return (RenderedFile(path.name, Format.CSV, path, "text/csv", path.stat().st_size, digest, 1, self.warnings),)
 
 
 def until(release: threading.Event) -> Script:
@@ -124,6 +127,22 @@ def test_the_row_of_a_job_tells_where_its_files_are(bench: Bench) -> None:
     assert result["location"] == f"{bench.artifacts.as_uri()}/reports/acme/{job_id}/{token}/"
     assert Path(result["uri"].removeprefix("file://")).is_file()
     assert result["uri"].startswith(result["location"])
+
+
+def test_a_job_tells_what_its_reader_should_know(bench: Bench) -> None:
+    warning = ReportWarning(WarningCode.LETTERS_MISSING, "calendar.csv", "no font", ("U+0634 ARABIC LETTER SHEEN",))
+    bench.warnings = (warning,)
+    job_id = bench.a_rung_job()
+    bench.start()
+
+    bench.until(job_id, "SUCCESS")
+    found = read.get(bench.conn, job_id, tenant="acme")
+    assert found is not None
+    result = job_view(found).result
+    assert result is not None
+    [shown] = result.model_dump(by_alias=True)["warnings"]
+    assert shown == dict(warning.as_json())
+    assert shown["hint"].startswith("Put a TrueType font")
 
 
 def test_copies_of_a_doorbell_make_one_report(bench: Bench) -> None:

@@ -60,12 +60,24 @@ class ManifestView(_View):
     sha256: str
 
 
+class WarningView(_View):
+    """What the reader of a file should know: the job succeeded, but somebody should look."""
+
+    code: str
+    file: str
+    message: str
+    hint: str
+    characters: list[str]
+    """The letters that it is about, as `U+0627 ARABIC LETTER ALEF`; up to fifty."""
+
+
 class ResultView(_View):
     """What a successful job made."""
 
     artifacts: list[ArtifactView]
     required_scopes: list[str]
     """The scopes that the files ask for. Who lacks one of them gets none of the files."""
+    warnings: list[WarningView]
     manifest: ManifestView | None
     answer: dict[str, Any] | None
     """Of a report type without files."""
@@ -263,6 +275,7 @@ def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | 
     return ResultView(
         artifacts=files,
         required_scopes=list(job.scopes or ()),
+        warnings=[WarningView(**warning) for warning in job.result.get("warnings", ())],
         manifest=ManifestView(url=file_url(job.id, manifest.name, root), sha256=manifest.sha256) if manifest else None,
         answer=job.result.get("answer"),
         seconds=job.result.get("seconds", 0),

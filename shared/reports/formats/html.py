@@ -46,7 +46,7 @@ def _cell(column: ExtractColumn, rendering: Rendering) -> str:
         letter = "chr(0)" if character == "\0" else f"'{character}'"
         text = f"replace({text}, {letter}, '{entity}')"
     # Line feeds end rows, by which progress is counted. So one in a cell is written as its character reference.
-    opening = '<td class="n">' if column.source.is_number else "<td>"
+    opening = '<td class="n">' if column.source.is_number else "<td>" if column.source.is_moment else '<td dir="auto">'
     return f"'{opening}', {text}, '</td>'"
 
 

@@ -6,13 +6,13 @@ from shared.reports.formats.rendering import Rendering
 
 
 def write_jsonl(rendering: Rendering) -> int:
-    """Write UTF-8 with LF. Decimals are numbers with all their digits, moments are RFC 3339, NULL is null.
+    """Write UTF-8 with LF. Decimals are numbers with all their digits, moments RFC 3339, JSON is itself, NULL null.
 
     A value for which JSON has no number (NaN, Infinity) is the text that PostgreSQL writes, whatever the other rows
     have; so is a moment that only PostgreSQL knows (infinity, a year before Christ).
     """
     columns = rendering.extract.columns
-    if any(_is_mixed(c) for c in columns):
+    if any(_is_mixed(c) or c.source.is_json for c in columns):
         pairs = [f"concat(to_json({duck.literal(c.name)})::VARCHAR, ':', {_text(c)})" for c in columns]
         line = f"concat('{{', concat_ws(',', {', '.join(pairs)}), '}}')"
     else:
@@ -31,6 +31,8 @@ def _is_mixed(column: ExtractColumn) -> bool:
 
 def _text(column: ExtractColumn) -> str:
     """SQL for the value as JSON text. Only so has a number of more than 38 digits all of them."""
+    if column.source.is_json:  # of type `json`, it has the line ends of whoever typed it in
+        return f"coalesce(translate({column.quoted}, chr(10) || chr(13), '  '), 'null')"
     if not _is_mixed(column):
         return _alone(_value(column))
     value = column.quoted

@@ -14,8 +14,6 @@ class Labels:
     """Stands for a parameter without a value."""
     appendix: str
     page: str
-    shortened: str
-    """Stands below a table whose cells did not all fit."""
     yes: str
     no: str
 
@@ -23,11 +21,11 @@ class Labels:
 _LABELS: Mapping[str, Labels] = {
     "en": Labels(
         parameters="Parameters", rows="Rows", all="all", appendix="All rows", page="Page {page} of {pages}",
-        shortened="… marks a text that is longer than its column; the data formats have it whole.", yes="yes", no="no",
+        yes="yes", no="no",
     ),
     "ja": Labels(
         parameters="条件", rows="行数", all="すべて", appendix="明細", page="{page} / {pages} ページ",
-        shortened="「…」は列幅に収まらない文字列です。全文はデータ形式のファイルにあります。", yes="はい", no="いいえ",
+        yes="はい", no="いいえ",
     ),
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """What every format is given: the rows, how they are shown, where the file goes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -11,6 +11,7 @@ from shared.catalog.model import Column, ReportType
 from shared.reports import duck
 from shared.reports.extract import Extract, ExtractColumn
 from shared.reports.formats.labels import labels_of
+from shared.reports.warnings import ReportWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class Rendering:
     progress: Callable[[int], None]
     """Is told the rows done."""
     fonts: Path | None = None
-    """A folder of fonts, searched before the system's."""
+    """A folder of fonts for letters beyond Latin, Greek and Cyrillic, and for templates."""
+    warnings: list[ReportWarning] = field(default_factory=list)
+    """What the finished file's reader should know."""
 
     @property
     def language(self) -> str:

@@ -30,7 +30,9 @@ from shared.reports.question import Question
 from shared.reports.sources.result import SourceResult
 
 _PROGRESS_BYTES = 1 << 20
-_TOO_LONG, _TOO_FINE = "row_too_long", "nanoseconds of "
+_TOO_LONG, _TOO_FINE, _NO_JSON = "row_too_long", "nanoseconds of ", "no JSON in "
+_STRINGS = r'"(\\.|[^"\\])*"'
+"""JSON strings, as a regular expression."""
 
 
 class FilesResult(SourceResult):
@@ -88,6 +90,8 @@ class FilesResult(SourceResult):
                 raise errors.row_too_long() from None
             if found := re.search(f"{_TOO_FINE}(.*)$", str(error), re.DOTALL):
                 raise errors.nanoseconds(found[1]) from None
+            if found := re.search(f"{_NO_JSON}(.*)$", str(error), re.DOTALL):
+                raise errors.nested_nan(found[1]) from None
             raise self._told(error) from None
         except duckdb.Error as error:
             raise self._told(error) from None
@@ -107,11 +111,15 @@ class FilesResult(SourceResult):
         return errors.files_query_failed(said)
 
     def _exact(self, column: ExtractColumn, text: str) -> str:
-        """SQL for the text, or an error for a moment with parts of a microsecond, which no format has."""
-        if column.name not in self._fine:
-            return text
-        told = duck.literal(_TOO_FINE + column.name)
-        return f"CASE WHEN epoch_ns({column.quoted}) % 1000 <> 0 THEN error({told}) ELSE {text} END"
+        """SQL for the text, or an error for what no format has: parts of a microsecond, NaN within nested values."""
+        if column.name in self._fine:
+            told = duck.literal(_TOO_FINE + column.name)
+            return f"CASE WHEN epoch_ns({column.quoted}) % 1000 <> 0 THEN error({told}) ELSE {text} END"
+        if column.source.is_json:
+            told = duck.literal(_NO_JSON + column.name)
+            outside = f"regexp_replace({text}, {duck.literal(_STRINGS)}, '', 'g')"
+            return f"CASE WHEN regexp_matches({outside}, 'NaN|Inf') THEN error({told}) ELSE {text} END"
+        return text
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """Draws a Vega-Lite specification as SVG, without a browser and without a network."""
 
+import html
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,19 @@ def draw(
 
     spec = _translated(json.loads(specification.read_text("utf-8-sig")), texts)
     spec["data"] = {"values": values}
-    for folder in fonts.folders(fonts_folder):
+    for folder in filter(None, (fonts_folder, fonts.FACES)):
         vl_convert.register_font_directory(str(folder))
-    family = ", ".join(fonts.families(fonts_folder))
+    family = ", ".join(face.family for face in fonts.chain(fonts_folder))
     config = {"font": family, "background": "white", "view": {"stroke": None}}
     try:
         return str(vl_convert.vegalite_to_svg(spec, config=config, allowed_base_urls=[]))
     except ValueError as error:
         raise errors.chart_failed(specification.name, _cause(str(error))) from None
+
+
+def texts(drawn: str) -> Iterator[str]:
+    """Yield the texts of a chart that was drawn."""
+    yield from (html.unescape(text) for text in re.findall(r">([^<>]+)</text", drawn))
 
 
 def _cause(message: str) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ import typst
 from shared.catalog.model import ReportType
 from shared.reports import errors
 from shared.reports.formats.labels import labels_of
-from shared.reports.formats.pdf import chart, fonts
-from shared.reports.formats.pdf.layout import READABLE, layout
+from shared.reports.formats.pdf import chart, fonts, pages
+from shared.reports.formats.pdf.layout import blocks
+from shared.reports.formats.pdf.letters import named
 from shared.reports.formats.pdf.summary import Summaries, Table, open_summaries
 from shared.reports.formats.pdf.table import long_tables
 from shared.reports.formats.rendering import Rendering
+from shared.reports.warnings import ReportWarning, WarningCode
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FEW_ROWS = 60
@@ -33,59 +35,98 @@ def write_pdf(rendering: Rendering) -> int:
     """
     folder = rendering.scratch / "document"
     folder.mkdir()
+    font_set = fonts.FontSet(rendering.fonts)
     with open_summaries(rendering) as summaries:
-        content = _content(rendering, summaries, folder)
-    appendix = long_tables(rendering) if rendering.report.pdf.appendix and content["table"] is None else ()
-    content["appendixPages"] = sum(table.pages for table in appendix)
+        content = _content(rendering, summaries, folder, font_set)
+    appendix: list[pages.Part] = []
+    if rendering.report.pdf.appendix and content["table"] is None:
+        for table in long_tables(rendering, font_set):
+            appendix += pages.draw(table, rendering.scratch)
+    content["appendixPages"] = sum(part.pages for part in appendix)
     main = rendering.scratch / "main.pdf"
     _typeset(rendering, folder, content, main)
-    with contextlib.ExitStack() as stack:
-        document = stack.enter_context(pikepdf.open(main))
-        pages = len(document.pages) + content["appendixPages"]
-        for table in appendix:
-            for path in table.draw(rendering.scratch, first_page=len(document.pages) + 1, pages=pages):
-                document.pages.extend(stack.enter_context(pikepdf.open(path)).pages)
-        document.save(rendering.path, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    _join(main, appendix, rendering.path)
+    rendering.warnings.extend(_warnings(font_set, rendering.path.name))
     rendering.progress(rendering.extract.rows)
     return rendering.extract.rows
 
 
-def _content(rendering: Rendering, summaries: Summaries, folder: Path) -> dict[str, Any]:
+def _join(main: Path, appendix: Sequence[pages.Part], path: Path) -> None:
+    """Put the appendix behind the document, and number its pages: now it is known how many there are."""
+    with contextlib.ExitStack() as stack:
+        document = stack.enter_context(pikepdf.open(main))
+        number = len(document.pages)
+        last = number + sum(part.pages for part in appendix)
+        for part in appendix:
+            added = stack.enter_context(pikepdf.open(part.path)).pages
+            for page in added:
+                number += 1
+                page.contents_add(part.footer.code(number, last))
+            document.pages.extend(added)
+        document.save(path, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+
+
+def _warnings(font_set: fonts.FontSet, file: str) -> Iterator[ReportWarning]:
+    """Yield what the fonts could not draw, by name."""
+    if font_set.missing:
+        count = len(font_set.missing)
+        message = f"{file}: no font has {count} of its letters: a box stands in the place of each."
+        yield ReportWarning(WarningCode.LETTERS_MISSING, file, message, named(font_set.missing))
+    if font_set.unjoined:
+        count = len(font_set.unjoined)
+        message = f"{file}: {count} of its letters are drawn one by one, from left to right, without their neighbours."
+        yield ReportWarning(WarningCode.LETTERS_NOT_JOINED, file, message, named(font_set.unjoined))
+
+
+def _content(rendering: Rendering, summaries: Summaries, folder: Path, font_set: fonts.FontSet) -> dict[str, Any]:
     report, pdf = rendering.report, rendering.report.pdf
-    font_set = fonts.FontSet(rendering.fonts)
 
     def measured(table: Table) -> dict[str, Any]:
-        return asdict(table) | asdict(layout(table, pdf.paper, font_set))
+        return {**asdict(table), "blocks": [asdict(block) for block in blocks(table, pdf.paper, font_set)]}
 
     figures = pdf.figures and summaries.table("figures", "", pdf.figures.query, pdf.figures.columns)
     tables = [measured(summaries.table(t.name, t.title, t.query, t.columns)) for t in pdf.tables]
     charts = []
     for one in pdf.charts:
-        drawn = chart.draw(
-            _file(report, one.spec), summaries.objects(one.name, one.query), report.translations, rendering.fonts
-        )
+        values = summaries.objects(one.name, one.query)
+        drawn = chart.draw(_file(report, one.spec), values, report.translations, rendering.fonts)
         (folder / f"chart-{one.name}.svg").write_text(drawn)
+        font_set.look_at(chart.texts(drawn))
         charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
     labels = labels_of(rendering.language)
-    whole = None
-    if pdf.appendix and rendering.extract.rows <= _FEW_ROWS:
-        whole = measured(summaries.table("rows", labels.appendix, "SELECT * FROM report", {}))
-    return {
+    few = summaries.all_rows(labels.appendix) if pdf.appendix and rendering.extract.rows <= _FEW_ROWS else None
+    whole = measured(few) if few else None
+    content = {
         "title": report.title,
         "description": report.description,
         "author": "Todoke",
         "keywords": [report.name, f"version {report.version}"],
         "language": rendering.language.partition("-")[0],
         "labels": asdict(labels),
-        "fonts": list(fonts.families(rendering.fonts)),
+        "fonts": font_set.families,
         "paper": pdf.paper,
         "parameters": [{"name": name, "value": value} for name, value in rendering.shown_parameters()],
         "rowCount": f"{rendering.extract.rows:,}",
         "figures": _figures(figures) if figures else [],
         "tables": tables,
         "charts": charts,
-        "table": whole if whole and whole["size"] >= READABLE else None,
+        "table": whole if whole and len(whole["blocks"]) == 1 else None,
     }
+    font_set.look_at(_texts(content))
+    return content
+
+
+def _texts(content: object) -> Iterator[str]:
+    """Yield every text of the document."""
+    match content:
+        case str():
+            yield content
+        case Mapping():
+            for value in content.values():
+                yield from _texts(value)
+        case list() | tuple():
+            for value in content:
+                yield from _texts(value)
 
 
 def _figures(table: Table) -> Sequence[Mapping[str, object]]:
@@ -105,8 +146,7 @@ def _typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], pat
         compiler = typst.Compiler(
             str(template if template.exists() else folder / "default.typ"),
             root=str(folder),
-            font_paths=[str(place) for place in fonts.folders(rendering.fonts)],
-            ignore_system_fonts=True,
+            font_paths=fonts.for_typst(rendering.fonts),
             package_path=str(nothing),
             package_cache_path=str(nothing),
         )

@@ -1,68 +1,167 @@
-"""Finds the fonts of a PDF. Every one is embedded; nothing is fetched."""
+"""Finds the fonts of a PDF. Every one is embedded; nothing is fetched, and the system's fonts change nothing.
+
+One chain serves the typeset document, the charts and the long tables: each letter comes from the first font that has
+it. Todoke's own faces lie in `faces`, made by `python -m deploy.tools.faces`; REPORT_FONTS brings more.
+"""
 
 import functools
-import importlib.util
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-import reportlab
-from reportlab.pdfbase.ttfonts import TTFont
+import typst
+from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
-_BUNDLED = Path(reportlab.__file__).parent / "fonts"
-"""The folder of Bitstream Vera, which has Latin letters and may be embedded."""
-LATIN = "Bitstream Vera Sans"
-# In this order; the first that is installed wins. TrueType outlines only: ReportLab cannot embed others.
-_JAPANESE = (
-    ("ipaexg.ttf", "IPAexGothic"),
-    ("ipagp.ttf", "IPAPGothic"),
-    ("ipag.ttf", "IPAGothic"),
-    ("NotoSansJP-Regular.ttf", "Noto Sans JP"),
-    ("DroidSansFallbackFull.ttf", "Droid Sans Fallback"),
+from shared.reports.formats.pdf.letters import is_invisible, needs_neighbours
+
+FACES = Path(__file__).parent / "faces"
+"""The folder of Todoke's own fonts."""
+_BOLD_WEIGHT, _REGULAR_WEIGHT = 600, 400
+_ASTRAL = re.compile(r"<([0-9A-F]{5,6})>$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One family of fonts."""
+
+    family: str
+    regular: Path
+    bold: Path | None = None
+    """None lets the regular one stand for bold letters."""
+
+
+_FIRST = Face("Noto Sans", FACES / "NotoSans-Regular.ttf", FACES / "NotoSans-Bold.ttf")
+"""Has Latin, Greek and Cyrillic letters."""
+_OTHERS = (
+    Face("Noto Sans JP", FACES / "NotoSansJP-Regular.ttf", FACES / "NotoSansJP-Bold.ttf"),
+    Face("Noto Sans KR", FACES / "NotoSansKR-Regular.ttf"),
+    Face("Noto Sans SC", FACES / "NotoSansSC-Regular.ttf"),
+    Face("Noto Emoji", FACES / "NotoEmoji-Regular.ttf"),
+    Face("DejaVu Sans", FACES / "DejaVuSans.ttf", FACES / "DejaVuSans-Bold.ttf"),
 )
-_SYSTEM = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
-_PACKAGE = "matplotlib_fontja"
-"""A package that carries IPAexGothic; only its font is used, and only where it is installed."""
 
 
-def folders(wanted: Path | None) -> Sequence[Path]:
-    """Return the folders in which fonts are looked for: that of the settings, the system's, a package's."""
-    found = [wanted] if wanted else []
-    found += _SYSTEM
-    spec = importlib.util.find_spec(_PACKAGE)
-    found += [Path(place) / "fonts" for place in (spec.submodule_search_locations or () if spec else ())]
-    return [*(folder for folder in found if folder.is_dir()), _BUNDLED]
+def for_typst(wanted: Path | None) -> Any:
+    """Return the fonts that a document may use: ours, those of the settings, and Typst's own for formulas."""
+    folders = [str(folder) for folder in (wanted, FACES) if folder and folder.is_dir()]
+    return typst.Fonts(include_system_fonts=False, font_paths=folders)
 
 
 @functools.cache
-def japanese(wanted: Path | None) -> tuple[Path, str] | None:
-    """Return file and family of a font with Japanese letters, or None."""
-    for folder in folders(wanted):
-        for name, family in _JAPANESE:
-            for path in sorted(folder.rglob(name)):
-                return path, family
-    return None
+def chain(wanted: Path | None) -> Sequence[Face]:
+    """Return the families in the order in which letters are looked up.
+
+    Those of REPORT_FONTS come behind Noto Sans and before all others, so that somebody who brings a font for Chinese
+    gets Chinese shapes.
+    """
+    return [_FIRST, *(_faces_below(wanted) if wanted and wanted.is_dir() else ()), *_OTHERS]
 
 
-def families(wanted: Path | None) -> Sequence[str]:
-    """Return the families for Typst and charts: the first has Latin letters, the next what the first lacks."""
-    found = japanese(wanted)
-    return [LATIN, *([found[1]] if found else [])]
+def _faces_below(folder: Path) -> Sequence[Face]:
+    """The families of the folder's TrueType files. ReportLab cannot embed other outlines."""
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)]).fonts()
+    files = [f for f in fonts if str(f.path).lower().endswith(".ttf") and f.style.lower() == "normal"]
+    faces = []
+    for family, members in groupby(sorted(files, key=lambda f: (f.family, str(f.path))), key=lambda f: f.family):
+        found = list(members)
+        regular = min(found, key=lambda f: abs(f.weight - _REGULAR_WEIGHT))
+        bold = next((f for f in found if f.weight >= _BOLD_WEIGHT), None)
+        faces.append(Face(family, Path(str(regular.path)), Path(str(bold.path)) if bold else None))
+    return faces
 
 
 class FontSet:
-    """The fonts of one ReportLab document."""
+    """The fonts of one document, and what it met of letters that they cannot draw."""
 
     def __init__(self, wanted: Path | None) -> None:
-        self.latin = TTFont("Latin", str(_BUNDLED / "Vera.ttf"))
-        self.bold = TTFont("LatinBold", str(_BUNDLED / "VeraBd.ttf"))
-        found = japanese(wanted)
-        self.wide = TTFont("Wide", str(found[0])) if found else self.latin
-        self._latin_glyphs = self.latin.face.charToGlyph
-        self._bold_glyphs = self.bold.face.charToGlyph
+        self._chain = chain(wanted)
+        self._loaded: dict[Path, TTFont | None] = {}
+        self.families = [face.family for face in self._chain]
+        """For Typst and charts."""
+        self.missing: set[str] = set()
+        """Letters that no font has."""
+        self.unjoined: set[str] = set()
+        """Letters that were drawn without regard to their neighbours."""
+        self.latin = self._load(_FIRST.regular)
+        self._fonts = {bold: _Memory(functools.partial(self._find, bold=bold)) for bold in (False, True)}
+        self._widths = {bold: _Memory(functools.partial(self._width, bold=bold)) for bold in (False, True)}
 
-    def font_for(self, text: str, *, bold: bool = False) -> TTFont:
-        """Return the font that has every letter of `text`, as far as there is one."""
-        glyphs = self._bold_glyphs if bold else self._latin_glyphs
-        if text.isascii() or all(ord(c) in glyphs for c in text):
-            return self.bold if bold else self.latin
-        return self.wide
+    def width(self, text: str, size: float, *, bold: bool = False) -> float:
+        """Return how many points the text takes in one line."""
+        return float(sum(map(self._widths[bold].__getitem__, text))) * size
+
+    def runs(self, text: str, *, bold: bool = False) -> Sequence[tuple[Any, str]]:
+        """Cut the text into pieces of one font each. What shows nothing is left out."""
+        fonts = self._fonts[bold]
+        if text.isascii() and text.isprintable():
+            return [(fonts["a"], text)]
+        return [(font, "".join(letters)) for font, letters in groupby(text, fonts.__getitem__) if font is not None]
+
+    def look_at(self, texts: Iterable[str]) -> None:
+        """Note which letters of the texts no font has, for a document that Typst draws."""
+        for letter in {letter for text in texts for letter in text}:
+            if not letter.isspace():
+                self._fonts[False][letter]
+
+    def note_unjoined(self, text: str) -> None:
+        """Note the letters that a drawing from left to right, letter by letter, gets wrong."""
+        if not text.isascii():
+            self.unjoined.update(one for one in text if needs_neighbours(one) and one not in self.missing)
+
+    def _find(self, letter: str, *, bold: bool) -> Any:
+        """The font for the letter; None if it shows nothing."""
+        number = ord(letter)
+        for face in self._chain:
+            font = self._load(face.bold if bold and face.bold else face.regular)
+            if font is not None and number in font.face.charToGlyph:
+                return font
+        if is_invisible(letter):
+            return None
+        self.missing.add(letter)
+        first = self._load(_FIRST.bold if bold and _FIRST.bold else _FIRST.regular)
+        # A box, with a code of its own, so that whoever copies the text gets the letter.
+        first.face.charToGlyph[number] = 0
+        return first
+
+    def _width(self, letter: str, *, bold: bool) -> float:
+        font = self._fonts[bold][letter]
+        return 0.0 if font is None else float(font.face.getCharWidth(ord(letter))) / 1000
+
+    def _load(self, path: Path) -> Any:
+        """The font of a file, read when a letter first needs it; None for a file that ReportLab cannot embed."""
+        if path not in self._loaded:
+            self._loaded[path] = _load(path, f"{len(self._loaded)}-{path.stem}")
+        return self._loaded[path]
+
+
+def _load(path: Path, name: str) -> "_Font | None":
+    try:
+        font = _Font(name, str(path))
+    except TTFError:
+        return None
+    return None if "fvar" in font.face.table else font  # a variable font would show its thinnest
+
+
+class _Memory(dict[str, Any]):
+    """Remembers what a function says of a letter."""
+
+    def __init__(self, find: Callable[[str], object]) -> None:
+        self._find = find
+
+    def __missing__(self, letter: str) -> object:
+        found = self[letter] = self._find(letter)
+        return found
+
+
+class _Font(TTFont):  # type: ignore[misc] # ReportLab has no types
+    """A font whose letters beyond U+FFFF can be copied: ReportLab writes their numbers where UTF-16 is wanted."""
+
+    def addObjects(self, doc: Any) -> None:  # noqa: N802 - ReportLab's name
+        super().addObjects(doc)
+        for name, found in doc.idToObject.items():
+            if str(name).startswith("toUnicodeCMap:"):
+                found.content = _ASTRAL.sub(lambda m: f"<{chr(int(m[1], 16)).encode('utf-16-be').hex().upper()}>",
+                                            found.content)  # fmt: skip

@@ -1,60 +1,89 @@
 """Decides how wide the columns of a typeset table are, so that no cell runs into its neighbour."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reportlab.lib.pagesizes import A4, LETTER
 
 from shared.reports.formats.pdf.fonts import FontSet
+from shared.reports.formats.pdf.letters import composed
+from shared.reports.formats.pdf.lines import longest_piece, with_broken_pieces
 from shared.reports.formats.pdf.summary import Table
 
 SIZE = 8.0
 """The usual type size of a cell, in points."""
-READABLE = 6.5
-"""The smallest type size of rows in the document itself; rows that need a smaller one go to the appendix."""
-_SMALLEST = 4.5
+_READABLE = 6.5
+"""The smallest type size. Columns that need a smaller one go on in a further block."""
 _INSET = 6.0
 """Points left and right of a cell together, as in todoke.typ."""
 _MARGINS = 2 * 18 * 72 / 25.4
 """Points left and right of a page together: 18 mm each, as in todoke.typ."""
 _WIDEST_TEXT = 220.0
-"""Points that a text may take before it is broken into lines."""
+"""Points that a text may take before it is broken into lines, and a number before it is broken at all."""
+_WIDEST_WORD = 120.0
+"""Points of a word that is not broken between its letters."""
 _SHORT_TITLE = 55.0
 """Points of a title that is not broken into lines."""
 _TITLE_LINES, _RAGGED = 3, 1.15
 _SLACK = 1.02
 """A factor, because Typst measures text a little differently."""
-# A line may break at white space, behind a hyphen, and anywhere between the letters of East Asian scripts.
-_UNBROKEN = re.compile(r"[^\s\-\u2e80-\U0010ffff]+-?|[\u2e80-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """The sizes of one table, in points."""
+class Block:
+    """Some columns of a table that stand beside each other, with sizes in points."""
 
+    columns: Sequence[object]
+    rows: Sequence[Sequence[str]]
     size: float
     widths: Sequence[float]
     fills: bool
-    """True if the table takes the whole width: then the widths are shares."""
+    """True if the block takes the whole width: then the widths are shares."""
 
 
-def layout(table: Table, paper: str, font_set: FontSet) -> Layout:
-    """Lay out a table. Text breaks into lines, numbers never do; type shrinks if the longest words do not fit."""
-    room = (LETTER if paper == "us-letter" else A4)[0] - _MARGINS - _INSET * len(table.columns)
-    columns = [_Needs(table, at, font_set) for at in range(len(table.columns))]
-    least, wanted = [c.least for c in columns], [c.wanted for c in columns]
+def blocks(table: Table, paper: str, font_set: FontSet) -> Sequence[Block]:
+    """Lay out a table: in one block, or in several below each other, each with the first column again.
+
+    Text breaks into lines, numbers do not; type shrinks a little if the longest words do not fit.
+    """
+    page = (LETTER if paper == "us-letter" else A4)[0] - _MARGINS
+    needs = [_Needs(table, at, font_set) for at in range(len(table.columns))]
+    parts: list[list[int]] = [[]]
+    for at in range(len(needs)):
+        if not _fits([needs[n] for n in [*parts[-1], at]], page) and len(parts[-1]) > (len(parts) > 1):
+            parts.append([0])
+        parts[-1].append(at)
+    return [_block(table, [needs[n] for n in part], page, font_set) for part in parts]
+
+
+def _fits(needs: Sequence["_Needs"], page: float) -> bool:
+    return sum(n.least for n in needs) * _READABLE / SIZE + _INSET * len(needs) <= page
+
+
+def _block(table: Table, needs: Sequence["_Needs"], page: float, font_set: FontSet) -> Block:
+    room = page - _INSET * len(needs)
+    size, widths, fills = _sizes(needs, room)
+    columns = [table.columns[n.at] for n in needs]
+
+    def cell(row: Sequence[str], at: int) -> str:
+        return with_broken_pieces(row[needs[at].at], widths[at], lambda text: font_set.width(text, size) * _SLACK)
+
+    rows = [[cell(row, at) for at in range(len(needs))] for row in table.rows]
+    return Block(columns, rows, size, [width + _INSET for width in widths], fills)
+
+
+def _sizes(needs: Sequence["_Needs"], room: float) -> tuple[float, list[float], bool]:
+    """Return the type size, the columns' widths, and whether they take the whole width."""
+    least, wanted = [n.least for n in needs], [n.wanted for n in needs]
     if sum(wanted) <= room:
-        texts = [c.wanted for c in columns if not c.number]
+        texts = [n.wanted for n in needs if not n.number]
         share = (room - sum(wanted)) / sum(texts) if texts else 0.0
-        widths = [c.wanted * (1 if c.number else 1 + share) for c in columns]
-        return Layout(SIZE, [w + _INSET for w in widths], fills=bool(texts))
+        return SIZE, [n.wanted * (1 if n.number else 1 + share) for n in needs], bool(texts)
     if sum(least) <= room:
         share = (room - sum(least)) / (sum(wanted) - sum(least))
-        widths = [low + (high - low) * share for low, high in zip(least, wanted, strict=True)]
-        return Layout(SIZE, [w + _INSET for w in widths], fills=True)
+        return SIZE, [low + (high - low) * share for low, high in zip(least, wanted, strict=True)], True
     scale = room / sum(least)
-    return Layout(max(_SMALLEST, SIZE * scale), [w * scale + _INSET for w in least], fills=True)
+    return SIZE * scale, [low * scale for low in least], True
 
 
 class _Needs:
@@ -62,18 +91,19 @@ class _Needs:
 
     def __init__(self, table: Table, at: int, font_set: FontSet) -> None:
         head = table.columns[at]
-        title, cells = str(head["title"]), {row[at] for row in table.rows}
-        self.number = bool(head["number"])
+        title, cells = str(head["title"]), {composed(row[at]) for row in table.rows}
+        self.at, self.number = at, bool(head["number"])
 
-        def width(text: str, *, bold: bool = False) -> float:
-            return float(font_set.font_for(text, bold=bold).stringWidth(text, SIZE)) * _SLACK
+        def width(text: str) -> float:
+            return font_set.width(text, SIZE) * _SLACK
 
-        title_least = max((width(word, bold=True) for word in _UNBROKEN.findall(title)), default=0.0)
-        in_one = width(title, bold=True)
+        def bold(text: str) -> float:
+            return font_set.width(text, SIZE, bold=True) * _SLACK
+
+        title_least, in_one = longest_piece(title, bold), bold(title)
         title_wanted = max(title_least, min(in_one, _SHORT_TITLE), in_one / _TITLE_LINES * _RAGGED)
-        whole = max((width(text) for text in cells), default=0.0)
-        words = (
-            whole if self.number else max((width(w) for text in cells for w in _UNBROKEN.findall(text)), default=0.0)
-        )
-        self.least = max(title_least, words, 1.0)
-        self.wanted = max(self.least, title_wanted, whole if self.number else min(whole, _WIDEST_TEXT))
+        whole = max((width(line) for text in cells for line in text.splitlines()), default=0.0)
+        words = max((longest_piece(text, width) for text in cells), default=0.0)
+        cell = min(whole, _WIDEST_TEXT) if self.number else min(words, _WIDEST_WORD)
+        self.least = max(min(title_least, _WIDEST_WORD), cell, 1.0)
+        self.wanted = max(self.least, min(title_wanted, _WIDEST_TEXT), min(whole, _WIDEST_TEXT))

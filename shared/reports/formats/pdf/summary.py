@@ -19,6 +19,8 @@ from shared.reports.formats.rendering import Rendering
 
 MOST_ROWS = 5_000
 """The most rows of one summary or chart: a document is for reading."""
+_MOST_LETTERS = 100_000
+"""The most letters of the report's own rows that are typeset, because a typesetter keeps all of them in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,19 @@ class Summaries:
         """Return the result as text; `looks` says how its own columns are shown. Raises ReportError."""
         shown_as = replace(self._rendering, report=replace(self._rendering.report, columns={**self._looks, **looks}))
         columns = self._columns(name, query)
-        shown = ", ".join(f"coalesce({displayed(c, shown_as.shown(c))}, '')" for c in columns)
-        rows = self._ask(name, f"SELECT {shown} FROM ({query}\n) LIMIT {MOST_ROWS + 1}")
+        rows = self._ask(name, f"SELECT {_cells(columns, shown_as)} FROM ({query}\n) LIMIT {MOST_ROWS + 1}")
         if len(rows) > MOST_ROWS:
             raise errors.summary_too_large(name, MOST_ROWS)
-        heads = [{"title": shown_as.title(c), "number": c.source.is_number} for c in columns]
-        return Table(title, heads, rows)
+        return Table(title, _heads(columns, shown_as), rows)
+
+    def all_rows(self, title: str) -> Table | None:
+        """Return the rows of the report itself, in the same words as a long table has; None if they are long texts."""
+        columns, table = self._rendering.extract.columns, self._rendering.extract.table
+        cells = _cells(columns, self._rendering)
+        [(letters,)] = self._ask("rows", f"SELECT coalesce(sum(length(concat({cells}))), 0) FROM {table}")
+        if letters > _MOST_LETTERS:
+            return None
+        return Table(title, _heads(columns, self._rendering), self._ask("rows", f"SELECT {cells} FROM {table}"))
 
     def objects(self, name: str, query: str) -> Sequence[Mapping[str, Any]]:
         """Return the result as JSON objects, for a chart. Raises ReportError."""
@@ -68,6 +77,15 @@ class Summaries:
             raise
         except duckdb.Error as error:
             raise errors.summary_failed(name, str(error).splitlines()[0]) from None
+
+
+def _cells(columns: Sequence[ExtractColumn], rendering: Rendering) -> str:
+    """SQL for the cells of a row, as text."""
+    return ", ".join(f"coalesce({displayed(c, rendering.shown(c))}, '')" for c in columns)
+
+
+def _heads(columns: Sequence[ExtractColumn], rendering: Rendering) -> Sequence[Mapping[str, object]]:
+    return [{"title": rendering.title(c), "number": c.source.is_number} for c in columns]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,157 @@
+"""`python -m deploy.tools.faces`: make the fonts of shared/reports/formats/pdf/faces anew, out of npm's packages.
+
+Each face keeps the letters that no face before it has, without hints, and without the scripts whose letters need their
+neighbours: long tables cannot draw those. Needs npm and fontTools; the same versions give the same bytes. The packages'
+digests stand here, those of the faces in faces.json, and a test compares both with what is there.
+"""
+
+import hashlib
+import json
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.reports.formats.pdf.fonts import FACES
+from shared.reports.formats.pdf.letters import needs_neighbours
+
+RECORD = FACES / "faces.json"
+_OPEN_FONT, _BITSTREAM = "OFL-1.1", "Bitstream-Vera AND LicenseRef-Public-Domain"
+_MARKS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F))
+"""Marks that stand over or below any letter."""
+_EMOJI = 0x1F000
+_NAMES = (0, 1, 2, 3, 4, 5, 6, 13, 14, 16, 17)
+"""Names that a face keeps: those of the family, the copyright and the licence."""
+
+
+_TEXT, _NONE, _ALL = ("kern", "mark", "mkmk", "ccmp", "locl"), (), ("*",)
+"""Layout features: for scripts with marks, for East Asian ones, and for the sequences of emoji."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An npm package of fonts."""
+
+    name: str
+    version: str
+    sha256: str
+    """Of the archive that npm packs."""
+    licence: str = _OPEN_FONT
+    licence_file: str = "LICENSE_FONT"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of a package, and the face that is made from it."""
+
+    package: Package
+    file: str
+    face: str
+    features: Sequence[str]
+
+
+_EXPO = "@expo-google-fonts/"
+_SANS = Package(_EXPO + "noto-sans", "0.4.2", "98cf14a19b8e67a0e76bfd4d5df98937b9734e6dde570bd750f2259042042548")
+_JP = Package(_EXPO + "noto-sans-jp", "0.4.3", "563ee80509692e2b2f42ceae6a0b82afecb90daa1b3d025bcebdf3d9120f43a3")
+_KR = Package(_EXPO + "noto-sans-kr", "0.4.3", "7614af529705ea48e8b76cb3b056b92db66b7625ef3fc97ce76366063df94d3f")
+_SC = Package(_EXPO + "noto-sans-sc", "0.4.3", "0d69d0f4971d2ff574e3d93cbc218dc950bf3f3f8f8e2c008d97687ed53aee59")
+_SMILEYS = Package(_EXPO + "noto-emoji", "0.4.7", "6a25fd5a4da5bb34bbc2d300531bbf32de86afd866e119314d7e358f61a6104d")
+_DEJAVU = Package(
+    "dejavu-fonts-ttf",
+    "2.37.3",
+    "b7013ac58f9225250619db82cfb72e99c37ca8195f2b5a06a9e6a95bc5e1c84a",
+    _BITSTREAM,
+    "LICENSE",
+)
+_STEPS: Sequence[Sequence[Source]] = (
+    (Source(_SANS, "400Regular/NotoSans_400Regular.ttf", "NotoSans-Regular.ttf", _TEXT),
+     Source(_SANS, "700Bold/NotoSans_700Bold.ttf", "NotoSans-Bold.ttf", _TEXT)),
+    (Source(_JP, "400Regular/NotoSansJP_400Regular.ttf", "NotoSansJP-Regular.ttf", _NONE),
+     Source(_JP, "700Bold/NotoSansJP_700Bold.ttf", "NotoSansJP-Bold.ttf", _NONE)),
+    (Source(_KR, "400Regular/NotoSansKR_400Regular.ttf", "NotoSansKR-Regular.ttf", _NONE),),
+    (Source(_SC, "400Regular/NotoSansSC_400Regular.ttf", "NotoSansSC-Regular.ttf", _NONE),),
+    (Source(_SMILEYS, "400Regular/NotoEmoji_400Regular.ttf", "NotoEmoji-Regular.ttf", _ALL),),
+    (Source(_DEJAVU, "ttf/DejaVuSans.ttf", "DejaVuSans.ttf", _TEXT),
+     Source(_DEJAVU, "ttf/DejaVuSans-Bold.ttf", "DejaVuSans-Bold.ttf", _TEXT)),
+)  # fmt: skip
+"""The chain's families in their order, with their weights."""
+
+
+def main() -> None:
+    """Write the faces, their licences and their record."""
+    known: set[int] = set()
+    record = []
+    with tempfile.TemporaryDirectory(prefix="todoke-faces-") as name:
+        for step in _STEPS:
+            letters: set[int] = set()
+            for source in step:
+                package = _packed(source.package, Path(name))
+                letters |= _make(package / source.file, source, known)
+                content = (FACES / source.face).read_bytes()
+                record.append(_entry(source, content))
+                print(f"{source.face}: {len(content):,} bytes")
+            licence = step[0].package.name.rpartition("/")[2]
+            (FACES / f"{licence}.LICENCE.txt").write_bytes((package / step[0].package.licence_file).read_bytes())
+            known |= letters
+    RECORD.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _entry(source: Source, content: bytes) -> dict[str, str]:
+    package = source.package
+    return {
+        "face": source.face, "sha256": hashlib.sha256(content).hexdigest(), "licence": package.licence,
+        "package": package.name, "version": package.version, "packageSha256": package.sha256, "file": source.file,
+    }  # fmt: skip
+
+
+def _packed(package: Package, folder: Path) -> Path:
+    """Fetch the package, once, compare its digest, and return its folder."""
+    plain = package.name.removeprefix("@").replace("/", "-")
+    path, unpacked = folder / f"{plain}-{package.version}.tgz", folder / plain
+    if not unpacked.exists():
+        command = ["npm", "pack", "--silent", f"{package.name}@{package.version}"]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != package.sha256:
+            raise SystemExit(f"{package.name} {package.version} has the digest {found}, not {package.sha256}")
+        with tarfile.open(path) as archive:
+            archive.extractall(unpacked, filter="data")
+    return unpacked / "package"
+
+
+def _make(file: Path, source: Source, known: set[int]) -> set[int]:
+    """Write one face, and return the numbers of its letters."""
+    from fontTools import subset  # here, because only this function of the tools needs it
+
+    options = subset.Options()
+    options.hinting = False
+    options.glyph_names = False
+    options.layout_features = list(source.features)
+    options.name_IDs = list(_NAMES)
+    options.notdef_outline = True
+    options.recalc_timestamp = False
+    font: Any = subset.load_font(str(file), options)
+    emoji = source.features is _ALL  # whose sequences must not be torn
+    letters = {number for number in font.getBestCmap() if _wanted(number) and (emoji or number not in known)}
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=letters)
+    subsetter.subset(font)
+    subset.save_font(font, str(FACES / source.face), options)
+    return letters
+
+
+def _wanted(number: int) -> bool:
+    """True for letters that can stand alone, for marks of every script, and for the parts of emoji."""
+    return (
+        not needs_neighbours(chr(number))
+        or number >= _EMOJI
+        or number == 0x200D
+        or any(first <= number <= last for first, last in _MARKS)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Tells what a letter needs to be drawn: nothing, a glyph, or a glyph that its neighbours change and move."""
+
+import re
+import unicodedata
+
+# The scripts whose letters change or move with their neighbours, besides those that run from right to left (Unicode
+# 17, Scripts.txt, read 2026-11-28): South and South-East Asia, Tibet, Mongolia; flags and colours of skin.
+_JOINED = re.compile(
+    "[\u0900-\u109f\u1100-\u11ff\u135d-\u135f\u1700-\u18af\u1900-\u1cff\ua800-\ua8ff\ua900-\ua9ff\uaa00-\uaaff"
+    "\uabc0-\uabff\U00010a00-\U00010a5f\U00011000-\U00011fff\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]"
+)
+_FROM_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI"})
+_MARKS = frozenset({"Mn", "Mc", "Me"})
+_JOINER = "\u200d"
+_VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_MOST_NAMED = 50
+
+
+def composed(text: str) -> str:
+    """Return the text with a letter and its mark as one letter where Unicode has it: glyphs stand side by side."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def is_invisible(letter: str) -> bool:
+    """True for what shows nothing by itself: marks of direction, joiners, soft hyphens, choices of a variant, tabs."""
+    return letter.isspace() or unicodedata.category(letter) == "Cf" or _VARIANTS.match(letter) is not None
+
+
+def needs_neighbours(letter: str) -> bool:
+    """True if the letter is drawn wrong where letters stand one by one, from left to right."""
+    if _VARIANTS.match(letter):
+        return False
+    return (
+        letter == _JOINER
+        or unicodedata.category(letter) in _MARKS
+        or unicodedata.bidirectional(letter) in _FROM_RIGHT_TO_LEFT
+        or _JOINED.match(letter) is not None
+    )
+
+
+def named(letters: set[str]) -> list[str]:
+    """Return the letters' names, in the order of their numbers: `U+0627 ARABIC LETTER ALEF`."""
+    ordered = sorted(letters)
+    names = [f"U+{ord(one):04X} {unicodedata.name(one, 'without a name')}" for one in ordered[:_MOST_NAMED]]
+    return [*names, f"and {len(ordered) - _MOST_NAMED} more"] if len(ordered) > _MOST_NAMED else names

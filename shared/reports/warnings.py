@@ -1,0 +1,56 @@
+"""What a job that succeeded has to tell of its files: they are whole, but somebody should look.
+
+Warnings stand in the job's `result`, in its manifest, in the worker's log and in what `todoke-server check` prints.
+docs/reference/errors.md lists their codes (`python -m deploy.tools.errors_page`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class WarningCode(StrEnum):
+    """The stable name of a warning, as the wire shows it. A name that was released is never changed or reused."""
+
+    meaning: str
+    remedy: str
+
+    def __new__(cls, code: str, meaning: str, remedy: str) -> Self:
+        """A member whose value is `code` alone."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning, member.remedy = meaning, remedy
+        return member
+
+    LETTERS_MISSING = (
+        "letters_missing", "no font has these letters: the PDF has a box in the place of each",
+        "Put a TrueType font that has them into the folder REPORT_FONTS, or ask for html or xlsx.",
+    )  # fmt: skip
+    LETTERS_NOT_JOINED = (
+        "letters_not_joined",
+        "a long table of a PDF draws letter by letter; these should be joined, stacked or ordered",
+        "Ask for html or xlsx for these rows, or for 60 rows at most.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWarning:
+    """One warning about one file."""
+
+    code: WarningCode
+    file: str
+    """The file's name."""
+    message: str
+    characters: Sequence[str] = ()
+    """The letters that it is about, by their names in Unicode, up to fifty."""
+
+    def as_json(self) -> Mapping[str, object]:
+        """The warning as the job's result and the manifest hold it."""
+        return {
+            "code": self.code.value,
+            "file": self.file,
+            "message": self.message,
+            "hint": self.code.remedy,
+            "characters": list(self.characters),
+        }

@@ -1,0 +1,206 @@
+"""Every letter of a PDF is drawn from one chain of fonts or named on the job; every text is there to its end."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pikepdf
+import pypdfium2
+import pytest
+
+from deploy.tools.faces import RECORD
+from shared.catalog.model import Format, Limits, PdfOptions, SummaryTable
+from shared.reports.formats.pdf import fonts, letters, lines
+from shared.reports.interface import RenderedFile
+from shared.reports.render import render_files
+from shared.reports.warnings import WarningCode
+from tests.reports.conftest import MakeRequest, Run
+from tests.reports.test_pdf import text_of, with_pdf
+
+DRAWN = {
+    "pl": "Zażółć gęślą jaźń", "ro": "Ștefan Țepeș", "uk": "Київ ґ є ї", "el": "Αθήνα ά ή", "tr": "Türkiye ğ ı İ",  # noqa: RUF001
+    "vi": "Tiếng Việt ổ ự", "mix": "日本 ğ ї ș", "ko": "한국어", "zh": "这们说", "jp": "說が", "ka": "ქართული",
+    "hy": "Հայերեն", "sym": "✓ → ≤ ½ € ₴", "emoji": "🛫❤",
+}  # fmt: skip
+NAMED = {"th": "ไทย", "ar": "شركة", "he": "שלום", "hi": "हिन्दी"}
+
+
+def _rows(texts: Sequence[str], count: int) -> str:
+    values = ", ".join(f"('{text}')" for text in texts)
+    return f"SELECT t, n FROM (VALUES {values}) v(t), generate_series(1, {-(-count // len(texts))}) n LIMIT {count}"
+
+
+@pytest.fixture
+def quick() -> Run:
+    """Renders in this process, which is quicker than in a child."""
+    return lambda request: render_files(request, lambda _: None)
+
+
+def font_names(file: RenderedFile) -> set[str]:
+    with pikepdf.open(file.path) as document:
+        found = [one for one in document.objects if isinstance(one, pikepdf.Dictionary) and "/FontName" in one]
+        return {str(one.FontName).partition("+")[2] for one in found}
+
+
+@pytest.mark.parametrize("rows", [60, 61])
+def test_every_letter_is_drawn_and_can_be_copied(rows: int, a_request: MakeRequest, quick: Run) -> None:
+    [file] = quick(a_request(_rows(list(DRAWN.values()), rows), Format.PDF))
+
+    text = "".join(text_of(file)).replace("\r\n", " ")
+    assert [one for one in DRAWN.values() if one not in text] == []
+    assert file.warnings == ()
+
+
+@pytest.mark.parametrize("rows", [60, 61])
+def test_letters_that_no_font_has_are_named(rows: int, a_request: MakeRequest, quick: Run) -> None:
+    request = a_request(_rows(list(NAMED.values()), rows), Format.PDF)
+    [file] = quick(request)
+
+    [warning] = file.warnings
+    assert warning.code == WarningCode.LETTERS_MISSING
+    assert warning.file == "orders.pdf"
+    assert "U+0634 ARABIC LETTER SHEEN" in warning.characters
+    assert len(warning.characters) == len({letter for text in NAMED.values() for letter in text})
+    manifest = json.loads((request.scratch / "manifest.json").read_text())["manifest"]
+    assert manifest["warnings"] == [dict(warning.as_json())]
+    assert {name.partition("-")[0] for name in font_names(file)} == {"NotoSans"}
+    if rows > 60:
+        assert set("".join(NAMED.values())) <= set("".join(text_of(file)))  # whoever copies the text has the letters
+
+
+def test_letters_that_need_their_neighbours_are_named_in_a_long_table(a_request: MakeRequest, quick: Run) -> None:
+    query = "SELECT U&'e\\0301 x\\0316 \\+01F469\\200D\\+01F467 \\2764\\FE0F' AS t FROM generate_series(1, 61)"
+    [file] = quick(a_request(query, Format.PDF))
+
+    [warning] = file.warnings
+    assert warning.code == WarningCode.LETTERS_NOT_JOINED
+    assert list(warning.characters) == ["U+0316 COMBINING GRAVE ACCENT BELOW", "U+200D ZERO WIDTH JOINER"]
+    assert "é" in text_of(file)[-1]
+
+
+def test_a_letter_without_a_font_is_named_wherever_it_stands(a_request: MakeRequest, quick: Run) -> None:
+    request = a_request("SELECT 1 AS n", Format.PDF)
+    table = SummaryTable("t", "שם", "SELECT 'ไ' AS x FROM report", {})
+    request = with_pdf(request, PdfOptions(tables=(table,)))
+    [file] = quick(replace(request, report=replace(request.report, title="تقرير")))
+
+    [warning] = file.warnings
+    assert {"U+05E9 HEBREW LETTER SHIN", "U+062A ARABIC LETTER TEH", "U+0E44 THAI CHARACTER SARA AI MAIMALAI"} <= set(
+        warning.characters
+    )
+
+
+def test_a_font_of_the_settings_draws_what_the_others_lack(a_request: MakeRequest, quick: Run, tmp_path: Path) -> None:
+    """Any TrueType file: here one of ours with another letter's place."""
+    [face] = [one for one in fonts.chain(None) if one.family == "DejaVu Sans"]
+    (tmp_path / "Own.ttf").write_bytes(face.regular.read_bytes())
+    (tmp_path / "broken.ttf").write_bytes(b"\0\1\0\0")
+
+    assert [one.family for one in fonts.chain(tmp_path)][:2] == ["Noto Sans", "DejaVu Sans"]
+    [file] = quick(replace(a_request("SELECT '✓' AS t FROM generate_series(1, 61)", Format.PDF), fonts=tmp_path))
+    assert "✓" in text_of(file)[-1]
+
+
+def test_the_faces_are_those_of_the_record_and_free() -> None:
+    record = json.loads(RECORD.read_text())
+    faces = {path.name for path in fonts.FACES.glob("*.ttf")}
+
+    assert {one["face"] for one in record} == faces
+    assert faces == {p.name for f in fonts.chain(None) for p in (f.regular, f.bold) if p}
+    for one in record:
+        assert hashlib.sha256((fonts.FACES / one["face"]).read_bytes()).hexdigest() == one["sha256"], one["face"]
+        assert one["licence"] in {"OFL-1.1", "Bitstream-Vera AND LicenseRef-Public-Domain"}
+
+
+@pytest.mark.parametrize("rows", [3, 61])
+def test_a_text_is_there_to_its_last_letter(rows: int, a_request: MakeRequest, quick: Run) -> None:
+    query = f"""SELECT n AS id, 'word{{}} ' || n AS a, repeat('several words ', 40) || 'end' || n AS words,
+                       repeat('x', 300) || 'y' AS long, repeat('長', 200) || '。終' AS wide, E'one\\ntwo' AS broken
+                  FROM generate_series(1, {rows}) AS n ORDER BY n"""
+    [file] = quick(a_request(query, Format.PDF))
+
+    text = re.sub(r"\s|\ufffe", "", "".join(text_of(file)))
+    assert text.count("several") == 40 * rows
+    assert [n for n in range(1, rows + 1) if f"end{n}" not in text] == []
+    assert text.count("x") == 300 * rows
+    assert text.count("長") == 200 * rows
+    assert "…" not in text
+
+
+def test_a_row_longer_than_a_page_goes_on_in_the_next_ones(a_request: MakeRequest, quick: Run) -> None:
+    query = """SELECT n, CASE WHEN n = 61 THEN repeat('text ', 20000) || 'end' ELSE 'short' END AS t
+                 FROM generate_series(1, 62) n ORDER BY n"""
+    [file] = quick(a_request(query, Format.PDF))
+
+    pages = text_of(file)
+    words = "".join(pages).split()
+    assert (words.count("text"), words.count("short")) == (20_000, 61)
+    assert max(page.count("text") for page in pages) < 3_000  # also what lies below a page's end can be copied
+    assert [f"Page {n} of {len(pages)}" in page for n, page in enumerate(pages, 1)] == [True] * len(pages)
+
+
+def test_no_number_of_a_long_table_is_broken(a_request: MakeRequest, quick: Run) -> None:
+    """Also those that stand far behind the rows by which the columns' widths are found."""
+    query = """SELECT n, CASE WHEN n = 700 THEN 98765432109876543210.125 ELSE 1 END::numeric AS v,
+                      repeat('w ', 200) AS t FROM generate_series(1, 700) n ORDER BY n"""
+    [file] = quick(a_request(query, Format.PDF))
+
+    assert "98765432109876543210.125" in text_of(file)[-1].split()
+
+
+def test_a_value_looks_the_same_with_60_rows_and_with_61(a_request: MakeRequest, quick: Run) -> None:
+    values = ["123456789012345678901234567890123456789012345.125", "NaN", "1e400", "0.00000000000000000000000000000001"]
+    rows = ", ".join(f"('{value}'::numeric)" for value in values)
+    query = f"SELECT 'v' AS k, v FROM (VALUES {rows}) t(v), generate_series(1, 16) n LIMIT {{}}"
+    few, many = (quick(a_request(query.format(rows), Format.PDF))[0] for rows in (60, 61))
+
+    shown = [set(re.sub(r"\s", "", "".join(text_of(file))).split("v")) for file in (few, many)]
+    assert {values[0], values[1], "1" + "0" * 400, values[3]} <= shown[0] & shown[1]
+
+
+def test_tabs_and_line_ends_are_no_missing_letters(a_request: MakeRequest, quick: Run) -> None:
+    for rows in (3, 61):
+        [file] = quick(a_request(f"SELECT E'a\\tb\\r\\nc\\u2028d' AS t FROM generate_series(1, {rows})", Format.PDF))
+        assert file.warnings == ()
+
+
+def test_few_rows_of_long_texts_do_not_need_a_typesetters_memory(a_request: MakeRequest, run: Run) -> None:
+    request = a_request("SELECT repeat('x', 300000) AS t, n FROM generate_series(1, 2) n", Format.PDF)
+    [file] = run(replace(request, report=replace(request.report, limits=Limits(memory_mb=256, timeout_s=60))))
+
+    pages = pypdfium2.PdfDocument(file.path)
+    assert sum(page.get_textpage().get_text_range().count("x") for page in pages) == 600_000
+
+
+def test_summaries_that_are_too_wide_go_on_in_a_further_block(a_request: MakeRequest, quick: Run) -> None:
+    wide = ", ".join(f"'value{n}' AS a_long_column_{n}" for n in range(40))
+    table = SummaryTable("t", "Wide", f"SELECT 'key' AS key, {wide} FROM report", {})
+    [file] = quick(with_pdf(a_request("SELECT 1 AS n", Format.PDF), PdfOptions(tables=(table,))))
+
+    words = "".join(text_of(file)).split()
+    assert [n for n in range(40) if f"value{n}" not in words] == []
+    assert words.count("Wide") == 1
+    blocks = words.count("key") / 2  # heading and cell
+    assert blocks > 2
+    page = pypdfium2.PdfDocument(file.path)[0].get_textpage()
+    width = pypdfium2.PdfDocument(file.path)[0].get_width()
+    assert all(page.get_rect(n)[2] < width - 36 for n in range(page.count_rects()))
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("one two", 7, ["one two"]), ("one two", 6, ["one", "two"]), ("one-two", 4, ["one-", "two"]),
+        ("abcdef", 4, ["abcd", "ef"]), ("a abcdef", 4, ["a", "abcd", "ef"]), ("日本語日本", 2, ["日本", "語日", "本"]),
+        ("日本。語", 2, ["日", "本。", "語"]), ("「日本", 2, ["「日", "本"]), ("a\nb", 9, ["a", "b"]), ("", 5, [""]),
+        ("a\n\nb", 9, ["a", "", "b"]), ("abx\u0301cd", 3, ["abx\u0301", "cd"]), ("  ab", 2, ["", "ab"]),
+    ],
+)  # fmt: skip
+def test_lines_are_broken_where_readers_expect_it(text: str, width: int, expected: list[str]) -> None:
+    def measure(one: str) -> float:
+        return sum(not letters.needs_neighbours(letter) for letter in one)
+
+    assert list(lines.broken(text, width, measure)) == expected
