@@ -129,14 +129,14 @@ def test_prepared_statements_that_are_gone_fail_once(service: Engine, conn: Conn
     job_id = a_job(conn)
     with service.connect() as own:
         for _ in range(_PREPARED_AFTER):
-            read.get(own, job_id, tenant="acme")
+            read.get(own, job_id, Viewer("acme"))
         # In a block, or psycopg would see it and prepare anew.
         own.execute(text("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$"))
         with pytest.raises(DBAPIError, match="does not exist") as caught:
-            read.get(own, job_id, tenant="acme")
+            read.get(own, job_id, Viewer("acme"))
     assert is_unavailable(caught.value)
     with service.connect() as own:
-        assert read.get(own, job_id, tenant="acme")
+        assert read.get(own, job_id, Viewer("acme"))
 
 
 def test_another_feature_that_is_not_supported_is_a_mistake_and_ends_no_session(service: Engine) -> None:

@@ -18,6 +18,7 @@ from migrations import grants
 from services.cli.__main__ import main, parser
 from shared.access import api_keys
 from shared.access.scopes import USUAL
+from shared.catalog.asker import Asker
 from shared.catalog.model import Catalog, Format, ReportType
 from shared.catalog.python_report import inline_report_type
 from shared.reports import manifest
@@ -173,7 +174,7 @@ class Ping:
     version: ClassVar[str] = "1"
     Parameters: ClassVar[type[BaseModel]] = Host
 
-    def answer(self, parameters: Host) -> dict[str, object]:
+    def answer(self, parameters: Host, _asker: Asker) -> dict[str, object]:
         raise AssertionError(f"the check must not ask {parameters.host}")
 
 

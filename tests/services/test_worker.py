@@ -136,7 +136,7 @@ def test_a_job_tells_what_its_reader_should_know(bench: Bench) -> None:
     bench.start()
 
     bench.until(job_id, "SUCCESS")
-    found = read.get(bench.conn, job_id, tenant="acme")
+    found = read.get(bench.conn, job_id, Viewer("acme"))
     assert found is not None
     result = job_view(found).result
     assert result is not None
