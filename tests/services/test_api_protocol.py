@@ -135,9 +135,14 @@ def test_a_client_that_takes_nothing_is_let_go(quick: ApiServer) -> None:
 
 
 def test_an_idle_connection_is_kept_for_its_time_and_no_longer(tmp_path: Path) -> None:
-    with serving(_NOWHERE, tmp_path, _QUICK, API_KEEP_ALIVE_S="1") as server, server.connect() as client:
-        assert b"200 OK" in client.send(_GET + b"\r\n").answer()
-        assert client.end() == b""
+    with serving(_NOWHERE, tmp_path, _PATIENT, API_KEEP_ALIVE_S="1") as server:
+        with server.connect() as client:
+            assert b"200 OK" in client.send(_GET + b"\r\n").answer()
+            assert client.end() == b""
+        with server.connect() as client:  # its request is answered before it is whole
+            client.send(b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
+            assert b"405" in client.answer()
+            assert client.send(b"abc").end() == b""
 
 
 def test_the_idle_time_is_longer_than_that_of_usual_proxies(patient: ApiServer) -> None:

@@ -130,7 +130,10 @@ def test_another_worker_starts_what_this_one_gave_back(
     job_id = sick.a_rung_job(max_attempts=1)
     sick.start(WORKER_SLOTS=1)
     given_back(sick, job_id, "source_missing")
+    left_alone = metrics.STARTS.labels("left_alone")._value
+    before = left_alone.get()
     sick.ring(f'{{"jobId": "{job_id}"}}')
+    eventually(lambda: left_alone.get() > before, what="this worker leaves the job to others")
     eventually(lambda: sick.queue.depth().in_flight == 1, what="this worker hides the message")
     assert verbs(conn, job_id) == ["submit", "start", "give_back"]
 
