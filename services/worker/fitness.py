@@ -177,7 +177,8 @@ class Fitness:
             with tempfile.TemporaryDirectory(prefix="todoke-probe-", dir=self._scratch) as folder:
                 probe = Path(folder) / "probe"
                 try:
-                    opened += [os.open(folder, os.O_RDONLY) for _ in range(_PROBE_FILES)]
+                    while len(opened) < _PROBE_FILES:
+                        opened.append(os.open(folder, os.O_RDONLY))
                     with probe.open("wb") as out:
                         out.write(b"\0" * _PROBE_BYTES)
                         out.flush()

@@ -1,7 +1,7 @@
 """What ends sessions' use, and passes: the next try works, without a restart."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -11,6 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from services.api import assembly as api
+from services.api.settings import ApiSettings
+from services.relay import assembly as relay
+from services.relay.settings import RelaySettings
+from services.worker import assembly as worker
 from services.worker.settings import WorkerSettings
 from shared.database.async_engine import create_async_engine
 from shared.database.engine import create_engine
@@ -118,10 +123,29 @@ async def _ask_before_and_after(database_url: str, conn: Connection) -> None:
     await engine.dispose()
 
 
-def test_another_feature_that_is_not_supported_is_a_mistake(service: Engine) -> None:
-    with service.connect() as own, pytest.raises(DBAPIError) as caught:
-        own.execute(text("CREATE TABLE x (a int) PARTITION BY LIST (a, a)"))
-    assert not is_unavailable(caught.value)
+def test_prepared_statements_that_are_gone_fail_once(service: Engine, conn: Connection) -> None:
+    """As behind a pooler that gives a session to somebody else."""
+    job_id = a_job(conn)
+    with service.connect() as own:
+        for _ in range(_PREPARED_AFTER):
+            read.get(own, job_id, tenant="acme")
+        # In a block, or psycopg would see it and prepare anew.
+        own.execute(text("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$"))
+        with pytest.raises(DBAPIError, match="does not exist") as caught:
+            read.get(own, job_id, tenant="acme")
+    assert is_unavailable(caught.value)
+    with service.connect() as own:
+        assert read.get(own, job_id, tenant="acme")
+
+
+def test_another_feature_that_is_not_supported_is_a_mistake_and_ends_no_session(service: Engine) -> None:
+    with service.connect() as own:
+        before = own.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with pytest.raises(DBAPIError) as caught:
+            own.execute(text("SELECT 1 UNION SELECT 2 FOR UPDATE"))
+    assert (caught.value.orig.sqlstate, is_unavailable(caught.value)) == ("0A000", False)  # type: ignore[union-attr]
+    with service.connect() as own:
+        assert own.execute(text("SELECT pg_backend_pid()")).scalar_one() == before
 
 
 def test_a_rotated_password_is_read_again(database_url: str, conn: Connection, tmp_path: Path) -> None:
@@ -155,6 +179,31 @@ def test_a_rotated_password_is_read_again(database_url: str, conn: Connection, t
     finally:
         end_sessions(conn)
         conn.execute(text(f"DROP ROLE {role}"))
+
+
+_SERVICES: Mapping[str, Callable[[Mapping[str, str]], Engine]] = {
+    "api": lambda environment: api.assemble(ApiSettings.from_environment(environment)).engine,
+    "relay": lambda environment: relay._engine(RelaySettings.from_environment(environment), "test"),
+    "worker": lambda environment: worker._engine(WorkerSettings.from_environment(environment)),
+}
+
+
+@pytest.mark.parametrize("service", _SERVICES)
+def test_each_service_reads_its_address_again(service: str, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://nobody@127.0.0.1:9/none")
+    engine = _SERVICES[service](
+        {
+            "DATABASE_URL_FILE": str(file), "ARTIFACT_URL": tmp_path.as_uri(), "WORKER_SCRATCH": str(tmp_path),
+            "SQS_QUEUE_URL": "http://unused", "AWS_REGION": "unused",
+        }
+    )  # fmt: skip
+    with pytest.raises(DatabaseUnavailable):
+        check_database(engine)
+    file.write_text(database_url)
+
+    check_database(engine)
+    engine.dispose()
 
 
 def _password_is_asked_for(role: str, address: str) -> bool:

@@ -1,14 +1,20 @@
 """What the API's server makes of clients that send too much, too slowly, or no HTTP: on real sockets."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
-from services.api.http.protocol import Limits
+from services.api.http.protocol import BoundedProtocol, Limits
 from tests.support.api_server import ApiServer, serving
 from tests.support.eventually import eventually
 
@@ -72,10 +78,20 @@ def test_a_header_within_its_bound_passes_whatever_the_body(patient: ApiServer) 
         assert b"200 OK" in client.send(_GET + b"\r\n").answer()
 
 
+def test_a_body_counts_for_no_header(tmp_path: Path) -> None:
+    with serving(_NOWHERE, tmp_path, Limits(header_bytes=4_096, header_s=0.4)) as server, server.connect() as client:
+        head = b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 600000\r\n\r\n"
+        assert b"405" in client.send(head + b"b" * 600_000).answer()
+        problem(client.send(b"GET /healthz HT").end(), 408, "request_timeout")
+
+
 def test_a_header_that_does_not_arrive_is_408(quick: ApiServer) -> None:
     with quick.connect() as silent, quick.connect() as half:
         problem(half.send(b"GET /healthz HT").end(), 408, "request_timeout")
         assert silent.end() == b""
+    with quick.connect() as second:
+        assert b"200 OK" in second.send(_GET + b"\r\n").answer()
+        problem(second.send(b"GET /healthz HT").end(), 408, "request_timeout")
 
 
 def test_bytes_that_trickle_do_not_move_the_bound(quick: ApiServer) -> None:
@@ -119,9 +135,14 @@ def test_a_client_that_takes_nothing_is_let_go(quick: ApiServer) -> None:
 
 
 def test_an_idle_connection_is_kept_for_its_time_and_no_longer(tmp_path: Path) -> None:
-    with serving(_NOWHERE, tmp_path, _QUICK, API_KEEP_ALIVE_S="1") as server, server.connect() as client:
-        assert b"200 OK" in client.send(_GET + b"\r\n").answer()
-        assert client.end() == b""
+    with serving(_NOWHERE, tmp_path, _PATIENT, API_KEEP_ALIVE_S="1") as server:
+        with server.connect() as client:
+            assert b"200 OK" in client.send(_GET + b"\r\n").answer()
+            assert client.end() == b""
+        with server.connect() as client:  # its request is answered before it is whole
+            client.send(b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n")
+            assert b"405" in client.answer()
+            assert client.send(b"abc").end() == b""
 
 
 def test_the_idle_time_is_longer_than_that_of_usual_proxies(patient: ApiServer) -> None:
@@ -225,6 +246,47 @@ def test_no_address_leads_where_the_host_header_says(path: str, patient: ApiServ
         answer = httpx.request(method, patient.url + path, headers={"Host": "evil.example"})
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown_path")
         assert "location" not in answer.headers
+
+
+@contextmanager
+def alone(others: int = 0, **limits: Any) -> Iterator[tuple[BoundedProtocol, MagicMock]]:
+    """A connection without a socket, beside so many others, and what it does to its transport."""
+    loop = asyncio.new_event_loop()
+    state, transport = ServerState(), MagicMock(spec=asyncio.Transport)
+    state.connections |= {MagicMock() for _ in range(others)}
+    config = uvicorn.Config(MagicMock(), log_config=None)
+    config.load()
+    protocol = BoundedProtocol(config, state, {}, _loop=loop, limits=Limits(**limits))
+    protocol.connection_made(transport)
+    yield protocol, transport
+    loop.close()
+
+
+def test_connections_far_beyond_the_limit_are_closed_unread() -> None:
+    with alone(others=2 + 64, connections=3) as (near, transport):
+        assert not transport.abort.called
+        assert near._timer is not None
+        assert near._timer.when() - near.loop.time() <= 1, "it has no time to spare"
+    with alone(others=3 + 64, connections=3) as (beyond, transport):
+        transport.abort.assert_called_once_with()
+        beyond.data_received(_GET + b"\r\n")
+        assert beyond.cycle is None
+
+
+def test_a_client_that_reads_on_in_time_stays_and_one_that_left_leaves_no_timer() -> None:
+    with alone() as (protocol, _):
+        protocol.pause_writing()
+        stalled = protocol._stalled
+        assert stalled is not None
+        protocol.resume_writing()
+        assert stalled.cancelled()
+        protocol.pause_writing()
+        stalled, waiting = protocol._stalled, protocol._timer
+        assert stalled is not None
+        assert waiting is not None
+        protocol.connection_lost(None)
+        assert stalled.cancelled()
+        assert waiting.cancelled()
 
 
 def _requests(server: ApiServer, *statuses: str) -> float:

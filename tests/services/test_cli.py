@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -154,15 +155,21 @@ def test_a_report_that_fails_on_a_day_without_rows_is_told(catalog: Path, check:
     assert "pdf of no rows: The query of 'total' failed" in shown
 
 
+class Host(BaseModel):
+    """The parameters of Ping."""
+
+    host: str = "localhost"
+
+
 class Ping:
     """Answers in the worker, from no source."""
 
-    title, description, version = "Ping", "", "1"
+    title: ClassVar[str] = "Ping"
+    description: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    Parameters: ClassVar[type[BaseModel]] = Host
 
-    class Parameters(BaseModel):
-        host: str = "localhost"
-
-    def answer(self, parameters: Parameters) -> dict[str, object]:
+    def answer(self, parameters: Host) -> dict[str, object]:
         raise AssertionError(f"the check must not ask {parameters.host}")
 
 

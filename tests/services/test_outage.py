@@ -12,11 +12,13 @@ from sqlalchemy.exc import DBAPIError
 from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from services.worker.not_again import NotAgain
+from services.worker.worker import Worker
 from shared.database.contact import Contact
 from shared.database.engine import create_engine, transactional
 from shared.jobs import lease
 from shared.jobs.lease import Beat
 from shared.queues.interface import Outgoing
+from tests.support.eventually import eventually
 from tests.support.jobs import a_job, expire_lease, pass_time, row, started, verbs
 from tests.support.relay import a_sweeper
 from tests.support.sqs.double import InMemoryQueue
@@ -138,6 +140,34 @@ def test_start_spares_leases_and_looks_again_shortly(conn: Connection) -> None:
     assert result.contended == {expired}
     assert result.busy == {live, spent}
     assert len(lease.start(conn, [expired], worker="w2", lease_s=60).started) == 1
+
+
+def test_a_worker_spares_leases_after_its_start(engine: Engine, tmp_path: Path) -> None:
+    worker = Worker(worker_parts(engine, InMemoryQueue(), tmp_path, WORKER_LEASE_S=30, WORKER_HEARTBEAT_S=0.05))
+    assert not worker._intake._may_take_over()
+
+    with engine.connect() as conn:
+        conn.execute(text("SELECT 1"))
+    eventually(worker._intake._may_take_over, what="the database has answered for two heartbeats")
+    worker._scratch.close()
+
+
+def test_an_intake_that_may_not_take_over_leaves_expired_leases(
+    engine: Engine, conn: Connection, tmp_path: Path
+) -> None:
+    queue, held, may = InMemoryQueue(), list[Any](), [False]
+    parts = worker_parts(engine, queue, tmp_path, WORKER_POLL_S=0)
+    in_flight = InFlight(4)
+    intake = Intake(parts, in_flight, held.extend, NotAgain(), stop=threading.Event(), may_take_over=lambda: may[0])
+    job_id = a_job(conn)
+    started(conn, job_id)
+    expire_lease(conn, job_id)
+    for may[0] in (False, True):
+        queue.send([Outgoing(0, f'{{"jobId": "{job_id}"}}')], deadline_s=5)
+        in_flight.reserve(1, timeout_s=1)
+        intake.put(queue.receive(1, wait_s=0, visibility_s=60))
+        intake.run_once()
+        assert len(held) == may[0]
 
 
 def test_a_worker_does_not_start_a_job_that_it_holds(engine: Engine, conn: Connection, tmp_path: Path) -> None:

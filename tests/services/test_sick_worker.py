@@ -1,6 +1,7 @@
 """A worker that cannot work gives its jobs back uncharged, stops polling until it can, and says why."""
 
 import errno
+import resource
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -129,7 +130,10 @@ def test_another_worker_starts_what_this_one_gave_back(
     job_id = sick.a_rung_job(max_attempts=1)
     sick.start(WORKER_SLOTS=1)
     given_back(sick, job_id, "source_missing")
+    left_alone = metrics.STARTS.labels("left_alone")._value
+    before = left_alone.get()
     sick.ring(f'{{"jobId": "{job_id}"}}')
+    eventually(lambda: left_alone.get() > before, what="this worker leaves the job to others")
     eventually(lambda: sick.queue.depth().in_flight == 1, what="this worker hides the message")
     assert verbs(conn, job_id) == ["submit", "start", "give_back"]
 
@@ -299,3 +303,85 @@ def test_a_probe_that_succeeds_in_vain_comes_after_longer_and_longer_rests(tmp_p
     clock[0] += 3
     worker.run_once()
     assert worker.fit
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_readiness_looks_at_the_scratch_folder_itself(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    worker = Fitness(scratch, lambda: None)
+    worker.check()
+    scratch.rmdir()
+
+    with pytest.raises(Unfit, match="scratch_unusable"):
+        worker.check()
+
+
+def test_what_one_job_lacked_is_told_for_a_minute_and_stops_no_other(tmp_path: Path) -> None:
+    clock = Clock()
+    worker = Fitness(tmp_path, lambda: None, clock=clock)
+    worker.note(FailureCode.SOURCE_MISSING, "no source 'extra'")
+
+    assert worker.fit
+    with pytest.raises(Unfit, match="no source 'extra'"):
+        worker.check()
+    clock.now += 61
+    worker.check()
+
+
+def test_a_worker_is_fit_again_when_its_store_is(tmp_path: Path) -> None:
+    clock, away = Clock(), ["AccessDenied"]
+
+    def check_store() -> None:
+        if away:
+            raise ArtifactStoreUnavailable(away[0])
+
+    worker = Fitness(tmp_path, check_store, clock=clock)
+    worker.note(FailureCode.ARTIFACT_STORE_UNAVAILABLE, "AccessDenied")
+    for _ in range(3):
+        clock.now += 60
+        worker.run_once()
+        assert not worker.fit
+    away.clear()
+    worker.run_once()
+    assert not worker.fit, "it is not asked all the time"
+    clock.now += 60
+    worker.run_once()
+    assert worker.fit
+
+
+def open_files() -> set[int]:
+    """The descriptors of this process."""
+    return {number for number in range(4096) if Path(f"/proc/self/fd/{number}").is_symlink()}
+
+
+def test_a_worker_without_descriptors_is_unfit_and_its_probe_keeps_none(tmp_path: Path) -> None:
+    clock = Clock()
+    worker = Fitness(tmp_path, lambda: None, clock=clock)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_before = open_files()
+    try:
+        free = [number for number in range(4096) if number not in open_before]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[8], hard))
+        with pytest.raises(Unfit, match="worker_exhausted"):
+            worker.check()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert open_files() == open_before
+    worker.check()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, "scratch_full"), (errno.EDQUOT, "scratch_full"), (errno.EMFILE, "worker_exhausted"),
+     (errno.ENFILE, "worker_exhausted"), (errno.EROFS, "scratch_unusable"), (errno.EIO, "scratch_unusable")],
+)  # fmt: skip
+def test_an_error_of_the_scratch_folder_has_its_code(number: int, code: str) -> None:
+    assert fitness.scratch_fault(OSError(number, "")) == code
