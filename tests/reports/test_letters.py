@@ -195,7 +195,8 @@ def test_summaries_that_are_too_wide_go_on_in_a_further_block(a_request: MakeReq
     [
         ("one two", 7, ["one two"]), ("one two", 6, ["one", "two"]), ("one-two", 4, ["one-", "two"]),
         ("abcdef", 4, ["abcd", "ef"]), ("a abcdef", 4, ["a", "abcd", "ef"]), ("日本語日本", 2, ["日本", "語日", "本"]),
-        ("日本。語", 2, ["日", "本。", "語"]), ("「日本", 2, ["「日", "本"]), ("a\nb", 9, ["a", "b"]), ("", 5, [""]),
+        ("日本。語", 2, ["日", "本。", "語"]), ("「日本", 2, ["「日", "本"]), ("a (分)", 3, ["a", "(分)"]),
+        ("a\nb", 9, ["a", "b"]), ("", 5, [""]),
         ("a\n\nb", 9, ["a", "", "b"]), ("abx\u0301cd", 3, ["abx\u0301", "cd"]), ("  ab", 2, ["", "ab"]),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ _NOT_FIRST = "、。，．・：；？！゛゜ヽヾゝゞ々ー’”）〕］
 """What does not begin a line (JIS X 4051's usual set)."""
 _NOT_LAST = "‘“（〔［｛〈《「『【￥＄"  # noqa: RUF001 - they are meant
 _PIECE = re.compile(
-    rf"\s+|[{_NOT_LAST}]*[{_WIDE}][{_NOT_FIRST}\ufe00-\ufe0f\u200d]*"
+    rf"\s+|[(\[{_NOT_LAST}]*[{_WIDE}][{_NOT_FIRST})\],.;:!?%\ufe00-\ufe0f\u200d]*"
     rf"|(?:(?![{_WIDE}{_NOT_LAST}])[^\s\-])+-*|-+|."
 )  # fmt: skip
 _JOINER = "\u200d"

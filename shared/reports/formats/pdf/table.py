@@ -27,6 +27,8 @@ _IN_BLOCKS = 6.0
 _SAMPLE = 500
 _WIDEST = 260.0
 """Points that one column may take at first; longer text is broken into lines."""
+_SHORT_TITLE = 3.0
+"""Ems of a title that is not broken into lines."""
 _TITLE_LINES, _RAGGED = 3, 1.15
 
 
@@ -103,8 +105,9 @@ class LongTable:
         measure, wanted = self.font_set.width, []
         for column in self._columns:
             title = self._rendering.title(column)
-            in_lines = measure(title, 1.0, bold=True) / _TITLE_LINES * _RAGGED
-            wanted.append(max(in_lines, *(measure(piece, 1.0, bold=True) for piece in pieces(title) or [""])))
+            in_one = measure(title, 1.0, bold=True)
+            least = max(in_one / _TITLE_LINES * _RAGGED, min(in_one, _SHORT_TITLE))
+            wanted.append(max(least, *(measure(piece, 1.0, bold=True) for piece in pieces(title) or [""])))
         for row in self._ask(f"SELECT {self._shown()} FROM {self._rendering.extract.table} LIMIT {_SAMPLE}"):
             for at, text in enumerate(row):
                 widest = max((measure(line, 1.0) for line in text.splitlines()), default=0.0)
