@@ -20,6 +20,7 @@ PROBLEMS = (
     (408, ("request_timeout",), "header or body did not arrive in time; the connection is closed"),
     (409, ("not_ready",), "the job has not ended in SUCCESS, so it has no files"),
     (409, ("job_already_ended",), "it is too late to cancel"),
+    (409, ("not_ended",), "the job goes on, so it cannot be asked for again yet"),
     (410, ("artifact_expired",), "the files' time is over: `expiresAt`"),
     (410, ("artifact_gone",), "the file has been removed from the store"),
     (410, ("artifact_damaged",), "the stored file is not what was stored; submit the report again"),

@@ -31,6 +31,7 @@ CREATE TABLE jobs (
     formats             text[]      NOT NULL,
     requester           text        CHECK (requester <> ''),
     scopes              text[]      CHECK (cardinality(scopes) > 0),
+    retry_of            uuid,
     trace_context       text,
     cancel_requested_at timestamptz,
     crashes             smallint    NOT NULL DEFAULT 0,

@@ -46,6 +46,7 @@ def create_app(parts: Parts) -> FastAPI:
     for prefix in ("/v1", ""):
         app.include_router(jobs.router, prefix=prefix)
         app.include_router(artifacts.router, prefix=prefix)
+        app.include_router(submissions.retrying, prefix=prefix)
     app.include_router(report_types.router)
     app.include_router(ops.router)
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)

@@ -43,6 +43,7 @@ jobs = sa.Table(
     sa.Column("formats", pg.ARRAY(sa.Text), nullable=False),
     sa.Column("requester", sa.Text),
     sa.Column("scopes", pg.ARRAY(sa.Text)),
+    sa.Column("retry_of", pg.UUID),
     sa.Column("trace_context", sa.Text),
     sa.Column("cancel_requested_at", _timestamp),
     sa.Column("crashes", sa.SmallInteger, nullable=False, server_default="0"),

@@ -26,6 +26,8 @@ class Job:
     formats: Sequence[str]
     scopes: Sequence[str] | None
     """The scopes that its files ask for; None for none."""
+    retry_of: UUID | None
+    """The job that this one was asked for again."""
     status: JobStatus
     version: int
     """Grows with every change that a client can see."""
@@ -66,9 +68,9 @@ class JobPage:
 
 
 _EXPIRES = "CASE status WHEN 'SUCCESS' THEN finished_at + make_interval(secs => keep_artifacts_s) END"
-_COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, formats, scopes, status, version,
-           attempt, max_attempts, crashes, lease_token, progress, result, error, run_at, deadline_at, created_at,
-           updated_at, started_at, cancel_requested_at, finished_at, {_EXPIRES} AS expires_at,
+_COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, formats, scopes, retry_of, status,
+           version, attempt, max_attempts, crashes, lease_token, progress, result, error, run_at, deadline_at,
+           created_at, updated_at, started_at, cancel_requested_at, finished_at, {_EXPIRES} AS expires_at,
            extract(epoch FROM {_EXPIRES} - clock_timestamp())::float8 AS files_left_s,
            finished_at + make_interval(secs => keep_s) AS kept_until"""
 

@@ -30,6 +30,8 @@ class IdempotencyKey(NamedTuple):
     """Of what they mean: the same request may be written in several ways."""
     requester: str | None = None
     """Only jobs of this requester are its own; None for everybody's of the tenant."""
+    operation: str = "submit"
+    """What the client does with it, `submit` or `retry`: each has its own keys."""
 
 
 class Submission(NamedTuple):
@@ -55,6 +57,8 @@ class Submission(NamedTuple):
     """Who asks, within the tenant; None where no keys are asked for."""
     scopes: Sequence[str] | None = None
     """The scopes that its files ask for, because of what went into them; None for none."""
+    retry_of: UUID | None = None
+    """The job that this one is asked for again."""
     idempotency_key: IdempotencyKey | None = None
     trace_context: str | None = None
 
@@ -77,21 +81,21 @@ _INSERT = """
         SELECT * FROM jsonb_to_recordset(CAST(:requests AS jsonb)) AS r(
             id uuid, tenant text, report_type text, report_version text, parameters jsonb, formats text[],
             max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int, keep_s int,
-            requester text, scopes text[], idempotency_key text, body_digest text, meaning_digest text,
-            trace_context text)
+            requester text, scopes text[], retry_of uuid, operation text, idempotency_key text, body_digest text,
+            meaning_digest text, trace_context text)
     ), claimed AS (
         INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
-        SELECT tenant, 'submit', idempotency_key, body_digest, meaning_digest, id
+        SELECT tenant, operation, idempotency_key, body_digest, meaning_digest, id
           FROM request WHERE idempotency_key IS NOT NULL
-         ORDER BY tenant, idempotency_key, id
+         ORDER BY tenant, operation, idempotency_key, id
             ON CONFLICT (tenant, operation, key) DO NOTHING
         RETURNING job_id
     ), born AS (
         INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
-                          requester, scopes, trace_context, run_at, next_ring_at, deadline_at, keep_artifacts_s,
-                          keep_s)
+                          requester, scopes, retry_of, trace_context, run_at, next_ring_at, deadline_at,
+                          keep_artifacts_s, keep_s)
         SELECT id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
-               requester, scopes, trace_context, now(), now() + make_interval(secs => :ring_after_s),
+               requester, scopes, retry_of, trace_context, now(), now() + make_interval(secs => :ring_after_s),
                now() + make_interval(secs => deadline_s), keep_artifacts_s, keep_s
           FROM request
          WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM claimed)
@@ -109,9 +113,10 @@ _SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", ring=RING, on_conf
 
 _REPLAY = text("""
     /* jobs.replay */
-    SELECT k.tenant, k.key, k.body_digest, k.meaning_digest, k.job_id, j.report_type, j.status, j.requester
-      FROM unnest(CAST(:tenants AS text[]), CAST(:keys AS text[])) AS asked(tenant, key)
-      JOIN idempotency_keys k ON (k.tenant, k.operation, k.key) = (asked.tenant, 'submit', asked.key)
+    SELECT k.tenant, k.operation, k.key, k.body_digest, k.meaning_digest, k.job_id, j.report_type, j.status, j.requester
+      FROM unnest(CAST(:tenants AS text[]), CAST(:operations AS text[]), CAST(:keys AS text[]))
+           AS asked(tenant, operation, key)
+      JOIN idempotency_keys k ON (k.tenant, k.operation, k.key) = (asked.tenant, asked.operation, asked.key)
       JOIN jobs j ON j.id = k.job_id
 """)
 
@@ -126,7 +131,7 @@ def submit(
     an id or an Idempotency-Key was met again.
     """
     born = _insert(conn, {"requests": json_text.write([_row(s) for s in submissions]), "ring_after_s": ring_after_s})
-    met_again = [(s.tenant, s.idempotency_key.text) for s in submissions if s.idempotency_key and s.id not in born]
+    met_again = [_name(s.tenant, s.idempotency_key) for s in submissions if s.idempotency_key and s.id not in born]
     holders = _holders(conn, met_again) if met_again else {}
     if any(key not in holders for key in met_again):
         # A key that was met and has left since: its time was over. What was born stays as it is.
@@ -136,7 +141,7 @@ def submit(
 
 def replay(conn: Connection, tenant: str, key: IdempotencyKey) -> Accepted | IdempotencyKeyReused | None:
     """Answer a request whose key was met before, without making anything; None if the key is new."""
-    holder = _holders(conn, [(tenant, key.text)]).get((tenant, key.text))
+    holder = _holders(conn, [_name(tenant, key)]).get(_name(tenant, key))
     return None if holder is None else _replayed(key, holder)
 
 
@@ -154,7 +159,12 @@ def _row(submission: Submission) -> dict[str, object]:
     """The submission as the statement's record names its fields."""
     row, key = submission._asdict(), submission.idempotency_key
     if key is not None:
-        row |= {"idempotency_key": key.text, "body_digest": key.body_digest, "meaning_digest": key.meaning_digest}
+        row |= {
+            "operation": key.operation,
+            "idempotency_key": key.text,
+            "body_digest": key.body_digest,
+            "meaning_digest": key.meaning_digest,
+        }
     return row
 
 
@@ -169,12 +179,19 @@ class _Holder(NamedTuple):
     requester: str | None
 
 
-_Holders = dict[tuple[str, str], _Holder]
+_Name = tuple[str, str, str]
+"""Tenant, operation and key: what makes a key one."""
+_Holders = dict[_Name, _Holder]
 
 
-def _holders(conn: Connection, keys: Sequence[tuple[str, str]]) -> _Holders:
-    found = conn.execute(_REPLAY, {"tenants": [tenant for tenant, _ in keys], "keys": [key for _, key in keys]})
-    return {(tenant, key): _Holder(*rest) for tenant, key, *rest in found}
+def _name(tenant: str, key: IdempotencyKey) -> _Name:
+    return tenant, key.operation, key.text
+
+
+def _holders(conn: Connection, names: Sequence[_Name]) -> _Holders:
+    tenants, operations, keys = (list(part) for part in zip(*names, strict=True))
+    found = conn.execute(_REPLAY, {"tenants": tenants, "operations": operations, "keys": keys})
+    return {(tenant, operation, key): _Holder(*rest) for tenant, operation, key, *rest in found}
 
 
 def _answer(submission: Submission, born: bool, holders: _Holders) -> Accepted | IdempotencyKeyReused:
@@ -182,7 +199,7 @@ def _answer(submission: Submission, born: bool, holders: _Holders) -> Accepted |
     if born or key is None:
         # Not born and without a key: the id was there already, so this is our own request sent twice.
         return Accepted(submission.id, True, submission.report_type)
-    answer = _replayed(key, holders[submission.tenant, key.text])
+    answer = _replayed(key, holders[_name(submission.tenant, key)])
     if isinstance(answer, Accepted) and answer.job_id == submission.id:
         return answer._replace(created=True)
     return answer

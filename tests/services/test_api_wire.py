@@ -59,8 +59,8 @@ def test_times_have_their_offset_written_out_and_what_is_not_known_is_null() -> 
 
     assert job["createdAt"] == "2026-01-31T12:00:00.250000+00:00"
     assert [name for name, value in job.items() if value is None] == [
-        "requestedBy", "progress", "result", "error", "startedAt", "cancelRequestedAt", "finishedAt", "expiresAt",
-        "keptUntil", "nextAttemptAt",
+        "requestedBy", "retryOf", "progress", "result", "error", "startedAt", "cancelRequestedAt", "finishedAt",
+        "expiresAt", "keptUntil", "nextAttemptAt",
     ]  # fmt: skip
     event = event_view(JobEvent(1, None, JobStatus.PENDING, "submit", 0, None, None, _AT))
     assert json.loads(event.model_dump_json(by_alias=True)) == {
@@ -95,6 +95,7 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "GET /v1/jobs/{job_id}": "getJob",
         "GET /v1/jobs/{job_id}/events": "listJobEvents",
         "POST /v1/jobs/{job_id}:cancel": "cancelJob",
+        "POST /v1/jobs/{job_id}:retry": "retryJob",
         "GET /v1/jobs/{job_id}/artifacts/{name}": "downloadArtifact",
         "GET /v1/report-types": "listReportTypes",
         "GET /v1/report-types/{name}": "getReportType",

@@ -47,6 +47,13 @@ class JobAlreadyEnded(TodokeError):
         super().__init__(f"The job had ended before: {status}.")
 
 
+class NotEnded(TodokeError):
+    """The job goes on: there is nothing to do again yet."""
+
+    def __init__(self, status: JobStatus) -> None:
+        super().__init__(f"The job is {status}: wait for its end, or cancel it, before you ask for it again.")
+
+
 class NotReady(TodokeError):
     """The job has no files: it has not ended, or not in SUCCESS."""
 

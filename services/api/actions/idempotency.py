@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from shared import json_text
 from shared.catalog.model import CatalogView, Parameter, ParameterKind
@@ -36,11 +37,19 @@ def _key(line: str) -> str | None:
 
 
 def named(
-    key: str, body: bytes, fields: Mapping[str, object], catalog: CatalogView, requester: str | None = None
+    key: str,
+    body: bytes,
+    fields: Mapping[str, object],
+    catalog: CatalogView,
+    requester: str | None = None,
+    retry_of: UUID | None = None,
 ) -> IdempotencyKey:
     """The key with the digests of its request. It stands for this requester's jobs only: others may get other rows."""
     meaning = json_text.write(_sorted(_meaning(fields, catalog)))
-    return IdempotencyKey(key, _digest(body), _digest(meaning.encode()), requester)
+    if retry_of is None:
+        return IdempotencyKey(key, _digest(body), _digest(meaning.encode()), requester)
+    of = retry_of.bytes
+    return IdempotencyKey(key, _digest(of + body), _digest(of + meaning.encode()), requester, "retry")
 
 
 def _digest(content: bytes) -> str:

@@ -19,12 +19,14 @@ from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
+from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKey, IdempotencyKeyReused, Submission, replay
 from shared.runtime.metrics.common import report_type_label
 from shared.suggest import did_you_mean
 
 _FIELDS = ("reportType", "parameters", "formats")
+_FIELDS_OF_A_RETRY = ("parameters", "formats")
 
 
 class Wanted(NamedTuple):
@@ -38,6 +40,8 @@ class Wanted(NamedTuple):
     """The lines of the header."""
     trace_context: str | None = None
     """Travels with the job through outbox and queue."""
+    retry_of: Job | None = None
+    """The job that is asked for again: what the fields leave out is as it was there."""
 
 
 class Submitted(NamedTuple):
@@ -65,7 +69,7 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
     principal.need(Scope.JOBS_CREATE)
     given = read_key(wanted.idempotency_key) if wanted.idempotency_key else None
     wrong = [given] if isinstance(given, Violation) else []
-    key = named(given, wanted.body, wanted.fields, parts.catalog, principal.subject) if isinstance(given, str) else None
+    key = _key(given, wanted, parts.catalog, principal) if isinstance(given, str) else None
     try:
         checked = _check(wanted, principal, parts.catalog, wrong)
     except (InvalidRequest, UnknownReportType):
@@ -91,6 +95,7 @@ def _submission(
         formats=[str(f) for f in checked.formats],
         requester=principal.subject,
         scopes=_needed(checked.report, principal),
+        retry_of=wanted.retry_of.id if wanted.retry_of else None,
         max_attempts=checked.report.limits.max_attempts,
         max_crashes=settings.job_max_crashes,
         deadline_s=settings.job_deadline_s,
@@ -99,6 +104,11 @@ def _submission(
         idempotency_key=key,
         trace_context=wanted.trace_context,
     )
+
+
+def _key(given: str, wanted: Wanted, catalog: CatalogView, principal: Principal) -> IdempotencyKey:
+    retry_of = wanted.retry_of.id if wanted.retry_of else None
+    return named(given, wanted.body, wanted.fields, catalog, principal.subject, retry_of)
 
 
 def _needed(report: ReportType, principal: Principal) -> Sequence[str] | None:
@@ -155,11 +165,12 @@ def _why(error: Exception) -> str:
 
 def _check(wanted: Wanted, principal: Principal, catalog: CatalogView, wrong: Sequence[Violation]) -> _Checked:
     """What is wanted, if it is right. Says everything that is wrong with it at once, after what is `wrong` already."""
-    fields = wanted.fields
+    known = _FIELDS if wanted.retry_of is None else _FIELDS_OF_A_RETRY
+    fields = wanted.fields if wanted.retry_of is None else _as_before(wanted.retry_of, wanted.fields)
     report = _report_type(fields, principal, catalog)
     violations = [
-        Violation(name[:100], "unknown_field", f"is not a field of a request{did_you_mean(name[:100], _FIELDS)}")
-        for name in itertools.islice((name for name in fields if name not in _FIELDS), MOST_VIOLATIONS)
+        Violation(name[:100], "unknown_field", f"is not a field of a request{did_you_mean(name[:100], known)}")
+        for name in itertools.islice((name for name in wanted.fields if name not in known), MOST_VIOLATIONS)
     ]
     formats = _formats(fields.get("formats"), report, violations)
     parameters = _parameters(fields.get("parameters"), report, violations)
@@ -169,6 +180,15 @@ def _check(wanted: Wanted, principal: Principal, catalog: CatalogView, wrong: Se
         many = "one problem" if len(violations) == 1 else f"{at_least}{len(violations)} problems"
         raise InvalidRequest(f"The request has {many}.", violations)
     return _Checked(report, parameters, formats)
+
+
+def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:
+    """What the old job was asked for, with what is given now in its place. A parameter that is null is its default."""
+    parameters = given.get("parameters")
+    if parameters is None or isinstance(parameters, dict):
+        parameters = {**old.parameters, **(parameters or {})}
+    formats = list(old.formats) or None if given.get("formats") is None else given["formats"]
+    return {"reportType": old.report_type, "parameters": parameters, "formats": formats}
 
 
 def _report_type(fields: Mapping[str, object], principal: Principal, catalog: CatalogView) -> ReportType:

@@ -41,7 +41,7 @@ def problems(*statuses: int) -> Responses:
 
 def links_of_a_job(pointer: str) -> dict[str, Any]:
     """The operations that follow when a job's id is at `pointer` of an answer's body."""
-    following = {"job": "getJob", "events": "listJobEvents", "cancel": "cancelJob"}
+    following = {"job": "getJob", "events": "listJobEvents", "cancel": "cancelJob", "retry": "retryJob"}
     return {
         name: {"operationId": operation, "parameters": {"job_id": f"$response.body#{pointer}"}}
         for name, operation in following.items()

@@ -109,6 +109,7 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     errors.NotAccepted: _plain(503, "database_unavailable", headers=_RETRY_AFTER),
     errors.UnknownJob: _plain(404, "unknown_job"),
     errors.JobAlreadyEnded: _plain(409, "job_already_ended"),
+    errors.NotEnded: lambda error: Problem(409, "not_ended", str(error), retryable=True),
     errors.NotReady: _not_ready,
     errors.ArtifactExpired: _plain(410, "artifact_expired"),
     errors.UnknownArtifact: _plain(404, "unknown_artifact"),

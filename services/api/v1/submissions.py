@@ -1,4 +1,4 @@
-"""POST /generate-report and POST /v1/jobs."""
+"""Ask for a report, and ask again: POST /generate-report, /v1/jobs and /v1/jobs/{id}:retry."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
@@ -6,11 +6,12 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from services.api.actions import submissions
-from services.api.http.dependencies import parts_of, principal_of
+from services.api.actions import retries, submissions
+from services.api.actions.submissions import Submitted
+from services.api.http.dependencies import Caller, JobId, PartsOf, parts_of, principal_of
 from services.api.http.openapi import Responses, links_of_a_job, problems
 from services.api.v1.submission_body import read_submission
-from services.api.v1.views import AcceptedView, accepted
+from services.api.v1.views import AcceptedView, RetriedView, accepted, retried_view
 from shared import json_text
 from shared.catalog.model import BUNDLE, Format
 from shared.runtime import tracing
@@ -27,40 +28,37 @@ class _Direct(APIRoute):
 
 router = APIRouter(tags=["jobs"], route_class=_Direct)
 
-_REQUEST_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": False,
-        "description": "Without a body the default report type runs with its default parameters.",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "properties": {
-                        "reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"},
-                        "parameters": {"type": ["object", "null"], "description": "As the report type's schema says"},
-                        "formats": {
-                            "type": ["array", "null"],
-                            "items": {"type": "string", "enum": [*Format, BUNDLE]},
-                            "minItems": 1,
-                            "description": "`zip` adds an archive of the others; alone, of every format",
-                        },
-                    },
-                },
-                "example": {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"]},
-            }
+
+def _body_of(description: str, more: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
+    """The description of a request's body, and of its key."""
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            **more,
+            "parameters": {"type": ["object", "null"], "description": "As the report type's schema says"},
+            "formats": {
+                "type": ["array", "null"],
+                "items": {"type": "string", "enum": [*Format, BUNDLE]},
+                "minItems": 1,
+                "description": "`zip` adds an archive of the others; alone, of every format",
+            },
         },
-    },
-    "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 512},
-            "description": "The same key with the same request is one job, however often it is sent. A bare word, or a "
-            "quoted string as the IETF draft writes it: both spellings are one key.",
-        }
-    ],
+    }
+    body = {"application/json": {"schema": schema, "example": example}}
+    return {
+        "requestBody": {"required": False, "description": description, "content": body},
+        "parameters": [_IDEMPOTENCY_KEY],
+    }
+
+
+_IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 512},
+    "description": "The same key with the same request is one job, however often it is sent. A bare word, or a "
+    "quoted string as the IETF draft writes it: both spellings are one key.",
 }
 _RESPONSES: Responses = {
     202: {"model": AcceptedView, "links": links_of_a_job("/jobId")},
@@ -68,16 +66,50 @@ _RESPONSES: Responses = {
 }
 
 
-@router.post("/generate-report", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
-@router.post("/jobs", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
-@router.post("/v1/jobs", status_code=202, openapi_extra=_REQUEST_BODY, responses=_RESPONSES)
+_SUBMIT: dict[str, Any] = _body_of(
+    "Without a body the default report type runs with its default parameters.",
+    {"reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"}},
+    {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"]},
+)
+_RETRY: dict[str, Any] = _body_of(
+    "Without a body everything is as it was.", {}, {"parameters": {"from": "2013-02-01"}, "formats": ["pdf"]}
+)
+
+
+@router.post("/generate-report", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)
+@router.post("/jobs", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)
+@router.post("/v1/jobs", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)
 async def submit_job(request: Request) -> Response:
     """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
     # Fetched, not injected: FastAPI's injection takes as long as everything else that is done here.
     parts = parts_of(request)
     principal = await principal_of(request)
     job = await submissions.submit(parts, principal, await read_submission(request))
-    body = accepted(job, parts.settings.root_path)
+    return _answer(job, accepted(job, parts.settings.root_path))
+
+
+retrying = APIRouter(tags=["jobs"])
+
+
+@retrying.post(
+    "/jobs/{job_id:job}:retry",
+    status_code=202,
+    openapi_extra=_RETRY,
+    responses={
+        202: {"model": RetriedView, "links": links_of_a_job("/jobId")},
+        **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
+    },
+)
+async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
+    """Ask again for what a job was asked for that has ended: a new job, with other parameters or formats if given.
+
+    A parameter that is not named stays as it was; one that is null takes its default. 409 until the job has ended.
+    """
+    retried = await retries.retry(parts, principal, job_id, await read_submission(request))
+    return _answer(retried.submitted, retried_view(retried, parts.settings.root_path))
+
+
+def _answer(job: Submitted, body: dict[str, Any]) -> Response:
     tracing.note({"todoke.job_id": body["jobId"], "todoke.report_type": job.report_type})
     headers = {"Location": body["links"]["self"]}
     if not job.status.final:

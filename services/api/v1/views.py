@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from services.api.actions.retries import Retried
 from services.api.actions.submissions import Submitted
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.schema import json_schema
@@ -32,6 +33,14 @@ class AcceptedView(_View):
     status: JobStatus
     report_type: str
     links: dict[str, str]
+
+
+class RetriedView(AcceptedView):
+    """A job that is durable, and repeats another."""
+
+    retry_of: UUID
+    report_version_changed: bool
+    """True if the report type is another version now than the old job was accepted with."""
 
 
 class ArtifactView(_View):
@@ -112,6 +121,8 @@ class JobView(_View):
     report_version: str
     requested_by: str | None
     """The name of the API key; null where none is asked for."""
+    retry_of: UUID | None
+    """The job that this one repeats."""
     parameters: dict[str, Any]
     formats: list[str]
     attempt: int
@@ -216,13 +227,19 @@ def file_url(job_id: UUID, name: str, root: str) -> str:
 def links(job_id: UUID | str, root: str) -> dict[str, str]:
     """Where to go from a job."""
     own = job_url(job_id, root)
-    return {"self": own, "events": f"{own}/events", "cancel": f"{own}:cancel"}
+    return {"self": own, "events": f"{own}/events", "cancel": f"{own}:cancel", "retry": f"{own}:retry"}
 
 
 def accepted(job: Submitted, root: str) -> dict[str, Any]:
     """What AcceptedView would give, made by hand: every submission gets one. A test compares the two."""
     own = str(job.job_id)
     return {"jobId": own, "status": job.status, "reportType": job.report_type, "links": links(own, root)}
+
+
+def retried_view(retried: Retried, root: str) -> dict[str, Any]:
+    """What RetriedView would give."""
+    more = {"retryOf": str(retried.old.id), "reportVersionChanged": retried.version_changed}
+    return {**accepted(retried.submitted, root), **more}
 
 
 def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> JobView:
@@ -234,6 +251,7 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         report_type=job.report_type,
         report_version=job.report_version,
         requested_by=job.requester,
+        retry_of=job.retry_of,
         parameters=dict(job.parameters),
         formats=list(job.formats),
         attempt=job.attempt,

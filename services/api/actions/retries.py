@@ -1,0 +1,34 @@
+"""Ask for a report again."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from services.api.actions import jobs, submissions
+from services.api.actions.errors import NotEnded
+from services.api.actions.parts import Parts
+from services.api.actions.submissions import Submitted, Wanted
+from services.api.auth.principal import Principal
+from shared.jobs.read import Job
+
+
+class Retried(NamedTuple):
+    """A new job, and the one that it repeats."""
+
+    submitted: Submitted
+    old: Job
+    version_changed: bool
+    """True if the report type is another version now than the old job was accepted with."""
+
+
+async def retry(parts: Parts, principal: Principal, job_id: UUID, wanted: Wanted) -> Retried:
+    """Make a new job of what an ended one was asked for, with what is wanted in its place.
+
+    The old job and its files stay as they are. The new one is the caller's: it has the rows and columns that the caller
+    may see. Raises UnknownJob, NotEnded, and what `submit` raises.
+    """
+    old = (await jobs.get(parts, principal, job_id)).job
+    if not old.status.final:
+        raise NotEnded(old.status)
+    submitted = await submissions.submit(parts, principal, wanted._replace(retry_of=old))
+    now = parts.catalog.types.get(old.report_type)
+    return Retried(submitted, old, version_changed=now is None or now.version != old.report_version)
