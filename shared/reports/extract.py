@@ -18,7 +18,7 @@ from shared.reports.columns import SourceColumn, from_duckdb
 from shared.reports.question import Question
 
 ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
-_LAYOUT = 2
+_LAYOUT = 3
 """Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
 _NESTED = "NESTED"
 """Stands for DuckDB's types of values within values, which an extract has as JSON."""

@@ -32,7 +32,11 @@ def _is_mixed(column: ExtractColumn) -> bool:
 def _text(column: ExtractColumn) -> str:
     """SQL for the value as JSON text. Only so has a number of more than 38 digits all of them."""
     if column.source.is_json:  # of type `json`, it has the line ends of whoever typed it in
-        return f"coalesce(translate({column.quoted}, chr(10) || chr(13), '  '), 'null')"
+        value = column.quoted
+        json = (
+            f"CASE WHEN json_valid({value}) THEN translate({value}, chr(10) || chr(13), '  ') ELSE to_json({value}) END"
+        )
+        return f"coalesce({json}, 'null')"  # a source from a package may call a text JSON that is none
     if not _is_mixed(column):
         return _alone(_value(column))
     value = column.quoted
