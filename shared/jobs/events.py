@@ -19,14 +19,13 @@ class JobEvent:
     to_status: JobStatus
     verb: str
     attempt: int
-    worker: str | None
     reason: str | None
     at: datetime
 
 
 _EVENTS = text("""
     /* job_events.of_job */
-    SELECT e.version, e.from_status, e.to_status, e.verb, e.attempt, e.worker, e.reason, e.at
+    SELECT e.version, e.from_status, e.to_status, e.verb, e.attempt, e.reason, e.at
       FROM job_events e JOIN jobs j ON j.id = e.job_id
      WHERE e.job_id = :id AND j.tenant = :tenant
      ORDER BY e.version
@@ -43,7 +42,6 @@ def events_of(conn: Connection, job_id: UUID, *, tenant: str) -> list[JobEvent]:
             JobStatus(r.to_status),
             r.verb,
             r.attempt,
-            r.worker,
             r.reason,
             r.at,
         )
