@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import re
 import sys
@@ -22,6 +23,7 @@ from shared.catalog.toml import line_of
 from shared.failures import FailureCode
 from shared.reports.explain import explain
 from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.process import output
 from shared.reports.process.child import render
 from shared.reports.sources.open import open_source
 from shared.reports.sources.urls import sources_of
@@ -63,6 +65,7 @@ def run(given: argparse.Namespace) -> int:
             print(problem)
         return 1
     chosen = _chosen(catalog.types, given.report)
+    _print_what_code_prints()
     settings = _values(given.set)
     _refuse_unknown(settings, chosen)
     fonts = Path(os.environ["REPORT_FONTS"]) if os.environ.get("REPORT_FONTS") else None
@@ -73,6 +76,19 @@ def run(given: argparse.Namespace) -> int:
         wrong += len(problems)
         print("\n".join(problems) if problems else f"{report.name}: fine")
     return 1 if wrong else 0
+
+
+class _Printed(logging.Handler):
+    """Shows the author of a report type what its code prints."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(getattr(record, "text", record.getMessage()), file=sys.stderr)
+
+
+def _print_what_code_prints() -> None:
+    printed = logging.getLogger(output.__name__)
+    printed.handlers = [_Printed()]
+    printed.setLevel(logging.INFO)
 
 
 def _chosen(types: Mapping[str, ReportType], names: Sequence[str]) -> Sequence[ReportType]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -148,6 +149,8 @@ def _report_type(point: EntryPoint) -> ReportType:
         columns={c.name: Column(c.name, c.title or c.name, c.unit, c.format) for c in report.columns},
         limits=getattr(report, "limits", Limits()),
         parameter_model=report.Parameters,
+        network=bool(getattr(report, "network", False)),
+        files=_files(getattr(report, "files", ())),
     )
 
 
@@ -167,6 +170,16 @@ def inline_report_type(name: str, report: InlineReport) -> ReportType:
         parameter_model=report.Parameters,
         answer=lambda stored: report.answer(report.Parameters.model_validate(stored)),
     )
+
+
+def _files(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    if isinstance(paths, str | Path):
+        raise TypeError("`files` is one path: write a tuple of paths")
+    found = tuple(Path(path) for path in paths)
+    for path in found:
+        if not path.is_absolute():
+            raise ValueError(f"`files` has {str(path)!r}: write an absolute path")
+    return found
 
 
 def _parameters(model: type[BaseModel]) -> tuple[Parameter, ...]:
