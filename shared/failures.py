@@ -49,7 +49,7 @@ class FailureCode(StrEnum):
         "Correct `columns` or `rows` of the report type.",
     )  # fmt: skip
     ATTACHMENT_WRONG = (
-        "attachment_wrong", "a Python report type attached a file whose name or media type cannot be used", _FINAL,
+        "attachment_wrong", "a Python report type attached what cannot be a file of the job", _FINAL,
         "Correct the call of `attach` in the report type.",
     )  # fmt: skip
     ANSWER_WRONG = (
@@ -72,8 +72,13 @@ class FailureCode(StrEnum):
         "Narrow the parameters, or raise limits.max_mb in report.toml.",
     )  # fmt: skip
     MEMORY_LIMIT_EXCEEDED = (
-        "memory_limit_exceeded", "making the report needed more memory than `limits.memory_mb`", _FINAL,
+        "memory_limit_exceeded",
+        "making the report needed more memory than `limits.memory_mb`, all its processes together", _FINAL,
         "Narrow the parameters, or raise limits.memory_mb in report.toml.",
+    )  # fmt: skip
+    PROCESS_LIMIT_EXCEEDED = (
+        "process_limit_exceeded", "the report's code started more than 512 processes and threads", _FINAL,
+        "Start fewer in the code of the report type.",
     )  # fmt: skip
     CPU_LIMIT_EXCEEDED = (
         "cpu_limit_exceeded", "making the report took more processor time than all cores have until the deadline",

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import re
 import sys
@@ -23,6 +24,7 @@ from shared.catalog.toml import line_of
 from shared.failures import FailureCode
 from shared.reports.explain import explain
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
+from shared.reports.process import output
 from shared.reports.process.child import render
 from shared.reports.question import Question
 from shared.reports.sources.open import open_source
@@ -65,6 +67,7 @@ def run(given: argparse.Namespace) -> int:
             print(problem)
         return 1
     chosen = _chosen(catalog.types, given.report)
+    _print_what_code_prints()
     settings = _values(given.set)
     _refuse_unknown(settings, chosen)
     fonts = Path(os.environ["REPORT_FONTS"]) if os.environ.get("REPORT_FONTS") else None
@@ -82,6 +85,19 @@ def run(given: argparse.Namespace) -> int:
 def _fine(report: ReportType) -> str:
     untried = report.kind is ReportKind.ANSWER
     return "its parameters are fine; an answer is made in the worker only, and was not tried" if untried else "fine"
+
+
+class _Printed(logging.Handler):
+    """Shows the author of a report type what its code prints."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(getattr(record, "text", record.getMessage()), file=sys.stderr)
+
+
+def _print_what_code_prints() -> None:
+    printed = logging.getLogger(output.__name__)
+    printed.handlers = [_Printed()]
+    printed.setLevel(logging.INFO)
 
 
 def _chosen(types: Mapping[str, ReportType], names: Sequence[str]) -> Sequence[ReportType]:

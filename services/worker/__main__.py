@@ -9,6 +9,7 @@ from services.worker.assembly import assemble
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
 from shared.errors import TodokeError
+from shared.reports.process import isolation, kernel
 from shared.runtime import logs, tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.runtime.ops_server import OpsServer
@@ -37,6 +38,7 @@ def serve(settings: WorkerSettings) -> int:
     tracing.configure("worker")
     stop = stop_on_signals()
     parts = assemble(settings)
+    _isolate(settings)
     worker = Worker(parts)
     ops = OpsServer(settings.metrics_host, settings.metrics_port, parts.checks)
     if not wait_for_all(parts.checks, stop=stop, timeout_s=settings.startup_timeout_s):
@@ -51,6 +53,16 @@ def serve(settings: WorkerSettings) -> int:
     ops.close()
     log.info("worker.stopped")
     return 0
+
+
+def _isolate(settings: WorkerSettings) -> None:
+    """Say what keeps reports apart on this machine, and hide this process from them. Raises NotIsolated."""
+    found = isolation.found()
+    if settings.isolation == "required":
+        found.require()
+    kernel.hide()
+    level = logging.WARNING if found.missing else logging.INFO
+    log.log(level, "worker.isolation", extra={"in_force": found.in_force, "missing": found.missing})
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from services.worker.storing import Storing
 from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
 from shared.catalog.asker import Asker
-from shared.catalog.model import BUNDLE, Format, ReportType
+from shared.catalog.model import BUNDLE, Format, ReportKind, ReportType
 from shared.failures import FailureCode
 from shared.jobs.finish import Cause, Failure, GivenBack, Success
 from shared.jobs.lease import StartedJob
@@ -133,7 +133,7 @@ class Attempts:
             parameters=job.parameters,
             formats=tuple(Format(f) for f in job.formats if f != BUNDLE),
             bundle=BUNDLE in job.formats,
-            source_dsn=self._settings.sources.get(report.source, ""),
+            source_dsn=self._settings.sources.get(report.source, "") if report.kind is ReportKind.QUERY else "",
             scratch=folder,
             keep=self._extracts.folder(job.lease.job_id),
             fonts=self._settings.fonts,

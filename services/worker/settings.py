@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -41,6 +41,11 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
         ge=1,
         le=1000,
         description="Attempts at once; default: the cores. Up to 1000 for reports without files: they take no core",
+    )
+    isolation: Literal["best_effort", "required"] = Field(
+        "best_effort",
+        alias="REPORT_ISOLATION",
+        description="required: do not start where reports cannot be kept apart in full; best_effort: start anyway",
     )
     lease_s: float = Field(
         30, alias="WORKER_LEASE_S", ge=1, description="Seconds a silent worker keeps a job before another may take it"

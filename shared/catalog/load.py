@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from shared.catalog.links import leading_out
 from shared.catalog.model import Catalog, ReportType
 from shared.catalog.python_report import python_report_types
 from shared.catalog.report_file import parse_toml, read_report_type, read_text
@@ -32,6 +33,10 @@ def load_catalog(path: Path, *, default: str | None = None) -> Catalog:
         raise CatalogError(
             [f"{path}: is not a folder: CATALOG_PATH must name a folder with one subfolder per report type"]
         )
+    if led_out := [
+        f"{link}: leads out of {path}: copy what it leads to into the catalog" for link in leading_out(path)
+    ]:
+        raise CatalogError(led_out)
     problems: list[str] = []
     folders = sorted(one for one in path.iterdir() if one.is_dir() and not one.name.startswith((".", "_")))
     if not folders:

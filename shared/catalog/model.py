@@ -222,6 +222,10 @@ class ReportType:
     """True says on purpose that all tenants get the same rows."""
     parameter_model: type[BaseModel] | None = None
     """The pydantic model that validates the parameters of a report type written in Python."""
+    network: bool = False
+    """True if the code of a report type in Python opens connections of its own."""
+    files: tuple[Path, ...] = ()
+    """What the code of a report type in Python reads beside its package: files, or folders with all below."""
     answer: Callable[[Mapping[str, object], Asker], Mapping[str, object]] | None = None
     """Stored parameters and asker → JSON object, for the kind `answer`; None for the others."""
 

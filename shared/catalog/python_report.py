@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -169,6 +170,8 @@ def _report_type(point: EntryPoint) -> ReportType:
             for c in report.columns
         },
         parameter_model=report.Parameters,
+        network=bool(getattr(report, "network", False)),
+        files=_files(getattr(report, "files", ())),
         **_optional(report),
     )
 
@@ -202,6 +205,16 @@ def _optional(report: object) -> dict[str, Any]:
         if wrong := scope_problem(asked):
             raise ValueError(f"required_scope: {asked!r} {wrong}")
     return {"limits": limits, "tenants": tenants, "required_scope": scope, "shared": shared}
+
+
+def _files(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    if isinstance(paths, str | Path):
+        raise TypeError("`files` is one path: write a tuple of paths")
+    found = tuple(Path(path) for path in paths)
+    for path in found:
+        if not path.is_absolute():
+            raise ValueError(f"`files` has {str(path)!r}: write an absolute path")
+    return found
 
 
 def _parameters(model: type[BaseModel]) -> tuple[Parameter, ...]:

@@ -20,6 +20,7 @@ from shared.catalog.presentation import column, csv_options, pdf_options
 from shared.catalog.query import BUILT_IN, placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
 from shared.catalog.toml import Table, TomlFile
+from shared.catalog.typst_packages import package_problems
 from shared.catalog.values import Refused, parse, store
 from shared.suggest import did_you_mean
 
@@ -69,6 +70,7 @@ def read_report_type(folder: Path, problems: list[str]) -> ReportType | None:
     check_documents(Table(file, values), report)
     if query is not None:
         _check_placeholders(file, report)
+    problems += package_problems(folder)
     return report if len(problems) == before else None
 
 

@@ -20,14 +20,13 @@ class JobEvent:
     to_status: JobStatus
     verb: str
     attempt: int
-    worker: str | None
     reason: str | None
     at: datetime
 
 
 _EVENTS = text(f"""
     /* job_events.of_job */
-    SELECT e.version, e.from_status, e.to_status, e.verb, e.attempt, e.worker, e.reason, e.at
+    SELECT e.version, e.from_status, e.to_status, e.verb, e.attempt, e.reason, e.at
       FROM job_events e JOIN jobs j ON j.id = e.job_id
      WHERE e.job_id = :id AND {VISIBLE}
      ORDER BY e.version
@@ -44,7 +43,6 @@ def events_of(conn: Connection, job_id: UUID, viewer: Viewer) -> list[JobEvent]:
             JobStatus(r.to_status),
             r.verb,
             r.attempt,
-            r.worker,
             r.reason,
             r.at,
         )

@@ -66,6 +66,11 @@ def scratch_limit_exceeded(limits: Limits) -> ReportError:
     )
 
 
+def process_limit_exceeded(most: int) -> ReportError:
+    """The report's code started too many processes and threads."""
+    return failure(FailureCode.PROCESS_LIMIT_EXCEEDED, f"The report started more than {most} processes and threads.")
+
+
 def cpu_limit_exceeded(deadline_s: float) -> ReportError:
     """The child used more processor time than its deadline can explain."""
     return failure(

@@ -6,7 +6,6 @@ import logging
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -58,30 +57,23 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """How a process logs, for one that it starts: its service, its level, and the fields of the job at hand."""
-
-    service: str
-    level: str
-    fields: Mapping[str, object]
+_configured: list[str] = []
 
 
-_configured: list[tuple[str, str]] = []
+def level() -> str | None:
+    """The level of this process's log, for `take_over` in a child. None in a command, which does not log."""
+    return _configured[-1] if _configured else None
 
 
-def hand_over() -> Handover | None:
-    """For `take_over` in a child. None in a command, which does not log."""
-    return Handover(*_configured[-1], dict(_context.get())) if _configured else None
-
-
-def take_over(handover: Handover | None) -> None:
-    """Log as the parent does. Without a handover, not at all: what went wrong is the command's to print."""
-    if handover is None:
+def take_over(level: str | None) -> None:
+    """Log as plain lines to stderr, which the parent reads and logs. Without a level, not at all: what went wrong is
+    the command's to print.
+    """
+    if level is None:
         silence()
-    else:
-        configure(handover.service, handover.level)
-        _context.set(handover.fields)
+        return
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    _quieten()
 
 
 def silence() -> None:
@@ -91,15 +83,19 @@ def silence() -> None:
 
 def configure(service: str, level: str = "INFO") -> None:
     """Send every logger's records of `level` and above to stderr as JSON. Called once, by `__main__`."""
-    _configured[:] = [(service, level)]
+    _configured[:] = [level]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    _quieten()
+    _log_what_nobody_catches()
+
+
+def _quieten() -> None:
     # botocore logs whole requests at DEBUG, signatures included.
     for noisy in ("botocore", "boto3", "urllib3", "s3transfer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.captureWarnings(True)
-    _log_what_nobody_catches()
 
 
 def _log_what_nobody_catches() -> None:

@@ -17,7 +17,7 @@ import psycopg
 
 from shared.catalog.model import Chart, Format, PdfOptions, ReportType
 from shared.reports.interface import RenderRequest
-from shared.reports.process import sandbox
+from shared.reports.process import tree
 from shared.reports.render import render_files
 from tests.benchmarks.report_table import query
 
@@ -99,7 +99,7 @@ CASES: Mapping[str, Callable[[int, str, Path], int]] = {
 def _watch(peak_mb: list[int]) -> None:
     """Look at the memory fifty times a second: the process's own, without mapped libraries, as the limit counts it."""
     while True:
-        peak_mb[0] = max(peak_mb[0], sandbox.memory_mb_of(os.getpid()))
+        peak_mb[0] = max(peak_mb[0], tree.use_of(os.getpid(), enough_mb=0).memory_mb)
         threading.Event().wait(0.02)
 
 

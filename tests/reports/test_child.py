@@ -33,7 +33,7 @@ def children() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if process.ppid() != os.getpid() and "multiprocessing.forkserver" in " ".join(process.cmdline()):
+            if process.ppid() != os.getpid() and "process.fork_server" in " ".join(process.cmdline()):
                 found.append(process)
     return found
 

@@ -243,3 +243,37 @@ def test_a_template_that_fails_shows_no_path_of_the_worker(a_request: MakeReques
     assert failure.value.code == "template_failed"
     assert "parts" not in str(failure.value)
     assert str(tmp_path) not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ('#import "@preview/cetz:0.2.0": canvas', "template.typ in line 1 .*@preview/cetz:0.2.0, and none is fetched"),
+        ('#import "@pre" + "view/cetz:0.2.0": *', "cetz.*, and packages are not fetched"),
+    ],
+)
+def test_a_template_fetches_no_package_and_says_which(
+    template: str, told: str, a_request: MakeRequest, run: Run, tmp_path: Path
+) -> None:
+    """The first is seen before Typst begins. The second finds no network: its failure takes no look-up."""
+    (tmp_path / "template.typ").write_text(template)
+
+    with pytest.raises(ReportError) as failure:
+        run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), PdfOptions(), tmp_path))
+    assert failure.value.code == "template_failed"
+    assert re.search(told, str(failure.value))
+    assert not re.search("Dns|http", str(failure.value))
+
+
+def test_a_link_that_a_catalog_got_after_it_was_loaded_is_not_followed(
+    a_request: MakeRequest, run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "catalog" / "report"
+    folder.mkdir(parents=True)
+    (tmp_path / "secret").write_text("canary")
+    (folder / "template.typ").write_text('#read("secret.txt")')
+    (folder / "secret.txt").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(ReportError, match="leads out of the catalog") as failure:
+        run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), PdfOptions(), folder))
+    assert failure.value.code == "template_failed"

@@ -90,7 +90,7 @@ def test_a_good_catalog_is_fine(check: Check) -> None:
         ("template.typ", "= Title\n\n#nope", "numbers/template.typ:3: pdf: The template template.typ in line 3"),
         ("template.typ", '#read("/etc/passwd")', "numbers/template.typ:1: pdf: The template"),
         ("template.typ", '#read("../../secret")', "numbers/template.typ:1: pdf: The template"),
-        ("template.typ", '#import "@preview/cetz:0.3.0": *', "numbers/template.typ:1: pdf: The template"),
+        ("template.typ", '#import "@preview/cetz:0.3.0": *', "numbers/template.typ:1: asks for the package"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_file_and_line(

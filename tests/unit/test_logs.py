@@ -76,20 +76,23 @@ def test_a_probe_that_goes_away_writes_nothing_and_a_broken_answer_one_line() ->
     assert "ZeroDivisionError" in str(line["traceback"])
 
 
-def test_a_report_logs_as_its_worker_does_and_under_its_job() -> None:
+def test_what_a_report_logs_and_prints_is_told_by_its_worker_and_under_its_job() -> None:
     lines = lines_of("""
-        import threading, tempfile
-        from pathlib import Path
-        from shared.reports.process import child
-        from tests.reports import probes
-        if True:
-            ours, theirs = child._context.Pipe()
-            with logs.context(job_id="j1"):
-                process = child._context.Process(target=probes.complain, args=(theirs, logs.hand_over()), daemon=True)
-                child._start(process)
-            theirs.close()
-            assert ours.poll(60) and ours.recv() == "done"
-            process.join(60)
+        import os
+        from shared.reports.process.output import Output
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.dup2(writing, 2)
+            logs.take_over(logs.level())
+            logging.getLogger("psycopg").warning("ignored")
+            logging.getLogger("psycopg").debug("not told")
+            os._exit(0)
+        os.close(writing)
+        os.wait()
+        with logs.context(job_id="j1"), Output(reading):
+            pass
     """)
 
-    assert [(line["event"], line["job_id"], line["service"]) for line in lines] == [("ignored", "j1", "relay")]
+    assert [(line["event"], line["text"], line["job_id"], line["service"]) for line in lines] == [
+        ("report.output", "WARNING psycopg: ignored", "j1", "relay")
+    ]

@@ -209,7 +209,6 @@ class EventView(_View):
     to_status: JobStatus
     verb: str
     attempt: int
-    worker: str | None
     reason: str | None
     at: _Time
 
@@ -318,7 +317,6 @@ def event_view(event: JobEvent) -> EventView:
         to_status=event.to_status,
         verb=event.verb,
         attempt=event.attempt,
-        worker=event.worker,
         reason=event.reason,
         at=event.at,
     )

@@ -7,34 +7,32 @@ than a fork. A fresh child per attempt means that nothing of one report can reac
 import atexit
 import contextlib
 import logging
-import multiprocessing
-import os
 import signal
+import socket
 import threading
 import time
-from collections.abc import Callable
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
 
 from shared.reports import errors
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
-from shared.reports.process import sandbox
-from shared.runtime import logs
+from shared.reports.manifest import NAME as MANIFEST
+from shared.reports.process import isolation, messages, sandbox, tree
+from shared.reports.process.launcher import Child, Launcher
+from shared.reports.process.output import Output
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.1
 """The longest time until a request to stop is noticed."""
+_ASSIGN_WAIT_S = 10.0
 _KILL_WAIT_S = 5.0
 _STOP_WAIT_S = 0.5
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["shared.reports.render", "shared.reports.process.sandbox"])
-_bookkeeping = threading.Lock()
-"""Held while a process is started or collected, because starting one collects every finished one, and collecting one in
-two threads loses its exit code."""
-_alive: set[Any] = set()
+launcher = Launcher()
+_alive: dict[int, Child] = {}
 
 
 def render(
@@ -47,131 +45,122 @@ def render(
     """Make the files in a child process and return them. Several threads may do so at once.
 
     Raises ReportError for every way in which a report can fail, and RenderCancelled within about 0.1 s once `cancel`
-    is set. No child is left when this returns or raises.
+    is set. No child is left when this returns or raises, nor anything that it started.
     """
-    end_at = time.monotonic() + deadline_s
-    ours, theirs = _context.Pipe()
-    process = _context.Process(
-        target=sandbox.live, args=(theirs, request, logs.hand_over()), daemon=True, name="render"
-    )
-    with ours:
-        try:
-            _start(process)
-        except (OSError, EOFError) as error:
-            log.error("render.not_started", extra={"reason": repr(error)})
-            raise errors.renderer_unavailable() from None
-        finally:
-            theirs.close()
-        try:
-            return _attend(
-                process, ours, end_at, request, deadline_s=deadline_s, on_progress=on_progress, cancel=cancel
-            )
-        finally:
-            _ask_to_stop(process, ours)
-            _end(process)
-
-
-def _start(process: Any) -> None:
-    with _bookkeeping:
-        _warm_up()
-        process.start()
-        _alive.add(process)
-
-
-def _warm_up() -> None:
-    """Start the fork server unless it runs, with the signals that ask a worker to stop blocked.
-
-    A stop from a terminal or a service manager reaches every process of the service. Only the worker may answer it: a
-    report that the grace period covers must not die of it. A process inherits the signals that its parent blocks.
-    """
-    resource_tracker.ensure_running()  # first: its start would lift the block again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     try:
-        forkserver.ensure_running()
+        child = launcher.launch()
+    except OSError as error:
+        log.error("render.not_started", extra={"reason": repr(error)})
+        raise errors.renderer_unavailable() from None
+    attempt = _Attempt(child, request, time.monotonic() + deadline_s, deadline_s, on_progress, cancel)
+    _alive[child.pid] = child
+    try:
+        with Output(child.output) as output:
+            try:
+                files = attempt.attend(output)
+            finally:
+                _end(child)
+        messages.check_files(files, request.scratch, MANIFEST)
+        return tuple(files)
+    except messages.NotUnderstood as error:
+        log.error("render.not_understood", extra={"reason": str(error)})
+        raise errors.renderer_failed(error) from None
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        del _alive[child.pid]
+        child.let_go()
 
 
-def _attend(
-    process: Any,
-    pipe: "Connection[Any, Any]",
-    end_at: float,
-    request: RenderRequest,
-    *,
-    deadline_s: float,
-    on_progress: Callable[[Progress], None],
-    cancel: threading.Event,
-) -> tuple[RenderedFile, ...]:
-    while True:
-        if cancel.is_set():
-            raise RenderCancelled("stopped by the worker")
-        left_s = end_at - time.monotonic()
-        if left_s <= 0:
-            raise errors.attempt_timeout(deadline_s)
-        _look_at_limits(process, request)
-        if not wait([pipe, process.sentinel], timeout=min(left_s, _LOOK_EVERY_S)):
-            continue
-        match _receive(pipe):
-            case Progress() as progress:
-                on_progress(progress)
-            case tuple() as files:
-                _look_at_limits(process, request)
-                return files
-            case ReportError() as error:
-                raise error
-            case sandbox.Broken() as broken:
-                log.error("render.broken", extra={"traceback": broken.traceback})
-                raise broken.error
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A child at work, and those who wait for it."""
+
+    child: Child
+    request: RenderRequest
+    end_at: float
+    deadline_s: float
+    on_progress: Callable[[Progress], None]
+    cancel: threading.Event
+
+    def attend(self, output: Output) -> Sequence[RenderedFile]:
+        """Wait for the files. Raises ReportError, RenderCancelled, NotUnderstood."""
+        line = messages.Line(self.child.line, self.request.scratch)
+        self._assign()
+        while True:
+            if self.cancel.is_set():
+                raise RenderCancelled("stopped by the worker")
+            left_s = self.end_at - time.monotonic()
+            if left_s <= 0:
+                raise errors.attempt_timeout(self.deadline_s)
+            self._look_at_limits()
+            heard: list[socket.socket | int] = [
+                self.child.line,
+                self.child.status,
+                *([] if output.closed else [output.fileno()]),
+            ]
+            ready = wait(heard, timeout=min(left_s, _LOOK_EVERY_S))
+            output.read()
+            for message in line.read():
+                if (files := self._take(message)) is not None:
+                    return files
+            if line.closed or (self.child.status in ready and self.child.line not in ready):
+                raise self._crashed()
+
+    def _assign(self) -> None:
+        self.child.line.settimeout(max(0.001, min(_ASSIGN_WAIT_S, self.deadline_s)))
+        with contextlib.suppress(OSError):  # it has died, and its end tells how; or is frozen, until the deadline
+            sandbox.assign(self.child.line, self.request, isolation.found())
+        self.child.line.setblocking(False)
+
+    def _take(self, message: messages.Message) -> Sequence[RenderedFile] | None:
+        """Pass progress on, and return files. Raises what the child reports."""
+        match message:
+            case Progress():
+                self.on_progress(message)
+            case ReportError():
+                raise message
+            case messages.Broken():
+                log.error("render.broken", extra={"traceback": message.traceback})
+                raise message.error
             case _:
-                code = _exit_code(process)
-                raise (
-                    errors.cpu_limit_exceeded(deadline_s) if code == -signal.SIGXCPU else errors.renderer_crashed(code)
-                )
-
-
-def _look_at_limits(process: Any, request: RenderRequest) -> None:
-    """Check what no limit of the kernel counts. Raises ReportError."""
-    limits = request.report.limits
-    if sandbox.memory_mb_of(process.pid) > limits.memory_mb:
-        raise errors.memory_limit_exceeded(limits)
-    if sandbox.scratch_mb_of(request.scratch) > limits.scratch_mb:
-        raise errors.scratch_limit_exceeded(limits)
-
-
-def _receive(pipe: "Connection[Any, Any]") -> object:
-    """Return the child's next message, or None if it ended without one."""
-    try:
-        return pipe.recv() if pipe.poll() else None
-    except (EOFError, OSError):
+                self._look_at_limits()
+                return message
         return None
 
+    def _look_at_limits(self) -> None:
+        """Check what no limit of the kernel counts. Raises ReportError."""
+        limits = self.request.report.limits
+        use = tree.use_of(self.child.pid, enough_mb=limits.memory_mb)
+        if use.memory_mb > limits.memory_mb:
+            raise errors.memory_limit_exceeded(limits)
+        if use.tasks > tree.MOST_TASKS:
+            raise errors.process_limit_exceeded(tree.MOST_TASKS)
+        if scratch_mb_of(self.request.scratch) > limits.scratch_mb:
+            raise errors.scratch_limit_exceeded(limits)
 
-def _exit_code(process: Any) -> int | None:
-    with _bookkeeping:
-        process.join(_KILL_WAIT_S)
-        code: int | None = process.exitcode
-        return code
+    def _crashed(self) -> ReportError:
+        code = self.child.exit_code(_KILL_WAIT_S)
+        if code == -signal.SIGXCPU:
+            return errors.cpu_limit_exceeded(self.deadline_s)
+        return errors.renderer_crashed(code)
 
 
-def _ask_to_stop(process: Any, pipe: "Connection[Any, Any]") -> None:
-    """Give a child that is still at work the time that it needs to cancel its query on the server."""
+def scratch_mb_of(folder: Path) -> int:
+    """Return the megabytes on disk below `folder`, each file once however many names it has."""
+    sizes: dict[int, int] = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # gone again
+            status = path.lstat()
+            sizes[status.st_ino] = status.st_blocks * 512
+    return sum(sizes.values()) >> 20
+
+
+def _end(child: Child) -> None:
+    """Give a child that is still at work the time that it needs to cancel its query on the server, then kill it."""
     with contextlib.suppress(OSError):
-        pipe.send("stop")
-    wait([process.sentinel], timeout=_STOP_WAIT_S)
+        child.line.send(b"s")
+    child.ended(_STOP_WAIT_S)
+    launcher.kill(child)
+    child.ended(_KILL_WAIT_S)
 
 
-def _end(process: Any) -> None:
-    with _bookkeeping:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if process.is_alive():
-                os.killpg(process.pid, signal.SIGKILL)
-        process.kill()  # it may not have had a group of its own yet
-        process.join(_KILL_WAIT_S)
-        _alive.discard(process)
-
-
-@atexit.register
-def _end_all() -> None:
-    """End every child before multiprocessing's own exit handler, which sends SIGTERM and waits for ever."""
-    for process in list(_alive):
-        _end(process)
+atexit.register(launcher.close)

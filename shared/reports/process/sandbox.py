@@ -1,21 +1,26 @@
-"""Runs a child: bounded in memory, without the worker's secrets, gone when the worker is gone."""
+"""Becomes the process that makes one report: confined first, and only then with anything of the report in it."""
 
 import contextlib
 import os
+import pickle
 import resource
 import signal
+import socket
+import struct
 import sys
+import tempfile
 import threading
 import traceback
-from dataclasses import dataclass
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from shared.catalog.model import Format, Limits
 from shared.reports.explain import explain
-from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.interface import Progress, RenderedFile, RenderRequest, ReportError
+from shared.reports.process import kernel, messages
+from shared.reports.process.confinement import Needs, confine
+from shared.reports.process.isolation import Isolation
 from shared.reports.stop import stop
 from shared.runtime import logs
 from shared.runtime.parent_death import end_with_parent
@@ -23,95 +28,98 @@ from shared.runtime.parent_death import end_with_parent
 _RESERVE_MB = 1024
 """Address space that engines take and hardly touch, which RLIMIT_DATA counts all the same: 640 MB of V8 for the code of
 charts (vl-convert 1.9), the rest of DuckDB for thread stacks and freed memory (2.0)."""
-# What libpq, locales and TLS read. The rest of the worker's environment (job database, cloud keys) is not for reports.
-_ENVIRONMENT = ("PG", "LC_", "LANG", "TZ", "PATH", "HOME", "TMPDIR", "SSL_CERT_")
+_LENGTH = struct.Struct("=I")
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """A failure that nobody foresaw, with the traceback that the operator needs."""
+class Task:
+    """What a child is for. Comes from the worker, and is believed."""
 
-    error: ReportError
-    traceback: str
+    needs: Needs
+    isolation: Isolation
+    path: Sequence[str]
+    """Where Python looks for modules."""
+    log_level: str | None
+    """The level of what is logged; None for a command, which does not log."""
+    request: bytes
+    """The RenderRequest, pickled: it may name classes of a package, whose code must not run before the lock-down."""
 
 
-def live(pipe: "Connection[Any, Any]", request: RenderRequest, handover: logs.Handover | None = None) -> None:
-    """Render, sending progress and then one outcome: the files, a ReportError, or Broken."""
-    logs.take_over(handover)
-    limits = request.report.limits
-    # Nothing but libpq works on a CSV alone: there the kernel can hold the limit to the megabyte.
-    reserve_mb = 0 if request.formats == (Format.CSV,) else _RESERVE_MB
-    enter(pipe, limits.memory_mb + reserve_mb, cloud_keys=request.source_dsn.startswith("s3://"))
-    _limit_work(limits)
-    outcome: object
+def assign(line: socket.socket, request: RenderRequest, isolation: Isolation) -> None:
+    """Tell the child at the other end of the line what to do. For the worker. Raises OSError."""
+    task = pickle.dumps(Task(Needs.of(request), isolation, sys.path, logs.level(), pickle.dumps(request)))
+    line.sendall(_LENGTH.pack(len(task)) + task)
+
+
+def live(line: socket.socket) -> None:
+    """Render what the worker assigns, telling progress and then one outcome: the files, a ReportError, or Broken."""
+    task = _received(line)
+    sys.path[:] = task.path
+    logs.take_over(task.log_level)
+    scratch = task.needs.scratch
+
+    def tell(message: Progress | ReportError | messages.Broken | Sequence[RenderedFile]) -> None:
+        messages.send(line, message, scratch)
+
+    outcome: Sequence[RenderedFile] | ReportError | messages.Broken
+    limits = Limits()
     try:
+        source = enter(task.needs, task.isolation)
+        _end_when_asked(line)
+        request = replace(pickle.loads(task.request), source_dsn=source, scratch=scratch)  # noqa: S301 - the worker's
+        limits = request.report.limits
+        # Nothing but libpq works on a CSV alone: there the kernel can hold the limit to the megabyte.
+        limit_memory(limits.memory_mb + (0 if request.formats == (Format.CSV,) else _RESERVE_MB))
+        _limit_work(limits)
         from shared.reports.render import render_files
 
-        outcome = render_files(request, pipe.send)
+        outcome = render_files(request, tell)
     except BaseException as error:  # noqa: BLE001 - it must reach the worker, whatever it is
         explained = explain(error, limits)
         foreseen = explained is error or explained.code != "renderer_failed"
-        outcome = explained if foreseen else Broken(explained, traceback.format_exc())
+        outcome = explained if foreseen else messages.Broken(explained, traceback.format_exc())
     with contextlib.suppress(BrokenPipeError):
-        pipe.send(outcome)
+        tell(outcome)
 
 
-def enter(pipe: "Connection[Any, Any]", memory_mb: int, *, cloud_keys: bool = False) -> None:
-    """Make this process one that a report may run in. `cloud_keys` leaves it the keys of AWS."""
-    os.setsid()  # the worker kills the whole group: what a report starts ends with it
+def _received(line: socket.socket) -> Task:
+    [length] = _LENGTH.unpack(line.recv(_LENGTH.size, socket.MSG_WAITALL))
+    task: Task = pickle.loads(line.recv(length, socket.MSG_WAITALL))  # noqa: S301 - the worker's
+    return task
+
+
+def enter(needs: Needs, isolation: Isolation) -> str:
+    """Make this process one that a report may run in. Returns the URL of the report's source, as it is reached now."""
+    os.setsid()  # the worker's signals and a terminal's are not for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_the_worker(pipe)
-    for name in set(os.environ):
-        if not name.startswith((*_ENVIRONMENT, "AWS_") if cloud_keys else _ENVIRONMENT):
-            del os.environ[name]
-    _limit(resource.RLIMIT_CORE, 0)  # a core file would hold the source's password
-    _limit_memory(memory_mb)
-
-
-def _die_with_the_worker(pipe: "Connection[Any, Any]") -> None:
-    """End this process when the worker ends, in two ways: a thread watches the pipe, the kernel the fork server."""
-
-    def watch() -> None:
-        with contextlib.suppress(OSError):
-            pipe.poll(None)  # the worker writes nothing but the wish to stop: readable means that, or closed
-        stop()
-        os._exit(1)
-
-    if sys.platform == "linux":
-        # For a child that never lets go of the interpreter lock. The fork server is its parent and ends when no
-        # process holds the server's "alive" pipe: each child does, so that one orphan would keep both alive.
-        with contextlib.suppress(AttributeError, OSError, TypeError):
-            os.close(forkserver._forkserver._forkserver_alive_fd)  # type: ignore[attr-defined] # noqa: SLF001 - no public name
-        end_with_parent(signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
+    kernel.collect_orphans()  # so that what it starts counts as its own, whatever ends in between
+    if kernel.LINUX:
         with contextlib.suppress(OSError):
             # When the machine runs out of memory, the kernel takes a report and not its worker.
             Path("/proc/self/oom_score_adj").write_text("500")
+    _limit(resource.RLIMIT_CORE, 0)  # a core file would hold the source's password
+    os.environ.update(needs.environment)
+    allowed, source = confine(needs)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(needs.scratch)
+    os.chdir(needs.scratch)
+    isolation.enter(allowed)
+    return source
+
+
+def _end_when_asked(line: socket.socket) -> None:
+    """End this process when the worker says so, or is gone: a thread watches the line."""
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):
+            line.recv(1, socket.MSG_PEEK)  # nothing comes but the wish to stop: readable means that, or closed
+        stop()
+        os._exit(1)
+
     threading.Thread(target=watch, daemon=True, name="worker-watch").start()
 
 
-def memory_mb_of(pid: int) -> int:
-    """Return the process's own memory in use, without files and shared pages; 0 where it cannot be told.
-
-    The worker looks ten times per second, because no kernel limit counts this (cgroups do, and a container has one).
-    """
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) >> 10
-    return 0
-
-
-def scratch_mb_of(folder: Path) -> int:
-    """Return the megabytes on disk below `folder`, each file once however many names it has."""
-    sizes: dict[int, int] = {}
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # gone again
-            status = path.lstat()
-            sizes[status.st_ino] = status.st_blocks * 512
-    return sum(sizes.values()) >> 20
-
-
-def _limit_memory(memory_mb: int) -> None:
+def limit_memory(memory_mb: int) -> None:
     """Limit private writable memory only: RLIMIT_AS would also count mapped libraries, which cost nothing.
 
     Linux counts private mappings since 4.7 (setrlimit(2), read 2026-11-23); macOS does not enforce it.

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from shared.artifacts.tree import NotAPlainFile, Tree
 from shared.catalog.model import BUNDLE, Format, Limits
 from shared.catalog.python_report import TYPES, PythonReport, load_python_report
 from shared.reports import errors
@@ -157,9 +158,18 @@ def _type_file(path: Path) -> Path:
 
 
 def attached(scratch: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files that the report attached, with their media types."""
+    """Yield the files that the report attached, with their media types. Raises ReportError for what is no file."""
     for path in sorted((scratch / ATTACHMENTS).glob("[!.]*")):
-        yield path, _type_file(path).read_text()
+        try:
+            Tree(scratch).open(f"{ATTACHMENTS}/{path.name}").close()
+        except (OSError, NotAPlainFile):
+            raise errors.attachment_wrong(path.name, "it is a link, a folder, a pipe or a device, not a file") from None
+        try:
+            media_type = _type_file(path).read_text()
+        except OSError:
+            raise errors.attachment_wrong(path.name, "it was put there without `attach`") from None
+        check_media_type(path.name, media_type)
+        yield path, media_type
 
 
 def _check_row(row: object, number: int, width: int) -> None:

@@ -11,9 +11,9 @@ import builtins
 import errno
 import faulthandler
 import functools
+import importlib
 import io
 import json
-import multiprocessing
 import os
 import re
 import signal
@@ -22,11 +22,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from multiprocessing import util
-from multiprocessing.connection import Connection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from shared.reports.interface import Progress
 from tests.support.faults.plan import Fault
 
 _PLACES = (("/artifacts/", "store"), ("/todoke-extracts/", "extract"), ("/scratch/", "scratch"))
@@ -63,11 +63,11 @@ class Watch:
         self._counts: Counter[str] = Counter()
         self._lock = threading.RLock()
         self._open = os.open
+        self.in_a_child = False
 
     def at(self, effect: str) -> Fault | None:
         """The fault for an effect that is about to happen; it is recorded."""
-        child = multiprocessing.parent_process() is not None
-        name = f"child {effect}" if child else effect
+        name = f"child {effect}" if self.in_a_child else effect
         with self._lock:
             self._write("seen", name + "\n", os.O_APPEND)
             self._look()
@@ -129,7 +129,7 @@ def watch(folder: Path, *, renders: bool) -> None:
     _watch_opening(one)
     _watch_answers(one)
     if renders:
-        _fork_the_forkserver()
+        _fork_the_fork_server(one, folder)
 
 
 def _set_clock(offset_s: float) -> None:
@@ -214,16 +214,18 @@ def _watch_opening(one: Watch) -> None:
 
 def _watch_answers(one: Watch) -> None:
     """What a report's child tells its worker, and what the API tells a client."""
-    send = Connection.send
+    messages: Any = importlib.import_module("shared.reports.process.messages")
 
-    def watched_send(pipe: Any, what: Any) -> None:
-        if multiprocessing.parent_process() is None or type(what).__name__ == "Progress":
-            send(pipe, what)
+    send: Any = messages.send
+
+    def watched_send(line: Any, what: Any, scratch: Any) -> None:
+        if isinstance(what, Progress):
+            send(line, what, scratch)
         else:
-            one.around("sends files" if isinstance(what, tuple) else "sends an error", lambda: send(pipe, what))
+            answer = "sends files" if isinstance(what, tuple) else "sends an error"
+            one.around(answer, lambda: send(line, what, scratch))
 
-    connection: Any = Connection
-    connection.send = watched_send
+    messages.send = watched_send
     from starlette.responses import Response
 
     call = Response.__call__
@@ -243,28 +245,55 @@ def _watch_answers(one: Watch) -> None:
     response.__call__ = watched_call
 
 
-def _fork_the_forkserver() -> None:
-    """Start multiprocessing's fork server as a fork of this process, which has the renderers imported already.
+class _Forked:
+    """A fork server, with the part of `subprocess.Popen` that the launcher uses."""
 
-    Done now, while there is one thread; the worker then finds it running.
-    """
-    util_: Any = util
-    util_.spawnv_passfds = _fork_instead
-    from shared.reports.process import child
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
 
-    child._warm_up()
+    def poll(self) -> int | None:
+        return self._wait(os.WNOHANG)
 
+    def wait(self, timeout: float | None = None) -> int | None:
+        del timeout
+        return self._wait(0)
 
-def _fork_instead(_path: Any, arguments: Any, descriptors: Any) -> int:
-    pid = os.fork()
-    if pid == 0:
-        kept = sorted({0, 1, 2, *descriptors})
-        for low, high in zip(kept, [*kept[1:], 4096], strict=True):
-            os.closerange(low + 1, high)
-        code = 0
+    def _wait(self, how: int) -> int | None:
         try:
-            exec(os.fsdecode(arguments[-1]), {})  # noqa: S102 - multiprocessing's own line for `python -c`
-        except BaseException:  # noqa: BLE001 - what a process of its own would end with
-            code = 1
-        os._exit(code)
-    return pid
+            pid, status = os.waitpid(self.pid, how)
+        except ChildProcessError:
+            return 0
+        return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def _fork_the_fork_server(one: Watch, folder: Path) -> None:
+    """Start the fork server as a fork of this process, which has the renderers imported already.
+
+    Done now, while there is one thread; the worker then finds it running. Children may write to the watched folder.
+    """
+    from shared.reports.process import child, fork_server, launcher
+
+    sandbox: Any = importlib.import_module("shared.reports.process.sandbox")
+    become, confine = fork_server._become, sandbox.confine
+
+    def watched_become(line: int, output: int) -> None:
+        one.in_a_child = True
+        become(line, output)
+
+    def watched_confine(needs: Any) -> Any:
+        allowed, source = confine(needs)
+        return replace(allowed, writable=[*allowed.writable, str(folder)]), source
+
+    def start(control: int) -> Any:
+        if pid := os.fork():
+            return _Forked(pid)
+        for low, high in ((3, control), (control + 1, 4096)):
+            os.closerange(low, high)
+        try:
+            fork_server.main(control)
+        finally:
+            os._exit(0)
+
+    fork_server._become, sandbox.confine = watched_become, watched_confine
+    launcher._start = start
+    child.launcher.warm_up()

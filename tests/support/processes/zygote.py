@@ -31,7 +31,8 @@ from shared.runtime.parent_death import end_with_parent
 ROOT = Path(__file__).parents[3]
 _PREPARED = (
     "services.api.__main__", "services.relay.__main__", "services.worker.__main__", "services.cli.migrate",
-    "shared.artifacts.s3", "shared.reports.render", "shared.reports.process.sandbox", "moto.core", "encodings.idna",
+    "shared.artifacts.s3", "shared.reports.render", "shared.reports.process.sandbox",
+    "shared.reports.process.fork_server", "moto.core", "encodings.idna",
     "tests.support.processes.watched",
 )  # fmt: skip
 

@@ -261,3 +261,62 @@ def test_a_format_for_spreadsheets_is_fine_without_documents(number_format: str,
     write_report(tmp_path, f'title = "t"\nformats = ["xlsx", "csv"]\n[columns.a]\nformat = "{number_format}"\n')
 
     assert load_catalog(tmp_path).types["a-report"].columns["a"].number_format == number_format
+
+
+@pytest.mark.parametrize("name", ["query.sql", "report.toml", "template.typ", "parts", "a/secret"])
+def test_a_link_that_leads_out_of_the_catalog_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    catalog, outside = tmp_path / "catalog", tmp_path / "outside"
+    (outside / "parts").mkdir(parents=True)
+    folder = write_report(catalog, MINIMAL, "SELECT 1 AS a")
+    (folder / "a").mkdir()
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(outside / "parts")
+
+    [problem] = problems(catalog)
+    assert problem.startswith(f"{(folder / name).relative_to(catalog)}: leads out of")
+
+
+def test_a_report_type_that_is_a_link_out_of_the_catalog_or_in_a_circle_is_refused(tmp_path: Path) -> None:
+    elsewhere = write_report(tmp_path / "elsewhere", MINIMAL, "SELECT 1 AS a")
+    catalog = tmp_path / "catalog"
+    catalog.mkdir()
+    (catalog / "led-out").symlink_to(elsewhere)
+    (catalog / "circle").symlink_to("circle")
+
+    assert [problem.split(":")[0] for problem in problems(catalog)] == ["circle", "led-out"]
+
+
+def test_links_inside_the_catalog_are_fine_as_a_configmap_has_them(tmp_path: Path) -> None:
+    """`..data` leads to the folder of the day, each file through `..data`, and the catalog itself may be a link."""
+    written = write_report(tmp_path / "written", MINIMAL, "SELECT 1 AS a")
+    catalog = tmp_path / "volume"
+    day = catalog / "daily" / "..2026_11_28"
+    day.mkdir(parents=True)
+    (catalog / "daily" / "..data").symlink_to(day.name)
+    for file in written.iterdir():
+        (day / file.name).write_text(file.read_text())
+        (catalog / "daily" / file.name).symlink_to(f"..data/{file.name}")
+    (catalog / "weekly").symlink_to("daily")
+    (tmp_path / "catalog").symlink_to(catalog)
+
+    assert set(load_catalog(tmp_path / "catalog").types) >= {"daily", "weekly"}
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ('#import "@preview/cetz:0.2.0": canvas', "@preview/cetz:0.2.0"),
+        ('= Title\n#let p = "@local/ours:1.0.0"\n#import p', "@local/ours:1.0.0"),
+        ('// #import "@preview/cetz:0.2.0"', ""),
+        ('see #link("https://typst.app/universe")[@preview] or "mail@preview/x"', ""),
+    ],
+)
+def test_a_template_that_asks_for_a_package_is_refused_by_name(template: str, found: str, tmp_path: Path) -> None:
+    folder = write_report(tmp_path, MINIMAL, "SELECT 1 AS a")
+    (folder / "template.typ").write_text(template)
+    if not found:
+        assert load_catalog(tmp_path).types
+        return
+    [problem] = problems(tmp_path)
+    line = 1 + template.partition(found)[0].count("\n")
+    assert problem.startswith(f"{folder.name}/template.typ:{line}: asks for the package {found}, and none is fetched")

@@ -12,7 +12,9 @@ from typing import Any
 import pikepdf
 import typst
 
+from shared.catalog.links import is_inside
 from shared.catalog.model import ReportType
+from shared.catalog.typst_packages import packages_in
 from shared.reports import errors
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.pdf import chart, fonts, pages
@@ -155,17 +157,33 @@ def _typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], pat
         at = re.search(r"┌─ (\S+):(\d+):\d+", getattr(error, "diagnostic", ""))
         where = f"{Path(at[1]).name} in line {at[2]}" if at else template.name
         said = str(error).replace(f"{folder}/", "").replace(str(folder), "the report type's folder")
+        if "package" in said and re.search(r"download|not found|searched", said):
+            # A name that is put together while the template runs. Typst then tells where it looked, and what failed.
+            wanted = re.search(r"[\w-]+-\d+\.\d+\.\d+|@?[\w-]+/[\w-]+:[\d.]+", said)
+            said = f"it asks for {f'the package {wanted[0]}' if wanted else 'a package'}, and packages are not fetched"
         raise errors.template_failed(where, said) from None
 
 
 def _stage(report: ReportType, folder: Path) -> None:
-    """Copy what the template may read: its own folder and Todoke's templates. Typst opens nothing outside."""
+    """Copy what the template may read: its own folder and Todoke's templates. Typst opens nothing outside.
+
+    The catalog may have changed since it was loaded: its rules about links and packages hold here once more.
+    """
     own: Sequence[Path] = sorted(report.folder.rglob("*")) if report.folder else ()
+    catalog = report.folder.parent.resolve() if report.folder else folder
     for path in own:
         name = path.relative_to(report.folder or path)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
+        if any(part.startswith(".") for part in name.parts) or not path.is_file():
+            continue
+        if not is_inside(path, catalog):
+            raise errors.template_failed(name.as_posix(), "it is a link that leads out of the catalog")
+        if path.suffix == ".typ":
+            for line, package in packages_in(path):
+                raise errors.template_failed(
+                    f"{name.as_posix()} in line {line}", f"it asks for the package {package}, and none is fetched"
+                )
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
     for template in ("todoke.typ", "default.typ"):
         shutil.copyfile(_TEMPLATES / template, folder / template)
 

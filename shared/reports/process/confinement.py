@@ -1,0 +1,125 @@
+"""What one report's process may reach: decided by our own code alone, before any of the report's is there."""
+
+import functools
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import shared
+from shared.catalog.model import Format, ReportKind
+from shared.reports.interface import RenderRequest
+from shared.reports.process import postgres_network
+from shared.reports.process.seccomp import Sockets
+
+# Libraries, fonts, time zones; what TLS, name look-ups and locales read. Not all of /etc: secrets may lie there.
+SYSTEM = (
+    "/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin",
+    *(f"/etc/{name}" for name in (
+        "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "ssl", "pki", "ca-certificates",
+        "crypto-policies", "localtime", "timezone", "locale.alias", "mime.types", "hosts", "host.conf", "resolv.conf",
+        "nsswitch.conf", "gai.conf", "services", "protocols", "passwd", "group",
+    )),
+    "/dev/urandom", "/dev/random", "/dev/zero",
+    # What allocators, V8 and DuckDB ask about the machine.
+    "/proc/meminfo", "/proc/cpuinfo", "/proc/sys/vm", "/sys/devices/system/cpu",
+    "/sys/kernel/mm/transparent_hugepage", "/sys/fs/cgroup",
+)  # fmt: skip
+_AWS_FILES = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE",
+              "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """The files, sockets and ports that a process may use."""
+
+    readable: Sequence[str]
+    writable: Sequence[str]
+    sockets: Sockets
+    ports: Sequence[int] | None
+    """TCP ports to connect to; None for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a report needs, as the worker knows it from catalog and settings."""
+
+    source: str
+    """The URL of its one source; empty for a report type in Python. Secret."""
+    environment: Mapping[str, str]
+    """Variables for its source: PG… or AWS_…"""
+    scratch: Path
+    kept: Path | None
+    """The folder of the job's extract, if one may stay."""
+    files: Sequence[Path]
+    """The catalog, fonts, and what a report type in Python declares."""
+    network: bool
+    """True for a report type in Python that declares it."""
+
+    @classmethod
+    def of(cls, request: RenderRequest) -> "Needs":
+        """What `request` needs."""
+        report = request.report
+        source = request.source_dsn if report.kind is ReportKind.QUERY else ""
+        named = [report.folder.parent if report.folder else None, request.fonts, *report.files]
+        names = _VARIABLES.get(_scheme(source), ()) if source else ()
+        # A CSV that PostgreSQL writes needs no extract.
+        copied = request.formats == (Format.CSV,) and _VARIABLES.get(_scheme(source)) == _OF_LIBPQ
+        return cls(
+            source=source,
+            environment={k: v for k, v in os.environ.items() if names and k.startswith(names)},
+            scratch=request.scratch.resolve(),
+            kept=request.keep if report.kind is ReportKind.QUERY and not copied else None,
+            files=[path.resolve() for path in named if path],
+            network=report.network,
+        )
+
+
+_OF_LIBPQ = ("PG",)
+_VARIABLES = {"": _OF_LIBPQ, "postgres": _OF_LIBPQ, "postgresql": _OF_LIBPQ, "s3": ("AWS_",)}
+"""Scheme of a source's URL → what the names of its variables begin with."""
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme if "://" in url else ""
+
+
+def confine(needs: Needs) -> tuple[Confinement, str]:
+    """What the report may reach, and the URL of its source as it is reached from there. May look up host names."""
+    sockets = Sockets.ANY if needs.network else Sockets.NONE
+    ports: Sequence[int] | None = None if needs.network else []
+    source = needs.source
+    readable = [*SYSTEM, "/proc/self", *importable(tuple(sys.path)), *map(str, needs.files)]
+    scheme = _scheme(source)
+    if source and _VARIABLES.get(scheme) == _OF_LIBPQ:
+        reach = postgres_network.reach_of(source, os.environ)
+        sockets, ports, source = reach.sockets, reach.ports, reach.conninfo
+        readable += map(str, reach.files)
+    elif scheme == "file":
+        readable.append(unquote(urlsplit(source).path))
+    elif source:  # S3 is found by name and asked for keys; what a plugin needs is not known here
+        sockets, ports = Sockets.ANY, None
+        if scheme == "s3":
+            readable += [str(Path.home() / ".aws"), *(os.environ[name] for name in _AWS_FILES if name in os.environ)]
+        elif len(path := urlsplit(source).path) > 1:
+            readable.append(unquote(path))
+    writable = [str(needs.scratch), "/dev/null"]
+    if needs.kept:
+        needs.kept.mkdir(parents=True, exist_ok=True)
+        writable.append(str(needs.kept))
+    return Confinement(readable, writable, sockets, ports), source
+
+
+@functools.cache
+def importable(path: tuple[str, ...]) -> Sequence[str]:
+    """Where Python finds its modules on this `sys.path`. The current folder is not one of the places.
+
+    `python -m` puts it there, and anything may lie in it: in a container it is `/`.
+    """
+    here = Path.cwd()
+    given = {Path(one).resolve() for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one}
+    given |= {Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
+    found = {Path(one or here).resolve() for one in path} - {here, *here.parents}
+    return [*map(str, sorted((given | found) - {Path("/")})), str(Path(shared.__file__).parent)]

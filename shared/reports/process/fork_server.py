@@ -1,0 +1,184 @@
+"""The process that forks a child for each attempt. It has imported all formats, and never held a secret.
+
+The worker starts it as a program of its own, with an environment that holds none: what a process inherits by a fork
+cannot be hidden from it. It holds no capabilities, and is the parent of last resort of all that its children start,
+whatever they do to get away: when a child ends, what it left behind is killed before anybody is told.
+"""
+
+import contextlib
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from typing import NoReturn
+
+from shared.reports.process import isolation, kernel, tree
+
+FORK, KILL = b"f", b"k"
+"""What the worker asks for: fork a child (its line, status and output come along), or kill the one of this id."""
+ASKED = struct.Struct("=cq")
+STATUS = struct.Struct("=q")
+"""The child's id when it has begun, then its exit code when it has ended: negative for a signal."""
+_PRELOADED = ("shared.reports.render", "shared.reports.process.sandbox")
+_LAST_WORDS_S = 0.5
+"""How long the children of a worker that is gone may take to cancel their queries."""
+_STRAYS_S = 5.0
+
+
+def main(control: int) -> NoReturn:
+    """Serve the worker at the other end of the socket `control` until it is gone."""
+    for name in _PRELOADED:
+        # A format whose package is missing fails its own reports, and no others.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    kernel.collect_orphans()
+    kernel.give_up_privileges()
+    isolation.prepare()
+    gc.collect()
+    gc.freeze()  # children share these pages for as long as nobody writes to them
+    with socket.socket(fileno=control) as asked:
+        _Server(asked).run()
+    os._exit(0)  # libraries would complain in the worker's log about what they hold at the end
+
+
+class _Server:
+    def __init__(self, asked: socket.socket) -> None:
+        self._asked = asked
+        self._statuses: dict[int, int] = {}
+        """Each child's id → where its exit code is to be written."""
+        self._ends, self._wake = os.pipe()
+        for end in (self._ends, self._wake):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def run(self) -> None:
+        """Fork and collect until the worker is gone, and then end everything."""
+        waiting = select.poll()
+        waiting.register(self._asked, select.POLLIN)
+        waiting.register(self._ends, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _ in waiting.poll()}
+            if self._ends in ready:
+                os.read(self._ends, 4096)
+                self._collect()
+            if self._asked.fileno() in ready and not self._answer():
+                break
+        self._end_all()
+
+    def _answer(self) -> bool:
+        """Do what the worker asks for. False if it is gone."""
+        try:
+            asked, descriptors, _, _ = socket.recv_fds(self._asked, ASKED.size, 3)
+        except ConnectionError:
+            return False
+        if len(asked) < ASKED.size:
+            return False
+        what, pid = ASKED.unpack(asked)
+        if what == FORK:
+            self._fork(*descriptors)
+        elif pid in self._statuses:  # not collected yet, so the id is still its own
+            _kill(pid)
+        return True
+
+    def _fork(self, line: int, status: int, output: int) -> None:
+        try:
+            pid = os.fork()
+        except OSError:
+            for descriptor in (line, status, output):
+                os.close(descriptor)
+            return  # the worker finds the status closed
+        if pid == 0:
+            try:
+                self._forget(status)
+                _become(line, output)
+            except BaseException:  # noqa: BLE001 - the worker logs it as output
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+        self._statuses[pid] = status
+        os.close(line)
+        os.close(output)
+        _write(status, pid)
+
+    def _forget(self, status: int) -> None:
+        """Close what is the server's own."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._asked.close()
+        for descriptor in (self._ends, self._wake, status, *self._statuses.values()):
+            os.close(descriptor)
+
+    def _collect(self) -> None:
+        while True:
+            try:
+                pid, ended = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            status = self._statuses.pop(pid, None)
+            if status is not None:
+                self._kill_strays()
+                _write(status, os.waitstatus_to_exitcode(ended))
+                os.close(status)
+
+    def _kill_strays(self) -> None:
+        """Kill what ended children left behind. The kernel makes it ours, and what each of it leaves."""
+        give_up_at = time.monotonic() + _STRAYS_S
+        while strays := [pid for pid in tree.children_of(os.getpid()) if pid not in self._statuses]:
+            for pid in strays:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in strays:
+                with contextlib.suppress(ChildProcessError):
+                    while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < give_up_at:
+                        time.sleep(0.001)
+            if time.monotonic() >= give_up_at:
+                return  # in the kernel's hands, on a disk that does not answer
+
+    def _end_all(self) -> None:
+        """The children have seen that their worker is gone, and end by themselves. Those that do not are killed."""
+        give_up_at = time.monotonic() + _LAST_WORDS_S
+        while self._statuses and time.monotonic() < give_up_at:
+            self._collect()
+            time.sleep(0.005)
+        for pid in self._statuses:
+            _kill(pid)
+        self._statuses.clear()
+        self._kill_strays()
+
+
+def _become(line: int, output: int) -> None:
+    """Be a child: what it prints goes to the worker, and nothing of it to the worker's own log."""
+    from shared.reports.process import sandbox
+
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.close(output)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    with socket.socket(fileno=line) as end:
+        sandbox.live(end)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(0)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)  # it may not have had a group of its own yet
+
+
+def _write(status: int, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the worker has lost interest
+        os.write(status, STATUS.pack(number))

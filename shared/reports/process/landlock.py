@@ -1,0 +1,99 @@
+"""Landlock: this process and what it starts reach the given files and TCP ports, and nothing outside but those.
+
+Any process may ask for it, without privileges, and none can undo it. Whoever is inside cannot trace a process outside
+either, which covers memory, environment and open files in /proc (landlock(7), read 2026-11-28).
+"""
+
+import ctypes
+import os
+import stat
+from collections.abc import Iterable, Sequence
+
+from shared.reports.process import kernel
+
+USABLE, PORTS, SIGNALS = 2, 4, 6
+"""The versions that can refuse files (version 1 cannot let a hard link pass between two folders), ports and signals."""
+# The numbers are the same on every processor.
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_ASK_VERSION, _PATH_BENEATH, _NET_PORT = 1, 1, 2
+# LANDLOCK_ACCESS_FS_… of <linux/landlock.h>.
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_MAKE_CHAR, _MAKE_SOCK, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 11
+_TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
+_READ = _EXECUTE | _READ_FILE | _READ_DIR
+_NO_WRITER_NEEDS = _EXECUTE | _MAKE_CHAR | _MAKE_SOCK | _MAKE_BLOCK
+_OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
+_BIND_TCP, _CONNECT_TCP = 1, 2
+_ABSTRACT_SOCKETS, _SIGNALS = 1, 2
+_RIGHTS = ((5, 16), (3, 15), (USABLE, 14))
+"""From which version on the kernel knows how many of the rights to files."""
+
+
+def version() -> int:
+    """The kernel's version of Landlock; 0 where there is none, or where it is off or forbidden."""
+    try:
+        return kernel.call(_CREATE_RULESET, 0, 0, _ASK_VERSION)
+    except OSError:
+        return 0
+
+
+class _Rule(ctypes.Structure):
+    """`struct landlock_path_beneath_attr`."""
+
+    _pack_ = 1
+    _fields_ = (("rights", ctypes.c_uint64), ("path", ctypes.c_int32))
+
+
+_kept: dict[str, tuple[int, bool]] = {}
+"""Path → its descriptor, and whether it is a folder."""
+
+
+def keep_open(paths: Iterable[str]) -> None:
+    """Open what every report may read once, for all processes that are forked from this one."""
+    for path in paths:
+        if path not in _kept and (found := _opened(path)):
+            _kept[path] = found
+
+
+def restrict(known: int, *, readable: Iterable[str], writable: Iterable[str], ports: Sequence[int] | None) -> None:
+    """Leave this thread, and all that it starts, these paths with what lies below, and these ports to connect to.
+
+    `known` is the kernel's version; None for `ports` leaves all. Paths that are not there are skipped. Raises OSError.
+    """
+    files = (1 << next(bits for since, bits in _RIGHTS if known >= since)) - 1
+    net = _BIND_TCP | _CONNECT_TCP if known >= PORTS and ports is not None else 0
+    scopes = _ABSTRACT_SOCKETS | _SIGNALS if known >= SIGNALS else 0
+    attributes = (ctypes.c_uint64 * 3)(files, net, scopes)
+    ruleset = kernel.call(_CREATE_RULESET, ctypes.byref(attributes), ctypes.sizeof(attributes), 0)
+    try:
+        for path in readable:
+            _allow(ruleset, path, files & _READ)
+        for path in writable:
+            _allow(ruleset, path, files & ~_NO_WRITER_NEEDS)
+        for port in ports or () if net else ():
+            rule = (ctypes.c_uint64 * 2)(_CONNECT_TCP, port)
+            kernel.call(_ADD_RULE, ruleset, _NET_PORT, ctypes.byref(rule), 0)
+        kernel.call(_RESTRICT_SELF, ruleset, 0)
+    finally:
+        os.close(ruleset)
+
+
+def _allow(ruleset: int, path: str, rights: int) -> None:
+    found = _kept.get(path) or _opened(path)
+    if found is None:
+        return
+    descriptor, is_folder = found
+    try:
+        rule = _Rule(rights if is_folder else rights & _OF_A_FILE, descriptor)
+        kernel.call(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
+    finally:
+        if path not in _kept:
+            os.close(descriptor)
+
+
+def _opened(path: str) -> tuple[int, bool] | None:
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+    return descriptor, stat.S_ISDIR(os.fstat(descriptor).st_mode)

@@ -1,0 +1,157 @@
+"""The worker's end of the fork server: starts it, asks it for children, and learns how they ended."""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.reports.process.fork_server import ASKED, FORK, KILL, STATUS
+
+# What Python, locales and TLS read. Nothing secret may be among these: every report's process can read them. libpq's
+# and AWS's variables are sent to those children alone whose source needs them.
+_ENVIRONMENT = ("LC_", "LANG", "TZ", "PATH", "HOME", "PYTHON", "LD_LIBRARY_PATH", "SSL_CERT_")
+_ENDED_S = 5.0
+_STARTED_S = 60.0
+"""The longest time until the fork server has forked a child: at first it has to import everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process that makes one report, as its worker sees it."""
+
+    pid: int
+    line: socket.socket
+    output: int
+    """Where what it prints can be read. Whoever reads it closes it."""
+    status: int
+
+    def exit_code(self, timeout_s: float) -> int | None:
+        """Its exit code, negative for a signal; None if it has not ended within the time. To be called once."""
+        if not _readable(self.status, timeout_s):
+            return None
+        return _number(self.status)
+
+    def ended(self, timeout_s: float) -> bool:
+        """True once it, and all that it started, has ended."""
+        return _readable(self.status, timeout_s)
+
+    def let_go(self) -> None:
+        """Forget it."""
+        _close(self.line, self.status)
+
+
+class Launcher:
+    """Forks children. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @property
+    def server_pid(self) -> int | None:
+        """The fork server's id; None before the first child."""
+        return self._server.pid if self._server else None
+
+    def launch(self) -> Child:
+        """Start a child. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        status, status_end = os.pipe()
+        output, output_end = os.pipe()
+        given = (theirs.fileno(), status_end, output_end)
+        try:
+            with self._lock:
+                socket.send_fds(self._running(), [ASKED.pack(FORK, 0)], given)
+        except BaseException:
+            _close(ours, status, output)
+            raise
+        finally:
+            theirs.close()
+            os.close(status_end)
+            os.close(output_end)
+        pid = _number(status) if _readable(status, _STARTED_S) else None
+        if pid is None:
+            _close(ours, status, output)
+            self.close()  # it is dead, or frozen: the next child has another
+            raise OSError("the fork server started no process")
+        return Child(pid, ours, output, status)
+
+    def kill(self, child: Child) -> None:
+        """Have the child killed, and all that it started, if it has not ended."""
+        with self._lock, contextlib.suppress(OSError):  # without a server it is dead already, or about to be
+            if self._control is not None:
+                self._control.sendall(ASKED.pack(KILL, child.pid))
+
+    def close(self) -> None:
+        """End the fork server with all that it has forked, and wait for that. The next child starts another."""
+        with self._lock:
+            if self._control is not None and self._server is not None:
+                self._control.close()
+                try:
+                    self._server.wait(_ENDED_S)
+                except subprocess.TimeoutExpired:
+                    self._server.kill()
+                    self._server.wait()
+            self._control = self._server = None
+
+    def warm_up(self) -> None:
+        """Start the fork server unless it runs. Raises OSError."""
+        with self._lock:
+            self._running()
+
+    def _running(self) -> socket.socket:
+        if self._control is None or self._server is None or self._server.poll() is not None:
+            if self._control is not None:
+                self._control.close()
+            self._control, theirs = socket.socketpair()
+            with theirs, _stop_signals_blocked():
+                self._server = _start(theirs.fileno())
+        return self._control
+
+
+@contextlib.contextmanager
+def _stop_signals_blocked() -> Iterator[None]:
+    """Block the signals that ask a worker to stop, for what is started meanwhile: it inherits that.
+
+    A stop from a terminal or a service manager reaches every process of the service. Only the worker may answer it: a
+    report that the grace period covers must not die of it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start(control: int) -> "subprocess.Popen[bytes]":
+    environment = {name: value for name, value in os.environ.items() if name.startswith(_ENVIRONMENT)}
+    program = (
+        f"import sys; sys.path[:] = {sys.path!r}; from shared.reports.process.fork_server import main; main({control})"
+    )
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], env=environment, pass_fds=[control], stdin=subprocess.DEVNULL
+    )
+
+
+def _close(line: socket.socket, *descriptors: int) -> None:
+    line.close()
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _readable(descriptor: int, timeout_s: float) -> bool:
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(max(0.0, timeout_s) * 1000))
+
+
+def _number(status: int) -> int | None:
+    """The next number that the fork server has written; None if it is gone."""
+    told = os.read(status, STATUS.size)
+    return STATUS.unpack(told)[0] if len(told) == STATUS.size else None

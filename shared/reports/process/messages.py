@@ -1,0 +1,176 @@
+"""What a report's process tells its worker: one JSON object per line, and nothing that the worker would execute.
+
+Code of a report may write to this line whatever it likes, so the worker believes none of it: a message that is not one
+of these is no message, and files are looked at by `received_files` when nobody can change them any more.
+"""
+
+import hashlib
+import json
+import math
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.artifacts.tree import NotAPlainFile, Tree
+from shared.reports.interface import Progress, RenderedFile, ReportError
+from shared.reports.sources.attachments import check_media_type, check_name
+
+_MOST_BYTES = 16 << 20
+"""Of one message: some ten thousand files."""
+_PIECE_BYTES = 1 << 16
+_MOST_CHARACTERS = 8_000
+"""Of a text in an error. It becomes part of the job's row."""
+
+
+class NotUnderstood(ValueError):
+    """What came over the line is not a message of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A failure that nobody foresaw, with the traceback that the operator needs."""
+
+    error: ReportError
+    traceback: str
+
+
+Message = Progress | ReportError | Broken | list[RenderedFile]
+
+
+def encode(message: Progress | ReportError | Broken | Sequence[RenderedFile], scratch: Path) -> bytes:
+    """The line of a message. Files must lie in `scratch`."""
+    match message:
+        case Progress():
+            said: dict[str, Any] = {"progress": asdict(message)}
+        case ReportError():
+            said = {"error": _error(message)}
+        case Broken():
+            said = {"error": _error(message.error), "traceback": message.traceback[-64_000:]}
+        case _:
+            said = {"files": [{**asdict(file), "path": str(file.path.relative_to(scratch))} for file in message]}
+    return json.dumps(said).encode() + b"\n"
+
+
+def send(line: socket.socket, message: Progress | ReportError | Broken | Sequence[RenderedFile], scratch: Path) -> None:
+    """Tell the worker at the other end. Raises OSError."""
+    line.sendall(encode(message, scratch))
+
+
+def _error(error: ReportError) -> Mapping[str, object]:
+    texts = {"code": str(error.code), "message": str(error), "hint": error.hint}
+    return {"retryable": error.retryable, **{name: _storable(text) for name, text in texts.items()}}
+
+
+def _storable(text: str) -> str:
+    """What a row of the database can hold of a text."""
+    return text[:_MOST_CHARACTERS].replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def decode(line: bytes, scratch: Path) -> Message:
+    """The message of a line. Raises NotUnderstood, or ReportError for a file's name or media type."""
+    try:
+        said = json.loads(line)
+        if "progress" in said:
+            return _progress(**said["progress"])
+        if "files" in said:
+            return [_file(scratch, **one) for one in said["files"]]
+        told = said["error"]
+        code, message, hint = (_text(told[name], _MOST_CHARACTERS) for name in ("code", "message", "hint"))
+        error = ReportError(code, message, retryable=_is(bool, told["retryable"]), hint=hint)
+        return Broken(error, _text(said["traceback"], 64_000)) if "traceback" in said else error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise NotUnderstood(f"{type(error).__name__}: {error}") from None
+
+
+def _progress(*, phase: str, rows: int, percent: object, total_rows: object, eta_s: object) -> Progress:
+    numbers = [None if one is None else float(_is((int, float), one)) for one in (percent, eta_s)]
+    if not all(map(math.isfinite, filter(None, numbers))):
+        raise NotUnderstood("a number that is none")
+    total = None if total_rows is None else _number(total_rows)
+    return Progress(_text(phase, 100), _number(rows), percent=numbers[0], total_rows=total, eta_s=numbers[1])
+
+
+def _file(
+    scratch: Path, *, name: str, format: str, path: str, media_type: str, size_bytes: int, sha256: str, rows: int  # noqa: A002
+) -> RenderedFile:  # fmt: skip
+    at = Path(_text(path, 4_000))
+    if at.is_absolute() or ".." in at.parts or len(bytes.fromhex(_text(sha256, 64))) != hashlib.sha256().digest_size:
+        raise NotUnderstood("a file outside the scratch folder, or without a digest")
+    check_name(_text(name, 300))
+    check_media_type(name, _text(media_type, 300))
+    return RenderedFile(
+        name, _text(format, 100), scratch / at, media_type, _number(size_bytes), sha256.lower(), _number(rows)
+    )
+
+
+def _is(kind: Any, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise NotUnderstood(f"{type(value).__name__} in the place of {kind}")
+    return value
+
+
+def _text(value: object, most: int) -> str:
+    text: str = _is(str, value)
+    if len(text) > most or "\0" in text:
+        raise NotUnderstood("a text that is too long, or holds U+0000")
+    text.encode()  # fails for half of a surrogate pair
+    return text
+
+
+def _number(value: object) -> int:
+    number: int = _is(int, value)
+    if not 0 <= number < 1 << 62:
+        raise NotUnderstood("a number out of range")
+    return number
+
+
+def check_files(files: Sequence[RenderedFile], scratch: Path, *others: str) -> None:
+    """Raise NotUnderstood unless each file is what it was said to be: plain, in `scratch`, of that size.
+
+    `others` are further names in `scratch` which the worker reads. No process of the report may live by now.
+    """
+    tree = Tree(scratch)
+    if len({*others, *(file.name for file in files)}) != len(files) + len(others):
+        raise NotUnderstood("two files of one name")
+    try:
+        for path, size in [
+            *((str(f.path.relative_to(scratch)), f.size_bytes) for f in files),
+            *((o, None) for o in others),
+        ]:
+            with tree.open(path) as opened:
+                found = os.fstat(opened.fileno()).st_size
+            if size not in {found, None}:
+                raise NotUnderstood(f"a file of {found} bytes that was told to have {size}")
+    except (OSError, NotAPlainFile) as error:
+        raise NotUnderstood(f"a file that is none: {error}") from None
+
+
+class Line:
+    """The worker's end of the line, a socket that does not block: no message that does not end is waited for."""
+
+    def __init__(self, end: socket.socket, scratch: Path) -> None:
+        self._end = end
+        self._scratch = scratch
+        self._buffer = bytearray()
+        self.closed = False
+
+    def read(self) -> Iterator[Message]:
+        """The messages that are whole by now. Raises NotUnderstood."""
+        try:
+            piece = self._end.recv(_PIECE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        self.closed = not piece
+        self._buffer += piece
+        if len(self._buffer) > _MOST_BYTES:
+            raise NotUnderstood("a message without an end")
+        if b"\n" not in piece:
+            return
+        *lines, self._buffer = self._buffer.split(b"\n")
+        for line in lines:
+            yield decode(bytes(line), self._scratch)

@@ -1,0 +1,64 @@
+"""The processes that a report consists of: its child, and all that the child has started. Told from /proc."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+MOST_TASKS = 512
+"""Processes and threads of one report together. Honest ones have some per core; a container has a limit of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the processes of a report use together. All is 0 where it cannot be told."""
+
+    memory_mb: int
+    """Without files. No kernel limit counts this for several processes (cgroups do, and a container has one)."""
+    tasks: int
+    """Processes and threads."""
+
+
+def use_of(pid: int, *, enough_mb: int) -> Use:
+    """What `pid` and its descendants use. Beyond `enough_mb` it is looked at closely: pages they share count once."""
+    pids = tree_of(pid)
+    rough = [_fields(one, "status") for one in pids]
+    tasks = sum(fields.get("Threads", 0) for fields in rough)
+    memory_kb = sum(fields.get("RssAnon", 0) + fields.get("RssShmem", 0) for fields in rough)
+    if len(pids) > 1 and memory_kb >> 10 > enough_mb:
+        exact = [_fields(one, "smaps_rollup") for one in pids]
+        memory_kb = sum(fields.get("Pss_Anon", 0) + fields.get("Pss_Shmem", 0) for fields in exact) or memory_kb
+    return Use(memory_kb >> 10, tasks)
+
+
+def tree_of(pid: int) -> Sequence[int]:
+    """`pid` and its descendants. Of more than anybody may have, as many as tell that."""
+    found = [pid]
+    for one in found:
+        if len(found) > MOST_TASKS:
+            break
+        found += children_of(one)
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes whose parent is `pid`. They may have ended, and wait to be collected."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in (_PROC / str(pid) / "task").iterdir():
+            with contextlib.suppress(OSError):
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _fields(pid: int, file: str) -> dict[str, int]:
+    """The numbers of one file, by name: kilobytes, for the most part."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for line in (_PROC / str(pid) / file).read_text().splitlines():
+            name, _, rest = line.partition(":")
+            number = rest.split()[:1]
+            if number and number[0].isdecimal():
+                found[name] = int(number[0])
+    return found
