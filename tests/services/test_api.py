@@ -1,5 +1,6 @@
 """The API over a real database: what it answers, and that it answers everything."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from starlette.types import Message, Receive, Scope, Send
 
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from services.api.app import create_app
 from services.api.assembly import assemble
+from services.api.http.middleware import RequestContext
 from services.api.settings import ApiSettings
 from services.api.v1.views import AcceptedView, EventView, JobsView, JobView
 from shared.access import api_keys
@@ -524,3 +527,30 @@ def test_a_signed_link_does_not_outlive_its_file(
 
     assert "X-Amz-Expires=300" in far
     assert 1 <= int(parse_qs(urlsplit(near).query)["X-Amz-Expires"][0]) <= 60
+
+
+def test_a_request_that_a_stop_cuts_off_is_told_so() -> None:
+    """uvicorn cancels what is under way when its grace is over."""
+    sent: list[Message] = []
+
+    async def never(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def cut_off() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/v1/jobs", "headers": [], "query_string": b""}
+        serving = asyncio.create_task(RequestContext(never, root_path="")(scope, receive, send))
+        await asyncio.sleep(0)
+        serving.cancel()
+        await serving
+
+    asyncio.run(cut_off())
+    start, body = sent
+    assert start["status"] == 503
+    assert (b"retry-after", b"1") in start["headers"]
+    assert json.loads(body["body"])["code"] == "stopping"

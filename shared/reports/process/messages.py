@@ -17,12 +17,16 @@ from typing import Any
 from shared.artifacts.tree import NotAPlainFile, Tree
 from shared.reports.interface import Progress, RenderedFile, ReportError
 from shared.reports.sources.attachments import check_media_type, check_name
+from shared.reports.warnings import ReportWarning, WarningCode
 
 _MOST_BYTES = 16 << 20
 """Of one message: some ten thousand files."""
 _PIECE_BYTES = 1 << 16
 _MOST_CHARACTERS = 8_000
-"""Of a text in an error. It becomes part of the job's row."""
+"""Of a text in an error or a warning. It becomes part of the job's row."""
+_CODES = {str(code): code for code in WarningCode}
+_MOST_TOLD = 100
+"""Warnings of a file, and letters of a warning."""
 
 
 class NotUnderstood(ValueError):
@@ -94,16 +98,44 @@ def _progress(*, phase: str, rows: int, percent: object, total_rows: object, eta
 
 
 def _file(
-    scratch: Path, *, name: str, format: str, path: str, media_type: str, size_bytes: int, sha256: str, rows: int  # noqa: A002
-) -> RenderedFile:  # fmt: skip
+    scratch: Path,
+    *,
+    name: str,
+    format: str,  # noqa: A002 - the field's name
+    path: str,
+    media_type: str,
+    size_bytes: int,
+    sha256: str,
+    rows: int,
+    warnings: object,
+) -> RenderedFile:
     at = Path(_text(path, 4_000))
     if at.is_absolute() or ".." in at.parts or len(bytes.fromhex(_text(sha256, 64))) != hashlib.sha256().digest_size:
         raise NotUnderstood("a file outside the scratch folder, or without a digest")
     check_name(_text(name, 300))
     check_media_type(name, _text(media_type, 300))
     return RenderedFile(
-        name, _text(format, 100), scratch / at, media_type, _number(size_bytes), sha256.lower(), _number(rows)
+        name,
+        _text(format, 100),
+        scratch / at,
+        media_type,
+        _number(size_bytes),
+        sha256.lower(),
+        _number(rows),
+        [_warning(**one) for one in _few(warnings)],
     )
+
+
+def _warning(*, code: str, file: str, message: str, characters: object) -> ReportWarning:
+    letters = [_text(one, 300) for one in _few(characters)]
+    return ReportWarning(_CODES[code], _text(file, 300), _text(message, _MOST_CHARACTERS), letters)
+
+
+def _few(value: object) -> list[Any]:
+    found: list[Any] = _is(list, value)
+    if len(found) > _MOST_TOLD:
+        raise NotUnderstood("a list that is too long")
+    return found
 
 
 def _is(kind: Any, value: Any) -> Any:

@@ -1,0 +1,55 @@
+"""What a report's process tells its worker is taken as it was told, or not at all."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.reports.interface import RenderedFile
+from shared.reports.process.messages import NotUnderstood, decode, encode
+from shared.reports.warnings import ReportWarning, WarningCode
+
+SCRATCH = Path("/scratch/one")
+WARNING = ReportWarning(WarningCode.LETTERS_MISSING, "a.pdf", "No font has them.", ["ARABIC LETTER ALEF"])
+FILE = RenderedFile("a.pdf", "pdf", SCRATCH / "a.pdf", "application/pdf", 5, "0" * 64, 1, [WARNING])
+
+
+@pytest.mark.parametrize("file", [FILE, replace(FILE, warnings=[])], ids=["with a warning", "without"])
+def test_files_arrive_as_they_were_told(file: RenderedFile) -> None:
+    assert decode(encode([file], SCRATCH), SCRATCH) == [file]
+
+
+@pytest.mark.parametrize(
+    "warnings",
+    [
+        5,
+        [5],
+        [{}],
+        [asdict(WARNING) | {"code": "made_up"}],
+        [asdict(WARNING) | {"code": []}],
+        [asdict(WARNING) | {"more": 1}],
+        [asdict(WARNING) | {"message": "a\0b"}],
+        [asdict(WARNING) | {"message": "a" * 8_001}],
+        [asdict(WARNING) | {"characters": ["a"] * 101}],
+        [asdict(WARNING)] * 101,
+    ],
+    ids=[
+        "no list",
+        "a number",
+        "nothing in it",
+        "unknown code",
+        "no code",
+        "more",
+        "U+0000",
+        "long",
+        "letters",
+        "many",
+    ],
+)
+def test_a_warning_that_is_none_is_not_understood(warnings: Any) -> None:
+    told = json.loads(encode([FILE], SCRATCH))
+    told["files"][0]["warnings"] = warnings
+    with pytest.raises(NotUnderstood):
+        decode(json.dumps(told).encode(), SCRATCH)
