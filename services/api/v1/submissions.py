@@ -71,9 +71,7 @@ _SUBMIT: dict[str, Any] = _body_of(
     {"reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"}},
     {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"]},
 )
-_RETRY: dict[str, Any] = _body_of(
-    "Without a body everything is as it was.", {}, {"parameters": {"from": "2013-02-01"}, "formats": ["pdf"]}
-)
+_RETRY: dict[str, Any] = _body_of("Without a body everything is as it was.", {}, {"parameters": {}, "formats": ["csv"]})
 
 
 @router.post("/generate-report", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)

@@ -67,6 +67,18 @@ def a_locked_row_is_ended(world: World) -> None:
     worker.finish()
 
 
+def a_zombie_ends_after_a_lock(world: World) -> None:
+    """Somebody had locked the job when its worker wanted to end it, and another took over before the next try."""
+    locked = world.a_job()
+    sleeper = world.worker("sleeper").receive().work()
+    with world.locked(locked):
+        sleeper.finish()
+    world.leases_run_out()
+    successor = world.worker("successor").receive()
+    sleeper.finish()
+    successor.work().finish()
+
+
 def _no_source(_request: RenderRequest) -> None:
     raise failure(FailureCode.SOURCE_MISSING, "This worker has no source 'default'.")
 

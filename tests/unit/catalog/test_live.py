@@ -81,8 +81,7 @@ def test_sighup_reads_it_again(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_change_behind_a_linked_folder_is_followed(tmp_path: Path) -> None:
-    shared = a_type(tmp_path / "shared", "orders", "SELECT 1 AS a")
-    (tmp_path / "catalog").mkdir()
+    shared = a_type(tmp_path / "catalog" / ".shared", "orders", "SELECT 1 AS a")
     (tmp_path / "catalog" / "orders").symlink_to(shared)
     catalog = LiveCatalog(tmp_path / "catalog")
     (shared / "query.sql").write_text("SELECT 2 AS a")
@@ -99,22 +98,19 @@ def test_a_change_behind_a_linked_folder_is_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("below", [".", "..data"])
 def test_another_revision_of_the_same_sizes_and_times_is_followed(tmp_path: Path, below: str) -> None:
     """git-sync and `rsync -t` swap a link; Kubernetes links each report type through `..data`."""
+    current = tmp_path / "current"
+    revisions = tmp_path if below == "." else current
     for number in (1, 2):
-        folder = a_type(tmp_path / f"rev{number}", "orders", f"SELECT {number} AS a")
+        folder = a_type(revisions / f"..rev{number}", "orders", f"SELECT {number} AS a")
         for file in folder.iterdir():
             os.utime(file, (1, 1))
-    current = tmp_path / "current"
-    if below == ".":
-        current.symlink_to("rev1")
-        link = current
-    else:
-        current.mkdir()
-        link = current / "..data"
-        link.symlink_to("../rev1")
+    link = current if below == "." else current / "..data"
+    link.symlink_to("..rev1")
+    if below == "..data":
         (current / "orders").symlink_to("..data/orders")
     catalog = LiveCatalog(current)
     new = tmp_path / "new"
-    new.symlink_to("rev2" if below == "." else "../rev2")
+    new.symlink_to("..rev2")
     new.replace(link)
 
     assert taken_up(catalog)
