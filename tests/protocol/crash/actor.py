@@ -118,6 +118,16 @@ def _patient(url: str) -> str:
     return f"{url}?options=" + "%20".join(f"-c%20{name}%3D{value}" for name, value in bounds.items())
 
 
+def takes(process: Forked, number: int) -> bool:
+    """True once it has a handler for the signal; one that has only begun is ended by it."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    [mask] = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def frozen(process: Forked) -> bool:
     """True when it is stopped by a signal."""
     try:
