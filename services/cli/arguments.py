@@ -40,7 +40,9 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     for name, what in (("create", "make an API key and print it, once"), ("revoke", "revoke all keys of a name")):
         action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         action.add_argument("--tenant", required=True, type=_tenant, help="whose jobs the key can see")
-        action.add_argument("--name", required=True, help="who uses it, for example `ci`; jobs belong to this name")
+        action.add_argument(
+            "--name", required=True, type=_name, help="who uses it, for example `ci`; jobs belong to this name"
+        )
         if name == "create":
             action.add_argument(
                 "--scopes", type=_scopes, metavar="SCOPE,…",
@@ -54,6 +56,12 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
 def _tenant(given: str) -> str:
     if wrong := tenant_problem(given):
         raise argparse.ArgumentTypeError(wrong)
+    return given
+
+
+def _name(given: str) -> str:
+    if not given.strip() or not given.isprintable():
+        raise argparse.ArgumentTypeError("must be a name of visible characters, for example ci")
     return given
 
 

@@ -364,3 +364,10 @@ def test_every_service_that_has_a_role_can_be_granted_it() -> None:
     given = vars(parser().parse_args(["migrate", "grant"]))
 
     assert given.keys() - {"command", "action"} == set(grants.SERVICES)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\x00b", "a\nb"], ids=["empty", "spaces", "U+0000", "line break"])
+def test_a_key_has_a_name_that_can_be_read(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["keys", "create", "--tenant", "acme", "--name", name])
+    assert "--name: must be a name of visible characters" in capsys.readouterr().err

@@ -71,6 +71,10 @@ def test_each_operation_names_the_scope_that_is_missing(clients: Clients) -> Non
         ("GET", f"/v1/jobs/{job_id}/artifacts/x"): Scope.JOBS_READ,
         ("POST", f"/v1/jobs/{job_id}:cancel"): Scope.JOBS_CANCEL,
     }  # fmt: skip
+    assert clients.ask("chief", "POST", f"/v1/jobs/{clients.submit('chief')}:cancel").status_code == 200
+    clients.add("cancels blindly", frozenset({Scope.JOBS_CANCEL}))
+    blind = clients.ask("cancels blindly", "POST", f"/v1/jobs/{job_id}:cancel")
+    assert (blind.status_code, Scope.JOBS_READ in blind.json()["detail"]) == (403, True)
     for scope in set(needs.values()):
         clients.add(f"without {scope}", USUAL - {scope})
     for (method, path), scope in needs.items():

@@ -143,6 +143,7 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID) -> Cancelled:
             return outcome, _load(conn, parts, principal, job_id)
 
     principal.need(Scope.JOBS_CANCEL)
+    principal.need(Scope.JOBS_READ)  # the answer is the job
     outcome, found = await to_thread.run_sync(carry_out)
     job = found.job
     if outcome is CancelOutcome.CANCELLED and job.finished_at is not None:
