@@ -6,7 +6,7 @@ from services.api.actions import visible
 from services.api.http.dependencies import Caller, PartsOf
 from services.api.http.openapi import problems
 from services.api.http.responses import json_response
-from services.api.v1.views import ReportTypesView, ReportTypeView
+from services.api.v1.report_type_views import ReportTypesView, ReportTypeView
 
 router = APIRouter(tags=["report types"])
 

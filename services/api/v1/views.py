@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -11,8 +11,6 @@ from pydantic.alias_generators import to_camel
 
 from services.api.actions.retries import Retried
 from services.api.actions.submissions import Submitted
-from shared.catalog.model import BUNDLE, CatalogView, ReportType
-from shared.catalog.schema import json_schema
 from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
 from shared.jobs.events import JobEvent
 from shared.jobs.read import Job
@@ -22,11 +20,13 @@ _Time = Annotated[datetime, PlainSerializer(datetime.isoformat, when_used="json"
 """A moment, with its offset written out: `+00:00`, where pydantic's own way is `Z`."""
 
 
-class _View(BaseModel):
+class View(BaseModel):
+    """A part of an answer: named in camel case on the wire, and nothing in it that is not described."""
+
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
 
-class AcceptedView(_View):
+class AcceptedView(View):
     """A job that is durable."""
 
     job_id: UUID
@@ -43,7 +43,7 @@ class RetriedView(AcceptedView):
     """True if the report type is another version now than the old job was accepted with."""
 
 
-class ArtifactView(_View):
+class ArtifactView(View):
     """A file that can be downloaded."""
 
     name: str
@@ -55,21 +55,21 @@ class ArtifactView(_View):
     url: str
 
 
-class LinkView(_View):
+class LinkView(View):
     """Where a file can be fetched, and until when."""
 
     url: str
     expires_at: _Time
 
 
-class ManifestView(_View):
+class ManifestView(View):
     """Says what the files were made from, and proves them: `todoke-server verify`."""
 
     url: str
     sha256: str
 
 
-class WarningView(_View):
+class WarningView(View):
     """What the reader of a file should know: the job succeeded, but somebody should look."""
 
     code: str
@@ -80,7 +80,7 @@ class WarningView(_View):
     """The letters that it is about, as `U+0627 ARABIC LETTER ALEF`; up to fifty."""
 
 
-class ResultView(_View):
+class ResultView(View):
     """What a successful job made."""
 
     artifacts: list[ArtifactView]
@@ -93,7 +93,7 @@ class ResultView(_View):
     seconds: float
 
 
-class ErrorView(_View):
+class ErrorView(View):
     """Why a job failed, or why its last attempt did."""
 
     code: str
@@ -102,7 +102,7 @@ class ErrorView(_View):
     hint: str
 
 
-class ProgressView(_View):
+class ProgressView(View):
     """How far the current attempt is."""
 
     phase: str
@@ -112,7 +112,7 @@ class ProgressView(_View):
     eta_s: float | None
 
 
-class JobView(_View):
+class JobView(View):
     """A job."""
 
     job_id: UUID
@@ -143,65 +143,14 @@ class JobView(_View):
     links: dict[str, str]
 
 
-class JobsView(_View):
+class JobsView(View):
     """One page of jobs, newest first."""
 
     jobs: list[JobView]
     next_page_token: str | None
 
 
-class ColumnView(_View):
-    """A column of a report."""
-
-    name: str
-    title: str
-    unit: str
-    required_scope: str | None
-    """Files have this column only for whoever asks with this scope."""
-
-
-class ReportTypeView(_View):
-    """What a client needs to ask for a report of this type."""
-
-    name: str
-    title: str
-    description: str
-    version: str
-    formats: list[str]
-    parameters: dict[str, Any]
-    """A JSON Schema."""
-    columns: list[ColumnView]
-
-    @classmethod
-    def of(cls, report: ReportType) -> Self:
-        """The view of this report type."""
-        return cls(
-            name=report.name,
-            title=report.title,
-            description=report.description,
-            version=report.version,
-            formats=[*report.formats, BUNDLE],
-            parameters=json_schema(report),
-            columns=[
-                ColumnView(name=c.name, title=c.title, unit=c.unit, required_scope=c.required_scope)
-                for c in report.columns.values()
-            ],
-        )
-
-
-class ReportTypesView(_View):
-    """Every report type."""
-
-    default: str | None
-    report_types: list[ReportTypeView]
-
-    @classmethod
-    def of(cls, catalog: CatalogView) -> Self:
-        """The view of this catalog."""
-        return cls(default=catalog.default, report_types=[ReportTypeView.of(r) for r in catalog.types.values()])
-
-
-class EventView(_View):
+class EventView(View):
     """One change of a job's state."""
 
     version: int
