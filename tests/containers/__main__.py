@@ -103,7 +103,9 @@ def _replace_what_cannot_be_pulled() -> None:
     if EMULATOR in {os.environ[variable] for variable in replacements}:
         packages = [f"{name}=={importlib.metadata.version(name)}" for name in ("ministack", "boto3")]
         command = [engine.program(), "build", "-t", EMULATOR, "--build-arg", f"PACKAGES={' '.join(packages)}"]
-        subprocess.run([*command, str(_FOLDER / "emulator")], check=True, stdout=sys.stderr)
+        built = subprocess.run([*command, str(_FOLDER / "emulator")], check=False, stdout=sys.stderr)
+        if built.returncode:
+            raise TodokeError(f"{EMULATOR} could not be built, see above; or name images by {', '.join(replacements)}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -100,9 +101,9 @@ def test_as_pid_1_it_answers_its_healthcheck_and_ends_on_sigterm(target: str, ta
     """Without a database or a queue: health means that the process answers, and a start can be called off."""
     environment = {
         "DATABASE_URL": "postgresql://nobody:x@127.0.0.1:9/todoke", "SQS_QUEUE_URL": "http://127.0.0.1:9/0/q",
-        "AWS_REGION": "us-east-1", "ARTIFACT_URL": "file:///scratch",
+        "AWS_REGION": "us-east-1", "ARTIFACT_URL": "file:///scratch", "API_AUTH_NONE_IS_OK": "yes",
     }  # fmt: skip
-    options = [part for key, value in environment.items() for part in ("--env", f"{key}={value}")]
+    options = _environment(environment)
     container = engine.run("run", "--detach", *HARDENED, *options, image(target, tag)).strip()
     try:
         if target != "api":  # the API listens once it can answer
@@ -111,7 +112,19 @@ def test_as_pid_1_it_answers_its_healthcheck_and_ends_on_sigterm(target: str, ta
         began = time.monotonic()
         engine.run("stop", "--time", "30", container)
         assert time.monotonic() - began < 20
-        assert json.loads(engine.run("inspect", container))[0]["State"]["ExitCode"] == 0, _said(container)
+        assert _state(container)["ExitCode"] == 0, _said(container)
+    finally:
+        engine.run("rm", "--force", "--volumes", container)
+
+
+def test_the_api_does_not_serve_everybody_unless_told_so(tag: str) -> None:
+    """A container's API listens on every address, so without keys it refuses to start, and says what to set."""
+    environment = {"DATABASE_URL": "postgresql://nobody:x@127.0.0.1:9/todoke", "ARTIFACT_URL": "file:///scratch"}
+    container = engine.run("run", "--detach", *HARDENED, *_environment(environment), image("api", tag)).strip()
+    try:
+        ended = eventually(lambda: _state(container)["Status"] == "exited" and _state(container), what="the API ends")
+        assert ended["ExitCode"] == 1
+        assert "API_AUTH_NONE_IS_OK=yes" in _said(container)
     finally:
         engine.run("rm", "--force", "--volumes", container)
 
@@ -123,11 +136,20 @@ def test_secrets_are_neither_in_an_image_nor_in_its_history(tag: str) -> None:
         assert not [line for line in [*history.splitlines(), *environment] if "password" in line.lower()]
 
 
+def _environment(variables: Mapping[str, str]) -> list[str]:
+    return [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
+
+
 def _healthcheck(target: str) -> list[str]:
     """From the Dockerfile: Podman's own image format has no place for it, and drops it."""
     stage = (ROOT / "deploy" / "Dockerfile").read_text().split(f" AS {target}\n")[1].split("\nFROM ")[0]
     [command] = re.findall(r"^HEALTHCHECK [^\n]*\\\n +CMD (.*)$", stage, re.MULTILINE)
     return list(json.loads(command))
+
+
+def _state(container: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(engine.run("inspect", container))[0]["State"]
+    return found
 
 
 def _succeeds(*command: str) -> bool:
