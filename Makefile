@@ -137,7 +137,7 @@ $(STAMP): requirements.lock deploy/sample/requirements.lock deploy/local/find_py
 .PHONY: lock
 lock: ## resolve the dependencies anew into requirements.lock
 	@rm -rf .lock-venv && $$(bash deploy/local/find_python) -m venv .lock-venv && .lock-venv/bin/pip --quiet install uv
-	@.lock-venv/bin/uv pip compile --quiet pyproject.toml --all-extras --group pyproject.toml:dev --universal \
+	@.lock-venv/bin/uv pip compile --quiet pyproject.toml client/pyproject.toml --all-extras --group pyproject.toml:dev --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
 	@.lock-venv/bin/uv pip compile --quiet --group pyproject.toml:sample --no-deps --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o deploy/sample/requirements.lock

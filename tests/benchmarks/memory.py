@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import httpx
+import httpx2 as httpx
 
 from tests.support.postgres import server
 from tests.support.processes.services import Services

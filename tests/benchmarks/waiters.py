@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2 as httpx
 import psutil
 import psycopg
 import uvloop

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2 as httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event, text
@@ -169,7 +169,7 @@ def test_a_quoted_and_a_bare_key_are_one_and_so_are_all_paths(deployments: Deplo
     "key", ["", '""', '"', '"a', "a b", "é", '"a";b=1', '"a\\b"', "k" * 256, '"' + "k" * 256 + '"']
 )
 def test_what_is_no_key_is_told_with_everything_else(key: str, deployments: Deployments, conn: Connection) -> None:
-    headers = {**_JSON, "Idempotency-Key": key.encode()}
+    headers = {name.encode(): value.encode() for name, value in {**_JSON, "Idempotency-Key": key}.items()}
     answer = deployments.release().post("/v1/jobs", content='{"reportTyp": 1}', headers=headers)
     told = problem(answer, 422, "invalid_request")
     assert [v["field"] for v in told["violations"]] == ["reportTyp", "Idempotency-Key"]

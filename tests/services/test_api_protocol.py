@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
-import httpx
+import httpx2 as httpx
 import pytest
 import uvicorn
 from uvicorn.server import ServerState

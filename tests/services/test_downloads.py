@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
-import httpx
+import httpx2 as httpx
 import pytest
 import uvicorn
 from sqlalchemy.engine import Connection

@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 import boto3
-import httpx
+import httpx2 as httpx
 import psycopg
 import pytest
 from sqlalchemy import text

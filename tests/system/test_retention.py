@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-import httpx
+import httpx2 as httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import boto3
-import httpx
+import httpx2 as httpx
 import openpyxl
 import psycopg
 from sqlalchemy import text

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import boto3
-import httpx
+import httpx2 as httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

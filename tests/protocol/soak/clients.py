@@ -9,7 +9,7 @@ import time
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2 as httpx
 
 from shared.jobs.states import FINAL, JobStatus
 from tests.support.history.facts import Asked, Cancelled, Downloaded, History, Shown

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2 as httpx
 
 from deploy.local.client import ready
 from deploy.local.processes import free_port, spawn, stop
