@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from services.cli import arguments
+from services.cli import arguments, author_arguments
 from services.cli.errors import ExtraMissing, WrongCall
 from shared.errors import TodokeError
 from shared.runtime import logs
@@ -21,6 +21,8 @@ class _Command(NamedTuple):
 
 
 _COMMANDS: Mapping[str, _Command] = {
+    "new": _Command("new", None, "make the folder of a report type", author_arguments.add_new),
+    "render": _Command("render", "cli", "make a report here, without services", author_arguments.add_render),
     "check": _Command("check", "cli", "try every report type of a catalog", arguments.add_check),
     "verify": _Command("verify", "cli", "check a downloaded file against its manifest", arguments.add_verify),
     "keys": _Command("keys", None, "make and revoke API keys", arguments.add_keys),

@@ -4,8 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
-from shared.access.scopes import USUAL, WrongScope, check_scopes
-from shared.access.tenants import tenant_problem
+from services.cli import argument_types
+from shared.access.scopes import USUAL
 
 _SERVICES = ("api", "relay", "worker")
 
@@ -16,7 +16,10 @@ def add_check(parser: argparse.ArgumentParser) -> None:
         "Read the catalog, ask the source to plan each query, and make each format from 50 rows. Sources come from "
         "REPORT_SOURCE_URL (or DATABASE_URL) and REPORT_SOURCES, fonts from REPORT_FONTS."
     )
-    parser.add_argument("path", type=Path, metavar="FOLDER", help="the catalog: the folder that holds the report types")
+    parser.add_argument(
+        "path", type=Path, nargs="?", metavar="FOLDER",
+        help="the catalog: the folder that holds the report types (default: CATALOG_PATH, else ./catalog)",
+    )  # fmt: skip
     parser.add_argument("--report", action="append", default=[], metavar="NAME", help="only this type (repeatable)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE",
@@ -39,13 +42,13 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, what in (("create", "make an API key and print it, once"), ("revoke", "revoke all keys of a name")):
         action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        action.add_argument("--tenant", required=True, type=_tenant, help="whose jobs the key can see")
+        action.add_argument("--tenant", required=True, type=argument_types.tenant, help="whose jobs the key can see")
         action.add_argument(
             "--name", required=True, type=_name, help="who uses it, for example `ci`; jobs belong to this name"
         )
         if name == "create":
             action.add_argument(
-                "--scopes", type=_scopes, metavar="SCOPE,…",
+                "--scopes", type=argument_types.scopes, metavar="SCOPE,…",
                 help=f"what it may do (default: {','.join(sorted(USUAL))}; scopes of report types are named here, too)",
             )  # fmt: skip
             action.add_argument(
@@ -53,23 +56,10 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
             )
 
 
-def _tenant(given: str) -> str:
-    if wrong := tenant_problem(given):
-        raise argparse.ArgumentTypeError(wrong)
-    return given
-
-
 def _name(given: str) -> str:
     if not given.strip() or not given.isprintable():
         raise argparse.ArgumentTypeError("must be a name of visible characters, for example ci")
     return given
-
-
-def _scopes(given: str) -> frozenset[str]:
-    try:
-        return check_scopes(given.split(","))
-    except WrongScope as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _days(given: str) -> int:

@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import logging
 import os
-import re
 import sys
 import tempfile
 import threading
@@ -15,20 +13,20 @@ from pathlib import Path
 # The children that make the files run it: imported here, a missing package is told before the first of them starts.
 import shared.reports.render  # noqa: F401
 from services.cli.audience import audience_notes
+from services.cli.catalogs import chosen_catalog
+from services.cli.code_output import print_what_code_prints
 from services.cli.columns import column_notes, column_problems
 from services.cli.errors import WrongCall
+from services.cli.places import place, where_and_what
+from services.cli.sources import chosen_sources, fonts_of
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Parameter, ParameterKind, ReportKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
-from shared.catalog.toml import line_of
-from shared.failures import FailureCode
 from shared.reports.explain import explain
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
-from shared.reports.process import output
 from shared.reports.process.child import render
 from shared.reports.question import Question
 from shared.reports.sources.open import open_source
-from shared.reports.sources.urls import sources_of
 from shared.suggest import did_you_mean
 
 _ROWS = 50
@@ -58,20 +56,21 @@ class _Trial:
 
 def run(given: argparse.Namespace) -> int:
     """Try each report type and print one line for it, or one per problem. Returns 1 if there is a problem."""
-    if (given.path / "report.toml").exists():
-        raise WrongCall(f"{given.path} is a report type: name the folder that holds it, {given.path.resolve().parent}")
+    path = chosen_catalog(given.path)
+    if (path / "report.toml").exists():
+        raise WrongCall(f"{path} is a report type: name the folder that holds it, {path.resolve().parent}")
     try:
-        catalog = load_catalog(given.path)
+        catalog = load_catalog(path)
     except CatalogError as error:
         for problem in error.problems:
             print(problem)
         return 1
     chosen = _chosen(catalog.types, given.report)
-    _print_what_code_prints()
+    print_what_code_prints()
     settings = _values(given.set)
     _refuse_unknown(settings, chosen)
-    fonts = Path(os.environ["REPORT_FONTS"]) if os.environ.get("REPORT_FONTS") else None
-    trial = _Trial(settings, _sources(os.environ), fonts, files=not given.no_files)
+    urls = chosen_sources("check", os.environ)
+    trial = _Trial(settings, urls, fonts_of(os.environ), files=not given.no_files)
     for note in audience_notes(catalog.types, chosen):
         print(note, file=sys.stderr)
     wrong = 0
@@ -85,19 +84,6 @@ def run(given: argparse.Namespace) -> int:
 def _fine(report: ReportType) -> str:
     untried = report.kind is ReportKind.ANSWER
     return "its parameters are fine; an answer is made in the worker only, and was not tried" if untried else "fine"
-
-
-class _Printed(logging.Handler):
-    """Shows the author of a report type what its code prints."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(getattr(record, "text", record.getMessage()), file=sys.stderr)
-
-
-def _print_what_code_prints() -> None:
-    printed = logging.getLogger(output.__name__)
-    printed.handlers = [_Printed()]
-    printed.setLevel(logging.INFO)
 
 
 def _chosen(types: Mapping[str, ReportType], names: Sequence[str]) -> Sequence[ReportType]:
@@ -114,22 +100,13 @@ def _refuse_unknown(settings: Mapping[str, object], reports: Sequence[ReportType
             raise WrongCall(f"--set {name}=…: no report type has such a parameter{did_you_mean(name, sorted(known))}")
 
 
-def _sources(environment: Mapping[str, str]) -> Mapping[str, str]:
-    if environment.get("DATABASE_URL") and not environment.get("REPORT_SOURCE_URL"):
-        print("check: without REPORT_SOURCE_URL, queries run as the role of DATABASE_URL", file=sys.stderr)
-    try:
-        return sources_of(environment)
-    except ValueError as error:
-        raise WrongCall(f"REPORT_SOURCES: {error}") from None
-
-
 def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
     """The problems of one report type, a line each."""
     try:
         parameters = validate_parameters(report, {**_samples(report), **_known(report, trial.settings)})
     except InvalidParameters as error:
         for violation in error.violations:
-            yield f"{_place(report, 'report.toml')}: no sample for {violation.field}: {violation.message}: pass --set"
+            yield f"{place(report, 'report.toml')}: no sample for {violation.field}: {violation.message}: pass --set"
         return
     if report.kind is ReportKind.ANSWER:  # it reads no source and makes no file
         return
@@ -140,7 +117,7 @@ def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
                 source.estimated_rows()
                 names = [column.name for column in source.columns]
         except Exception as error:  # noqa: BLE001 - whatever it is, explain() has words for it
-            yield _line(report, explain(error, report.limits))
+            yield where_and_what(report, explain(error, report.limits))
             return
         yield from column_problems(report, names)
         for note in column_notes(report, names):
@@ -162,7 +139,7 @@ def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, obje
             try:
                 _note_warnings(report, _render(request))
             except ReportError as error:
-                of = told.setdefault(_line(report, error), [])
+                of = told.setdefault(where_and_what(report, error), [])
                 if format_ not in of:
                     of.append(format_ if rows else f"{format_} of no rows")
     for line, of in told.items():
@@ -170,8 +147,8 @@ def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, obje
         if len(of) >= len(report.formats) > 1:
             yield line
         else:
-            place, _, message = line.partition(": ")
-            yield f"{place}: {', '.join(of)}: {message}"
+            at, _, message = line.partition(": ")
+            yield f"{at}: {', '.join(of)}: {message}"
 
 
 def _render(request: RenderRequest) -> Sequence[RenderedFile]:
@@ -182,33 +159,7 @@ def _note_warnings(report: ReportType, files: Sequence[RenderedFile]) -> None:
     """Print what readers of the files should know, such as letters that no font has."""
     for warning in (warning for file in files for warning in file.warnings):
         letters = "; ".join(warning.characters)
-        print(f"{_place(report, 'report.toml')}: note: {warning.message} {letters}", file=sys.stderr)
-
-
-def _line(report: ReportType, error: ReportError) -> str:
-    return f"{_file_and_line(report, error)}: {error} {error.hint}".rstrip()
-
-
-def _file_and_line(report: ReportType, error: ReportError) -> str:
-    message = str(error)
-    if found := re.search(r" in line (\d+) of query\.sql", message):
-        return f"{_place(report, 'query.sql')}:{found[1]}"
-    if found := re.search(r"The template (\S+) in line (\d+)", message):
-        return f"{_place(report, found[1])}:{found[2]}"
-    if found := re.search(r"The chart (\S+) could", message):
-        return f"{_place(report, found[1])}:1"
-    if found := re.search(r"The query of '(\S+)'", message):
-        path = Path(_place(report, "report.toml"))
-        kind = "charts" if any(c.name == found[1] for c in report.pdf.charts) else "tables"
-        return f"{path}:{line_of(path.read_text(), 'pdf', kind, found[1], 'query')}"
-    name = "query.sql" if error.code == FailureCode.SOURCE_QUERY_FAILED else "report.toml"
-    return _place(report, name) + (":1" if report.folder else "")
-
-
-def _place(report: ReportType, name: str) -> str:
-    if report.kind is not ReportKind.QUERY:
-        return f"{report.name}, a Python report type"
-    return str((report.folder or Path()) / name)
+        print(f"{place(report, 'report.toml')}: note: {warning.message} {letters}", file=sys.stderr)
 
 
 def _first_rows(query: str, rows: int) -> str:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 5.0
 
-_State = frozenset[tuple[str, int, int, int, int]]
+State = frozenset[tuple[str, int, int, int, int]]
 """Path, device, inode, size and modification time of every file and folder (0 and 0 for these), links followed."""
 
 
@@ -32,9 +32,9 @@ class LiveCatalog:
         """Read the catalog. Raises CatalogError, so a service does not start with an invalid one."""
         self._path = path
         self._default = default
-        self._state = _state(path)
+        self._state = state_of(path)
         self._catalog: Catalog = load_catalog(path, default=default)
-        self._seen: _State = self._state
+        self._seen: State = self._state
         """What the last look saw. A folder is read once it has stayed the same for two looks."""
         self._asked = threading.Event()
 
@@ -53,7 +53,7 @@ class LiveCatalog:
 
         False, too, if it changed while it was read: it is taken whole or not at all, and the next look tries again.
         """
-        state = self._seen = _state(self._path)
+        state = self._seen = state_of(self._path)
         try:
             found = load_catalog(self._path, default=self._default)
         except CatalogError as error:
@@ -61,7 +61,7 @@ class LiveCatalog:
             for problem in error.problems:
                 log.error("catalog.wrong", extra={"problem": problem})
             return False
-        if _state(self._path) != state:
+        if state_of(self._path) != state:
             log.info("catalog.changing", extra={"folder": str(self._path)})
             return False
         self._state = state
@@ -79,7 +79,7 @@ class LiveCatalog:
         """
         asked = self._asked.is_set()
         self._asked.clear()
-        state = _state(self._path)
+        state = state_of(self._path)
         settled, self._seen = state == self._seen, state
         if not asked and (state == self._state or not settled):
             return False
@@ -100,8 +100,11 @@ class LiveCatalog:
                 log.error("catalog.unreadable", extra={"reason": str(error)})
 
 
-def _state(path: Path) -> _State:
-    """Any change to a file below the folder changes this, behind links too, and so does a link that leads elsewhere."""
+def state_of(path: Path) -> State:
+    """Any change to a file below the folder changes this, behind links too, and so does a link that leads elsewhere.
+
+    A file in the place of a folder stands for itself.
+    """
     found = set()
     walked: set[tuple[int, int]] = set()
     folders = [path]
@@ -124,5 +127,7 @@ def _state(path: Path) -> _State:
 def _entries(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
+    except NotADirectoryError:
+        return [folder]
     except OSError:
         return []

@@ -5,6 +5,7 @@ rows; what becomes of them (every format, limits, progress, artifacts) is the sa
 of this from `shared.plugin`; see docs/reference/python-reports.md.
 """
 
+import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -140,6 +141,20 @@ def load_python_report(name: str) -> PythonReport:
             report: PythonReport = point.load()()
             return report
     raise LookupError(f"no package brings the Python report type {name!r}")
+
+
+def code_of(name: str) -> Path | None:
+    """Return the file or folder of the code behind a Python report type; None if no package brings such a type.
+
+    The code is not run, so that the place is known of code which cannot be loaded, too.
+    """
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            found = importlib.util.find_spec(point.module.partition(".")[0])
+            if found is not None and found.origin is not None:
+                origin = Path(found.origin)
+                return origin.parent if origin.name == "__init__.py" else origin
+    return None
 
 
 def _report_type(point: EntryPoint) -> ReportType:

@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.catalog.audience import AUDIENCE_KEYS, check_documents, read_audience
 from shared.catalog.locales import LOCALE_PARAMETER, language, locales
 from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.names import name_problem
 from shared.catalog.parameters import check_value
 from shared.catalog.pattern import UnusablePattern, check_pattern
 from shared.catalog.presentation import column, csv_options, pdf_options
@@ -24,7 +25,6 @@ from shared.catalog.typst_packages import package_problems
 from shared.catalog.values import Refused, parse, store
 from shared.suggest import did_you_mean
 
-_TYPE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -53,11 +53,8 @@ _MOST_COUNTED = 100_000
 def read_report_type(folder: Path, problems: list[str]) -> ReportType | None:
     """Return the report type in `folder`, or None after adding `file:line: what is wrong: remedy` to `problems`."""
     before = len(problems)
-    if not _TYPE_NAME.fullmatch(folder.name):
-        problems.append(
-            f"{folder}: {folder.name!r} cannot name a report type: rename the folder to lower-case letters, digits "
-            "and hyphens, a letter first, 63 at most"
-        )
+    if wrong := name_problem(folder.name):
+        problems.append(f"{folder}: {folder.name!r} {wrong}: rename the folder")
     text = read_text(folder / "report.toml", problems, "every report type has one; see docs/reference/catalog.md")
     query = read_text(folder / "query.sql", problems, "every report type has its one SELECT there")
     if query is not None:

@@ -1,6 +1,7 @@
 """What `pip install todoke-server` brings without extras, and what each extra adds; what is missing is told."""
 
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ def test_help_needs_no_package_at_all(arguments: list[str]) -> None:
     ("arguments", "extra"),
     [
         (["check", "my-catalog"], "cli"),
+        (["render", "late-flights"], "cli"),
         (["verify", "report.pdf"], "cli"),
         (["setup-queues"], "relay"),
         (["migrate", "current"], "migrate"),
@@ -59,10 +61,16 @@ def test_keys_need_no_extra() -> None:
     assert ran.stderr.startswith("todoke-server keys: PostgreSQL does not answer")
 
 
+def test_a_new_report_type_needs_no_extra(tmp_path: Path) -> None:
+    ran = run_with(closure(BASE), command("new", "late-flights", "--catalog", str(tmp_path)), SOMEWHERE)
+
+    assert (ran.returncode, ran.stdout) == (0, f"{tmp_path}/late-flights\n"), ran.stderr
+
+
 @pytest.mark.parametrize(
     ("extra", "modules"),
     [
-        ("cli", "services.cli.check, services.cli.verify"),
+        ("cli", "services.cli.check, services.cli.render, services.cli.verify"),
         ("relay", "services.cli.queues, services.relay.__main__"),
         ("worker", "services.cli.queues, services.cli.check, services.worker.__main__"),
         ("migrate", "services.cli.migrate, migrations.versions"),

@@ -68,7 +68,7 @@ def test_a_service_does_not_start_with_a_wrong_catalog(folder: Path) -> None:
 
 
 def test_sighup_reads_it_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.catalog.live._state", lambda _: frozenset())  # only the signal counts
+    monkeypatch.setattr("shared.catalog.live.state_of", lambda _: frozenset())  # only the signal counts
     before = signal.getsignal(signal.SIGHUP)
     try:
         catalog = LiveCatalog(folder)
