@@ -41,6 +41,7 @@ _RELAY_READS = (
     "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
     "error",
 )  # fmt: skip
+_ENTRY = ("tenant", "subject", "key_id", "request_id", "address", "action", "object", "before", "after")
 _MESSAGE = ("topic", "group_key", "payload", "headers")
 
 _GRANTS: Mapping[str, Sequence[_Grant]] = {
@@ -52,6 +53,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, INSERT", "idempotency_keys"),
         _Grant("SELECT", "api_keys"),
         _Grant("INSERT", "outbox", _MESSAGE),
+        _Grant("SELECT", "audit"),
+        _Grant("INSERT", "audit", _ENTRY),
     ),
     "relay": (
         _Grant("SELECT", "jobs", _RELAY_READS),
@@ -71,6 +74,9 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "idempotency_keys", ("tenant", "key", "job_id", "created_at")),
         _Grant("DELETE", "idempotency_keys"),
         _Grant("UPDATE", "idempotency_keys", ("meaning_digest",)),
+        _Grant("SELECT", "audit", ("id", "at")),
+        _Grant("DELETE", "audit"),
+        _Grant("UPDATE", "audit", ("after",)),  # to lock; a trigger refuses it
         _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
         _Grant("SELECT", "outbox_id_seq"),
     ),

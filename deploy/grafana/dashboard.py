@@ -149,6 +149,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         Panel("Statements, 99 %", "s", [
             _p99("todoke_statement_seconds", "statement"),
         ]),
+        Panel("Changes in the audit trail", "cps", [_rate("todoke_audit_entries_total", "action")]),
         Panel("Oldest snapshot, by holder", "short", [
             ("max by (holder) (todoke_database_xmin_age_transactions)", "{{holder}}"),
         ]),

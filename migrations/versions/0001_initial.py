@@ -1,4 +1,4 @@
-"""The first schema: jobs with their fence and history, the outbox, artifacts and keys.
+"""The first schema: jobs with their fence and history, the outbox, artifacts, keys and the audit trail.
 
 What the code relies on, the tables state: every CHECK below is a sentence of the protocol.
 """
@@ -6,7 +6,7 @@ What the code relies on, the tables state: every CHECK below is a sentence of th
 from alembic import op
 from sqlalchemy import text
 
-from migrations.job_triggers import FUNCTIONS, TRIGGERS
+from migrations import audit_table, job_triggers
 
 revision = "0001"
 down_revision = None
@@ -209,12 +209,13 @@ CREATE TABLE api_keys (
 def upgrade() -> None:
     """Build everything."""
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
-    functions = [function.replace("{schema}", schema) for function in FUNCTIONS]
+    functions = [function.replace("{schema}", schema) for function in (*job_triggers.FUNCTIONS, *audit_table.FUNCTIONS)]
     for statement in (
         _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, _UNFINISHED_FLOOR,
         "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _JOB_TRANSITIONS, _JOB_EVENTS,
-        *functions, *TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS,
+        *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS,
         _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS,
+        audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
     ):  # fmt: skip
         op.execute(statement)
 
@@ -223,7 +224,8 @@ def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
     op.execute(
-        "DROP TABLE api_keys, idempotency_keys, artifacts, outbox_retry, outbox, job_transitions, stragglers, "
+        "DROP TABLE audit, api_keys, idempotency_keys, artifacts, outbox_retry, outbox, job_transitions, stragglers, "
         "unfinished_floor, jobs"
     )
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
+    op.execute("DROP FUNCTION audit_keep, audit_forget")

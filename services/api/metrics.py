@@ -1,5 +1,6 @@
 """What the API shows. With several workers a scrape of any of them answers for all: no gauges here."""
 
+from shared.access.audit import Action
 from shared.runtime.metrics.common import REPORT_TYPE
 from shared.runtime.metrics.declare import FAST_S, OTHER, counter, histogram
 
@@ -27,4 +28,10 @@ SUBMIT_BATCH = histogram(
     "todoke_submit_batch_submissions",
     "Submissions that shared one statement and commit.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)
+AUDITED = counter(
+    "api",
+    "todoke_audit_entries_total",
+    "Changes written down in the audit trail; one that was rolled back afterwards is counted, too.",
+    {"action": tuple(map(str, Action))},
 )

@@ -111,7 +111,13 @@ def _retention(settings: RelaySettings) -> Sequence[Loop]:
     store = open_store(settings.artifact_url, region=settings.aws_region, s3_without=settings.s3_without)
     # Most often they take turns on one connection; while one waits for the store, the other opens the second.
     engine = _engine(settings, "retention", pool_size=2)
-    retention = Retention(engine, store, keep_keys_s=settings.keep_keys_days * _DAY_S, rest_s=_RETENTION_REST_S)
+    retention = Retention(
+        engine,
+        store,
+        keep_keys_s=settings.keep_keys_days * _DAY_S,
+        keep_audit_s=settings.keep_audit_days * _DAY_S,
+        rest_s=_RETENTION_REST_S,
+    )
     orphans = OrphanSweep(engine, store)
     return [
         Loop("retention", retention.run_once, _RETENTION_EVERY_S),

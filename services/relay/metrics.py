@@ -96,9 +96,9 @@ SWEPT = counter(
 RETIRED = counter(
     "relay",
     "todoke_retention_removed_total",
-    "What was removed because its time was over: files with their rows, jobs with their history, idempotency keys; and "
-    "files of attempts that lost.",
-    {"kind": ("artifact", "job", "idempotency_key", "orphan")},
+    "What was removed because its time was over: files with their rows, jobs with their history, idempotency keys, "
+    "entries of the audit trail; and files of attempts that lost.",
+    {"kind": ("artifact", "job", "idempotency_key", "audit", "orphan")},
 )
 UNDELETABLE = counter(
     "relay",

@@ -1,4 +1,4 @@
-"""Retention removes files, jobs and keys when their time is over.
+"""Retention removes files, jobs, keys and entries of the audit trail when their time is over.
 
 Each durable step may be the last before a crash. A file leaves before its row does, so a row may outlive its file but
 no file its row; readers go by the clock and never see the difference. A job leaves after its files.
@@ -10,11 +10,14 @@ from sqlalchemy.engine import Engine
 
 from services.relay import metrics
 from services.relay.stored_files import delete_files
+from shared.access import audit_trail
 from shared.artifacts.interface import ArtifactStore
 from shared.database.engine import transactional
 from shared.jobs import retention
 from shared.jobs.walk import START
 
+KEEP_AUDIT_S = 400 * 86_400.0
+"""A year, and the month in which somebody asks about it."""
 _LOOK = 1_000
 """Rows of each table that one pass looks at while none is old enough."""
 _TAKE = 25
@@ -26,11 +29,20 @@ and on S3 for 25 files per request; and so little that no submission waits for i
 class Retention:
     """One relay's walks over files, jobs and keys. Any number may run: SKIP LOCKED gives each its own rows."""
 
-    def __init__(self, engine: Engine, store: ArtifactStore, *, keep_keys_s: float, rest_s: float = 0.0) -> None:
-        """`rest_s`: the pause after a look at all three tables that found nothing to remove."""
+    def __init__(
+        self,
+        engine: Engine,
+        store: ArtifactStore,
+        *,
+        keep_keys_s: float,
+        keep_audit_s: float = KEEP_AUDIT_S,
+        rest_s: float = 0.0,
+    ) -> None:
+        """`rest_s`: the pause after a look at all the tables that found nothing to remove."""
         self._engine = engine
         self._store = store
         self._keep_keys_s = keep_keys_s
+        self._keep_audit_s = keep_audit_s
         self._rest_s = rest_s
         self._rest_until = 0.0
         self._slice = _TAKE
@@ -45,7 +57,7 @@ class Retention:
         began, self._in_store_s = time.monotonic(), 0.0
         if began < self._rest_until:
             return 0
-        removed = self._expire_artifacts() + self._forget_jobs() + self._forget_keys()
+        removed = self._expire_artifacts() + self._forget_jobs() + self._forget_keys() + self._forget_audit()
         if not removed and self._artifacts_after == self._jobs_after == self._keys_after == START:
             self._rest_until = began + self._rest_s
         self._slice = _TAKE if removed else _LOOK
@@ -82,3 +94,9 @@ class Retention:
         self._keys_after = forgotten.next_after
         metrics.RETIRED.labels("idempotency_key").inc(forgotten.rows)
         return forgotten.rows
+
+    def _forget_audit(self) -> int:
+        with self._engine.connect() as conn:
+            forgotten = audit_trail.forget_entries(conn, keep_s=self._keep_audit_s, slice_size=self._slice)
+        metrics.RETIRED.labels("audit").inc(forgotten)
+        return forgotten

@@ -47,3 +47,6 @@ class RelaySettings(ArtifactSettings, QueueServiceSettings):
     keep_keys_days: float = Field(
         7, alias="RELAY_KEEP_KEYS_DAYS", ge=1, le=3650, description="Days for which an Idempotency-Key is remembered"
     )
+    keep_audit_days: float = Field(
+        400, alias="RELAY_KEEP_AUDIT_DAYS", ge=30, le=36_500, description="Days for which the audit trail is kept"
+    )

@@ -159,3 +159,21 @@ api_keys = sa.Table(
     sa.Column("expires_at", _timestamp),
     sa.Column("revoked_at", _timestamp),
 )
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text),
+    sa.Column("key_id", sa.Text),
+    sa.Column("request_id", sa.Text),
+    sa.Column("address", sa.Text),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("object", sa.Text, nullable=False),
+    sa.Column("before", pg.JSONB),
+    sa.Column("after", pg.JSONB),
+    sa.Index("audit_by_tenant", "tenant", "at", "id"),
+    sa.Index("audit_by_object", "tenant", "object", "at", "id"),
+)

@@ -26,6 +26,9 @@ _FORBIDDEN = {
         "UPDATE api_keys SET tenant = 'x'",
         "INSERT INTO api_keys (key_sha256, tenant, name) VALUES (sha256('x'), 'x', 'x')",
         "TRUNCATE jobs",
+        "UPDATE audit SET subject = 'nobody'",
+        "DELETE FROM audit",
+        "INSERT INTO audit (at, tenant, action, object) VALUES (now(), 'acme', 'jobs.cancel', 'jobs/1')",
     ],
     "relay": [
         "SELECT parameters FROM jobs",
@@ -41,6 +44,8 @@ _FORBIDDEN = {
         "UPDATE jobs SET keep_s = 0, keep_artifacts_s = 0",
         "UPDATE idempotency_keys SET job_id = gen_random_uuid()",
         "DELETE FROM job_transitions",
+        "SELECT subject FROM audit",
+        "INSERT INTO audit (tenant, action, object) VALUES ('acme', 'jobs.cancel', 'jobs/1')",
     ],
     "worker": [
         "DELETE FROM jobs",
@@ -54,6 +59,7 @@ _FORBIDDEN = {
         "SELECT FROM outbox",
         "SELECT FROM api_keys",
         "SELECT FROM idempotency_keys",
+        "SELECT FROM audit",
     ],
 }
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import Connection, Engine
 
+from shared.access import audit_trail
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished, watch
@@ -49,6 +50,8 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.jobs(conn, _MANY, status="PENDING", age_s=60)
             fill.jobs(conn, 50, status="PROCESSING", age_s=120)
             fill.outbox(conn, _MANY)
+            fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
+            fill.audit(conn, _MANY)
             while unfinished.advance_floor(conn):
                 pass
             fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
@@ -77,6 +80,8 @@ def cases(conn: Connection) -> list[Case]:
     watched = conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all()
     floor = conn.execute(unfinished._LOOK).one()
     slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
+    trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
+             "subject": None, "look": 21, "limit": 21}  # fmt: skip
     return [
         Case(read, "_GET", own, 1),
         Case(artifacts, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
@@ -116,6 +121,13 @@ def cases(conn: Connection) -> list[Case]:
             {"tenants": ["acme"] * 2, "jobs": [one] * 2, "tokens": [one] * 2, "names": ["calendar.csv", "other.csv"]},
             6,
         ),
+        Case(audit_trail, "_LIST_OF_TENANT", trail, 21),
+        Case(audit_trail, "_LIST_OF_TENANT", {**trail, "tenant": "silent"}, 21),
+        Case(audit_trail, "_LIST_OF_TENANT", {**trail, "subject": "ann", "look": 500}, 500),
+        Case(audit_trail, "_LIST_OF_TENANT", {**trail, "action": "none", "look": 500}, 500),
+        Case(audit_trail, "_LIST_OF_OBJECT", {**trail, "object": "jobs/7"}, 21),
+        Case(audit_trail, "_LIST_OF_OBJECT", {**trail, "object": "jobs/none"}, 21),
+        Case(audit_trail, "_FORGET", {"slice": 300, "keep_s": 0}, 1_200),
         Case(messages, "_WAITING", {"floor": 0}, 2),
         Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 201),
         Case(messages, "_CLAIM_DUE", {"limit": 100}, 200),
@@ -138,7 +150,9 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 
 
 @pytest.mark.parametrize(
-    "module", [read, artifacts, events, cancel, sweep, backlog, retention, unfinished, watch], ids=lambda m: m.__name__
+    "module",
+    [audit_trail, read, artifacts, events, cancel, sweep, backlog, retention, unfinished, watch],
+    ids=lambda m: m.__name__,
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:

@@ -185,7 +185,7 @@ def test_it_rests_once_it_has_looked_at_everything_and_found_nothing(
     retention = Retention(plain, store, keep_keys_s=DAY_S, rest_s=1000)
 
     assert until_done(retention.run_once) == 2
-    assert statements[-3:] == ["artifacts.expired", "jobs.forget", "idempotency_keys.forget"]
+    assert statements[-4:] == ["artifacts.expired", "jobs.forget", "idempotency_keys.forget", "audit.forget"]
     statements.clear()
     assert retention.run_once() == 0
     assert statements == []

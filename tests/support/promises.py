@@ -76,6 +76,13 @@ ALWAYS = {
          WHERE NOT EXISTS (SELECT FROM (VALUES {_EDGES}) AS legal(source, target, verb)
                             WHERE e.from_status IS NOT DISTINCT FROM legal.source
                               AND e.to_status = legal.target AND e.verb = legal.verb)""",
+    "8: the trail tells of nothing that did not happen": """
+        SELECT a.id, a.object FROM audit a JOIN jobs j ON a.object = 'jobs/' || j.id
+         WHERE a.action = 'jobs.cancel' AND j.cancel_requested_at IS NULL""",
+    # Without keys every client is this tenant; tests that cancel past the API do so for others.
+    "8: the trail tells of every cancellation": """
+        SELECT j.id FROM jobs j WHERE j.tenant = 'default' AND j.cancel_requested_at IS NOT NULL AND NOT EXISTS (
+               SELECT FROM audit a WHERE a.object = 'jobs/' || j.id AND a.action = 'jobs.cancel')""",
     "8: the history is a chain": """
         SELECT e.job_id, e.version FROM job_events e
          WHERE e.from_status IS DISTINCT FROM (

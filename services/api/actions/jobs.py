@@ -10,10 +10,13 @@ from anyio import to_thread
 from sqlalchemy.engine import Connection
 
 from services.api.actions import visible
+from services.api.actions.auditing import audited
 from services.api.actions.errors import JobAlreadyEnded, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
+from shared.access.audit import Action
 from shared.access.scopes import Scope
+from shared.database.engine import transactional
 from shared.jobs import cancel as cancelling
 from shared.jobs import events, read
 from shared.jobs.artifacts import Artifact, artifacts_of
@@ -71,6 +74,10 @@ class Cancelled(NamedTuple):
     found: FoundJob
     requested: bool
     """True if a worker holds the job and is told: it may still end otherwise."""
+
+
+_NOTED = (CancelOutcome.CANCELLED, CancelOutcome.REQUESTED)
+"""Outcomes of a cancellation that changed something."""
 
 
 async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
@@ -138,8 +145,10 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID) -> Cancelled:
     """Cancel the job, or have its worker told. Raises UnknownJob and JobAlreadyEnded."""
 
     def carry_out() -> tuple[CancelOutcome, FoundJob]:
-        with parts.engine.connect() as conn:
+        with transactional(parts.engine).begin() as conn:
             outcome = cancelling.cancel(conn, job_id, visible.viewer(parts.catalog, principal))
+            if outcome in _NOTED:
+                audited(conn, principal, Action.JOBS_CANCEL, f"jobs/{job_id}", after={"outcome": outcome})
             return outcome, _load(conn, parts, principal, job_id)
 
     principal.need(Scope.JOBS_CANCEL)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from shared.access.audit import Actor
 from shared.access.scopes import Scope
 from shared.access.tenants import DEFAULT_TENANT
 from shared.errors import TodokeError
@@ -17,6 +18,17 @@ class InsufficientScope(TodokeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Which request somebody asks with, and from where: for the audit trail."""
+
+    request_id: str | None = None
+    address: str | None = None
+
+
+_NOWHERE = Origin()
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The one on whose behalf an action runs."""
 
@@ -26,6 +38,13 @@ class Principal:
     """Who it is within the tenant: the name of its key. None where no keys are asked for."""
     scopes: frozenset[str] | None
     """What it may do. None: everything, where no keys are asked for."""
+    key_id: str | None = None
+    """Of its API key, if it has one."""
+    origin: Origin = _NOWHERE
+
+    def asking(self, origin: Origin) -> "Principal":
+        """The same, with the request that it asks with."""
+        return Principal(self.tenant, self.subject, self.scopes, self.key_id, origin)
 
     def has(self, scope: str) -> bool:
         """True if it has the scope."""
@@ -44,6 +63,11 @@ class Principal:
     def sees_only(self) -> str | None:
         """The requester whose jobs alone it sees; None if it sees all jobs of its tenant."""
         return None if self.has(Scope.JOBS_READ_ALL) else self.subject
+
+    @property
+    def actor(self) -> Actor:
+        """Who the audit trail says that it is."""
+        return Actor(self.tenant, self.subject, self.key_id, self.origin.request_id, self.origin.address)
 
 
 ANONYMOUS = Principal(DEFAULT_TENANT, None, None)

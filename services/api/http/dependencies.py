@@ -10,7 +10,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, UnknownJob
 from services.api.actions.parts import Parts
-from services.api.auth.principal import Principal
+from services.api.auth.principal import Origin, Principal
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean
 
@@ -35,7 +35,7 @@ async def principal_of(request: Request) -> Principal:
     principal = await parts_of(request).access.principal(request.headers.get("authorization"), address)
     if request.scope["query_string"]:
         _check_query(request)
-    return principal
+    return principal.asking(Origin(request.scope.get("request_id"), address or None))
 
 
 def _check_query(request: Request) -> None:

@@ -58,6 +58,12 @@ _OUTBOX = """
     INSERT INTO outbox (topic, group_key, payload)
     SELECT 'jobs', 'acme', json_build_object('jobId', md5(n::text)::uuid)::text FROM generate_series(1, :rows) AS n
 """
+_AUDIT = """
+    INSERT INTO audit (at, tenant, subject, key_id, action, object, after)
+    SELECT clock_timestamp() - make_interval(secs => :age_s + (:rows - n)), :tenant,
+           CASE WHEN n % 1000 = 0 THEN 'ann' ELSE 'ci' END, 'k', 'jobs.cancel', 'jobs/' || n % 100, '{}'
+      FROM generate_series(1, :rows) AS n
+"""
 
 
 def jobs(
@@ -94,6 +100,11 @@ def keys(conn: Connection) -> None:
 def outbox(conn: Connection, count: int) -> None:
     """`count` messages that wait to be sent."""
     _run(conn, (_OUTBOX, {"rows": count}))
+
+
+def audit(conn: Connection, count: int, *, tenant: str = "acme", age_s: float = 0) -> None:
+    """`count` entries of the tenant's audit trail, one a second, about a hundred jobs, the newest `age_s` old."""
+    _run(conn, (_AUDIT, {"rows": count, "tenant": tenant, "age_s": age_s}))
 
 
 def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:

@@ -1,0 +1,67 @@
+"""The audit trail: who changed what, written in the transaction of the change.
+
+A submission writes nothing here: its own row says who asked for it, and its history says when.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared import json_text
+
+
+class Action(StrEnum):
+    """What somebody did: an operation of the API that changes something, or its command on the server."""
+
+    JOBS_CANCEL = "jobs.cancel"
+    KEYS_CREATE = "keys.create"
+    KEYS_REVOKE = "keys.revoke"
+    KEYS_ROTATE = "keys.rotate"
+
+
+class Actor(NamedTuple):
+    """Who did it, and where the request came from."""
+
+    tenant: str
+    subject: str | None = None
+    """None where no identity is asked for."""
+    key_id: str | None = None
+    """Of the API key, if it was one."""
+    request_id: str | None = None
+    address: str | None = None
+    """The client's, behind proxies that are trusted."""
+
+
+_RECORD = text("""
+    /* audit.record */
+    INSERT INTO audit (tenant, subject, key_id, request_id, address, action, object, before, after)
+    VALUES (:tenant, :subject, :key_id, :request_id, :address, :action, :object,
+            CAST(:before AS jsonb), CAST(:after AS jsonb))
+""")
+
+
+def record(
+    conn: Connection,
+    actor: Actor,
+    action: Action,
+    what: str,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down that `actor` has changed `what`, such as `jobs/<id>`: in the caller's transaction, or it is worthless.
+
+    `before` and `after` hold what the change was about, by names of the wire: small, and neither secrets nor the
+    parameters or texts of jobs, because nothing is erased from the trail.
+    """
+    conn.execute(
+        _RECORD,
+        {
+            **actor._asdict(), "action": str(action), "object": what,
+            "before": None if before is None else json_text.write(before),
+            "after": None if after is None else json_text.write(after),
+        },
+    )  # fmt: skip
