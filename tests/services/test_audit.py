@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from services.api.actions import auditing
+from shared.access import audit
 from tests.services.test_api import an_app
 from tests.support.jobs import row, started
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_written_down_does_not_happen(
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("the trail is full")
 
-    monkeypatch.setattr(auditing.audit, "record", refuse)
+    monkeypatch.setattr(audit, "record", refuse)
     with TestClient(an_app(database_url, scratch), raise_server_exceptions=False) as client:
         job_id = _submit(client)
         assert client.post(f"/v1/jobs/{job_id}:cancel").status_code == 500
