@@ -39,7 +39,7 @@ _RELAY_READS = (
     "id", "tenant", "report_type", "status", "verb", "version", "attempt", "max_attempts", "crashes", "max_crashes",
     "rings", "lease_token", "lease_until", "worker", "trace_context", "run_at", "next_ring_at", "deadline_at",
     "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
-    "error",
+    "error", "scheduled_for",
 )  # fmt: skip
 _ENTRY = ("tenant", "subject", "key_id", "request_id", "address", "action", "object", "before", "after")
 _MESSAGE = ("topic", "group_key", "payload", "headers")
@@ -53,6 +53,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, INSERT", "idempotency_keys"),
         _Grant("SELECT", "api_keys"),
         _Grant("INSERT", "outbox", _MESSAGE),
+        _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
         _Grant("SELECT", "audit"),
         _Grant("INSERT", "audit", _ENTRY),
     ),

@@ -17,8 +17,9 @@ BEGIN
     -- Both never change. As constraints of the table they would be checked again at every update, and a pattern is
     -- the dearest of them all.
     IF EXISTS (SELECT FROM born WHERE tenant !~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'
-                   OR jsonb_typeof(parameters) <> 'object') THEN
-        RAISE EXCEPTION 'a job has a well-formed tenant and an object of parameters' USING ERRCODE = 'check_violation';
+                   OR jsonb_typeof(parameters) <> 'object' OR file_name ~ '^[.]|/|[.][.]') THEN
+        RAISE EXCEPTION 'a job has a well-formed tenant, an object of parameters and files that stay in their folder'
+            USING ERRCODE = 'check_violation';
     END IF;
     -- The next statement has to see what was committed a moment ago, not what was there when the transaction began.
     IF current_setting('transaction_isolation') <> 'read committed' THEN

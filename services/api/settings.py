@@ -92,6 +92,24 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
     keep_jobs_days: float = Field(
         90, alias="JOB_KEEP_DAYS", ge=1, le=3650, description="Days for which a job that has ended can be looked at"
     )
+    most_keep_artifacts_days: float = Field(
+        365,
+        alias="ARTIFACT_KEEP_MAX_DAYS",
+        ge=0,
+        le=3650,
+        description="Days after a job's end for which a client may have its files kept; never less than "
+        "ARTIFACT_KEEP_DAYS",
+    )
+    most_keep_jobs_days: float = Field(
+        365,
+        alias="JOB_KEEP_MAX_DAYS",
+        ge=1,
+        le=3650,
+        description="Days after a job's end for which a client may have it kept; never less than JOB_KEEP_DAYS",
+    )
+    run_at_max_days: float = Field(
+        30, alias="JOB_RUN_AT_MAX_DAYS", ge=0, le=366, description="Days ahead for which a client may ask with `runAt`"
+    )
     link_expires_s: int = Field(
         300, alias="DOWNLOAD_LINK_EXPIRES_S", ge=1, le=604_800, description="Life of a signed S3 link"
     )
@@ -129,6 +147,16 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
     def keep_s(self) -> int:
         """Of a job accepted from now on."""
         return round(self.keep_jobs_days * 86_400)
+
+    @property
+    def most_keep_artifacts_s(self) -> int:
+        """The most that a client may ask for; a job outlives its files."""
+        return min(self.most_keep_s, max(self.keep_artifacts_s, round(self.most_keep_artifacts_days * 86_400)))
+
+    @property
+    def most_keep_s(self) -> int:
+        """The most that a client may ask for."""
+        return max(self.keep_s, round(self.most_keep_jobs_days * 86_400))
 
 
 def is_loopback(host: str) -> bool:

@@ -72,7 +72,9 @@ OUTBOX_PARKED = gauge(
 # The jobs
 _SLICE = " Of the oldest 50,000 jobs that may be unfinished."
 JOBS_WAITING = gauge("relay", "todoke_jobs_waiting", "Jobs that a worker could start now." + _SLICE + _WIDE)
-JOBS_DELAYED = gauge("relay", "todoke_jobs_delayed", "Jobs whose next try is due later." + _SLICE + _WIDE)
+JOBS_DELAYED = gauge(
+    "relay", "todoke_jobs_delayed", "Jobs that are to run, or to be tried again, later." + _SLICE + _WIDE
+)
 JOBS_RUNNING = gauge("relay", "todoke_jobs_running", "Jobs that a worker holds." + _SLICE + _WIDE)
 JOBS_LATE = gauge(
     "relay",

@@ -139,6 +139,7 @@ class Attempts:
             fonts=self._settings.fonts,
             asker=_asker(job),
             job_id=str(job.lease.job_id),
+            file_name=job.file_name,
         )
 
     def _report(self, job: StartedJob) -> ReportType:

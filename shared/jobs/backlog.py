@@ -16,10 +16,11 @@ _BACKLOG = text(f"""
            count(*) FILTER (WHERE status = 'PENDING' AND run_at > now()) AS delayed,
            count(*) FILTER (WHERE status = 'PROCESSING') AS running,
            count(*) FILTER (WHERE status IN ('PENDING', 'PROCESSING')
-                                  AND created_at < now() - make_interval(secs => :late_after_s)) AS late,
+                                  AND greatest(created_at, scheduled_for)
+                                      < now() - make_interval(secs => :late_after_s)) AS late,
            coalesce(extract(epoch FROM now() - min(run_at) FILTER (WHERE status = 'PENDING' AND run_at <= now())), 0)
                ::float8 AS oldest_waiting_s
-      FROM ({SLICE.format(columns="id, status, run_at, created_at")}) AS slice
+      FROM ({SLICE.format(columns="id, status, run_at, created_at, scheduled_for")}) AS slice
 """)
 
 
@@ -30,11 +31,11 @@ class Backlog:
     waiting: int
     """Jobs that could be started now."""
     delayed: int
-    """Jobs whose next try is due later."""
+    """Jobs that are to run later, or to be tried again later."""
     running: int
     """Jobs that a worker holds."""
     late: int
-    """Unfinished jobs that were accepted longer ago than asked for."""
+    """Unfinished jobs that were accepted, or were to run, longer ago than asked for."""
     oldest_waiting_s: float
     """Time since the oldest waiting job could first have been started; 0 when none waits."""
 

@@ -40,6 +40,8 @@ class StartedJob(NamedTuple):
     seconds_since_accepted: float = 0.0
     requester: str | None = None
     scopes: Sequence[str] | None = None
+    file_name: str | None = None
+    """The name of its files without extension; None for the report type's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,9 @@ _START = text("""
                   extract(epoch FROM deadline_at - clock_timestamp())::float8 AS seconds_left,
                   extract(epoch FROM clock_timestamp() - run_at)::float8 AS seconds_waited,
                   trace_context,
-                  extract(epoch FROM clock_timestamp() - created_at)::float8 AS seconds_since_accepted,
-                  requester, scopes
+                  extract(epoch FROM clock_timestamp() - greatest(created_at, scheduled_for))::float8
+                      AS seconds_since_accepted,
+                  requester, scopes, file_name
     )
     SELECT CASE WHEN started.id IS NULL THEN asked.id END, other.status, other.due, started.*
       FROM asked

@@ -28,6 +28,14 @@ class Job:
     """The scopes that its files ask for; None for none."""
     retry_of: UUID | None
     """The job that this one was asked for again."""
+    scheduled_for: datetime | None
+    """The moment before which it must not run; None if it was to run at once."""
+    keep_artifacts_s: int
+    """Seconds after its end for which its files are kept."""
+    keep_s: int
+    """Seconds after its end for which it is kept."""
+    options: Mapping[str, Any] | None
+    """What the client asked for beside (services/api/actions/options.py); None for nothing."""
     status: JobStatus
     version: int
     """Grows with every change that a client can see."""
@@ -68,9 +76,10 @@ class JobPage:
 
 
 _EXPIRES = "CASE status WHEN 'SUCCESS' THEN finished_at + make_interval(secs => keep_artifacts_s) END"
-_COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, formats, scopes, retry_of, status,
-           version, attempt, max_attempts, crashes, lease_token, progress, result, error, run_at, deadline_at,
-           created_at, updated_at, started_at, cancel_requested_at, finished_at, {_EXPIRES} AS expires_at,
+_COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, formats, scopes, retry_of,
+           scheduled_for, keep_artifacts_s, keep_s, options, status, version, attempt, max_attempts, crashes,
+           lease_token, progress, result, error, run_at, deadline_at, created_at, updated_at, started_at,
+           cancel_requested_at, finished_at, {_EXPIRES} AS expires_at,
            extract(epoch FROM {_EXPIRES} - clock_timestamp())::float8 AS files_left_s,
            finished_at + make_interval(secs => keep_s) AS kept_until"""
 

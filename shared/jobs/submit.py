@@ -1,6 +1,7 @@
 """Accepts jobs: the row, its idempotency key and its outbox row in one statement, so in one commit."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared import json_text
 from shared.errors import TodokeError
-from shared.jobs.doorbell import RING
+from shared.jobs.doorbell import RING, RING_LATER
 from shared.jobs.states import JobStatus
 from shared.runtime.settings import RING_AFTER_S
 
@@ -53,6 +54,14 @@ class Submission(NamedTuple):
     """Seconds after the job's end for which its files can be downloaded."""
     keep_s: int = 90 * 86_400
     """Seconds after the job's end for which it can be looked at."""
+    run_at: datetime | None = None
+    """The moment before which it must not run; None for at once. Its deadline counts from here."""
+    not_after: datetime | None = None
+    """The moment at which it fails, if that is before `deadline_s`."""
+    file_name: str | None = None
+    """The name of its files without extension; None for the report type's."""
+    options: Mapping[str, object] | None = None
+    """What the client asked for beside, to be shown and asked for again; None for nothing."""
     requester: str | None = None
     """Who asks, within the tenant; None where no keys are asked for."""
     scopes: Sequence[str] | None = None
@@ -82,7 +91,8 @@ _INSERT = """
             id uuid, tenant text, report_type text, report_version text, parameters jsonb, formats text[],
             max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int, keep_s int,
             requester text, scopes text[], retry_of uuid, operation text, idempotency_key text, body_digest text,
-            meaning_digest text, trace_context text)
+            meaning_digest text, trace_context text, run_at timestamptz, not_after timestamptz, file_name text,
+            options jsonb)
     ), claimed AS (
         INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
         SELECT tenant, operation, idempotency_key, body_digest, meaning_digest, id
@@ -93,23 +103,32 @@ _INSERT = """
     ), born AS (
         INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
                           requester, scopes, retry_of, trace_context, run_at, next_ring_at, deadline_at,
-                          keep_artifacts_s, keep_s)
+                          keep_artifacts_s, keep_s, scheduled_for, file_name, options)
         SELECT id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
-               requester, scopes, retry_of, trace_context, now(), now() + make_interval(secs => :ring_after_s),
-               now() + make_interval(secs => deadline_s), keep_artifacts_s, keep_s
+               requester, scopes, retry_of, trace_context, greatest(now(), run_at),
+               greatest(now(), run_at) + make_interval(secs => :ring_after_s),
+               least(not_after, greatest(now(), run_at) + make_interval(secs => deadline_s)), keep_artifacts_s, keep_s,
+               run_at, file_name, options
           FROM request
          WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM claimed)
          {on_conflict}
-        RETURNING id, tenant, trace_context
+        RETURNING id, tenant, trace_context{when}
     ), rung AS (
-        {ring} FROM born
+        {ring}
     )
     SELECT id FROM born
 """
 # ON CONFLICT costs each row a second WAL record (48 bytes: inserted speculatively, then confirmed). Ids are ours and
 # new, so only what was sent before needs it; the primary key tells.
-_SUBMIT = text(_INSERT.format(name="jobs.submit", ring=RING, on_conflict=""))
-_SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", ring=RING, on_conflict="ON CONFLICT (id) DO NOTHING"))
+_SUBMIT = text(_INSERT.format(name="jobs.submit", when="", ring=f"{RING} FROM born", on_conflict=""))
+# A job that is to run later rings then. What rings at once does not pay for that, as long as no such job is with it.
+_WHEN = ", trace_context AS headers, run_at AS due_at"
+_RING_EACH = f"""{RING} FROM born WHERE due_at <= now()
+    ), rung_later AS (
+        {RING_LATER} FROM born WHERE due_at > now()"""
+_SUBMIT_LATER = text(_INSERT.format(name="jobs.submit_later", when=_WHEN, ring=_RING_EACH, on_conflict=""))
+_AGAIN = "ON CONFLICT (id) DO NOTHING"
+_SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", when=_WHEN, ring=_RING_EACH, on_conflict=_AGAIN))
 
 _REPLAY = text("""
     /* jobs.replay */
@@ -130,7 +149,8 @@ def submit(
     ids again (after a lost reply) changes nothing and answers the same. A second statement runs only if
     an id or an Idempotency-Key was met again.
     """
-    born = _insert(conn, {"requests": json_text.write([_row(s) for s in submissions]), "ring_after_s": ring_after_s})
+    asked = {"requests": json_text.write([_row(s) for s in submissions]), "ring_after_s": ring_after_s}
+    born = _insert(conn, asked, later=any(s.run_at is not None for s in submissions))
     met_again = [_name(s.tenant, s.idempotency_key) for s in submissions if s.idempotency_key and s.id not in born]
     holders = _holders(conn, met_again) if met_again else {}
     if any(key not in holders for key in met_again):
@@ -145,10 +165,10 @@ def replay(conn: Connection, tenant: str, key: IdempotencyKey) -> Accepted | Ide
     return None if holder is None else _replayed(key, holder)
 
 
-def _insert(conn: Connection, asked: Mapping[str, object]) -> set[UUID]:
-    """Insert what is new. Returns its ids."""
+def _insert(conn: Connection, asked: Mapping[str, object], *, later: bool) -> set[UUID]:
+    """Insert what is new. Returns its ids. `later`: some of it is to run later."""
     try:
-        return set(conn.execute(_SUBMIT, asked).scalars())
+        return set(conn.execute(_SUBMIT_LATER if later else _SUBMIT, asked).scalars())
     except IntegrityError as error:
         if not isinstance(error.orig, UniqueViolation) or error.orig.diag.constraint_name != "jobs_pkey":
             raise

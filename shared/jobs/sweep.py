@@ -31,7 +31,7 @@ class Ended:
     """The code of its error; empty if it was cancelled."""
     report_type: str
     age_s: float
-    """Time since it was accepted."""
+    """Time since it was accepted, or since it was to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,8 @@ _EXPIRE = text(f"""
          WHERE jobs.id = v.id
         RETURNING jobs.id, jobs.status, jobs.tenant, jobs.trace_context, jobs.report_type,
                   CASE v.status WHEN 'FAILED' THEN v.error ->> 'code' ELSE '' END AS reason,
-                  extract(epoch FROM clock_timestamp() - jobs.created_at)::float8 AS age_s
+                  extract(epoch FROM clock_timestamp() - greatest(jobs.created_at, jobs.scheduled_for))::float8
+                      AS age_s
     ), rung AS (
         {RING} FROM swept WHERE status = 'PENDING'
     )

@@ -49,10 +49,16 @@ class RenderRequest:
     """On whose behalf. A query that compares with the tenant finds no rows for nobody."""
     job_id: str = ""
     """The job's id, for the manifest."""
+    file_name: str | None = None
+    """The name of the files without extension; None for the report type's."""
     bundle: bool = False
     """True makes an archive of all files as well."""
     first_rows: int | None = None
     """How many rows of a Python report type are enough, if it is only tried; None takes all."""
+
+    def name_of(self, format_: str) -> str:
+        """The name of a format's file, or of the archive."""
+        return f"{self.file_name or self.report.name}.{format_}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,15 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.catalog.locales import localized
-from shared.catalog.model import MEDIA_TYPES, Format, ReportKind
+from shared.catalog.model import BUNDLE, MEDIA_TYPES, Format, ReportKind
 from shared.reports import duck, extract, read_source
 from shared.reports.bundle import write_bundle
-from shared.reports.errors import output_damaged
+from shared.reports.errors import attachment_wrong, output_damaged
 from shared.reports.extract import Extract
 from shared.reports.formats.csv import copy_csv, write_csv
 from shared.reports.formats.html import write_html
@@ -55,10 +55,11 @@ def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]
     """
     steps = Steps(len(request.formats) + request.bundle, on_progress)
     made = _make(request, steps)
-    files = [*made.files, *(_attachment(path, media_type) for path, media_type in attached(request.scratch))]
+    files = [*made.files, *_attachments(request)]
     if request.bundle:
         steps.begin("writing zip", made.rows)
-        files.append(write_bundle(files, request.scratch / f"{request.report.name}.zip", made.rows, steps.at))
+        bundle = write_bundle(files, _path(request, BUNDLE), made.rows, steps.at)
+        files.append(replace(bundle, name=request.name_of(BUNDLE)))
     write_manifest(request, files, made.rows, made.snapshot)
     return tuple(files)
 
@@ -89,7 +90,7 @@ def _copied(request: RenderRequest, source: SourceResult, steps: Steps) -> _Made
     steps.expect("writing csv", source.estimated_rows())
     rows = copy_csv(path, options, lambda out: source.copy_csv(out, options, steps.at))
     steps.rename("verifying csv", rows)
-    return _Made([_verified(Format.CSV, path, rows)], rows, snapshot)
+    return _Made([_verified(request, Format.CSV, rows)], rows, snapshot)
 
 
 def _from_extract(request: RenderRequest, whole: Extract, steps: Steps) -> _Made:
@@ -106,7 +107,16 @@ def _render(format_: Format, whole: Extract, request: RenderRequest, steps: Step
         rendering = Rendering(whole, report, request.parameters, connection, path, scratch, steps.at, request.fonts)
         written = RENDERERS[format_](rendering)
     steps.rename(f"verifying {format_}", written)
-    return replace(_verified(format_, path, written), warnings=tuple(rendering.warnings))
+    made = _verified(request, format_, written)
+    return replace(made, warnings=tuple(replace(warning, file=made.name) for warning in rendering.warnings))
+
+
+def _attachments(request: RenderRequest) -> Iterator[RenderedFile]:
+    taken = {request.name_of(kind).casefold() for kind in (*Format, BUNDLE)}
+    for path, media_type in attached(request.scratch):
+        if path.name.casefold() in taken:
+            raise attachment_wrong(path.name, "the job asks for this name with fileName: ask for another one")
+        yield _attachment(path, media_type)
 
 
 def _attachment(path: Path, media_type: str) -> RenderedFile:
@@ -115,16 +125,18 @@ def _attachment(path: Path, media_type: str) -> RenderedFile:
     return RenderedFile(path.name, "attachment", path, media_type, path.stat().st_size, sha256, rows=0)
 
 
-def _path(request: RenderRequest, format_: Format) -> Path:
+def _path(request: RenderRequest, format_: str) -> Path:
+    """Where a file is made: a name that a client chose stays out of the scratch folder, which has files of its own."""
     return request.scratch / f"{request.report.name}.{format_}"
 
 
-def _verified(format_: Format, path: Path, written: int) -> RenderedFile:
+def _verified(request: RenderRequest, format_: Format, written: int) -> RenderedFile:
+    path = _path(request, format_)
     found = measure(path, format_)
     if found.rows not in {written, None}:
         raise output_damaged(format_, f"{written:,} rows were written and {found.rows} read back")
     return RenderedFile(
-        name=path.name,
+        name=request.name_of(format_),
         format=format_,
         path=path,
         media_type=MEDIA_TYPES[format_],

@@ -37,6 +37,17 @@ def test_the_archive_holds_every_file_to_the_byte_and_is_the_same_each_time(
     assert [f["name"] for f in told] == [f.name for f in first]
 
 
+def test_files_have_the_name_that_the_job_asks_for(a_request: MakeRequest, run: Run) -> None:
+    # `extract.parquet` is the name of a file of ours under construction.
+    files = run(replace(a_request(QUERY, Format.CSV, Format.PARQUET), bundle=True, file_name="extract"))
+
+    assert [f.name for f in files] == ["extract.csv", "extract.parquet", "extract.zip"]
+    assert [f.rows for f in files] == [1000, 1000, 1000]
+    assert set(in_archive(files)) == {"extract.csv", "extract.parquet"}
+    told = json.loads((files[0].path.parent / "manifest.json").read_text())["manifest"]["files"]
+    assert [f["name"] for f in told] == [f.name for f in files]
+
+
 def test_an_archive_that_does_not_hold_the_files_is_not_published(a_request: MakeRequest, run: Run) -> None:
     [file] = run(a_request(QUERY))
     changed = replace(file, sha256="0" * 64)

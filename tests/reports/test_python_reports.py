@@ -64,6 +64,20 @@ def test_it_is_a_report_type_like_any_other(example: ReportType, scratch: Path, 
     assert note.path.read_text() == "Interest in all: 5.01\n"
 
 
+def test_an_attached_file_and_one_that_the_job_named_are_told_apart(
+    example: ReportType, scratch: Path, run: Run, installed: Path
+) -> None:
+    module = installed / "todoke_example.py"
+    whole = module.read_text()
+    module.write_text(whole.replace("summary.txt", "mine.csv"))
+    try:
+        with pytest.raises(ReportError, match=r"mine\.csv.*fileName") as failure:
+            run(replace(request_for(example, scratch, amount=10), file_name="Mine"))
+    finally:
+        module.write_text(whole)
+    assert (failure.value.code, failure.value.retryable) == ("attachment_wrong", False)
+
+
 def test_the_packages_source_answers_a_query(example: ReportType, scratch: Path, run: Run) -> None:
     del example  # the package is there
     report = ReportType("squares", "Squares", "", "1", "squares", "first to last", (Format.CSV, Format.XLSX))

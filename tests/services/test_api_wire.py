@@ -41,7 +41,8 @@ def _a_job(**changes: Any) -> Job:
     fields: dict[str, Any] = dict.fromkeys(Job.__dataclass_fields__)
     fields |= {
         "id": uuid4(), "tenant": "acme", "report_type": "calendar", "report_version": "1", "parameters": {"from": "x"},
-        "formats": ["csv"], "status": JobStatus.PENDING, "version": 1, "attempt": 0, "max_attempts": 3, "crashes": 0,
+        "formats": ["csv"], "keep_artifacts_s": 60, "keep_s": 120,
+        "status": JobStatus.PENDING, "version": 1, "attempt": 0, "max_attempts": 3, "crashes": 0,
         "run_at": _AT, "deadline_at": _AT + timedelta(days=1), "created_at": _AT, "updated_at": _AT,
     }  # fmt: skip
     return Job(**{**fields, **changes})
@@ -59,8 +60,8 @@ def test_times_have_their_offset_written_out_and_what_is_not_known_is_null() -> 
 
     assert job["createdAt"] == "2026-01-31T12:00:00.250000+00:00"
     assert [name for name, value in job.items() if value is None] == [
-        "requestedBy", "retryOf", "progress", "result", "error", "startedAt", "cancelRequestedAt", "finishedAt",
-        "expiresAt", "keptUntil", "nextAttemptAt",
+        "requestedBy", "retryOf", "fileName", "progress", "result", "error", "startedAt", "cancelRequestedAt",
+        "finishedAt", "expiresAt", "keptUntil", "runAt", "nextAttemptAt",
     ]  # fmt: skip
     event = event_view(JobEvent(1, None, JobStatus.PENDING, "submit", 0, None, _AT))
     assert json.loads(event.model_dump_json(by_alias=True)) == {

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from services.api.actions.options import FIELDS, MOMENTS
 from shared import json_text
 from shared.catalog.model import CatalogView, Parameter, ParameterKind
 from shared.catalog.parameters import Violation, item_of
@@ -64,6 +65,8 @@ def _meaning(fields: Mapping[str, object], catalog: CatalogView) -> Mapping[str,
         given["parameters"] = _parameters(parameters, given.get("reportType"), catalog)
         if not given["parameters"]:
             del given["parameters"]
+    for name in given.keys() & set(FIELDS):
+        given[name] = _of_kind(ParameterKind.DATETIME, given[name]) if name in MOMENTS else _plain(given[name])
     formats = given.get("formats")
     if isinstance(formats, list):
         given["formats"] = sorted({str(f) for f in formats})
@@ -82,14 +85,18 @@ def _value(parameter: Parameter | None, value: object) -> object:
         return [_value(item_of(parameter), one) for one in value]
     if parameter is None or parameter.kind is ParameterKind.LIST:
         return _plain(value)
+    return _of_kind(parameter.kind, value)
+
+
+def _of_kind(kind: ParameterKind, value: object) -> object:
     try:
-        meant = parse(parameter.kind, value)
+        meant = parse(kind, value)
     except Refused:
         return _plain(value)
     if isinstance(meant, Decimal):
         written = format(meant, "f")
         return written.rstrip("0").rstrip(".") if "." in written else written
-    return store(parameter.kind, meant) if isinstance(meant, datetime) else _plain(meant)
+    return store(kind, meant) if isinstance(meant, datetime) else _plain(meant)
 
 
 def _plain(value: object) -> object:

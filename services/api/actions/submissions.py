@@ -8,9 +8,10 @@ from uuid import UUID
 from anyio import to_thread
 
 from services.api import metrics
-from services.api.actions import visible
+from services.api.actions import options, visible
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, NotAccepted, UnknownReportType
 from services.api.actions.idempotency import named, read_key
+from services.api.actions.options import Options, read_options
 from services.api.actions.parts import Parts
 from services.api.actions.submitter import Answer, TooBusy
 from services.api.auth.principal import Principal
@@ -25,15 +26,15 @@ from shared.jobs.submit import Accepted, IdempotencyKey, IdempotencyKeyReused, S
 from shared.runtime.metrics.common import report_type_label
 from shared.suggest import did_you_mean
 
-_FIELDS = ("reportType", "parameters", "formats")
-_FIELDS_OF_A_RETRY = ("parameters", "formats")
+_FIELDS = ("reportType", "parameters", "formats", *options.FIELDS)
+_FIELDS_OF_A_RETRY = ("parameters", "formats", *options.FIELDS)
 
 
 class Wanted(NamedTuple):
     """What a client asks for, not checked yet."""
 
     fields: Mapping[str, object]
-    """`reportType`, `parameters` and `formats`, each of which may be left out or null."""
+    """`reportType`, `parameters`, `formats` and options, each of which may be left out or null."""
     body: bytes = b""
     """The fields as they came."""
     idempotency_key: Sequence[str] = ()
@@ -59,6 +60,7 @@ class _Checked(NamedTuple):
     parameters: Mapping[str, object]
     formats: tuple[str, ...]
     """Those that are made, and `zip` for all of them in one archive, too."""
+    options: Options
 
 
 async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitted:
@@ -71,7 +73,7 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
     wrong = [given] if isinstance(given, Violation) else []
     key = _key(given, wanted, parts.catalog, principal) if isinstance(given, str) else None
     try:
-        checked = _check(wanted, principal, parts.catalog, wrong)
+        checked = _check(wanted, principal, parts, wrong)
     except (InvalidRequest, UnknownReportType):
         # The key first: what was accepted before stays so, whatever the catalog says today. Asked only now, because a
         # request that is right learns of its key from the statement that makes the job.
@@ -85,9 +87,11 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
 def _submission(
     parts: Parts, principal: Principal, wanted: Wanted, checked: _Checked, key: IdempotencyKey | None
 ) -> Submission:
-    settings = parts.settings
+    settings, asked = parts.settings, checked.options
+    job_id = uuid7()
+    keep_artifacts_s, keep_s = asked.kept_for(settings)
     return Submission(
-        id=uuid7(),
+        id=job_id,
         tenant=principal.tenant,
         report_type=checked.report.name,
         report_version=checked.report.version,
@@ -96,11 +100,15 @@ def _submission(
         requester=principal.subject,
         scopes=_needed(checked.report, principal),
         retry_of=wanted.retry_of.id if wanted.retry_of else None,
-        max_attempts=checked.report.limits.max_attempts,
+        max_attempts=asked.max_attempts or checked.report.limits.max_attempts,
         max_crashes=settings.job_max_crashes,
         deadline_s=settings.job_deadline_s,
-        keep_artifacts_s=settings.keep_artifacts_s,
-        keep_s=settings.keep_s,
+        run_at=asked.run_at,
+        not_after=asked.not_after,
+        file_name=asked.named(checked.report, job_id),
+        options=asked.as_asked(),
+        keep_artifacts_s=keep_artifacts_s,
+        keep_s=keep_s,
         idempotency_key=key,
         trace_context=wanted.trace_context,
     )
@@ -163,23 +171,24 @@ def _why(error: Exception) -> str:
     )
 
 
-def _check(wanted: Wanted, principal: Principal, catalog: CatalogView, wrong: Sequence[Violation]) -> _Checked:
+def _check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Violation]) -> _Checked:
     """What is wanted, if it is right. Says everything that is wrong with it at once, after what is `wrong` already."""
     known = _FIELDS if wanted.retry_of is None else _FIELDS_OF_A_RETRY
     fields = wanted.fields if wanted.retry_of is None else _as_before(wanted.retry_of, wanted.fields)
-    report = _report_type(fields, principal, catalog)
+    report = _report_type(fields, principal, parts.catalog)
     violations = [
         Violation(name[:100], "unknown_field", f"is not a field of a request{did_you_mean(name[:100], known)}")
         for name in itertools.islice((name for name in wanted.fields if name not in known), MOST_VIOLATIONS)
     ]
     formats = _formats(fields.get("formats"), report, violations)
     parameters = _parameters(fields.get("parameters"), report, violations)
+    asked = read_options(wanted.fields, report, parts.settings, violations, retry_of=wanted.retry_of)
     violations += wrong
     if violations:
         at_least = "at least " if len(violations) >= MOST_VIOLATIONS else ""
         many = "one problem" if len(violations) == 1 else f"{at_least}{len(violations)} problems"
         raise InvalidRequest(f"The request has {many}.", violations)
-    return _Checked(report, parameters, formats)
+    return _Checked(report, parameters, formats, asked)
 
 
 def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:

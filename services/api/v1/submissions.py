@@ -10,6 +10,7 @@ from services.api.actions import retries, submissions
 from services.api.actions.submissions import Submitted
 from services.api.http.dependencies import Caller, JobId, PartsOf, parts_of, principal_of
 from services.api.http.openapi import Responses, links_of_a_job, problems
+from services.api.v1.option_schema import OPTION_SCHEMA
 from services.api.v1.submission_body import read_submission
 from services.api.v1.views import AcceptedView, RetriedView, accepted, retried_view
 from shared import json_text
@@ -43,6 +44,7 @@ def _body_of(description: str, more: dict[str, Any], example: dict[str, Any]) ->
                 "minItems": 1,
                 "description": "`zip` adds an archive of the others; alone, of every format",
             },
+            **OPTION_SCHEMA,
         },
     }
     body = {"application/json": {"schema": schema, "example": example}}

@@ -117,6 +117,8 @@ class JobView(View):
 
     job_id: UUID
     status: JobStatus
+    done: bool
+    """True when the job has ended: a state that a client does not know is not final unless this says so."""
     report_type: str
     report_version: str
     requested_by: str | None
@@ -125,6 +127,8 @@ class JobView(View):
     """The job that this one repeats."""
     parameters: dict[str, Any]
     formats: list[str]
+    file_name: str | None
+    """The template that the request named the files with; null for the report type's name."""
     attempt: int
     max_attempts: int
     crashes: int
@@ -138,6 +142,11 @@ class JobView(View):
     finished_at: _Time | None
     expires_at: _Time | None
     kept_until: _Time | None
+    keep_files_seconds: int
+    keep_seconds: int
+    """Seconds after its end for which its files, and the job itself, are kept."""
+    run_at: _Time | None
+    """The moment before which it does not run; null if it was to run at once."""
     next_attempt_at: _Time | None
     deadline_at: _Time
     links: dict[str, str]
@@ -192,16 +201,18 @@ def retried_view(retried: Retried, root: str) -> dict[str, Any]:
 
 def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> JobView:
     """The view of a job. `artifacts` are those of a job that succeeded."""
-    waiting = job.status is JobStatus.PENDING and job.error is not None
+    waiting = job.status is JobStatus.PENDING and (job.error is not None or job.scheduled_for is not None)
     return JobView(
         job_id=job.id,
         status=job.status,
+        done=job.status.final,
         report_type=job.report_type,
         report_version=job.report_version,
         requested_by=job.requester,
         retry_of=job.retry_of,
         parameters=dict(job.parameters),
         formats=list(job.formats),
+        file_name=(job.options or {}).get("fileName"),
         attempt=job.attempt,
         max_attempts=job.max_attempts,
         crashes=job.crashes,
@@ -215,6 +226,9 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         finished_at=job.finished_at,
         expires_at=job.expires_at,
         kept_until=job.kept_until,
+        keep_files_seconds=job.keep_artifacts_s,
+        keep_seconds=job.keep_s,
+        run_at=job.scheduled_for,
         next_attempt_at=job.run_at if waiting else None,
         deadline_at=job.deadline_at,
         links=links(job.id, root),

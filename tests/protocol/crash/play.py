@@ -141,6 +141,7 @@ class Play:
         body: dict[str, Any] = {"reportType": report, "formats": request.get("formats", ["csv"])}
         if report == "slow":
             body["parameters"] = {"seconds": request.get("seconds", 0)}
+        body |= request.get("options", {})
         self.newest_key = key = f"{self.run}-{next(self._keys)}"
         job_id = self.until(lambda: self.stage.try_submit(key, body), what="a submission is accepted")
         self.expected[job_id] = expected

@@ -1,6 +1,7 @@
 """Small stories, each of which brings out some effects of one service, told in the order of their cost."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
@@ -161,11 +162,12 @@ def waiting(play: Play, expected: str = "SUCCESS") -> UUID:
 
 
 def submitting(play: Play) -> None:
-    """Accepted, accepted again under its key, and accepted without one."""
+    """Accepted, accepted again under its key, accepted without one, and accepted to run later."""
     job_id = play.submit()
     again = {"reportType": "slow", "formats": ["csv"], "parameters": {"seconds": 0}}
     play.until(lambda: play.stage.try_submit(play.newest_key, again) == job_id, what="the same job")
     play.until(lambda: play.stage.ask("/v1/jobs", again)[0] == 202, what="a job without a key")
+    play.submit(options={"runAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat()})
 
 
 def withdrawing(play: Play) -> None:

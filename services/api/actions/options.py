@@ -1,0 +1,189 @@
+"""What a client may say about when its job runs, how often it is tried, how long it is kept and what its files are
+called."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, cast
+from uuid import UUID
+
+from services.api.actions import file_name
+from services.api.settings import ApiSettings
+from shared.catalog.model import ParameterKind, ReportType
+from shared.catalog.parameters import Violation
+from shared.catalog.values import Refused, parse, store
+from shared.jobs.read import Job
+
+FIELDS = ("runAt", "notAfter", "maxAttempts", "keepFilesSeconds", "keepSeconds", "fileName")
+"""The fields of a request that are options. Each may be left out or null."""
+MOMENTS = ("runAt", "notAfter")
+"""Those that are a moment: the same one may be written with several offsets."""
+LEAST_KEEP_FILES_S = 60
+LEAST_KEEP_S = 86_400
+"""Whoever waits for a job finds it for a day after its end, as with JOB_KEEP_DAYS. What must go at once is deleted."""
+
+
+class Options(NamedTuple):
+    """Checked options. None: not asked for."""
+
+    run_at: datetime | None = None
+    not_after: datetime | None = None
+    max_attempts: int | None = None
+    keep_files_s: int | None = None
+    keep_s: int | None = None
+    file_name: str | None = None
+    """A template (services/api/actions/file_name.py)."""
+
+    def as_asked(self) -> Mapping[str, object] | None:
+        """What the job stores of them, beside `run_at`, to be asked for again; None for nothing."""
+        asked = {
+            "notAfter": self.not_after and store(ParameterKind.DATETIME, self.not_after),
+            "maxAttempts": self.max_attempts,
+            "keepFilesSeconds": self.keep_files_s,
+            "keepSeconds": self.keep_s,
+            "fileName": self.file_name,
+        }
+        return {name: value for name, value in asked.items() if value is not None} or None
+
+    def kept_for(self, settings: ApiSettings) -> tuple[int, int]:
+        """Seconds for which files and job are kept. A job outlives its files: what was asked for moves the other."""
+        keep_s = self.keep_s or max(settings.keep_s, self.keep_files_s or 0)
+        return min(self.keep_files_s or settings.keep_artifacts_s, keep_s), keep_s
+
+    def named(self, report: ReportType, job_id: UUID) -> str | None:
+        """The name of the job's files without extension; None for the report type's."""
+        if self.file_name is None:
+            return None
+        now = datetime.now(UTC)
+        day = max(now, self.run_at or now)
+        return file_name.expand(
+            self.file_name, report_type=report.name, report_version=report.version, job_id=job_id, day=day
+        )
+
+
+def read_options(
+    fields: Mapping[str, object],
+    report: ReportType,
+    settings: ApiSettings,
+    violations: list[Violation],
+    *,
+    retry_of: Job | None = None,
+) -> Options:
+    """The options of a request, and of the job that it repeats; whatever is wrong is added to `violations`."""
+    given = {name: fields.get(name) for name in FIELDS if fields.get(name) is not None}
+    kept = _kept(retry_of, fields, report, settings) if retry_of is not None else {}
+    return _Reader({**kept, **given}, report, settings, violations).read() if given or kept else Options()
+
+
+def _kept(old: Job, fields: Mapping[str, object], report: ReportType, settings: ApiSettings) -> dict[str, object]:
+    """What the old job was asked for and the new request does not name. What is not possible any more, such as a moment
+    that has passed, is left out: nobody asks for it now."""
+    asked = {**(old.options or {})}
+    if old.scheduled_for is not None and old.scheduled_for > datetime.now(UTC):
+        asked["runAt"] = store(ParameterKind.DATETIME, old.scheduled_for.astimezone(UTC))
+    asked = {name: value for name, value in asked.items() if name in FIELDS and name not in fields}
+    while True:
+        wrong: list[Violation] = []
+        _Reader(asked, report, settings, wrong).read()
+        if not wrong:
+            return asked
+        for violation in wrong:
+            asked.pop(violation.field, None)
+
+
+class _Reader:
+    """Reads one request's options."""
+
+    def __init__(
+        self, given: Mapping[str, object], report: ReportType, settings: ApiSettings, violations: list[Violation]
+    ) -> None:
+        self._given = given
+        self._report = report
+        self._settings = settings
+        self._violations = violations
+        self._now = datetime.now(UTC)
+
+    def read(self) -> Options:
+        """All of them."""
+        run_at = self._run_at()
+        keep_files_s, keep_s = self._keep()
+        return Options(
+            run_at=run_at,
+            not_after=self._not_after(run_at or self._now),
+            max_attempts=cast("int | None", self._read("maxAttempts", ParameterKind.INTEGER, self._attempts_problem)),
+            keep_files_s=keep_files_s,
+            keep_s=keep_s,
+            file_name=cast("str | None", self._read("fileName", ParameterKind.STRING, self._name_problem)),
+        )
+
+    def _read(self, field: str, kind: ParameterKind, problem: Callable[..., str | None]) -> object:
+        """The field's value; None if it is left out, or wrong in its kind or by its `problem`."""
+        if (given := self._given.get(field)) is None:
+            return None
+        try:
+            value = parse(kind, given)
+        except Refused as refused:
+            self._violations.append(Violation(field, refused.code, str(refused)))
+            return None
+        if wrong := problem(value):
+            self._violations.append(Violation(field, "pattern" if kind is ParameterKind.STRING else "range", wrong))
+            return None
+        return value
+
+    def _run_at(self) -> datetime | None:
+        most = self._settings.run_at_max_days
+
+        def problem(run_at: datetime) -> str | None:
+            if run_at <= self._now + timedelta(days=most):
+                return None
+            return f"must be within {most:g} days from now (JOB_RUN_AT_MAX_DAYS); for later ask later"
+
+        run_at = cast("datetime | None", self._read("runAt", ParameterKind.DATETIME, problem))
+        return run_at if run_at is not None and run_at > self._now else None
+
+    def _not_after(self, begin: datetime) -> datetime | None:
+        latest = begin + timedelta(seconds=self._settings.job_deadline_s)
+
+        def problem(not_after: datetime) -> str | None:
+            if not_after <= begin:
+                return "must be later than now, and than runAt: the job would fail before it could run"
+            if not_after > latest:
+                return (
+                    f"must be within {self._settings.job_deadline_s:g} s of now, or of runAt (JOB_DEADLINE_S), when "
+                    "the job fails anyway; leave it out for that"
+                )
+            return None
+
+        return cast("datetime | None", self._read("notAfter", ParameterKind.DATETIME, problem))
+
+    def _attempts_problem(self, attempts: int) -> str | None:
+        most = self._report.limits.max_attempts
+        if 1 <= attempts <= most:
+            return None
+        return f"must be from 1 to {most}, the report type's own; leave it out for {most}"
+
+    def _keep(self) -> tuple[int | None, int | None]:
+        settings = self._settings
+        files_s = self._seconds("keepFilesSeconds", LEAST_KEEP_FILES_S, settings.most_keep_artifacts_s)
+        keep_s = self._seconds("keepSeconds", LEAST_KEEP_S, settings.most_keep_s)
+        if files_s is not None and keep_s is not None and keep_s < files_s:
+            message = "must be at least keepFilesSeconds: a job outlives its files"
+            self._violations.append(Violation("keepSeconds", "range", message))
+        return files_s, keep_s
+
+    def _seconds(self, field: str, least: int, most: int) -> int | None:
+        def problem(seconds: int) -> str | None:
+            if field == "keepFilesSeconds" and not self._report.formats:
+                return f"is for files, and {self._report.name} makes none: leave it out"
+            return None if least <= seconds <= most else f"must be from {least} to {most} seconds after the job's end"
+
+        return cast("int | None", self._read(field, ParameterKind.INTEGER, problem))
+
+    def _name_problem(self, template: str) -> str | None:
+        if not self._report.formats:
+            return f"is for files, and {self._report.name} makes none: leave it out"
+        if wrong := file_name.problem(template):
+            return wrong
+        name = Options(file_name=template).named(self._report, UUID(int=0)) or ""
+        if len(name.encode()) > file_name.MAX_BYTES:
+            return f"is too long: with its placeholders filled in it may have {file_name.MAX_BYTES} bytes in UTF-8"
+        return None

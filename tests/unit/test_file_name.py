@@ -1,0 +1,47 @@
+"""A client may name its files, and no name can lead anywhere or trick anybody."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from services.api.actions.file_name import MAX_CHARACTERS, expand, problem
+
+_DAY = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["sales", "sales {date}", "{reportType}-{jobId}", "売上 {date}", "v1.2_final", "Größe", "हिन्दी", "{date}", "7",
+     "x" * MAX_CHARACTERS],
+)  # fmt: skip
+def test_a_plain_name_is_taken(template: str) -> None:
+    assert problem(template) is None
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("", "must begin with"), (" sales", "must begin with"), (".sales", "must begin with"),
+        ("-rf", "must begin with"), ("sales ", "not end in"), ("sales.", "not end in"), ("a..b", "'..'"),
+        ("../../etc/passwd", "contains '/'"), ("a/b", "contains '/'"), ("a\\b", r"contains '\\'"),
+        ("a\0b", "U+0000"), ("a\r\nSet-Cookie: x", "U+000D"), ('a"; filename="b', "contains '\"'"), ("a:b", "':'"),
+        ("a\u202etxt.exe", "U+202E"), ("a\u200bb", "U+200B"), ("a%2fb", "'%'"), ("$(reboot)", "'$'"), ("=1+1", "'='"),
+        ("a\u00b2", "contains"), ("a;b", "';'"), ("<b>", "'<'"), ("a*", "'*'"), ("\ud800", "U+D800"),
+        ("con", "Windows"), ("NUL.txt", "Windows"), ("com1", "Windows"), ("lpt9.x", "Windows"),
+        ("report.csv", "must not end in '.csv'"), ("report.PDF", "extension"), ("all.zip", "extension"),
+        ("{reporttype}", "did you mean 'reportType'"), ("{}", "placeholder"), ("{0.__class__}", "placeholder"),
+        ("{date", "brace"), ("date}", "brace"), ("{{date}}", "brace"), ("Größe".replace("ö", "o\u0308"), "NFC"),
+        ("x" * (MAX_CHARACTERS + 1), "at most 120"),
+    ],
+)  # fmt: skip
+def test_a_name_that_could_harm_is_refused_with_the_remedy(template: str, says: str) -> None:
+    assert says in str(problem(template))
+
+
+def test_the_placeholders_are_ours() -> None:
+    job_id = UUID(int=7)
+    name = expand("{reportType} {reportVersion} {jobId} {date} x", report_type="sales", report_version="2/../3",
+                  job_id=job_id, day=_DAY)  # fmt: skip
+
+    assert name == f"sales 2_.._3 {job_id} 2026-01-31 x"
