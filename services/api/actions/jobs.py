@@ -13,10 +13,11 @@ from services.api.actions import visible
 from services.api.actions.auditing import audited
 from services.api.actions.errors import JobAlreadyEnded, UnknownJob
 from services.api.actions.parts import Parts
-from services.api.auth.principal import Principal
+from services.api.auth.principal import InsufficientScope, Principal
 from shared.access.audit import Action
 from shared.access.scopes import Scope
 from shared.database.engine import transactional
+from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.jobs import cancel as cancelling
 from shared.jobs import events, read
 from shared.jobs.artifacts import Artifact, artifacts_of
@@ -113,6 +114,21 @@ async def wait(
                 break
             found = await get(parts, principal, job_id)
     return Waited(found, honoured=free)
+
+
+async def wait_for_new(parts: Parts, principal: Principal, job_id: UUID, *, seconds: float) -> Waited | None:
+    """A job that was accepted a moment ago, as `wait` gives it; None if it cannot be had.
+
+    It is accepted whatever happens here: who may not look at it, or finds the database away, is told so without it.
+    """
+    try:
+        return await wait(parts, principal, job_id, seconds=seconds)
+    except (InsufficientScope, UnknownJob, DatabaseUnavailable):
+        return None
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        return None
 
 
 async def list_page(parts: Parts, principal: Principal, query: Query) -> FoundPage:

@@ -122,7 +122,7 @@ _TELLS = {
     "Content-Range": "The part that this is, or the size of the file",
 }
 _HEADERS = {
-    "202": ("Location", "Retry-After", "Idempotent-Replayed"),
+    "202": ("Location", "Retry-After", "Idempotent-Replayed", "ETag", "Preference-Applied"),
     "206": ("Content-Range",),
     "307": ("Location",),
     "401": ("WWW-Authenticate",),

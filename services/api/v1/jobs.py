@@ -3,7 +3,7 @@
 import base64
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -13,11 +13,12 @@ from pydantic import TypeAdapter
 from services.api.actions import jobs
 from services.api.actions.errors import MOST_VIOLATIONS
 from services.api.actions.jobs import FoundJob, Waited
-from services.api.http.conditional import check, preferences, seen
+from services.api.http.conditional import check, seen
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.hang_up import HungUp, unless_hung_up
 from services.api.http.middleware import CLIENT_CLOSED_REQUEST
 from services.api.http.openapi import problems
+from services.api.http.prefer import wait_asked_s
 from services.api.http.problems import invalid
 from services.api.http.responses import json_response
 from services.api.v1.views import EventView, JobsView, JobView, event_view, job_view
@@ -27,7 +28,6 @@ from shared.suggest import did_you_mean
 
 router = APIRouter(tags=["jobs"])
 
-_LONGEST_WAIT_S = 30.0
 _EVENTS = TypeAdapter(list[EventView])
 
 
@@ -41,9 +41,7 @@ _EVENTS = TypeAdapter(list[EventView])
 )
 async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """A job. With `Prefer: wait=n` (up to 30 s) the answer waits until the job changes from If-None-Match, or ends."""
-    preferred = preferences(request.headers.getlist("prefer"))
-    wait_s = _wait_s(preferred)
-    if wait_s:
+    if wait_s := wait_asked_s(request):
         waiting = jobs.wait(parts, principal, job_id, seconds=wait_s, known=_known(request))
         try:
             waited = await unless_hung_up(request, waiting)
@@ -141,12 +139,6 @@ async def cancel_job(job_id: JobId, parts: PartsOf, principal: Caller) -> Respon
 
 def _view(found: FoundJob, root: str) -> JobView:
     return job_view(found.job, found.artifacts, root)
-
-
-def _wait_s(preferred: Mapping[str, str]) -> float:
-    """Seconds from `Prefer: wait=n` (RFC 7240, section 4.3); what is not a whole number counts as no preference."""
-    wanted = preferred.get("wait", "")
-    return min(float(wanted), _LONGEST_WAIT_S) if re.fullmatch(r"[0-9]{1,9}", wanted) else 0.0
 
 
 def _page_size(given: str, violations: list[Violation]) -> int:

@@ -6,13 +6,17 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from services.api.actions import retries, submissions
+from services.api.actions import jobs, retries, submissions
+from services.api.actions.jobs import Waited
 from services.api.actions.submissions import Submitted
 from services.api.http.dependencies import Caller, JobId, PartsOf, parts_of, principal_of
+from services.api.http.hang_up import HungUp, unless_hung_up
+from services.api.http.middleware import CLIENT_CLOSED_REQUEST
 from services.api.http.openapi import Responses, links_of_a_job, problems
+from services.api.http.prefer import wait_asked_s
 from services.api.v1.option_schema import OPTION_SCHEMA
 from services.api.v1.submission_body import read_submission
-from services.api.v1.views import AcceptedView, RetriedView, accepted, retried_view
+from services.api.v1.views import AcceptedView, JobView, RetriedView, accepted, job_view, retried_view
 from shared import json_text
 from shared.catalog.model import BUNDLE, Format
 from shared.runtime import tracing
@@ -62,8 +66,16 @@ _IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "The same key with the same request is one job, however often it is sent. A bare word, or a "
     "quoted string as the IETF draft writes it: both spellings are one key.",
 }
+_PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "`wait=n`: hold the answer until the job has ended, for up to n seconds (RFC 7240). It is then the "
+    "whole job, and `Preference-Applied` says that the wait was honoured.",
+}
 _RESPONSES: Responses = {
-    202: {"model": AcceptedView, "links": links_of_a_job("/jobId")},
+    202: {"model": AcceptedView | JobView, "links": links_of_a_job("/jobId")},
     **problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
 }
 
@@ -73,6 +85,7 @@ _SUBMIT: dict[str, Any] = _body_of(
     {"reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"}},
     {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"]},
 )
+_SUBMIT["parameters"].append(_PREFER)
 _RETRY: dict[str, Any] = _body_of("Without a body everything is as it was.", {}, {"parameters": {}, "formats": ["csv"]})
 
 
@@ -80,11 +93,22 @@ _RETRY: dict[str, Any] = _body_of("Without a body everything is as it was.", {},
 @router.post("/jobs", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)
 @router.post("/v1/jobs", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)
 async def submit_job(request: Request) -> Response:
-    """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED."""
+    """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED.
+
+    With `Prefer: wait=n` (up to 30 s) the answer waits until the job has ended, and is the whole job.
+    """
     # Fetched, not injected: FastAPI's injection takes as long as everything else that is done here.
     parts = parts_of(request)
     principal = await principal_of(request)
     job = await submissions.submit(parts, principal, await read_submission(request))
+    if wait_s := wait_asked_s(request):
+        waiting = jobs.wait_for_new(parts, principal, job.job_id, seconds=wait_s)
+        try:
+            waited = await unless_hung_up(request, waiting)
+        except HungUp:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        if waited is not None:
+            return _whole_answer(job, waited, wait_s, parts.settings.root_path)
     return _answer(job, accepted(job, parts.settings.root_path))
 
 
@@ -107,6 +131,17 @@ async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: 
     """
     retried = await retries.retry(parts, principal, job_id, await read_submission(request))
     return _answer(retried.submitted, retried_view(retried, parts.settings.root_path))
+
+
+def _whole_answer(job: Submitted, waited: Waited, wait_s: float, root: str) -> Response:
+    """The job as it is after the wait. Still a 202: what was asked for is the job, and it is made."""
+    found = waited.found
+    body = job_view(found.job, found.artifacts, root).model_dump(mode="json", by_alias=True)
+    answer = _answer(job._replace(status=found.job.status), body)
+    answer.headers["ETag"] = f'"{found.revision}"'
+    if waited.honoured:
+        answer.headers["Preference-Applied"] = f"wait={wait_s:g}"
+    return answer
 
 
 def _answer(job: Submitted, body: dict[str, Any]) -> Response:
