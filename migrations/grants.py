@@ -56,6 +56,10 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
         _Grant("SELECT", "audit"),
         _Grant("INSERT", "audit", _ENTRY),
+        # Why a job waits: how late messages are, and who works.
+        _Grant("SELECT", "outbox", ("id", "created_at")),
+        _Grant("SELECT", "outbox_id_seq"),
+        _Grant("SELECT", "workers"),
     ),
     "relay": (
         _Grant("SELECT", "jobs", _RELAY_READS),
@@ -80,6 +84,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "audit", ("after",)),  # to lock; a trigger refuses it
         _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
         _Grant("SELECT", "outbox_id_seq"),
+        _Grant("SELECT, DELETE", "workers"),
     ),
     "worker": (
         _Grant("SELECT", "jobs"),
@@ -87,6 +92,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("INSERT", "artifacts"),
         _Grant("INSERT", "outbox", _MESSAGE),
         _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "workers"),
     ),
 }
 

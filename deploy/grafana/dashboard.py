@@ -50,6 +50,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         Panel("Unfinished", "short", [
             ("max(todoke_jobs_waiting)", "waiting"), ("max(todoke_jobs_delayed)", "next try later"),
             ("max(todoke_jobs_running)", "running"), ("max(todoke_jobs_late)", "late"),
+            ("max(todoke_jobs_of_unknown_type)", "of a type that no worker knows"),
         ]),
         Panel("Oldest waiting job", "s", [("max(todoke_jobs_oldest_waiting_seconds)", "age")]),
         Panel("Why jobs failed", "cps", [
@@ -89,6 +90,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
     )),
     ("Workers", (
         Panel("Slots", "short", [("sum(todoke_worker_slots)", "slots"), ("sum(todoke_worker_slots_busy)", "busy")]),
+        Panel("Workers that were seen lately", "short", [("max by (state) (todoke_workers)", "{{state}}")]),
         Panel("What became of doorbells", "cps", [
             _rate("todoke_worker_starts_total", "outcome"),
             (f"sum(rate(todoke_worker_redeliveries_total{_RATE}))", "received again"),

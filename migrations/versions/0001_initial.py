@@ -6,7 +6,7 @@ What the code relies on, the tables state: every CHECK below is a sentence of th
 from alembic import op
 from sqlalchemy import text
 
-from migrations import audit_table, job_triggers
+from migrations import audit_table, job_triggers, worker_tables
 
 revision = "0001"
 down_revision = None
@@ -219,6 +219,7 @@ def upgrade() -> None:
         *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS,
         _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS,
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
+        worker_tables.WORKERS,
     ):  # fmt: skip
         op.execute(statement)
 
@@ -227,8 +228,8 @@ def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
     op.execute(
-        "DROP TABLE audit, api_keys, idempotency_keys, artifacts, outbox_retry, outbox, job_transitions, stragglers, "
-        "unfinished_floor, jobs"
+        "DROP TABLE workers, audit, api_keys, idempotency_keys, artifacts, outbox_retry, outbox, job_transitions, "
+        "stragglers, unfinished_floor, jobs"
     )
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
     op.execute("DROP FUNCTION audit_keep, audit_forget")

@@ -14,6 +14,8 @@ from services.relay.retention import Retention
 from services.relay.settings import RelaySettings
 from services.relay.sinks import QueueSink, Sinks
 from services.relay.sweeper import Sweeper
+from services.relay.tidying import EVERY_S as TIDY_EVERY_S
+from services.relay.tidying import Tidying
 from shared.artifacts.open import open_store
 from shared.database.engine import create_engine
 from shared.database.health import check_database
@@ -122,6 +124,7 @@ def _retention(settings: RelaySettings) -> Sequence[Loop]:
     return [
         Loop("retention", retention.run_once, _RETENTION_EVERY_S),
         Loop("orphans", orphans.run_once, _ORPHANS_EVERY_S),
+        Loop("tidying", Tidying(engine).run_once, TIDY_EVERY_S),
     ]
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from shared.database import xmin_horizon
-from shared.jobs import backlog
+from shared.jobs import backlog, workers
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 
@@ -69,6 +69,10 @@ class Gauges:
         metrics.JOBS_RUNNING.set(jobs.running)
         metrics.JOBS_LATE.set(jobs.late)
         metrics.OLDEST_WAITING_S.set(jobs.oldest_waiting_s)
+        metrics.JOBS_OF_UNKNOWN_TYPE.set(jobs.of_unknown_type)
+        fit, sick = workers.seen(conn)
+        metrics.WORKERS.labels("fit").set(fit)
+        metrics.WORKERS.labels("unfit").set(sick)
 
     def _horizon(self, conn: Connection) -> None:
         found = xmin_horizon.holders(conn)

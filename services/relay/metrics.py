@@ -86,6 +86,17 @@ OLDEST_WAITING_S = gauge(
     "todoke_jobs_oldest_waiting_seconds",
     "Time since the oldest of the waiting jobs could first have been started." + _SLICE + _WIDE,
 )
+JOBS_OF_UNKNOWN_TYPE = gauge(
+    "relay",
+    "todoke_jobs_of_unknown_type",
+    "Jobs that could be started now, if a worker that takes jobs knew their report type." + _SLICE + _WIDE,
+)
+WORKERS = gauge(
+    "relay",
+    "todoke_workers",
+    "Workers that were seen within the last minute: fit ones take jobs; unfit ones say why they do not." + _WIDE,
+    {"state": ("fit", "unfit")},
+)
 SWEPT = counter(
     "relay",
     "todoke_jobs_swept_total",
@@ -99,8 +110,8 @@ RETIRED = counter(
     "relay",
     "todoke_retention_removed_total",
     "What was removed because its time was over: files with their rows, jobs with their history, idempotency keys, "
-    "entries of the audit trail; and files of attempts that lost.",
-    {"kind": ("artifact", "job", "idempotency_key", "audit", "orphan")},
+    "entries of the audit trail, rows of workers that died; and files of attempts that lost.",
+    {"kind": ("artifact", "job", "idempotency_key", "audit", "worker", "orphan")},
 )
 UNDELETABLE = counter(
     "relay",

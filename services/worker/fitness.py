@@ -88,6 +88,15 @@ class Fitness:
         """True while jobs may be taken."""
         return self._problem is None and not self._denied
 
+    @property
+    def cause(self) -> str | None:
+        """Why no jobs are taken, in a word; None while they are."""
+        if (problem := self._problem) is not None:
+            return problem[0]
+        if self._denied:
+            return "queue_denied"
+        return "queue_unavailable" if self._poll_problem else None
+
     def note(self, code: str, reason: str) -> None:
         """Take note of an attempt that failed for a cause of the worker's own."""
         metrics.OWN_FAULTS.labels(code).inc()

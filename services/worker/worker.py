@@ -17,6 +17,8 @@ from services.worker.in_flight import InFlight
 from services.worker.intake import Intake
 from services.worker.not_again import NotAgain
 from services.worker.pollers import Pollers
+from services.worker.presence import TICK_S as PRESENCE_TICK_S
+from services.worker.presence import PresenceBeat
 from services.worker.scratch import TIDY_EVERY_S, Scratch
 from shared.database.contact import Contact
 from shared.runtime.loop import run_until
@@ -41,6 +43,7 @@ class Worker:
         self._acknowledgements = Acknowledgements(parts.queue)
         self._finisher = Finisher(parts, self._in_flight, self._acknowledgements)
         self._heartbeat = Heartbeat(parts, self._in_flight)
+        self._presence = PresenceBeat(parts, self._in_flight)
         not_again = NotAgain()
         self._fitness = parts.fitness
         self._scratch = Scratch(parts.settings.scratch, parts.engine)
@@ -73,6 +76,7 @@ class Worker:
         self._acknowledgements.end()
         _join(loops, within_s=_LAST_WRITES_S)
         self._acknowledgements.flush()
+        self._presence.leave()
         self._pool.close()
         self._scratch.close()
 
@@ -94,6 +98,7 @@ class Worker:
                 ("starter", self._intake.run_once, 0.001),
                 ("finisher", self._finisher.run_once, 0.001),
                 ("fitness", self._fitness.run_once, 0.5),
+                ("presence", self._presence.run_once, PRESENCE_TICK_S),
                 ("scratch", self._scratch.run_once, TIDY_EVERY_S),
                 *[("acknowledgements", self._acknowledgements.run_once, 0.001)] * acknowledgements.THREADS,
             )

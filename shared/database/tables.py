@@ -151,6 +151,19 @@ idempotency_keys = sa.Table(
     sa.Index("idempotency_keys_by_job", "job_id"),
 )
 
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("since", _timestamp, nullable=False, server_default=_now),
+    sa.Column("seen_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("catalog", sa.Text, nullable=False),
+    sa.Column("report_types", pg.ARRAY(sa.Text), nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("holding", sa.Integer, nullable=False),
+    sa.Column("sick", sa.Text),
+)
+
 api_keys = sa.Table(
     "api_keys",
     metadata,

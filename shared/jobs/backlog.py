@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs.unfinished import SLICE
 from shared.jobs.walk import START
+from shared.jobs.workers import ABLE, SILENT_S
 
 # A backlog deeper than the slice shows as the slice's size, and its age is still right: the oldest are in it.
 _BACKLOG = text(f"""
@@ -19,8 +20,10 @@ _BACKLOG = text(f"""
                                   AND greatest(created_at, scheduled_for)
                                       < now() - make_interval(secs => :late_after_s)) AS late,
            coalesce(extract(epoch FROM now() - min(run_at) FILTER (WHERE status = 'PENDING' AND run_at <= now())), 0)
-               ::float8 AS oldest_waiting_s
-      FROM ({SLICE.format(columns="id, status, run_at, created_at, scheduled_for")}) AS slice
+               ::float8 AS oldest_waiting_s,
+           count(*) FILTER (WHERE status = 'PENDING' AND run_at <= now()
+                                  AND report_type NOT IN ({ABLE})) AS of_unknown_type
+      FROM ({SLICE.format(columns="id, status, run_at, created_at, scheduled_for, report_type")}) AS slice
 """)
 
 
@@ -38,9 +41,11 @@ class Backlog:
     """Unfinished jobs that were accepted, or were to run, longer ago than asked for."""
     oldest_waiting_s: float
     """Time since the oldest waiting job could first have been started; 0 when none waits."""
+    of_unknown_type: int
+    """Those of the waiting whose report type no worker that takes jobs knows."""
 
 
 def measure(conn: Connection, *, late_after_s: float, after: UUID = START, slice_size: int = 50_000) -> Backlog:
     """How the oldest `slice_size` jobs above `after` that may be unfinished stand, by the database's clock."""
-    asked = {"late_after_s": late_after_s, "after": after, "slice": slice_size}
+    asked = {"late_after_s": late_after_s, "after": after, "slice": slice_size, "silent_s": SILENT_S}
     return Backlog(*conn.execute(_BACKLOG, asked).one())

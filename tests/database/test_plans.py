@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from shared.access import audit_trail
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished, watch
+from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished, watch, why
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
@@ -78,6 +78,7 @@ def cases(conn: Connection) -> list[Case]:
     own = {"id": one, **Viewer("acme").where}
     anns = {**page, "tenant": "silent", "requester": "ann"}
     watched = conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all()
+    newest = UUID(int=2**128 - 1)
     floor = conn.execute(unfinished._LOOK).one()
     slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
     trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
@@ -105,7 +106,13 @@ def cases(conn: Connection) -> list[Case]:
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS, "spare_leases": False, "spared": "{}"}, 4 * _SLICE),
         Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 3),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
-        Case(backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": START}, 2 * _SLICE + 3),
+        Case(
+            backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": START, "silent_s": 50}, 2 * _SLICE + 3
+        ),
+        Case(why, "_JOB", own, 1),
+        Case(why, "_AHEAD", {"tenant": "acme", "id": newest, "look": 500, "most": 100}, 500),
+        Case(why, "_AHEAD", {"tenant": "silent", "id": newest, "look": 500, "most": 100}, 500),
+        Case(why, "_UNSENT", {"look": 1_000}, 2),
         Case(unfinished, "_LOOK", {}, 1),
         Case(unfinished, "_ANNOUNCE", {"reached": START, "settled": one, "most": _SLICE}, _SLICE + 1),
         Case(unfinished, "_FENCE", {"announced": one}, 1),
@@ -151,7 +158,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 
 @pytest.mark.parametrize(
     "module",
-    [audit_trail, read, artifacts, events, cancel, sweep, backlog, retention, unfinished, watch],
+    [audit_trail, read, artifacts, events, cancel, sweep, backlog, retention, unfinished, watch, why],
     ids=lambda m: m.__name__,
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:

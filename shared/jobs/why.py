@@ -1,0 +1,96 @@
+"""Facts that tell why a job is where it is. Each statement looks at a bounded number of rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared.jobs import workers
+from shared.jobs.states import JobStatus
+from shared.jobs.viewer import VISIBLE, Viewer
+from shared.jobs.workers import Crew
+
+MOST_COUNTED = 1_000
+"""Jobs ahead of a job are counted so far."""
+_LOOK = 2_000
+"""The tenant's jobs before it, of which those that wait are counted."""
+_OUTBOX_LOOK = 10_000
+"""Messages that were written last, among which the oldest unsent one is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a job and its surroundings, by the database's clock."""
+
+    at: datetime
+    """When this was so."""
+    report_type: str
+    status: JobStatus
+    attempt: int
+    max_attempts: int
+    run_at: datetime
+    deadline_at: datetime
+    cancel_requested_at: datetime | None
+    lease_until: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: Mapping[str, Any] | None
+    """Why it failed, or why its last try did."""
+    crew: Crew | None = None
+    """Of a job that waits."""
+    ahead: int = 0
+    """The tenant's jobs that were asked for before it and wait, too; up to MOST_COUNTED."""
+    unsent_since: datetime | None = None
+    """When the oldest message that the relay has not sent was written; None if all have left."""
+
+    @property
+    def due(self) -> bool:
+        """True if it waits, and could be started now."""
+        return self.status is JobStatus.PENDING and self.run_at <= self.at
+
+
+_JOB = text(f"""
+    /* why.job */
+    SELECT clock_timestamp() AS at, report_type, status, attempt, max_attempts, run_at, deadline_at,
+           cancel_requested_at, lease_until, started_at, finished_at, error
+      FROM jobs WHERE id = :id AND {VISIBLE}
+""")
+
+# From the job backwards: jobs are started about in order, so those that wait before it are the nearest.
+_AHEAD = text(f"""
+    /* why.ahead */
+    SELECT count(*) FROM (
+        SELECT FROM (
+            SELECT status, run_at FROM jobs
+             WHERE (tenant, id) < (:tenant, :id) AND (tenant, id) > (:tenant, CAST('{UUID(int=0)}' AS uuid))
+             ORDER BY tenant DESC, id DESC LIMIT :look) AS before
+         WHERE status = 'PENDING' AND run_at <= clock_timestamp() LIMIT :most) AS ahead
+""")
+
+# Not the oldest of all: behind a long-held snapshot an index has entries of millions of messages that have left.
+_UNSENT = text("""
+    /* why.unsent */
+    SELECT created_at FROM outbox
+     WHERE id > (SELECT last_value FROM outbox_id_seq) - :look ORDER BY id LIMIT 1
+""")
+
+
+def facts(conn: Connection, job_id: UUID, viewer: Viewer) -> Facts | None:
+    """What is known of the job, or None if the viewer sees none with that id."""
+    row = conn.execute(_JOB, {"id": job_id, **viewer.where}).one_or_none()
+    if row is None:
+        return None
+    fields = {**row._asdict(), "status": JobStatus(row.status)}
+    if fields["status"] is not JobStatus.PENDING:
+        return Facts(**fields)
+    asked = {"tenant": viewer.tenant, "id": job_id, "look": _LOOK, "most": MOST_COUNTED}
+    return Facts(
+        **fields,
+        crew=workers.crew(conn, row.report_type),
+        ahead=conn.execute(_AHEAD, asked).scalar_one(),
+        unsent_since=conn.execute(_UNSENT, {"look": _OUTBOX_LOOK}).scalar(),
+    )

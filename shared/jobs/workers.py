@@ -1,0 +1,127 @@
+"""Who works: one row per worker process, written with a slow beat. It is for people and gauges: no job needs it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+BEAT_S = 15.0
+"""Seconds between two beats of a worker to which nothing happens."""
+SILENT_S = 50.0
+"""A worker that was not seen for this long is dead, or cut off: three lost beats and a little more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What a worker tells of itself."""
+
+    name: str
+    catalog: str
+    """Another text whenever its report types or their versions are others."""
+    report_types: Sequence[str]
+    slots: int
+    holding: int
+    """Attempts that work now."""
+    sick: str | None = None
+    """Why it takes no jobs; None for a worker that does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The workers that were seen lately, as they stand towards one report type."""
+
+    alive: int
+    fit: int
+    """Those that take jobs."""
+    able: int
+    """Those of the fit that know the report type."""
+    slots: int
+    """Of the able ones, together."""
+    holding: int
+    """Attempts of the able ones."""
+    sick: Sequence[str]
+    """Why the others take no jobs."""
+    last_seen_at: datetime | None
+    """When a worker was seen last; None if none is remembered."""
+
+
+_BEAT = text("""
+    /* workers.beat */
+    INSERT INTO workers AS w (name, catalog, report_types, slots, holding, sick)
+    VALUES (:name, :catalog, :report_types, :slots, :holding, :sick)
+        ON CONFLICT (name) DO UPDATE
+       SET seen_at = clock_timestamp(), since = CASE WHEN :new THEN clock_timestamp() ELSE w.since END,
+           catalog = excluded.catalog, report_types = excluded.report_types, slots = excluded.slots,
+           holding = excluded.holding, sick = excluded.sick
+""")
+
+_LEAVE = text("""
+    /* workers.leave */
+    DELETE FROM workers WHERE name = :name
+""")
+
+_FORGET = text("""
+    /* workers.forget */
+    DELETE FROM workers WHERE seen_at < clock_timestamp() - make_interval(secs => :keep_s)
+""")
+
+ABLE = """
+        SELECT unnest(report_types) FROM workers
+         WHERE sick IS NULL AND seen_at > clock_timestamp() - make_interval(secs => :silent_s)"""
+"""A part of statements: the report types that some fit worker knows."""
+
+_CREW = text("""
+    /* workers.crew */
+    SELECT count(*) AS alive, count(*) FILTER (WHERE sick IS NULL) AS fit, count(*) FILTER (WHERE able) AS able,
+           coalesce(sum(slots) FILTER (WHERE able), 0) AS slots,
+           coalesce(sum(holding) FILTER (WHERE able), 0) AS holding,
+           coalesce(array_agg(DISTINCT sick) FILTER (WHERE sick IS NOT NULL), '{}') AS sick,
+           (SELECT max(seen_at) FROM workers) AS last_seen_at
+      FROM (SELECT slots, holding, sick, sick IS NULL AND :report_type = ANY (report_types) AS able
+              FROM workers WHERE seen_at > clock_timestamp() - make_interval(secs => :silent_s)) AS seen
+""")
+
+_SEEN = text("""
+    /* workers.seen */
+    SELECT count(*) FILTER (WHERE sick IS NULL) AS fit, count(*) FILTER (WHERE sick IS NOT NULL) AS sick
+      FROM workers WHERE seen_at > clock_timestamp() - make_interval(secs => :silent_s)
+""")
+
+
+def beat(conn: Connection, presence: Presence, *, new: bool) -> None:
+    """Write that the worker is there. `new`: it has just begun, whoever had its name before."""
+    conn.execute(
+        _BEAT,
+        {
+            "name": presence.name,
+            "catalog": presence.catalog,
+            "report_types": list(presence.report_types),
+            "slots": presence.slots,
+            "holding": presence.holding,
+            "sick": presence.sick,
+            "new": new,
+        },
+    )
+
+
+def leave(conn: Connection, name: str) -> None:
+    """Write that the worker has gone."""
+    conn.execute(_LEAVE, {"name": name})
+
+
+def forget(conn: Connection, *, keep_s: float) -> int:
+    """Remove workers that were not seen for `keep_s` seconds. Returns how many."""
+    return int(conn.execute(_FORGET, {"keep_s": keep_s}).rowcount)
+
+
+def crew(conn: Connection, report_type: str) -> Crew:
+    """The workers that were seen lately."""
+    return Crew(*conn.execute(_CREW, {"report_type": report_type, "silent_s": SILENT_S}).one())
+
+
+def seen(conn: Connection) -> tuple[int, int]:
+    """How many workers were seen lately: those that take jobs, and those that do not."""
+    fit, sick = conn.execute(_SEEN, {"silent_s": SILENT_S}).one()
+    return fit, sick
