@@ -146,5 +146,6 @@ def _queue(settings: RelaySettings) -> SqsQueue:
         dead_letter_url=settings.sqs_dlq_url,
         client=settings.sqs_client,
         concurrency=settings.send_concurrency,
+        groups=settings.groups == "on",
         on_request=count_queue_request,
     )

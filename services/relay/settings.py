@@ -16,6 +16,20 @@ class RelaySettings(ArtifactSettings, QueueServiceSettings):
     send_deadline_s: float = Field(
         5, alias="RELAY_SEND_DEADLINE_S", gt=0, le=20, description="Seconds a pass may spend sending"
     )
+    groups: Literal["on", "off"] = Field(
+        "on",
+        alias="RELAY_MESSAGE_GROUPS",
+        description="Name each message's tenant as its group, for SQS's fair queues; off for a queue service that "
+        "refuses it (the relay finds that out by itself)",
+    )
+    ahead: int = Field(
+        500,
+        alias="RELAY_AHEAD",
+        ge=10,
+        le=100_000,
+        description="Most doorbells of a tenant that this relay has in the queue before a worker starts their jobs; the "
+        "surplus is held, and leaves in turns",
+    )
     idle_s: float = Field(
         0.15, alias="RELAY_IDLE_S", gt=0, description="Longest pause between passes when there is nothing"
     )

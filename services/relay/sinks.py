@@ -6,6 +6,7 @@ from typing import Protocol
 from sqlalchemy.engine import Connection
 
 from services.relay.send_spans import SendSpans
+from services.relay.turns import in_turns
 from shared.outbox.messages import OutboxRow
 from shared.queues.interface import Outgoing, Queue, SendFailure, SendResult
 
@@ -24,7 +25,7 @@ class Sink(Protocol):
 
 
 class QueueSink:
-    """Sends each row's payload and headers to a queue."""
+    """Sends each row's payload and headers to a queue, in its tenant's group; tenants take turns."""
 
     def __init__(self, queue: Queue, *, deadline_s: float) -> None:
         self._queue = queue
@@ -35,10 +36,10 @@ class QueueSink:
         del conn  # a queue takes no part in the transaction
         spans = SendSpans(rows)
         messages = [
-            Outgoing(place, row.payload, headers)
+            Outgoing(place, row.payload, headers, row.group_key)
             for place, (row, headers) in enumerate(zip(rows, spans.headers, strict=True))
         ]
-        sent = self._queue.send(messages, deadline_s=self._deadline_s)
+        sent = self._queue.send(in_turns(messages, lambda m: m.group), deadline_s=self._deadline_s)
         spans.end(sent)
         return sent
 

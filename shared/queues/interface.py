@@ -32,6 +32,8 @@ class Outgoing:
     body: str
     headers: Mapping[str, str] = field(default_factory=dict)
     """String message attributes, such as traceparent."""
+    group: str = ""
+    """Whose message it is. A queue that is fair serves groups with few messages first (SQS: `MessageGroupId`)."""
 
 
 @dataclass(frozen=True, slots=True)

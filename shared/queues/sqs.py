@@ -1,6 +1,7 @@
 """Amazon SQS behind the `Queue` interface. `shared.queues.calls` carries the calls."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -29,6 +30,8 @@ _ABOUT_CONTENT = frozenset(
         "UnsupportedOperation",
     }
 )
+# What a service that knows groups for FIFO queues only, as SQS did before its fair queues (July 2025), says of one.
+_NO_GROUPS = re.compile(r"MessageGroupId|not valid for this queue type", re.IGNORECASE)
 # Codes of SQS's two protocols for what a policy does not allow ("Common Errors", read 2026-11-28).
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
@@ -44,9 +47,12 @@ class SqsQueue:
         dead_letter_url: str | None = None,
         concurrency: int = 8,
         client: ClientKind = "thin",
+        groups: bool = True,
         on_request: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`groups`: name each message's group, where the service takes it."""
         self._url = queue_url
+        self._groups = groups
         self._dead_letter_url = dead_letter_url
         self._dead_letter_known = dead_letter_url is not None
         self._calls = SqsCalls(region, kind=client, connections=concurrency + 4)
@@ -78,16 +84,30 @@ class SqsQueue:
         return [SendFailure(m.key, "Deadline", why, permanent=False) for m in batch]
 
     def _send_batch(self, batch: Sequence[Outgoing], give_up_at: float) -> SendResult:
+        """Send one call's messages, with their groups unless the service has refused those before."""
+        if not self._groups:
+            return self._try_batch(batch, give_up_at)
+        sent = self._try_batch(batch, give_up_at)
+        refused = {f.key for f in sent.failed if _NO_GROUPS.search(f.message)}
+        if not refused or time.monotonic() >= give_up_at:
+            return sent
+        self._groups = False
+        log.warning("queue.no_groups", extra={"hint": "this service takes no MessageGroupId on a standard queue"})
+        again = self._try_batch([m for m in batch if m.key in refused], give_up_at)
+        others = tuple(f for f in sent.failed if f.key not in refused)
+        return SendResult(sent.accepted | again.accepted, others + again.failed)
+
+    def _try_batch(self, batch: Sequence[Outgoing], give_up_at: float) -> SendResult:
         try:
             answer = self._call(
                 "SendMessageBatch",
                 QueueUrl=self._url,
-                Entries=[_entry(number, message) for number, message in enumerate(batch)],
+                Entries=[_entry(number, message, groups=self._groups) for number, message in enumerate(batch)],
             )
         except ClientError as error:
             code = _code(error)
             if code in _ABOUT_CONTENT and len(batch) > 1 and time.monotonic() < give_up_at:
-                return _merged(self._send_batch([message], give_up_at) for message in batch)
+                return _merged(self._try_batch([message], give_up_at) for message in batch)
             permanent = code in _ABOUT_CONTENT
             return _all_failed(batch, code, _reason(error), permanent=permanent)
         except BotoCoreError as error:
@@ -204,8 +224,10 @@ class SqsQueue:
         return self._calls(operation, arguments)
 
 
-def _entry(number: int, message: Outgoing) -> dict[str, object]:
+def _entry(number: int, message: Outgoing, *, groups: bool = False) -> dict[str, object]:
     entry: dict[str, object] = {"Id": str(number), "MessageBody": message.body}
+    if groups and message.group:
+        entry["MessageGroupId"] = message.group
     if message.headers:
         entry["MessageAttributes"] = {
             name: {"DataType": "String", "StringValue": value} for name, value in message.headers.items()

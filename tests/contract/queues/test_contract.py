@@ -29,6 +29,16 @@ def test_headers_travel(queue: Queue) -> None:
     assert receive_one(queue).headers["traceparent"] == "00-ab"
 
 
+def test_a_message_with_a_group_arrives(queue: Queue) -> None:
+    """Fair queues: a standard queue takes the name of a group, or the service is asked again without."""
+    sent = queue.send([Outgoing(n, "x", group=f"tenant-{n % 3}.a_b") for n in range(12)], deadline_s=20)
+    seen: list[str] = []
+    while got := queue.receive(10, wait_s=0, visibility_s=30):
+        seen += [m.body for m in got]
+
+    assert (len(sent.accepted), seen) == (12, ["x"] * 12)
+
+
 def test_a_received_message_is_hidden_and_counted_when_it_comes_back(queue: Queue) -> None:
     send(queue, "x")
     first = receive_one(queue, visibility_s=30)

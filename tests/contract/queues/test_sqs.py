@@ -164,6 +164,39 @@ def test_what_a_policy_does_not_allow_is_named(scripted: Scripted, code: str, ki
         assert caught.value.action == action
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["the whole call is refused", "each entry is refused"])
+def test_a_service_that_takes_no_groups_gets_none(scripted: Scripted, whole: bool) -> None:
+    asked: list[list[bool]] = []
+    why = "The request include parameter that is not valid for this queue type"
+
+    def answer(operation: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        asked.append(["MessageGroupId" in entry for entry in body["Entries"]])
+        if not any(asked[-1]):
+            return accept_all(operation, body)
+        if whole:
+            return 400, {"__type": "com.amazonaws.sqs#InvalidParameterValue", "message": why}
+        failed = [{"Id": e["Id"], "Code": "InvalidParameterValue", "SenderFault": True, "Message": why}
+                  for e in body["Entries"]]  # fmt: skip
+        return 200, {"Successful": [], "Failed": failed}
+
+    scripted.answer = answer
+    queue = SqsQueue(f"{scripted.url}/0/q", region=REGION)
+
+    sent = [queue.send([Outgoing(1, "x", group="acme")], deadline_s=10) for _ in range(2)]
+
+    assert [s.accepted for s in sent] == [{1}] * 2
+    assert asked == [[True], [False], [False]]
+
+
+def test_groups_can_be_left_out(scripted: Scripted) -> None:
+    scripted.answer = accept_all
+    queue = SqsQueue(f"{scripted.url}/0/q", region=REGION, groups=False)
+
+    queue.send([Outgoing(1, "x", group="acme")], deadline_s=10)
+
+    assert "MessageGroupId" not in str(scripted.calls)
+
+
 def test_requests_are_counted_by_operation(scripted: Scripted) -> None:
     scripted.answer = accept_all
     counted: list[str] = []
