@@ -37,7 +37,8 @@ _TRANSITION = (
 # what its last try met.
 _RELAY_READS = (
     "id", "tenant", "report_type", "status", "verb", "version", "attempt", "max_attempts", "crashes", "max_crashes",
-    "rings", "lease_token", "lease_until", "worker", "trace_context", "run_at", "next_ring_at", "deadline_at",
+    "rings", "lease_token", "lease_until", "worker", "trace_context", "priority", "run_at", "next_ring_at",
+    "deadline_at",
     "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
     "error", "scheduled_for",
 )  # fmt: skip
@@ -83,6 +84,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("DELETE", "audit"),
         _Grant("UPDATE", "audit", ("after",)),  # to lock; a trigger refuses it
         _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
+        _Grant("SELECT, INSERT, DELETE", "held"),
+        _Grant("UPDATE", "held", ("headers",)),
         _Grant("SELECT", "outbox_id_seq"),
         _Grant("SELECT, DELETE", "workers"),
     ),

@@ -87,6 +87,7 @@ BEGIN
         RAISE EXCEPTION 'a job is kept until keep_s after its end' USING ERRCODE = 'check_violation';
     END IF;
     DELETE FROM job_transitions USING gone WHERE job_transitions.job_id = gone.id;
+    DELETE FROM held USING gone WHERE held.job_id = gone.id;
     DELETE FROM idempotency_keys USING gone WHERE idempotency_keys.job_id = gone.id;
     RETURN NULL;
 END

@@ -63,6 +63,12 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             ("max(todoke_outbox_retry_waiting_messages)", "due later"),
             ("max(todoke_outbox_parked_messages)", "parked"),
         ]),
+        Panel("Held doorbells: tenants take turns", "short", [
+            ("max(todoke_doorbells_held)", "held"),
+            ("max(todoke_doorbells_held_tenants)", "of tenants"),
+            (f"sum(rate(todoke_doorbells_put_back_total{_RATE}))", "newly held a second"),
+        ]),
+        Panel("Oldest held doorbell", "s", [("max(todoke_doorbells_held_oldest_age_seconds)", "age")]),
         Panel("Oldest unsent message", "s", [("max(todoke_outbox_oldest_age_seconds)", "age")]),
         Panel("Published, and refused by code", "cps", [
             (f"sum(rate(todoke_outbox_published_total{_RATE}))", "published"),

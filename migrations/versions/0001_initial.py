@@ -36,6 +36,7 @@ CREATE TABLE jobs (
     scheduled_for       timestamptz,
     file_name           text,
     options             jsonb,
+    priority            smallint    CHECK (priority BETWEEN 0 AND 9),
     cancel_requested_at timestamptz,
     crashes             smallint    NOT NULL DEFAULT 0,
     rings               smallint    NOT NULL DEFAULT 0,
@@ -165,6 +166,25 @@ CREATE TABLE outbox_retry (
 
 _OUTBOX_RETRY_DUE = "CREATE INDEX outbox_retry_due ON outbox_retry (due_at) WHERE parked_at IS NULL"
 
+# Doorbells that wait for their turn (shared/jobs/held.py): empty but in a flood.
+_HELD = """
+CREATE TABLE held (
+    job_id      uuid        PRIMARY KEY,
+    tenant      text        NOT NULL,
+    report_type text        NOT NULL,
+    priority    smallint    NOT NULL,
+    headers     text,
+    held_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (
+    -- As for the outbox.
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+    autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 1000000,
+    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
+)
+"""
+
+_HELD_TURNS = "CREATE INDEX held_turns ON held (tenant, report_type, priority DESC, job_id)"
+
 _ARTIFACTS = """
 CREATE TABLE artifacts (
     job_id      uuid        NOT NULL REFERENCES jobs (id),
@@ -216,7 +236,8 @@ def upgrade() -> None:
     for statement in (
         _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, _UNFINISHED_FLOOR,
         "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _JOB_TRANSITIONS, _JOB_EVENTS,
-        *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _ARTIFACTS, _IDEMPOTENCY_KEYS,
+        *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _HELD, _HELD_TURNS,
+        _ARTIFACTS, _IDEMPOTENCY_KEYS,
         _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS,
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
         worker_tables.WORKERS,
@@ -228,8 +249,8 @@ def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
     op.execute(
-        "DROP TABLE workers, audit, api_keys, idempotency_keys, artifacts, outbox_retry, outbox, job_transitions, "
-        "stragglers, unfinished_floor, jobs"
+        "DROP TABLE workers, audit, api_keys, idempotency_keys, artifacts, held, outbox_retry, outbox, "
+        "job_transitions, stragglers, unfinished_floor, jobs"
     )
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
     op.execute("DROP FUNCTION audit_keep, audit_forget")

@@ -83,7 +83,7 @@ def assemble(settings: RelaySettings) -> Relay:
     sweeping = _engine(settings, "sweeper", pool_size=2)
     queue = _queue(settings)
     sinks = Sinks({doorbell.TOPIC: QueueSink(queue, deadline_s=settings.send_deadline_s)})
-    publisher = Publisher(publishing, sinks, batch=settings.batch)
+    publisher = Publisher(publishing, sinks, batch=settings.batch, ahead=settings.ahead)
     sweeper = Sweeper(
         sweeping, queue, settings, settled_floor=lambda: publisher.settled_floor, tidy_rest_s=_TIDY_REST_S
     )

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from shared.database import xmin_horizon
-from shared.jobs import backlog, workers
+from shared.jobs import backlog, held, workers
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 
@@ -46,6 +46,7 @@ class Gauges:
         """Measure once. Returns 0, so that the loop keeps its own pace. Raises the database's errors."""
         with self._engine.connect() as conn:
             self._outbox(conn)
+            self._held(conn)
             self._jobs(conn)
             self._horizon(conn)
         metrics.MEASURED_AT.set(time.time())
@@ -61,6 +62,12 @@ class Gauges:
         waiting, parked = messages.count_kept(conn)
         metrics.OUTBOX_RETRY_WAITING.set(waiting)
         metrics.OUTBOX_PARKED.set(parked)
+
+    def _held(self, conn: Connection) -> None:
+        now = held.count(conn)
+        metrics.HELD.set(now.messages)
+        metrics.HELD_TENANTS.set(now.tenants)
+        metrics.HELD_OLDEST_S.set(now.oldest_age_s)
 
     def _jobs(self, conn: Connection) -> None:
         jobs = backlog.measure(conn, late_after_s=self._late_after_s, after=self._unfinished_floor())

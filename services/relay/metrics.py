@@ -47,6 +47,18 @@ RELAY_STEP_SECONDS = histogram(
 BREAKER_OPEN = gauge(
     "relay", "todoke_relay_breaker_open", "1 while this relay has stopped claiming because the queue is away."
 )
+PUT_BACK = counter(
+    "relay",
+    "todoke_doorbells_put_back_total",
+    "Doorbells that were held, because their tenant had RELAY_AHEAD of them in the queue already.",
+)
+HELD = gauge(
+    "relay", "todoke_doorbells_held", "Doorbells that wait for their tenant's turn, counted up to 10,000." + _WIDE
+)
+HELD_TENANTS = gauge("relay", "todoke_doorbells_held_tenants", "Tenants of those doorbells." + _WIDE)
+HELD_OLDEST_S = gauge(
+    "relay", "todoke_doorbells_held_oldest_age_seconds", "Age of the oldest of those doorbells." + _WIDE
+)
 FLOOR_VIOLATIONS = counter(
     "relay",
     "todoke_outbox_floor_violations_total",

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay import metrics
 from services.relay.breaker import Breaker
 from services.relay.sinks import UNKNOWN_TOPIC, Sinks
+from services.relay.turns import Turns
 from shared.backoff import full_jitter
 from shared.database.engine import transactional
 from shared.outbox import messages
@@ -29,13 +30,15 @@ _PROBE = 10
 class Publisher:
     """Moves messages from the outbox to their sinks. Any number may run: each claims rows that nobody else holds."""
 
-    def __init__(self, engine: Engine, sinks: Sinks, *, batch: int) -> None:
+    def __init__(self, engine: Engine, sinks: Sinks, *, batch: int, ahead: int) -> None:
+        """`ahead`: doorbells of one tenant that may be in the queue and unheard. The others are held."""
         self._engine = engine
         self._claiming = transactional(engine)
         self._sinks = sinks
         self._batch = batch
         self._breaker = Breaker()
         self._floor = Floor()
+        self._turns = Turns(ahead=ahead)
         self._refusal = ""
         """Why the queue took nothing of the last pass that sent; empty if it took something."""
         self._due_at = 0.0
@@ -61,7 +64,7 @@ class Publisher:
         return self._floor.settled
 
     def run_once(self) -> int:
-        """Send one batch. Returns how many messages left the outbox, sent or parked; 0 means wait a little.
+        """Send one batch. Returns how many messages left the outbox, sent, parked or held; 0 means wait a little.
 
         Killed before the send, the rows unlock unsent. Killed after it, they are sent again, and `jobs.start`
         makes the second copy harmless. The transaction stays open over the send on purpose: a crash is a
@@ -77,10 +80,13 @@ class Publisher:
             return 0
         with self._claiming.connect() as conn:
             rows, due = self._claim(conn, kind, floor)
-            if not rows and not due:
+            leaving = self._turns.hold_surplus(conn, [*rows, *due])
+            aside = len(rows) + len(due) - len(leaving)
+            out, dropped = self._turns.let_out(conn, leaving)
+            if not leaving and not aside and not out and not dropped:
                 conn.rollback()
                 return 0
-            left = self._publish(conn, [*rows, *due])
+            left = self._publish(conn, [*leaving, *out], aside=aside + dropped)
         if left and rows:
             # Only now: rows that were rolled back must stay above the recent floor.
             self._floor.claimed(max(row.id for row in rows))
@@ -93,7 +99,7 @@ class Publisher:
 
     def _waiting(self, floor: int) -> bool:
         with self._engine.connect() as conn:
-            return messages.waiting(conn, floor=floor)
+            return messages.waiting(conn, floor=floor) or self._turns.due(conn)
 
     def _claim(self, conn: Connection, kind: Pass, floor: int) -> tuple[list[OutboxRow], list[OutboxRow]]:
         """Rows of the outbox, and messages whose time has come."""
@@ -116,8 +122,8 @@ class Publisher:
             metrics.FLOOR_VIOLATIONS.inc(len(below))
             log.error("outbox.floor_violated", extra={"ids": below[:10], "floor": self._floor.settled})
 
-    def _publish(self, conn: Connection, rows: Sequence[OutboxRow]) -> int:
-        metrics.RELAY_BATCH.observe(len(rows))
+    def _publish(self, conn: Connection, rows: Sequence[OutboxRow], *, aside: int) -> int:
+        metrics.RELAY_BATCH.observe(len(rows) + aside)
         started = time.perf_counter()
         sent = self._sinks.send(conn, rows)
         published = time.perf_counter()
@@ -137,7 +143,8 @@ class Publisher:
         conn.commit()
         metrics.RELAY_STEP_SECONDS.labels("commit").observe(time.perf_counter() - published)
         self._count(sent)
-        return len(rows) - len(passing)
+        self._turns.sent(rows[place] for place in sent.accepted)
+        return aside + len(rows) - len(passing)
 
     def _refused(self, first: SendFailure) -> None:
         wait_s = self._breaker.refused()

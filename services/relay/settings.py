@@ -25,10 +25,10 @@ class RelaySettings(ArtifactSettings, QueueServiceSettings):
     ahead: int = Field(
         500,
         alias="RELAY_AHEAD",
-        ge=10,
+        ge=1,
         le=100_000,
-        description="Most doorbells of a tenant that this relay has in the queue before a worker starts their jobs; the "
-        "surplus is held, and leaves in turns",
+        description="Most doorbells of a tenant that this relay has in the queue while no worker has started their "
+        "jobs; the surplus is held, and leaves in turns",
     )
     idle_s: float = Field(
         0.15, alias="RELAY_IDLE_S", gt=0, description="Longest pause between passes when there is nothing"

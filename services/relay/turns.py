@@ -1,9 +1,136 @@
-"""Whose message is next: tenants take turns, so that the many messages of one do not delay the few of another."""
+"""Whose doorbell is next: tenants take turns, and the surplus of a tenant waits for its next one.
 
-from collections.abc import Callable, Iterable
+Each relay knows which doorbells it has sent and no worker has followed. A tenant has up to `ahead` of them; its others
+are held (shared/jobs/held.py), and leave as the first are followed, so that what a quiet tenant finds before it in the
+queue is bounded, however much another has asked for (docs/explanation/fairness.md). While no tenant has so many, it
+costs one look-up for every `ahead` doorbells, and nothing is held.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.engine import Connection
+
+from services.relay import metrics
+from shared.jobs import held
+from shared.jobs.doorbell import TOPIC, doorbell_for, read_doorbell
+from shared.jobs.held import Waiting
+from shared.outbox.messages import OutboxRow
 
 T = TypeVar("T")
+
+_LOOK_EVERY_S = 0.05
+"""Pause between looks at what is held and may leave."""
+_PROBE_EVERY_S = 2.0
+"""Pause between looks whether anything is held while this relay knows of nothing: others hold, too."""
+_MOST_REMEMBERED = 200_000
+"""Doorbells that a relay remembers at once, of all tenants together: some 40 MB."""
+
+
+class Turns:
+    """One relay's order among the doorbells. For the publisher's thread."""
+
+    def __init__(self, *, ahead: int) -> None:
+        self._ahead = ahead
+        self._ringing: dict[str, set[UUID]] = {}
+        """Tenant → the jobs that it has rung for, but for those that are known to have been started since."""
+        self._remembered = 0
+        self._any_held = False
+        self._probe_at = 0.0
+        self._look_at = 0.0
+        self._last = ""
+        """The tenant that had the last turn."""
+
+    def due(self, conn: Connection) -> bool:
+        """True when held doorbells may leave now. Opens no transaction; asks the database now and then only."""
+        if not self._any_held and time.monotonic() >= self._probe_at:
+            self._probe_at = time.monotonic() + _PROBE_EVERY_S
+            self._any_held = held.any_held(conn)
+        return self._any_held and time.monotonic() >= self._look_at
+
+    def hold_surplus(self, conn: Connection, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
+        """Hold the surplus of each tenant, in the transaction that claimed it. Returns the rows that leave now."""
+        doorbells = [_named(row) for row in rows]
+        self._refresh_the_crowded(conn, rows)
+        new: dict[str, int] = {}
+        leaving: list[OutboxRow] = []
+        surplus: dict[UUID, str | None] = {}
+        for row, job_id in zip(rows, doorbells, strict=True):
+            ringing = self._ringing.get(row.group_key, ())
+            if job_id is None or job_id in ringing:
+                # Nobody's doorbell, or rung again because it was lost: it is counted already.
+                leaving.append(row)
+            elif row.behind or len(ringing) + new.get(row.group_key, 0) >= self._ahead:
+                surplus[job_id] = row.headers
+            else:
+                new[row.group_key] = new.get(row.group_key, 0) + 1
+                leaving.append(row)
+        if surplus:
+            held.hold(conn, surplus)
+            self._any_held = True
+            metrics.PUT_BACK.inc(len(surplus))
+        return leaving
+
+    def let_out(self, conn: Connection, leaving: Sequence[OutboxRow]) -> tuple[list[OutboxRow], int]:
+        """Take those held doorbells whose turn it is, in the transaction that sends them with those `leaving`.
+
+        Returns them, and how many more were dropped because their jobs have ended.
+        """
+        if not self.due(conn):
+            return [], 0
+        began = time.monotonic()
+        first = held.candidates(conn, most=self._ahead)
+        self._any_held = bool(first)
+        tenants = {waiting.tenant for waiting in first}
+        self._refresh(conn, tenants)
+        ringing = sum(len(self._ringing.get(tenant, ())) for tenant in tenants)
+        room = self._ahead - ringing - sum(row.group_key in tenants for row in leaving)
+        chosen = chosen_in_turns(first, most=room, after=self._last)
+        taken = held.take(conn, [waiting.job_id for waiting in chosen])
+        self._last = chosen[-1].tenant if chosen else self._last
+        now = time.monotonic()
+        # However many jobs have to be looked up, most of the time is left for everything else.
+        self._look_at = now + max(_LOOK_EVERY_S, 4 * (now - began))
+        out = [OutboxRow(0, TOPIC, t.tenant, doorbell_for(t.job_id), t.headers) for t in taken if t.wanted]
+        return out, len(taken) - len(out)
+
+    def sent(self, rows: Iterable[OutboxRow]) -> None:
+        """Remember doorbells that are in the queue now: their transaction has committed."""
+        for row in rows:
+            job_id = _named(row)
+            if job_id is not None:
+                self._ringing.setdefault(row.group_key, set()).add(job_id)
+                self._remembered += 1
+        if self._remembered > _MOST_REMEMBERED:
+            self._ringing.clear()
+            self._remembered = 0
+
+    def _refresh_the_crowded(self, conn: Connection, rows: Sequence[OutboxRow]) -> None:
+        coming: dict[str, int] = {}
+        for row in rows:
+            if not row.behind:
+                coming[row.group_key] = coming.get(row.group_key, 0) + 1
+        self._refresh(
+            conn, [tenant for tenant, n in coming.items() if n + len(self._ringing.get(tenant, ())) > self._ahead]
+        )
+
+    def _refresh(self, conn: Connection, tenants: Iterable[str]) -> None:
+        """Forget the jobs of these tenants that a worker has started, that have ended or were rung again."""
+        asked = [job_id for tenant in tenants for job_id in self._ringing.get(tenant, ())]
+        if not asked:
+            return
+        unstarted = held.unstarted(conn, asked)
+        for tenant in tenants:
+            left = self._ringing.get(tenant, set()) & unstarted
+            self._remembered -= len(self._ringing.pop(tenant, ())) - len(left)
+            if left:
+                self._ringing[tenant] = left
+
+
+def _named(row: OutboxRow) -> UUID | None:
+    return read_doorbell(row.payload)[0] if row.topic == TOPIC else None
 
 
 def in_turns(items: Iterable[T], whose: Callable[[T], str]) -> list[T]:
@@ -18,3 +145,9 @@ def in_turns(items: Iterable[T], whose: Callable[[T], str]) -> list[T]:
         return next(iter(own.values()))
     longest = max(map(len, own.values()), default=0)
     return [queue[turn] for turn in range(longest) for queue in own.values() if turn < len(queue)]
+
+
+def chosen_in_turns(waiting: Iterable[Waiting], *, most: int, after: str) -> list[Waiting]:
+    """The next `most`: tenants take turns from behind `after` on; within one the most urgent comes first."""
+    ordered = sorted(waiting, key=lambda w: (w.tenant <= after, w.tenant, -w.priority, w.job_id))
+    return in_turns(ordered, lambda w: w.tenant)[: max(0, most)]

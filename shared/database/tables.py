@@ -48,6 +48,7 @@ jobs = sa.Table(
     sa.Column("scheduled_for", _timestamp),
     sa.Column("file_name", sa.Text),
     sa.Column("options", pg.JSONB),
+    sa.Column("priority", sa.SmallInteger),
     sa.Column("cancel_requested_at", _timestamp),
     sa.Column("crashes", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("rings", sa.SmallInteger, nullable=False, server_default="0"),
@@ -122,6 +123,18 @@ outbox_retry = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("parked_at", _timestamp),
     sa.Index("outbox_retry_due", "due_at", postgresql_where=sa.text("parked_at IS NULL")),
+)
+
+held = sa.Table(
+    "held",
+    metadata,
+    sa.Column("job_id", pg.UUID, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("report_type", sa.Text, nullable=False),
+    sa.Column("priority", sa.SmallInteger, nullable=False),
+    sa.Column("headers", sa.Text),
+    sa.Column("held_at", _timestamp, nullable=False, server_default=_now),
+    sa.Index("held_turns", "tenant", "report_type", sa.text("priority DESC"), "job_id"),
 )
 
 artifacts = sa.Table(

@@ -28,6 +28,11 @@ _DOORBELL = SchemaValidator(
 """Reads and checks in one go: every message passes here."""
 
 
+def doorbell_for(job_id: UUID) -> str:
+    """The message that rings for one job."""
+    return json_text.write({"jobId": str(job_id)})
+
+
 def read_doorbell(body: str) -> tuple[UUID | None, str]:
     """The job that a message names, or None and why not: `malformed` (not a JSON object) or `foreign` (not ours)."""
     try:

@@ -70,6 +70,8 @@ class Submission(NamedTuple):
     """The job that this one is asked for again."""
     idempotency_key: IdempotencyKey | None = None
     trace_context: str | None = None
+    priority: int | None = None
+    """0 to 9, of which 9 is the most urgent; it orders jobs within the tenant only. None for the usual one."""
 
 
 class Accepted(NamedTuple):
@@ -92,7 +94,7 @@ _INSERT = """
             max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int, keep_s int,
             requester text, scopes text[], retry_of uuid, operation text, idempotency_key text, body_digest text,
             meaning_digest text, trace_context text, run_at timestamptz, not_after timestamptz, file_name text,
-            options jsonb)
+            options jsonb, priority smallint)
     ), claimed AS (
         INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
         SELECT tenant, operation, idempotency_key, body_digest, meaning_digest, id
@@ -103,12 +105,12 @@ _INSERT = """
     ), born AS (
         INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
                           requester, scopes, retry_of, trace_context, run_at, next_ring_at, deadline_at,
-                          keep_artifacts_s, keep_s, scheduled_for, file_name, options)
+                          keep_artifacts_s, keep_s, scheduled_for, file_name, options, priority)
         SELECT id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
                requester, scopes, retry_of, trace_context, greatest(now(), run_at),
                greatest(now(), run_at) + make_interval(secs => :ring_after_s),
                least(not_after, greatest(now(), run_at) + make_interval(secs => deadline_s)), keep_artifacts_s, keep_s,
-               run_at, file_name, options
+               run_at, file_name, options, priority
           FROM request
          WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM claimed)
          {on_conflict}

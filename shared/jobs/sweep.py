@@ -143,14 +143,15 @@ _EXPIRE = text(f"""
 
 _OVERDUE = text(f"""
     /* jobs.overdue */
-    SELECT coalesce(bool_or(status = 'PENDING' AND next_ring_at < clock_timestamp()), false) AS late,
+    SELECT coalesce(bool_or(status = 'PENDING' AND next_ring_at < clock_timestamp()
+                            AND NOT EXISTS (SELECT FROM held WHERE job_id = slice.id OFFSET 0)), false) AS late,
            max(run_at) FILTER (WHERE status = 'PROCESSING') AS heard_until,
            clock_timestamp() AS at, count(*) AS seen, (array_agg(id ORDER BY id DESC))[1] AS upto
       FROM ({SLICE.format(columns="id, status, run_at, next_ring_at")}) AS slice
 """)
 
-# `slice` is the next part of the unfinished jobs; `quiet` locks those of it whose doorbell is lost; `rung` notes the
-# new ring, each after twice the pause of the last; `sent` rings.
+# `slice` is the next part of the unfinished jobs; `quiet` locks those of it whose doorbell is lost, which a held one is
+# not; `rung` notes the new ring, each after twice the pause of the last; `sent` rings.
 _RING = text(f"""
     /* jobs.ring */
     WITH slice AS MATERIALIZED (
@@ -159,6 +160,7 @@ _RING = text(f"""
         SELECT id FROM jobs
          WHERE id = ANY (ARRAY(SELECT id FROM slice WHERE status = 'PENDING' AND next_ring_at < :heard_until))
            AND status = 'PENDING' AND next_ring_at < :heard_until
+           AND NOT EXISTS (SELECT FROM held WHERE job_id = jobs.id OFFSET 0)
          ORDER BY id FOR UPDATE SKIP LOCKED
     ), rung AS (
         UPDATE jobs

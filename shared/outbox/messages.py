@@ -20,6 +20,8 @@ class OutboxRow(NamedTuple):
     headers: str | None
     attempts: int = 0
     """Times that sending it has failed."""
+    behind: bool = False
+    """True if messages of its group are held: it has to stand behind them."""
 
 
 # In order, and not EXISTS, which forgets the order: on a table full of dead rows it may read them all.
@@ -29,9 +31,13 @@ _WAITING = text("""
         OR (SELECT due_at FROM outbox_retry WHERE parked_at IS NULL ORDER BY due_at LIMIT 1) <= clock_timestamp()
 """)
 
+# Asked once for all rows while nothing is held, which is always but in a flood.
+_BEHIND = """(SELECT tenant FROM held LIMIT 1) IS NOT NULL
+              AND EXISTS (SELECT FROM held WHERE tenant = {table}.group_key)"""
+
 # `= ANY (ARRAY(...))` and not `IN (...)`: under a nested loop the IN form evaluates the locking
 # subquery again and again and deletes the whole table (seen on PostgreSQL 18: 1000 of 1000 rows for LIMIT 10).
-_CLAIM = text("""
+_CLAIM = text(f"""
     /* outbox.claim */
     DELETE FROM outbox
      WHERE id = ANY (ARRAY(
@@ -39,10 +45,10 @@ _CLAIM = text("""
             WHERE id > :floor
             ORDER BY id LIMIT :limit
               FOR UPDATE SKIP LOCKED))
-    RETURNING id, topic, group_key, payload, headers
+    RETURNING id, topic, group_key, payload, headers, 0, {_BEHIND.format(table="outbox")}
 """)
 
-_CLAIM_DUE = text("""
+_CLAIM_DUE = text(f"""
     /* outbox_retry.claim */
     DELETE FROM outbox_retry
      WHERE id = ANY (ARRAY(
@@ -50,7 +56,7 @@ _CLAIM_DUE = text("""
             WHERE parked_at IS NULL AND due_at <= clock_timestamp()
             ORDER BY due_at LIMIT :limit
               FOR UPDATE SKIP LOCKED))
-    RETURNING id, topic, group_key, payload, headers, attempts
+    RETURNING id, topic, group_key, payload, headers, attempts, {_BEHIND.format(table="outbox_retry")}
 """)
 
 _KEEP = text("""

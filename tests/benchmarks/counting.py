@@ -88,8 +88,8 @@ def submit_jobs(conn: Connection, jobs: int, *, batch: int = 100) -> None:
         submit(conn, [a_submission(report_type=noop.NAME, parameters={}, formats=[]) for _ in range(many)])
 
 
-def measure(url: str, queue_url: str, jobs: int) -> Cost:
-    """Submit, drain by one relay and one worker, and count."""
+def measure(url: str, queue_url: str, jobs: int, *, ahead: int | None = None) -> Cost:
+    """Submit, drain by one relay and one worker, and count. Beyond `ahead` doorbells, the jobs are a flood."""
     counted = Counted()
     watching = create_engine(url, application_name="bench")
     with watching.connect() as conn:
@@ -97,7 +97,7 @@ def measure(url: str, queue_url: str, jobs: int) -> Cost:
         submit_jobs(conn, jobs)
         with tempfile.TemporaryDirectory() as folder:
             began = time.monotonic()
-            with relay(url, queue_url, counted), worker(url, queue_url, Path(folder), counted):
+            with relay(url, queue_url, counted, ahead=ahead or jobs), worker(url, queue_url, Path(folder), counted):
                 eventually(lambda: left(conn) == 0, within_s=240, what="every job has ended")
                 seconds = time.monotonic() - began
         wal, dead = _wal(conn) - wal_before, _dead(conn) - dead_before
@@ -109,11 +109,11 @@ def measure(url: str, queue_url: str, jobs: int) -> Cost:
 
 
 @contextlib.contextmanager
-def relay(url: str, queue_url: str, counted: Counted) -> Iterator[Publisher]:
+def relay(url: str, queue_url: str, counted: Counted, *, ahead: int = 100_000) -> Iterator[Publisher]:
     """A relay's publisher, until the block ends."""
     engine = create_engine(url, application_name="bench-relay", pool_size=1)
     counted.listen(engine)
-    publisher = a_publisher(engine, SqsQueue(queue_url, region=REGION, on_request=counted.request))
+    publisher = a_publisher(engine, SqsQueue(queue_url, region=REGION, on_request=counted.request), ahead=ahead)
     with _threads(lambda stop: run_until(stop, publisher.run_once, idle_s=0.1, busy_s=0.005)):
         yield publisher
     engine.dispose()

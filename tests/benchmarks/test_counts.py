@@ -39,6 +39,19 @@ def test_a_drained_job_costs_no_more_than_it_may(database_url: str, conn: Connec
     assert cost.wal_bytes <= 1600, cost
 
 
+def test_a_job_of_a_flood_costs_little_more(database_url: str, conn: Connection, sqs: FastSqs) -> None:
+    """Its doorbell is held and let out: what only the tenant pays that has asked for more than its share at once."""
+    cost = counting.measure(database_url, sqs.queue("jobs"), JOBS, ahead=500)
+
+    assert broken(conn) == {}
+    assert cost.by_statement.get("held.take", 0) > 0, cost
+    assert cost.statements <= 0.15, cost
+    assert cost.commits <= 0.12, cost
+    assert cost.requests <= 0.34, cost
+    assert cost.dead_rows <= 4.01, cost
+    assert cost.wal_bytes <= 2100, cost
+
+
 def test_submissions_under_load_share_statements(database_url: str, conn: Connection) -> None:
     """32 clients, each with one request under way."""
     _, statements = asyncio.run(submission.shared(database_url, 1600))

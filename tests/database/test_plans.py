@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from shared.access import audit_trail
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.jobs import artifacts, backlog, cancel, events, read, retention, sweep, unfinished, watch, why
+from shared.jobs import artifacts, backlog, cancel, events, held, read, retention, sweep, unfinished, watch, why
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
@@ -52,6 +52,7 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.outbox(conn, _MANY)
             fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
             fill.audit(conn, _MANY)
+            fill.held(conn, _MANY)
             while unfinished.advance_floor(conn):
                 pass
             fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
@@ -80,6 +81,7 @@ def cases(conn: Connection) -> list[Case]:
     watched = conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all()
     newest = UUID(int=2**128 - 1)
     floor = conn.execute(unfinished._LOOK).one()
+    waiting = conn.execute(text("SELECT job_id FROM held ORDER BY job_id LIMIT 100")).scalars().all()
     slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
     trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
              "subject": None, "look": 21, "limit": 21}  # fmt: skip
@@ -135,9 +137,15 @@ def cases(conn: Connection) -> list[Case]:
         Case(audit_trail, "_LIST_OF_OBJECT", {**trail, "object": "jobs/7"}, 21),
         Case(audit_trail, "_LIST_OF_OBJECT", {**trail, "object": "jobs/none"}, 21),
         Case(audit_trail, "_FORGET", {"slice": 300, "keep_s": 0}, 1_200),
+        Case(held, "_HOLD", {"rows": f'[{{"job_id": "{one}"}}]'}, 1),
+        Case(held, "_ANY", {}, 1),
+        Case(held, "_NEXT", {"most": 500}, 4 * 168),  # three tenants, one of them with two report types
+        Case(held, "_TAKE", {"ids": waiting}, 3 * len(waiting)),
+        Case(held, "_UNSTARTED", {"ids": waiting}, len(waiting)),
+        Case(held, "_COUNT", {}, 10_000),
         Case(messages, "_WAITING", {"floor": 0}, 2),
-        Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 201),
-        Case(messages, "_CLAIM_DUE", {"limit": 100}, 200),
+        Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 302),
+        Case(messages, "_CLAIM_DUE", {"limit": 100}, 300),
         Case(messages, "_DUE_AT_LEAST", {}, 10_000),
         Case(messages, "_BACKLOG", {"floor": 0}, 2),
     ]
@@ -158,7 +166,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 
 @pytest.mark.parametrize(
     "module",
-    [audit_trail, read, artifacts, events, cancel, sweep, backlog, retention, unfinished, watch, why],
+    [audit_trail, read, artifacts, events, cancel, held, sweep, backlog, retention, unfinished, watch, why],
     ids=lambda m: m.__name__,
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:

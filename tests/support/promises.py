@@ -19,6 +19,7 @@ _EDGES = ", ".join(
 AT_REST = {
     "1: every accepted job is final": "SELECT id, status FROM jobs WHERE finished_at IS NULL",
     "2: no message waits for nothing": "SELECT id, payload FROM outbox",
+    "2: no doorbell is held for nothing": "SELECT job_id FROM held",
 }
 
 SEEN = """
@@ -37,6 +38,8 @@ ALWAYS = {
     _NO_STRAY_DOORBELL: """
         SELECT o.id, o.payload FROM outbox o LEFT JOIN jobs j ON j.id = (o.payload::json ->> 'jobId')::uuid
          WHERE j.id IS NULL""",
+    "2: no held doorbell without its job": """
+        SELECT h.job_id FROM held h LEFT JOIN jobs j ON j.id = h.job_id AND j.tenant = h.tenant WHERE j.id IS NULL""",
     "2: no idempotency key without its job": """
         SELECT k.key FROM idempotency_keys k LEFT JOIN jobs j ON j.id = k.job_id WHERE j.id IS NULL""",
     "3: one final transition": """

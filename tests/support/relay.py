@@ -25,11 +25,16 @@ def relay_settings(**environment: object) -> RelaySettings:
     return RelaySettings.from_environment({**_NEEDED, **{name: str(value) for name, value in environment.items()}})
 
 
-def a_publisher(engine: Engine, queue: Queue, *, batch: int | None = None, **sinks: Sink) -> Publisher:
-    """A publisher whose doorbells go to `queue`, and messages of other topics to the sinks of their names."""
+def a_publisher(
+    engine: Engine, queue: Queue, *, batch: int | None = None, ahead: int = 100_000, **sinks: Sink
+) -> Publisher:
+    """A publisher whose doorbells go to `queue`, and messages of other topics to the sinks of their names.
+
+    It takes nothing for a flood that `ahead` does not tell it to.
+    """
     settings = relay_settings()
     ringing = QueueSink(queue, deadline_s=settings.send_deadline_s)
-    return Publisher(engine, Sinks({doorbell.TOPIC: ringing, **sinks}), batch=batch or settings.batch)
+    return Publisher(engine, Sinks({doorbell.TOPIC: ringing, **sinks}), batch=batch or settings.batch, ahead=ahead)
 
 
 def a_sweeper(engine: Engine, queue: Queue, *, tidy_rest_s: float = 0.0, **environment: Any) -> Sweeper:

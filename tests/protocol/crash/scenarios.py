@@ -114,6 +114,13 @@ def publishing(play: Play) -> None:
         finish.fail(stage.conn, [Failure(retried.lease, code="x", message="", retryable=True, delay_s=0)])
 
 
+def flooding(play: Play) -> None:
+    """More jobs of one tenant than may have their doorbells in the queue: the surplus is held, and let out in turns."""
+    with play.paused("worker"), play.paused("relay"):
+        for _ in range(10):
+            waiting(play)
+
+
 def sweeping(play: Play) -> None:
     """Workers that fell silent, with and without hope, a wish to cancel, and a deadline."""
     stage = play.stage
@@ -181,7 +188,7 @@ _END = "sql jobs.succeed"
 
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "api": (submitting, withdrawing),
-    "relay": (lost_doorbell, publishing, sweeping, retiring),
+    "relay": (lost_doorbell, publishing, flooding, sweeping, retiring),
     "worker": (csv, wide, failing, long, cancelled, noise, leaving),
     SICK: (sick,),
 }

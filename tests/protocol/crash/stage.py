@@ -42,6 +42,7 @@ _SETTINGS = {
     "JOB_RING_AFTER_S": "0.2",
     "RELAY_LIST_AFTER_S": "0",  # every story shows how the floor under the unfinished jobs rises
     "RELAY_SEND_DEADLINE_S": str(SEND_DEADLINE_S),
+    "RELAY_AHEAD": "6",
 }
 _PATIENCE_S = 3.0
 """How long a client waits for an answer before it asks again."""

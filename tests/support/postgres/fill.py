@@ -64,6 +64,12 @@ _AUDIT = """
            CASE WHEN n % 1000 = 0 THEN 'ann' ELSE 'ci' END, 'k', 'jobs.cancel', 'jobs/' || n % 100, '{}'
       FROM generate_series(1, :rows) AS n
 """
+_HELD = """
+    INSERT INTO held (job_id, tenant, report_type, priority)
+    SELECT md5('held' || n)::uuid, (ARRAY['acme', 'acme', 'beta', 'gamma'])[1 + n % 4],
+           CASE n % 4 WHEN 1 THEN 'rare' ELSE 'calendar' END, n % 10
+      FROM generate_series(1, :rows) AS n
+"""
 
 
 def jobs(
@@ -105,6 +111,11 @@ def outbox(conn: Connection, count: int) -> None:
 def audit(conn: Connection, count: int, *, tenant: str = "acme", age_s: float = 0) -> None:
     """`count` entries of the tenant's audit trail, one a second, about a hundred jobs, the newest `age_s` old."""
     _run(conn, (_AUDIT, {"rows": count, "tenant": tenant, "age_s": age_s}))
+
+
+def held(conn: Connection, count: int) -> None:
+    """`count` doorbells of three tenants that wait for their turn."""
+    _run(conn, (_HELD, {"rows": count}))
 
 
 def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:
