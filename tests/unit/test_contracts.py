@@ -53,3 +53,18 @@ def test_only_the_database_package_makes_engines() -> None:
     }
 
     assert makers == {"shared/database/engine.py", "shared/database/async_engine.py"}
+
+
+def test_the_client_knows_nothing_of_the_server_and_the_server_nothing_of_the_client() -> None:
+    def tops(file: Path) -> set[str]:
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        named = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        named |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        return {name.partition(".")[0] for name in named}
+
+    client = sorted((ROOT / "client" / "todoke").rglob("*.py"))
+    server = [file for path, file in modules() if not path.startswith("deploy/local/")]
+
+    assert len(client) > 20
+    assert [file for file in client if tops(file) & {"services", "shared", "migrations", "deploy", "tests"}] == []
+    assert [file for file in server if "todoke" in tops(file)] == []

@@ -26,7 +26,11 @@ DOCS = ROOT / "docs"
 PAGES = sorted(
     {
         *ROOT.glob("*.md"),
-        *(page for top in ("docs", "deploy", "services", "shared", "tests") for page in (ROOT / top).rglob("*.md")),
+        *(
+            page
+            for top in ("docs", "client", "deploy", "services", "shared", "tests")
+            for page in (ROOT / top).rglob("*.md")
+        ),
     }
 )
 MOVED = DOCS / "moves.md"

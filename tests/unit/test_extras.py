@@ -106,6 +106,11 @@ def test_the_version_and_the_name_stand_in_one_place() -> None:
     assert (PROJECT["name"], PROJECT["dynamic"]) == ("todoke-server", ["version"])
     assert PYPROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "shared.version.VERSION"}
     assert PROJECT["scripts"] == {parser().prog: "services.cli.__main__:main"}
+    client = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())
+    assert client["project"]["name"] == "todoke"
+    assert client["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "todoke.version.VERSION"}
+    assert f'VERSION = "{VERSION}"' in (ROOT / "client" / "todoke" / "version.py").read_text(), "released together"
+    assert (ROOT / "client" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
     for file in ("deploy/Dockerfile", "deploy/compose.yaml", "deploy/README.md"):
         text = (ROOT / file).read_text()
         assert VERSION in text, f"{file} has another version as its default"

@@ -1,0 +1,85 @@
+"""The Python client of Todoke: ask for reports, wait for them, download them verified.
+
+    from todoke import Todoke
+
+    with Todoke() as todoke:  # TODOKE_URL and TODOKE_API_KEY, or arguments
+        job = todoke.jobs.create("flights-export", {"origin": "JFK"}, formats=["xlsx"])
+        todoke.jobs.wait(job.id, timeout=600)
+        todoke.jobs.download(job.id, "out")
+
+`AsyncTodoke` has the same methods. Nothing is imported before it is used: `import todoke` costs next to nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from todoke.async_client import AsyncTodoke as AsyncTodoke
+    from todoke.client import Todoke as Todoke
+    from todoke.errors import AlreadyThere as AlreadyThere
+    from todoke.errors import ApiError as ApiError
+    from todoke.errors import BadRequest as BadRequest
+    from todoke.errors import Conflict as Conflict
+    from todoke.errors import ConnectionFailed as ConnectionFailed
+    from todoke.errors import CorruptDownload as CorruptDownload
+    from todoke.errors import Forbidden as Forbidden
+    from todoke.errors import Gone as Gone
+    from todoke.errors import Invalid as Invalid
+    from todoke.errors import JobCancelled as JobCancelled
+    from todoke.errors import JobFailed as JobFailed
+    from todoke.errors import ManifestError as ManifestError
+    from todoke.errors import NoFiles as NoFiles
+    from todoke.errors import NotFound as NotFound
+    from todoke.errors import NotReady as NotReady
+    from todoke.errors import RateLimited as RateLimited
+    from todoke.errors import ServerError as ServerError
+    from todoke.errors import TimedOut as TimedOut
+    from todoke.errors import TodokeError as TodokeError
+    from todoke.errors import Unauthorized as Unauthorized
+    from todoke.errors import Unavailable as Unavailable
+    from todoke.errors import UnexpectedAnswer as UnexpectedAnswer
+    from todoke.errors import Violation as Violation
+    from todoke.errors import WaitTimedOut as WaitTimedOut
+    from todoke.models import Accepted as Accepted
+    from todoke.models import Downloaded as Downloaded
+    from todoke.models import Event as Event
+    from todoke.models import Job as Job
+    from todoke.models import JobsPage as JobsPage
+    from todoke.models import Retried as Retried
+    from todoke.report_types import ReportType as ReportType
+    from todoke.report_types import ReportTypes as ReportTypes
+    from todoke.results import Artifact as Artifact
+    from todoke.version import VERSION as __version__  # noqa: N811 - as packages call it
+
+_HOMES = {
+    "todoke.async_client": ("AsyncTodoke",),
+    "todoke.client": ("Todoke",),
+    "todoke.errors": (
+        "AlreadyThere", "ApiError", "BadRequest", "Conflict", "ConnectionFailed", "CorruptDownload", "Forbidden",
+        "Gone", "Invalid", "JobCancelled", "JobFailed", "ManifestError", "NoFiles", "NotFound", "NotReady",
+        "RateLimited", "ServerError", "TimedOut", "TodokeError", "Unauthorized", "Unavailable", "UnexpectedAnswer",
+        "Violation", "WaitTimedOut",
+    ),
+    "todoke.models": ("Accepted", "Downloaded", "Event", "Job", "JobsPage", "Retried"),
+    "todoke.report_types": ("ReportType", "ReportTypes"),
+    "todoke.results": ("Artifact",),
+}  # fmt: skip
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    """What the package offers, imported when it is first asked for."""
+    if name == "__version__":
+        return importlib.import_module("todoke.version").VERSION
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """The same names for whoever explores."""
+    return __all__

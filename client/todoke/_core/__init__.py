@@ -1,0 +1,1 @@
+"""What the client does, without doing it: flows that say what to send and read what came. The shells carry it out."""

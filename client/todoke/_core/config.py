@@ -1,0 +1,82 @@
+"""Where the API is and how it is spoken to."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import random
+from time import monotonic
+from urllib.parse import urlsplit
+
+from todoke.version import VERSION
+
+DEFAULT_URL = "http://localhost:8000"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What every request of a client has in common."""
+
+    url: str
+    """Without a slash at the end; with a path if a proxy shows the API below one."""
+    api_key: str | None = field(repr=False)
+    timeout_s: float
+    connect_s: float
+    max_retries: int
+    max_wait_s: float
+    """The longest pause that a server may ask for with Retry-After; it is refused otherwise."""
+    user_agent: str
+    clock: Callable[[], float]
+    """Seconds that only grow."""
+    chance: Callable[[], float]
+    """From 0 to 1: the jitter of pauses."""
+
+
+def configure(
+    url: str | None,
+    api_key: str | None,
+    *,
+    timeout: float,
+    connect: float,
+    max_retries: int,
+    max_wait: float,
+    user_agent_suffix: str,
+) -> Config:
+    """The arguments, and TODOKE_URL and TODOKE_API_KEY for what they leave out. Raises ValueError."""
+    key = api_key if api_key is not None else os.environ.get("TODOKE_API_KEY")
+    if timeout <= 0 or connect <= 0 or max_retries < 0 or max_wait < 0:
+        raise ValueError("timeout and connect must be more than 0 s; max_retries and max_wait must not be negative")
+    return Config(
+        url=_url(url or os.environ.get("TODOKE_URL") or DEFAULT_URL),
+        api_key=_key(key) if key and key.strip() else None,
+        timeout_s=timeout,
+        connect_s=connect,
+        max_retries=max_retries,
+        max_wait_s=max_wait,
+        user_agent=_user_agent(user_agent_suffix),
+        clock=monotonic,
+        chance=random,
+    )
+
+
+def _url(given: str) -> str:
+    parts = urlsplit(given.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{given!r} is not the address of an API: write it like https://reports.example.com")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("the API's address has no user, no query and no fragment: a key belongs into api_key")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _key(given: str) -> str:
+    key = given.strip()  # a file's last line has an end
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ValueError("the API key has characters that no key has; was more than the key copied?")
+    return key
+
+
+def _user_agent(suffix: str) -> str:
+    if not (suffix.isascii() and (suffix.isprintable() or not suffix)):
+        raise ValueError("user_agent_suffix must be visible ASCII characters")
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"todoke-python/{VERSION} Python/{python} {suffix}".strip()

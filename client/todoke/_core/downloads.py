@@ -1,0 +1,220 @@
+"""Download a job's files: on from where an earlier try broke off, and to the byte what the job made, or not at all."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, NoReturn, Protocol
+from urllib.parse import urljoin, urlsplit
+
+from todoke._core import jobs
+from todoke._core.config import Config
+from todoke._core.part_file import PartFile, Stream, same
+from todoke._core.requests import Request, job_path, may_pass, pause_after, problem_of, segment, to_send
+from todoke._core.steps import Answer, Flow, Local, Send, Sleep, Writer
+from todoke._core.waiting import outcome
+from todoke.errors import ConnectionFailed, CorruptDownload, NoFiles, NotReady, TodokeError, UnexpectedAnswer
+from todoke.models import Downloaded, Job
+
+MANIFEST = "manifest.json"
+_MOST_REDIRECTS = 5
+_REDIRECTS = {301, 302, 303, 307, 308}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file, and how it is known again."""
+
+    name: str
+    sha256: str
+    size: int | None
+    """None where the job does not say."""
+
+
+class _Target(Writer, Protocol):
+    """Where the bytes go."""
+
+    size: int
+
+    def right(self) -> bool: ...
+
+
+def download(
+    config: Config, job: object, folder: Path, names: Sequence[str] | None, *, force: bool
+) -> Flow[Sequence[Downloaded]]:
+    """The job's files in a folder."""
+    found = job if isinstance(job, Job) and job.ended else (yield from jobs.get(config, job))
+    done = []
+    for wanted in choose(found, names):
+        target = folder / _safe(wanted.name)
+        done.append((yield from download_as(config, found.id, wanted, target, force=force)))
+    return tuple(done)
+
+
+def download_as(config: Config, job_id: str, wanted: Wanted, target: Path, *, force: bool) -> Flow[Downloaded]:
+    """One file under a name of the caller's choice."""
+    was_there = False if force else (yield Local(lambda: same(target, wanted.sha256)))
+    part = PartFile(target, sha256=wanted.sha256, size=wanted.size)
+    if not was_there:
+        try:
+            yield Local(part.open)
+            yield from _fill(config, job_id, wanted, part)
+            yield Local(lambda: part.publish(force=force))
+        finally:
+            part.close()
+    size = part.size if not was_there else target.stat().st_size
+    return Downloaded(target, wanted.name, size, wanted.sha256, was_there)
+
+
+def download_into(config: Config, job: object, name: str | None, into: BinaryIO) -> Flow[Downloaded]:
+    """One file into a stream. Raises CorruptDownload at its end if it was not right."""
+    found = job if isinstance(job, Job) and job.ended else (yield from jobs.get(config, job))
+    chosen = choose(found, None if name is None else [name])
+    if len(chosen) > 1:
+        raise ValueError(f"the job has several files, name one: {', '.join(one.name for one in chosen)}")
+    [wanted] = chosen
+    stream = Stream(into, name=wanted.name, sha256=wanted.sha256, size=wanted.size)
+    yield from _fetch(config, found.id, wanted, stream)
+    if not stream.right():
+        raise CorruptDownload(f"{wanted.name} is not what the job made: its SHA-256 should be {wanted.sha256}")
+    return Downloaded(Path(wanted.name), wanted.name, stream.size, wanted.sha256, was_there=False)
+
+
+def choose(job: Job, names: Sequence[str] | None) -> Sequence[Wanted]:
+    """The files of the job, or those that are named. Raises NotReady, JobFailed, JobCancelled and NoFiles."""
+    if not job.ended:
+        raise NotReady(job)
+    result = outcome(job).result
+    files = {one.name: Wanted(one.name, one.sha256, one.size_bytes) for one in (result.artifacts if result else ())}
+    if not files:
+        _explain(job)
+    if names is None:
+        return tuple(files.values())
+    if result and result.manifest_sha256:
+        files[MANIFEST] = Wanted(MANIFEST, result.manifest_sha256, None)
+    if unknown := [name for name in names if name not in files]:
+        raise NoFiles(f"job {job.id} has no file {unknown[0]!r}; it has {', '.join(files)}")
+    return tuple(files[name] for name in dict.fromkeys(names))
+
+
+def _explain(job: Job) -> NoReturn:
+    result = job.result
+    if result and result.required_scopes:
+        raise NoFiles(f"the files of job {job.id} ask for the scope {result.required_scopes[0]}")
+    if result and result.answer is not None:
+        raise NoFiles(f"job {job.id} made no files; what it found is its result's `answer`")
+    raise NoFiles(f"job {job.id} has no files any more: they were kept until {job.expires_at}")
+
+
+def _safe(name: str) -> str:
+    """The name, if it is one within a folder and nothing else. Raises UnexpectedAnswer."""
+    if name in {"", ".", ".."} or not name.isprintable() or re.search(r"[/\\:]", name) or len(name.encode()) > 240:
+        raise UnexpectedAnswer(f"a file is called {name[:60]!r}, which is no name to save it under")
+    return name
+
+
+def _fill(config: Config, job_id: str, wanted: Wanted, part: PartFile) -> Flow[None]:
+    """Fetch what is missing. A rest of an earlier run that turns out to be wrong is thrown away, once."""
+    resumed = part.resumed
+    if wanted.size is None or part.size < wanted.size:
+        yield from _fetch(config, job_id, wanted, part)
+    if not part.right() and resumed:
+        part.restart()
+        yield from _fetch(config, job_id, wanted, part)
+    if not part.right():
+        part.discard()
+        raise CorruptDownload(f"{wanted.name} is not what the job made: its SHA-256 should be {wanted.sha256}")
+
+
+def _fetch(config: Config, job_id: str, wanted: Wanted, target: _Target) -> Flow[None]:
+    """Fetch the file from where the target stands, as often as it breaks off and something came."""
+    tries = 0
+    while True:
+        before = target.size
+        try:
+            yield from _fetch_once(config, job_id, wanted, target)
+            return
+        except TodokeError as failure:
+            tries = 0 if target.size > before else tries + 1
+            pause = pause_after(failure, tries, config)
+            if not may_pass(failure) or pause is None or tries > config.max_retries:
+                raise
+        yield Sleep(pause)
+
+
+def _fetch_once(config: Config, job_id: str, wanted: Wanted, target: _Target) -> Flow[None]:
+    path = job_path(job_id, f"/artifacts/{segment(wanted.name, 'file')}")
+    headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+    if target.size:
+        # The server's tag of a file is its SHA-256. S3 does not know it there, and tags otherwise.
+        headers |= {"Range": f"bytes={target.size}-", "If-Range": f'"{wanted.sha256}"'}
+    step = to_send(config, Request("GET", path, headers=headers))
+    step = replace(step, total_s=None, writer_for=_Taking(target))
+    answer = yield from _follow(step)
+    if answer.status == 416 and target.size and isinstance(target, PartFile):
+        target.restart()
+        answer = yield from _follow(replace(step, headers=_without(step.headers, "Range", "If-Range")))
+    if answer.status not in {200, 206}:
+        raise problem_of(answer, config.url)
+    if wanted.size is not None and target.size < wanted.size:
+        raise ConnectionFailed(f"{wanted.name} broke off after {target.size:,} of {wanted.size:,} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class _Taking:
+    """Who takes which answer: the target a file, nobody a problem."""
+
+    target: _Target
+
+    def __call__(self, answer: Answer) -> Writer | None:
+        if answer.status not in {200, 206}:
+            return None
+        coding = answer.headers.get("content-encoding", "identity")
+        if coding.lower() != "identity":
+            raise UnexpectedAnswer(f"a proxy on the way encodes files as {coding[:40]!r}: let it pass them as they are")
+        start = _start(answer)
+        if start != self.target.size:
+            if start or not isinstance(self.target, PartFile):
+                raise UnexpectedAnswer(f"the file was to go on at byte {self.target.size}, and goes on at {start}")
+            self.target.restart()
+        return self.target
+
+
+def _start(answer: Answer) -> int:
+    if answer.status == 200:
+        return 0
+    found = re.match(r"bytes ([0-9]{1,18})-", answer.headers.get("content-range", ""))
+    if found is None:
+        raise UnexpectedAnswer("a part of the file came, and nothing says which")
+    return int(found[1])
+
+
+def _follow(step: Send) -> Flow[Answer]:
+    """The answer at the end of the redirects. What is the caller's own goes to the API's own address only."""
+    own = _origin(step.url)
+    for _ in range(_MOST_REDIRECTS + 1):
+        answer: Answer = yield step
+        if answer.status not in _REDIRECTS:
+            return answer
+        url = urljoin(step.url, answer.headers.get("location", ""))
+        origin = _origin(url)
+        downgraded = own[0] == "https" and origin[0] == "http"
+        if origin[0] not in {"http", "https"} or downgraded or "@" in urlsplit(url).netloc:
+            raise UnexpectedAnswer(f"the file's address leads to {url[:200]!r}, which is not followed")
+        foreign = step.foreign or origin != own
+        headers = _without(step.headers, "Authorization", "If-Range") if foreign else step.headers
+        step = replace(step, url=url, foreign=foreign, headers=headers)
+    raise UnexpectedAnswer(f"the file's address leads on more than {_MOST_REDIRECTS} times")
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        port = None
+    return parts.scheme, parts.hostname or "", port
+
+
+def _without(headers: Mapping[str, str], *names: str) -> Mapping[str, str]:
+    return {name: value for name, value in headers.items() if name not in names}

@@ -1,0 +1,128 @@
+"""The requests about jobs, and how their answers are read."""
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from todoke._core.config import Config
+from todoke._core.requests import Request, content_of, job_path, send
+from todoke._core.steps import Emit, Flow
+from todoke.errors import UnexpectedAnswer
+from todoke.models import Accepted, Event, Job, JobsPage, Retried
+
+
+def create(
+    config: Config,
+    report_type: str | None,
+    parameters: Mapping[str, Any] | None,
+    *,
+    formats: Sequence[str] | None,
+    idempotency_key: str | None,
+) -> Flow[Accepted]:
+    """Ask for a report."""
+    body = _given(reportType=report_type, parameters=parameters, formats=_listed(formats))
+    answer = yield from send(
+        config,
+        Request("POST", "/v1/jobs", body=body, headers=_key(idempotency_key), fine=frozenset({202})),
+    )
+    return Accepted.from_json(content_of(answer), replayed=_replayed(answer.headers))
+
+
+def retry(
+    config: Config,
+    job: object,
+    parameters: Mapping[str, Any] | None,
+    *,
+    formats: Sequence[str] | None,
+    idempotency_key: str | None,
+) -> Flow[Retried]:
+    """Ask again for what an ended job was asked for."""
+    body = _given(parameters=parameters, formats=_listed(formats))
+    answer = yield from send(
+        config,
+        Request("POST", job_path(job, ":retry"), body=body, headers=_key(idempotency_key), fine=frozenset({202})),
+    )
+    return Retried.from_json(content_of(answer), replayed=_replayed(answer.headers))
+
+
+def get(config: Config, job: object) -> Flow[Job]:
+    """A job as it is now."""
+    answer = yield from send(config, Request("GET", job_path(job)))
+    return Job.from_json(content_of(answer))
+
+
+def cancel(config: Config, job: object) -> Flow[Job]:
+    """Cancel a job, or have its worker told."""
+    answer = yield from send(config, Request("POST", job_path(job, ":cancel"), fine=frozenset({200, 202})))
+    return Job.from_json(content_of(answer))
+
+
+def events(config: Config, job: object) -> Flow[Sequence[Event]]:
+    """Every change of the job's state."""
+    answer = yield from send(config, Request("GET", job_path(job, "/events")))
+    content = content_of(answer)
+    if not isinstance(content, list):
+        raise UnexpectedAnswer("the history of a job should be a list")
+    return tuple(Event.from_json(one) for one in content)
+
+
+def list_page(
+    config: Config,
+    *,
+    status: str | Iterable[str] | None,
+    report_type: str | None,
+    page_size: int | None,
+    page_token: str | None,
+) -> Flow[JobsPage]:
+    """One page of jobs."""
+    query = {
+        "status": _listed([status] if isinstance(status, str) else status),
+        "reportType": report_type,
+        "pageSize": page_size,
+        "pageToken": page_token,
+    }
+    answer = yield from send(config, Request("GET", "/v1/jobs", query=query))
+    return JobsPage.from_json(content_of(answer))
+
+
+def iterate(
+    config: Config, *, status: str | Iterable[str] | None, report_type: str | None, page_size: int | None
+) -> Flow[None]:
+    """Every job, page by page."""
+    statuses = None if status is None else _listed([status] if isinstance(status, str) else status)
+    token = None
+    while True:
+        page = yield from list_page(
+            config, status=statuses, report_type=report_type, page_size=page_size, page_token=token
+        )
+        for job in page.jobs:
+            yield Emit(job)
+        if page.next_page_token is None:
+            return
+        if page.next_page_token == token:
+            raise UnexpectedAnswer("the next page of jobs would be this one again")
+        token = page.next_page_token
+
+
+def _given(**fields: object) -> dict[str, object]:
+    """A body without what is left out."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _listed(values: Iterable[str] | None) -> list[str] | None:
+    if isinstance(values, str):
+        raise TypeError(f"write a list, such as [{values!r}]")
+    return None if values is None else list(values)
+
+
+def _key(given: str | None) -> Mapping[str, str]:
+    """One key for all tries of a call, so that they make one job."""
+    key = str(uuid.uuid4()) if given is None else given
+    if not re.fullmatch(r"[!-~]{1,255}", key):
+        raise ValueError("an idempotency key is 1 to 255 visible ASCII characters")
+    return {"Idempotency-Key": key}
+
+
+def _replayed(headers: Mapping[str, str]) -> bool:
+    return headers.get("idempotent-replayed") == "true"

@@ -1,0 +1,112 @@
+"""Wait for the end of a job, through whatever happens to the server meanwhile."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from todoke._core.config import Config
+from todoke._core.requests import Request, content_of, job_path, may_pass, pause_after, retry_after, send
+from todoke._core.steps import Flow, Sleep
+from todoke.errors import JobCancelled, JobFailed, TodokeError, WaitTimedOut
+from todoke.models import CANCELLED, SUCCESS, Job
+
+_LONGEST_POLL_S = 30
+"""What the API grants at most (`Prefer: wait=`)."""
+_SILENCE_S = 300.0
+"""How long an API may be away while somebody waits without a limit of their own: a release, a fail-over."""
+
+OnProgress = Callable[[Job], None]
+
+
+def outcome(job: Job) -> Job:
+    """The job, if it succeeded. Raises JobFailed and JobCancelled for one that ended otherwise."""
+    if job.status == SUCCESS:
+        return job
+    raise JobCancelled(job) if job.status == CANCELLED else JobFailed(job)
+
+
+def wait(config: Config, job: object, *, timeout: float | None, on_progress: OnProgress | None) -> Flow[Job]:
+    """The job when it has succeeded. Raises JobFailed, JobCancelled, WaitTimedOut, and what a request raises."""
+    ended = yield from follow(config, job, timeout=timeout, on_progress=on_progress)
+    return outcome(ended)
+
+
+def follow(config: Config, job: object, *, timeout: float | None, on_progress: OnProgress | None) -> Flow[Job]:
+    """The job when it has ended, however. Raises WaitTimedOut and what a request raises."""
+    path = job_path(job)
+    watch = _Watch(config, timeout)
+    while True:
+        left = watch.left()
+        try:
+            answer = yield from send(_hasty(config), _poll(path, watch.etag, left))
+        except TodokeError as failure:
+            yield from watch.bear(failure)
+            continue
+        watch.answered()
+        if answer.status != 304:
+            seen = Job.from_json(content_of(answer))
+            watch.job, watch.etag = seen, answer.headers.get("etag")
+            if on_progress is not None:
+                on_progress(seen)
+            if seen.ended:
+                return seen
+        if watch.job is not None and watch.left() <= 0:
+            raise WaitTimedOut(watch.job)
+        if "preference-applied" not in answer.headers:
+            yield Sleep(watch.within(retry_after(answer) or 1.0))
+
+
+def _hasty(config: Config) -> Config:
+    """Tries are counted by the watch, by time: no request tries by itself."""
+    return replace(config, max_retries=0)
+
+
+def _poll(path: str, etag: str | None, left: float) -> Request:
+    seconds = int(min(left, _LONGEST_POLL_S))
+    headers = {"If-None-Match": etag} if etag else {}
+    if seconds > 0 and etag:  # the first look is there at once, for whoever watches
+        headers["Prefer"] = f"wait={seconds}"
+    return Request("GET", path, headers=headers, fine=frozenset({200, 304}), wait_s=float(seconds if etag else 0))
+
+
+@dataclass(slots=True)
+class _Watch:
+    """The time that is left, and what was seen."""
+
+    config: Config
+    timeout: float | None
+    job: Job | None = None
+    etag: str | None = None
+    _until: float = 0.0
+    _silent_since: float | None = None
+    _tries: int = 0
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and self.timeout < 0:
+            raise ValueError("timeout must not be negative")
+        self._until = float("inf") if self.timeout is None else self.config.clock() + self.timeout
+
+    def left(self) -> float:
+        """Seconds until the waiting ends."""
+        return self._until - self.config.clock()
+
+    def within(self, seconds: float) -> float:
+        """Not longer than what is left."""
+        return max(0.0, min(seconds, self.left()))
+
+    def answered(self) -> None:
+        """The API is there."""
+        self._silent_since, self._tries = None, 0
+
+    def bear(self, failure: TodokeError) -> Flow[None]:
+        """Pause after a failure that may pass. Raises it when it does not, or has lasted too long."""
+        if not may_pass(failure):
+            raise failure
+        now = self.config.clock()
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        if self.left() <= 0:
+            raise failure if self.job is None else WaitTimedOut(self.job) from failure
+        if self.timeout is None and now - self._silent_since > _SILENCE_S:
+            raise failure
+        pause = pause_after(failure, self._tries, self.config)
+        self._tries += 1
+        yield Sleep(self.within(8.0 if pause is None else pause))

@@ -1,0 +1,163 @@
+"""The client that does not block, for asyncio and trio."""
+
+import os
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+import httpx2
+
+from todoke._core.config import configure
+from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, Writer, next_step
+from todoke.async_jobs import AsyncJobs
+from todoke.async_types import AsyncTypes
+from todoke.transport import Collecting, foreign_request, head, options, our_errors
+
+T = TypeVar("T")
+
+
+class AsyncTodoke:
+    """The API, at `url` (else TODOKE_URL, else http://localhost:8000), with `api_key` (else TODOKE_API_KEY).
+
+    `timeout` is how many seconds an answer may take, and `connect` how many a connection. A request that meets an
+    outage is tried `max_retries` times more, with pauses of up to 8 s, or as long as the server asks for and
+    `max_wait` allows. `http_client` brings proxies, certificates and the like; it stays the caller's to close.
+
+    Use one for everything, from as many tasks as you like; close it, or use `async with`.
+    Raises ValueError for arguments that make no sense.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 30.0,
+        connect: float = 5.0,
+        max_retries: int = 3,
+        max_wait: float = 60.0,
+        http_client: httpx2.AsyncClient | None = None,
+        user_agent_suffix: str = "",
+    ) -> None:
+        self._config = configure(
+            url, api_key, timeout=timeout, connect=connect, max_retries=max_retries, max_wait=max_wait,
+            user_agent_suffix=user_agent_suffix,
+        )  # fmt: skip
+        self._given = http_client
+        self._own: httpx2.AsyncClient | None = None
+        self._process = 0
+        self.jobs = AsyncJobs(self._config, self._run, self._iterate)
+        """Ask for reports, look at them, wait for them, download them."""
+        self.types = AsyncTypes(self._config, self._run)
+        """What can be asked for."""
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return self._config.url
+
+    async def close(self) -> None:
+        """Close the connections. A client that is used again opens new ones."""
+        if self._own is not None and self._process == os.getpid():
+            await self._own.aclose()
+        self._own = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    async def _run(self, flow: Flow[T]) -> T:
+        """Carry a flow out. Returns its result."""
+        last = Done(None)
+        async with aclosing(self._carry_out(flow)) as parts:
+            async for part in parts:
+                if isinstance(part, Done):
+                    last = part
+        result: T = last.result
+        return result
+
+    async def _iterate(self, flow: Flow[Any]) -> AsyncGenerator[Any]:
+        """Carry a flow out, and give what it emits as it comes."""
+        async with aclosing(self._carry_out(flow)) as parts:
+            async for part in parts:
+                if isinstance(part, Emit):
+                    yield part.item
+
+    async def _carry_out(self, flow: Flow[Any]) -> AsyncGenerator[Emit | Done]:
+        """What the flow emits, and at last what it returns: a generator of this kind has no result of its own."""
+        step = next_step(flow)
+        while not isinstance(step, Done):
+            if isinstance(step, Emit):
+                yield step
+                step = next_step(flow)
+                continue
+            try:
+                came = None
+                if isinstance(step, Send):
+                    async with aclosing(self._send(step)) as parts:
+                        async for part in parts:
+                            if isinstance(part, Emit):
+                                yield part
+                            else:
+                                came = part
+                else:
+                    came = await _do(step)
+            except BaseException as error:  # noqa: BLE001 - the flow decides, and it may clean up
+                step = next_step(flow, error=error)
+            else:
+                step = next_step(flow, came)
+        yield step
+
+    async def _send(self, step: Send) -> AsyncGenerator[Emit | Answer]:
+        with our_errors(step):
+            client = self._http()
+            request = foreign_request(step) if step.foreign else client.build_request(**options(step))
+            auth = None if step.foreign else httpx2.USE_CLIENT_DEFAULT
+            response = await client.send(request, stream=True, follow_redirects=False, auth=auth)
+            try:
+                answer = head(response)
+                writer = step.writer_for(answer) if step.writer_for else None
+                if writer is None:
+                    whole = Collecting(step)
+                    async for piece in response.aiter_bytes():
+                        whole.add(piece)
+                    yield Answer(answer.status, answer.headers, whole.body())
+                    return
+                async for piece in response.aiter_raw():
+                    for item in await _write(writer, piece):
+                        yield Emit(item)
+                    if writer.enough:
+                        break
+                yield answer
+            finally:
+                await response.aclose()
+
+    def _http(self) -> httpx2.AsyncClient:
+        """The caller's client, or one of this process."""
+        if self._given is not None:
+            return self._given
+        if self._own is None or self._process != os.getpid():
+            self._own, self._process = httpx2.AsyncClient(), os.getpid()
+        return self._own
+
+
+async def _write(writer: Writer, piece: bytes) -> Iterable[Any]:
+    if writer.blocking:
+        return await anyio.to_thread.run_sync(writer.write, piece)
+    return writer.write(piece)
+
+
+async def _do(step: Sleep | Local) -> Any:
+    if isinstance(step, Sleep):
+        return await anyio.sleep(step.seconds)
+    return await anyio.to_thread.run_sync(step.run)

@@ -1,0 +1,129 @@
+"""`Todoke.jobs`: the methods, each of which is described here and done in `_core`."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from todoke._core import downloads, jobs, waiting
+from todoke._core.config import Config
+from todoke._core.steps import Iterate, Run
+from todoke._core.waiting import OnProgress
+from todoke.models import Accepted, Downloaded, Event, Job, JobsPage, Retried
+
+JobId = str | UUID | Accepted | Retried | Job
+"""Wherever a job is asked for, its id will do, and so will what another method returned. ValueError for no id."""
+
+
+class Jobs:
+    """Jobs: what was asked for, and what became of it. Every method raises ApiError and ConnectionFailed."""
+
+    def __init__(self, config: Config, run: Run, iterate: Iterate) -> None:
+        self._config = config
+        self._run = run
+        self._iterate = iterate
+
+    def create(
+        self,
+        report_type: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        formats: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Accepted:
+        """Ask for a report. Returns a job that is durable; what is left out is what the server makes of nothing.
+
+        All tries of a call carry one idempotency key, so they make one job. Give a key of your own to make one job
+        over several calls or runs of your program.
+        """
+        return self._run(
+            jobs.create(self._config, report_type, parameters, formats=formats, idempotency_key=idempotency_key)
+        )
+
+    def get(self, job: JobId) -> Job:
+        """The job as it is now."""
+        return self._run(jobs.get(self._config, job))
+
+    def list(
+        self,
+        *,
+        status: str | Iterable[str] | None = None,
+        report_type: str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+    ) -> JobsPage:
+        """One page of jobs, newest first; `iter` goes through all of them.
+
+        Go on with `page_token=page.next_page_token` until that is None. A page may be short, even empty, although
+        more follow.
+        """
+        return self._run(
+            jobs.list_page(
+                self._config, status=status, report_type=report_type, page_size=page_size, page_token=page_token
+            )
+        )
+
+    def iter(
+        self, *, status: str | Iterable[str] | None = None, report_type: str | None = None, page_size: int | None = None
+    ) -> Iterator[Job]:
+        """Every job, newest first, page by page as they are used."""
+        return self._iterate(jobs.iterate(self._config, status=status, report_type=report_type, page_size=page_size))
+
+    def events(self, job: JobId) -> Sequence[Event]:
+        """Every change of the job's state, oldest first."""
+        return self._run(jobs.events(self._config, job))
+
+    def wait(self, job: JobId, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> Job:
+        """Wait until the job has succeeded, and return it. `on_progress` is called with each state of it that is seen.
+
+        Raises JobFailed and JobCancelled if it ends so, and WaitTimedOut after `timeout` seconds: the job goes on. A
+        server that is away is waited for, too: until `timeout`, or for five minutes.
+        """
+        return self._run(waiting.wait(self._config, job, timeout=timeout, on_progress=on_progress))
+
+    def download(
+        self,
+        job: JobId,
+        folder: str | os.PathLike[str],
+        names: Sequence[str] | None = None,
+        *,
+        force: bool = False,
+    ) -> Sequence[Downloaded]:
+        """Download the job's files, or those that are named (`manifest.json` is one), into a folder.
+
+        A file gets its name when all its bytes are there and its SHA-256 is right; until then it is a `.part` file,
+        with which the next call goes on. A file that is there already is not fetched again, and another of the same
+        name raises AlreadyThere unless `force`. Raises NotReady, JobFailed, JobCancelled, NoFiles, CorruptDownload
+        and OSError.
+        """
+        return self._run(downloads.download(self._config, job, Path(folder), names, force=force))
+
+    def download_into(self, job: JobId, into: BinaryIO, name: str | None = None) -> Downloaded:
+        """Download one file into something that takes bytes; without a name, the only one that the job has.
+
+        The bytes are checked when all have passed: CorruptDownload means that they must not be used.
+        """
+        return self._run(downloads.download_into(self._config, job, name, into))
+
+    def cancel(self, job: JobId) -> Job:
+        """Cancel the job. If a worker holds it, the worker is told: the job may still end otherwise.
+
+        Raises Conflict if it had ended.
+        """
+        return self._run(jobs.cancel(self._config, job))
+
+    def retry(
+        self,
+        job: JobId,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        formats: Sequence[str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Retried:
+        """Ask again for what an ended job was asked for. Returns the new job.
+
+        A parameter that is not named stays as it was, and one that is None takes its default. Raises Conflict if the
+        job goes on.
+        """
+        return self._run(jobs.retry(self._config, job, parameters, formats=formats, idempotency_key=idempotency_key))

@@ -1,0 +1,200 @@
+"""What the API answers, as values: frozen, typed, tolerant of fields and states that this version does not know.
+
+Every model has `raw`, the JSON object that it was read from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from todoke.reading import Fields
+from todoke.results import JobError, Progress, Raw, Result
+
+SUCCESS, FAILED, CANCELLED = "SUCCESS", "FAILED", "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job that is durable: it will reach SUCCESS, FAILED or CANCELLED."""
+
+    id: str
+    status: str
+    report_type: str
+    replayed: bool
+    """True if the same Idempotency-Key had made this job before."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, raw: object, *, replayed: bool = False) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "a submitted job")
+        return cls(
+            id=read.text("jobId"),
+            status=read.text("status"),
+            report_type=read.some_text("reportType"),
+            replayed=replayed,
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A new job that asks again for what an old one was asked for."""
+
+    id: str
+    status: str
+    report_type: str
+    replayed: bool
+    """True if the same Idempotency-Key had made this job before."""
+    retry_of: str | None
+    report_version_changed: bool
+    """True if the report type is another version now than the old job was accepted with."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, raw: object, *, replayed: bool = False) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "a repeated job")
+        return cls(
+            id=read.text("jobId"),
+            status=read.text("status"),
+            report_type=read.some_text("reportType"),
+            replayed=replayed,
+            retry_of=read.maybe_text("retryOf"),
+            report_version_changed=read.flag("reportVersionChanged"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job, as it was when the API answered."""
+
+    id: str
+    status: str
+    """PENDING, PROCESSING, SUCCESS, FAILED or CANCELLED; or a state that this version does not know."""
+    report_type: str
+    report_version: str
+    requested_by: str | None
+    retry_of: str | None
+    parameters: Mapping[str, Any]
+    formats: Sequence[str]
+    attempt: int
+    max_attempts: int
+    crashes: int
+    progress: Progress | None
+    result: Result | None
+    error: JobError | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    started_at: datetime | None
+    cancel_requested_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+    """Until when its files are kept."""
+    kept_until: datetime | None
+    """Until when the job itself is kept."""
+    next_attempt_at: datetime | None
+    deadline_at: datetime | None
+    raw: Raw = field(repr=False, compare=False)
+
+    @property
+    def ended(self) -> bool:
+        """True if nothing will change any more, by a state of its own or by one that this version does not know."""
+        return self.status in {SUCCESS, FAILED, CANCELLED} or self.finished_at is not None
+
+    @classmethod
+    def from_json(cls, raw: object) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "a job")
+        progress, result, error = read.inner("progress"), read.inner("result"), read.inner("error")
+        return cls(
+            id=read.text("jobId"),
+            status=read.text("status"),
+            report_type=read.some_text("reportType"),
+            report_version=read.some_text("reportVersion"),
+            requested_by=read.maybe_text("requestedBy"),
+            retry_of=read.maybe_text("retryOf"),
+            parameters=read.object("parameters"),
+            formats=read.texts("formats"),
+            attempt=read.integer("attempt"),
+            max_attempts=read.integer("maxAttempts"),
+            crashes=read.integer("crashes"),
+            progress=Progress.read(progress) if progress else None,
+            result=Result.read(result) if result else None,
+            error=JobError.read(error) if error else None,
+            created_at=read.time("createdAt"),
+            updated_at=read.time("updatedAt"),
+            started_at=read.time("startedAt"),
+            cancel_requested_at=read.time("cancelRequestedAt"),
+            finished_at=read.time("finishedAt"),
+            expires_at=read.time("expiresAt"),
+            kept_until=read.time("keptUntil"),
+            next_attempt_at=read.time("nextAttemptAt"),
+            deadline_at=read.time("deadlineAt"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPage:
+    """One page of jobs, newest first. `jobs.iter` goes through all pages."""
+
+    jobs: Sequence[Job]
+    next_page_token: str | None
+    """None on the last page."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, raw: object) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "a page of jobs")
+        return cls(
+            jobs=tuple(Job.from_json(one.raw) for one in read.each("jobs")),
+            next_page_token=read.maybe_text("nextPageToken"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change of a job's state."""
+
+    version: int
+    from_status: str | None
+    to_status: str
+    verb: str
+    attempt: int
+    reason: str | None
+    at: datetime | None
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, raw: object) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "an event")
+        return cls(
+            version=read.integer("version"),
+            from_status=read.maybe_text("fromStatus"),
+            to_status=read.text("toStatus"),
+            verb=read.some_text("verb"),
+            attempt=read.integer("attempt"),
+            reason=read.maybe_text("reason"),
+            at=read.time("at"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A file on this machine, which is to the byte the one that the job made."""
+
+    path: Path
+    artifact: str
+    """Its name on the server."""
+    size_bytes: int
+    sha256: str
+    was_there: bool
+    """True if the file was there already, whole: nothing was fetched."""

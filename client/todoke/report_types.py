@@ -1,0 +1,81 @@
+"""What can be asked for, as values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from todoke.reading import Fields
+from todoke.results import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a report."""
+
+    name: str
+    title: str
+    unit: str
+    required_scope: str | None
+    """Files have this column only for whoever asks with this scope."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(
+            name=read.text("name"),
+            title=read.some_text("title"),
+            unit=read.some_text("unit"),
+            required_scope=read.maybe_text("requiredScope"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportType:
+    """What is needed to ask for a report of this type."""
+
+    name: str
+    title: str
+    description: str
+    version: str
+    formats: Sequence[str]
+    parameters: Mapping[str, Any]
+    """A JSON Schema."""
+    columns: Sequence[Column]
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, raw: object) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "a report type")
+        return cls(
+            name=read.text("name"),
+            title=read.some_text("title"),
+            description=read.some_text("description"),
+            version=read.some_text("version"),
+            formats=read.texts("formats"),
+            parameters=read.object("parameters"),
+            columns=tuple(Column.read(one) for one in read.each("columns")),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTypes:
+    """Every report type that the caller may ask for."""
+
+    default: str | None
+    """What is made for a request that names none."""
+    types: Sequence[ReportType]
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, raw: object) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "the report types")
+        return cls(
+            default=read.maybe_text("default"),
+            types=tuple(ReportType.from_json(one.raw) for one in read.each("reportTypes")),
+            raw=read.raw,
+        )

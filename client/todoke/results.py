@@ -1,0 +1,136 @@
+"""The parts of a job: what it made, why it failed, how far it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from todoke.reading import Fields
+
+Raw = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a job made."""
+
+    name: str
+    format: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    rows: int
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(
+            name=read.text("name"),
+            format=read.some_text("format"),
+            media_type=read.some_text("mediaType"),
+            size_bytes=read.integer("sizeBytes"),
+            sha256=read.text("sha256"),
+            rows=read.integer("rows"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:  # noqa: A001 - the API's word
+    """What the reader of a file should know: the job succeeded, but somebody should look."""
+
+    code: str
+    file: str
+    message: str
+    hint: str
+    characters: Sequence[str]
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(
+            code=read.some_text("code"),
+            file=read.some_text("file"),
+            message=read.some_text("message"),
+            hint=read.some_text("hint"),
+            characters=read.texts("characters"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a successful job made."""
+
+    artifacts: Sequence[Artifact]
+    """Until they expire."""
+    required_scopes: Sequence[str]
+    """The scopes that the files ask for. Who lacks one of them gets none of the files."""
+    warnings: Sequence[Warning]
+    manifest_sha256: str | None
+    """Of `manifest.json`, which says what the files were made from."""
+    answer: Mapping[str, Any] | None
+    """Of a report type without files."""
+    seconds: float
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        manifest = read.inner("manifest")
+        return cls(
+            artifacts=tuple(Artifact.read(one) for one in read.each("artifacts")),
+            required_scopes=read.texts("requiredScopes"),
+            warnings=tuple(Warning.read(one) for one in read.each("warnings")),
+            manifest_sha256=manifest.text("sha256") if manifest else None,
+            answer=read.maybe_object("answer"),
+            seconds=read.maybe_number("seconds") or 0.0,
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed, or why its last attempt did."""
+
+    code: str
+    message: str
+    retryable: bool
+    hint: str
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(
+            code=read.some_text("code"),
+            message=read.some_text("message"),
+            retryable=read.flag("retryable"),
+            hint=read.some_text("hint"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the current attempt is."""
+
+    phase: str
+    rows: int
+    percent: float | None
+    total_rows: int | None
+    eta_s: float | None
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(
+            phase=read.some_text("phase"),
+            rows=read.integer("rows"),
+            percent=read.maybe_number("percent"),
+            total_rows=read.maybe_integer("totalRows"),
+            eta_s=read.maybe_number("etaS"),
+            raw=read.raw,
+        )

@@ -1,0 +1,82 @@
+"""What both shells have in common with httpx2: how a step becomes a request, and its exceptions ours."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+
+from todoke._core.steps import Answer, Send
+from todoke.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
+
+
+def options(step: Send) -> dict[str, Any]:
+    """The arguments of httpx2's `build_request`."""
+    return {
+        "method": step.method,
+        "url": step.url,
+        "headers": dict(step.headers),
+        "content": step.content,
+        "timeout": httpx2.Timeout(step.read_s, connect=step.connect_s, pool=step.read_s),
+    }
+
+
+def foreign_request(step: Send) -> httpx2.Request:
+    """A request that has nothing of the client's: neither its headers, nor its cookies, nor its credentials."""
+    given = options(step)
+    timeout: httpx2.Timeout = given.pop("timeout")
+    return httpx2.Request(**given, extensions={"timeout": timeout.as_dict()})
+
+
+def head(response: httpx2.Response) -> Answer:
+    """The answer without its body."""
+    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+
+
+class Collecting:
+    """A body that nobody else takes, within bounds."""
+
+    def __init__(self, step: Send) -> None:
+        self._step = step
+        self._body = bytearray()
+        self._until = None if step.total_s is None else time.monotonic() + step.total_s
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece. Raises TimedOut and UnexpectedAnswer when it is one too many."""
+        self._body += piece
+        if len(self._body) > self._step.most_bytes:
+            raise UnexpectedAnswer(f"the answer has more than {self._step.most_bytes:,} bytes")
+        if self._until is not None and time.monotonic() > self._until:
+            raise TimedOut(f"{_place(self._step)} had not answered to the end after {self._step.total_s:g} s")
+
+    def body(self) -> bytes:
+        """All of it."""
+        return bytes(self._body)
+
+
+@contextlib.contextmanager
+def our_errors(step: Send) -> Iterator[None]:
+    """httpx2's exceptions leave as ours."""
+    try:
+        yield
+    except httpx2.TimeoutException as error:
+        raise TimedOut(f"{_place(step)} did not answer in time ({type(error).__name__})") from error
+    except httpx2.DecodingError as error:
+        raise UnexpectedAnswer(f"the answer cannot be decoded: {error}") from error
+    except httpx2.UnsupportedProtocol as error:
+        raise UnexpectedAnswer(str(error)) from error
+    except httpx2.TransportError as error:
+        raise ConnectionFailed(f"{_place(step)} cannot be reached: {_reason(error)}") from error
+    except httpx2.InvalidURL as error:
+        raise UnexpectedAnswer(f"{step.url[:200]!r} is not an address: {error}") from error
+
+
+def _place(step: Send) -> str:
+    """Without path and query: a link to a store has its secret there."""
+    url = httpx2.URL(step.url)
+    return f"{url.scheme}://{url.netloc.decode(errors='replace').rpartition('@')[2]}"
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

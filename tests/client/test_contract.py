@@ -1,0 +1,215 @@
+"""Every method of the client against the API's own description, and the two shells against each other."""
+
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import jsonschema_rs
+import pytest
+
+from services.api.app import create_app
+from services.api.assembly import assemble
+from services.api.settings import ApiSettings
+from tests.client.conftest import Make
+from tests.client.samples import JOB_ID, sample
+from todoke import AsyncTodoke, Todoke
+from todoke.async_jobs import AsyncJobs
+from todoke.async_types import AsyncTypes
+from todoke.jobs import Jobs
+from todoke.types import Types
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """/openapi.json."""
+    environment = {
+        "DATABASE_URL": "postgresql://u:p@127.0.0.1:1/d", "ARTIFACT_URL": tmp_path_factory.mktemp("a").as_uri(),
+    }  # fmt: skip
+    found: Document = create_app(assemble(ApiSettings.from_environment(environment))).openapi()
+    return found
+
+
+CALLS: dict[str, tuple[str, Callable[[Todoke], Any]]] = {
+    "jobs.create": ("submitJob", lambda t: t.jobs.create("calendar", {"a": 1}, formats=["csv"], idempotency_key="k")),
+    "jobs.get": ("getJob", lambda t: t.jobs.get(JOB_ID)),
+    "jobs.list": (
+        "listJobs",
+        lambda t: t.jobs.list(status=["FAILED"], report_type="calendar", page_size=5, page_token="A" * 22),
+    ),
+    "jobs.iter": ("listJobs", lambda t: next(iter(t.jobs.iter(status="FAILED", report_type="calendar", page_size=5)))),
+    "jobs.events": ("listJobEvents", lambda t: t.jobs.events(JOB_ID)),
+    "jobs.cancel": ("cancelJob", lambda t: t.jobs.cancel(JOB_ID)),
+    "jobs.retry": (
+        "retryJob", lambda t: t.jobs.retry(JOB_ID, {"a": None}, formats=["csv"], idempotency_key="k")
+    ),
+    "jobs.wait": ("getJob", lambda t: t.jobs.wait(JOB_ID)),
+    "types.list": ("listReportTypes", lambda t: t.types.list()),
+    "types.get": ("getReportType", lambda t: t.types.get("calendar")),
+}  # fmt: skip
+"""Each method with all its arguments, and the operation that it stands for."""
+ELSEWHERE = {"jobs.download", "jobs.download_into"}
+"""What they ask for is a file: tests/client/test_downloads.py."""
+
+
+def operations(document: Document) -> dict[str, tuple[str, str, Document]]:
+    """Operation id → method, path, description."""
+    return {
+        operation["operationId"]: (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+class Api:
+    """Answers as the document says, and keeps what was asked and what was read of the answer."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.asked: list[tuple[str, httpx2.Request]] = []
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        for name, (method, path, operation) in operations(self.document).items():
+            if method == request.method and re.fullmatch(re.sub(r"\{\w+\}", "[^/:]+", path), request.url.path):
+                self.asked.append((name, request))
+                status, answer = next((s, a) for s, a in operation["responses"].items() if s[0] == "2")
+                schema = answer["content"]["application/json"]["schema"]
+                content = sample(schema, self.document)
+                if name == "getJob":
+                    content["status"] = "SUCCESS"
+                return httpx2.Response(int(status), json=content)
+        raise AssertionError(f"the API has no {request.method} {request.url.path}")
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_what_a_method_sends_is_what_the_api_describes(method: str, make: Make, document: Document) -> None:
+    api = Api(document)
+    operation_id, call = CALLS[method]
+    call(make(handler=api))
+
+    name, request = api.asked[0]
+    assert name == operation_id
+    operation = operations(document)[name][2]
+    described = {(p["in"], p["name"].lower()): p["schema"] for p in operation.get("parameters", ())}
+    sent = set(request.url.params)
+    assert {("query", one.lower()) for one in sent} <= set(described)
+    if request.content:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        jsonschema_rs.validate(schema, json.loads(request.content))
+        assert set(schema["properties"]) == set(json.loads(request.content)), "all arguments were given"
+        assert ("header", "idempotency-key") in described
+        assert request.headers["idempotency-key"] == "k"
+    if method == "jobs.list":
+        assert sent == {name for (where, _), name in zip(described, _names(operation), strict=True) if where == "query"}
+
+
+def _names(operation: Document) -> list[str]:
+    return [p["name"] for p in operation.get("parameters", ())]
+
+
+class Noting(dict[str, Any]):
+    """A JSON object that notes which of its fields are read."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.read: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def noting(value: Any, found: list[tuple[str, Noting]], where: str) -> Any:
+    """The same value, of objects that note."""
+    if isinstance(value, dict):
+        made = Noting({name: noting(inner, found, f"{where}.{name}") for name, inner in value.items()})
+        found.append((where, made))
+        return made
+    return [noting(one, found, where) for one in value] if isinstance(value, list) else value
+
+
+FREE = ("parameters", "answer", "links", "columns.key", "url")
+"""What a model passes on as it came, or does without: addresses are made here, from ids and names."""
+
+
+@pytest.mark.parametrize(
+    ("schema", "module", "model"),
+    [
+        ("AcceptedView", "models", "Accepted"),
+        ("RetriedView", "models", "Retried"),
+        ("JobView", "models", "Job"),
+        ("JobsView", "models", "JobsPage"),
+        ("EventView", "models", "Event"),
+        ("ReportTypesView", "report_types", "ReportTypes"),
+        ("ReportTypeView", "report_types", "ReportType"),
+    ],
+)
+def test_a_model_reads_every_field_that_the_api_describes_and_no_other(
+    schema: str, module: str, model: str, document: Document
+) -> None:
+    found: list[tuple[str, Noting]] = []
+    whole = noting(sample({"$ref": f"#/x/{schema}"}, document), found, schema)
+    kind = getattr(importlib.import_module(f"todoke.{module}"), model)
+    read = kind.from_json(whole)
+
+    assert read.raw == whole
+    for where, part in found:
+        if where.rpartition(".")[2] not in FREE:
+            assert part.read - set(part) == set(), f"{where} has no such field"
+            assert set(part) - part.read - set(FREE) == set(), f"{where}: the model does not read it"
+
+
+def public(kind: type) -> dict[str, inspect.Signature]:
+    """Its methods, with their parameters by name, kind, default and type."""
+    return {
+        name: inspect.signature(found).replace(return_annotation=inspect.Signature.empty)
+        for name, found in vars(kind).items()
+        if not name.startswith("_") and callable(found)
+    }
+
+
+@pytest.mark.parametrize(
+    ("blocking", "other"), [(Todoke, AsyncTodoke), (Jobs, AsyncJobs), (Types, AsyncTypes)], ids=lambda k: k.__name__
+)
+def test_both_shells_have_the_same_methods(blocking: type, other: type) -> None:
+    assert public(blocking) == public(other)
+    for name in public(blocking):
+        one, two = getattr(blocking, name), getattr(other, name)
+        assert inspect.getdoc(one) == inspect.getdoc(two), name
+        assert inspect.iscoroutinefunction(two) or name == "iter", name
+        returns = [str(inspect.signature(f).return_annotation).replace("Async", "") for f in (one, two)]
+        assert returns[0] == returns[1], name
+
+
+def test_the_constructors_differ_in_the_kind_of_http_client_alone() -> None:
+    one, two = (inspect.signature(kind).parameters for kind in (Todoke, AsyncTodoke))
+    assert list(one) == list(two)
+    assert {n for n in one if one[n] != two[n]} == {"http_client"}
+
+
+def test_every_method_is_held_to_the_description() -> None:
+    methods = {f"jobs.{name}" for name in public(Jobs)} | {f"types.{name}" for name in public(Types)}
+    assert methods == set(CALLS) | ELSEWHERE
+
+
+def test_a_model_of_a_later_server_keeps_what_it_does_not_know() -> None:
+    from todoke.models import Job
+
+    read = Job.from_json({"jobId": JOB_ID, "status": "ARCHIVED", "mood": "good", "finishedAt": "2026-01-31T12:00:00Z"})
+
+    assert (read.status, read.ended, read.raw["mood"]) == ("ARCHIVED", True, "good")
+
+
+def test_the_package_offers_what_it_lists(tmp_path: Path) -> None:
+    import todoke
+
+    for name in todoke.__all__:
+        assert getattr(todoke, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        todoke.Nothing  # noqa: B018
