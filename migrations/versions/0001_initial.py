@@ -165,6 +165,8 @@ CREATE TABLE outbox_retry (
 """
 
 _OUTBOX_RETRY_DUE = "CREATE INDEX outbox_retry_due ON outbox_retry (due_at) WHERE parked_at IS NULL"
+# Has an entry for a message that was put aside for good, and for no other.
+_OUTBOX_RETRY_PARKED = "CREATE INDEX outbox_retry_parked ON outbox_retry (id) WHERE parked_at IS NOT NULL"
 
 # Doorbells that wait for their turn (shared/jobs/held.py): empty but in a flood.
 _HELD = """
@@ -236,7 +238,8 @@ def upgrade() -> None:
     for statement in (
         _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, _UNFINISHED_FLOOR,
         "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _JOB_TRANSITIONS, _JOB_EVENTS,
-        *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _HELD, _HELD_TURNS,
+        *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _OUTBOX_RETRY_PARKED,
+        _HELD, _HELD_TURNS,
         _ARTIFACTS, _IDEMPOTENCY_KEYS,
         _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS,
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from services.cli import arguments, author_arguments
+from services.cli import arguments, author_arguments, operation_arguments
 from services.cli.errors import ExtraMissing, WrongCall
 from shared.errors import TodokeError
 from shared.runtime import logs
@@ -29,6 +29,8 @@ _COMMANDS: Mapping[str, _Command] = {
     "setup-queues": _Command(
         "queues", "relay", "make the queues, or bring them up to date", arguments.add_setup_queues
     ),
+    "dlq": _Command("dead_letters", "relay", "look at dead letters, send them back", operation_arguments.add_dlq),
+    "outbox": _Command("outbox", None, "look at parked messages, send them again", operation_arguments.add_outbox),
     "migrate": _Command("migrate", "migrate", "bring the database up to date", arguments.add_migrate),
 }
 

@@ -123,6 +123,7 @@ outbox_retry = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("parked_at", _timestamp),
     sa.Index("outbox_retry_due", "due_at", postgresql_where=sa.text("parked_at IS NULL")),
+    sa.Index("outbox_retry_parked", "id", postgresql_where=sa.text("parked_at IS NOT NULL")),
 )
 
 held = sa.Table(

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.queues import refusals
 from shared.queues.batching import by_count, by_count_and_size, refusal
 from shared.queues.calls import ClientKind, SqsCalls
-from shared.queues.interface import Depth, Outgoing, QueueDenied, QueueUnavailable, Received, SendFailure, SendResult
+from shared.queues.interface import Depth, Outgoing, Received, SendFailure, SendResult
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,6 @@ _ABOUT_CONTENT = frozenset(
 )
 # What a service that knows groups for FIFO queues only, as SQS did before its fair queues (July 2025), says of one.
 _NO_GROUPS = re.compile(r"MessageGroupId|not valid for this queue type", re.IGNORECASE)
-# Codes of SQS's two protocols for what a policy does not allow ("Common Errors", read 2026-11-28).
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
 class SqsQueue:
@@ -105,13 +103,13 @@ class SqsQueue:
                 Entries=[_entry(number, message, groups=self._groups) for number, message in enumerate(batch)],
             )
         except ClientError as error:
-            code = _code(error)
+            code = refusals.code(error)
             if code in _ABOUT_CONTENT and len(batch) > 1 and time.monotonic() < give_up_at:
                 return _merged(self._try_batch([message], give_up_at) for message in batch)
             permanent = code in _ABOUT_CONTENT
-            return _all_failed(batch, code, _reason(error), permanent=permanent)
+            return _all_failed(batch, code, refusals.reason(error), permanent=permanent)
         except BotoCoreError as error:
-            return _all_failed(batch, type(error).__name__, _reason(error), permanent=False)
+            return _all_failed(batch, type(error).__name__, refusals.reason(error), permanent=False)
         return _read_answer(batch, answer)
 
     def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
@@ -169,7 +167,7 @@ class SqsQueue:
         try:
             answer = self._call("SendMessageBatch", QueueUrl=url, Entries=[entry])
         except (ClientError, BotoCoreError) as error:
-            log.warning("queue.dead_letter_failed", extra={"reason": _reason(error)})
+            log.warning("queue.dead_letter_failed", extra={"reason": refusals.reason(error)})
             return False
         if not answer.get("Successful"):
             return False
@@ -184,7 +182,7 @@ class SqsQueue:
             try:
                 self._dead_letter_url = dead_letter_url_of(self._calls.client, self._url)
             except (ClientError, BotoCoreError) as error:
-                log.warning("queue.redrive_policy_unreadable", extra={"reason": _reason(error)})
+                log.warning("queue.redrive_policy_unreadable", extra={"reason": refusals.reason(error)})
                 return None
             self._dead_letter_known = True
         return self._dead_letter_url
@@ -212,12 +210,8 @@ class SqsQueue:
         try:
             return self._call(operation, **arguments)
         except (ClientError, BotoCoreError) as error:
-            hint = _other_address(self._url, self._calls.client.meta.endpoint_url)
-            said = f"SQS {operation} on {self._url} failed: {_reason(error)}{hint}"
-            if isinstance(error, ClientError) and _code(error) in _DENIED:
-                # A policy knows no batches.
-                raise QueueDenied(f"sqs:{operation.removesuffix('Batch')}", said) from None
-            raise QueueUnavailable(said) from None
+            endpoint_url = self._calls.client.meta.endpoint_url
+            raise refusals.told(error, operation, queue_url=self._url, endpoint_url=endpoint_url) from None
 
     def _call(self, operation: str, **arguments: object) -> Any:
         self._on_request(operation)
@@ -266,26 +260,3 @@ def _received(message: Mapping[str, Any]) -> Received:
     headers = {name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value}
     count = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 1))
     return Received(message["MessageId"], message["ReceiptHandle"], message.get("Body", ""), headers, count)
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", "Unknown"))
-
-
-def _reason(error: Exception) -> str:
-    """The reason for the operator. Never the request: it is signed."""
-    if isinstance(error, ClientError):
-        return f"{_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
-    return f"{type(error).__name__}: {error}"
-
-
-def _other_address(queue_url: str, endpoint_url: str) -> str:
-    """For the end of a message: requests do not go where the queue's own address leads."""
-    queue, endpoint = urlsplit(queue_url), urlsplit(endpoint_url)
-    if queue.netloc == endpoint.netloc or queue.netloc.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
-        return ""
-    address = f"{queue.scheme}://{queue.netloc}"
-    return (
-        f"; requests go to {endpoint_url}, and SQS_QUEUE_URL is at {address}: if that is an emulator, "
-        f"set AWS_ENDPOINT_URL={address}"
-    )

@@ -238,8 +238,8 @@ class RegionSettings(Settings):
         return {"AWS_REGION": region_of(environment)}
 
 
-class QueueServiceSettings(RegionSettings, ServiceSettings):
-    """The settings of the services that use the queue: relay and worker."""
+class QueueSettings(RegionSettings):
+    """The settings of whatever uses the queue."""
 
     sqs_queue_url: str = Field(
         alias="SQS_QUEUE_URL",
@@ -250,11 +250,6 @@ class QueueServiceSettings(RegionSettings, ServiceSettings):
     sqs_dlq_url: str | None = Field(
         None, alias="SQS_DLQ_URL", description="URL of the dead-letter queue; default: read from the redrive policy"
     )
-    sqs_client: Literal["thin", "boto3"] = Field(
-        "thin", alias="SQS_CLIENT", description="What sends, receives and deletes: thin (fast) or boto3 (plain)"
-    )
-    metrics_host: str = Field("0.0.0.0", alias="METRICS_HOST", description="Address of /healthz, /readyz, /metrics")  # noqa: S104 - a container must be reachable
-    metrics_port: int = Field(9090, alias="METRICS_PORT", ge=0, le=65535, description="Port of the same; 0: any free")
 
     @field_validator("sqs_queue_url", "sqs_dlq_url")
     @classmethod
@@ -271,3 +266,13 @@ class QueueServiceSettings(RegionSettings, ServiceSettings):
                 f"AWS_REGION={self.aws_region}, but the queue of SQS_QUEUE_URL is in {named}: leave AWS_REGION out"
             )
         return self
+
+
+class QueueServiceSettings(QueueSettings, ServiceSettings):
+    """The settings of the services that use the queue: relay and worker."""
+
+    sqs_client: Literal["thin", "boto3"] = Field(
+        "thin", alias="SQS_CLIENT", description="What sends, receives and deletes: thin (fast) or boto3 (plain)"
+    )
+    metrics_host: str = Field("0.0.0.0", alias="METRICS_HOST", description="Address of /healthz, /readyz, /metrics")  # noqa: S104 - a container must be reachable
+    metrics_port: int = Field(9090, alias="METRICS_PORT", ge=0, le=65535, description="Port of the same; 0: any free")

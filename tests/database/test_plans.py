@@ -17,7 +17,7 @@ from shared.jobs import artifacts, backlog, cancel, events, held, read, retentio
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
-from shared.outbox import messages
+from shared.outbox import messages, parked
 from tests.support.postgres import fill, plans, server
 
 _MANY = 10_000
@@ -148,6 +148,10 @@ def cases(conn: Connection) -> list[Case]:
         Case(messages, "_CLAIM_DUE", {"limit": 100}, 300),
         Case(messages, "_DUE_AT_LEAST", {}, 10_000),
         Case(messages, "_BACKLOG", {"floor": 0}, 2),
+        Case(parked, "_LIST", {"most": 100}, 100),
+        Case(parked, "_FIND", {"ids": "{1,2,3}"}, 3),
+        Case(parked, "_REQUEUE", {"ids": "{1,2,3}", "reason": "x", "longest": 500}, 6),
+        Case(parked, "_DROP", {"ids": "{1,2,3}"}, 6),
     ]
 
 
@@ -166,7 +170,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 
 @pytest.mark.parametrize(
     "module",
-    [audit_trail, read, artifacts, events, cancel, held, sweep, backlog, retention, unfinished, watch, why],
+    [audit_trail, read, artifacts, events, cancel, held, sweep, backlog, retention, unfinished, watch, why, parked],
     ids=lambda m: m.__name__,
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:

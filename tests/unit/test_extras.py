@@ -42,6 +42,7 @@ def test_help_needs_no_package_at_all(arguments: list[str]) -> None:
         (["render", "late-flights"], "cli"),
         (["verify", "report.pdf"], "cli"),
         (["setup-queues"], "relay"),
+        (["dlq", "list"], "relay"),
         (["migrate", "current"], "migrate"),
     ],
 )
@@ -54,11 +55,14 @@ def test_a_command_without_its_extra_names_it(arguments: list[str], extra: str) 
     assert ran.stderr.count("\n") == 1
 
 
-def test_keys_need_no_extra() -> None:
-    ran = run_with(closure(BASE), command("keys", "create", "--tenant", "acme", "--name", "ci"), SOMEWHERE)
+@pytest.mark.parametrize(
+    "arguments", [["keys", "create", "--tenant", "acme", "--name", "ci"], ["outbox", "parked"]], ids=lambda a: a[0]
+)
+def test_what_only_asks_the_database_needs_no_extra(arguments: list[str]) -> None:
+    ran = run_with(closure(BASE), command(*arguments), SOMEWHERE)
 
     assert ran.returncode == 1
-    assert ran.stderr.startswith("todoke-server keys: PostgreSQL does not answer")
+    assert ran.stderr.startswith(f"todoke-server {arguments[0]}: PostgreSQL does not answer")
 
 
 def test_a_new_report_type_needs_no_extra(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_a_new_report_type_needs_no_extra(tmp_path: Path) -> None:
     ("extra", "modules"),
     [
         ("cli", "services.cli.check, services.cli.render, services.cli.verify"),
-        ("relay", "services.cli.queues, services.relay.__main__"),
+        ("relay", "services.cli.queues, services.cli.dead_letters, services.relay.__main__"),
         ("worker", "services.cli.queues, services.cli.check, services.worker.__main__"),
         ("migrate", "services.cli.migrate, migrations.versions"),
         ("api", "services.api.__main__"),

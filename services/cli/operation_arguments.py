@@ -1,0 +1,74 @@
+"""What the commands for operators take: `dlq` and `outbox`. Nothing heavy is imported here."""
+
+import argparse
+
+_YES = "do it; without this, only tell what would be done"
+
+
+def add_dlq(parser: argparse.ArgumentParser) -> None:
+    """Describe `dlq list`, `redrive` and `drop`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = (
+        "Look at the messages of the dead-letter queue, send them back, or delete them.\n"
+        "Looking hides a message for up to two minutes, and counts as one more receive: SQS knows no other way."
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  todoke-server dlq list\n"
+        "  todoke-server dlq redrive --all\n"
+        "  todoke-server dlq drop 5c2f5d0e-0c58-4c8f-8f6c-0a7d9f0e7a11 --yes"
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("list", help="show messages with body, receives and when they were first sent")
+    show.add_argument("--most", type=_count, default=100, metavar="N", help="at most so many (default: %(default)s)")
+    _add_output(show)
+    for name, what in (("redrive", "send messages back to the queue"), ("drop", "delete messages for good")):
+        action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        action.add_argument("ids", nargs="*", metavar="ID", help="message ids, as `dlq list` shows them")
+        more = "; redrive leaves those that no worker would understand" if name == "redrive" else ""
+        action.add_argument("--all", action="store_true", help=f"all that are there{more}")
+        action.add_argument("--yes", action="store_true", help=_YES)
+        _add_output(action)
+
+
+def add_outbox(parser: argparse.ArgumentParser) -> None:
+    """Describe `outbox parked`, `requeue` and `drop`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = "Look at the messages that the relay parked because they can never be sent as they are."
+    parser.epilog = (
+        "examples:\n"
+        "  todoke-server outbox parked\n"
+        "  todoke-server outbox requeue --all --reason 'the queue policy is mended' --yes\n"
+        "  todoke-server outbox drop 17 --reason 'written by hand' --yes >> dropped.jsonl"
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("parked", help="show parked messages with the reason of each")
+    show.add_argument("--most", type=_count, default=100, metavar="N", help="at most so many (default: %(default)s)")
+    _add_output(show)
+    for name, what in (("requeue", "let the relay send parked messages again"), ("drop", "delete parked messages")):
+        action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}, in one transaction.")
+        action.add_argument("ids", nargs="*", type=_count, metavar="ID", help="ids, as `outbox parked` shows them")
+        action.add_argument("--all", action="store_true", help="all that are parked")
+        action.add_argument("--reason", required=True, type=_reason, metavar="TEXT", help="why; it is kept")
+        action.add_argument("--yes", action="store_true", help=_YES)
+        # What is dropped is nowhere else any more.
+        _add_output(action, "json" if name == "drop" else "text")
+
+
+def _add_output(parser: argparse.ArgumentParser, usual: str = "text") -> None:
+    parser.add_argument(
+        "-o", "--output", choices=("text", "json"), default=usual,
+        help="text: a table on a terminal, lines with tabs elsewhere; json: one object per line (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _count(given: str) -> int:
+    if not given.isascii() or not given.isdecimal() or not 0 < int(given) < 1 << 63:
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+    return int(given)
+
+
+def _reason(given: str) -> str:
+    if not given.strip() or not given.isprintable() or len(given) > 200:
+        raise argparse.ArgumentTypeError("must be up to 200 visible characters")
+    return given
