@@ -1,6 +1,7 @@
 """`todoke-server outbox`: messages that can never be sent as they are, looked at, sent again or dropped."""
 
 import argparse
+import getpass
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,9 @@ from sqlalchemy.engine import Connection
 from services.cli.errors import WrongCall
 from services.cli.rows import Row, print_rows
 from services.cli.settings import service_settings
+from shared.access import audit
+from shared.access.audit import Action, Actor
+from shared.access.tenants import DEFAULT_TENANT, tenant_problem
 from shared.database.engine import create_engine, transactional
 from shared.database.health import check_database
 from shared.outbox import parked
@@ -56,8 +60,19 @@ def _change(conn: Connection, given: argparse.Namespace) -> int:
         return 1 if missing else 0
     ids = [row.id for row in rows]
     changed = parked.requeue(conn, ids, reason=given.reason) if given.action == "requeue" else parked.drop(conn, ids)
+    _write_down(conn, [row for row in rows if row.id in changed], given)
     print(f"{len(changed)} message(s) {done}", file=sys.stderr)
     return 1 if missing or len(changed) < len(ids) else 0
+
+
+def _write_down(conn: Connection, rows: Sequence[ParkedRow], given: argparse.Namespace) -> None:
+    action = Action.OUTBOX_REQUEUE if given.action == "requeue" else Action.OUTBOX_DROP
+    for row in rows:
+        # Whoever wrote the message by hand may have named no tenant.
+        tenant = DEFAULT_TENANT if tenant_problem(row.group_key) else row.group_key
+        before = {"topic": row.topic, "attempts": row.attempts, "lastError": row.last_error}
+        actor = Actor(tenant, f"todoke-server:{getpass.getuser()}")
+        audit.record(conn, actor, action, f"outbox/{row.id}", before=before, after={"reason": given.reason})
 
 
 def _print(rows: Sequence[ParkedRow], given: argparse.Namespace) -> None:

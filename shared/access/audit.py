@@ -20,6 +20,8 @@ class Action(StrEnum):
     KEYS_CREATE = "keys.create"
     KEYS_REVOKE = "keys.revoke"
     KEYS_ROTATE = "keys.rotate"
+    OUTBOX_REQUEUE = "outbox.requeue"
+    OUTBOX_DROP = "outbox.drop"
 
 
 class Actor(NamedTuple):

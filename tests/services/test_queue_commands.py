@@ -211,6 +211,10 @@ def test_what_is_dropped_is_printed_whole(run: Run, ids: list[int], conn: Connec
         (id_, "written by hand", f'{{"n": {n}}}') for n, id_ in enumerate(ids)
     ]  # fmt: skip
     assert [row[1] for row in rest(conn)] == [False], "what waits was not parked"
+    asked = "SELECT tenant, action, object, before ->> 'topic', after ->> 'reason' FROM audit ORDER BY id"
+    assert list(conn.execute(text(asked))) == [
+        ("acme", "outbox.drop", f"outbox/{id_}", "jobs" if n else "mail", "written by hand") for n, id_ in enumerate(ids)
+    ]  # fmt: skip
 
 
 def test_nothing_is_dropped_that_stdout_did_not_take(
@@ -228,6 +232,7 @@ def test_nothing_is_dropped_that_stdout_did_not_take(
         main(["outbox", "drop", "--all", "--reason", "x", "--yes"])
     monkeypatch.undo()
     assert rest(conn) == before
+    assert conn.execute(text("SELECT count(*) FROM audit")).scalar_one() == 0
 
 
 def test_two_operators_do_not_drop_the_same_message_twice(engine: Engine, ids: list[int], run: Run) -> None:
@@ -236,6 +241,12 @@ def test_two_operators_do_not_drop_the_same_message_twice(engine: Engine, ids: l
         assert parked.drop(other, ids) == frozenset()
         assert parked.requeue(other, ids, reason="x") == frozenset()
     assert run("outbox", "drop", str(ids[0]), "--reason", "x", "--yes")[0] == 1
+
+
+def test_a_message_without_a_tenant_can_be_dropped(run: Run, ids: list[int], conn: Connection) -> None:
+    conn.execute(text("UPDATE outbox_retry SET group_key = 'no tenant'"))
+    assert run("outbox", "drop", "--all", "--reason", "x", "--yes")[0] == 0
+    assert set(conn.execute(text("SELECT tenant FROM audit")).scalars()) == {"default"}
 
 
 def test_rows_are_a_table_on_a_terminal(run: Run, ids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
