@@ -46,10 +46,12 @@ if TYPE_CHECKING:
     from todoke.models import Job as Job
     from todoke.models import JobsPage as JobsPage
     from todoke.models import Retried as Retried
+    from todoke.options import JobOptions as JobOptions
     from todoke.report_types import ReportType as ReportType
     from todoke.report_types import ReportTypes as ReportTypes
     from todoke.results import Artifact as Artifact
     from todoke.version import VERSION as __version__  # noqa: N811 - as packages call it
+    from todoke.why import Why as Why
 
 _HOMES = {
     "todoke.async_client": ("AsyncTodoke",),
@@ -61,8 +63,10 @@ _HOMES = {
         "Violation", "WaitTimedOut",
     ),
     "todoke.models": ("Accepted", "Downloaded", "Event", "Job", "JobsPage", "Retried"),
+    "todoke.options": ("JobOptions",),
     "todoke.report_types": ("ReportType", "ReportTypes"),
     "todoke.results": ("Artifact",),
+    "todoke.why": ("Why",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Unpack
 
 from todoke._core import downloads, jobs, waiting
 from todoke._core.config import Config
@@ -11,6 +11,8 @@ from todoke._core.steps import AsyncIterate, AsyncRun
 from todoke._core.waiting import OnProgress
 from todoke.jobs import JobId
 from todoke.models import Accepted, Downloaded, Event, Job, JobsPage, Retried
+from todoke.options import JobOptions
+from todoke.why import Why
 
 
 class AsyncJobs:
@@ -28,14 +30,17 @@ class AsyncJobs:
         *,
         formats: Sequence[str] | None = None,
         idempotency_key: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> Accepted:
         """Ask for a report. Returns a job that is durable; what is left out is what the server makes of nothing.
 
         All tries of a call carry one idempotency key, so they make one job. Give a key of your own to make one job
-        over several calls or runs of your program.
+        over several calls or runs of your program. `options` are those of JobOptions.
         """
         return await self._run(
-            jobs.create(self._config, report_type, parameters, formats=formats, idempotency_key=idempotency_key)
+            jobs.create(
+                self._config, report_type, parameters, formats=formats, idempotency_key=idempotency_key, options=options
+            )
         )
 
     async def get(self, job: JobId) -> Job:
@@ -70,6 +75,10 @@ class AsyncJobs:
     async def events(self, job: JobId) -> Sequence[Event]:
         """Every change of the job's state, oldest first."""
         return await self._run(jobs.events(self._config, job))
+
+    async def why(self, job: JobId) -> Why:
+        """Why the job is where it is: what it waits for, who holds it, when it goes on."""
+        return await self._run(jobs.why(self._config, job))
 
     async def wait(
         self,
@@ -123,12 +132,14 @@ class AsyncJobs:
         *,
         formats: Sequence[str] | None = None,
         idempotency_key: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> Retried:
         """Ask again for what an ended job was asked for. Returns the new job.
 
-        A parameter that is not named stays as it was, and one that is None takes its default. Raises Conflict if the
-        job goes on.
+        A parameter that is not named stays as it was, and one that is None takes its default; options stay, too.
+        Raises Conflict if the job goes on.
         """
-        return await self._run(
-            jobs.retry(self._config, job, parameters, formats=formats, idempotency_key=idempotency_key)
+        flow = jobs.retry(
+            self._config, job, parameters, formats=formats, idempotency_key=idempotency_key, options=options
         )
+        return await self._run(flow)

@@ -97,13 +97,20 @@ class Job:
     kept_until: datetime | None
     """Until when the job itself is kept."""
     next_attempt_at: datetime | None
+    run_at: datetime | None
+    """The moment that was asked for, before which it does not run."""
     deadline_at: datetime | None
+    file_name: str | None
+    keep_files_seconds: int | None
+    keep_seconds: int | None
+    done: bool
+    """True if the server says that it has ended."""
     raw: Raw = field(repr=False, compare=False)
 
     @property
     def ended(self) -> bool:
         """True if nothing will change any more, by a state of its own or by one that this version does not know."""
-        return self.status in {SUCCESS, FAILED, CANCELLED} or self.finished_at is not None
+        return self.status in {SUCCESS, FAILED, CANCELLED} or self.done or self.finished_at is not None
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
@@ -133,7 +140,12 @@ class Job:
             expires_at=read.time("expiresAt"),
             kept_until=read.time("keptUntil"),
             next_attempt_at=read.time("nextAttemptAt"),
+            run_at=read.time("runAt"),
             deadline_at=read.time("deadlineAt"),
+            file_name=read.maybe_text("fileName"),
+            keep_files_seconds=read.maybe_integer("keepFilesSeconds"),
+            keep_seconds=read.maybe_integer("keepSeconds"),
+            done=read.flag("done"),
             raw=read.raw,
         )
 

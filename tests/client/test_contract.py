@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from todoke import AsyncTodoke, Todoke
 from todoke.async_jobs import AsyncJobs
 from todoke.async_types import AsyncTypes
 from todoke.jobs import Jobs
+from todoke.options import JobOptions
 from todoke.types import Types
 
 Document = dict[str, Any]
@@ -36,8 +38,15 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
     return found
 
 
+OPTIONS: JobOptions = {
+    "run_at": datetime(2026, 1, 31, tzinfo=UTC), "not_after": "2026-02-01T00:00:00+09:00", "max_attempts": 2,
+    "keep_files_seconds": 3600, "keep_seconds": 86_400, "file_name": "sales {date}",
+}  # fmt: skip
 CALLS: dict[str, tuple[str, Callable[[Todoke], Any]]] = {
-    "jobs.create": ("submitJob", lambda t: t.jobs.create("calendar", {"a": 1}, formats=["csv"], idempotency_key="k")),
+    "jobs.create": (
+        "submitJob", lambda t: t.jobs.create("calendar", {"a": 1}, formats=["csv"], idempotency_key="k", **OPTIONS),
+    ),
+    "jobs.why": ("getJobWhy", lambda t: t.jobs.why(JOB_ID)),
     "jobs.get": ("getJob", lambda t: t.jobs.get(JOB_ID)),
     "jobs.list": (
         "listJobs",
@@ -47,7 +56,7 @@ CALLS: dict[str, tuple[str, Callable[[Todoke], Any]]] = {
     "jobs.events": ("listJobEvents", lambda t: t.jobs.events(JOB_ID)),
     "jobs.cancel": ("cancelJob", lambda t: t.jobs.cancel(JOB_ID)),
     "jobs.retry": (
-        "retryJob", lambda t: t.jobs.retry(JOB_ID, {"a": None}, formats=["csv"], idempotency_key="k")
+        "retryJob", lambda t: t.jobs.retry(JOB_ID, {"a": None}, formats=["csv"], idempotency_key="k", **OPTIONS)
     ),
     "jobs.wait": ("getJob", lambda t: t.jobs.wait(JOB_ID)),
     "types.list": ("listReportTypes", lambda t: t.types.list()),
@@ -146,6 +155,7 @@ FREE = ("parameters", "answer", "links", "columns.key", "url")
         ("JobView", "models", "Job"),
         ("JobsView", "models", "JobsPage"),
         ("EventView", "models", "Event"),
+        ("WhyView", "why", "Why"),
         ("ReportTypesView", "report_types", "ReportTypes"),
         ("ReportTypeView", "report_types", "ReportType"),
     ],

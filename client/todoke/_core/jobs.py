@@ -10,6 +10,8 @@ from todoke._core.requests import Request, content_of, job_path, send
 from todoke._core.steps import Emit, Flow
 from todoke.errors import UnexpectedAnswer
 from todoke.models import Accepted, Event, Job, JobsPage, Retried
+from todoke.options import on_the_wire
+from todoke.why import Why
 
 
 def create(
@@ -19,9 +21,10 @@ def create(
     *,
     formats: Sequence[str] | None,
     idempotency_key: str | None,
+    options: Mapping[str, Any],
 ) -> Flow[Accepted]:
     """Ask for a report."""
-    body = _given(reportType=report_type, parameters=parameters, formats=_listed(formats))
+    body = _given(reportType=report_type, parameters=parameters, formats=_listed(formats)) | on_the_wire(options)
     answer = yield from send(
         config,
         Request("POST", "/v1/jobs", body=body, headers=_key(idempotency_key), fine=frozenset({202})),
@@ -36,9 +39,10 @@ def retry(
     *,
     formats: Sequence[str] | None,
     idempotency_key: str | None,
+    options: Mapping[str, Any],
 ) -> Flow[Retried]:
     """Ask again for what an ended job was asked for."""
-    body = _given(parameters=parameters, formats=_listed(formats))
+    body = _given(parameters=parameters, formats=_listed(formats)) | on_the_wire(options)
     answer = yield from send(
         config,
         Request("POST", job_path(job, ":retry"), body=body, headers=_key(idempotency_key), fine=frozenset({202})),
@@ -65,6 +69,12 @@ def events(config: Config, job: object) -> Flow[Sequence[Event]]:
     if not isinstance(content, list):
         raise UnexpectedAnswer("the history of a job should be a list")
     return tuple(Event.from_json(one) for one in content)
+
+
+def why(config: Config, job: object) -> Flow[Why]:
+    """Why the job is where it is."""
+    answer = yield from send(config, Request("GET", job_path(job, "/why")))
+    return Why.from_json(content_of(answer))
 
 
 def list_page(
