@@ -9,7 +9,7 @@ from services.worker.assembly import assemble
 from services.worker.settings import WorkerSettings
 from services.worker.worker import Worker
 from shared.errors import TodokeError
-from shared.reports.process import isolation, kernel
+from shared.reports.process import child, isolation, kernel
 from shared.runtime import logs, tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.runtime.ops_server import OpsServer
@@ -39,6 +39,7 @@ def serve(settings: WorkerSettings) -> int:
     stop = stop_on_signals()
     parts = assemble(settings)
     _isolate(settings)
+    child.get_ready()
     worker = Worker(parts)
     ops = OpsServer(settings.metrics_host, settings.metrics_port, parts.checks)
     if not wait_for_all(parts.checks, stop=stop, timeout_s=settings.startup_timeout_s):

@@ -15,23 +15,95 @@ _F_SETPIPE_SZ = 1031
 """Linux, fcntl(2), read 2026-11-24. Without it a pipe holds 64 KiB, and each side waits for the other."""
 
 
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "threads": _THREADS,
+    # DuckDB 2.0 starts eight more for reading ahead from a network, with each database. No file of ours is on one, and
+    # with a thread beside it no process could fork.
+    "async_threads": 0,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "preserve_insertion_order": True,
+}
+_spare: list[duckdb.DuckDBPyConnection] = []
+"""Empty databases that wait for their use. A forked process has those of its parent, which costs a tenth of opening one
+(`python -m tests.benchmarks.small_case`)."""
+_left: list[duckdb.DuckDBPyConnection] = []
+"""Databases that end with this process, because closing one takes longer than a small report's queries."""
+
+
+def prepare(databases: int) -> None:
+    """Have this many databases open in advance, for this process and all that are forked from it.
+
+    None is there if DuckDB needs more than the one thread that a fork keeps.
+    """
+    while _left:
+        _left.pop().close()
+    while len(_spare) < databases:
+        _spare.append(_opened())
+    if threading.active_count() > 1 or _tasks() > 1:
+        while _spare:
+            _spare.pop().close()
+
+
+def _tasks() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - names are enough
+    except OSError:
+        return 0
+
+
+@contextlib.contextmanager
+def opened(scratch: Path, memory_mb: int, *, columns: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory that spills into `scratch` and shows times in UTC, for rows of so many columns.
+
+    It is used again by this process: leave no table, view or variable in it. One that is confined is not.
+    """
+    connection = connect(scratch, memory_mb, columns=columns)
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+    _spare.append(connection)
+
+
+@contextlib.contextmanager
+def opened_once(
+    scratch: Path, memory_mb: int, *, columns: int = 0, small: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database that nobody uses again, so that it may be confined. `small` says that little memory is in it."""
+    connection = connect(scratch, memory_mb, columns=columns)
+    try:
+        yield connection
+    finally:
+        if small:
+            _left.append(connection)
+        else:
+            connection.close()
+
+
 def connect(scratch: Path, memory_mb: int, *, columns: int = 0) -> duckdb.DuckDBPyConnection:
-    """Open a database in memory that spills into `scratch` and shows times in UTC, for rows of so many columns."""
+    """Return a database as `opened` says. Its user closes it."""
     # Beside its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0).
     # Each column takes a buffer of its own, of some 70 KB to write it and as much to read it.
     budget_mb = max(96, memory_mb // 4, min(memory_mb * 5 // 8, 64 + columns // 5))
-    connection = duckdb.connect(
-        config={
-            "threads": _THREADS,
-            "memory_limit": f"{budget_mb}MB",
-            "temp_directory": str(scratch / "spill"),
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "preserve_insertion_order": True,
-        }
-    )
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
+    settings = f"SET memory_limit = '{budget_mb}MB'; SET temp_directory = {literal(str(scratch / 'spill'))}"
+    while _spare:
+        connection = _spare.pop()
+        try:
+            connection.execute(settings)
+        except duckdb.Error:  # it has spilled, and stays with its folder
+            connection.close()
+        else:
+            return connection
+    connection = _opened()
+    connection.execute(settings)
+    return connection
+
+
+def _opened() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config=_SETTINGS)
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 
 
@@ -65,6 +137,7 @@ def said(error: duckdb.Error) -> str:
 
 _TELLING = ("Original Line", "Error when converting column")
 AS_CSV = "DELIMITER ',', QUOTE '\"', ESCAPE '\"'"
+_FEW = 100
 _AS_LINES = "DELIMITER '', QUOTE '', ESCAPE ''"
 
 
@@ -78,6 +151,13 @@ class Copied:
 def lines(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:
     """Yield the one text column of `query`, a line feed behind each row, in pieces of up to 1 MiB, in order."""
     return copied(connection, query, _AS_LINES, Copied())
+
+
+def few_lines(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:
+    """Yield the same as `lines` does, for a result that DuckDB may hold whole."""
+    result = connection.execute(query)
+    while rows := result.fetchmany(_FEW):
+        yield "".join(f"{text}\n" for (text,) in rows).encode()
 
 
 def copied(connection: duckdb.DuckDBPyConnection, query: str, options: str, whole: Copied) -> Iterator[bytes]:

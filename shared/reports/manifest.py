@@ -5,6 +5,7 @@ as JSON with sorted keys and no white space, in ASCII.
 """
 
 import base64
+import functools
 import hashlib
 import json
 import platform
@@ -65,11 +66,17 @@ def write_manifest(
             for f in files
         ],
         "warnings": [warning.as_json() for f in files for warning in f.warnings],
-        "tools": {"python": platform.python_version(), **{tool: v for tool in _TOOLS if (v := _version(tool))}},
+        "tools": tools(),
     }  # fmt: skip
     path = request.scratch / NAME
     path.write_text(json.dumps({"manifest": manifest, "signature": None}, indent=2, ensure_ascii=False))
     return path
+
+
+@functools.cache
+def tools() -> Mapping[str, str]:
+    """What made the files → its version."""
+    return {"python": platform.python_version(), **{tool: v for tool in _TOOLS if (v := _version(tool))}}
 
 
 def sign(path: Path, key: Ed25519PrivateKey) -> None:

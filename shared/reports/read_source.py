@@ -1,7 +1,6 @@
 """Reads a source's rows once, into the extract."""
 
 import codecs
-import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,9 +46,7 @@ def read(
     if missing := set(hidden) - {c.name for c in source.columns}:
         # Under another name its values would be shown to everybody.
         raise errors.scoped_column_missing(sorted(missing))
-    with contextlib.closing(
-        duck.connect(folder, report.limits.memory_mb, columns=2 * len(source.columns))
-    ) as connection:
+    with duck.opened(folder, report.limits.memory_mb, columns=2 * len(source.columns)) as connection:
         snapshot = source.snapshot()
         columns, rows, doubtful = _read(source, connection, path, formats, progress, hidden)
         if rows > report.limits.max_rows:

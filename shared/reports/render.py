@@ -94,21 +94,29 @@ def _copied(request: RenderRequest, source: SourceResult, steps: Steps) -> _Made
 
 
 def _from_extract(request: RenderRequest, whole: Extract, steps: Steps) -> _Made:
-    return _Made([_render(format_, whole, request, steps) for format_ in request.formats], whole.rows, whole.snapshot)
+    return _Made(
+        [render_one(format_, whole, request, steps) for format_ in request.formats], whole.rows, whole.snapshot
+    )
 
 
-def _render(format_: Format, whole: Extract, request: RenderRequest, steps: Steps) -> RenderedFile:
-    report = localized(request.report, request.parameters)
-    scratch = request.scratch / f"{format_}.parts"
-    scratch.mkdir()
-    path = _path(request, format_)
+def render_one(format_: Format, whole: Extract, request: RenderRequest, steps: Steps) -> RenderedFile:
+    """Make the file of one format, and read it back. Raises as `render_files` does."""
     steps.begin(f"writing {format_}", whole.rows)
-    with contextlib.closing(duck.connect(scratch, report.limits.memory_mb, columns=len(whole.columns))) as connection:
-        rendering = Rendering(whole, report, request.parameters, connection, path, scratch, steps.at, request.fonts)
+    with rendering_of(format_, whole, request, steps) as rendering:
         written = RENDERERS[format_](rendering)
     steps.rename(f"verifying {format_}", written)
     made = _verified(request, format_, written)
     return replace(made, warnings=tuple(replace(warning, file=made.name) for warning in rendering.warnings))
+
+
+@contextlib.contextmanager
+def rendering_of(format_: Format, whole: Extract, request: RenderRequest, steps: Steps) -> Iterator[Rendering]:
+    """What the format's renderer is given, with a folder and a database that are there for the block."""
+    report = localized(request.report, request.parameters)
+    scratch, path = request.scratch / f"{format_}.parts", _path(request, format_)
+    scratch.mkdir()
+    with duck.opened(scratch, report.limits.memory_mb, columns=len(whole.columns)) as connection:
+        yield Rendering(whole, report, request.parameters, connection, path, scratch, steps.at, request.fonts)
 
 
 def _attachments(request: RenderRequest) -> Iterator[RenderedFile]:

@@ -24,6 +24,7 @@ PARTS = (
     "idle",
     "at_rest",
     "peers_beside",
+    "small",
     "relaying",
     "sqs_clients",
     "submission",

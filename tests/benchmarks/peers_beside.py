@@ -84,10 +84,10 @@ def _peer(stage: Stage, peer: Peer) -> dict[str, float]:
         "AWS_REGION": counting.REGION,
         **(peer.more or {}),
     }
-    return _submit_and_work([str(_python_of_peers()), str(_SCRIPTS / peer.script)], env)
+    return _submit_and_work([str(python_of_peers()), str(_SCRIPTS / peer.script)], env)
 
 
-def _python_of_peers() -> Path:
+def python_of_peers() -> Path:
     """The interpreter of the peers' own environment, made at the first call from locked packages."""
     home = ROOT / ".todoke" / "peers"
     python, stamp, lock = home / "bin" / "python", home / "installed", _SCRIPTS / "requirements.lock"

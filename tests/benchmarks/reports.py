@@ -17,7 +17,8 @@ from typing import Any
 
 import psycopg
 
-from tests.benchmarks import report_table, weasyprint_case
+from tests.benchmarks import report_table, small, small_table, weasyprint_case
+from tests.benchmarks.parts import Figure
 from tests.benchmarks.report_case import japanese
 from tests.support.postgres import server
 
@@ -39,11 +40,13 @@ def main() -> int:
     options.add_argument("--out", type=Path)
     given = options.parse_args()
     with server.server() as base, server.database(base, template=None) as dsn:
+        small_table.create(dsn)
+        few = list(small.figures(dsn, 3))
         report_table.create(dsn, 2 * given.rows)
         results = _measure(dsn, given.rows, given.rounds)
         if given.weasyprint:
             results.append(_weasyprint(given.weasyprint, dsn))
-    table = _table(results, given.rows)
+    table = _table(results, given.rows) + _small(few)
     print(table)
     if given.out:
         given.out.write_text(table)
@@ -127,6 +130,11 @@ def _table(results: Sequence[Result], rows: int) -> str:
     if pdf and weasy:
         lines += ["", f"WeasyPrint takes {weasy['cpu_s'] / pdf['cpu_s']:.1f} × that of the document above."]
     return "\n".join(lines) + "\n"
+
+
+def _small(figures: Sequence[Figure]) -> str:
+    lines = ["", f"{small.TITLE}:", "", "| what | figure | aim |", "|---|--:|---|"]
+    return "\n".join([*lines, *(f"| {one.what} | {one.text} | {one.aim} |" for one in figures)]) + "\n"
 
 
 if __name__ == "__main__":

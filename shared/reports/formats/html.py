@@ -11,6 +11,7 @@ from shared.reports.formats.labels import labels_of
 from shared.reports.formats.rendering import Rendering
 
 _MARK = "\0"
+_PAGE = "report.html.j2"
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -18,11 +19,16 @@ _TEMPLATES = jinja2.Environment(
 )
 
 
+def prepare() -> None:
+    """Compile the page's template, for all pages of this process and of those that are forked from it."""
+    _TEMPLATES.get_template(_PAGE)
+
+
 def write_html(rendering: Rendering) -> int:
     """Write a self-contained page with parameters and all rows. Every value is escaped; DuckDB makes the rows."""
     columns = rendering.extract.columns
     cells = "".join(f", {_cell(c, rendering)}" for c in columns)
-    page = _TEMPLATES.get_template("report.html.j2").render(
+    page = _TEMPLATES.get_template(_PAGE).render(
         language=rendering.language,
         report=rendering.report,
         labels=labels_of(rendering.language),

@@ -35,6 +35,12 @@ launcher = Launcher()
 _alive: dict[int, Child] = {}
 
 
+def get_ready() -> None:
+    """Start what reports are made by, so that the first one need not wait for it. Waits for nothing, never raises."""
+    with contextlib.suppress(OSError):  # the first report tells
+        launcher.warm_up()
+
+
 def render(
     request: RenderRequest,
     *,
@@ -129,7 +135,7 @@ class _Attempt:
     def _look_at_limits(self) -> None:
         """Check what no limit of the kernel counts. Raises ReportError."""
         limits = self.request.report.limits
-        use = tree.use_of(self.child.pid, enough_mb=limits.memory_mb)
+        use = tree.use_of(self.child.pid, enough_mb=limits.memory_mb, inherited_mb=self.child.inherited_mb)
         if use.memory_mb > limits.memory_mb:
             raise errors.memory_limit_exceeded(limits)
         if use.tasks > tree.MOST_TASKS:

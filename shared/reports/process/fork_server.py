@@ -26,6 +26,7 @@ ASKED = struct.Struct("=cq")
 STATUS = struct.Struct("=q")
 """The child's id when it has begun, then its exit code when it has ended: negative for a signal."""
 _PRELOADED = ("shared.reports.render", "shared.reports.process.sandbox")
+_WARM_UP = "shared.reports.warm_up"
 _LAST_WORDS_S = 0.5
 """How long the children of a worker that is gone may take to cancel their queries."""
 _STRAYS_S = 5.0
@@ -37,6 +38,7 @@ def main(control: int) -> NoReturn:
         # A format whose package is missing fails its own reports, and no others.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    _warm_up()
     kernel.collect_orphans()
     kernel.give_up_privileges()
     isolation.prepare()
@@ -45,6 +47,11 @@ def main(control: int) -> NoReturn:
     with socket.socket(fileno=control) as asked:
         _Server(asked).run()
     os._exit(0)  # libraries would complain in the worker's log about what they hold at the end
+
+
+def _warm_up() -> None:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(_WARM_UP).warm_up()
 
 
 class _Server:

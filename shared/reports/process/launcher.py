@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.reports.process import tree
 from shared.reports.process.fork_server import ASKED, FORK, KILL, STATUS
 
 # What Python, locales and TLS read. Nothing secret may be among these: every report's process can read them. libpq's
@@ -30,6 +31,8 @@ class Child:
     output: int
     """Where what it prints can be read. Whoever reads it closes it."""
     status: int
+    inherited_mb: int
+    """Memory that it shares with the fork server, which does not count as its own."""
 
     def exit_code(self, timeout_s: float) -> int | None:
         """Its exit code, negative for a signal; None if it has not ended within the time. To be called once."""
@@ -53,6 +56,7 @@ class Launcher:
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._inherited_mb = 0
 
     @property
     def server_pid(self) -> int | None:
@@ -80,7 +84,12 @@ class Launcher:
             _close(ours, status, output)
             self.close()  # it is dead, or frozen: the next child has another
             raise OSError("the fork server started no process")
-        return Child(pid, ours, output, status)
+        return Child(pid, ours, output, status, self._inherited_mb or self._measured())
+
+    def _measured(self) -> int:
+        """What children inherit. It has forked one by now, so it has imported and prepared all that it ever will."""
+        self._inherited_mb = tree.memory_mb_of(self.server_pid) if self.server_pid else 0
+        return self._inherited_mb
 
     def kill(self, child: Child) -> None:
         """Have the child killed, and all that it started, if it has not ended."""
@@ -112,6 +121,7 @@ class Launcher:
             self._control, theirs = socket.socketpair()
             with theirs, _stop_signals_blocked():
                 self._server = _start(theirs.fileno())
+            self._inherited_mb = 0
         return self._control
 
 

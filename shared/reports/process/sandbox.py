@@ -122,9 +122,17 @@ def _end_when_asked(line: socket.socket) -> None:
 def limit_memory(memory_mb: int) -> None:
     """Limit private writable memory only: RLIMIT_AS would also count mapped libraries, which cost nothing.
 
-    Linux counts private mappings since 4.7 (setrlimit(2), read 2026-11-23); macOS does not enforce it.
+    What this process has by now is not counted: it came with the fork. Linux counts private mappings since 4.7
+    (setrlimit(2), read 2026-11-23); macOS does not enforce it.
     """
-    _limit(resource.RLIMIT_DATA, memory_mb << 20)
+    _limit(resource.RLIMIT_DATA, (memory_mb << 20) + _data_bytes())
+
+
+def _data_bytes() -> int:
+    """The private writable memory of this process, used or not."""
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    return 0
 
 
 def _limit_work(limits: Limits) -> None:

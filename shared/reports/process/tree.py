@@ -20,16 +20,24 @@ class Use:
     """Processes and threads."""
 
 
-def use_of(pid: int, *, enough_mb: int) -> Use:
-    """What `pid` and its descendants use. Beyond `enough_mb` it is looked at closely: pages they share count once."""
+def use_of(pid: int, *, enough_mb: int, inherited_mb: int = 0) -> Use:
+    """What `pid` and its descendants use. Beyond `enough_mb` it is looked at closely: pages they share count once.
+
+    `inherited_mb` does not count: `pid` has it from the process that it was forked from.
+    """
     pids = tree_of(pid)
     rough = [_fields(one, "status") for one in pids]
     tasks = sum(fields.get("Threads", 0) for fields in rough)
     memory_kb = sum(fields.get("RssAnon", 0) + fields.get("RssShmem", 0) for fields in rough)
-    if len(pids) > 1 and memory_kb >> 10 > enough_mb:
+    if len(pids) > 1 and (memory_kb >> 10) - inherited_mb > enough_mb:
         exact = [_fields(one, "smaps_rollup") for one in pids]
         memory_kb = sum(fields.get("Pss_Anon", 0) + fields.get("Pss_Shmem", 0) for fields in exact) or memory_kb
-    return Use(memory_kb >> 10, tasks)
+    return Use(max(0, (memory_kb >> 10) - inherited_mb), tasks)
+
+
+def memory_mb_of(pid: int) -> int:
+    """What `pid` alone has in memory, without files."""
+    return _fields(pid, "status").get("RssAnon", 0) >> 10
 
 
 def tree_of(pid: int) -> Sequence[int]:

@@ -128,7 +128,7 @@ def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[File
     report = question.report
     folder = _local(url, scratch, report.limits)
     # Relative paths are the process's own: a report has a process to itself.
-    with contextlib.closing(duck.connect(scratch, report.limits.memory_mb)) as connection, contextlib.chdir(folder):
+    with duck.opened_once(scratch, report.limits.memory_mb) as connection, contextlib.chdir(folder):
         values = dict(_variables(question))
         for name, value in values.items():
             connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])

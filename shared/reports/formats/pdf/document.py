@@ -40,10 +40,8 @@ def write_pdf(rendering: Rendering) -> int:
     font_set = fonts.FontSet(rendering.fonts)
     with open_summaries(rendering) as summaries:
         content = _content(rendering, summaries, folder, font_set)
-    appendix: list[pages.Part] = []
-    if rendering.report.pdf.appendix and content["table"] is None:
-        for table in long_tables(rendering, font_set):
-            appendix += pages.draw(table, rendering.scratch)
+    wanted = rendering.report.pdf.appendix and content["table"] is None
+    appendix = _appendix(rendering, font_set) if wanted else []
     content["appendixPages"] = sum(part.pages for part in appendix)
     main = rendering.scratch / "main.pdf"
     _typeset(rendering, folder, content, main)
@@ -51,6 +49,19 @@ def write_pdf(rendering: Rendering) -> int:
     rendering.warnings.extend(_warnings(font_set, rendering.path.name))
     rendering.progress(rendering.extract.rows)
     return rendering.extract.rows
+
+
+def rehearse(rendering: Rendering) -> None:
+    """Do what `write_pdf` does, but for charts and Typst, whose threads would not survive a fork."""
+    font_set = fonts.FontSet(rendering.fonts)
+    with open_summaries(rendering) as summaries:
+        _content(rendering, summaries, rendering.scratch, font_set)
+    first, *others = _appendix(rendering, font_set)
+    _join(first.path, others, rendering.path)
+
+
+def _appendix(rendering: Rendering, font_set: fonts.FontSet) -> list[pages.Part]:
+    return [part for table in long_tables(rendering, font_set) for part in pages.draw(table, rendering.scratch)]
 
 
 def _join(main: Path, appendix: Sequence[pages.Part], path: Path) -> None:

@@ -4,6 +4,7 @@ One chain serves the typeset document, the charts and the long tables: each lett
 it. Todoke's own faces lie in `faces`, made by `python -m deploy.tools.faces`; REPORT_FONTS brings more.
 """
 
+import copy
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import typst
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
@@ -120,8 +122,11 @@ class FontSet:
                 return font
         if is_invisible(letter):
             return None
-        self.missing.add(letter)
         first = self._load(_FIRST.bold if bold and _FIRST.bold else _FIRST.regular)
+        if not self.missing:
+            for own in filter(None, self._loaded.values()):
+                own.face.charToGlyph = dict(own.face.charToGlyph)  # until here it was every document's
+        self.missing.add(letter)
         # A box, with a code of its own, so that whoever copies the text gets the letter.
         first.face.charToGlyph[number] = 0
         return first
@@ -133,13 +138,26 @@ class FontSet:
     def _load(self, path: Path) -> Any:
         """The font of a file, read when a letter first needs it; None for a file that ReportLab cannot embed."""
         if path not in self._loaded:
-            self._loaded[path] = _load(path, f"{len(self._loaded)}-{path.stem}")
+            parsed = _parsed(path)
+            made = parsed and parsed.named(f"{len(self._loaded)}-{path.stem}")
+            if made and self.missing:
+                made.face.charToGlyph = dict(made.face.charToGlyph)
+            self._loaded[path] = made
         return self._loaded[path]
 
 
-def _load(path: Path, name: str) -> "_Font | None":
+def prepare() -> None:
+    """Parse the usual fonts, for all documents of this process and of those that are forked from it."""
+    for face in (_FIRST, *_OTHERS[:1]):
+        for path in filter(None, (face.regular, face.bold)):
+            _parsed(path)
+
+
+@functools.cache
+def _parsed(path: Path) -> "_Font | None":
+    """The font of a file, without a name of its own and in no document; None if ReportLab cannot embed it."""
     try:
-        font = _Font(name, str(path))
+        font = _Font(path.stem, str(path))
     except TTFError:
         return None
     return None if "fvar" in font.face.table else font  # a variable font would show its thinnest
@@ -158,6 +176,12 @@ class _Memory(dict[str, Any]):
 
 class _Font(TTFont):  # type: ignore[misc] # ReportLab has no types
     """A font whose letters beyond U+FFFF can be copied: ReportLab writes their numbers where UTF-16 is wanted."""
+
+    def named(self, name: str) -> "_Font":
+        """Return the same font under this name, for one document. What was parsed is shared."""
+        made = copy.copy(self)
+        made.fontName, made.face, made.state = name, copy.copy(self.face), WeakKeyDictionary()
+        return made
 
     def addObjects(self, doc: Any) -> None:  # noqa: N802 - ReportLab's name
         super().addObjects(doc)

@@ -19,6 +19,7 @@ from shared.reports.formats.rendering import Rendering
 
 MOST_ROWS = 5_000
 """The most rows of one summary or chart: a document is for reading."""
+_FEW_ROWS = 10_000
 _MOST_LETTERS = 100_000
 """The most letters of the report's own rows that are typeset, because a typesetter keeps all of them in memory."""
 
@@ -92,8 +93,9 @@ def _heads(columns: Sequence[ExtractColumn], rendering: Rendering) -> Sequence[M
 def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
     """Open the extract for summary queries."""
     extract, report = rendering.extract, rendering.report
-    with contextlib.closing(
-        duck.connect(rendering.scratch, report.limits.memory_mb, columns=len(extract.columns))
+    few = extract.rows <= _FEW_ROWS
+    with duck.opened_once(
+        rendering.scratch, report.limits.memory_mb, columns=len(extract.columns), small=few
     ) as connection:
         fields = ", ".join(c.as_asked for c in extract.columns)
         connection.execute(f"CREATE VIEW report AS SELECT {fields} FROM {extract.table}")

@@ -1,0 +1,90 @@
+"""Does once, before any report is there, what the process of every report would have to do.
+
+The fork server calls this. What it has imported, opened, parsed and tried, its children have without the work, in
+memory that they share. A rehearsal makes each kind of file once from rows of our own: nothing of a report is in it.
+"""
+
+import contextlib
+import functools
+import importlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from shared.catalog.model import Format, PdfOptions, ReportType, SummaryTable
+from shared.reports import duck, manifest, read_source, render
+from shared.reports.columns import SourceColumn
+from shared.reports.formats.pdf import document, fonts
+from shared.reports.interface import Progress, RenderRequest
+from shared.reports.progress import RowProgress, Steps
+from shared.reports.sources.result import SourceResult
+
+_DATABASES = 2
+"""One reads, renders and reads back; another answers a document's summary queries, confined."""
+_IMPORTED_LATE = ("lxml.etree", "pikepdf.models.metadata", "multiprocessing.connection")
+_TYPES = (
+    ("text", "text", "a & b"), ("whole", "int8", "12"), ("exact", "numeric", "1.50"), ("float", "float8", "0.25"),
+    ("day", "date", "2013-01-31"), ("moment", "timestamptz", "2013-01-31 12:00:00+00"), ("flag", "bool", "t"),
+)  # fmt: skip
+_REHEARSED = (Format.CSV, Format.XLSX, Format.PARQUET, Format.JSONL, Format.HTML)
+"""Without documents as a whole: Typst starts threads, and V8 too. No fork keeps them."""
+
+
+@functools.cache
+def warm_up() -> None:
+    """Prepare this process, which must have one thread. Done once in a process and those that are forked from it."""
+    for name in _IMPORTED_LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    manifest.tools()
+    fonts.prepare()
+    duck.prepare(_DATABASES)
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="todoke-warm-up-") as folder:
+        _rehearse(Path(folder))
+    duck.prepare(_DATABASES)
+
+
+def _rehearse(folder: Path) -> None:
+    tables = (SummaryTable("t", "t", "SELECT text, sum(whole) AS whole FROM report GROUP BY ALL ORDER BY ALL"),)
+    report = ReportType("rehearsal", "Rehearsal", "", "1", "", "", _REHEARSED, pdf=PdfOptions(tables=tables))
+    request = RenderRequest(report, {}, _REHEARSED, "", folder)
+    steps = Steps(len(_REHEARSED), _say_nothing)
+    whole = read_source.read(_Rows(), folder, report, _REHEARSED, steps.at)
+    for format_ in _REHEARSED:
+        render.render_one(format_, whole, request, steps)
+    with render.rendering_of(Format.PDF, whole, request, steps) as rendering:
+        document.rehearse(rendering)
+
+
+def _say_nothing(_: Progress) -> None:
+    pass
+
+
+class _Rows(SourceResult):
+    """Two rows of the usual types."""
+
+    repeatable = True
+
+    @property
+    def columns(self) -> Sequence[SourceColumn]:
+        """The columns."""
+        return [SourceColumn(name, type_) for name, type_, _ in _TYPES]
+
+    def estimated_rows(self) -> int:
+        """Two."""
+        return 2
+
+    def snapshot(self) -> Mapping[str, object]:
+        """Nothing."""
+        return {}
+
+    def feed(
+        self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
+    ) -> int:
+        """Write the rows as `SourceResult.feed` says."""
+        del lenient, longest
+        cells = [value for _, _, value in _TYPES]
+        line = ",".join([*cells, *(cells[at] for at in as_text)]) + "\n"
+        duck.write_all(descriptor, 2 * line.encode())
+        progress(2)
+        return 2

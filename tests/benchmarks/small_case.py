@@ -1,0 +1,87 @@
+"""Whole attempts of a small report, as a worker makes them: `python -m tests.benchmarks.small_case DSN FORMAT TIMES`.
+
+Prints JSON: milliseconds of one attempt, by the clock (median) and by processor time: the worker's share, the fork
+server's and that of every process it started, with isolation in force, files read back, stored on disk.
+"""
+
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import create_engine
+
+from services.worker.attempt import Attempts
+from services.worker.held import Held
+from services.worker.not_again import NotAgain
+from services.worker.scratch import Scratch
+from shared.jobs.finish import Success
+from shared.jobs.lease import Lease, StartedJob
+from shared.reports.process import child, tree
+from tests.benchmarks import small_table
+from tests.support.sqs.double import InMemoryQueue
+from tests.support.worker import worker_parts
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_UTIME = 11
+"""Of what follows the name in /proc/…/stat; then stime, and the same of ended children."""
+
+
+def main() -> None:
+    """Measure one format."""
+    dsn, format_, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    with tempfile.TemporaryDirectory(prefix="todoke-small-") as folder:
+        attempts = _attempts(dsn, Path(folder))
+        _run(attempts, format_)
+        _run(attempts, format_)
+        before, walls = _cpu_s(), []
+        for _ in range(times):
+            began = time.perf_counter()
+            _run(attempts, format_)
+            walls.append(time.perf_counter() - began)
+        cpu_s = (_cpu_s() - before) / times
+    print(json.dumps({"cpu_ms": cpu_s * 1000, "wall_ms": statistics.median(walls) * 1000}))
+
+
+def _attempts(dsn: str, folder: Path) -> Attempts:
+    engine = create_engine("postgresql+psycopg://unused")
+    parts = worker_parts(
+        engine, InMemoryQueue(), folder, render=child.render, catalog=small_table.catalog(), REPORT_SOURCE_URL=dsn
+    )  # fmt: skip
+    return Attempts(parts, NotAgain(), Scratch(folder, engine))
+
+
+def _run(attempts: Attempts, format_: str) -> None:
+    job = StartedJob(
+        Lease(uuid4(), uuid4()), "acme", small_table.NAME, "1",
+        {"from": "2013-01-01", "to": "2013-12-31", "origin": None, "locale": "en"}, [format_],
+        attempt=1, max_attempts=3, seconds_left=600, seconds_waited=0, trace_context=None,
+    )  # fmt: skip
+    ended = attempts.run(Held(job, "", now=time.monotonic()))
+    if not isinstance(ended, Success):
+        raise SystemExit(f"{format_}: {ended}")
+
+
+def _cpu_s() -> float:
+    """Of this process and of all that it has started, ended or not."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    below = sum(_of(pid) for pid in tree.tree_of(os.getpid())[1:])
+    return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime + below
+
+
+def _of(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[_UTIME : _UTIME + 4])) / _TICKS
+
+
+if __name__ == "__main__":
+    main()
