@@ -146,6 +146,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
     )),
     ("API and database", (
         Panel("Requests by route", "reqps", [_rate("todoke_api_requests_total", "route")]),
+        Panel("Streams that ended", "cps", [_rate("todoke_api_streams_total", "of, how")]),
         Panel("Answers by status", "reqps", [_rate("todoke_api_requests_total", "status")]),
         Panel("Time to answer, 99 %", "s", [
             _p99("todoke_api_request_seconds", "route"),

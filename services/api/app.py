@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from services.api.actions.parts import Parts
 from services.api.http import openapi, problems
 from services.api.http.middleware import STOPPING, RequestContext
-from services.api.v1 import artifacts, jobs, ops, report_types, submissions, why
+from services.api.v1 import artifacts, jobs, ops, report_types, streams, submissions, why
 from shared.runtime import tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.version import VERSION
@@ -48,6 +48,7 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(artifacts.router, prefix=prefix)
         app.include_router(submissions.retrying, prefix=prefix)
     app.include_router(why.router, prefix="/v1")
+    app.include_router(streams.router, prefix="/v1")
     app.include_router(report_types.router)
     app.include_router(ops.router)
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)

@@ -7,6 +7,8 @@ from services.api.actions.submitter import Submitter
 from services.api.auth.access import Access
 from services.api.auth.keys import Keys
 from services.api.auth.rate_limit import RateLimit
+from services.api.feed import Feed
+from services.api.places import StreamPlaces
 from services.api.settings import ApiSettings
 from services.api.watch import Watcher
 from shared.artifacts.open import open_store
@@ -37,6 +39,7 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
     submitting, watching = (create_async_engine(url, pool_size=1, **options) for _ in range(2))
     for each in (engine, submitting.sync_engine, watching.sync_engine):
         measure_statements(each, observe_statement)
+    watcher = Watcher(watching)
     if follow_catalog:
         catalog.follow()
     return Parts(
@@ -45,7 +48,9 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
         store=store,
         engine=engine,
         submitter=Submitter(submitting, ring_after_s=settings.ring_after_s),
-        watcher=Watcher(watching),
+        watcher=watcher,
+        feed=Feed(watcher),
+        stream_places=StreamPlaces(watcher, most_each=settings.streams_each),
         access=Access(
             Keys(engine) if settings.auth == "keys" else None,
             None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.rate_burst),

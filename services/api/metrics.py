@@ -23,6 +23,13 @@ SUBMITTED = counter(
     "for another request; unavailable wrote nothing that was confirmed.",
     {"outcome": ("accepted", "replayed", "conflict", "unavailable"), "report_type": REPORT_TYPE},
 )
+STREAMS = counter(
+    "api",
+    "todoke_api_streams_total",
+    "Streams of events that ended: end, the job has; bye, the listener may not listen any more; later, the process "
+    "stops, or the stream was an hour old; hung_up, the client went.",
+    {"of": ("job", "tenant"), "how": ("end", "bye", "later", "hung_up")},
+)
 SUBMIT_BATCH = histogram(
     "api",
     "todoke_submit_batch_submissions",

@@ -79,6 +79,13 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
         le=1_000_000,
         description="Connections of one process; fewer where it may not have so many descriptors",
     )
+    streams_each: int = Field(
+        100,
+        alias="API_STREAMS_EACH",
+        ge=1,
+        le=10_000,
+        description="Streams of events that one API key may have open in one process",
+    )
     pool_size: int = Field(10, alias="API_DB_POOL_SIZE", ge=3, le=200, description="Database connections, at most")
     job_deadline_s: float = Field(
         86_400, alias="JOB_DEADLINE_S", gt=0, description="Seconds after which an unfinished job fails"

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,6 +23,8 @@ from shared.errors import TodokeError
 from shared.jobs import watch
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MOST_WAITERS = 10_000
 """Who may wait at the same time in one process. More would wait for their look longer than a second."""
@@ -70,6 +73,7 @@ class Watcher:
         self._looking: asyncio.Task[None] | None = None
         self._looked_at = float("-inf")
         self._conn: AsyncConnection | None = None
+        self._asking = asyncio.Lock()
 
     @contextlib.contextmanager
     def place(self) -> Iterator[bool]:
@@ -106,6 +110,26 @@ class Watcher:
         finally:
             self._forget(key, waiter)
 
+    @property
+    def released(self) -> bool:
+        """True when nobody may wait any more."""
+        return self._released
+
+    async def ask(self, work: Callable[..., T], *given: Any) -> T:
+        """Return `work(connection, *given)`, on the one connection, between two looks. It should be quick.
+
+        Raises TimeoutError and the database's errors; the connection is let go then.
+        """
+        async with self._asking:
+            try:
+                async with asyncio.timeout(_LOOK_TIMEOUT_S):
+                    if self._conn is None:
+                        self._conn = await self._engine.connect()
+                    return await self._conn.run_sync(work, *given)
+            except BaseException:
+                await self._drop()
+                raise
+
     def release(self) -> None:
         """Wake everybody, and let nobody wait from now on: the process is about to end."""
         self._released = True
@@ -121,7 +145,8 @@ class Watcher:
         await self._let_go()
 
     def _add(self, key: str, waiter: _Waiter) -> _Waiter:
-        self._advance(watch.Change(key, waiter.version, ended=False))
+        if self._versions.get(key) != waiter.version:  # else all who wait for it have seen this, be they thousands
+            self._advance(watch.Change(key, waiter.version, ended=False))
         self._versions[key] = waiter.version
         self._waiters.setdefault(key, set()).add(waiter)
         self._came.set()
@@ -160,7 +185,6 @@ class Watcher:
                     failures += 1
                     if failures == 1:
                         _report(error)
-                    await self._let_go()
                 else:
                     failures = 0
         finally:
@@ -186,17 +210,15 @@ class Watcher:
             if start:
                 await asyncio.sleep(self._pause_s())
             piece = {key: self._versions[key] for key in watched[start : start + _PIECE] if key in self._versions}
-            for change in await self._changes(piece):
+            for change in await self.ask(watch.changed, piece):
                 self._advance(change)
         self._looked_at = began
 
-    async def _changes(self, versions: Mapping[str, int]) -> list[watch.Change]:
-        async with asyncio.timeout(_LOOK_TIMEOUT_S):
-            if self._conn is None:
-                self._conn = await self._engine.connect()
-            return await self._conn.run_sync(watch.changed, versions)
-
     async def _let_go(self) -> None:
+        async with self._asking:
+            await self._drop()
+
+    async def _drop(self) -> None:
         conn, self._conn = self._conn, None
         with contextlib.suppress(Exception):  # it may be broken, which is why it goes
             if conn is not None:

@@ -96,6 +96,7 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "GET /v1/jobs/{job_id}": "getJob",
         "GET /v1/jobs/{job_id}/events": "listJobEvents",
         "GET /v1/jobs/{job_id}/why": "getJobWhy",
+        "GET /v1/jobs/{job_id}/stream": "streamJob",
         "POST /v1/jobs/{job_id}:cancel": "cancelJob",
         "POST /v1/jobs/{job_id}:retry": "retryJob",
         "GET /v1/jobs/{job_id}/artifacts/{name}": "downloadArtifact",

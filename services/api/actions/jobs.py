@@ -182,7 +182,13 @@ def _load(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) ->
     job = read.get(conn, job_id, visible.viewer(parts.catalog, principal))
     if job is None:
         raise UnknownJob(job_id)
-    return FoundJob(job, _artifacts(conn, principal, [job])[job.id], principal.lacks(job.scopes or ()))
+    return found(principal, job, _artifacts(conn, principal, [job])[job.id])
+
+
+def found(principal: Principal, job: Job, artifacts: Sequence[Artifact]) -> FoundJob:
+    """The job as the principal sees it: without its files, if one of their scopes is lacking."""
+    lacking = principal.lacks(job.scopes or ())
+    return FoundJob(job, () if lacking else artifacts, lacking)
 
 
 def _artifacts(conn: Connection, principal: Principal, found: Sequence[Job]) -> Mapping[UUID, Sequence[Artifact]]:

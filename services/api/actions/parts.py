@@ -6,6 +6,8 @@ from sqlalchemy.engine import Engine
 
 from services.api.actions.submitter import Submitter
 from services.api.auth.access import Access
+from services.api.feed import Feed
+from services.api.places import StreamPlaces
 from services.api.settings import ApiSettings
 from services.api.watch import Watcher
 from shared.artifacts.interface import ArtifactStore
@@ -23,6 +25,8 @@ class Parts:
     """For the thread pool, in autocommit mode."""
     submitter: Submitter
     watcher: Watcher
+    feed: Feed
+    stream_places: StreamPlaces
     access: Access
 
     async def close(self) -> None:

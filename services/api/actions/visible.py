@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from services.api.actions.errors import UnknownReportType
 from services.api.auth.principal import Principal
+from shared.access.scopes import Scope
 from shared.catalog.model import CatalogView, ReportType
+from shared.jobs.read import Job
 from shared.jobs.viewer import Viewer
 
 
@@ -35,6 +37,13 @@ def viewer(catalog: CatalogView, principal: Principal) -> Viewer:
     """Whose jobs the principal sees."""
     hidden = [name for name, one in catalog.types.items() if not _may_ask(principal, one)]
     return Viewer(principal.tenant, principal.sees_only, hidden)
+
+
+def sees(catalog: CatalogView, principal: Principal, job: Job) -> bool:
+    """True if the principal still sees a job that it saw before."""
+    seer = viewer(catalog, principal)
+    whose = seer.tenant == job.tenant and seer.requester in (None, job.requester)
+    return principal.has(Scope.JOBS_READ) and whose and job.report_type not in seer.hidden
 
 
 def _may_ask(principal: Principal, report: ReportType) -> bool:

@@ -54,6 +54,13 @@ class Access:
             raise RateLimited(limits, wait_s)
         return principal
 
+    async def still(self, authorization: str | None, address: str = "") -> Principal | None:
+        """The principal that the header of a request names now, long after it was answered; None if nobody any more."""
+        try:
+            return ANONYMOUS if self._keys is None else await self._known(self._keys, authorization or "", address)
+        except (Unauthorized, RateLimited):
+            return None
+
     async def _known(self, keys: Keys, authorization: str, address: str) -> Principal:
         scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not key.strip():

@@ -18,6 +18,7 @@ from starlette.routing import Match
 from services.api.actions import errors
 from services.api.auth.access import RateLimited, Unauthorized
 from services.api.auth.principal import InsufficientScope
+from services.api.places import NoStreamLeft, TooManyStreams
 from shared.catalog.parameters import Violation
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.errors import TodokeError
@@ -101,6 +102,8 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     Unauthorized: _plain(401, "unauthorized", headers={"WWW-Authenticate": 'Bearer realm="todoke"'}),
     InsufficientScope: _insufficient_scope,
     RateLimited: _too_many,
+    TooManyStreams: lambda error: Problem(429, "too_many_streams", str(error), retryable=True, headers=_RETRY_AFTER),
+    NoStreamLeft: _plain(503, "no_stream_left", headers=_RETRY_AFTER),
     errors.InvalidRequest: lambda error: invalid(str(error), error.violations),
     errors.UnknownReportType: _plain(404, "unknown_report_type"),
     IdempotencyKeyReused: lambda error: Problem(

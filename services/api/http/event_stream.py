@@ -1,0 +1,52 @@
+"""Server-sent events (HTML standard, section 9.2): the bytes, and an answer that goes on until one side ends it."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
+
+from services.api.http.hang_up import HungUp, unless_hung_up
+from services.api.http.problems import HEAD
+
+BEGIN = b": todoke\nretry: 2000\n\n"
+"""A comment opens buffers on the way; a client that loses the connection comes back after two seconds."""
+BEAT = b": beat\n\n"
+MEDIA_TYPE = "text/event-stream"
+
+
+def event(name: str, data: str = "{}", *, number: int | None = None) -> bytes:
+    """One event. `data` is one line; `number` is what a client that comes back names as the last that it has seen."""
+    numbered = "" if number is None else f"id: {number}\n"
+    return f"event: {name}\n{numbered}data: {data}\n\n".encode()
+
+
+def come_again(after_ms: int) -> bytes:
+    """Tells the client when to come back once the connection has ended."""
+    return f"retry: {after_ms}\n\n".encode()
+
+
+class EventStream(Response):
+    """Sends what comes, as it comes. The next is asked for when the client has taken the last, however slow it is."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None], held: contextlib.ExitStack) -> None:
+        """`held` is closed at the end, however it comes."""
+        super().__init__(headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        # Nobody knows how long it will be.
+        self.raw_headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
+        self._chunks = chunks
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the stream; a HEAD gets its head only."""
+        with self._held:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            if not scope.get(HEAD):
+                with contextlib.suppress(HungUp):
+                    await unless_hung_up(Request(scope, receive), self._pour(send))
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pour(self, send: Send) -> None:
+        async with contextlib.aclosing(self._chunks) as chunks:
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
