@@ -51,6 +51,12 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "jobs", ("status", "verb", "version", "finished_at", "cancel_requested_at", "updated_at")),
         _Grant("SELECT", "job_events"),
         _Grant("SELECT", "artifacts"),
+        # Lists. Triggers and the relay write what they walk.
+        _Grant("SELECT", "failures"),
+        _Grant("SELECT", "job_labels"),
+        _Grant("SELECT", "unfinished_floor"),
+        _Grant("SELECT", "stragglers"),
+        _Grant("SELECT, INSERT, DELETE", "page_token_keys"),
         _Grant("SELECT, INSERT", "idempotency_keys"),
         _Grant("SELECT", "api_keys"),
         _Grant("INSERT", "outbox", _MESSAGE),

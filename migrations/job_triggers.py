@@ -17,15 +17,21 @@ BEGIN
     -- Both never change. As constraints of the table they would be checked again at every update, and a pattern is
     -- the dearest of them all.
     IF EXISTS (SELECT FROM born WHERE tenant !~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'
-                   OR jsonb_typeof(parameters) <> 'object' OR file_name ~ '^[.]|/|[.][.]') THEN
-        RAISE EXCEPTION 'a job has a well-formed tenant, an object of parameters and files that stay in their folder'
+                   OR jsonb_typeof(parameters) <> 'object' OR file_name ~ '^[.]|/|[.][.]'
+                   OR jsonb_typeof(labels) <> 'object' OR labels = '{}') THEN
+        RAISE EXCEPTION 'a job has a well-formed tenant, parameters and labels, and files that stay in their folder'
             USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (SELECT FROM born WHERE labels IS NOT NULL) THEN
+        INSERT INTO job_labels (job_id, tenant, name, value)
+        SELECT id, tenant, label.key, label.value FROM born, jsonb_each_text(labels) AS label WHERE labels IS NOT NULL;
     END IF;
     -- The next statement has to see what was committed a moment ago, not what was there when the transaction began.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'jobs are inserted in READ COMMITTED only' USING ERRCODE = 'feature_not_supported';
     END IF;
-    INSERT INTO stragglers SELECT id FROM born WHERE id <= (SELECT announced FROM unfinished_floor);
+    INSERT INTO stragglers (job_id, tenant)
+    SELECT id, tenant FROM born WHERE id <= (SELECT announced FROM unfinished_floor);
     RETURN NULL;
 END
 $$
@@ -71,6 +77,11 @@ BEGIN
            CASE WHEN n.verb IN ('retry', 'fail', 'expire') THEN coalesce(n.error ->> 'code', '') ELSE '' END
       FROM before o JOIN after n USING (id)
      WHERE o.status IS DISTINCT FROM n.status OR o.lease_token IS DISTINCT FROM n.lease_token;
+    IF FOUND AND EXISTS (SELECT FROM after WHERE status = 'FAILED') THEN
+        INSERT INTO failures (job_id, tenant, code, requester)
+        SELECT n.id, n.tenant, n.error ->> 'code', n.requester
+          FROM before o JOIN after n USING (id) WHERE n.status = 'FAILED' AND o.status <> 'FAILED';
+    END IF;
     RETURN NULL;
 END
 $$
@@ -89,6 +100,17 @@ BEGIN
     DELETE FROM job_transitions USING gone WHERE job_transitions.job_id = gone.id;
     DELETE FROM held USING gone WHERE held.job_id = gone.id;
     DELETE FROM idempotency_keys USING gone WHERE idempotency_keys.job_id = gone.id;
+    DELETE FROM failures USING gone WHERE failures.tenant = gone.tenant AND failures.job_id = gone.id
+                                      AND gone.status = 'FAILED';
+    IF EXISTS (SELECT FROM gone WHERE labels IS NOT NULL) THEN
+        -- Each by its whole key, whatever the planner believes of how many there are.
+        DELETE FROM job_labels WHERE ctid = ANY (ARRAY(
+            SELECT entry.at FROM gone, jsonb_each_text(gone.labels) AS label,
+                   LATERAL (SELECT l.ctid AS at FROM job_labels l
+                             WHERE (l.tenant, l.name, l.value, l.job_id)
+                                   = (gone.tenant, label.key, label.value, gone.id) LIMIT 1) AS entry
+             WHERE gone.labels IS NOT NULL));
+    END IF;
     RETURN NULL;
 END
 $$
@@ -99,7 +121,7 @@ _KEEP_WHAT_WAS_ASKED = """
 CREATE FUNCTION jobs_keep_what_was_asked() RETURNS trigger
     LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'id, tenant, requester, scopes and parameters of a job never change'
+    RAISE EXCEPTION 'id, tenant, requester, scopes, labels, retry_of and parameters of a job never change'
         USING ERRCODE = 'check_violation';
 END
 $$
@@ -107,8 +129,8 @@ $$
 
 TRIGGERS = (
     """
-    CREATE TRIGGER jobs_keep_what_was_asked BEFORE UPDATE OF id, tenant, requester, scopes, parameters ON jobs
-    FOR EACH STATEMENT EXECUTE FUNCTION jobs_keep_what_was_asked()
+    CREATE TRIGGER jobs_keep_what_was_asked BEFORE UPDATE OF id, tenant, requester, scopes, labels, retry_of, parameters
+    ON jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs_keep_what_was_asked()
     """,
     """
     CREATE TRIGGER jobs_forget AFTER DELETE ON jobs

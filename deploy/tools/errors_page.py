@@ -12,6 +12,9 @@ from shared.reports.warnings import WarningCode
 PROBLEMS = (
     (400, ("malformed_json",), "the body is not JSON in UTF-8, is nested too deeply, or names a field twice"),
     (400, ("malformed_request",), "what came is not HTTP/1.1, or has no Host or several; the connection is closed"),
+    (400, ("page_token_invalid",), "`pageToken` is not one of this list, or not this caller's"),
+    (400, ("page_token_mismatch",), "`pageToken` came from a list with other filters"),
+    (400, ("page_token_expired",), "`pageToken` is older than three days"),
     (401, ("unauthorized",), "the API key is missing, wrong, revoked or over"),
     (403, ("insufficient_scope",), "the API key lacks a scope, which is named"),
     (404, ("unknown_report_type", "unknown_job", "unknown_artifact", "unknown_path"),

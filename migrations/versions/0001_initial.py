@@ -6,7 +6,7 @@ What the code relies on, the tables state: every CHECK below is a sentence of th
 from alembic import op
 from sqlalchemy import text
 
-from migrations import audit_table, job_triggers, worker_tables
+from migrations import audit_table, job_triggers, list_tables, worker_tables
 
 revision = "0001"
 down_revision = None
@@ -32,6 +32,7 @@ CREATE TABLE jobs (
     requester           text        CHECK (requester <> ''),
     scopes              text[]      CHECK (cardinality(scopes) > 0),
     retry_of            uuid,
+    labels              jsonb,
     trace_context       text,
     scheduled_for       timestamptz,
     file_name           text,
@@ -99,7 +100,9 @@ CREATE TABLE unfinished_floor (
 )
 """
 
-_STRAGGLERS = "CREATE TABLE stragglers (job_id uuid PRIMARY KEY)"
+_STRAGGLERS = "CREATE TABLE stragglers (job_id uuid PRIMARY KEY, tenant text NOT NULL)"
+
+_STRAGGLERS_BY_TENANT = "CREATE INDEX stragglers_by_tenant ON stragglers (tenant, job_id)"
 
 # Each row and its index entry are a third of what a transition writes. No NULL in the usual row: it then has no bitmap.
 _JOB_TRANSITIONS = """
@@ -236,10 +239,10 @@ def upgrade() -> None:
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
     functions = [function.replace("{schema}", schema) for function in (*job_triggers.FUNCTIONS, *audit_table.FUNCTIONS)]
     for statement in (
-        _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, _UNFINISHED_FLOOR,
-        "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _JOB_TRANSITIONS, _JOB_EVENTS,
-        *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE, _OUTBOX_RETRY_PARKED,
-        _HELD, _HELD_TURNS,
+        _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, *list_tables.LISTS, _UNFINISHED_FLOOR,
+        "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _STRAGGLERS_BY_TENANT, _JOB_TRANSITIONS,
+        _JOB_EVENTS, *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE,
+        _OUTBOX_RETRY_PARKED, _HELD, _HELD_TURNS,
         _ARTIFACTS, _IDEMPOTENCY_KEYS,
         _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS,
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
@@ -252,8 +255,8 @@ def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
     op.execute(
-        "DROP TABLE workers, audit, api_keys, idempotency_keys, artifacts, held, outbox_retry, outbox, "
-        "job_transitions, stragglers, unfinished_floor, jobs"
+        "DROP TABLE workers, audit, page_token_keys, api_keys, idempotency_keys, artifacts, held, outbox_retry, "
+        "outbox, job_transitions, stragglers, unfinished_floor, job_labels, failures, jobs"
     )
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
     op.execute("DROP FUNCTION audit_keep, audit_forget")

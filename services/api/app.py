@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from services.api.actions.parts import Parts
 from services.api.http import openapi, problems
 from services.api.http.middleware import STOPPING, RequestContext
-from services.api.v1 import artifacts, jobs, ops, report_types, streams, submissions, why
+from services.api.v1 import artifacts, job_list, jobs, ops, report_types, streams, submissions, why
 from shared.runtime import tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.version import VERSION
@@ -44,6 +44,7 @@ def create_app(parts: Parts) -> FastAPI:
     problems.install(app)
     app.include_router(submissions.router)
     for prefix in ("/v1", ""):
+        app.include_router(job_list.router, prefix=prefix)
         app.include_router(jobs.router, prefix=prefix)
         app.include_router(artifacts.router, prefix=prefix)
         app.include_router(submissions.retrying, prefix=prefix)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from services.api.actions.page_tokens import PageTokens
 from services.api.actions.parts import Parts
 from services.api.actions.submitter import Submitter
 from services.api.auth.access import Access
@@ -55,4 +56,5 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
             Keys(engine) if settings.auth == "keys" else None,
             None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.rate_burst),
         ),
+        page_tokens=PageTokens(),
     )

@@ -44,6 +44,7 @@ jobs = sa.Table(
     sa.Column("requester", sa.Text),
     sa.Column("scopes", pg.ARRAY(sa.Text)),
     sa.Column("retry_of", pg.UUID),
+    sa.Column("labels", pg.JSONB),
     sa.Column("trace_context", sa.Text),
     sa.Column("scheduled_for", _timestamp),
     sa.Column("file_name", sa.Text),
@@ -67,6 +68,29 @@ jobs = sa.Table(
     sa.Column("error", pg.JSONB),
     sa.Index("jobs_by_tenant", "tenant", "id"),
     sa.Index("jobs_by_requester", "tenant", "requester", "id", postgresql_where=sa.text("requester IS NOT NULL")),
+    sa.Index("jobs_by_retry_of", "tenant", "retry_of", "id", postgresql_where=sa.text("retry_of IS NOT NULL")),
+)
+
+failures = sa.Table(
+    "failures",
+    metadata,
+    sa.Column("job_id", pg.UUID, primary_key=True),
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("requester", sa.Text),
+    sa.Index("failures_by_code", "tenant", "code", "job_id"),
+    sa.Index(
+        "failures_by_requester", "tenant", "requester", "job_id", postgresql_where=sa.text("requester IS NOT NULL")
+    ),
+)
+
+job_labels = sa.Table(
+    "job_labels",
+    metadata,
+    sa.Column("job_id", pg.UUID, primary_key=True),
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
 )
 
 unfinished_floor = sa.Table(
@@ -78,7 +102,13 @@ unfinished_floor = sa.Table(
     sa.Column("fence", Xid8),
 )
 
-stragglers = sa.Table("stragglers", metadata, sa.Column("job_id", pg.UUID, primary_key=True))
+stragglers = sa.Table(
+    "stragglers",
+    metadata,
+    sa.Column("job_id", pg.UUID, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Index("stragglers_by_tenant", "tenant", "job_id"),
+)
 
 job_transitions = sa.Table(
     "job_transitions",
@@ -206,4 +236,12 @@ audit = sa.Table(
     sa.Column("after", pg.JSONB),
     sa.Index("audit_by_tenant", "tenant", "at", "id"),
     sa.Index("audit_by_object", "tenant", "object", "at", "id"),
+)
+
+page_token_keys = sa.Table(
+    "page_token_keys",
+    metadata,
+    sa.Column("week", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("secret", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
 )

@@ -68,6 +68,8 @@ class Submission(NamedTuple):
     """The scopes that its files ask for, because of what went into them; None for none."""
     retry_of: UUID | None = None
     """The job that this one is asked for again."""
+    labels: Mapping[str, str] | None = None
+    """What the client marks it with, to find it again; None for nothing."""
     idempotency_key: IdempotencyKey | None = None
     trace_context: str | None = None
     priority: int | None = None
@@ -92,9 +94,9 @@ _INSERT = """
         SELECT * FROM jsonb_to_recordset(CAST(:requests AS jsonb)) AS r(
             id uuid, tenant text, report_type text, report_version text, parameters jsonb, formats text[],
             max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int, keep_s int,
-            requester text, scopes text[], retry_of uuid, operation text, idempotency_key text, body_digest text,
-            meaning_digest text, trace_context text, run_at timestamptz, not_after timestamptz, file_name text,
-            options jsonb, priority smallint)
+            requester text, scopes text[], retry_of uuid, labels jsonb, operation text, idempotency_key text,
+            body_digest text, meaning_digest text, trace_context text, run_at timestamptz, not_after timestamptz,
+            file_name text, options jsonb, priority smallint)
     ), claimed AS (
         INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
         SELECT tenant, operation, idempotency_key, body_digest, meaning_digest, id
@@ -104,10 +106,10 @@ _INSERT = """
         RETURNING job_id
     ), born AS (
         INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
-                          requester, scopes, retry_of, trace_context, run_at, next_ring_at, deadline_at,
+                          requester, scopes, retry_of, labels, trace_context, run_at, next_ring_at, deadline_at,
                           keep_artifacts_s, keep_s, scheduled_for, file_name, options, priority)
         SELECT id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
-               requester, scopes, retry_of, trace_context, greatest(now(), run_at),
+               requester, scopes, retry_of, labels, trace_context, greatest(now(), run_at),
                greatest(now(), run_at) + make_interval(secs => :ring_after_s),
                least(not_after, greatest(now(), run_at) + make_interval(secs => deadline_s)), keep_artifacts_s, keep_s,
                run_at, file_name, options, priority

@@ -81,8 +81,8 @@ _REACH = text("""
          WHERE reached = :reached AND announced = :announced AND fence <= pg_snapshot_xmin(pg_current_snapshot())
            FOR UPDATE
     ), listed AS (
-        INSERT INTO stragglers (job_id)
-        SELECT id FROM jobs
+        INSERT INTO stragglers (job_id, tenant)
+        SELECT id, tenant FROM jobs
          WHERE id > :reached AND id <= :announced AND finished_at IS NULL AND EXISTS (SELECT FROM floor)
             ON CONFLICT (job_id) DO NOTHING
     )

@@ -6,6 +6,7 @@ between them, so that a slow minute of the machine meets both; medians count, an
 """
 
 import argparse
+import functools
 import json
 import statistics
 import sys
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -25,9 +27,10 @@ import migrations
 from deploy.local.postgres import EmbeddedPostgres
 from services.relay.publisher import Publisher
 from shared.database.engine import create_engine
-from shared.jobs import read, retention, sweep, unfinished
+from shared.jobs import listing, read, retention, sweep, unfinished
 from shared.jobs.artifacts import artifacts_of
 from shared.jobs.events import events_of
+from shared.jobs.filters import JobFilter
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import submit
 from shared.jobs.viewer import Viewer
@@ -146,7 +149,10 @@ def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
 
 def _fill(conn: Connection, rows: int) -> None:
     began = time.monotonic()
-    fill.jobs(conn, rows // 4, age_s=3600)
+    fill.jobs(conn, rows // 4, age_s=3600, labels_every=5000)
+    fill.jobs(conn, 2, status="FAILED", age_s=7200)
+    for status in ("FAILED", "PENDING"):
+        fill.jobs(conn, 1, tenant="rare", status=status, age_s=7200)
     fill.jobs(conn, rows, tenant="waiting", status="PENDING", age_s=60)
     fill.jobs(conn, 50, tenant="running", status="PROCESSING", age_s=50)
     fill.outbox(conn, rows)
@@ -168,19 +174,43 @@ def _looks(seconds: float) -> dict[str, Look]:
         "relay, messages /s": lambda side: _relay_rate(side, seconds),
         "GET a job, ms": lambda side: _ms(lambda: _get(side)),
         "its history, ms": lambda side: _ms(lambda: events_of(side.conn, side.middle, Viewer("acme"))),
-        "list, ms": lambda side: _ms(lambda: read.list_jobs(side.conn, Viewer("acme"), size=20)),
+        "list, ms": lambda side: _ms(lambda: listing.list_jobs(side.conn, Viewer("acme"), size=20)),
         "list, far down, ms": lambda side: _ms(
-            lambda: read.list_jobs(side.conn, Viewer("acme"), size=20, before=side.middle)
+            lambda: listing.list_jobs(side.conn, Viewer("acme"), size=20, before=side.middle)
         ),
         "list by state, no match, ms": lambda side: _ms(
-            lambda: read.list_jobs(side.conn, Viewer("acme"), size=20, statuses=[JobStatus.FAILED])
+            lambda: listing.list_jobs(
+                side.conn, Viewer("acme"), size=20, wanted=JobFilter(statuses=[JobStatus.CANCELLED])
+            )
         ),
         "list by report type, rare, ms": lambda side: _ms(
-            lambda: read.list_jobs(side.conn, Viewer("acme"), size=20, report_type="rare")
+            lambda: listing.list_jobs(side.conn, Viewer("acme"), size=20, wanted=JobFilter(report_type="rare"))
         ),
+        **{
+            f"list of {name}, ms": functools.partial(_list, wanted, tenant)
+            for name, (tenant, wanted) in _FILTERS.items()
+        },
         "sweep, one slice, ms": lambda side: _ms(lambda: sweep.expire(side.conn)),
         "retention, one slice, ms": lambda side: _ms(lambda: retention.forget_jobs(side.conn)),
     }
+
+
+_UNENDED = [JobStatus.PENDING, JobStatus.PROCESSING]
+_FILTERS = {
+    "the failed, two of them": ("acme", JobFilter(statuses=[JobStatus.FAILED])),
+    "the failed, one of millions": ("rare", JobFilter(statuses=[JobStatus.FAILED])),
+    "those with a code, rare": ("acme", JobFilter(error_code="boom")),
+    "the unfinished, one of millions": ("rare", JobFilter(statuses=_UNENDED)),
+    "the unfinished, all of them": ("waiting", JobFilter(statuses=_UNENDED)),
+    "those with a label, rare": ("acme", JobFilter(labels={"team": "finance"})),
+    "those that repeat a job, none": ("acme", JobFilter(retry_of=UUID(int=1))),
+    "an hour long ago": ("acme", JobFilter(created_before=datetime.now(UTC) - timedelta(days=30))),
+}
+"""By name: whose jobs, and which."""
+
+
+def _list(wanted: JobFilter, tenant: str, side: "Side") -> float:
+    return _ms(lambda: listing.list_jobs(side.conn, Viewer(tenant), size=20, wanted=wanted))
 
 
 def _in_turns(look: Look, small: Side, large: Side, rounds: int) -> dict[str, float]:

@@ -13,7 +13,21 @@ from sqlalchemy.engine import Connection, Engine
 from shared.access import audit_trail
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.jobs import artifacts, backlog, cancel, events, held, read, retention, sweep, unfinished, watch, why
+from shared.jobs import (
+    artifacts,
+    backlog,
+    cancel,
+    events,
+    held,
+    listing,
+    read,
+    retention,
+    sweep,
+    unfinished,
+    watch,
+    why,
+)
+from shared.jobs.filters import NEWEST, JobFilter
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
@@ -23,7 +37,6 @@ from tests.support.postgres import fill, plans, server
 _MANY = 10_000
 """Jobs of the large tenant: far more than any statement may look at."""
 _SLICE = 1_000
-_NOBODY: Mapping[str, object] = {"statuses": None, "report_type": None, "hidden": []}
 
 
 class Case(NamedTuple):
@@ -47,8 +60,12 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.jobs(
                 conn, _MANY, tenant="silent", age_s=7200, requester="ann"
             )  # all of them older than everybody else's
-            fill.jobs(conn, _MANY, status="PENDING", age_s=60)
+            fill.jobs(conn, _MANY, status="PENDING", age_s=60, labels_every=3)
             fill.jobs(conn, 50, status="PROCESSING", age_s=120)
+            # One job of a tenant among many of others, in each order.
+            fill.jobs(conn, _MANY // 2, tenant="unlucky", status="FAILED", age_s=5400, requester="ann", labels_every=1)
+            for status in ("FAILED", "PENDING"):
+                fill.jobs(conn, 1, tenant="rare", status=status, age_s=5500, labels_every=1)
             fill.outbox(conn, _MANY)
             fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
             fill.audit(conn, _MANY)
@@ -75,9 +92,7 @@ def cases(conn: Connection) -> list[Case]:
     one = conn.execute(
         text("SELECT id FROM jobs WHERE tenant = 'acme' AND finished_at IS NOT NULL ORDER BY id LIMIT 1")
     ).scalar_one()
-    page = {"tenant": "acme", "before": read._NEWEST, "look": 500, "limit": 21, "bytes": read._MOST_BYTES, **_NOBODY}
     own = {"id": one, **Viewer("acme").where}
-    anns = {**page, "tenant": "silent", "requester": "ann"}
     watched = conn.execute(text("SELECT id::text FROM jobs WHERE status = 'PENDING' LIMIT 5000")).scalars().all()
     newest = UUID(int=2**128 - 1)
     floor = conn.execute(unfinished._LOOK).one()
@@ -90,20 +105,6 @@ def cases(conn: Connection) -> list[Case]:
         Case(read, "_OF_IDS", {"ids": watched[:1000]}, 1_000),
         Case(artifacts, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
         Case(events, "_EVENTS", own, 4),
-        Case(read, "_LIST", page, 21),
-        Case(read, "_LIST", {**page, "before": one}, 21),
-        Case(read, "_LIST", {**page, "statuses": ["SUCCESS"], "look": 500}, 500),
-        Case(read, "_LIST", {**page, "statuses": ["FAILED"]}, 500),
-        Case(read, "_LIST", {**page, "report_type": "no_such_type"}, 500),
-        Case(read, "_LIST", {**page, "tenant": "silent"}, 21),
-        Case(read, "_LIST", {**page, "tenant": "silent", "statuses": ["FAILED"]}, 500),
-        Case(read, "_LIST_OWN", anns, 21),
-        Case(read, "_LIST_OWN", {**anns, "before": one}, 21),
-        Case(read, "_LIST_OWN", {**anns, "statuses": ["FAILED"]}, 500),
-        Case(read, "_LIST_OWN", {**anns, "requester": "nobody"}, 21),
-        Case(read, "_LIST_OWN_END", anns, 500),
-        Case(read, "_LIST_END", page, 500),
-        Case(read, "_LIST_END", {**page, "tenant": "silent"}, 500),
         Case(cancel, "_CANCEL", own, 3),
         Case(watch, "_CHANGED", {"ids": f"{{{','.join(watched)}}}", "versions": f"{{{','.join('0' * 5000)}}}"}, 10_000),
         Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS, "spare_leases": False, "spared": "{}"}, 4 * _SLICE),
@@ -156,6 +157,68 @@ def cases(conn: Connection) -> list[Case]:
     ]
 
 
+_FAILED, _UNFINISHED = [JobStatus.FAILED], [JobStatus.PENDING, JobStatus.PROCESSING]
+_LISTS: list[tuple[str, Viewer, JobFilter, int]] = [
+    ("tenant", Viewer("acme"), JobFilter(), 21),
+    ("tenant", Viewer("acme"), JobFilter(statuses=[JobStatus.SUCCESS]), 500),
+    ("tenant", Viewer("acme"), JobFilter(statuses=[JobStatus.CANCELLED]), 500),
+    ("tenant", Viewer("acme"), JobFilter(report_type="no_such_type"), 500),
+    ("tenant", Viewer("silent"), JobFilter(), 21),
+    ("tenant", Viewer("silent"), JobFilter(statuses=[JobStatus.CANCELLED]), 500),
+    ("tenant", Viewer("acme"), JobFilter(created_before=datetime(2020, 1, 1, tzinfo=UTC)), 0),
+    ("tenant", Viewer("acme"), JobFilter(created_after=datetime(2100, 1, 1, tzinfo=UTC)), 0),
+    # In the next, each job is looked up by its id besides.
+    ("requester", Viewer("silent", "ann"), JobFilter(), 2 * 21),
+    ("requester", Viewer("silent"), JobFilter(requester="ann", statuses=[JobStatus.CANCELLED]), 2 * 500),
+    ("requester", Viewer("silent", "nobody"), JobFilter(), 0),
+    ("retry_of", Viewer("acme"), JobFilter(retry_of=UUID(int=7)), 0),
+    ("label", Viewer("acme"), JobFilter(labels={"team": "finance"}), 500 + 21),
+    ("label", Viewer("acme"), JobFilter(labels={"team": "finance", "not": "there"}), 2 * 500),
+    ("label", Viewer("acme"), JobFilter(labels={"team": "other"}), 0),
+    ("label", Viewer("rare"), JobFilter(labels={"team": "finance"}, report_type="calendar"), 4),
+    ("failed", Viewer("rare"), JobFilter(statuses=_FAILED), 2),
+    ("failed", Viewer("acme"), JobFilter(statuses=_FAILED), 0),
+    ("failed", Viewer("unlucky"), JobFilter(statuses=_FAILED), 500 + 21),
+    ("failed_own", Viewer("unlucky", "ann"), JobFilter(statuses=_FAILED), 500 + 21),
+    ("failed_own", Viewer("unlucky", "ben"), JobFilter(statuses=_FAILED), 0),
+    ("failed_with", Viewer("unlucky"), JobFilter(error_code="boom"), 500 + 21),
+    ("failed_with", Viewer("unlucky"), JobFilter(error_code="other"), 0),
+    # The floor is looked at twice.
+    ("unfinished", Viewer("rare"), JobFilter(statuses=_UNFINISHED), 2 + 2),
+    ("unfinished", Viewer("acme"), JobFilter(statuses=_UNFINISHED), 500 + 21 + 2),
+    ("unfinished", Viewer("late"), JobFilter(statuses=_UNFINISHED), 2 * 500 + 21 + 2),
+    ("unfinished", Viewer("unlucky"), JobFilter(statuses=_UNFINISHED), 2),
+    ("not_well", Viewer("rare"), JobFilter(statuses=_FAILED + _UNFINISHED), 4 + 2),
+    ("not_well", Viewer("unlucky"), JobFilter(statuses=_FAILED + _UNFINISHED), 500 + 21 + 2),
+]
+"""The order that a list walks, for whom, what, and how many rows it fetches at most."""
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
+@pytest.mark.parametrize("before", ["newest", "middle"])
+def test_a_list_looks_at_what_it_shows_and_a_filter_at_a_bounded_number(
+    crowded: Engine, before: str, generic: bool
+) -> None:
+    beyond: dict[str, object] = {}
+    with crowded.connect() as conn:
+        middle = conn.execute(text("SELECT id FROM jobs WHERE tenant = 'silent' ORDER BY id OFFSET 5000 LIMIT 1"))
+        top = NEWEST if before == "newest" else middle.scalar_one()
+        for order, viewer, wanted, most in _LISTS:
+            seen = viewer._replace(requester=wanted.requester or viewer.requester)
+            assert listing.order_for(seen, wanted) == order
+            parameters = listing._parameters(seen, wanted, look=500 if wanted.narrows else 21, before=top)
+            walk = listing.WALKS[order]
+            for statement, bound in ((walk.page, most), (walk.end, 500 if most else most)):
+                asked = _used(statement, {**parameters, "limit": 21, "bytes": listing._MOST_BYTES})
+                fetched = plans.visited(conn, statement, asked, generic=generic)
+                looked_at = sum(fetched.values())
+                if looked_at > (bound if statement is walk.page else max(bound, 2 * 500 + 2)):
+                    beyond[f"{statement_name(statement.text)} {viewer} {wanted}"] = (fetched, bound)
+
+    assert beyond == {}
+    assert {order for order, *_ in _LISTS} == set(listing.WALKS)
+
+
 @pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
 def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) -> None:
     with crowded.connect() as conn:
@@ -185,21 +248,27 @@ def _used(statement: TextClause, parameters: Mapping[str, object]) -> dict[str, 
     return {name: value for name, value in parameters.items() if name in statement._bindparams}
 
 
-@pytest.mark.parametrize("filters", [{"statuses": [JobStatus.FAILED]}, {"report_type": "rare"}, {}])
+@pytest.mark.parametrize(
+    ("wanted", "where"),
+    [
+        (JobFilter(statuses=[JobStatus.CANCELLED]), "status = 'CANCELLED'"),
+        (JobFilter(report_type="rare"), "report_type = 'rare'"),
+        (JobFilter(), "true"),
+    ],
+)
 def test_a_list_with_few_matches_is_walked_to_its_end_page_by_page(
-    crowded: Engine, monkeypatch: pytest.MonkeyPatch, filters: dict[str, list[JobStatus]]
+    crowded: Engine, monkeypatch: pytest.MonkeyPatch, wanted: JobFilter, where: str
 ) -> None:
-    monkeypatch.setattr(read, "_LOOK", 3_000)
+    monkeypatch.setattr(listing, "_LOOK", 3_000)
     found: list[UUID] = []
     pages = 0
     before: UUID | None = None
     with crowded.connect() as conn:
         while pages == 0 or before is not None:
-            page = read.list_jobs(conn, Viewer("acme"), size=3_000, before=before, **filters)  # type: ignore[arg-type]
+            page = listing.list_jobs(conn, Viewer("acme"), size=3_000, before=before, wanted=wanted)
             found += [job.id for job in page.jobs]
             before = page.next_before
             pages += 1
-        where = "status = 'FAILED'" if "statuses" in filters else "report_type = 'rare'" if filters else "true"
         expected = (
             conn.execute(text(f"SELECT id FROM jobs WHERE tenant = 'acme' AND {where} ORDER BY id DESC"))
             .scalars()

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from shared.database.engine import transactional
-from shared.jobs import cancel, lease, read, sweep
+from shared.jobs import cancel, lease, listing, read, sweep
 from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.events import events_of
@@ -322,15 +322,15 @@ def test_another_tenant_sees_nothing(conn: Connection) -> None:
     assert read.get(conn, job_id, Viewer("other")) is None
     assert artifacts_of(conn, [job], tenant="other") == {job_id: []}
     assert events_of(conn, job_id, Viewer("other")) == []
-    assert read.list_jobs(conn, Viewer("other"), size=10).jobs == []
+    assert listing.list_jobs(conn, Viewer("other"), size=10).jobs == []
     assert cancel.cancel(conn, job_id, Viewer("other")) is CancelOutcome.UNKNOWN
 
 
 def test_a_list_is_newest_first_and_pages_without_gaps(conn: Connection) -> None:
     jobs = [a_job(conn) for _ in range(5)]
 
-    first = read.list_jobs(conn, Viewer("acme"), size=2)
-    second = read.list_jobs(conn, Viewer("acme"), size=10, before=first.next_before)
+    first = listing.list_jobs(conn, Viewer("acme"), size=2)
+    second = listing.list_jobs(conn, Viewer("acme"), size=10, before=first.next_before)
 
     assert [j.id for j in [*first.jobs, *second.jobs]] == sorted(jobs, reverse=True)
     assert second.next_before is None

@@ -285,8 +285,11 @@ def test_the_list_pages_and_filters(client: TestClient, conn: Connection, scratc
 
 
 @pytest.mark.parametrize(
-    "query", ["pageSize=0", "pageSize=x", "pageSize=101", "pageToken=!", "pageToken=%00", "pageToken=YQ", "status=DONE",
-              "reportType=%00", "pageSize=%C2%B2"],
+    "query", ["pageSize=-1", "pageSize=x", "pageSize=1.5", "status=DONE", "reportType=%00", "pageSize=%C2%B2",
+              "requester=%00", "errorCode=" + 101 * "x", "label=team", "label=:x", "label=team:a&label=team:b",
+              "label=team:%01", "label=team:" + 256 * "x", "createdAfter=yesterday", "createdAfter=2026-01-31",
+              "createdBefore=2026-02-30T00:00:00Z", "createdBefore=2026-01-31T00:00:00", "createdAfter=-24",
+              "createdAfter=-999999w", "retryOf=x"],
 )  # fmt: skip
 def test_a_bad_query_is_a_problem(client: TestClient, query: str) -> None:
     assert problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_request")["violations"]
@@ -322,7 +325,7 @@ def test_a_query_with_thousands_of_mistakes_is_told_a_hundred(
         explained.append(name)
         return ""
 
-    monkeypatch.setattr("services.api.v1.jobs.did_you_mean", explain)
+    monkeypatch.setattr("services.api.v1.job_filters.did_you_mean", explain)
     answer = client.get("/v1/jobs?" + "&".join(f"status=FAILD{n}" for n in range(3_000)))
     assert len(problem(answer, 422, "invalid_request")["violations"]) == 100
     assert len(explained) == 100

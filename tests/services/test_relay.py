@@ -273,7 +273,7 @@ class _Rows:
 
     def send(self, conn: Connection, rows: Sequence[messages.OutboxRow]) -> SendResult:
         for one in rows:
-            conn.execute(text("INSERT INTO stragglers SELECT CAST(:id AS uuid)"), {"id": one.payload})
+            conn.execute(text("INSERT INTO stragglers SELECT CAST(:id AS uuid), 'acme'"), {"id": one.payload})
         return SendResult(frozenset(range(len(rows))), ())
 
 

@@ -24,7 +24,7 @@ from shared.artifacts.open import open_store
 from shared.database.engine import create_engine, transactional
 from shared.database.statements import statement_name
 from shared.ids import uuid7
-from shared.jobs import read, retention
+from shared.jobs import listing, read, retention
 from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.finish import Failure, Success, fail, succeed
 from shared.jobs.lease import Lease
@@ -360,7 +360,7 @@ def test_a_death_at_any_step_of_retention_loses_and_shows_nothing(
 
 def _served(conn: Connection, store: DiskStore) -> set[UUID]:
     """Jobs whose files a client is given; fails when one is named and not there."""
-    jobs = read.list_jobs(conn, Viewer("acme"), size=10).jobs
+    jobs = listing.list_jobs(conn, Viewer("acme"), size=10).jobs
     for job_id, named in artifacts_of(conn, jobs, tenant="acme").items():
         for artifact in named:
             (job,) = [j for j in jobs if j.id == job_id]
@@ -460,7 +460,7 @@ def test_only_files_that_no_row_can_ever_name_are_orphans(engine: Engine, conn: 
     assert before - set(files(store)) == orphans
     assert {unknown, foreign} <= set(files(store))
     assert metrics.UNKNOWN_FILES._value.get() == 2
-    assert artifacts_of(conn, read.list_jobs(conn, Viewer("acme"), size=9).jobs, tenant="acme")[won] != []
+    assert artifacts_of(conn, listing.list_jobs(conn, Viewer("acme"), size=9).jobs, tenant="acme")[won] != []
 
 
 def test_a_file_of_today_is_no_orphan_yet(engine: Engine, conn: Connection, store: DiskStore, scratch: Path) -> None:

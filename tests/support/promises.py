@@ -74,6 +74,18 @@ ALWAYS = {
     "5: the attempt budget is kept": "SELECT id FROM jobs WHERE attempt > max_attempts OR crashes > max_crashes + 1",
     "6: one key, one job": """
         SELECT tenant, key FROM idempotency_keys GROUP BY tenant, operation, key HAVING count(*) > 1""",
+    "8: the lists of failures are right": """
+        (SELECT id, tenant, error ->> 'code', requester FROM jobs WHERE status = 'FAILED'
+         EXCEPT SELECT job_id, tenant, code, requester FROM failures)
+        UNION ALL
+        (SELECT job_id, tenant, code, requester FROM failures
+         EXCEPT SELECT id, tenant, error ->> 'code', requester FROM jobs WHERE status = 'FAILED')""",
+    "8: the lists of labels are right": """
+        (SELECT id, tenant, l.key, l.value FROM jobs, jsonb_each_text(labels) AS l
+         EXCEPT SELECT job_id, tenant, name, value FROM job_labels)
+        UNION ALL
+        (SELECT job_id, tenant, name, value FROM job_labels
+         EXCEPT SELECT id, tenant, l.key, l.value FROM jobs, jsonb_each_text(labels) AS l)""",
     "8: every edge taken is legal": f"""
         SELECT e.job_id, e.version FROM job_events e
          WHERE NOT EXISTS (SELECT FROM (VALUES {_EDGES}) AS legal(source, target, verb)

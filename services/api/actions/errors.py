@@ -54,6 +54,32 @@ class NotEnded(TodokeError):
         super().__init__(f"The job is {status}: wait for its end, or cancel it, before you ask for it again.")
 
 
+class PageTokenInvalid(TodokeError):
+    """The token is not one of ours, or not this caller's, or not of this list."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "pageToken is not a nextPageToken of this list: send one unchanged, or none for the first page."
+        )
+
+
+class PageTokenMismatch(TodokeError):
+    """The token is of a list with another filter."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "pageToken belongs to a list with other filters: send it with the filters that it came from (pageSize may "
+            "change), or begin at the first page."
+        )
+
+
+class PageTokenExpired(TodokeError):
+    """The token is too old."""
+
+    def __init__(self) -> None:
+        super().__init__("pageToken is older than three days: begin at the first page.")
+
+
 class NotReady(TodokeError):
     """The job has no files: it has not ended, or not in SUCCESS."""
 

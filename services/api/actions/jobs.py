@@ -23,8 +23,7 @@ from shared.jobs import events, read
 from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.events import JobEvent
-from shared.jobs.read import Job, JobPage
-from shared.jobs.states import JobStatus
+from shared.jobs.read import Job
 from shared.runtime.metrics.common import count_finished
 
 
@@ -50,23 +49,6 @@ class Waited(NamedTuple):
     found: FoundJob
     honoured: bool
     """False if as many wait as can: then the answer came at once."""
-
-
-class Query(NamedTuple):
-    """Which of a tenant's jobs to list."""
-
-    size: int
-    before: UUID | None = None
-    """The last job of the page before."""
-    statuses: Sequence[JobStatus] | None = None
-    report_type: str | None = None
-
-
-class FoundPage(NamedTuple):
-    """One page of jobs, and the files of each."""
-
-    page: JobPage
-    artifacts: Mapping[UUID, Sequence[Artifact]]
 
 
 class Cancelled(NamedTuple):
@@ -131,18 +113,6 @@ async def wait_for_new(parts: Parts, principal: Principal, job_id: UUID, *, seco
         return None
 
 
-async def list_page(parts: Parts, principal: Principal, query: Query) -> FoundPage:
-    """One page of the tenant's jobs, newest first."""
-
-    def load() -> FoundPage:
-        with parts.engine.connect() as conn:
-            page = read.list_jobs(conn, visible.viewer(parts.catalog, principal), **query._asdict())
-            return FoundPage(page, _artifacts(conn, principal, page.jobs))
-
-    principal.need(Scope.JOBS_READ)
-    return await to_thread.run_sync(load)
-
-
 async def history(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[JobEvent]:
     """Every change of the job's state, oldest first. Raises UnknownJob."""
 
@@ -182,7 +152,7 @@ def _load(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) ->
     job = read.get(conn, job_id, visible.viewer(parts.catalog, principal))
     if job is None:
         raise UnknownJob(job_id)
-    return found(principal, job, _artifacts(conn, principal, [job])[job.id])
+    return found(principal, job, open_artifacts(conn, principal, [job])[job.id])
 
 
 def found(principal: Principal, job: Job, artifacts: Sequence[Artifact]) -> FoundJob:
@@ -191,7 +161,7 @@ def found(principal: Principal, job: Job, artifacts: Sequence[Artifact]) -> Foun
     return FoundJob(job, () if lacking else artifacts, lacking)
 
 
-def _artifacts(conn: Connection, principal: Principal, found: Sequence[Job]) -> Mapping[UUID, Sequence[Artifact]]:
+def open_artifacts(conn: Connection, principal: Principal, found: Sequence[Job]) -> Mapping[UUID, Sequence[Artifact]]:
     """The files of each job; none of a job whose files ask for a scope that the principal lacks."""
     open_to_it = [job for job in found if not principal.lacks(job.scopes or ())]
     return {job.id: () for job in found} | artifacts_of(conn, open_to_it, tenant=principal.tenant)

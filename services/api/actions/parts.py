@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
 
+from services.api.actions.page_tokens import PageTokens
 from services.api.actions.submitter import Submitter
 from services.api.auth.access import Access
 from services.api.feed import Feed
@@ -28,6 +29,7 @@ class Parts:
     feed: Feed
     stream_places: StreamPlaces
     access: Access
+    page_tokens: PageTokens
 
     async def close(self) -> None:
         """Commit what waits, and let every connection go."""

@@ -11,6 +11,7 @@ from services.api import metrics
 from services.api.actions import options, visible
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, NotAccepted, UnknownReportType
 from services.api.actions.idempotency import named, read_key
+from services.api.actions.labels import read_labels
 from services.api.actions.options import Options, read_options
 from services.api.actions.parts import Parts
 from services.api.actions.submitter import Answer, TooBusy
@@ -26,15 +27,15 @@ from shared.jobs.submit import Accepted, IdempotencyKey, IdempotencyKeyReused, S
 from shared.runtime.metrics.common import report_type_label
 from shared.suggest import did_you_mean
 
-_FIELDS = ("reportType", "parameters", "formats", *options.FIELDS)
-_FIELDS_OF_A_RETRY = ("parameters", "formats", *options.FIELDS)
+_FIELDS = ("reportType", "parameters", "formats", "labels", *options.FIELDS)
+_FIELDS_OF_A_RETRY = ("parameters", "formats", "labels", *options.FIELDS)
 
 
 class Wanted(NamedTuple):
     """What a client asks for, not checked yet."""
 
     fields: Mapping[str, object]
-    """`reportType`, `parameters`, `formats` and options, each of which may be left out or null."""
+    """`reportType`, `parameters`, `formats`, `labels` and options, each of which may be left out or null."""
     body: bytes = b""
     """The fields as they came."""
     idempotency_key: Sequence[str] = ()
@@ -60,6 +61,7 @@ class _Checked(NamedTuple):
     parameters: Mapping[str, object]
     formats: tuple[str, ...]
     """Those that are made, and `zip` for all of them in one archive, too."""
+    labels: Mapping[str, str] | None
     options: Options
 
 
@@ -100,6 +102,7 @@ def _submission(
         requester=principal.subject,
         scopes=_needed(checked.report, principal),
         retry_of=wanted.retry_of.id if wanted.retry_of else None,
+        labels=checked.labels,
         max_attempts=asked.max_attempts or checked.report.limits.max_attempts,
         max_crashes=settings.job_max_crashes,
         deadline_s=settings.job_deadline_s,
@@ -182,13 +185,14 @@ def _check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[V
     ]
     formats = _formats(fields.get("formats"), report, violations)
     parameters = _parameters(fields.get("parameters"), report, violations)
+    labels = read_labels(fields.get("labels"), violations)
     asked = read_options(wanted.fields, report, parts.settings, violations, retry_of=wanted.retry_of)
     violations += wrong
     if violations:
         at_least = "at least " if len(violations) >= MOST_VIOLATIONS else ""
         many = "one problem" if len(violations) == 1 else f"{at_least}{len(violations)} problems"
         raise InvalidRequest(f"The request has {many}.", violations)
-    return _Checked(report, parameters, formats, asked)
+    return _Checked(report, parameters, formats, labels, asked)
 
 
 def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:
@@ -197,7 +201,8 @@ def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:
     if parameters is None or isinstance(parameters, dict):
         parameters = {**old.parameters, **(parameters or {})}
     formats = list(old.formats) or None if given.get("formats") is None else given["formats"]
-    return {"reportType": old.report_type, "parameters": parameters, "formats": formats}
+    labels = old.labels if given.get("labels") is None else given["labels"]
+    return {"reportType": old.report_type, "parameters": parameters, "formats": formats, "labels": labels}
 
 
 def _report_type(fields: Mapping[str, object], principal: Principal, catalog: CatalogView) -> ReportType:

@@ -6,7 +6,7 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from services.api.actions import jobs, retries, submissions
+from services.api.actions import jobs, labels, retries, submissions
 from services.api.actions.jobs import Waited
 from services.api.actions.submissions import Submitted
 from services.api.http.dependencies import Caller, JobId, PartsOf, parts_of, principal_of
@@ -48,6 +48,13 @@ def _body_of(description: str, more: dict[str, Any], example: dict[str, Any]) ->
                 "minItems": 1,
                 "description": "`zip` adds an archive of the others; alone, of every format",
             },
+            "labels": {
+                "type": ["object", "null"],
+                "maxProperties": labels.MOST,
+                "propertyNames": {"pattern": f"^{labels.NAME}$"},
+                "additionalProperties": {"type": "string", "maxLength": labels.LONGEST_VALUE},
+                "description": "Marks of your own, by which lists find the job",
+            },
             **OPTION_SCHEMA,
         },
     }
@@ -83,7 +90,7 @@ _RESPONSES: Responses = {
 _SUBMIT: dict[str, Any] = _body_of(
     "Without a body the default report type runs with its default parameters.",
     {"reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"}},
-    {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"]},
+    {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"], "labels": {"team": "finance"}},
 )
 _SUBMIT["parameters"].append(_PREFER)
 _RETRY: dict[str, Any] = _body_of("Without a body everything is as it was.", {}, {"parameters": {}, "formats": ["csv"]})

@@ -129,6 +129,8 @@ class JobView(View):
     formats: list[str]
     file_name: str | None
     """The template that the request named the files with; null for the report type's name."""
+    labels: dict[str, str]
+    """What the client marked it with."""
     attempt: int
     max_attempts: int
     crashes: int
@@ -213,6 +215,7 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         parameters=dict(job.parameters),
         formats=list(job.formats),
         file_name=(job.options or {}).get("fileName"),
+        labels=dict(job.labels or {}),
         attempt=job.attempt,
         max_attempts=job.max_attempts,
         crashes=job.crashes,

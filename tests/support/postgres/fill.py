@@ -17,10 +17,11 @@ _JOBS = f"""
     INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, status, verb, version, attempt,
                       max_attempts, max_crashes, lease_token, lease_until, worker, result, run_at, next_ring_at,
                       deadline_at, created_at, updated_at, started_at, finished_at, keep_artifacts_s,
-                      keep_s, requester)
+                      keep_s, requester, error, labels)
     SELECT id, :tenant, CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'calendar' END, '1',
            '{{"from": "2026-01-01", "to": "2026-12-31"}}', '{{csv}}', :status,
-           CASE :status WHEN 'PENDING' THEN 'submit' WHEN 'PROCESSING' THEN 'start' ELSE 'succeed' END,
+           CASE :status WHEN 'PENDING' THEN 'submit' WHEN 'PROCESSING' THEN 'start' WHEN 'FAILED' THEN 'fail'
+                        ELSE 'succeed' END,
            CASE :status WHEN 'PENDING' THEN 1 WHEN 'PROCESSING' THEN 2 ELSE 3 END,
            (:status <> 'PENDING')::int, 3, 3,
            CASE WHEN :status <> 'PENDING' THEN id END,
@@ -28,8 +29,11 @@ _JOBS = f"""
            CASE WHEN :status <> 'PENDING' THEN 'worker-1' END,
            CASE WHEN :status = 'SUCCESS' THEN '{{"seconds": 0.1}}'::jsonb END,
            made_at, made_at + interval '30 s', made_at + make_interval(secs => :deadline_s), made_at, made_at,
-           CASE WHEN :status <> 'PENDING' THEN made_at END, CASE WHEN :status = 'SUCCESS' THEN made_at END,
-           :keep_artifacts_s, :keep_s, CASE WHEN n % 2 = 0 THEN CAST(:requester AS text) END
+           CASE WHEN :status <> 'PENDING' THEN made_at END,
+           CASE WHEN :status IN ('SUCCESS', 'FAILED') THEN made_at END,
+           :keep_artifacts_s, :keep_s, CASE WHEN n % 2 = 0 THEN CAST(:requester AS text) END,
+           CASE WHEN :status = 'FAILED' THEN '{{"code": "boom"}}'::jsonb END,
+           CASE WHEN n % :labels_every = 0 THEN '{{"team": "finance"}}'::jsonb END
       FROM ({_MADE}) AS made
 """
 
@@ -39,8 +43,8 @@ _EVENTS = """
     SELECT j.id, e.version, e.from_status, e.to_status, e.verb, 1, j.lease_token, j.worker, j.created_at
       FROM jobs j
       JOIN (VALUES (2, 'PENDING', 'PROCESSING', 'start'),
-                   (3, 'PROCESSING', 'SUCCESS', 'succeed')) AS e(version, from_status, to_status, verb)
-        ON e.version <= j.version
+                   (3, 'PROCESSING', :status, CASE :status WHEN 'FAILED' THEN 'fail' ELSE 'succeed' END))
+        AS e(version, from_status, to_status, verb) ON e.version <= j.version
      WHERE j.tenant = :tenant AND j.status = :status
         ON CONFLICT DO NOTHING
 """
@@ -48,6 +52,17 @@ _ARTIFACTS = """
     INSERT INTO artifacts (job_id, name, lease_token, format, media_type, size_bytes, sha256, rows, created_at)
     SELECT id, 'calendar.csv', lease_token, 'csv', 'text/csv', 4096, repeat('0', 64), 365, finished_at
       FROM jobs WHERE tenant = :tenant AND status = 'SUCCESS'
+        ON CONFLICT DO NOTHING
+"""
+_FAILURES = """
+    INSERT INTO failures (job_id, tenant, code, requester)
+    SELECT id, tenant, error ->> 'code', requester FROM jobs WHERE tenant = :tenant AND status = 'FAILED'
+        ON CONFLICT DO NOTHING
+"""
+_LABELS = """
+    INSERT INTO job_labels (job_id, tenant, name, value)
+    SELECT id, tenant, label.key, label.value FROM jobs, jsonb_each_text(labels) AS label
+     WHERE tenant = :tenant AND status = :status
         ON CONFLICT DO NOTHING
 """
 _KEYS = """
@@ -84,18 +99,19 @@ def jobs(
     keep_artifacts_s: int = 86_400,
     keep_s: int = 86_400,
     requester: str | None = None,
+    labels_every: int = 2**31 - 1,
 ) -> None:
     """`count` jobs of `tenant`, all in `status`, the newest made `age_s` seconds ago, with their history and files.
 
-    `requester` asked for every other one.
+    `requester` asked for every other one. Every one in `labels_every` has the label `team: finance`.
 
     `conn` is in autocommit mode and belongs to a superuser. One fill for each tenant and status.
     """
     values = {
         "tenant": tenant, "status": status, "jobs": count, "age_s": age_s, "gap_s": gap_s, "deadline_s": deadline_s,
-        "keep_artifacts_s": keep_artifacts_s, "keep_s": keep_s, "requester": requester,
+        "keep_artifacts_s": keep_artifacts_s, "keep_s": keep_s, "requester": requester, "labels_every": labels_every,
     }  # fmt: skip
-    _run(conn, *((sql, values) for sql in (_JOBS, _EVENTS, _ARTIFACTS)))
+    _run(conn, *((sql, values) for sql in (_JOBS, _EVENTS, _ARTIFACTS, _FAILURES, _LABELS)))
 
 
 def keys(conn: Connection) -> None:

@@ -1,0 +1,51 @@
+"""The keys that sign page tokens: one a week, the same for every API process, kept in the database."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+_WEEK = "CAST(floor(extract(epoch FROM clock_timestamp()) / 604800) AS int)"
+
+_KEYS = text(f"""
+    /* page_keys.of_now */
+    SELECT now.week, now.at, k.week AS of_week, k.secret
+      FROM (SELECT {_WEEK} AS week, extract(epoch FROM clock_timestamp())::float8 AS at) AS now
+      LEFT JOIN page_token_keys k ON k.week BETWEEN now.week - 1 AND now.week
+""")
+
+# Two processes may do so at once: the first key stays, and both read it afterwards.
+_MAKE = text(f"""
+    /* page_keys.make */
+    WITH old AS (
+        DELETE FROM page_token_keys WHERE week < {_WEEK} - 1
+    )
+    INSERT INTO page_token_keys (week, secret) VALUES ({_WEEK}, :secret) ON CONFLICT (week) DO NOTHING
+""")
+
+
+class PageKeys(NamedTuple):
+    """The keys that are believed."""
+
+    week: int
+    """Signs now."""
+    secrets: Mapping[int, bytes]
+    """By their weeks: this one, and the one before, if there was a list then."""
+    at: float
+    """When that was so: seconds since 1970, by the database's clock."""
+
+
+def page_keys(conn: Connection, new: bytes) -> PageKeys:
+    """The keys of now. In a new week `new`, 32 secret bytes, becomes its key, unless somebody else was first."""
+    found = _read(conn)
+    if found.week not in found.secrets:
+        conn.execute(_MAKE, {"secret": new})
+        found = _read(conn)
+    return found
+
+
+def _read(conn: Connection) -> PageKeys:
+    rows = conn.execute(_KEYS).all()
+    secrets = {row.of_week: bytes(row.secret) for row in rows if row.secret is not None}
+    return PageKeys(rows[0].week, secrets, rows[0].at)
