@@ -43,6 +43,9 @@ _RELAY_READS = (
     "error", "scheduled_for",
 )  # fmt: skip
 _ENTRY = ("tenant", "subject", "key_id", "request_id", "address", "action", "object", "before", "after")
+_KEY = (
+    "id", "key_sha256", "tenant", "name", "scopes", "created_by", "replaces", "request", "digest", "expires_at",
+)  # fmt: skip
 _MESSAGE = ("topic", "group_key", "payload", "headers")
 
 _GRANTS: Mapping[str, Sequence[_Grant]] = {
@@ -59,6 +62,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, INSERT, DELETE", "page_token_keys"),
         _Grant("SELECT, INSERT", "idempotency_keys"),
         _Grant("SELECT", "api_keys"),
+        _Grant("INSERT", "api_keys", _KEY),
+        _Grant("UPDATE", "api_keys", ("expires_at", "last_used_at", "revoked_at")),
         _Grant("INSERT", "outbox", _MESSAGE),
         _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
         _Grant("SELECT", "audit"),

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from services.api.actions.parts import Parts
 from services.api.http import openapi, problems
 from services.api.http.middleware import STOPPING, RequestContext
-from services.api.v1 import artifacts, job_list, jobs, ops, report_types, streams, submissions, why
+from services.api.networks import networks
+from services.api.v1 import artifacts, audit, job_list, jobs, keys, ops, report_types, streams, submissions, why
 from shared.runtime import tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.version import VERSION
@@ -41,6 +42,7 @@ def create_app(parts: Parts) -> FastAPI:
         generate_unique_id_function=openapi.operation_id,
     )
     app.state.parts = parts
+    app.state.trusted_proxies = networks(parts.settings.trusted_proxies)
     problems.install(app)
     app.include_router(submissions.router)
     for prefix in ("/v1", ""):
@@ -51,6 +53,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(why.router, prefix="/v1")
     app.include_router(streams.router, prefix="/v1")
     app.include_router(report_types.router)
+    app.include_router(keys.router)
+    app.include_router(audit.router)
     app.include_router(ops.router)
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)
     openapi.describe(app, keys=parts.settings.auth == "keys")

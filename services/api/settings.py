@@ -3,12 +3,13 @@
 import ipaddress
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from shared.runtime.settings import ArtifactSettings, CatalogSettings, RegionSettings, ServiceSettings
+from services.api.networks import networks
+from shared.runtime.settings import ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, ServiceSettings
 
 
-class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSettings):
+class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, ServiceSettings):
     """Checked once at start."""
 
     host: str = Field("127.0.0.1", alias="API_HOST", description="Address to listen on; the image sets 0.0.0.0")
@@ -34,6 +35,12 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
         "no",
         alias="API_AUTH_NONE_IS_OK",
         description="yes lets API_AUTH=none serve on other addresses than the loopback: only in a network of your own",
+    )
+    trusted_proxies: str = Field(
+        "",
+        alias="API_TRUSTED_PROXIES",
+        description="Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between; the "
+        "audit trail and the limit of wrong credentials go by the client's address",
     )
     rate_limit: float | None = Field(
         None,
@@ -127,6 +134,12 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
         description="Address of the S3 store for clients, where it is not the one that services use",
     )
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks(value)
+        return value
+
     @model_validator(mode="after")
     def _nobody_is_let_in_by_accident(self) -> Self:
         if self.auth == "none" and self.auth_none_is_ok == "no" and not is_loopback(self.host):
@@ -144,6 +157,11 @@ class ApiSettings(ArtifactSettings, CatalogSettings, RegionSettings, ServiceSett
                 f"ARTIFACT_KEEP_DAYS={self.keep_artifacts_days:g}: a job outlives its files"
             )
         return self
+
+    @property
+    def takes_keys(self) -> bool:
+        """True if API keys are asked for."""
+        return self.auth == "keys"
 
     @property
     def keep_artifacts_s(self) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from services.cli import arguments, author_arguments, operation_arguments
+from services.cli import arguments, author_arguments, key_arguments, operation_arguments
 from services.cli.errors import ExtraMissing, WrongCall
 from shared.errors import TodokeError
 from shared.runtime import logs
@@ -25,7 +25,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "render": _Command("render", "cli", "make a report here, without services", author_arguments.add_render),
     "check": _Command("check", "cli", "try every report type of a catalog", arguments.add_check),
     "verify": _Command("verify", "cli", "check a downloaded file against its manifest", arguments.add_verify),
-    "keys": _Command("keys", None, "make and revoke API keys", arguments.add_keys),
+    "keys": _Command("keys", None, "make, list, rotate and revoke API keys", key_arguments.add_keys),
     "setup-queues": _Command(
         "queues", "relay", "make the queues, or bring them up to date", arguments.add_setup_queues
     ),

@@ -1,11 +1,7 @@
 """What each command takes. Nothing heavy is imported here: `--help` answers at once and without any extra."""
 
 import argparse
-import re
 from pathlib import Path
-
-from services.cli import argument_types
-from shared.access.scopes import USUAL
 
 _SERVICES = ("api", "relay", "worker")
 
@@ -34,38 +30,6 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the downloaded file")
     parser.add_argument("--manifest", type=Path, metavar="FILE", help="default: manifest.json beside the file")
     parser.add_argument("--key", type=Path, metavar="FILE", help="public key (PEM) that must have signed the manifest")
-
-
-def add_keys(parser: argparse.ArgumentParser) -> None:
-    """Describe `keys create` and `keys revoke`."""
-    parser.description = "Make and revoke the API keys of a tenant, in the database that DATABASE_URL names."
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, what in (("create", "make an API key and print it, once"), ("revoke", "revoke all keys of a name")):
-        action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        action.add_argument("--tenant", required=True, type=argument_types.tenant, help="whose jobs the key can see")
-        action.add_argument(
-            "--name", required=True, type=_name, help="who uses it, for example `ci`; jobs belong to this name"
-        )
-        if name == "create":
-            action.add_argument(
-                "--scopes", type=argument_types.scopes, metavar="SCOPE,…",
-                help=f"what it may do (default: {','.join(sorted(USUAL))}; scopes of report types are named here, too)",
-            )  # fmt: skip
-            action.add_argument(
-                "--days", type=_days, metavar="N", help="the days for which it works (default: until it is revoked)"
-            )
-
-
-def _name(given: str) -> str:
-    if not given.strip() or not given.isprintable():
-        raise argparse.ArgumentTypeError("must be a name of visible characters, for example ci")
-    return given
-
-
-def _days(given: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", given):
-        raise argparse.ArgumentTypeError("must be a whole number of days, 1 or more")
-    return int(given)
 
 
 def add_setup_queues(parser: argparse.ArgumentParser) -> None:

@@ -1,18 +1,44 @@
-"""`todoke-server keys`: API keys, made and revoked in the database."""
+"""`todoke-server keys`: API keys, made, listed, rotated and revoked in the database."""
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from services.cli.settings import service_settings
-from shared.access import api_keys
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from services.cli.errors import WrongCall
+from shared.access import api_keys, audit
+from shared.access.api_keys import ApiKey, NewKey
+from shared.access.audit import Action, Actor
 from shared.access.scopes import USUAL
 from shared.database.engine import create_engine, transactional
 from shared.database.health import check_database
+from shared.errors import TodokeError
+from shared.runtime.settings import KeySettings, ServiceSettings, SettingsError
+
+_DAY_S = 86_400
+_PAGE = 1_000
+SUBJECT = "todoke-server"
+"""Who the audit trail says it was: somebody on the server, without a key."""
+
+
+class _Settings(KeySettings, ServiceSettings):
+    """What the command reads from its environment."""
+
+
+class _NoSuchKey(TodokeError):
+    """The tenant has no such key, or it is over."""
 
 
 def run(given: argparse.Namespace) -> int:
-    """Make a key and print it, or revoke all keys of a name. Returns 1 if there was none to revoke."""
-    settings = service_settings()
+    """Do what is asked for in one transaction. Returns 1 if there was nothing to revoke."""
+    try:
+        settings = _Settings.from_environment(os.environ)
+    except SettingsError as error:
+        raise WrongCall(str(error)) from None
     engine = create_engine(
         settings.database_url.get_secret_value(),
         application_name="todoke-keys",
@@ -22,15 +48,77 @@ def run(given: argparse.Namespace) -> int:
     try:
         check_database(engine)
         with transactional(engine).begin() as conn:
-            if given.action == "create":
-                scopes, valid_s = given.scopes or USUAL, given.days and given.days * 86_400
-                key = api_keys.create_key(conn, tenant=given.tenant, name=given.name, scopes=scopes, valid_s=valid_s)
-            else:
-                revoked = api_keys.revoke_keys(conn, tenant=given.tenant, name=given.name)
+            lines, code = _ACTIONS[given.action](conn, given, settings.key_environment)
     finally:
         engine.dispose()
-    if given.action == "create":
-        print(key)
-        return 0
-    print(f"{revoked} key(s) revoked", file=sys.stderr)
-    return 0 if revoked else 1
+    for line in lines:
+        print(line, file=sys.stderr if given.action == "revoke" else sys.stdout)
+    return code
+
+
+def _create(conn: Connection, given: argparse.Namespace, environment: str) -> tuple[Sequence[str], int]:
+    valid_s = given.days and given.days * _DAY_S
+    new = NewKey(given.name, given.scopes or USUAL, environment=environment, valid_s=valid_s, created_by=SUBJECT)
+    made = _made(conn, given.tenant, new)
+    _note(conn, given, Action.KEYS_CREATE, made.key.id, {"name": given.name, "scopes": list(made.key.scopes)})
+    return [made.secret], 0
+
+
+def _rotate(conn: Connection, given: argparse.Namespace, environment: str) -> tuple[Sequence[str], int]:
+    old = api_keys.get(conn, given.tenant, given.id)
+    if old is None or api_keys.end_after(conn, given.tenant, given.id, given.overlap_hours * 3_600) is None:
+        raise _NoSuchKey(f"{given.tenant} has no key {given.id!r} that works: `keys list` shows what there is")
+    valid_s = None if old.expires_at is None else (old.expires_at - old.created_at).total_seconds()
+    new = NewKey(old.name, old.scopes, environment, valid_s, created_by=SUBJECT, replaces=old.id)
+    made = _made(conn, given.tenant, new)
+    _note(conn, given, Action.KEYS_ROTATE, old.id, {"replacedBy": made.key.id})
+    return [made.secret], 0
+
+
+def _made(conn: Connection, tenant: str, new: NewKey) -> api_keys.Made:
+    try:
+        made = api_keys.make_key(conn, tenant, new)
+    except IntegrityError:
+        made = None
+    if made is None:
+        raise _NoSuchKey(f"the key {new.replaces!r} has a successor already: revoke it, and rotate again")
+    return made
+
+
+def _revoke(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequence[str], int]:
+    if given.id is not None:
+        revoked: Sequence[str] = [given.id] if api_keys.revoke_key(conn, given.tenant, given.id) else []
+    else:
+        revoked = api_keys.revoke_keys(conn, tenant=given.tenant, name=given.name)
+    for key_id in revoked:
+        _note(conn, given, Action.KEYS_REVOKE, key_id, {})
+    return [f"{len(revoked)} key(s) revoked"], 0 if revoked else 1
+
+
+def _list(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequence[str], int]:
+    lines: list[str] = []
+    before: tuple[datetime, str] | None = None
+    while page := api_keys.list_keys(conn, given.tenant, size=_PAGE, before=before):
+        lines += map(_line, page)
+        before = (page[-1].created_at, page[-1].id)
+    return lines, 0
+
+
+def _line(key: ApiKey) -> str:
+    used = f"used {key.last_used_at:%Y-%m-%d %H:%M}Z" if key.last_used_at else "never used"
+    return "\t".join((key.id, key.name, _state(key), used, ",".join(key.scopes)))
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at is None:
+        return "works"
+    return f"{'works until' if key.expires_at > datetime.now(UTC) else 'over since'} {key.expires_at:%Y-%m-%d %H:%M}Z"
+
+
+def _note(conn: Connection, given: argparse.Namespace, action: Action, key_id: str, after: dict[str, object]) -> None:
+    audit.record(conn, Actor(given.tenant, SUBJECT), action, f"keys/{key_id}", after=after or None)
+
+
+_ACTIONS = {"create": _create, "list": _list, "rotate": _rotate, "revoke": _revoke}

@@ -1,32 +1,17 @@
-"""API keys: who owns which. The database holds their hashes only."""
+"""API keys: who owns which, and what becomes of them. The database holds their hashes only."""
 
-import hashlib
-import secrets
-from collections.abc import Collection
+import hmac
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared.access.key_text import KeyText, new_key, read_key
 from shared.access.scopes import USUAL
 
-_PREFIX = "todoke_"
-
-_OWNER = text("""
-    /* api_keys.owner */
-    SELECT tenant, name, scopes
-      FROM api_keys
-     WHERE key_sha256 = :hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
-""")
-_CREATE = text("""
-    /* api_keys.create */
-    INSERT INTO api_keys (key_sha256, tenant, name, scopes, expires_at)
-    VALUES (:hash, :tenant, :name, :scopes, clock_timestamp() + make_interval(secs => :valid_s))
-""")
-_REVOKE = text("""
-    /* api_keys.revoke */
-    UPDATE api_keys SET revoked_at = clock_timestamp() WHERE tenant = :tenant AND name = :name AND revoked_at IS NULL
-""")
+_BEGINNING, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Owner(NamedTuple):
@@ -34,34 +19,176 @@ class Owner(NamedTuple):
 
     tenant: str
     name: str
-    """What the key was called when it was made, for example `ci`."""
+    """What the key was called when it was made, for example `ci`: the jobs of its requests are this name's."""
     scopes: frozenset[str]
+    expires_at: datetime | None = None
+
+
+class ApiKey(NamedTuple):
+    """A key, without its secret."""
+
+    id: str
+    name: str
+    scopes: Sequence[str]
+    created_at: datetime
+    created_by: str | None
+    """Who made it; None where nobody was asked for."""
+    replaces: str | None
+    """The id of the key that it was made to follow."""
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    """To the minute, about."""
+    revoked_at: datetime | None
+
+
+class NewKey(NamedTuple):
+    """What a new key is to be."""
+
+    name: str
+    scopes: Collection[str] = USUAL
+    environment: str = "live"
+    valid_s: float | None = None
+    """None: until it is revoked."""
+    expires_at: datetime | None = None
+    """In the place of `valid_s`."""
+    created_by: str | None = None
+    replaces: str | None = None
+    request: str | None = None
+    """Names the request that asks for it: a second one of that name makes no second key."""
+    digest: str | None = None
+    """Of what that request asks for."""
+
+
+class Made(NamedTuple):
+    """A key that was made."""
+
+    secret: str
+    """The whole key: it is returned once, and stored only as SHA-256."""
+    key: ApiKey
+
+
+class EarlierRequest(NamedTuple):
+    """A key that a request of the same name has made."""
+
+    key: ApiKey
+    digest: str
+
+
+_OWNER = text("""
+    /* api_keys.owner */
+    SELECT tenant, name, scopes, expires_at, key_sha256
+      FROM api_keys
+     WHERE id = :id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+""")
+_COLUMNS = "id, name, scopes, created_at, created_by, replaces, expires_at, last_used_at, revoked_at"
+_CREATE = text(f"""
+    /* api_keys.create */
+    INSERT INTO api_keys (id, key_sha256, tenant, name, scopes, expires_at, created_by, replaces, request, digest)
+    VALUES (:id, :hash, :tenant, :name, :scopes,
+            coalesce(CAST(:expires_at AS timestamptz), clock_timestamp() + make_interval(secs => :valid_s)),
+            :created_by, :replaces, :request, :digest)
+        ON CONFLICT (tenant, request) WHERE request IS NOT NULL DO NOTHING
+    RETURNING {_COLUMNS}
+""")
+_GET = text(f"/* api_keys.get */ SELECT {_COLUMNS} FROM api_keys WHERE id = :id AND tenant = :tenant")
+_MADE_BY = text(f"""
+    /* api_keys.made_by */
+    SELECT {_COLUMNS}, digest FROM api_keys WHERE tenant = :tenant AND request = :request
+""")
+# Behind a page that ended with the key made at `at`; ids are compared by their bytes, whatever the database's language.
+_LIST = text(f"""
+    /* api_keys.list */
+    SELECT {_COLUMNS} FROM api_keys
+     WHERE (tenant, created_at, id) < (:tenant, :at, :id COLLATE "C") AND (tenant, created_at) >= (:tenant, :beginning)
+     ORDER BY tenant DESC, created_at DESC, id DESC
+     LIMIT :limit
+""")
+_REVOKE = text("""
+    /* api_keys.revoke */
+    UPDATE api_keys SET revoked_at = clock_timestamp()
+     WHERE tenant = :tenant AND id = :id AND revoked_at IS NULL
+""")
+_REVOKE_NAME = text("""
+    /* api_keys.revoke_name */
+    UPDATE api_keys SET revoked_at = clock_timestamp()
+     WHERE tenant = :tenant AND name = :name AND revoked_at IS NULL
+    RETURNING id
+""")
+_END_AFTER = text("""
+    /* api_keys.end_after */
+    UPDATE api_keys SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => :overlap_s))
+     WHERE tenant = :tenant AND id = :id AND revoked_at IS NULL
+       AND (expires_at IS NULL OR expires_at > clock_timestamp())
+    RETURNING expires_at
+""")
+_USED = text("""
+    /* api_keys.used */
+    UPDATE api_keys SET last_used_at = clock_timestamp()
+     WHERE id = ANY (:ids) AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '55 s')
+""")
+
+
+def make_key(conn: Connection, tenant: str, new: NewKey) -> Made | None:
+    """Make a key for `tenant`; None if a request of the same name has made one: see `made_by`."""
+    secret = new_key(new.environment)
+    about = read_key(secret)
+    fields = {**new._asdict(), "scopes": sorted(new.scopes)}
+    row = conn.execute(_CREATE, {**fields, "id": about.id, "hash": about.sha256, "tenant": tenant}).one_or_none()
+    return None if row is None else Made(secret, ApiKey(*row))
 
 
 def create_key(
     conn: Connection, *, tenant: str, name: str, scopes: Collection[str] = USUAL, valid_s: float | None = None
 ) -> str:
-    """Make a key for `tenant` with these scopes, which works for `valid_s` seconds, or until it is revoked.
-
-    It is returned once and stored only as SHA-256: 256 random bits need no slow hash.
-    """
-    key = _PREFIX + secrets.token_urlsafe(32)
-    about = {"hash": hash_of(key), "tenant": tenant, "name": name, "scopes": sorted(scopes), "valid_s": valid_s}
-    conn.execute(_CREATE, about)
-    return key
+    """Make a key with these scopes, which works for `valid_s` seconds, or until it is revoked. Secret."""
+    made = make_key(conn, tenant, NewKey(name, scopes, valid_s=valid_s))
+    return made.secret if made else ""  # only a request that has a name can have been there before
 
 
-def revoke_keys(conn: Connection, *, tenant: str, name: str) -> int:
-    """Revoke the tenant's keys of that name. Returns how many there were."""
-    return conn.execute(_REVOKE, {"tenant": tenant, "name": name}).rowcount
+def made_by(conn: Connection, tenant: str, request: str) -> EarlierRequest | None:
+    """The key that a request of that name has made."""
+    row = conn.execute(_MADE_BY, {"tenant": tenant, "request": request}).one_or_none()
+    return None if row is None else EarlierRequest(ApiKey(*row[:-1]), row.digest)
 
 
-def owner_of(conn: Connection, key_hash: bytes) -> Owner | None:
-    """The owner of the key with that hash; None if it is unknown, revoked or over."""
-    row = conn.execute(_OWNER, {"hash": key_hash}).one_or_none()
-    return None if row is None else Owner(row.tenant, row.name, frozenset(row.scopes))
+def get(conn: Connection, tenant: str, key_id: str) -> ApiKey | None:
+    """The tenant's key of that id."""
+    row = conn.execute(_GET, {"tenant": tenant, "id": key_id}).one_or_none()
+    return None if row is None else ApiKey(*row)
 
 
-def hash_of(key: str) -> bytes:
-    """The SHA-256 by which a key is known."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+def list_keys(
+    conn: Connection, tenant: str, *, size: int, before: tuple[datetime, str] | None = None
+) -> Sequence[ApiKey]:
+    """Up to `size` of the tenant's keys, newest first, revoked ones too, behind the one that was made at `before`."""
+    at, key_id = before or (_END, "")
+    where = {"tenant": tenant, "at": at, "id": key_id, "beginning": _BEGINNING, "limit": size}
+    return [ApiKey(*row) for row in conn.execute(_LIST, where)]
+
+
+def revoke_keys(conn: Connection, *, tenant: str, name: str) -> Sequence[str]:
+    """Revoke the tenant's keys of that name. Returns their ids."""
+    return conn.execute(_REVOKE_NAME, {"tenant": tenant, "name": name}).scalars().all()
+
+
+def revoke_key(conn: Connection, tenant: str, key_id: str) -> bool:
+    """Revoke one key. False if there was none that worked."""
+    return bool(conn.execute(_REVOKE, {"tenant": tenant, "id": key_id}).rowcount)
+
+
+def end_after(conn: Connection, tenant: str, key_id: str, overlap_s: float) -> datetime | None:
+    """Let a key work for `overlap_s` seconds more, at most. Returns its end; None if it is over or unknown."""
+    return conn.execute(_END_AFTER, {"tenant": tenant, "id": key_id, "overlap_s": overlap_s}).scalar_one_or_none()
+
+
+def note_used(conn: Connection, key_ids: Collection[str]) -> None:
+    """Write down that the keys were used now, unless that was written down within the last minute."""
+    conn.execute(_USED, {"ids": sorted(key_ids)})
+
+
+def owner_of(conn: Connection, given: KeyText) -> Owner | None:
+    """The owner of the key; None if it is unknown, revoked or over."""
+    row = conn.execute(_OWNER, {"id": given.id}).one_or_none()
+    if row is None or not hmac.compare_digest(bytes(row.key_sha256), given.sha256):
+        return None
+    return Owner(row.tenant, row.name, frozenset(row.scopes), row.expires_at)

@@ -24,10 +24,17 @@ class Scope(StrEnum):
     """See the jobs of everybody in the tenant."""
     JOBS_CANCEL = "jobs:cancel"
     """Cancel jobs that one sees."""
+    KEYS_READ = "keys:read"
+    """See the tenant's API keys, without their secrets."""
+    KEYS_WRITE = "keys:write"
+    """Make, rotate and revoke API keys of the tenant, with scopes that one has oneself."""
+    AUDIT_READ = "audit:read"
+    """See who has changed what in the tenant."""
 
 
-USUAL = frozenset(map(str, Scope))
-"""What an API key may do unless it is told otherwise: everything but what a catalog asks for by name."""
+OWN = frozenset(map(str, Scope))
+USUAL = frozenset(scope for scope in OWN if scope.startswith("jobs:"))
+"""What an API key may do unless it is told otherwise: everything with jobs but what a catalog asks for by name."""
 
 
 class WrongScope(TodokeError):
@@ -47,6 +54,6 @@ def scope_problem(scope: str) -> str | None:
     """Say what keeps the text from being a scope, and the remedy; None if it is one."""
     if not _SCOPE.fullmatch(scope):
         return "cannot be a scope: write lower-case letters, digits, `_`, `.` and `-`, as in payroll:read"
-    if scope.partition(":")[0] == "jobs" and scope not in USUAL:
-        return f"is not one of Todoke's own scopes: those are {', '.join(sorted(USUAL))}"
+    if scope.partition(":")[0] in {own.partition(":")[0] for own in OWN} and scope not in OWN:
+        return f"is not one of Todoke's own scopes: those are {', '.join(sorted(OWN))}"
     return None

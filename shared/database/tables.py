@@ -211,13 +211,27 @@ workers = sa.Table(
 api_keys = sa.Table(
     "api_keys",
     metadata,
-    sa.Column("key_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column("id", sa.Text(collation="C"), primary_key=True),
+    sa.Column("key_sha256", sa.LargeBinary, nullable=False),
     sa.Column("tenant", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("scopes", pg.ARRAY(sa.Text), nullable=False),
     sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("created_by", sa.Text),
+    sa.Column("replaces", sa.Text(collation="C"), sa.ForeignKey("api_keys.id")),
+    sa.Column("request", sa.Text),
+    sa.Column("digest", sa.Text),
     sa.Column("expires_at", _timestamp),
+    sa.Column("last_used_at", _timestamp),
     sa.Column("revoked_at", _timestamp),
+    sa.Index("api_keys_by_tenant", "tenant", "created_at", "id"),
+    sa.Index("api_keys_by_request", "tenant", "request", unique=True, postgresql_where=sa.text("request IS NOT NULL")),
+    sa.Index(
+        "api_keys_by_old",
+        "replaces",
+        unique=True,
+        postgresql_where=sa.text("replaces IS NOT NULL AND revoked_at IS NULL"),
+    ),
 )
 
 audit = sa.Table(

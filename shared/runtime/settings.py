@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.access.key_text import ENVIRONMENT
 from shared.errors import TodokeError
 from shared.runtime.artifact_url import parse_artifact_url
 from shared.runtime.region import DEFAULT_REGION, region_in, region_of
@@ -185,6 +186,17 @@ class ServiceSettings(Settings):
     def through_pooler(self) -> bool:
         """True if a pooler stands between the service and PostgreSQL."""
         return self.database_pooler == "transaction"
+
+
+class KeySettings(Settings):
+    """The settings of whatever makes API keys."""
+
+    key_environment: str = Field(
+        "live",
+        alias="API_KEY_ENVIRONMENT",
+        pattern=f"^{ENVIRONMENT}$",
+        description="What new API keys say after `todoke_`, so that a key of a test is told from one of production",
+    )
 
 
 class CatalogSettings(Settings):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import Connection, Engine
 
-from shared.access import audit_trail
+from shared.access import api_keys, audit_trail
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import (
@@ -70,6 +70,8 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
             fill.audit(conn, _MANY)
             fill.held(conn, _MANY)
+            fill.api_keys(conn, _MANY, tenant="silent")
+            fill.api_keys(conn, _MANY)
             while unfinished.advance_floor(conn):
                 pass
             fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
@@ -98,6 +100,9 @@ def cases(conn: Connection) -> list[Case]:
     floor = conn.execute(unfinished._LOOK).one()
     waiting = conn.execute(text("SELECT job_id FROM held ORDER BY job_id LIMIT 100")).scalars().all()
     slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
+    known = conn.execute(text("SELECT id FROM api_keys WHERE tenant = 'acme' ORDER BY id LIMIT 1")).scalar_one()
+    key = {"tenant": "acme", "id": known, "ids": [known], "request": "7", "overlap_s": 60, "limit": 21,
+           "at": api_keys._END, "beginning": api_keys._BEGINNING}  # fmt: skip
     trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
              "subject": None, "look": 21, "limit": 21}  # fmt: skip
     return [
@@ -132,6 +137,14 @@ def cases(conn: Connection) -> list[Case]:
             {"tenants": ["acme"] * 2, "jobs": [one] * 2, "tokens": [one] * 2, "names": ["calendar.csv", "other.csv"]},
             6,
         ),
+        Case(api_keys, "_OWNER", key, 1),
+        Case(api_keys, "_GET", key, 1),
+        Case(api_keys, "_MADE_BY", key, 1),
+        Case(api_keys, "_LIST", key, 21),
+        Case(api_keys, "_LIST", {**key, "tenant": "silent"}, 21),
+        Case(api_keys, "_REVOKE", key, 1),
+        Case(api_keys, "_END_AFTER", key, 1),
+        Case(api_keys, "_USED", key, 2),
         Case(audit_trail, "_LIST_OF_TENANT", trail, 21),
         Case(audit_trail, "_LIST_OF_TENANT", {**trail, "tenant": "silent"}, 21),
         Case(audit_trail, "_LIST_OF_TENANT", {**trail, "subject": "ann", "look": 500}, 500),

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from shared.access import api_keys
+from shared.access.scopes import OWN
 from tests.support.postgres.roles import service_urls
 from tests.support.processes.services import Services
 
@@ -31,7 +32,7 @@ class Api:
 @pytest.fixture
 def api(database_url: str, conn: Connection, tmp_path: Path) -> Iterator[Api]:
     """The API alone: what it accepts waits for ever."""
-    key = api_keys.create_key(conn, tenant="acme", name="security")
+    key = api_keys.create_key(conn, tenant="acme", name="security", scopes=OWN)
     urls = service_urls(database_url)
     with Services(tmp_path, database_urls=urls, queue_url="http://127.0.0.1:9/none", aws={}) as services:
         services.start("api", API_AUTH="keys", LOG_LEVEL="DEBUG")

@@ -436,7 +436,7 @@ def test_no_route_answers_without_a_key(tenants: tuple[TestClient, str, str]) ->
     assert len(operations) >= 12
     for method, path in operations:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {key}"}):
-            answer = client.request(method, path.format(job_id=uuid4(), name="x"), headers=headers)
+            answer = client.request(method, path.format(job_id=uuid4(), name="x", key_id="x"), headers=headers)
             problem(answer, 401, "unauthorized")
             assert answer.headers["www-authenticate"].startswith("Bearer")
 
@@ -453,7 +453,7 @@ def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
         assert client.get("/v1/jobs", headers=headers).status_code == 200
 
         for method, path in routes(app):
-            answer = client.request(method, path.format(job_id=uuid4(), name="x"), headers=headers)
+            answer = client.request(method, path.format(job_id=uuid4(), name="x", key_id="x"), headers=headers)
             told = problem(answer, 429, "rate_limited")
             assert told["retryable"]
             assert 90 <= int(answer.headers["retry-after"]) <= 100

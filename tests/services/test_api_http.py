@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from services.api.http.conditional import preferences
 from shared.access import api_keys
+from shared.access.key_text import KeyText, new_key
 from tests.services.test_api import JSON, an_app, finished, problem
 from tests.support.api_server import serving
 from tests.support.jobs import count
@@ -249,12 +250,12 @@ def test_guesses_are_bounded_before_any_look_up_and_harm_nobody_who_is_known(
     keyed: tuple[TestClient, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, key = keyed
-    looked_up: list[bytes] = []
+    looked_up: list[KeyText] = []
     owner_of = api_keys.owner_of
 
-    def note(conn: Connection, key_hash: bytes) -> api_keys.Owner | None:
-        looked_up.append(key_hash)
-        return owner_of(conn, key_hash)
+    def note(conn: Connection, key: KeyText) -> api_keys.Owner | None:
+        looked_up.append(key)
+        return owner_of(conn, key)
 
     monkeypatch.setattr(api_keys, "owner_of", note)
 
@@ -263,7 +264,7 @@ def test_guesses_are_bounded_before_any_look_up_and_harm_nobody_who_is_known(
 
     assert ask(key).status_code == 200
     looked_up.clear()
-    answers = [ask(f"guess-{n}") for n in range(200)]
+    answers = [ask(new_key("live")) for n in range(200)]
     assert {a.status_code for a in answers} == {401, 429}
     assert "retry-after" in answers[-1].headers
     assert len(looked_up) < 100
@@ -274,10 +275,11 @@ def test_a_wrong_key_that_comes_again_is_not_looked_up_again(
     keyed: tuple[TestClient, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _ = keyed
-    looked_up: list[bytes] = []
+    looked_up: list[KeyText] = []
+    wrong = new_key("live")
     monkeypatch.setattr(api_keys, "owner_of", lambda _, h: looked_up.append(h))
     for _ in range(10):
-        client.get("/v1/jobs", headers={"Authorization": "Bearer wrong"})
+        client.get("/v1/jobs", headers={"Authorization": f"Bearer {wrong}"})
     assert len(looked_up) == 1
 
 

@@ -100,6 +100,13 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "POST /v1/jobs/{job_id}:cancel": "cancelJob",
         "POST /v1/jobs/{job_id}:retry": "retryJob",
         "GET /v1/jobs/{job_id}/artifacts/{name}": "downloadArtifact",
+        "GET /v1/me": "getMe",
+        "GET /v1/keys": "listKeys",
+        "POST /v1/keys": "createKey",
+        "GET /v1/keys/{key_id}": "getKey",
+        "DELETE /v1/keys/{key_id}": "revokeKey",
+        "POST /v1/keys/{key_id}:rotate": "rotateKey",
+        "GET /v1/audit": "listAudit",
         "GET /v1/report-types": "listReportTypes",
         "GET /v1/report-types/{name}": "getReportType",
     }

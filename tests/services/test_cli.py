@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from migrations import grants
 from services.cli.__main__ import main, parser
 from shared.access import api_keys
+from shared.access.key_text import read_key
 from shared.access.scopes import USUAL
 from shared.catalog.asker import Asker
 from shared.catalog.model import Catalog, Format, ReportType
@@ -288,19 +289,46 @@ def test_a_key_that_was_printed_once_opens_its_tenants_door_until_it_is_revoked(
 
     assert main(["keys", "create", *of_acme]) == 0
     key = capsys.readouterr().out.removesuffix("\n")
-    assert api_keys.owner_of(conn, api_keys.hash_of(key)) == api_keys.Owner("acme", "ci", USUAL)
+    assert key.startswith("todoke_live_")
+    assert api_keys.owner_of(conn, read_key(key)) == api_keys.Owner("acme", "ci", USUAL)
 
     assert main(["keys", "create", *of_acme, "--scopes", "jobs:read,payroll:read", "--days", "2"]) == 0
-    narrow = api_keys.hash_of(capsys.readouterr().out.removesuffix("\n"))
-    assert api_keys.owner_of(conn, narrow) == api_keys.Owner("acme", "ci", frozenset({"jobs:read", "payroll:read"}))
+    narrow = read_key(capsys.readouterr().out.removesuffix("\n"))
+    owner = api_keys.owner_of(conn, narrow)
+    assert owner is not None
+    assert owner == ("acme", "ci", frozenset({"jobs:read", "payroll:read"}), owner.expires_at)
     asked = "SELECT extract(epoch FROM expires_at - now()) / 86400 FROM api_keys WHERE expires_at > now()"
     left = conn.exec_driver_sql(asked)
     assert 1.99 < left.scalar_one() <= 2
 
+    assert main(["keys", "list", "--tenant", "acme"]) == 0
+    listed = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [(name, state[:11], used, scopes) for _, name, state, used, scopes in listed] == [
+        ("ci", "works until", "never used", "jobs:read,payroll:read"),
+        ("ci", "works", "never used", ",".join(sorted(USUAL))),
+    ]  # fmt: skip
+    assert main(["keys", "rotate", "--tenant", "acme", "--id", listed[0][0], "--overlap-hours", "0"]) == 0
+    next_key = read_key(capsys.readouterr().out.removesuffix("\n"))
+    assert api_keys.owner_of(conn, narrow) is None
+    following = api_keys.owner_of(conn, next_key)
+    assert following is not None
+    assert following.scopes == {"jobs:read", "payroll:read"}
+    for gone in (listed[0][0], "unknown"):
+        assert main(["keys", "rotate", "--tenant", "acme", "--id", gone]) == 1
+        assert "has no key" in capsys.readouterr().err
+    assert main(["keys", "rotate", "--tenant", "globex", "--id", next_key.id]) == 1
+    assert main(["keys", "revoke", "--tenant", "acme", "--id", next_key.id]) == 0
+    assert api_keys.owner_of(conn, next_key) is None
+    capsys.readouterr()
+
     assert main(["keys", "revoke", *of_acme]) == 0
-    assert api_keys.owner_of(conn, api_keys.hash_of(key)) is None
+    assert api_keys.owner_of(conn, read_key(key)) is None
     assert main(["keys", "revoke", *of_acme]) == 1
     assert capsys.readouterr().err == "2 key(s) revoked\n0 key(s) revoked\n"
+    actions = conn.exec_driver_sql("SELECT action, subject FROM audit ORDER BY id").all()
+    assert [tuple(a) for a in actions] == [
+        (f"keys.{what}", "todoke-server") for what in ("create", "create", "rotate", "revoke", "revoke", "revoke")
+    ]
 
 
 def test_a_tenant_that_cannot_be_named_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -370,4 +398,4 @@ def test_every_service_that_has_a_role_can_be_granted_it() -> None:
 def test_a_key_has_a_name_that_can_be_read(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["keys", "create", "--tenant", "acme", "--name", name])
-    assert "--name: must be a name of visible characters" in capsys.readouterr().err
+    assert "--name: must be a name of 1 to 100 visible characters" in capsys.readouterr().err

@@ -251,7 +251,7 @@ def test_the_reference_has_every_operation(app: FastAPI) -> None:
     told = set(_OPERATION.findall((DOCS / "reference" / "http.md").read_text(encoding="utf-8")))
     paths = app.openapi()["paths"]
     operations = {
-        (method.upper(), path.replace("{job_id}", "{id}"))
+        (method.upper(), re.sub(r"{\w+_id}", "{id}", path))
         for path, methods in paths.items()
         for method in methods
         if path.startswith("/v1/") or f"/v1{path}" not in paths

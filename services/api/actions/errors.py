@@ -109,3 +109,38 @@ class ArtifactNotWhole(TodokeError):
 
 class ArtifactStoreAway(TodokeError):
     """The artifact store does not answer; trying again may help."""
+
+
+class KeysNotInUse(TodokeError):
+    """The API does not take keys, so nobody makes any here."""
+
+    def __init__(self) -> None:
+        super().__init__("This API takes no keys (API_AUTH), so none are made here: an operator makes the first.")
+
+
+class UnknownKey(TodokeError):
+    """There is no such API key, or it is another tenant's: the answer is the same."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no API key {key_id[:60]!r}.")
+
+
+class KeyNotUsable(TodokeError):
+    """The key is over already: it cannot be followed by another."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"The key {key_id!r} was revoked, or its time is over: make a new one.")
+
+
+class KeyAlreadyReplaced(TodokeError):
+    """The key is followed by another already."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"The key {key_id!r} has a successor. If its secret is lost, revoke it, and rotate again.")
+
+
+class KeyRequestReused(TodokeError):
+    """An Idempotency-Key came with another request before."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key came with another request before. Use a new one for a new request.")

@@ -35,4 +35,5 @@ class Parts:
         """Commit what waits, and let every connection go."""
         await self.submitter.close()
         await self.watcher.close()
+        await self.access.close()
         self.engine.dispose()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from services.api.auth.keys import Keys
 from services.api.auth.principal import ANONYMOUS, Principal
 from services.api.auth.rate_limit import RateLimit
-from shared.access import api_keys
+from shared.access.key_text import MalformedKey, read_key
 from shared.errors import TodokeError
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,12 @@ _GUESSES_PER_S, _GUESSES_AT_ONCE = 0.5, 30
 
 
 class Unauthorized(TodokeError):
-    """A key is needed, and there is none or a wrong one."""
+    """A credential is needed, and there is none or a wrong one."""
+
+    def __init__(self, message: str, *, given: bool = True) -> None:
+        super().__init__(message)
+        self.given = given
+        """False if the request has none."""
 
 
 class RateLimited(TodokeError):
@@ -62,17 +67,30 @@ class Access:
             return None
 
     async def _known(self, keys: Keys, authorization: str, address: str) -> Principal:
-        scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise Unauthorized("Send your API key as `Authorization: Bearer <key>`.")
-        key_hash = api_keys.hash_of(key.strip())
+        scheme, _, credential = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not credential.strip():
+            raise Unauthorized("Send your API key as `Authorization: Bearer <key>`.", given=False)
+        try:
+            key = read_key(credential.strip())
+        except MalformedKey as error:
+            self._guess(address)
+            raise Unauthorized(f"This API key {error}.") from None
         # Before any look-up. A key that was valid lately passes, so who guesses behind a proxy shuts nobody else out.
-        if not keys.was_valid(key_hash) and (wait_s := self._guesses.take(f"guesses of {address}")):
-            raise RateLimited("Too many keys that are not known here came from this address", wait_s)
-        principal = await keys.principal_of(key_hash)
+        if not keys.was_valid(key):
+            self._guess(address)
+        principal = await keys.principal_of(key)
         if principal is None:
-            raise Unauthorized("This API key is not valid.")
+            raise Unauthorized("This API key is not valid: it is unknown, was revoked, or its time is over.")
         return principal
+
+    def _guess(self, address: str) -> None:
+        if wait_s := self._guesses.take(f"guesses of {address}"):
+            raise RateLimited("Too many credentials that are not known here came from this address", wait_s)
+
+    async def close(self) -> None:
+        """Write down what is still to be written."""
+        if self._keys is not None:
+            await self._keys.close()
 
     def _tell(self, tenant: str) -> None:
         if self._clock() >= self._tell_at:

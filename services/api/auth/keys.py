@@ -1,22 +1,20 @@
 """From an API key to its principal."""
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Collection
 
 from anyio import to_thread
 from sqlalchemy.engine import Engine
 
+from services.api.auth.last_used import LastUsed
 from services.api.auth.principal import Principal
+from services.api.auth.remembered import Remembered
 from shared.access import api_keys
-
-T = TypeVar("T")
+from shared.access.key_text import KeyText
 
 _REMEMBER_S = 10.0
 """Seconds for which a revoked key may still work, and one that was tried before it was made may not. A busy client
 costs one look-up in this time."""
-_REMEMBERED = 10_000
-"""Keys that are remembered at once."""
 
 
 class Keys:
@@ -24,36 +22,38 @@ class Keys:
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
-        self._clock = clock
-        self._known: dict[bytes, tuple[Principal, float]] = {}
-        self._wrong: dict[bytes, float] = {}
+        self._known: Remembered[Principal] = Remembered(clock)
+        self._wrong: Remembered[bool] = Remembered(clock)
+        self._used = LastUsed(self._note_used, clock)
 
-    def was_valid(self, key_hash: bytes) -> bool:
+    def was_valid(self, key: KeyText) -> bool:
         """True if the key has been valid in this process lately. It may have been revoked since."""
-        return key_hash in self._known
+        return self._known.has(key.sha256)
 
-    async def principal_of(self, key_hash: bytes) -> Principal | None:
-        """The principal that the key stands for; None if it is unknown or revoked."""
-        known = self._known.get(key_hash)
-        if known and known[1] > self._clock():
-            return known[0]
-        if self._wrong.get(key_hash, 0) > self._clock():
+    async def principal_of(self, key: KeyText) -> Principal | None:
+        """The principal that the key stands for; None if it is unknown, revoked or over."""
+        if (known := self._known.get(key.sha256)) is not None:
+            return known
+        if self._wrong.get(key.sha256):
             return None
-        owner = await to_thread.run_sync(self._look_up, key_hash)
+        owner = await to_thread.run_sync(self._look_up, key)
         if owner is None:
-            self._known.pop(key_hash, None)
-            _remember(self._wrong, key_hash, self._clock() + _REMEMBER_S)
+            self._known.forget(key.sha256)
+            self._wrong.put(key.sha256, True, _REMEMBER_S)
             return None
-        principal = Principal(owner.tenant, owner.name, owner.scopes)
-        _remember(self._known, key_hash, (principal, self._clock() + _REMEMBER_S))
+        principal = Principal(owner.tenant, owner.name, owner.scopes, key.id)
+        self._known.put(key.sha256, principal, _REMEMBER_S)
+        self._used.note(key.id)
         return principal
 
-    def _look_up(self, key_hash: bytes) -> api_keys.Owner | None:
+    async def close(self) -> None:
+        """Write down which keys were used."""
+        await self._used.close()
+
+    def _look_up(self, key: KeyText) -> api_keys.Owner | None:
         with self._engine.connect() as conn:
-            return api_keys.owner_of(conn, key_hash)
+            return api_keys.owner_of(conn, key)
 
-
-def _remember(memory: dict[bytes, T], key_hash: bytes, what: T) -> None:
-    if len(memory) >= _REMEMBERED:
-        memory.clear()
-    memory[key_hash] = what
+    def _note_used(self, key_ids: Collection[str]) -> None:
+        with self._engine.connect() as conn:
+            api_keys.note_used(conn, key_ids)

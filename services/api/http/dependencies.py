@@ -11,6 +11,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Origin, Principal
+from services.api.http.client_address import client_address
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean
 
@@ -31,7 +32,7 @@ def parts_of(request: Request) -> Parts:
 
 async def principal_of(request: Request) -> Principal:
     """The principal that sent the request. Raises Unauthorized and RateLimited, and InvalidRequest for its query."""
-    address = request.client.host if request.client else ""
+    address = client_address(request, request.app.state.trusted_proxies)
     principal = await parts_of(request).access.principal(request.headers.get("authorization"), address)
     if request.scope["query_string"]:
         _check_query(request)

@@ -83,6 +83,12 @@ def _too_many(error: RateLimited) -> Problem:
     return Problem(429, "rate_limited", detail, retryable=True, headers={"Retry-After": str(again)})
 
 
+def _unauthorized(error: Unauthorized) -> Problem:
+    """As RFC 6750, section 3.1, has it: no error code where no credential was sent."""
+    challenge = 'Bearer realm="todoke"' + (', error="invalid_token"' if error.given else "")
+    return Problem(401, "unauthorized", str(error), headers={"WWW-Authenticate": challenge})
+
+
 def _insufficient_scope(error: InsufficientScope) -> Problem:
     """As RFC 6750, section 3.1, has it."""
     challenge = f'Bearer realm="todoke", error="insufficient_scope", scope="{error.scope}"'
@@ -99,7 +105,7 @@ def _plain(status: int, code: str, *, headers: Mapping[str, str] | None = None) 
 
 
 _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
-    Unauthorized: _plain(401, "unauthorized", headers={"WWW-Authenticate": 'Bearer realm="todoke"'}),
+    Unauthorized: _unauthorized,
     InsufficientScope: _insufficient_scope,
     RateLimited: _too_many,
     TooManyStreams: lambda error: Problem(429, "too_many_streams", str(error), retryable=True, headers=_RETRY_AFTER),
@@ -109,6 +115,11 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     IdempotencyKeyReused: lambda error: Problem(
         422, "idempotency_key_reused", f"{error}. Use a new key for a new request."
     ),
+    errors.KeysNotInUse: _plain(409, "keys_not_in_use"),
+    errors.UnknownKey: _plain(404, "unknown_key"),
+    errors.KeyNotUsable: _plain(409, "key_not_usable"),
+    errors.KeyAlreadyReplaced: _plain(409, "key_already_replaced"),
+    errors.KeyRequestReused: _plain(422, "idempotency_key_reused"),
     errors.NotAccepted: _plain(503, "database_unavailable", headers=_RETRY_AFTER),
     errors.UnknownJob: _plain(404, "unknown_job"),
     errors.JobAlreadyEnded: _plain(409, "job_already_ended"),

@@ -25,6 +25,12 @@ async def read_submission(request: Request) -> Wanted:
     return Wanted(fields, raw, request.headers.getlist("idempotency-key"), _trace_context(request))
 
 
+async def read_fields(request: Request) -> Mapping[str, Any]:
+    """The fields of a body that is an object; none without a body. Raises Problem as `read_submission` does."""
+    raw = await _body(request)
+    return _fields(request, raw) if raw else {}
+
+
 async def _body(request: Request) -> bytes:
     raw = b""
     async for chunk in request.stream():

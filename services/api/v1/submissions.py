@@ -61,11 +61,11 @@ def _body_of(description: str, more: dict[str, Any], example: dict[str, Any]) ->
     body = {"application/json": {"schema": schema, "example": example}}
     return {
         "requestBody": {"required": False, "description": description, "content": body},
-        "parameters": [_IDEMPOTENCY_KEY],
+        "parameters": [IDEMPOTENCY_KEY],
     }
 
 
-_IDEMPOTENCY_KEY: dict[str, Any] = {
+IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
@@ -73,6 +73,7 @@ _IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "The same key with the same request is one job, however often it is sent. A bare word, or a "
     "quoted string as the IETF draft writes it: both spellings are one key.",
 }
+"""How it is described, for every operation that takes one."""
 _PREFER: dict[str, Any] = {
     "name": "Prefer",
     "in": "header",

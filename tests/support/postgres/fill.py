@@ -86,6 +86,13 @@ _HELD = """
       FROM generate_series(1, :rows) AS n
 """
 
+_API_KEYS = """
+    INSERT INTO api_keys (id, key_sha256, tenant, name, scopes, created_at, request, digest)
+    SELECT substr(md5(:tenant || n), 1, 12), sha256(n::text::bytea), :tenant, 'ci', '{jobs:read}',
+           clock_timestamp() - make_interval(secs => :rows - n), n::text, ''
+      FROM generate_series(1, :rows) AS n
+"""
+
 
 def jobs(
     conn: Connection,
@@ -132,6 +139,11 @@ def audit(conn: Connection, count: int, *, tenant: str = "acme", age_s: float = 
 def held(conn: Connection, count: int) -> None:
     """`count` doorbells of three tenants that wait for their turn."""
     _run(conn, (_HELD, {"rows": count}))
+
+
+def api_keys(conn: Connection, count: int, *, tenant: str = "acme") -> None:
+    """`count` API keys of the tenant, one a second. Nobody knows their secrets."""
+    _run(conn, (_API_KEYS, {"rows": count, "tenant": tenant}))
 
 
 def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:

@@ -1,0 +1,198 @@
+"""Make, list, rotate and revoke the API keys of one's tenant."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+from anyio import to_thread
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from services.api.actions.auditing import audited
+from services.api.actions.errors import (
+    KeyAlreadyReplaced,
+    KeyNotUsable,
+    KeyRequestReused,
+    KeysNotInUse,
+    UnknownKey,
+)
+from services.api.actions.parts import Parts
+from services.api.auth.principal import InsufficientScope, Principal
+from shared import json_text
+from shared.access import api_keys
+from shared.access.api_keys import ApiKey, NewKey
+from shared.access.audit import Action
+from shared.access.scopes import Scope
+from shared.database.engine import transactional
+
+T = TypeVar("T")
+
+
+class WantedKey(NamedTuple):
+    """What a new key is to be, each part checked."""
+
+    name: str
+    scopes: frozenset[str]
+    expires_at: datetime | None
+    idempotency_key: str | None
+
+
+class MadeKey(NamedTuple):
+    """A key that is committed."""
+
+    key: ApiKey
+    secret: str | None
+    """The whole key; None if an earlier request of the same Idempotency-Key has made it: it is shown once."""
+    old: ApiKey | None = None
+    """The key that it follows, with its end."""
+
+
+class FoundKeys(NamedTuple):
+    """One page."""
+
+    keys: Sequence[ApiKey]
+    more: bool
+
+
+async def create(parts: Parts, principal: Principal, wanted: WantedKey) -> MadeKey:
+    """Make a key of the tenant, with scopes that the principal has itself.
+
+    Raises InsufficientScope, KeyRequestReused and KeysNotInUse.
+    """
+
+    def carry_out(conn: Connection) -> MadeKey:
+        made = _make(conn, parts, principal, new, request)
+        if made.secret is not None:
+            audited(conn, principal, Action.KEYS_CREATE, f"keys/{made.key.id}", after=_told(made.key))
+        return made
+
+    _may(parts, principal, Scope.KEYS_WRITE)
+    _only_own(principal, wanted.scopes)
+    new = NewKey(wanted.name, wanted.scopes, expires_at=wanted.expires_at)
+    request = f"create {wanted.idempotency_key}" if wanted.idempotency_key else None
+    return await _in_one_transaction(parts, carry_out)
+
+
+async def rotate(
+    parts: Parts,
+    principal: Principal,
+    key_id: str,
+    *,
+    overlap_s: float,
+    expires_at: datetime | None,
+    again: str | None,
+) -> MadeKey:
+    """Make a key that follows another, of its name and scopes; the old one works for `overlap_s` seconds more.
+
+    The new one lives as long as the old one was made to, unless `expires_at` says otherwise.
+    `again` is the Idempotency-Key. Raises UnknownKey,
+    KeyNotUsable, KeyAlreadyReplaced, InsufficientScope, KeyRequestReused and KeysNotInUse.
+    """
+
+    def carry_out(conn: Connection) -> MadeKey:
+        old = _key(conn, principal, key_id)
+        _only_own(principal, old.scopes)
+        valid_s = None if old.expires_at is None else (old.expires_at - old.created_at).total_seconds()
+        new = NewKey(old.name, old.scopes, valid_s=valid_s, expires_at=expires_at, replaces=key_id)
+        made = _make(conn, parts, principal, new, request)
+        if made.secret is None:
+            return made._replace(old=old)
+        if api_keys.end_after(conn, principal.tenant, key_id, overlap_s) is None:
+            raise KeyNotUsable(key_id)
+        ending = _key(conn, principal, key_id)
+        before, after = {"expiresAt": _time(old.expires_at)}, {"expiresAt": _time(ending.expires_at)}
+        followed = {**after, "replacedBy": made.key.id, "new": _told(made.key)}
+        audited(conn, principal, Action.KEYS_ROTATE, f"keys/{key_id}", before=before, after=followed)
+        return made._replace(old=ending)
+
+    _may(parts, principal, Scope.KEYS_WRITE)
+    request = f"rotate {key_id} {again}" if again else None
+    try:
+        return await _in_one_transaction(parts, carry_out)
+    except IntegrityError as error:
+        if "api_keys_by_old" not in str(error.orig):
+            raise
+        raise KeyAlreadyReplaced(key_id) from None
+
+
+async def revoke(parts: Parts, principal: Principal, key_id: str) -> None:
+    """End a key; ending it twice is harmless. Raises UnknownKey and KeysNotInUse."""
+
+    def carry_out(conn: Connection) -> None:
+        key = _key(conn, principal, key_id)
+        if api_keys.revoke_key(conn, principal.tenant, key_id):
+            audited(conn, principal, Action.KEYS_REVOKE, f"keys/{key_id}", before=_told(key))
+
+    _may(parts, principal, Scope.KEYS_WRITE)
+    await _in_one_transaction(parts, carry_out)
+
+
+async def get(parts: Parts, principal: Principal, key_id: str) -> ApiKey:
+    """One key of the tenant. Raises UnknownKey and KeysNotInUse."""
+    _may(parts, principal, Scope.KEYS_READ)
+    return await _in_one_transaction(parts, lambda conn: _key(conn, principal, key_id))
+
+
+async def list_page(parts: Parts, principal: Principal, *, size: int, before: tuple[datetime, str] | None) -> FoundKeys:
+    """The tenant's keys, newest first, those that are over too. Raises KeysNotInUse."""
+
+    def look(conn: Connection) -> Sequence[ApiKey]:
+        return api_keys.list_keys(conn, principal.tenant, size=size + 1, before=before)
+
+    _may(parts, principal, Scope.KEYS_READ)
+    found = await _in_one_transaction(parts, look)
+    return FoundKeys(found[:size], more=len(found) > size)
+
+
+def _may(parts: Parts, principal: Principal, scope: Scope) -> None:
+    if not parts.settings.takes_keys:
+        raise KeysNotInUse
+    principal.need(scope)
+
+
+def _only_own(principal: Principal, scopes: Sequence[str] | frozenset[str]) -> None:
+    if lacking := principal.lacks(scopes):
+        raise InsufficientScope(" ".join(lacking))
+
+
+def _make(conn: Connection, parts: Parts, principal: Principal, new: NewKey, request: str | None) -> MadeKey:
+    """The key; or the one that an earlier request of that name has made, without its secret."""
+    new = new._replace(environment=parts.settings.key_environment, created_by=principal.subject)
+    if request is not None:
+        new = new._replace(request=request, digest=_digest(new))
+    made = api_keys.make_key(conn, principal.tenant, new)
+    if made is not None:
+        return MadeKey(made.key, made.secret)
+    earlier = api_keys.made_by(conn, principal.tenant, request or "")
+    if earlier is None or earlier.digest != new.digest:
+        raise KeyRequestReused
+    return MadeKey(earlier.key, None)
+
+
+def _digest(new: NewKey) -> str:
+    meaning = json_text.write([new.name, sorted(new.scopes), _time(new.expires_at), new.replaces])
+    return hashlib.sha256(meaning.encode()).hexdigest()
+
+
+def _key(conn: Connection, principal: Principal, key_id: str) -> ApiKey:
+    found = api_keys.get(conn, principal.tenant, key_id)
+    if found is None:
+        raise UnknownKey(key_id)
+    return found
+
+
+def _told(key: ApiKey) -> dict[str, object]:
+    return {"name": key.name, "scopes": list(key.scopes), "expiresAt": _time(key.expires_at)}
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+async def _in_one_transaction(parts: Parts, work: Callable[[Connection], T]) -> T:
+    def run() -> T:
+        with transactional(parts.engine).begin() as conn:
+            return work(conn)
+
+    return await to_thread.run_sync(run)

@@ -1,0 +1,61 @@
+"""GET /v1/audit: who has changed what."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from services.api.actions import audit
+from services.api.http.dependencies import Caller, PartsOf
+from services.api.http.openapi import problems
+from services.api.http.problems import invalid
+from services.api.http.responses import json_response
+from services.api.v1 import places
+from services.api.v1.access_views import TrailView, entry_view
+from shared.access.audit import Action
+from shared.access.audit_trail import Filters, Place
+from shared.catalog.parameters import Violation
+from shared.suggest import did_you_mean
+
+router = APIRouter(tags=["audit"])
+
+_TEXT = {"pattern": r"^[^\x00]*$"}
+_Action = Annotated[str | None, Query(description="Only this action", json_schema_extra={"enum": list(Action)})]
+_Text = Annotated[str | None, Query(max_length=300, json_schema_extra=_TEXT)]
+
+
+@router.get("/v1/audit", responses={200: {"model": TrailView}, **problems(401, 403, 422, 429, 503)})
+async def list_audit(
+    parts: PartsOf,
+    principal: Caller,
+    action: _Action = None,
+    subject: _Text = None,
+    object: _Text = None,  # noqa: A002 - the wire's spelling
+    since: places.Moment = None,
+    until: places.Moment = None,
+    pageSize: places.PageSize = "20",  # noqa: N803 - the wire's spelling
+    pageToken: places.PageToken = None,  # noqa: N803
+) -> Response:
+    """Every change that somebody of the tenant has made, newest first; needs the scope `audit:read`.
+
+    A page of a filtered list may hold fewer entries than asked for, even none, although more follow.
+    """
+    violations: list[Violation] = []
+    if action is not None and action not in list(Action):
+        wrong = f"{action[:40]!r} is not an action{did_you_mean(action[:40], list(Action))}"
+        violations.append(Violation("action", "choice", wrong))
+    violations += [
+        Violation(name, "character", "contains U+0000")
+        for name, value in (("subject", subject), ("object", object))
+        if value is not None and "\0" in value
+    ]
+    filters = Filters(
+        action, subject, object, places.moment("since", since, violations), places.moment("until", until, violations)
+    )
+    size = places.page_size(pageSize, violations)
+    before = places.place(pageToken, r"[0-9]{1,18}", violations)
+    if violations:
+        raise invalid("The query has problems.", violations)
+    start = None if before is None else Place(before[0], int(before[1]))
+    found = await audit.list_page(parts, principal, filters, size=size, before=start)
+    token = None if found.next_before is None else places.token(found.next_before.at, str(found.next_before.id))
+    return json_response(TrailView(entries=[entry_view(e) for e in found.entries], next_page_token=token))

@@ -1,0 +1,219 @@
+"""/v1/keys and /v1/me: who one is, and the keys of one's tenant."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from services.api.actions import keys
+from services.api.actions.errors import InvalidRequest
+from services.api.actions.idempotency import read_key
+from services.api.actions.keys import MadeKey, WantedKey
+from services.api.http.dependencies import Caller, PartsOf
+from services.api.http.openapi import problems
+from services.api.http.problems import invalid
+from services.api.http.responses import json_response
+from services.api.v1 import places
+from services.api.v1.access_views import KeysView, KeyView, MadeKeyView, MeView, RotatedKeyView, key_view, made_view
+from services.api.v1.submission_body import read_fields
+from services.api.v1.submissions import IDEMPOTENCY_KEY
+from shared.access.key_text import name_problem
+from shared.access.scopes import scope_problem
+from shared.catalog.parameters import Violation
+from shared.suggest import did_you_mean
+
+router = APIRouter(tags=["keys"])
+
+_MOST_SCOPES = 100
+_DAY_S = 86_400
+_LONGEST_OVERLAP_S = 30 * _DAY_S
+_NOT_KEPT = {"Cache-Control": "no-store"}
+_EXPIRES: dict[str, Any] = {
+    "type": ["string", "null"], "format": "date-time", "description": "When the key ends; null: when it is revoked",
+}  # fmt: skip
+_SCOPES: dict[str, Any] = {
+    "type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": _MOST_SCOPES,
+    "description": "Scopes that the caller has itself",
+}  # fmt: skip
+_NAME = {"type": "string", "minLength": 1, "maxLength": 100, "description": "Who uses it: jobs belong to this name"}
+_OVERLAP = {
+    "type": ["integer", "null"], "minimum": 0, "maximum": _LONGEST_OVERLAP_S,
+    "description": "Seconds for which the old key still works; a day if left out",
+}  # fmt: skip
+
+
+def _body(fields: Mapping[str, Any], required: Collection[str], example: Mapping[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "additionalProperties": False, "properties": fields, "required": list(required)}
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": bool(required), "content": content}, "parameters": [IDEMPOTENCY_KEY]}
+
+
+_CREATE = _body(
+    {"name": _NAME, "scopes": _SCOPES, "expiresAt": _EXPIRES},
+    ("name", "scopes"),
+    {"name": "ci", "scopes": ["jobs:create", "jobs:read"], "expiresAt": "2027-01-31T00:00:00Z"},
+)
+_ROTATE = _body({"overlapSeconds": _OVERLAP, "expiresAt": _EXPIRES}, (), {"overlapSeconds": 3600})
+
+
+@router.get("/v1/me", responses={200: {"model": MeView}, **problems(401, 422, 429)})
+async def get_me(principal: Caller) -> Response:
+    """Who the caller is, and what it may do."""
+    credential = "none" if principal.scopes is None else "key" if principal.key_id else "token"
+    scopes = None if principal.scopes is None else sorted(principal.scopes)
+    me = MeView(
+        tenant=principal.tenant,
+        subject=principal.subject,
+        credential=credential,
+        key_id=principal.key_id,
+        scopes=scopes,
+    )
+    return json_response(me, headers=_NOT_KEPT)
+
+
+@router.get("/v1/keys", responses={200: {"model": KeysView}, **problems(401, 403, 409, 422, 429, 503)})
+async def list_keys(
+    parts: PartsOf,
+    principal: Caller,
+    pageSize: places.PageSize = "20",  # noqa: N803 - the wire's spelling
+    pageToken: places.PageToken = None,  # noqa: N803
+) -> Response:
+    """The tenant's API keys, newest first, those that are over or revoked too; needs the scope `keys:read`."""
+    violations: list[Violation] = []
+    size = places.page_size(pageSize, violations)
+    before = places.place(pageToken, r"[a-z0-9]{12}", violations)
+    if violations:
+        raise invalid("The query has problems.", violations)
+    found = await keys.list_page(parts, principal, size=size, before=before)
+    token = places.token(found.keys[-1].created_at, found.keys[-1].id) if found.more else None
+    return json_response(KeysView(keys=[key_view(key) for key in found.keys], next_page_token=token))
+
+
+@router.get("/v1/keys/{key_id:job}", responses={200: {"model": KeyView}, **problems(401, 403, 404, 409, 422, 429, 503)})
+async def get_key(key_id: str, parts: PartsOf, principal: Caller) -> Response:
+    """One API key; needs the scope `keys:read`."""
+    return json_response(key_view(await keys.get(parts, principal, _id(key_id))))
+
+
+@router.post(
+    "/v1/keys",
+    status_code=201,
+    openapi_extra=_CREATE,
+    responses={201: {"model": MadeKeyView}, **problems(400, 401, 403, 409, 413, 415, 422, 429, 503)},
+)
+async def create_key(request: Request, parts: PartsOf, principal: Caller) -> Response:
+    """Make an API key of the tenant, with scopes that the caller has; needs the scope `keys:write`.
+
+    The key is shown once. A repetition with the same Idempotency-Key is answered without it.
+    """
+    fields = await read_fields(request)
+    violations = _unknown(fields, ("name", "scopes", "expiresAt"))
+    wanted = WantedKey(
+        _name(fields.get("name"), violations),
+        _scopes(fields.get("scopes"), violations),
+        _expiry(fields.get("expiresAt"), violations),
+        _idempotency_key(request, violations),
+    )
+    _check(violations)
+    return _made(await keys.create(parts, principal, wanted), parts.settings.root_path)
+
+
+@router.post(
+    "/v1/keys/{key_id:job}:rotate",
+    status_code=201,
+    openapi_extra=_ROTATE,
+    responses={201: {"model": RotatedKeyView}, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503)},
+)
+async def rotate_key(request: Request, key_id: str, parts: PartsOf, principal: Caller) -> Response:
+    """Make an API key that follows another, of its name and scopes; the old one works on for a while.
+
+    Needs the scope `keys:write`. Without `expiresAt` the new key lives as long as the old one was made to.
+    """
+    fields = await read_fields(request)
+    violations = _unknown(fields, ("overlapSeconds", "expiresAt"))
+    overlap_s = _overlap_s(fields.get("overlapSeconds"), violations)
+    expires_at = _expiry(fields.get("expiresAt"), violations)
+    again = _idempotency_key(request, violations)
+    _check(violations)
+    made = await keys.rotate(parts, principal, _id(key_id), overlap_s=overlap_s, expires_at=expires_at, again=again)
+    return _made(made, parts.settings.root_path)
+
+
+@router.delete(
+    "/v1/keys/{key_id:job}",
+    status_code=204,
+    responses={204: {"description": "It works no more"}, **problems(401, 403, 404, 409, 422, 429, 503)},
+)
+async def revoke_key(key_id: str, parts: PartsOf, principal: Caller) -> Response:
+    """Revoke an API key; needs the scope `keys:write`. An API process may believe it for ten seconds more."""
+    await keys.revoke(parts, principal, _id(key_id))
+    return Response(status_code=204)
+
+
+def _made(made: MadeKey, root: str) -> Response:
+    headers = {"Location": f"{root}/v1/keys/{made.key.id}", **_NOT_KEPT}
+    if made.secret is None:
+        headers["Idempotent-Replayed"] = "true"
+    return json_response(made_view(made), 201, headers)
+
+
+def _id(given: str) -> str:
+    """What PostgreSQL takes: no key has U+0000 in its id."""
+    return given.replace("\0", "?")
+
+
+def _unknown(fields: Mapping[str, object], known: Collection[str]) -> list[Violation]:
+    names = [name for name in fields if name not in known][:100]
+    wrong = "is not a field of this request"
+    return [Violation(n[:100], "unknown_field", f"{wrong}{did_you_mean(n[:100], known)}") for n in names]
+
+
+def _check(violations: list[Violation]) -> None:
+    if violations:
+        many = "one problem" if len(violations) == 1 else f"{len(violations)} problems"
+        raise InvalidRequest(f"The request has {many}.", violations)
+
+
+def _name(given: object, violations: list[Violation]) -> str:
+    wrong = name_problem(given) if isinstance(given, str) else "must be a string, for example ci"
+    if wrong:
+        violations.append(Violation("name", "name", wrong))
+    return str(given)
+
+
+def _scopes(given: object, violations: list[Violation]) -> frozenset[str]:
+    if not isinstance(given, list) or not 1 <= len(given) <= _MOST_SCOPES:
+        wrong = f'must be a list of 1 to {_MOST_SCOPES} scopes, such as ["jobs:read"]'
+        violations.append(Violation("scopes", "type", wrong))
+        return frozenset()
+    for n, scope in enumerate(given):
+        if wrong_scope := scope_problem(scope) if isinstance(scope, str) else "must be a string":
+            violations.append(Violation(f"scopes[{n}]", "scope", wrong_scope))
+    return frozenset(map(str, given))
+
+
+def _expiry(given: object, violations: list[Violation]) -> datetime | None:
+    at = places.moment("expiresAt", given, violations)
+    if at is not None and at <= datetime.now(at.tzinfo):
+        violations.append(Violation("expiresAt", "past", "must be a moment that is to come"))
+    return at
+
+
+def _overlap_s(given: object, violations: list[Violation]) -> int:
+    if given is None:
+        return _DAY_S
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= _LONGEST_OVERLAP_S:
+        return given
+    wrong = f"must be a whole number of seconds from 0 to {_LONGEST_OVERLAP_S}"
+    violations.append(Violation("overlapSeconds", "range", wrong))
+    return 0
+
+
+def _idempotency_key(request: Request, violations: list[Violation]) -> str | None:
+    lines = request.headers.getlist("idempotency-key")
+    key = read_key(lines) if lines else None
+    if isinstance(key, Violation):
+        violations.append(key)
+        return None
+    return key

@@ -1,0 +1,61 @@
+"""What `keys` takes."""
+
+import argparse
+import re
+from typing import Any
+
+from services.cli import argument_types
+from shared.access.key_text import name_problem
+from shared.access.scopes import USUAL
+
+
+def add_keys(parser: argparse.ArgumentParser) -> None:
+    """Describe `keys create`, `list`, `rotate` and `revoke`."""
+    parser.description = "Make and revoke the API keys of a tenant, in the database that DATABASE_URL names."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = _action(actions, "create", "make an API key and print it, once")
+    create.add_argument(
+        "--name", required=True, type=_name, help="who uses it, for example `ci`; jobs belong to this name"
+    )
+    create.add_argument(
+        "--scopes", type=argument_types.scopes, metavar="SCOPE,…",
+        help=f"what it may do (default: {','.join(sorted(USUAL))}; scopes of report types are named here, too)",
+    )  # fmt: skip
+    create.add_argument(
+        "--days", type=_days, metavar="N", help="the days for which it works (default: until it is revoked)"
+    )
+    _action(actions, "list", "list API keys, newest first: id, name, state, last use, scopes")
+    rotate = _action(actions, "rotate", "make an API key that follows another, and print it, once")
+    rotate.add_argument("--id", required=True, metavar="ID", help="the key that is followed")
+    rotate.add_argument(
+        "--overlap-hours", type=_hours, default=24, metavar="N",
+        help="the hours for which the old key still works (default: %(default)s)",
+    )  # fmt: skip
+    revoke = _action(actions, "revoke", "revoke one API key, or all of a name")
+    which = revoke.add_mutually_exclusive_group(required=True)
+    which.add_argument("--name", type=_name, help="the name of the keys")
+    which.add_argument("--id", metavar="ID", help="the id of the key, as `list` shows it")
+
+
+def _action(actions: Any, name: str, what: str) -> argparse.ArgumentParser:
+    action: argparse.ArgumentParser = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    action.add_argument("--tenant", required=True, type=argument_types.tenant, help="whose jobs the key can see")
+    return action
+
+
+def _name(given: str) -> str:
+    if wrong := name_problem(given):
+        raise argparse.ArgumentTypeError(wrong)
+    return given
+
+
+def _days(given: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", given):
+        raise argparse.ArgumentTypeError("must be a whole number of days, 1 or more")
+    return int(given)
+
+
+def _hours(given: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", given):
+        raise argparse.ArgumentTypeError("must be a whole number of hours, 0 or more")
+    return int(given)

@@ -1,0 +1,62 @@
+"""Whose address a request is counted and written down under, behind proxies."""
+
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+
+from services.api.http.client_address import client_address
+from services.api.networks import networks
+from tests.services.test_api import an_app
+
+PROXIES = networks("10.0.0.0/8, 2001:db8::/32 192.0.2.1")
+
+
+def address(peer: str, *forwarded: str) -> str:
+    headers = [(b"x-forwarded-for", line.encode()) for line in forwarded]
+    return client_address(Request({"type": "http", "client": (peer, 1), "headers": headers}), PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("198.51.100.9", ["203.0.113.5"], "198.51.100.9"),  # who is not trusted is not believed
+        ("10.1.2.3", [], "10.1.2.3"),
+        ("10.1.2.3", ["203.0.113.5"], "203.0.113.5"),
+        ("10.1.2.3", ["1.1.1.1, 203.0.113.5"], "203.0.113.5"),  # the client wrote the first itself
+        ("10.1.2.3", ["1.1.1.1, 203.0.113.5, 192.0.2.1"], "203.0.113.5"),
+        ("10.1.2.3", ["1.1.1.1", "203.0.113.5"], "203.0.113.5"),
+        ("10.1.2.3", ["1.1.1.1, junk, 10.9.9.9"], "10.9.9.9"),
+        ("10.1.2.3", ["203.0.113.5:4711"], "203.0.113.5"),
+        ("2001:db8::7", ["[2a00::5]:443"], "2a00::5"),
+        ("::ffff:10.1.2.3", ["203.0.113.5"], "203.0.113.5"),
+        ("10.1.2.3", ["10.0.0.1, 10.0.0.2"], "10.0.0.1"),
+        ("", ["203.0.113.5"], ""),
+    ],
+)
+def test_the_nearest_address_that_is_no_trusted_proxy_is_the_clients(
+    peer: str, forwarded: list[str], client: str
+) -> None:
+    assert address(peer, *forwarded) == client
+
+
+def test_without_the_setting_nobody_is_believed() -> None:
+    headers = [(b"x-forwarded-for", b"203.0.113.5")]
+    assert client_address(Request({"type": "http", "client": ("10.1.2.3", 1), "headers": headers}), []) == "10.1.2.3"
+
+
+def test_what_is_no_network_is_named() -> None:
+    with pytest.raises(ValueError, match=r"'10\.0\.0\.1/8' is not an address or network.*host bits"):
+        networks("10.0.0.1/8")
+
+
+def test_the_trail_has_the_clients_address(database_url: str, conn: Connection, scratch: Path) -> None:
+    app = an_app(database_url, scratch, API_TRUSTED_PROXIES="192.0.2.0/24")
+    with TestClient(app, client=("192.0.2.9", 1)) as client:
+        job_id = client.post("/v1/jobs").json()["jobId"]
+        client.post(f"/v1/jobs/{job_id}:cancel", headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.5"})
+
+    assert conn.execute(text("SELECT address FROM audit")).scalars().all() == ["203.0.113.5"]
