@@ -39,7 +39,7 @@ def serve(settings: WorkerSettings) -> int:
     stop = stop_on_signals()
     parts = assemble(settings)
     _isolate(settings)
-    child.get_ready()
+    child.get_ready(settings.fonts, draws=any(report.pdf.charts for report in parts.catalog.types.values()))
     worker = Worker(parts)
     ops = OpsServer(settings.metrics_host, settings.metrics_port, parts.checks)
     if not wait_for_all(parts.checks, stop=stop, timeout_s=settings.startup_timeout_s):

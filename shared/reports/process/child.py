@@ -17,9 +17,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from shared.reports import errors
+from shared.reports.charts import Chart
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from shared.reports.manifest import NAME as MANIFEST
 from shared.reports.process import isolation, messages, sandbox, tree
+from shared.reports.process.charts_drawn import Charts
+from shared.reports.process.ear import CHART, LENGTH, STOP
 from shared.reports.process.launcher import Child, Launcher
 from shared.reports.process.output import Output
 
@@ -28,17 +31,29 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 0.1
 """The longest time until a request to stop is noticed."""
 _ASSIGN_WAIT_S = 10.0
+_ANSWER_S = 5.0
+"""The longest that a child may take to read the chart that it asked for."""
 _KILL_WAIT_S = 5.0
 _STOP_WAIT_S = 0.5
 
 launcher = Launcher()
+charts = Charts(launcher)
 _alive: dict[int, Child] = {}
 
 
-def get_ready() -> None:
-    """Start what reports are made by, so that the first one need not wait for it. Waits for nothing, never raises."""
-    with contextlib.suppress(OSError):  # the first report tells
-        launcher.warm_up()
+def get_ready(fonts: Path | None, *, draws: bool) -> None:
+    """Start what reports are made by, so that the first one need not wait for it. Waits for nothing, never raises.
+
+    `draws` says that there are reports with charts, in the fonts of this folder.
+    """
+
+    def start() -> None:
+        with contextlib.suppress(OSError):  # the first report tells
+            launcher.warm_up()
+            if draws:
+                charts.get_ready(fonts)
+
+    threading.Thread(target=start, name="warm-up", daemon=True).start()
 
 
 def render(
@@ -92,18 +107,14 @@ class _Attempt:
         line = messages.Line(self.child.line, self.request.scratch)
         self._assign()
         while True:
-            if self.cancel.is_set():
-                raise RenderCancelled("stopped by the worker")
+            self._check()
             left_s = self.end_at - time.monotonic()
-            if left_s <= 0:
-                raise errors.attempt_timeout(self.deadline_s)
-            self._look_at_limits()
             heard: list[socket.socket | int] = [
                 self.child.line,
                 self.child.status,
                 *([] if output.closed else [output.fileno()]),
             ]
-            ready = wait(heard, timeout=min(left_s, _LOOK_EVERY_S))
+            ready = wait(heard, timeout=max(0.0, min(left_s, _LOOK_EVERY_S)))
             output.read()
             for message in line.read():
                 if (files := self._take(message)) is not None:
@@ -124,6 +135,8 @@ class _Attempt:
                 self.on_progress(message)
             case ReportError():
                 raise message
+            case Chart():
+                self._draw(message)
             case messages.Broken():
                 log.error("render.broken", extra={"traceback": message.traceback})
                 raise message.error
@@ -131,6 +144,31 @@ class _Attempt:
                 self._look_at_limits()
                 return message
         return None
+
+    def _draw(self, chart: Chart) -> None:
+        """Give the child the chart that it asks for. Raises as `attend` does."""
+        try:
+            answer = charts.draw(chart, self.request.fonts, self._check)
+        except OSError as error:
+            log.error("render.no_chart_process", extra={"reason": repr(error)})
+            raise errors.renderer_unavailable() from None
+        self.child.line.settimeout(_ANSWER_S)
+        try:
+            self.child.line.sendall(CHART + LENGTH.pack(len(answer)) + answer)
+        except TimeoutError:
+            raise messages.NotUnderstood("a chart was asked for and is not read") from None
+        except OSError:
+            return  # it has died, and its end tells how
+        finally:
+            self.child.line.setblocking(False)
+
+    def _check(self) -> None:
+        """Raise what ends the attempt by now."""
+        if self.cancel.is_set():
+            raise RenderCancelled("stopped by the worker")
+        if time.monotonic() >= self.end_at:
+            raise errors.attempt_timeout(self.deadline_s)
+        self._look_at_limits()
 
     def _look_at_limits(self) -> None:
         """Check what no limit of the kernel counts. Raises ReportError."""
@@ -163,10 +201,10 @@ def scratch_mb_of(folder: Path) -> int:
 def _end(child: Child) -> None:
     """Give a child that is still at work the time that it needs to cancel its query on the server, then kill it."""
     with contextlib.suppress(OSError):
-        child.line.send(b"s")
+        child.line.send(STOP)
     child.ended(_STOP_WAIT_S)
     launcher.kill(child)
     child.ended(_KILL_WAIT_S)
 
 
-atexit.register(launcher.close)
+atexit.register(launcher.close)  # and with it the chart process

@@ -50,7 +50,8 @@ class Needs:
     """The URL of its one source; empty for a report type in Python. Secret."""
     environment: Mapping[str, str]
     """Variables for its source: PG… or AWS_…"""
-    scratch: Path
+    scratch: Path | None
+    """The folder that it may write; None for a process that writes nothing."""
     kept: Path | None
     """The folder of the job's extract, if one may stay."""
     files: Sequence[Path]
@@ -75,6 +76,11 @@ class Needs:
             files=[path.resolve() for path in named if path],
             network=report.network,
         )
+
+    @classmethod
+    def of_charts(cls, fonts: Path | None) -> "Needs":
+        """What the process needs that draws charts: fonts, and nothing of any report."""
+        return cls("", {}, None, None, [fonts.resolve()] if fonts else [], network=False)
 
 
 _OF_LIBPQ = ("PG",)
@@ -105,7 +111,7 @@ def confine(needs: Needs) -> tuple[Confinement, str]:
             readable += [str(Path.home() / ".aws"), *(os.environ[name] for name in _AWS_FILES if name in os.environ)]
         elif len(path := urlsplit(source).path) > 1:
             readable.append(unquote(path))
-    writable = [str(needs.scratch), "/dev/null"]
+    writable = ["/dev/null", *([str(needs.scratch)] if needs.scratch else [])]
     if needs.kept:
         needs.kept.mkdir(parents=True, exist_ok=True)
         writable.append(str(needs.kept))

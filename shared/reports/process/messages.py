@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.artifacts.tree import NotAPlainFile, Tree
+from shared.reports.charts import MOST_BYTES, Chart
 from shared.reports.interface import Progress, RenderedFile, ReportError
 from shared.reports.sources.attachments import check_media_type, check_name
 from shared.reports.warnings import ReportWarning, WarningCode
@@ -41,14 +42,18 @@ class Broken:
     traceback: str
 
 
-Message = Progress | ReportError | Broken | list[RenderedFile]
+Message = Progress | ReportError | Broken | Chart | list[RenderedFile]
+Told = Progress | ReportError | Broken | Chart | Sequence[RenderedFile]
+"""What a report's process says."""
 
 
-def encode(message: Progress | ReportError | Broken | Sequence[RenderedFile], scratch: Path) -> bytes:
+def encode(message: Told, scratch: Path) -> bytes:
     """The line of a message. Files must lie in `scratch`."""
     match message:
         case Progress():
             said: dict[str, Any] = {"progress": asdict(message)}
+        case Chart():
+            said = {"chart": asdict(message)}
         case ReportError():
             said = {"error": _error(message)}
         case Broken():
@@ -58,7 +63,7 @@ def encode(message: Progress | ReportError | Broken | Sequence[RenderedFile], sc
     return json.dumps(said).encode() + b"\n"
 
 
-def send(line: socket.socket, message: Progress | ReportError | Broken | Sequence[RenderedFile], scratch: Path) -> None:
+def send(line: socket.socket, message: Told, scratch: Path) -> None:
     """Tell the worker at the other end. Raises OSError."""
     line.sendall(encode(message, scratch))
 
@@ -79,6 +84,8 @@ def decode(line: bytes, scratch: Path) -> Message:
         said = json.loads(line)
         if "progress" in said:
             return _progress(**said["progress"])
+        if "chart" in said:
+            return Chart(**{name: _text(said["chart"][name], MOST_BYTES) for name in ("specification", "family")})
         if "files" in said:
             return [_file(scratch, **one) for one in said["files"]]
         told = said["error"]

@@ -9,19 +9,19 @@ import socket
 import struct
 import sys
 import tempfile
-import threading
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.catalog.model import Format, Limits
+from shared.reports import charts
 from shared.reports.explain import explain
-from shared.reports.interface import Progress, RenderedFile, RenderRequest, ReportError
-from shared.reports.process import kernel, messages
+from shared.reports.interface import RenderedFile, RenderRequest, ReportError
+from shared.reports.process import chart_process, kernel, messages
 from shared.reports.process.confinement import Needs, confine
+from shared.reports.process.ear import Ear
 from shared.reports.process.isolation import Isolation
-from shared.reports.stop import stop
 from shared.runtime import logs
 from shared.runtime.parent_death import end_with_parent
 
@@ -41,32 +41,52 @@ class Task:
     """Where Python looks for modules."""
     log_level: str | None
     """The level of what is logged; None for a command, which does not log."""
-    request: bytes
-    """The RenderRequest, pickled: it may name classes of a package, whose code must not run before the lock-down."""
+    request: bytes | None
+    """The RenderRequest, pickled: it may name classes of a package, whose code must not run before the lock-down. None
+    for the process that draws charts."""
 
 
 def assign(line: socket.socket, request: RenderRequest, isolation: Isolation) -> None:
-    """Tell the child at the other end of the line what to do. For the worker. Raises OSError."""
-    task = pickle.dumps(Task(Needs.of(request), isolation, sys.path, logs.level(), pickle.dumps(request)))
-    line.sendall(_LENGTH.pack(len(task)) + task)
+    """Tell the child at the other end of the line to make a report. For the worker. Raises OSError."""
+    _send(line, Task(Needs.of(request), isolation, sys.path, logs.level(), pickle.dumps(request)))
+
+
+def assign_charts(line: socket.socket, fonts: Path | None, isolation: Isolation) -> None:
+    """Tell the child at the other end of the line to draw charts. For the worker. Raises OSError."""
+    _send(line, Task(Needs.of_charts(fonts), isolation, sys.path, logs.level(), None))
+
+
+def _send(line: socket.socket, task: Task) -> None:
+    packed = pickle.dumps(task)
+    line.sendall(_LENGTH.pack(len(packed)) + packed)
 
 
 def live(line: socket.socket) -> None:
-    """Render what the worker assigns, telling progress and then one outcome: the files, a ReportError, or Broken."""
+    """Be what the worker assigns."""
     task = _received(line)
     sys.path[:] = task.path
     logs.take_over(task.log_level)
-    scratch = task.needs.scratch
+    if task.request is None:
+        enter(task.needs, task.isolation)
+        limit_memory(chart_process.MEMORY_MB + _RESERVE_MB)
+        chart_process.serve(line, task.needs.files[0] if task.needs.files else None)
+    else:
+        _report(line, task, task.request)
 
-    def tell(message: Progress | ReportError | messages.Broken | Sequence[RenderedFile]) -> None:
+
+def _report(line: socket.socket, task: Task, request_: bytes) -> None:
+    """Make one report, telling progress and then one outcome: the files, a ReportError, or Broken."""
+    scratch = task.needs.scratch or Path()
+
+    def tell(message: messages.Told) -> None:
         messages.send(line, message, scratch)
 
     outcome: Sequence[RenderedFile] | ReportError | messages.Broken
     limits = Limits()
     try:
         source = enter(task.needs, task.isolation)
-        _end_when_asked(line)
-        request = replace(pickle.loads(task.request), source_dsn=source, scratch=scratch)  # noqa: S301 - the worker's
+        charts.draw_by(Ear(line, tell).draw)
+        request = replace(pickle.loads(request_), source_dsn=source, scratch=scratch)  # noqa: S301 - the worker's
         limits = request.report.limits
         # Nothing but libpq works on a CSV alone: there the kernel can hold the limit to the megabyte.
         limit_memory(limits.memory_mb + (0 if request.formats == (Format.CSV,) else _RESERVE_MB))
@@ -101,22 +121,10 @@ def enter(needs: Needs, isolation: Isolation) -> str:
     _limit(resource.RLIMIT_CORE, 0)  # a core file would hold the source's password
     os.environ.update(needs.environment)
     allowed, source = confine(needs)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(needs.scratch)
-    os.chdir(needs.scratch)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(needs.scratch or "/nowhere")
+    os.chdir(needs.scratch or "/")
     isolation.enter(allowed)
     return source
-
-
-def _end_when_asked(line: socket.socket) -> None:
-    """End this process when the worker says so, or is gone: a thread watches the line."""
-
-    def watch() -> None:
-        with contextlib.suppress(OSError):
-            line.recv(1, socket.MSG_PEEK)  # nothing comes but the wish to stop: readable means that, or closed
-        stop()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="worker-watch").start()
 
 
 def limit_memory(memory_mb: int) -> None:

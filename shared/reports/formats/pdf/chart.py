@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.reports import errors
+from shared.reports import charts, errors
 from shared.reports.formats.pdf import fonts
 
 
@@ -15,17 +15,12 @@ def draw(
     specification: Path, values: Sequence[Mapping[str, Any]], texts: Mapping[str, str], fonts_folder: Path | None
 ) -> str:
     """Return the chart as SVG. `texts` translates its titles and labels. Raises ReportError."""
-    import vl_convert  # here, because it takes 60 MB and only documents with charts need it
-
     spec = _translated(json.loads(specification.read_text("utf-8-sig")), texts)
     spec["data"] = {"values": values}
-    for folder in filter(None, (fonts_folder, fonts.FACES)):
-        vl_convert.register_font_directory(str(folder))
     family = ", ".join(face.family for face in fonts.chain(fonts_folder))
-    config = {"font": family, "background": "white", "view": {"stroke": None}}
     try:
-        return str(vl_convert.vegalite_to_svg(spec, config=config, allowed_base_urls=[]))
-    except ValueError as error:
+        return charts.draw(charts.Chart(json.dumps(spec), family), fonts_folder)
+    except charts.ChartRefused as error:
         raise errors.chart_failed(specification.name, _cause(str(error))) from None
 
 

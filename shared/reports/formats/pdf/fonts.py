@@ -17,9 +17,10 @@ from weakref import WeakKeyDictionary
 import typst
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
+from shared.reports import charts
 from shared.reports.formats.pdf.letters import is_invisible, needs_neighbours
 
-FACES = Path(__file__).parent / "faces"
+FACES = charts.FACES
 """The folder of Todoke's own fonts."""
 _BOLD_WEIGHT, _REGULAR_WEIGHT = 600, 400
 _ASTRAL = re.compile(r"<([0-9A-F]{5,6})>$", re.MULTILINE)

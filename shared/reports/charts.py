@@ -1,0 +1,63 @@
+"""Draws Vega-Lite specifications as SVG, in this process or wherever somebody has arranged for it."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_BYTES = 8 << 20
+"""Of one specification with its values, and of one drawing."""
+
+
+class ChartRefused(ValueError):
+    """The chart cannot be drawn. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart to be drawn."""
+
+    specification: str
+    """Vega-Lite as JSON, its values included."""
+    family: str
+    """The fonts of its texts, as CSS lists them."""
+
+
+Draw = Callable[[Chart, Path | None], str]
+"""A chart and the folder of REPORT_FONTS → SVG. Raises ChartRefused."""
+
+
+def draw_here(chart: Chart, fonts: Path | None) -> str:
+    """Draw in this process. The first chart starts V8, which takes most of a second and 100 MB."""
+    import vl_convert  # here, because only few processes draw
+
+    _register(fonts)
+    config = {"font": chart.family, "background": "white", "view": {"stroke": None}}
+    try:
+        return str(vl_convert.vegalite_to_svg(chart.specification, config=config, allowed_base_urls=[]))
+    except ValueError as error:
+        raise ChartRefused(str(error)) from None
+
+
+@functools.cache
+def _register(fonts: Path | None) -> None:
+    import vl_convert
+
+    for folder in (fonts, FACES):
+        if folder is not None:
+            vl_convert.register_font_directory(str(folder))
+
+
+FACES = Path(__file__).parent / "formats" / "pdf" / "faces"
+"""The folder of Todoke's own fonts."""
+_drawers: list[Draw] = [draw_here]
+
+
+def draw(chart: Chart, fonts: Path | None) -> str:
+    """Draw the chart. Raises ChartRefused."""
+    return _drawers[-1](chart, fonts)
+
+
+def draw_by(drawer: Draw) -> None:
+    """Have all charts of this process drawn by `drawer` from now on."""
+    _drawers.append(drawer)

@@ -1,0 +1,48 @@
+"""What a report's process hears from its worker while it works: the wish to stop, and the charts that it asked for."""
+
+import json
+import os
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from shared.reports.charts import MOST_BYTES, Chart, ChartRefused
+from shared.reports.stop import stop
+
+STOP, CHART = b"s", b"c"
+"""The first byte of what the worker says. Behind a chart's come its length and the chart process's answer."""
+LENGTH = struct.Struct("=I")
+
+
+class Ear:
+    """Listens in a thread, and ends this process when the worker says so, or is gone."""
+
+    def __init__(self, line: socket.socket, tell: Callable[[Chart], object]) -> None:
+        self._line = line
+        self._tell = tell
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True, name="worker-watch").start()
+
+    def draw(self, chart: Chart, fonts: Path | None) -> str:
+        """Have the worker's chart process draw. Raises ChartRefused. `fonts` are the worker's, which knows them."""
+        del fonts
+        if len(chart.specification) > MOST_BYTES:
+            raise ChartRefused(f"its values are longer than {MOST_BYTES >> 20} MB")
+        self._tell(chart)
+        answer = json.loads(self._answers.get())
+        if "refused" in answer:
+            raise ChartRefused(answer["refused"])
+        return str(answer["svg"])
+
+    def _listen(self) -> None:
+        try:
+            while self._line.recv(1) == CHART:
+                [length] = LENGTH.unpack(self._line.recv(LENGTH.size, socket.MSG_WAITALL))
+                self._answers.put(self._line.recv(length, socket.MSG_WAITALL))
+        except (OSError, struct.error):
+            pass  # the worker is gone
+        stop()
+        os._exit(1)
