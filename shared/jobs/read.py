@@ -84,6 +84,14 @@ _GET = text(f"""
      WHERE id = :id AND {VISIBLE}
 """)
 
+_HOLD = text(f"""
+    /* jobs.hold */
+    SELECT {COLUMNS}
+      FROM jobs
+     WHERE id = :id AND {VISIBLE}
+       FOR NO KEY UPDATE
+""")
+
 # Each by the primary key, as in shared/jobs/watch.py, whatever the statistics say.
 _OF_IDS = text(f"""
     /* jobs.of_ids */
@@ -95,6 +103,12 @@ _OF_IDS = text(f"""
 def get(conn: Connection, job_id: UUID, viewer: Viewer) -> Job | None:
     """The job, or None if the viewer sees none with that id."""
     row = conn.execute(_GET, {"id": job_id, **viewer.where}).one_or_none()
+    return None if row is None else job_of(row)
+
+
+def hold(conn: Connection, job_id: UUID, viewer: Viewer) -> Job | None:
+    """The job, which nobody else changes before this transaction ends; None if the viewer sees none with that id."""
+    row = conn.execute(_HOLD, {"id": job_id, **viewer.where}).one_or_none()
     return None if row is None else job_of(row)
 
 

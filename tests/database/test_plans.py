@@ -107,6 +107,7 @@ def cases(conn: Connection) -> list[Case]:
              "subject": None, "look": 21, "limit": 21}  # fmt: skip
     return [
         Case(read, "_GET", own, 1),
+        Case(read, "_HOLD", own, 1),
         Case(read, "_OF_IDS", {"ids": watched[:1000]}, 1_000),
         Case(artifacts, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
         Case(events, "_EVENTS", own, 4),

@@ -40,6 +40,13 @@ class UnknownJob(TodokeError):
         super().__init__(f"There is no job {str(job_id)[:60]!r}.")
 
 
+class PreconditionFailed(TodokeError):
+    """The caller insists on a revision that is not the one that is here. Nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("What is here is not what If-Match names: look at it again.")
+
+
 class JobAlreadyEnded(TodokeError):
     """The job cannot be cancelled any more."""
 

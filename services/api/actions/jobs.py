@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from services.api.actions import visible
 from services.api.actions.auditing import audited
-from services.api.actions.errors import JobAlreadyEnded, UnknownJob
+from services.api.actions.errors import JobAlreadyEnded, PreconditionFailed, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import InsufficientScope, Principal
 from shared.access.audit import Action
@@ -59,6 +59,8 @@ class Cancelled(NamedTuple):
     """True if a worker holds the job and is told: it may still end otherwise."""
 
 
+Insists = Callable[[str], bool] | None
+"""Tells whether the caller means this revision of a job; None if it means whatever is there."""
 _NOTED = (CancelOutcome.CANCELLED, CancelOutcome.REQUESTED)
 """Outcomes of a cancellation that changed something."""
 
@@ -127,11 +129,13 @@ async def history(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[
     return found
 
 
-async def cancel(parts: Parts, principal: Principal, job_id: UUID) -> Cancelled:
-    """Cancel the job, or have its worker told. Raises UnknownJob and JobAlreadyEnded."""
+async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: Insists = None) -> Cancelled:
+    """Cancel the job, or have its worker told. Raises UnknownJob, JobAlreadyEnded and PreconditionFailed."""
 
     def carry_out() -> tuple[CancelOutcome, FoundJob]:
         with transactional(parts.engine).begin() as conn:
+            if insists is not None:
+                hold(conn, parts, principal, job_id, insists)
             outcome = cancelling.cancel(conn, job_id, visible.viewer(parts.catalog, principal))
             if outcome in _NOTED:
                 audited(conn, principal, Action.JOBS_CANCEL, f"jobs/{job_id}", after={"outcome": outcome})
@@ -146,6 +150,19 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID) -> Cancelled:
     if outcome is CancelOutcome.TOO_LATE:
         raise JobAlreadyEnded(job.status)
     return Cancelled(found, requested=outcome is CancelOutcome.REQUESTED)
+
+
+def hold(conn: Connection, parts: Parts, principal: Principal, job_id: UUID, insists: Insists) -> Job:
+    """The job, which stays as it is until the transaction ends.
+
+    Raises UnknownJob, and PreconditionFailed if the caller insists on another revision.
+    """
+    job = read.hold(conn, job_id, visible.viewer(parts.catalog, principal))
+    if job is None:
+        raise UnknownJob(job_id)
+    if insists is not None and not insists(FoundJob(job, ()).revision):
+        raise PreconditionFailed
+    return job
 
 
 def _load(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:

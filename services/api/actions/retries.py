@@ -4,7 +4,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.api.actions import jobs, submissions
-from services.api.actions.errors import NotEnded
+from services.api.actions.errors import NotEnded, PreconditionFailed
+from services.api.actions.jobs import Insists
 from services.api.actions.parts import Parts
 from services.api.actions.submissions import Submitted, Wanted
 from services.api.auth.principal import Principal
@@ -20,13 +21,19 @@ class Retried(NamedTuple):
     """True if the report type is another version now than the old job was accepted with."""
 
 
-async def retry(parts: Parts, principal: Principal, job_id: UUID, wanted: Wanted) -> Retried:
+async def retry(
+    parts: Parts, principal: Principal, job_id: UUID, wanted: Wanted, *, insists: Insists = None
+) -> Retried:
     """Make a new job of what an ended one was asked for, with what is wanted in its place.
 
     The old job and its files stay as they are. The new one is the caller's: it has the rows and columns that the caller
-    may see. Raises UnknownJob, NotEnded, and what `submit` raises.
+    may see. Raises UnknownJob, NotEnded, PreconditionFailed, and what `submit` raises.
     """
-    old = (await jobs.get(parts, principal, job_id)).job
+    found = await jobs.get(parts, principal, job_id)
+    old = found.job
+    # An ended job changes no more but that its files expire, which takes nothing from its retry: no lock is needed.
+    if insists is not None and not insists(found.revision):
+        raise PreconditionFailed
     if not old.status.final:
         raise NotEnded(old.status)
     submitted = await submissions.submit(parts, principal, wanted._replace(retry_of=old))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fastapi import Request
 
-from services.api.http.problems import Problem
+from services.api.actions.errors import PreconditionFailed
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _LIST = re.compile(rf"[ \t,]*(?:{_TAG}(?:[ \t]*,[ \t,]*|[ \t]*$))+")
@@ -45,12 +45,21 @@ def tags(request: Request, header: str) -> Tags | None:
 
 
 def check(request: Request, etag: str) -> bool:
-    """False if the client has this already, so 304 is the answer. Raises Problem 412 if it insists on another."""
+    """False if the client has this already, so 304 is the answer.
+
+    Raises PreconditionFailed if it insists on another.
+    """
     wanted = tags(request, "if-match")
     if wanted is not None and not wanted.strongly(etag):
-        raise Problem(412, "precondition_failed", "What is here is not what If-Match names: look at it again.")
+        raise PreconditionFailed
     known = tags(request, "if-none-match")
     return known is None or not known.weakly(etag)
+
+
+def insists(request: Request) -> Callable[[str], bool] | None:
+    """Tells whether a change may be made of the revision that this entity tag would name; None if of any."""
+    wanted = tags(request, "if-match")
+    return None if wanted is None else lambda revision: wanted.strongly(f'"{revision}"')
 
 
 def seen(request: Request) -> Callable[[str], bool] | None:

@@ -87,16 +87,33 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
         answers.setdefault(status, {"description": about, "content": {"application/problem+json": {}}})
     for status, answer in answers.items():
         _describe_answer(status, answer)
+    _describe_headers(path, method, operation)
+
+
+def _describe_headers(path: str, method: str, operation: dict[str, Any]) -> None:
+    answers = operation["responses"]
+    for ending, of_method, names in _ASKED:
+        if path.endswith(ending) and method == of_method:
+            operation.setdefault("parameters", []).extend(_asked(name) for name in names)
     if path.endswith("/jobs/{job_id}") and method == "get":
-        operation["parameters"] += [_asked(name) for name in ("If-None-Match", "If-Match", "Prefer")]
         for status in ("200", "304"):
             answers[status]["headers"] |= {n: _header(_TELLS[n]) for n in ("ETag", "Retry-After", "Preference-Applied")}
     if path.endswith("/artifacts/{name}"):
-        operation["parameters"] += [_asked(name) for name in ("If-None-Match", "If-Match", "Range", "If-Range")]
         for status in ("200", "206"):
             answers[status]["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
         for status in ("200", "206", "304"):
             answers[status]["headers"] |= {"ETag": _header(_TELLS["ETag"])}
+    if path.endswith(":cancel"):
+        answers["200"]["headers"] |= {"ETag": _header(_TELLS["ETag"])}
+
+
+_ASKED = (
+    ("/jobs/{job_id}", "get", ("If-None-Match", "If-Match", "Prefer")),
+    ("/artifacts/{name}", "get", ("If-None-Match", "If-Match", "Range", "If-Range")),
+    (":cancel", "post", ("If-Match",)),
+    (":retry", "post", ("If-Match",)),
+)
+"""Headers that an operation heeds: the end of its path, its method, their names."""
 
 
 def _describe_answer(status: str, answer: dict[str, Any]) -> None:

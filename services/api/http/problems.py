@@ -122,6 +122,7 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     errors.KeyRequestReused: _plain(422, "idempotency_key_reused"),
     errors.NotAccepted: _plain(503, "database_unavailable", headers=_RETRY_AFTER),
     errors.UnknownJob: _plain(404, "unknown_job"),
+    errors.PreconditionFailed: _plain(412, "precondition_failed"),
     errors.JobAlreadyEnded: _plain(409, "job_already_ended"),
     errors.NotEnded: lambda error: Problem(409, "not_ended", str(error), retryable=True),
     errors.PageTokenInvalid: _plain(400, "page_token_invalid"),

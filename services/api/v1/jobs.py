@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from services.api.actions import jobs
 from services.api.actions.jobs import FoundJob, Waited
-from services.api.http.conditional import check, seen
+from services.api.http.conditional import check, insists, seen
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.hang_up import HungUp, unless_hung_up
 from services.api.http.middleware import CLIENT_CLOSED_REQUEST
@@ -70,12 +70,13 @@ async def list_job_events(job_id: JobId, parts: PartsOf, principal: Caller) -> R
 
 @router.post(
     "/jobs/{job_id:job}:cancel",
-    responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 403, 404, 409, 422, 429, 503)},
+    responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 403, 404, 409, 412, 422, 429, 503)},
 )
-async def cancel_job(job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
+async def cancel_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """Cancel a job: 200 when it is cancelled, 202 when its worker will be told, 409 when it had ended already."""
-    cancelled = await jobs.cancel(parts, principal, job_id)
-    return json_response(_view(cancelled.found, parts.settings.root_path), 202 if cancelled.requested else 200)
+    cancelled = await jobs.cancel(parts, principal, job_id, insists=insists(request))
+    headers = {"ETag": f'"{cancelled.found.revision}"'}
+    return json_response(_view(cancelled.found, parts.settings.root_path), 202 if cancelled.requested else 200, headers)
 
 
 def _view(found: FoundJob, root: str) -> JobView:

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from services.api.actions import jobs, labels, retries, submissions
 from services.api.actions.jobs import Waited
 from services.api.actions.submissions import Submitted
+from services.api.http.conditional import insists
 from services.api.http.dependencies import Caller, JobId, PartsOf, parts_of, principal_of
 from services.api.http.hang_up import HungUp, unless_hung_up
 from services.api.http.middleware import CLIENT_CLOSED_REQUEST
@@ -129,7 +130,7 @@ retrying = APIRouter(tags=["jobs"])
     openapi_extra=_RETRY,
     responses={
         202: {"model": RetriedView, "links": links_of_a_job("/jobId")},
-        **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
+        **problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503),
     },
 )
 async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
@@ -137,7 +138,8 @@ async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: 
 
     A parameter that is not named stays as it was; one that is null takes its default. 409 until the job has ended.
     """
-    retried = await retries.retry(parts, principal, job_id, await read_submission(request))
+    wanted = await read_submission(request)
+    retried = await retries.retry(parts, principal, job_id, wanted, insists=insists(request))
     return _answer(retried.submitted, retried_view(retried, parts.settings.root_path))
 
 
@@ -157,6 +159,8 @@ def _answer(job: Submitted, body: dict[str, Any]) -> Response:
     headers = {"Location": body["links"]["self"]}
     if not job.status.final:
         headers["Retry-After"] = "1"
-    if not job.created:
+    if job.created:
+        headers["ETag"] = '"1"'  # the job as it was born, for If-Match and If-None-Match
+    else:
         headers["Idempotent-Replayed"] = "true"
     return Response(json_text.write(body), 202, headers, "application/json")
