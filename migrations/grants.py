@@ -1,5 +1,6 @@
 """The rights of each service's database role: these and no others, for every role that `migrate` is given."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,8 +49,12 @@ _KEY = (
 )  # fmt: skip
 _MESSAGE = ("topic", "group_key", "payload", "headers")
 
+# Whoever looks at a service's database from its own place sees whether it was migrated.
+_REVISION = _Grant("SELECT", "alembic_version")
+
 _GRANTS: Mapping[str, Sequence[_Grant]] = {
     "api": (
+        _REVISION,
         _Grant("SELECT, INSERT", "jobs"),
         _Grant("UPDATE", "jobs", ("status", "verb", "version", "finished_at", "cancel_requested_at", "updated_at")),
         _Grant("SELECT", "job_events"),
@@ -74,6 +79,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "workers"),
     ),
     "relay": (
+        _REVISION,
         _Grant("SELECT", "jobs", _RELAY_READS),
         _Grant("UPDATE", "jobs", [c for c in _TRANSITION if c != "started_at"]),
         _Grant("SELECT", "unfinished_floor"),
@@ -101,6 +107,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, DELETE", "workers"),
     ),
     "worker": (
+        _REVISION,
         _Grant("SELECT", "jobs"),
         _Grant("UPDATE", "jobs", (*_TRANSITION, "result")),
         _Grant("INSERT", "artifacts"),
@@ -130,16 +137,45 @@ def grant(database_url: str, roles: Mapping[str, str]) -> None:
         engine.dispose()
 
 
-def _grant_one(conn: Connection, role: str, grants: Sequence[_Grant]) -> None:
+_LACKING = text("""
+    /* grants.lacking */
+    SELECT DISTINCT asked.right, asked.name, asked.columns
+      FROM jsonb_to_recordset(CAST(:grants AS jsonb)) AS asked("right" text, name text, columns text[]),
+           unnest(coalesce(asked.columns, '{NULL}')) AS one
+     WHERE NOT CASE WHEN (SELECT relkind FROM pg_class WHERE oid = asked.name::regclass) = 'S'
+                    THEN has_sequence_privilege(:role, asked.name, asked.right)
+                    WHEN one IS NULL THEN has_table_privilege(:role, asked.name, asked.right)
+                    ELSE has_column_privilege(:role, asked.name, one, asked.right) END
+     ORDER BY 2, 1, 3
+""")
+
+
+def lacking(conn: Connection, service: str, role: str) -> list[str]:
+    """Return what the service needs and the role may not do, such as `UPDATE ON jobs`. Raises RoleMissing."""
+    _must_exist(conn, role)
+    asked = [
+        {"right": right, "name": one.table, "columns": list(one.columns) or None}
+        for one in _GRANTS[service]
+        for right in one.right.split(", ")
+    ]
+    rows = conn.execute(_LACKING, {"grants": json.dumps(asked), "role": role})
+    return list(dict.fromkeys(f"{right} ON {name}" for right, name, _ in rows))
+
+
+def _must_exist(conn: Connection, role: str) -> None:
     if not conn.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).first():
         raise RoleMissing(
             f"there is no role {role!r}: make it first, for example CREATE ROLE {role} LOGIN PASSWORD '…'"
         )
+
+
+def _grant_one(conn: Connection, role: str, grants: Sequence[_Grant]) -> None:
+    _must_exist(conn, role)
     quoted = conn.dialect.identifier_preparer.quote_identifier(role)
     schema, database = conn.execute(text("SELECT quote_ident(current_schema()), quote_ident(current_database())")).one()
     conn.execute(text(f"GRANT CONNECT ON DATABASE {database} TO {quoted}"))
     conn.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}"))
-    for table in (*metadata.tables, "job_events", "outbox_id_seq"):
+    for table in (*metadata.tables, "job_events", "outbox_id_seq", "alembic_version"):
         conn.execute(text(f"REVOKE ALL ON {table} FROM {quoted}"))
     for one in grants:
         conn.execute(text(one.sql(quoted)))

@@ -29,6 +29,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "setup-queues": _Command(
         "queues", "relay", "make the queues, or bring them up to date", arguments.add_setup_queues
     ),
+    "doctor": _Command("doctor.command", None, "look at all that services stand on", operation_arguments.add_doctor),
     "dlq": _Command("dead_letters", "relay", "look at dead letters, send them back", operation_arguments.add_dlq),
     "outbox": _Command("outbox", None, "look at parked messages, send them again", operation_arguments.add_outbox),
     "migrate": _Command("migrate", "migrate", "bring the database up to date", arguments.add_migrate),

@@ -1,8 +1,38 @@
-"""What the commands for operators take: `dlq` and `outbox`. Nothing heavy is imported here."""
+"""What the commands for operators take: `doctor`, `dlq` and `outbox`. Nothing heavy is imported here."""
 
 import argparse
 
+_SERVICES = ("api", "relay", "worker")
 _YES = "do it; without this, only tell what would be done"
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Describe `doctor`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = (
+        "Look at all that the services stand on, from their own environment: database, queue, artifact store, this\n"
+        "machine, catalog and sources. It changes nothing, but for the small probe object that each worker writes, too."
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  todoke-server doctor\n"
+        "  todoke-server doctor --for worker --strict\n"
+        "  todoke-server doctor --api todoke_api --relay todoke_relay --worker todoke_worker -o json"
+    )
+    parser.add_argument(
+        "--for", dest="service", choices=_SERVICES,
+        help="only what this service needs, with the rights of DATABASE_URL's own role (default: everything)",
+    )  # fmt: skip
+    for service in _SERVICES:
+        parser.add_argument(f"--{service}", metavar="ROLE", help=f"look at the rights of the role of the {service}")
+    parser.add_argument("--strict", action="store_true", help="end with 1 for a warning, too")
+    parser.add_argument(
+        "--timeout", type=_count, default=20, metavar="S", help="the most seconds for everything (default: %(default)s)"
+    )
+    parser.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text",
+        help="text: lines for a person, with tabs off a terminal; json: one object (default: %(default)s)",
+    )  # fmt: skip
 
 
 def add_dlq(parser: argparse.ArgumentParser) -> None:

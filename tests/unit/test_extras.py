@@ -55,6 +55,15 @@ def test_a_command_without_its_extra_names_it(arguments: list[str], extra: str) 
     assert ran.stderr.count("\n") == 1
 
 
+def test_the_doctor_looks_at_what_the_installed_packages_can() -> None:
+    ran = run_with(closure(BASE), command("doctor"), {**SOMEWHERE, "SQS_QUEUE_URL": "http://127.0.0.1:9/1/x"})
+
+    assert (ran.returncode, ran.stderr.count("Traceback")) == (1, 0)
+    assert "fail\tdatabase\tPostgreSQL does not answer" in ran.stdout
+    assert "warn\tqueues\tnot looked at: boto" in ran.stdout
+    assert "warn\tcatalog\tnot looked at: " in ran.stdout
+
+
 @pytest.mark.parametrize(
     "arguments", [["keys", "create", "--tenant", "acme", "--name", "ci"], ["outbox", "parked"]], ids=lambda a: a[0]
 )

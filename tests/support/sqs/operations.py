@@ -217,16 +217,20 @@ def _get_attributes(site: Site, body: Body, _fault: Fault | None) -> Body:
         "ApproximateNumberOfMessages": str(counts.visible),
         "ApproximateNumberOfMessagesNotVisible": str(counts.in_flight),
         "ApproximateNumberOfMessagesDelayed": str(counts.delayed),
-        "VisibilityTimeout": f"{box.visibility_s:g}",
-        "MessageRetentionPeriod": f"{box.retention_s:g}",
-        "ReceiveMessageWaitTimeSeconds": f"{box.wait_s:g}",
-        "DelaySeconds": f"{box.delay_s:g}",
+        "VisibilityTimeout": _seconds(box.visibility_s),
+        "MessageRetentionPeriod": _seconds(box.retention_s),
+        "ReceiveMessageWaitTimeSeconds": _seconds(box.wait_s),
+        "DelaySeconds": _seconds(box.delay_s),
     }
     if box.dead_letter is not None:
         policy = {"deadLetterTargetArn": _arn(box.dead_letter.name), "maxReceiveCount": box.max_receive_count}
         known["RedrivePolicy"] = json.dumps(policy)
     asked = body.get("AttributeNames") or []
     return {"Attributes": {name: value for name, value in known.items() if name in asked or "All" in asked}}
+
+
+def _seconds(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _purge(site: Site, body: Body, _fault: Fault | None) -> Body:

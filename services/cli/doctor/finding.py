@@ -1,0 +1,82 @@
+"""What a look finds, and how all looks together are bounded in time."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from shared.errors import TodokeError
+
+
+class Level(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    WARN = "warn"
+    """It works, and somebody should know; or it could not be looked at here."""
+    FAIL = "fail"
+    """A service that needs it cannot work, or promises do not hold."""
+
+
+class Finding(NamedTuple):
+    """One line."""
+
+    level: Level
+    check: str
+    """What was looked at, such as `queue.redrive`."""
+    message: str
+    remedy: str = ""
+    """What to do."""
+
+
+Look = Callable[[], Iterable[Finding]]
+
+
+def ok(check: str, message: str) -> Finding:
+    """All is well."""
+    return Finding(Level.OK, check, message)
+
+
+def warn(check: str, message: str, remedy: str) -> Finding:
+    """It works, but."""
+    return Finding(Level.WARN, check, message, remedy)
+
+
+def fail(check: str, message: str, remedy: str) -> Finding:
+    """It does not work."""
+    return Finding(Level.FAIL, check, message, remedy)
+
+
+def look_everywhere(looks: Mapping[str, Look], *, timeout_s: float) -> Iterator[Finding]:
+    """Look at all things at once, and yield what was found, in the order of `looks`.
+
+    A look that is not done in time is a failure of its own, with what it found until then. Its thread is left behind:
+    nothing can end it, and it ends with the process.
+    """
+    found: dict[str, list[Finding]] = {name: [] for name in looks}
+    threads = {
+        name: threading.Thread(target=_take, args=(name, look, found[name]), name=name, daemon=True)
+        for name, look in looks.items()
+    }
+    for thread in threads.values():
+        thread.start()
+    give_up_at = time.monotonic() + timeout_s
+    for name, thread in threads.items():
+        thread.join(max(0.0, give_up_at - time.monotonic()))
+        yield from list(found[name])
+        if thread.is_alive():
+            yield fail(name, f"no answer within {timeout_s:g} s", "look at the network, or give --timeout more seconds")
+
+
+def _take(name: str, look: Look, found: list[Finding]) -> None:
+    try:
+        for one in look():
+            found.append(one)  # noqa: PERF402 - each counts as soon as it is there
+    except TodokeError as error:
+        found.append(fail(name, str(error), ""))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        found.append(warn(name, f"not looked at: {package} is not installed here", "run doctor where it is"))
+    except Exception as error:  # noqa: BLE001 - a doctor that dies tells nothing
+        found.append(fail(name, f"{type(error).__name__}: {error}".partition("\n")[0], ""))

@@ -1,0 +1,100 @@
+"""Looks at the queue, its redrive policy and its dead-letter queue."""
+
+import os
+from collections.abc import Iterator
+
+from services.cli.doctor.clock import REFUSED_S, compared
+from services.cli.doctor.finding import Finding, fail, ok, warn
+from shared.queues.interface import QueueDenied, QueueUnavailable
+from shared.queues.look import QueueFacts, QueueLook
+from shared.runtime.settings import QueueSettings, SettingsError
+
+_FEWEST_RECEIVES = 20
+_SHORTEST_RETENTION_S = 3600
+_LEAST_BYTES = 4096
+"""More than any doorbell has, with what traces add."""
+_SET_UP = "run `todoke-server setup-queues`"
+
+
+def look() -> Iterator[Finding]:
+    """Yield what is found."""
+    try:
+        settings = QueueSettings.from_environment(os.environ)
+    except SettingsError as error:
+        yield fail("queue", str(error), f"{_SET_UP}, and set what it prints")
+        return
+    asked = QueueLook(settings.aws_region)
+    try:
+        facts = asked.at(settings.sqs_queue_url)
+    except QueueUnavailable as error:
+        yield fail("queue", str(error), _remedy(error))
+        return
+    yield from _queue(facts)
+    if facts.ahead_s is not None:
+        yield from compared("queue.clock", "SQS", facts.ahead_s, most_s=REFUSED_S)
+    yield from _redrive(facts)
+    if settings.sqs_dlq_url or facts.dead_letter_arn:
+        yield from _dead_letters(asked, facts, settings.sqs_dlq_url)
+
+
+def _remedy(error: QueueUnavailable) -> str:
+    if isinstance(error, QueueDenied):
+        return "docs/how-to/own-queues.md lists the rights"
+    if "NonExistentQueue" in str(error) or "QueueDoesNotExist" in str(error):
+        return f"{_SET_UP}, or correct SQS_QUEUE_URL"
+    return "look at network, region and credentials"
+
+
+def _queue(facts: QueueFacts) -> Iterator[Finding]:
+    if facts.is_fifo:
+        yield fail(
+            "queue", f"{facts.url} is a FIFO queue", "make a standard queue: a FIFO queue lets jobs wait in line"
+        )
+    else:
+        yield ok("queue", f"{facts.url} answers; {facts.messages} message(s)")
+    if facts.delay_s > 0:
+        yield warn(
+            "queue.delay", f"each message waits {facts.delay_s} s before a worker sees it", "set DelaySeconds to 0"
+        )
+    if facts.retention_s < _SHORTEST_RETENTION_S:
+        yield warn(
+            "queue.retention",
+            f"a message is forgotten after {facts.retention_s} s; its job then waits until it is rung again",
+            "set MessageRetentionPeriod to some days",
+        )
+    if facts.max_bytes is not None and facts.max_bytes < _LEAST_BYTES:
+        yield warn("queue.size", f"no message may have more than {facts.max_bytes} bytes", "raise MaximumMessageSize")
+
+
+def _redrive(facts: QueueFacts) -> Iterator[Finding]:
+    if facts.dead_letter_arn is None:
+        yield fail(
+            "queue.redrive", "the queue has no redrive policy: a message that kills workers comes for ever", _SET_UP
+        )
+    elif facts.max_receive_count is not None and facts.max_receive_count < _FEWEST_RECEIVES:
+        yield warn(
+            "queue.redrive",
+            f"maxReceiveCount is {facts.max_receive_count}: workers that are restarted a few times lose doorbells",
+            f"set it to {_FEWEST_RECEIVES} or more: it is a net for crash loops, and retries are rows",
+        )
+    else:
+        yield ok("queue.redrive", f"a message is moved aside after {facts.max_receive_count} receives")
+
+
+def _dead_letters(asked: QueueLook, facts: QueueFacts, url: str | None) -> Iterator[Finding]:
+    try:
+        dead = asked.at(url or asked.url_of(facts.dead_letter_arn or ""))
+    except QueueUnavailable as error:
+        yield fail("queue.dead_letters", str(error), _remedy(error))
+        return
+    if dead.retention_s < facts.retention_s:
+        yield warn(
+            "queue.dead_letters",
+            f"dead letters are kept for {dead.retention_s} s, counted from their first sending, and messages for "
+            f"{facts.retention_s} s",
+            "set its MessageRetentionPeriod to 14 days",
+        )
+    if dead.messages:
+        yield warn("queue.dead_letters", f"{dead.messages} dead letter(s)", "look at them: `todoke-server dlq list`")
+    else:
+        yield ok("queue.dead_letters", "the dead-letter queue is empty")

@@ -1,0 +1,76 @@
+"""What a person who looks after the queue should know of it and of its dead-letter queue."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.queues import refusals
+from shared.queues.calls import make_client
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """One queue's attributes."""
+
+    url: str
+    messages: int
+    """Waiting, hidden and delayed, approximately."""
+    retention_s: int
+    delay_s: int
+    max_bytes: int | None
+    """None where the service does not say."""
+    is_fifo: bool
+    dead_letter_arn: str | None
+    max_receive_count: int | None
+    ahead_s: float | None
+    """Seconds by which the service's clock is ahead of this machine's, to a second."""
+
+
+class QueueLook:
+    """Asks for the attributes of queues. Each call is bounded by a few seconds."""
+
+    def __init__(self, region: str) -> None:
+        self._client = make_client(region, read_timeout_s=5, connections=2)
+
+    def at(self, url: str) -> QueueFacts:
+        """Return the queue's attributes. Raises QueueUnavailable, QueueDenied."""
+        answer = self._ask("GetQueueAttributes", url, QueueUrl=url, AttributeNames=["All"])
+        found: Mapping[str, str] = answer["Attributes"]
+        policy = json.loads(found["RedrivePolicy"]) if found.get("RedrivePolicy") else {}
+        counts = (f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed"))
+        return QueueFacts(
+            url,
+            sum(int(found.get(name, 0)) for name in counts),
+            int(found.get("MessageRetentionPeriod", 0)),
+            int(found.get("DelaySeconds", 0)),
+            int(found["MaximumMessageSize"]) if found.get("MaximumMessageSize") else None,
+            found.get("FifoQueue") == "true" or url.endswith(".fifo"),
+            policy.get("deadLetterTargetArn"),
+            int(policy["maxReceiveCount"]) if "maxReceiveCount" in policy else None,
+            _ahead(answer),
+        )
+
+    def url_of(self, arn: str) -> str:
+        """Return the URL of the queue that has this ARN. Raises QueueUnavailable, QueueDenied."""
+        *_, account, name = arn.split(":")
+        answer = self._ask("GetQueueUrl", arn, QueueName=name, QueueOwnerAWSAccountId=account)
+        url: str = answer["QueueUrl"]
+        return url
+
+    def _ask(self, operation: str, what: str, **arguments: object) -> Any:
+        methods = {"GetQueueAttributes": self._client.get_queue_attributes, "GetQueueUrl": self._client.get_queue_url}
+        try:
+            return methods[operation](**arguments)
+        except (ClientError, BotoCoreError) as error:
+            endpoint_url = self._client.meta.endpoint_url
+            raise refusals.told(error, operation, queue_url=what, endpoint_url=endpoint_url) from None
+
+
+def _ahead(answer: Mapping[str, Any]) -> float | None:
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() - time() if date else None

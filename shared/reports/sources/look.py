@@ -1,0 +1,48 @@
+"""Whether a source of rows answers, and whether its role may do more than read."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import psycopg
+
+_CONNECT_TIMEOUT_S = 5
+_ROLE = """
+    SELECT current_user::text, rolsuper, EXISTS (
+           SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace
+              AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
+      FROM pg_roles WHERE rolname = current_user
+"""
+
+
+def problem_of(url: str) -> str | None:
+    """Return what keeps queries from reading this source; None if it answers, or if nothing can be told of it."""
+    if is_postgres(url):
+        try:
+            _role(url)
+        except (psycopg.Error, ValueError) as error:
+            return str(error).strip().partition("\n")[0]  # libpq names host, user and database, and no password
+    elif url.startswith("file:") and not (folder := Path(url2pathname(urlsplit(url).path))).is_dir():
+        return f"{folder} is not a folder"
+    return None
+
+
+def rights_of(url: str) -> str | None:
+    """Return what the source's role may do beyond reading; None for nothing. Raises psycopg.Error."""
+    role, is_superuser, may_write = _role(url)
+    if is_superuser:
+        return f"{role} is a superuser"
+    return f"{role} may write to tables" if may_write else None
+
+
+def is_postgres(url: str) -> bool:
+    """True if the URL leads to PostgreSQL."""
+    return "://" not in url or urlsplit(url).scheme in {"postgresql", "postgres"}
+
+
+def _role(url: str) -> tuple[str, bool, bool]:
+    with psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_S, options="-c statement_timeout=5s") as conn:
+        found = conn.execute(_ROLE).fetchone()
+    if found is None:
+        raise ValueError("the role is not in pg_roles")
+    return found[0], found[1], found[2]
