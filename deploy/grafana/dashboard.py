@@ -133,6 +133,12 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         ]),
         Panel("Rows", "rowsps", [_rate("todoke_report_rows_total", "report_type, format")]),
         Panel("Bytes", "Bps", [_rate("todoke_report_bytes_total", "report_type, format")]),
+        Panel("Processor time of reports", "short", [_rate("todoke_attempt_cpu_seconds_total", "report_type")]),
+        Panel("Peak memory of reports", "bytes", [_p99("todoke_attempt_peak_memory_bytes", "report_type")]),
+        Panel("Bytes read by reports, and made", "Bps", [
+            _rate("todoke_attempt_read_bytes_total", "report_type"),
+            _rate("todoke_attempt_written_bytes_total", "report_type"),
+        ]),
         Panel("Artifact store", "reqps", [_rate("todoke_artifact_requests_total", "operation, outcome")]),
         Panel("Damaged files, files that nobody knows", "short", [
             ('sum by (operation) (increase(todoke_artifact_requests_total{outcome="damaged"}[1h]))',

@@ -1,12 +1,13 @@
 """An attempt makes the report, stores its files under the lease token and says how it ended. It writes no row."""
 
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from services.worker import attempt_spans, inline
+from services.worker import attempt_spans, inline, metrics
 from services.worker.assembly import Parts
 from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
 from services.worker.held import Held, StopReason
@@ -24,8 +25,9 @@ from shared.jobs.finish import Cause, Failure, GivenBack, Success
 from shared.jobs.lease import StartedJob
 from shared.reports import manifest
 from shared.reports.errors import failure
-from shared.reports.interface import Progress, RenderCancelled, RenderRequest, ReportError
+from shared.reports.interface import Cost, Progress, RenderCancelled, RenderRequest, ReportError
 from shared.runtime import logs
+from shared.runtime.metrics.common import report_type_label
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +118,7 @@ class Attempts:
                 deadline_s=max(0.1, min(report.limits.timeout_s, job.seconds_left)),
                 on_progress=timer.show,
                 cancel=held.stop,
+                on_cost=functools.partial(_note_cost, held),
             )
             timer.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
             artifacts = self._storing.store(held, files, folder / manifest.NAME)
@@ -125,7 +128,9 @@ class Attempts:
             log.warning("report.warned", extra={"code": warning["code"], "reason": warning["message"]})
         location = self._storing.location(self._settings.artifact_url, job)
         seconds = time.monotonic() - began
-        return Success(job.lease, artifacts, seconds=seconds, location=location, warnings=warnings)
+        return Success(
+            job.lease, artifacts, seconds=seconds, location=location, warnings=warnings, cost=_as_json(held.cost)
+        )
 
     def _request(self, job: StartedJob, report: ReportType, folder: Path) -> RenderRequest:
         return RenderRequest(
@@ -171,7 +176,22 @@ class Attempts:
             delay_s=full_jitter(job.attempt, base_s=self._settings.retry_base_s, cap_s=self._settings.retry_cap_s),
             hint=error.hint,
             headers=attempt_spans.retry_headers(held),
+            cost=_as_json(held.cost),
         )
+
+
+def _note_cost(held: Held, cost: Cost) -> None:
+    """Count it, whatever becomes of the attempt."""
+    held.cost = cost
+    report_type = report_type_label(held.job.report_type)
+    metrics.ATTEMPT_CPU_SECONDS.labels(report_type).inc(cost.cpu_s)
+    metrics.ATTEMPT_PEAK_BYTES.labels(report_type).observe(cost.peak_mb << 20)
+    metrics.ATTEMPT_READ_BYTES.labels(report_type).inc(cost.read_bytes)
+    metrics.ATTEMPT_WRITTEN_BYTES.labels(report_type).inc(cost.written_bytes)
+
+
+def _as_json(cost: Cost | None) -> Mapping[str, float] | None:
+    return cost.as_json() if cost else None
 
 
 def _asker(job: StartedJob) -> Asker:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from shared.jobs.lease import StartedJob
-from shared.reports.interface import Progress
+from shared.reports.interface import Cost, Progress
 from shared.runtime import tracing
 
 
@@ -49,6 +49,8 @@ class Held:
         self.started_at = now
         self.stop_reason: StopReason | None = None
         """Why it must end early; None while it may go on."""
+        self.cost: Cost | None = None
+        """What the attempt has used, once its report's process has ended."""
         self.ended = False
         """True once the attempt is over and its outcome waits to be written, or is written."""
         self.row_locked = False

@@ -93,6 +93,32 @@ SCRATCH_REMOVED = counter(
     {"kind": ("abandoned", "extract")},
 )
 
+ATTEMPT_CPU_SECONDS = counter(
+    "worker",
+    "todoke_attempt_cpu_seconds_total",
+    "Processor time of reports' processes, charts included, however their attempts ended.",
+    {"report_type": REPORT_TYPE},
+)
+ATTEMPT_PEAK_BYTES = histogram(
+    "worker",
+    "todoke_attempt_peak_memory_bytes",
+    "The most memory that a report's process held.",
+    {"report_type": REPORT_TYPE},
+    buckets=tuple(megabytes << 20 for megabytes in (32, 64, 128, 256, 512, 1024, 2048, 4096)),
+)
+ATTEMPT_READ_BYTES = counter(
+    "worker",
+    "todoke_attempt_read_bytes_total",
+    "Text that sources sent to reports' processes.",
+    {"report_type": REPORT_TYPE},
+)
+ATTEMPT_WRITTEN_BYTES = counter(
+    "worker",
+    "todoke_attempt_written_bytes_total",
+    "Files that reports' processes made, stored or not.",
+    {"report_type": REPORT_TYPE},
+)
+
 FORMATS = ("all", "csv", "xlsx", "parquet", "jsonl", "html", "pdf", "attachment", "other")
 PHASES = ("querying", "reading", "writing", "verifying", "storing", "other")
 REPORT_SECONDS = histogram(

@@ -51,6 +51,8 @@ class Storing:
         """Store the manifest, if there is one. It comes last, so that it never names a file that is not stored."""
         if not path.exists():
             return
+        if held.cost is not None:
+            manifest.tell_cost(path, held.cost)
         if self._signing_key is not None:
             manifest.sign(path, self._signing_key)
         content = path.read_bytes()

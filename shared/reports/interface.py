@@ -25,6 +25,27 @@ class ReportError(TodokeError):
         return partial(ReportError, retryable=self.retryable, hint=self.hint), (self.code, str(self))
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one attempt has used. The kernel counted, not the report; processes that outlived it are left out."""
+
+    cpu_s: float
+    """Processor time of its process, of what that waited for, and of the chart process for its charts."""
+    peak_mb: int
+    """The most memory its process held at a time, libraries that it read included."""
+    read_bytes: int
+    """Text that its source sent, as its process tells."""
+    written_bytes: int
+    """Files that it made."""
+
+    def as_json(self) -> dict[str, float]:
+        """For the job's row and the manifest."""
+        return {
+            "cpuSeconds": round(self.cpu_s, 3), "peakMemoryMb": self.peak_mb,
+            "bytesRead": self.read_bytes, "bytesWritten": self.written_bytes,
+        }  # fmt: skip
+
+
 class RenderCancelled(TodokeError):
     """The caller asked to stop (cancellation, lost lease or shutdown). Nothing was made."""
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from shared.errors import TodokeError
-from shared.reports.interface import RenderedFile, RenderRequest
+from shared.reports.interface import Cost, RenderedFile, RenderRequest
 
 NAME = "manifest.json"
 MEDIA_TYPE = "application/json"
@@ -77,6 +77,13 @@ def write_manifest(
 def tools() -> Mapping[str, str]:
     """What made the files → its version."""
     return {"python": platform.python_version(), **{tool: v for tool in _TOOLS if (v := _version(tool))}}
+
+
+def tell_cost(path: Path, cost: Cost) -> None:
+    """Put what the attempt has used into the unsigned manifest at `path`."""
+    document = json.loads(path.read_text())
+    document["manifest"]["cost"] = cost.as_json()
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def sign(path: Path, key: Ed25519PrivateKey) -> None:

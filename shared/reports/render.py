@@ -48,13 +48,19 @@ class _Made:
     snapshot: Mapping[str, object]
 
 
-def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]) -> tuple[RenderedFile, ...]:
+def render_files(
+    request: RenderRequest,
+    on_progress: Callable[[Progress], None],
+    on_read: Callable[[int], object] = lambda _: None,
+) -> tuple[RenderedFile, ...]:
     """Make all formats from one moment of the source, so that they show the same rows, and a manifest beside them.
+
+    `on_read` is told how many bytes the source has sent, if it was asked.
 
     Raises psycopg.Error, duckdb.Error, OSError, ReportError.
     """
     steps = Steps(len(request.formats) + request.bundle, on_progress)
-    made = _make(request, steps)
+    made = _make(request, steps, on_read)
     files = [*made.files, *_attachments(request)]
     if request.bundle:
         steps.begin("writing zip", made.rows)
@@ -64,7 +70,7 @@ def render_files(request: RenderRequest, on_progress: Callable[[Progress], None]
     return tuple(files)
 
 
-def _make(request: RenderRequest, steps: Steps) -> _Made:
+def _make(request: RenderRequest, steps: Steps, on_read: Callable[[int], object]) -> _Made:
     formats, question = request.formats, Question(request.report, request.parameters, request.asker)
     keep = None if request.report.kind is ReportKind.ROWS else request.keep  # its attachments would be missing
     kept = keep and extract.load(keep, request.scratch, question, formats)
@@ -75,10 +81,13 @@ def _make(request: RenderRequest, steps: Steps) -> _Made:
     alone = formats == (Format.CSV,) and not hidden
     steps.begin("querying", None, more=0 if alone else 1)
     with open_source(request.source_dsn, question, request.scratch, first_rows=request.first_rows) as source:
-        if alone and source.can_copy_csv:
-            return _copied(request, source, steps)
-        steps.expect("reading", source.estimated_rows())
-        whole = read_source.read(source, request.scratch, request.report, formats, steps.at, hidden=hidden)
+        try:
+            if alone and source.can_copy_csv:
+                return _copied(request, source, steps)
+            steps.expect("reading", source.estimated_rows())
+            whole = read_source.read(source, request.scratch, request.report, formats, steps.at, hidden=hidden)
+        finally:
+            on_read(source.sent_bytes)
     if keep:
         extract.keep(whole, keep, question, formats)
     return _from_extract(request, whole, steps)

@@ -60,7 +60,7 @@ def test_times_have_their_offset_written_out_and_what_is_not_known_is_null() -> 
 
     assert job["createdAt"] == "2026-01-31T12:00:00.250000+00:00"
     assert [name for name, value in job.items() if value is None] == [
-        "requestedBy", "retryOf", "fileName", "progress", "result", "error", "startedAt", "cancelRequestedAt",
+        "requestedBy", "retryOf", "fileName", "progress", "result", "error", "cost", "startedAt", "cancelRequestedAt",
         "finishedAt", "expiresAt", "keptUntil", "runAt", "nextAttemptAt",
     ]  # fmt: skip
     event = event_view(JobEvent(1, None, JobStatus.PENDING, "submit", 0, None, _AT))
@@ -73,13 +73,15 @@ def test_times_have_their_offset_written_out_and_what_is_not_known_is_null() -> 
 
 def test_progress_error_and_answer_stand_in_the_job() -> None:
     error = {"code": "boom", "message": "it broke", "retryable": True, "hint": ""}
+    cost = {"cpuSeconds": 0.5, "peakMemoryMb": 90, "bytesRead": 10, "bytesWritten": 20}
     progress = {"phase": "query", "rows": 5, "percent": 12.5}
-    retrying = job_view(_a_job(error=error, progress=progress))
+    retrying = job_view(_a_job(error={**error, "cost": cost}, progress=progress))
     answered = job_view(_a_job(status=JobStatus.SUCCESS, result={"seconds": 0.25, "answer": {"rows": 3}}))
 
     shown = json.loads(retrying.model_dump_json(by_alias=True))
     assert shown["progress"] == {**progress, "totalRows": None, "etaS": None}
-    assert (shown["error"], shown["nextAttemptAt"]) == (error, "2026-01-31T12:00:00.250000+00:00")
+    assert (shown["error"], shown["cost"]) == (error, cost)
+    assert shown["nextAttemptAt"] == "2026-01-31T12:00:00.250000+00:00"
     assert json.loads(answered.model_dump_json(by_alias=True))["result"] == {
         "artifacts": [], "requiredScopes": [], "warnings": [], "manifest": None, "answer": {"rows": 3},
         "seconds": 0.25,

@@ -22,7 +22,7 @@ from shared.jobs import cancel, lease, read
 from shared.jobs.doorbell import read_doorbell
 from shared.jobs.viewer import Viewer
 from shared.queues.interface import Depth, Outgoing
-from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
+from shared.reports.interface import Cost, Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from shared.reports.warnings import ReportWarning, WarningCode
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, row, started, verbs
@@ -41,6 +41,7 @@ class Bench:
         self.queue = InMemoryQueue()
         self.script: Script = lambda _request, _cancel: None
         self.warnings: tuple[ReportWarning, ...] = ()
+        self.cost: Cost | None = None
         self.store = DiskStore(folder / "artifacts")
         self.artifacts = folder / "artifacts"
         self._engine = engine
@@ -78,8 +79,10 @@ class Bench:
         eventually(lambda: self.status(job_id) == status, what=f"{job_id} is {status}")
 
     def _render(self, request: RenderRequest, *, deadline_s: float, on_progress: Callable[[Progress], None],
-                cancel: threading.Event) -> tuple[RenderedFile, ...]:  # fmt: skip
+                cancel: threading.Event, on_cost: Callable[[Cost], object]) -> tuple[RenderedFile, ...]:  # fmt: skip
         assert deadline_s > 0
+        if self.cost is not None:
+            on_cost(self.cost)
         on_progress(Progress("working", 1))
         self.script(request, cancel)
         path = request.scratch / "calendar.csv"
@@ -116,6 +119,25 @@ def test_a_doorbell_becomes_a_report_and_the_message_goes(bench: Bench) -> None:
     for job_id in jobs:
         bench.until(job_id, "SUCCESS")
     eventually(lambda: not bench.queue.bodies(), what="the queue is empty")
+
+
+def test_a_job_tells_what_its_last_attempt_has_used_and_so_does_a_metric(bench: Bench) -> None:
+    def fail(_request: RenderRequest, _cancel: threading.Event) -> None:
+        raise ReportError("boom", "it broke", retryable=False)
+
+    counted = metrics.ATTEMPT_CPU_SECONDS.labels("calendar")._value.get()
+    bench.cost = Cost(1.25, 96, 2_000, 3_000)
+    made = bench.a_rung_job(max_attempts=1)
+    bench.start()
+    bench.until(made, "SUCCESS")
+    bench.script = fail
+    failed = bench.a_rung_job(max_attempts=1)
+    bench.until(failed, "FAILED")
+
+    cost = {"cpuSeconds": 1.25, "peakMemoryMb": 96, "bytesRead": 2_000, "bytesWritten": 3_000}
+    assert row(bench.conn, made).result["cost"] == cost
+    assert row(bench.conn, failed).error["cost"] == cost
+    assert metrics.ATTEMPT_CPU_SECONDS.labels("calendar")._value.get() == counted + 2.5
 
 
 def test_the_row_of_a_job_tells_where_its_files_are(bench: Bench) -> None:

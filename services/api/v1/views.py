@@ -102,6 +102,15 @@ class ErrorView(View):
     hint: str
 
 
+class CostView(View):
+    """What the newest attempt that ended has used: for report types with files."""
+
+    cpu_seconds: float
+    peak_memory_mb: int
+    bytes_read: int
+    bytes_written: int
+
+
 class ProgressView(View):
     """How far the current attempt is."""
 
@@ -137,6 +146,7 @@ class JobView(View):
     progress: ProgressView | None
     result: ResultView | None
     error: ErrorView | None
+    cost: CostView | None
     created_at: _Time
     updated_at: _Time
     started_at: _Time | None
@@ -221,7 +231,8 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         crashes=job.crashes,
         progress=_progress(job.progress) if job.progress else None,
         result=_result(job, artifacts, root),
-        error=ErrorView(**job.error) if job.error else None,
+        error=ErrorView(**{name: v for name, v in job.error.items() if name != "cost"}) if job.error else None,
+        cost=_cost(job),
         created_at=job.created_at,
         updated_at=job.updated_at,
         started_at=job.started_at,
@@ -265,14 +276,14 @@ def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | 
     )
 
 
+def _cost(job: Job) -> CostView | None:
+    told = (job.error or job.result or {}).get("cost")
+    return CostView(**told) if told else None
+
+
 def _progress(stored: Mapping[str, Any]) -> ProgressView:
-    return ProgressView(
-        phase=stored["phase"],
-        rows=stored["rows"],
-        percent=stored.get("percent"),
-        total_rows=stored.get("total_rows"),
-        eta_s=stored.get("eta_s"),
-    )
+    often = {name: stored.get(name) for name in ("percent", "total_rows", "eta_s")}
+    return ProgressView(phase=stored["phase"], rows=stored["rows"], **often)
 
 
 def event_view(event: JobEvent) -> EventView:

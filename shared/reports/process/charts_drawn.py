@@ -43,8 +43,10 @@ class Charts:
         self._fonts: Path | None = None
         self._drawn = 0
 
-    def draw(self, chart: Chart, fonts: Path | None, check: Check) -> bytes:
-        """Return the chart process's answer, JSON for the report's process. Raises OSError, and what `check` does.
+    def draw(self, chart: Chart, fonts: Path | None, check: Check) -> tuple[bytes, float]:
+        """Return the chart process's answer, JSON for the report's process, and its seconds of processor time.
+
+        Raises OSError, and what `check` does.
 
         If the process dies over a chart, another one tries once more: its predecessor may have been ill.
         """
@@ -54,7 +56,7 @@ class Charts:
             for _ in range(2):
                 with contextlib.suppress(_Died):
                     return self._answer(chart, fonts, check)
-            return _refused(f"it needs more than {MEMORY_MB} MB of memory, or ends the process that draws it")
+            return _refused(f"it needs more than {MEMORY_MB} MB of memory, or ends the process that draws it"), 0.0
         finally:
             self._turn.release()
 
@@ -68,8 +70,9 @@ class Charts:
         with self._turn:
             self._end()
 
-    def _answer(self, chart: Chart, fonts: Path | None, check: Check) -> bytes:
+    def _answer(self, chart: Chart, fonts: Path | None, check: Check) -> tuple[bytes, float]:
         process = self._running(fonts)
+        before_s = tree.cpu_s_of(process.pid)
         try:
             packed = json.dumps(asdict(chart)).encode()
             give_up_at = time.monotonic() + _MOST_S
@@ -78,21 +81,22 @@ class Charts:
             [length] = LENGTH.unpack(self._received(process, LENGTH.size, give_up_at, check))
             if length > MOST_BYTES:
                 self._end()
-                return _refused(f"its drawing is longer than {MOST_BYTES >> 20} MB")
+                return _refused(f"its drawing is longer than {MOST_BYTES >> 20} MB"), 0.0
             answer = self._received(process, length, give_up_at, check)
         except TimeoutError:
             self._end()
-            return _refused(f"it takes longer than {_MOST_S:g} s")
+            return _refused(f"it takes longer than {_MOST_S:g} s"), _MOST_S
         except OSError:
             self._end()
             raise _Died from None
         except BaseException:  # nobody waits for the chart any more, and the next one must not wait behind it
             self._end()
             raise
+        cpu_s = max(0.0, tree.cpu_s_of(process.pid) - before_s)
         self._drawn += 1
         if self._drawn >= _MOST_CHARTS or self._is_too_large(process):
             self._end()
-        return answer
+        return answer, cpu_s
 
     def _received(self, process: Child, length: int, give_up_at: float, check: Check) -> bytes:
         """Read so many bytes. Raises TimeoutError, OSError if the process has ended, and what `check` does."""

@@ -12,13 +12,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from shared.reports import errors
 from shared.reports.charts import Chart
-from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
+from shared.reports.interface import Cost, Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from shared.reports.manifest import NAME as MANIFEST
 from shared.reports.process import isolation, messages, sandbox, tree
 from shared.reports.process.charts_drawn import Charts
@@ -62,8 +62,11 @@ def render(
     deadline_s: float,
     on_progress: Callable[[Progress], None],
     cancel: threading.Event,
+    on_cost: Callable[[Cost], object] = lambda _: None,
 ) -> tuple[RenderedFile, ...]:
     """Make the files in a child process and return them. Several threads may do so at once.
+
+    `on_cost` is told what the attempt has used, however it ended.
 
     Raises ReportError for every way in which a report can fail, and RenderCancelled within about 0.1 s once `cancel`
     is set. No child is left when this returns or raises, nor anything that it started.
@@ -88,6 +91,7 @@ def render(
         raise errors.renderer_failed(error) from None
     finally:
         del _alive[child.pid]
+        on_cost(attempt.cost())
         child.let_go()
 
 
@@ -101,6 +105,13 @@ class _Attempt:
     deadline_s: float
     on_progress: Callable[[Progress], None]
     cancel: threading.Event
+    used: "_Used" = field(default_factory=lambda: _Used())
+
+    def cost(self) -> Cost:
+        """What it has used. The child has ended."""
+        end = self.child.end(0)
+        cpu_s, peak_mb = (end.cpu_s, end.peak_mb) if end else (0.0, 0)
+        return Cost(cpu_s + self.used.charts_s, peak_mb, self.used.read_bytes, self.used.written_bytes)
 
     def attend(self, output: Output) -> Sequence[RenderedFile]:
         """Wait for the files. Raises ReportError, RenderCancelled, NotUnderstood."""
@@ -140,15 +151,19 @@ class _Attempt:
             case messages.Broken():
                 log.error("render.broken", extra={"traceback": message.traceback})
                 raise message.error
+            case messages.SourceRead():
+                self.used.read_bytes = message.size_bytes
             case _:
                 self._look_at_limits()
+                self.used.written_bytes = sum(file.size_bytes for file in message)
                 return message
         return None
 
     def _draw(self, chart: Chart) -> None:
         """Give the child the chart that it asks for. Raises as `attend` does."""
         try:
-            answer = charts.draw(chart, self.request.fonts, self._check)
+            answer, cpu_s = charts.draw(chart, self.request.fonts, self._check)
+            self.used.charts_s += cpu_s
         except OSError as error:
             log.error("render.no_chart_process", extra={"reason": repr(error)})
             raise errors.renderer_unavailable() from None
@@ -182,10 +197,20 @@ class _Attempt:
             raise errors.scratch_limit_exceeded(limits)
 
     def _crashed(self) -> ReportError:
-        code = self.child.exit_code(_KILL_WAIT_S)
+        end = self.child.end(_KILL_WAIT_S)
+        code = end.code if end else None
         if code == -signal.SIGXCPU:
             return errors.cpu_limit_exceeded(self.deadline_s)
         return errors.renderer_crashed(code)
+
+
+@dataclass(slots=True)
+class _Used:
+    """What is counted while the child works."""
+
+    charts_s: float = 0.0
+    read_bytes: int = 0
+    written_bytes: int = 0
 
 
 def scratch_mb_of(folder: Path) -> int:

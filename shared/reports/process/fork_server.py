@@ -24,7 +24,9 @@ FORK, KILL = b"f", b"k"
 """What the worker asks for: fork a child (its line, status and output come along), or kill the one of this id."""
 ASKED = struct.Struct("=cq")
 STATUS = struct.Struct("=q")
-"""The child's id when it has begun, then its exit code when it has ended: negative for a signal."""
+"""The child's id, when it has begun."""
+ENDED = struct.Struct("=qdq")
+"""Its exit code when it has ended, negative for a signal; its seconds of processor time; its most kilobytes."""
 _PRELOADED = ("shared.reports.render", "shared.reports.process.sandbox")
 _WARM_UP = "shared.reports.warm_up"
 _LAST_WORDS_S = 0.5
@@ -113,7 +115,7 @@ class _Server:
         self._statuses[pid] = status
         os.close(line)
         os.close(output)
-        _write(status, pid)
+        _write(status, STATUS.pack(pid))
 
     def _forget(self, status: int) -> None:
         """Close what is the server's own."""
@@ -126,7 +128,7 @@ class _Server:
     def _collect(self) -> None:
         while True:
             try:
-                pid, ended = os.waitpid(-1, os.WNOHANG)
+                pid, ended, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -134,7 +136,8 @@ class _Server:
             status = self._statuses.pop(pid, None)
             if status is not None:
                 self._kill_strays()
-                _write(status, os.waitstatus_to_exitcode(ended))
+                cpu_s = used.ru_utime + used.ru_stime
+                _write(status, ENDED.pack(os.waitstatus_to_exitcode(ended), cpu_s, _kb(used.ru_maxrss)))
                 os.close(status)
 
     def _kill_strays(self) -> None:
@@ -186,6 +189,11 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)  # it may not have had a group of its own yet
 
 
-def _write(status: int, number: int) -> None:
+def _write(status: int, told: bytes) -> None:
     with contextlib.suppress(BrokenPipeError):  # the worker has lost interest
-        os.write(status, STATUS.pack(number))
+        os.write(status, told)
+
+
+def _kb(most: int) -> int:
+    """Kilobytes of what getrusage(2) tells: on macOS that is bytes."""
+    return most if kernel.LINUX else most >> 10

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.reports.process import tree
-from shared.reports.process.fork_server import ASKED, FORK, KILL, STATUS
+from shared.reports.process.fork_server import ASKED, ENDED, FORK, KILL, STATUS
 
 # What Python, locales and TLS read. Nothing secret may be among these: every report's process can read them. libpq's
 # and AWS's variables are sent to those children alone whose source needs them.
@@ -34,19 +34,37 @@ class Child:
     inherited_mb: int
     """Memory that it shares with the fork server, which does not count as its own."""
 
-    def exit_code(self, timeout_s: float) -> int | None:
-        """Its exit code, negative for a signal; None if it has not ended within the time. To be called once."""
-        if not _readable(self.status, timeout_s):
-            return None
-        return _number(self.status)
+    told: "list[Ended]" = field(default_factory=list)
+    """How it ended, once that was asked for."""
+
+    def end(self, timeout_s: float) -> "Ended | None":
+        """How it ended; None if it has not ended within the time, or if nobody can tell."""
+        if not self.told and _readable(self.status, timeout_s):
+            read = os.read(self.status, ENDED.size)
+            if len(read) == ENDED.size:
+                code, cpu_s, most_kb = ENDED.unpack(read)
+                self.told.append(Ended(code, cpu_s, max(0, (most_kb >> 10) - self.inherited_mb)))
+        return self.told[0] if self.told else None
 
     def ended(self, timeout_s: float) -> bool:
         """True once it, and all that it started, has ended."""
-        return _readable(self.status, timeout_s)
+        return bool(self.told) or _readable(self.status, timeout_s)
 
     def let_go(self) -> None:
         """Forget it."""
         _close(self.line, self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the kernel told of a child."""
+
+    code: int
+    """Its exit code, negative for a signal."""
+    cpu_s: float
+    """Processor time, its own and that of processes it waited for."""
+    peak_mb: int
+    """The most memory it held at a time, without what it had from the fork server."""
 
 
 class Launcher:

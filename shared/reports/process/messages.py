@@ -42,8 +42,15 @@ class Broken:
     traceback: str
 
 
-Message = Progress | ReportError | Broken | Chart | list[RenderedFile]
-Told = Progress | ReportError | Broken | Chart | Sequence[RenderedFile]
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """How much text the source has sent."""
+
+    size_bytes: int
+
+
+Message = Progress | ReportError | Broken | Chart | SourceRead | list[RenderedFile]
+Told = Progress | ReportError | Broken | Chart | SourceRead | Sequence[RenderedFile]
 """What a report's process says."""
 
 
@@ -54,6 +61,8 @@ def encode(message: Told, scratch: Path) -> bytes:
             said: dict[str, Any] = {"progress": asdict(message)}
         case Chart():
             said = {"chart": asdict(message)}
+        case SourceRead():
+            said = {"read": message.size_bytes}
         case ReportError():
             said = {"error": _error(message)}
         case Broken():
@@ -86,6 +95,8 @@ def decode(line: bytes, scratch: Path) -> Message:
             return _progress(**said["progress"])
         if "chart" in said:
             return Chart(**{name: _text(said["chart"][name], MOST_BYTES) for name in ("specification", "family")})
+        if "read" in said:
+            return SourceRead(_number(said["read"]))
         if "files" in said:
             return [_file(scratch, **one) for one in said["files"]]
         told = said["error"]

@@ -93,7 +93,7 @@ def _report(line: socket.socket, task: Task, request_: bytes) -> None:
         _limit_work(limits)
         from shared.reports.render import render_files
 
-        outcome = render_files(request, tell)
+        outcome = render_files(request, tell, lambda sent_bytes: tell(messages.SourceRead(sent_bytes)))
     except BaseException as error:  # noqa: BLE001 - it must reach the worker, whatever it is
         explained = explain(error, limits)
         foreseen = explained is error or explained.code != "renderer_failed"

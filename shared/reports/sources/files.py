@@ -83,6 +83,7 @@ class FilesResult(SourceResult):
                 if sent > self._limits.max_mb << 20:
                     raise errors.byte_limit_exceeded(self._limits)
                 duck.write_all(descriptor, piece)
+                self.sent_bytes += len(piece)
                 seen += piece.count(b"\n")
                 progress(min(seen, most))
         except duckdb.InvalidInputException as error:

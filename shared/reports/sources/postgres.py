@@ -110,6 +110,7 @@ class PostgresResult(SourceResult):
                 if sent > self._limits.max_mb << 20:
                     raise errors.byte_limit_exceeded(self._limits)
                 out(piece)
+                self.sent_bytes += len(piece)
                 progress(rows)
         except psycopg.errors.CharacterNotInRepertoire as error:
             # The server itself checks what it cannot convert, because it does not know the encoding (SQL_ASCII).

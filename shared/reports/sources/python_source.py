@@ -116,6 +116,7 @@ class PythonResult(SourceResult):
                 if sent > self._limits.max_mb << 20:
                     raise errors.byte_limit_exceeded(self._limits)
                 out.write(text)
+                self.sent_bytes += len(text)
                 progress(rows)
         return rows
 

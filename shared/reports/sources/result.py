@@ -17,6 +17,8 @@ class SourceResult(ABC):
 
     repeatable: bool = False
     """True if `feed` may be called again and gives the same rows."""
+    sent_bytes: int = 0
+    """Text that was given so far, for whoever reckons what a report costs."""
     can_copy_csv: bool = False
     """True if the source can write a finished CSV itself, by `copy_csv`."""
 

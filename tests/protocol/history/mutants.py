@@ -18,7 +18,7 @@ from services.worker.attempt import Attempts
 from services.worker.intake import Doorbell, Intake
 from services.worker.not_again import NotAgain
 from services.worker.storing import Storing
-from shared.jobs import finish, lease, read, submit, sweep
+from shared.jobs import finish, lease, read, submit, succeed, sweep
 from shared.jobs.submit import Accepted, Submission
 from shared.outbox import floor, messages
 from tests.protocol.history import nobodys_fault, scenarios
@@ -168,7 +168,7 @@ def _no_doorbell(source: str) -> tuple[str, str]:
 
 
 MUTANTS = [
-    Mutant("succeed without the fence", scenarios.a_zombie_succeeds, without(finish, "_SUCCEED_SOON", _TOKEN),
+    Mutant("succeed without the fence", scenarios.a_zombie_succeeds, without(succeed, "_SUCCEED_SOON", _TOKEN),
            "files_are_the_winners"),
     Mutant("fail without the fence", scenarios.a_zombie_fails, without(finish, "_FAIL", _TOKEN_V, _TOKEN_J),
            "workers_were_told_the_truth"),
@@ -252,8 +252,8 @@ MUTANTS = [
     Mutant("renew waits for a locked row", nobodys_fault.a_locked_row_is_renewed, without(lease, "_RENEW", _WAITS),
            "locked_rows_delay_only_their_job"),
     Mutant("succeed without the fence, after a locked row", nobodys_fault.a_zombie_ends_after_a_lock,
-           without(finish, "_SUCCEED_FREE", _TOKEN), "files_are_the_winners"),
+           without(succeed, "_SUCCEED_FREE", _TOKEN), "files_are_the_winners"),
     Mutant("an end waits for a locked row", nobodys_fault.a_locked_row_is_ended,
-           without(finish, "_SUCCEED_FREE", _WAITS),
+           without(succeed, "_SUCCEED_FREE", _WAITS),
            "locked_rows_delay_only_their_job"),
 ]  # fmt: skip

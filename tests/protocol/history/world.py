@@ -275,7 +275,7 @@ class Hand:
         return self
 
     def _render(self, request: RenderRequest, *, deadline_s: float, on_progress: Callable[[Progress], None],
-                cancel: threading.Event) -> Sequence[RenderedFile]:  # fmt: skip
+                cancel: threading.Event, **_: object) -> Sequence[RenderedFile]:  # fmt: skip
         del deadline_s, on_progress
         if cancel.is_set():
             raise RenderCancelled("asked to stop")

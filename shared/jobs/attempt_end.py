@@ -1,0 +1,54 @@
+"""What all statements that end attempts have in common: the batch, the fence, and what is told of each lease."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause
+from sqlalchemy.engine import Connection
+
+from shared import json_text
+from shared.jobs.lease import Lease
+from shared.jobs.states import JobStatus
+
+Outcomes = Mapping[UUID, JobStatus]
+"""Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it.
+
+PROCESSING: nothing was written this time, because somebody else has locked the job's row. Try again.
+"""
+
+# `own` is the batch. `free` locks those of its rows that can be had, so that a row that somebody else has locked harms
+# no other job.
+OWN = """own AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own({columns})
+    )"""
+OWN_FREE = (
+    OWN
+    + """, free AS MATERIALIZED (
+        SELECT id FROM jobs
+         WHERE id = ANY (ARRAY(SELECT id FROM own)) AND status = 'PROCESSING'
+           FOR NO KEY UPDATE SKIP LOCKED
+    )"""
+)
+IS_OWN = """jobs.id = own.id AND jobs.id = ANY (ARRAY(SELECT id FROM free))
+           AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token"""
+# What was written, and which leases of the others were the current ones before this statement: their rows were locked.
+TOLD = """SELECT own.token AS lease_token, coalesce({written}.status, seen.status) AS status
+      FROM own
+      LEFT JOIN {written} ON {written}.token = own.token
+      LEFT JOIN LATERAL (
+          SELECT status, lease_token, cancel_requested_at FROM jobs WHERE id = own.id AND {written}.token IS NULL
+          OFFSET 0  -- or every job would be looked up
+      ) AS seen ON true
+     WHERE {written}.token IS NOT NULL OR seen.status = 'PROCESSING' AND seen.lease_token = own.token"""
+
+
+def write(conn: Connection, statement: TextClause, rows: Sequence[Mapping[str, object]], **more: object) -> Outcomes:
+    """End these attempts by `statement`. Returns what became of each lease."""
+    ended = conn.execute(statement, {"outcomes": json_text.write(rows), **more})
+    return {row.lease_token: JobStatus(row.status) for row in ended}
+
+
+def lease_row(lease: Lease) -> dict[str, Any]:
+    """The part of a row of the batch that names the attempt."""
+    return {"id": lease.job_id, "token": lease.token}
