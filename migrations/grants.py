@@ -41,7 +41,7 @@ _RELAY_READS = (
     "rings", "lease_token", "lease_until", "worker", "trace_context", "priority", "run_at", "next_ring_at",
     "deadline_at",
     "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
-    "error", "scheduled_for",
+    "error", "scheduled_for", "deleted_at", "formats",
 )  # fmt: skip
 _ENTRY = ("tenant", "subject", "key_id", "request_id", "address", "action", "object", "before", "after")
 _KEY = (
@@ -57,6 +57,13 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _REVISION,
         _Grant("SELECT, INSERT", "jobs"),
         _Grant("UPDATE", "jobs", ("status", "verb", "version", "finished_at", "cancel_requested_at", "updated_at")),
+        # A deletion blanks these. Triggers refuse it for anything else.
+        _Grant(
+            "UPDATE",
+            "jobs",
+            ("deleted_at", "parameters", "options", "labels", "file_name", "progress", "result", "error"),
+        ),
+        _Grant("INSERT", "erasures", ("job_id", "tenant")),
         _Grant("SELECT", "job_events"),
         _Grant("SELECT", "artifacts"),
         # Lists. Triggers and the relay write what they walk.
@@ -81,7 +88,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
     "relay": (
         _REVISION,
         _Grant("SELECT", "jobs", _RELAY_READS),
-        _Grant("UPDATE", "jobs", [c for c in _TRANSITION if c != "started_at"]),
+        _Grant("UPDATE", "jobs", [*(c for c in _TRANSITION if c != "started_at"), "result"]),
+        _Grant("SELECT, UPDATE, DELETE", "erasures"),
         _Grant("SELECT", "unfinished_floor"),
         _Grant("UPDATE", "unfinished_floor", ("reached", "announced", "fence")),
         _Grant("SELECT, INSERT, DELETE", "stragglers"),

@@ -64,8 +64,15 @@ BEGIN
                 ('PROCESSING', 'CANCELLED',  'expire'),
                 ('PENDING',    'FAILED',     'expire')))
         OR o.finished_at IS NOT NULL
-       AND (o.result, o.error, o.lease_token, o.finished_at)
-           IS DISTINCT FROM (n.result, n.error, n.lease_token, n.finished_at)
+       AND ((o.lease_token, o.finished_at) IS DISTINCT FROM (n.lease_token, n.finished_at)
+            -- what is deleted is blanked, and no more
+            OR (o.result, o.error) IS DISTINCT FROM (n.result, n.error)
+               AND (n.deleted_at IS NULL
+                    OR coalesce(n.result, '{}') NOT IN ('{}', '{"answer": null}')
+                    OR n.error ->> 'code' IS DISTINCT FROM o.error ->> 'code'
+                    OR coalesce(n.error ->> 'message', '') <> '' OR coalesce(n.error ->> 'hint', '') <> ''))
+        OR o.deleted_at IS NOT NULL AND n.deleted_at IS DISTINCT FROM o.deleted_at
+        OR o.deleted_at IS NULL AND n.deleted_at IS NOT NULL AND n.version <= o.version
      LIMIT 1;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'illegal transition: %', wrong USING ERRCODE = 'check_violation';
@@ -121,16 +128,39 @@ _KEEP_WHAT_WAS_ASKED = """
 CREATE FUNCTION jobs_keep_what_was_asked() RETURNS trigger
     LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'id, tenant, requester, scopes, labels, retry_of and parameters of a job never change'
+    RAISE EXCEPTION 'what a job was asked for never changes; some of it leaves with a deletion'
         USING ERRCODE = 'check_violation';
+END
+$$
+"""
+
+# What finds a job by its labels leaves with them.
+_UNLABEL = """
+CREATE FUNCTION jobs_unlabel() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $$
+BEGIN
+    DELETE FROM job_labels l USING jsonb_each_text(OLD.labels) AS label
+     WHERE (l.tenant, l.name, l.value, l.job_id) = (OLD.tenant, label.key, label.value, OLD.id);
+    RETURN NULL;
 END
 $$
 """
 
 TRIGGERS = (
     """
-    CREATE TRIGGER jobs_keep_what_was_asked BEFORE UPDATE OF id, tenant, requester, scopes, labels, retry_of, parameters
-    ON jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs_keep_what_was_asked()
+    CREATE TRIGGER jobs_keep_what_was_asked BEFORE UPDATE OF id, tenant, requester, scopes, retry_of ON jobs
+    FOR EACH STATEMENT EXECUTE FUNCTION jobs_keep_what_was_asked()
+    """,
+    # After, because a trigger before each row would lock every row of every transition first, and log that.
+    """
+    CREATE TRIGGER jobs_keep_what_was_wanted AFTER UPDATE OF parameters, options, file_name, labels ON jobs
+    FOR EACH ROW WHEN (NEW.deleted_at IS NULL OR NEW.parameters <> '{}' OR NEW.options IS NOT NULL
+                       OR NEW.file_name IS NOT NULL OR NEW.labels IS NOT NULL)
+    EXECUTE FUNCTION jobs_keep_what_was_asked()
+    """,
+    """
+    CREATE TRIGGER jobs_unlabel AFTER UPDATE OF labels ON jobs
+    FOR EACH ROW WHEN (OLD.labels IS NOT NULL) EXECUTE FUNCTION jobs_unlabel()
     """,
     """
     CREATE TRIGGER jobs_forget AFTER DELETE ON jobs
@@ -146,5 +176,5 @@ TRIGGERS = (
     """,
 )
 
-FUNCTIONS = (_RECORD_BIRTH, _RECORD_TRANSITION, _FORGET, _KEEP_WHAT_WAS_ASKED)
+FUNCTIONS = (_RECORD_BIRTH, _RECORD_TRANSITION, _FORGET, _KEEP_WHAT_WAS_ASKED, _UNLABEL)
 """What the triggers call. `{schema}` stands for the schema of the tables."""

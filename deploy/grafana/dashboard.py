@@ -149,6 +149,10 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             _rate("todoke_retention_removed_total", "kind"),
             (f"sum(rate(todoke_retention_files_kept_total{_RATE}))", "not deleted by the store"),
         ]),
+        Panel("Deleted jobs whose files wait", "short", [
+            ("max(todoke_erasures_waiting)", "jobs"),
+            ("max(todoke_erasure_oldest_age_seconds)", "age of the oldest, s"),
+        ]),
     )),
     ("API and database", (
         Panel("Requests by route", "reqps", [_rate("todoke_api_requests_total", "route")]),

@@ -38,6 +38,7 @@ CREATE TABLE jobs (
     file_name           text,
     options             jsonb,
     priority            smallint    CHECK (priority BETWEEN 0 AND 9),
+    deleted_at          timestamptz,
     cancel_requested_at timestamptz,
     crashes             smallint    NOT NULL DEFAULT 0,
     rings               smallint    NOT NULL DEFAULT 0,
@@ -72,6 +73,8 @@ CREATE TABLE jobs (
         CHECK (status <> 'FAILED' OR error ->> 'code' IS NOT NULL),
     CONSTRAINT jobs_cancelled_only_on_request
         CHECK (status <> 'CANCELLED' OR cancel_requested_at IS NOT NULL),
+    CONSTRAINT jobs_deleted_only_when_nobody_will_start_them
+        CHECK (deleted_at IS NULL OR finished_at IS NOT NULL OR cancel_requested_at IS NOT NULL),
     CONSTRAINT jobs_outlive_their_artifacts
         CHECK (keep_artifacts_s BETWEEN 0 AND keep_s),
     CONSTRAINT jobs_attempt_budget
@@ -205,6 +208,19 @@ CREATE TABLE artifacts (
 )
 """
 
+# Jobs whose files must go, because a client has deleted them. A row leaves when nothing of its job is in the store.
+_ERASURES = """
+CREATE TABLE erasures (
+    job_id   uuid        PRIMARY KEY,
+    tenant   text        NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    due_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attempts integer     NOT NULL DEFAULT 0
+)
+"""
+
+_ERASURES_DUE = "CREATE INDEX erasures_due ON erasures (due_at)"
+
 _IDEMPOTENCY_KEYS = """
 CREATE TABLE idempotency_keys (
     tenant         text        NOT NULL,
@@ -259,6 +275,7 @@ def upgrade() -> None:
         _OUTBOX_RETRY_PARKED, _HELD, _HELD_TURNS,
         _ARTIFACTS, _IDEMPOTENCY_KEYS,
         _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS, _API_KEYS_BY_TENANT, _API_KEYS_BY_REQUEST, _API_KEYS_BY_OLD,
+        _ERASURES, _ERASURES_DUE,
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
         worker_tables.WORKERS,
     ):  # fmt: skip
@@ -269,8 +286,9 @@ def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
     op.execute(
-        "DROP TABLE workers, audit, page_token_keys, api_keys, idempotency_keys, artifacts, held, outbox_retry, "
-        "outbox, job_transitions, stragglers, unfinished_floor, job_labels, failures, jobs"
+        "DROP TABLE workers, audit, page_token_keys, erasures, api_keys, idempotency_keys, artifacts, held, "
+        "outbox_retry, outbox, job_transitions, stragglers, unfinished_floor, job_labels, failures, jobs"
     )
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
+    op.execute("DROP FUNCTION jobs_unlabel")
     op.execute("DROP FUNCTION audit_keep, audit_forget")

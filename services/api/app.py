@@ -10,7 +10,19 @@ from services.api.actions.parts import Parts
 from services.api.http import openapi, problems
 from services.api.http.middleware import STOPPING, RequestContext
 from services.api.networks import networks
-from services.api.v1 import artifacts, audit, job_list, jobs, keys, ops, report_types, streams, submissions, why
+from services.api.v1 import (
+    artifacts,
+    audit,
+    job_list,
+    jobs,
+    keys,
+    lifecycle,
+    ops,
+    report_types,
+    streams,
+    submissions,
+    why,
+)
 from shared.runtime import tracing
 from shared.runtime.gc_tuning import search_seldom
 from shared.version import VERSION
@@ -52,6 +64,7 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(submissions.retrying, prefix=prefix)
     app.include_router(why.router, prefix="/v1")
     app.include_router(streams.router, prefix="/v1")
+    app.include_router(lifecycle.router, prefix="/v1")
     app.include_router(report_types.router)
     app.include_router(keys.router)
     app.include_router(audit.router)

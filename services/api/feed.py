@@ -74,4 +74,4 @@ def _read(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Read]:
     files: dict[UUID, list[Artifact]] = {}
     for tenant in {job.tenant for job in jobs.values()}:
         files |= artifacts_of(conn, [job for job in jobs.values() if job.tenant == tenant], tenant=tenant)
-    return {job_id: Read(job, files[job_id]) for job_id, job in jobs.items()}
+    return {job_id: Read(job, files[job_id]) for job_id, job in jobs.items() if job.deleted_at is None}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
 
+from services.relay.erasures import Erasures
 from services.relay.gauges import Gauges
 from services.relay.orphans import OrphanSweep
 from services.relay.publisher import Publisher
@@ -40,6 +41,8 @@ _TIDY_REST_S = 2.0
 """An idle relay has looked at everything, and these two looks were nearly half of all that it asked."""
 _ORPHANS_EVERY_S = 10.0
 """Pause between pages of the store: ten million files in 28 hours, for four cents per day on S3."""
+_ERASURES_EVERY_S = 2.0
+"""Pause between looks for jobs that clients have deleted: what they may wait for their files to go."""
 _DAY_S = 86_400
 
 
@@ -121,10 +124,12 @@ def _retention(settings: RelaySettings) -> Sequence[Loop]:
         rest_s=_RETENTION_REST_S,
     )
     orphans = OrphanSweep(engine, store)
+    erasures = Erasures(engine, store)
     return [
         Loop("retention", retention.run_once, _RETENTION_EVERY_S),
         Loop("orphans", orphans.run_once, _ORPHANS_EVERY_S),
         Loop("tidying", Tidying(engine).run_once, TIDY_EVERY_S),
+        Loop("erasures", erasures.run_once, _ERASURES_EVERY_S),
     ]
 
 

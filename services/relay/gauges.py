@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from shared.database import xmin_horizon
-from shared.jobs import backlog, held, workers
+from shared.jobs import backlog, erasure, held, workers
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 
@@ -48,6 +48,7 @@ class Gauges:
             self._outbox(conn)
             self._held(conn)
             self._jobs(conn)
+            self._erasures(conn)
             self._horizon(conn)
         metrics.MEASURED_AT.set(time.time())
         if time.monotonic() >= self._queue_at:
@@ -80,6 +81,11 @@ class Gauges:
         fit, sick = workers.seen(conn)
         metrics.WORKERS.labels("fit").set(fit)
         metrics.WORKERS.labels("unfit").set(sick)
+
+    def _erasures(self, conn: Connection) -> None:
+        waiting = erasure.backlog(conn)
+        metrics.ERASURES_WAITING.set(waiting.waiting)
+        metrics.ERASURE_OLDEST_S.set(waiting.oldest_s)
 
     def _horizon(self, conn: Connection) -> None:
         found = xmin_horizon.holders(conn)

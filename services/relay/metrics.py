@@ -122,13 +122,24 @@ RETIRED = counter(
     "relay",
     "todoke_retention_removed_total",
     "What was removed because its time was over: files with their rows, jobs with their history, idempotency keys, "
-    "entries of the audit trail, rows of workers that died; and files of attempts that lost.",
-    {"kind": ("artifact", "job", "idempotency_key", "audit", "worker", "orphan")},
+    "entries of the audit trail, rows of workers that died; and files of attempts that lost, and of jobs that clients "
+    "have deleted.",
+    {"kind": ("artifact", "job", "idempotency_key", "audit", "worker", "orphan", "erased")},
 )
 UNDELETABLE = counter(
     "relay",
     "todoke_retention_files_kept_total",
     "Files that the store would not delete; tried again in the next round. The log has the reason.",
+)
+ERASURES_WAITING = gauge(
+    "relay",
+    "todoke_erasures_waiting",
+    "Jobs that clients have deleted and whose files are not removed yet, up to 10,000." + _WIDE,
+)
+ERASURE_OLDEST_S = gauge(
+    "relay",
+    "todoke_erasure_oldest_age_seconds",
+    "Time since the oldest of them was deleted; 0 when none waits." + _WIDE,
 )
 UNKNOWN_FILES = gauge(
     "relay",

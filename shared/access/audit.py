@@ -17,6 +17,7 @@ class Action(StrEnum):
     """What somebody did: an operation of the API that changes something, or its command on the server."""
 
     JOBS_CANCEL = "jobs.cancel"
+    JOBS_DELETE = "jobs.delete"
     KEYS_CREATE = "keys.create"
     KEYS_REVOKE = "keys.revoke"
     KEYS_ROTATE = "keys.rotate"

@@ -24,6 +24,8 @@ class Scope(StrEnum):
     """See the jobs of everybody in the tenant."""
     JOBS_CANCEL = "jobs:cancel"
     """Cancel jobs that one sees."""
+    JOBS_DELETE = "jobs:delete"
+    """Delete jobs that one sees, with their files."""
     KEYS_READ = "keys:read"
     """See the tenant's API keys, without their secrets."""
     KEYS_WRITE = "keys:write"

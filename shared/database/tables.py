@@ -50,6 +50,7 @@ jobs = sa.Table(
     sa.Column("file_name", sa.Text),
     sa.Column("options", pg.JSONB),
     sa.Column("priority", sa.SmallInteger),
+    sa.Column("deleted_at", _timestamp),
     sa.Column("cancel_requested_at", _timestamp),
     sa.Column("crashes", sa.SmallInteger, nullable=False, server_default="0"),
     sa.Column("rings", sa.SmallInteger, nullable=False, server_default="0"),
@@ -180,6 +181,17 @@ artifacts = sa.Table(
     sa.Column("sha256", sa.Text, nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("job_id", pg.UUID, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("asked_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("due_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("erasures_due", "due_at"),
 )
 
 idempotency_keys = sa.Table(

@@ -1,7 +1,9 @@
 """Reads the history of a job: every change of its state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -24,19 +26,27 @@ class JobEvent:
     at: datetime
 
 
+class JobHistory(NamedTuple):
+    """Every change of a job's state, oldest first."""
+
+    events: Sequence[JobEvent]
+    deleted: bool
+    """True if a client has deleted the job since."""
+
+
 _EVENTS = text(f"""
     /* job_events.of_job */
-    SELECT e.version, e.from_status, e.to_status, e.verb, e.attempt, e.reason, e.at
+    SELECT e.version, e.from_status, e.to_status, e.verb, e.attempt, e.reason, e.at, j.deleted_at
       FROM job_events e JOIN jobs j ON j.id = e.job_id
      WHERE e.job_id = :id AND {VISIBLE}
      ORDER BY e.version
 """)
 
 
-def events_of(conn: Connection, job_id: UUID, viewer: Viewer) -> list[JobEvent]:
-    """The job's history, oldest first."""
-    rows = conn.execute(_EVENTS, {"id": job_id, **viewer.where})
-    return [
+def events_of(conn: Connection, job_id: UUID, viewer: Viewer) -> JobHistory:
+    """The job's history; empty if the viewer sees no such job."""
+    rows = conn.execute(_EVENTS, {"id": job_id, **viewer.where}).all()
+    found = [
         JobEvent(
             r.version,
             r.from_status and JobStatus(r.from_status),
@@ -48,3 +58,4 @@ def events_of(conn: Connection, job_id: UUID, viewer: Viewer) -> list[JobEvent]:
         )
         for r in rows
     ]
+    return JobHistory(found, deleted=any(r.deleted_at is not None for r in rows))

@@ -40,7 +40,7 @@ _LISTED = f"""
                    sum(size) OVER ({{order}} {_ROWS} 2 PRECEDING) AS earlier
               FROM (SELECT *, {_SIZE} AS size
                       FROM ({{looked_at}}) AS looked_at
-                     WHERE {VISIBLE}
+                     WHERE {VISIBLE} AND deleted_at IS NULL
                        AND {MATCHES}
                      {{order}}
                      LIMIT :limit) AS found) AS measured
@@ -147,7 +147,8 @@ def list_jobs(
     jobs = [job_of(row) for row in rows[:size] if row.fits]
     if len(rows) > len(jobs):
         return JobPage(jobs, jobs[-1].id)
-    end = conn.execute(walk.end, where).scalar() if filtered else None
+    # Deleted jobs are left out, so even a page without filters may be short before the end.
+    end = conn.execute(walk.end, where).scalar()
     # Jobs that were born between the two statements have moved the end up: what was returned stays behind it.
     return JobPage(jobs, min([end, *(job.id for job in jobs)]) if end else None)
 

@@ -55,6 +55,8 @@ class Job:
     started_at: datetime | None
     cancel_requested_at: datetime | None
     finished_at: datetime | None
+    deleted_at: datetime | None
+    """The time at which a client deleted it: nothing of it is shown any more."""
     expires_at: datetime | None
     """The end of the time in which the files can be downloaded; None before SUCCESS."""
     files_left_s: float | None
@@ -72,7 +74,7 @@ _EXPIRES = "CASE status WHEN 'SUCCESS' THEN finished_at + make_interval(secs => 
 COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, formats, scopes, retry_of, labels,
            scheduled_for, keep_artifacts_s, keep_s, options, status, version, attempt, max_attempts, crashes,
            lease_token, progress, result, error, run_at, deadline_at, created_at, updated_at, started_at,
-           cancel_requested_at, finished_at, {_EXPIRES} AS expires_at,
+           cancel_requested_at, finished_at, deleted_at, {_EXPIRES} AS expires_at,
            extract(epoch FROM {_EXPIRES} - clock_timestamp())::float8 AS files_left_s,
            finished_at + make_interval(secs => keep_s) AS kept_until"""
 """What `job_of` reads, of a row of `jobs`."""

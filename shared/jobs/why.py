@@ -40,6 +40,8 @@ class Facts:
     finished_at: datetime | None
     error: Mapping[str, Any] | None
     """Why it failed, or why its last try did."""
+    deleted_at: datetime | None = None
+    """When a client deleted it; None if nobody has."""
     crew: Crew | None = None
     """Of a job that waits."""
     ahead: int = 0
@@ -56,7 +58,7 @@ class Facts:
 _JOB = text(f"""
     /* why.job */
     SELECT clock_timestamp() AS at, report_type, status, attempt, max_attempts, run_at, deadline_at,
-           cancel_requested_at, lease_until, started_at, finished_at, error
+           cancel_requested_at, lease_until, started_at, finished_at, error, deleted_at
       FROM jobs WHERE id = :id AND {VISIBLE}
 """)
 

@@ -17,6 +17,7 @@ from shared.jobs import (
     artifacts,
     backlog,
     cancel,
+    erasure,
     events,
     held,
     listing,
@@ -67,6 +68,7 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             for status in ("FAILED", "PENDING"):
                 fill.jobs(conn, 1, tenant="rare", status=status, age_s=5500, labels_every=1)
             fill.outbox(conn, _MANY)
+            fill.erasures(conn)
             fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
             fill.audit(conn, _MANY)
             fill.held(conn, _MANY)
@@ -159,6 +161,13 @@ def cases(conn: Connection) -> list[Case]:
         Case(held, "_TAKE", {"ids": waiting}, 3 * len(waiting)),
         Case(held, "_UNSTARTED", {"ids": waiting}, len(waiting)),
         Case(held, "_COUNT", {}, 10_000),
+        Case(erasure, "_DELETE", {**own, "running": False}, 6),
+        Case(erasure, "_CLAIM", {"limit": 25}, 125),
+        Case(erasure, "_BLANK_AGAIN", {"jobs": [one] * 25}, 25),
+        Case(erasure, "_DONE", {"jobs": [one] * 25}, 50),
+        Case(erasure, "_LATER", {"jobs": [one] * 25, "most_s": 60}, 25),
+        Case(erasure, "_WAITING", {}, 1),
+        Case(erasure, "_BACKLOG", {}, 10_000),
         Case(messages, "_WAITING", {"floor": 0}, 2),
         Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 302),
         Case(messages, "_CLAIM_DUE", {"limit": 100}, 300),
@@ -248,7 +257,22 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 
 @pytest.mark.parametrize(
     "module",
-    [audit_trail, read, artifacts, events, cancel, held, sweep, backlog, retention, unfinished, watch, why, parked],
+    [
+        audit_trail,
+        read,
+        artifacts,
+        erasure,
+        events,
+        cancel,
+        held,
+        sweep,
+        backlog,
+        retention,
+        unfinished,
+        watch,
+        why,
+        parked,
+    ],
     ids=lambda m: m.__name__,
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:

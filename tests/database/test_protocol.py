@@ -321,7 +321,7 @@ def test_another_tenant_sees_nothing(conn: Connection) -> None:
     assert job is not None
     assert read.get(conn, job_id, Viewer("other")) is None
     assert artifacts_of(conn, [job], tenant="other") == {job_id: []}
-    assert events_of(conn, job_id, Viewer("other")) == []
+    assert events_of(conn, job_id, Viewer("other")).events == []
     assert listing.list_jobs(conn, Viewer("other"), size=10).jobs == []
     assert cancel.cancel(conn, job_id, Viewer("other")) is CancelOutcome.UNKNOWN
 

@@ -96,6 +96,7 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "POST /v1/jobs": "submitJob",
         "GET /v1/jobs": "listJobs",
         "GET /v1/jobs/{job_id}": "getJob",
+        "DELETE /v1/jobs/{job_id}": "deleteJob",
         "GET /v1/jobs/{job_id}/events": "listJobEvents",
         "GET /v1/jobs/{job_id}/why": "getJobWhy",
         "GET /v1/jobs/{job_id}/stream": "streamJob",

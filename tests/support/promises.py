@@ -20,6 +20,11 @@ AT_REST = {
     "1: every accepted job is final": "SELECT id, status FROM jobs WHERE finished_at IS NULL",
     "2: no message waits for nothing": "SELECT id, payload FROM outbox",
     "2: no doorbell is held for nothing": "SELECT job_id FROM held",
+    "9: what was deleted is gone": """
+        SELECT e.job_id::text FROM erasures e UNION ALL
+        SELECT a.name FROM artifacts a JOIN jobs j ON j.id = a.job_id WHERE j.deleted_at IS NOT NULL UNION ALL
+        SELECT j.id::text FROM jobs j WHERE j.deleted_at IS NOT NULL
+           AND (coalesce(j.result, '{}') NOT IN ('{}', '{"answer": null}') OR j.error ->> 'message' <> '')""",
 }
 
 SEEN = """
@@ -61,17 +66,24 @@ ALWAYS = {
         SELECT j.id FROM jobs j
          WHERE (j.status = 'SUCCESS' AND cardinality(j.formats) > 0) <> EXISTS (
                SELECT FROM artifacts a WHERE a.job_id = j.id)
+           AND j.deleted_at IS NULL
            AND NOT (j.status = 'SUCCESS'
                     AND j.finished_at + make_interval(secs => j.keep_artifacts_s) <= clock_timestamp())""",
     "4: artifacts belong to the winner": """
         SELECT a.job_id FROM artifacts a JOIN jobs j ON j.id = a.job_id WHERE a.lease_token <> j.lease_token""",
     "4: every format asked for is there": """
-        SELECT j.id FROM jobs j WHERE j.status = 'SUCCESS'
+        SELECT j.id FROM jobs j WHERE j.status = 'SUCCESS' AND j.deleted_at IS NULL
            AND j.finished_at + make_interval(secs => j.keep_artifacts_s) > clock_timestamp()
            AND cardinality(j.formats) <> (
                SELECT count(*) FROM artifacts a
                 WHERE a.job_id = j.id AND a.format NOT IN ('manifest', 'attachment'))""",
     "5: the attempt budget is kept": "SELECT id FROM jobs WHERE attempt > max_attempts OR crashes > max_crashes + 1",
+    "9: what was deleted is blank, and its files are asked for until they are gone": """
+        SELECT j.id FROM jobs j WHERE j.deleted_at IS NOT NULL
+           AND (j.parameters <> '{}' OR j.options IS NOT NULL OR j.file_name IS NOT NULL OR j.labels IS NOT NULL
+                OR EXISTS (SELECT FROM job_labels l WHERE l.tenant = j.tenant AND l.job_id = j.id)
+                OR EXISTS (SELECT FROM artifacts a WHERE a.job_id = j.id)
+                   AND NOT EXISTS (SELECT FROM erasures e WHERE e.job_id = j.id))""",
     "6: one key, one job": """
         SELECT tenant, key FROM idempotency_keys GROUP BY tenant, operation, key HAVING count(*) > 1""",
     "8: the lists of failures are right": """

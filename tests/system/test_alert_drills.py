@@ -40,11 +40,12 @@ def test_each_alert_fires_on_its_fault(
         prometheus.until_fired("TodokeNoWorkerPolls", "TodokeJobsLateFast")
         drill.write_what_the_queue_refuses()
         drill.write_below_the_floor()
+        drill.leave_an_erasure()
         with psycopg.connect(database_url, application_name="pg_dump") as forgotten:
             forgotten.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             forgotten.execute("SELECT 1")
             drill.begin_many_transactions()
-            prometheus.until_fired("TodokeParkedMessages", "TodokeSnapshotHeld")
+            prometheus.until_fired("TodokeParkedMessages", "TodokeSnapshotHeld", "TodokeErasuresWait")
 
         sqs.refusing = True
         sqs.cut()
@@ -93,6 +94,13 @@ class Drill:
         self._conn.execute(
             text("INSERT INTO outbox (id, topic, group_key, payload) OVERRIDING SYSTEM VALUE "
                  "SELECT 1, 'jobs', 'drill', json_build_object('jobId', id)::text FROM jobs LIMIT 1")
+        )  # fmt: skip
+
+    def leave_an_erasure(self) -> None:
+        """Somebody deleted a job half an hour ago, and the store would not have it."""
+        self._conn.execute(
+            text("INSERT INTO erasures (job_id, tenant, asked_at, due_at) "
+                 "VALUES (gen_random_uuid(), 'drill', now() - interval '30 min', now() + interval '1 h')")
         )  # fmt: skip
 
     def begin_many_transactions(self) -> None:

@@ -87,6 +87,20 @@ class PageTokenExpired(TodokeError):
         super().__init__("pageToken is older than three days: begin at the first page.")
 
 
+class JobDeleted(TodokeError):
+    """A client has deleted the job."""
+
+    def __init__(self, job_id: UUID) -> None:
+        super().__init__(f"The job {job_id} was deleted, with its files. Submit the report again if you need it.")
+
+
+class Unfinished(TodokeError):
+    """The job goes on, and what ends with it cannot be done yet."""
+
+    def __init__(self, remedy: str) -> None:
+        super().__init__(f"The job has not ended: {remedy}.")
+
+
 class NotReady(TodokeError):
     """The job has no files: it has not ended, or not in SUCCESS."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from services.api.actions import visible
 from services.api.actions.auditing import audited
-from services.api.actions.errors import JobAlreadyEnded, PreconditionFailed, UnknownJob
+from services.api.actions.errors import JobAlreadyEnded, JobDeleted, PreconditionFailed, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import InsufficientScope, Principal
 from shared.access.audit import Action
@@ -22,7 +22,7 @@ from shared.jobs import cancel as cancelling
 from shared.jobs import events, read
 from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.cancel import CancelOutcome
-from shared.jobs.events import JobEvent
+from shared.jobs.events import JobEvent, JobHistory
 from shared.jobs.read import Job
 from shared.runtime.metrics.common import count_finished
 
@@ -66,7 +66,7 @@ _NOTED = (CancelOutcome.CANCELLED, CancelOutcome.REQUESTED)
 
 
 async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
-    """The job. Raises UnknownJob."""
+    """The job. Raises UnknownJob and JobDeleted."""
 
     def load() -> FoundJob:
         with parts.engine.connect() as conn:
@@ -116,17 +116,19 @@ async def wait_for_new(parts: Parts, principal: Principal, job_id: UUID, *, seco
 
 
 async def history(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[JobEvent]:
-    """Every change of the job's state, oldest first. Raises UnknownJob."""
+    """Every change of the job's state, oldest first. Raises UnknownJob and JobDeleted."""
 
-    def load() -> Sequence[JobEvent]:
+    def load() -> JobHistory:
         with parts.engine.connect() as conn:
             return events.events_of(conn, job_id, visible.viewer(parts.catalog, principal))
 
     principal.need(Scope.JOBS_READ)
     found = await to_thread.run_sync(load)
-    if not found:
+    if not found.events:
         raise UnknownJob(job_id)
-    return found
+    if found.deleted:
+        raise JobDeleted(job_id)
+    return found.events
 
 
 async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: Insists = None) -> Cancelled:
@@ -155,11 +157,13 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: I
 def hold(conn: Connection, parts: Parts, principal: Principal, job_id: UUID, insists: Insists) -> Job:
     """The job, which stays as it is until the transaction ends.
 
-    Raises UnknownJob, and PreconditionFailed if the caller insists on another revision.
+    Raises UnknownJob, JobDeleted, and PreconditionFailed if the caller insists on another revision.
     """
     job = read.hold(conn, job_id, visible.viewer(parts.catalog, principal))
     if job is None:
         raise UnknownJob(job_id)
+    if job.deleted_at is not None:
+        raise JobDeleted(job_id)
     if insists is not None and not insists(FoundJob(job, ()).revision):
         raise PreconditionFailed
     return job
@@ -169,6 +173,8 @@ def _load(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) ->
     job = read.get(conn, job_id, visible.viewer(parts.catalog, principal))
     if job is None:
         raise UnknownJob(job_id)
+    if job.deleted_at is not None:
+        raise JobDeleted(job_id)
     return found(principal, job, open_artifacts(conn, principal, [job])[job.id])
 
 

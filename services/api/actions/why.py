@@ -8,7 +8,7 @@ from uuid import UUID
 from anyio import to_thread
 
 from services.api.actions import visible
-from services.api.actions.errors import UnknownJob
+from services.api.actions.errors import JobDeleted, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
@@ -38,7 +38,7 @@ class Explained(NamedTuple):
 
 
 async def explain(parts: Parts, principal: Principal, job_id: UUID) -> Explained:
-    """Why the job is where it is. Raises UnknownJob."""
+    """Why the job is where it is. Raises UnknownJob and JobDeleted."""
 
     def look() -> Facts | None:
         with parts.engine.connect() as conn:
@@ -48,6 +48,8 @@ async def explain(parts: Parts, principal: Principal, job_id: UUID) -> Explained
     found = await to_thread.run_sync(look)
     if found is None:
         raise UnknownJob(job_id)
+    if found.deleted_at is not None:
+        raise JobDeleted(job_id)
     return Explained(found.status, list(_reasons(found)))
 
 

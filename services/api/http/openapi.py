@@ -112,6 +112,7 @@ _ASKED = (
     ("/artifacts/{name}", "get", ("If-None-Match", "If-Match", "Range", "If-Range")),
     (":cancel", "post", ("If-Match",)),
     (":retry", "post", ("If-Match",)),
+    ("/jobs/{job_id}", "delete", ("If-Match",)),
 )
 """Headers that an operation heeds: the end of its path, its method, their names."""
 

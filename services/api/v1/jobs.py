@@ -26,7 +26,7 @@ _EVENTS = TypeAdapter(list[EventView])
     responses={
         200: {"model": JobView},
         304: {"description": "Not changed"},
-        **problems(401, 403, 404, 412, 422, 429, 503),
+        **problems(401, 403, 404, 410, 412, 422, 429, 503),
     },
 )
 async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
@@ -60,7 +60,8 @@ def _job_response(request: Request, waited: Waited, wait_s: float, root: str) ->
 
 
 @router.get(
-    "/jobs/{job_id:job}/events", responses={200: {"model": list[EventView]}, **problems(401, 403, 404, 422, 429, 503)}
+    "/jobs/{job_id:job}/events",
+    responses={200: {"model": list[EventView]}, **problems(401, 403, 404, 410, 422, 429, 503)},
 )
 async def list_job_events(job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """Every change of the job's state, oldest first."""
@@ -70,7 +71,11 @@ async def list_job_events(job_id: JobId, parts: PartsOf, principal: Caller) -> R
 
 @router.post(
     "/jobs/{job_id:job}:cancel",
-    responses={200: {"model": JobView}, 202: {"model": JobView}, **problems(401, 403, 404, 409, 412, 422, 429, 503)},
+    responses={
+        200: {"model": JobView},
+        202: {"model": JobView},
+        **problems(401, 403, 404, 409, 410, 412, 422, 429, 503),
+    },
 )
 async def cancel_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """Cancel a job: 200 when it is cancelled, 202 when its worker will be told, 409 when it had ended already."""

@@ -28,7 +28,7 @@ _LastHeader = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64,
 _LastQuery = Annotated[str | None, Query(max_length=64, description=f"{_LAST}, where no header can be sent")]
 STREAM_RESPONSES: Responses = {
     200: {"description": "A stream of server-sent events", "content": {"text/event-stream": {}}},
-    **problems(401, 403, 404, 422, 429, 503),
+    **problems(401, 403, 404, 410, 422, 429, 503),
 }
 
 

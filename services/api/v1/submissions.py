@@ -130,7 +130,7 @@ retrying = APIRouter(tags=["jobs"])
     openapi_extra=_RETRY,
     responses={
         202: {"model": RetriedView, "links": links_of_a_job("/jobId")},
-        **problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503),
+        **problems(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 429, 503),
     },
 )
 async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:

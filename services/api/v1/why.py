@@ -36,7 +36,9 @@ class WhyView(View):
     """What matters most comes first."""
 
 
-@router.get("/jobs/{job_id:job}/why", responses={200: {"model": WhyView}, **problems(401, 403, 404, 422, 429, 503)})
+@router.get(
+    "/jobs/{job_id:job}/why", responses={200: {"model": WhyView}, **problems(401, 403, 404, 410, 422, 429, 503)}
+)
 async def get_job_why(job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
     """Why the job is where it is: what it waits for, who holds it, when it goes on."""
     explained = await why.explain(parts, principal, job_id)

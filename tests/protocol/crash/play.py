@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -37,6 +38,8 @@ class Play:
         """Job → the status it must end in."""
         self._leaving: dict[UUID, UUID] = {}
         """Job → the token of the attempt that won. Files of attempts that lost stay for a day."""
+        self._deleted: set[UUID] = set()
+        """Jobs that a client has deleted: nothing of them may be left in the store."""
         self._strays: list[str] = []
         """Topics that no relay knows: each has one message, which must be parked once."""
         self._may_kill = False
@@ -169,6 +172,12 @@ class Play:
         """Ask until the wish is taken."""
         self.until(lambda: self.stage.ask(f"/jobs/{job_id}:cancel")[0] in {200, 202, 409}, what="a cancellation")
 
+    def delete(self, job_id: UUID) -> None:
+        """Delete it, whether it goes on or not, until that is confirmed."""
+        path = f"/v1/jobs/{job_id}?cancel=true"
+        self.until(lambda: self.stage.ask(path, method="DELETE")[0] == 204, what="a deletion")
+        self._deleted.add(job_id)
+
     def until(self, look: Callable[[], T], *, what: str, within_s: float = 120) -> T:
         """Wait, and meanwhile replace whoever dies or freezes."""
 
@@ -241,8 +250,15 @@ class Play:
         assert not found, found
         self.until(lambda: at_rest(stage.conn), what="the system comes to rest")
         assert broken(stage.conn) == {}
+        assert self._left_of_deleted() == []
         assert sorted(self._parked()) == sorted(self._strays)
         assert broken_files(stage.conn, stage.artifacts, jobs=list(self.expected)) == []
+
+    def _left_of_deleted(self) -> list[Path]:
+        """Files of deleted jobs that an attempt won. Those that a frozen worker stored afterwards stay for a day."""
+        won = text("SELECT lease_token FROM jobs WHERE id = ANY (:ids) AND status = 'SUCCESS'")
+        winners = self.stage.conn.execute(won, {"ids": list(self._deleted)}).scalars().all()
+        return [path for winner in winners for path in self.stage.artifacts.glob(f"**/{winner}/*")]
 
     def _ended(self) -> bool:
         # What was lost on its way comes back in its own time, which passes quickly here.

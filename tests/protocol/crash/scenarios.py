@@ -184,11 +184,29 @@ def withdrawing(play: Play) -> None:
     cancelled(play)
 
 
+def deleting(play: Play) -> None:
+    """Deleted when it has ended, and while a worker holds it."""
+    job_id = play.submit()
+    play.until_ended()
+    play.delete(job_id)
+    running = play.submit("CANCELLED", seconds=60)
+    play.until(lambda: play.stage.statuses([running])[running] != "PENDING", what="a worker has started it")
+    play.delete(running)
+
+
+def erasing(play: Play) -> None:
+    """The files of a deleted job are removed, beside those of another that stay."""
+    job_id, _ = play.submit(), play.submit()
+    play.until_ended()
+    with play.paused("relay"):
+        play.delete(job_id)
+
+
 _END = "sql jobs.succeed"
 
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
-    "api": (submitting, withdrawing),
-    "relay": (lost_doorbell, publishing, flooding, sweeping, retiring),
+    "api": (submitting, withdrawing, deleting),
+    "relay": (lost_doorbell, publishing, flooding, sweeping, retiring, erasing),
     "worker": (csv, wide, failing, long, cancelled, noise, leaving),
     SICK: (sick,),
 }

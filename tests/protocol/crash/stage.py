@@ -142,6 +142,7 @@ class Stage:
         self._set("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE status = 'PROCESSING' "
                   f"AND lease_until < clock_timestamp() + interval '{_LEASE_S - _RENEWED_WITHIN_S} s'")  # fmt: skip
         self._set("UPDATE jobs SET next_ring_at = clock_timestamp() WHERE finished_at IS NULL")
+        self._set("UPDATE erasures SET due_at = clock_timestamp()")
         self._set("UPDATE outbox_retry SET due_at = clock_timestamp() WHERE parked_at IS NULL")
         self._set("UPDATE jobs SET run_at = least(run_at, clock_timestamp()) WHERE status = 'PENDING'")
         self.queues.pass_time(_PASSED_S)
@@ -155,13 +156,13 @@ class Stage:
                 raise
             self._set(statement)
 
-    def ask(self, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        """One POST to the API. Status 0 when nobody answered."""
+    def ask(self, path: str, body: object = None, *, method: str = "POST", **headers: str) -> tuple[int, Any]:
+        """One request to the API. Status 0 when nobody answered."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_PATIENCE_S)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(connection):
             try:
-                connection.request("POST", path, json.dumps(body or {}), {"Content-Type": "application/json", **named})
+                connection.request(method, path, json.dumps(body or {}), {"Content-Type": "application/json", **named})
                 answer = connection.getresponse()
                 return answer.status, json.loads(answer.read() or b"null")
             except (OSError, http.client.HTTPException, ValueError):

@@ -24,7 +24,8 @@ _TOGETHER = 3
 """Cases that share their end: one wait for rest, and one look at all promises."""
 _RECOVERED_FROM = {*KILLS, *STALLS}
 _MUST_BE_THERE = {
-    "api: sql jobs.submit", "api: sql jobs.submit_later", "api: sql jobs.cancel", "api: sql audit.record",
+    "api: sql jobs.submit", "api: sql jobs.submit_later", "api: sql jobs.cancel", "api: sql jobs.delete",
+    "api: sql audit.record", "relay: sql jobs.blank", "relay: sql erasures.done",
     "api: COMMIT", "api: answer 202", "relay: sql outbox.claim", "relay: sql audit.forget",
     "relay: sql outbox_retry.claim", "relay: sql outbox_retry.keep", "relay: sqs SendMessageBatch", "relay: COMMIT",
     "relay: sql jobs.expire", "relay: sql jobs.ring", "relay: sql held.hold", "relay: sql held.take",

@@ -41,6 +41,7 @@ hidden byte only_the_holder_ends_an_attempt;
 hidden byte success_has_its_own_whole_files;
 hidden byte the_budgets_are_kept;
 hidden byte at_rest_an_accepted_job_is_final;
+hidden byte at_rest_what_was_deleted_is_gone;
 /* Not a promise: the bounds of this model are wide enough. */
 hidden byte the_model_has_enough_tokens;
 
@@ -59,13 +60,16 @@ typedef Database {
   bool expired;     /* lease_until has passed */
   bool due;         /* run_at has passed */
   bool late;        /* deadline_at has passed */
-  bool cancelled    /* cancel_requested_at IS NOT NULL */
+  bool cancelled;   /* cancel_requested_at IS NOT NULL */
+  bool deleted;     /* deleted_at IS NOT NULL */
+  bool erasing      /* a row in erasures */
 };
 Database db;
 Database standby;
 bool replicated;    /* the standby holds something that the primary could be rewound to */
 
 byte queue;         /* visible messages */
+bool taken;         /* files were removed because a client has deleted the job */
 bool sent;          /* the relay has sent a row and not yet committed its deletion */
 
 byte tokens[WORKERS];     /* the lease each worker believes in; 0: none */
@@ -173,7 +177,7 @@ inline check_budgets() {
 
 inline check_files() {
   if
-  :: db.status == SUCCESS &&
+  :: db.status == SUCCESS && !db.deleted && !taken &&
      (files[KEY(db.published)] != WHOLE || writer[KEY(db.published)] != db.published || db.published != db.token) ->
      assert(success_has_its_own_whole_files)
   :: else
@@ -199,6 +203,7 @@ inline forget_standby() {
   standby.status = 0; standby.attempt = 0; standby.crashes = 0; standby.token = 0; standby.published = 0;
   standby.outbox = 0; standby.later = 0;
   standby.expired = false; standby.due = false; standby.late = false; standby.cancelled = false;
+  standby.deleted = false; standby.erasing = false;
   replicated = false
 }
 
@@ -401,6 +406,28 @@ end:
   od
 }
 
+/* services/relay/erasures.py: the files, then their rows, then the erasure; it may die after the files. */
+inline take_files() {
+  files[KEY(db.published)] = NOTHING;
+  writer[KEY(db.published)] = 0;
+  taken = true
+}
+
+active proctype Eraser() {
+end:
+#ifdef NO_ERASURE
+  false;
+#endif
+  do
+#ifdef ERASES_BEFORE_THE_END
+  :: d_step { db.erasing -> take_files(); db.published = 0; db.erasing = false; tidy() }
+#else
+  :: d_step { db.erasing && FINISHED(db.status) -> take_files(); db.published = 0; db.erasing = false; tidy() }
+#endif
+  :: d_step { db.erasing && FINISHED(db.status) && faults > 0 -> faults--; take_files() }
+  od
+}
+
 active proctype Clock() {
 end:
   do
@@ -426,7 +453,10 @@ end:
   :: d_step { wishes > 0 && db.status == PENDING -> wishes--; db.cancelled = true; move(CANCELLED, cancel) }
   :: d_step { wishes > 0 && db.status == PROCESSING && !db.cancelled -> wishes--; db.cancelled = true }
   /* A client's retry is a new job. Here it even gets the old one's row and id, the hardest case for the fence. */
-  :: d_step { wishes > 0 && (db.status == FAILED || db.status == CANCELLED) ->
+  /* shared/jobs/erasure.py: what has ended, or will because it was cancelled */
+  :: d_step { wishes > 0 && !db.deleted && (FINISHED(db.status) || db.status == PROCESSING && db.cancelled) ->
+       wishes--; db.deleted = true; db.erasing = true }
+  :: d_step { wishes > 0 && !db.deleted && (db.status == FAILED || db.status == CANCELLED) ->
        wishes--;
        db.status = NONE; db.cancelled = false;
 #ifdef CLAIM_NUMBER
@@ -449,6 +479,7 @@ end:
        standby.token = db.token; standby.published = db.published;
        standby.outbox = db.outbox; standby.later = db.later;
        standby.expired = db.expired; standby.due = db.due; standby.late = db.late; standby.cancelled = db.cancelled;
+       standby.deleted = db.deleted; standby.erasing = db.erasing;
 #ifdef CLAIM_NUMBER
        standby.claims = db.claims;
 #endif
@@ -459,6 +490,7 @@ end:
        db.token = standby.token; db.published = standby.published;
        db.outbox = standby.outbox; db.later = standby.later;
        db.expired = standby.expired; db.due = standby.due; db.late = standby.late; db.cancelled = standby.cancelled;
+       db.deleted = standby.deleted; db.erasing = standby.erasing;
 #ifdef CLAIM_NUMBER
        db.claims = standby.claims;
 #endif
@@ -472,6 +504,10 @@ active proctype Rest() {
   if
   :: FINISHED(db.status)
   :: else -> assert(at_rest_an_accepted_job_is_final)
+  fi;
+  if
+  :: db.deleted && (db.erasing || db.published != 0) -> assert(at_rest_what_was_deleted_is_gone)
+  :: else
   fi
 }
 

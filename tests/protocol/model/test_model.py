@@ -38,6 +38,7 @@ def test_no_run_goes_on_for_ever() -> None:
 _HOLDER = "only_the_holder_ends_an_attempt"
 _FILES = "success_has_its_own_whole_files"
 _FINAL = "at_rest_an_accepted_job_is_final"
+_ERASED = "at_rest_what_was_deleted_is_gone"
 _EDGE = "every_edge_is_legal"
 
 KNOWN_BUGS: Mapping[str, tuple[str, Bounds, str]] = {
@@ -54,6 +55,9 @@ KNOWN_BUGS: Mapping[str, tuple[str, Bounds, str]] = {
         ("EAGER_CLEAN_UP", {"FAULTS": 1, "WISHES": 0, "FAIL_OVERS": 1}, _FILES),
     "a sweeper that selects, then updates": ("SELECT_THEN_UPDATE", {}, _EDGE),
     "no sweeper": ("NO_SWEEPER", {}, _FINAL),
+    "a deletion that nobody carries out": ("NO_ERASURE", {}, _ERASED),
+    "files removed while a worker may still publish some":
+        ("ERASES_BEFORE_THE_END", {"FAULTS": 0, "WISHES": 2}, _ERASED),
     "no second doorbell": ("NO_SECOND_DOORBELL", {}, _FINAL),
 }  # fmt: skip
 

@@ -126,6 +126,11 @@ def keys(conn: Connection) -> None:
     _run(conn, (_KEYS, {}))
 
 
+def erasures(conn: Connection) -> None:
+    """An erasure of every job of the tenant `silent`."""
+    _run(conn, ("INSERT INTO erasures (job_id, tenant) SELECT id, tenant FROM jobs WHERE tenant = 'silent'", {}))
+
+
 def outbox(conn: Connection, count: int) -> None:
     """`count` messages that wait to be sent."""
     _run(conn, (_OUTBOX, {"rows": count}))
