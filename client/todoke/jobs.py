@@ -108,6 +108,12 @@ class Jobs:
         """
         return self._run(downloads.download(self._config, job, Path(folder), names, force=force))
 
+    def download_as(
+        self, job: JobId, path: str | os.PathLike[str], name: str | None = None, *, force: bool = False
+    ) -> Downloaded:
+        """Download one file under a name of your own; without `name`, the only one that the job has."""
+        return self._run(downloads.download_one(self._config, job, Path(path), name, force=force))
+
     def download_into(self, job: JobId, into: BinaryIO, name: str | None = None) -> Downloaded:
         """Download one file into something that takes bytes; without a name, the only one that the job has.
 

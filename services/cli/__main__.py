@@ -24,7 +24,6 @@ _COMMANDS: Mapping[str, _Command] = {
     "new": _Command("new", None, "make the folder of a report type", author_arguments.add_new),
     "render": _Command("render", "cli", "make a report here, without services", author_arguments.add_render),
     "check": _Command("check", "cli", "try every report type of a catalog", arguments.add_check),
-    "verify": _Command("verify", "cli", "check a downloaded file against its manifest", arguments.add_verify),
     "keys": _Command("keys", None, "make, list, rotate and revoke API keys", key_arguments.add_keys),
     "setup-queues": _Command(
         "queues", "relay", "make the queues, or bring them up to date", arguments.add_setup_queues

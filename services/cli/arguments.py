@@ -24,14 +24,6 @@ def add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-files", action="store_true", help="plan the queries, make no files")
 
 
-def add_verify(parser: argparse.ArgumentParser) -> None:
-    """Describe `verify`."""
-    parser.description = "Say whether a file is, to the byte, one that the job of the manifest made."
-    parser.add_argument("file", type=Path, metavar="FILE", help="the downloaded file")
-    parser.add_argument("--manifest", type=Path, metavar="FILE", help="default: manifest.json beside the file")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="public key (PEM) that must have signed the manifest")
-
-
 def add_setup_queues(parser: argparse.ArgumentParser) -> None:
     """Describe `setup-queues`."""
     parser.description = (

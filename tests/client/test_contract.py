@@ -63,7 +63,7 @@ CALLS: dict[str, tuple[str, Callable[[Todoke], Any]]] = {
     "types.get": ("getReportType", lambda t: t.types.get("calendar")),
 }  # fmt: skip
 """Each method with all its arguments, and the operation that it stands for."""
-ELSEWHERE = {"jobs.download", "jobs.download_into"}
+ELSEWHERE = {"jobs.download", "jobs.download_as", "jobs.download_into"}
 """What they ask for is a file: tests/client/test_downloads.py."""
 
 

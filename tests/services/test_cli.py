@@ -2,14 +2,11 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -20,11 +17,8 @@ from shared.access import api_keys
 from shared.access.key_text import read_key
 from shared.access.scopes import USUAL
 from shared.catalog.asker import Asker
-from shared.catalog.model import Catalog, Format, ReportType
+from shared.catalog.model import Catalog
 from shared.catalog.python_report import inline_report_type
-from shared.reports import manifest
-from shared.reports.interface import RenderRequest
-from shared.reports.render import render_files
 from tests.support.faults.plan import Fault, Hit, Plan
 from tests.support.sqs.server import Door
 
@@ -229,56 +223,6 @@ def test_a_misspelt_parameter_is_told(check: Check) -> None:
     assert check("--set", "leest=5") == (
         2, "todoke-server check: --set leest=…: no report type has such a parameter; did you mean 'least'?\n",
     )  # fmt: skip
-
-
-@pytest.fixture
-def made(tmp_path: Path, database_url: str) -> Path:
-    """The folder of a report's files and its manifest."""
-    report = ReportType(
-        "numbers", "Numbers", "", "1", "default", "SELECT 届 FROM generate_series(1, 9) AS 届", (Format.CSV,)
-    )
-    folder = tmp_path / "made"
-    folder.mkdir()
-    render_files(RenderRequest(report, {}, (Format.CSV,), database_url, folder, job_id="j1"), lambda _: None)
-    return folder
-
-
-def test_a_file_is_verified_against_its_signed_manifest(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    key = Ed25519PrivateKey.generate()
-    manifest.sign(made / manifest.NAME, key)
-    public = made / "key.pem"
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    renamed = Path(shutil.copy(made / "numbers.csv", made / "download (1).csv"))
-
-    assert main(["verify", str(renamed), "--key", str(public)]) == 0
-    shown = capsys.readouterr().out
-    assert "9 rows" in shown
-    assert "made by job j1 from numbers 1" in shown
-    assert f"signed by key {manifest.key_id(key.public_key())}" in shown
-
-
-def test_a_changed_file_or_manifest_or_key_is_refused(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    key, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    file, about, public = made / "numbers.csv", made / manifest.NAME, made / "key.pem"
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-
-    def refused(*arguments: str) -> str:
-        assert main(["verify", str(file), *arguments]) == 1
-        return capsys.readouterr().err
-
-    assert "is not signed" in refused("--key", str(public))
-    manifest.sign(about, other)
-    assert "does not belong to this key" in refused("--key", str(public))
-    manifest.sign(about, key)
-    document = json.loads(about.read_text())
-    document["manifest"]["source"]["rows"] = 10
-    about.write_text(json.dumps(document))
-    assert "was changed" in refused("--key", str(public))
-    file.write_text("tampered")
-    assert "is not a file of this job, or was changed" in refused()
-    about.write_text("{")
-    assert "cannot be read as a manifest" in refused()
-    assert "not an Ed25519 public key" in refused("--key", str(about))
 
 
 def test_a_key_that_was_printed_once_opens_its_tenants_door_until_it_is_revoked(

@@ -44,8 +44,8 @@ class _Server(ThreadingHTTPServer):
 class LoopbackServer:
     """Listens from the start until the block ends."""
 
-    def __init__(self, handler: type[QuietHandler]) -> None:
-        self._server = _Server(("127.0.0.1", 0), handler)
+    def __init__(self, handler: type[QuietHandler], port: int = 0) -> None:
+        self._server = _Server(("127.0.0.1", port), handler)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     @property

@@ -40,7 +40,6 @@ def test_help_needs_no_package_at_all(arguments: list[str]) -> None:
     [
         (["check", "my-catalog"], "cli"),
         (["render", "late-flights"], "cli"),
-        (["verify", "report.pdf"], "cli"),
         (["setup-queues"], "relay"),
         (["dlq", "list"], "relay"),
         (["migrate", "current"], "migrate"),
@@ -83,7 +82,7 @@ def test_a_new_report_type_needs_no_extra(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "modules"),
     [
-        ("cli", "services.cli.check, services.cli.render, services.cli.verify"),
+        ("cli", "services.cli.check, services.cli.render"),
         ("relay", "services.cli.queues, services.cli.dead_letters, services.relay.__main__"),
         ("worker", "services.cli.queues, services.cli.check, services.worker.__main__"),
         ("migrate", "services.cli.migrate, migrations.versions"),

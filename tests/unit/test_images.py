@@ -17,7 +17,6 @@ ENTRY_POINTS = {
     "worker": [
         "services.worker.__main__",
         "services.cli.check",
-        "services.cli.verify",
         "services.cli.queues",
         "shared.artifacts.s3",
         "shared.runtime.healthcheck",

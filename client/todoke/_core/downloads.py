@@ -47,12 +47,18 @@ def download(
     done = []
     for wanted in choose(found, names):
         target = folder / _safe(wanted.name)
-        done.append((yield from download_as(config, found.id, wanted, target, force=force)))
+        done.append((yield from _save(config, found.id, wanted, target, force=force)))
     return tuple(done)
 
 
-def download_as(config: Config, job_id: str, wanted: Wanted, target: Path, *, force: bool) -> Flow[Downloaded]:
-    """One file under a name of the caller's choice."""
+def download_one(config: Config, job: object, target: Path, name: str | None, *, force: bool) -> Flow[Downloaded]:
+    """One file of the job under a name of the caller's choice."""
+    found = job if isinstance(job, Job) and job.ended else (yield from jobs.get(config, job))
+    return (yield from _save(config, found.id, _only(found, name), target, force=force))
+
+
+def _save(config: Config, job_id: str, wanted: Wanted, target: Path, *, force: bool) -> Flow[Downloaded]:
+    """One file, once it is known which."""
     was_there = False if force else (yield Local(lambda: same(target, wanted.sha256)))
     part = PartFile(target, sha256=wanted.sha256, size=wanted.size)
     if not was_there:
@@ -69,15 +75,19 @@ def download_as(config: Config, job_id: str, wanted: Wanted, target: Path, *, fo
 def download_into(config: Config, job: object, name: str | None, into: BinaryIO) -> Flow[Downloaded]:
     """One file into a stream. Raises CorruptDownload at its end if it was not right."""
     found = job if isinstance(job, Job) and job.ended else (yield from jobs.get(config, job))
-    chosen = choose(found, None if name is None else [name])
-    if len(chosen) > 1:
-        raise ValueError(f"the job has several files, name one: {', '.join(one.name for one in chosen)}")
-    [wanted] = chosen
+    wanted = _only(found, name)
     stream = Stream(into, name=wanted.name, sha256=wanted.sha256, size=wanted.size)
     yield from _fetch(config, found.id, wanted, stream)
     if not stream.right():
         raise CorruptDownload(f"{wanted.name} is not what the job made: its SHA-256 should be {wanted.sha256}")
     return Downloaded(Path(wanted.name), wanted.name, stream.size, wanted.sha256, was_there=False)
+
+
+def _only(job: Job, name: str | None) -> Wanted:
+    chosen = choose(job, None if name is None else [name])
+    if len(chosen) > 1:
+        raise ValueError(f"the job has several files, name one: {', '.join(one.name for one in chosen)}")
+    return chosen[0]
 
 
 def choose(job: Job, names: Sequence[str] | None) -> Sequence[Wanted]:

@@ -63,7 +63,7 @@ class LinkView(View):
 
 
 class ManifestView(View):
-    """Says what the files were made from, and proves them: `todoke-server verify`."""
+    """Says what the files were made from, and proves them: `todoke verify`."""
 
     url: str
     sha256: str

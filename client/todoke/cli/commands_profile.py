@@ -1,0 +1,108 @@
+"""`login`, `logout` and `profile`: whom to speak to, and as whom."""
+
+import getpass
+import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from todoke.cli import columns, profiles
+from todoke.cli.common import command
+from todoke.cli.exits import WrongCall
+from todoke.cli.profiles import Profile, Profiles
+from todoke.cli.session import Session
+from todoke.cli.terminal import is_terminal, say
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands."""
+    command(
+        app, "login",
+        "todoke login --at https://reports.example.com",
+        "todoke login --at https://reports.example.com --as production",
+        "pass show todoke | todoke login --at https://reports.example.com",
+        without=("url", "profile", "output", "fields"),
+    )(login)  # fmt: skip
+    command(app, "logout", "todoke logout", "todoke logout --as production",
+            without=("url", "profile", "output", "fields", "max_wait", "verbose"))(logout)  # fmt: skip
+    inner = typer.Typer(help="Look at profiles, and choose one.", no_args_is_help=True, rich_markup_mode=None)
+    offline = ("url", "profile", "max_wait", "verbose")
+    command(inner, "list", "todoke profile list", without=offline)(list_profiles)
+    command(inner, "use", "todoke profile use production", without=(*offline, "output", "fields"))(use)
+    command(inner, "show", "todoke profile show", "todoke profile show production", without=offline)(show)
+    app.add_typer(inner, name="profile")
+
+
+As = Annotated[str, typer.Option("--as", metavar="NAME", help="The profile's name.")]
+
+
+def login(
+    session: Session,
+    at: Annotated[str, typer.Option("--at", metavar="URL", help="The API's address.")] = profiles.DEFAULT_URL,
+    name: As = profiles.USUAL,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Try the key before it is kept.")] = True,
+) -> None:
+    """Keep an address and an API key as a profile, and use it. The key comes from a prompt or from stdin."""
+    profiles.check_name(name)
+    if is_terminal(sys.stdin):
+        key = getpass.getpass("API key (empty for none): ").strip()
+    else:
+        key = sys.stdin.readline().strip()
+    if check:
+        from todoke.client import Todoke
+
+        with Todoke(at, key, max_retries=1) as todoke:
+            count = len(todoke.types.list().types)
+        session.say(f"{at} answers: {count} report type{'s' if count != 1 else ''}")
+    file = profiles.path()
+    stored = profiles.load(file)
+    changed = {**stored.profiles, name: Profile(at, key or None)}
+    profiles.save(file, Profiles(name, changed))
+    session.say(f"profile {name} is kept in {file}")
+
+
+def logout(session: Session, name: As = profiles.USUAL) -> None:
+    """Forget a profile's key."""
+    file = profiles.path()
+    stored = profiles.load(file)
+    if name not in stored.profiles:
+        raise WrongCall(f"--as {name}: there is no such profile")
+    kept = {**stored.profiles, name: replace(stored.profiles[name], api_key=None, api_key_command=None)}
+    profiles.save(file, replace(stored, profiles=kept))
+    session.say(f"the key of {name} is forgotten; the server knows it until it is revoked there")
+
+
+def list_profiles(session: Session) -> None:
+    """List the profiles; the current one has a star."""
+    stored = profiles.load(profiles.path())
+    raws = [_shown(name, one, stored) for name, one in sorted(stored.profiles.items())]
+    session.write.whole(raws, raws, columns.PROFILES, id_field="name")
+    if not raws:
+        say("there is no profile: make one with `todoke login`")
+
+
+def use(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
+    """Use this profile from now on."""
+    file = profiles.path()
+    stored = profiles.load(file)
+    if name not in stored.profiles:
+        raise WrongCall(f"{name}: there is no such profile")
+    profiles.save(file, replace(stored, current=name))
+    session.say(f"{name} is used from now on")
+
+
+def show(
+    session: Session, name: Annotated[str | None, typer.Argument(metavar="[NAME]", show_default=False)] = None
+) -> None:
+    """Show a profile, its key masked."""
+    stored = profiles.load(profiles.path())
+    chosen = name or stored.current
+    if chosen not in stored.profiles:
+        raise WrongCall(f"{chosen}: there is no such profile")
+    session.write.one(_shown(chosen, stored.profiles[chosen], stored), columns.PROFILES, id_field="name")
+
+
+def _shown(name: str, one: Profile, stored: Profiles) -> dict[str, object]:
+    key = "by api_key_command" if one.api_key_command else profiles.masked(one.api_key)
+    return {"name": name, "url": one.url, "key": key, "current": name == stored.current}

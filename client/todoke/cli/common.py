@@ -1,0 +1,84 @@
+"""What every command has in common: its options, its help, and how it is added to the application."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from todoke.cli.durations import seconds
+from todoke.cli.exits import Ended, Exit
+from todoke.cli.output import Form
+from todoke.cli.session import Session
+
+_Url = Annotated[
+    str | None, typer.Option("--url", metavar="URL", help="The API's address (TODOKE_URL).", show_default=False)
+]
+_Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="A profile of `todoke login` (TODOKE_PROFILE).")
+]
+_Output = Annotated[
+    Form | None,
+    typer.Option("--output", "-o", help="How data is written: see `todoke help output`.", show_default=False),
+]
+_Fields = Annotated[str | None, typer.Option("--fields", metavar="A,B", help="Only these fields of the API's answer.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+_Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show requests and their ids.")]
+_MaxWait = Annotated[
+    str, typer.Option("--max-wait", metavar="TIME", help="The longest pause that a busy server may ask for.")
+]
+
+
+def _common(
+    url: _Url = None,
+    profile: _Profile = None,
+    output: _Output = None,
+    fields: _Fields = None,
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
+    max_wait: _MaxWait = "60s",
+) -> None:
+    """The options of every command that speaks to the API."""
+
+
+_COMMON = inspect.signature(_common).parameters
+
+
+def command(
+    app: typer.Typer, name: str, *examples: str, without: tuple[str, ...] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add a function to the application: its first parameter is the session, the others are the command's own.
+
+    The help is the docstring, the examples, and the options. `without` names common options that make no sense.
+    """
+    common = {key: one for key, one in _COMMON.items() if key not in without}
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        keyword = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *common.values())]
+
+        def run(**given: Any) -> None:
+            said = {key: given.pop(key) for key in common}
+            said["max_wait"] = seconds(said.get("max_wait", "60s"), "--max-wait")
+            try:
+                function(Session(**said), **given)
+                sys.stdout.flush()
+            except BrokenPipeError:  # the parser would call it an error
+                raise Ended(Exit.CLOSED_PIPE) from None
+
+        run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in keyword}
+        run.__name__ = function.__name__
+        app.command(name, help=_help(inspect.getdoc(function) or "", examples))(run)
+        return function
+
+    return add
+
+
+def _help(text: str, examples: tuple[str, ...]) -> str:
+    if not examples:
+        return text
+    first, _, rest = text.partition("\n\n")
+    shown = "\n".join(["\b", "Examples:", *(f"  {one}" for one in examples)])
+    return "\n\n".join(part for part in (first, shown, rest) if part)

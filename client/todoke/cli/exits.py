@@ -1,0 +1,78 @@
+"""What the exit codes say. Each has one meaning, which it keeps for good."""
+
+from enum import IntEnum
+from typing import Self
+
+from todoke import errors
+
+
+class Exit(IntEnum):
+    """An exit code, and what it says."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """A code that knows what it says."""
+        made = int.__new__(cls, code)
+        made._value_ = code
+        made.meaning = meaning
+        return made
+
+    DONE = 0, "Done."
+    FAILED_HERE = (
+        1,
+        "Something failed here: the network after all tries, the disk, a file that is not what it should be.",
+    )
+    WRONG_CALL = 2, "The call is wrong. Nothing was sent that changes anything."
+    JOB_FAILED = 3, "The job ended in FAILED."
+    NOT_ALLOWED = 4, "Not signed in, or not allowed (401, 403)."
+    NOT_THERE = 5, "It is not there, or no longer (404, 410)."
+    REFUSED = 6, "The server refused the request (409, 422, other 4xx)."
+    TOO_MANY = 7, "Too many requests, after all tries (429)."
+    TIME_OVER = 8, "The time for waiting ran out. The job goes on."
+    JOB_CANCELLED = 9, "The job ended in CANCELLED."
+    TEMPORARY = 75, "The server cannot do it now (5xx); try again later."
+    INTERRUPTED = 130, "Ctrl-C. Jobs that were waited for go on; what to type is printed."
+    CLOSED_PIPE = 141, "Whoever read the output has stopped reading."
+
+
+class Ended(Exception):
+    """A command ends with this code; what there was to say is said."""
+
+    def __init__(self, code: Exit) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class WrongCall(errors.TodokeError):
+    """The call cannot be meant. The message names the option and the remedy."""
+
+
+_OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
+    (WrongCall, Exit.WRONG_CALL),
+    (errors.JobFailed, Exit.JOB_FAILED),
+    (errors.JobCancelled, Exit.JOB_CANCELLED),
+    (errors.WaitTimedOut, Exit.TIME_OVER),
+    (errors.NotReady, Exit.REFUSED),
+    (errors.NoFiles, Exit.NOT_THERE),
+    (errors.Unauthorized, Exit.NOT_ALLOWED),
+    (errors.Forbidden, Exit.NOT_ALLOWED),
+    (errors.NotFound, Exit.NOT_THERE),
+    (errors.Gone, Exit.NOT_THERE),
+    (errors.RateLimited, Exit.TOO_MANY),
+    (errors.ServerError, Exit.TEMPORARY),
+    (errors.ApiError, Exit.REFUSED),
+    (ValueError, Exit.WRONG_CALL),
+)
+
+
+def exit_of(error: Exception) -> Exit:
+    """The code for what went wrong."""
+    return next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), Exit.FAILED_HERE)
+
+
+def worst(codes: list[Exit]) -> Exit:
+    """One code for several jobs: what failed here counts most, then FAILED, CANCELLED, and time that ran out."""
+    order = [Exit.JOB_FAILED, Exit.JOB_CANCELLED, Exit.TIME_OVER, Exit.DONE]
+    others = [code for code in codes if code not in order]
+    return others[0] if others else next((code for code in order if code in codes), Exit.DONE)

@@ -1,0 +1,43 @@
+"""Download what jobs made."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from todoke.cli import columns
+from todoke.cli.progress import size
+from todoke.cli.session import Session
+from todoke.cli.terminal import is_terminal
+
+if TYPE_CHECKING:
+    from todoke.models import Job
+
+
+def fetch(session: Session, job: "Job | str", folder: Path, names: Sequence[str] | None, *, force: bool) -> None:
+    """Download into a folder, and print the paths."""
+    done = session.todoke.jobs.download(job, folder, names, force=force)
+    for one in done:
+        what = "was there" if one.was_there else "downloaded"
+        session.say(f"{one.path.name}: {what}, {size(one.size_bytes)}, SHA-256 is right")
+    raw = [
+        {"path": str(one.path), "artifact": one.artifact, "sizeBytes": one.size_bytes, "sha256": one.sha256}
+        for one in done
+    ]
+    session.write.whole(raw, raw, columns.PATHS, id_field="path")
+
+
+def fetch_into(session: Session, job: "Job | str", name: str | None, file: str, *, force: bool) -> None:
+    """Download one file under a name of the caller's, or to stdout."""
+    from todoke.cli.exits import WrongCall
+
+    if file == "-":
+        if is_terminal(sys.stdout):
+            raise WrongCall("--file -: a file is not for a terminal; send it into a pipe or a file")
+        session.todoke.jobs.download_into(job, sys.stdout.buffer, name)
+        sys.stdout.flush()
+        return
+    done = session.todoke.jobs.download_as(job, Path(file), name, force=force)
+    session.say(f"{done.path}: {size(done.size_bytes)}, SHA-256 is right")
+    raw = {"path": str(done.path), "artifact": done.artifact, "sizeBytes": done.size_bytes, "sha256": done.sha256}
+    session.write.one(raw, columns.PATHS, id_field="path")

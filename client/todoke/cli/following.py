@@ -1,0 +1,118 @@
+"""Wait for jobs, and leave them when asked to: they go on."""
+
+import contextlib
+import queue
+import shlex
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from todoke.cli.exits import Ended, Exit, exit_of
+from todoke.cli.progress import Display, display
+from todoke.cli.session import Session
+from todoke.cli.terminal import say
+from todoke.errors import JobCancelled, JobFailed, TodokeError, WaitTimedOut
+
+if TYPE_CHECKING:
+    from todoke.models import Job
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How the waiting for one job ended."""
+
+    code: Exit
+    job: "Job | None" = None
+
+
+def follow(
+    session: Session, ids: Sequence[str], *, timeout: float | None, cancel_on_interrupt: bool = False
+) -> Mapping[str, Outcome]:
+    """Wait for the jobs, and show how they get on. Raises Ended when it is interrupted."""
+    todoke = session.todoke
+    news: queue.Queue[tuple[str, Job | Outcome | TodokeError]] = queue.Queue()
+
+    def wait(job_id: str) -> None:
+        try:
+            job = todoke.jobs.wait(job_id, timeout=timeout, on_progress=lambda job: news.put((job_id, job)))
+            news.put((job_id, Outcome(Exit.DONE, job)))
+        except (JobFailed, JobCancelled, WaitTimedOut) as error:
+            news.put((job_id, Outcome(exit_of(error), error.job)))
+        except TodokeError as error:
+            news.put((job_id, error))
+
+    # Threads, so that Ctrl-C is answered at once and not at the end of a long poll. They end with the process.
+    for job_id in ids:
+        threading.Thread(target=wait, args=[job_id], daemon=True).start()
+    ended: dict[str, Outcome] = {}
+    try:
+        with _terminated(cancel_on_interrupt), display(quiet=session.quiet) as shown:
+            while len(ended) < len(ids):
+                _take(news, ended, shown)
+    except KeyboardInterrupt:
+        _leave(session, [one for one in ids if one not in ended], cancel=cancel_on_interrupt)
+    return ended
+
+
+def _take(
+    news: "queue.Queue[tuple[str, Job | Outcome | TodokeError]]", ended: dict[str, Outcome], shown: Display
+) -> None:
+    try:
+        job_id, what = news.get(timeout=0.2)  # a wait without an end would not be interrupted everywhere
+    except queue.Empty:
+        return
+    if isinstance(what, TodokeError):
+        ended[job_id] = Outcome(exit_of(what))
+        say(f"{job_id}: {what}")
+    elif isinstance(what, Outcome):
+        ended[job_id] = what
+    else:
+        shown.show(what)
+
+
+def _leave(session: Session, ids: Sequence[str], *, cancel: bool) -> NoReturn:
+    named = " ".join(ids)
+    if not cancel:
+        more = "jobs go" if len(ids) != 1 else "job goes"
+        say(f"\nleft: the {more} on. To wait again: todoke watch {named}")
+        raise Ended(Exit.INTERRUPTED) from None
+    for job_id in ids:
+        try:
+            say(f"{job_id}: {session.todoke.jobs.cancel(job_id).status}")
+        except TodokeError as error:
+            say(f"{job_id}: {error}")
+    raise Ended(Exit.INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def _terminated(cancel: bool) -> Iterator[None]:
+    """With --cancel-on-interrupt SIGTERM counts as Ctrl-C: that is what ends a job of CI."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if not cancel or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def explain(outcomes: Mapping[str, Outcome]) -> None:
+    """Say why jobs did not succeed, and what to do."""
+    for job_id, one in outcomes.items():
+        job = one.job
+        if one.code is Exit.JOB_FAILED and job is not None and job.error is not None:
+            say(f"{job_id} failed: {job.error.code}: {job.error.message}")
+            if job.error.hint:
+                say(job.error.hint)
+        elif one.code is Exit.JOB_CANCELLED:
+            say(f"{job_id} was cancelled")
+        elif one.code is Exit.TIME_OVER and job is not None:
+            say(f"{job_id} is still {job.status}. To wait again: todoke watch {shlex.quote(job_id)}")

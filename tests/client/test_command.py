@@ -1,0 +1,389 @@
+"""The command line, in this process: what it writes where, and how it ends."""
+
+import io
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.client.fake_api import World, serving
+from todoke.cli import completion, exits
+from todoke.cli.app import run
+from todoke.cli.durations import seconds
+from todoke.cli.exits import Exit, WrongCall, worst
+
+
+class Ran(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def url(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    with serving(world) as url:
+        monkeypatch.setenv("TODOKE_URL", url)
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        yield url
+
+
+@pytest.fixture
+def todoke(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    def call(*arguments: str, stdin: str = "") -> Ran:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        code = run(arguments)
+        return Ran(code, *capsys.readouterr())
+
+    return call
+
+
+def test_a_report_is_asked_for_waited_for_and_downloaded(todoke: Command, world: World, tmp_path: Path) -> None:
+    ran = todoke("submit", "calendar", "-p", "from=2026-01-31", "-f", "csv", "--wait", "-O", str(tmp_path / "out"))
+
+    assert ran.code == 0
+    assert ran.out == f"{tmp_path / 'out' / 'calendar.csv'}\n"
+    assert (tmp_path / "out" / "calendar.csv").read_bytes() == world.content
+    lines = ran.err.splitlines()
+    assert [line.split("  ")[2] for line in lines[1:4]] == ["PENDING", "PROCESSING", "SUCCESS"]
+    assert lines[4] == "calendar.csv: downloaded, 15 B, SHA-256 is right"
+    [(_, _, headers, body)] = [one for one in world.asked if one[0] == "POST"]
+    assert json.loads(body) == {"reportType": "calendar", "parameters": {"from": "2026-01-31"}, "formats": ["csv"]}
+    assert headers["User-Agent"].endswith(" cli")
+
+
+def test_parameters_are_typed_by_the_types_schema(todoke: Command, world: World, tmp_path: Path) -> None:
+    (tmp_path / "day").write_text("2026-01-31")
+    (tmp_path / "more.json").write_text('{"least": 1, "from": "2000-01-01"}')
+    given = [
+        f"from=@{tmp_path / 'day'}", "least=5", "share=1.5", "exact=yes", "carriers=AA", "carriers=UA", "maybe:=null",
+    ]  # fmt: skip
+    options = [part for one in given for part in ("-p", one)]
+
+    assert todoke("submit", "calendar", "--params", str(tmp_path / "more.json"), *options).code == 0
+    assert json.loads(world.asked[-1][3])["parameters"] == {
+        "from": "2026-01-31", "least": 5, "share": 1.5, "exact": True, "carriers": ["AA", "UA"], "maybe": None,
+    }  # fmt: skip
+    todoke("submit", "calendar", "--params", "-", stdin='{"from": "2026-02-01"}')
+    assert json.loads(world.asked[-1][3])["parameters"] == {"from": "2026-02-01"}
+    todoke("submit", "-p", "least=4")
+    assert json.loads(world.asked[-1][3]) == {"parameters": {"least": 4}}, "the default type has the schema"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["submit", "calendar", "-p", "form=x"], "-p form: there is no such parameter; did you mean from?"),
+        (["submit", "calendar", "-p", "zzz=x"], "there are from, least, share"),
+        (["submit", "calendar", "-p", "least"], "write name=value"),
+        (["submit", "calendar", "-p", "least=many"], "-p least=many: must be a number"),
+        (["submit", "calendar", "-p", "exact=perhaps"], "must be true or false"),
+        (["submit", "calendar", "-p", "least=1", "-p", "least=2"], "is given twice"),
+        (["submit", "calendar", "-p", "least:=[1"], "must be JSON"),
+        (["submit", "calendar", "-p", "from=@/no/such/file"], "the file cannot be read"),
+        (["submit", "calendar", "--params", "/no/such/file"], "cannot be read as JSON"),
+        (["submit", "calendar", "--wait=soon"], "--wait soon: write a time like 90s, 10m"),
+        (["submit", "-O", "a", "--file", "b"], "--into and --file exclude each other"),
+        (["submit", "--idempotency-key", "a b"], "1 to 255 visible ASCII characters"),
+        (["show", "not-an-id"], "'not-an-id' is not the id of a job"),
+        (["jobs", "--limit", "0"], "--limit"),
+        (["jobs", "-o", "yaml"], "yaml"),
+        (["jobs", "--url", "nowhere"], "'nowhere' is not the address of an API"),
+        (["jobs", "--profile", "none"], "--profile none: there is no such profile; make one with `todoke login`"),
+        (["help", "nothing"], "there are environment, exit-codes, output"),
+        (["nothing"], "nothing"),
+        (["download", "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10", "a", "b", "--file", "c"], "--file is for one file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_call_is_told_and_changes_nothing(
+    arguments: list[str], told: str, todoke: Command, world: World
+) -> None:
+    ran = todoke(*arguments)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.err
+    assert ran.err.startswith("todoke: ")
+    assert world.posts() == []
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "told"),
+    [
+        (["PROCESSING", "FAILED"], 3, "failed: query_failed: no �[31mtable\nAsk."),
+        (["CANCELLED"], 9, "was cancelled"),
+        (["PROCESSING"], 8, "is still PROCESSING. To wait again: todoke watch "),
+    ],
+)
+def test_how_a_job_ends_is_how_the_command_ends(
+    ends: list[str], code: int, told: str, todoke: Command, world: World
+) -> None:
+    world.ends = ends
+    ran = todoke("submit", "calendar", "-p", "from=2026-01-31", "--wait=1s", "-o", "json")
+
+    assert ran.code == code
+    assert told in ran.err
+    assert json.loads(ran.out)["status"] == ends[-1]
+    job_id = json.loads(ran.out)["jobId"]
+    assert todoke("watch", job_id, "--timeout", "1s").code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, 6), (401, 4), (403, 4), (404, 5), (409, 6), (410, 5), (422, 6), (429, 7), (500, 75), (503, 75)],
+)
+def test_what_the_server_says_is_the_exit_code_and_the_problem_in_json(
+    status: int, code: int, todoke: Command, world: World
+) -> None:
+    world.problem = (status, "some_code")
+    ran = todoke("jobs", "-o", "json")
+
+    assert (ran.code, ran.out) == (code, "")
+    assert json.loads(ran.err)["code"] == "some_code"
+    assert f"{status} some_code: So it is." in todoke("jobs").err
+
+
+def test_a_server_that_is_away_is_1(todoke: Command) -> None:
+    ran = todoke("jobs", "--url", "http://127.0.0.1:9")
+    assert ran.code == 1
+    assert "http://127.0.0.1:9 cannot be reached" in ran.err
+
+
+def test_exit_codes_are_explained_and_each_is_used_once(todoke: Command) -> None:
+    told = todoke("help", "exit-codes").out
+    for code in Exit:
+        assert f"{int(code):>4}  {code.meaning}" in told
+    assert len({code.meaning for code in Exit}) == len(Exit)
+    assert [int(code) for code in Exit] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 75, 130, 141]
+    assert worst([Exit.DONE, Exit.TIME_OVER, Exit.JOB_FAILED]) is Exit.JOB_FAILED
+    assert worst([Exit.JOB_FAILED, Exit.NOT_THERE]) is Exit.NOT_THERE
+    assert exits.exit_of(OSError()) is Exit.FAILED_HERE
+
+
+def test_each_form_of_output_is_for_somebody(todoke: Command, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = world.new(), world.new(requestedBy="ci\tbot\x1b]0;evil\x07\n")
+
+    lines = todoke("jobs").out.splitlines()
+    assert lines[0].split("\t") == [one["jobId"], "PENDING", "calendar", "2026-01-31T12:00:00+00:00", "", "", ""]
+    assert lines[1].split("\t")[5] == "ci bot�]0;evil� "
+    assert todoke("jobs", "-o", "id").out.split() == [one["jobId"], two["jobId"]]
+    assert [json.loads(line) for line in todoke("jobs", "-o", "jsonl").out.splitlines()] == [one, two]
+    assert json.loads(todoke("jobs", "-o", "json").out) == {"jobs": [one, two], "nextPageToken": None}
+    assert "\x1b" not in todoke("jobs", "-o", "json").out
+    assert json.loads(todoke("jobs", "-o", "jsonl", "--limit", "1", "--fields", "jobId,status").out) == {
+        "jobId": one["jobId"], "status": "PENDING",
+    }  # fmt: skip
+    assert todoke("jobs", "--fields", "statsu").code == 2
+
+    monkeypatch.setenv("TODOKE_FORCE_TTY", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = todoke("jobs").out.splitlines()
+    assert shown[0].startswith("ID  ")
+    assert all(len(line) <= 60 for line in shown)
+
+
+def test_all_jobs_come_page_by_page(todoke: Command, world: World) -> None:
+    for _ in range(230):
+        world.new()
+
+    assert len(todoke("jobs").out.splitlines()) == 20
+    assert len(todoke("jobs", "--limit", "150").out.splitlines()) == 150
+    assert len(todoke("jobs", "--all", "-o", "id").out.splitlines()) == 230
+    assert len(json.loads(todoke("jobs", "--all", "-o", "json").out)["jobs"]) == 230
+    todoke("jobs", "--status", "failed,cancelled", "--type", "calendar")
+    assert "status=FAILED&status=CANCELLED&reportType=calendar" in world.asked[-1][1]
+
+
+def test_one_job_is_looked_at_from_every_side(todoke: Command, world: World) -> None:
+    world.ends = ["SUCCESS"]
+    job_id = world.new()["jobId"]
+
+    assert todoke("show", job_id).out.splitlines()[1].startswith("calendar.csv\tcsv\t1\t15 B\t")
+    assert json.loads(todoke("show", job_id, "-o", "json").out)["result"]["seconds"] == 1.0
+    assert todoke("events", job_id).out.split("\t")[2] == "submit"
+    assert todoke("why", job_id).out == "behind_others\tIt waits behind 3 jobs.\n"
+    assert json.loads(todoke("why", job_id, "-o", "json").out)["reasons"][0]["ahead"] == 3
+    assert todoke("types").out == "calendar\t1\tcsv,zip\tCalendar\n"
+    shown = todoke("types", "calendar").out.splitlines()
+    assert shown[0] == "from\tdate\tyes\t\tFirst day"
+    assert shown[1] == "least\tinteger\tno\t3\t"
+    assert json.loads(todoke("types", "calendar", "-o", "json").out)["name"] == "calendar"
+    made = todoke("retry", job_id, "-p", "least=4", "-o", "json")
+    assert json.loads(made.out)["retryOf"] == job_id
+    assert json.loads(world.asked[-1][3]) == {"parameters": {"least": 4}}
+
+
+def test_several_jobs_are_cancelled_and_the_worst_is_told(todoke: Command, world: World) -> None:
+    ids = [world.new()["jobId"], "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10", world.new()["jobId"]]
+    ran = todoke("cancel", *ids, "-o", "id")
+
+    assert (ran.code, ran.out.split()) == (5, [ids[0], ids[2]])
+    assert "404 unknown_job" in ran.err
+
+
+def test_a_file_goes_under_a_name_into_a_pipe_or_nowhere(
+    url: str, world: World, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    world.ends = ["SUCCESS"]
+    job_id = world.new()["jobId"]
+    assert run(["download", job_id, "--file", str(tmp_path / "mine.csv"), "-q"]) == 0
+    assert (tmp_path / "mine.csv").read_bytes() == world.content
+    capfdbinary.readouterr()
+    assert run(["download", job_id, "calendar.csv", "--file", "-"]) == 0
+    assert capfdbinary.readouterr() == (world.content, b"")
+
+    (tmp_path / "calendar.csv").write_text("mine")
+    assert run(["download", job_id, "-O", str(tmp_path)]) == 1
+    assert b"exists and is another file" in capfdbinary.readouterr().err
+    world.sent = world.content[:-1] + b"x"
+    assert run(["download", job_id, "-O", str(tmp_path), "--force"]) == 1
+    assert b"is not what the job made" in capfdbinary.readouterr().err
+    assert (tmp_path / "calendar.csv").read_text() == "mine"
+    assert run(["download", job_id, "--file", "-"]) == 1
+    assert run(["download", job_id, "nothing.pdf"]) == 5
+
+
+def test_the_same_key_is_one_job_and_each_call_has_one_of_its_own(todoke: Command, world: World) -> None:
+    ids = {todoke("submit", "calendar", "--idempotency-key", "nightly", "-o", "id").out for _ in range(3)}
+    assert len(ids) == 1
+    assert todoke("submit", "calendar", "-o", "id").out not in ids
+    said = todoke("submit", "calendar", "-v").err
+    assert "> POST " in said
+    assert "Idempotency-Key: " in said
+
+
+def test_a_profile_is_kept_for_its_owner_and_used(
+    todoke: Command, world: World, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.key = "todoke_0123456789abcdef"
+    monkeypatch.delenv("TODOKE_URL")
+    assert todoke("login", "--at", url, stdin="wrong\n").code == 4
+    assert todoke("profile", "list").err == "there is no profile: make one with `todoke login`\n"
+    assert todoke("login", "--at", url, "--as", "production", stdin=f"{world.key}\n").code == 0
+    file = tmp_path / "config" / "todoke" / "config.toml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert todoke("types").code == 0
+    shown = todoke("profile", "show")
+    assert shown.out == f"*\tproduction\t{url}\t…cdef\n"
+    assert world.key not in str(todoke("types", "-v"))
+
+    assert todoke("login", "--at", "http://127.0.0.1:9", "--no-check", stdin="\n").code == 0
+    assert todoke("types").code == 1
+    assert todoke("types", "--profile", "production").code == 0
+    assert todoke("profile", "use", "production").code == 0
+    assert todoke("profile", "list", "-o", "id").out.split() == ["default", "production"]
+    assert todoke("logout", "--as", "production").code == 0
+    assert todoke("types").code == 4
+    assert todoke("profile", "use", "nobody").code == 2
+    file.chmod(0o640)
+    assert f"chmod 600 {file}" in todoke("types").err
+
+
+def test_a_profiles_key_goes_to_its_own_address_alone(
+    todoke: Command, world: World, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TODOKE_URL")
+    todoke("login", "--at", "http://127.0.0.1:9", "--no-check", stdin="canary-key\n")
+    todoke("types", "--url", url)
+    assert "Authorization" not in world.asked[-1][2]
+    monkeypatch.setenv("TODOKE_API_KEY", "of-the-environment")
+    todoke("types", "--url", url)
+    assert world.asked[-1][2]["Authorization"] == "Bearer of-the-environment"
+
+
+def test_a_password_manager_tells_the_key(
+    todoke: Command, world: World, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TODOKE_URL")
+    file = tmp_path / "config" / "todoke" / "config.toml"
+    file.parent.mkdir(parents=True)
+    for command, code in (("echo secret-of-pass", 0), ("false", 2), ("/no/such/program", 2)):
+        file.write_text(f'[profiles.default]\nurl = "{url}"\napi_key_command = "{command}"\n')
+        file.chmod(0o600)
+        assert todoke("types").code == code
+    assert world.asked[-1][2]["Authorization"] == "Bearer secret-of-pass"
+    for broken in ("[", "profiles = 1", "[profiles.default]\nurl = 1"):
+        file.write_text(broken)
+        assert todoke("types").code == 2
+
+
+def test_versions_and_topics_are_shown(todoke: Command, url: str) -> None:
+    assert todoke("--version").out.splitlines() == ["todoke 0.1.0", f"server 9.9.9 at {url}"]
+    assert "TODOKE_API_KEY" in todoke("help", "environment").out
+    assert "jsonl" in todoke("help", "output").out
+    assert todoke("help").code == 0
+
+
+def test_every_command_has_examples_that_its_parser_takes(todoke: Command) -> None:
+    import shlex
+
+    from typer.main import get_command
+
+    from todoke.cli.app import application
+
+    whole = get_command(application())
+    found = 0
+    for name in whole.commands:  # type: ignore[attr-defined]
+        shown = todoke(name, "--help").out
+        assert shown.splitlines()[2].strip(), f"{name} says what it does"
+        for line in shown.splitlines():
+            parts = [part for part in line.split("|") if part.strip().startswith("todoke ")]
+            for part in parts if "$(" not in line else []:
+                words = shlex.split(part.partition("| ")[0])
+                found += 1
+                called = whole.commands[words[1]]  # type: ignore[attr-defined]
+                if words[1] != "profile":
+                    arguments = ["--wait=" if word == "--wait" else word for word in words[2:]]
+                    called.make_context(name, arguments)
+    assert found > 25
+
+
+def test_completion_is_quick_or_silent(url: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = world.new()["jobId"]
+    assert completion.types("cal") == ["calendar"]
+    assert completion.ids("") == [job_id]
+    assert completion.parameters(["submit", "calendar"], "l") == ["least="]
+    assert completion.states("f") == ["FAILED"]
+    before = len(world.asked)
+    completion.types("")
+    assert len(world.asked) == before, "for a minute it is known"
+    monkeypatch.setenv("TODOKE_URL", "http://127.0.0.1:9")
+    assert completion.types("") == []
+
+
+@pytest.mark.parametrize(("text", "value"), [("90", 90), ("1.5", 1.5), ("10m", 600), ("1h30m", 5400), ("2d", 172_800)])
+def test_times_are_read_as_people_write_them(text: str, value: float) -> None:
+    assert seconds(text, "--wait") == value
+    with pytest.raises(WrongCall, match="--wait"):
+        seconds(f"{text} x", "--wait")
+
+
+def test_help_loads_no_http_client() -> None:
+    import subprocess
+
+    code = (
+        "import sys; from todoke.cli.app import run; run(['submit', '--help']); print(len(sys.modules), *sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": "client"}
+    shown = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    count, *loaded = shown.stdout.splitlines()[-1].split()
+    heavy = {"httpx2", "anyio", "asyncio", "ssl", "rich"}
+    assert {name.partition(".")[0] for name in loaded} & heavy == set()
+    assert int(count) < 330, "each module is time at every start"
