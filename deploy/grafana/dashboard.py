@@ -168,6 +168,10 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         Panel("Statements, 99 %", "s", [
             _p99("todoke_statement_seconds", "statement"),
         ]),
+        Panel("Refused credentials, issuers asked for keys", "cps", [
+            _rate("todoke_api_credentials_refused_total", "reason"),
+            _rate("todoke_api_issuer_key_fetches_total", "issuer, outcome"),
+        ]),
         Panel("Changes in the audit trail", "cps", [_rate("todoke_audit_entries_total", "action")]),
         Panel("Oldest snapshot, by holder", "short", [
             ("max by (holder) (todoke_database_xmin_age_transactions)", "{{holder}}"),

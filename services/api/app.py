@@ -70,5 +70,5 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(audit.router)
     app.include_router(ops.router)
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)
-    openapi.describe(app, keys=parts.settings.auth == "keys")
+    openapi.describe(app, asks_who=parts.settings.auth != "none")
     return app

@@ -6,8 +6,10 @@ from services.api.actions.page_tokens import PageTokens
 from services.api.actions.parts import Parts
 from services.api.actions.submitter import Submitter
 from services.api.auth.access import Access
+from services.api.auth.issuers import read_issuers
 from services.api.auth.keys import Keys
 from services.api.auth.rate_limit import RateLimit
+from services.api.auth.tokens import Tokens
 from services.api.feed import Feed
 from services.api.places import StreamPlaces
 from services.api.settings import ApiSettings
@@ -53,8 +55,9 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
         feed=Feed(watcher),
         stream_places=StreamPlaces(watcher, most_each=settings.streams_each),
         access=Access(
-            Keys(engine) if settings.auth == "keys" else None,
+            Keys(engine) if settings.takes_keys else None,
             None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.rate_burst),
+            tokens=Tokens(read_issuers(settings.oidc_path)) if settings.oidc_path is not None else None,
         ),
         page_tokens=PageTokens(),
     )

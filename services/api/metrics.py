@@ -42,3 +42,17 @@ AUDITED = counter(
     "Changes written down in the audit trail; one that was rolled back afterwards is counted, too.",
     {"action": tuple(map(str, Action))},
 )
+CREDENTIALS_REFUSED = counter(
+    "api",
+    "todoke_api_credentials_refused_total",
+    "Requests refused for who sent them: unauthorized had no credential, or a wrong one; limited came from an address "
+    "with too many wrong ones; no_tenant had a token that names no tenant; issuer_away had one whose issuer's keys "
+    "cannot be fetched.",
+    {"reason": ("unauthorized", "limited", "no_tenant", "issuer_away")},
+)
+ISSUER_FETCHES = counter(
+    "api",
+    "todoke_api_issuer_key_fetches_total",
+    "Times that the keys of an issuer of tokens were asked for.",
+    {"issuer": "a section of API_OIDC_PATH", "outcome": ("ok", "failed")},
+)

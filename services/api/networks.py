@@ -1,4 +1,4 @@
-"""Reads a list of addresses and networks."""
+"""Reads addresses and networks."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -7,11 +7,20 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(given: str) -> Sequence[Network]:
-    """The addresses and networks of a list with commas. Raises ValueError that names the one that is none."""
+    """The addresses and networks of a list with commas. Raises ValueError, which quotes none of them."""
     found: list[Network] = []
-    for part in given.replace(",", " ").split():
+    for number, part in enumerate(given.replace(",", " ").split(), 1):
         try:
             found.append(ipaddress.ip_network(part))
-        except ValueError as error:
-            raise ValueError(f"{part[:60]!r} is not an address or network, such as 10.0.0.0/8: {error}") from None
+        except ValueError:
+            wrong = f"number {number} is not an address or a network such as 10.0.0.0/8 (no bits behind the mask)"
+            raise ValueError(f"must be addresses and networks with commas between: {wrong}") from None
     return found
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address, or the name `localhost`, that this machine alone can reach."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

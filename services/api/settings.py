@@ -1,11 +1,11 @@
 """What the API reads from its environment."""
 
-import ipaddress
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from services.api.networks import networks
+from services.api.networks import is_loopback, networks
 from shared.runtime.settings import ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, ServiceSettings
 
 
@@ -26,10 +26,14 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
     default_report_type: str | None = Field(
         None, alias="DEFAULT_REPORT_TYPE", description="What a request without `reportType` runs"
     )
-    auth: Literal["none", "keys"] = Field(
+    auth: Literal["none", "keys", "oidc", "keys+oidc"] = Field(
         "none",
         alias="API_AUTH",
-        description="none: everybody is tenant `default`; keys: bearer keys (`todoke-server keys create`)",
+        description="none: everybody is tenant `default`; keys: bearer keys (`todoke-server keys create`); oidc: "
+        "tokens of the issuers in API_OIDC_PATH; keys+oidc: either",
+    )
+    oidc_path: Path | None = Field(
+        None, alias="API_OIDC_PATH", description="TOML file that says whose tokens are believed, and what they say"
     )
     auth_none_is_ok: Literal["yes", "no"] = Field(
         "no",
@@ -150,6 +154,14 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
         return self
 
     @model_validator(mode="after")
+    def _tokens_have_issuers(self) -> Self:
+        if self.takes_tokens and self.oidc_path is None:
+            raise ValueError(f"API_AUTH={self.auth} needs API_OIDC_PATH, the file that says whose tokens are believed")
+        if self.oidc_path is not None and not self.takes_tokens:
+            raise ValueError(f"API_OIDC_PATH is set, but API_AUTH={self.auth} takes no tokens: set oidc or keys+oidc")
+        return self
+
+    @model_validator(mode="after")
     def _a_job_outlives_its_files(self) -> Self:
         if self.keep_jobs_days < self.keep_artifacts_days:
             raise ValueError(
@@ -161,7 +173,12 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
     @property
     def takes_keys(self) -> bool:
         """True if API keys are asked for."""
-        return self.auth == "keys"
+        return "keys" in self.auth
+
+    @property
+    def takes_tokens(self) -> bool:
+        """True if tokens are asked for."""
+        return "oidc" in self.auth
 
     @property
     def keep_artifacts_s(self) -> int:
@@ -182,11 +199,3 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
     def most_keep_s(self) -> int:
         """The most that a client may ask for."""
         return max(self.keep_s, round(self.most_keep_jobs_days * 86_400))
-
-
-def is_loopback(host: str) -> bool:
-    """True for an address, or the name `localhost`, that this machine alone can reach."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -30,7 +30,7 @@ def test_a_number_an_address_and_a_misspelt_name_are_told_together() -> None:
         "DATABASE_URL is not set: PostgreSQL, for example postgresql://user:password@host:5432/todoke",
         "ARTIFACT_URL: must be file:///absolute/folder or s3://bucket/prefix",
         "API_PORT: must be a whole number, at least 1 and at most 65,535, not 80a",
-        "API_AUTH: must be one of none, keys; did you mean 'keys'?",
+        "API_AUTH: must be one of none, keys, oidc, keys+oidc; did you mean 'keys'?",
         "API_RATE_LIMITS is not a setting; did you mean API_RATE_LIMIT? Rename it, or remove it",
     ]
 

@@ -4,10 +4,13 @@ import logging
 import time
 from collections.abc import Callable
 
+from services.api import metrics
+from services.api.auth.issuer_keys import IssuerAway
 from services.api.auth.keys import Keys
 from services.api.auth.principal import ANONYMOUS, Principal
 from services.api.auth.rate_limit import RateLimit
-from shared.access.key_text import MalformedKey, read_key
+from services.api.auth.tokens import NoTenant, Tokens, WrongToken
+from shared.access.key_text import PREFIX, MalformedKey, read_key
 from shared.errors import TodokeError
 
 log = logging.getLogger(__name__)
@@ -17,7 +20,7 @@ _TELL_EVERY_S = 10.0
 
 
 _GUESSES_PER_S, _GUESSES_AT_ONCE = 0.5, 30
-"""Keys that are not known yet, from one address: more than a machine has, and far too few to find one."""
+"""Wrong credentials from one address, and those that are looked up now: far too few to find one."""
 
 
 class Unauthorized(TodokeError):
@@ -39,20 +42,29 @@ class RateLimited(TodokeError):
 
 
 class Access:
-    """Tells the principal of a request, or refuses it. Without `keys` everybody is the same one."""
+    """Tells the principal of a request, or refuses it. Without `keys` and `tokens` everybody is the same one."""
 
     def __init__(
-        self, keys: Keys | None, limit: RateLimit | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        keys: Keys | None,
+        limit: RateLimit | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        tokens: Tokens | None = None,
     ) -> None:
         self._keys = keys
+        self._tokens = tokens
         self._limit = limit
         self._guesses = RateLimit(_GUESSES_PER_S, _GUESSES_AT_ONCE, clock)
         self._tell_at = 0.0
         self._clock = clock
 
     async def principal(self, authorization: str | None, address: str = "") -> Principal:
-        """The principal that an `Authorization` header names. Raises Unauthorized and RateLimited."""
-        principal = ANONYMOUS if self._keys is None else await self._known(self._keys, authorization or "", address)
+        """The principal that an `Authorization` header names.
+
+        Raises Unauthorized, RateLimited, NoTenant and IssuerAway.
+        """
+        principal = await self._named(authorization or "", address)
         if self._limit is not None and (wait_s := self._limit.take(principal.tenant)):
             self._tell(principal.tenant)
             limits = f"At most {self._limit.per_s:g} requests per second, {self._limit.burst} at once"
@@ -62,37 +74,80 @@ class Access:
     async def still(self, authorization: str | None, address: str = "") -> Principal | None:
         """The principal that the header of a request names now, long after it was answered; None if nobody any more."""
         try:
-            return ANONYMOUS if self._keys is None else await self._known(self._keys, authorization or "", address)
-        except (Unauthorized, RateLimited):
+            return await self._named(authorization or "", address)
+        except (Unauthorized, RateLimited, NoTenant, IssuerAway):
             return None
 
-    async def _known(self, keys: Keys, authorization: str, address: str) -> Principal:
-        scheme, _, credential = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not credential.strip():
-            raise Unauthorized("Send your API key as `Authorization: Bearer <key>`.", given=False)
+    async def close(self) -> None:
+        """Write down what is still to be written, and ask for nothing any more."""
+        for part in (self._keys, self._tokens):
+            if part is not None:
+                await part.close()
+
+    async def _named(self, authorization: str, address: str) -> Principal:
+        if self._keys is None and self._tokens is None:
+            return ANONYMOUS
         try:
-            key = read_key(credential.strip())
+            return await self._known(authorization, address)
+        except (Unauthorized, RateLimited, NoTenant, IssuerAway) as error:
+            metrics.CREDENTIALS_REFUSED.labels(_REASONS[type(error)]).inc()
+            raise
+
+    async def _known(self, authorization: str, address: str) -> Principal:
+        scheme, _, credential = authorization.partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer" or not credential:
+            kinds = [kind for kind, taken in (("an API key", self._keys), ("a token", self._tokens)) if taken]
+            raise Unauthorized(f"Send {' or '.join(kinds)} as `Authorization: Bearer …`.", given=False)
+        if self._keys is not None and (credential.startswith(PREFIX) or self._tokens is None):
+            return await self._of_key(self._keys, credential, address)
+        if self._tokens is None or credential.startswith(PREFIX):
+            raise Unauthorized("This API takes tokens, and no API keys.")
+        return await self._of_token(self._tokens, credential, address)
+
+    async def _of_key(self, keys: Keys, credential: str, address: str) -> Principal:
+        try:
+            key = read_key(credential)
         except MalformedKey as error:
             self._guess(address)
             raise Unauthorized(f"This API key {error}.") from None
         # Before any look-up. A key that was valid lately passes, so who guesses behind a proxy shuts nobody else out.
-        if not keys.was_valid(key):
+        if not (known := keys.was_valid(key)):
             self._guess(address)
         principal = await keys.principal_of(key)
         if principal is None:
             raise Unauthorized("This API key is not valid: it is unknown, was revoked, or its time is over.")
+        if not known:
+            self._guesses.give_back(_guesses_of(address))
+        return principal
+
+    async def _of_token(self, tokens: Tokens, credential: str, address: str) -> Principal:
+        if (principal := tokens.remembered(credential)) is not None:
+            return principal
+        # Tokens are new every few minutes, and a whole company may have one address: only wrong ones count in the end.
+        self._guess(address)
+        try:
+            principal = await tokens.principal_of(credential)
+        except WrongToken as error:
+            raise Unauthorized(f"This token {error}.") from None
+        except IssuerAway:
+            self._guesses.give_back(_guesses_of(address))
+            raise
+        self._guesses.give_back(_guesses_of(address))
         return principal
 
     def _guess(self, address: str) -> None:
-        if wait_s := self._guesses.take(f"guesses of {address}"):
-            raise RateLimited("Too many credentials that are not known here came from this address", wait_s)
-
-    async def close(self) -> None:
-        """Write down what is still to be written."""
-        if self._keys is not None:
-            await self._keys.close()
+        if wait_s := self._guesses.take(_guesses_of(address)):
+            raise RateLimited("Too many wrong credentials came from this address", wait_s)
 
     def _tell(self, tenant: str) -> None:
         if self._clock() >= self._tell_at:
             self._tell_at = self._clock() + _TELL_EVERY_S
             log.warning("api.rate_limited", extra={"tenant": tenant})
+
+
+def _guesses_of(address: str) -> str:
+    return f"guesses of {address}"
+
+
+_REASONS = {Unauthorized: "unauthorized", RateLimited: "limited", NoTenant: "no_tenant", IssuerAway: "issuer_away"}

@@ -16,8 +16,8 @@ _OWN_NAMES = {"/generate-report": "generateReport"}
 
 _WHY = {
     400: "The body is not JSON",
-    401: "The API key is missing or wrong",
-    403: "The API key lacks the scope that this asks for, or that the file asks for",
+    401: "The API key or token is missing or wrong",
+    403: "The credential lacks the scope that this asks for, or that the file asks for; or a token names no tenant",
     404: "There is no such job, file or report type, or it is another tenant's",
     409: "The job is in a state that does not allow this",
     410: "The file is not there any more",
@@ -54,7 +54,7 @@ def operation_id(route: APIRoute) -> str:
     return name if route.path_format.startswith("/v1/") else _OWN_NAMES.get(route.path_format, f"{name}Unversioned")
 
 
-def describe(app: FastAPI, *, keys: bool) -> None:
+def describe(app: FastAPI, *, asks_who: bool) -> None:
     """Describe what is sent: problems by their own media type, and the headers that matter to a client."""
     plain: Callable[[], dict[str, Any]] = app.openapi
 
@@ -68,9 +68,10 @@ def describe(app: FastAPI, *, keys: bool) -> None:
         schemas = description["components"]["schemas"]
         for never_sent in ("HTTPValidationError", "ValidationError"):
             schemas.pop(never_sent, None)
-        if keys:
-            description["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-            description["security"] = [{"key": []}]
+        if asks_who:
+            bearer = {"type": "http", "scheme": "bearer", "description": "An API key, or a token of a known issuer"}
+            description["components"]["securitySchemes"] = {"bearer": bearer}
+            description["security"] = [{"bearer": []}]
         return description
 
     app.openapi = described  # type: ignore[method-assign] # FastAPI's documented way to extend the description

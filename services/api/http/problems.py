@@ -17,7 +17,9 @@ from starlette.routing import Match
 
 from services.api.actions import errors
 from services.api.auth.access import RateLimited, Unauthorized
+from services.api.auth.issuer_keys import IssuerAway
 from services.api.auth.principal import InsufficientScope
+from services.api.auth.tokens import NoTenant
 from services.api.places import NoStreamLeft, TooManyStreams
 from shared.catalog.parameters import Violation
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
@@ -107,6 +109,8 @@ def _plain(status: int, code: str, *, headers: Mapping[str, str] | None = None) 
 _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     Unauthorized: _unauthorized,
     InsufficientScope: _insufficient_scope,
+    NoTenant: _plain(403, "no_tenant"),
+    IssuerAway: _plain(503, "issuer_unavailable", headers=_RETRY_AFTER),
     RateLimited: _too_many,
     TooManyStreams: lambda error: Problem(429, "too_many_streams", str(error), retryable=True, headers=_RETRY_AFTER),
     NoStreamLeft: _plain(503, "no_stream_left", headers=_RETRY_AFTER),

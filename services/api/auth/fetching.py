@@ -1,0 +1,95 @@
+"""Fetches a small JSON document over HTTPS, within bounds of time and size, and follows nothing."""
+
+import http.client
+import json
+import re
+import socket
+import ssl
+import threading
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from services.api.auth.issuers import url_problem
+from shared.errors import TodokeError
+
+_CONNECT_S = 5.0
+_READ_S = 5.0
+"""Between two pieces of the answer."""
+_WHOLE_S = 10.0
+_MOST_BYTES = 256 * 1024
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,9})")
+
+
+class CannotFetch(TodokeError):
+    """The document did not come, or is not one. The message is for the operator."""
+
+
+class Document(NamedTuple):
+    """What came."""
+
+    content: Mapping[str, Any]
+    max_age_s: float | None
+    """For how long it may be kept, as its Cache-Control says."""
+
+
+def fetch(url: str) -> Document:
+    """The object at `url`. Raises CannotFetch, within some ten seconds."""
+    if wrong := url_problem(url):
+        raise CannotFetch(f"{url[:300]} {wrong}")
+    connection = _connection(url)
+    # A server that sends a byte now and then keeps every single wait short.
+    late = threading.Timer(_WHOLE_S, _hang_up, [connection])
+    late.daemon = True
+    late.start()
+    try:
+        return _answer(connection, url)
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+        raise CannotFetch(f"{url[:300]} cannot be fetched: {str(error) or type(error).__name__}") from None
+    finally:
+        late.cancel()
+        connection.close()
+
+
+def _answer(connection: http.client.HTTPConnection, url: str) -> Document:
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection.connect()
+    connection.sock.settimeout(_READ_S)
+    connection.request("GET", target, headers={"Accept": "application/json", "User-Agent": "todoke"})
+    answer = connection.getresponse()
+    if answer.status != http.client.OK:
+        raise CannotFetch(f"{url[:300]} answers {answer.status}; redirects are not followed")
+    body = answer.read(_MOST_BYTES + 1)
+    if len(body) > _MOST_BYTES:
+        raise CannotFetch(f"{url[:300]} has more than {_MOST_BYTES} bytes")
+    content = json.loads(body)
+    if not isinstance(content, dict):
+        raise CannotFetch(f"{url[:300]} is not a JSON object")
+    found = _MAX_AGE.search(answer.headers.get("Cache-Control", ""))
+    return Document(content, float(found[1]) if found else None)
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    """Not connected yet; through the proxy of HTTPS_PROXY, if that names one for this host."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(host, port or 80, timeout=_CONNECT_S)
+    context = ssl.create_default_context()
+    proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get("https")
+    if proxy is None:
+        return http.client.HTTPSConnection(host, port or 443, timeout=_CONNECT_S, context=context)
+    via = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    through = http.client.HTTPSConnection(via.hostname or "", via.port or 80, timeout=_CONNECT_S, context=context)
+    through.set_tunnel(host, port or 443)
+    return through
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    if (sock := connection.sock) is not None:
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return

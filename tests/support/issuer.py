@@ -1,0 +1,120 @@
+"""An issuer of tokens on a socket: it rotates its keys, and lies when told to."""
+
+import base64
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from joserfc import jws
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+
+from tests.support.http_server import LoopbackServer, QuietHandler
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+_MADE: dict[str, Key] = {}
+
+
+def a_key(kid: str, algorithm: str = "RS256") -> Key:
+    """The key of that id, the same one in the whole run: RSA keys take long to make."""
+    if kid not in _MADE:
+        about: Any = {"kid": kid, "use": "sig", "alg": algorithm}
+        if algorithm.startswith(("RS", "PS")):
+            _MADE[kid] = RSAKey.generate_key(2048, about)
+        elif algorithm.startswith("ES"):
+            _MADE[kid] = ECKey.generate_key("P-256", about)
+        else:
+            _MADE[kid] = OKPKey.generate_key("Ed25519", about)
+    return _MADE[kid]
+
+
+class Issuer(LoopbackServer):
+    """Has `/.well-known/openid-configuration` and `/keys`, and counts who asks for them."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = [a_key("first")]
+        self.asked: list[str] = []
+        self.headers: dict[str, str] = {}
+        self.lies: dict[str, Callable[[QuietHandler], None]] = {}
+        """Path → what answers in its place."""
+        self.hung = threading.Event()
+        """Ends every answer that hangs."""
+        issuer = self
+
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:
+                issuer.answer(self)
+
+        super().__init__(Handler)
+
+    def answer(self, handler: QuietHandler) -> None:
+        """Answer a request as a good issuer does, or as it was told."""
+        self.asked.append(handler.path)
+        if (lie := self.lies.get(handler.path)) is not None:
+            lie(handler)
+        elif handler.path == "/.well-known/openid-configuration":
+            self.say(handler, {"issuer": self.url, "jwks_uri": f"{self.url}/keys"})
+        elif handler.path == "/keys":
+            self.say(handler, {"keys": [key.as_dict(private=False) for key in self.keys]})
+        else:
+            handler.answer(404)
+
+    def say(self, handler: QuietHandler, content: object) -> None:
+        """Answer with that JSON."""
+        handler.answer(200, json.dumps(content).encode(), {"Content-Type": "application/json", **self.headers})
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """What a good token says; None leaves a claim out."""
+        now = int(time.time())
+        claims = {
+            "iss": self.url, "sub": "ann", "aud": "todoke", "tenant": "acme", "scope": "jobs:create jobs:read",
+            "iat": now, "exp": now + 300, **changes,
+        }  # fmt: skip
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def token(
+        self,
+        key: Key | None = None,
+        algorithm: str = "RS256",
+        header: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> str:
+        """A token with these claims, signed by the newest key or another."""
+        key = key or self.keys[-1]
+        about = {"alg": algorithm, "typ": "at+jwt", "kid": key.kid, **(header or {})}
+        about = {name: value for name, value in about.items() if value is not None}
+        registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+        return jws.serialize_compact(about, json.dumps(self.claims(**changes)), key, registry=registry)
+
+    def unsigned(self, algorithm: str = "none", **changes: Any) -> str:
+        """A token that nobody has signed."""
+        return self.forged({"alg": algorithm, "typ": "at+jwt", "kid": "first"}, **changes)
+
+    def forged(self, header: Mapping[str, Any], **changes: Any) -> str:
+        """A token with that header, and no signature that fits."""
+        return ".".join(_text(json.dumps(part).encode()) for part in (header, self.claims(**changes))) + ".eA"
+
+    def signed_with_the_public_key(self) -> str:
+        """The old trick: HS256 with the public key, which everybody has, as the shared secret."""
+        key = self.keys[-1]
+        assert isinstance(key, RSAKey)
+        body, _, _ = self.unsigned("HS256").rpartition(".")
+        return f"{body}.{_text(hmac.digest(key.as_pem(private=False), body.encode(), 'sha256'))}"
+
+    def file(self, folder: Path, **fields: Any) -> Path:
+        """An API_OIDC_PATH that believes this issuer."""
+        about = {"issuer": self.url, "audiences": ["todoke"], "tenant_claim": "tenant", **fields}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in about.items() if not isinstance(value, dict)]
+        for name, value in about.items():
+            if isinstance(value, dict):
+                lines += [f"[issuers.corp.{name}]", *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items())]
+        path = folder / "issuers.toml"
+        path.write_text("\n".join(["[issuers.corp]", *lines]))
+        return path
