@@ -16,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.local import telling
 from deploy.local.choices import choose
-from deploy.local.processes import LocalFailure
 from deploy.local.remedies import remedy
 from deploy.local.samples import submit, watch
 from deploy.local.stack import ROOT, Stack
@@ -111,8 +110,7 @@ _serving = threading.Event()
 def _serve(stack: Stack, stop: threading.Event) -> None:
     _serving.set()
     while not stop.wait(1.0):
-        if failures := stack.failures():
-            raise LocalFailure("\n".join(failures))
+        stack.tend()
     telling.say(
         f"\nstopping: running reports have {stack.grace_s} s to end, then the worker gives them back "
         "(Ctrl-C again: at once)"

@@ -20,7 +20,8 @@ class Emulator:
 
     def __init__(self, folder: Path, *, port: int = 0) -> None:
         self._folder = folder
-        self._log = folder / "emulator.log"
+        self.log = folder / "emulator.log"
+        """What it has to say."""
         self._process: subprocess.Popen[bytes] | None = None
         self.port = port
 
@@ -44,8 +45,8 @@ class Emulator:
             "AWS_SECRET_ACCESS_KEY": _CREDENTIALS,
             "AWS_SESSION_TOKEN": "",
         }
-        self._process = spawn([sys.executable, "-m", "ministack"], env=env, log=self._log, cwd=self._folder)
-        wait_until(self._answers, what="the SQS emulator", process=self._process, log=self._log, timeout_s=60)
+        self._process = spawn([sys.executable, "-m", "ministack"], env=env, log=self.log, cwd=self._folder)
+        wait_until(self._answers, what="the SQS emulator", process=self._process, log=self.log, timeout_s=60)
         return self
 
     def stop(self) -> None:
@@ -61,6 +62,11 @@ class Emulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def has_ended(self) -> bool:
+        """True if it was started, and has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     @property
     def pid(self) -> int | None:

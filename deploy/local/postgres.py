@@ -34,7 +34,8 @@ class EmbeddedPostgres:
         self._folder = folder
         self._data = folder / "data"
         self._password_file = folder / "password"
-        self._log = folder / "postgres.log"
+        self.log = folder / "postgres.log"
+        """What it has to say."""
         self._settings = dict(settings or {})
         self._user = _UNPRIVILEGED if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,9 +60,9 @@ class EmbeddedPostgres:
             command += ["-c", f"{name}={value}"]
         # SIGINT is PostgreSQL's fast shutdown: orphaned, it ends at once and cleanly.
         self._process = spawn(
-            command, env=_environment(), log=self._log, orphan_signal=signal.SIGINT, user=self._user, cwd=self._folder
+            command, env=_environment(), log=self.log, orphan_signal=signal.SIGINT, user=self._user, cwd=self._folder
         )
-        wait_until(self._answers, what="PostgreSQL", process=self._process, log=self._log, timeout_s=60)
+        wait_until(self._answers, what="PostgreSQL", process=self._process, log=self.log, timeout_s=60)
         return self
 
     def stop(self) -> None:
@@ -84,6 +85,11 @@ class EmbeddedPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @property
+    def has_ended(self) -> bool:
+        """True if it was started, and has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     @property
     def pid(self) -> int:

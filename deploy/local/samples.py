@@ -83,8 +83,7 @@ def _follow(stack: Stack, jobs: Sequence[Job], show: Callable[[Job], None]) -> l
             if latest.get(job_id, job)["status"] not in _FINAL:
                 latest[job_id] = call(f"{stack.url}/v1/jobs/{job_id}")
                 show(latest[job_id])
-        if failures := stack.failures():
-            raise LocalFailure("\n".join(failures))
+        stack.tend()
         if time.monotonic() > give_up_at:
             raise LocalFailure(f"the sample jobs did not end within {_GIVE_UP_S:g} s; see {stack.logs}")
         time.sleep(0.1)

@@ -1,6 +1,5 @@
 """PostgreSQL, the emulator and the three services, each a process started as a container would start it."""
 
-import fcntl
 import json
 import os
 import secrets
@@ -8,14 +7,18 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 import migrations
 from deploy.local.choices import Choices
+from deploy.local.claim import Claim, told_of_the_last
 from deploy.local.client import ready
 from deploy.local.emulator import Emulator
+from deploy.local.keeping import Keeper
 from deploy.local.postgres import EmbeddedPostgres, psql
 from deploy.local.processes import LocalFailure, ask, ends, free_port, require_free, spawn, tail, wait_until
 from deploy.local.remedies import require_room
@@ -29,6 +32,8 @@ _GRACE_S = 10
 """For running reports at Ctrl-C: a person waits for it. In production it is 25 s."""
 _STOP_S = 10
 """Beyond the grace, for what is given back and for a machine that is busy."""
+_MOST_FILES = 10_000
+"""Counted; more are "or more"."""
 _NOT_OURS = ("AWS_", "PG", "API_", "WORKER_", "RELAY_", "DATABASE_", "SQS_", "METRICS_", "CATALOG_", "ARTIFACT_")
 """Variables of the user's shell that would lead the services away from here."""
 
@@ -43,10 +48,11 @@ class Stack:
         self._choices = choices
         self._say = say
         self._api_port = api_port
-        self._lock: IO[str] | None = None
+        self._claim: Claim | None = None
         self._postgres = EmbeddedPostgres(folder / "postgres")
         self._emulator = Emulator(folder / "aws")
-        self._services: dict[str, subprocess.Popen[bytes]] = {}
+        self._keeper = Keeper(self._spawn, self._is_ready, say=say, logs=self.logs)
+        self._env: Mapping[str, str] = {}
         self.metrics_ports: dict[str, int] = {}
 
     @property
@@ -108,14 +114,17 @@ class Stack:
     def _start(self) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._claim_folder()
+            self._claim = Claim(self._folder)
         except OSError as error:
             raise LocalFailure(
                 f"{self._folder} cannot be used ({error.strerror}): choose another folder with --data"
             ) from None
         require_free(self._api_port)
-        if not (self._folder / "postgres" / "data").exists():
+        if (self._folder / "postgres" / "data").exists():
+            self._tell_of_the_last(self._claim)
+        else:
             require_room(self._folder)
+        self._claim.write(self.url)
         self._say("starting PostgreSQL")
         self._postgres.start()
         self._postgres.create_database(_DATABASE)
@@ -124,13 +133,21 @@ class Stack:
         self._say("migrating")
         migrations.upgrade(self._postgres.dsn(_DATABASE))
         self._tell_unfinished()
-        env = self._environment(self._source())
-        self._write_variables(env)
+        self._env = self._environment(self._source())
+        self._write_variables(self._env)
         self._say("starting relay, worker and API")
         for name in ("relay", "worker", "api"):
-            self._start_service(name, env)
-        for name in self._services:
-            self._wait_for(name)
+            self.metrics_ports[name] = self._api_port if name == "api" else free_port()
+            self._keeper.start(name)
+        for name, process in self._keeper.processes.items():
+            wait_until(
+                partial(self._is_ready, name), what=name, process=process, log=self.logs / f"{name}.log", timeout_s=120
+            )
+
+    def _tell_of_the_last(self, claim: Claim) -> None:
+        files = sum(1 for _ in islice((f for f in self.artifacts.rglob("*") if f.is_file()), _MOST_FILES))
+        many = f"{files:,} finished file{'' if files == 1 else 's'}{' or more' if files == _MOST_FILES else ''}"
+        self._say(f"{self._folder} has the data of an earlier start, with {many}: {told_of_the_last(claim.before)}")
 
     def _tell_unfinished(self) -> None:
         """They are done before the new ones, which would look stuck otherwise."""
@@ -165,38 +182,28 @@ class Stack:
     def stop(self) -> None:
         """End the services, then what they stand on. Interrupted, it ends all of them at once."""
         try:
-            for process in self._services.values():
+            for process in self._keeper.processes.values():
                 ask(process)
-            for name, process in self._services.items():
+            for name, process in self._keeper.processes.items():
                 if not ends(process, timeout_s=_GRACE_S + _STOP_S):
                     self._say(f"{name} had to be killed")
         except BaseException:
-            for process in self._services.values():
+            for process in self._keeper.processes.values():
                 process.kill()
             raise
         finally:
-            self._services.clear()
+            self._keeper.forget()
             self._emulator.stop()
             self._postgres.stop()
-            if self._lock is not None:
-                self._lock.close()
+            if self._claim is not None:
+                self._claim.release()
 
-    def failures(self) -> list[str]:
-        """One message per service that ended by itself, with the end of its log."""
-        return [
-            f"{name} ended with exit code {process.returncode}. {tail(self.logs / f'{name}.log')}"
-            for name, process in self._services.items()
-            if process.poll() is not None
-        ]
-
-    def _claim_folder(self) -> None:
-        self._lock = (self._folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LocalFailure(
-                f"another `make run` uses {self._folder}: stop it, or choose another folder with --data"
-            ) from None
+    def tend(self) -> None:
+        """Start services again that have died, and say so. Raises LocalFailure for what cannot be mended so."""
+        for what, part in (("PostgreSQL", self._postgres), ("the SQS emulator", self._emulator)):
+            if part.has_ended:
+                raise LocalFailure(f"{what} has ended, and nothing works without it. {tail(part.log)}")
+        self._keeper.tend()
 
     def _reader_password(self) -> str:
         """The sample reader's password. Kept between starts: a worker may still hold connections with it."""
@@ -238,25 +245,16 @@ class Stack:
         url: str = json.loads(done.stdout)["queueUrl"]
         return url
 
-    def _start_service(self, name: str, env: dict[str, str]) -> None:
-        port = self._api_port if name == "api" else free_port()
-        self.metrics_ports[name] = port
-        self._services[name] = spawn(
+    def _spawn(self, name: str) -> "subprocess.Popen[bytes]":
+        return spawn(
             [sys.executable, "-m", f"services.{name}"],
-            env={**env, "METRICS_PORT": str(port)},
+            env={**self._env, "METRICS_PORT": str(self.metrics_ports[name])},
             log=self.logs / f"{name}.log",
             cwd=ROOT,
         )
 
-    def _wait_for(self, name: str) -> None:
-        url = f"http://127.0.0.1:{self.metrics_ports[name]}/readyz"
-        wait_until(
-            lambda: ready(url),
-            what=name,
-            process=self._services[name],
-            log=self.logs / f"{name}.log",
-            timeout_s=120,
-        )
+    def _is_ready(self, name: str) -> bool:
+        return ready(f"http://127.0.0.1:{self.metrics_ports[name]}/readyz")
 
 
 def _write_secret(file: Path, text: str) -> None:

@@ -59,33 +59,43 @@ def files(stack: Stack, jobs: Sequence[Job], seconds: float) -> None:
 
 def addresses(stack: Stack, jobs: Sequence[Job]) -> None:
     """Where everything answers, and lines to copy."""
-    variables, relay, worker = short(stack.variables), stack.metrics_ports["relay"], stack.metrics_ports["worker"]
-    catalog = short(stack.catalog)
-    lines = f"""
+    catalog, variables = short(stack.catalog), short(stack.variables)
+    relay, worker = stack.metrics_ports["relay"], stack.metrics_ports["worker"]
+    asked = "\n".join(f"  {line}" for line in _commands(stack, jobs))
+    print(
+        f"""
+Todoke runs. Copy into another terminal, to ask, to look and to download:
+
+{asked}
+
   API            {stack.url}
-                 /v1/report-types: what can be asked for; /openapi.json; /metrics
-  metrics        relay  http://127.0.0.1:{relay}/metrics
-                 worker http://127.0.0.1:{worker}/metrics
+                 /v1/report-types: what can be asked for; /openapi.json: all of it
+  files          {short(stack.latest)}/
   report types   {catalog}/
   logs           {short(stack.logs)}/
+  metrics        API {stack.url}/metrics
+                 relay :{relay}/metrics, worker :{worker}/metrics
 
-Try, in another terminal:
-
-  curl -X POST {stack.url}/generate-report
-"""
-    if jobs:
-        lines += f"  curl {stack.url}/jobs/{jobs[0]['jobId']}\n"
-    print(
-        f"""{lines}
-Look at the tables, and try the report types after a change of yours:
+Write a report type of your own, try it, and look at the tables:
 
   . {variables}
+  .venv/bin/python -m services.cli new my-report
+  .venv/bin/python -m services.cli render my-report --watch -O /tmp
   {short(stack.psql)} "$DATABASE_URL"
-  .venv/bin/python -m services.cli check {catalog}
 
 Ctrl-C stops everything; the data stays.""",
         flush=True,
     )
+
+
+def _commands(stack: Stack, jobs: Sequence[Job]) -> Sequence[str]:
+    """What a newcomer does first: with a job that is there, so that each line works as it stands."""
+    lines = [f"curl -X POST {stack.url}/generate-report"]
+    done = next((job for job in jobs if _artifacts(job)), None)
+    if done is not None:
+        job = f"{stack.url}/v1/jobs/{done['jobId']}"
+        lines += [f"JOB={job}", "curl $JOB", f"curl -fOJL $JOB/artifacts/{_artifacts(done)[0]['name']}"]
+    return lines
 
 
 def short(path: Path) -> str:

@@ -9,8 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import psycopg
@@ -21,7 +25,9 @@ from sqlalchemy.engine import Connection
 
 from deploy.local import command, remedies
 from deploy.local.choices import Choices, choose
+from deploy.local.claim import Claim, told_of_the_last
 from deploy.local.client import call
+from deploy.local.keeping import Keeper
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import LocalFailure, free_port, require_free
 from deploy.local.samples import progress_on, size
@@ -33,11 +39,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def folder() -> Path:
-    """A folder that PostgreSQL's own account can reach."""
-    import tempfile
-
-    return Path(tempfile.mkdtemp(prefix="todoke-test-"))
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own account can reach; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="todoke-test-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
 
 def test_data_survives_a_stop_and_a_kill(folder: Path) -> None:
@@ -83,6 +88,7 @@ def test_what_make_run_cannot_use_is_told(arguments: list[str], told: str) -> No
 def test_an_interrupted_initdb_is_begun_anew(folder: Path) -> None:
     script = f"""
 from pathlib import Path
+from deploy.local.keeping import Keeper
 from deploy.local.postgres import EmbeddedPostgres
 EmbeddedPostgres(Path({str(folder)!r})).start()
 """
@@ -149,6 +155,115 @@ def test_unfinished_jobs_of_the_last_run_are_told(folder: Path, database_url: st
     assert "1 of them when the lease of the worker that was killed has run out" in said[1]
 
 
+def test_a_folder_that_is_in_use_is_told_with_where_it_runs(folder: Path) -> None:
+    first = Claim(folder)
+    assert first.before == {}
+    with pytest.raises(LocalFailure, match=r"another `make run` uses .*\. Stop it with Ctrl-C"):
+        Claim(folder)  # before it has said where it runs
+    first.write("http://127.0.0.1:8000")
+
+    with pytest.raises(LocalFailure, match=rf"it serves http://127.0.0.1:8000, as process {os.getpid()} since 2"):
+        Claim(folder)
+    stack = Stack(folder, api_port=1, choices=Choices(), say=lambda _: None)
+    with pytest.raises(LocalFailure, match=r"it serves http://127\.0\.0\.1:8000"):
+        stack.__enter__()
+    first.release()
+    Claim(folder).release()
+
+
+def test_how_the_last_start_ended_is_told(folder: Path) -> None:
+    first = Claim(folder)
+    first.write("http://127.0.0.1:8000")
+    first._file.close()  # killed
+    second = Claim(folder)
+    assert "and not stopped in order; nothing that was accepted is lost" in told_of_the_last(second.before)
+    second.write("http://127.0.0.1:8001")
+    second.release()
+    second.release()
+    third = Claim(folder)
+    assert told_of_the_last(third.before).startswith("it was stopped at 2")
+    third.release()
+    (folder / "lock").write_text('{"pid": 1, "ur')  # cut short by a crash
+    assert told_of_the_last(Claim(folder).before) == "nothing tells how it ended"
+
+
+def test_what_an_earlier_start_left_is_told(folder: Path) -> None:
+    said: list[str] = []
+    (folder / "artifacts" / "reports" / "a").mkdir(parents=True)
+    (folder / "artifacts" / "reports" / "a" / "x.csv").write_text("x")
+    stack = Stack(folder, api_port=1, choices=Choices(), say=said.append)
+    claim = Claim(folder)
+    stack._tell_of_the_last(claim)
+    claim.release()
+
+    assert said == [f"{folder} has the data of an earlier start, with 1 finished file: nothing tells how it ended"]
+
+
+class Dying:
+    """Services that live for as long as the test says, and a clock that the test moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 0.0
+        self.said: list[str] = []
+        self.started: list[Any] = []
+        self.works = False
+        self.keeper = Keeper(
+            self._start, lambda _: self.works, say=self.said.append, logs=folder, clock=lambda: self.now
+        )
+        self.keeper.start("worker")
+
+    def _start(self, _: str) -> Any:
+        self.started.append(process := SimpleNamespace(returncode=None))
+        process.poll = lambda: process.returncode
+        return process
+
+    def die(self, code: int) -> None:
+        self.started[-1].returncode = code
+        self.keeper.tend()
+
+
+def test_a_service_that_dies_is_started_again_later_and_later_and_then_given_up(folder: Path) -> None:
+    (folder / "worker.log").write_text("no such queue\n")
+    dying = Dying(folder)
+    for starts, pause_s in enumerate((1, 2, 5, 10, 30), 1):
+        dying.die(-9)
+        assert dying.said[-1].startswith(f"worker was killed by SIGKILL: started again in {pause_s} s; its log is ")
+        dying.now += pause_s - 0.1
+        dying.keeper.tend()
+        assert len(dying.started) == starts
+        dying.now += 0.2
+        dying.keeper.tend()
+        assert len(dying.started) == starts + 1
+    with pytest.raises(LocalFailure, match=r"worker ended with exit code 1, 6 times in a row\. [\s\S]*no such queue"):
+        dying.die(1)
+
+
+def test_a_service_that_lived_long_has_recovered(folder: Path) -> None:
+    dying = Dying(folder)
+    for _ in range(10):
+        dying.now += 301
+        dying.die(1)
+        dying.now += 1
+        dying.keeper.tend()
+    assert all("in 1 s" in line for line in dying.said)
+    dying.keeper.tend()
+    assert "works again" not in dying.said[-1]
+    dying.works = True
+    dying.keeper.tend()
+    dying.keeper.tend()
+    assert dying.said.count("worker works again") == 1
+
+
+@pytest.mark.parametrize("part", ["_postgres", "_emulator"])
+def test_what_everything_stands_on_is_not_started_again(folder: Path, part: str) -> None:
+    stack = Stack(folder, api_port=1, choices=Choices(), say=lambda _: None)
+    stack.tend()
+    getattr(stack, part)._process = SimpleNamespace(poll=lambda: 1)
+
+    with pytest.raises(LocalFailure, match="has ended, and nothing works without it"):
+        stack.tend()
+
+
 SLOW = {
     "report.toml": 'title = "Slow"\nformats = ["csv"]\n\n[parameters.seconds]\ntype = "integer"\nrequired = true\n',
     "query.sql": "SELECT pg_sleep(:seconds)::text AS slept\n",
@@ -179,6 +294,10 @@ def test_ctrl_c_gives_a_running_report_of_the_users_own_back_uncharged(
     assert process.stdout is not None
     assert process.stderr is not None
     shown = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
+    with pytest.raises(LocalFailure, match=f"it serves {url}, as process {process.pid}"):
+        Claim(folder)
+    [worker] = [p for p in descendants(process.pid) if p.cmdline()[-1] == "services.worker"]
+    worker.kill()
     job = call(f"{url}/v1/jobs", {"reportType": "slow", "parameters": {"seconds": 300}})["jobId"]
     eventually(lambda: call(f"{url}/v1/jobs/{job}")["status"] == "PROCESSING", what="it runs")
 
@@ -187,6 +306,8 @@ def test_ctrl_c_gives_a_running_report_of_the_users_own_back_uncharged(
     assert process.wait(120) == 0
     said = process.stderr.read()
     assert "had to be killed" not in said
+    assert "worker was killed by SIGKILL: started again in 1 s" in said
+    assert "stoppedAt" in (folder / "lock").read_text()
     assert "slow: not asked for, it needs seconds" in said
     assert "loading the sample data" not in said, "nobody reads it"
     assert any(line.strip() == f"{folder}/latest/quick/" for line in shown)
