@@ -57,6 +57,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _REVISION,
         _Grant("SELECT, INSERT", "jobs"),
         _Grant("UPDATE", "jobs", ("status", "verb", "version", "finished_at", "cancel_requested_at", "updated_at")),
+        _Grant("UPDATE", "jobs", ("keep_artifacts_s", "keep_s")),
         # A deletion blanks these. Triggers refuse it for anything else.
         _Grant(
             "UPDATE",

@@ -18,6 +18,7 @@ class Action(StrEnum):
 
     JOBS_CANCEL = "jobs.cancel"
     JOBS_DELETE = "jobs.delete"
+    JOBS_KEEP = "jobs.keep"
     KEYS_CREATE = "keys.create"
     KEYS_REVOKE = "keys.revoke"
     KEYS_ROTATE = "keys.rotate"

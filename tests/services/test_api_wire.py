@@ -97,6 +97,7 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "GET /v1/jobs": "listJobs",
         "GET /v1/jobs/{job_id}": "getJob",
         "DELETE /v1/jobs/{job_id}": "deleteJob",
+        "POST /v1/jobs/{job_id}:keep": "keepJob",
         "GET /v1/jobs/{job_id}/events": "listJobEvents",
         "GET /v1/jobs/{job_id}/why": "getJobWhy",
         "GET /v1/jobs/{job_id}/stream": "streamJob",

@@ -94,6 +94,13 @@ class JobDeleted(TodokeError):
         super().__init__(f"The job {job_id} was deleted, with its files. Submit the report again if you need it.")
 
 
+class NothingToKeep(TodokeError):
+    """The files, or the job, are gone or as good as gone."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The job's files cannot be kept: {why}.")
+
+
 class Unfinished(TodokeError):
     """The job goes on, and what ends with it cannot be done yet."""
 

@@ -104,7 +104,7 @@ def _describe_headers(path: str, method: str, operation: dict[str, Any]) -> None
             answers[status]["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
         for status in ("200", "206", "304"):
             answers[status]["headers"] |= {"ETag": _header(_TELLS["ETag"])}
-    if path.endswith(":cancel"):
+    if path.endswith((":cancel", ":keep")):
         answers["200"]["headers"] |= {"ETag": _header(_TELLS["ETag"])}
 
 
@@ -114,6 +114,7 @@ _ASKED = (
     (":cancel", "post", ("If-Match",)),
     (":retry", "post", ("If-Match",)),
     ("/jobs/{job_id}", "delete", ("If-Match",)),
+    (":keep", "post", ("If-Match",)),
 )
 """Headers that an operation heeds: the end of its path, its method, their names."""
 

@@ -133,6 +133,7 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     errors.PageTokenMismatch: _plain(400, "page_token_mismatch"),
     errors.PageTokenExpired: _plain(400, "page_token_expired"),
     errors.Unfinished: lambda error: Problem(409, "not_ended", str(error), retryable=True),
+    errors.NothingToKeep: _plain(409, "nothing_to_keep"),
     errors.JobDeleted: _plain(410, "job_deleted"),
     errors.NotReady: _not_ready,
     errors.ArtifactExpired: _plain(410, "artifact_expired"),

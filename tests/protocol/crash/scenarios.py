@@ -185,9 +185,10 @@ def withdrawing(play: Play) -> None:
 
 
 def deleting(play: Play) -> None:
-    """Deleted when it has ended, and while a worker holds it."""
+    """Kept for longer, deleted when it has ended, and deleted while a worker holds it."""
     job_id = play.submit()
     play.until_ended()
+    play.until(lambda: play.stage.ask(f"/v1/jobs/{job_id}:keep")[0] == 200, what="a job is kept for longer")
     play.delete(job_id)
     running = play.submit("CANCELLED", seconds=60)
     play.until(lambda: play.stage.statuses([running])[running] != "PENDING", what="a worker has started it")
