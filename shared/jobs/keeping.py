@@ -9,11 +9,12 @@ from sqlalchemy.engine import Connection
 _KEEP = text("""
     /* jobs.keep */
     UPDATE jobs
-       SET keep_s = greatest(keep_s, :keep_s, :keep_files_s),
-           keep_artifacts_s = greatest(keep_artifacts_s, :keep_files_s),
+       SET keep_s = greatest(keep_s, CAST(:keep_s AS int), CAST(:keep_files_s AS int)),
+           keep_artifacts_s = greatest(keep_artifacts_s, CAST(:keep_files_s AS int)),
            version = version + 1, updated_at = clock_timestamp()
      WHERE id = :id AND finished_at IS NOT NULL AND deleted_at IS NULL
-       AND (keep_s < greatest(:keep_s, :keep_files_s) OR keep_artifacts_s < :keep_files_s)
+       AND (keep_s < greatest(CAST(:keep_s AS int), CAST(:keep_files_s AS int))
+            OR keep_artifacts_s < CAST(:keep_files_s AS int))
 """)
 
 
