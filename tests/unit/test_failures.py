@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from deploy.tools.errors_page import PROBLEMS, page
+from deploy.tools.errors_page import page
+from services.api.http.problem_codes import PROBLEMS
 from shared.database import sqlstates
 from shared.database.unavailable import is_unavailable
 from shared.failures import FailureCode

@@ -1,5 +1,6 @@
 """How the API describes itself: the names of its operations, their problems, and what leads from one to the next."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
+from services.api.http.examples import example_of, problem_codes, problem_examples
+from services.api.http.operation_scopes import scopes_of
 from services.api.http.problems import ProblemView
 
 Responses = dict[int | str, dict[str, Any]]
@@ -62,22 +65,53 @@ def describe(app: FastAPI, *, asks_who: bool) -> None:
         if app.openapi_schema is not None:
             return app.openapi_schema
         description = plain()
+        schemas = description["components"]["schemas"]
         for path, operations in description["paths"].items():
             for method, operation in operations.items():
                 _describe(path, method, operation)
-        schemas = description["components"]["schemas"]
+                _exemplify(operation["responses"], schemas, f"{path} {operation}")
+                if asks_who:
+                    # OpenAPI 3.1 lets any scheme name what its caller needs.
+                    operation["security"] = [{"bearer": scopes_of(operation["operationId"]) or []}]
         for never_sent in ("HTTPValidationError", "ValidationError"):
             schemas.pop(never_sent, None)
+        description["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items()]
+        description["components"]["examples"] = problem_examples()
         if asks_who:
             bearer = {"type": "http", "scheme": "bearer", "description": "An API key, or a token of a known issuer"}
             description["components"]["securitySchemes"] = {"bearer": bearer}
-            description["security"] = [{"bearer": []}]
         return description
 
     app.openapi = described  # type: ignore[method-assign] # FastAPI's documented way to extend the description
 
 
+_TAGS = {
+    "jobs": "Ask for reports, look at what became of them, cancel them and ask again",
+    "artifacts": "The files that a job made",
+    "report types": "What can be asked for",
+    "keys": "API keys: who may ask",
+    "audit": "Who has changed what",
+}
+"""One for each kind of thing."""
+
+
+def _exemplify(answers: dict[str, Any], schemas: dict[str, Any], operation: str) -> None:
+    """Give every answer with a body an example."""
+    for status, answer in answers.items():
+        for media_type, body in answer.get("content", {}).items():
+            if media_type == "application/problem+json":
+                codes = problem_codes(int(status), operation)
+                body["examples"] = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+            elif media_type == "application/json":
+                body["example"] = example_of(body["schema"], schemas)
+            elif media_type == "text/event-stream":
+                body["example"] = "event: job\nid: 3\ndata: {…}\n\n"
+
+
 def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
+    about = operation.get("description", "")
+    # What the operation does is the first sentence of its function.
+    operation["summary"] = re.split(r"[.:](?:\s|$)", about, maxsplit=1)[0].replace("\n", " ")
     if not path.startswith("/v1/") and path != "/generate-report":
         operation["deprecated"] = True
         operation["description"] = f"The same as at `/v1{path}`. {operation.get('description', '')}".strip()
@@ -101,7 +135,9 @@ def _describe_headers(path: str, method: str, operation: dict[str, Any]) -> None
             answers[status]["headers"] |= {n: _header(_TELLS[n]) for n in ("ETag", "Retry-After", "Preference-Applied")}
     if path.endswith("/artifacts/{name}"):
         for status in ("200", "206"):
-            answers[status]["content"] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+            # Whatever the file is. Generators of clients know the first of the two.
+            file = {"schema": {"type": "string", "format": "binary"}}
+            answers[status]["content"] = {"application/octet-stream": file, "*/*": file}
         for status in ("200", "206", "304"):
             answers[status]["headers"] |= {"ETag": _header(_TELLS["ETag"])}
     if path.endswith((":cancel", ":keep")):

@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -20,6 +19,7 @@ from services.api.auth.access import RateLimited, Unauthorized
 from services.api.auth.issuer_keys import IssuerAway
 from services.api.auth.principal import InsufficientScope
 from services.api.auth.tokens import NoTenant
+from services.api.http.examples import title_of
 from services.api.places import NoStreamLeft, TooManyStreams
 from shared.catalog.parameters import Violation
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
@@ -159,7 +159,7 @@ def problem_json(problem: Problem, request_id: str | None) -> str:
     told = problem.violations[: errors.MOST_VIOLATIONS]
     body = ProblemView(
         type="about:blank",
-        title=_TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
+        title=title_of(problem.status),
         status=problem.status,
         detail=_readable(problem.detail),
         code=problem.code,
@@ -174,10 +174,6 @@ def answer(request: HTTPConnection, problem: Problem) -> Response:
     """The problem as a response."""
     content = problem_json(problem, request.scope.get("request_id"))
     return Response(content, problem.status, problem.headers, media_type="application/problem+json")
-
-
-_TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
-"""Titles of RFC 9110 where Python 3.11 still has those of older ones."""
 
 
 def _readable(text: str) -> str:

@@ -1,0 +1,49 @@
+"""`python -m deploy.tools.openapi_snapshot`: write docs/reference/openapi.json anew, as the code describes the API.
+
+A change that would break a client is told and refused, and nothing is written; `--accept-breaking` takes it.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from deploy.tools.breaking import breaking
+from services.api.app import create_app
+from services.api.assembly import assemble
+from services.api.settings import ApiSettings
+
+SNAPSHOT = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
+
+
+def described() -> dict[str, Any]:
+    """The API as it describes itself where keys are asked for."""
+    with tempfile.TemporaryDirectory(prefix="todoke-openapi-") as folder:
+        # Nothing connects: an application that never serves.
+        environment = {"DATABASE_URL": "postgresql://user:pass@127.0.0.1:1/none", "ARTIFACT_URL": Path(folder).as_uri()}
+        settings = ApiSettings.from_environment({**environment, "API_AUTH": "keys"})
+        found: dict[str, Any] = create_app(assemble(settings)).openapi()
+    # A release is no change of the contract.
+    return json.loads(json.dumps({**found, "info": {**found["info"], "version": "v1"}}))  # type: ignore[no-any-return]
+
+
+def main() -> int:
+    """Write the snapshot. Returns 1, and writes nothing, when something would break."""
+    options = argparse.ArgumentParser(prog="python -m deploy.tools.openapi_snapshot", description=__doc__)
+    options.add_argument("--accept-breaking", action="store_true", help="write it although older clients would break")
+    accept = options.parse_args().accept_breaking
+    now = described()
+    problems = breaking(json.loads(SNAPSHOT.read_text()), now) if SNAPSHOT.exists() and not accept else []
+    for problem in problems:
+        print(f"breaking: {problem}", file=sys.stderr)
+    if problems:
+        print("Keep what clients know, or take it knowingly: --accept-breaking", file=sys.stderr)
+        return 1
+    SNAPSHOT.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
