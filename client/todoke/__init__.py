@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from todoke.errors import AlreadyThere as AlreadyThere
     from todoke.errors import ApiError as ApiError
     from todoke.errors import BadRequest as BadRequest
+    from todoke.errors import Changed as Changed
     from todoke.errors import Conflict as Conflict
     from todoke.errors import ConnectionFailed as ConnectionFailed
     from todoke.errors import CorruptDownload as CorruptDownload
@@ -40,12 +41,18 @@ if TYPE_CHECKING:
     from todoke.errors import UnexpectedAnswer as UnexpectedAnswer
     from todoke.errors import Violation as Violation
     from todoke.errors import WaitTimedOut as WaitTimedOut
+    from todoke.keys_and_audit import AuditPage as AuditPage
+    from todoke.keys_and_audit import Key as Key
+    from todoke.keys_and_audit import KeysPage as KeysPage
+    from todoke.keys_and_audit import MadeKey as MadeKey
+    from todoke.keys_and_audit import Me as Me
     from todoke.models import Accepted as Accepted
     from todoke.models import Downloaded as Downloaded
     from todoke.models import Event as Event
     from todoke.models import Job as Job
     from todoke.models import JobsPage as JobsPage
     from todoke.models import Retried as Retried
+    from todoke.options import JobFilter as JobFilter
     from todoke.options import JobOptions as JobOptions
     from todoke.report_types import ReportType as ReportType
     from todoke.report_types import ReportTypes as ReportTypes
@@ -57,13 +64,14 @@ _HOMES = {
     "todoke.async_client": ("AsyncTodoke",),
     "todoke.client": ("Todoke",),
     "todoke.errors": (
-        "AlreadyThere", "ApiError", "BadRequest", "Conflict", "ConnectionFailed", "CorruptDownload", "Forbidden",
-        "Gone", "Invalid", "JobCancelled", "JobFailed", "ManifestError", "NoFiles", "NotFound", "NotReady",
+        "AlreadyThere", "ApiError", "BadRequest", "Changed", "Conflict", "ConnectionFailed", "CorruptDownload",
+        "Forbidden", "Gone", "Invalid", "JobCancelled", "JobFailed", "ManifestError", "NoFiles", "NotFound", "NotReady",
         "RateLimited", "ServerError", "TimedOut", "TodokeError", "Unauthorized", "Unavailable", "UnexpectedAnswer",
         "Violation", "WaitTimedOut",
     ),
     "todoke.models": ("Accepted", "Downloaded", "Event", "Job", "JobsPage", "Retried"),
-    "todoke.options": ("JobOptions",),
+    "todoke.keys_and_audit": ("AuditPage", "Key", "KeysPage", "MadeKey", "Me"),
+    "todoke.options": ("JobFilter", "JobOptions"),
     "todoke.report_types": ("ReportType", "ReportTypes"),
     "todoke.results": ("Artifact",),
     "todoke.why": ("Why",),

@@ -10,10 +10,13 @@ import anyio
 import anyio.to_thread
 import httpx2
 
+from todoke._core import access
 from todoke._core.config import configure
 from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, Writer, next_step
 from todoke.async_jobs import AsyncJobs
+from todoke.async_keys import AsyncAudit, AsyncKeys
 from todoke.async_types import AsyncTypes
+from todoke.keys_and_audit import Me
 from todoke.transport import Collecting, foreign_request, head, options, our_errors
 
 T = TypeVar("T")
@@ -53,6 +56,14 @@ class AsyncTodoke:
         """Ask for reports, look at them, wait for them, download them."""
         self.types = AsyncTypes(self._config, self._run)
         """What can be asked for."""
+        self.keys = AsyncKeys(self._config, self._run)
+        """API keys of the tenant."""
+        self.audit = AsyncAudit(self._config, self._run)
+        """Who changed what."""
+
+    async def me(self) -> Me:
+        """Who this client is for the server, and what it may do. Raises ApiError and ConnectionFailed."""
+        return await self._run(access.me(self._config))
 
     @property
     def url(self) -> str:

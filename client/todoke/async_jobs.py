@@ -1,17 +1,17 @@
 """`AsyncTodoke.jobs`: the methods of `Todoke.jobs`, without blocking."""
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Unpack
 
-from todoke._core import downloads, jobs, waiting
+from todoke._core import downloads, jobs, streaming, waiting
 from todoke._core.config import Config
 from todoke._core.steps import AsyncIterate, AsyncRun
 from todoke._core.waiting import OnProgress
 from todoke.jobs import JobId
 from todoke.models import Accepted, Downloaded, Event, Job, JobsPage, Retried
-from todoke.options import JobOptions
+from todoke.options import JobFilter, JobOptions
 from todoke.why import Why
 
 
@@ -48,29 +48,18 @@ class AsyncJobs:
         return await self._run(jobs.get(self._config, job))
 
     async def list(
-        self,
-        *,
-        status: str | Iterable[str] | None = None,
-        report_type: str | None = None,
-        page_size: int | None = None,
-        page_token: str | None = None,
+        self, *, page_size: int | None = None, page_token: str | None = None, **which: Unpack[JobFilter]
     ) -> JobsPage:
-        """One page of jobs, newest first; `iter` goes through all of them.
+        """One page of jobs, newest first; `iter` goes through all of them. `which` is what JobFilter says.
 
         Go on with `page_token=page.next_page_token` until that is None. A page may be short, even empty, although
         more follow.
         """
-        return await self._run(
-            jobs.list_page(
-                self._config, status=status, report_type=report_type, page_size=page_size, page_token=page_token
-            )
-        )
+        return await self._run(jobs.list_page(self._config, which, page_size=page_size, page_token=page_token))
 
-    def iter(
-        self, *, status: str | Iterable[str] | None = None, report_type: str | None = None, page_size: int | None = None
-    ) -> AsyncIterator[Job]:
-        """Every job, newest first, page by page as they are used."""
-        return self._iterate(jobs.iterate(self._config, status=status, report_type=report_type, page_size=page_size))
+    def iter(self, *, page_size: int | None = None, **which: Unpack[JobFilter]) -> AsyncIterator[Job]:
+        """Every job, newest first, page by page as they are used. `which` is what JobFilter says."""
+        return self._iterate(jobs.iterate(self._config, which, page_size=page_size))
 
     async def events(self, job: JobId) -> Sequence[Event]:
         """Every change of the job's state, oldest first."""
@@ -79,6 +68,10 @@ class AsyncJobs:
     async def why(self, job: JobId) -> Why:
         """Why the job is where it is: what it waits for, who holds it, when it goes on."""
         return await self._run(jobs.why(self._config, job))
+
+    def stream(self, job: JobId) -> AsyncIterator[Job]:
+        """Every state of the job as it comes, from now until it has ended; a lost connection is opened again."""
+        return self._iterate(streaming.follow_stream(self._config, job))
 
     async def wait(
         self,
@@ -124,12 +117,19 @@ class AsyncJobs:
         """
         return await self._run(downloads.download_into(self._config, job, name, into))
 
-    async def cancel(self, job: JobId) -> Job:
+    async def cancel(self, job: JobId, *, if_match: str | None = None) -> Job:
         """Cancel the job. If a worker holds it, the worker is told: the job may still end otherwise.
 
-        Raises Conflict if it had ended.
+        Raises Conflict if it had ended, and Changed if it is not the one of `if_match` any more: a job's `etag`.
         """
-        return await self._run(jobs.cancel(self._config, job))
+        return await self._run(jobs.cancel(self._config, job, if_match=if_match))
+
+    async def delete(self, job: JobId, *, cancel: bool = False, if_match: str | None = None) -> None:
+        """Erase the job, its history and its files, for good. `cancel` ends one that goes on, too.
+
+        Raises Conflict if it goes on, and Changed if it is not the one of `if_match` any more.
+        """
+        return await self._run(jobs.delete(self._config, job, cancel_first=cancel, if_match=if_match))
 
     async def retry(
         self,
@@ -138,14 +138,16 @@ class AsyncJobs:
         *,
         formats: Sequence[str] | None = None,
         idempotency_key: str | None = None,
+        if_match: str | None = None,
         **options: Unpack[JobOptions],
     ) -> Retried:
         """Ask again for what an ended job was asked for. Returns the new job.
 
         A parameter that is not named stays as it was, and one that is None takes its default; options stay, too.
-        Raises Conflict if the job goes on.
+        Raises Conflict if the job goes on, and Changed if it is not the one of `if_match` any more.
         """
         flow = jobs.retry(
-            self._config, job, parameters, formats=formats, idempotency_key=idempotency_key, options=options
-        )
+            self._config, job, parameters, formats=formats, idempotency_key=idempotency_key, if_match=if_match,
+            options=options,
+        )  # fmt: skip
         return await self._run(flow)

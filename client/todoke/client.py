@@ -8,9 +8,12 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
+from todoke._core import access
 from todoke._core.config import configure
 from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, next_step
 from todoke.jobs import Jobs
+from todoke.keys import Audit, Keys
+from todoke.keys_and_audit import Me
 from todoke.transport import Collecting, foreign_request, head, options, our_errors
 from todoke.types import Types
 
@@ -51,6 +54,14 @@ class Todoke:
         """Ask for reports, look at them, wait for them, download them."""
         self.types = Types(self._config, self._run)
         """What can be asked for."""
+        self.keys = Keys(self._config, self._run)
+        """API keys of the tenant."""
+        self.audit = Audit(self._config, self._run)
+        """Who changed what."""
+
+    def me(self) -> Me:
+        """Who this client is for the server, and what it may do. Raises ApiError and ConnectionFailed."""
+        return self._run(access.me(self._config))
 
     @property
     def url(self) -> str:

@@ -5,7 +5,7 @@ TodokeError
 │  ├─ BadRequest          400, 413, 415: the request cannot be read
 │  ├─ Unauthorized        401   ├─ Forbidden  403
 │  ├─ NotFound            404   ├─ Gone       410
-│  ├─ Conflict            409   ├─ Invalid    422
+│  ├─ Conflict            409   ├─ Changed    412   ├─ Invalid    422
 │  ├─ RateLimited         429
 │  └─ ServerError         5xx
 │     └─ Unavailable      503
@@ -93,6 +93,10 @@ class NotFound(ApiError):
 
 class Conflict(ApiError):
     """The job is in a state in which this is not possible."""
+
+
+class Changed(ApiError):
+    """The job is not the one that `if_match` names any more. Nothing has happened."""
 
 
 class Gone(ApiError):
@@ -187,8 +191,8 @@ class ManifestError(TodokeError):
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
-    400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 413: BadRequest,
-    415: BadRequest, 422: Invalid, 429: RateLimited, 503: Unavailable,
+    400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 412: Changed,
+    413: BadRequest, 415: BadRequest, 422: Invalid, 429: RateLimited, 503: Unavailable,
 }  # fmt: skip
 
 

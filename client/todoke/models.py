@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from todoke.reading import Fields
-from todoke.results import JobError, Progress, Raw, Result
+from todoke.results import Cost, JobError, Progress, Raw, Result
 
 SUCCESS, FAILED, CANCELLED = "SUCCESS", "FAILED", "CANCELLED"
 
@@ -81,12 +81,14 @@ class Job:
     retry_of: str | None
     parameters: Mapping[str, Any]
     formats: Sequence[str]
+    labels: Mapping[str, str]
     attempt: int
     max_attempts: int
     crashes: int
     progress: Progress | None
     result: Result | None
     error: JobError | None
+    cost: Cost | None
     created_at: datetime | None
     updated_at: datetime | None
     started_at: datetime | None
@@ -105,6 +107,8 @@ class Job:
     keep_seconds: int | None
     done: bool
     """True if the server says that it has ended."""
+    etag: str | None
+    """Stands for this state of it: `if_match` of what changes a job. None for a job of a list or a stream."""
     raw: Raw = field(repr=False, compare=False)
 
     @property
@@ -113,10 +117,11 @@ class Job:
         return self.status in {SUCCESS, FAILED, CANCELLED} or self.done or self.finished_at is not None
 
     @classmethod
-    def from_json(cls, raw: object) -> Self:
+    def from_json(cls, raw: object, *, etag: str | None = None) -> Self:
         """Read it. Raises UnexpectedAnswer."""
         read = Fields(raw, "a job")
         progress, result, error = read.inner("progress"), read.inner("result"), read.inner("error")
+        cost = read.inner("cost")
         return cls(
             id=read.text("jobId"),
             status=read.text("status"),
@@ -126,12 +131,14 @@ class Job:
             retry_of=read.maybe_text("retryOf"),
             parameters=read.object("parameters"),
             formats=read.texts("formats"),
+            labels={name: str(value) for name, value in read.object("labels").items()},
             attempt=read.integer("attempt"),
             max_attempts=read.integer("maxAttempts"),
             crashes=read.integer("crashes"),
             progress=Progress.read(progress) if progress else None,
             result=Result.read(result) if result else None,
             error=JobError.read(error) if error else None,
+            cost=Cost.read(cost) if cost else None,
             created_at=read.time("createdAt"),
             updated_at=read.time("updatedAt"),
             started_at=read.time("startedAt"),
@@ -146,6 +153,7 @@ class Job:
             keep_files_seconds=read.maybe_integer("keepFilesSeconds"),
             keep_seconds=read.maybe_integer("keepSeconds"),
             done=read.flag("done"),
+            etag=etag,
             raw=read.raw,
         )
 

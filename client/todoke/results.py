@@ -113,6 +113,28 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What the newest attempt that ended has used."""
+
+    cpu_seconds: float
+    peak_memory_mb: int
+    bytes_read: int
+    bytes_written: int
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(
+            cpu_seconds=read.maybe_number("cpuSeconds") or 0.0,
+            peak_memory_mb=read.integer("peakMemoryMb"),
+            bytes_read=read.integer("bytesRead"),
+            bytes_written=read.integer("bytesWritten"),
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far the current attempt is."""
 

@@ -101,8 +101,8 @@ class Handler(QuietHandler):
             self._json(401, {"status": 401, "code": "unauthorized", "detail": "No."})
         elif found := re.fullmatch(r"/v1/jobs/([0-9a-f-]+)/artifacts/calendar\.csv", self.path):
             self._file()
-        elif found := re.fullmatch(r"/v1/jobs/([0-9a-f-]+)(:?/?\w*)", self.path):
-            self._job(found[1], found[2])
+        elif found := re.fullmatch(r"/v1/jobs/([0-9a-f-]+)(:?/?\w*)", urlsplit(self.path).path):
+            self._job(found[1], ":delete" if method == "DELETE" else found[2])
         else:
             self._rest(method)
 
@@ -113,6 +113,9 @@ class Handler(QuietHandler):
         elif verb == ":cancel":
             self.world.ends = ["CANCELLED"]
             self._json(200, self.world.look(job))
+        elif verb == ":delete":
+            del self.world.jobs[job_id]
+            self.answer(204)
         elif verb == ":retry":
             self._json(202, {**self.world.new(retryOf=job_id), "reportVersionChanged": False})
         elif verb == "/events":
@@ -143,6 +146,16 @@ class Handler(QuietHandler):
             self._json(200, {"default": "calendar", "reportTypes": [TYPE]})
         elif path == "/v1/report-types/calendar":
             self._json(200, TYPE)
+        elif path == "/v1/me":
+            self._json(200, {"tenant": "acme", "subject": "ci", "credential": "key", "scopes": ["jobs:read"]})
+        elif path == "/v1/keys":
+            made = {"keyId": "k1", "name": "ci", "scopes": ["jobs:read"], "key": "todoke_secret", "secretShown": True}
+            self._json(*((201, made) if method == "POST" else (200, {"keys": [made], "nextPageToken": None})))
+        elif path in {"/v1/keys/k1", "/v1/keys/k1:rotate"}:
+            self._json(201, {"keyId": "k2", "name": "ci", "scopes": [], "key": None, "secretShown": False})
+        elif path == "/v1/audit":
+            entry = {"id": "1", "at": "2026-01-31T12:00:00+00:00", "action": "key.create", "object": "key:k1"}
+            self._json(200, {"entries": [entry], "nextPageToken": None})
         elif path == "/openapi.json":
             self._json(200, {"info": {"version": "9.9.9"}})
         else:

@@ -236,6 +236,37 @@ def test_several_jobs_are_cancelled_and_the_worst_is_told(todoke: Command, world
     assert "404 unknown_job" in ran.err
 
 
+def test_jobs_are_found_by_what_marks_them_and_erased(todoke: Command, world: World) -> None:
+    made = todoke("submit", "calendar", "--label", "team=finance", "--label", "of=May", "-o", "id").out.strip()
+    assert json.loads(world.asked[-1][3])["labels"] == {"team": "finance", "of": "May"}
+    todoke("jobs", "--label", "team=finance", "--since", "24h", "--until", "2026-01-31T00:00:00Z", "--by", "ci")
+    assert world.asked[-1][1].startswith(
+        "/v1/jobs?label=team%3Afinance&createdAfter=-24h&createdBefore=2026-01-31T00%3A00%3A00Z&requester=ci"
+    )
+    assert todoke("submit", "--label", "finance").code == 2
+
+    refused = todoke("delete", made)
+    assert (refused.code, "--yes" in refused.err, made in world.jobs) == (2, True, True)
+    assert todoke("delete", made, "--cancel", "--yes", "-o", "json").code == 0
+    assert world.asked[-1][:2] == ("DELETE", f"/v1/jobs/{made}?cancel=true")
+    assert made not in world.jobs
+
+
+def test_keys_are_made_and_shown_once(todoke: Command, world: World) -> None:
+    assert todoke("me").out == "acme\tci\tkey\t\tjobs:read\n"
+    made = todoke("keys", "create", "ci", "--scope", "jobs:read,jobs:create", "--expires", "2027-01-31T00:00:00Z")
+    assert (made.out, "not shown again" in made.err) == ("todoke_secret\n", True)
+    assert json.loads(world.asked[-1][3]) == {
+        "name": "ci", "scopes": ["jobs:read", "jobs:create"], "expiresAt": "2027-01-31T00:00:00Z",
+    }  # fmt: skip
+    again = todoke("keys", "rotate", "k1", "--overlap", "1h")
+    assert (again.out, "shown then" in again.err) == ("", True)
+    assert json.loads(world.asked[-1][3]) == {"overlapSeconds": 3600}
+    assert todoke("keys", "list", "-o", "id").out == "k1\n"
+    assert todoke("keys", "create", "ci").code == 2
+    assert todoke("audit", "--limit", "1").out.split("\t")[2] == "key.create"
+
+
 def test_a_file_goes_under_a_name_into_a_pipe_or_nowhere(
     url: str, world: World, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -347,7 +378,7 @@ def test_every_command_has_examples_that_its_parser_takes(todoke: Command) -> No
                 words = shlex.split(part.partition("| ")[0])
                 found += 1
                 called = whole.commands[words[1]]  # type: ignore[attr-defined]
-                if words[1] != "profile":
+                if words[1] not in {"profile", "keys"}:
                     arguments = ["--wait=" if word == "--wait" else word for word in words[2:]]
                     called.make_context(name, arguments)
     assert found > 25

@@ -100,7 +100,7 @@ def test_tries_end(make: Make, pauses: list[float]) -> None:
     assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0], "never more than 8 s"
 
 
-@pytest.mark.parametrize(("after", "most"), [("7", 8.0), (None, 8.0)])
+@pytest.mark.parametrize(("after", "most"), [("7", 7.6), (None, 8.5)])
 def test_a_pause_is_no_shorter_than_the_server_asks(
     after: str | None, most: float, make: Make, pauses: list[float]
 ) -> None:
@@ -389,4 +389,4 @@ def test_a_client_imports_httpx2_and_what_httpx2_imports() -> None:
 
     assert not {name for name in with_client if name.partition(".")[0] in {"pydantic", "rich", "typer", "trio"}}
     assert {name for name in foreign if not name.startswith("_")} <= _ALLOWED, foreign
-    assert len({name for name in with_client if name.startswith("todoke")}) <= 25
+    assert len({name for name in with_client if name.startswith("todoke")}) <= 30

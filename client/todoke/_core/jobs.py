@@ -10,7 +10,7 @@ from todoke._core.requests import Request, content_of, job_path, send
 from todoke._core.steps import Emit, Flow
 from todoke.errors import UnexpectedAnswer
 from todoke.models import Accepted, Event, Job, JobsPage, Retried
-from todoke.options import on_the_wire
+from todoke.options import as_query, on_the_wire
 from todoke.why import Why
 
 
@@ -27,7 +27,7 @@ def create(
     body = _given(reportType=report_type, parameters=parameters, formats=_listed(formats)) | on_the_wire(options)
     answer = yield from send(
         config,
-        Request("POST", "/v1/jobs", body=body, headers=_key(idempotency_key), fine=frozenset({202})),
+        Request("POST", "/v1/jobs", body=body, headers=key_header(idempotency_key), fine=frozenset({202})),
     )
     return Accepted.from_json(content_of(answer), replayed=_replayed(answer.headers))
 
@@ -39,27 +39,28 @@ def retry(
     *,
     formats: Sequence[str] | None,
     idempotency_key: str | None,
+    if_match: str | None,
     options: Mapping[str, Any],
 ) -> Flow[Retried]:
     """Ask again for what an ended job was asked for."""
     body = _given(parameters=parameters, formats=_listed(formats)) | on_the_wire(options)
-    answer = yield from send(
-        config,
-        Request("POST", job_path(job, ":retry"), body=body, headers=_key(idempotency_key), fine=frozenset({202})),
-    )
+    headers = {**key_header(idempotency_key), **_matching(if_match)}
+    request = Request("POST", job_path(job, ":retry"), body=body, headers=headers, fine=frozenset({202}))
+    answer = yield from send(config, request)
     return Retried.from_json(content_of(answer), replayed=_replayed(answer.headers))
 
 
 def get(config: Config, job: object) -> Flow[Job]:
     """A job as it is now."""
     answer = yield from send(config, Request("GET", job_path(job)))
-    return Job.from_json(content_of(answer))
+    return Job.from_json(content_of(answer), etag=answer.headers.get("etag"))
 
 
-def cancel(config: Config, job: object) -> Flow[Job]:
+def cancel(config: Config, job: object, *, if_match: str | None) -> Flow[Job]:
     """Cancel a job, or have its worker told."""
-    answer = yield from send(config, Request("POST", job_path(job, ":cancel"), fine=frozenset({200, 202})))
-    return Job.from_json(content_of(answer))
+    request = Request("POST", job_path(job, ":cancel"), headers=_matching(if_match), fine=frozenset({200, 202}))
+    answer = yield from send(config, request)
+    return Job.from_json(content_of(answer), etag=answer.headers.get("etag"))
 
 
 def events(config: Config, job: object) -> Flow[Sequence[Event]]:
@@ -77,35 +78,27 @@ def why(config: Config, job: object) -> Flow[Why]:
     return Why.from_json(content_of(answer))
 
 
+def delete(config: Config, job: object, *, cancel_first: bool, if_match: str | None) -> Flow[None]:
+    """Erase a job."""
+    query = {"cancel": "true"} if cancel_first else None
+    request = Request("DELETE", job_path(job), query=query, headers=_matching(if_match), fine=frozenset({204}))
+    yield from send(config, request)
+
+
 def list_page(
-    config: Config,
-    *,
-    status: str | Iterable[str] | None,
-    report_type: str | None,
-    page_size: int | None,
-    page_token: str | None,
+    config: Config, which: Mapping[str, Any], *, page_size: int | None, page_token: str | None
 ) -> Flow[JobsPage]:
     """One page of jobs."""
-    query = {
-        "status": _listed([status] if isinstance(status, str) else status),
-        "reportType": report_type,
-        "pageSize": page_size,
-        "pageToken": page_token,
-    }
+    query = {**as_query(which), "pageSize": page_size, "pageToken": page_token}
     answer = yield from send(config, Request("GET", "/v1/jobs", query=query))
     return JobsPage.from_json(content_of(answer))
 
 
-def iterate(
-    config: Config, *, status: str | Iterable[str] | None, report_type: str | None, page_size: int | None
-) -> Flow[None]:
+def iterate(config: Config, which: Mapping[str, Any], *, page_size: int | None) -> Flow[None]:
     """Every job, page by page."""
-    statuses = None if status is None else _listed([status] if isinstance(status, str) else status)
     token = None
     while True:
-        page = yield from list_page(
-            config, status=statuses, report_type=report_type, page_size=page_size, page_token=token
-        )
+        page = yield from list_page(config, which, page_size=page_size, page_token=token)
         for job in page.jobs:
             yield Emit(job)
         if page.next_page_token is None:
@@ -126,12 +119,16 @@ def _listed(values: Iterable[str] | None) -> list[str] | None:
     return None if values is None else list(values)
 
 
-def _key(given: str | None) -> Mapping[str, str]:
+def key_header(given: str | None) -> Mapping[str, str]:
     """One key for all tries of a call, so that they make one job."""
     key = str(uuid.uuid4()) if given is None else given
     if not re.fullmatch(r"[!-~]{1,255}", key):
         raise ValueError("an idempotency key is 1 to 255 visible ASCII characters")
     return {"Idempotency-Key": key}
+
+
+def _matching(etag: str | None) -> Mapping[str, str]:
+    return {} if etag is None else {"If-Match": etag}
 
 
 def _replayed(headers: Mapping[str, str]) -> bool:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 
 from todoke._core.config import Config
 from todoke._core.requests import Request, content_of, job_path, may_pass, pause_after, retry_after, send
-from todoke._core.steps import Flow, Sleep
+from todoke._core.steps import Answer, Flow, Sleep
+from todoke._core.streaming import BEAT_S, JobStream, listen
 from todoke.errors import JobCancelled, JobFailed, TodokeError, WaitTimedOut
 from todoke.models import CANCELLED, SUCCESS, Job
 
 _LONGEST_POLL_S = 30
 """What the API grants at most (`Prefer: wait=`)."""
+_ASK_S = BEAT_S + 5
+"""The last seconds of a wait are asked for, not listened for: a silence may be as long as a beat."""
 _SILENCE_S = 300.0
 """How long an API may be away while somebody waits without a limit of their own: a release, a fail-over."""
 
@@ -33,7 +36,7 @@ def wait(config: Config, job: object, *, timeout: float | None, on_progress: OnP
 def follow(config: Config, job: object, *, timeout: float | None, on_progress: OnProgress | None) -> Flow[Job]:
     """The job when it has ended, however. Raises WaitTimedOut and what a request raises."""
     path = job_path(job)
-    watch = _Watch(config, timeout)
+    watch = _Watch(config, timeout, on_progress)
     while True:
         left = watch.left()
         try:
@@ -43,16 +46,26 @@ def follow(config: Config, job: object, *, timeout: float | None, on_progress: O
             continue
         watch.answered()
         if answer.status != 304:
-            seen = Job.from_json(content_of(answer))
-            watch.job, watch.etag = seen, answer.headers.get("etag")
-            if on_progress is not None:
-                on_progress(seen)
-            if seen.ended:
-                return seen
+            watch.etag = answer.headers.get("etag")
+            watch.saw(Job.from_json(content_of(answer), etag=watch.etag))
+        if listened := watch.may_listen():
+            yield from _listen(config, job, watch)
+        if watch.job is not None and watch.job.ended:
+            return watch.job
         if watch.job is not None and watch.left() <= 0:
             raise WaitTimedOut(watch.job)
-        if "preference-applied" not in answer.headers:
+        if "preference-applied" not in answer.headers and not listened:
             yield Sleep(watch.within(retry_after(answer) or 1.0))
+
+
+def _listen(config: Config, job: object, watch: "_Watch") -> Flow[None]:
+    """Hear of each state as it comes. A stream that does not last is not opened again: polls do as well."""
+    stream, begun = JobStream(watch.saw, lambda: watch.left() < _ASK_S), config.clock()
+    try:
+        answer: Answer = yield listen(config, job, stream)
+        watch.streams = stream.writer_for(answer) is not None and config.clock() - begun > _LONGEST_POLL_S
+    except TodokeError:
+        watch.streams = False
 
 
 def _hasty(config: Config) -> Config:
@@ -74,7 +87,10 @@ class _Watch:
 
     config: Config
     timeout: float | None
+    on_progress: OnProgress | None
     job: Job | None = None
+    streams: bool = True
+    """Whether listening makes sense here."""
     etag: str | None = None
     _until: float = 0.0
     _silent_since: float | None = None
@@ -92,6 +108,16 @@ class _Watch:
     def within(self, seconds: float) -> float:
         """Not longer than what is left."""
         return max(0.0, min(seconds, self.left()))
+
+    def may_listen(self) -> bool:
+        """True if there is time for a stream, and something to hear."""
+        return self.streams and self.job is not None and not self.job.ended and self.left() > 2 * _ASK_S
+
+    def saw(self, job: Job) -> None:
+        """A state of the job; one that is new is shown."""
+        known, self.job = self.job, job
+        if self.on_progress is not None and (known is None or known.raw != job.raw):
+            self.on_progress(job)
 
     def answered(self) -> None:
         """The API is there."""

@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 from todoke import errors
-from todoke.cli import commands_files, commands_jobs, commands_profile, commands_submit, commands_types, help_topics
+from todoke.cli import (
+    commands_access,
+    commands_files,
+    commands_jobs,
+    commands_profile,
+    commands_submit,
+    commands_types,
+    help_topics,
+)
 from todoke.cli.exits import Ended, Exit, exit_of
 from todoke.cli.terminal import say
 
@@ -27,7 +35,9 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for commands in (commands_submit, commands_jobs, commands_files, commands_types, commands_profile, help_topics):
+    for commands in (
+        commands_submit, commands_jobs, commands_files, commands_types, commands_profile, commands_access, help_topics,
+    ):  # fmt: skip
         commands.add(app)
     return app
 

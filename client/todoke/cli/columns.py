@@ -49,3 +49,16 @@ PROFILES = (
     Column("", lambda raw: "*" if raw["current"] else ""), Column("NAME", field("name")), Column("URL", field("url")),
     Column("KEY", field("key")),
 )  # fmt: skip
+ME = (
+    Column("TENANT", field("tenant")), Column("SUBJECT", field("subject")), Column("CREDENTIAL", field("credential")),
+    Column("KEY", field("keyId")), Column("SCOPES", lambda raw: ",".join(raw.get("scopes") or ())),
+)  # fmt: skip
+KEYS = (
+    Column("ID", field("keyId")), Column("NAME", field("name")),
+    Column("SCOPES", lambda raw: ",".join(raw.get("scopes") or ())), _when("createdAt"), _when("expiresAt"),
+    _when("lastUsedAt"), _when("revokedAt"),
+)  # fmt: skip
+AUDIT = (
+    _when("at"), Column("BY", field("subject")), Column("ACTION", field("action")), Column("OBJECT", field("object")),
+    Column("KEY", field("keyId")), Column("REQUEST", field("requestId")),
+)  # fmt: skip

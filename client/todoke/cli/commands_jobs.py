@@ -1,7 +1,10 @@
 """Look at jobs, wait for them, and end them."""
 
 import itertools
-from typing import Annotated
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,13 +13,37 @@ from todoke.cli.common import command
 from todoke.cli.durations import seconds
 from todoke.cli.exits import Ended, Exit, WrongCall, exit_of, worst
 from todoke.cli.following import explain, follow
-from todoke.cli.output import Form
+from todoke.cli.output import Form, Raw
 from todoke.cli.session import Session
-from todoke.cli.terminal import say
+from todoke.cli.terminal import is_terminal, say
+from todoke.errors import TodokeError
+
+if TYPE_CHECKING:
+    from todoke.options import JobFilter
 
 _SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
 Id = Annotated[str, typer.Argument(metavar="ID", show_default=False, autocompletion=completion.ids)]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", show_default=False, autocompletion=completion.ids)]
+
+
+Status = Annotated[
+    list[str],
+    typer.Option("--status", metavar="STATUS", help="Only in this state; may be repeated.", show_default=False,
+                 autocompletion=completion.states),
+]  # fmt: skip
+OfType = Annotated[
+    str | None,
+    typer.Option("--type", metavar="TYPE", help="Only of this report type.", autocompletion=completion.types),
+]
+Label = Annotated[
+    list[str],
+    typer.Option("--label", metavar="NAME=VALUE", help="Only with this label; may be repeated.", show_default=False),
+]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only of then and later: 24h, or a moment.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only of before then: 7d, or a moment.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Only that this one asked for.")]
+WithError = Annotated[str | None, typer.Option("--error", metavar="CODE", help="Only that failed with this code.")]
+RetryOf = Annotated[str | None, typer.Option("--retry-of", metavar="ID", help="Only that repeat this job.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -33,30 +60,65 @@ def add(app: typer.Typer) -> None:
     command(app, "cancel", f"todoke cancel {_SAMPLE}", "todoke jobs --status PENDING -o id | xargs todoke cancel")(
         cancel
     )
+    command(app, "delete", f"todoke delete {_SAMPLE}", f"todoke delete {_SAMPLE} --cancel --yes")(delete)
 
 
 def jobs(
     session: Session,
-    status: Annotated[list[str], typer.Option("--status", metavar="STATUS", help="Only in this state; may be repeated.", show_default=False, autocompletion=completion.states)] = [],  # noqa: B006, E501
-    report_type: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only of this report type.", autocompletion=completion.types)] = None,  # noqa: E501
+    status: Status = [],  # noqa: B006 - typer makes a new list for each call
+    report_type: OfType = None,
+    label: Label = [],  # noqa: B006
+    since: Since = None,
+    until: Until = None,
+    requester: By = None,
+    error_code: WithError = None,
+    retry_of: RetryOf = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="So many at most.", min=1)] = 20,
     everything: Annotated[bool, typer.Option("--all", help="All of them, page by page.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """List jobs, newest first."""
-    wanted = [one for given in status for one in given.upper().split(",")]
+    which = _filter(status, report_type, label, since, until, requester, error_code, retry_of)
     if session.write.form is Form.JSON and not everything and limit <= 100:
-        page = session.todoke.jobs.list(status=wanted or None, report_type=report_type, page_size=limit)
+        page = session.todoke.jobs.list(page_size=limit, **which)
         session.write.whole(page.raw, [job.raw for job in page.jobs], columns.JOBS, id_field="jobId")
         return
-    found = session.todoke.jobs.iter(
-        status=wanted or None, report_type=report_type, page_size=100 if everything else min(limit, 100)
-    )
+    found = session.todoke.jobs.iter(page_size=100 if everything else min(limit, 100), **which)
     raws = (job.raw for job in (found if everything else itertools.islice(found, limit)))
     if session.write.form is Form.JSON:
         listed = list(raws)
         session.write.whole({"jobs": listed, "nextPageToken": None}, listed, columns.JOBS, id_field="jobId")
     else:
         session.write.each(raws, columns.JOBS, id_field="jobId")
+
+
+def _filter(
+    status: Sequence[str], report_type: str | None, label: Sequence[str], since: str | None, until: str | None,
+    requester: str | None, error_code: str | None, retry_of: str | None,
+) -> "JobFilter":  # fmt: skip
+    which: JobFilter = {}
+    if states := [one for given in status for one in given.upper().split(",")]:
+        which["status"] = states
+    if label:
+        which["labels"] = labels(label)
+    texts = {
+        "report_type": report_type, "created_after": _ago(since), "created_before": _ago(until),
+        "requester": requester, "error_code": error_code, "retry_of": retry_of,
+    }  # fmt: skip
+    which.update({name: value for name, value in texts.items() if value is not None})  # type: ignore[typeddict-item]
+    return which
+
+
+def _ago(given: str | None) -> str | None:
+    """`24h` is a time ago, as `-24h` is for the API."""
+    return f"-{given}" if given and re.fullmatch(r"[0-9]{1,6}[smhdw]", given) else given
+
+
+def labels(given: Sequence[str]) -> dict[str, str]:
+    """`name=value` each. Raises WrongCall."""
+    pairs = [one.partition("=") for one in given]
+    if wrong := [name for name, sign, _ in pairs if not name or not sign]:
+        raise WrongCall(f"--label {wrong[0]}: write name=value")
+    return {name: value for name, _, value in pairs}
 
 
 def show(session: Session, job: Id) -> None:
@@ -108,16 +170,38 @@ def events(session: Session, job: Id) -> None:
 
 def cancel(session: Session, ids: Ids) -> None:
     """Cancel jobs. A job that a worker holds is cancelled a moment later, and may still end otherwise."""
+    _each(session, ids, lambda job_id: session.todoke.jobs.cancel(job_id).raw)
+
+
+def delete(
+    session: Session,
+    ids: Ids,
+    end: Annotated[bool, typer.Option("--cancel", help="Jobs that go on, too: they are cancelled.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Erase jobs that have ended, with their history and their files, for good."""
+    if not yes:
+        if not is_terminal(sys.stdin):
+            raise WrongCall("delete: pass --yes where nobody can be asked")
+        typer.confirm(f"Erase {len(ids)} job{'s' if len(ids) != 1 else ''} for good?", abort=True, err=True)
+
+    def erase(job_id: str) -> Raw:
+        session.todoke.jobs.delete(job_id, cancel=end)
+        return {"jobId": job_id, "deleted": True}
+
+    _each(session, ids, erase)
+
+
+def _each(session: Session, ids: Sequence[str], change: Callable[[str], Raw]) -> None:
+    """Do it to each, whatever becomes of the others; the exit code is the worst."""
     codes = []
     for job_id in dict.fromkeys(ids):
         try:
-            found = session.todoke.jobs.cancel(job_id)
-        except WrongCall:
-            raise
-        except Exception as error:  # noqa: BLE001 - the others are cancelled nonetheless
+            raw = change(job_id)
+        except (TodokeError, ValueError) as error:
             say(f"{job_id}: {error}")
             codes.append(exit_of(error))
         else:
-            session.write.one(found.raw, columns.JOBS, id_field="jobId")
+            session.write.one(raw, columns.JOBS, id_field="jobId")
     if codes:
         raise Ended(worst(codes))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from todoke.cli import columns, completion, parameters
+from todoke.cli.commands_jobs import labels
 from todoke.cli.common import command
 from todoke.cli.durations import seconds
 from todoke.cli.exits import Ended, Exit, WrongCall, worst
@@ -42,6 +43,10 @@ KeepFiles = Annotated[str | None, typer.Option("--keep-files", metavar="TIME", h
 Keep = Annotated[str | None, typer.Option("--keep", metavar="TIME", help="Keep the job so long, e.g. 90d.")]
 FileName = Annotated[
     str | None, typer.Option("--file-name", metavar="NAME", help="Names the files, e.g. 'sales {date}'.")
+]
+Label = Annotated[
+    list[str],
+    typer.Option("--label", metavar="NAME=VALUE", help="A mark of your own; may be repeated.", show_default=False),
 ]
 Key = Annotated[
     str | None,
@@ -92,6 +97,7 @@ def submit(
     keep_files: KeepFiles = None,
     keep: Keep = None,
     file_name: FileName = None,
+    label: Label = [],  # noqa: B006
     idempotency_key: Key = None,
     wait: Wait = None,
     folder: Folder = None,
@@ -104,7 +110,7 @@ def submit(
     given = _parameters(session, report_type, param, params)
     accepted = session.todoke.jobs.create(
         report_type, given, formats=_formats(formats), idempotency_key=idempotency_key,
-        **_options(at, not_after, max_attempts, keep_files, keep, file_name),
+        **_options(at, not_after, max_attempts, keep_files, keep, file_name, label),
     )  # fmt: skip
     if wait is None and folder is None and file is None:
         session.write.one(accepted.raw, columns.ACCEPTED, id_field="jobId")
@@ -194,7 +200,7 @@ def _formats(given: Sequence[str]) -> list[str] | None:
 
 def _options(
     at: str | None, not_after: str | None, attempts: int | None, keep_files: str | None, keep: str | None,
-    file_name: str | None,
+    file_name: str | None, label: Sequence[str],
 ) -> "JobOptions":  # fmt: skip
     from todoke.options import JobOptions
 
@@ -211,4 +217,6 @@ def _options(
         options["keep_seconds"] = int(seconds(keep, "--keep"))
     if file_name:
         options["file_name"] = file_name
+    if label:
+        options["labels"] = labels(label)
     return options

@@ -1,0 +1,84 @@
+"""`AsyncTodoke.keys` and `AsyncTodoke.audit`: the methods of `Todoke.keys` and `Todoke.audit`, without blocking."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from todoke._core import access
+from todoke._core.config import Config
+from todoke._core.steps import AsyncRun
+from todoke.keys_and_audit import AuditPage, Key, KeysPage, MadeKey
+
+
+class AsyncKeys:
+    """The tenant's API keys. Every method raises ApiError and ConnectionFailed."""
+
+    def __init__(self, config: Config, run: AsyncRun) -> None:
+        self._config = config
+        self._run = run
+
+    async def create(
+        self,
+        name: str,
+        scopes: Sequence[str],
+        *,
+        expires_at: datetime | str | None = None,
+        idempotency_key: str | None = None,
+    ) -> MadeKey:
+        """Make a key with some of your own scopes. Its secret is told once: `secret`."""
+        return await self._run(
+            access.create_key(self._config, name, scopes, expires_at=expires_at, idempotency_key=idempotency_key)
+        )
+
+    async def get(self, key_id: str) -> Key:
+        """One key, without its secret."""
+        return await self._run(access.get_key(self._config, key_id))
+
+    async def list(self, *, page_size: int | None = None, page_token: str | None = None) -> KeysPage:
+        """One page of keys, newest first, revoked ones too."""
+        return await self._run(access.list_keys(self._config, page_size=page_size, page_token=page_token))
+
+    async def rotate(
+        self,
+        key_id: str,
+        *,
+        overlap_seconds: int | None = None,
+        expires_at: datetime | str | None = None,
+        idempotency_key: str | None = None,
+    ) -> MadeKey:
+        """Make a key that follows this one, which works on for a while: a day, or `overlap_seconds`."""
+        return await self._run(
+            access.rotate_key(
+                self._config,
+                key_id,
+                overlap_seconds=overlap_seconds,
+                expires_at=expires_at,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    async def revoke(self, key_id: str) -> None:
+        """End a key. Once more is harmless."""
+        return await self._run(access.revoke_key(self._config, key_id))
+
+
+class AsyncAudit:
+    """The audit trail: every change that somebody of the tenant has made."""
+
+    def __init__(self, config: Config, run: AsyncRun) -> None:
+        self._config = config
+        self._run = run
+
+    async def list(
+        self,
+        *,
+        action: str | None = None,
+        subject: str | None = None,
+        object: str | None = None,  # noqa: A002 - the API's word
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+    ) -> AuditPage:
+        """One page of it, newest first. A page may be short, even empty, although more follow."""
+        given = {"action": action, "subject": subject, "object": object, "since": since, "until": until}
+        return await self._run(access.audit(self._config, given, page_size=page_size, page_token=page_token))
