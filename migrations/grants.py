@@ -41,7 +41,7 @@ _RELAY_READS = (
     "rings", "lease_token", "lease_until", "worker", "trace_context", "priority", "run_at", "next_ring_at",
     "deadline_at",
     "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
-    "error", "scheduled_for", "deleted_at", "formats",
+    "error", "scheduled_for", "deleted_at", "formats", "options",
 )  # fmt: skip
 _ENTRY = ("tenant", "subject", "key_id", "request_id", "address", "action", "object", "before", "after")
 _KEY = (
@@ -85,11 +85,12 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "outbox", ("id", "created_at")),
         _Grant("SELECT", "outbox_id_seq"),
         _Grant("SELECT", "workers"),
+        *(_Grant("SELECT", table) for table in ("pauses", "caps", "slots", "held", "report_sources")),
     ),
     "relay": (
         _REVISION,
         _Grant("SELECT", "jobs", _RELAY_READS),
-        _Grant("UPDATE", "jobs", [*(c for c in _TRANSITION if c != "started_at"), "result"]),
+        _Grant("UPDATE", "jobs", [*(c for c in _TRANSITION if c != "started_at"), "result", "deadline_at"]),
         _Grant("SELECT, UPDATE, DELETE", "erasures"),
         _Grant("SELECT", "unfinished_floor"),
         _Grant("UPDATE", "unfinished_floor", ("reached", "announced", "fence")),
@@ -112,6 +113,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
         _Grant("SELECT, INSERT, DELETE", "held"),
         _Grant("UPDATE", "held", ("headers",)),
+        *(_Grant("SELECT", table) for table in ("caps", "slots", "report_sources")),
+        _Grant("SELECT, UPDATE, DELETE", "pauses"),
         _Grant("SELECT", "outbox_id_seq"),
         _Grant("SELECT, DELETE", "workers"),
     ),
@@ -123,6 +126,10 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("INSERT", "outbox", _MESSAGE),
         _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "workers"),
+        *(_Grant("SELECT", table) for table in ("pauses", "caps", "slots")),
+        _Grant("UPDATE", "slots", ("job_id", "lease_token")),
+        _Grant("SELECT, INSERT", "held"),
+        _Grant("SELECT, INSERT, UPDATE", "report_sources"),
     ),
 }
 

@@ -33,3 +33,8 @@ def read(text: str | bytes) -> Any:
 def write(value: object) -> str:
     """The text, without spaces. Raises ValueError for half of a surrogate pair and for what JSON cannot hold."""
     return pydantic_core.to_json(value).decode()
+
+
+def storable(text: str) -> str:
+    """The text as a jsonb may have it: PostgreSQL refuses U+0000 and lone surrogates, which a message may quote."""
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()

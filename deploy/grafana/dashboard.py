@@ -66,6 +66,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         Panel("Held doorbells: tenants take turns", "short", [
             ("max(todoke_doorbells_held)", "held"),
             ("max(todoke_doorbells_held_tenants)", "of tenants"),
+            ("max(todoke_paused)", "paused"),
             (f"sum(rate(todoke_doorbells_put_back_total{_RATE}))", "newly held a second"),
         ]),
         Panel("Oldest held doorbell", "s", [("max(todoke_doorbells_held_oldest_age_seconds)", "age")]),

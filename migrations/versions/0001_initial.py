@@ -6,7 +6,7 @@ What the code relies on, the tables state: every CHECK below is a sentence of th
 from alembic import op
 from sqlalchemy import text
 
-from migrations import audit_table, job_triggers, list_tables, worker_tables
+from migrations import audit_table, job_triggers, list_tables, turn_tables, worker_tables
 
 revision = "0001"
 down_revision = None
@@ -174,25 +174,6 @@ _OUTBOX_RETRY_DUE = "CREATE INDEX outbox_retry_due ON outbox_retry (due_at) WHER
 # Has an entry for a message that was put aside for good, and for no other.
 _OUTBOX_RETRY_PARKED = "CREATE INDEX outbox_retry_parked ON outbox_retry (id) WHERE parked_at IS NOT NULL"
 
-# Doorbells that wait for their turn (shared/jobs/held.py): empty but in a flood.
-_HELD = """
-CREATE TABLE held (
-    job_id      uuid        PRIMARY KEY,
-    tenant      text        NOT NULL,
-    report_type text        NOT NULL,
-    priority    smallint    NOT NULL,
-    headers     text,
-    held_at     timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (
-    -- As for the outbox.
-    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
-    autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 1000000,
-    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
-)
-"""
-
-_HELD_TURNS = "CREATE INDEX held_turns ON held (tenant, report_type, priority DESC, job_id)"
-
 _ARTIFACTS = """
 CREATE TABLE artifacts (
     job_id      uuid        NOT NULL REFERENCES jobs (id),
@@ -272,7 +253,7 @@ def upgrade() -> None:
         _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, *list_tables.LISTS, _UNFINISHED_FLOOR,
         "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _STRAGGLERS_BY_TENANT, _JOB_TRANSITIONS,
         _JOB_EVENTS, *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE,
-        _OUTBOX_RETRY_PARKED, _HELD, _HELD_TURNS,
+        _OUTBOX_RETRY_PARKED, *turn_tables.TABLES,
         _ARTIFACTS, _IDEMPOTENCY_KEYS,
         _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS, _API_KEYS_BY_TENANT, _API_KEYS_BY_REQUEST, _API_KEYS_BY_OLD,
         _ERASURES, _ERASURES_DUE,
@@ -286,8 +267,9 @@ def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
     op.execute(
-        "DROP TABLE workers, audit, page_token_keys, erasures, api_keys, idempotency_keys, artifacts, held, "
-        "outbox_retry, outbox, job_transitions, stragglers, unfinished_floor, job_labels, failures, jobs"
+        "DROP TABLE workers, audit, page_token_keys, erasures, api_keys, idempotency_keys, artifacts, pauses, caps, "
+        "slots, report_sources, held, outbox_retry, outbox, job_transitions, stragglers, unfinished_floor, job_labels, "
+        "failures, jobs"
     )
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
     op.execute("DROP FUNCTION jobs_unlabel")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from services.cli import arguments, author_arguments, key_arguments, operation_arguments
+from services.cli import arguments, author_arguments, gate_arguments, key_arguments, operation_arguments
 from services.cli.errors import ExtraMissing, WrongCall
 from shared.errors import TodokeError
 from shared.runtime import logs
@@ -30,6 +30,7 @@ _COMMANDS: Mapping[str, _Command] = {
     ),
     "doctor": _Command("doctor.command", None, "look at all that services stand on", operation_arguments.add_doctor),
     "dlq": _Command("dead_letters", "relay", "look at dead letters, send them back", operation_arguments.add_dlq),
+    "gates": _Command("gates", None, "pause, resume and cap report types, tenants, sources", gate_arguments.add_gates),
     "outbox": _Command("outbox", None, "look at parked messages, send them again", operation_arguments.add_outbox),
     "migrate": _Command("migrate", "migrate", "bring the database up to date", arguments.add_migrate),
 }

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from shared.database import xmin_horizon
-from shared.jobs import backlog, erasure, held, workers
+from shared.jobs import backlog, erasure, held, pauses, workers
 from shared.outbox import messages
 from shared.queues.interface import Queue, QueueUnavailable
 
@@ -69,6 +69,7 @@ class Gauges:
         metrics.HELD.set(now.messages)
         metrics.HELD_TENANTS.set(now.tenants)
         metrics.HELD_OLDEST_S.set(now.oldest_age_s)
+        metrics.PAUSED.set(len(pauses.pauses(conn)))
 
     def _jobs(self, conn: Connection) -> None:
         jobs = backlog.measure(conn, late_after_s=self._late_after_s, after=self._unfinished_floor())

@@ -53,12 +53,15 @@ PUT_BACK = counter(
     "Doorbells that were held, because their tenant had RELAY_AHEAD of them in the queue already.",
 )
 HELD = gauge(
-    "relay", "todoke_doorbells_held", "Doorbells that wait for their tenant's turn, counted up to 10,000." + _WIDE
+    "relay",
+    "todoke_doorbells_held",
+    "Doorbells that wait for a turn, the end of a pause or a place under a cap, counted up to 10,000." + _WIDE,
 )
 HELD_TENANTS = gauge("relay", "todoke_doorbells_held_tenants", "Tenants of those doorbells." + _WIDE)
 HELD_OLDEST_S = gauge(
     "relay", "todoke_doorbells_held_oldest_age_seconds", "Age of the oldest of those doorbells." + _WIDE
 )
+PAUSED = gauge("relay", "todoke_paused", "Report types, tenants and sources that are paused." + _WIDE)
 FLOOR_VIOLATIONS = counter(
     "relay",
     "todoke_outbox_floor_violations_total",

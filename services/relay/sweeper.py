@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay import metrics
 from services.relay.settings import RelaySettings
 from shared.database.contact import Contact
-from shared.jobs import sweep, unfinished
+from shared.database.engine import transactional
+from shared.jobs import pauses, sweep, unfinished
 from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import WalkFloor
 from shared.jobs.walk import START
@@ -46,6 +47,7 @@ class Sweeper:
     ) -> None:
         """`tidy_rest_s`: for how long the list of long-lived jobs is left alone once nothing had to be done for it."""
         self._engine = engine
+        self._transactions = transactional(engine)
         self._queue = queue
         self._settings = settings
         self._settled_floor = settled_floor
@@ -104,6 +106,8 @@ class Sweeper:
             )
         self._locked |= dict.fromkeys(swept.locked, time.monotonic() + self._settings.spare_s)
         self._oldest = self._oldest or swept.first
+        if swept.pauses:
+            self._settle()
         if swept.next_after == START:
             self._floor.learn(self._oldest, began_at=self._began_at)
         for job_id, status in swept.swept.items():
@@ -112,6 +116,13 @@ class Sweeper:
         for job_id, ended in swept.ended.items():
             count_finished(_KINDS[swept.swept[job_id]], ended.reason or "requested", ended.report_type, [ended.age_s])
         return swept.next_after
+
+    def _settle(self) -> None:
+        """Give jobs back the time of a pause that is over. A relay that dies in between leaves the rest to the next."""
+        with self._transactions.begin() as conn:
+            moved = pauses.settle_slice(conn)
+        if moved:
+            log.info("pause.time_given_back", extra={"jobs": moved})
 
     def _spared(self) -> list[UUID]:
         now = time.monotonic()

@@ -7,15 +7,16 @@ costs one look-up for every `ahead` doorbells, and nothing is held.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.engine import Connection
 
 from services.relay import metrics
-from shared.jobs import held
+from shared.jobs import caps, held
 from shared.jobs.doorbell import TOPIC, doorbell_for, read_doorbell
+from shared.jobs.gates import Gate, Kind
 from shared.jobs.held import Waiting
 from shared.outbox.messages import OutboxRow
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.05
 """Pause between looks at what is held and may leave."""
+_BLOCKED_S = 0.25
+"""The same while nothing may leave: the window is full, or caps are."""
 _PROBE_EVERY_S = 2.0
 """Pause between looks whether anything is held while this relay knows of nothing: others hold, too."""
 _MOST_REMEMBERED = 200_000
@@ -34,8 +37,11 @@ class Turns:
 
     def __init__(self, *, ahead: int) -> None:
         self._ahead = ahead
-        self._ringing: dict[str, set[UUID]] = {}
-        """Tenant → the jobs that it has rung for, but for those that are known to have been started since."""
+        self._ringing: dict[str, dict[UUID, Sequence[Gate]]] = {}
+        """Tenant → the jobs that it has rung for, but for those that are known to have been started since; and what
+        each runs under, as far as it is known."""
+        self._let_out: dict[UUID, Sequence[Gate]] = {}
+        """What left `held` in this pass, and what it runs under."""
         self._remembered = 0
         self._any_held = False
         self._probe_at = 0.0
@@ -58,7 +64,7 @@ class Turns:
         leaving: list[OutboxRow] = []
         surplus: dict[UUID, str | None] = {}
         for row, job_id in zip(rows, doorbells, strict=True):
-            ringing = self._ringing.get(row.group_key, ())
+            ringing: Collection[UUID] = self._ringing.get(row.group_key, ())
             if job_id is None or job_id in ringing:
                 # Nobody's doorbell, or rung again because it was lost: it is counted already.
                 leaving.append(row)
@@ -87,21 +93,34 @@ class Turns:
         self._refresh(conn, tenants)
         ringing = sum(len(self._ringing.get(tenant, ())) for tenant in tenants)
         room = self._ahead - ringing - sum(row.group_key in tenants for row in leaving)
-        chosen = chosen_in_turns(first, most=room, after=self._last)
+        chosen = chosen_in_turns(first, most=room, after=self._last, room=self._room(conn, first))
         taken = held.take(conn, [waiting.job_id for waiting in chosen])
+        self._let_out = {waiting.job_id: waiting.gates for waiting in chosen}
         self._last = chosen[-1].tenant if chosen else self._last
         now = time.monotonic()
         # However many jobs have to be looked up, most of the time is left for everything else.
-        self._look_at = now + max(_LOOK_EVERY_S, 4 * (now - began))
+        self._look_at = now + max(_LOOK_EVERY_S if chosen else _BLOCKED_S, 4 * (now - began))
         out = [OutboxRow(0, TOPIC, t.tenant, doorbell_for(t.job_id), t.headers) for t in taken if t.wanted]
         return out, len(taken) - len(out)
+
+    def _room(self, conn: Connection, waiting: Sequence[Waiting]) -> Mapping[Gate, int]:
+        """How many may leave under each cap: its free slots, less those that are on their way to a worker."""
+        if not waiting:
+            return {}
+        room = dict(caps.room(conn))
+        for tenant, ringing in self._ringing.items() if room else ():
+            for gates in ringing.values():
+                for gate in gates or (Gate(Kind.TENANT, tenant),):
+                    if gate in room:
+                        room[gate] -= 1
+        return room
 
     def sent(self, rows: Iterable[OutboxRow]) -> None:
         """Remember doorbells that are in the queue now: their transaction has committed."""
         for row in rows:
             job_id = _named(row)
             if job_id is not None:
-                self._ringing.setdefault(row.group_key, set()).add(job_id)
+                self._ringing.setdefault(row.group_key, {})[job_id] = self._let_out.get(job_id, ())
                 self._remembered += 1
         if self._remembered > _MOST_REMEMBERED:
             self._ringing.clear()
@@ -123,8 +142,9 @@ class Turns:
             return
         unstarted = held.unstarted(conn, asked)
         for tenant in tenants:
-            left = self._ringing.get(tenant, set()) & unstarted
-            self._remembered -= len(self._ringing.pop(tenant, ())) - len(left)
+            known = self._ringing.pop(tenant, {})
+            left = {job_id: gates for job_id, gates in known.items() if job_id in unstarted}
+            self._remembered -= len(known) - len(left)
             if left:
                 self._ringing[tenant] = left
 
@@ -147,7 +167,21 @@ def in_turns(items: Iterable[T], whose: Callable[[T], str]) -> list[T]:
     return [queue[turn] for turn in range(longest) for queue in own.values() if turn < len(queue)]
 
 
-def chosen_in_turns(waiting: Iterable[Waiting], *, most: int, after: str) -> list[Waiting]:
-    """The next `most`: tenants take turns from behind `after` on; within one the most urgent comes first."""
+def chosen_in_turns(
+    waiting: Iterable[Waiting], *, most: int, after: str, room: Mapping[Gate, int] | None = None
+) -> list[Waiting]:
+    """The next `most`: tenants take turns from behind `after` on; within one the most urgent comes first.
+
+    `room`: how many may leave under each cap.
+    """
     ordered = sorted(waiting, key=lambda w: (w.tenant <= after, w.tenant, -w.priority, w.job_id))
-    return in_turns(ordered, lambda w: w.tenant)[: max(0, most)]
+    left = dict(room or {})
+    chosen: list[Waiting] = []
+    for one in in_turns(ordered, lambda w: w.tenant):
+        if len(chosen) >= most:
+            break
+        under = [gate for gate in one.gates if gate in left]
+        if all(left[gate] > 0 for gate in under):
+            left |= {gate: left[gate] - 1 for gate in under}
+            chosen.append(one)
+    return chosen

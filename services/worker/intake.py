@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from services.worker.assembly import Parts
 from services.worker.held import Held
 from services.worker.in_flight import InFlight
 from services.worker.not_again import NotAgain
+from shared.database.engine import transactional
+from shared.jobs.admission import admit
 from shared.jobs.doorbell import read_doorbell
 from shared.jobs.lease import StartedJob, StartResult, start
 from shared.queues.interface import MAX_BATCH_ENTRIES, Received
@@ -65,6 +68,7 @@ class Intake:
         self._settings = parts.settings
         self._worker = parts.name
         self._engine = parts.engine
+        self._transactions = transactional(parts.engine)
         self._queue = parts.queue
         self._catalog = parts.catalog
         self._in_flight = in_flight
@@ -163,17 +167,31 @@ class Intake:
         ids = [d.job_id for d in doorbells]
         try:
             with self._engine.connect() as conn:
-                return start(
+                result = start(
                     conn,
                     ids,
                     worker=self._worker,
                     lease_s=self._settings.lease_s,
                     take_over=self._may_take_over(),
                 )
+            return self._admit(result) if result.gated else result
         except (DBAPIError, PoolTimeout):
             # Not at once, or the messages would be back as fast as the queue can deliver them.
             self._queue.extend([d.message.receipt for d in doorbells], visibility_s=5)
             raise
+
+    def _admit(self, result: StartResult) -> StartResult:
+        """Start those that are capped, as far as there is room. The others are held: their messages have done."""
+        try:
+            with self._transactions.begin() as conn:
+                admitted = admit(conn, result.gated, worker=self._worker, lease_s=self._settings.lease_s)
+        except (DBAPIError, PoolTimeout) as error:
+            # The others have begun. These are looked at again.
+            log.warning("jobs.not_admitted", extra={"jobs": len(result.gated), "reason": str(error)[:200]})
+            return replace(result, contended=result.contended | result.gated, gated=frozenset())
+        left = result.gated - admitted.held - {job.lease.job_id for job in admitted.started}
+        started = [*result.started, *admitted.started]
+        return replace(result, started=started, gated=admitted.held, contended=result.contended | left)
 
     def _hold(self, started: Sequence[StartedJob], first_of: _FirstOf) -> Sequence[Held]:
         """Put the started jobs in flight, each with its message, so that the heartbeat renews their leases."""
@@ -196,7 +214,7 @@ class Intake:
         """
         metrics.STARTS.labels("duplicate").inc(len(copies))
         done = list(copies)
-        for outcome in ("final", "busy", "not_due"):
+        for outcome in ("final", "busy", "not_due", "gated"):
             ids = getattr(result, outcome)
             metrics.STARTS.labels(outcome).inc(len(ids))
             done += [first_of[job_id] for job_id in ids]

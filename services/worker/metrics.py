@@ -15,12 +15,13 @@ STARTS = counter(
     "worker",
     "todoke_worker_starts_total",
     "What became of received doorbells: started; duplicate in one batch; final, busy or not due, so thrown away; "
+    "gated: held, because something is paused or a cap is full; "
     "left alone, because this worker holds the job or was not able to work on it; "
     "contended, so looked at again; unknown, malformed or foreign, so put aside in the end.",
     {
         "outcome": (
             "started", "duplicate", "final", "busy", "not_due", "contended", "unknown", "malformed", "foreign",
-            "left_alone",
+            "left_alone", "gated",
         )
     },
 )  # fmt: skip

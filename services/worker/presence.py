@@ -11,7 +11,7 @@ from services.worker.assembly import Parts
 from services.worker.in_flight import InFlight
 from shared.catalog.model import ReportType
 from shared.errors import TodokeError
-from shared.jobs import workers
+from shared.jobs import gates, workers
 
 TICK_S = 1.0
 """Seconds between two looks at itself. The database is asked only when something has changed, or a beat is due."""
@@ -28,6 +28,8 @@ class PresenceBeat:
         self._in_flight = in_flight
         self._types: Mapping[str, ReportType] = {}
         self._digest = ""
+        self._sources: Mapping[str, str] = {}
+        self._told_sources: Mapping[str, str] = {}
         self._told: tuple[str, str | None] | None = None
         """Digest and cause of the last beat; None before the first."""
         self._beat_at = 0.0
@@ -41,6 +43,9 @@ class PresenceBeat:
             self._name, about[0], sorted(self._types), self._in_flight.slots, self._in_flight.working, about[1]
         )
         with self._engine.connect() as conn:
+            if self._sources != self._told_sources:
+                gates.tell_sources(conn, self._sources)
+                self._told_sources = self._sources
             workers.beat(conn, presence, new=self._told is None)
         self._told, self._beat_at = about, now + workers.BEAT_S
         return 0
@@ -57,5 +62,6 @@ class PresenceBeat:
         if types is not self._types:  # a catalog that is read again gives another mapping
             versions = sorted((name, report.version) for name, report in types.items())
             self._digest = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
+            self._sources = {name: report.source for name, report in types.items()}
             self._types = types
         return self._digest

@@ -16,6 +16,10 @@ from shared import json_text
 class Action(StrEnum):
     """What somebody did: an operation of the API that changes something, or its command on the server."""
 
+    GATES_CAP = "gates.cap"
+    GATES_PAUSE = "gates.pause"
+    GATES_RESUME = "gates.resume"
+    GATES_UNCAP = "gates.uncap"
     JOBS_CANCEL = "jobs.cancel"
     JOBS_DELETE = "jobs.delete"
     JOBS_KEEP = "jobs.keep"

@@ -8,6 +8,8 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
+from shared.database import turn_tables
+
 metadata = sa.MetaData()
 
 
@@ -157,18 +159,6 @@ outbox_retry = sa.Table(
     sa.Index("outbox_retry_parked", "id", postgresql_where=sa.text("parked_at IS NOT NULL")),
 )
 
-held = sa.Table(
-    "held",
-    metadata,
-    sa.Column("job_id", pg.UUID, primary_key=True),
-    sa.Column("tenant", sa.Text, nullable=False),
-    sa.Column("report_type", sa.Text, nullable=False),
-    sa.Column("priority", sa.SmallInteger, nullable=False),
-    sa.Column("headers", sa.Text),
-    sa.Column("held_at", _timestamp, nullable=False, server_default=_now),
-    sa.Index("held_turns", "tenant", "report_type", sa.text("priority DESC"), "job_id"),
-)
-
 artifacts = sa.Table(
     "artifacts",
     metadata,
@@ -271,3 +261,5 @@ page_token_keys = sa.Table(
     sa.Column("secret", sa.LargeBinary, nullable=False),
     sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
 )
+
+turn_tables.add_to(metadata)

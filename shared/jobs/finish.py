@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared import json_text
 from shared.jobs.attempt_end import IS_OWN, OWN, OWN_FREE, TOLD, Outcomes, lease_row, write
 from shared.jobs.doorbell import RING, RING_LATER
+from shared.jobs.gates import paused
 from shared.jobs.lease import Lease
 from shared.jobs.succeed import Success, succeed
 from shared.runtime.settings import RING_AFTER_S
@@ -61,7 +63,8 @@ _FAIL = text(f"""
         SELECT own.*,
                CASE WHEN own.retryable AND j.cancel_requested_at IS NOT NULL THEN 'cancel'
                     WHEN own.retryable AND j.attempt < j.max_attempts
-                         AND j.deadline_at > clock_timestamp() + make_interval(secs => own.delay_s) THEN 'retry'
+                         AND (j.deadline_at > clock_timestamp() + make_interval(secs => own.delay_s)
+                              OR {paused("j")}) THEN 'retry'
                     ELSE 'fail' END AS verb,
                clock_timestamp() + make_interval(secs => own.delay_s) AS due_at
           FROM own
@@ -147,9 +150,9 @@ def give_back(conn: Connection, returned: Sequence[GivenBack], *, ring_after_s: 
 def _failure_row(failure: Failure) -> dict[str, Any]:
     error: dict[str, object] = {
         "code": failure.code,
-        "message": _storable(failure.message),
+        "message": json_text.storable(failure.message),
         "retryable": failure.retryable,
-        "hint": _storable(failure.hint),
+        "hint": json_text.storable(failure.hint),
     }
     if failure.cost is not None:
         error["cost"] = failure.cost
@@ -165,10 +168,5 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
 def _cause_error(cause: Cause | None) -> dict[str, Any] | None:
     if cause is None:
         return None
-    message, hint = _storable(cause.message), _storable(cause.hint)
+    message, hint = json_text.storable(cause.message), json_text.storable(cause.hint)
     return {"code": cause.code, "message": message, "retryable": True, "hint": hint}
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL's jsonb refuses U+0000 and lone surrogates, and a message may quote hostile data."""
-    return text.replace("\0", "?").encode("utf-8", "replace").decode()

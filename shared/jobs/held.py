@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared import json_text
+from shared.jobs.gates import Gate, gates_of, paused
 
 USUAL_PRIORITY = 4
 """Of a job whose request names none. 9 is the most urgent, 0 the least."""
@@ -25,6 +26,13 @@ class Waiting(NamedTuple):
     tenant: str
     report_type: str
     priority: int
+    source: str | None = None
+    """What its report type reads; None if no worker has told."""
+
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """All that it would run under."""
+        return gates_of(self.tenant, self.report_type, self.source)
 
 
 # The job tells tenant, type and priority. One that is gone needs no doorbell; one that is held already stays in its
@@ -32,7 +40,8 @@ class Waiting(NamedTuple):
 _HOLD = text(f"""
     /* held.hold */
     INSERT INTO held (job_id, tenant, report_type, priority, headers)
-    SELECT j.id, j.tenant, j.report_type, coalesce(j.priority, {USUAL_PRIORITY}), asked.headers
+    SELECT j.id, j.tenant, j.report_type, coalesce(j.priority, {USUAL_PRIORITY}),
+           coalesce(asked.headers, j.trace_context)
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS asked(job_id uuid, headers text)
       JOIN jobs j ON j.id = asked.job_id
         ON CONFLICT (job_id) DO NOTHING
@@ -52,16 +61,18 @@ _LANES = """
                ORDER BY tenant, report_type LIMIT 1) AS next
     )"""
 
-# As many of each lane as its tenant's turns can come to, and some more where there are few tenants.
+# Not what is paused. As many of each lane as its tenant's turns can come to, and some more where there are few tenants.
 _NEXT = text(f"""
     /* held.next */
     {_LANES}
-    SELECT head.job_id, lanes.tenant, lanes.report_type, head.priority
+    SELECT head.job_id, lanes.tenant, lanes.report_type, head.priority, (
+               SELECT source FROM report_sources WHERE report_type = lanes.report_type) AS source
       FROM lanes, LATERAL (
           SELECT job_id, priority FROM held
            WHERE tenant = lanes.tenant AND report_type = lanes.report_type
            ORDER BY priority DESC, job_id
            LIMIT (SELECT 1 + CAST(:most AS bigint) / count(DISTINCT tenant) FROM lanes)) AS head
+     WHERE NOT {paused("lanes")}
 """)
 
 _TAKE = text("""

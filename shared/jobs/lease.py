@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared import json_text
+from shared.jobs.gates import capped, paused
 from shared.jobs.states import FINAL, JobStatus
 
 
@@ -59,12 +60,36 @@ class StartResult:
     """Locked by another transaction at this moment, or spared because `take_over` was off: look again shortly."""
     unknown: frozenset[UUID]
     """No such job."""
+    gated: frozenset[UUID] = frozenset()
+    """Waiting and due, but something that they need is paused or capped: `admission.admit` says what is to be done."""
 
+
+TAKE = """
+        UPDATE jobs
+           SET status = 'PROCESSING', verb = 'start', version = version + 1,
+               attempt = attempt + (status = 'PENDING')::int::smallint,
+               crashes = crashes + (status = 'PROCESSING')::int::smallint,
+               lease_token = gen_random_uuid(),
+               lease_until = clock_timestamp() + make_interval(secs => :lease_s),
+               worker = :worker, progress = NULL,
+               started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp()
+         WHERE {which}
+        RETURNING id, lease_token, tenant, report_type, report_version, parameters, formats, attempt, max_attempts,
+                  extract(epoch FROM deadline_at - clock_timestamp())::float8 AS seconds_left,
+                  extract(epoch FROM clock_timestamp() - run_at)::float8 AS seconds_waited,
+                  trace_context,
+                  extract(epoch FROM clock_timestamp() - greatest(created_at, scheduled_for))::float8
+                      AS seconds_since_accepted,
+                  requester, scopes, file_name
+"""
+"""A part of statements: takes the jobs `which`, each under a fresh token, and returns what `started_job` reads."""
+
+_GATED = f"({paused('jobs')} OR {capped('jobs')})"
 
 # `asked` is the batch. `free` locks those of it that may be started; SKIP LOCKED, because two workers with overlapping
-# batches must not wait for each other in a circle. `started` takes them, and RETURNING names what a StartedJob has, in
-# its order. `other` shows the jobs that were not taken as they were before this statement.
-_START = text("""
+# batches must not wait for each other in a circle. `started` takes them. `other` shows the jobs that were not taken as
+# they were before this statement. What is paused or capped is passed by, and told: `admission.admit` deals with it.
+_START = text(f"""
     /* jobs.start */
     WITH asked AS MATERIALIZED (
         SELECT unnest(CAST(CAST(:ids AS text) AS uuid[])) AS id
@@ -74,38 +99,28 @@ _START = text("""
            AND (status = 'PENDING' AND run_at <= clock_timestamp()
                 OR :take_over AND status = 'PROCESSING' AND lease_until < clock_timestamp() AND crashes < max_crashes
                    AND cancel_requested_at IS NULL)
-           AND deadline_at > clock_timestamp()
+           AND deadline_at > clock_timestamp() AND NOT {_GATED}
            FOR UPDATE SKIP LOCKED
-    ), started AS (
-        UPDATE jobs
-           SET status = 'PROCESSING', verb = 'start', version = version + 1,
-               attempt = attempt + (status = 'PENDING')::int::smallint,
-               crashes = crashes + (status = 'PROCESSING')::int::smallint,
-               lease_token = gen_random_uuid(),
-               lease_until = clock_timestamp() + make_interval(secs => :lease_s),
-               worker = :worker, progress = NULL,
-               started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp()
-         WHERE id = ANY (ARRAY(SELECT id FROM free))
-        RETURNING id, lease_token, tenant, report_type, report_version, parameters, formats, attempt, max_attempts,
-                  extract(epoch FROM deadline_at - clock_timestamp())::float8 AS seconds_left,
-                  extract(epoch FROM clock_timestamp() - run_at)::float8 AS seconds_waited,
-                  trace_context,
-                  extract(epoch FROM clock_timestamp() - greatest(created_at, scheduled_for))::float8
-                      AS seconds_since_accepted,
-                  requester, scopes, file_name
-    )
-    SELECT CASE WHEN started.id IS NULL THEN asked.id END, other.status, other.due, started.*
+    ), started AS ({TAKE.format(which="id = ANY (ARRAY(SELECT id FROM free))")})
+    SELECT CASE WHEN started.id IS NULL THEN asked.id END, other.status, other.due, other.gated, started.*
       FROM asked
       LEFT JOIN started ON started.id = asked.id
       LEFT JOIN LATERAL (
           SELECT status, CASE status WHEN 'PENDING' THEN run_at <= clock_timestamp() AND deadline_at > clock_timestamp()
                                      ELSE NOT :take_over AND lease_until < clock_timestamp() AND crashes < max_crashes
                                           AND cancel_requested_at IS NULL AND deadline_at > clock_timestamp()
-                         END AS due
+                         END AS due,
+                 status = 'PENDING' AND run_at <= clock_timestamp() AND {_GATED} AS gated
             FROM jobs WHERE id = asked.id AND started.id IS NULL
           OFFSET 0  -- or the planner would look every job up, and throw away what it found for those that started
       ) AS other ON true
 """)
+
+
+def started_job(row: Sequence[Any]) -> StartedJob:
+    """The job of a row that TAKE returned."""
+    job_id, token, *about = row
+    return StartedJob(Lease(job_id, token), *about)
 
 
 def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float, take_over: bool = True) -> StartResult:
@@ -117,13 +132,15 @@ def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float,
     # The text of an array, made from JSON's: psycopg takes longer to write one than the rest of this function.
     asked = f"{{{json_text.write(list(set(ids)))[1:-1]}}}"
     rows = conn.execute(_START, {"ids": asked, "worker": worker, "lease_s": lease_s, "take_over": take_over}).all()
-    places: dict[str, set[UUID]] = {name: set() for name in ("final", "busy", "not_due", "contended", "unknown")}
+    places: dict[str, set[UUID]] = {
+        name: set() for name in ("final", "busy", "not_due", "contended", "unknown", "gated")
+    }
     started = []
-    for other_id, status_before, due, job_id, token, *about in rows:
+    for other_id, status_before, due, gated, *taken in rows:
         if other_id is None:
-            started.append(StartedJob(Lease(job_id, token), *about))
+            started.append(started_job(taken))
         else:
-            places[_place(status_before, due)].add(other_id)
+            places["gated" if gated else _place(status_before, due)].add(other_id)
     return StartResult(started=started, **{name: frozenset(found) for name, found in places.items()})
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from shared import json_text
 from shared.failures import FailureCode
 from shared.jobs.doorbell import RING
+from shared.jobs.gates import paused
 from shared.jobs.states import JobStatus
 from shared.jobs.unfinished import SLICE
 from shared.jobs.walk import START, next_after
@@ -48,6 +49,8 @@ class Sweep:
     """The jobs of `swept` that are final now."""
     locked: Sequence[UUID] = ()
     """Jobs whose lease has run out, and whose rows somebody else has locked: perhaps so that nobody could renew it."""
+    pauses: bool = False
+    """True if something is paused: it may be over, and be waiting to be settled."""
 
 
 _MESSAGES = {
@@ -77,6 +80,9 @@ class DoorbellCheck:
     """Where the next slice begins; START after the last one."""
 
 
+# The moment that a deadline is compared with: the deadlines of what is paused stand still.
+_SWEPT_AT = f"(CASE WHEN {paused('jobs')} THEN '-infinity' ELSE clock_timestamp() END)"
+
 # `slice` is the next part of the unfinished jobs, `ripe` those of it whose lease or deadline has passed. `silent` locks
 # those that can be had, and decides: PENDING again, or an end when the client asked for one, the crash budget is spent
 # or the deadline has passed, so that the time from accepted to final is bounded. `swept` writes it; `rung` rings for
@@ -84,18 +90,18 @@ class DoorbellCheck:
 _EXPIRE = text(f"""
     /* jobs.expire */
     WITH slice AS MATERIALIZED (
-        {SLICE.format(columns="id, status, lease_until, deadline_at, finished_at")}
+        {SLICE.format(columns="id, status, lease_until, deadline_at, finished_at, tenant, report_type")}
     ), ripe AS MATERIALIZED (
         SELECT id, status FROM slice
          WHERE NOT :spare_leases AND status = 'PROCESSING' AND lease_until < clock_timestamp()
                AND id <> ALL (CAST(CAST(:spared AS text) AS uuid[]))
-            OR status = 'PENDING' AND deadline_at < clock_timestamp()
+            OR status = 'PENDING' AND deadline_at < clock_timestamp() AND NOT {paused("slice")}
     ), silent AS MATERIALIZED (
         SELECT id,
                CASE WHEN cancel_requested_at IS NOT NULL THEN 'CANCELLED'
-                    WHEN deadline_at < clock_timestamp() OR crashes >= max_crashes THEN 'FAILED'
+                    WHEN deadline_at < {_SWEPT_AT} OR crashes >= max_crashes THEN 'FAILED'
                     ELSE 'PENDING' END AS status,
-               CASE WHEN deadline_at < clock_timestamp() THEN
+               CASE WHEN deadline_at < {_SWEPT_AT} THEN
                          -- why it did not end: what its last try met
                          CASE WHEN error ->> 'code' IS NULL THEN CAST(:deadline_exceeded AS jsonb)
                               ELSE CAST(:deadline_exceeded AS jsonb) || jsonb_build_object(
@@ -108,7 +114,7 @@ _EXPIRE = text(f"""
           FROM jobs
          WHERE id = ANY (ARRAY(SELECT id FROM ripe))
            AND (status = 'PROCESSING' AND lease_until < clock_timestamp()
-                OR status = 'PENDING' AND deadline_at < clock_timestamp())
+                OR status = 'PENDING' AND deadline_at < {_SWEPT_AT})
          ORDER BY id FOR UPDATE SKIP LOCKED
     ), swept AS (
         UPDATE jobs
@@ -132,12 +138,13 @@ _EXPIRE = text(f"""
         {RING} FROM swept WHERE status = 'PENDING'
     )
     SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen, ends.first,
-           ends.locked
+           ends.locked, ends.pauses
       FROM (SELECT (SELECT id FROM slice WHERE finished_at IS NULL ORDER BY id LIMIT 1) AS first,
                    (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
                    (SELECT count(*) FROM slice) AS seen,
                    ARRAY(SELECT id FROM ripe WHERE status = 'PROCESSING' AND id NOT IN (SELECT id FROM silent)
-                         LIMIT 1000) AS locked) AS ends
+                         LIMIT 1000) AS locked,
+                   (SELECT true FROM pauses LIMIT 1) IS NOT NULL AS pauses) AS ends
       LEFT JOIN swept ON true
 """)
 
@@ -200,7 +207,7 @@ def expire(
         for row in rows
         if row.id is not None and walk.swept[row.id].final
     }
-    return replace(walk, ended=ended, first=rows[0].first, locked=rows[0].locked)
+    return replace(walk, ended=ended, first=rows[0].first, locked=rows[0].locked, pauses=rows[0].pauses)
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> DoorbellCheck:

@@ -1,15 +1,17 @@
 """Facts that tell why a job is where it is. Each statement looks at a bounded number of rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs import workers
+from shared.jobs.caps import FREE
+from shared.jobs.gates import Gate, Kind, holds
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import VISIBLE, Viewer
 from shared.jobs.workers import Crew
@@ -20,6 +22,18 @@ _LOOK = 2_000
 """The tenant's jobs before it, of which those that wait are counted."""
 _OUTBOX_LOOK = 10_000
 """Messages that were written last, among which the oldest unsent one is looked for."""
+
+
+class Closed(NamedTuple):
+    """A pause, or a cap that is full."""
+
+    gate: Gate
+    reason: str | None
+    """Why it is paused; None for a cap."""
+    until: datetime | None
+    """When the pause ends by itself."""
+    running: int | None
+    """How many may run; None for a pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,10 @@ class Facts:
     """Of a job that waits."""
     ahead: int = 0
     """The tenant's jobs that were asked for before it and wait, too; up to MOST_COUNTED."""
+    closed: Sequence[Closed] = ()
+    """What keeps it from being started."""
+    held: bool = False
+    """True if its doorbell waits for the tenant's turn."""
     unsent_since: datetime | None = None
     """When the oldest message that the relay has not sent was written; None if all have left."""
 
@@ -73,6 +91,20 @@ _AHEAD = text(f"""
          WHERE status = 'PENDING' AND run_at <= clock_timestamp() LIMIT :most) AS ahead
 """)
 
+_CLOSED = text(f"""
+    /* why.closed */
+    SELECT gate.kind, gate.name, gate.reason, gate.until, NULL::int AS running
+      FROM jobs AS job JOIN pauses AS gate ON {holds("gate", "job")}
+     WHERE job.id = :id
+     UNION ALL
+    SELECT caps.kind, caps.name, NULL, NULL, caps.running
+      FROM jobs AS job JOIN caps ON {holds("caps", "job")}
+     WHERE job.id = :id AND {FREE} = 0
+     ORDER BY running NULLS FIRST, kind, name
+""")
+
+_HELD = text("/* why.held */ SELECT EXISTS (SELECT FROM held WHERE job_id = :id)")
+
 # Not the oldest of all: behind a long-held snapshot an index has entries of millions of messages that have left.
 _UNSENT = text("""
     /* why.unsent */
@@ -94,5 +126,7 @@ def facts(conn: Connection, job_id: UUID, viewer: Viewer) -> Facts | None:
         **fields,
         crew=workers.crew(conn, row.report_type),
         ahead=conn.execute(_AHEAD, asked).scalar_one(),
+        closed=[Closed(Gate(Kind(kind), name), *rest) for kind, name, *rest in conn.execute(_CLOSED, {"id": job_id})],
+        held=conn.execute(_HELD, {"id": job_id}).scalar_one(),
         unsent_since=conn.execute(_UNSENT, {"look": _OUTBOX_LOOK}).scalar(),
     )

@@ -14,14 +14,18 @@ from shared.access import api_keys, audit_trail
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import (
+    admission,
     artifacts,
     backlog,
     cancel,
+    caps,
     erasure,
     events,
+    gates,
     held,
     keeping,
     listing,
+    pauses,
     read,
     retention,
     sweep,
@@ -30,6 +34,7 @@ from shared.jobs import (
     why,
 )
 from shared.jobs.filters import NEWEST, JobFilter
+from shared.jobs.gates import Gate, Kind
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
@@ -80,6 +85,8 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
             _begin_to_rise(conn)
             conn.execute(text("VACUUM ANALYZE"))
+            caps.set_cap(conn, Gate(Kind.TENANT, "acme"), 10)
+            pauses.pause(conn, Gate(Kind.TENANT, "paused"), reason="", by="")
         yield engine
         engine.dispose()
 
@@ -102,6 +109,7 @@ def cases(conn: Connection) -> list[Case]:
     newest = UUID(int=2**128 - 1)
     floor = conn.execute(unfinished._LOOK).one()
     waiting = conn.execute(text("SELECT job_id FROM held ORDER BY job_id LIMIT 100")).scalars().all()
+    gate = {"kind": "tenant", "name": "acme"}
     slice_ = {"after": START, "slice": _SLICE, "ring_after_s": 30}
     known = conn.execute(text("SELECT id FROM api_keys WHERE tenant = 'acme' ORDER BY id LIMIT 1")).scalar_one()
     key = {"tenant": "acme", "id": known, "ids": [known], "request": "7", "overlap_s": 60, "limit": 21,
@@ -125,6 +133,8 @@ def cases(conn: Connection) -> list[Case]:
         Case(why, "_JOB", own, 1),
         Case(why, "_AHEAD", {"tenant": "acme", "id": newest, "look": 500, "most": 100}, 500),
         Case(why, "_AHEAD", {"tenant": "silent", "id": newest, "look": 500, "most": 100}, 500),
+        Case(why, "_CLOSED", {"id": one}, 25),
+        Case(why, "_HELD", {"id": one}, 1),
         Case(why, "_UNSENT", {"look": 1_000}, 2),
         Case(unfinished, "_LOOK", {}, 1),
         Case(unfinished, "_ANNOUNCE", {"reached": START, "settled": one, "most": _SLICE}, _SLICE + 1),
@@ -156,9 +166,27 @@ def cases(conn: Connection) -> list[Case]:
         Case(audit_trail, "_LIST_OF_OBJECT", {**trail, "object": "jobs/7"}, 21),
         Case(audit_trail, "_LIST_OF_OBJECT", {**trail, "object": "jobs/none"}, 21),
         Case(audit_trail, "_FORGET", {"slice": 300, "keep_s": 0}, 1_200),
+        Case(admission, "_LOOK", {"ids": f"{{{','.join(watched[:100])}}}"}, 201),
+        Case(admission, "_START", {"ids": f"{{{','.join(watched[:100])}}}", "worker": "w", "lease_s": 60}, 100),
+        Case(caps, "_SET", {**gate, "running": 5}, 5),
+        Case(caps, "_REMOVE", gate, 30),
+        Case(caps, "_LIST", {}, 40),
+        Case(caps, "_LOCK_FREE", {"gates": '[{"kind": "tenant", "name": "acme", "many": 4}]'}, 60),
+        Case(caps, "_TRULY_FREE", {"slots": '[{"kind": "tenant", "name": "acme", "number": 1}]'}, 10),
+        Case(caps, "_FILL", {"taken": f'[{{"kind": "tenant", "name": "acme", "number": 1, "job_id": "{one}"}}]'}, 10),
+        Case(caps, "_ROOM", {}, 40),
+        Case(caps, "_ADOPT", {**gate, **slice_}, 3 * _SLICE),
+        Case(gates, "_TELL_SOURCES", {"sources": '{"calendar": "default"}'}, 2),
+        Case(pauses, "_PAUSE", {**gate, "reason": "", "by": "", "until": None}, 1),
+        Case(pauses, "_RESUME", gate, 1),
+        Case(pauses, "_LIST", {}, 1),
+        Case(pauses, "_OVER", {}, 1),
+        Case(pauses, "_GIVE_BACK_TIME", {**gate, **slice_}, 5 * _SLICE),
+        Case(pauses, "_SETTLED_UPTO", {**gate, "upto": one}, 1),
+        Case(pauses, "_FORGET", gate, 1),
         Case(held, "_HOLD", {"rows": f'[{{"job_id": "{one}"}}]'}, 1),
         Case(held, "_ANY", {}, 1),
-        Case(held, "_NEXT", {"most": 500}, 4 * 168),  # three tenants, one of them with two report types
+        Case(held, "_NEXT", {"most": 500}, 4 * 168 + 8),  # three tenants, one of them with two report types
         Case(held, "_TAKE", {"ids": waiting}, 3 * len(waiting)),
         Case(held, "_UNSTARTED", {"ids": waiting}, len(waiting)),
         Case(held, "_COUNT", {}, 10_000),
@@ -260,10 +288,14 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 @pytest.mark.parametrize(
     "module",
     [
-        audit_trail,
-        read,
+        admission,
         artifacts,
+        audit_trail,
+        caps,
         erasure,
+        gates,
+        pauses,
+        read,
         events,
         cancel,
         held,

@@ -19,6 +19,7 @@ from services.worker.worker import Worker
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Catalog
 from shared.database.engine import create_engine
+from shared.database.statements import statement_name
 from shared.failures import FailureCode
 from shared.jobs import workers
 from shared.jobs.workers import Presence
@@ -103,7 +104,7 @@ def test_it_asks_nothing_between_its_beats_and_tells_at_once_what_changes(
 
     for _ in range(5):
         presence.run_once()
-    assert len(seen) == 1
+    assert [statement_name(sql) for sql in seen] == ["report_sources.tell", "workers.beat"]
     first = told(conn)
 
     parts.fitness.note(FailureCode.SCRATCH_FULL, "no room")
@@ -111,8 +112,11 @@ def test_it_asks_nothing_between_its_beats_and_tells_at_once_what_changes(
     assert told(conn).sick == "scratch_full"
 
     [report] = catalog.catalog.types.values()
-    catalog.catalog = Catalog({"calendar": replace(report, version="2"), "other": replace(report, name="other")}, None)
+    another = {"calendar": replace(report, version="2"), "other": replace(report, name="other", source="warehouse")}
+    catalog.catalog = Catalog(another, None)
     presence.run_once()
+    sources = conn.execute(text("SELECT report_type, source FROM report_sources ORDER BY 1")).all()
+    assert [tuple(row) for row in sources] == [("calendar", "default"), ("other", "warehouse")]
     assert list(told(conn).report_types) == ["calendar", "other"]
     assert told(conn).catalog != first.catalog
     assert told(conn).since == first.since

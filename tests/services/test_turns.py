@@ -11,11 +11,14 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay import metrics
 from services.relay.publisher import Publisher
 from services.relay.turns import chosen_in_turns, in_turns
-from shared.database.engine import create_engine
+from shared.database.engine import create_engine, transactional
 from shared.database.statements import statement_name
 from shared.ids import uuid7
-from shared.jobs import cancel, held
+from shared.jobs import cancel, caps, held, pauses
+from shared.jobs.admission import admit
 from shared.jobs.doorbell import read_doorbell
+from shared.jobs.finish import Failure, fail
+from shared.jobs.gates import Gate, Kind
 from shared.jobs.held import Waiting
 from shared.jobs.lease import start
 from shared.jobs.submit import submit
@@ -203,9 +206,13 @@ def test_the_sweeper_does_not_ring_for_what_is_held(
     conn.execute(text("UPDATE jobs SET next_ring_at = clock_timestamp() - interval '1 h' WHERE status = 'PENDING'"))
     asked = queue.requests["GetQueueAttributes"]
     a_sweeper(engine, queue).run_once()
+    assert (count(conn, "outbox"), queue.requests["GetQueueAttributes"]) == (0, asked)
 
-    assert count(conn, "outbox") == 0
-    assert queue.requests["GetQueueAttributes"] == asked
+    lost = a_job(conn, tenant="quiet")
+    conn.execute(text("DELETE FROM outbox"))
+    conn.execute(text("UPDATE jobs SET next_ring_at = clock_timestamp() - interval '1 h' WHERE status = 'PENDING'"))
+    a_sweeper(engine, queue).run_once()
+    assert [str(lost) in payload for payload in conn.execute(text("SELECT payload FROM outbox")).scalars()] == [True]
 
 
 def test_doorbells_that_the_queue_lost_do_not_keep_their_tenant_from_its_turn(
@@ -227,6 +234,25 @@ def test_doorbells_that_the_queue_lost_do_not_keep_their_tenant_from_its_turn(
     assert sorted(begun) == sorted(jobs)
 
 
+def test_lost_doorbells_that_another_relay_rings_for_do_not_fill_the_window_for_ever(
+    conn: Connection, engine: Engine, publisher: Publisher, publishing: Engine, queue: InMemoryQueue
+) -> None:
+    jobs = flood(conn, "big", 15)
+    publish(publisher)
+    queue.purge()
+    conn.execute(text("UPDATE jobs SET next_ring_at = clock_timestamp() - interval '1 h' WHERE status = 'PENDING'"))
+    a_sweeper(engine, queue).run_once()
+    other = a_publisher(publishing, queue, ahead=AHEAD)
+    other._turns._look_at = other._turns._probe_at = float("inf")  # it holds, and lets nothing out
+    other.run_once()
+    begun: list[UUID] = []
+    for _ in range(3):
+        publish(publisher)
+        begun += work(conn, queue, 30)
+
+    assert sorted(begun) == jobs
+
+
 def test_what_is_held_is_measured(conn: Connection, engine: Engine, publisher: Publisher, queue: InMemoryQueue) -> None:
     for tenant in ("big", "large"):
         flood(conn, tenant, 15)
@@ -235,6 +261,7 @@ def test_what_is_held_is_measured(conn: Connection, engine: Engine, publisher: P
 
     assert (metrics.HELD._value.get(), metrics.HELD_TENANTS._value.get()) == (10, 2)
     assert 0 < metrics.HELD_OLDEST_S._value.get() < 60
+    assert metrics.PAUSED._value.get() == 0
 
 
 def test_a_doorbell_is_held_once(conn: Connection) -> None:
@@ -243,6 +270,45 @@ def test_a_doorbell_is_held_once(conn: Connection) -> None:
     held.hold(conn, {job_id: "second", uuid7(): None})
 
     assert conn.execute(text("SELECT job_id, headers FROM held")).all() == [(job_id, "first")]
+
+
+def test_what_is_paused_stays_held_and_everything_else_of_its_tenant_goes_on(
+    conn: Connection, engine: Engine, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    [held_back] = flood(conn, "acme", 1)
+    held.hold(conn, {held_back: None})
+    pauses.pause(conn, Gate(Kind.REPORT_TYPE, "calendar"), reason="", by="ann")
+    [other] = flood(conn, "acme", 1, report_type="other")
+    publish(publisher)
+    assert in_queue(queue) == [other]
+
+    pauses.resume(conn, Gate(Kind.REPORT_TYPE, "calendar"))
+    publish(publisher)
+    assert count(conn, "held") == 1
+    a_sweeper(engine, queue).run_once()
+    publish(publisher)
+    assert held_back in in_queue(queue)
+
+
+def test_no_more_leave_than_there_is_room_for_under_their_caps(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    """What is capped does not go round through the queue."""
+    caps.set_cap(conn, Gate(Kind.REPORT_TYPE, "calendar"), 3)
+    jobs = [*flood(conn, "a", 6), *flood(conn, "b", 6)]
+    held.hold(conn, dict.fromkeys(jobs))
+    conn.execute(text("DELETE FROM outbox"))
+    for _ in range(3):
+        publish(publisher)
+    assert len(queue.bodies()) == 3
+
+    with transactional(conn.engine).begin() as starting:
+        started = admit(starting, [j for j in in_queue(queue) if j], worker="w", lease_s=60).started
+    publish(publisher)
+    assert (len(started), len(queue.bodies())) == (3, 3)
+    fail(conn, [Failure(started[0].lease, "x", "", retryable=False, delay_s=0)])
+    publish(publisher)
+    assert (len(queue.bodies()), count(conn, "held")) == (4, 8)
 
 
 def test_owners_take_turns_and_keep_their_own_order() -> None:

@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection
 
 from services.api.v1.why import WhyView
 from shared.access import api_keys
-from shared.jobs import why
+from shared.jobs import caps, held, pauses, why
 from shared.jobs.cancel import cancel
 from shared.jobs.finish import Failure, fail
+from shared.jobs.gates import Gate, Kind, tell_sources
 from shared.jobs.viewer import Viewer
 from tests.services.test_api import an_app, finished, problem
 from tests.services.test_presence import a_worker, silence
@@ -103,6 +104,49 @@ def test_busy_workers_and_jobs_of_the_own_tenant_that_came_before(
     monkeypatch.setattr(why, "MOST_COUNTED", 2)
     monkeypatch.setattr("services.api.actions.why.MOST_COUNTED", 2)
     assert "at least 2 jobs" in _asked(client, job_id)[1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        (Gate(Kind.TENANT, "default"), "Your tenant is paused: it moves"),
+        (Gate(Kind.REPORT_TYPE, "calendar"), "The report type is paused: it moves"),
+        (Gate(Kind.SOURCE, "warehouse"), "What the report reads is paused: it moves"),
+    ],
+    ids=str,
+)
+def test_what_is_paused_says_why_and_that_its_deadline_stands_still(
+    client: TestClient, conn: Connection, gate: Gate, words: str
+) -> None:
+    a_worker(conn)
+    tell_sources(conn, {"calendar": "warehouse"})
+    pauses.pause(conn, gate, reason="it moves.", by="ann")
+    job_id, other = mine(conn), mine(conn, report_type="other")
+    _sent(conn)
+
+    [paused, stands_still] = _asked(client, job_id)
+    assert (paused["code"], paused["message"], paused["kind"]) == ("paused", f"{words}.", gate.kind)
+    assert stands_still["code"] == "deadline_stands_still"
+    assert ("paused" in codes(client, other)) == (gate.kind == "tenant")
+
+
+def test_a_full_cap_and_a_doorbell_that_waits_for_its_turn(client: TestClient, conn: Connection) -> None:
+    a_worker(conn)
+    caps.set_cap(conn, Gate(Kind.REPORT_TYPE, "calendar"), 1)
+    job_id = mine(conn)
+    held.hold(conn, {job_id: None})
+    _sent(conn)
+    assert codes(client, job_id) == ["waits_for_its_turn", "deadline"]
+    conn.execute(text("UPDATE slots SET job_id = :id, lease_token = :token"), taken(conn))
+
+    [full, _] = _asked(client, job_id)
+    assert (full["code"], full["most"]) == ("cap_full", 1)
+
+
+def taken(conn: Connection) -> dict[str, UUID]:
+    """A job that runs."""
+    lease = started(conn, a_job(conn, report_type="other")).lease
+    return {"id": lease.job_id, "token": lease.token}
 
 
 def test_a_job_that_is_not_due(client: TestClient, conn: Connection) -> None:

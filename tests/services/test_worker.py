@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from services.api.v1.views import job_view
 from services.worker import heartbeat, intake, metrics, pollers
@@ -18,14 +19,16 @@ from services.worker.worker import Worker
 from shared.artifacts.disk import DiskStore
 from shared.catalog.model import Format
 from shared.database.engine import transactional
-from shared.jobs import cancel, lease, read
+from shared.jobs import cancel, caps, lease, pauses, read
+from shared.jobs.admission import Admission
 from shared.jobs.doorbell import read_doorbell
+from shared.jobs.gates import Gate, Kind
 from shared.jobs.viewer import Viewer
 from shared.queues.interface import Depth, Outgoing
 from shared.reports.interface import Cost, Progress, RenderCancelled, RenderedFile, RenderRequest, ReportError
 from shared.reports.warnings import ReportWarning, WarningCode
 from tests.support.eventually import eventually
-from tests.support.jobs import a_job, row, started, verbs
+from tests.support.jobs import a_job, count, row, started, verbs
 from tests.support.promises import broken, broken_files
 from tests.support.sqs.double import InMemoryQueue
 from tests.support.worker import worker_parts
@@ -448,6 +451,41 @@ def test_a_doorbell_of_a_running_job_is_dropped(bench: Bench) -> None:
 
     eventually(lambda: not bench.queue.bodies())
     assert row(bench.conn, job_id).worker == "another"
+
+
+def test_a_worker_starts_no_job_of_what_is_paused_and_no_more_than_a_cap_lets(bench: Bench) -> None:
+    release = threading.Event()
+    bench.script = until(release)
+    caps.set_cap(bench.conn, Gate(Kind.TENANT, "acme"), 1)
+    pauses.pause(bench.conn, Gate(Kind.TENANT, "globex"), reason="", by="ann")
+    capped = [bench.a_rung_job() for _ in range(3)]
+    paused = bench.a_rung_job(tenant="globex")
+    free = bench.a_rung_job(tenant="initech")
+    bench.start()
+    bench.until(free, "PROCESSING")
+    eventually(lambda: count(bench.conn, "held") == 3, what="the others are held")
+    eventually(lambda: len(bench.queue.bodies()) == 2, what="and their messages are gone")
+
+    assert sorted(bench.status(job_id) for job_id in capped) == ["PENDING", "PENDING", "PROCESSING"]
+    assert bench.status(paused) == "PENDING"
+    release.set()
+
+
+def test_a_start_that_cannot_be_admitted_now_is_looked_at_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object, **__: object) -> Admission:
+        raise OperationalError("admission.look", {}, Exception("gone"))
+
+    monkeypatch.setattr("services.worker.intake.admit", away)
+    caps.set_cap(bench.conn, Gate(Kind.TENANT, "acme"), 1)
+    job_id, free = bench.a_rung_job(), bench.a_rung_job(tenant="initech")
+    bench.start()
+    bench.until(free, "SUCCESS")
+    eventually(lambda: "jobs.not_admitted" in caplog.text, what="it says so")
+    monkeypatch.undo()
+
+    bench.until(job_id, "SUCCESS")
 
 
 def test_nothing_is_prefetched(bench: Bench) -> None:

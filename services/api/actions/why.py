@@ -13,11 +13,16 @@ from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
 from shared.jobs import why
+from shared.jobs.gates import Kind
 from shared.jobs.states import JobStatus
 from shared.jobs.why import MOST_COUNTED, Facts
 
 _LAG_S = 5.0
 """A message this old should have left: the relay sends within a fraction of a second."""
+
+
+_GATES = {Kind.TENANT: "your tenant", Kind.REPORT_TYPE: "the report type", Kind.SOURCE: "what the report reads"}
+"""A source's name is the operator's own business."""
 
 
 class Reason(NamedTuple):
@@ -58,7 +63,11 @@ def _reasons(facts: Facts) -> Iterator[Reason]:
     if facts.due and not told:
         told = [Reason("on_its_way", "Nothing holds it: a worker takes it within moments.")]
     yield from told
-    if facts.finished_at is None:
+    if any(closed.running is None for closed in facts.closed):
+        yield Reason(
+            "deadline_stands_still", "Its deadline stands still until it is resumed; then it gets that time back."
+        )
+    elif facts.finished_at is None:
         yield Reason(
             "deadline",
             f"It fails at {_at(facts.deadline_at)}, unless it has ended by then.",
@@ -105,6 +114,28 @@ def _not_due(facts: Facts) -> Reason | None:
     )
     about = {"dueAt": facts.run_at, "error": facts.error["code"], "attempt": facts.attempt}
     return Reason("retry_after_error", words, {**about, "maxAttempts": facts.max_attempts})
+
+
+def _closed(facts: Facts) -> Reason | None:
+    if not facts.closed or not facts.due:
+        return None
+    first = facts.closed[0]
+    what = _GATES[first.gate.kind]
+    about: dict[str, object] = {"kind": first.gate.kind}
+    if first.running is not None:
+        words = f"As many jobs of {what} run as may: {first.running}. It starts when one of them has ended."
+        return Reason("cap_full", words, {**about, "most": first.running})
+    ends = f" until {_at(first.until)}" if first.until else ""
+    words = f"{what[0].upper()}{what[1:]} is paused{ends}: {first.reason}"
+    return Reason("paused", words, {**about, "reason": first.reason, "until": first.until})
+
+
+def _turn(facts: Facts) -> Reason | None:
+    if not facts.held or not facts.due or facts.closed:
+        return None
+    return Reason(
+        "waits_for_its_turn", "Your tenant has many jobs in the queue: its others leave as those are started."
+    )
 
 
 def _no_worker(facts: Facts) -> Reason | None:
@@ -157,7 +188,8 @@ def _outbox_lag(facts: Facts) -> Reason | None:
 
 
 _RULES: Sequence[Callable[[Facts], Reason | None]] = (
-    _ended, _cancel_requested, _held, _not_due, _no_worker, _sick_workers, _unknown_type, _outbox_lag, _busy, _behind,
+    _ended, _cancel_requested, _held, _not_due, _closed, _no_worker, _sick_workers, _unknown_type, _outbox_lag, _busy,
+    _turn, _behind,
 )  # fmt: skip
 """Each gives its reason, or None if it does not hold."""
 

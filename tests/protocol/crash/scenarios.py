@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
-from shared.jobs import cancel, finish
+from shared.jobs import cancel, caps, finish, pauses
 from shared.jobs.finish import Failure
+from shared.jobs.gates import Gate, Kind
 from shared.jobs.submit import submit
 from shared.jobs.viewer import Viewer
 from tests.protocol.crash.play import Play
@@ -121,6 +122,26 @@ def flooding(play: Play) -> None:
             waiting(play)
 
 
+def resuming(play: Play) -> None:
+    """A pause that is over: every job gets back its time, and then starts."""
+    stage = play.stage
+    with play.paused("relay"):
+        pauses.pause(stage.conn, _SLOW, reason="a story", by="a ghost")
+        waiting(play)
+        pauses.resume(stage.conn, _SLOW)
+    play.until(lambda: not pauses.pauses(stage.conn), what="the pause is settled")
+
+
+def capped(play: Play) -> None:
+    """One may run at a time: the others are held, and let out when it has ended."""
+    stage = play.stage
+    caps.set_cap(stage.conn, _SLOW, 1)
+    for _ in range(3):
+        play.submit(seconds=0.2)
+    play.until_ended()
+    caps.remove_cap(stage.conn, _SLOW)
+
+
 def sweeping(play: Play) -> None:
     """Workers that fell silent, with and without hope, a wish to cancel, and a deadline."""
     stage = play.stage
@@ -204,11 +225,12 @@ def erasing(play: Play) -> None:
 
 
 _END = "sql jobs.succeed"
+_SLOW = Gate(Kind.REPORT_TYPE, "slow")
 
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "api": (submitting, withdrawing, deleting),
-    "relay": (lost_doorbell, publishing, flooding, sweeping, retiring, erasing),
-    "worker": (csv, wide, failing, long, cancelled, noise, leaving),
+    "relay": (lost_doorbell, publishing, flooding, resuming, sweeping, retiring, erasing),
+    "worker": (csv, wide, failing, long, cancelled, noise, leaving, capped),
     SICK: (sick,),
 }
 """Service → the stories in which its effects are looked for."""

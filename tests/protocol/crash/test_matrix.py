@@ -29,6 +29,8 @@ _MUST_BE_THERE = {
     "api: COMMIT", "api: answer 202", "relay: sql outbox.claim", "relay: sql audit.forget",
     "relay: sql outbox_retry.claim", "relay: sql outbox_retry.keep", "relay: sqs SendMessageBatch", "relay: COMMIT",
     "relay: sql jobs.expire", "relay: sql jobs.ring", "relay: sql held.hold", "relay: sql held.take",
+    "relay: sql pauses.give_back_time", "relay: sql pauses.forget", "worker: sql admission.start",
+    "worker: sql slots.fill", "worker: sql held.hold",
     "worker: sqs ReceiveMessage", "worker: sql jobs.start",
     "worker: sql jobs.renew", "worker: sql jobs.succeed", "worker: sql jobs.fail", "worker: sql jobs.cancel_held",
     "worker: sql jobs.give_back", "worker: sqs DeleteMessageBatch", "worker: sqs ChangeMessageVisibilityBatch",

@@ -1,0 +1,56 @@
+"""What the command `gates` takes. Nothing heavy is imported here."""
+
+import argparse
+import re
+
+_KINDS = ("tenant", "report-type", "source")
+
+
+def add_gates(parser: argparse.ArgumentParser) -> None:
+    """Describe `gates list`, `pause`, `resume`, `cap` and `uncap`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = (
+        "Pause and cap report types, tenants and sources, in the database that DATABASE_URL names.\n"
+        "Jobs of what is paused are accepted and wait; their deadlines stand still. What runs already goes on."
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  todoke-server gates pause source warehouse --reason 'it moves tonight' --hours 3\n"
+        "  todoke-server gates cap source warehouse --running 4\n"
+        "  todoke-server gates list"
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = actions.add_parser("list", help="show what is paused and capped, and how many run under each cap")
+    show.add_argument("-o", "--output", choices=("text", "json"), default="text", help="(default: %(default)s)")
+    for name, what in (
+        ("pause", "start no more of its jobs"),
+        ("resume", "start its jobs again, in turns, once each has got back the time that it stood still"),
+        ("cap", "let no more of its jobs run at the same time"),
+        ("uncap", "let any number of its jobs run"),
+    ):
+        action = actions.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        action.add_argument("kind", choices=_KINDS, metavar="KIND", help=", ".join(_KINDS))
+        action.add_argument("name", type=_text, metavar="NAME", help="its name; a source's is the one in report.toml")
+        if name == "pause":
+            action.add_argument("--reason", required=True, type=_text, metavar="TEXT", help="why; clients are told")
+            action.add_argument("--hours", type=_hours, metavar="N", help="ends by itself (default: until `resume`)")
+        if name == "cap":
+            action.add_argument("--running", required=True, type=_count, metavar="N", help="1 to 1000")
+
+
+def _text(given: str) -> str:
+    if not given.strip() or not given.isprintable() or len(given) > 200:
+        raise argparse.ArgumentTypeError("must be 1 to 200 visible characters")
+    return given
+
+
+def _hours(given: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", given) or float(given) == 0:
+        raise argparse.ArgumentTypeError("must be a number of hours, for example 2 or 0.5")
+    return float(given)
+
+
+def _count(given: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", given) or int(given) > 1000:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 to 1000; to start none, pause it")
+    return int(given)

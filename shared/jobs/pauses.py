@@ -1,0 +1,141 @@
+"""Pause and resume report types, tenants and sources.
+
+Workers start no job of what is paused; its doorbells are held. Its deadlines stand still: while the pause lasts nothing
+ends by its deadline, and when it is over every job that it concerned gets back the time that it lost, in slices, before
+anything is started again. So a pause ends in two steps: it is over, and then it is settled, which removes its row.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared.jobs.doorbell import RING
+from shared.jobs.gates import Gate, Kind, concerns
+from shared.jobs.unfinished import SLICE
+from shared.jobs.walk import START, next_after
+
+
+class Pause(NamedTuple):
+    """A pause that holds."""
+
+    gate: Gate
+    reason: str
+    by: str
+    began_at: datetime
+    until: datetime | None
+    """When it ends by itself; None if somebody has to end it."""
+    ended_at: datetime | None
+    """When it was ended; jobs get back their time now, and start then."""
+
+
+_PAUSE = text("""
+    /* pauses.begin */
+    INSERT INTO pauses AS p (kind, name, reason, paused_by, until)
+    VALUES (:kind, :name, :reason, :by, :until)
+        ON CONFLICT (kind, name) DO UPDATE SET reason = excluded.reason, until = excluded.until
+     WHERE p.ended_at IS NULL AND (p.until IS NULL OR p.until > clock_timestamp())
+    RETURNING began_at
+""")
+
+_RESUME = text("""
+    /* pauses.end */
+    UPDATE pauses SET ended_at = coalesce(ended_at, least(clock_timestamp(), until))
+     WHERE kind = :kind AND name = :name
+    RETURNING ended_at
+""")
+
+_LIST = text("""
+    /* pauses.list */
+    SELECT kind, name, reason, paused_by, began_at, until, ended_at FROM pauses ORDER BY kind, name
+""")
+
+# The oldest pause that is over and that no other relay settles.
+_OVER = text("""
+    /* pauses.over */
+    SELECT kind, name, settled_upto FROM pauses
+     WHERE least(ended_at, until) <= clock_timestamp()
+     ORDER BY kind, name LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+
+# `moved` gives each unfinished job of the pause the time that it stood still; a moment that the client named stays.
+# `rung` rings for those that were taken for too late meanwhile, whose doorbell was thrown away.
+_GIVE_BACK_TIME = text(f"""
+    /* pauses.give_back_time */
+    WITH pause AS MATERIALIZED (
+        SELECT began_at FROM pauses WHERE kind = :kind AND name = :name
+    ), slice AS MATERIALIZED (
+        {SLICE.format(columns="id, tenant, report_type, finished_at")}
+    ), concerned AS MATERIALIZED (
+        SELECT id FROM jobs
+         WHERE id = ANY (ARRAY(
+               SELECT id FROM slice
+                WHERE finished_at IS NULL
+                  AND {concerns("slice")}))
+           AND finished_at IS NULL
+         ORDER BY id FOR NO KEY UPDATE
+    ), moved AS (
+        UPDATE jobs
+           SET deadline_at = least(
+                   CAST(options ->> 'notAfter' AS timestamptz),
+                   deadline_at + greatest(interval '0', clock_timestamp() - greatest(pause.began_at, created_at))),
+               version = version + 1, updated_at = clock_timestamp()
+          FROM pause
+         WHERE id = ANY (ARRAY(SELECT id FROM concerned))
+        RETURNING id, tenant, trace_context, status, run_at
+    ), rung AS (
+        {RING} FROM moved WHERE status = 'PENDING' AND run_at <= clock_timestamp()
+                            AND NOT EXISTS (SELECT FROM held WHERE job_id = moved.id OFFSET 0)
+    )
+    SELECT (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto, (SELECT count(*) FROM slice) AS seen,
+           (SELECT count(*) FROM moved) AS moved
+""")
+
+_SETTLED_UPTO = text("""
+    /* pauses.settled_upto */
+    UPDATE pauses SET settled_upto = :upto, ended_at = least(ended_at, until) WHERE kind = :kind AND name = :name
+""")
+
+_FORGET = text("/* pauses.forget */ DELETE FROM pauses WHERE kind = :kind AND name = :name")
+
+
+def pause(conn: Connection, gate: Gate, *, reason: str, by: str, until: datetime | None = None) -> datetime | None:
+    """Pause it from now on; a pause that holds gets the new reason and end. Returns when it began.
+
+    None while an earlier pause of it is over and not settled: a moment later it can be paused anew.
+    """
+    asked = {"kind": gate.kind, "name": gate.name, "reason": reason, "by": by, "until": until}
+    return conn.execute(_PAUSE, asked).scalar()
+
+
+def resume(conn: Connection, gate: Gate) -> bool:
+    """End the pause. Returns False if there is none. Jobs start once they have got their time back."""
+    return conn.execute(_RESUME, {"kind": gate.kind, "name": gate.name}).first() is not None
+
+
+def pauses(conn: Connection) -> Sequence[Pause]:
+    """Every pause that holds or is being settled."""
+    return [Pause(Gate(Kind(kind), name), *rest) for kind, name, *rest in conn.execute(_LIST)]
+
+
+def settle_slice(conn: Connection, *, slice_size: int = 5_000) -> int | None:
+    """Give back their time to the next jobs of a pause that is over. Returns how many; None if no pause is over.
+
+    `conn` is in a transaction: killed in it, the slice has not been; killed behind it, the next one follows. The last
+    slice removes the pause.
+    """
+    over = conn.execute(_OVER).one_or_none()
+    if over is None:
+        return None
+    gate = {"kind": over.kind, "name": over.name}
+    after: UUID = over.settled_upto or START
+    row = conn.execute(_GIVE_BACK_TIME, {**gate, "after": after, "slice": slice_size}).one()
+    upto = next_after(row.upto, row.seen, slice_size)
+    if upto == START:
+        conn.execute(_FORGET, gate)
+    else:
+        conn.execute(_SETTLED_UPTO, {**gate, "upto": upto})
+    return int(row.moved)
