@@ -13,6 +13,7 @@ from services.api.networks import networks
 from services.api.v1 import (
     artifacts,
     audit,
+    batches,
     job_list,
     jobs,
     keys,
@@ -65,6 +66,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(why.router, prefix="/v1")
     app.include_router(streams.router, prefix="/v1")
     app.include_router(lifecycle.router, prefix="/v1")
+    app.include_router(batches.router, prefix="/v1")
     app.include_router(report_types.router)
     app.include_router(keys.router)
     app.include_router(audit.router)

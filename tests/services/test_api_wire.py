@@ -94,6 +94,7 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
     assert len(set(names.values())) == len(names)
     assert {operation: name for operation, name in names.items() if "/v1/" in operation} == {
         "POST /v1/jobs": "submitJob",
+        "POST /v1/jobs:batch": "submitJobs",
         "GET /v1/jobs": "listJobs",
         "GET /v1/jobs/{job_id}": "getJob",
         "DELETE /v1/jobs/{job_id}": "deleteJob",

@@ -71,6 +71,11 @@ class Access:
             raise RateLimited(limits, wait_s)
         return principal
 
+    def charge(self, principal: Principal, requests: int) -> None:
+        """Count more requests for one that did the work of several: its tenant waits for them afterwards."""
+        if self._limit is not None and requests > 0:
+            self._limit.charge(principal.tenant, requests)
+
     async def still(self, authorization: str | None, address: str = "") -> Principal | None:
         """The principal that the header of a request names now, long after it was answered; None if nobody any more."""
         try:

@@ -154,10 +154,18 @@ REFUSED = "todoke.refused"
 """In a scope: the Problem with which the server refuses a request that it could read."""
 
 
-def problem_json(problem: Problem, request_id: str | None) -> str:
-    """The problem as it is on the wire."""
+def problem_of(error: Exception) -> Problem | None:
+    """What an error of an action is on the wire; None for one that nobody foresaw."""
+    if isinstance(error, Problem):
+        return error
+    make = _PROBLEMS.get(type(error))  # type: ignore[arg-type] # it is asked whether it is one of these
+    return None if make is None else make(error)
+
+
+def problem_view(problem: Problem, request_id: str | None) -> ProblemView:
+    """The problem as a model."""
     told = problem.violations[: errors.MOST_VIOLATIONS]
-    body = ProblemView(
+    return ProblemView(
         type="about:blank",
         title=title_of(problem.status),
         status=problem.status,
@@ -167,7 +175,12 @@ def problem_json(problem: Problem, request_id: str | None) -> str:
         requestId=request_id,
         violations=[ViolationView(field=_readable(v.field), code=v.code, message=_readable(v.message)) for v in told],
     )
-    return body.model_dump_json(exclude=None if told else {"violations"})
+
+
+def problem_json(problem: Problem, request_id: str | None) -> str:
+    """The problem as it is on the wire."""
+    body = problem_view(problem, request_id)
+    return body.model_dump_json(exclude=None if body.violations else {"violations"})
 
 
 def answer(request: HTTPConnection, problem: Problem) -> Response:

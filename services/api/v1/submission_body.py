@@ -22,21 +22,21 @@ async def read_submission(request: Request) -> Wanted:
     """What the client wants, not checked yet. Raises Problem 400, 413, 415 or 422 if the body is not an object."""
     raw = await _body(request)
     fields = _fields(request, raw) if raw else {}
-    return Wanted(fields, raw, request.headers.getlist("idempotency-key"), _trace_context(request))
+    return Wanted(fields, raw, request.headers.getlist("idempotency-key"), trace_context(request))
 
 
-async def read_fields(request: Request) -> Mapping[str, Any]:
+async def read_fields(request: Request, *, most_bytes: int = MAX_BODY_BYTES) -> Mapping[str, Any]:
     """The fields of a body that is an object; none without a body. Raises Problem as `read_submission` does."""
-    raw = await _body(request)
+    raw = await _body(request, most_bytes)
     return _fields(request, raw) if raw else {}
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
     raw = b""
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
-            raise Problem(413, "body_too_large", f"The body has more than {MAX_BODY_BYTES} bytes.")
+        if len(raw) > most_bytes:
+            raise Problem(413, "body_too_large", f"The body has more than {most_bytes} bytes.")
     return raw
 
 
@@ -112,7 +112,7 @@ def _names(content: object) -> int:
     return 0
 
 
-def _trace_context(request: Request) -> str | None:
+def trace_context(request: Request) -> str | None:
     """The trace of this request, ours or its caller's: it travels with the job through outbox and queue."""
     traceparent = request.scope.get(tracing.TRACEPARENT)
     return json.dumps({tracing.TRACEPARENT: traceparent}) if traceparent else None

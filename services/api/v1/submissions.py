@@ -37,7 +37,16 @@ router = APIRouter(tags=["jobs"], route_class=_Direct)
 
 def _body_of(description: str, more: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
     """The description of a request's body, and of its key."""
-    schema = {
+    body = {"application/json": {"schema": _schema(more), "example": example}}
+    return {
+        "requestBody": {"required": False, "description": description, "content": body},
+        "parameters": [IDEMPOTENCY_KEY],
+    }
+
+
+def _schema(more: dict[str, Any]) -> dict[str, Any]:
+    """What a body may hold, with `more` in it."""
+    return {
         "type": "object",
         "additionalProperties": False,
         "properties": {
@@ -58,11 +67,6 @@ def _body_of(description: str, more: dict[str, Any], example: dict[str, Any]) ->
             },
             **OPTION_SCHEMA,
         },
-    }
-    body = {"application/json": {"schema": schema, "example": example}}
-    return {
-        "requestBody": {"required": False, "description": description, "content": body},
-        "parameters": [IDEMPOTENCY_KEY],
     }
 
 
@@ -89,9 +93,12 @@ _RESPONSES: Responses = {
 }
 
 
+_REPORT_TYPE = {"reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"}}
+SUBMISSION_SCHEMA: dict[str, Any] = _schema(_REPORT_TYPE)
+"""What a submission may hold, as JSON Schema."""
 _SUBMIT: dict[str, Any] = _body_of(
     "Without a body the default report type runs with its default parameters.",
-    {"reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"}},
+    _REPORT_TYPE,
     {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"], "labels": {"team": "finance"}},
 )
 _SUBMIT["parameters"].append(_PREFER)
