@@ -40,6 +40,15 @@ _NO_STRAY_DOORBELL = "2: no outbox row without its job"
 ALWAYS = {
     "1: the sweeper sees every unfinished job": f"""
         SELECT id FROM jobs WHERE finished_at IS NULL EXCEPT ALL ({SEEN})""",
+    # With fewer: nothing counts jobs that were forgotten.
+    "1: the history counts every job that has ended": """
+        SELECT ended, counted
+          FROM (SELECT count(*) AS ended FROM jobs
+                 WHERE finished_at IS NOT NULL AND id <= (SELECT reached FROM unfinished_floor)
+                   AND NOT EXISTS (SELECT FROM stragglers WHERE job_id = id)) AS of_jobs,
+               (SELECT coalesce(sum(jobs), 0) AS counted
+                  FROM (SELECT jobs FROM job_minutes UNION ALL SELECT jobs FROM job_hours) AS kept) AS of_history
+         WHERE counted < ended""",
     _NO_STRAY_DOORBELL: """
         SELECT o.id, o.payload FROM outbox o LEFT JOIN jobs j ON j.id = (o.payload::json ->> 'jobId')::uuid
          WHERE j.id IS NULL""",
