@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -118,6 +119,15 @@ def require_free(port: int) -> None:
                 f"port {port} cannot be used ({error.strerror}): stop what listens there, or choose another "
                 f'with `make run ARGS="--port {port + 1}"`'
             ) from None
+
+
+def ready(url: str) -> bool:
+    """True if a health or readiness URL answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310 - our own loopback address
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def wait_until(

@@ -1,22 +1,25 @@
 """One report of each type, submitted and watched: with a line for each on a terminal, with lines elsewhere."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from deploy.local.client import call
 from deploy.local.processes import LocalFailure
 from deploy.local.stack import Stack
+from todoke import Todoke, errors
+from todoke.sizes import size
 
 _FINAL = {"SUCCESS", "FAILED", "CANCELLED"}
 _GIVE_UP_S = 600.0
 
-Job = dict[str, Any]
+Job = Mapping[str, Any]
+"""As the API tells it."""
 
 
 def submit(stack: Stack, say: Callable[[str], None]) -> list[Job]:
@@ -25,16 +28,25 @@ def submit(stack: Stack, say: Callable[[str], None]) -> list[Job]:
     Sample types are made in all their formats, the big export as CSV only; the user's own in their first. Raises
     LocalFailure.
     """
-    types = call(f"{stack.url}/v1/report-types")["reportTypes"]
-    jobs = []
-    for report in types:
-        name = report["name"]
-        if required := report["parameters"].get("required"):
-            say(f"  {name}: not asked for, it needs {', '.join(required)}")
-            continue
-        formats = report["formats"] if stack.samples and name != "flights-export" else report["formats"][:1]
-        jobs.append(call(f"{stack.url}/v1/jobs", {"reportType": name, "formats": formats}))
+    jobs: list[Job] = []
+    with _asking(stack) as todoke:
+        for report in todoke.types.list().types:
+            if required := report.parameters.get("required"):
+                say(f"  {report.name}: not asked for, it needs {', '.join(required)}")
+                continue
+            every = stack.samples and report.name != "flights-export"
+            jobs.append(todoke.jobs.create(report.name, formats=report.formats[: None if every else 1]).raw)
     return jobs
+
+
+@contextlib.contextmanager
+def _asking(stack: Stack) -> Iterator[Todoke]:
+    """The client; what it meets is a failure of the stack."""
+    try:
+        with Todoke(stack.url) as todoke:
+            yield todoke
+    except errors.TodokeError as error:
+        raise LocalFailure(str(error)) from None
 
 
 def watch(stack: Stack, jobs: Sequence[Job], *, quiet: bool) -> list[Job]:
@@ -77,16 +89,17 @@ def _column(width: int) -> Column:
 def _follow(stack: Stack, jobs: Sequence[Job], show: Callable[[Job], None]) -> list[Job]:
     give_up_at = time.monotonic() + _GIVE_UP_S
     latest: dict[str, Job] = {}
-    while len([j for j in latest.values() if j["status"] in _FINAL]) < len(jobs):
-        for job in jobs:
-            job_id = job["jobId"]
-            if latest.get(job_id, job)["status"] not in _FINAL:
-                latest[job_id] = call(f"{stack.url}/v1/jobs/{job_id}")
-                show(latest[job_id])
-        stack.tend()
-        if time.monotonic() > give_up_at:
-            raise LocalFailure(f"the sample jobs did not end within {_GIVE_UP_S:g} s; see {stack.logs}")
-        time.sleep(0.1)
+    with _asking(stack) as todoke:
+        while len([j for j in latest.values() if j["status"] in _FINAL]) < len(jobs):
+            for job in jobs:
+                job_id = job["jobId"]
+                if latest.get(job_id, job)["status"] not in _FINAL:
+                    latest[job_id] = todoke.jobs.get(job_id).raw
+                    show(latest[job_id])
+            stack.tend()
+            if time.monotonic() > give_up_at:
+                raise LocalFailure(f"the sample jobs did not end within {_GIVE_UP_S:g} s; see {stack.logs}")
+            time.sleep(0.1)
     return [latest[job["jobId"]] for job in jobs]
 
 
@@ -101,13 +114,6 @@ def _lines(quiet: bool) -> Callable[[Job], None]:
                 print(f"  {job['reportType']:<20} {job['status']:<10} {_detail(job)}", file=sys.stderr)
 
     return show
-
-
-def size(count: int) -> str:
-    """Bytes as a person reads them."""
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1e3:.0f} kB" if count < 999_500 else f"{count / 1e6:.1f} MB"
 
 
 def _detail(job: Job) -> str:

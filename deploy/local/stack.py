@@ -16,11 +16,10 @@ from typing import Self
 import migrations
 from deploy.local.choices import Choices
 from deploy.local.claim import Claim, told_of_the_last
-from deploy.local.client import ready
 from deploy.local.emulator import Emulator
 from deploy.local.keeping import Keeper
 from deploy.local.postgres import EmbeddedPostgres, psql
-from deploy.local.processes import LocalFailure, ask, ends, free_port, require_free, spawn, tail, wait_until
+from deploy.local.processes import LocalFailure, ask, ends, free_port, ready, require_free, spawn, tail, wait_until
 from deploy.local.remedies import require_room
 from deploy.sample.load import READER, load
 from shared.database.engine import create_engine

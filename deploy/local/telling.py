@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.local.samples import Job, size
+from deploy.local.samples import Job
 from deploy.local.stack import ROOT, Stack
+from todoke.sizes import size
+
+_USUAL_PORT = "8000"
+"""Where `todoke` looks by itself."""
 
 
 def say(line: str) -> None:
@@ -91,11 +95,12 @@ Ctrl-C stops everything; the data stays.""",
 
 def _commands(stack: Stack, jobs: Sequence[Job]) -> Sequence[str]:
     """What a newcomer does first: with a job that is there, so that each line works as it stands."""
-    lines = [f"curl -X POST {stack.url}/generate-report"]
+    usual = stack.url.rpartition(":")[2] == _USUAL_PORT
+    lines = [*([] if usual else [f"export TODOKE_URL={stack.url}"]), ".venv/bin/todoke types"]
     done = next((job for job in jobs if _artifacts(job)), None)
     if done is not None:
-        job = f"{stack.url}/v1/jobs/{done['jobId']}"
-        lines += [f"JOB={job}", "curl $JOB", f"curl -fOJL $JOB/artifacts/{_artifacts(done)[0]['name']}"]
+        lines.append(f".venv/bin/todoke submit {done['reportType']} --wait --into reports")
+        lines.append(f".venv/bin/todoke show {done['jobId']}")
     return lines
 
 

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from deploy.local.client import ready
-from deploy.local.processes import free_port
+from deploy.local.processes import free_port, ready
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.eventually import eventually
 from tests.support.sqs.fast_process import ROOT

@@ -12,8 +12,7 @@ from contextlib import ExitStack
 
 import psutil
 
-from deploy.local.client import ready
-from deploy.local.processes import free_port, spawn, stop, wait_until
+from deploy.local.processes import free_port, ready, spawn, stop, wait_until
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.eventually import eventually
 from tests.support.processes.services import CATALOG

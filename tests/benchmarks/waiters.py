@@ -19,7 +19,7 @@ import psutil
 import psycopg
 import uvloop
 
-from deploy.local.client import ready
+from deploy.local.processes import ready
 from tests.benchmarks import api
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.sqs.fast_process import ROOT

@@ -15,8 +15,7 @@ from typing import Any, Self
 import httpx2 as httpx
 
 from deploy.images import engine
-from deploy.local.client import ready
-from deploy.local.processes import LocalFailure, free_port
+from deploy.local.processes import LocalFailure, free_port, ready
 from tests.support.eventually import NotYet, eventually
 
 ROOT = Path(__file__).parents[2]

@@ -26,14 +26,15 @@ from sqlalchemy.engine import Connection
 from deploy.local import command, remedies
 from deploy.local.choices import Choices, choose
 from deploy.local.claim import Claim, told_of_the_last
-from deploy.local.client import call
 from deploy.local.keeping import Keeper
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import LocalFailure, free_port, require_free
-from deploy.local.samples import progress_on, size
+from deploy.local.samples import progress_on
 from deploy.local.stack import Stack
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
+from todoke import Todoke
+from todoke.sizes import size
 
 ROOT = Path(__file__).parents[2]
 
@@ -298,8 +299,9 @@ def test_ctrl_c_gives_a_running_report_of_the_users_own_back_uncharged(
         Claim(folder)
     [worker] = [p for p in descendants(process.pid) if p.cmdline()[-1] == "services.worker"]
     worker.kill()
-    job = call(f"{url}/v1/jobs", {"reportType": "slow", "parameters": {"seconds": 300}})["jobId"]
-    eventually(lambda: call(f"{url}/v1/jobs/{job}")["status"] == "PROCESSING", what="it runs")
+    todoke = Todoke(url)
+    job = todoke.jobs.create("slow", {"seconds": 300}).id
+    eventually(lambda: todoke.jobs.get(job).status == "PROCESSING", what="it runs")
 
     process.send_signal(signal.SIGINT)
 
@@ -472,7 +474,7 @@ def test_whatever_ends_make_run_ends_everything(folder: Path, number: signal.Sig
         text += line
         if "Ctrl-C" in line:
             break
-    assert f"curl -X POST http://127.0.0.1:{port}/generate-report" in text
+    assert f"  export TODOKE_URL=http://127.0.0.1:{port}\n  .venv/bin/todoke types\n  .venv/bin/todoke submit " in text
     family = descendants(process.pid)
     assert len(family) > 5
     os.kill(process.pid, number)

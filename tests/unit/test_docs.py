@@ -14,12 +14,16 @@ from typing import Any, NamedTuple
 import pytest
 from fastapi import FastAPI
 from starlette.routing import Match
+from typer import Exit, TyperException
+from typer.main import get_command
 
 from services.api.app import create_app
 from services.api.assembly import assemble
 from services.api.settings import ApiSettings
 from services.relay.settings import RelaySettings
 from services.worker.settings import WorkerSettings
+from todoke.cli.app import application
+from todoke.cli.help_topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -219,6 +223,32 @@ def test_the_command_has_every_subcommand_that_is_named(parser: argparse.Argumen
     _none(wrong)
 
 
+def test_the_client_takes_every_line_of_the_scripts() -> None:
+    whole: Any = get_command(application())
+    lines = [
+        shlex.split(re.split(r" [|>&]", found[1])[0])
+        for code in CODE
+        if code.language == "bash"
+        for line in _commands(code.text)
+        for found in [re.search(r"(?:^|[|&(] ?)(?:\S*/)?todoke ([^)]*)", line)]
+        if found and "$(" not in found[1]
+    ]
+    refused = []
+    for words in lines:
+        group = whole
+        while hasattr(group, "commands") and words and words[0] in group.commands:
+            group = group.commands[words.pop(0)]
+        try:
+            group.make_context("todoke", ["--wait=" if word == "--wait" else word for word in words])
+        except TyperException as error:
+            refused.append((words, str(error)))
+        except Exit:  # --help
+            continue
+
+    assert len(lines) > 30
+    _none(refused)
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     settings = ApiSettings.from_environment(
@@ -265,6 +295,7 @@ def test_the_reference_has_every_operation(app: FastAPI) -> None:
 def test_every_variable_is_one_that_somebody_reads() -> None:
     known = {name for settings in _SETTINGS for name in settings.variables()}
     known |= {f"{name}_FILE" for name in known}
+    known |= set(_VARIABLE.findall(TOPICS["environment"]()))
     known |= set(re.findall(r"\$\{(TODOKE_\w+)", (ROOT / "deploy" / "compose.yaml").read_text()))
     named = {
         (code.page, name) for code in CODE if code.language in {"span", "bash"} for name in _VARIABLE.findall(code.text)

@@ -1,7 +1,7 @@
 """What tables show of each thing."""
 
 from todoke.cli.output import Column, Raw, field
-from todoke.cli.progress import size
+from todoke.sizes import size
 
 
 def _when(name: str) -> Column:

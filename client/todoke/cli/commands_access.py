@@ -11,7 +11,7 @@ from todoke.cli.output import Form, Raw
 from todoke.cli.session import Session
 
 Expires = Annotated[str | None, typer.Option("--expires", metavar="TIME", help="When it ends, e.g. 2027-01-31T00:00Z.")]
-KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", show_default=False)]
+KeyId = Annotated[str, typer.Argument(metavar="KEY-ID", show_default=False)]
 Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key makes one API key.")]
 
 

@@ -42,7 +42,8 @@ def _common(
     """The options of every command that speaks to the API."""
 
 
-_COMMON = inspect.signature(_common).parameters
+COMMON = inspect.signature(_common).parameters
+"""The options that every command has, by name."""
 
 
 def command(
@@ -52,7 +53,7 @@ def command(
 
     The help is the docstring, the examples, and the options. `without` names common options that make no sense.
     """
-    common = {key: one for key, one in _COMMON.items() if key not in without}
+    common = {key: one for key, one in COMMON.items() if key not in without}
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function).parameters.values())[1:]

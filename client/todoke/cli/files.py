@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from todoke.cli import columns
-from todoke.cli.progress import size
 from todoke.cli.session import Session
 from todoke.cli.terminal import is_terminal
+from todoke.sizes import size
 
 if TYPE_CHECKING:
     from todoke.models import Job

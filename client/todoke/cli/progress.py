@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from todoke.cli.terminal import colours, moves, one_line, say
+from todoke.sizes import size
 
 if TYPE_CHECKING:
     from todoke.models import Job
@@ -44,13 +45,6 @@ def detail(job: "Job") -> str:
         total = f" of {job.progress.total_rows:,}" if job.progress.total_rows else ""
         return f"{job.progress.phase} {job.progress.rows:,}{total} rows"
     return ""
-
-
-def size(count: int) -> str:
-    """Bytes as a person reads them."""
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1e3:.0f} kB" if count < 999_500 else f"{count / 1e6:.1f} MB"
 
 
 class Lines:

@@ -11,8 +11,7 @@ from typing import Any, Self
 
 import httpx2 as httpx
 
-from deploy.local.client import ready
-from deploy.local.processes import free_port, spawn, stop
+from deploy.local.processes import free_port, ready, spawn, stop
 from tests.support.eventually import NotYet, eventually
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,139 @@
+"""`python -m deploy.tools.client_page > docs/reference/client.md`: the page of the Python client."""
+
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+
+from todoke import errors, jobs, keys, keys_and_audit, manifest, models, options, report_types, results, types, why
+from todoke.client import Todoke
+
+_HEAD = """# The Python client
+
+`pip install todoke` brings the module `todoke`, typed, for CPython 3.11 and newer, and no packages but httpx2 and
+what it stands on. [From `pip install` to a file](../tutorial/client.md) shows it at work. This page is made from the
+code (`python -m deploy.tools.client_page`), and a test keeps it so.
+
+```python
+from todoke import Todoke
+
+with Todoke("https://reports.example.com", api_key="…") as todoke:
+    job = todoke.jobs.create("flights-export", {"origin": "JFK"}, formats=["xlsx"], labels={"team": "finance"})
+    todoke.jobs.wait(job.id, timeout=600, on_progress=print)
+    for file in todoke.jobs.download(job.id, "out"):
+        print(file.path, file.sha256)
+```
+
+`AsyncTodoke` has the same methods, to be awaited; `iter` and `stream` are for `async for`. Wherever a method takes a
+`JobId`, the id will do, as a text or a UUID, and so will what another method returned. ValueError for what is none.
+"""
+_RESOURCES = (
+    ("Todoke", Todoke, ""), ("Jobs", jobs.Jobs, "jobs."), ("Report types", types.Types, "types."),
+    ("Keys", keys.Keys, "keys."), ("Audit trail", keys.Audit, "audit."),
+)  # fmt: skip
+_INPUTS = (options.JobOptions, options.JobFilter)
+_VALUES = (
+    models.Accepted, models.Retried, models.Job, models.JobsPage, models.Event, models.Downloaded, results.Result,
+    results.Artifact, results.Warning, results.JobError, results.Cost, results.Progress, why.Why, why.Reason,
+    report_types.ReportTypes, report_types.ReportType, report_types.Column, keys_and_audit.Me, keys_and_audit.Key,
+    keys_and_audit.MadeKey, keys_and_audit.KeysPage, keys_and_audit.AuditPage, keys_and_audit.AuditEntry,
+    manifest.Proof,
+)  # fmt: skip
+
+
+def page() -> str:
+    """The page as Markdown."""
+    return "\n".join([_HEAD, *_methods(), *_inputs(), *_values(), *_manifest(), *_errors()]).rstrip() + "\n"
+
+
+def _methods() -> Iterator[str]:
+    for title, kind, prefix in _RESOURCES:
+        yield f"## {title}\n"
+        if kind is Todoke:
+            yield f"```python\n{_call('Todoke', kind.__init__)}\n```\n"
+        yield f"{_text(kind)}\n"
+        for name, method in vars(kind).items():
+            if not name.startswith("_") and inspect.isfunction(method):
+                yield f"```python\n{_call(f'todoke.{prefix}{name}', method)}\n```\n\n{_text(method)}\n"
+
+
+def _inputs() -> Iterator[str]:
+    yield "## Keyword arguments\n"
+    for kind in _INPUTS:
+        yield f"### {kind.__name__}\n\n{_text(kind)}\n\n{_fields(kind, kind.__annotations__)}"
+
+
+def _values() -> Iterator[str]:
+    yield (
+        "## Values\n\nAll are frozen dataclasses, and have `raw`, the JSON object that they were read from. Fields\n"
+        "and states that this version does not know are no error.\n"
+    )
+    for kind in _VALUES:
+        names = {one.name: kind.__annotations__[one.name] for one in dataclasses.fields(kind) if one.name != "raw"}
+        yield f"### {kind.__name__}\n\n{_text(kind)}\n\n{_fields(kind, names)}"
+
+
+def _manifest() -> Iterator[str]:
+    call = _call("todoke.manifest.verify", manifest.verify)
+    yield f"## Manifests\n\n```python\n{call}\n```\n\n{_text(manifest.verify)}\n"
+
+
+def _errors() -> Iterator[str]:
+    _, root, rest = (inspect.getdoc(errors) or "").partition("TodokeError\n")
+    yield f"## Errors\n\n```text\n{root}{inspect.cleandoc(rest)}\n```\n"
+    yield f"{_fields_of_an_error()}\n"
+
+
+def _fields_of_an_error() -> str:
+    return (
+        "An `ApiError` has `status`, `code` ([stable](errors.md)), `detail`, `violations`, `hint`, `request_id` (for\n"
+        "the server's log), `retryable`, `retry_after` and `problem`, the whole document. `JobFailed` has `job`,\n"
+        "`code`, `message`, `hint` and `retryable`; `WaitTimedOut`, `JobCancelled` and `NotReady` have `job`. What a\n"
+        "call itself gets wrong is a ValueError or a TypeError, and nothing is sent."
+    )
+
+
+_MODULES = re.compile(r"(?:collections\.abc|typing|todoke[\w.]*|datetime|pathlib|uuid|os|httpx2[\w.]*)\.(?=\w)")
+
+
+def _call(name: str, function: object) -> str:
+    """The signature as a person would write it."""
+    signature = inspect.signature(function)  # type: ignore[arg-type]
+    parameters = [one for key, one in signature.parameters.items() if key != "self"]
+    shown = _MODULES.sub("", str(signature.replace(parameters=parameters)))
+    shown = re.sub(r"\*<class '?(\w+)'?>", r"\1", shown).replace("str | UUID | Accepted | Retried | Job", "JobId")
+    shown = re.sub(r"'([A-Z]\w+)'", r"\1", shown).removesuffix(" -> None" if name == "Todoke" else "")
+    if len(name + shown) <= 100:
+        return name + shown
+    inner, _, returns = shown.rpartition(")")
+    parts = re.split(r", (?![^\[]*\])", inner.removeprefix("("))
+    return f"{name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){returns}"
+
+
+def _text(of: object) -> str:
+    return inspect.getdoc(of) or ""
+
+
+def _fields(kind: type, annotations: dict[str, object]) -> str:
+    described = _docstrings(kind)
+    rows = "".join(
+        f"| `{name}` | {_type(shape)} | {described.get(name, '')} |\n" for name, shape in annotations.items()
+    )
+    return f"| field | type | meaning |\n|---|---|---|\n{rows}"
+
+
+def _type(shape: object) -> str:
+    text = _MODULES.sub("", inspect.formatannotation(shape))
+    return "`" + text.replace("|", "\\|") + "`"
+
+
+def _docstrings(kind: type) -> dict[str, str]:
+    """The text below each field."""
+    source = inspect.getsource(kind)
+    found = re.findall(r'^    (\w+): [^\n]*\n    """(.*?)"""', source, re.MULTILINE | re.DOTALL)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
