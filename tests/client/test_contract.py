@@ -244,7 +244,7 @@ def test_every_method_is_held_to_the_description() -> None:
     assert methods == set(CALLS) | ELSEWHERE
 
 
-NOT_YET: set[str] = set()
+NOT_YET = {"keepJob", "submitJobs"}
 """Operations that no method stands for. Give a new one a method, a command and a line above; or name it here."""
 _OF_METHODS_ELSEWHERE = {"streamJob", "downloadArtifact"}
 
