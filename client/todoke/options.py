@@ -23,6 +23,8 @@ class JobOptions(TypedDict, total=False):
     """Marks of your own, by which `jobs.list` finds the job."""
     file_name: str
     """The files' name without extension; `{reportType}`, `{reportVersion}`, `{jobId}` and `{date}` are filled in."""
+    priority: int
+    """0 to 9: while many jobs of the tenant wait, 9 is first; 4 is the usual one."""
 
 
 class JobFilter(TypedDict, total=False):
@@ -58,6 +60,7 @@ _ON_THE_WIRE = {
     "keep_seconds": "keepSeconds",
     "labels": "labels",
     "file_name": "fileName",
+    "priority": "priority",
 }
 
 

@@ -1,5 +1,4 @@
-"""Reads who may have a report type and its columns: `tenants`, `required_scope`, `shared` and `role`
-of report.toml."""
+"""Reads who may have a report type and its columns: `tenants`, `required_scope` and `shared` of report.toml."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,20 +6,18 @@ from typing import NamedTuple
 from shared.access.scopes import scope_problem
 from shared.access.tenants import tenant_problem
 from shared.catalog.model import ReportType
-from shared.catalog.source_role import SourceRole, read_role
 from shared.catalog.sql import Kind, UnreadableSql, scan
 from shared.catalog.toml import Table
 
-AUDIENCE_KEYS = ("tenants", "required_scope", "shared", "role")
+AUDIENCE_KEYS = ("tenants", "required_scope", "shared")
 
 
 class Audience(NamedTuple):
-    """Who may ask for a report type, and whose rows they get."""
+    """Who may ask for a report type."""
 
     tenants: tuple[str, ...]
     required_scope: str | None
     shared: bool
-    role: SourceRole | None
 
 
 def read_audience(table: Table) -> Audience:
@@ -31,7 +28,7 @@ def read_audience(table: Table) -> Audience:
     for name in tenants or ():
         if wrong := tenant_problem(name):
             table.wrong("tenants", f"{name!r} {wrong}")
-    return Audience(tuple(tenants or ()), scope(table), table.flag("shared"), read_role(table))
+    return Audience(tuple(tenants or ()), scope(table), table.flag("shared"))
 
 
 def scope(table: Table) -> str | None:

@@ -445,19 +445,26 @@ def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
     database_url: str, conn: Connection, scratch: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     ours, others = (api_keys.create_key(conn, tenant=name, name="test") for name in ("acme", "other"))
-    app = an_app(database_url, scratch, API_AUTH="keys", API_RATE_LIMIT="0.01", API_RATE_BURST="2")
+    app = an_app(database_url, scratch, API_AUTH="keys", API_RATE_LIMIT="0.01", API_RATE_BURST="3")
     with TestClient(app, raise_server_exceptions=False) as client:
         headers = {"Authorization": f"Bearer {ours}"}
         client.get("/v1/jobs", headers={"Authorization": "Bearer wrong"})
-        assert client.post("/v1/jobs", headers=headers).status_code == 202
-        assert client.get("/v1/jobs", headers=headers).status_code == 200
+        accepted = client.post("/v1/jobs", headers=headers)
+        assert (accepted.status_code, accepted.headers["ratelimit-policy"]) == (202, '"requests";q=3;w=300')
+        assert accepted.headers["ratelimit"] == '"requests";r=2;t=100'
+        listed = client.get("/v1/jobs", headers=headers)  # counts as two
+        assert (listed.status_code, "ratelimit" in listed.headers) == (200, False)
 
         for method, path in routes(app):
             answer = client.request(method, path.format(job_id=uuid4(), name="x", key_id="x"), headers=headers)
             told = problem(answer, 429, "rate_limited")
             assert told["retryable"]
-            assert 90 <= int(answer.headers["retry-after"]) <= 100
-            assert "0.01 requests per second, 2 at once" in told["detail"]
+            again_s = answer.headers["retry-after"]
+            assert 90 <= int(again_s) <= 300
+            assert answer.headers["ratelimit-policy"] == '"requests";q=3;w=300'
+            assert answer.headers["ratelimit"] == f'"requests";r=0;t={again_s}'
+            assert told["violated-policies"] == ["requests"]
+            assert "0.01 requests per second, 3 at once" in told["detail"]
 
         assert count(conn, "jobs") == 1
         assert [record.tenant for record in caplog.records if record.msg == "api.rate_limited"] == ["acme"]  # type: ignore[attr-defined]

@@ -61,7 +61,7 @@ def test_times_have_their_offset_written_out_and_what_is_not_known_is_null() -> 
     assert job["createdAt"] == "2026-01-31T12:00:00.250000+00:00"
     assert [name for name, value in job.items() if value is None] == [
         "requestedBy", "retryOf", "fileName", "progress", "result", "error", "cost", "startedAt", "cancelRequestedAt",
-        "finishedAt", "expiresAt", "keptUntil", "runAt", "nextAttemptAt",
+        "finishedAt", "expiresAt", "keptUntil", "priority", "runAt", "nextAttemptAt",
     ]  # fmt: skip
     event = event_view(JobEvent(1, None, JobStatus.PENDING, "submit", 0, None, _AT))
     assert json.loads(event.model_dump_json(by_alias=True)) == {

@@ -119,9 +119,17 @@ def test_a_bug_in_one_harms_no_other(client: TestClient, conn: Connection, monke
 def test_each_of_a_batch_counts_as_a_request() -> None:
     now = 1000.0
     limit = RateLimit(10, 5, lambda: now)
-    assert limit.take("acme") == 0
+    assert limit.take("acme").wait_s == 0
     limit.charge("acme", 99)
-    assert 9 < limit.take("acme") < 10
-    assert limit.take("other") == 0
+    assert 9 < limit.take("acme").wait_s < 10
+    assert limit.take("other").wait_s == 0
     now += 10
-    assert limit.take("acme") == 0
+    assert limit.take("acme").wait_s == 0
+
+
+def test_a_batch_tells_what_it_has_left_of_the_quota(database_url: str, scratch: Path) -> None:
+    app = an_app(database_url, scratch, API_RATE_LIMIT="1", API_RATE_BURST="100")
+    with TestClient(app) as client:
+        answer = client.post("/v1/jobs:batch", json={"jobs": [{"reportType": "calendar"}] * 40})
+
+    assert answer.headers["ratelimit"] == '"requests";r=60;t=40'

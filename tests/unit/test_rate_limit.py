@@ -19,7 +19,7 @@ class Clock:
 
 
 def passed(limit: RateLimit, times: int, tenant: str = "acme") -> int:
-    return sum(limit.take(tenant) == 0 for _ in range(times))
+    return sum(limit.take(tenant).wait_s == 0 for _ in range(times))
 
 
 def test_a_burst_passes_and_then_the_rate() -> None:
@@ -41,13 +41,39 @@ def test_whoever_waits_as_long_as_told_passes_and_nobody_sooner(per_s: float) ->
     clock = Clock()
     limit = RateLimit(per_s, 1, clock)
     for _ in range(100):
-        while (wait_s := limit.take("acme")) == 0:
+        while (wait_s := limit.take("acme").wait_s) == 0:
             pass
         assert wait_s == pytest.approx(1 / per_s, rel=0.01)
         clock.now += wait_s * 0.99
-        assert limit.take("acme") > 0
+        assert limit.take("acme").wait_s > 0
         clock.now += wait_s * 0.01 + 1e-9  # what is lost in adding
-        assert limit.take("acme") == 0
+        assert limit.take("acme").wait_s == 0
+
+
+def test_what_is_left_is_told_and_when_there_is_more() -> None:
+    clock = Clock()
+    limit = RateLimit(2, 10, clock)
+
+    def taken(weight: int = 1) -> list[float]:
+        return [round(float(number), 2) for number in limit.take("acme", weight)]
+
+    assert taken() == [0, 9, 0.5]
+    assert taken(5) == [0, 4, 3]
+    assert taken(5) == [0.5, 4, 3]
+    assert taken(4) == [0, 0, 5]
+    clock.now += 1
+    assert taken() == [0, 1, 4.5]
+    assert taken(0) == [0, 1, 4.5]
+
+
+def test_what_weighs_more_than_all_passes_after_a_pause() -> None:
+    clock = Clock()
+    limit = RateLimit(1, 3, clock)
+
+    assert limit.take("acme", 50).wait_s == 0
+    assert limit.take("acme", 50).wait_s == pytest.approx(3, abs=0.01)
+    clock.now += 3
+    assert limit.take("acme", 50).wait_s == 0
 
 
 def test_a_tenant_takes_nothing_from_another() -> None:
@@ -72,7 +98,7 @@ def test_processes_have_one_bucket_together(tmp_path: Path, monkeypatch: pytest.
     ask = (
         "import sys; from services.api.auth.rate_limit import RateLimit; limit = RateLimit(1e-6, 3_000);"
         "print(flush=True);"
-        "sys.stdin.readline(); print(sum(limit.take('acme') == 0 for _ in range(2_000)))"
+        "sys.stdin.readline(); print(sum(limit.take('acme').wait_s == 0 for _ in range(2_000)))"
     )
     asking = [
         subprocess.Popen([sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -1,5 +1,5 @@
-"""What a client may say about when its job runs, how often it is tried, how long it is kept and what its files are
-called."""
+"""What a client may say about when its job runs and before which others, how often it is tried, how long it is kept and
+what its files are called."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,14 @@ from services.api.settings import ApiSettings
 from shared.catalog.model import ParameterKind, ReportType
 from shared.catalog.parameters import Violation
 from shared.catalog.values import Refused, parse, store
+from shared.jobs.held import USUAL_PRIORITY
 from shared.jobs.read import Job
 
-FIELDS = ("runAt", "notAfter", "maxAttempts", "keepFilesSeconds", "keepSeconds", "fileName")
+FIELDS = ("runAt", "notAfter", "maxAttempts", "keepFilesSeconds", "keepSeconds", "fileName", "priority")
 """The fields of a request that are options. Each may be left out or null."""
 MOMENTS = ("runAt", "notAfter")
 """Those that are a moment: the same one may be written with several offsets."""
+MOST_URGENT = 9
 LEAST_KEEP_FILES_S = 60
 LEAST_KEEP_S = 86_400
 """Whoever waits for a job finds it for a day after its end, as with JOB_KEEP_DAYS. What must go at once is deleted."""
@@ -32,6 +34,7 @@ class Options(NamedTuple):
     keep_s: int | None = None
     file_name: str | None = None
     """A template (services/api/actions/file_name.py)."""
+    priority: int | None = None
 
     def as_asked(self) -> Mapping[str, object] | None:
         """What the job stores of them, beside `run_at`, to be asked for again; None for nothing."""
@@ -41,6 +44,7 @@ class Options(NamedTuple):
             "keepFilesSeconds": self.keep_files_s,
             "keepSeconds": self.keep_s,
             "fileName": self.file_name,
+            "priority": self.priority,
         }
         return {name: value for name, value in asked.items() if value is not None} or None
 
@@ -113,6 +117,7 @@ class _Reader:
             keep_files_s=keep_files_s,
             keep_s=keep_s,
             file_name=cast("str | None", self._read("fileName", ParameterKind.STRING, self._name_problem)),
+            priority=cast("int | None", self._read("priority", ParameterKind.INTEGER, _priority_problem)),
         )
 
     def _read(self, field: str, kind: ParameterKind, problem: Callable[..., str | None]) -> object:
@@ -187,3 +192,9 @@ class _Reader:
         if len(name.encode()) > file_name.MAX_BYTES:
             return f"is too long: with its placeholders filled in it may have {file_name.MAX_BYTES} bytes in UTF-8"
         return None
+
+
+def _priority_problem(priority: int) -> str | None:
+    if 0 <= priority <= MOST_URGENT:
+        return None
+    return f"must be from 0 to {MOST_URGENT}, the most urgent; leave it out for {USUAL_PRIORITY}"

@@ -110,6 +110,7 @@ def _submission(
         not_after=asked.not_after,
         file_name=asked.named(checked.report, job_id),
         options=asked.as_asked(),
+        priority=asked.priority,
         keep_artifacts_s=keep_artifacts_s,
         keep_s=keep_s,
         idempotency_key=key,

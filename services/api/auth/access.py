@@ -1,14 +1,16 @@
 """Who a request is from, and whether it may ask now."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from services.api import metrics
 from services.api.auth.issuer_keys import IssuerAway
 from services.api.auth.keys import Keys
 from services.api.auth.principal import ANONYMOUS, Principal
-from services.api.auth.rate_limit import RateLimit
+from services.api.auth.rate_limit import RateLimit, Taken
 from services.api.auth.tokens import NoTenant, Tokens, WrongToken
 from shared.access.key_text import PREFIX, MalformedKey, read_key
 from shared.errors import TodokeError
@@ -35,10 +37,23 @@ class Unauthorized(TodokeError):
 class RateLimited(TodokeError):
     """The tenant has asked as often as it may."""
 
-    def __init__(self, message: str, wait_s: float) -> None:
+    def __init__(self, message: str, wait_s: float, quota: "Quota | None" = None) -> None:
         super().__init__(message)
         self.wait_s = wait_s
         """Seconds until a request may pass."""
+        self.quota = quota
+        """What the tenant has; None where it is not the tenant that asked too often."""
+
+
+class Quota(NamedTuple):
+    """How many requests a tenant may make, and how many are left."""
+
+    burst: int
+    window_s: int
+    """Seconds in which `burst` requests are given back."""
+    left: int
+    again_s: int
+    """Seconds until more can pass: all of them, or after a refusal the request that was refused."""
 
 
 class Access:
@@ -59,22 +74,46 @@ class Access:
         self._tell_at = 0.0
         self._clock = clock
 
+    @property
+    def limited(self) -> bool:
+        """True if tenants may ask so often only."""
+        return self._limit is not None
+
     async def principal(self, authorization: str | None, address: str = "") -> Principal:
         """The principal that an `Authorization` header names.
 
         Raises Unauthorized, RateLimited, NoTenant and IssuerAway.
         """
+        principal, _ = await self.admitted(authorization, address)
+        return principal
+
+    async def admitted(
+        self, authorization: str | None, address: str = "", *, weight: int = 1
+    ) -> tuple[Principal, Quota | None]:
+        """The principal that an `Authorization` header names, and what is left of its quota; None without a limit.
+
+        The request counts as `weight`. Raises as `principal` does.
+        """
         principal = await self._named(authorization or "", address)
-        if self._limit is not None and (wait_s := self._limit.take(principal.tenant)):
+        if self._limit is None:
+            return principal, None
+        taken = self._limit.take(principal.tenant, weight)
+        quota = _quota(self._limit, taken)
+        if taken.wait_s:
             self._tell(principal.tenant)
             limits = f"At most {self._limit.per_s:g} requests per second, {self._limit.burst} at once"
-            raise RateLimited(limits, wait_s)
-        return principal
+            counts = f"; this one counts as {weight}" if weight > 1 else ""
+            raise RateLimited(limits + counts, taken.wait_s, quota)
+        return principal, quota
 
     def charge(self, principal: Principal, requests: int) -> None:
         """Count more requests for one that did the work of several: its tenant waits for them afterwards."""
         if self._limit is not None and requests > 0:
             self._limit.charge(principal.tenant, requests)
+
+    def quota_of(self, principal: Principal) -> Quota | None:
+        """What is left of the principal's quota now; None without a limit."""
+        return None if self._limit is None else _quota(self._limit, self._limit.take(principal.tenant, 0))
 
     async def still(self, authorization: str | None, address: str = "") -> Principal | None:
         """The principal that the header of a request names now, long after it was answered; None if nobody any more."""
@@ -142,7 +181,7 @@ class Access:
         return principal
 
     def _guess(self, address: str) -> None:
-        if wait_s := self._guesses.take(_guesses_of(address)):
+        if wait_s := self._guesses.take(_guesses_of(address)).wait_s:
             raise RateLimited("Too many wrong credentials came from this address", wait_s)
 
     def _tell(self, tenant: str) -> None:
@@ -156,3 +195,8 @@ def _guesses_of(address: str) -> str:
 
 
 _REASONS = {Unauthorized: "unauthorized", RateLimited: "limited", NoTenant: "no_tenant", IssuerAway: "issuer_away"}
+
+
+def _quota(limit: RateLimit, taken: Taken) -> Quota:
+    window_s = max(1, math.ceil(limit.burst / limit.per_s))
+    return Quota(limit.burst, window_s, taken.left, math.ceil(taken.wait_s or taken.full_in_s))

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 SHARED = "TODOKE_RATE_TABLE"
 """Environment variable: the file that several processes share. One process alone needs no name for its own."""
@@ -27,6 +27,17 @@ _TENANTS = 16_384
 _NEAR = 16
 """Entries in a row in one of which a tenant stands."""
 _SIZE = (_TENANTS + _NEAR) * _ENTRY.size
+
+
+class Taken(NamedTuple):
+    """What became of one request, and what is left for the next."""
+
+    wait_s: float
+    """0 if it passes, and is counted; else nothing was counted, and these are the seconds until it would pass."""
+    left: int
+    """How many of weight 1 could pass now."""
+    full_in_s: float
+    """Seconds until as many as ever may pass at once."""
 
 
 class RateLimit:
@@ -40,19 +51,24 @@ class RateLimit:
         self._file.truncate(_SIZE)
         self._table = mmap.mmap(self._file.fileno(), _SIZE)
 
-    def take(self, tenant: str) -> float:
-        """Count one request: 0. Or refuse it and count nothing: the seconds until one may pass."""
+    def take(self, tenant: str, weight: int = 1) -> Taken:
+        """Count one request as `weight`, at most as the burst, or refuse it and count nothing."""
+        weight = min(weight, self.burst)
         key = int.from_bytes(hashlib.blake2b(tenant.encode(), digest_size=8).digest())
         with self._locked():
             now = self._clock()
             place, used_until = self._find(key)
-            used_until = max(used_until, now) + 1 / self.per_s
+            used = max(used_until - now, 0.0)
+            after = used + weight / self.per_s
             # A thousandth of a request for what is lost in adding fractions.
-            too_early = used_until - now - (self.burst + 0.001) / self.per_s
-            if too_early > 0:
-                return too_early
-            _ENTRY.pack_into(self._table, place, key, used_until)
-            return 0
+            most = (self.burst + 0.001) / self.per_s
+            if after > most:
+                return Taken(after - most, self._left(used), used)
+            _ENTRY.pack_into(self._table, place, key, now + after)
+            return Taken(0, self._left(after), after)
+
+    def _left(self, used_s: float) -> int:
+        return max(0, math.floor(self.burst + 0.001 - used_s * self.per_s))
 
     def charge(self, tenant: str, requests: int) -> None:
         """Count requests that are carried out already: the tenant waits for them afterwards."""

@@ -1,7 +1,7 @@
 """What FastAPI injects into the routes."""
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -10,10 +10,16 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, UnknownJob
 from services.api.actions.parts import Parts
+from services.api.auth.access import RateLimited
 from services.api.auth.principal import Origin, Principal
 from services.api.http.client_address import client_address
+from services.api.http.quota import QUOTA
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean
+
+WEIGHTS: Mapping[str, int] = {"list_jobs": 2, "list_audit": 2, "get_job_why": 2, "stream_job": 2, "stream_jobs": 2}
+"""What requests of these operations count as, where a rate is limited; 1 for every other. They look at many rows, or
+stay."""
 
 
 class _JobIdConvertor(StringConvertor):
@@ -33,10 +39,21 @@ def parts_of(request: Request) -> Parts:
 async def principal_of(request: Request) -> Principal:
     """The principal that sent the request. Raises Unauthorized and RateLimited, and InvalidRequest for its query."""
     address = client_address(request, request.app.state.trusted_proxies)
-    principal = await parts_of(request).access.principal(request.headers.get("authorization"), address)
+    access = parts_of(request).access
+    try:
+        principal, request.scope[QUOTA] = await access.admitted(
+            request.headers.get("authorization"), address, weight=_weight(request) if access.limited else 1
+        )
+    except RateLimited as error:
+        request.scope[QUOTA] = error.quota
+        raise
     if request.scope["query_string"]:
         _check_query(request)
     return principal.asking(Origin(request.scope.get("request_id"), address or None))
+
+
+def _weight(request: Request) -> int:
+    return WEIGHTS.get(getattr(request.scope.get("route"), "name", ""), 1)
 
 
 def _check_query(request: Request) -> None:

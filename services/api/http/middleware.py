@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import metrics
 from services.api.http.problems import HEAD, REFUSED, WHOLE_SERVER, Problem, answer, unexpected
+from services.api.http.quota import headers_of
 from shared.ids import uuid7
 from shared.runtime import logs, tracing
 from shared.runtime.metrics.declare import known
@@ -80,6 +81,7 @@ class RequestContext:
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
                     *((name, value) for name, value in SAFE_HEADERS if name not in present),
+                    *headers_of(scope, status),
                 ]
             elif scope.get(HEAD):
                 message = {**message, "body": b""}

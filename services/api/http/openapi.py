@@ -122,6 +122,8 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
         answers.setdefault(status, {"description": about, "content": {"application/problem+json": {}}})
     for status, answer in answers.items():
         _describe_answer(status, answer)
+        if method != "get" and "429" in answers:
+            answer["headers"] |= {name: _header(_TELLS[name]) for name in ("RateLimit-Policy", "RateLimit")}
     _describe_headers(path, method, operation)
 
 
@@ -174,6 +176,8 @@ _TELLS = {
     "ETag": "Names this version",
     "Preference-Applied": "The preference that was honoured",
     "Allow": "The methods that the path takes",
+    "RateLimit-Policy": "The tenant's quota (draft-ietf-httpapi-ratelimit-headers-10), where there is one",
+    "RateLimit": "What is left of it, and the seconds after which there is more",
     "WWW-Authenticate": "How to authenticate",
     "Content-Range": "The part that this is, or the size of the file",
 }
@@ -185,7 +189,7 @@ _HEADERS = {
     "403": ("WWW-Authenticate",),
     "405": ("Allow",),
     "416": ("Content-Range",),
-    "429": ("Retry-After",),
+    "429": ("Retry-After", "RateLimit-Policy", "RateLimit"),
     "503": ("Retry-After",),
 }
 _ASKS = {

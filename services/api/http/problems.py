@@ -20,6 +20,7 @@ from services.api.auth.issuer_keys import IssuerAway
 from services.api.auth.principal import InsufficientScope
 from services.api.auth.tokens import NoTenant
 from services.api.http.examples import title_of
+from services.api.http.quota import POLICY
 from services.api.places import NoStreamLeft, TooManyStreams
 from shared.catalog.parameters import Violation
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
@@ -50,6 +51,9 @@ class ProblemView(BaseModel):
     retryable: bool = Field(description="Whether the same request may succeed later")
     requestId: str | None = None  # noqa: N815 - the wire's spelling
     violations: list[ViolationView] | None = None
+    violated_policies: list[str] | None = Field(
+        None, serialization_alias="violated-policies", description="What was asked too often (429)"
+    )
 
 
 class Problem(Exception):
@@ -64,6 +68,7 @@ class Problem(Exception):
         retryable: bool = False,
         violations: Sequence[Violation] = (),
         headers: Mapping[str, str] | None = None,
+        violated_policies: Sequence[str] = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -71,6 +76,7 @@ class Problem(Exception):
         self.detail = detail
         self.retryable = retryable
         self.violations = violations
+        self.violated_policies = violated_policies
         self.headers = dict(headers or {})
 
 
@@ -82,7 +88,10 @@ def invalid(detail: str, violations: Sequence[Violation] = ()) -> Problem:
 def _too_many(error: RateLimited) -> Problem:
     again = math.ceil(error.wait_s)
     detail = f"{error}: try again in {again} s."
-    return Problem(429, "rate_limited", detail, retryable=True, headers={"Retry-After": str(again)})
+    policies = [POLICY] if error.quota is not None else []
+    return Problem(
+        429, "rate_limited", detail, retryable=True, headers={"Retry-After": str(again)}, violated_policies=policies
+    )
 
 
 def _unauthorized(error: Unauthorized) -> Problem:
@@ -174,13 +183,15 @@ def problem_view(problem: Problem, request_id: str | None) -> ProblemView:
         retryable=problem.retryable,
         requestId=request_id,
         violations=[ViolationView(field=_readable(v.field), code=v.code, message=_readable(v.message)) for v in told],
+        violated_policies=list(problem.violated_policies),
     )
 
 
 def problem_json(problem: Problem, request_id: str | None) -> str:
     """The problem as it is on the wire."""
     body = problem_view(problem, request_id)
-    return body.model_dump_json(exclude=None if body.violations else {"violations"})
+    silent = {name for name in ("violations", "violated_policies") if not getattr(body, name)}
+    return body.model_dump_json(exclude=silent, by_alias=True)
 
 
 def answer(request: HTTPConnection, problem: Problem) -> Response:

@@ -12,6 +12,7 @@ from services.api.actions.submissions import Submitted
 from services.api.http.dependencies import Caller, PartsOf
 from services.api.http.openapi import problems
 from services.api.http.problems import Problem, ProblemView, invalid, problem_of, problem_view
+from services.api.http.quota import QUOTA
 from services.api.v1.submission_body import read_fields, trace_context
 from services.api.v1.submissions import SUBMISSION_SCHEMA
 from services.api.v1.views import AcceptedView, View, accepted
@@ -85,6 +86,7 @@ async def submit_jobs(request: Request, parts: PartsOf, principal: Caller) -> Re
     fields = await read_fields(request, most_bytes=MAX_BODY_BYTES)
     asked = _asked(fields)
     outcomes = await batches.submit_all(parts, principal, asked, trace_context=trace_context(request))
+    request.scope[QUOTA] = parts.access.quota_of(principal)  # what the batch has left of it
     root, request_id = parts.settings.root_path, request.scope.get("request_id")
     return Response(json_text.write({"results": [_item(o, root, request_id) for o in outcomes]}), 200,
                     media_type="application/json")  # fmt: skip
@@ -111,7 +113,7 @@ def _item(outcome: Outcome, root: str, request_id: str | None) -> dict[str, Any]
     if isinstance(outcome, Submitted):
         return {"status": 202, "replayed": not outcome.created, "job": accepted(outcome, root), "problem": None}
     problem = _problem(outcome)
-    told = json.loads(problem_view(problem, request_id).model_dump_json())
+    told = json.loads(problem_view(problem, request_id).model_dump_json(exclude={"violated_policies"}))
     return {"status": problem.status, "replayed": False, "job": None, "problem": told}
 
 

@@ -41,5 +41,11 @@ OPTION_SCHEMA: Mapping[str, Any] = {
         + ", ".join(f"{{{name}}}" for name in file_name.PLACEHOLDERS),
         "examples": ["sales {date}"],
     },
+    "priority": {
+        "type": ["integer", "null"],
+        "minimum": 0,
+        "maximum": options.MOST_URGENT,
+        "description": "Which of the tenant's own jobs is first while many wait: 9 is the most urgent, 4 the usual one",
+    },
 }
 """Each option's JSON Schema, by its field. What depends on the report type and on settings is in the words only."""

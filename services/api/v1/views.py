@@ -154,6 +154,7 @@ class JobView(View):
     finished_at: _Time | None
     expires_at: _Time | None
     kept_until: _Time | None
+    priority: int | None
     keep_files_seconds: int
     keep_seconds: int
     """Seconds after its end for which its files, and the job itself, are kept."""
@@ -240,6 +241,7 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         finished_at=job.finished_at,
         expires_at=job.expires_at,
         kept_until=job.kept_until,
+        priority=(job.options or {}).get("priority"),
         keep_files_seconds=job.keep_artifacts_s,
         keep_seconds=job.keep_s,
         run_at=job.scheduled_for,
@@ -282,8 +284,7 @@ def _cost(job: Job) -> CostView | None:
 
 
 def _progress(stored: Mapping[str, Any]) -> ProgressView:
-    often = {name: stored.get(name) for name in ("percent", "total_rows", "eta_s")}
-    return ProgressView(phase=stored["phase"], rows=stored["rows"], **often)
+    return ProgressView(**{name: stored.get(name) for name in ("phase", "rows", "percent", "total_rows", "eta_s")})
 
 
 def event_view(event: JobEvent) -> EventView:
