@@ -43,6 +43,11 @@ class World:
         """Each answer with a file breaks off after so many bytes."""
         self.problem: tuple[int, str] | None = None
         """What every request is answered."""
+        self.hold_after: int | None = None
+        """An answer with a file stops after so many bytes, until `released`; then its connection ends."""
+        self.held, self.released = threading.Event(), threading.Event()
+        self.dead = False
+        """Connections that are open are closed without an answer."""
         self.key = ""
         """The API key, if one is asked for."""
 
@@ -94,7 +99,9 @@ class Handler(QuietHandler):
     def _do(self, method: str) -> None:
         with self.world.lock:
             self.world.asked.append((method, self.path, dict(self.headers), self.body()))
-        if self.world.problem is not None:
+        if self.world.dead:
+            self.close_connection = True
+        elif self.world.problem is not None:
             status, code = self.world.problem
             self._json(status, {"status": status, "code": code, "detail": "So it is.", "requestId": "r1"})
         elif self.world.key and self.headers.get("Authorization") != f"Bearer {self.world.key}":
@@ -170,11 +177,21 @@ class Handler(QuietHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
+        if self.world.hold_after is not None:
+            self._hold(content[start : start + self.world.hold_after])
+            return
         cut = self.world.cut_after
         with contextlib.suppress(OSError):
             self.wfile.write(content[start:] if cut is None else content[start : start + cut])
             self.wfile.flush()
         self.close_connection = cut is not None
+
+    def _hold(self, content: bytes) -> None:
+        self.wfile.write(content)
+        self.wfile.flush()
+        self.world.held.set()
+        self.world.released.wait(60)
+        self.close_connection = True
 
     def _json(self, status: int, content: object, headers: dict[str, str] | None = None) -> None:
         self.answer(status, json.dumps(content).encode(), {"Content-Type": "application/json", **(headers or {})})
