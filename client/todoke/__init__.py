@@ -52,8 +52,10 @@ if TYPE_CHECKING:
     from todoke.models import Job as Job
     from todoke.models import JobsPage as JobsPage
     from todoke.models import Retried as Retried
+    from todoke.models import Submitted as Submitted
     from todoke.options import JobFilter as JobFilter
     from todoke.options import JobOptions as JobOptions
+    from todoke.options import Submission as Submission
     from todoke.report_types import ReportType as ReportType
     from todoke.report_types import ReportTypes as ReportTypes
     from todoke.results import Artifact as Artifact
@@ -69,9 +71,9 @@ _HOMES = {
         "RateLimited", "ServerError", "TimedOut", "TodokeError", "Unauthorized", "Unavailable", "UnexpectedAnswer",
         "Violation", "WaitTimedOut",
     ),
-    "todoke.models": ("Accepted", "Downloaded", "Event", "Job", "JobsPage", "Retried"),
+    "todoke.models": ("Accepted", "Downloaded", "Event", "Job", "JobsPage", "Retried", "Submitted"),
     "todoke.keys_and_audit": ("AuditPage", "Key", "KeysPage", "MadeKey", "Me"),
-    "todoke.options": ("JobFilter", "JobOptions"),
+    "todoke.options": ("JobFilter", "JobOptions", "Submission"),
     "todoke.report_types": ("ReportType", "ReportTypes"),
     "todoke.results": ("Artifact",),
     "todoke.why": ("Why",),

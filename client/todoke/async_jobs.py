@@ -1,7 +1,8 @@
 """`AsyncTodoke.jobs`: the methods of `Todoke.jobs`, without blocking."""
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Unpack
 
@@ -10,8 +11,8 @@ from todoke._core.config import Config
 from todoke._core.steps import AsyncIterate, AsyncRun
 from todoke._core.waiting import OnProgress
 from todoke.jobs import JobId
-from todoke.models import Accepted, Downloaded, Event, Job, JobsPage, Retried
-from todoke.options import JobFilter, JobOptions
+from todoke.models import Accepted, Downloaded, Event, Job, JobsPage, Retried, Submitted
+from todoke.options import JobFilter, JobOptions, Submission
 from todoke.why import Why
 
 
@@ -42,6 +43,14 @@ class AsyncJobs:
                 self._config, report_type, parameters, formats=formats, idempotency_key=idempotency_key, options=options
             )
         )
+
+    async def create_many(self, submissions: Iterable[Submission]) -> Sequence[Submitted]:
+        """Ask for many reports, a thousand in a request. Returns what became of each, in their order.
+
+        One that is refused harms no other, and is not raised: its `problem` says why. Each has a key of its own for all
+        tries; give keys of your own where your program may be run again.
+        """
+        return await self._run(jobs.create_many(self._config, submissions))
 
     async def get(self, job: JobId) -> Job:
         """The job as it is now."""
@@ -123,6 +132,22 @@ class AsyncJobs:
         Raises Conflict if it had ended, and Changed if it is not the one of `if_match` any more: a job's `etag`.
         """
         return await self._run(jobs.cancel(self._config, job, if_match=if_match))
+
+    async def keep(
+        self,
+        job: JobId,
+        *,
+        expires_at: datetime | str | None = None,
+        kept_until: datetime | str | None = None,
+        if_match: str | None = None,
+    ) -> Job:
+        """Keep an ended job and its files for longer: until then, or as long as the operator allows.
+
+        Nothing is kept for less time than before. Raises Conflict if the job goes on or its files have expired.
+        """
+        return await self._run(
+            jobs.keep(self._config, job, expires_at=expires_at, kept_until=kept_until, if_match=if_match)
+        )
 
     async def delete(self, job: JobId, *, cancel: bool = False, if_match: str | None = None) -> None:
         """Erase the job, its history and its files, for good. `cancel` ends one that goes on, too.

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from todoke.errors import ApiError, kind_of
 from todoke.reading import Fields
 from todoke.results import Cost, JobError, Progress, Raw, Result
 
@@ -35,6 +36,26 @@ class Accepted:
             status=read.text("status"),
             report_type=read.some_text("reportType"),
             replayed=replayed,
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of one submission of many: a job, or what was wrong with it."""
+
+    job: Accepted | None
+    problem: ApiError | None
+    """Not raised: the others were accepted."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        job, problem, status = read.maybe_object("job"), read.maybe_object("problem"), read.integer("status")
+        return cls(
+            job=None if job is None else Accepted.from_json(job, replayed=read.flag("replayed")),
+            problem=None if problem is None else kind_of(status)(status, problem),
             raw=read.raw,
         )
 

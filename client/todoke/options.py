@@ -27,6 +27,15 @@ class JobOptions(TypedDict, total=False):
     """0 to 9: while many jobs of the tenant wait, 9 is first; 4 is the usual one."""
 
 
+class Submission(JobOptions, total=False):
+    """One of `jobs.create_many`: what `jobs.create` takes, by the same names."""
+
+    report_type: str
+    parameters: Mapping[str, Any]
+    formats: Sequence[str]
+    idempotency_key: str
+
+
 class JobFilter(TypedDict, total=False):
     """Keyword arguments of `jobs.list` and `jobs.iter`: which jobs. What is left out does not matter."""
 
@@ -62,6 +71,16 @@ _ON_THE_WIRE = {
     "file_name": "fileName",
     "priority": "priority",
 }
+
+
+SUBMISSION = {
+    "report_type": "reportType",
+    "parameters": "parameters",
+    "formats": "formats",
+    "idempotency_key": "idempotencyKey",
+    **_ON_THE_WIRE,
+}
+"""The fields of a Submission, and their names on the wire."""
 
 
 def on_the_wire(options: Mapping[str, Any]) -> dict[str, Any]:

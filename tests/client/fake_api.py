@@ -26,6 +26,9 @@ TYPE = {
 }  # fmt: skip
 
 
+_ACCESS = {"/v1/me", "/v1/keys", "/v1/keys/k1", "/v1/keys/k1:rotate", "/v1/audit"}
+
+
 class World:
     """What the API knows, and how it behaves."""
 
@@ -123,6 +126,8 @@ class Handler(QuietHandler):
         elif verb == ":delete":
             del self.world.jobs[job_id]
             self.answer(204)
+        elif verb == ":keep":
+            self._json(200, self.world.look(job))
         elif verb == ":retry":
             self._json(202, {**self.world.new(retryOf=job_id), "reportVersionChanged": False})
         elif verb == "/events":
@@ -144,6 +149,8 @@ class Handler(QuietHandler):
             job = self.world.jobs[self.world.keys[key]] if replayed else self.world.new()
             self.world.keys[key] = job["jobId"]
             self._json(202, {k: job[k] for k in ("jobId", "status", "reportType")})
+        elif path == "/v1/jobs:batch":
+            self._batch()
         elif path == "/v1/jobs":
             size, at = int(query.get("pageSize", ["20"])[0]), int(query.get("pageToken", ["0"])[0])
             listed = list(self.world.jobs.values())[at : at + size]
@@ -153,20 +160,34 @@ class Handler(QuietHandler):
             self._json(200, {"default": "calendar", "reportTypes": [TYPE]})
         elif path == "/v1/report-types/calendar":
             self._json(200, TYPE)
-        elif path == "/v1/me":
-            self._json(200, {"tenant": "acme", "subject": "ci", "credential": "key", "scopes": ["jobs:read"]})
-        elif path == "/v1/keys":
-            made = {"keyId": "k1", "name": "ci", "scopes": ["jobs:read"], "key": "todoke_secret", "secretShown": True}
-            self._json(*((201, made) if method == "POST" else (200, {"keys": [made], "nextPageToken": None})))
-        elif path in {"/v1/keys/k1", "/v1/keys/k1:rotate"}:
-            self._json(201, {"keyId": "k2", "name": "ci", "scopes": [], "key": None, "secretShown": False})
-        elif path == "/v1/audit":
-            entry = {"id": "1", "at": "2026-01-31T12:00:00+00:00", "action": "key.create", "object": "key:k1"}
-            self._json(200, {"entries": [entry], "nextPageToken": None})
+        elif path in _ACCESS:
+            self._access(method, path)
         elif path == "/openapi.json":
             self._json(200, {"info": {"version": "9.9.9"}})
         else:
             self._json(404, {"status": 404, "code": "unknown_report_type", "detail": "There is none."})
+
+    def _access(self, method: str, path: str) -> None:
+        if path == "/v1/me":
+            self._json(200, {"tenant": "acme", "subject": "ci", "credential": "key", "scopes": ["jobs:read"]})
+        elif path == "/v1/keys":
+            made = {"keyId": "k1", "name": "ci", "scopes": ["jobs:read"], "key": "todoke_secret", "secretShown": True}
+            self._json(*((201, made) if method == "POST" else (200, {"keys": [made], "nextPageToken": None})))
+        elif path.startswith("/v1/keys/"):
+            self._json(201, {"keyId": "k2", "name": "ci", "scopes": [], "key": None, "secretShown": False})
+        else:
+            entry = {"id": "1", "at": "2026-01-31T12:00:00+00:00", "action": "key.create", "object": "key:k1"}
+            self._json(200, {"entries": [entry], "nextPageToken": None})
+
+    def _batch(self) -> None:
+        results: list[dict[str, Any]] = []
+        for wanted in json.loads(self.world.asked[-1][3])["jobs"]:
+            if wanted.get("reportType") == "calendar":
+                results.append({"status": 202, "replayed": False, "job": self.world.new(), "problem": None})
+            else:
+                problem = {"status": 404, "code": "unknown_report_type", "detail": "There is none."}
+                results.append({"status": 404, "replayed": False, "job": None, "problem": problem})
+        self._json(200, {"results": results})
 
     def _file(self) -> None:
         content = self.world.content if self.world.sent is None else self.world.sent

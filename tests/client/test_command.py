@@ -252,6 +252,28 @@ def test_jobs_are_found_by_what_marks_them_and_erased(todoke: Command, world: Wo
     assert made not in world.jobs
 
 
+def test_many_are_asked_for_by_the_lines_of_a_file(todoke: Command, world: World, tmp_path: Path) -> None:
+    file = tmp_path / "tonight.jsonl"
+    lines = ['{"reportType": "calendar", "maxAttempts": 2, "idempotencyKey": "a"}', "", '{"reportType": "none"}']
+    file.write_text("\n".join(lines))
+    ran = todoke("submit-many", str(file), "-o", "id")
+
+    assert (ran.code, ran.out.split()) == (5, list(world.jobs))
+    assert "request 2: 404 unknown_report_type" in ran.err
+    assert json.loads(world.asked[-1][3])["jobs"][0] == json.loads(lines[0])
+    for wrong, told in (("{", "line 1 is not JSON"), ("[]", "must be an object"), ('{"x": 1}', "'x' is not a field")):
+        refused = todoke("submit-many", "-", stdin=wrong)
+        assert (refused.code, told in refused.err) == (2, True)
+    assert todoke("submit-many", str(tmp_path / "none")).code == 2
+
+
+def test_jobs_are_kept(todoke: Command, world: World) -> None:
+    world.ends = ["SUCCESS"]
+    ids = [world.new()["jobId"] for _ in range(2)]
+    assert todoke("keep", *ids, "--until", "2027-06-30T00:00:00Z", "-o", "id").out.split() == ids
+    assert json.loads(world.asked[-1][3]) == {"keptUntil": "2027-06-30T00:00:00Z"}
+
+
 def test_keys_are_made_and_shown_once(todoke: Command, world: World) -> None:
     assert todoke("me").out == "acme\tci\tkey\t\tjobs:read\n"
     made = todoke("keys", "create", "ci", "--scope", "jobs:read,jobs:create", "--expires", "2027-01-31T00:00:00Z")

@@ -69,22 +69,23 @@ class Terminal:
 
     def until(self, pattern: str) -> None:
         """Read until this is shown."""
-        eventually(lambda: self._read() or re.search(pattern, self.shown), within_s=_LIMIT_S, what=f"shows {pattern}")
+        eventually(lambda: re.search(pattern, self._read()), within_s=_LIMIT_S, what=f"shows {pattern}")
 
     def end(self) -> int:
         """Read all, and return the exit code."""
-        eventually(lambda: self._read() or self.process.poll() is not None, within_s=_LIMIT_S, what="it ends")
+        eventually(lambda: (self._read(), self.process.poll() is not None)[1], within_s=_LIMIT_S, what="it ends")
         self._read()
         os.close(self._master)
         return self.process.wait(_LIMIT_S)
 
-    def _read(self) -> None:
+    def _read(self) -> str:
         with contextlib.suppress(OSError):
             while select.select([self._master], [], [], 0.02)[0]:
                 piece = os.read(self._master, 65_536)
                 if not piece:
-                    return
+                    break
                 self.shown += piece.decode(errors="replace")
+        return self.shown
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_a_reader_that_leaves_is_no_error(arguments: tuple[str, ...], world: Wor
     process = start(url, tmp_path, *arguments)
     assert process.stdout is not None
     assert process.stderr is not None
-    assert process.stdout.buffer.read(10)
+    assert os.read(process.stdout.fileno(), 10)
     process.stdout.close()
 
     assert process.wait(_LIMIT_S) in ({0, 1} if arguments == ("--help",) else {141})

@@ -3,15 +3,19 @@
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from todoke._core.config import Config
 from todoke._core.requests import Request, content_of, job_path, send
 from todoke._core.steps import Emit, Flow
 from todoke.errors import UnexpectedAnswer
-from todoke.models import Accepted, Event, Job, JobsPage, Retried
-from todoke.options import as_query, on_the_wire
+from todoke.models import Accepted, Event, Job, JobsPage, Retried, Submitted
+from todoke.options import Submission, as_query, on_the_wire
+from todoke.reading import Fields
 from todoke.why import Why
+
+Moment = datetime | str
 
 
 def create(
@@ -76,6 +80,45 @@ def why(config: Config, job: object) -> Flow[Why]:
     """Why the job is where it is."""
     answer = yield from send(config, Request("GET", job_path(job, "/why")))
     return Why.from_json(content_of(answer))
+
+
+def keep(
+    config: Config, job: object, *, expires_at: Moment | None, kept_until: Moment | None, if_match: str | None
+) -> Flow[Job]:
+    """Keep a job and its files for longer."""
+    body = _given(expiresAt=expires_at, keptUntil=kept_until)
+    request = Request("POST", job_path(job, ":keep"), body=body or None, headers=_matching(if_match))
+    answer = yield from send(config, request)
+    return Job.from_json(content_of(answer), etag=answer.headers.get("etag"))
+
+
+def create_many(config: Config, submissions: Iterable[Submission]) -> Flow[Sequence[Submitted]]:
+    """Ask for many reports, a request for each thousand. Each has a key of its own, so that a try repeats none."""
+    wanted = [_one_of_many(one) for one in submissions]
+    done: list[Submitted] = []
+    for at in range(0, len(wanted), MOST_AT_ONCE):
+        part = wanted[at : at + MOST_AT_ONCE]
+        answer = yield from send(config, Request("POST", "/v1/jobs:batch", body={"jobs": part}))
+        results = Fields(content_of(answer), "the answers to a batch").each("results")
+        if len(results) != len(part):
+            raise UnexpectedAnswer(f"{len(part)} submissions have {len(results)} answers")
+        done += [Submitted.read(one) for one in results]
+    return tuple(done)
+
+
+def _one_of_many(given: Submission) -> dict[str, object]:
+    options = {name: value for name, value in given.items() if name not in _OWN}
+    return _given(
+        reportType=given.get("report_type"),
+        parameters=given.get("parameters"),
+        formats=_listed(given.get("formats")),
+        idempotencyKey=key_header(given.get("idempotency_key"))["Idempotency-Key"],
+    ) | on_the_wire(options)
+
+
+_OWN = {"report_type", "parameters", "formats", "idempotency_key"}
+MOST_AT_ONCE = 1000
+"""Submissions that the API takes in one request."""
 
 
 def delete(config: Config, job: object, *, cancel_first: bool, if_match: str | None) -> Flow[None]:

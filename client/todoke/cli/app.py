@@ -14,6 +14,7 @@ from todoke.cli import (
     commands_access,
     commands_files,
     commands_jobs,
+    commands_many,
     commands_profile,
     commands_submit,
     commands_types,
@@ -36,7 +37,8 @@ def application() -> typer.Typer:
     )
     app.callback()(_root)
     for commands in (
-        commands_submit, commands_jobs, commands_files, commands_types, commands_profile, commands_access, help_topics,
+        commands_submit, commands_many, commands_jobs, commands_files, commands_types, commands_profile,
+        commands_access, help_topics,
     ):  # fmt: skip
         commands.add(app)
     return app

@@ -45,6 +45,11 @@ By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Only that 
 WithError = Annotated[str | None, typer.Option("--error", metavar="CODE", help="Only that failed with this code.")]
 RetryOf = Annotated[str | None, typer.Option("--retry-of", metavar="ID", help="Only that repeat this job.")]
 
+FilesUntil = Annotated[
+    str | None, typer.Option("--files-until", metavar="TIME", help="The files, e.g. 2027-01-31T00:00:00Z.")
+]
+KeptUntil = Annotated[str | None, typer.Option("--until", metavar="TIME", help="The jobs; never shorter than files.")]
+
 
 def add(app: typer.Typer) -> None:
     """Add the commands."""
@@ -60,6 +65,7 @@ def add(app: typer.Typer) -> None:
     command(app, "cancel", f"todoke cancel {_SAMPLE}", "todoke jobs --status PENDING -o id | xargs todoke cancel")(
         cancel
     )
+    command(app, "keep", f"todoke keep {_SAMPLE}", f"todoke keep {_SAMPLE} --files-until 2027-01-31T00:00:00Z")(keep)
     command(app, "delete", f"todoke delete {_SAMPLE}", f"todoke delete {_SAMPLE} --cancel --yes")(delete)
 
 
@@ -171,6 +177,16 @@ def events(session: Session, job: Id) -> None:
 def cancel(session: Session, ids: Ids) -> None:
     """Cancel jobs. A job that a worker holds is cancelled a moment later, and may still end otherwise."""
     _each(session, ids, lambda job_id: session.todoke.jobs.cancel(job_id).raw)
+
+
+def keep(
+    session: Session,
+    ids: Ids,
+    files: FilesUntil = None,
+    until: KeptUntil = None,
+) -> None:
+    """Keep ended jobs and their files for longer: as long as the operator allows, or until then."""
+    _each(session, ids, lambda job_id: session.todoke.jobs.keep(job_id, expires_at=files, kept_until=until).raw)
 
 
 def delete(
