@@ -1,5 +1,6 @@
 """The phase timer measures each phase of a report by the progress that the renderer reports anyway."""
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,8 @@ from shared.reports.interface import Progress
 from shared.runtime import tracing
 from shared.runtime.metrics.common import report_type_label
 from shared.runtime.metrics.declare import known
+
+log = logging.getLogger(__name__)
 
 
 class PhaseTimer:
@@ -27,6 +30,7 @@ class PhaseTimer:
         """Pass this progress on. If it begins another phase, the one before is measured."""
         if progress.phase != self._phase:
             self.end()
+            log.debug("report.phase", extra={"phase": progress.phase})
             self._phase, self._began, self._began_ns = progress.phase, self._clock(), time.time_ns()
         self._on_progress(progress)
 
@@ -38,5 +42,6 @@ class PhaseTimer:
             metrics.REPORT_SECONDS.labels(
                 self._report_type, known(format_ or "all", metrics.FORMATS), known(phase, metrics.PHASES)
             ).observe(self._clock() - self._began)
+            log.debug("report.phase_ended", extra={"phase": self._phase})
             tracing.record(self._phase, began_ns=self._began_ns, ended_ns=time.time_ns())
         self._phase = ""

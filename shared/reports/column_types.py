@@ -1,6 +1,7 @@
 """Settles the types of an extract's columns: each by its own values, whatever the other columns hold."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from shared.reports.columns import DECIMAL_DIGITS
 from shared.reports.extract import NUMBER, USUAL_MOMENTS, Extract, ExtractColumn
 
 _ROW_GROUP_ROWS = 20_480
+_NUMBER = re.compile(NUMBER)
 
 
 def settled(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Extract:
@@ -70,18 +72,48 @@ def with_decimals(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Se
     texts = [c for c in extract.columns if c.source.type_name == "numeric" and c.stored_as == "VARCHAR"]
     if not texts:
         return extract.columns
-    measured = [sql for c in texts for sql in _measures(c)]
-    found: Any = connection.execute(f"SELECT {', '.join(measured)} FROM {extract.table}").fetchone()
-    width = len(_measures(texts[0]))
+    measured = (_measured_here if extract.is_small else _measured)(texts, extract, connection)
     new: Mapping[str, ExtractColumn] = {
-        c.name: _with_decimal(c, *found[width * at : width * (at + 1)]) for at, c in enumerate(texts)
+        c.name: _with_decimal(c, *found) for c, found in zip(texts, measured, strict=True)
     }
     return [new.get(c.name, c) for c in extract.columns]
 
 
+_Measure = tuple[bool, int | None, int | None, int | None]
+"""Are all values of a column numbers, and of these the most digits before the point, behind it, and behind it that are
+not zeros at the end."""
+
+
+def _measured(
+    texts: Sequence[ExtractColumn], extract: Extract, connection: duckdb.DuckDBPyConnection
+) -> Iterator[_Measure]:
+    asked = [sql for c in texts for sql in _measures(c)]
+    found: Any = connection.execute(f"SELECT {', '.join(asked)} FROM {extract.table}").fetchone()
+    width = len(asked) // len(texts)
+    return (found[width * at : width * (at + 1)] for at in range(len(texts)))
+
+
+def _measured_here(
+    texts: Sequence[ExtractColumn], extract: Extract, connection: duckdb.DuckDBPyConnection
+) -> Iterator[_Measure]:
+    """The same, for few rows: DuckDB takes longer over the question than Python over the answer."""
+    rows = connection.execute(f"SELECT {', '.join(c.quoted for c in texts)} FROM {extract.table}").fetchall()
+    for column in zip(*rows, strict=True) if rows else [()] * len(texts):
+        values = [value for value in column if value is not None]
+        numbers = [value.lstrip("-").partition(".") for value in values if _NUMBER.fullmatch(value)]
+        whole, places, needed = (
+            max(map(len, of), default=None)
+            for of in (
+                [whole for whole, _, _ in numbers],
+                [places for _, _, places in numbers],
+                [places.rstrip("0") for _, _, places in numbers],
+            )
+        )
+        yield len(numbers) == len(values), whole, places, needed
+
+
 def _measures(column: ExtractColumn) -> Sequence[str]:
-    """SQL for: are all values numbers, and of these the most digits before the point, behind it, and behind it that
-    are not zeros at the end."""
+    """SQL for a `_Measure`."""
     text = f"ltrim({column.quoted}, '-')"
     number = f"regexp_full_match({column.quoted}, '{NUMBER}')"
     places = f"split_part({text}, '.', 2)"

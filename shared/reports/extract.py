@@ -18,7 +18,8 @@ from shared.reports.columns import SourceColumn, from_duckdb
 from shared.reports.question import Question
 
 ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
-_LAYOUT = 3
+_FEW_ROWS, _LITTLE_BYTES = 1_000, 1 << 20
+_LAYOUT = 4
 """Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
 _NESTED = "NESTED"
 """Stands for DuckDB's types of values within values, which an extract has as JSON."""
@@ -131,6 +132,13 @@ class Extract:
     rows: int
     snapshot: Mapping[str, object]
     """What tells this state of the source from others, as JSON."""
+    text_bytes: int
+    """Text that the source sent for them."""
+
+    @property
+    def is_small(self) -> bool:
+        """True if the texts of all rows may be held in memory at once."""
+        return self.rows <= _FEW_ROWS and self.text_bytes <= _LITTLE_BYTES
 
     @property
     def table(self) -> str:
@@ -153,7 +161,8 @@ def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]
         found = json.loads((kept / _ABOUT).read_text())
         path.hardlink_to(kept / ROWS_FILE)
         if found["question"] == _fingerprint(question, formats) and found["sha256"] == _digest(path):
-            return Extract(path, [_column(one) for one in found["columns"]], found["rows"], found["snapshot"])
+            columns = [_column(one) for one in found["columns"]]
+            return Extract(path, columns, found["rows"], found["snapshot"], found["text_bytes"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     path.unlink(missing_ok=True)
@@ -168,6 +177,7 @@ def keep(extract: Extract, kept: Path, question: Question, formats: Sequence[For
         "sha256": _digest(extract.path),
         "rows": extract.rows,
         "snapshot": extract.snapshot,
+        "text_bytes": extract.text_bytes,
         "columns": [asdict(column) for column in extract.columns],
     }
     part = kept / f".part-{os.getpid()}"

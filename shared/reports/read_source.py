@@ -51,7 +51,7 @@ def read(
         columns, rows, doubtful = _read(source, connection, path, formats, progress, hidden)
         if rows > report.limits.max_rows:
             raise errors.row_limit_exceeded(report.limits)
-        extract = Extract(path, columns, rows, snapshot)
+        extract = Extract(path, columns, rows, snapshot, source.sent_bytes)
         if doubtful or not source.repeatable:
             extract = settled(extract, connection)
         return replace(extract, columns=with_decimals(extract, connection))

@@ -25,6 +25,7 @@ PARTS = (
     "at_rest",
     "peers_beside",
     "small",
+    "waterfall",
     "relaying",
     "sqs_clients",
     "submission",

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from html import unescape
 from pathlib import Path
@@ -12,11 +12,13 @@ from tempfile import mkdtemp
 import duckdb
 import openpyxl
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
 from shared.catalog.model import Format, ReportType
+from shared.reports import extract
 from shared.reports.interface import RenderRequest
 from shared.reports.render import render_files
 from tests.reports.test_values import cells_of
@@ -107,6 +109,42 @@ def test_every_format_tells_what_the_source_tells(
         assert [[c for c, t in zip(row, types, strict=True) if t == "text"] for row in shown] == [
             [v or "" for v, t in zip(row, types, strict=True) if t == "text"] for row in told
         ]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(report=reports())
+def test_few_rows_make_the_very_files_that_many_make(
+    report: tuple[list[str], list[list[Value]], list[Format]],
+    source: psycopg.Connection,
+    source_dsn: str,
+    scratch: Path,
+) -> None:
+    """Up to 1,000 rows Python does what DuckDB does with more."""
+    types, rows, _ = report
+    few, many = _both_ways(_query(types, rows, source), source_dsn, scratch)
+
+    assert few == many
+
+
+def test_a_long_table_of_few_rows_is_the_very_one_of_many(source_dsn: str, scratch: Path) -> None:
+    query = """SELECT n, n * 1.5 AS half, md5(n::text) AS t,
+                      CASE WHEN n % 3 = 0 THEN 'x' || chr(1) || '_x0041_' END AS u,
+                      date '0044-03-15' - n AS d, 10 ^ n AS large FROM generate_series(1, 300) AS n"""
+    few, many = _both_ways(query, source_dsn, scratch, Format.PDF)
+
+    assert few == many
+
+
+def _both_ways(query: str, dsn: str, scratch: Path, *more: Format) -> Sequence[Mapping[str, str]]:
+    """The digests of the files, made as of few rows and as of many."""
+    formats, found = (Format.CSV, Format.JSONL, Format.HTML, Format.XLSX, Format.PARQUET, *more), []
+    with pytest.MonkeyPatch.context() as patch:
+        for few_rows in (1_000, -1):
+            patch.setattr(extract, "_FEW_ROWS", few_rows)
+            found.append(
+                {f.format: f.sha256 for f in render_files(_request(query, formats, dsn, scratch), lambda _: None)}
+            )
+    return found
 
 
 def _request(query: str, formats: tuple[Format, ...], dsn: str, scratch: Path) -> RenderRequest:

@@ -182,7 +182,7 @@ def test_a_chart_draws_within_the_memory_limit(a_request: MakeRequest, run: Run,
     (tmp_path / "c.vl.json").write_text('{"mark": "bar", "encoding": {"x": {"field": "n", "type": "quantitative"}}}')
     pdf = PdfOptions(charts=(Chart("c", "C", "SELECT n FROM report", "c.vl.json"),))
 
-    [file] = run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), pdf, tmp_path, limits=Limits(memory_mb=400)))
+    [file] = run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), pdf, tmp_path, limits=Limits(memory_mb=256)))
     assert file.size_bytes > 1_000
 
 

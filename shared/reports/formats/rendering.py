@@ -13,9 +13,6 @@ from shared.reports.extract import Extract, ExtractColumn
 from shared.reports.formats.labels import labels_of
 from shared.reports.warnings import ReportWarning
 
-_FEW_ROWS = 1_000
-"""Up to so many it is cheaper to make Python's texts of them than to start a thread and a pipe."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
@@ -75,8 +72,8 @@ class Rendering:
     def lines(self, expression: str, *, source: str | None = None) -> Iterator[bytes]:
         """Yield the SQL text `expression` of each row, in pieces, and tell the progress."""
         seen = 0
-        few = self.extract.rows <= _FEW_ROWS
-        lines = duck.few_lines if few else duck.lines
+        # For few rows it is cheaper to make Python's texts of them than to start a thread and a pipe.
+        lines = duck.few_lines if self.extract.is_small else duck.lines
         for piece in lines(self.connection, f"SELECT {expression} FROM {source or self.extract.table}"):
             seen += piece.count(b"\n")
             self.progress(min(seen, self.extract.rows))

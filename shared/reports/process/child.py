@@ -29,7 +29,7 @@ from shared.reports.process.output import Output
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.1
-"""The longest time until a request to stop is noticed."""
+"""The longest time until a request to stop is noticed; and how often the limits are looked at."""
 _ASSIGN_WAIT_S = 10.0
 _ANSWER_S = 5.0
 """The longest that a child may take to read the chart that it asked for."""
@@ -183,11 +183,13 @@ class _Attempt:
             raise RenderCancelled("stopped by the worker")
         if time.monotonic() >= self.end_at:
             raise errors.attempt_timeout(self.deadline_s)
-        self._look_at_limits()
+        if time.monotonic() - self.used.looked_at >= _LOOK_EVERY_S:
+            self._look_at_limits()
 
     def _look_at_limits(self) -> None:
         """Check what no limit of the kernel counts. Raises ReportError."""
         limits = self.request.report.limits
+        self.used.looked_at = time.monotonic()
         use = tree.use_of(self.child.pid, enough_mb=limits.memory_mb, inherited_mb=self.child.inherited_mb)
         if use.memory_mb > limits.memory_mb:
             raise errors.memory_limit_exceeded(limits)
@@ -208,6 +210,8 @@ class _Attempt:
 class _Used:
     """What is counted while the child works."""
 
+    looked_at: float = field(default_factory=time.monotonic)
+    """When the limits were last looked at. A child has just begun with nothing."""
     charts_s: float = 0.0
     read_bytes: int = 0
     written_bytes: int = 0

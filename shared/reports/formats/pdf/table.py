@@ -77,6 +77,9 @@ class LongTable:
         self.title = rendering.report.title
         self.labels = labels_of(rendering.language)
         self.font_set = font_set
+        # Asked for once, because the question takes longer than these rows.
+        small = rendering.extract.is_small
+        self._few = self._ask(f"SELECT {self._shown()} FROM {rendering.extract.table}") if small else None
         paper = LETTER if rendering.report.pdf.paper == "us-letter" else A4
         self.wanted = wanted = self._wanted_widths()
         upright = paper[0] - 2 * MARGIN >= sum(wanted) * _LARGEST + GAP * (len(wanted) - 1)
@@ -85,6 +88,10 @@ class LongTable:
 
     def rows(self) -> Iterator[Sequence[str]]:
         """Yield all rows as they are shown, and tell the progress."""
+        if self._few is not None:
+            yield from self._few
+            self._rendering.progress(len(self._few))
+            return
         # Through a pipe, because DuckDB 2.0 holds its own results whole in memory.
         rest = b""
         for piece in self._rendering.lines(f"json_array({self._shown()})::VARCHAR"):
@@ -108,7 +115,7 @@ class LongTable:
             in_one = measure(title, 1.0, bold=True)
             least = max(in_one / _TITLE_LINES * _RAGGED, min(in_one, _SHORT_TITLE))
             wanted.append(max(least, *(measure(piece, 1.0, bold=True) for piece in pieces(title) or [""])))
-        for row in self._ask(f"SELECT {self._shown()} FROM {self._rendering.extract.table} LIMIT {_SAMPLE}"):
+        for row in self._sample():
             for at, text in enumerate(row):
                 widest = max((measure(line, 1.0) for line in text.splitlines()), default=0.0)
                 wanted[at] = max(wanted[at], min(widest, _WIDEST / _LARGEST))
@@ -117,10 +124,17 @@ class LongTable:
             wanted[at] = max(wanted[at], min(length * digit, _WIDEST / _LARGEST))
         return wanted
 
+    def _sample(self) -> Sequence[tuple[str, ...]]:
+        if self._few is not None:
+            return self._few[:_SAMPLE]
+        return self._ask(f"SELECT {self._shown()} FROM {self._rendering.extract.table} LIMIT {_SAMPLE}")
+
     def _longest_numbers(self) -> Iterator[tuple[int, int]]:
         """Yield the place of each column of numbers with the letters of its longest one."""
         numbers = [at for at, column in enumerate(self._columns) if column.source.is_number]
-        if numbers:
+        if self._few is not None:
+            yield from ((at, max((len(row[at]) for row in self._few), default=0)) for at in numbers)
+        elif numbers:
             rendering, columns = self._rendering, self._columns
             most = ", ".join(f"max(length({displayed(columns[at], rendering.shown(columns[at]))}))" for at in numbers)
             [found] = self._ask(f"SELECT {most} FROM {rendering.extract.table}")

@@ -4,6 +4,7 @@ Nothing is rounded: a number that Excel cannot hold exactly (over 15 digits) is 
 not have. Text stays text, even if it looks like a formula or a link.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,8 @@ from shared.reports.formats.xlsx.limits import EXACT_DIGITS, column_letters
 # 2026-11-24: such a character is written _xHHHH_, and a text that looks so already gets its underscore escaped.
 _UNWRITABLE = [n for n in (*range(0x20), 0xFFFE, 0xFFFF) if n not in {0x09, 0x0A}]
 _SUSPECT = r"[\x00-\x08\x0B-\x1F]|\x{FFFE}|\x{FFFF}|_x[0-9A-Fa-f]{4}_"
+SUSPECT = re.compile(_SUSPECT.replace(r"\x{FFFE}|\x{FFFF}", "\ufffe|\uffff"))
+"""Finds what XML cannot carry, as DuckDB's regular expression does."""
 _EPOCH_DAYS = 25_569
 """Days from Excel's day 0, 1899-12-30, to 1970-01-01."""
 _DAY_US = 86_400_000_000
@@ -47,6 +50,8 @@ class Cell:
     """An SQL expression for the value as text, for what Excel cannot hold; NULL is an empty cell."""
     style: int = 0
     """An index into the workbook's formats."""
+    sure: bool = False
+    """True if Excel holds every value of the column as this kind, which makes the expression much smaller."""
     plain: bool = False
     """True if no text of the column has anything that XML cannot carry, which makes the expression much smaller."""
 
@@ -57,6 +62,43 @@ def row_expression(cells: Sequence[Cell], row_number: str) -> str:
     # Some readers leave out a row that has no cell at all.
     filled = f"""coalesce(nullif(concat({", ".join(parts)}), ''), concat('<c r="A', {row_number}, '"/>'))"""
     return f"""concat('<row r="', {row_number}, '">', {filled}, '</row>')"""
+
+
+def fields(cells: Sequence[Cell]) -> Sequence[str]:
+    """Return SQL for what `row_here` needs: of each cell its number, if it is one that Excel holds, and its text."""
+    return [field for cell in cells for field in _fields(cell)]
+
+
+def _fields(cell: Cell) -> Sequence[str]:
+    if cell.kind is CellKind.TEXT:
+        return ["NULL", f"({cell.text})::VARCHAR"]
+    number = f"({_number(cell)})::VARCHAR"
+    if cell.sure:
+        return [f"CASE WHEN ({cell.text}) IS NOT NULL THEN {number} END", "NULL"]
+    return [f"CASE WHEN ({cell.text}) IS NOT NULL AND {_fits(cell)} THEN {number} END", f"({cell.text})::VARCHAR"]
+
+
+def row_here(cells: Sequence[Cell], fields: Sequence[str | None], row_number: int) -> str:
+    """Return what `row_expression` makes of a row, from its fields: for few rows, this takes less time."""
+    parts = []
+    for at, cell in enumerate(cells):
+        number, text = fields[2 * at : 2 * at + 2]
+        opening = f'<c r="{column_letters(at)}{row_number}"'
+        if number is not None:
+            style = f' s="{cell.style}"' if cell.style else ""
+            kind = ' t="b"' if cell.kind is CellKind.BOOLEAN else ""
+            parts.append(f"{opening}{style}{kind}><v>{number}</v></c>")
+        elif text is not None:
+            shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            if not cell.plain and SUSPECT.search(text):
+                shown = _ESCAPE_ITSELF.sub(r"_x005F_\1", shown).translate(_WRITTEN)
+            parts.append(f'{opening} t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>')
+    filled = "".join(parts) or f'<c r="A{row_number}"/>'
+    return f'<row r="{row_number}">{filled}</row>'
+
+
+_ESCAPE_ITSELF = re.compile("_(x[0-9A-Fa-f]{4}_)")
+_WRITTEN = {number: f"_x{number:04X}_" for number in _UNWRITABLE}
 
 
 def is_plain(expression: str) -> str:
@@ -77,6 +119,8 @@ def _cell(letters: str, cell: Cell, row_number: str) -> str:
     kind = ' t="b"' if cell.kind is CellKind.BOOLEAN else ""
     style = f' s="{cell.style}"' if cell.style else ""
     number = f"""concat('<c r="{letters}', {row_number}, '"{style}{kind}><v>', {_number(cell)}, '</v></c>')"""
+    if cell.sure:
+        return f"CASE WHEN ({cell.text}) IS NULL THEN '' ELSE {number} END"
     fits = _fits(cell)
     return f"CASE WHEN ({cell.text}) IS NULL THEN '' WHEN {fits} THEN {number} ELSE {text} END"
 

@@ -4,11 +4,28 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from shared.reports.columns import DECIMAL_DIGITS
 from shared.reports.errors import cell_too_long, output_too_large
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.rendering import Rendering
-from shared.reports.formats.xlsx.cells import Cell, CellKind, is_plain, row_expression, text_length
-from shared.reports.formats.xlsx.limits import CELL_CHARACTERS, SHEET_COLUMNS, SHEET_ROWS, sheet_name
+from shared.reports.formats.xlsx.cells import (
+    SUSPECT,
+    Cell,
+    CellKind,
+    fields,
+    is_plain,
+    row_expression,
+    row_here,
+    text_length,
+)
+from shared.reports.formats.xlsx.limits import (
+    CELL_CHARACTERS,
+    EXACT_DIGITS,
+    SHEET_COLUMNS,
+    SHEET_ROWS,
+    characters,
+    sheet_name,
+)
 from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
 from shared.reports.formats.xlsx.zip_file import PartTooLarge
 
@@ -42,6 +59,10 @@ def write_xlsx(rendering: Rendering) -> int:
                 replace(_cell(c, book.style_of(f)), plain=c.name not in strange)
                 for c, f in zip(columns, formats, strict=True)
             ]
+            if rendering.extract.is_small and rendering.extract.rows < SHEET_ROWS:
+                with book.sheet(sheet_name(rendering.report.title), looks) as sheet:
+                    sheet.add([_rows_here(rendering, cells)], rendering.extract.rows)
+                return rendering.extract.rows
             for number, start in enumerate(range(0, max(rendering.extract.rows, 1), SHEET_ROWS - 1), 1):
                 with book.sheet(sheet_name(rendering.report.title, number), looks) as sheet:
                     end = min(start + SHEET_ROWS - 1, rendering.extract.rows)
@@ -53,6 +74,13 @@ def write_xlsx(rendering: Rendering) -> int:
     return rendering.extract.rows
 
 
+def _rows_here(rendering: Rendering, cells: Sequence[Cell]) -> bytes:
+    asked = f"SELECT {', '.join(fields(cells))} FROM {rendering.extract.table}"
+    rows = rendering.connection.execute(asked).fetchall()
+    rendering.progress(len(rows))
+    return "".join(f"{row_here(cells, row, number)}\n" for number, row in enumerate(rows, 2)).encode()
+
+
 def _number_format(rendering: Rendering, column: ExtractColumn) -> str:
     return rendering.shown(column).number_format or _DEFAULT_FORMATS.get(column.source.type_name, "")
 
@@ -60,14 +88,17 @@ def _number_format(rendering: Rendering, column: ExtractColumn) -> str:
 def _cell(column: ExtractColumn, style: int) -> Cell:
     value, text, source = column.quoted, column.as_source_text, column.source
     if source.is_integer:
-        return Cell(value, CellKind.INTEGER, text, style)
+        # A number is there if its text is.
+        short = column.stored_as in {"SMALLINT", "INTEGER", "UINTEGER"}
+        return Cell(value, CellKind.INTEGER, value if short else text, style, sure=short)
     if source.type_name == "numeric":
-        return Cell(value, CellKind.DECIMAL, text, style)
+        short = _digits(column) <= EXACT_DIGITS
+        return Cell(value, CellKind.DECIMAL, value if short else text, style, sure=short)
     if source.is_float:
         return Cell(value, CellKind.FLOAT, column.as_float_text, style)
     match column.stored_as, source.type_name:
         case "BOOLEAN", _:
-            return Cell(value, CellKind.BOOLEAN, text, style)
+            return Cell(value, CellKind.BOOLEAN, value, style, sure=True)
         case "DATE", _:
             return Cell(value, CellKind.DATE, text, style)
         case "TIMESTAMP" | "TIMESTAMP WITH TIME ZONE", _:
@@ -76,6 +107,15 @@ def _cell(column: ExtractColumn, style: int) -> Cell:
             return _lenient(column, style)
         case _:
             return Cell(value, CellKind.TEXT, text, style)
+
+
+def _digits(column: ExtractColumn) -> int:
+    """The most digits of a decimal number of the column."""
+    if column.strange:
+        return DECIMAL_DIGITS
+    if column.stored_as != "VARCHAR":
+        return column.source.precision or DECIMAL_DIGITS
+    return column.decimal[0] if column.decimal else DECIMAL_DIGITS
 
 
 def _lenient(column: ExtractColumn, style: int) -> Cell:
@@ -92,6 +132,8 @@ def _check_texts(rendering: Rendering) -> Collection[str]:
     texts = [c for c in rendering.extract.columns if c.stored_as == "VARCHAR"]
     if not texts:
         return ()
+    if rendering.extract.is_small:
+        return _checked_here(rendering, texts)
     checks = ", ".join(f"max(strlen({c.quoted})), bool_and({is_plain(c.quoted)})" for c in texts)
     found: Any = rendering.connection.execute(f"SELECT {checks} FROM {rendering.extract.table}").fetchone()
     for column, most_bytes in zip(texts, found[::2], strict=True):
@@ -105,6 +147,20 @@ def _check_texts(rendering: Rendering) -> Collection[str]:
         if count:
             raise cell_too_long(column.source.name, count, row, most)
     return {c.name for c, plain in zip(texts, found[1::2], strict=True) if plain is False}
+
+
+def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Collection[str]:
+    """The same, for few rows: DuckDB takes longer over the question than Python over the answer."""
+    asked = f"SELECT {', '.join(c.quoted for c in texts)} FROM {rendering.extract.table}"
+    rows = rendering.connection.execute(asked).fetchall()
+    strange = set()
+    for column, cells in zip(texts, zip(*rows, strict=True), strict=True) if rows else ():
+        lengths = [characters(text or "") for text in cells]
+        if too_long := [row for row, length in enumerate(lengths, 1) if length > CELL_CHARACTERS]:
+            raise cell_too_long(column.source.name, len(too_long), too_long[0], max(lengths))
+        if any(text and SUSPECT.search(text) for text in cells):
+            strange.add(column.name)
+    return strange
 
 
 def _widths(rendering: Rendering) -> Sequence[float]:
