@@ -86,6 +86,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "outbox_id_seq"),
         _Grant("SELECT", "workers"),
         *(_Grant("SELECT", table) for table in ("pauses", "caps", "slots", "held", "report_sources")),
+        _Grant("SELECT", "job_minutes"),
+        _Grant("SELECT", "job_hours"),
     ),
     "relay": (
         _REVISION,
@@ -117,6 +119,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, UPDATE, DELETE", "pauses"),
         _Grant("SELECT", "outbox_id_seq"),
         _Grant("SELECT, DELETE", "workers"),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "job_minutes"),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "job_hours"),
     ),
     "worker": (
         _REVISION,

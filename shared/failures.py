@@ -37,6 +37,10 @@ class FailureCode(StrEnum):
         "source_missing", "the worker has no data source of the name in report.toml", _RETRY,
         "Set REPORT_SOURCE_URL or REPORT_SOURCES, install the plugin that brings it, or correct report.toml.",
     )  # fmt: skip
+    SOURCE_ROLE_REFUSED = (
+        "source_role_refused", "the source has no role for the tenant, or does not let its user become it", _FINAL,
+        "CREATE ROLE the tenant's role, and GRANT it to the user of REPORT_SOURCE_URL; or correct role in report.toml.",
+    )  # fmt: skip
     SOURCE_QUERY_FAILED = (
         "source_query_failed", "the report's query is wrong; the message says how", _FINAL, "Correct query.sql.",
     )  # fmt: skip

@@ -18,8 +18,9 @@ _CREDENTIALS = "test"
 class Emulator:
     """Runs one emulator, whose queues and objects stay in `folder`. Its process ends with this one."""
 
-    def __init__(self, folder: Path, *, port: int = 0) -> None:
+    def __init__(self, folder: Path, *, port: int = 0, services: str = "sqs,s3") -> None:
         self._folder = folder
+        self._services = services
         self.log = folder / "emulator.log"
         """What it has to say."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -34,7 +35,7 @@ class Emulator:
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
-            "SERVICES": "sqs,s3",
+            "SERVICES": self._services,
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self._folder / "state"),
             "S3_PERSIST": "1",

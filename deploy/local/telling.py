@@ -85,6 +85,7 @@ Write a report type of your own, try it, and look at the tables:
   . {variables}
   .venv/bin/python -m services.cli new my-report
   .venv/bin/python -m services.cli render my-report --watch -O /tmp
+  .venv/bin/python -m services.cli check
   {short(stack.psql)} "$DATABASE_URL"
 
 Ctrl-C stops everything; the data stays.""",

@@ -6,7 +6,7 @@ What the code relies on, the tables state: every CHECK below is a sentence of th
 from alembic import op
 from sqlalchemy import text
 
-from migrations import audit_table, job_triggers, list_tables, turn_tables, worker_tables
+from migrations import audit_table, job_triggers, list_tables, rollup_tables, turn_tables, worker_tables
 
 revision = "0001"
 down_revision = None
@@ -259,6 +259,7 @@ def upgrade() -> None:
         _ERASURES, _ERASURES_DUE,
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
         worker_tables.WORKERS,
+        *rollup_tables.TABLES,
     ):  # fmt: skip
         op.execute(statement)
 
@@ -267,9 +268,9 @@ def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
     op.execute(
-        "DROP TABLE workers, audit, page_token_keys, erasures, api_keys, idempotency_keys, artifacts, pauses, caps, "
-        "slots, report_sources, held, outbox_retry, outbox, job_transitions, stragglers, unfinished_floor, job_labels, "
-        "failures, jobs"
+        "DROP TABLE job_hours, job_minutes, workers, audit, page_token_keys, erasures, api_keys, idempotency_keys, "
+        "artifacts, pauses, caps, slots, report_sources, held, outbox_retry, outbox, job_transitions, stragglers, "
+        "unfinished_floor, job_labels, failures, jobs"
     )
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
     op.execute("DROP FUNCTION jobs_unlabel")

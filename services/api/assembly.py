@@ -11,6 +11,7 @@ from services.api.auth.keys import Keys
 from services.api.auth.rate_limit import RateLimit
 from services.api.auth.tokens import Tokens
 from services.api.feed import Feed
+from services.api.history import History
 from services.api.places import StreamPlaces
 from services.api.settings import ApiSettings
 from services.api.watch import Watcher
@@ -54,6 +55,7 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
         watcher=watcher,
         feed=Feed(watcher),
         stream_places=StreamPlaces(watcher, most_each=settings.streams_each),
+        history=History(watcher),
         access=Access(
             Keys(engine) if settings.takes_keys else None,
             None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.rate_burst),

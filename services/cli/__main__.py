@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from services.cli import arguments, author_arguments, gate_arguments, key_arguments, operation_arguments
+from services.cli import arguments, author_arguments, gate_arguments, key_arguments, operation_arguments, terminal
 from services.cli.errors import ExtraMissing, WrongCall
 from shared.errors import TodokeError
 from shared.runtime import logs
@@ -37,14 +37,23 @@ _COMMANDS: Mapping[str, _Command] = {
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0 if all is well, 1 if something is wrong, 2 for a wrong call."""
+    """Run one command. Returns the exit code: 0 if all is well, 1 if something is wrong, 2 for a wrong call.
+
+    130 after Ctrl-C, and 141 if nobody reads what it prints, as shells expect.
+    """
     options = parser().parse_args(given)
     logs.silence()
     try:
-        return _load(_COMMANDS[options.command])(options)
+        code = _load(_COMMANDS[options.command])(options)
+        sys.stdout.flush()
     except TodokeError as error:
         print(f"todoke-server {options.command}: {error}", file=sys.stderr)
         return 2 if isinstance(error, WrongCall) else 1
+    except KeyboardInterrupt:
+        return terminal.INTERRUPTED
+    except BrokenPipeError:
+        return terminal.hang_up()
+    return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -17,9 +17,14 @@ def audience_notes(types: Mapping[str, ReportType], chosen: Sequence[ReportType]
         if report.kind is ReportKind.QUERY and not report.shared and not _knows_tenants(report):
             yield (
                 f"{report.name}: every tenant gets the same rows: filter by :tenant in query.sql, or by row-level "
-                "security and current_setting('todoke.tenant'); if all may see them, write shared = true"
+                "security and current_setting('todoke.tenant'), or give each tenant a role; if all may see them, write "
+                "shared = true"
             )
 
 
 def _knows_tenants(report: ReportType) -> bool:
-    return bool(report.tenants) or any(token.text == ":tenant" for token in placeholders(report.query))
+    return (
+        bool(report.tenants)
+        or report.role is not None
+        or any(token.text == ":tenant" for token in placeholders(report.query))
+    )

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from services.cli.terminal import moves_the_cursor
 from shared.catalog.model import ReportType
 from shared.reports.interface import Progress, RenderedFile, ReportError
 
@@ -84,7 +84,7 @@ def tell_problems(problems: Sequence[str], output: str) -> None:
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
     """Yield what shows how far it is: on a terminal, in one line that vanishes; elsewhere nothing."""
-    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    if not moves_the_cursor(sys.stderr):
         yield lambda _: None
         return
 

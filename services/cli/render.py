@@ -31,8 +31,6 @@ from shared.reports.interface import RenderCancelled, RenderedFile, RenderReques
 from shared.reports.process.child import render
 from shared.suggest import did_you_mean
 
-_INTERRUPTED = 130
-
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
@@ -58,10 +56,12 @@ def run(given: argparse.Namespace) -> int:
     if given.catalog is None and not os.environ.get("CATALOG_PATH") and not catalog.exists():
         catalog = BUILTIN
     wish = _Wish(given, catalog, chosen_sources("render", os.environ, given.source), fonts_of(os.environ))
+    if not given.watch:
+        return _once(wish, threading.Event())
     try:
-        return _watch(wish) if given.watch else _once(wish, threading.Event())
+        return _watch(wish)
     except KeyboardInterrupt:
-        return 0 if given.watch else _INTERRUPTED
+        return 0
 
 
 def _watch(wish: _Wish) -> int:

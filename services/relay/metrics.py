@@ -125,9 +125,9 @@ RETIRED = counter(
     "relay",
     "todoke_retention_removed_total",
     "What was removed because its time was over: files with their rows, jobs with their history, idempotency keys, "
-    "entries of the audit trail, rows of workers that died; and files of attempts that lost, and of jobs that clients "
-    "have deleted.",
-    {"kind": ("artifact", "job", "idempotency_key", "audit", "worker", "orphan", "erased")},
+    "entries of the audit trail, rows of workers that died, hours of the jobs' history; and files of attempts that "
+    "lost, and of jobs that clients have deleted.",
+    {"kind": ("artifact", "job", "idempotency_key", "audit", "worker", "history", "orphan", "erased")},
 )
 UNDELETABLE = counter(
     "relay",

@@ -1,4 +1,5 @@
-"""Reads who may have a report type and its columns: `tenants`, `required_scope` and `shared` of report.toml."""
+"""Reads who may have a report type and its columns: `tenants`, `required_scope`, `shared` and `role`
+of report.toml."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,18 +7,20 @@ from typing import NamedTuple
 from shared.access.scopes import scope_problem
 from shared.access.tenants import tenant_problem
 from shared.catalog.model import ReportType
+from shared.catalog.source_role import SourceRole, read_role
 from shared.catalog.sql import Kind, UnreadableSql, scan
 from shared.catalog.toml import Table
 
-AUDIENCE_KEYS = ("tenants", "required_scope", "shared")
+AUDIENCE_KEYS = ("tenants", "required_scope", "shared", "role")
 
 
 class Audience(NamedTuple):
-    """Who may ask for a report type."""
+    """Who may ask for a report type, and whose rows they get."""
 
     tenants: tuple[str, ...]
     required_scope: str | None
     shared: bool
+    role: SourceRole | None
 
 
 def read_audience(table: Table) -> Audience:
@@ -28,7 +31,7 @@ def read_audience(table: Table) -> Audience:
     for name in tenants or ():
         if wrong := tenant_problem(name):
             table.wrong("tenants", f"{name!r} {wrong}")
-    return Audience(tuple(tenants or ()), scope(table), table.flag("shared"))
+    return Audience(tuple(tenants or ()), scope(table), table.flag("shared"), read_role(table))
 
 
 def scope(table: Table) -> str | None:

@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from shared.catalog.asker import Asker
+from shared.catalog.source_role import SourceRole
 
 
 class Format(StrEnum):
@@ -220,6 +221,8 @@ class ReportType:
     """Who asks without this scope finds no such report type."""
     shared: bool = False
     """True says on purpose that all tenants get the same rows."""
+    role: SourceRole | None = None
+    """As which role of a PostgreSQL source a tenant's query runs; None: as the source's own user."""
     parameter_model: type[BaseModel] | None = None
     """The pydantic model that validates the parameters of a report type written in Python."""
     network: bool = False

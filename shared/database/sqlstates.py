@@ -13,6 +13,9 @@ TIMEOUTS = frozenset({"57014", "25P03", "25P04"})
 LOCK_NOT_AVAILABLE = "55P03"
 """lock_not_available: somebody else holds a lock for longer than the statement may wait."""
 
+ROLE_REFUSED = frozenset({"22023", "42501", "42704"})
+"""invalid_parameter_value (SET ROLE to one that does not exist), insufficient_privilege, undefined_object."""
+
 _PASSING_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 """Connection, rollback (serialization, deadlock, conflict with recovery), resources, operator intervention (shutdown,
 cancellation), system error."""

@@ -197,6 +197,24 @@ idempotency_keys = sa.Table(
     sa.Index("idempotency_keys_by_job", "job_id"),
 )
 
+
+def _rollup(unit: str) -> sa.Table:
+    return sa.Table(
+        f"job_{unit}s",
+        metadata,
+        sa.Column("tenant", sa.Text, primary_key=True),
+        sa.Column("report_type", sa.Text, primary_key=True),
+        sa.Column("outcome", sa.Text, primary_key=True),
+        sa.Column(unit, _timestamp, primary_key=True),
+        sa.Column("jobs", sa.BigInteger, nullable=False),
+        sa.Column("seconds", sa.Double, nullable=False),
+        sa.Column("buckets", pg.ARRAY(sa.BigInteger), nullable=False),
+        sa.Index(f"job_{unit}s_by_{unit}", unit),
+    )
+
+
+job_minutes, job_hours = _rollup("minute"), _rollup("hour")
+
 workers = sa.Table(
     "workers",
     metadata,

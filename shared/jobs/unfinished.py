@@ -7,7 +7,8 @@ steps, each a statement and a commit of its own; any number of relays may take t
 
 1. *Announce* the next floor: from its commit on, inserting a job below it also inserts the job into `stragglers`.
 2. *Fence*: take a transaction id; any transaction that did not see the announcement has a smaller one.
-3. *Reach*: once all smaller ids have ended, list the unfinished jobs below the new floor and move it.
+3. *Reach*: once all smaller ids have ended, list the unfinished jobs below the new floor, count the others for
+   history (shared/jobs/rollups.py) and move it.
 
 No clock is relied upon: an API whose clock is behind costs an entry for each of its jobs, and nothing else. A
 transaction that has written something and stays open holds the floor where it is; passes then look at every job since.
@@ -19,6 +20,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared.jobs.rollups import COUNT, ENDED
 from shared.jobs.walk import START, next_after
 
 _MARGIN_S = 600.0
@@ -72,32 +74,44 @@ _FENCE = text("""
 """)
 
 # `floor` is the announced floor, if every transaction from before the fence has ended. `listed` saves the unfinished
-# jobs that it passes. Both ends are parameters: PostgreSQL believes that a range between columns holds a ninth of all
-# jobs, and reads the whole table for it.
-_REACH = text("""
+# jobs that it passes. `counted` counts the others, but for those that were born into the list: `prune` counts them.
+# Both ends are parameters: PostgreSQL believes that a range between columns holds a ninth of all jobs, and reads the
+# whole table for it.
+_REACH = text(f"""
     /* unfinished.reach */
     WITH floor AS MATERIALIZED (
         SELECT reached, announced FROM unfinished_floor
          WHERE reached = :reached AND announced = :announced AND fence <= pg_snapshot_xmin(pg_current_snapshot())
            FOR UPDATE
+    ), passed AS MATERIALIZED (
+        SELECT id, {ENDED} FROM jobs WHERE id > :reached AND id <= :announced AND EXISTS (SELECT FROM floor)
     ), listed AS (
-        INSERT INTO stragglers (job_id, tenant)
-        SELECT id, tenant FROM jobs
-         WHERE id > :reached AND id <= :announced AND finished_at IS NULL AND EXISTS (SELECT FROM floor)
+        INSERT INTO stragglers (job_id, tenant) SELECT id, tenant FROM passed WHERE finished_at IS NULL
             ON CONFLICT (job_id) DO NOTHING
+    ), known AS MATERIALIZED (
+        SELECT job_id FROM stragglers WHERE job_id > :reached AND job_id <= :announced
+    ), ended AS (
+        SELECT * FROM passed WHERE finished_at IS NOT NULL AND id NOT IN (SELECT job_id FROM known)
+    ), counted AS ({COUNT}
     )
     UPDATE unfinished_floor AS f SET reached = floor.announced, fence = NULL FROM floor
 """)
 
-# `slice` is the next part of the list; `gone` takes off those that need it no longer.
-_PRUNE = text("""
+# `slice` is the next part of the list, below the floor: `reach` has to pass the rest first, or both would count it.
+# `gone` takes off those that need it no longer, and `counted` counts those of them that have ended.
+_PRUNE = text(f"""
     /* unfinished.prune */
     WITH slice AS MATERIALIZED (
-        SELECT job_id FROM stragglers WHERE job_id > :after ORDER BY job_id LIMIT :slice
+        SELECT job_id FROM stragglers
+         WHERE job_id > :after AND job_id <= (SELECT reached FROM unfinished_floor) ORDER BY job_id LIMIT :slice
     ), gone AS (
         DELETE FROM stragglers WHERE job_id = ANY (ARRAY(
             SELECT job_id FROM slice
              WHERE NOT EXISTS (SELECT FROM jobs WHERE id = slice.job_id AND finished_at IS NULL OFFSET 0)))
+        RETURNING job_id
+    ), ended AS (
+        SELECT known.* FROM gone, LATERAL (SELECT {ENDED} FROM jobs WHERE id = gone.job_id OFFSET 0) AS known
+    ), counted AS ({COUNT}
     )
     SELECT count(*) AS seen, (array_agg(job_id ORDER BY job_id DESC))[1] AS upto FROM slice
 """)

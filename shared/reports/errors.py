@@ -167,6 +167,12 @@ def value_wrong(what: str) -> ReportError:
     )
 
 
+def source_role_refused(tenant: str, role: str | None, why: str) -> ReportError:
+    """The tenant's query cannot run as the tenant's role, so it does not run."""
+    wanted = f"as the role {role!r} of the source" if role else "as a role of its own"
+    return failure(FailureCode.SOURCE_ROLE_REFUSED, f"The report of the tenant {tenant!r} cannot run {wanted}: {why}.")
+
+
 def setting_changed(name: str, value: str) -> ReportError:
     """The query changed a setting of its session by which values are written."""
     return failure(

@@ -190,8 +190,9 @@ def keep(extract: Extract, kept: Path, question: Question, formats: Sequence[For
 def _fingerprint(question: Question, formats: Sequence[Format]) -> str:
     report, asker = question.report, question.asker
     hidden = sorted(report.hidden_columns(asker.scopes))
+    role = report.role.of(asker.tenant) if report.role and asker.tenant else None
     asked = [_LAYOUT, report.name, report.version, report.source, report.query, question.parameters,
-             asker.tenant, asker.requester, hidden, Format.CSV in formats]  # fmt: skip
+             asker.tenant, asker.requester, role, hidden, Format.CSV in formats]  # fmt: skip
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -66,6 +66,7 @@ _FORBIDDEN = {
         "DELETE FROM outbox",
         "SELECT FROM outbox",
         "SELECT FROM api_keys",
+        "SELECT FROM job_minutes",
         "SELECT FROM idempotency_keys",
         "SELECT FROM audit",
     ],

@@ -28,6 +28,7 @@ from shared.jobs import (
     pauses,
     read,
     retention,
+    rollups,
     sweep,
     unfinished,
     watch,
@@ -83,6 +84,7 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             while unfinished.advance_floor(conn):
                 pass
             fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
+            fill.minutes(conn)
             _begin_to_rise(conn)
             conn.execute(text("VACUUM ANALYZE"))
             caps.set_cap(conn, Gate(Kind.TENANT, "acme"), 10)
@@ -136,6 +138,9 @@ def cases(conn: Connection) -> list[Case]:
         Case(why, "_CLOSED", {"id": one}, 25),
         Case(why, "_HELD", {"id": one}, 1),
         Case(why, "_UNSENT", {"look": 1_000}, 2),
+        Case(rollups, "_FOLD", {"keep_s": 0, "most": 100}, 600),
+        Case(rollups, "_FORGET", {"keep_s": 0}, 10_000),
+        Case(rollups, "_RECENT", {"tenants": ["acme"] * 3, "report_types": ["t1", "t2", "none"], "minutes": 60}, 120),
         Case(unfinished, "_LOOK", {}, 1),
         Case(unfinished, "_ANNOUNCE", {"reached": START, "settled": one, "most": _SLICE}, _SLICE + 1),
         Case(unfinished, "_FENCE", {"announced": one}, 1),

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from deploy.local.emulator import Emulator
 from services.api.auth import fetching, issuer_keys
 from services.api.auth.fetching import CannotFetch, Document, fetch
 from services.api.auth.issuer_keys import IssuerAway, IssuerKeys
@@ -461,3 +463,40 @@ def test_a_document_that_is_no_json_object_is_none() -> None:
     assert issuer_keys._fits({"kty": "RSA", "key_ops": ["sign"]}, "RS256") is False
     assert Document({}, None).max_age_s is None
     assert NoTenant("tenant").args == ("The token's claim 'tenant', which names the tenant, is missing.",)
+
+
+def test_a_user_of_a_cognito_pool_is_let_in_by_its_access_token_and_not_by_its_id_token(tmp_path: Path) -> None:
+    with Emulator(tmp_path / "aws", services="cognito-idp,sqs") as emulator:
+        at = emulator.environment()["AWS_ENDPOINT_URL"]
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        cognito = boto3.client("cognito-idp", region_name="us-east-1", endpoint_url=at, **keys)
+        pool = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
+        flows = ["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+        made = cognito.create_user_pool_client(UserPoolId=pool, ClientName="todoke", ExplicitAuthFlows=flows)
+        app = made["UserPoolClient"]["ClientId"]
+        cognito.admin_create_user(UserPoolId=pool, Username="ann", TemporaryPassword="Secret-1!")
+        cognito.admin_set_user_password(UserPoolId=pool, Username="ann", Password="Secret-2!", Permanent=True)
+        cognito.create_group(GroupName="report-users", UserPoolId=pool)
+        cognito.admin_add_user_to_group(UserPoolId=pool, Username="ann", GroupName="report-users")
+        tokens = cognito.admin_initiate_auth(
+            UserPoolId=pool, ClientId=app, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": "ann", "PASSWORD": "Secret-2!"},
+        )["AuthenticationResult"]  # fmt: skip
+        iss = f"https://cognito-idp.us-east-1.amazonaws.com/{pool}"
+        corp = Configured(
+            name="cognito", issuer=iss, jwks_url=f"{at}/{pool}/.well-known/jwks.json", audiences=[app],
+            audience_claim="client_id", types=[""], required={"token_use": "access"}, tenant="acme",
+            role_claim="cognito:groups", roles={"report-users": ["jobs:create", "jobs:read"]},
+        )  # fmt: skip
+
+        async def ask() -> None:
+            known = Tokens({iss: corp})
+            ann = await known.principal_of(tokens["AccessToken"])
+            assert ann.subject is not None
+            assert ann.subject.startswith("oidc:cognito:")
+            assert {"jobs:create", "jobs:read"} <= (ann.scopes or set())
+            with pytest.raises(WrongToken):
+                await known.principal_of(tokens["IdToken"])
+            await known.close()
+
+        asyncio.run(ask())

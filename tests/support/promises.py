@@ -40,6 +40,15 @@ _NO_STRAY_DOORBELL = "2: no outbox row without its job"
 ALWAYS = {
     "1: the sweeper sees every unfinished job": f"""
         SELECT id FROM jobs WHERE finished_at IS NULL EXCEPT ALL ({SEEN})""",
+    # With fewer: nothing counts jobs that were forgotten.
+    "1: the history counts every job that has ended": """
+        SELECT ended, counted
+          FROM (SELECT count(*) AS ended FROM jobs
+                 WHERE finished_at IS NOT NULL AND id <= (SELECT reached FROM unfinished_floor)
+                   AND NOT EXISTS (SELECT FROM stragglers WHERE job_id = id)) AS of_jobs,
+               (SELECT coalesce(sum(jobs), 0) AS counted
+                  FROM (SELECT jobs FROM job_minutes UNION ALL SELECT jobs FROM job_hours) AS kept) AS of_history
+         WHERE counted < ended""",
     _NO_STRAY_DOORBELL: """
         SELECT o.id, o.payload FROM outbox o LEFT JOIN jobs j ON j.id = (o.payload::json ->> 'jobId')::uuid
          WHERE j.id IS NULL""",
@@ -110,6 +119,20 @@ ALWAYS = {
     "8: the trail tells of every cancellation": """
         SELECT j.id FROM jobs j WHERE j.tenant = 'default' AND j.cancel_requested_at IS NOT NULL AND NOT EXISTS (
                SELECT FROM audit a WHERE a.object = 'jobs/' || j.id AND a.action = 'jobs.cancel')""",
+    # What `tests` make past the API has no maker.
+    "8: the trail tells of every key that was made": """
+        SELECT k.id FROM api_keys k WHERE k.created_by IS NOT NULL AND NOT EXISTS (
+               SELECT FROM audit a WHERE a.action = 'keys.create' AND a.object = 'keys/' || k.id
+                                      OR a.action = 'keys.rotate' AND a.after ->> 'replacedBy' = k.id)""",
+    "8: the trail tells of every key that was revoked": """
+        SELECT k.id FROM api_keys k WHERE k.created_by IS NOT NULL AND k.revoked_at IS NOT NULL AND NOT EXISTS (
+               SELECT FROM audit a WHERE a.action = 'keys.revoke' AND a.object = 'keys/' || k.id)""",
+    "8: no key of the trail is missing": """
+        SELECT a.id FROM audit a WHERE a.object LIKE 'keys/%' AND NOT EXISTS (
+               SELECT FROM api_keys k WHERE a.object = 'keys/' || k.id)""",
+    "8: a key has one successor": """
+        SELECT replaces FROM api_keys WHERE revoked_at IS NULL AND replaces IS NOT NULL
+         GROUP BY replaces HAVING count(*) > 1""",
     "8: the history is a chain": """
         SELECT e.job_id, e.version FROM job_events e
          WHERE e.from_status IS DISTINCT FROM (

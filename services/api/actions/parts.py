@@ -8,6 +8,7 @@ from services.api.actions.page_tokens import PageTokens
 from services.api.actions.submitter import Submitter
 from services.api.auth.access import Access
 from services.api.feed import Feed
+from services.api.history import History
 from services.api.places import StreamPlaces
 from services.api.settings import ApiSettings
 from services.api.watch import Watcher
@@ -28,12 +29,14 @@ class Parts:
     watcher: Watcher
     feed: Feed
     stream_places: StreamPlaces
+    history: History
     access: Access
     page_tokens: PageTokens
 
     async def close(self) -> None:
         """Commit what waits, and let every connection go."""
         await self.submitter.close()
+        await self.history.close()
         await self.watcher.close()
         await self.access.close()
         self.engine.dispose()

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from services.api.actions import jobs
 from services.api.actions.jobs import FoundJob, Waited
+from services.api.actions.parts import Parts
 from services.api.http.conditional import check, insists, seen
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.hang_up import HungUp, unless_hung_up
@@ -39,7 +40,7 @@ async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Ca
             return Response(status_code=CLIENT_CLOSED_REQUEST)
     else:
         waited = Waited(await jobs.get(parts, principal, job_id), honoured=False)
-    return _job_response(request, waited, wait_s, parts.settings.root_path)
+    return _job_response(request, parts, waited, wait_s)
 
 
 def _known(request: Request) -> Callable[[str], bool] | None:
@@ -47,16 +48,18 @@ def _known(request: Request) -> Callable[[str], bool] | None:
     return None if known is None else lambda revision: known(f'"{revision}"')
 
 
-def _job_response(request: Request, waited: Waited, wait_s: float, root: str) -> Response:
+def _job_response(request: Request, parts: Parts, waited: Waited, wait_s: float) -> Response:
     found = waited.found
     headers = {"ETag": f'"{found.revision}"', "Cache-Control": "private, no-cache", "Vary": "Prefer"}
     if waited.honoured:
         headers["Preference-Applied"] = f"wait={wait_s:g}"
     if not found.job.status.final:
-        headers["Retry-After"] = "1"
+        job = found.job
+        again_s = parts.history.retry_after_s(job.tenant, job.report_type, due_at=job.run_at)
+        headers["Retry-After"] = str(again_s)
     if not check(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return json_response(_view(found, root), headers=headers)
+    return json_response(_view(found, parts.settings.root_path), headers=headers)
 
 
 @router.get(

@@ -8,7 +8,9 @@ from fastapi.routing import APIRoute
 
 from services.api.actions import jobs, labels, retries, submissions
 from services.api.actions.jobs import Waited
+from services.api.actions.parts import Parts
 from services.api.actions.submissions import Submitted
+from services.api.auth.principal import Principal
 from services.api.http.conditional import insists
 from services.api.http.dependencies import Caller, JobId, PartsOf, parts_of, principal_of
 from services.api.http.hang_up import HungUp, unless_hung_up
@@ -124,8 +126,8 @@ async def submit_job(request: Request) -> Response:
         except HungUp:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         if waited is not None:
-            return _whole_answer(job, waited, wait_s, parts.settings.root_path)
-    return _answer(job, accepted(job, parts.settings.root_path))
+            return _whole_answer(parts, principal, job, waited, wait_s)
+    return _answer(parts, principal, job, accepted(job, parts.settings.root_path))
 
 
 retrying = APIRouter(tags=["jobs"])
@@ -147,25 +149,26 @@ async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: 
     """
     wanted = await read_submission(request)
     retried = await retries.retry(parts, principal, job_id, wanted, insists=insists(request))
-    return _answer(retried.submitted, retried_view(retried, parts.settings.root_path))
+    return _answer(parts, principal, retried.submitted, retried_view(retried, parts.settings.root_path))
 
 
-def _whole_answer(job: Submitted, waited: Waited, wait_s: float, root: str) -> Response:
+def _whole_answer(parts: Parts, principal: Principal, job: Submitted, waited: Waited, wait_s: float) -> Response:
     """The job as it is after the wait. Still a 202: what was asked for is the job, and it is made."""
     found = waited.found
-    body = job_view(found.job, found.artifacts, root).model_dump(mode="json", by_alias=True)
-    answer = _answer(job._replace(status=found.job.status), body)
+    view = job_view(found.job, found.artifacts, parts.settings.root_path)
+    body = view.model_dump(mode="json", by_alias=True)
+    answer = _answer(parts, principal, job._replace(status=found.job.status), body)
     answer.headers["ETag"] = f'"{found.revision}"'
     if waited.honoured:
         answer.headers["Preference-Applied"] = f"wait={wait_s:g}"
     return answer
 
 
-def _answer(job: Submitted, body: dict[str, Any]) -> Response:
+def _answer(parts: Parts, principal: Principal, job: Submitted, body: dict[str, Any]) -> Response:
     tracing.note({"todoke.job_id": body["jobId"], "todoke.report_type": job.report_type})
     headers = {"Location": body["links"]["self"]}
     if not job.status.final:
-        headers["Retry-After"] = "1"
+        headers["Retry-After"] = str(parts.history.retry_after_s(principal.tenant, job.report_type))
     if job.created:
         headers["ETag"] = '"1"'  # the job as it was born, for If-Match and If-None-Match
     else:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from services.cli.doctor.finding import Finding, Level, Look, look_everywhere
+from services.cli.terminal import takes_colours
 
 _NEEDS: Mapping[str | None, Sequence[str]] = {
     None: ("database", "queues", "store", "machine", "catalog"),
@@ -51,7 +52,9 @@ def _print_text(found: Sequence[Finding]) -> None:
         if not on_a_terminal:
             print(*(" ".join(part.split()) for part in one), sep="\t")
             continue
-        print(f"\x1b[{_COLOURS[one.level]}m{one.level:<4}\x1b[0m  {one.check:<20}  {' '.join(one.message.split())}")
+        level = f"{one.level:<4}"
+        shown = f"\x1b[{_COLOURS[one.level]}m{level}\x1b[0m" if takes_colours(sys.stdout) else level
+        print(f"{shown}  {one.check:<20}  {' '.join(one.message.split())}")
         if one.remedy:
             print(f"{'':<28}→ {one.remedy}")
     counts = ", ".join(f"{sum(one.level is level for one in found)} {level}" for level in Level)

@@ -11,6 +11,7 @@ from shared.reports import errors
 from shared.reports.question import Question
 from shared.reports.sources import files, postgres, python_source
 from shared.reports.sources.result import OpenSource, SourceResult
+from shared.reports.sources.role import refuse_role
 
 GROUP = "todoke.sources"
 """Entry points of this group bring more sources, each named after the scheme of its URLs."""
@@ -41,6 +42,8 @@ def open_source(
     if not url:
         raise errors.source_missing(report.source, "no URL for it is set")
     opener = _OURS.get(scheme)
+    if opener is not _open_postgres:
+        refuse_role(question)
     if opener is None:
         plugins = {point.name: point for point in entry_points(group=GROUP)}
         if scheme not in plugins:

@@ -24,6 +24,7 @@ from shared.reports.explain import explain_source
 from shared.reports.progress import RowProgress
 from shared.reports.question import Question
 from shared.reports.sources.result import SourceResult
+from shared.reports.sources.role import take_role
 from shared.reports.sources.written import AS_WRITTEN, check_settings, settings_of
 from shared.reports.stop import on_stop
 
@@ -42,9 +43,9 @@ class PostgresResult(SourceResult):
     repeatable = True
     can_copy_csv = True
 
-    def __init__(self, conn: psycopg.Connection[Any], question: Question) -> None:
+    def __init__(self, conn: psycopg.Connection[Any], question: Question, fixed: Mapping[str, str]) -> None:
         self._conn = conn
-        self._asker = question.asker
+        self._fixed = fixed
         self._limits = question.report.limits
         self._query = bound_query(question.report, question.parameters, question.asker)
         self._columns = self._describe()
@@ -115,7 +116,7 @@ class PostgresResult(SourceResult):
         except psycopg.errors.CharacterNotInRepertoire as error:
             # The server itself checks what it cannot convert, because it does not know the encoding (SQL_ASCII).
             raise errors.not_utf8(rows + 1, error.diag.message_primary or "") from None
-        check_settings(self._conn, settings_of(self._asker))
+        check_settings(self._conn, self._fixed)
         return rows
 
     def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:
@@ -134,7 +135,6 @@ class PostgresResult(SourceResult):
             for n, column in enumerate(self.columns, 1)
         ]
         cells += [sql.Identifier(f"c{at + 1}") for at in as_text]
-
         return self.write_csv(partial(duck.write_all, descriptor), cells, progress, longest=longest)
 
 
@@ -224,7 +224,7 @@ def open_result(dsn: str, question: Question) -> Iterator[PostgresResult]:
         conn.read_only = True
         _settle(conn, question)
         with on_stop(partial(_give_up, conn)):
-            yield PostgresResult(conn, question)
+            yield PostgresResult(conn, question, {**settings_of(question.asker), **take_role(conn, question)})
 
 
 def _give_up(conn: psycopg.Connection[Any]) -> None:

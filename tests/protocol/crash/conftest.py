@@ -10,7 +10,7 @@ from tests.protocol.crash.stage import Stage, opened
 from tests.support.postgres import server
 from tests.support.processes.zygote import Zygote
 
-OpenStage = Callable[[str], contextlib.AbstractContextManager[Stage]]
+OpenStage = Callable[..., contextlib.AbstractContextManager[Stage]]
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +22,11 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 
 @pytest.fixture
 def open_stage(zygote: Zygote, postgres_server: server.Server, tmp_path: Path) -> OpenStage:
-    """Opens a stage by name, on a database of its own."""
+    """Opens a stage by name, on a database of its own; with settings of the services, if there are any."""
 
     @contextlib.contextmanager
-    def opening(name: str) -> Iterator[Stage]:
-        with server.database(postgres_server) as url, opened(zygote, url, tmp_path / name) as stage:
+    def opening(name: str, **env: str) -> Iterator[Stage]:
+        with server.database(postgres_server) as url, opened(zygote, url, tmp_path / name, **env) as stage:
             yield stage
 
     return opening

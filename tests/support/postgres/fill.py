@@ -69,6 +69,13 @@ _KEYS = """
     INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id, created_at)
     SELECT tenant, 'submit', id::text, repeat('0', 64), repeat('0', 64), id, created_at FROM jobs
 """
+_MINUTES = """
+    INSERT INTO job_minutes (tenant, report_type, outcome, minute, jobs, seconds, buckets)
+    SELECT 'acme', 't' || n % 10, 'SUCCESS',
+           date_trunc('minute', clock_timestamp(), 'UTC') - make_interval(mins => (n / 10)::int), 1, 1,
+           array_fill(1::bigint, ARRAY[16])
+      FROM generate_series(1, 10000) AS n
+"""
 _OUTBOX = """
     INSERT INTO outbox (topic, group_key, payload)
     SELECT 'jobs', 'acme', json_build_object('jobId', md5(n::text)::uuid)::text FROM generate_series(1, :rows) AS n
@@ -159,3 +166,8 @@ def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:
         conn.execute(text(sql), used)
     conn.execute(text("RESET session_replication_role"))
     conn.execute(text("RESET statement_timeout"))
+
+
+def minutes(conn: Connection) -> None:
+    """A thousand minutes of the history of ten report types."""
+    conn.execute(text(_MINUTES))

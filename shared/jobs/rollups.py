@@ -1,0 +1,129 @@
+"""What became of jobs: per tenant, report type, outcome and minute, how many ended and after how long.
+
+The relay counts a job once, when it leaves the relay's sight: as one that has ended when the floor of the unfinished
+jobs rises over it, or when it is taken off the list of those that live longer (shared/jobs/unfinished.py). Each is one
+statement that moves the mark and counts, so any number of relays may do it, and die at any step. A statement that ends
+a job pays nothing for it. After some days the minutes become hours.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+BOUNDS_S: Sequence[float] = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+"""Upper ends of the buckets; the last bucket has none."""
+KEEP_MINUTES_S = 8 * 86_400.0
+KEEP_HOURS_S = 366 * 86_400.0
+
+_THRESHOLDS = f"ARRAY[{', '.join(f'{bound:g}' for bound in BOUNDS_S)}]::float8[]"
+_BUCKETS = ", ".join(f"count(*) FILTER (WHERE bucket = {n})" for n in range(len(BOUNDS_S) + 1))
+_ADD = """jobs = m.jobs + excluded.jobs, seconds = m.seconds + excluded.seconds,
+           buckets = ARRAY(SELECT mine + more FROM unnest(m.buckets, excluded.buckets)
+                             WITH ORDINALITY AS each(mine, more, place) ORDER BY place)"""
+
+ENDED = "tenant, report_type, status, finished_at, greatest(created_at, scheduled_for) AS asked_at"
+"""What COUNT wants to know of a job that has ended."""
+
+# In the order of their key, so that relays that count at the same time never wait for each other in a circle.
+COUNT = f"""
+        INSERT INTO job_minutes AS m (tenant, report_type, outcome, minute, jobs, seconds, buckets)
+        SELECT tenant, report_type, status, date_trunc('minute', finished_at, 'UTC') AS minute, count(*), sum(age_s),
+               ARRAY[{_BUCKETS}]
+          FROM (SELECT *, width_bucket(age_s, {_THRESHOLDS}) AS bucket
+                  FROM (SELECT *, greatest(0, extract(epoch FROM finished_at - asked_at))::float8 AS age_s
+                          FROM ended) AS aged) AS placed
+         GROUP BY tenant, report_type, status, minute
+         ORDER BY tenant, report_type, status, minute
+            ON CONFLICT (tenant, report_type, outcome, minute) DO UPDATE SET {_ADD}"""
+"""A part of statements: counts the rows of `ended`, a CTE of the columns ENDED."""
+
+# `old` is the next part of the minutes whose time is over. Who comes second waits for it, and finds it gone.
+_FOLD = text(f"""
+    /* rollups.fold */
+    WITH old AS MATERIALIZED (
+        SELECT tenant, report_type, outcome, minute FROM job_minutes
+         WHERE minute < clock_timestamp() - make_interval(secs => :keep_s)
+         ORDER BY minute LIMIT :most FOR UPDATE SKIP LOCKED
+    ), gone AS (
+        DELETE FROM job_minutes USING old
+         WHERE job_minutes.tenant = old.tenant AND job_minutes.report_type = old.report_type
+           AND job_minutes.outcome = old.outcome AND job_minutes.minute = old.minute
+        RETURNING job_minutes.*
+    ), added AS (
+        SELECT tenant, report_type, outcome, date_trunc('hour', minute, 'UTC') AS hour, sum(jobs) AS jobs,
+               sum(seconds) AS seconds FROM gone GROUP BY 1, 2, 3, 4
+    ), placed AS (
+        SELECT tenant, report_type, outcome, hour, array_agg(jobs ORDER BY place) AS buckets
+          FROM (SELECT tenant, report_type, outcome, date_trunc('hour', minute, 'UTC') AS hour, place, sum(n) AS jobs
+                  FROM gone, unnest(buckets) WITH ORDINALITY AS each(n, place) GROUP BY 1, 2, 3, 4, 5) AS summed
+         GROUP BY 1, 2, 3, 4
+    ), folded AS (
+        INSERT INTO job_hours AS m (tenant, report_type, outcome, hour, jobs, seconds, buckets)
+        SELECT * FROM added JOIN placed USING (tenant, report_type, outcome, hour)
+         ORDER BY tenant, report_type, outcome, hour
+            ON CONFLICT (tenant, report_type, outcome, hour) DO UPDATE SET {_ADD}
+    )
+    SELECT count(*) FROM gone
+""")
+
+_FORGET = text("""
+    /* rollups.forget */
+    DELETE FROM job_hours WHERE hour < clock_timestamp() - make_interval(secs => :keep_s)
+""")
+
+# The latest minutes of each: what a job of this kind takes now, and not what one took last week.
+_RECENT = text("""
+    /* rollups.recent */
+    SELECT asked.tenant, asked.report_type, latest.buckets
+      FROM unnest(CAST(:tenants AS text[]), CAST(:report_types AS text[])) AS asked(tenant, report_type),
+           LATERAL (SELECT buckets FROM job_minutes AS m
+                     WHERE m.tenant = asked.tenant AND m.report_type = asked.report_type AND m.outcome = 'SUCCESS'
+                     ORDER BY m.minute DESC LIMIT :minutes) AS latest
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Jobs that may be compared."""
+
+    tenant: str
+    report_type: str
+
+
+def fold(conn: Connection, *, keep_s: float = KEEP_MINUTES_S, most: int = 2_000) -> int:
+    """Add minutes that are older than `keep_s` to their hours. Returns how many; `most` says that there are more."""
+    return int(conn.execute(_FOLD, {"keep_s": keep_s, "most": most}).scalar_one())
+
+
+def forget(conn: Connection, *, keep_s: float = KEEP_HOURS_S) -> int:
+    """Remove hours that are older than `keep_s`. Returns how many."""
+    return int(conn.execute(_FORGET, {"keep_s": keep_s}).rowcount)
+
+
+def recent(conn: Connection, kinds: Iterable[Kind], *, minutes: int = 60) -> Mapping[Kind, Sequence[int]]:
+    """How long the latest successes of each kind took, as buckets; of the latest `minutes` in which any ended."""
+    asked = list(kinds)
+    of = {"tenants": [k.tenant for k in asked], "report_types": [k.report_type for k in asked], "minutes": minutes}
+    found: dict[Kind, list[int]] = {}
+    for row in conn.execute(_RECENT, of):
+        sums = found.setdefault(Kind(row.tenant, row.report_type), [0] * (len(BOUNDS_S) + 1))
+        sums[:] = [mine + more for mine, more in zip(sums, row.buckets, strict=True)]
+    return found
+
+
+def quantile(buckets: Sequence[int], q: float) -> float | None:
+    """The seconds within which the share `q` of the jobs ended, as if each bucket were filled evenly; None of none.
+
+    What lies in the last bucket took at least an hour: it counts as one.
+    """
+    wanted, before = q * sum(buckets), 0
+    if not wanted:
+        return None
+    for (low, high), jobs in zip(pairwise((0.0, *BOUNDS_S)), buckets, strict=False):
+        if jobs and before + jobs >= wanted:
+            return low + (high - low) * (wanted - before) / jobs
+        before += jobs
+    return BOUNDS_S[-1]
