@@ -66,6 +66,20 @@ def read_key(key: str) -> KeyText:
     return KeyText(match[1], match[2], hashlib.sha256(key.encode()).digest())
 
 
+def id_number(key_id: str) -> int:
+    """The id as a number, below 2**63."""
+    return int(key_id, 36)
+
+
+def id_of_number(number: int) -> str:
+    """The id of that number."""
+    digits = ""
+    for _ in range(_ID_CHARACTERS):
+        number, digit = divmod(number, len(_BASE36))
+        digits = _BASE36[digit] + digits
+    return digits
+
+
 def _checksum(body: str) -> str:
     left = zlib.crc32(body.encode())
     digits = ""

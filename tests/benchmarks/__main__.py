@@ -30,6 +30,7 @@ PARTS = (
     "sqs_clients",
     "submission",
     "api",
+    "identity",
     "waiters",
     "scaling",
     "flat",

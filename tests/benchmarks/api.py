@@ -50,10 +50,10 @@ def _measure(asked: dict[str, str], connections: int, rounds: int) -> tuple[dict
     costs: dict[str, list[float]] = {name: [] for name in asked}
     for _ in range(rounds):
         for name, url in asked.items():
-            before = _processor_s(url)
+            before = processor_s(url)
             rate = load(url, connections)
             rates[name].append(rate)
-            costs[name].append((_processor_s(url) - before) / (rate * SECONDS))
+            costs[name].append((processor_s(url) - before) / (rate * SECONDS))
     return _medians(rates), _medians(costs)
 
 
@@ -61,7 +61,7 @@ def _medians(found: dict[str, list[float]]) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def _processor_s(url: str) -> float:
+def processor_s(url: str) -> float:
     """What the process that listens there has used."""
     used = psutil.Process(listening(url)).cpu_times()
     return float(used.user + used.system)
@@ -73,19 +73,20 @@ def listening(url: str) -> int:
     return int(found[urlsplit(url).port])
 
 
-def load(url: str, connections: int) -> float:
-    """Requests answered a second, for `SECONDS`."""
-    command = [sys.executable, "-m", "tests.benchmarks.http_load", url, str(connections), str(SECONDS)]
+def load(url: str, connections: int, *headers: str, seconds: float = SECONDS) -> float:
+    """Requests answered a second, for `seconds`."""
+    command = [sys.executable, "-m", "tests.benchmarks.http_load", url, str(connections), str(seconds), *headers]
     done = subprocess.run(command, cwd=ROOT, timeout=120, capture_output=True, text=True, check=True)
     return float(json.loads(done.stdout)["rate"])
 
 
 @contextmanager
-def application(url: str, *how: str) -> Iterator[str]:
+def application(url: str, *how: str, **settings: str) -> Iterator[str]:
     """Where `api_case` answers, until the block ends."""
     port = free_port()
     command = [sys.executable, "-m", "tests.benchmarks.api_case", str(port), *how]
-    process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "WARNING"}, cwd=ROOT)
+    environment = {**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "WARNING", **settings}
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
     try:
         base = f"http://127.0.0.1:{port}"
         eventually(lambda: ready(f"{base}/readyz"), within_s=90, what="the application answers")

@@ -1,4 +1,6 @@
-"""`python -m tests.benchmarks.http_load URL CONNECTIONS SECONDS`: POST without a body, as fast as answers come.
+"""`python -m tests.benchmarks.http_load URL CONNECTIONS SECONDS [HEADER…]`: POST, as fast as answers come.
+
+It has no body. With headers such as `Authorization: Bearer …` they are sent; one that is `GET` alone makes it a GET.
 
 Bytes over kept connections and nothing else, so that the load costs less than what it measures.
 """
@@ -19,7 +21,7 @@ async def connection(host: str, port: int, request: bytes, until: float) -> int:
     while time.perf_counter() < until:
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
-        if b" 202 " not in head[:16]:
+        if not head.startswith((b"HTTP/1.1 202 ", b"HTTP/1.1 200 ")):
             raise SystemExit(f"not accepted: {head.decode()}")
         size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         await reader.readexactly(size)
@@ -28,12 +30,14 @@ async def connection(host: str, port: int, request: bytes, until: float) -> int:
     return answers
 
 
-async def main(url: str, connections: int, seconds: float) -> None:
+async def main(url: str, connections: int, seconds: float, *headers: str) -> None:
     """Print the rate."""
     at = urlsplit(url)
     assert at.hostname is not None
     assert at.port is not None
-    request = f"POST {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Length: 0\r\n\r\n".encode()
+    method = "GET" if "GET" in headers else "POST"
+    more = "".join(f"{header}\r\n" for header in headers if header != "GET")
+    request = f"{method} {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Length: 0\r\n{more}\r\n".encode()
     began = time.perf_counter()
     asked = [connection(at.hostname, at.port, request, began + seconds) for _ in range(connections)]
     answers = sum(await asyncio.gather(*asked))
@@ -41,4 +45,4 @@ async def main(url: str, connections: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    uvloop.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:]))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 from anyio import to_thread
 from sqlalchemy.engine import Connection
@@ -17,12 +18,15 @@ from services.api.actions.errors import (
     KeysNotInUse,
     UnknownKey,
 )
+from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
+from services.api.actions.places import at_place, place
 from services.api.auth.principal import InsufficientScope, Principal
 from shared import json_text
 from shared.access import api_keys
 from shared.access.api_keys import ApiKey, NewKey
 from shared.access.audit import Action
+from shared.access.key_text import id_number, id_of_number
 from shared.access.scopes import Scope
 from shared.database.engine import transactional
 
@@ -49,10 +53,11 @@ class MadeKey(NamedTuple):
 
 
 class FoundKeys(NamedTuple):
-    """One page."""
+    """One page of keys, newest first."""
 
     keys: Sequence[ApiKey]
-    more: bool
+    next_page_token: str | None
+    """None on the last page."""
 
 
 async def create(parts: Parts, principal: Principal, wanted: WantedKey) -> MadeKey:
@@ -134,15 +139,30 @@ async def get(parts: Parts, principal: Principal, key_id: str) -> ApiKey:
     return await _in_one_transaction(parts, lambda conn: _key(conn, principal, key_id))
 
 
-async def list_page(parts: Parts, principal: Principal, *, size: int, before: tuple[datetime, str] | None) -> FoundKeys:
-    """The tenant's keys, newest first, those that are over too. Raises KeysNotInUse."""
+async def list_page(parts: Parts, principal: Principal, *, size: int, token: str | None) -> FoundKeys:
+    """The tenant's keys, those that are over too.
 
-    def look(conn: Connection) -> Sequence[ApiKey]:
-        return api_keys.list_keys(conn, principal.tenant, size=size + 1, before=before)
+    Raises KeysNotInUse, PageTokenInvalid, PageTokenMismatch and PageTokenExpired.
+    """
+    listing = Listing("keys", principal, {})
+
+    def look(conn: Connection) -> FoundKeys:
+        before = None if token is None else _behind(parts.page_tokens.read(conn, listing, token))
+        found = api_keys.list_keys(conn, principal.tenant, size=size + 1, before=before)
+        if len(found) <= size:
+            return FoundKeys(found, None)
+        last = found[size - 1]
+        return FoundKeys(
+            found[:size], parts.page_tokens.write(conn, listing, place(last.created_at, id_number(last.id)))
+        )
 
     _may(parts, principal, Scope.KEYS_READ)
-    found = await _in_one_transaction(parts, look)
-    return FoundKeys(found[:size], more=len(found) > size)
+    return await _in_one_transaction(parts, look)
+
+
+def _behind(position: UUID) -> tuple[datetime, str]:
+    at, number = at_place(position)
+    return at, id_of_number(number)
 
 
 def _may(parts: Parts, principal: Principal, scope: Scope) -> None:

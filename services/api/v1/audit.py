@@ -9,10 +9,10 @@ from services.api.http.dependencies import Caller, PartsOf
 from services.api.http.openapi import problems
 from services.api.http.problems import invalid
 from services.api.http.responses import json_response
-from services.api.v1 import places
+from services.api.v1 import pages
 from services.api.v1.access_views import TrailView, entry_view
 from shared.access.audit import Action
-from shared.access.audit_trail import Filters, Place
+from shared.access.audit_trail import Filters
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean
 
@@ -23,17 +23,17 @@ _Action = Annotated[str | None, Query(description="Only this action", json_schem
 _Text = Annotated[str | None, Query(max_length=300, json_schema_extra=_TEXT)]
 
 
-@router.get("/v1/audit", responses={200: {"model": TrailView}, **problems(401, 403, 422, 429, 503)})
+@router.get("/v1/audit", responses={200: {"model": TrailView}, **problems(400, 401, 403, 422, 429, 503)})
 async def list_audit(
     parts: PartsOf,
     principal: Caller,
     action: _Action = None,
     subject: _Text = None,
     object: _Text = None,  # noqa: A002 - the wire's spelling
-    since: places.Moment = None,
-    until: places.Moment = None,
-    pageSize: places.PageSize = "20",  # noqa: N803 - the wire's spelling
-    pageToken: places.PageToken = None,  # noqa: N803
+    since: pages.Moment = None,
+    until: pages.Moment = None,
+    pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
+    pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
     """Every change that somebody of the tenant has made, newest first; needs the scope `audit:read`.
 
@@ -49,13 +49,15 @@ async def list_audit(
         if value is not None and "\0" in value
     ]
     filters = Filters(
-        action, subject, object, places.moment("since", since, violations), places.moment("until", until, violations)
+        action, subject, object, pages.moment("since", since, violations), pages.moment("until", until, violations)
     )
-    size = places.page_size(pageSize, violations)
-    before = places.place(pageToken, r"[0-9]{1,18}", violations)
+    size = pages.page_size(pageSize, violations)
     if violations:
         raise invalid("The query has problems.", violations)
-    start = None if before is None else Place(before[0], int(before[1]))
-    found = await audit.list_page(parts, principal, filters, size=size, before=start)
-    token = None if found.next_before is None else places.token(found.next_before.at, str(found.next_before.id))
-    return json_response(TrailView(entries=[entry_view(e) for e in found.entries], next_page_token=token))
+    given = {"action": action, "subject": subject, "object": object, "since": since, "until": until}
+    written = {name: value for name, value in given.items() if value is not None}
+    found = await audit.list_page(parts, principal, filters, written=written, size=size, token=pageToken)
+    asked = {**written, **({} if pageSize == "0" else {"pageSize": pageSize})}
+    links = pages.links(f"{parts.settings.root_path}/v1/audit", asked, found.next_page_token)
+    entries = [entry_view(entry) for entry in found.entries]
+    return json_response(TrailView(entries=entries, next_page_token=found.next_page_token), headers={"Link": links})

@@ -1,19 +1,16 @@
 """List jobs: GET /v1/jobs."""
 
-import re
-from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 
 from services.api.actions import lists
 from services.api.actions.labels import NAME
-from services.api.actions.lists import MOST, USUAL_SIZE
 from services.api.http.dependencies import Caller, PartsOf
 from services.api.http.openapi import problems
 from services.api.http.problems import invalid
 from services.api.http.responses import json_response
+from services.api.v1 import pages
 from services.api.v1.job_filters import AGO, Written, read_filter
 from services.api.v1.views import JobsView, job_view
 from shared.catalog.parameters import Violation
@@ -50,16 +47,6 @@ _Before = Annotated[str | None, _about("Only jobs created earlier: RFC 3339, or 
 _Requester = Annotated[str | None, _about("Only jobs that this one asked for", pattern=_TEXT, maxLength=100)]
 _ErrorCode = Annotated[str | None, _about("Only jobs that failed with this code", pattern=_TEXT, maxLength=100)]
 _RetryOf = Annotated[str | None, _about("Only jobs that repeat this one", format="uuid")]
-_PageSize = Annotated[
-    str,
-    _about(
-        f"Jobs per page; 0 for the usual {USUAL_SIZE}, and {MOST} for more than that",
-        type="integer",
-        minimum=0,
-        default=USUAL_SIZE,
-    ),
-]
-_PageToken = Annotated[str | None, _about("`nextPageToken` of the page before, with the same filter")]
 
 
 @router.get("/jobs", responses={200: {"model": JobsView}, **problems(400, 401, 403, 404, 422, 429, 503)})
@@ -74,8 +61,8 @@ async def list_jobs(
     requester: _Requester = None,
     errorCode: _ErrorCode = None,  # noqa: N803
     retryOf: _RetryOf = None,  # noqa: N803
-    pageSize: _PageSize = "0",  # noqa: N803
-    pageToken: _PageToken = None,  # noqa: N803
+    pageSize: pages.PageSize = "0",  # noqa: N803
+    pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
     """The jobs that the caller sees, newest first, a page at a time, until `nextPageToken` is null.
 
@@ -84,31 +71,14 @@ async def list_jobs(
     """
     written = Written(status, reportType, label, createdAfter, createdBefore, requester, errorCode, retryOf)
     violations: list[Violation] = []
-    query = lists.Query(_page_size(pageSize, violations), read_filter(written, violations), written.named, pageToken)
+    query = lists.Query(
+        pages.page_size(pageSize, violations), read_filter(written, violations), written.named, pageToken
+    )
     if violations:
         raise invalid("The query has problems.", violations)
     found = await lists.list_page(parts, principal, query)
     root = parts.settings.root_path
     views = [job_view(job, found.artifacts[job.id], root) for job in found.jobs]
     asked = {**written.named, **({} if pageSize == "0" else {"pageSize": pageSize})}
-    links = _links(f"{root}/v1/jobs", asked, found.next_page_token)
+    links = pages.links(f"{root}/v1/jobs", asked, found.next_page_token)
     return json_response(JobsView(jobs=views, next_page_token=found.next_page_token), headers={"Link": links})
-
-
-def _page_size(given: str, violations: list[Violation]) -> int:
-    """As AIP-158 has it."""
-    if re.fullmatch(r"[0-9]{1,100}", given, re.ASCII):
-        return min(int(given), MOST) or USUAL_SIZE
-    violations.append(
-        Violation("pageSize", "range", f"must be a whole number: 1 to {MOST}, or 0 for the usual {USUAL_SIZE}")
-    )
-    return 1
-
-
-def _links(place: str, query: Mapping[str, object], next_page_token: str | None) -> str:
-    """The pages that one may go to from here (RFC 8288), each by its whole address."""
-    pages = {"first": query}
-    if next_page_token is not None:
-        pages = {"next": {**query, "pageToken": next_page_token}, **pages}
-    addresses = {rel: f"{place}?{urlencode(asked, doseq=True)}".rstrip("?") for rel, asked in pages.items()}
-    return ", ".join(f'<{address}>; rel="{rel}"' for rel, address in addresses.items())

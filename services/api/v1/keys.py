@@ -14,7 +14,7 @@ from services.api.http.dependencies import Caller, PartsOf
 from services.api.http.openapi import problems
 from services.api.http.problems import invalid
 from services.api.http.responses import json_response
-from services.api.v1 import places
+from services.api.v1 import pages
 from services.api.v1.access_views import KeysView, KeyView, MadeKeyView, MeView, RotatedKeyView, key_view, made_view
 from services.api.v1.submission_body import read_fields
 from services.api.v1.submissions import IDEMPOTENCY_KEY
@@ -72,22 +72,23 @@ async def get_me(principal: Caller) -> Response:
     return json_response(me, headers=_NOT_KEPT)
 
 
-@router.get("/v1/keys", responses={200: {"model": KeysView}, **problems(401, 403, 409, 422, 429, 503)})
+@router.get("/v1/keys", responses={200: {"model": KeysView}, **problems(400, 401, 403, 409, 422, 429, 503)})
 async def list_keys(
     parts: PartsOf,
     principal: Caller,
-    pageSize: places.PageSize = "20",  # noqa: N803 - the wire's spelling
-    pageToken: places.PageToken = None,  # noqa: N803
+    pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
+    pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
     """The tenant's API keys, newest first, those that are over or revoked too; needs the scope `keys:read`."""
     violations: list[Violation] = []
-    size = places.page_size(pageSize, violations)
-    before = places.place(pageToken, r"[a-z0-9]{12}", violations)
+    size = pages.page_size(pageSize, violations)
     if violations:
         raise invalid("The query has problems.", violations)
-    found = await keys.list_page(parts, principal, size=size, before=before)
-    token = places.token(found.keys[-1].created_at, found.keys[-1].id) if found.more else None
-    return json_response(KeysView(keys=[key_view(key) for key in found.keys], next_page_token=token))
+    found = await keys.list_page(parts, principal, size=size, token=pageToken)
+    asked = {} if pageSize == "0" else {"pageSize": pageSize}
+    links = pages.links(f"{parts.settings.root_path}/v1/keys", asked, found.next_page_token)
+    listed = KeysView(keys=[key_view(key) for key in found.keys], next_page_token=found.next_page_token)
+    return json_response(listed, headers={"Link": links})
 
 
 @router.get("/v1/keys/{key_id:job}", responses={200: {"model": KeyView}, **problems(401, 403, 404, 409, 422, 429, 503)})
@@ -194,7 +195,7 @@ def _scopes(given: object, violations: list[Violation]) -> frozenset[str]:
 
 
 def _expiry(given: object, violations: list[Violation]) -> datetime | None:
-    at = places.moment("expiresAt", given, violations)
+    at = pages.moment("expiresAt", given, violations)
     if at is not None and at <= datetime.now(at.tzinfo):
         violations.append(Violation("expiresAt", "past", "must be a moment that is to come"))
     return at

@@ -1,0 +1,58 @@
+"""What every list has in common: the size of its pages, their tokens, and the links between them."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import Query
+
+from services.api.actions.lists import MOST, USUAL_SIZE
+from shared.catalog.parameters import Violation
+
+_SIZE = {"type": "integer", "minimum": 0, "default": USUAL_SIZE}
+PageSize = Annotated[
+    str,
+    Query(
+        description=f"How many per page; 0 for the usual {USUAL_SIZE}, and {MOST} for more than that",
+        json_schema_extra=_SIZE,
+    ),
+]
+PageToken = Annotated[str | None, Query(description="`nextPageToken` of the page before, with the same filter")]
+Moment = Annotated[
+    str | None, Query(description="A moment, as RFC 3339 writes it", json_schema_extra={"format": "date-time"})
+]
+
+
+def page_size(given: str, violations: list[Violation]) -> int:
+    """The size, as AIP-158 has it; a violation if it is none."""
+    if re.fullmatch(r"[0-9]{1,100}", given, re.ASCII):
+        return min(int(given), MOST) or USUAL_SIZE
+    violations.append(
+        Violation("pageSize", "range", f"must be a whole number: 1 to {MOST}, or 0 for the usual {USUAL_SIZE}")
+    )
+    return 1
+
+
+def links(place: str, query: Mapping[str, object], next_page_token: str | None) -> str:
+    """The pages that one may go to from here (RFC 8288), each by its whole address."""
+    pages = {"first": query}
+    if next_page_token is not None:
+        pages = {"next": {**query, "pageToken": next_page_token}, **pages}
+    addresses = {rel: f"{place}?{urlencode(asked, doseq=True)}".rstrip("?") for rel, asked in pages.items()}
+    return ", ".join(f'<{address}>; rel="{rel}"' for rel, address in addresses.items())
+
+
+def moment(name: str, given: object, violations: list[Violation]) -> datetime | None:
+    """The moment; a violation of the field `name` if it is none."""
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given) if isinstance(given, str) and "T" in given else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        violations.append(Violation(name, "date_time", "must be a moment with an offset, like 2026-12-31T23:59:59Z"))
+        return None
+    return found
