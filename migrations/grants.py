@@ -62,7 +62,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant(
             "UPDATE",
             "jobs",
-            ("deleted_at", "parameters", "options", "labels", "file_name", "progress", "result", "error"),
+            ("deleted_at", "parameters", "options", "labels", "file_name", "reuse_key", "progress", "result", "error"),
         ),
         _Grant("INSERT", "erasures", ("job_id", "tenant")),
         _Grant("SELECT", "job_events"),

@@ -153,9 +153,9 @@ TRIGGERS = (
     """,
     # After, because a trigger before each row would lock every row of every transition first, and log that.
     """
-    CREATE TRIGGER jobs_keep_what_was_wanted AFTER UPDATE OF parameters, options, file_name, labels ON jobs
+    CREATE TRIGGER jobs_keep_what_was_wanted AFTER UPDATE OF parameters, options, file_name, reuse_key, labels ON jobs
     FOR EACH ROW WHEN (NEW.deleted_at IS NULL OR NEW.parameters <> '{}' OR NEW.options IS NOT NULL
-                       OR NEW.file_name IS NOT NULL OR NEW.labels IS NOT NULL)
+                       OR NEW.file_name IS NOT NULL OR NEW.reuse_key IS NOT NULL OR NEW.labels IS NOT NULL)
     EXECUTE FUNCTION jobs_keep_what_was_asked()
     """,
     """

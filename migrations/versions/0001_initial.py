@@ -36,6 +36,7 @@ CREATE TABLE jobs (
     trace_context       text,
     scheduled_for       timestamptz,
     file_name           text,
+    reuse_key           text,
     options             jsonb,
     priority            smallint    CHECK (priority BETWEEN 0 AND 9),
     deleted_at          timestamptz,
@@ -90,6 +91,9 @@ _JOBS_BY_TENANT = "CREATE INDEX jobs_by_tenant ON jobs (tenant, id)"
 
 # For who sees its own jobs only. Without keys there is no requester, and a job costs no entry.
 _JOBS_BY_REQUESTER = "CREATE INDEX jobs_by_requester ON jobs (tenant, requester, id) WHERE requester IS NOT NULL"
+
+# For who asks what somebody may have asked lately. An ordinary job has no key, and costs no entry.
+_JOBS_BY_REUSE_KEY = "CREATE INDEX jobs_by_reuse_key ON jobs (tenant, reuse_key, id) WHERE reuse_key IS NOT NULL"
 
 # The unfinished jobs, without an index on what changes. Ids are in order of time and most jobs end soon: those
 # above `reached` are found by their ids, and those below, which live long, stand in `stragglers`, every one.
@@ -250,7 +254,7 @@ def upgrade() -> None:
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
     functions = [function.replace("{schema}", schema) for function in (*job_triggers.FUNCTIONS, *audit_table.FUNCTIONS)]
     for statement in (
-        _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, *list_tables.LISTS, _UNFINISHED_FLOOR,
+        _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, _JOBS_BY_REUSE_KEY, *list_tables.LISTS, _UNFINISHED_FLOOR,
         "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _STRAGGLERS_BY_TENANT, _JOB_TRANSITIONS,
         _JOB_EVENTS, *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE,
         _OUTBOX_RETRY_PARKED, *turn_tables.TABLES,

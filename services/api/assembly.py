@@ -20,6 +20,7 @@ from shared.catalog.live import LiveCatalog
 from shared.catalog.load import BUILTIN
 from shared.database.async_engine import create_async_engine
 from shared.database.engine import create_engine
+from shared.database.replication import watch_replication
 from shared.database.statements import measure_statements
 from shared.runtime.metrics.common import observe_statement
 
@@ -43,6 +44,7 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
     submitting, watching = (create_async_engine(url, pool_size=1, **options) for _ in range(2))
     for each in (engine, submitting.sync_engine, watching.sync_engine):
         measure_statements(each, observe_statement)
+    watch_replication(engine)  # for who reuses jobs
     watcher = Watcher(watching)
     if follow_catalog:
         catalog.follow()

@@ -19,9 +19,10 @@ REQUEST_SECONDS = histogram(
 SUBMITTED = counter(
     "api",
     "todoke_jobs_submitted_total",
-    "Submissions answered: accepted is a job committed; replayed met its Idempotency-Key again; conflict reused a key "
-    "for another request; unavailable wrote nothing that was confirmed.",
-    {"outcome": ("accepted", "replayed", "conflict", "unavailable"), "report_type": REPORT_TYPE},
+    "Submissions answered: accepted is a job committed; replayed met its Idempotency-Key again; reused is a job "
+    "that answers the same question; conflict reused a key for another request; unavailable wrote nothing that was "
+    "confirmed.",
+    {"outcome": ("accepted", "replayed", "reused", "conflict", "unavailable"), "report_type": REPORT_TYPE},
 )
 STREAMS = counter(
     "api",

@@ -50,6 +50,7 @@ jobs = sa.Table(
     sa.Column("trace_context", sa.Text),
     sa.Column("scheduled_for", _timestamp),
     sa.Column("file_name", sa.Text),
+    sa.Column("reuse_key", sa.Text),
     sa.Column("options", pg.JSONB),
     sa.Column("priority", sa.SmallInteger),
     sa.Column("deleted_at", _timestamp),
@@ -70,6 +71,7 @@ jobs = sa.Table(
     sa.Column("result", pg.JSONB),
     sa.Column("error", pg.JSONB),
     sa.Index("jobs_by_tenant", "tenant", "id"),
+    sa.Index("jobs_by_reuse_key", "tenant", "reuse_key", "id", postgresql_where=sa.text("reuse_key IS NOT NULL")),
     sa.Index("jobs_by_requester", "tenant", "requester", "id", postgresql_where=sa.text("requester IS NOT NULL")),
     sa.Index("jobs_by_retry_of", "tenant", "retry_of", "id", postgresql_where=sa.text("retry_of IS NOT NULL")),
 )

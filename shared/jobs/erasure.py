@@ -30,7 +30,7 @@ _DELETE = text(f"""
     WITH erased AS (
         UPDATE jobs
            SET deleted_at = clock_timestamp(), version = version + 1, updated_at = clock_timestamp(),
-               parameters = '{{}}', options = NULL, labels = NULL, file_name = NULL,
+               parameters = '{{}}', options = NULL, labels = NULL, file_name = NULL, reuse_key = NULL,
                progress = NULL,
                {_BLANK}
          WHERE id = :id AND {VISIBLE} AND deleted_at IS NULL

@@ -60,6 +60,8 @@ class Submission(NamedTuple):
     """The moment at which it fails, if that is before `deadline_s`."""
     file_name: str | None = None
     """The name of its files without extension; None for the report type's."""
+    reuse_key: str | None = None
+    """Names the question for those who may get this job as their answer; None: nobody does (reuse.py)."""
     options: Mapping[str, object] | None = None
     """What the client asked for beside, to be shown and asked for again; None for nothing."""
     requester: str | None = None
@@ -83,6 +85,8 @@ class Accepted(NamedTuple):
     created: bool
     report_type: str
     status: JobStatus = JobStatus.PENDING
+    reused: bool = False
+    """True if it is the job of another request that asked the same (reuse.py)."""
 
 
 # `request` is the batch. `claimed` takes its idempotency keys: in one order everywhere, so that two batches can wait
@@ -96,7 +100,7 @@ _INSERT = """
             max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int, keep_s int,
             requester text, scopes text[], retry_of uuid, labels jsonb, operation text, idempotency_key text,
             body_digest text, meaning_digest text, trace_context text, run_at timestamptz, not_after timestamptz,
-            file_name text, options jsonb, priority smallint)
+            file_name text, reuse_key text, options jsonb, priority smallint)
     ), claimed AS (
         INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
         SELECT tenant, operation, idempotency_key, body_digest, meaning_digest, id
@@ -107,12 +111,12 @@ _INSERT = """
     ), born AS (
         INSERT INTO jobs (id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
                           requester, scopes, retry_of, labels, trace_context, run_at, next_ring_at, deadline_at,
-                          keep_artifacts_s, keep_s, scheduled_for, file_name, options, priority)
+                          keep_artifacts_s, keep_s, scheduled_for, file_name, reuse_key, options, priority)
         SELECT id, tenant, report_type, report_version, parameters, formats, max_attempts, max_crashes,
                requester, scopes, retry_of, labels, trace_context, greatest(now(), run_at),
                greatest(now(), run_at) + make_interval(secs => :ring_after_s),
                least(not_after, greatest(now(), run_at) + make_interval(secs => deadline_s)), keep_artifacts_s, keep_s,
-               run_at, file_name, options, priority
+               run_at, file_name, reuse_key, options, priority
           FROM request
          WHERE idempotency_key IS NULL OR id IN (SELECT job_id FROM claimed)
          {on_conflict}
@@ -144,6 +148,14 @@ _REPLAY = text("""
 """)
 
 
+_REMEMBER = text("""
+    /* idempotency_keys.remember */
+    INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
+    VALUES (:tenant, :operation, :key, :body_digest, :meaning_digest, :job_id)
+        ON CONFLICT (tenant, operation, key) DO NOTHING
+""")
+
+
 def submit(
     conn: Connection, submissions: Sequence[Submission], *, ring_after_s: float = RING_AFTER_S
 ) -> list[Accepted | IdempotencyKeyReused]:
@@ -167,6 +179,14 @@ def replay(conn: Connection, tenant: str, key: IdempotencyKey) -> Accepted | Ide
     """Answer a request whose key was met before, without making anything; None if the key is new."""
     holder = _holders(conn, [_name(tenant, key)]).get(_name(tenant, key))
     return None if holder is None else _replayed(key, holder)
+
+
+def remember(conn: Connection, tenant: str, key: IdempotencyKey, found: Accepted) -> Accepted | IdempotencyKeyReused:
+    """Let the key stand for a job that is there; the answer of the one that it stands for already, if it does."""
+    named = {**key._asdict(), "key": key.text, "tenant": tenant, "job_id": found.job_id}
+    if conn.execute(_REMEMBER, named).rowcount:
+        return found
+    return replay(conn, tenant, key) or found
 
 
 def _insert(conn: Connection, asked: Mapping[str, object], *, later: bool) -> set[UUID]:

@@ -28,6 +28,7 @@ from shared.jobs import (
     pauses,
     read,
     retention,
+    reuse,
     rollups,
     sweep,
     unfinished,
@@ -76,6 +77,7 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
                 fill.jobs(conn, 1, tenant="rare", status=status, age_s=5500, labels_every=1)
             fill.outbox(conn, _MANY)
             fill.erasures(conn)
+            fill.reusable(conn, "often")
             fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
             fill.audit(conn, _MANY)
             fill.held(conn, _MANY)
@@ -196,6 +198,9 @@ def cases(conn: Connection) -> list[Case]:
         Case(held, "_UNSTARTED", {"ids": waiting}, len(waiting)),
         Case(held, "_COUNT", {}, 10_000),
         Case(erasure, "_DELETE", {**own, "running": False}, 6),
+        Case(reuse, "_LOCK", {"name": "acme/x"}, 0),
+        Case(reuse, "_FIND", {"tenant": "acme", "key": "often", "max_age_s": 10**6}, 20),
+        Case(reuse, "_FIND", {"tenant": "acme", "key": "never", "max_age_s": 10**6}, 20),
         Case(keeping, "_KEEP", {"id": one, "keep_files_s": 10**9, "keep_s": 10**9}, 2),
         Case(erasure, "_CLAIM", {"limit": 25}, 125),
         Case(erasure, "_BLANK_AGAIN", {"jobs": [one] * 25}, 25),
@@ -305,6 +310,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
         cancel,
         held,
         keeping,
+        reuse,
         sweep,
         backlog,
         retention,

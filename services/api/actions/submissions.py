@@ -8,7 +8,7 @@ from uuid import UUID
 from anyio import to_thread
 
 from services.api import metrics
-from services.api.actions import options, visible
+from services.api.actions import options, reuse, visible
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, NotAccepted, UnknownReportType
 from services.api.actions.idempotency import named, read_key
 from services.api.actions.labels import read_labels
@@ -19,15 +19,18 @@ from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
+from shared.database.engine import transactional
+from shared.database.replication import raise_if_unconfirmed
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 from shared.ids import uuid7
+from shared.jobs import reuse as looking
 from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKey, IdempotencyKeyReused, Submission, replay
 from shared.runtime.metrics.common import report_type_label
 from shared.suggest import did_you_mean
 
-_FIELDS = ("reportType", "parameters", "formats", "labels", *options.FIELDS)
+_FIELDS = ("reportType", "parameters", "formats", "labels", reuse.FIELD, *options.FIELDS)
 _FIELDS_OF_A_RETRY = ("parameters", "formats", "labels", *options.FIELDS)
 
 
@@ -52,8 +55,10 @@ class Submitted(NamedTuple):
     job_id: UUID
     report_type: str
     created: bool
-    """False if an earlier request with the same Idempotency-Key made it."""
+    """False if an earlier request with the same Idempotency-Key made it, or it is reused."""
     status: JobStatus
+    reused: bool = False
+    """True if it answers an earlier request that asked the same."""
 
 
 class _Checked(NamedTuple):
@@ -63,6 +68,8 @@ class _Checked(NamedTuple):
     """Those that are made, and `zip` for all of them in one archive, too."""
     labels: Mapping[str, str] | None
     options: Options
+    max_age_s: int | None
+    """How old a job may be that answers it; None for a new one."""
 
 
 async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitted:
@@ -82,7 +89,7 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
         if key is None or (earlier := await _replay(parts, principal, key)) is None:
             raise
         return _submitted(earlier)
-    answer = await _commit(parts, _submission(parts, principal, wanted, checked, key))
+    answer = await _commit(parts, _submission(parts, principal, wanted, checked, key), checked.max_age_s)
     return _submitted(answer)
 
 
@@ -109,12 +116,22 @@ def _submission(
         run_at=asked.run_at,
         not_after=asked.not_after,
         file_name=asked.named(checked.report, job_id),
+        reuse_key=None if checked.max_age_s is None else _reuse_key(principal, checked),
         options=asked.as_asked(),
         priority=asked.priority,
         keep_artifacts_s=keep_artifacts_s,
         keep_s=keep_s,
         idempotency_key=key,
         trace_context=wanted.trace_context,
+    )
+
+
+def _reuse_key(principal: Principal, checked: _Checked) -> str:
+    """Names what is asked for, with everything beside that could make another job of it."""
+    beside = {**(checked.options.as_asked() or {}), "labels": sorted((checked.labels or {}).items())}
+    scopes = _needed(checked.report, principal)
+    return reuse.reuse_key(
+        checked.report, checked.parameters, checked.formats, requester=principal.subject, scopes=scopes, beside=beside
     )
 
 
@@ -144,13 +161,15 @@ async def _replay(parts: Parts, principal: Principal, key: IdempotencyKey) -> Ac
 
 
 def _submitted(answer: Accepted) -> Submitted:
-    _count("accepted" if answer.created else "replayed", answer.report_type)
-    return Submitted(answer.job_id, answer.report_type, answer.created, answer.status)
+    _count("accepted" if answer.created else "reused" if answer.reused else "replayed", answer.report_type)
+    return Submitted(answer.job_id, answer.report_type, answer.created, answer.status, answer.reused)
 
 
-async def _commit(parts: Parts, submission: Submission) -> Accepted:
+async def _commit(parts: Parts, submission: Submission, max_age_s: int | None) -> Accepted:
     try:
-        answer = await parts.submitter.submit(submission)
+        answer = await (
+            parts.submitter.submit(submission) if max_age_s is None else _reused(parts, submission, max_age_s)
+        )
     except Exception as error:
         if not (isinstance(error, (TooBusy, TimeoutError, DatabaseUnavailable)) or is_unavailable(error)):
             raise
@@ -160,6 +179,25 @@ async def _commit(parts: Parts, submission: Submission) -> Accepted:
         _count("conflict", submission.report_type)
         raise answer
     return answer
+
+
+async def _reused(parts: Parts, submission: Submission, max_age_s: int) -> Answer:
+    """The answer of a job that is there, or of a new one; most often the first, which one look tells."""
+
+    def carry_out() -> Answer:
+        with parts.engine.connect() as conn:
+            found = looking.look(conn, submission, max_age_s=max_age_s)
+        if isinstance(found, IdempotencyKeyReused) or (found and not (found.reused and submission.idempotency_key)):
+            return found
+        with transactional(parts.engine).connect() as conn:
+            answer = looking.submit_or_reuse(
+                conn, submission, max_age_s=max_age_s, ring_after_s=parts.settings.ring_after_s
+            )
+            conn.commit()
+            raise_if_unconfirmed(conn)
+            return answer
+
+    return await to_thread.run_sync(carry_out)
 
 
 def _count(outcome: str, report_type: str) -> None:
@@ -187,13 +225,14 @@ def _check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[V
     formats = _formats(fields.get("formats"), report, violations)
     parameters = _parameters(fields.get("parameters"), report, violations)
     labels = read_labels(fields.get("labels"), violations)
+    max_age_s = None if wanted.retry_of is not None else reuse.read_reuse(wanted.fields, violations)
     asked = read_options(wanted.fields, report, parts.settings, violations, retry_of=wanted.retry_of)
     violations += wrong
     if violations:
         at_least = "at least " if len(violations) >= MOST_VIOLATIONS else ""
         many = "one problem" if len(violations) == 1 else f"{at_least}{len(violations)} problems"
         raise InvalidRequest(f"The request has {many}.", violations)
-    return _Checked(report, parameters, formats, labels, asked)
+    return _Checked(report, parameters, formats, labels, asked, max_age_s)
 
 
 def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:

@@ -111,7 +111,12 @@ def _asked(fields: Any) -> list[object]:
 def _item(outcome: Outcome, root: str, request_id: str | None) -> dict[str, Any]:
     """What BatchItemView would give."""
     if isinstance(outcome, Submitted):
-        return {"status": 202, "replayed": not outcome.created, "job": accepted(outcome, root), "problem": None}
+        return {
+            "status": 202,
+            "replayed": not (outcome.created or outcome.reused),
+            "job": accepted(outcome, root),
+            "problem": None,
+        }
     problem = _problem(outcome)
     told = json.loads(problem_view(problem, request_id).model_dump_json(exclude={"violated_policies"}))
     return {"status": problem.status, "replayed": False, "job": None, "problem": told}

@@ -6,7 +6,7 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from services.api.actions import jobs, labels, retries, submissions
+from services.api.actions import jobs, labels, retries, reuse, submissions
 from services.api.actions.jobs import Waited
 from services.api.actions.parts import Parts
 from services.api.actions.submissions import Submitted
@@ -95,7 +95,16 @@ _RESPONSES: Responses = {
 }
 
 
-_REPORT_TYPE = {"reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"}}
+_REPORT_TYPE = {
+    "reportType": {"type": ["string", "null"], "description": "A name from /v1/report-types"},
+    "reuse": {
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "required": ["maxAgeSeconds"],
+        "properties": {"maxAgeSeconds": {"type": "integer", "minimum": 1, "maximum": reuse.MOST_S}},
+        "description": "Be answered with a job of the same question, if one was asked for in this way lately",
+    },
+}
 SUBMISSION_SCHEMA: dict[str, Any] = _schema(_REPORT_TYPE)
 """What a submission may hold, as JSON Schema."""
 _SUBMIT: dict[str, Any] = _body_of(
@@ -171,6 +180,6 @@ def _answer(parts: Parts, principal: Principal, job: Submitted, body: dict[str, 
         headers["Retry-After"] = str(parts.history.retry_after_s(principal.tenant, job.report_type))
     if job.created:
         headers["ETag"] = '"1"'  # the job as it was born, for If-Match and If-None-Match
-    else:
+    elif not job.reused:
         headers["Idempotent-Replayed"] = "true"
     return Response(json_text.write(body), 202, headers, "application/json")

@@ -32,6 +32,7 @@ class AcceptedView(View):
     job_id: UUID
     status: JobStatus
     report_type: str
+    reused: bool
     links: dict[str, str]
 
 
@@ -202,8 +203,8 @@ def links(job_id: UUID | str, root: str) -> dict[str, str]:
 
 def accepted(job: Submitted, root: str) -> dict[str, Any]:
     """What AcceptedView would give, made by hand: every submission gets one. A test compares the two."""
-    own = str(job.job_id)
-    return {"jobId": own, "status": job.status, "reportType": job.report_type, "links": links(own, root)}
+    own, kind = str(job.job_id), job.report_type
+    return {"jobId": own, "status": job.status, "reportType": kind, "reused": job.reused, "links": links(own, root)}
 
 
 def retried_view(retried: Retried, root: str) -> dict[str, Any]:

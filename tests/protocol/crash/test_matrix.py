@@ -25,6 +25,7 @@ _TOGETHER = 3
 _RECOVERED_FROM = {*KILLS, *STALLS}
 _MUST_BE_THERE = {
     "api: sql jobs.submit", "api: sql jobs.submit_later", "api: sql jobs.cancel", "api: sql jobs.delete",
+    "api: sql idempotency_keys.remember",
     "api: sql audit.record", "relay: sql jobs.blank", "relay: sql erasures.done",
     "api: COMMIT", "api: answer 202", "relay: sql outbox.claim", "relay: sql audit.forget",
     "relay: sql outbox_retry.claim", "relay: sql outbox_retry.keep", "relay: sqs SendMessageBatch", "relay: COMMIT",

@@ -133,6 +133,11 @@ def keys(conn: Connection) -> None:
     _run(conn, (_KEYS, {}))
 
 
+def reusable(conn: Connection, key: str) -> None:
+    """Every job of the tenant `acme` answers the question `key`."""
+    _run(conn, ("UPDATE jobs SET reuse_key = :key WHERE tenant = 'acme'", {"key": key}))
+
+
 def erasures(conn: Connection) -> None:
     """An erasure of every job of the tenant `silent`."""
     _run(conn, ("INSERT INTO erasures (job_id, tenant) SELECT id, tenant FROM jobs WHERE tenant = 'silent'", {}))
