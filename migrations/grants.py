@@ -79,6 +79,9 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "api_keys", ("expires_at", "last_used_at", "revoked_at")),
         _Grant("INSERT", "outbox", _MESSAGE),
         _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
+        _Grant("SELECT, DELETE", "console_sessions"),
+        _Grant("INSERT", "console_sessions", ("token_sha256", "tenant", "key_id", "expires_at")),
+        _Grant("UPDATE", "console_sessions", ("seen_at",)),
         _Grant("SELECT", "audit"),
         _Grant("INSERT", "audit", _ENTRY),
         # Why a job waits: how late messages are, and who works.

@@ -6,7 +6,15 @@ What the code relies on, the tables state: every CHECK below is a sentence of th
 from alembic import op
 from sqlalchemy import text
 
-from migrations import audit_table, job_triggers, list_tables, rollup_tables, turn_tables, worker_tables
+from migrations import (
+    audit_table,
+    job_triggers,
+    list_tables,
+    rollup_tables,
+    session_tables,
+    turn_tables,
+    worker_tables,
+)
 
 revision = "0001"
 down_revision = None
@@ -249,6 +257,34 @@ CREATE UNIQUE INDEX api_keys_by_old ON api_keys (replaces) WHERE replaces IS NOT
 """
 
 
+_TABLES = (
+    "job_hours",
+    "job_minutes",
+    "console_sessions",
+    "workers",
+    "audit",
+    "page_token_keys",
+    "erasures",
+    "api_keys",
+    "idempotency_keys",
+    "artifacts",
+    "pauses",
+    "caps",
+    "slots",
+    "report_sources",
+    "held",
+    "outbox_retry",
+    "outbox",
+    "job_transitions",
+    "stragglers",
+    "unfinished_floor",
+    "job_labels",
+    "failures",
+    "jobs",
+)
+"""What is removed, all at once: they refer to one another."""
+
+
 def upgrade() -> None:
     """Build everything."""
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
@@ -264,6 +300,7 @@ def upgrade() -> None:
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
         worker_tables.WORKERS,
         *rollup_tables.TABLES,
+        *session_tables.SESSIONS,
     ):  # fmt: skip
         op.execute(statement)
 
@@ -271,11 +308,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
-    op.execute(
-        "DROP TABLE job_hours, job_minutes, workers, audit, page_token_keys, erasures, api_keys, idempotency_keys, "
-        "artifacts, pauses, caps, slots, report_sources, held, outbox_retry, outbox, job_transitions, stragglers, "
-        "unfinished_floor, job_labels, failures, jobs"
-    )
+    op.execute(f"DROP TABLE {', '.join(_TABLES)}")
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
     op.execute("DROP FUNCTION jobs_unlabel")
     op.execute("DROP FUNCTION audit_keep, audit_forget")

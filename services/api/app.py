@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.api.actions.parts import Parts
+from services.api.console import routes as console
 from services.api.http import openapi, problems
 from services.api.http.middleware import STOPPING, RequestContext
 from services.api.networks import networks
@@ -71,6 +72,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(keys.router)
     app.include_router(audit.router)
     app.include_router(ops.router)
+    if parts.settings.console == "on":
+        console.install(app)
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)
     openapi.describe(app, asks_who=parts.settings.auth != "none")
     return app

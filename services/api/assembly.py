@@ -9,6 +9,7 @@ from services.api.auth.access import Access
 from services.api.auth.issuers import read_issuers
 from services.api.auth.keys import Keys
 from services.api.auth.rate_limit import RateLimit
+from services.api.auth.sessions import Sessions
 from services.api.auth.tokens import Tokens
 from services.api.feed import Feed
 from services.api.history import History
@@ -63,5 +64,6 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
             None if settings.rate_limit is None else RateLimit(settings.rate_limit, settings.rate_burst),
             tokens=Tokens(read_issuers(settings.oidc_path)) if settings.oidc_path is not None else None,
         ),
+        sessions=Sessions(engine) if settings.auth != "none" else None,
         page_tokens=PageTokens(),
     )

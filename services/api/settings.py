@@ -40,6 +40,7 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
         alias="API_AUTH_NONE_IS_OK",
         description="yes lets API_AUTH=none serve on other addresses than the loopback: only in a network of your own",
     )
+    console: Literal["on", "off"] = Field("on", alias="CONSOLE", description="off: no pages for people at /console")
     trusted_proxies: str = Field(
         "",
         alias="API_TRUSTED_PROXIES",

@@ -26,6 +26,8 @@ class Action(StrEnum):
     KEYS_CREATE = "keys.create"
     KEYS_REVOKE = "keys.revoke"
     KEYS_ROTATE = "keys.rotate"
+    SESSIONS_BEGIN = "sessions.begin"
+    SESSIONS_END = "sessions.end"
     OUTBOX_REQUEUE = "outbox.requeue"
     OUTBOX_DROP = "outbox.drop"
 

@@ -274,6 +274,18 @@ audit = sa.Table(
     sa.Index("audit_by_object", "tenant", "object", "at", "id"),
 )
 
+console_sessions = sa.Table(
+    "console_sessions",
+    metadata,
+    sa.Column("token_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("key_id", sa.Text(collation="C"), sa.ForeignKey("api_keys.id"), nullable=False),
+    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("seen_at", _timestamp, nullable=False, server_default=_now),
+    sa.Column("expires_at", _timestamp, nullable=False),
+    sa.Index("console_sessions_by_end", "expires_at"),
+)
+
 page_token_keys = sa.Table(
     "page_token_keys",
     metadata,

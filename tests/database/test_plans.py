@@ -1,5 +1,6 @@
 """No statement of a read or a sweep looks at more rows when there are more rows: its plan is part of its contract."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import ModuleType
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import Connection, Engine
 
-from shared.access import api_keys, audit_trail
+from shared.access import api_keys, audit_trail, sessions
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import (
@@ -83,6 +84,7 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.held(conn, _MANY)
             fill.api_keys(conn, _MANY, tenant="silent")
             fill.api_keys(conn, _MANY)
+            fill.console_sessions(conn, _MANY)
             while unfinished.advance_floor(conn):
                 pass
             fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
@@ -120,6 +122,7 @@ def cases(conn: Connection) -> list[Case]:
            "at": api_keys._END, "beginning": api_keys._BEGINNING}  # fmt: skip
     trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
              "subject": None, "look": 21, "limit": 21}  # fmt: skip
+    session = {"hash": hashlib.sha256(b"1").digest(), "idle_s": 3600}
     return [
         Case(read, "_GET", own, 1),
         Case(read, "_HOLD", own, 1),
@@ -166,6 +169,10 @@ def cases(conn: Connection) -> list[Case]:
         Case(api_keys, "_REVOKE", key, 1),
         Case(api_keys, "_END_AFTER", key, 1),
         Case(api_keys, "_USED", key, 2),
+        Case(sessions, "_HOLDER", session, 2),
+        Case(sessions, "_SEEN", session, 1),
+        Case(sessions, "_END", session, 1),
+        Case(sessions, "_FORGET", {"slice": 100}, 200),
         Case(audit_trail, "_LIST_OF_TENANT", trail, 21),
         Case(audit_trail, "_LIST_OF_TENANT", {**trail, "tenant": "silent"}, 21),
         Case(audit_trail, "_LIST_OF_TENANT", {**trail, "subject": "ann", "look": 500}, 500),

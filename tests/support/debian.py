@@ -35,6 +35,7 @@ class _Source:
 
 
 _SOURCES = {
+    "chromium": _Source(("chromium",)),
     "spin": _Source(("spin",)),
     "cc": _Source(("gcc", "libc6-dev"), sysroot=("libc6", "libc6-dev", "libgcc-s1", "linux-libc-dev")),
     "prometheus": _Source(("prometheus",), daemon=True),

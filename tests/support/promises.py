@@ -112,6 +112,8 @@ ALWAYS = {
          WHERE NOT EXISTS (SELECT FROM (VALUES {_EDGES}) AS legal(source, target, verb)
                             WHERE e.from_status IS NOT DISTINCT FROM legal.source
                               AND e.to_status = legal.target AND e.verb = legal.verb)""",
+    "7: a session is its key's tenant's": """
+        SELECT s.key_id FROM console_sessions s JOIN api_keys k ON k.id = s.key_id WHERE k.tenant <> s.tenant""",
     "8: the trail tells of nothing that did not happen": """
         SELECT a.id, a.object FROM audit a JOIN jobs j ON a.object = 'jobs/' || j.id
          WHERE a.action = 'jobs.cancel' AND j.cancel_requested_at IS NULL""",

@@ -26,7 +26,7 @@ ENTRY_POINTS = {
 REPORTS = {"duckdb", "jinja2", "pikepdf", "reportlab", "typst", "vl-convert-python", "isal", "lxml", "pillow"}
 WEB = {"fastapi", "starlette", "uvicorn", "uvloop", "httptools", "anyio"}
 NOT_IN = {
-    "api": {*REPORTS, "alembic"},
+    "api": {*REPORTS - {"jinja2"}, "alembic"},
     "relay": {*REPORTS, *WEB, "alembic"},
     "worker": {*WEB, "alembic"},
     "migrate": {*REPORTS - {"jinja2"}, *WEB, "boto3"},

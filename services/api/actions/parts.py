@@ -7,6 +7,7 @@ from sqlalchemy.engine import Engine
 from services.api.actions.page_tokens import PageTokens
 from services.api.actions.submitter import Submitter
 from services.api.auth.access import Access
+from services.api.auth.sessions import Sessions
 from services.api.feed import Feed
 from services.api.history import History
 from services.api.places import StreamPlaces
@@ -31,6 +32,8 @@ class Parts:
     stream_places: StreamPlaces
     history: History
     access: Access
+    sessions: Sessions | None
+    """Of the console; None where no keys are asked for."""
     page_tokens: PageTokens
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ PROBLEMS = (
     (401, ("unauthorized",), "the API key or token is missing, wrong, revoked or over"),
     (403, ("insufficient_scope",), "the caller lacks a scope, which is named"),
     (403, ("no_tenant",), "the token is good, and its claim that names the tenant is missing or cannot be one"),
+    (403, ("other_site",), "a page of another site sent a form of the console"),
     (404, ("unknown_report_type", "unknown_job", "unknown_artifact", "unknown_key", "unknown_path"),
      "it does not exist; another tenant's job answers the same"),
     (405, ("method_not_allowed",), "the path exists, the method does not"),

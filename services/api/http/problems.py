@@ -235,7 +235,7 @@ async def _itself(request: Request, error: Any) -> Response:
 
 
 async def _of_an_action(request: Request, error: Any) -> Response:
-    return answer(request, _PROBLEMS[type(error)](error))
+    return answer(request, of(error))
 
 
 async def _of_http(request: Request, error: Any) -> Response:
@@ -260,16 +260,31 @@ async def _of_validation(request: Request, error: Any) -> Response:
 
 
 async def _of_the_database(request: Request, error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and not is_unavailable(error):
-        return unexpected(request, error)
-    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
-    log.warning("database.unavailable", extra={"reason": cause})
-    detail = "The database does not answer. Nothing was changed; try again."
-    return answer(request, Problem(503, "database_unavailable", detail, retryable=True, headers=_RETRY_AFTER))
+    return answer(request, of(error))
 
 
 def unexpected(request: HTTPConnection, error: Exception) -> Response:
     """The answer to an error that nobody foresaw."""
+    return answer(request, _unforeseen(error))
+
+
+def of(error: Exception) -> Problem:
+    """The problem that an error of the application is. Writes what nobody foresaw, and the database's, to the log."""
+    if isinstance(error, Problem):
+        return error
+    if (known := _PROBLEMS.get(type(error))) is not None:  # type: ignore[arg-type]
+        return known(error)
+    if isinstance(error, (PoolTimeout, DatabaseUnavailable)) or (
+        isinstance(error, DBAPIError) and is_unavailable(error)
+    ):
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
+        log.warning("database.unavailable", extra={"reason": cause})
+        detail = "The database does not answer. Nothing was changed; try again."
+        return Problem(503, "database_unavailable", detail, retryable=True, headers=_RETRY_AFTER)
+    return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> Problem:
     log.error("request.broken", exc_info=error)
     detail = "The service met an unexpected error. Its log has the details under this request id."
-    return answer(request, Problem(500, "internal_error", detail, retryable=True))
+    return Problem(500, "internal_error", detail, retryable=True)

@@ -30,7 +30,9 @@ def test_a_row_that_somebody_has_locked_delays_its_own_job_only(stage: Stage) ->
         assert stage.statuses([job_id]) == {job_id: "PROCESSING"}
 
     play.end()
-    assert stage.conn.execute(text("SELECT sum(crashes) FROM jobs")).scalar_one() == 0
+    # On a slow machine the lock outlasts the lease, and then the locked job itself may be taken over.
+    crashes = text("SELECT sum(crashes) FROM jobs WHERE id = ANY (:others)")
+    assert stage.conn.execute(crashes, {"others": others}).scalar_one() == 0
 
 
 def test_a_database_that_takes_no_writes_for_a_moment_delays_and_loses_nothing(stage: Stage) -> None:

@@ -93,6 +93,14 @@ _HELD = """
       FROM generate_series(1, :rows) AS n
 """
 
+_CONSOLE_SESSIONS = """
+    INSERT INTO console_sessions (token_sha256, tenant, key_id, created_at, expires_at)
+    SELECT sha256(n::text::bytea), 'acme', (SELECT id FROM api_keys WHERE tenant = 'acme' LIMIT 1), at,
+           at + interval '12 h'
+      FROM generate_series(1, :rows) AS n,
+           LATERAL (SELECT clock_timestamp() - make_interval(secs => CASE n % 10 WHEN 0 THEN 90000 ELSE n % 3000 END)
+                    OFFSET 0) AS began(at)
+"""
 _API_KEYS = """
     INSERT INTO api_keys (id, key_sha256, tenant, name, scopes, created_at, request, digest)
     SELECT substr(md5(:tenant || n), 1, 12), sha256(n::text::bytea), :tenant, 'ci', '{jobs:read}',
@@ -161,6 +169,11 @@ def held(conn: Connection, count: int) -> None:
 def api_keys(conn: Connection, count: int, *, tenant: str = "acme") -> None:
     """`count` API keys of the tenant, one a second. Nobody knows their secrets."""
     _run(conn, (_API_KEYS, {"rows": count, "tenant": tenant}))
+
+
+def console_sessions(conn: Connection, count: int) -> None:
+    """`count` sessions of the keys that there are, a tenth of them over. Nobody knows their cookies."""
+    _run(conn, (_CONSOLE_SESSIONS, {"rows": count}))
 
 
 def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:

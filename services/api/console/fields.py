@@ -1,0 +1,165 @@
+"""The form of a report type: a field per parameter, and back to what the API takes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.api.console.translated import parameter_titles
+from services.api.console.visit import Form
+from shared import json_text
+from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.parameters import Violation
+
+_RADIOS = 5
+"""Up to so many choices are shown at once."""
+_WHOLE = "parameters"
+"""The field of a report type written in Python: its parameters as one JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter as a form shows it."""
+
+    name: str
+    """Its name in the form: `p.` and the parameter's, which no other field begins with."""
+    title: str
+    help: str
+    widget: str
+    """text, number, decimal, date, datetime, radios, select, checkboxes, lines or json."""
+    required: bool
+    value: str
+    """What is in it; a list has one item per line."""
+    choices: Sequence[str] = ()
+    default: str = ""
+    bounds: str = ""
+    """Which text tells its bounds: new.between, new.least, new.most, each of values, characters or items; or none."""
+    minimum: str = ""
+    maximum: str = ""
+    errors: Sequence[str] = field(default_factory=tuple)
+
+
+def fields_of(
+    report: ReportType, language: str, values: Mapping[str, str], violations: Sequence[Violation]
+) -> list[Field]:
+    """The fields of the report type's form, with what was entered and what is wrong with it."""
+    if report.parameter_model is not None:
+        wrong = [f"{v.field}: {v.message}" for v in violations if v.field.startswith(_WHOLE)]
+        return [Field("p", "", "", "json", False, values.get("p", "{}"), errors=wrong)]
+    titles = parameter_titles(report, language)
+    return [_field(parameter, titles[parameter.name], values, violations) for parameter in report.parameters]
+
+
+def entered(report: ReportType, form: Form) -> dict[str, str]:
+    """What the form has in each field of the report type, as texts."""
+    if report.parameter_model is not None:
+        return {"p": form.one("p")}
+    return {_name(p): "\n".join(form.many(_name(p))) for p in report.parameters}
+
+
+def as_entered(report: ReportType, parameters: Mapping[str, object]) -> dict[str, str]:
+    """The texts that the fields have when these parameters are asked for again."""
+    if report.parameter_model is not None:
+        return {"p": json_text.write(parameters)}
+    return {_name(p): _text(parameters.get(p.name)) for p in report.parameters}
+
+
+def parameters_of(report: ReportType, values: Mapping[str, str]) -> tuple[dict[str, object], list[Violation]]:
+    """The parameters that the texts stand for. An empty field is left out, so that its default holds."""
+    if report.parameter_model is not None:
+        return _whole(values.get("p", ""))
+    found: dict[str, object] = {}
+    for parameter in report.parameters:
+        text = values.get(_name(parameter), "").strip("\r\n")
+        if text.strip():
+            found[parameter.name] = _value(parameter, text)
+    return found, []
+
+
+def _whole(text: str) -> tuple[dict[str, object], list[Violation]]:
+    try:
+        value = json_text.read(text.strip().encode() or b"{}")
+    except ValueError as error:
+        return {}, [Violation(_WHOLE, "malformed_json", f"is not JSON: {error}")]
+    if not isinstance(value, dict):
+        return {}, [Violation(_WHOLE, "type", 'must be an object such as {"name": "value"}')]
+    return value, []
+
+
+def _name(parameter: Parameter) -> str:
+    return f"p.{parameter.name}"
+
+
+def _field(parameter: Parameter, title: str, values: Mapping[str, str], violations: Sequence[Violation]) -> Field:
+    name, own = _name(parameter), f"parameters.{parameter.name}"
+    return Field(
+        name=name,
+        title=title,
+        help=parameter.description,
+        widget=_widget(parameter),
+        required=parameter.required,
+        value=values.get(name, ""),
+        choices=_choices(parameter),
+        default=_text(parameter.default),
+        bounds=_bounds(parameter),
+        minimum="" if parameter.minimum is None else str(parameter.minimum),
+        maximum="" if parameter.maximum is None else str(parameter.maximum),
+        errors=[
+            v.message if v.field == own else f"{v.field.removeprefix(own)} {v.message}"
+            for v in violations
+            if v.field == own or v.field.startswith((f"{own}[", f"{own}."))
+        ],
+    )
+
+
+def _bounds(parameter: Parameter) -> str:
+    """The key of the text that tells the bounds of the value, of its characters or of its items."""
+    low, high = parameter.minimum is not None, parameter.maximum is not None
+    if not low and not high:
+        return ""
+    of = {ParameterKind.LIST: "_items", ParameterKind.STRING: "_characters"}.get(parameter.kind, "")
+    return f"new.{'between' if low and high else 'least' if low else 'most'}{of}"
+
+
+def _choices(parameter: Parameter) -> Sequence[str]:
+    return ("true", "false") if parameter.kind is ParameterKind.BOOLEAN else parameter.choices
+
+
+def _widget(parameter: Parameter) -> str:
+    if parameter.kind is ParameterKind.LIST:
+        return "checkboxes" if parameter.choices else "lines"
+    if choices := _choices(parameter):
+        return "radios" if len(choices) <= _RADIOS else "select"
+    return _WIDGETS.get(parameter.kind, "text")
+
+
+_WIDGETS = {
+    ParameterKind.INTEGER: "number",
+    ParameterKind.DECIMAL: "decimal",
+    ParameterKind.DATE: "date",
+    ParameterKind.DATETIME: "datetime",
+}
+
+
+def _value(parameter: Parameter, text: str) -> object:
+    if parameter.kind is ParameterKind.LIST:
+        return [_item(parameter.item_kind, line.strip()) for line in text.splitlines() if line.strip()]
+    return _item(parameter.kind, text if parameter.kind is ParameterKind.STRING else text.strip())
+
+
+def _item(kind: ParameterKind, text: str) -> object:
+    """The JSON value; a text that stands for none stays one, and the API says what is wrong with it."""
+    if kind is ParameterKind.INTEGER:
+        try:
+            return int(text)
+        except ValueError:
+            return text
+    if kind is ParameterKind.BOOLEAN:
+        return {"true": True, "false": False}.get(text, text)
+    return text
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return "\n".join(_text(one) for one in value)
+    return ("false", "true")[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,73 @@
+"""How values look on a page, in the reader's language. Times are UTC here; a script shows them in the reader's zone."""
+
+import json
+from datetime import UTC, datetime
+
+from babel import Locale
+from babel.dates import format_datetime, format_timedelta
+from babel.numbers import format_decimal, format_percent
+
+_KILO = 1000
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_LONGEST_VALUE = 80
+
+
+class Shown:
+    """Writes values as readers of one language expect them."""
+
+    def __init__(self, locale: Locale) -> None:
+        self._locale = locale
+
+    def number(self, value: float) -> str:
+        """`1,048,576`."""
+        return format_decimal(value, locale=self._locale)
+
+    def percent(self, value: float) -> str:
+        """`37%` from 37.2."""
+        return format_percent(value / 100, locale=self._locale)
+
+    def size(self, size_bytes: int) -> str:
+        """`1.2 MB`, of 1,000,000 bytes each."""
+        value, unit = float(size_bytes), 0
+        while value >= _KILO and unit < len(_UNITS) - 1:
+            value, unit = value / _KILO, unit + 1
+        digits = "#,##0.#" if unit else "#,##0"
+        return f"{format_decimal(value, format=digits, locale=self._locale)} {_UNITS[unit]}"
+
+    def when(self, moment: datetime) -> str:
+        """Date and time in UTC, which says so."""
+        return format_datetime(moment.astimezone(UTC), "medium", locale=self._locale) + " UTC"
+
+    def ago(self, moment: datetime) -> str:
+        """`3 minutes ago`, or `in 2 days`."""
+        return format_timedelta(moment - datetime.now(UTC), add_direction=True, locale=self._locale)
+
+    def took(self, seconds: float) -> str:
+        """`0.84 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`."""
+        seconds = max(0.0, seconds)
+        if seconds < 10:
+            return f"{format_decimal(seconds, format='0.00', locale=self._locale)} s"
+        if seconds < 60:
+            return f"{format_decimal(seconds, format='0.0', locale=self._locale)} s"
+        minutes, rest = divmod(round(seconds), 60)
+        if minutes < 60:
+            return f"{minutes} min {rest:02} s"
+        return f"{minutes // 60} h {minutes % 60:02} min"
+
+    def fact(self, value: object) -> str:
+        """A fact of a reason: moments, numbers and lists as readers expect them."""
+        if isinstance(value, datetime):
+            return self.when(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return self.number(value)
+        return "?" if value is None else self.value(value)
+
+    def value(self, value: object) -> str:
+        """A parameter in a line: texts bare, lists with commas, everything else as JSON; shortened where it is long."""
+        if isinstance(value, str):
+            text = value
+        elif isinstance(value, list):
+            text = ", ".join(self.value(one) for one in value)
+        else:
+            text = json.dumps(value, ensure_ascii=False, default=str)
+        return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

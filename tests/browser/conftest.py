@@ -1,0 +1,68 @@
+"""Debian's Chromium, and the console on a real socket."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.support.api_server import ApiServer, serving
+from tests.support.debian import tool
+
+_LIMIT_MS = 60_000
+"""Bounds each wait for the page; none comes near it on an idle machine."""
+SAMPLE = Path(__file__).parents[2] / "deploy" / "sample" / "catalog"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # In a container as root there is no sandbox to be had; the pages are our own.
+        browser = playwright.chromium.launch(executable_path=tool("chromium"), args=["--no-sandbox"], timeout=_LIMIT_MS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def console(database_url: str, scratch: Path) -> Iterator[ApiServer]:
+    with serving(database_url, scratch, CATALOG_PATH=str(SAMPLE)) as server:
+        yield server
+
+
+class Reader:
+    """Somebody with a browser window, and what went wrong in it."""
+
+    def __init__(self, context: BrowserContext, root: str) -> None:
+        context.set_default_timeout(_LIMIT_MS)
+        self.context = context
+        self.page: Page = context.new_page()
+        self.wrong: list[str] = []
+        self._root = root
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", self._said)
+
+    def _said(self, message: Any) -> None:
+        # A page that answers 404 or 422 is told there, too; those are looked at by the tests.
+        if message.type in {"error", "warning"} and "the server responded with a status of" not in message.text:
+            self.wrong.append(message.text)
+
+    def goto(self, path: str) -> Page:
+        """Open a page of the console."""
+        self.page.goto(f"{self._root}/console{path}")
+        return self.page
+
+
+@pytest.fixture
+def reader(browser: Browser, console: ApiServer) -> Iterator[Callable[..., Reader]]:
+    """Makes readers; at the end nothing has gone wrong in any of their windows."""
+    readers: list[Reader] = []
+
+    def make(**options: Any) -> Reader:
+        readers.append(Reader(browser.new_context(**{"locale": "en-GB", **options}), console.url))
+        return readers[-1]
+
+    yield make
+    for each in readers:
+        each.context.close()
+    assert [message for each in readers for message in each.wrong] == []

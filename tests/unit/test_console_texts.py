@@ -1,0 +1,104 @@
+"""The console's texts: complete in every language, and each page's key has one."""
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from services.api.console.fields import as_entered, entered, parameters_of
+from services.api.console.page import STATIC
+from services.api.console.texts import LANGUAGES, Texts, chosen, texts
+from services.api.console.timeline import timeline
+from services.api.console.visit import Form
+from shared.catalog.load import load_catalog
+from shared.jobs.events import JobEvent
+from shared.jobs.states import JobStatus
+
+TEMPLATES = Path(STATIC).parent / "templates"
+
+
+def names(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def forms(found: Texts, key: str) -> list[str]:
+    text = found.by_key[key]
+    return [text] if isinstance(text, str) else list(text.values())
+
+
+def test_every_language_has_every_text_with_the_same_values() -> None:
+    first, *others = (texts(language) for language in LANGUAGES)
+    for other in others:
+        assert set(other.by_key) == set(first.by_key)
+        for key in first.by_key:
+            expected = set().union(*(names(form) for form in forms(first, key))) - {"count"}
+            for form in forms(other, key):
+                assert names(form) - {"count"} == expected, key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_key_that_a_template_names_has_a_text(language: str) -> None:
+    known = texts(language)
+    for template in TEMPLATES.iterdir():
+        for key in re.findall(r"""\bt\(["']([a-z_.A-Z]+)["'][,)]""", template.read_text()):
+            assert known.has(key), (template.name, key)
+
+
+def test_a_text_has_the_form_of_its_number() -> None:
+    english, japanese = texts("en"), texts("ja")
+
+    assert english("job.rows", count=1, number="1") == "1 row"
+    assert english("job.rows", count=0, number="0") == "0 rows"
+    assert japanese("job.rows", count=1, number="1") == "1 行"
+
+
+@pytest.mark.parametrize(
+    ("wish", "header", "language"),
+    [
+        ("ja", "en", "ja"), (None, "ja-JP,ja;q=0.9,en;q=0.8", "ja"), (None, "de-DE, en;q=0.5", "en"), (None, "", "en"),
+        ("<script>", "ja", "ja"), (None, "*", "en"), (None, ",;=,,", "en"), (None, "x" * 10_000, "en"),
+    ],
+)  # fmt: skip
+def test_the_reader_chooses_the_language(wish: str | None, header: str, language: str) -> None:
+    assert chosen(wish, header) == language
+
+
+def test_what_was_asked_for_fills_the_form_and_comes_back_the_same() -> None:
+    report = load_catalog(Path("deploy/sample/catalog")).types["flights-export"]
+    asked = {"from": "2013-01-01", "to": "2013-02-01", "origin": None, "carriers": ["UA", "DL"]}
+    texts_of_fields = as_entered(report, asked)
+    form = Form([(name, value) for name, value in texts_of_fields.items() if value])
+
+    parameters, violations = parameters_of(report, entered(report, form))
+
+    assert violations == []
+    assert parameters == {name: value for name, value in asked.items() if value is not None}
+
+
+def event(at: datetime, verb: str, to: JobStatus, attempt: int = 0) -> JobEvent:
+    return JobEvent(1, None, to, verb, attempt, None, at)
+
+
+def test_bars_are_never_negative_and_fill_the_scale() -> None:
+    start = datetime(2026, 11, 28, tzinfo=UTC)
+    steps = [("submit", JobStatus.PENDING), ("start", JobStatus.PROCESSING), ("succeed", JobStatus.SUCCESS)]
+    for seconds in ([0, 1, 4], [0, 0, 0], [0, -1, -2]):
+        found = timeline(
+            [event(start + timedelta(seconds=s), *step) for s, step in zip(seconds, steps, strict=True)], ended=True
+        )
+        assert [bar.status for bar in found] == [JobStatus.PENDING, JobStatus.PROCESSING]
+        assert all(bar.seconds >= 0 and bar.left >= 0 and bar.width > 0 for bar in found)
+    assert timeline([], ended=False) == []
+
+
+def test_what_is_vendored_is_what_its_record_says() -> None:
+    record = json.loads((STATIC / "vendored.json").read_text())
+
+    assert {each["file"] for each in record} == {path.name for path in STATIC.glob("*.min.js")}
+    for each in record:
+        assert hashlib.sha256((STATIC / each["file"]).read_bytes()).hexdigest() == each["sha256"]
+    assert (STATIC / "htmx.LICENCE.txt").exists()
