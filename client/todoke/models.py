@@ -103,6 +103,8 @@ class Job:
     parameters: Mapping[str, Any]
     formats: Sequence[str]
     labels: Mapping[str, str]
+    priority: int | None
+    """If the request named one."""
     attempt: int
     max_attempts: int
     crashes: int
@@ -153,6 +155,7 @@ class Job:
             parameters=read.object("parameters"),
             formats=read.texts("formats"),
             labels={name: str(value) for name, value in read.object("labels").items()},
+            priority=read.maybe_integer("priority"),
             attempt=read.integer("attempt"),
             max_attempts=read.integer("maxAttempts"),
             crashes=read.integer("crashes"),

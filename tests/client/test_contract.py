@@ -44,7 +44,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Document:
 OPTIONS: JobOptions = {
     "run_at": datetime(2026, 1, 31, tzinfo=UTC), "not_after": "2026-02-01T00:00:00+09:00", "max_attempts": 2,
     "keep_files_seconds": 3600, "keep_seconds": 86_400, "file_name": "sales {date}",
-    "labels": {"team": "finance"},
+    "labels": {"team": "finance"}, "priority": 9,
 }  # fmt: skip
 SOON = datetime(2027, 1, 31, tzinfo=UTC)
 WHICH: JobFilter = {

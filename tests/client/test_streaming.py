@@ -83,7 +83,7 @@ def test_a_stream_that_breaks_goes_on_after_the_last_event(make: Make) -> None:
         [event(job(), 1), b"event: job\nid: 2\nda", httpx2.ReadError("reset")],
         [httpx2.ReadTimeout("silence")],
         problem(503, retryable=True),
-        [event(job("PROCESSING"), 2), b"retry: 10\n\n"],
+        [event(job(), 1), event(job("PROCESSING"), 2), b"retry: 10\n\n"],
         [event(job("SUCCESS"), 3)],
     )
     seen = [one.status for one in make(handler=streams).jobs.stream(JOB_ID)]

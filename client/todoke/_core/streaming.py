@@ -23,15 +23,22 @@ class JobStream:
 
     blocking = False
 
-    def __init__(self, on_job: Callable[[Job], None] | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        on_job: Callable[[Job], None] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        known: Job | None = None,
+    ) -> None:
         self._on_job = on_job
         self._stop = stop
         self._rest = b""
         self._name = ""
         self._data: list[str] = []
         self._size = 0
-        self.job: Job | None = None
-        """As it was told last."""
+        self.job = known
+        """As it was told last, by this stream or by the one before."""
+        self.told = False
+        """True if this stream has told of it."""
         self.last_id: str | None = None
         self.ended = False
         """True if the server said that nothing more will come."""
@@ -81,7 +88,7 @@ class JobStream:
             job = Job.from_json(json.loads(data))
         except (ValueError, RecursionError):
             raise UnexpectedAnswer("an event of a job is not JSON") from None
-        known, self.job = self.job, job
+        known, self.job, self.told = self.job, job, True
         if known is not None and known.raw == job.raw:
             return None
         if self._on_job is not None:
@@ -100,9 +107,9 @@ def listen(config: Config, job: object, stream: JobStream, last_id: str | None =
 
 def follow_stream(config: Config, job: object) -> Flow[None]:
     """Every state of the job until it has ended; a stream that is lost is opened again."""
-    last_id, tries = None, 0
+    last_id, known, tries = None, None, 0
     while True:
-        stream = JobStream()
+        stream = JobStream(known=known)
         try:
             answer: Answer = yield listen(config, job, stream, last_id)
             if answer.status == 204 or stream.enough:
@@ -113,10 +120,10 @@ def follow_stream(config: Config, job: object) -> Flow[None]:
                 raise UnexpectedAnswer("the answer is no stream of events: does a proxy keep them back?")
             pause = stream.pause_s
         except TodokeError as failure:
-            tries = 0 if stream.job is not None else tries + 1
+            tries = 0 if stream.told else tries + 1
             later = pause_after(failure, tries, config)
             if not may_pass(failure) or later is None or tries > config.max_retries:
                 raise
             pause = later
-        last_id = stream.last_id or last_id
+        last_id, known = stream.last_id or last_id, stream.job
         yield Sleep(pause)

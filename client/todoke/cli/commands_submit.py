@@ -44,6 +44,9 @@ Keep = Annotated[str | None, typer.Option("--keep", metavar="TIME", help="Keep t
 FileName = Annotated[
     str | None, typer.Option("--file-name", metavar="NAME", help="Names the files, e.g. 'sales {date}'.")
 ]
+Priority = Annotated[
+    int | None, typer.Option("--priority", metavar="0-9", help="Before others of your own that wait; 4 is usual.")
+]
 Label = Annotated[
     list[str],
     typer.Option("--label", metavar="NAME=VALUE", help="A mark of your own; may be repeated.", show_default=False),
@@ -98,6 +101,7 @@ def submit(
     keep: Keep = None,
     file_name: FileName = None,
     label: Label = [],  # noqa: B006
+    priority: Priority = None,
     idempotency_key: Key = None,
     wait: Wait = None,
     folder: Folder = None,
@@ -110,7 +114,7 @@ def submit(
     given = _parameters(session, report_type, param, params)
     accepted = session.todoke.jobs.create(
         report_type, given, formats=_formats(formats), idempotency_key=idempotency_key,
-        **_options(at, not_after, max_attempts, keep_files, keep, file_name, label),
+        **_options(at, not_after, max_attempts, keep_files, keep, file_name, label, priority),
     )  # fmt: skip
     if wait is None and folder is None and file is None:
         session.write.one(accepted.raw, columns.ACCEPTED, id_field="jobId")
@@ -200,7 +204,7 @@ def _formats(given: Sequence[str]) -> list[str] | None:
 
 def _options(
     at: str | None, not_after: str | None, attempts: int | None, keep_files: str | None, keep: str | None,
-    file_name: str | None, label: Sequence[str],
+    file_name: str | None, label: Sequence[str], priority: int | None,
 ) -> "JobOptions":  # fmt: skip
     from todoke.options import JobOptions
 
@@ -217,6 +221,8 @@ def _options(
         options["keep_seconds"] = int(seconds(keep, "--keep"))
     if file_name:
         options["file_name"] = file_name
+    if priority is not None:
+        options["priority"] = priority
     if label:
         options["labels"] = labels(label)
     return options
