@@ -9,9 +9,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs import cancel, finish, lease, submit, sweep
+from shared.jobs import cancel, finish, lease, pauses, submit, sweep
 from shared.jobs.artifacts import Artifact
 from shared.jobs.finish import Cause, Failure, GivenBack, Success
+from shared.jobs.gates import Gate, Kind
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
 from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
@@ -21,6 +22,7 @@ from tests.protocol.stateful.model import MAX_ATTEMPTS, MAX_CRASHES, PENDING, PR
 from tests.support.jobs import a_submission, expire_lease, pass_time
 from tests.support.promises import broken
 
+_GATE = Gate(Kind.REPORT_TYPE, "calendar")
 _SOON_S, _LATER_S, _TOO_LATE_S = 0.0, 60.0, 7200.0
 """Delays of a next try. The deadline is in an hour."""
 _KEYS = st.sampled_from([None, None, "a", "b"])
@@ -39,11 +41,15 @@ class Protocol(RuleBasedStateMachine):
         self.model: dict[UUID, Job] = {}
         self.keys: dict[str, Submission] = {}
         self.changed: set[UUID] = set()
+        self.paused = False
 
     @initialize()
     def empty(self) -> None:
         """Nobody has asked for anything yet."""
-        self.conn.execute(text("TRUNCATE jobs, job_transitions, outbox, outbox_retry, artifacts, idempotency_keys"))
+        self.conn.execute(
+            text("TRUNCATE jobs, job_transitions, outbox, outbox_retry, artifacts, idempotency_keys, failures, "
+                 "job_labels, erasures, held, pauses")
+        )  # fmt: skip
 
     @rule(target=jobs, key=_KEYS, request=_REQUESTS, twice=st.booleans())
     def ask(self, key: str | None, request: str, twice: bool) -> Any:
@@ -84,12 +90,12 @@ class Protocol(RuleBasedStateMachine):
         """A worker takes what a batch of doorbells names."""
         unknown = {uuid4()} if stranger else set()
         result = lease.start(self.conn, [*some, *unknown], worker="w", lease_s=60)
-        startable = {j for j in some if self.model[j].can_start()}
+        startable = {j for j in some if self.model[j].can_start(paused=self.paused)}
         assert {s.lease.job_id for s in result.started} == startable
         assert result.unknown == unknown
         assert not result.contended
         for job_id in set(some) - startable:
-            assert job_id in getattr(result, self.model[job_id].place())
+            assert job_id in getattr(result, self.model[job_id].place(paused=self.paused))
         for started in result.started:
             self._job(started.lease.job_id).start(started.lease.token)
             assert started.attempt == self.model[started.lease.job_id].attempt
@@ -116,7 +122,11 @@ class Protocol(RuleBasedStateMachine):
         """An attempt did not."""
         told = finish.fail(self.conn, [Failure(held, "boom", "boom", retryable=retryable, delay_s=delay_s)])
         expected = self._job(held.job_id).fail(
-            held.token, retryable=retryable, soon=delay_s == _SOON_S, in_time=delay_s < _TOO_LATE_S
+            held.token,
+            retryable=retryable,
+            soon=delay_s == _SOON_S,
+            in_time=delay_s < _TOO_LATE_S,
+            paused=self.paused,
         )
         self._ended(held, told, expected)
 
@@ -178,7 +188,26 @@ class Protocol(RuleBasedStateMachine):
             after = one.next_after
             if after == START:
                 break
-        assert swept == {j: status for j in self.model if (status := self._job(j).expire()) is not None}
+        assert swept == {
+            j: status for j in self.model if (status := self._job(j).expire(paused=self.paused)) is not None
+        }
+
+    @rule()
+    def pause(self) -> None:
+        """An operator pauses what everybody asks for, or changes the reason."""
+        assert pauses.pause(self.conn, _GATE, reason="", by="ann") is not None
+        self.paused = True
+
+    @rule()
+    def resume(self) -> None:
+        """An operator resumes it, and a relay gives everybody the time back, in slices."""
+        assert pauses.resume(self.conn, _GATE) is self.paused
+        while pauses.settle_slice(self.conn, slice_size=2) is not None:
+            pass
+        if self.paused:
+            for job_id in self.model:
+                self._job(job_id).resume()
+        self.paused = False
 
     @rule()
     def ring(self) -> None:

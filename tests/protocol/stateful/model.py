@@ -22,6 +22,7 @@ class Place(StrEnum):
     FINAL = "final"
     BUSY = "busy"
     NOT_DUE = "not_due"
+    GATED = "gated"
 
 
 @dataclass
@@ -64,18 +65,20 @@ class Job:
         """Whether this token may end the attempt. A lease that ran out still may, until somebody takes the job."""
         return self.status is PROCESSING and self.token == token
 
-    def can_start(self) -> bool:
+    def can_start(self, *, paused: bool) -> bool:
         """Whether a doorbell leads to a start."""
-        if self.overdue:
+        if self.overdue or paused:
             return False
         if self.status is PENDING:
             return self.due
         return self.status is PROCESSING and self.lease_ran_out and self.crashes < MAX_CRASHES and not self.cancel_asked
 
-    def place(self) -> Place:
+    def place(self, *, paused: bool) -> Place:
         """Why it does not."""
         if self.status in FINAL:
             return Place.FINAL
+        if paused and self.status is PENDING and self.due:
+            return Place.GATED
         return Place.BUSY if self.status is PROCESSING else Place.NOT_DUE
 
     def start(self, token: UUID) -> None:
@@ -100,14 +103,14 @@ class Job:
         self.error = None
         return self._move(JobStatus.SUCCESS, Verb.SUCCEED)
 
-    def fail(self, token: UUID, *, retryable: bool, soon: bool, in_time: bool) -> JobStatus | None:
+    def fail(self, token: UUID, *, retryable: bool, soon: bool, in_time: bool, paused: bool) -> JobStatus | None:
         """The holder did not. `soon`: the next try is due at once. `in_time`: and before the deadline."""
         if not self.holds(token):
             return None
         self.error = "boom"
         if retryable and self.cancel_asked:
             return self._move(JobStatus.CANCELLED, Verb.CANCEL)
-        if retryable and self.attempt < MAX_ATTEMPTS and in_time and not self.overdue:
+        if retryable and self.attempt < MAX_ATTEMPTS and (paused or (in_time and not self.overdue)):
             self.later += 1
             return self._back(Verb.RETRY, due=soon)
         return self._move(JobStatus.FAILED, Verb.FAIL)
@@ -142,17 +145,25 @@ class Job:
         self._move(JobStatus.CANCELLED, Verb.CANCEL)
         return CancelOutcome.CANCELLED
 
-    def expire(self) -> JobStatus | None:
-        """The sweeper looks at it."""
+    def resume(self) -> None:
+        """A pause is over: it has its time back, and its doorbell rings, because it may have been thrown away."""
+        if self.status in FINAL:
+            return
+        self.version += 1
+        self.doorbells += self.status is PENDING and self.due
+
+    def expire(self, *, paused: bool) -> JobStatus | None:
+        """The sweeper looks at it. The deadlines of what is paused stand still."""
         lost = self.status is PROCESSING and self.lease_ran_out
-        if not lost and not (self.status is PENDING and self.overdue):
+        overdue = self.overdue and not paused
+        if not lost and not (self.status is PENDING and overdue):
             return None
         spent = self.crashes >= MAX_CRASHES
         self.crashes += lost
-        self.error = "deadline_exceeded" if self.overdue else "worker_lost" if spent else "lease_expired"
+        self.error = "deadline_exceeded" if overdue else "worker_lost" if spent else "lease_expired"
         if self.cancel_asked:
             return self._move(JobStatus.CANCELLED, Verb.EXPIRE)
-        if self.overdue or spent:
+        if overdue or spent:
             return self._move(JobStatus.FAILED, Verb.EXPIRE)
         self.attempt -= 1
         self.doorbells += 1
