@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from todoke.errors import UnexpectedAnswer as UnexpectedAnswer
     from todoke.errors import Violation as Violation
     from todoke.errors import WaitTimedOut as WaitTimedOut
+    from todoke.estimate import Estimate as Estimate
     from todoke.keys_and_audit import AuditPage as AuditPage
     from todoke.keys_and_audit import Key as Key
     from todoke.keys_and_audit import KeysPage as KeysPage
@@ -72,6 +73,7 @@ _HOMES = {
         "Violation", "WaitTimedOut",
     ),
     "todoke.models": ("Accepted", "Downloaded", "Event", "Job", "JobsPage", "Retried", "Submitted"),
+    "todoke.estimate": ("Estimate",),
     "todoke.keys_and_audit": ("AuditPage", "Key", "KeysPage", "MadeKey", "Me"),
     "todoke.options": ("JobFilter", "JobOptions", "Submission"),
     "todoke.report_types": ("ReportType", "ReportTypes"),

@@ -11,6 +11,7 @@ from todoke._core import downloads, jobs, streaming, waiting
 from todoke._core.config import Config
 from todoke._core.steps import Iterate, Run
 from todoke._core.waiting import OnProgress
+from todoke.estimate import Estimate
 from todoke.models import Accepted, Downloaded, Event, Job, JobsPage, Retried, Submitted
 from todoke.options import JobFilter, JobOptions, Submission
 from todoke.why import Why
@@ -54,6 +55,20 @@ class Jobs:
         tries; give keys of your own where your program may be run again.
         """
         return self._run(jobs.create_many(self._config, submissions))
+
+    def estimate(
+        self,
+        report_type: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        formats: Sequence[str] | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Estimate:
+        """What a report would be: rows, seconds, and what would go wrong. Nothing is made.
+
+        Takes what `create` takes, and counts as five requests for the rate limit.
+        """
+        return self._run(jobs.estimate(self._config, report_type, parameters, formats=formats, options=options))
 
     def get(self, job: JobId) -> Job:
         """The job as it is now."""

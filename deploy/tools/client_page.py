@@ -6,7 +6,20 @@ import re
 import sys
 from collections.abc import Iterator
 
-from todoke import errors, jobs, keys, keys_and_audit, manifest, models, options, report_types, results, types, why
+from todoke import (
+    errors,
+    estimate,
+    jobs,
+    keys,
+    keys_and_audit,
+    manifest,
+    models,
+    options,
+    report_types,
+    results,
+    types,
+    why,
+)
 from todoke.client import Todoke
 
 _HEAD = """# The Python client
@@ -32,10 +45,13 @@ _RESOURCES = (
     ("Todoke", Todoke, ""), ("Jobs", jobs.Jobs, "jobs."), ("Report types", types.Types, "types."),
     ("Keys", keys.Keys, "keys."), ("Audit trail", keys.Audit, "audit."),
 )  # fmt: skip
-_INPUTS = (options.JobOptions, options.JobFilter)
+_INPUTS = (options.JobOptions, options.Submission, options.JobFilter)
 _VALUES = (
-    models.Accepted, models.Retried, models.Job, models.JobsPage, models.Event, models.Downloaded, results.Result,
+    models.Accepted, models.Submitted, models.Retried, models.Job, models.JobsPage, models.Event,
+    models.Downloaded, results.Result,
     results.Artifact, results.Warning, results.JobError, results.Cost, results.Progress, why.Why, why.Reason,
+    estimate.Estimate,
+    estimate.Expected, estimate.Usual, estimate.Caution,
     report_types.ReportTypes, report_types.ReportType, report_types.Column, keys_and_audit.Me, keys_and_audit.Key,
     keys_and_audit.MadeKey, keys_and_audit.KeysPage, keys_and_audit.AuditPage, keys_and_audit.AuditEntry,
     manifest.Proof,

@@ -149,6 +149,11 @@ class Handler(QuietHandler):
             job = self.world.jobs[self.world.keys[key]] if replayed else self.world.new()
             self.world.keys[key] = job["jobId"]
             self._json(202, {k: job[k] for k in ("jobId", "status", "reportType")})
+        elif path == "/v1/jobs:estimate":
+            usual = {"jobs": 4, "p50Seconds": 14.2, "p95Seconds": 27.0}
+            warned = [{"code": "source_busy", "message": "Ask again."}]
+            about = {"reportType": "calendar", "reportVersion": "1", "formats": ["csv"], "expected": None}
+            self._json(200, {**about, "usual": usual, "warnings": warned})
         elif path == "/v1/jobs:batch":
             self._batch()
         elif path == "/v1/jobs":

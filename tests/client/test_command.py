@@ -267,6 +267,15 @@ def test_many_are_asked_for_by_the_lines_of_a_file(todoke: Command, world: World
     assert todoke("submit-many", str(tmp_path / "none")).code == 2
 
 
+def test_an_estimate_is_data_and_its_warnings_are_talk(todoke: Command, world: World) -> None:
+    ran = todoke("estimate", "calendar", "-p", "least=4", "-f", "csv")
+    assert (ran.out, ran.err) == ("calendar\t\t\t14.2\t27.0\n", "source_busy: Ask again.\n")
+    assert json.loads(world.asked[-1][3]) == {
+        "reportType": "calendar", "parameters": {"least": 4}, "formats": ["csv"],
+    }  # fmt: skip
+    assert world.jobs == {}
+
+
 def test_jobs_are_kept(todoke: Command, world: World) -> None:
     world.ends = ["SUCCESS"]
     ids = [world.new()["jobId"] for _ in range(2)]

@@ -61,6 +61,9 @@ CALLS: dict[str, tuple[str, Callable[[Todoke], Any]]] = {
     "jobs.iter": ("listJobs", lambda t: next(iter(t.jobs.iter(page_size=5, **WHICH)))),
     "jobs.events": ("listJobEvents", lambda t: t.jobs.events(JOB_ID)),
     "jobs.cancel": ("cancelJob", lambda t: t.jobs.cancel(JOB_ID, if_match='"1"')),
+    "jobs.estimate": (
+        "estimateJob", lambda t: t.jobs.estimate("calendar", {"a": 1}, formats=["csv"], **OPTIONS)
+    ),
     "jobs.keep": ("keepJob", lambda t: t.jobs.keep(JOB_ID, expires_at=SOON, kept_until=SOON, if_match='"1"')),
     "jobs.create_many": ("submitJobs", lambda t: t.jobs.create_many([{"report_type": "calendar"}])),
     "jobs.delete": ("deleteJob", lambda t: t.jobs.delete(JOB_ID, cancel=True, if_match='"1"')),
@@ -188,6 +191,7 @@ FREE = ("parameters", "answer", "labels", "before", "after", "links", "columns.k
         ("JobsView", "models", "JobsPage"),
         ("EventView", "models", "Event"),
         ("WhyView", "why", "Why"),
+        ("EstimateView", "estimate", "Estimate"),
         ("MeView", "keys_and_audit", "Me"),
         ("KeyView", "keys_and_audit", "Key"),
         ("KeysView", "keys_and_audit", "KeysPage"),

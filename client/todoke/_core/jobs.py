@@ -10,6 +10,7 @@ from todoke._core.config import Config
 from todoke._core.requests import Request, content_of, job_path, send
 from todoke._core.steps import Emit, Flow
 from todoke.errors import UnexpectedAnswer
+from todoke.estimate import Estimate
 from todoke.models import Accepted, Event, Job, JobsPage, Retried, Submitted
 from todoke.options import Submission, as_query, on_the_wire
 from todoke.reading import Fields
@@ -80,6 +81,20 @@ def why(config: Config, job: object) -> Flow[Why]:
     """Why the job is where it is."""
     answer = yield from send(config, Request("GET", job_path(job, "/why")))
     return Why.from_json(content_of(answer))
+
+
+def estimate(
+    config: Config,
+    report_type: str | None,
+    parameters: Mapping[str, Any] | None,
+    *,
+    formats: Sequence[str] | None,
+    options: Mapping[str, Any],
+) -> Flow[Estimate]:
+    """Say what a report would be."""
+    body = _given(reportType=report_type, parameters=parameters, formats=_listed(formats)) | on_the_wire(options)
+    answer = yield from send(config, Request("POST", "/v1/jobs:estimate", body=body))
+    return Estimate.from_json(content_of(answer))
 
 
 def keep(

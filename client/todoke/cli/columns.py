@@ -62,3 +62,8 @@ AUDIT = (
     _when("at"), Column("BY", field("subject")), Column("ACTION", field("action")), Column("OBJECT", field("object")),
     Column("KEY", field("keyId")), Column("REQUEST", field("requestId")),
 )  # fmt: skip
+ESTIMATE = (
+    Column("TYPE", field("reportType")), Column("ROWS", field("expected.rows")),
+    Column("BYTES", field("expected.bytes")), Column("USUALLY_S", field("usual.p50Seconds")),
+    Column("AT_MOST_S", field("usual.p95Seconds")),
+)  # fmt: skip

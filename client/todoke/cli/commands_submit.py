@@ -81,6 +81,11 @@ def add(app: typer.Typer) -> None:
         "JOB=$(todoke submit carrier-delays -o id) && todoke watch $JOB",
     )(submit)  # fmt: skip
     command(
+        app, "estimate",
+        "todoke estimate carrier-delays",
+        "todoke estimate flights-export -p origin=JFK -f xlsx -o json",
+    )(estimate)  # fmt: skip
+    command(
         app, "retry",
         "todoke retry 019acb2e-7c41-7e02-9a51-0e5b1a6c7f10 --wait",
         "todoke retry 019acb2e-7c41-7e02-9a51-0e5b1a6c7f10 -p to=2013-02-28 -f pdf",
@@ -121,6 +126,21 @@ def submit(
         return
     session.say(f"{accepted.id} is accepted")
     _finish(session, accepted.id, wait, folder, file, cancel_on_interrupt=cancel_on_interrupt, force=force)
+
+
+def estimate(
+    session: Session,
+    report_type: Type = None,
+    param: Params = [],  # noqa: B006
+    params: ParamsFile = None,
+    formats: Formats = [],  # noqa: B006
+) -> None:
+    """Say what a report would be: rows, seconds, and what would go wrong. Nothing is made."""
+    given = _parameters(session, report_type, param, params)
+    found = session.todoke.jobs.estimate(report_type, given, formats=_formats(formats))
+    session.write.one(found.raw, columns.ESTIMATE, id_field="reportType")
+    for caution in found.warnings:
+        session.say(f"{caution.code}: {caution.message}")
 
 
 def retry(

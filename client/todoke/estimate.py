@@ -1,0 +1,92 @@
+"""What a report would be, as a value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from todoke.reading import Fields
+from todoke.results import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the source's planner thinks. It may be far off."""
+
+    rows: int
+    bytes: int
+    cost: float
+    """In the source's own units."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(
+            rows=read.integer("rows"),
+            bytes=read.integer("bytes"),
+            cost=read.maybe_number("cost") or 0.0,
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What the tenant's latest successes took."""
+
+    jobs: int
+    p50_seconds: float
+    p95_seconds: float
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(
+            jobs=read.integer("jobs"),
+            p50_seconds=read.maybe_number("p50Seconds") or 0.0,
+            p95_seconds=read.maybe_number("p95Seconds") or 0.0,
+            raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What would go wrong, or why nothing is expected."""
+
+    code: str
+    message: str
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(code=read.text("code"), message=read.some_text("message"), raw=read.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a report would be."""
+
+    report_type: str
+    report_version: str
+    formats: Sequence[str]
+    expected: Expected | None
+    """None while nothing is known."""
+    usual: Usual | None
+    warnings: Sequence[Caution]
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, raw: object) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "an estimate")
+        expected, usual = read.inner("expected"), read.inner("usual")
+        return cls(
+            report_type=read.some_text("reportType"),
+            report_version=read.some_text("reportVersion"),
+            formats=read.texts("formats"),
+            expected=Expected.read(expected) if expected else None,
+            usual=Usual.read(usual) if usual else None,
+            warnings=tuple(Caution.read(one) for one in read.each("warnings")),
+            raw=read.raw,
+        )
