@@ -31,7 +31,7 @@ class JobStream:
     ) -> None:
         self._on_job = on_job
         self._stop = stop
-        self._rest = b""
+        self._rest = bytearray()
         self._name = ""
         self._data: list[str] = []
         self._size = 0
@@ -57,10 +57,14 @@ class JobStream:
 
     def write(self, piece: bytes) -> Sequence[Job]:
         """Take a piece. Returns the states that are whole now. Raises UnexpectedAnswer."""
-        *lines, self._rest = (self._rest + piece).replace(b"\r\n", b"\n").split(b"\n")
         self._size += len(piece)
         if self._size > _MOST_BYTES:
             raise UnexpectedAnswer(f"an event has more than {_MOST_BYTES:,} bytes")
+        self._rest += piece
+        if b"\n" not in piece:
+            return ()
+        *lines, rest = self._rest.replace(b"\r\n", b"\n").split(b"\n")
+        self._rest = bytearray(rest)
         return [job for line in lines if (job := self._line(line.decode("utf-8", "replace"))) is not None]
 
     def _line(self, line: str) -> Job | None:
