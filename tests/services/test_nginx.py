@@ -17,6 +17,7 @@ from tests.support.api_server import serving
 from tests.support.certificates import self_signed
 from tests.support.debian import tool
 from tests.support.eventually import eventually
+from todoke import Todoke
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 _SHIPPED = Path(__file__).parents[2] / "deploy" / "proxy" / "nginx.conf"
@@ -81,6 +82,19 @@ def test_everything_works_through_the_shipped_proxy(proxied: httpx.Client, conn:
     assert proxied.get(file, headers={"Range": "bytes=0-2"}).content == b"day"
     head = proxied.head(file)
     assert (head.status_code, head.headers["content-length"]) == (200, "15")
+
+
+def test_the_python_client_hears_of_a_job_at_once_through_the_shipped_proxy(
+    proxied: httpx.Client, conn: Connection, scratch: Path, tmp_path: Path
+) -> None:
+    todoke = Todoke(str(proxied.base_url), http_client=proxied)
+    made = todoke.jobs.create("calendar")
+    states = iter(todoke.jobs.stream(made))
+    assert next(states).status == "PENDING", "nginx keeps no event back"
+    finished(conn, made.id, scratch)
+    assert [one.status for one in states][-1] == "SUCCESS"
+    [file] = todoke.jobs.download(todoke.jobs.wait(made, timeout=60), tmp_path / "out")
+    assert file.path.read_bytes().startswith(b"day")
 
 
 def test_clients_do_not_see_the_operators_pages(proxied: httpx.Client) -> None:
