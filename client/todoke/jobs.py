@@ -35,16 +35,26 @@ class Jobs:
         *,
         formats: Sequence[str] | None = None,
         idempotency_key: str | None = None,
+        reuse_seconds: int | None = None,
         **options: Unpack[JobOptions],
     ) -> Accepted:
         """Ask for a report. Returns a job that is durable; what is left out is what the server makes of nothing.
 
         All tries of a call carry one idempotency key, so they make one job. Give a key of your own to make one job
         over several calls or runs of your program. `options` are those of JobOptions.
+
+        With `reuse_seconds` a question that was asked within so many seconds is answered with the job of then:
+        `reused` is True.
         """
         return self._run(
             jobs.create(
-                self._config, report_type, parameters, formats=formats, idempotency_key=idempotency_key, options=options
+                self._config,
+                report_type,
+                parameters,
+                formats=formats,
+                idempotency_key=idempotency_key,
+                reuse_seconds=reuse_seconds,
+                options=options,
             )
         )
 

@@ -25,6 +25,8 @@ class Accepted:
     report_type: str
     replayed: bool
     """True if the same Idempotency-Key had made this job before."""
+    reused: bool
+    """True if somebody's question of a while ago is answered with its job."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
@@ -36,6 +38,7 @@ class Accepted:
             status=read.text("status"),
             report_type=read.some_text("reportType"),
             replayed=replayed,
+            reused=read.flag("reused"),
             raw=read.raw,
         )
 
@@ -69,6 +72,7 @@ class Retried:
     report_type: str
     replayed: bool
     """True if the same Idempotency-Key had made this job before."""
+    reused: bool
     retry_of: str | None
     report_version_changed: bool
     """True if the report type is another version now than the old job was accepted with."""
@@ -83,6 +87,7 @@ class Retried:
             status=read.text("status"),
             report_type=read.some_text("reportType"),
             replayed=replayed,
+            reused=read.flag("reused"),
             retry_of=read.maybe_text("retryOf"),
             report_version_changed=read.flag("reportVersionChanged"),
             raw=read.raw,

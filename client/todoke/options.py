@@ -34,6 +34,8 @@ class Submission(JobOptions, total=False):
     parameters: Mapping[str, Any]
     formats: Sequence[str]
     idempotency_key: str
+    reuse_seconds: int
+    """Be answered with the job of a question that was asked within so many seconds."""
 
 
 class JobFilter(TypedDict, total=False):
@@ -78,6 +80,7 @@ SUBMISSION = {
     "parameters": "parameters",
     "formats": "formats",
     "idempotency_key": "idempotencyKey",
+    "reuse_seconds": "reuse",
     **_ON_THE_WIRE,
 }
 """The fields of a Submission, and their names on the wire."""

@@ -26,10 +26,14 @@ def create(
     *,
     formats: Sequence[str] | None,
     idempotency_key: str | None,
+    reuse_seconds: int | None,
     options: Mapping[str, Any],
 ) -> Flow[Accepted]:
     """Ask for a report."""
-    body = _given(reportType=report_type, parameters=parameters, formats=_listed(formats)) | on_the_wire(options)
+    wanted = _given(
+        reportType=report_type, parameters=parameters, formats=_listed(formats), reuse=_reuse(reuse_seconds)
+    )
+    body = wanted | on_the_wire(options)
     answer = yield from send(
         config,
         Request("POST", "/v1/jobs", body=body, headers=key_header(idempotency_key), fine=frozenset({202})),
@@ -127,11 +131,12 @@ def _one_of_many(given: Submission) -> dict[str, object]:
         reportType=given.get("report_type"),
         parameters=given.get("parameters"),
         formats=_listed(given.get("formats")),
+        reuse=_reuse(given.get("reuse_seconds")),
         idempotencyKey=key_header(given.get("idempotency_key"))["Idempotency-Key"],
     ) | on_the_wire(options)
 
 
-_OWN = {"report_type", "parameters", "formats", "idempotency_key"}
+_OWN = {"report_type", "parameters", "formats", "idempotency_key", "reuse_seconds"}
 MOST_AT_ONCE = 1000
 """Submissions that the API takes in one request."""
 
@@ -187,6 +192,10 @@ def key_header(given: str | None) -> Mapping[str, str]:
 
 def _matching(etag: str | None) -> Mapping[str, str]:
     return {} if etag is None else {"If-Match": etag}
+
+
+def _reuse(seconds: int | None) -> Mapping[str, int] | None:
+    return None if seconds is None else {"maxAgeSeconds": seconds}
 
 
 def _replayed(headers: Mapping[str, str]) -> bool:

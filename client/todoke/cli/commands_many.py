@@ -67,4 +67,7 @@ def _submission(number: int, line: str) -> "Submission":
     names = {wire: name for name, wire in SUBMISSION.items()}
     if unknown := sorted(set(content) - set(names)):
         raise WrongCall(f"line {number}: {unknown[0]!r} is not a field of a request; {', '.join(names)} are")
-    return cast("Submission", {names[wire]: value for wire, value in content.items()})
+    given = {names[wire]: value for wire, value in content.items()}
+    if isinstance(given.get("reuse_seconds"), dict):
+        given["reuse_seconds"] = given["reuse_seconds"].get("maxAgeSeconds")
+    return cast("Submission", given)

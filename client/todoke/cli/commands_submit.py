@@ -55,6 +55,9 @@ Key = Annotated[
     str | None,
     typer.Option("--idempotency-key", metavar="KEY", help="The same key and request is one job, run after run."),
 ]
+Reuse = Annotated[
+    str | None, typer.Option("--reuse", metavar="TIME", help="Take the job of the same question of that long ago.")
+]
 Wait = Annotated[
     str | None,
     typer.Option("--wait", metavar="[=TIME]", help="Wait for the end, for TIME at most. The exit code is the job's.",
@@ -108,6 +111,7 @@ def submit(
     label: Label = [],  # noqa: B006
     priority: Priority = None,
     idempotency_key: Key = None,
+    reuse: Reuse = None,
     wait: Wait = None,
     folder: Folder = None,
     file: File = None,
@@ -119,6 +123,7 @@ def submit(
     given = _parameters(session, report_type, param, params)
     accepted = session.todoke.jobs.create(
         report_type, given, formats=_formats(formats), idempotency_key=idempotency_key,
+        reuse_seconds=int(seconds(reuse, "--reuse")) if reuse else None,
         **_options(at, not_after, max_attempts, keep_files, keep, file_name, label, priority),
     )  # fmt: skip
     if wait is None and folder is None and file is None:
