@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from services.api.auth.last_used import LastUsed
-from shared.access import api_keys, audit
+from shared.access import api_keys, audit, key_text
 from shared.access.key_text import MalformedKey, new_key, read_key
 from shared.access.scopes import OWN, USUAL
 from tests.services.test_api import an_app
@@ -244,6 +244,16 @@ def test_a_401_says_as_rfc_6750_does_whether_a_credential_came(ask: Asked) -> No
         assert answer.headers["www-authenticate"] == 'Bearer realm="todoke", error="invalid_token"'
         assert told in problem(answer, 401, "unauthorized")["detail"]
         assert wrong not in answer.text
+
+
+def test_a_key_with_another_secret_than_its_own_opens_nothing(ask: Asked) -> None:
+    made, other = ask.make()["key"], new_key("test")
+    _, _, key_id, _ = made.split("_")
+    body = f"todoke_test_{key_id}_{other.rpartition('_')[2][:-6]}"
+    forged = body + key_text._checksum(body)
+    assert read_key(forged).id == key_id
+    problem(ask("GET", "/v1/me", key=forged), 401, "unauthorized")
+    assert ask("GET", "/v1/me", key=made).status_code == 200
 
 
 def test_malformed_keys_are_bounded_by_address_like_wrong_ones(ask: Asked) -> None:
