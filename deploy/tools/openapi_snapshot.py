@@ -13,6 +13,7 @@ from typing import Any
 from deploy.tools.breaking import breaking
 from services.api.app import create_app
 from services.api.assembly import assemble
+from services.api.http.operation_scopes import scopes_of
 from services.api.settings import ApiSettings
 
 SNAPSHOT = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
@@ -29,13 +30,34 @@ def described() -> dict[str, Any]:
     return json.loads(json.dumps({**found, "info": {**found["info"], "version": "v1"}}))  # type: ignore[no-any-return]
 
 
+def untold(document: dict[str, Any]) -> list[str]:
+    """What a reader would miss in the description, each in a sentence with its remedy."""
+    tags = {tag["name"] for tag in document["tags"]}
+    missing = []
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method.upper()} {path}"
+            if scopes_of(operation["operationId"]) is None:
+                place = "services/api/http/operation_scopes.py"
+                missing.append(f"{where}: tell the scopes of {operation['operationId']} in {place}")
+            if not operation.get("summary") or not operation.get("description"):
+                missing.append(f"{where}: say what it does in the docstring of its function")
+            if len(operation.get("tags", ())) != 1 or not tags.issuperset(operation["tags"]):
+                missing.append(f"{where}: give it one tag, which services/api/http/openapi.py describes")
+    return missing
+
+
 def main() -> int:
-    """Write the snapshot. Returns 1, and writes nothing, when something would break."""
+    """Write the snapshot. Returns 1, and writes nothing, when something would break or is not told."""
     options = argparse.ArgumentParser(prog="python -m deploy.tools.openapi_snapshot", description=__doc__)
     options.add_argument("--accept-breaking", action="store_true", help="write it although older clients would break")
     accept = options.parse_args().accept_breaking
     now = described()
     problems = breaking(json.loads(SNAPSHOT.read_text()), now) if SNAPSHOT.exists() and not accept else []
+    for gap in (gaps := untold(now)):
+        print(gap, file=sys.stderr)
+    if gaps:
+        return 1
     for problem in problems:
         print(f"breaking: {problem}", file=sys.stderr)
     if problems:

@@ -88,6 +88,7 @@ def uvicorn_options(settings: ApiSettings) -> dict[str, Any]:
 def _limits(settings: ApiSettings) -> Limits:
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Limits(
+        root_path=settings.root_path,
         header_bytes=settings.max_header_bytes,
         header_s=settings.header_timeout_s,
         body_s=settings.body_timeout_s,

@@ -11,6 +11,7 @@ from services.api.console import routes as console
 from services.api.http import openapi, problems
 from services.api.http.middleware import STOPPING, RequestContext
 from services.api.networks import networks
+from services.api.reference import pages
 from services.api.v1 import (
     artifacts,
     audit,
@@ -47,7 +48,7 @@ def create_app(parts: Parts) -> FastAPI:
         title="Todoke",
         version=VERSION,
         description=_DESCRIPTION,
-        # FastAPI's own documentation pages load scripts from a CDN; the description itself is at /openapi.json.
+        # FastAPI's own documentation pages load scripts from a CDN: ours are services/api/reference.
         docs_url=None,
         redoc_url=None,
         # A redirect would be built from the Host header, which anybody may choose.
@@ -72,6 +73,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(keys.router)
     app.include_router(audit.router)
     app.include_router(ops.router)
+    app.include_router(pages.router)
     if parts.settings.console == "on":
         console.install(app)
     app.add_middleware(RequestContext, root_path=parts.settings.root_path)

@@ -41,7 +41,7 @@ class Script:
 def problem(
     status: int, code: str = "some_code", headers: dict[str, str] | None = None, **more: Any
 ) -> httpx2.Response:
-    body = {"type": "about:blank", "status": status, "code": code, "detail": "So it is.", **more}
+    body = {"type": f"/problems/{code}", "status": status, "code": code, "detail": "So it is.", **more}
     return httpx2.Response(status, json=body, headers=headers)
 
 

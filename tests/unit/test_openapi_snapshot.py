@@ -36,16 +36,12 @@ def test_nothing_breaks_a_client_of_the_snapshot(now: Document) -> None:
 
 
 def test_every_operation_says_what_it_does_who_may_and_what_for(now: Document) -> None:
-    tags = {tag["name"] for tag in now["tags"]}
+    assert openapi_snapshot.untold(now) == []
     named = {operation["operationId"].removesuffix("Unversioned") for _, operation in _operations(now)}
 
-    assert named == set(OPERATION_SCOPES), "tell the scopes in services/api/http/operation_scopes.py"
+    assert set(OPERATION_SCOPES) <= named
     for name, operation in _operations(now):
-        assert operation["summary"], name
         assert len(operation["summary"]) < 120, name
-        assert operation["description"], name
-        assert len(operation["tags"]) == 1, name
-        assert set(operation["tags"]) <= tags, "describe the tag in services/api/http/openapi.py"
         assert operation["security"] == [
             {"bearer": [str(scope) for scope in OPERATION_SCOPES[operation["operationId"].removesuffix("Unversioned")]]}
         ], name
@@ -203,6 +199,16 @@ def test_what_only_adds_breaks_nobody(added: str) -> None:
     ADDS[added](after)
 
     assert breaking(BEFORE, after) == []
+
+
+def test_what_a_reader_would_miss_is_told_with_its_remedy(now: Document) -> None:
+    poorer = copy.deepcopy(now)
+    operation = poorer["paths"]["/v1/jobs"]["get"]
+    operation.update(operationId="listAnything", summary="", tags=["things"])
+
+    told = openapi_snapshot.untold(poorer)
+    assert [line.partition(":")[0] for line in told] == ["GET /v1/jobs"] * 3
+    assert "listAnything in services/api/http/operation_scopes.py" in told[0]
 
 
 def test_the_command_takes_what_adds_and_refuses_what_breaks(

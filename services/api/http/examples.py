@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from services.api.http.problem_codes import PROBLEMS
+from services.api.http.problem_codes import PROBLEMS, RETRYABLE
 
 Schemas = Mapping[str, Mapping[str, Any]]
 
@@ -121,12 +121,13 @@ def problem_examples() -> dict[str, Any]:
 
 def _problem(status: int, code: str, meaning: str) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "type": "about:blank",
+        "type": f"/problems/{code}",
         "title": title_of(status),
         "status": status,
         "detail": f"{meaning[:1].upper()}{meaning[1:]}.",
         "code": code,
-        "retryable": status in (408, 429, 500, 503),
+        "retryable": code in RETRYABLE,
+        "instance": f"/requests/{_FIELDS['requestId']}",
         "requestId": _FIELDS["requestId"],
     }
     if code == "invalid_request":

@@ -23,9 +23,11 @@ PROBLEMS = (
     (409, ("keys_not_in_use",), "`API_AUTH` does not take keys, so none are made through this API"),
     (409, ("key_not_usable",), "the API key is over or revoked, so it cannot be rotated"),
     (409, ("key_already_replaced",), "the API key has a successor already, which works"),
+    (409, ("nothing_to_keep",), "the files have expired, or expire within a minute"),
     (410, ("artifact_expired",), "the files' time is over: `expiresAt`"),
     (410, ("artifact_gone",), "the file has been removed from the store"),
     (410, ("artifact_damaged",), "the stored file is not what was stored; submit the report again"),
+    (410, ("job_deleted",), "the job was deleted; its id stays known for a while"),
     (412, ("precondition_failed",), "the job or file is not the one that `If-Match` names"),
     (413, ("body_too_large",), "the body has more than 256 KiB"),
     (415, ("unsupported_media_type",), "the body is not declared as JSON in UTF-8, or is encoded (`Content-Encoding`)"),
@@ -47,3 +49,9 @@ PROBLEMS = (
     (503, ("artifact_store_unavailable",), "try again"),
 )  # fmt: skip
 """Status, codes and meaning of the API's answers."""
+
+RETRYABLE = frozenset(
+    {code for status, codes, _ in PROBLEMS for code in codes if status in (408, 429, 500, 503)}
+    | {"not_ready", "not_ended"}
+)
+"""Codes with which the same request may succeed later."""

@@ -43,12 +43,13 @@ class ViolationView(BaseModel):
 class ProblemView(BaseModel):
     """RFC 9457 problem details."""
 
-    type: str = Field(examples=["about:blank"])
+    type: str = Field(description="The address of a page about the situation", examples=["/problems/invalid_request"])
     title: str = Field(examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
     detail: str
     code: str = Field(description="Stable name of the situation", examples=["invalid_request"])
     retryable: bool = Field(description="Whether the same request may succeed later")
+    instance: str | None = Field(None, description="Names this occurrence", examples=["/requests/019acb31"])
     requestId: str | None = None  # noqa: N815 - the wire's spelling
     violations: list[ViolationView] | None = None
     violated_policies: list[str] | None = Field(
@@ -171,33 +172,35 @@ def problem_of(error: Exception) -> Problem | None:
     return None if make is None else make(error)
 
 
-def problem_view(problem: Problem, request_id: str | None) -> ProblemView:
-    """The problem as a model."""
+def problem_view(problem: Problem, request_id: str | None, root: str = "") -> ProblemView:
+    """The problem as a model; `root` is the path under which a proxy shows the API."""
     told = problem.violations[: errors.MOST_VIOLATIONS]
     return ProblemView(
-        type="about:blank",
+        type=f"{root}/problems/{problem.code}",
         title=title_of(problem.status),
         status=problem.status,
         detail=_readable(problem.detail),
         code=problem.code,
         retryable=problem.retryable,
+        instance=None if request_id is None else f"{root}/requests/{request_id}",
         requestId=request_id,
         violations=[ViolationView(field=_readable(v.field), code=v.code, message=_readable(v.message)) for v in told],
         violated_policies=list(problem.violated_policies),
     )
 
 
-def problem_json(problem: Problem, request_id: str | None) -> str:
+def problem_json(problem: Problem, request_id: str | None, root: str = "") -> str:
     """The problem as it is on the wire."""
-    body = problem_view(problem, request_id)
+    body = problem_view(problem, request_id, root)
     silent = {name for name in ("violations", "violated_policies") if not getattr(body, name)}
     return body.model_dump_json(exclude=silent, by_alias=True)
 
 
 def answer(request: HTTPConnection, problem: Problem) -> Response:
     """The problem as a response."""
-    content = problem_json(problem, request.scope.get("request_id"))
-    return Response(content, problem.status, problem.headers, media_type="application/problem+json")
+    content = problem_json(problem, request.scope.get("request_id"), request.scope.get("root_path", ""))
+    headers = {"Content-Language": "en", **problem.headers}
+    return Response(content, problem.status, headers, media_type="application/problem+json")
 
 
 def _readable(text: str) -> str:
@@ -240,7 +243,7 @@ async def _of_an_action(request: Request, error: Any) -> Response:
 
 async def _of_http(request: Request, error: Any) -> Response:
     if error.status_code == 404:
-        detail = f"There is nothing at {request.url.path[:200]!r}; /openapi.json lists what there is."
+        detail = f"There is nothing at {request.url.path[:200]!r}; /docs tells what there is."
         return answer(request, Problem(404, "unknown_path", detail))
     if error.status_code == 405:
         allowed = _methods(request)

@@ -41,6 +41,8 @@ class Limits:
     body_s: float = 30.0
     stalled_s: float = 60.0
     connections: int = 12_000
+    root_path: str = ""
+    """Where a proxy shows the API: problems tell addresses."""
 
 
 class _Reading(Enum):
@@ -250,16 +252,17 @@ class BoundedProtocol(HttpToolsProtocol):
                     self.transport.close()
                 return
         _TELLER.tell(problem)
-        self.transport.write(_raw(problem))
+        self.transport.write(_raw(problem, self._limits.root_path))
         self.transport.close()
 
 
-def _raw(problem: Problem) -> bytes:
+def _raw(problem: Problem, root: str) -> bytes:
     """The whole answer, without a request to belong to."""
     request_id = str(uuid7())
-    body = problem_json(problem, request_id).encode()
+    body = problem_json(problem, request_id, root).encode()
     headers = [
         (b"content-type", b"application/problem+json"),
+        (b"content-language", b"en"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
         (b"x-request-id", request_id.encode()),

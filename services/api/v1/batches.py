@@ -118,7 +118,7 @@ def _item(outcome: Outcome, root: str, request_id: str | None) -> dict[str, Any]
             "problem": None,
         }
     problem = _problem(outcome)
-    told = json.loads(problem_view(problem, request_id).model_dump_json(exclude={"violated_policies"}))
+    told = json.loads(problem_view(problem, request_id, root).model_dump_json(exclude={"violated_policies"}))
     return {"status": problem.status, "replayed": False, "job": None, "problem": told}
 
 
