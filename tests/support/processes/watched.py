@@ -219,7 +219,7 @@ def _watch_answers(one: Watch) -> None:
     send: Any = messages.send
 
     def watched_send(line: Any, what: Any, scratch: Any) -> None:
-        if isinstance(what, Progress):
+        if isinstance(what, Progress | messages.SourceRead | messages.Chart):
             send(line, what, scratch)
         else:
             answer = "sends files" if isinstance(what, tuple) else "sends an error"

@@ -26,6 +26,7 @@ from typing import Any, Self
 import boto3
 import botocore.session
 
+from shared.reports import warm_up
 from shared.runtime.parent_death import end_with_parent
 
 ROOT = Path(__file__).parents[3]
@@ -215,6 +216,7 @@ def _main() -> None:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     _read_descriptions_once()
+    warm_up.warm_up()  # or each worker's fork server would do it anew
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=int(sys.argv[1])) as asked:
