@@ -96,6 +96,8 @@ def test_every_format_tells_what_the_source_tells(
     lines = files["jsonl"].path.read_text().split("\n")[:-1]
     for line, row in zip(lines, told, strict=True):
         found = list(json.loads(line, parse_float=Decimal, parse_int=Decimal).values())
+        # Beyond 2^53 the same binary number has several spellings, and PostgreSQL's is not DuckDB's.
+        found = [float(v) if t == "float8" and isinstance(v, Decimal) else v for v, t in zip(found, types, strict=True)]
         assert [_json(v, t) for v, t in zip(row, types, strict=True)] == found
     if "parquet" in files:
         described = duckdb.connect().execute("DESCRIBE FROM read_parquet(?)", [str(files["parquet"].path)]).fetchall()
@@ -160,7 +162,9 @@ def _json(text: Value, type_: str) -> object:
         return text == "t"
     if type_ == "timestamptz":
         return text if not text[:4].isdigit() or "BC" in text else text.replace(" ", "T").replace("+00", "Z")
-    return text if text in _SPECIAL else Decimal(text)
+    if text in _SPECIAL:
+        return text
+    return float(text) if type_ == "float8" else Decimal(text)
 
 
 def _is_text(type_: str, values: Sequence[Value]) -> bool:

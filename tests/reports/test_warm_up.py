@@ -6,8 +6,11 @@ import subprocess
 import sys
 
 import pypdfium2
+import pytest
 
 from shared.catalog.model import Column, PdfOptions, ReportType, SummaryTable
+from shared.reports import warm_up
+from shared.reports.process import fork_server
 from tests.reports.conftest import Render, a_report
 from tests.support.processes.services import ROOT
 
@@ -57,3 +60,15 @@ def test_a_reports_database_shows_nothing_of_the_report_before_it(make: Render) 
 def test_the_memory_that_is_shared_with_the_fork_server_is_not_counted(make: Render) -> None:
     for formats in ("csv", "xlsx"):
         assert make(a_report("SELECT 1 AS fine", memory_mb=64), formats=formats)[0].rows == 1
+
+
+def test_a_fork_server_that_cannot_prepare_says_so_and_serves(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(warm_up, "warm_up", fail)
+    fork_server._warm_up()
+
+    assert "no space left" in capsys.readouterr().err

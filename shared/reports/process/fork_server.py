@@ -52,8 +52,11 @@ def main(control: int) -> NoReturn:
 
 
 def _warm_up() -> None:
-    with contextlib.suppress(ImportError):
+    """Prepare what can be prepared. Whatever goes wrong with that, a report finds out for itself, and tells."""
+    try:
         importlib.import_module(_WARM_UP).warm_up()
+    except Exception:  # noqa: BLE001 - reports can be made without
+        traceback.print_exc()
 
 
 class _Server:

@@ -47,6 +47,7 @@ _OTHERS = (
 )
 
 
+@functools.cache
 def for_typst(wanted: Path | None) -> Any:
     """Return the fonts that a document may use: ours, those of the settings, and Typst's own for formulas."""
     folders = [str(folder) for folder in (wanted, FACES) if folder and folder.is_dir()]
@@ -152,6 +153,7 @@ def prepare() -> None:
     for face in (_FIRST, *_OTHERS[:1]):
         for path in filter(None, (face.regular, face.bold)):
             _parsed(path)
+    for_typst(None)  # starts no thread: only a compilation does
 
 
 @functools.cache
