@@ -8,7 +8,7 @@ import psycopg
 
 from deploy.local.processes import LocalFailure
 from shared.catalog.load import CatalogError, load_catalog
-from shared.reports.sources.urls import parse_sources
+from shared.catalog.source_urls import parse_sources
 
 SAMPLE_CATALOG = Path(__file__).parents[1] / "sample" / "catalog"
 

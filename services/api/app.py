@@ -16,6 +16,7 @@ from services.api.v1 import (
     artifacts,
     audit,
     batches,
+    estimates,
     job_list,
     jobs,
     keys,
@@ -66,6 +67,7 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(artifacts.router, prefix=prefix)
         app.include_router(submissions.retrying, prefix=prefix)
     app.include_router(why.router, prefix="/v1")
+    app.include_router(estimates.router, prefix="/v1")
     app.include_router(streams.router, prefix="/v1")
     app.include_router(lifecycle.router, prefix="/v1")
     app.include_router(batches.router, prefix="/v1")

@@ -1,11 +1,13 @@
 """What the API reads from its environment."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.api.networks import is_loopback, networks
+from shared.catalog.source_urls import DEFAULT, parse_sources
 from shared.runtime.settings import ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, ServiceSettings
 
 
@@ -91,6 +93,16 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
         le=1_000_000,
         description="Connections of one process; fewer where it may not have so many descriptors",
     )
+    report_source_url: SecretStr | None = Field(
+        None,
+        alias="REPORT_SOURCE_URL",
+        description="PostgreSQL that report queries read, for estimates only; the role may be the worker's",
+    )
+    report_sources: SecretStr = Field(
+        SecretStr(""),
+        alias="REPORT_SOURCES",
+        description="More sources by the name that report.toml gives, for estimates only: name=URL with spaces between",
+    )
     streams_each: int = Field(
         100,
         alias="API_STREAMS_EACH",
@@ -144,6 +156,20 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
     def _are_networks(cls, value: str) -> str:
         networks(value)
         return value
+
+    @field_validator("report_sources")
+    @classmethod
+    def _named_sources(cls, value: SecretStr) -> SecretStr:
+        parse_sources(value.get_secret_value())
+        return value
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The name of each source that estimates may ask → its URL, with the passwords of today. Secret."""
+        named = parse_sources(self.secret_of_today("REPORT_SOURCES", self.report_sources))
+        if self.report_source_url is None:
+            return named
+        return {DEFAULT: self.secret_of_today("REPORT_SOURCE_URL", self.report_source_url), **named}
 
     @model_validator(mode="after")
     def _nobody_is_let_in_by_accident(self) -> Self:

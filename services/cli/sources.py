@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.cli.errors import WrongCall
-from shared.reports.sources.urls import DEFAULT, parse_sources, sources_of
+from shared.catalog.source_urls import DEFAULT, parse_sources, sources_of
 
 
 def chosen_sources(command: str, environment: Mapping[str, str], given: Sequence[str] = ()) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shared.reports.sources.urls import DEFAULT, parse_sources
+from shared.catalog.source_urls import DEFAULT, parse_sources
 from shared.runtime.settings import ArtifactSettings, CatalogSettings, QueueServiceSettings
 
 

@@ -1,5 +1,6 @@
 """On whose behalf a report is made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -17,3 +18,8 @@ class Asker:
 
 NOBODY = Asker()
 """Nobody in particular, who has no scope."""
+
+
+def settings_of(asker: Asker) -> Mapping[str, str]:
+    """The settings by which policies tell whose rows to show: `current_setting('todoke.tenant')`. Empty for nobody."""
+    return {"todoke.tenant": asker.tenant or "", "todoke.requester": asker.requester or ""}

@@ -101,6 +101,7 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "POST /v1/jobs/{job_id}:keep": "keepJob",
         "GET /v1/jobs/{job_id}/events": "listJobEvents",
         "GET /v1/jobs/{job_id}/why": "getJobWhy",
+        "POST /v1/jobs:estimate": "estimateJob",
         "GET /v1/jobs/{job_id}/stream": "streamJob",
         "POST /v1/jobs/{job_id}:cancel": "cancelJob",
         "POST /v1/jobs/{job_id}:retry": "retryJob",

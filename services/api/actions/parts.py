@@ -1,6 +1,7 @@
 """What the actions work with."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Engine
 
@@ -35,6 +36,9 @@ class Parts:
     sessions: Sessions | None
     """Of the console; None where no keys are asked for."""
     page_tokens: PageTokens
+
+    estimating: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Estimates that ask sources at the same time, each over a connection of its own."""
 
     async def close(self) -> None:
         """Commit what waits, and let every connection go."""

@@ -61,7 +61,9 @@ class Submitted(NamedTuple):
     """True if it answers an earlier request that asked the same."""
 
 
-class _Checked(NamedTuple):
+class Checked(NamedTuple):
+    """What is wanted, and can be had."""
+
     report: ReportType
     parameters: Mapping[str, object]
     formats: tuple[str, ...]
@@ -82,7 +84,7 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
     wrong = [given] if isinstance(given, Violation) else []
     key = _key(given, wanted, parts.catalog, principal) if isinstance(given, str) else None
     try:
-        checked = _check(wanted, principal, parts, wrong)
+        checked = check(wanted, principal, parts, wrong)
     except (InvalidRequest, UnknownReportType):
         # The key first: what was accepted before stays so, whatever the catalog says today. Asked only now, because a
         # request that is right learns of its key from the statement that makes the job.
@@ -94,7 +96,7 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
 
 
 def _submission(
-    parts: Parts, principal: Principal, wanted: Wanted, checked: _Checked, key: IdempotencyKey | None
+    parts: Parts, principal: Principal, wanted: Wanted, checked: Checked, key: IdempotencyKey | None
 ) -> Submission:
     settings, asked = parts.settings, checked.options
     job_id = uuid7()
@@ -126,7 +128,7 @@ def _submission(
     )
 
 
-def _reuse_key(principal: Principal, checked: _Checked) -> str:
+def _reuse_key(principal: Principal, checked: Checked) -> str:
     """Names what is asked for, with everything beside that could make another job of it."""
     beside = {**(checked.options.as_asked() or {}), "labels": sorted((checked.labels or {}).items())}
     scopes = _needed(checked.report, principal)
@@ -213,8 +215,11 @@ def _why(error: Exception) -> str:
     )
 
 
-def _check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Violation]) -> _Checked:
-    """What is wanted, if it is right. Says everything that is wrong with it at once, after what is `wrong` already."""
+def check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Violation] = ()) -> Checked:
+    """What is wanted, if it is right. Says everything that is wrong with it at once, after what is `wrong` already.
+
+    Raises UnknownReportType and InvalidRequest.
+    """
     known = _FIELDS if wanted.retry_of is None else _FIELDS_OF_A_RETRY
     fields = wanted.fields if wanted.retry_of is None else _as_before(wanted.retry_of, wanted.fields)
     report = _report_type(fields, principal, parts.catalog)
@@ -232,7 +237,7 @@ def _check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[V
         at_least = "at least " if len(violations) >= MOST_VIOLATIONS else ""
         many = "one problem" if len(violations) == 1 else f"{at_least}{len(violations)} problems"
         raise InvalidRequest(f"The request has {many}.", violations)
-    return _Checked(report, parameters, formats, labels, asked, max_age_s)
+    return Checked(report, parameters, formats, labels, asked, max_age_s)
 
 
 def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:

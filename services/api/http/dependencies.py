@@ -17,7 +17,14 @@ from services.api.http.quota import QUOTA
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean
 
-WEIGHTS: Mapping[str, int] = {"list_jobs": 2, "list_audit": 2, "get_job_why": 2, "stream_job": 2, "stream_jobs": 2}
+WEIGHTS: Mapping[str, int] = {
+    "estimate_job": 5,
+    "list_jobs": 2,
+    "list_audit": 2,
+    "get_job_why": 2,
+    "stream_job": 2,
+    "stream_jobs": 2,
+}
 """What requests of these operations count as, where a rate is limited; 1 for every other. They look at many rows, or
 stay."""
 

@@ -11,6 +11,7 @@ OPERATION_SCOPES: Mapping[str, Sequence[Scope]] = {
     "listJobs": (Scope.JOBS_READ,),
     "getJob": (Scope.JOBS_READ,),
     "listJobEvents": (Scope.JOBS_READ,),
+    "estimateJob": (Scope.JOBS_CREATE,),
     "getJobWhy": (Scope.JOBS_READ,),
     "streamJob": (Scope.JOBS_READ,),
     "cancelJob": (Scope.JOBS_CANCEL, Scope.JOBS_READ),

@@ -113,6 +113,8 @@ _SUBMIT: dict[str, Any] = _body_of(
     {"reportType": "carrier-delays", "parameters": {}, "formats": ["csv", "xlsx"], "labels": {"team": "finance"}},
 )
 _SUBMIT["parameters"].append(_PREFER)
+SUBMISSION_BODY: dict[str, Any] = _SUBMIT["requestBody"]
+"""The description of what asks for a report."""
 _RETRY: dict[str, Any] = _body_of("Without a body everything is as it was.", {}, {"parameters": {}, "formats": ["csv"]})
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from services.cli.doctor.finding import Finding, fail, ok, warn
 from shared.catalog.load import BUILTIN, CatalogError, load_catalog
 from shared.catalog.model import ReportKind, ReportType
+from shared.catalog.source_urls import sources_of
 from shared.reports.sources import look as sources
-from shared.reports.sources.urls import sources_of
 from shared.runtime.settings import SettingsError, secret
 
 

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from shared.catalog.asker import settings_of
 from shared.catalog.model import CsvOptions
 from shared.catalog.query import bound_query
 from shared.database.libpq import KEEPALIVE
@@ -25,7 +26,7 @@ from shared.reports.progress import RowProgress
 from shared.reports.question import Question
 from shared.reports.sources.result import SourceResult
 from shared.reports.sources.role import take_role
-from shared.reports.sources.written import AS_WRITTEN, check_settings, settings_of
+from shared.reports.sources.written import AS_WRITTEN, check_settings
 from shared.reports.stop import on_stop
 
 _CONNECT_TIMEOUT_S = 10

@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from shared.catalog.asker import Asker
 from shared.reports import errors
 
 AS_WRITTEN: Mapping[str, str] = {
@@ -17,11 +16,6 @@ AS_WRITTEN: Mapping[str, str] = {
     "extra_float_digits": "1",
 }  # fmt: skip
 """The settings that decide how values are written."""
-
-
-def settings_of(asker: Asker) -> Mapping[str, str]:
-    """The settings by which policies tell whose rows to show: `current_setting('todoke.tenant')`. Empty for nobody."""
-    return {"todoke.tenant": asker.tenant or "", "todoke.requester": asker.requester or ""}
 
 
 def check_settings(conn: psycopg.Connection[Any], asked: Mapping[str, str]) -> None:
