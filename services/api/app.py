@@ -25,6 +25,7 @@ from services.api.v1 import (
     report_types,
     streams,
     submissions,
+    tenant_streams,
     why,
 )
 from shared.runtime import tracing
@@ -41,7 +42,7 @@ def create_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         search_seldom()
-        yield {STOPPING: parts.watcher.release}
+        yield {STOPPING: parts.release}
         await parts.close()
         tracing.close()
 
@@ -69,6 +70,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(why.router, prefix="/v1")
     app.include_router(estimates.router, prefix="/v1")
     app.include_router(streams.router, prefix="/v1")
+    app.include_router(tenant_streams.router, prefix="/v1")
     app.include_router(lifecycle.router, prefix="/v1")
     app.include_router(batches.router, prefix="/v1")
     app.include_router(report_types.router)

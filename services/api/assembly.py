@@ -15,6 +15,7 @@ from services.api.feed import Feed
 from services.api.history import History
 from services.api.places import StreamPlaces
 from services.api.settings import ApiSettings
+from services.api.tenant_feed import TenantFeed
 from services.api.watch import Watcher
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
@@ -57,6 +58,7 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
         submitter=Submitter(submitting, ring_after_s=settings.ring_after_s),
         watcher=watcher,
         feed=Feed(watcher),
+        tenant_feed=TenantFeed(watcher),
         stream_places=StreamPlaces(watcher, most_each=settings.streams_each),
         history=History(watcher),
         access=Access(

@@ -103,6 +103,7 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "GET /v1/jobs/{job_id}/why": "getJobWhy",
         "POST /v1/jobs:estimate": "estimateJob",
         "GET /v1/jobs/{job_id}/stream": "streamJob",
+        "GET /v1/jobs:stream": "streamJobs",
         "POST /v1/jobs/{job_id}:cancel": "cancelJob",
         "POST /v1/jobs/{job_id}:retry": "retryJob",
         "GET /v1/jobs/{job_id}/artifacts/{name}": "downloadArtifact",

@@ -8,6 +8,7 @@ from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
 from shared.catalog.model import CatalogView, ReportType
 from shared.jobs.read import Job
+from shared.jobs.recent import Recent
 from shared.jobs.viewer import Viewer
 
 
@@ -39,7 +40,7 @@ def viewer(catalog: CatalogView, principal: Principal) -> Viewer:
     return Viewer(principal.tenant, principal.sees_only, hidden)
 
 
-def sees(catalog: CatalogView, principal: Principal, job: Job) -> bool:
+def sees(catalog: CatalogView, principal: Principal, job: Job | Recent) -> bool:
     """True if the principal still sees a job that it saw before."""
     seer = viewer(catalog, principal)
     whose = seer.tenant == job.tenant and seer.requester in (None, job.requester)

@@ -14,6 +14,7 @@ OPERATION_SCOPES: Mapping[str, Sequence[Scope]] = {
     "estimateJob": (Scope.JOBS_CREATE,),
     "getJobWhy": (Scope.JOBS_READ,),
     "streamJob": (Scope.JOBS_READ,),
+    "streamJobs": (Scope.JOBS_READ,),
     "cancelJob": (Scope.JOBS_CANCEL, Scope.JOBS_READ),
     "keepJob": (Scope.JOBS_CREATE, Scope.JOBS_READ),
     "deleteJob": (Scope.JOBS_DELETE,),
