@@ -38,7 +38,10 @@ def test_a_key_stands_for_its_tenant_and_its_name(engine: Engine, conn: Connecti
     assert principal == Principal("acme", "ci", USUAL, read_key(key).id)
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer  ", "Basic x", "Bearer wrong", UNKNOWN])
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "Bearer", "Bearer  ", "Basic x", "Bearer wrong", pytest.param(UNKNOWN, id="an unknown key")],
+)
 def test_no_other_header_stands_for_anybody(header: str | None, engine: Engine) -> None:
     with pytest.raises(Unauthorized):
         asyncio.run(Access(Keys(engine)).principal(header))

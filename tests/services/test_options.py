@@ -143,7 +143,6 @@ def test_a_name_is_made_of_the_template(client: TestClient, conn: Connection) ->
         ({"fileName": "{jobId}" * 6}, "190 bytes"), ({"fileName": "語" * 64}, "190 bytes"),
         ({"priority": 10}, "from 0 to 9"), ({"priority": -1}, "leave it out for 4"), ({"priority": "9"}, "integer"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_cannot_be_is_refused_with_its_remedy(
     client: TestClient, conn: Connection, options: dict[str, Any], says: str
