@@ -280,8 +280,7 @@ def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | 
 
 
 def _cost(job: Job) -> CostView | None:
-    told = (job.error or job.result or {}).get("cost")
-    return CostView(**told) if told else None
+    return CostView(**told) if (told := (job.error or job.result or {}).get("cost")) else None
 
 
 def _progress(stored: Mapping[str, Any]) -> ProgressView:
