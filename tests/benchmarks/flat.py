@@ -149,7 +149,7 @@ def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
 
 def _fill(conn: Connection, rows: int) -> None:
     began = time.monotonic()
-    fill.jobs(conn, rows // 4, age_s=3600, labels_every=5000)
+    fill.jobs(conn, rows // 4, age_s=3600, labels_every=max(1, rows // 160))  # forty of them on either side
     fill.jobs(conn, 2, status="FAILED", age_s=7200)
     for status in ("FAILED", "PENDING"):
         fill.jobs(conn, 1, tenant="rare", status=status, age_s=7200)
@@ -202,7 +202,7 @@ _FILTERS = {
     "those with a code, rare": ("acme", JobFilter(error_code="boom")),
     "the unfinished, one of millions": ("rare", JobFilter(statuses=_UNENDED)),
     "the unfinished, all of them": ("waiting", JobFilter(statuses=_UNENDED)),
-    "those with a label, rare": ("acme", JobFilter(labels={"team": "finance"})),
+    "those with a label, forty of them": ("acme", JobFilter(labels={"team": "finance"})),
     "those that repeat a job, none": ("acme", JobFilter(retry_of=UUID(int=1))),
     "an hour long ago": ("acme", JobFilter(created_before=datetime.now(UTC) - timedelta(days=30))),
 }
