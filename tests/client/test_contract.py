@@ -99,8 +99,10 @@ ELSEWHERE = {"jobs.stream", "jobs.download", "jobs.download_as", "jobs.download_
 """What they ask for is a file or a stream: tests/client/test_downloads.py and test_streaming.py."""
 
 
-AHEAD = {"estimateJob", "EstimateView"}
+AHEAD: set[str] = set()
 """What the client has and the API gets next: held to its description from then on."""
+MEANINGLESS = {"jobs.estimate": {"reuse"}}
+"""What an operation takes because another does, and what means nothing there."""
 
 
 def operations(document: Document) -> dict[str, tuple[str, str, Document]]:
@@ -153,7 +155,8 @@ def test_what_a_method_sends_is_what_the_api_describes(method: str, make: Make, 
     if request.content:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         jsonschema_rs.validate(schema, json.loads(request.content))
-        assert set(schema["properties"]) == set(json.loads(request.content)), "all arguments were given"
+        described_fields = set(schema["properties"]) - MEANINGLESS.get(method, set())
+        assert described_fields == set(json.loads(request.content)), "all arguments were given"
         if "idempotency-key" in request.headers:
             assert ("header", "idempotency-key") in described
             assert request.headers["idempotency-key"] == "k"
@@ -262,7 +265,7 @@ def test_every_method_is_held_to_the_description() -> None:
     assert methods == set(CALLS) | ELSEWHERE
 
 
-NOT_YET: set[str] = set()
+NOT_YET = {"streamJobs"}
 """Operations that no method stands for. Give a new one a method, a command and a line above; or name it here."""
 _OF_METHODS_ELSEWHERE = {"streamJob", "downloadArtifact"}
 
