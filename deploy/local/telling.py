@@ -72,8 +72,9 @@ Todoke runs. Copy into another terminal, to ask, to look and to download:
 
 {asked}
 
+  console        {stack.url}/console: the reports as pages
   API            {stack.url}
-                 /v1/report-types: what can be asked for; /openapi.json: all of it
+                 /docs: all of it; /v1/report-types: what can be asked for
   files          {short(stack.latest)}/
   report types   {catalog}/
   logs           {short(stack.logs)}/
