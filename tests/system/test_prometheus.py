@@ -14,7 +14,6 @@ from tests.support.eventually import eventually
 from tests.support.processes.services import Services
 from tests.support.prometheus import Prometheus, rules, shorter
 
-
 CONFIGURED = ("todoke_api_issuer_key_fetches_total",)
 """Metrics of something that these services have not: issuers of tokens."""
 
