@@ -69,12 +69,14 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(client: TestClient) -> 
     assert answer.status_code == 413
 
 
-def test_a_query_that_is_too_long_gets_a_problem(client: TestClient) -> None:
-    answer = client.get("/v1/jobs", params={"reportType": "x" * 65})
+@pytest.mark.parametrize("name", ["reportType", "requester", "errorCode"])
+def test_a_query_that_is_too_long_gets_a_problem(name: str, client: TestClient) -> None:
+    assert client.get("/v1/jobs", params={name: "x" * 100}).status_code == 200
+    answer = client.get("/v1/jobs", params={name: "x" * 101})
 
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["violations"][0]["field"] == "reportType"
+    assert [violation["field"] for violation in answer.json()["violations"]] == [name]
 
 
 def test_a_refused_method_names_all_that_the_path_takes(client: TestClient) -> None:

@@ -208,7 +208,10 @@ def test_a_new_key_costs_no_statement_more(deployments: Deployments) -> None:
     statements: list[str] = []
 
     def note(*arguments: Any) -> None:
-        statements.append(arguments[2].split("*/")[0].strip(" /*\n"))
+        name = arguments[2].split("*/")[0].strip(" /*\n")
+        # Read once a minute for each kind of jobs, key or not, and no request waits for it (test_retry_after.py).
+        if name != "rollups.recent":
+            statements.append(name)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:

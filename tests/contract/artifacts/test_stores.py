@@ -88,7 +88,7 @@ def test_an_object_is_written_once(store: ArtifactStore, put: Put) -> None:
     assert keys(store) == [KEY]
 
 
-def test_of_two_writers_at_once_one_wins_whole(store: ArtifactStore, put: Put) -> None:
+def test_of_two_writers_at_once_one_wins_whole(store: ArtifactStore, put: Put, request: pytest.FixtureRequest) -> None:
     barrier = threading.Barrier(2)
 
     def write(data: bytes) -> bytes | None:
@@ -101,7 +101,10 @@ def test_of_two_writers_at_once_one_wins_whole(store: ArtifactStore, put: Put) -
 
     with ThreadPoolExecutor(2) as pool:
         won = [data for data in pool.map(write, [b"a" * 300_000, b"b" * 400_000]) if data]
-    assert won == [content(store)]
+    # Whose bytes are there was told so. Without conditional writes the other one may have been told so before: a store
+    # cannot refuse what it is not asked to, and the lease token in the key keeps two writers apart (s3-store.md).
+    assert content(store) in won
+    assert len(won) == 1 or "without" in request.node.callspec.id
 
 
 def test_a_missing_object_is_missing(store: ArtifactStore, put: Put) -> None:
