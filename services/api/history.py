@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 SOONEST_S, LATEST_S = 1, 30
 _FRESH_S = 60.0
 """How long a figure is used before the next one is read."""
+_CLOSE_S = 2.0
 _MOST_KINDS = 10_000
 _BATCH = 200
 
@@ -56,8 +57,11 @@ class History:
         return known.typical_s if known else None
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading. What is being read now is waited for a moment: a connection that is cancelled while it is opened
+        stays open until somebody collects the garbage, and its server process for as long."""
+        self._wanted.clear()
         if (reading := self._reading) is not None:
+            await asyncio.wait([reading], timeout=_CLOSE_S)
             reading.cancel()
             await asyncio.wait([reading])
 
