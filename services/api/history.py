@@ -57,8 +57,9 @@ class History:
         return known.typical_s if known else None
 
     async def close(self) -> None:
-        """Stop reading. What is being read now is waited for a moment: a connection that is cancelled while it is opened
-        stays open until somebody collects the garbage, and its server process for as long."""
+        """Stop reading."""
+        # What is being read is waited for: a connection that is cancelled while it is opened stays open until somebody
+        # collects the garbage, and its server process for as long.
         self._wanted.clear()
         if (reading := self._reading) is not None:
             await asyncio.wait([reading], timeout=_CLOSE_S)

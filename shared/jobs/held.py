@@ -85,11 +85,13 @@ _TAKE = text("""
               EXISTS (SELECT FROM jobs WHERE id = held.job_id AND finished_at IS NULL OFFSET 0) AS wanted
 """)
 
-# One that the sweeper has rung again since is lost as far as anybody can tell: it is not in the queue.
+# Not in the queue is one that the sweeper has rung again since, which is lost as far as anybody can tell; and one that
+# is held again, because a worker met a pause or a cap behind it.
 _UNSTARTED = text("""
     /* held.unstarted */
     SELECT id FROM jobs
      WHERE id = ANY (CAST(:ids AS uuid[])) AND status = 'PENDING' AND run_at <= clock_timestamp() AND rings = 0
+       AND NOT EXISTS (SELECT FROM held WHERE job_id = jobs.id OFFSET 0)
 """)
 
 _COUNT = text("""
@@ -143,7 +145,7 @@ def take(conn: Connection, job_ids: Sequence[UUID]) -> list[Taken]:
 
 
 def unstarted(conn: Connection, job_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these jobs whose doorbell no worker has followed yet."""
+    """Those of these jobs whose doorbell is in the queue: no worker has followed it, and nobody holds it."""
     return set(conn.execute(_UNSTARTED, {"ids": list(job_ids)}).scalars())
 
 

@@ -290,6 +290,30 @@ def test_what_is_paused_stays_held_and_everything_else_of_its_tenant_goes_on(
     assert held_back in in_queue(queue)
 
 
+def test_doorbells_that_workers_put_back_do_not_fill_the_window_for_ever(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    """A worker meets a pause behind the doorbells, and holds them: they are in the queue no more."""
+    jobs = flood(conn, "big", AHEAD)
+    publish(publisher)
+    gate = Gate(Kind.TENANT, "big")
+    pauses.pause(conn, gate, reason="a test", by="a test")
+    for message in queue.receive(10, wait_s=0, visibility_s=30):
+        held.hold(conn, {UUID(str(read_doorbell(message.body)[0])): None})
+        queue.delete([message.receipt])
+    assert (count(conn, "held"), queue.bodies()) == (AHEAD, [])
+
+    pauses.resume(conn, gate)
+    with transactional(conn.engine).begin() as settling:
+        while pauses.settle_slice(settling):
+            pass
+    conn.execute(text("DELETE FROM pauses"))
+    publish(publisher)
+
+    assert in_queue(queue) == jobs
+    assert count(conn, "held") == 0
+
+
 def test_no_more_leave_than_there_is_room_for_under_their_caps(
     conn: Connection, publisher: Publisher, queue: InMemoryQueue
 ) -> None:
