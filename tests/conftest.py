@@ -16,7 +16,7 @@ from shared.database.engine import create_engine
 from shared.runtime import logs
 from tests.support.postgres import server
 
-pytest_plugins = ["tests.support.time_limits"]
+pytest_plugins = ["tests.support.signals", "tests.support.time_limits"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
