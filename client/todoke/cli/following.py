@@ -44,12 +44,12 @@ def follow(
         except TodokeError as error:
             news.put((job_id, error))
 
-    # Threads, so that Ctrl-C is answered at once and not at the end of a long poll. They end with the process.
-    for job_id in ids:
-        threading.Thread(target=wait, args=[job_id], daemon=True).start()
     ended: dict[str, Outcome] = {}
     try:
         with _terminated(cancel_on_interrupt), display(quiet=session.quiet) as shown:
+            # Threads, so that Ctrl-C is answered at once and not at the end of a long poll. They end with the process.
+            for job_id in ids:
+                threading.Thread(target=wait, args=[job_id], daemon=True).start()
             while len(ended) < len(ids):
                 _take(news, ended, shown)
     except KeyboardInterrupt:
