@@ -1,5 +1,6 @@
 """Debian's Chromium, and the console on a real socket."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ _LIMIT_MS = 60_000
 SAMPLE = Path(__file__).parents[2] / "deploy" / "sample" / "catalog"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """One for this folder. Not for the session: as long as it lives, this thread counts as inside an event loop, and
+    no test after it could run one of its own."""
     with sync_playwright() as playwright:
         # In a container as root there is no sandbox to be had; the pages are our own.
         browser = playwright.chromium.launch(executable_path=tool("chromium"), args=["--no-sandbox"], timeout=_LIMIT_MS)
         yield browser
         browser.close()
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
 
 
 @pytest.fixture
