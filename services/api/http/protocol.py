@@ -86,6 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._in_head = self._in_body = self._ended = False
         self._head_bytes = 0
+        """What came of a header, without what came in one piece with the end of the request before it."""
         self._deaf = False
         """Nothing more is read: what comes would belong to no request."""
 
@@ -134,13 +135,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request may be answered now, or is refused in its place."""
-        size = self._head_bytes
         if self.url == b"*" and self.parser.get_method() == b"OPTIONS":
             # RFC 9110, section 9.3.7. It has no path, and the application wants one.
             self.url = b"/"
             self.scope[WHOLE_SERVER] = True  # type: ignore[literal-required]
         self._in_head, self._in_body, self._head_bytes = False, True, 0
-        if problem := self._wrong_with_head(size):
+        if problem := self._wrong_with_head():
             self.scope[REFUSED] = problem  # type: ignore[literal-required] # a scope may hold what a server adds
         super().on_headers_complete()
 
@@ -198,7 +198,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _too_late(self) -> None:
         self._timer = None
-        if self._state is _Reading.HEADER and not self._head_bytes:
+        if self._state is _Reading.HEADER and not self._head_bytes and not self._in_head:
             self.transport.close()  # nobody has asked anything
             return
         what = "header" if self._state is _Reading.HEADER else "body"
@@ -211,7 +211,7 @@ class BoundedProtocol(HttpToolsProtocol):
         detail = f"The request's header has more than {most} bytes: send a shorter address or fewer headers."
         return Problem(431, "header_too_large", detail, headers={"Connection": "close"})
 
-    def _wrong_with_head(self, size: int) -> Problem | None:
+    def _wrong_with_head(self) -> Problem | None:
         """Why the request is refused although it can be read."""
         if len(self.connections) > self._limits.connections:
             return Problem(
@@ -221,10 +221,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 retryable=True,
                 headers={"Retry-After": "5", "Connection": "close"},
             )
-        if size > self._limits.header_bytes:
-            length = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-            if length > self._limits.header_bytes:
-                return self._too_large()
+        # Not `_head_bytes`: what came in the same piece may belong to what is before this header or after it.
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self._limits.header_bytes:
+            return self._too_large()
         hosts = [value for name, value in self.headers if name == b"host"]
         version = self.parser.get_http_version()
         detail = None
