@@ -96,6 +96,7 @@ def test_a_stranger_neither_sees_nor_changes_anything_through_any_operation(worl
             path = template.replace("{job_id}", str(job_id)).replace("{name}", "calendar.csv")
             answer = world.ask(world.stranger, method, path, json={} if method in {"POST", "PUT", "PATCH"} else None)
             asked += 1
+            assert answer.status_code < 500, f"{method} {path}: {answer.text}"
             assert not _leaks(answer), f"{method} {path}"
             if "{job_id}" in template:
                 unknown = world.ask(world.stranger, method, path.replace(str(job_id), str(uuid4())))
