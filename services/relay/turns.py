@@ -108,6 +108,15 @@ class Turns:
         if not waiting:
             return {}
         room = dict(caps.room(conn))
+        # A cap of a report type or a source is everybody's: what another tenant has started counts no more.
+        self._refresh(
+            conn,
+            [
+                tenant
+                for tenant, ringing in self._ringing.items()
+                if any(gate in room for gates in ringing.values() for gate in gates)
+            ],
+        )
         for tenant, ringing in self._ringing.items() if room else ():
             for gates in ringing.values():
                 for gate in gates or (Gate(Kind.TENANT, tenant),):

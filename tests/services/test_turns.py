@@ -335,6 +335,26 @@ def test_no_more_leave_than_there_is_room_for_under_their_caps(
     assert (len(queue.bodies()), count(conn, "held")) == (4, 8)
 
 
+def test_what_another_tenant_has_started_leaves_its_room_under_a_common_cap(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    gate = Gate(Kind.REPORT_TYPE, "calendar")
+    caps.set_cap(conn, gate, 1)
+    [first], [second] = flood(conn, "a", 1), flood(conn, "b", 1)
+    held.hold(conn, dict.fromkeys([first, second]))
+    conn.execute(text("DELETE FROM outbox"))
+    publish(publisher)
+    assert in_queue(queue) == [first]
+    with transactional(conn.engine).begin() as starting:
+        [started] = admit(starting, [first], worker="w", lease_s=60).started
+    fail(conn, [Failure(started.lease, "x", "", retryable=False, delay_s=0)])
+
+    publish(publisher)
+
+    assert in_queue(queue) == [first, second]
+    assert count(conn, "held") == 0
+
+
 def test_owners_take_turns_and_keep_their_own_order() -> None:
     assert "".join(in_turns(["a1", "a2", "a3", "a4", "b1", "c1", "c2"], lambda m: m[0])) == "a1b1c1a2c2a3a4"
     assert in_turns([], str) == []
