@@ -31,12 +31,14 @@ test-repeat: install ## the whole suite TIMES=10 times in a row, until one run f
 	@for n in $$(seq $(TIMES)); do echo "run $$n of $(TIMES)"; $(MAKE) --no-print-directory test || exit 1; done
 
 # What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
-LONG_PARTS := long-drills long-model long-security long-floor long-stateful long-crash
+LONG_PARTS := long-browser long-drills long-model long-security long-floor long-stateful long-crash
 
 .PHONY: test-long
 test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PARTS)
 
 .PHONY: $(LONG_PARTS)
+long-browser: install # every page of the console in every width, theme and language
+	@$(PYTHON) -m pytest --long -m long -rA tests/browser $(ARGS)
 long-drills: install # every alert fires on its fault, seen by a real Prometheus
 	@$(PYTHON) -m pytest --long -m long -rA tests/system $(ARGS)
 long-floor: install # 200,000 rows through a storm of producers, snapshots and crashing relays
@@ -48,7 +50,8 @@ long-model: install # the model with more faults, more workers, more wishes
 long-security: install # ten thousand requests made from the OpenAPI document
 	@$(PYTHON) -m pytest --long -m long -rA tests/security $(ARGS)
 COUNT ?= 10000
-long-crash: install # seeded faults of every kind upon each other (SEED=7 COUNT=10000; a failed round names itself)
+long-crash: install # every effect in every way, then seeded faults upon each other (SEED=7 COUNT=10000; a failed round names itself)
+	@$(PYTHON) -m pytest --long -m long -rA tests/protocol/crash
 	@$(PYTHON) -m tests.protocol.crash.long $(if $(SEED),--seed $(SEED)) --count $(COUNT) $(ARGS)
 
 .PHONY: test-containers
@@ -71,6 +74,14 @@ images: install ## build the four container images and print their sizes (BUILD_
 .PHONY: sbom
 sbom: install ## what is in the images, as CycloneDX documents in build/sbom
 	@$(PYTHON) -m deploy.images sbom $(ARGS)
+
+.PHONY: samples
+samples: install ## pictures of every kind of file, few, many and no rows, into build/samples (ARGS="--only sales --formats pdf,html")
+	@$(PYTHON) -m tests.gallery $(ARGS)
+
+.PHONY: screenshots
+screenshots: install ## pictures of every page of the console into build/screenshots (ARGS="--only job --looks wide-light-en")
+	@$(PYTHON) -m tests.browser.screenshots $(ARGS)
 
 .PHONY: test-interop
 test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (installs soffice, node, npm)
@@ -125,6 +136,7 @@ install: $(STAMP) ## make the environment in .venv (the other commands do it too
 # The sample data set is a source package that asks for pandas and for build tools. Neither is wanted: it is
 # built by the locked setuptools, without its dependencies, after everything else is there.
 $(STAMP): requirements.lock deploy/sample/requirements.lock deploy/local/find_python
+	@if [ -L $(VENV) ]; then echo "make: $(VENV) is a link, and what it leads to would be emptied: remove the link, or install there" >&2; exit 1; fi
 	@python=$$(bash deploy/local/find_python) || exit 1; \
 	  echo "making the environment in $(VENV) with $$python (once; about a minute)" >&2; \
 	  "$$python" -m venv --clear $(VENV) || { echo "make: Python's venv module is incomplete: on Debian or Ubuntu, apt install python3-venv" >&2; exit 1; }
@@ -144,7 +156,7 @@ lock: ## resolve the dependencies anew into requirements.lock
 	@.lock-venv/bin/uv pip compile --quiet --group pyproject.toml:sample --no-deps --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o deploy/sample/requirements.lock
 	@# What each image installs: the same versions, of its own part only.
-	@for image in "api s3" relay worker migrate otel; do \
+	@for image in "api s3" relay "worker mariadb" migrate otel; do \
 	  set -- $$image; .lock-venv/bin/uv pip compile --quiet pyproject.toml $${@/#/--extra=} --constraints requirements.lock \
 	    --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	    -o deploy/images/locks/$$1.lock || exit 1; done

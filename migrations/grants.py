@@ -37,17 +37,41 @@ _TRANSITION = (
 # Parameters, progress and results are the tenant's business. The relay moves the job's id, and tells at its deadline
 # what its last try met.
 _RELAY_READS = (
-    "id", "tenant", "report_type", "status", "verb", "version", "attempt", "max_attempts", "crashes", "max_crashes",
-    "rings", "lease_token", "lease_until", "worker", "trace_context", "priority", "run_at", "next_ring_at",
-    "deadline_at",
+    "id", "tenant", "report_type", "status", "verb", "version", "attempt", "max_attempts", "crashes",
+    "max_crashes", "rings", "lease_token", "lease_until", "worker", "trace_context", "priority", "run_at",
+    "next_ring_at", "deadline_at",
     "created_at", "updated_at", "started_at", "cancel_requested_at", "finished_at", "keep_artifacts_s", "keep_s",
     "error", "scheduled_for", "deleted_at", "formats", "options",
 )  # fmt: skip
+# What picks the jobs of a bulk action, beside the above. What is done to them then, only `bulk_act` may.
+_RELAY_PICKS_BY = ("requester", "labels", "retry_of", "schedule_id")
+_BULK_ACT = "FUNCTION bulk_act(uuid, uuid[], uuid[])"
 _ENTRY = ("tenant", "subject", "key_id", "request_id", "address", "action", "object", "before", "after")
 _KEY = (
     "id", "key_sha256", "tenant", "name", "scopes", "created_by", "replaces", "request", "digest", "expires_at",
 )  # fmt: skip
+# A client begins and stops a bulk action, with rights that are not more than before; the relay carries it out.
+_BULK_BEGINS = (
+    "state", "hidden", "sees_only", "terms", "key_id", "request_id", "address", "started_at", "moved_at", "due_at",
+    "ended_at", "stopped_by", "version", "reason",
+)  # fmt: skip
+_BULK_MOVES = (
+    "state", "position", "outcomes", "moved_at", "due_at", "ended_at", "failures", "last_error", "version",
+)  # fmt: skip
 _MESSAGE = ("topic", "group_key", "payload", "headers")
+
+# What a tick changes of its schedule.
+_MOVES = (
+    "next_tick", "due_at", "stopped_at", "stop_reason", "version", "owner_key", "last_tick", "last_job_id",
+    "due_job_id",
+)  # fmt: skip
+
+# What a delivery changes of its webhook, and of itself.
+_DELIVERING = (
+    "disabled_at", "disabled_because", "failing_since", "last_success_at", "last_failure_at", "throttled_until",
+    "version", "updated_at",
+)  # fmt: skip
+_DELIVERED = ("state", "due_at", "lease_token", "tries", "attempts", "ended_at", "last_status", "last_error")
 
 # Whoever looks at a service's database from its own place sees whether it was migrated.
 _REVISION = _Grant("SELECT", "alembic_version")
@@ -80,8 +104,13 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("INSERT", "outbox", _MESSAGE),
         _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
         _Grant("SELECT, DELETE", "console_sessions"),
-        _Grant("INSERT", "console_sessions", ("token_sha256", "tenant", "key_id", "expires_at")),
+        _Grant("INSERT", "console_sessions", ("token_sha256", "tenant", "key_id", "subject", "scopes", "expires_at")),
         _Grant("UPDATE", "console_sessions", ("seen_at",)),
+        # Made on the server, by whoever may write keys; a console uses them up.
+        _Grant("SELECT, DELETE", "sign_in_codes"),
+        _Grant("SELECT, INSERT, DELETE", "saved_views"),
+        _Grant("SELECT, INSERT", "shares"),
+        _Grant("UPDATE", "shares", ("downloads", "last_download_at", "revoked_at", "revoked_by")),
         _Grant("SELECT", "audit"),
         _Grant("INSERT", "audit", _ENTRY),
         # Why a job waits: how late messages are, and who works.
@@ -89,8 +118,40 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "outbox_id_seq"),
         _Grant("SELECT", "workers"),
         *(_Grant("SELECT", table) for table in ("pauses", "caps", "slots", "held", "report_sources")),
+        # What operators pause and cap. Workers alone say who runs in a slot that is there.
+        _Grant("INSERT", "pauses", ("kind", "name", "reason", "paused_by", "until")),
+        _Grant("UPDATE", "pauses", ("reason", "until", "ended_at")),
+        _Grant("INSERT, DELETE", "caps"),
+        _Grant("UPDATE", "caps", ("running",)),
+        _Grant("INSERT, DELETE", "slots"),
+        _Grant("SELECT, INSERT, UPDATE", "tenant_rates"),
+        _Grant("SELECT, INSERT, DELETE", "queue_caps"),
+        _Grant("UPDATE", "queue_caps", ("most",)),
         _Grant("SELECT", "job_minutes"),
         _Grant("SELECT", "job_hours"),
+        _Grant("SELECT", "job_totals"),
+        # What operators look at, and wish: the relay carries out what is about the queue.
+        _Grant("SELECT", "measurements"),
+        _Grant("UPDATE", "measurements", ("next_at",)),
+        _Grant("SELECT", "dead_letters"),
+        _Grant("UPDATE", "dead_letters", ("wish", "wished_at", "wished_by")),
+        _Grant("SELECT, DELETE", "outbox_retry"),
+        _Grant("UPDATE", "outbox_retry", ("parked_at", "due_at", "last_error")),
+        _Grant("SELECT, INSERT", "bulk_actions"),
+        _Grant("UPDATE", "bulk_actions", _BULK_BEGINS),
+        _Grant("SELECT", "bulk_results"),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "schedules"),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "schedule_ticks"),
+        # Webhooks are their tenant's. A trigger writes what happens; a client asks for a ping, and for another round.
+        _Grant("SELECT, INSERT, UPDATE", "webhooks"),
+        _Grant("SELECT, INSERT, DELETE", "webhook_secrets"),
+        _Grant("UPDATE", "webhook_secrets", ("ends_at",)),
+        _Grant("SELECT", "webhook_events"),
+        _Grant("INSERT", "webhook_events", ("tenant", "type", "webhook_id", "spread_at")),
+        _Grant("SELECT", "webhook_deliveries"),
+        _Grant("INSERT", "webhook_deliveries", ("webhook_id", "event_id", "tenant", "body")),
+        _Grant("UPDATE", "webhook_deliveries", ("state", "due_at", "tries", "ended_at", "lease_token")),
+        _Grant("SELECT", "webhook_attempts"),
     ),
     "relay": (
         _REVISION,
@@ -109,21 +170,52 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "artifacts", ("job_id", "lease_token", "name")),
         _Grant("DELETE", "artifacts"),
         _Grant("UPDATE", "artifacts", ("media_type",)),
-        _Grant("SELECT", "idempotency_keys", ("tenant", "key", "job_id", "created_at")),
+        _Grant("SELECT", "idempotency_keys", ("tenant", "operation", "key", "job_id", "created_at")),
         _Grant("DELETE", "idempotency_keys"),
         _Grant("UPDATE", "idempotency_keys", ("meaning_digest",)),
         _Grant("SELECT", "audit", ("id", "at")),
         _Grant("DELETE", "audit"),
         _Grant("UPDATE", "audit", ("after",)),  # to lock; a trigger refuses it
+        _Grant("DELETE", "api_keys"),  # that have ended: a trigger refuses others
         _Grant("SELECT, INSERT, UPDATE, DELETE", "outbox_retry"),
         _Grant("SELECT, INSERT, DELETE", "held"),
         _Grant("UPDATE", "held", ("headers",)),
-        *(_Grant("SELECT", table) for table in ("caps", "slots", "report_sources")),
+        *(_Grant("SELECT", table) for table in ("caps", "queue_caps", "slots", "report_sources")),
         _Grant("SELECT, UPDATE, DELETE", "pauses"),
         _Grant("SELECT", "outbox_id_seq"),
-        _Grant("SELECT, DELETE", "workers"),
-        _Grant("SELECT, INSERT, UPDATE, DELETE", "job_minutes"),
-        _Grant("SELECT, INSERT, UPDATE, DELETE", "job_hours"),
+        _Grant("SELECT, DELETE, UPDATE", "tenant_rates"),
+        *(_Grant("SELECT, DELETE", table) for table in ("workers", "shares")),
+        _Grant("UPDATE", "shares", ("revoked_by",)),  # to lock
+        *(_Grant("SELECT, INSERT, UPDATE, DELETE", f"job_{one}") for one in ("minutes", "hours", "totals")),
+        _Grant("SELECT, INSERT, UPDATE", "measurements"),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "dead_letters"),
+        _Grant("SELECT", "jobs", _RELAY_PICKS_BY),
+        _Grant("SELECT", "failures"),
+        _Grant("SELECT", "job_labels"),
+        _Grant("SELECT, DELETE", "bulk_actions"),
+        _Grant("UPDATE", "bulk_actions", _BULK_MOVES),
+        _Grant("SELECT, INSERT, DELETE", "bulk_results"),
+        _Grant("EXECUTE", _BULK_ACT),
+        _Grant("SELECT", "queue_caps"),
+        # Schedules: it submits their jobs on behalf of their owners, and cancels the one before where they say so.
+        _Grant("SELECT", "schedules"),
+        _Grant("UPDATE", "schedules", _MOVES),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "schedule_ticks"),
+        _Grant("SELECT", "api_keys", ("id", "tenant", "scopes", "replaces", "expires_at", "revoked_at")),
+        # No schedule has a key; the statement that makes jobs names them all the same.
+        _Grant("INSERT", "idempotency_keys"),
+        _Grant("INSERT", "jobs"),
+        _Grant("UPDATE", "jobs", ("cancel_requested_at",)),
+        # Webhooks: it spreads what has happened, delivers it, and says how that went.
+        _Grant("SELECT, DELETE", "webhooks"),
+        _Grant("UPDATE", "webhooks", _DELIVERING),
+        _Grant("SELECT, DELETE", "webhook_secrets"),
+        _Grant("SELECT, DELETE", "webhook_events"),
+        _Grant("UPDATE", "webhook_events", ("spread_at", "figures")),
+        _Grant("SELECT, DELETE", "webhook_deliveries"),
+        _Grant("INSERT", "webhook_deliveries", ("webhook_id", "event_id", "tenant", "url", "body")),
+        _Grant("UPDATE", "webhook_deliveries", _DELIVERED),
+        _Grant("SELECT, INSERT", "webhook_attempts"),
     ),
     "worker": (
         _REVISION,
@@ -165,7 +257,9 @@ _LACKING = text("""
     SELECT DISTINCT asked.right, asked.name, asked.columns
       FROM jsonb_to_recordset(CAST(:grants AS jsonb)) AS asked("right" text, name text, columns text[]),
            unnest(coalesce(asked.columns, '{NULL}')) AS one
-     WHERE NOT CASE WHEN (SELECT relkind FROM pg_class WHERE oid = asked.name::regclass) = 'S'
+     WHERE NOT CASE WHEN asked.name LIKE 'FUNCTION %'
+                    THEN has_function_privilege(:role, substr(asked.name, 10), asked.right)
+                    WHEN (SELECT relkind FROM pg_class WHERE oid = asked.name::regclass) = 'S'
                     THEN has_sequence_privilege(:role, asked.name, asked.right)
                     WHEN one IS NULL THEN has_table_privilege(:role, asked.name, asked.right)
                     ELSE has_column_privilege(:role, asked.name, one, asked.right) END
@@ -198,7 +292,7 @@ def _grant_one(conn: Connection, role: str, grants: Sequence[_Grant]) -> None:
     schema, database = conn.execute(text("SELECT quote_ident(current_schema()), quote_ident(current_database())")).one()
     conn.execute(text(f"GRANT CONNECT ON DATABASE {database} TO {quoted}"))
     conn.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}"))
-    for table in (*metadata.tables, "job_events", "outbox_id_seq", "alembic_version"):
+    for table in (*metadata.tables, "job_events", "outbox_id_seq", "alembic_version", _BULK_ACT):
         conn.execute(text(f"REVOKE ALL ON {table} FROM {quoted}"))
     for one in grants:
         conn.execute(text(one.sql(quoted)))

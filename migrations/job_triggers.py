@@ -3,6 +3,8 @@
 A later revision that changes one brings its own text.
 """
 
+from migrations.webhook_tables import WANTED
+
 # Statement-level, so that a batch of a thousand transitions costs one trigger call, and in the database,
 # so that no code path can forget it. They run as the owner: a service's role has no right to write history itself,
 # and pg_temp comes last, or a temporary table of the same name would divert it.
@@ -44,6 +46,7 @@ CREATE FUNCTION jobs_record_transition() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp SET enable_nestloop = off AS $$
 DECLARE
     wrong text;
+    moved boolean;
 BEGIN
     SELECT format('job %s: %s -> %s by %s', o.id, o.status, n.status, n.verb) INTO wrong
       FROM before o JOIN after n USING (id)
@@ -84,15 +87,33 @@ BEGIN
            CASE WHEN n.verb IN ('retry', 'fail', 'expire') THEN coalesce(n.error ->> 'code', '') ELSE '' END
       FROM before o JOIN after n USING (id)
      WHERE o.status IS DISTINCT FROM n.status OR o.lease_token IS DISTINCT FROM n.lease_token;
-    IF FOUND AND EXISTS (SELECT FROM after WHERE status = 'FAILED') THEN
+    moved := FOUND;
+    IF moved AND EXISTS (SELECT FROM after WHERE status = 'FAILED') THEN
         INSERT INTO failures (job_id, tenant, code, requester)
         SELECT n.id, n.tenant, n.error ->> 'code', n.requester
           FROM before o JOIN after n USING (id) WHERE n.status = 'FAILED' AND o.status <> 'FAILED';
     END IF;
+    -- An end that somebody wants to hear of is told by the commit that makes it. Where nobody does, nothing is written.
+    IF moved AND EXISTS (SELECT FROM webhooks WHERE disabled_at IS NULL)
+       AND EXISTS (SELECT FROM after WHERE finished_at IS NOT NULL) THEN
+        INSERT INTO webhook_events (tenant, type, report_type, job_id, version, status, callback_url,
+                                    callback_when, figures)
+        SELECT ended.tenant, ended.type, ended.report_type, ended.id, ended.version, ended.status, ended.callback_url,
+               ended.callback_when, ended.figures || jsonb_build_object('rows', (
+                   SELECT max(a.rows) FROM artifacts a WHERE a.job_id = ended.id))
+          FROM (SELECT n.tenant, n.report_type, n.id, n.version, n.status, n.options ->> 'callbackUrl' AS callback_url,
+                       n.options -> 'notifyWhen' AS callback_when,
+                       CASE n.status WHEN 'SUCCESS' THEN coalesce(n.result -> 'figures', '{}') END AS figures,
+                       CASE n.status WHEN 'SUCCESS' THEN 'job.succeeded' WHEN 'FAILED' THEN 'job.failed'
+                                     ELSE 'job.cancelled' END AS type
+                  FROM before o JOIN after n USING (id)
+                 WHERE o.finished_at IS NULL AND n.finished_at IS NOT NULL) AS ended
+         WHERE ended.callback_url IS NOT NULL OR {wanted};
+    END IF;
     RETURN NULL;
 END
 $$
-"""
+""".replace("{wanted}", WANTED.format(of="ended", type="ended.type").strip())
 
 # What was promised to be kept is kept, whoever deletes; the history leaves with its job. Artifacts do not: while a job
 # has any, their foreign key refuses, so no file is left behind without a row that names it.

@@ -45,6 +45,14 @@ CREATE TABLE caps (
 )
 """
 
+# How many unfinished jobs a tenant may have (shared/jobs/queue_caps.py).
+QUEUE_CAPS = """
+CREATE TABLE queue_caps (
+    tenant text    PRIMARY KEY CHECK (tenant <> ''),
+    most   integer NOT NULL CHECK (most > 0)
+)
+"""
+
 # A slot is taken while its job runs under its token, which the job's row tells: nobody clears one.
 SLOTS = f"""
 CREATE TABLE slots (
@@ -64,4 +72,4 @@ CREATE TABLE report_sources (
 )
 """
 
-TABLES = (HELD, HELD_TURNS, PAUSES, CAPS, SLOTS, REPORT_SOURCES)
+TABLES = (HELD, HELD_TURNS, PAUSES, CAPS, QUEUE_CAPS, SLOTS, REPORT_SOURCES)

@@ -48,6 +48,10 @@ class FailureCode(StrEnum):
         "source_timeout", "the query took longer than `limits.timeout_s`", _FINAL,
         "Narrow the parameters, add an index, or raise limits.timeout_s in report.toml.",
     )  # fmt: skip
+    COLUMN_MISSING = (
+        "column_missing", "the request chooses or sorts by a column that report.toml has and the result has not",
+        _FINAL, "Ask without the column; and let query.sql give it, or take it out of report.toml.",
+    )  # fmt: skip
     PYTHON_ROW_WRONG = (
         "python_row_wrong", "a Python report type gave a row that does not fit its columns", _FINAL,
         "Correct `columns` or `rows` of the report type.",

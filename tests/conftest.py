@@ -14,7 +14,9 @@ from sqlalchemy.engine import Connection, Engine
 from deploy.local.emulator import Emulator
 from shared.database.engine import create_engine
 from shared.runtime import logs
+from tests.support.order import spread
 from tests.support.postgres import server
+from tests.support.processes.zygote import Zygote
 
 pytest_plugins = ["tests.support.signals", "tests.support.time_limits"]
 
@@ -24,12 +26,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked `long`")
 
 
+_LONG_S = 600
+"""A test that may take so long begins its lane."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests out unless they were asked for."""
+    """Leave the long tests out unless they were asked for, and begin with what takes longest."""
     if not config.getoption("--long"):
         long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+    longest = sorted((item for item in items if _allowed_s(item) >= _LONG_S), key=_allowed_s, reverse=True)
+    others = [item for item in items if _allowed_s(item) < _LONG_S]
+    items[:] = spread(longest, others, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def _allowed_s(item: pytest.Item) -> float:
+    """How long a test may take, if it says so."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker and marker.args else 0.0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -100,6 +115,13 @@ def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     for name, value in emulator.environment().items():
         monkeypatch.setenv(name, value)
     return emulator
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """Forks the services of every test of the session."""
+    with Zygote(tmp_path_factory.mktemp("zygote") / "zygote.log") as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -14,10 +15,17 @@ from todoke._core import access
 from todoke._core.config import configure
 from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, Writer, next_step
 from todoke.async_jobs import AsyncJobs
-from todoke.async_keys import AsyncAudit, AsyncKeys
-from todoke.async_types import AsyncTypes
 from todoke.keys_and_audit import Me
 from todoke.transport import Collecting, foreign_request, head, options, our_errors
+
+if TYPE_CHECKING:
+    from todoke.async_admin import AsyncAdmin
+    from todoke.async_bulk import AsyncBulk
+    from todoke.async_keys import AsyncAudit, AsyncKeys
+    from todoke.async_schedules import AsyncSchedules
+    from todoke.async_shares import AsyncShares
+    from todoke.async_types import AsyncTypes
+    from todoke.async_webhooks import AsyncWebhooks
 
 T = TypeVar("T")
 
@@ -54,12 +62,62 @@ class AsyncTodoke:
         self._process = 0
         self.jobs = AsyncJobs(self._config, self._run, self._iterate)
         """Ask for reports, look at them, wait for them, download them."""
-        self.types = AsyncTypes(self._config, self._run)
+
+    @cached_property
+    def types(self) -> "AsyncTypes":
         """What can be asked for."""
-        self.keys = AsyncKeys(self._config, self._run)
+        from todoke.async_types import AsyncTypes
+
+        return AsyncTypes(self._config, self._run)
+
+    @cached_property
+    def bulk(self) -> "AsyncBulk":
+        """One thing done to all jobs of a filter."""
+        from todoke.async_bulk import AsyncBulk
+
+        return AsyncBulk(self._config, self._run)
+
+    @cached_property
+    def schedules(self) -> "AsyncSchedules":
+        """Reports that come by themselves."""
+        from todoke.async_schedules import AsyncSchedules
+
+        return AsyncSchedules(self._config, self._run, self._iterate)
+
+    @cached_property
+    def shares(self) -> "AsyncShares":
+        """Links to files that work without a key."""
+        from todoke.async_shares import AsyncShares
+
+        return AsyncShares(self._config, self._run, self._iterate)
+
+    @cached_property
+    def webhooks(self) -> "AsyncWebhooks":
+        """Who is told what has happened."""
+        from todoke.async_webhooks import AsyncWebhooks
+
+        return AsyncWebhooks(self._config, self._run, self._iterate)
+
+    @cached_property
+    def keys(self) -> "AsyncKeys":
         """API keys of the tenant."""
-        self.audit = AsyncAudit(self._config, self._run)
+        from todoke.async_keys import AsyncKeys
+
+        return AsyncKeys(self._config, self._run)
+
+    @cached_property
+    def audit(self) -> "AsyncAudit":
         """Who changed what."""
+        from todoke.async_keys import AsyncAudit
+
+        return AsyncAudit(self._config, self._run)
+
+    @cached_property
+    def admin(self) -> "AsyncAdmin":
+        """What is paused and capped, for those who run the service."""
+        from todoke.async_admin import AsyncAdmin
+
+        return AsyncAdmin(self._config, self._run)
 
     async def me(self) -> Me:
         """Who this client is for the server, and what it may do. Raises ApiError and ConnectionFailed."""

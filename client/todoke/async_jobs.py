@@ -6,14 +6,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Unpack
 
-from todoke._core import downloads, jobs, streaming, waiting
+from todoke._core import changes, downloads, jobs, rows, shares, streaming, waiting
+from todoke._core.changes import OnMissed
 from todoke._core.config import Config
 from todoke._core.steps import AsyncIterate, AsyncRun
 from todoke._core.waiting import OnProgress
+from todoke.changes import JobInShort
 from todoke.estimate import Estimate
 from todoke.jobs import JobId
 from todoke.models import Accepted, Downloaded, Event, Job, JobsPage, Retried, Submitted
 from todoke.options import JobFilter, JobOptions, Submission
+from todoke.rows import Row, RowsPage
+from todoke.share_values import MadeShare
 from todoke.why import Why
 
 
@@ -69,13 +73,18 @@ class AsyncJobs:
         parameters: Mapping[str, Any] | None = None,
         *,
         formats: Sequence[str] | None = None,
+        reuse_seconds: int | None = None,
         **options: Unpack[JobOptions],
     ) -> Estimate:
         """What a report would be: rows, seconds, and what would go wrong. Nothing is made.
 
-        Takes what `create` takes, and counts as five requests for the rate limit.
+        Takes what `create` takes, but for the key, and counts as five requests for the rate limit.
         """
-        return await self._run(jobs.estimate(self._config, report_type, parameters, formats=formats, options=options))
+        return await self._run(
+            jobs.estimate(
+                self._config, report_type, parameters, formats=formats, reuse_seconds=reuse_seconds, options=options
+            )
+        )
 
     async def get(self, job: JobId) -> Job:
         """The job as it is now."""
@@ -106,6 +115,16 @@ class AsyncJobs:
     def stream(self, job: JobId) -> AsyncIterator[Job]:
         """Every state of the job as it comes, from now until it has ended; a lost connection is opened again."""
         return self._iterate(streaming.follow_stream(self._config, job))
+
+    def changes(self, *, on_missed: OnMissed | None = None) -> AsyncIterator[JobInShort]:
+        """Every job that is new or changes, in short, among those that the key sees, without an end.
+
+        Begins with the newest fifty, oldest first. A lost connection is opened again, for five minutes, and no version
+        of a job is told twice. While more than a thousand jobs of the tenant go on, changes of the oldest may be
+        missed, and so may a great many changes at once. `on_missed` is called then, and again for jobs that ended
+        meanwhile: `list` has the truth. How the others are follows by itself, within a minute.
+        """
+        return self._iterate(changes.follow_changes(self._config, on_missed))
 
     async def wait(
         self,
@@ -151,6 +170,23 @@ class AsyncJobs:
         """
         return await self._run(downloads.download_into(self._config, job, name, into))
 
+    async def rows(self, job: JobId, *, page_size: int | None = None, after: int | None = None) -> RowsPage:
+        """Some of the report's first rows, without a download: a hundred, or `page_size` (at most 1,000).
+
+        Go on with `after=page.next_after` until that is None; `iter_rows` goes through all. The server keeps up to
+        1,000 rows. Raises Conflict if the job has not succeeded, NotFound if it keeps no rows, Gone if they have
+        expired.
+        """
+        return await self._run(rows.page(self._config, job, page_size=page_size, after=after))
+
+    def iter_rows(self, job: JobId) -> AsyncIterator[Row]:
+        """Each of the rows that are kept, page by page as they are used. Raises what `rows` raises."""
+        return self._iterate(rows.iterate(self._config, job))
+
+    async def first_page(self, job: JobId) -> bytes:
+        """A small picture (PNG) of the first page of the job's PDF. Raises what `rows` raises."""
+        return await self._run(rows.picture(self._config, job))
+
     async def cancel(self, job: JobId, *, if_match: str | None = None) -> Job:
         """Cancel the job. If a worker holds it, the worker is told: the job may still end otherwise.
 
@@ -172,6 +208,31 @@ class AsyncJobs:
         """
         return await self._run(
             jobs.keep(self._config, job, expires_at=expires_at, kept_until=kept_until, if_match=if_match)
+        )
+
+    async def share(
+        self,
+        job: JobId,
+        name: str,
+        *,
+        expires_seconds: int | None = None,
+        max_downloads: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> MadeShare:
+        """Make a link with which anybody downloads that file, without a key: for a week, unless you say otherwise.
+
+        Its `url` is told once. It ends with the file, and with the key that made it if that is revoked; `shares` lists
+        and revokes links. Raises Conflict if the job has no files yet, and where links are turned off.
+        """
+        return await self._run(
+            shares.create(
+                self._config,
+                job,
+                name,
+                expires_seconds=expires_seconds,
+                max_downloads=max_downloads,
+                idempotency_key=idempotency_key,
+            )
         )
 
     async def delete(self, job: JobId, *, cancel: bool = False, if_match: str | None = None) -> None:

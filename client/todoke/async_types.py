@@ -1,9 +1,12 @@
 """`AsyncTodoke.types`: the methods of `Todoke.types`, without blocking."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from todoke._core import types
 from todoke._core.config import Config
 from todoke._core.steps import AsyncRun
-from todoke.report_types import ReportType, ReportTypes
+from todoke.report_types import Choices, ReportType, ReportTypes
 
 
 class AsyncTypes:
@@ -20,3 +23,9 @@ class AsyncTypes:
     async def get(self, name: str) -> ReportType:
         """One report type."""
         return await self._run(types.get_type(self._config, name))
+
+    async def choices(
+        self, name: str, parameter: str, given: Mapping[str, Any] | None = None, *, time_zone: str | None = None
+    ) -> Choices:
+        """The values that a parameter may have, given values of the others that they depend on."""
+        return await self._run(types.choices(self._config, name, parameter, given, time_zone))

@@ -3,8 +3,9 @@
 import os
 import time
 from collections.abc import Generator
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx2
 
@@ -12,10 +13,17 @@ from todoke._core import access
 from todoke._core.config import configure
 from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, next_step
 from todoke.jobs import Jobs
-from todoke.keys import Audit, Keys
 from todoke.keys_and_audit import Me
 from todoke.transport import Collecting, foreign_request, head, options, our_errors
-from todoke.types import Types
+
+if TYPE_CHECKING:
+    from todoke.admin import Admin
+    from todoke.bulk import Bulk
+    from todoke.keys import Audit, Keys
+    from todoke.schedules import Schedules
+    from todoke.shares import Shares
+    from todoke.types import Types
+    from todoke.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -52,12 +60,62 @@ class Todoke:
         self._process = 0
         self.jobs = Jobs(self._config, self._run, self._iterate)
         """Ask for reports, look at them, wait for them, download them."""
-        self.types = Types(self._config, self._run)
+
+    @cached_property
+    def types(self) -> "Types":
         """What can be asked for."""
-        self.keys = Keys(self._config, self._run)
+        from todoke.types import Types
+
+        return Types(self._config, self._run)
+
+    @cached_property
+    def bulk(self) -> "Bulk":
+        """One thing done to all jobs of a filter."""
+        from todoke.bulk import Bulk
+
+        return Bulk(self._config, self._run)
+
+    @cached_property
+    def schedules(self) -> "Schedules":
+        """Reports that come by themselves."""
+        from todoke.schedules import Schedules
+
+        return Schedules(self._config, self._run, self._iterate)
+
+    @cached_property
+    def shares(self) -> "Shares":
+        """Links to files that work without a key."""
+        from todoke.shares import Shares
+
+        return Shares(self._config, self._run, self._iterate)
+
+    @cached_property
+    def webhooks(self) -> "Webhooks":
+        """Who is told what has happened."""
+        from todoke.webhooks import Webhooks
+
+        return Webhooks(self._config, self._run, self._iterate)
+
+    @cached_property
+    def keys(self) -> "Keys":
         """API keys of the tenant."""
-        self.audit = Audit(self._config, self._run)
+        from todoke.keys import Keys
+
+        return Keys(self._config, self._run)
+
+    @cached_property
+    def audit(self) -> "Audit":
         """Who changed what."""
+        from todoke.keys import Audit
+
+        return Audit(self._config, self._run)
+
+    @cached_property
+    def admin(self) -> "Admin":
+        """What is paused and capped, for those who run the service."""
+        from todoke.admin import Admin
+
+        return Admin(self._config, self._run)
 
     def me(self) -> Me:
         """Who this client is for the server, and what it may do. Raises ApiError and ConnectionFailed."""

@@ -13,7 +13,8 @@ TodokeError
 │  └─ TimedOut            it did not come in time
 ├─ UnexpectedAnswer       what answered does not speak as Todoke does
 ├─ JobFailed, JobCancelled, WaitTimedOut, NotReady, NoFiles     about a job
-└─ CorruptDownload, AlreadyThere, ManifestError                 about a file
+├─ CorruptDownload, AlreadyThere, ManifestError                 about a file
+└─ InvalidSignature     a webhook got a message that Todoke did not sign
 """
 
 from collections.abc import Mapping, Sequence
@@ -183,7 +184,7 @@ class AlreadyThere(TodokeError):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        super().__init__(f"{path} exists and is another file")
+        super().__init__(f"{path} exists and is another file; `force` overwrites it")
 
 
 class ManifestError(TodokeError):
@@ -212,3 +213,7 @@ def _violations(value: object) -> Sequence[Violation]:
         for one in listed
         if isinstance(one, dict)
     )
+
+
+class InvalidSignature(TodokeError):
+    """A message is not what it says it is: it has another signature, an old timestamp, or none. Answer 400."""

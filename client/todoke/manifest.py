@@ -79,7 +79,8 @@ def _read(path: Path) -> Fields:
         return document
     except OSError as error:
         raise ManifestError(
-            f"{path} cannot be read ({error.strerror}): download the job's manifest.json and pass --manifest"
+            f"{path} cannot be read ({error.strerror}): fetch it with `todoke download JOB manifest.json`, and pass "
+            "--manifest if it is elsewhere"
         ) from None
     except (ValueError, RecursionError, UnexpectedAnswer) as error:
         raise ManifestError(f"{path} cannot be read as a manifest: {error}") from None

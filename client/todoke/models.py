@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from todoke.errors import ApiError, kind_of
+from todoke.options import Condition
 from todoke.reading import Fields
 from todoke.results import Cost, JobError, Progress, Raw, Result
 
@@ -105,6 +106,8 @@ class Job:
     report_version: str
     requested_by: str | None
     retry_of: str | None
+    schedule_id: str | None
+    """The schedule that asked for it."""
     parameters: Mapping[str, Any]
     formats: Sequence[str]
     labels: Mapping[str, str]
@@ -130,7 +133,20 @@ class Job:
     run_at: datetime | None
     """The moment that was asked for, before which it does not run."""
     deadline_at: datetime | None
+    relative_dates: Mapping[str, Any]
+    """The parameters that were asked for in words such as `yesterday`, with the words."""
+    time_zone: str | None
+    locale: str | None
+    columns: Sequence[str] | None
+    sort: Sequence[str] | None
+    limit: int | None
+    csv: Mapping[str, Any] | None
+    """How the answer is to look, as far as the request said so."""
     file_name: str | None
+    callback_url: str | None
+    """Who is told of its end besides webhooks, without the query of the address."""
+    notify_when: Sequence[Condition] | None
+    """The conditions under which that is told; None for always."""
     keep_files_seconds: int | None
     keep_seconds: int | None
     done: bool
@@ -157,6 +173,7 @@ class Job:
             report_version=read.some_text("reportVersion"),
             requested_by=read.maybe_text("requestedBy"),
             retry_of=read.maybe_text("retryOf"),
+            schedule_id=read.maybe_text("scheduleId"),
             parameters=read.object("parameters"),
             formats=read.texts("formats"),
             labels={name: str(value) for name, value in read.object("labels").items()},
@@ -178,7 +195,16 @@ class Job:
             next_attempt_at=read.time("nextAttemptAt"),
             run_at=read.time("runAt"),
             deadline_at=read.time("deadlineAt"),
+            relative_dates=read.maybe_object("relativeDates") or {},
+            time_zone=read.maybe_text("timeZone"),
+            locale=read.maybe_text("locale"),
+            columns=read.texts("columns") or None,
+            sort=read.texts("sort") or None,
+            limit=read.maybe_integer("limit"),
+            csv=read.maybe_object("csv"),
             file_name=read.maybe_text("fileName"),
+            callback_url=read.maybe_text("callbackUrl"),
+            notify_when=read.raw.get("notifyWhen"),
             keep_files_seconds=read.maybe_integer("keepFilesSeconds"),
             keep_seconds=read.maybe_integer("keepSeconds"),
             done=read.flag("done"),

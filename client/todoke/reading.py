@@ -1,4 +1,4 @@
-"""Reads what the API says into models: what is missing or unknown is no error, what cannot be meant is one."""
+"""Reads answers of the API into models. Unknown fields and missing ones are allowed; values of a wrong type are not."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -80,6 +80,10 @@ class Fields:
     def each(self, name: str) -> Sequence[Self]:
         """The fields of each object of a list, empty if it is left out."""
         return [type(self)(one, name) for one in self._list(name)]
+
+    def maybe_each(self, name: str) -> Sequence[Self] | None:
+        """The same, or None if it is left out."""
+        return None if self.raw.get(name) is None else self.each(name)
 
     def _list(self, name: str) -> Sequence[Any]:
         value = self.raw.get(name)

@@ -43,6 +43,9 @@ class ReportType:
     parameters: Mapping[str, Any]
     """A JSON Schema."""
     columns: Sequence[Column]
+    options: Mapping[str, Any]
+    """A JSON Schema of what a request may say about the shape of its answer: time zone, columns, sort, limit,
+    the dialect of CSV."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
@@ -57,7 +60,41 @@ class ReportType:
             formats=read.texts("formats"),
             parameters=read.object("parameters"),
             columns=tuple(Column.read(one) for one in read.each("columns")),
+            options=read.object("options"),
             raw=read.raw,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value that a parameter may have."""
+
+    value: str
+    title: str
+    """What people call it."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(value=read.text("value"), title=read.some_text("title"), raw=read.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The values that a parameter may have now."""
+
+    choices: Sequence[Choice]
+    more: bool
+    """True if there are more than these."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def from_json(cls, raw: object) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        read = Fields(raw, "the choices of a parameter")
+        return cls(
+            choices=tuple(Choice.read(one) for one in read.each("choices")), more=read.flag("more"), raw=read.raw
         )
 
 

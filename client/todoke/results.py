@@ -60,6 +60,36 @@ class Warning:  # noqa: A001 - the API's word
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """What the server keeps to be looked at before a download."""
+
+    rows: int | None
+    """How many of the first rows; None if none are kept, which is not the same as none."""
+    has_page: bool
+    """True if there is a picture of a PDF's first page."""
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(rows=read.maybe_integer("rows"), has_page=read.maybe_text("pageUrl") is not None, raw=read.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the work, such as `querying`, `writing pdf` or `storing`."""
+
+    phase: str
+    seconds: float
+    raw: Raw = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(phase=read.text("phase"), seconds=read.maybe_number("seconds") or 0.0, raw=read.raw)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a successful job made."""
 
@@ -70,22 +100,28 @@ class Result:
     warnings: Sequence[Warning]
     manifest_sha256: str | None
     """Of `manifest.json`, which says what the files were made from."""
+    preview: Preview | None
+    """None if nothing is kept; `jobs.rows` and `jobs.first_page` fetch it."""
     answer: Mapping[str, Any] | None
     """Of a report type without files."""
     seconds: float
+    phases: Sequence[Phase]
+    """What took how long, in order; empty for a report type without files, and of an older server."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
         """Read it. Raises UnexpectedAnswer."""
-        manifest = read.inner("manifest")
+        manifest, preview = read.inner("manifest"), read.inner("preview")
         return cls(
             artifacts=tuple(Artifact.read(one) for one in read.each("artifacts")),
             required_scopes=read.texts("requiredScopes"),
             warnings=tuple(Warning.read(one) for one in read.each("warnings")),
             manifest_sha256=manifest.text("sha256") if manifest else None,
+            preview=Preview.read(preview) if preview else None,
             answer=read.maybe_object("answer"),
             seconds=read.maybe_number("seconds") or 0.0,
+            phases=tuple(Phase.read(one) for one in read.each("phases")),
             raw=read.raw,
         )
 

@@ -1,6 +1,7 @@
 """What both shells have in common with httpx2: how a step becomes a request, and its exceptions ours."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -79,4 +80,5 @@ def _place(step: Send) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """What the operating system says, without its number."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

@@ -1,9 +1,12 @@
 """`Todoke.types`: what can be asked for."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from todoke._core import types
 from todoke._core.config import Config
 from todoke._core.steps import Run
-from todoke.report_types import ReportType, ReportTypes
+from todoke.report_types import Choices, ReportType, ReportTypes
 
 
 class Types:
@@ -20,3 +23,9 @@ class Types:
     def get(self, name: str) -> ReportType:
         """One report type."""
         return self._run(types.get_type(self._config, name))
+
+    def choices(
+        self, name: str, parameter: str, given: Mapping[str, Any] | None = None, *, time_zone: str | None = None
+    ) -> Choices:
+        """The values that a parameter may have, given values of the others that they depend on."""
+        return self._run(types.choices(self._config, name, parameter, given, time_zone))

@@ -66,8 +66,10 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         Panel("Held doorbells: tenants take turns", "short", [
             ("max(todoke_doorbells_held)", "held"),
             ("max(todoke_doorbells_held_tenants)", "of tenants"),
+            ("max(todoke_doorbells_held_ready)", "ready, by tenant and type"),
             ("max(todoke_paused)", "paused"),
             (f"sum(rate(todoke_doorbells_put_back_total{_RATE}))", "newly held a second"),
+            (f"sum(rate(todoke_doorbells_let_out_total{_RATE}))", "let out a second"),
         ]),
         Panel("Oldest held doorbell", "s", [("max(todoke_doorbells_held_oldest_age_seconds)", "age")]),
         Panel("Oldest unsent message", "s", [("max(todoke_outbox_oldest_age_seconds)", "age")]),
@@ -91,6 +93,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         Panel("Messages in the queues", "short", [
             ("max by (state) (todoke_queue_messages)", "{{state}}"),
             ("max(todoke_dead_letter_messages)", "dead letters"),
+            (f"sum by (how) (rate(todoke_dead_letters_left_total{_RATE}))", "dead letters {{how}} a second"),
         ]),
         Panel("Requests to SQS", "reqps", [_rate("todoke_sqs_requests_total", "operation")]),
         Panel("Cost of SQS for 1,000 jobs", "currencyUSD", [("todoke:sqs_cost_usd_per_1000_jobs:rate1h", "USD")]),
@@ -150,9 +153,32 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             _rate("todoke_retention_removed_total", "kind"),
             (f"sum(rate(todoke_retention_files_kept_total{_RATE}))", "not deleted by the store"),
         ]),
+        Panel("Schedules", "cps", [
+            _rate("todoke_schedule_ticks_total", "fate, reason"),
+            ("max(todoke_schedule_oldest_due_tick_seconds)", "the oldest due tick is late by, s"),
+            ("max(todoke_schedule_ticks_missed)", "missed within an hour"),
+        ]),
+        Panel("Webhooks", "cps", [
+            _rate("todoke_webhook_deliveries_total", "outcome"),
+            (f"sum(rate(todoke_webhook_events_total{_RATE}))", "events"),
+            (f"sum(rate(todoke_webhook_late_writes_total{_RATE}))", "written too late"),
+        ]),
+        Panel("Deliveries that wait", "short", [
+            ("max(todoke_webhook_deliveries_waiting)", "due now or later"),
+            ("max(todoke_webhook_oldest_due_delivery_seconds)", "the oldest due one is late by, s"),
+            ("max(todoke_webhooks_disabled)", "webhooks disabled for what they answered"),
+        ]),
+        Panel("Time of a delivery", "s", [
+            *_quantiles("todoke_webhook_delivery_seconds"),
+        ]),
         Panel("Deleted jobs whose files wait", "short", [
             ("max(todoke_erasures_waiting)", "jobs"),
             ("max(todoke_erasure_oldest_age_seconds)", "age of the oldest, s"),
+        ]),
+        Panel("Bulk actions", "short", [
+            ("max(todoke_bulk_running)", "running"),
+            ("max(todoke_bulk_standing_seconds)", "has not come on for, s"),
+            _rate("todoke_bulk_jobs_total", "outcome"),
         ]),
     )),
     ("API and database", (
@@ -172,7 +198,9 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         Panel("Refused credentials, issuers asked for keys", "cps", [
             _rate("todoke_api_credentials_refused_total", "reason"),
             _rate("todoke_api_issuer_key_fetches_total", "issuer, outcome"),
+            ("sum(rate(todoke_api_rate_counted_alone_total[5m]))", "rate counted alone"),
         ]),
+        Panel("Requests with links to files", "cps", [_rate("todoke_api_share_downloads_total", "outcome")]),
         Panel("Changes in the audit trail", "cps", [_rate("todoke_audit_entries_total", "action")]),
         Panel("Oldest snapshot, by holder", "short", [
             ("max by (holder) (todoke_database_xmin_age_transactions)", "{{holder}}"),

@@ -22,6 +22,8 @@ class Choices:
     """What queries read, by the name of REPORT_SOURCE_URL; None for the sample data."""
     named_sources: str = ""
     """As REPORT_SOURCES has them."""
+    keys: bool = False
+    """Whether everybody needs an API key."""
 
     @property
     def sample(self) -> bool:
@@ -30,14 +32,18 @@ class Choices:
 
     def environment(self) -> Mapping[str, str]:
         """The variables for the services, without those that are not chosen."""
-        chosen = {"REPORT_SOURCE_URL": self.source, "REPORT_SOURCES": self.named_sources}
+        chosen = {
+            "REPORT_SOURCE_URL": self.source,
+            "REPORT_SOURCES": self.named_sources,
+            "API_AUTH": "keys" if self.keys else None,
+        }
         return {"CATALOG_PATH": str(self.catalog), **{name: value for name, value in chosen.items() if value}}
 
 
-def choose(catalog: Path | None, sources: Sequence[str]) -> Choices:
+def choose(catalog: Path | None, sources: Sequence[str], *, keys: bool = False) -> Choices:
     """Read the catalog and knock at the sources. Raises LocalFailure that says what is wrong with which of them."""
     if catalog is None:
-        return Choices()
+        return Choices(keys=keys)
     try:
         load_catalog(catalog)
     except CatalogError as error:
@@ -52,7 +58,7 @@ def choose(catalog: Path | None, sources: Sequence[str]) -> Choices:
         raise LocalFailure(f"--source: {error}") from None
     for url in urls:
         _knock(url)
-    return Choices(catalog.resolve(), plain[0] if plain else None, named)
+    return Choices(catalog.resolve(), plain[0] if plain else None, named, keys)
 
 
 def _is_address(one: str) -> bool:

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, stop: threading.Event) -> int:
     started = time.monotonic()
-    choices = choose(given.catalog, given.source)
+    choices = choose(given.catalog, given.source, keys=given.keys)
     with Stack(given.data, api_port=given.port, choices=choices, say=telling.say) as stack:
         jobs = watch(stack, submit(stack, telling.say), quiet=given.json)
         seconds = time.monotonic() - started
@@ -51,7 +51,7 @@ def _run(given: argparse.Namespace, stop: threading.Event) -> int:
             telling.files(stack, jobs, seconds)
         if given.once:
             return 0 if all(job["status"] == "SUCCESS" for job in jobs) else 1
-        telling.addresses(stack, jobs)
+        telling.addresses(stack, jobs, stack.open_door())
         _serve(stack, stop)
         return 0
 
@@ -74,6 +74,11 @@ def _given(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--source", action="append", default=[], metavar="URL",
         help="database that your reports read, postgresql://user:password@host/database (default: the sample data); "
         "NAME=URL for one that report.toml calls by name; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keys", action="store_true",
+        help="let nobody in without an API key; the first is made, and printed once with a link that signs in to the "
+        "console",
     )  # fmt: skip
     given = parser.parse_args(arguments)
     if given.json and not given.once:

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from shared.errors import TodokeError
 from shared.runtime.parent_death import end_with_parent
@@ -54,20 +54,44 @@ def identity(user: str | None) -> dict[str, Any]:
     return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
-def ask(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
+class Process(Protocol):
+    """A child process, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, negative for a signal; None until it has ended and somebody has asked."""
+
+    def poll(self) -> int | None:
+        """Ask whether it has ended. Returns its exit code."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Raises TimeoutExpired."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal, unless it has ended."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+
+def ask(process: Process, number: int = signal.SIGTERM) -> None:
     """Send it a signal, unless it has ended."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(number)
 
 
-def stop(process: subprocess.Popen[bytes], *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:
+def stop(process: Process, *, number: int = signal.SIGTERM, timeout_s: float = 15) -> bool:
     """Ask it to end, and insist after `timeout_s`. True if asking was enough."""
     ask(process, number)
     return ends(process, timeout_s=timeout_s)
 
 
-def ends(process: subprocess.Popen[bytes], *, timeout_s: float) -> bool:
+def ends(process: Process, *, timeout_s: float) -> bool:
     """Wait for a process that was asked, and kill it after `timeout_s`. True if it ended by itself.
 
     Asking again would be wrong: a second signal tells a service to leave its work undone.

@@ -17,6 +17,7 @@ from todoke.sizes import size
 
 _FINAL = {"SUCCESS", "FAILED", "CANCELLED"}
 _GIVE_UP_S = 600.0
+_IN_EVERY_FORMAT = frozenset({"airport-traffic", "carrier-delays", "calendar"})
 
 Job = Mapping[str, Any]
 """As the API tells it."""
@@ -25,8 +26,8 @@ Job = Mapping[str, Any]
 def submit(stack: Stack, say: Callable[[str], None]) -> list[Job]:
     """Submit one job per report type that needs no parameters, and tell of the others. Returns the jobs.
 
-    Sample types are made in all their formats, the big export as CSV only; the user's own in their first. Raises
-    LocalFailure.
+    The flights are made in all their formats, the big export as CSV only; the other samples and the user's own in
+    their first. Raises LocalFailure.
     """
     jobs: list[Job] = []
     with _asking(stack) as todoke:
@@ -34,7 +35,7 @@ def submit(stack: Stack, say: Callable[[str], None]) -> list[Job]:
             if required := report.parameters.get("required"):
                 say(f"  {report.name}: not asked for, it needs {', '.join(required)}")
                 continue
-            every = stack.samples and report.name != "flights-export"
+            every = stack.samples and report.name in _IN_EVERY_FORMAT
             jobs.append(todoke.jobs.create(report.name, formats=report.formats[: None if every else 1]).raw)
     return jobs
 
@@ -43,7 +44,7 @@ def submit(stack: Stack, say: Callable[[str], None]) -> list[Job]:
 def _asking(stack: Stack) -> Iterator[Todoke]:
     """The client; what it meets is a failure of the stack."""
     try:
-        with Todoke(stack.url) as todoke:
+        with Todoke(stack.url, stack.own_key) as todoke:
             yield todoke
     except errors.TodokeError as error:
         raise LocalFailure(str(error)) from None

@@ -1,5 +1,7 @@
 """PostgreSQL, the emulator and the three services, each a process started as a container would start it."""
 
+import base64
+import functools
 import json
 import os
 import secrets
@@ -18,6 +20,7 @@ from deploy.local.choices import Choices
 from deploy.local.claim import Claim, told_of_the_last
 from deploy.local.emulator import Emulator
 from deploy.local.keeping import Keeper
+from deploy.local.keys import Door, open_door, own_key
 from deploy.local.postgres import EmbeddedPostgres, psql
 from deploy.local.processes import LocalFailure, ask, ends, free_port, ready, require_free, spawn, tail, wait_until
 from deploy.local.remedies import require_room
@@ -33,7 +36,10 @@ _STOP_S = 10
 """Beyond the grace, for what is given back and for a machine that is busy."""
 _MOST_FILES = 10_000
 """Counted; more are "or more"."""
-_NOT_OURS = ("AWS_", "PG", "API_", "WORKER_", "RELAY_", "DATABASE_", "SQS_", "METRICS_", "CATALOG_", "ARTIFACT_")
+_NOT_OURS = (
+    "AWS_", "PG", "API_", "WORKER_", "RELAY_", "DATABASE_", "SQS_", "METRICS_", "CATALOG_", "ARTIFACT_", "SECRETS_",
+    "WEBHOOK_",
+)  # fmt: skip
 """Variables of the user's shell that would lead the services away from here."""
 
 
@@ -96,6 +102,15 @@ class Stack:
         link.unlink(missing_ok=True)
         link.symlink_to(psql())
         return link
+
+    @functools.cached_property
+    def own_key(self) -> str | None:
+        """An API key for the first reports; None where nobody needs one."""
+        return own_key(self._postgres.dsn(_DATABASE)) if self._choices.keys else None
+
+    def open_door(self) -> Door | None:
+        """What the person at this machine gets in with; None where nobody needs anything."""
+        return open_door(self._postgres.dsn(_DATABASE), self.url) if self._choices.keys else None
 
     def __enter__(self) -> Self:
         try:
@@ -206,13 +221,24 @@ class Stack:
 
     def _reader_password(self) -> str:
         """The sample reader's password. Kept between starts: a worker may still hold connections with it."""
-        file = self._folder / "reader-password"
+        return self._kept("reader-password", secrets.token_urlsafe(24)).read_text()
+
+    def _secret_keys(self) -> Path:
+        """The keys of secrets in the database. Kept between starts, as those secrets are."""
+        return self._kept("secrets.keys", f"local {base64.b64encode(secrets.token_bytes(32)).decode()}\n").resolve()
+
+    def _kept(self, name: str, new: str) -> Path:
+        """The file of that name, which holds what an earlier start wrote; at the first start, `new`."""
+        file = self._folder / name
         if not file.exists() or not file.read_text():  # interrupted before it was written
-            _write_secret(file, secrets.token_urlsafe(24))
-        return file.read_text()
+            _write_secret(file, new)
+        return file
 
     def _write_variables(self, env: Mapping[str, str]) -> None:
-        wanted = ("DATABASE_URL", "REPORT_SOURCE_URL", "REPORT_SOURCES", "CATALOG_PATH")
+        wanted = (
+            "DATABASE_URL", "REPORT_SOURCE_URL", "REPORT_SOURCES", "CATALOG_PATH", "SQS_QUEUE_URL", "ARTIFACT_URL",
+            "SECRETS_KEY_FILE", *self._emulator.environment(),
+        )  # fmt: skip
         lines = [f"export {name}={shlex.quote(env[name])}\n" for name in wanted if env.get(name)]
         _write_secret(self.variables, "# Written by `make run`.\n" + "".join(lines))
 
@@ -227,6 +253,10 @@ class Stack:
             "REPORT_SOURCE_URL": source,
             "SQS_QUEUE_URL": self._make_queues(keep),
             "ARTIFACT_URL": self.artifacts.resolve().as_uri(),
+            "SECRETS_KEY_FILE": str(self._secret_keys()),
+            # Whoever tries webhooks here listens on this machine.
+            "WEBHOOK_NETWORKS": "loopback",
+            "WEBHOOK_PORTS": "1-65535",
             "API_HOST": "127.0.0.1",
             "API_PORT": str(self._api_port),
             "METRICS_HOST": "127.0.0.1",

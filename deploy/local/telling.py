@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from deploy.local.keys import FIRST, Door
 from deploy.local.samples import Job
 from deploy.local.stack import ROOT, Stack
+from shared.access.tenants import DEFAULT_TENANT
 from todoke.sizes import size
 
 _USUAL_PORT = "8000"
@@ -61,17 +63,17 @@ def files(stack: Stack, jobs: Sequence[Job], seconds: float) -> None:
                 print(f"    {artifact['name']:<34} {artifact['rows']:>9,} rows {size(artifact['sizeBytes']):>9}")
 
 
-def addresses(stack: Stack, jobs: Sequence[Job]) -> None:
-    """Where everything answers, and lines to copy."""
+def addresses(stack: Stack, jobs: Sequence[Job], door: Door | None) -> None:
+    """Where everything answers, what opens it, and lines to copy."""
     catalog, variables = short(stack.catalog), short(stack.variables)
     relay, worker = stack.metrics_ports["relay"], stack.metrics_ports["worker"]
-    asked = "\n".join(f"  {line}" for line in _commands(stack, jobs))
+    asked = "\n".join(f"  {line}" for line in _commands(stack, jobs, door))
     print(
         f"""
 Todoke runs. Copy into another terminal, to ask, to look and to download:
 
 {asked}
-
+{_link(stack, door) if door else ""}
   console        {stack.url}/console: the reports as pages
   API            {stack.url}
                  /docs: all of it; /v1/report-types: what can be asked for
@@ -81,12 +83,13 @@ Todoke runs. Copy into another terminal, to ask, to look and to download:
   metrics        API {stack.url}/metrics
                  relay :{relay}/metrics, worker :{worker}/metrics
 
-Write a report type of your own, try it, and look at the tables:
+Write a report type of your own, try it, and look at everything:
 
   . {variables}
   .venv/bin/python -m services.cli new my-report
   .venv/bin/python -m services.cli render my-report --watch -O /tmp
   .venv/bin/python -m services.cli check
+  .venv/bin/python -m services.cli doctor
   {short(stack.psql)} "$DATABASE_URL"
 
 Ctrl-C stops everything; the data stays.""",
@@ -94,10 +97,27 @@ Ctrl-C stops everything; the data stays.""",
     )
 
 
-def _commands(stack: Stack, jobs: Sequence[Job]) -> Sequence[str]:
+def _link(stack: Stack, door: Door) -> str:
+    return f"""
+Sign in to the console with this link, once, within ten minutes:
+
+  {door.link}
+
+and with another whenever you like:
+
+  . {short(stack.variables)}
+  .venv/bin/python -m services.cli keys link --tenant {DEFAULT_TENANT} \\
+      --name {FIRST} --url {stack.url}
+"""
+
+
+def _commands(stack: Stack, jobs: Sequence[Job], door: Door | None) -> Sequence[str]:
     """What a newcomer does first: with a job that is there, so that each line works as it stands."""
     usual = stack.url.rpartition(":")[2] == _USUAL_PORT
-    lines = [*([] if usual else [f"export TODOKE_URL={stack.url}"]), ".venv/bin/todoke types"]
+    lines = [] if usual else [f"export TODOKE_URL={stack.url}"]
+    if door is not None:
+        lines.append(f"export TODOKE_API_KEY={door.key or '…  # as the first start printed it'}")
+    lines.append(".venv/bin/todoke types")
     done = next((job for job in jobs if _artifacts(job)), None)
     if done is not None:
         lines.append(f".venv/bin/todoke submit {done['reportType']} --wait --into reports")

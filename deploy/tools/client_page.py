@@ -4,19 +4,32 @@ import dataclasses
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from todoke import (
+    admin,
+    bulk,
+    bulk_actions,
+    changes,
     errors,
     estimate,
+    gates,
+    installation,
     jobs,
     keys,
     keys_and_audit,
     manifest,
     models,
     options,
+    put_aside,
     report_types,
     results,
+    rows,
+    schedule_options,
+    schedule_values,
+    schedules,
+    share_values,
+    shares,
     types,
     why,
 )
@@ -38,22 +51,41 @@ with Todoke("https://reports.example.com", api_key="…") as todoke:
         print(file.path, file.sha256)
 ```
 
-`AsyncTodoke` has the same methods, to be awaited; `iter` and `stream` are for `async for`. Wherever a method takes a
-`JobId`, the id will do, as a text or a UUID, and so will what another method returned. ValueError for what is none.
+`AsyncTodoke` has the same methods, to be awaited; `iter`, `iter_rows`, `iter_ticks`, `stream` and `changes` are for
+`async for`. Wherever a method takes a `JobId`, the id will do, as a text or a UUID, and so will what another method
+returned.
+ValueError for what is none.
 """
 _RESOURCES = (
     ("Todoke", Todoke, ""), ("Jobs", jobs.Jobs, "jobs."), ("Report types", types.Types, "types."),
+    ("Reports that come by themselves", schedules.Schedules, "schedules."),
+    ("Links to files", shares.Shares, "shares."), ("Many jobs by a filter", bulk.Bulk, "bulk."),
     ("Keys", keys.Keys, "keys."), ("Audit trail", keys.Audit, "audit."),
+    ("For operators", admin.Admin, "admin."),
 )  # fmt: skip
-_INPUTS = (options.JobOptions, options.Submission, options.JobFilter)
+_INPUTS = (
+    options.JobOptions, options.CsvOptions, options.Submission, options.JobFilter, schedule_options.ScheduleOptions,
+    schedule_options.ScheduleChanges,
+)  # fmt: skip
 _VALUES = (
     models.Accepted, models.Submitted, models.Retried, models.Job, models.JobsPage, models.Event,
-    models.Downloaded, results.Result,
-    results.Artifact, results.Warning, results.JobError, results.Cost, results.Progress, why.Why, why.Reason,
-    estimate.Estimate,
-    estimate.Expected, estimate.Usual, estimate.Caution,
-    report_types.ReportTypes, report_types.ReportType, report_types.Column, keys_and_audit.Me, keys_and_audit.Key,
+    changes.JobInShort,
+    models.Downloaded, results.Result, results.Preview,
+    results.Artifact, results.Warning, results.JobError, results.Cost, results.Progress, rows.RowsPage,
+    rows.RowsColumn, why.Why, why.Reason,
+    estimate.Estimate, estimate.Expected, estimate.Usual, estimate.Caution,
+    schedule_values.Schedule, schedule_values.SchedulePlan, schedule_values.ComingTick, schedule_values.SchedulesPage,
+    share_values.Share, share_values.MadeShare, share_values.SharesPage,
+    schedule_values.Tick, schedule_values.TicksPage, schedule_values.ScheduleRun, schedule_values.Backfill,
+    bulk_actions.BulkAction, bulk_actions.Matched, bulk_actions.BulkActionsPage, bulk_actions.BulkResult,
+    bulk_actions.BulkResultsPage,
+    report_types.ReportTypes, report_types.ReportType, report_types.Column,
+    report_types.Choices, report_types.Choice, keys_and_audit.Me, keys_and_audit.Key,
     keys_and_audit.MadeKey, keys_and_audit.KeysPage, keys_and_audit.AuditPage, keys_and_audit.AuditEntry,
+    gates.Gates, gates.Gate, gates.Pause, gates.Cap, gates.QueueCap,
+    installation.Overview, installation.Condition, installation.Measured, installation.SeenWorker,
+    installation.EndedJobs, installation.TypeTotal, put_aside.DeadLettersPage, put_aside.DeadLetter,
+    put_aside.ParkedMessagesPage, put_aside.ParkedMessage, put_aside.HandledMessages,
     manifest.Proof,
 )  # fmt: skip
 
@@ -86,7 +118,7 @@ def _values() -> Iterator[str]:
         "and states that this version does not know are no error.\n"
     )
     for kind in _VALUES:
-        names = {one.name: kind.__annotations__[one.name] for one in dataclasses.fields(kind) if one.name != "raw"}
+        names = {one.name: one.type for one in dataclasses.fields(kind) if one.name != "raw"}
         yield f"### {kind.__name__}\n\n{_text(kind)}\n\n{_fields(kind, names)}"
 
 
@@ -131,8 +163,8 @@ def _text(of: object) -> str:
     return inspect.getdoc(of) or ""
 
 
-def _fields(kind: type, annotations: dict[str, object]) -> str:
-    described = _docstrings(kind)
+def _fields(kind: type, annotations: Mapping[str, object]) -> str:
+    described = {name: text for one in reversed(_own(kind)) for name, text in _docstrings(one).items()}
     rows = "".join(
         f"| `{name}` | {_type(shape)} | {described.get(name, '')} |\n" for name, shape in annotations.items()
     )
@@ -142,6 +174,11 @@ def _fields(kind: type, annotations: dict[str, object]) -> str:
 def _type(shape: object) -> str:
     text = _MODULES.sub("", inspect.formatannotation(shape))
     return "`" + text.replace("|", "\\|") + "`"
+
+
+def _own(kind: type) -> list[type]:
+    """The kind, and those of ours that it extends."""
+    return [one for one in inspect.getmro(kind) if one.__module__.startswith("todoke.")]
 
 
 def _docstrings(kind: type) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """`python -m deploy.tools.faces`: make the fonts of shared/reports/formats/pdf/faces anew, out of npm's packages.
 
-Each face keeps the letters that no face before it has, without hints, and without the scripts whose letters need their
-neighbours: long tables cannot draw those. Needs npm and fontTools; the same versions give the same bytes. The packages'
-digests stand here, those of the faces in faces.json, and a test compares both with what is there.
+Each face keeps the letters that no face before it has, without hints. Letters that need their neighbours stay in the
+faces of their own scripts only, with all that joins and stacks them. Needs npm and fontTools; the same versions give
+the same bytes. The packages' digests stand here, those of the faces in faces.json, and a test compares both with what
+is there.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,17 @@ _NAMES = (0, 1, 2, 3, 4, 5, 6, 13, 14, 16, 17)
 
 
 _TEXT, _NONE, _ALL = ("kern", "mark", "mkmk", "ccmp", "locl"), (), ("*",)
-"""Layout features: for scripts with marks, for East Asian ones, and for the sequences of emoji."""
+"""Layout features: for scripts with marks, for East Asian ones, and for sequences that must not be torn."""
+_JOINERS = (0x200C, 0x200D, 0x25CC)
+"""Marks of joining and of not joining, and the circle below a mark that stands alone: every face of joined letters has
+its own, because a word is shaped in one face."""
+_BLOCKS: Mapping[str, Sequence[tuple[int, int]]] = {
+    "Arabic": ((0x0600, 0x06FF), (0x0750, 0x077F), (0x0870, 0x08FF), (0xFB50, 0xFDFF), (0xFE70, 0xFEFE)),
+    "Hebrew": ((0x0590, 0x05FF), (0xFB1D, 0xFB4F)),
+    "Devanagari": ((0x0900, 0x097F), (0x1CD0, 0x1CFF), (0xA830, 0xA839), (0xA8E0, 0xA8FF)),
+    "Thai": ((0x0E00, 0x0E7F),),
+}
+"""The blocks of Unicode whose letters a face of joined letters keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,8 @@ class Source:
     file: str
     face: str
     features: Sequence[str]
+    script: str = ""
+    """Of `_BLOCKS`; empty keeps the letters of all scripts whose letters can stand alone."""
 
 
 _EXPO = "@expo-google-fonts/"
@@ -59,6 +72,16 @@ _JP = Package(_EXPO + "noto-sans-jp", "0.4.3", "563ee80509692e2b2f42ceae6a0b82af
 _KR = Package(_EXPO + "noto-sans-kr", "0.4.3", "7614af529705ea48e8b76cb3b056b92db66b7625ef3fc97ce76366063df94d3f")
 _SC = Package(_EXPO + "noto-sans-sc", "0.4.3", "0d69d0f4971d2ff574e3d93cbc218dc950bf3f3f8f8e2c008d97687ed53aee59")
 _SMILEYS = Package(_EXPO + "noto-emoji", "0.4.7", "6a25fd5a4da5bb34bbc2d300531bbf32de86afd866e119314d7e358f61a6104d")
+_ARABIC = Package(
+    _EXPO + "noto-sans-arabic", "0.4.3", "29e966f9d48a4ce7dd3c2c4c016f29cd888089538217303fb2c87de9e7f048ed"
+)
+_HEBREW = Package(
+    _EXPO + "noto-sans-hebrew", "0.4.1", "f82f8e852e3355521c511f2762a0130216d208d108bf4739aa977eb6a6d3012c"
+)
+_HINDI = Package(
+    _EXPO + "noto-sans-devanagari", "0.4.1", "fb9a4c288af3829f383d945fcec350c8cdf99abf18ffe55c987c495bca42e80e"
+)
+_THAI = Package(_EXPO + "noto-sans-thai", "0.4.2", "44282ae7c24587e7e50f083e5db3aafa8011ac2eac1159ef62be4fc516a66165")
 _DEJAVU = Package(
     "dejavu-fonts-ttf",
     "2.37.3",
@@ -66,11 +89,26 @@ _DEJAVU = Package(
     _BITSTREAM,
     "LICENSE",
 )
+
+
+def _joined(package: Package, script: str) -> Sequence[Source]:
+    """The faces of a script whose letters need their neighbours."""
+    family = f"NotoSans{script}"
+    return [
+        Source(package, f"{weight}/{family}_{weight}.ttf", f"{family}-{weight[3:]}.ttf", _ALL, script)
+        for weight in ("400Regular", "700Bold")
+    ]
+
+
 _STEPS: Sequence[Sequence[Source]] = (
     (Source(_SANS, "400Regular/NotoSans_400Regular.ttf", "NotoSans-Regular.ttf", _TEXT),
      Source(_SANS, "700Bold/NotoSans_700Bold.ttf", "NotoSans-Bold.ttf", _TEXT)),
     (Source(_JP, "400Regular/NotoSansJP_400Regular.ttf", "NotoSansJP-Regular.ttf", _NONE),
      Source(_JP, "700Bold/NotoSansJP_700Bold.ttf", "NotoSansJP-Bold.ttf", _NONE)),
+    _joined(_ARABIC, "Arabic"),
+    _joined(_HEBREW, "Hebrew"),
+    _joined(_HINDI, "Devanagari"),
+    _joined(_THAI, "Thai"),
     (Source(_KR, "400Regular/NotoSansKR_400Regular.ttf", "NotoSansKR-Regular.ttf", _NONE),),
     (Source(_SC, "400Regular/NotoSansSC_400Regular.ttf", "NotoSansSC-Regular.ttf", _NONE),),
     (Source(_SMILEYS, "400Regular/NotoEmoji_400Regular.ttf", "NotoEmoji-Regular.ttf", _ALL),),
@@ -133,18 +171,23 @@ def _make(file: Path, source: Source, known: set[int]) -> set[int]:
     options.name_IDs = list(_NAMES)
     options.notdef_outline = True
     options.recalc_timestamp = False
+    options.harfbuzz_repacker = False  # the same bytes, whichever version of it is there
     font: Any = subset.load_font(str(file), options)
-    emoji = source.features is _ALL  # whose sequences must not be torn
-    letters = {number for number in font.getBestCmap() if _wanted(number) and (emoji or number not in known)}
+    letters = {number for number in font.getBestCmap() if _wanted(number, source, known)}
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=letters)
     subsetter.subset(font)
     subset.save_font(font, str(FACES / source.face), options)
-    return letters
+    return letters.difference(_JOINERS) if source.script else letters
 
 
-def _wanted(number: int) -> bool:
-    """True for letters that can stand alone, for marks of every script, and for the parts of emoji."""
+def _wanted(number: int, source: Source, known: set[int]) -> bool:
+    """True for letters that can stand alone, for marks of every script, and for the parts of emoji; for a script whose
+    letters cannot, for its own letters."""
+    if source.script:
+        return number in _JOINERS or any(first <= number <= last for first, last in _BLOCKS[source.script])
+    if source.features is not _ALL and number in known:
+        return False
     return (
         not needs_neighbours(chr(number))
         or number >= _EMOJI

@@ -8,11 +8,19 @@ from sqlalchemy import text
 
 from migrations import (
     audit_table,
+    bulk_tables,
     job_triggers,
+    key_tables,
     list_tables,
+    operator_tables,
+    rate_tables,
     rollup_tables,
+    schedule_tables,
     session_tables,
+    share_tables,
     turn_tables,
+    view_tables,
+    webhook_tables,
     worker_tables,
 )
 
@@ -40,6 +48,7 @@ CREATE TABLE jobs (
     requester           text        CHECK (requester <> ''),
     scopes              text[]      CHECK (cardinality(scopes) > 0),
     retry_of            uuid,
+    schedule_id         uuid,
     labels              jsonb,
     trace_context       text,
     scheduled_for       timestamptz,
@@ -230,37 +239,25 @@ CREATE TABLE idempotency_keys (
 # In order of the jobs' ids, and so of time: the sweeper meets the oldest keys first, and finds those of one job.
 _IDEMPOTENCY_KEYS_BY_JOB = "CREATE INDEX idempotency_keys_by_job ON idempotency_keys (job_id)"
 
-_API_KEYS = """
-CREATE TABLE api_keys (
-    id           text        COLLATE "C" PRIMARY KEY CHECK (id ~ '^[a-z0-9]{12}$'),
-    key_sha256   bytea       NOT NULL CHECK (octet_length(key_sha256) = 32),
-    tenant       text        NOT NULL CHECK (tenant ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$'),
-    name         text        NOT NULL CHECK (name <> '' AND name !~ '^oidc:'),
-    scopes       text[]      NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    created_by   text,
-    replaces     text        COLLATE "C" REFERENCES api_keys (id),
-    request      text,
-    digest       text        CHECK ((digest IS NULL) = (request IS NULL)),
-    expires_at   timestamptz,
-    last_used_at timestamptz,
-    revoked_at   timestamptz
-)
-"""
-
-_API_KEYS_BY_TENANT = "CREATE INDEX api_keys_by_tenant ON api_keys (tenant, created_at, id)"
-_API_KEYS_BY_REQUEST = "CREATE UNIQUE INDEX api_keys_by_request ON api_keys (tenant, request) WHERE request IS NOT NULL"
-
-# One that follows, and no more: two rotations at the same time cannot leave two keys, of which one is forgotten.
-_API_KEYS_BY_OLD = """
-CREATE UNIQUE INDEX api_keys_by_old ON api_keys (replaces) WHERE replaces IS NOT NULL AND revoked_at IS NULL
-"""
-
-
 _TABLES = (
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_events",
+    "webhook_secrets",
+    "webhooks",
+    "job_totals",
+    "dead_letters",
+    "measurements",
+    "bulk_results",
+    "bulk_actions",
+    "schedule_ticks",
+    "schedules",
     "job_hours",
     "job_minutes",
     "console_sessions",
+    "sign_in_codes",
+    "saved_views",
+    "shares",
     "workers",
     "audit",
     "page_token_keys",
@@ -271,6 +268,8 @@ _TABLES = (
     "pauses",
     "caps",
     "slots",
+    "queue_caps",
+    "tenant_rates",
     "report_sources",
     "held",
     "outbox_retry",
@@ -289,18 +288,27 @@ def upgrade() -> None:
     """Build everything."""
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
     functions = [function.replace("{schema}", schema) for function in (*job_triggers.FUNCTIONS, *audit_table.FUNCTIONS)]
+    telling = [function.replace("{schema}", schema) for function in webhook_tables.FUNCTIONS]
+    acting = [function.replace("{schema}", schema) for function in bulk_tables.FUNCTIONS]
     for statement in (
         _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, _JOBS_BY_REUSE_KEY, *list_tables.LISTS, _UNFINISHED_FLOOR,
         "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _STRAGGLERS_BY_TENANT, _JOB_TRANSITIONS,
         _JOB_EVENTS, *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE,
         _OUTBOX_RETRY_PARKED, *turn_tables.TABLES,
         _ARTIFACTS, _IDEMPOTENCY_KEYS,
-        _IDEMPOTENCY_KEYS_BY_JOB, _API_KEYS, _API_KEYS_BY_TENANT, _API_KEYS_BY_REQUEST, _API_KEYS_BY_OLD,
+        _IDEMPOTENCY_KEYS_BY_JOB, *key_tables.KEYS,
         _ERASURES, _ERASURES_DUE,
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
         worker_tables.WORKERS,
         *rollup_tables.TABLES,
         *session_tables.SESSIONS,
+        *view_tables.TABLES,
+        *share_tables.TABLES,
+        *operator_tables.TABLES,
+        rate_tables.RATES,
+        *bulk_tables.TABLES, *acting,
+        *schedule_tables.TABLES,
+        *webhook_tables.TABLES, *telling, *webhook_tables.TRIGGERS,
     ):  # fmt: skip
         op.execute(statement)
 
@@ -308,7 +316,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove everything, data included."""
     op.execute("DROP VIEW job_events")
+    op.execute("DROP FUNCTION bulk_act")
     op.execute(f"DROP TABLE {', '.join(_TABLES)}")
     op.execute("DROP FUNCTION jobs_record_birth, jobs_record_transition, jobs_forget, jobs_keep_what_was_asked")
     op.execute("DROP FUNCTION jobs_unlabel")
-    op.execute("DROP FUNCTION audit_keep, audit_forget")
+    op.execute("DROP FUNCTION audit_keep, audit_forget, api_keys_keep, artifacts_tell")
+    op.execute("DROP FUNCTION schedule_ticks_tell, schedule_ticks_tell_changed")

@@ -8,24 +8,32 @@ from fastapi import FastAPI
 
 from services.api.actions.parts import Parts
 from services.api.console import routes as console
-from services.api.http import openapi, problems
+from services.api.http import cors, error_problems, openapi
 from services.api.http.middleware import STOPPING, RequestContext
-from services.api.networks import networks
+from services.api.networks import networks, origins
 from services.api.reference import pages
 from services.api.v1 import (
     artifacts,
     audit,
     batches,
+    bulk,
     estimates,
+    gates,
     job_list,
     jobs,
     keys,
     lifecycle,
+    operating,
     ops,
     report_types,
+    rows,
+    schedules,
+    shared_files,
+    shares,
     streams,
     submissions,
     tenant_streams,
+    webhooks,
     why,
 )
 from shared.runtime import tracing
@@ -60,26 +68,29 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.trusted_proxies = networks(parts.settings.trusted_proxies)
-    problems.install(app)
+    error_problems.install(app)
+    _install_routes(app, parts)
+    app.add_middleware(RequestContext, root_path=parts.settings.root_path)
+    if allowed := origins(parts.settings.cors_origins):
+        app.add_middleware(cors.Cors, origins=allowed, root_path=parts.settings.root_path)
+    openapi.describe(app, asks_who=parts.settings.auth != "none", issuers=parts.access.issuers)
+    return app
+
+
+_UNDER_V1 = (rows, why, estimates, streams, tenant_streams, lifecycle, batches)
+_WITH_WHOLE_PATHS = (
+    bulk, report_types, schedules, shares, shared_files, webhooks, keys, audit, operating, gates, ops, pages
+)  # fmt: skip
+
+
+def _install_routes(app: FastAPI, parts: Parts) -> None:
     app.include_router(submissions.router)
     for prefix in ("/v1", ""):
-        app.include_router(job_list.router, prefix=prefix)
-        app.include_router(jobs.router, prefix=prefix)
-        app.include_router(artifacts.router, prefix=prefix)
-        app.include_router(submissions.retrying, prefix=prefix)
-    app.include_router(why.router, prefix="/v1")
-    app.include_router(estimates.router, prefix="/v1")
-    app.include_router(streams.router, prefix="/v1")
-    app.include_router(tenant_streams.router, prefix="/v1")
-    app.include_router(lifecycle.router, prefix="/v1")
-    app.include_router(batches.router, prefix="/v1")
-    app.include_router(report_types.router)
-    app.include_router(keys.router)
-    app.include_router(audit.router)
-    app.include_router(ops.router)
-    app.include_router(pages.router)
+        for router in (job_list.router, jobs.router, artifacts.router, submissions.retrying):
+            app.include_router(router, prefix=prefix)
+    for module in _UNDER_V1:
+        app.include_router(module.router, prefix="/v1")
+    for module in _WITH_WHOLE_PATHS:
+        app.include_router(module.router)
     if parts.settings.console == "on":
         console.install(app)
-    app.add_middleware(RequestContext, root_path=parts.settings.root_path)
-    openapi.describe(app, asks_who=parts.settings.auth != "none")
-    return app

@@ -20,16 +20,20 @@ SUBMITTED = counter(
     "api",
     "todoke_jobs_submitted_total",
     "Submissions answered: accepted is a job committed; replayed met its Idempotency-Key again; reused is a job "
-    "that answers the same question; conflict reused a key for another request; unavailable wrote nothing that was "
-    "confirmed.",
-    {"outcome": ("accepted", "replayed", "reused", "conflict", "unavailable"), "report_type": REPORT_TYPE},
+    "that answers the same question; conflict reused a key for another request; capped came from a tenant that has as "
+    "many unfinished jobs as it may; in_flight has the key of a request that is at work; unavailable wrote nothing "
+    "that was confirmed.",
+    {
+        "outcome": ("accepted", "replayed", "reused", "conflict", "capped", "in_flight", "unavailable"),
+        "report_type": REPORT_TYPE,
+    },
 )
 STREAMS = counter(
     "api",
     "todoke_api_streams_total",
     "Streams of events that ended: end, the job has; bye, the listener may not listen any more; later, the process "
     "stops, or the stream was an hour old; hung_up, the client went.",
-    {"of": ("job", "tenant"), "how": ("end", "bye", "later", "hung_up")},
+    {"of": ("job", "tenant", "console"), "how": ("end", "bye", "later", "hung_up")},
 )
 SUBMIT_BATCH = histogram(
     "api",
@@ -51,9 +55,22 @@ CREDENTIALS_REFUSED = counter(
     "cannot be fetched.",
     {"reason": ("unauthorized", "limited", "no_tenant", "issuer_away")},
 )
+SHARE_DOWNLOADS = counter(
+    "api",
+    "todoke_api_share_downloads_total",
+    "Requests with links: served got the file, or where it is; over had a link that works no more; unknown one that "
+    "was never made; limited came from an address that asks too often; failed met a file or a store that is away.",
+    {"outcome": ("served", "over", "unknown", "limited", "failed")},
+)
 ISSUER_FETCHES = counter(
     "api",
     "todoke_api_issuer_key_fetches_total",
     "Times that the keys of an issuer of tokens were asked for.",
     {"issuer": "a section of API_OIDC_PATH", "outcome": ("ok", "failed")},
+)
+RATE_COUNTED_ALONE = counter(
+    "api",
+    "todoke_api_rate_counted_alone_total",
+    "Times that the database did not say what a tenant may still ask for, and the host counted by itself for some "
+    "seconds: several hosts may let a tenant pass more than its rate.",
 )

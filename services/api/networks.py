@@ -1,8 +1,10 @@
-"""Reads addresses and networks."""
+"""Reads addresses, networks and origins."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -24,3 +26,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def origins(given: str) -> Sequence[str]:
+    """The origins of a list with commas. Raises ValueError, with the remedy."""
+    found = given.replace(",", " ").split()
+    for number, origin in enumerate(found, 1):
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"number {number} is not an origin as browsers send it: write scheme, host and port, in small letters "
+                "and without a path, such as https://reports.example.com; there is no wildcard"
+            )
+    return found

@@ -6,12 +6,16 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from services.api.networks import is_loopback, networks
+from services.api.networks import is_loopback, networks, origins
 from shared.catalog.source_urls import DEFAULT, parse_sources
+from shared.runtime.egress_settings import EgressSettings
+from shared.runtime.secret_settings import SecretSettings
 from shared.runtime.settings import ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, ServiceSettings
 
 
-class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, ServiceSettings):
+class ApiSettings(
+    ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, SecretSettings, EgressSettings, ServiceSettings
+):
     """Checked once at start."""
 
     host: str = Field("127.0.0.1", alias="API_HOST", description="Address to listen on; the image sets 0.0.0.0")
@@ -21,6 +25,13 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
         alias="API_ROOT_PATH",
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description="Path under which a reverse proxy shows the API, such as /reports; it may strip it or not",
+    )
+    accel_redirect: str = Field(
+        "",
+        alias="API_ACCEL_REDIRECT",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path of nginx's own location over the folder of ARTIFACT_URL, such as /_artifacts: nginx sends "
+        "the files, and the API tells it which",
     )
     workers: int = Field(
         1, alias="API_WORKERS", ge=1, le=64, description="Processes behind the port; each has its own connections"
@@ -49,6 +60,12 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
         description="Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between; the "
         "audit trail and the limit of wrong credentials go by the client's address",
     )
+    cors_origins: str = Field(
+        "",
+        alias="API_CORS_ORIGINS",
+        description="Origins whose pages may call the API in a browser, such as https://reports.example.com, with "
+        "commas between; default: none. They send a key or token as everybody does: no cookie opens the API",
+    )
     rate_limit: float | None = Field(
         None,
         alias="API_RATE_LIMIT",
@@ -58,6 +75,14 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
     )
     rate_burst: int = Field(
         100, alias="API_RATE_BURST", ge=1, le=1_000_000, description="Requests of a tenant at once, after a pause"
+    )
+    rate_share: float = Field(
+        1,
+        alias="API_RATE_SHARE",
+        gt=0,
+        le=1,
+        description="Share of a tenant's rate and burst that one of its key names or persons may use: 0.5 leaves half "
+        "to the others",
     )
     keep_alive_s: int = Field(
         75,
@@ -103,6 +128,17 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
         alias="REPORT_SOURCES",
         description="More sources by the name that report.toml gives, for estimates only: name=URL with spaces between",
     )
+    schedules_each: int = Field(
+        1_000, alias="API_SCHEDULES_EACH", ge=0, le=1_000_000, description="Most schedules of a tenant"
+    )
+    webhooks_each: int = Field(20, alias="API_WEBHOOKS_EACH", ge=0, le=1_000, description="Most webhooks of a tenant")
+    share_max_days: float = Field(
+        30,
+        alias="API_SHARE_MAX_DAYS",
+        ge=0,
+        le=366,
+        description="Days for which a link to a file may work without a key, at most; 0: nobody makes one",
+    )
     streams_each: int = Field(
         100,
         alias="API_STREAMS_EACH",
@@ -110,7 +146,18 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
         le=10_000,
         description="Streams of events that one API key may have open in one process",
     )
+    bulk_running: int = Field(
+        3, alias="API_BULK_RUNNING", ge=1, le=100, description="Bulk actions of one tenant that may run at a time"
+    )
     pool_size: int = Field(10, alias="API_DB_POOL_SIZE", ge=3, le=200, description="Database connections, at most")
+    console_pool_size: int = Field(
+        2,
+        alias="CONSOLE_DB_POOL_SIZE",
+        ge=1,
+        le=50,
+        description="Database connections for the console's pages, besides API_DB_POOL_SIZE: they only read, and a "
+        "statement that takes two seconds is ended, so that no page can slow a submission",
+    )
     job_deadline_s: float = Field(
         86_400, alias="JOB_DEADLINE_S", gt=0, description="Seconds after which an unfinished job fails"
     )
@@ -155,6 +202,12 @@ class ApiSettings(ArtifactSettings, CatalogSettings, KeySettings, RegionSettings
     @classmethod
     def _are_networks(cls, value: str) -> str:
         networks(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        origins(value)
         return value
 
     @field_validator("report_sources")

@@ -8,7 +8,7 @@ was taken last: bounded, so a slow reader is told that it has missed some, and m
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from services.api.watch import Watcher
@@ -24,10 +24,13 @@ PAUSE_S = 0.5
 _TENANTS_PER_S = 200
 _NEWEST = 100
 """Jobs of each tenant that a look sees, from the newest on."""
-_MOST_FOLLOWED = 1_000
-"""Unfinished jobs of a tenant that are followed although newer ones have come."""
+MOST_FOLLOWED = 1_000
+"""Unfinished jobs of a tenant that are followed although newer ones have come: the newest of them. Whoever listens is
+told when others are dropped."""
 _MOST_KEPT = 1_000
 """Changes that one listener's slot holds."""
+_CATCH_UP = 2
+"""Listeners that read a snapshot at the same time because they have missed something."""
 _BACKOFF_CAP_S = 5.0
 
 
@@ -60,8 +63,12 @@ class Slot:
 
     def miss(self) -> None:
         """Something has changed that nobody can tell any more."""
-        self._missed = True
         self._changes.clear()
+        self.lose()
+
+    def lose(self) -> None:
+        """Something may change from now on that nobody will tell."""
+        self._missed = True
         self._woken.set()
 
     def wake(self) -> None:
@@ -86,32 +93,52 @@ class _Tenant:
 
     def __init__(self) -> None:
         self.slots: set[Slot] = set()
-        self.versions: dict[UUID, int] | None = None
-        """The unfinished jobs that were seen, by their version; None before the first look."""
-        self.top = UUID(int=0)
-        """The newest job that was seen."""
+        self.versions: dict[UUID, int] = {}
+        """The unfinished jobs that were seen, by their version."""
+        self.looked = False
+        """False before the first look."""
+        self.newest: Sequence[UUID] = ()
+        """The newest jobs of the last look, newest first."""
 
     def learn(self, rows: Sequence[Recent]) -> None:
         """Tell the slots what is new in a look."""
-        before, self.versions = self.versions, dict(self.versions or {})
+        before, seen = dict(self.versions), {*self.newest}
         newest = [row for row in rows if row.newest]
-        if before is not None and len(newest) >= _NEWEST and newest[-1].id > self.top:
+        if self.looked and len(newest) >= _NEWEST and seen.isdisjoint(row.id for row in newest):
             for slot in self.slots:
                 slot.miss()  # more have come than a look sees
+        # A job may come behind a newer one: ids are in the order in which jobs were asked for, at several hosts.
+        oldest = self.newest[-1] if len(self.newest) >= _NEWEST else UUID(int=0)
         for row in rows:
-            new = row.id > self.top if row.id not in (before or {}) else row.version != (before or {})[row.id]
-            if before is not None and new:
+            born = self.looked and row.newest and row.id not in seen and row.id > oldest
+            if before[row.id] != row.version if row.id in before else born:
                 for slot in self.slots:
                     slot.put(row)
             if row.finished:
                 self.versions.pop(row.id, None)
             else:
                 self.versions[row.id] = row.version
-        self.top = max([self.top, *(row.id for row in newest)])
-        for old in sorted(self.versions)[: max(0, len(self.versions) - _MOST_FOLLOWED)]:
-            del self.versions[old]
+        self.newest = [row.id for row in newest]
+        self._bound()
+        self.looked = True
         for slot in self.slots:
             slot.looked()
+
+    def follow(self, versions: Mapping[UUID, int]) -> bool:
+        """Tell changes of these unfinished jobs, too, from the versions on that somebody has seen.
+
+        False if there are too many, and the oldest are not followed.
+        """
+        self.versions = {**versions, **self.versions}
+        self._bound()
+        return versions.keys() <= self.versions.keys()
+
+    def _bound(self) -> None:
+        dropped = sorted(self.versions)[: max(0, len(self.versions) - MOST_FOLLOWED)]
+        for old in dropped:
+            del self.versions[old]
+        for slot in self.slots if dropped else ():
+            slot.lose()
 
 
 class TenantFeed:
@@ -121,6 +148,8 @@ class TenantFeed:
         self._watcher = watcher
         self._tenants: dict[str, _Tenant] = {}
         self._looking: asyncio.Task[None] | None = None
+        self.catching_up = asyncio.Semaphore(_CATCH_UP)
+        """Held by who reads a snapshot in the middle of a stream."""
 
     @contextlib.contextmanager
     def slot(self, tenant: str) -> Iterator[Slot]:
@@ -128,7 +157,7 @@ class TenantFeed:
         slot = Slot()
         of = self._tenants.setdefault(tenant, _Tenant())
         of.slots.add(slot)
-        if of.versions is not None:
+        if of.looked:
             slot.looked()
         if self._looking is None:
             self._looking = asyncio.create_task(self._run())
@@ -138,6 +167,14 @@ class TenantFeed:
             of.slots.discard(slot)
             if not of.slots:
                 self._tenants.pop(tenant, None)
+
+    def follow(self, tenant: str, versions: Mapping[UUID, int]) -> bool:
+        """Tell the tenant's slots of these unfinished jobs, too, when they are another version than these.
+
+        False if not all of them are followed.
+        """
+        of = self._tenants.get(tenant)
+        return of is not None and of.follow(versions)
 
     def release(self) -> None:
         """Wake everybody: the process is about to end."""
@@ -169,7 +206,7 @@ class TenantFeed:
             self._looking = None
 
     async def _look(self) -> None:
-        asked = {name: list(of.versions or {}) for name, of in self._tenants.items()}
+        asked = {name: list(of.versions) for name, of in self._tenants.items()}
         followed = [job_id for ids in asked.values() for job_id in ids]
         found = await self._watcher.ask(recent.look, list(asked), followed, _NEWEST)
         for name in asked:

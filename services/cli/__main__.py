@@ -24,7 +24,9 @@ _COMMANDS: Mapping[str, _Command] = {
     "new": _Command("new", None, "make the folder of a report type", author_arguments.add_new),
     "render": _Command("render", "cli", "make a report here, without services", author_arguments.add_render),
     "check": _Command("check", "cli", "try every report type of a catalog", arguments.add_check),
-    "keys": _Command("keys", None, "make, list, rotate and revoke API keys", key_arguments.add_keys),
+    "keys": _Command(
+        "keys", None, "make, list, rotate and revoke API keys, link to the console", key_arguments.add_keys
+    ),
     "setup-queues": _Command(
         "queues", "relay", "make the queues, or bring them up to date", arguments.add_setup_queues
     ),
@@ -32,6 +34,7 @@ _COMMANDS: Mapping[str, _Command] = {
     "dlq": _Command("dead_letters", "relay", "look at dead letters, send them back", operation_arguments.add_dlq),
     "gates": _Command("gates", None, "pause, resume and cap report types, tenants, sources", gate_arguments.add_gates),
     "outbox": _Command("outbox", None, "look at parked messages, send them again", operation_arguments.add_outbox),
+    "secrets": _Command("sealed_secrets", "api", "seal secrets under the newest key", operation_arguments.add_secrets),
     "migrate": _Command("migrate", "migrate", "bring the database up to date", arguments.add_migrate),
 }
 

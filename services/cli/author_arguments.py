@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from services.cli import argument_types
+from services.cli.shape_arguments import add_shape
 from shared.access.tenants import DEFAULT_TENANT
 
 _CATALOG = "the catalog (default: CATALOG_PATH, else ./catalog)"
@@ -17,6 +18,7 @@ def add_new(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  todoke-server new late-flights\n"
         "  todoke-server new late-flights --catalog my-catalog --format xlsx --format pdf\n"
+        "  todoke-server new shop-ledger --several\n"
         "  todoke-server new loan-plan --python && pip install --editable ./loan-plan"
     )
     parser.add_argument("type", metavar="TYPE", help="its name: lower-case letters, digits and hyphens")
@@ -27,6 +29,9 @@ def add_new(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--source", default="default", metavar="NAME", help="the source that its query reads")
     parser.add_argument("--catalog", type=Path, metavar="FOLDER", help=_CATALOG)
+    parser.add_argument(
+        "--several", action="store_true", help="with a further query beside the first: a sheet and a section of its own"
+    )
     parser.add_argument(
         "--python", action="store_true",
         help="a package whose Python yields the rows, made in the current folder, or in --catalog FOLDER",
@@ -56,6 +61,7 @@ def add_render(parser: argparse.ArgumentParser) -> None:
         "--format", action="append", default=[], metavar="FORMAT",
         help="csv, xlsx, parquet, jsonl, html, pdf, or zip for all (repeatable; default: the first of the report type)",
     )  # fmt: skip
+    add_shape(parser)
     parser.add_argument("--catalog", type=Path, metavar="FOLDER", help=f"{_CATALOG}; else the built-in one")
     parser.add_argument(
         "--source", action="append", default=[], metavar="URL",

@@ -19,14 +19,18 @@ from services.cli.columns import column_notes, column_problems
 from services.cli.errors import WrongCall
 from services.cli.places import place, where_and_what
 from services.cli.sources import chosen_sources, fonts_of
+from shared.catalog.further import FOLDER
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Parameter, ParameterKind, ReportKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
+from shared.reports.answers import further_question
+from shared.reports.errors import of_query
 from shared.reports.explain import explain
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.process.child import render
 from shared.reports.question import Question
 from shared.reports.sources.open import open_source
+from shared.schedules.files import read_schedule_files
 from shared.suggest import did_you_mean
 
 _ROWS = 50
@@ -64,6 +68,11 @@ def run(given: argparse.Namespace) -> int:
     except CatalogError as error:
         for problem in error.problems:
             print(problem)
+        return 1
+    try:
+        read_schedule_files(path, catalog.types)
+    except CatalogError as error:
+        print("\n".join(error.problems))
         return 1
     chosen = _chosen(catalog.types, given.report)
     print_what_code_prints()
@@ -116,21 +125,38 @@ def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
             with open_source(url, Question(report, parameters), Path(folder)) as source:
                 source.estimated_rows()
                 names = [column.name for column in source.columns]
+            of_further = dict(_further_names(report, url, parameters, Path(folder)))
         except Exception as error:  # noqa: BLE001 - whatever it is, explain() has words for it
             yield where_and_what(report, explain(error, report.limits))
             return
-        yield from column_problems(report, names)
+        yield from column_problems(report, names, of_further)
         for note in column_notes(report, names):
             print(note, file=sys.stderr)
         if trial.files:
             yield from _make_files(report, trial, parameters, Path(folder))
 
 
+def _further_names(
+    report: ReportType, url: str, parameters: Mapping[str, object], folder: Path
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the name of each further query with those of its columns."""
+    for query in report.queries:
+        question = further_question(Question(report, parameters), query)
+        place = folder / query.name
+        place.mkdir()
+        try:
+            with open_source(url, question, place) as source:
+                yield query.name, [column.name for column in source.columns]
+        except Exception as error:  # noqa: BLE001 - whatever it is, explain() has words for it
+            raise of_query(explain(error, report.limits), f"{FOLDER}/{query.name}.sql") from None
+
+
 def _make_files(report: ReportType, trial: _Trial, parameters: Mapping[str, object], folder: Path) -> Iterator[str]:
     """Make every format of the first rows, and of no rows: a day without any is a report, too. Yield the problems."""
     told: dict[str, list[str]] = {}
     for rows in (_ROWS, 0):
-        few = replace(report, query=_first_rows(report.query, rows))
+        queries = tuple(replace(one, query=_first_rows(one.query, rows)) for one in report.queries)
+        few = replace(report, query=_first_rows(report.query, rows), queries=queries)
         for format_ in report.formats:
             scratch = folder / f"{format_}-{rows}"
             scratch.mkdir()

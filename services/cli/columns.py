@@ -1,7 +1,7 @@
 """Compares what report.toml says of columns with the columns that the query gives, for `todoke-server check`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shared.catalog.locales import LOCALE_PARAMETER
@@ -15,30 +15,56 @@ _READABLE = 15
 _UNNAMED = "?column?"
 
 
-def column_problems(report: ReportType, names: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with the columns: names in report.toml that the query does not give, and twins."""
+def column_problems(report: ReportType, names: Sequence[str], of_further: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield what is wrong with the columns: names in report.toml that no query gives.
+
+    `names` are the columns of query.sql, `of_further` those of each further query.
+    """
     if report.folder is None or report.kind is not ReportKind.QUERY:
         return
     file = report.folder / "report.toml"
     text = file.read_text("utf-8-sig")
     summaries = {c for t in (*report.pdf.tables, *filter(None, [report.pdf.figures])) for c in t.columns}
+    every = {*names, *(name for some in of_further.values() for name in some)}
     for name in report.columns:
         # A summary has columns of its own, and looks them up here as well.
-        if name not in names and name not in summaries and not _in_summary(report, name):
+        if name not in every and name not in summaries and not _in_summary(report, name):
             at = line_of(text, "columns", name)
             yield f"{file}:{at}: columns.{name}: the query gives no such column{did_you_mean(name, names)}"
-    for language, locale in report.locales.items():
-        for name in locale.columns:
-            if name not in names and not _in_summary(report, name):
-                at = line_of(text, "locales", language, "columns", name)
-                place = f"{file}:{at}: locales.{language}.columns.{name}"
-                yield f"{place}: the query gives no such column{did_you_mean(name, names)}"
+    yield from _locale_problems(report, text, every)
+    for setting, name, given in _own_names(report, names, of_further):
+        place = f"{file}:{line_of(text, *setting)}: {'.'.join(setting)}"
+        yield f"{place}: the query gives no column {name!r}{did_you_mean(name, given)}"
     if report.locales and report.parameter(LOCALE_PARAMETER) is None:
         at = line_of(text, "locales", next(iter(report.locales)))
         yield (
             f"{file}:{at}: locales: nothing chooses a language: add [parameters.locale] with "
             f'type = "choice" and choices = {[report.language, *report.locales]}'
         )
+
+
+def _locale_problems(report: ReportType, text: str, every: Collection[str]) -> Iterator[str]:
+    file = Path(report.folder or "") / "report.toml"
+    for language, locale in report.locales.items():
+        for name in locale.columns:
+            if name not in every and not _in_summary(report, name):
+                at = line_of(text, "locales", language, "columns", name)
+                place = f"{file}:{at}: locales.{language}.columns.{name}"
+                yield f"{place}: the query gives no such column{did_you_mean(name, sorted(every))}"
+
+
+def _own_names(
+    report: ReportType, names: Sequence[str], of_further: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[tuple[str, ...], str, Sequence[str]]]:
+    """Yield each column that report.toml has for one query, and that this one does not give: where, which, what is."""
+    said: list[tuple[tuple[str, ...], Iterable[str], Sequence[str]]] = []
+    if report.pivot is not None:
+        said.append((("pivot",), report.pivot.names, names))
+    for query in report.queries:
+        said.append((("queries", query.name, "columns"), query.columns, of_further[query.name]))
+        if query.pivot is not None:
+            said.append((("queries", query.name, "pivot"), query.pivot.names, of_further[query.name]))
+    return ((at, name, given) for at, wanted, given in said for name in wanted if name not in given)
 
 
 def _in_summary(report: ReportType, name: str) -> bool:

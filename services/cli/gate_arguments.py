@@ -17,6 +17,7 @@ def add_gates(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  todoke-server gates pause source warehouse --reason 'it moves tonight' --hours 3\n"
         "  todoke-server gates cap source warehouse --running 4\n"
+        "  todoke-server gates cap tenant acme --unfinished 1000\n"
         "  todoke-server gates list"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -35,7 +36,8 @@ def add_gates(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--reason", required=True, type=_text, metavar="TEXT", help="why; clients are told")
             action.add_argument("--hours", type=_hours, metavar="N", help="ends by itself (default: until `resume`)")
         if name == "cap":
-            action.add_argument("--running", required=True, type=_count, metavar="N", help="1 to 1000")
+            action.add_argument("--running", type=_count, metavar="N", help="jobs that run: 1 to 1000")
+            action.add_argument("--unfinished", type=_many, metavar="N", help="a tenant's jobs that wait or run")
 
 
 def _text(given: str) -> str:
@@ -53,4 +55,10 @@ def _hours(given: str) -> float:
 def _count(given: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", given) or int(given) > 1000:
         raise argparse.ArgumentTypeError("must be a whole number from 1 to 1000; to start none, pause it")
+    return int(given)
+
+
+def _many(given: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", given) or int(given) > 100_000:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 to 100000; to start none, pause it")
     return int(given)

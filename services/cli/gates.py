@@ -14,7 +14,7 @@ from shared.access.audit import Action, Actor
 from shared.access.tenants import DEFAULT_TENANT, tenant_problem
 from shared.database.engine import create_engine, transactional
 from shared.database.health import check_database
-from shared.jobs import caps, pauses
+from shared.jobs import caps, gates, pauses, queue_caps
 from shared.jobs.gates import Gate, Kind
 
 _COLUMNS = ("kind", "name", "state", "since", "until", "by", "reason", "running", "most")
@@ -38,7 +38,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _show(engine: Engine, given: argparse.Namespace) -> int:
     with engine.connect() as conn:
-        paused, capped = pauses.pauses(conn), caps.caps(conn)
+        paused, capped, queues = pauses.pauses(conn), caps.caps(conn), queue_caps.queue_caps(conn)
     rows: list[dict[str, object]] = [
         {"kind": p.gate.kind, "name": p.gate.name, "state": "resuming" if p.ended_at else "paused",
          "since": p.began_at, "until": p.until, "by": p.by, "reason": p.reason}
@@ -48,16 +48,18 @@ def _show(engine: Engine, given: argparse.Namespace) -> int:
         {"kind": c.gate.kind, "name": c.gate.name, "state": "capped", "running": c.taken, "most": c.running}
         for c in capped
     ]
+    rows += [{"kind": Kind.TENANT, "name": q.tenant, "state": "queue capped", "most": q.most} for q in queues]
     print_rows(_COLUMNS, ({column: row.get(column) for column in _COLUMNS} for row in rows), given.output)
-    print(f"{len(paused)} paused, {len(capped)} capped", file=sys.stderr)
+    print(f"{len(paused)} paused, {len(capped) + len(queues)} capped", file=sys.stderr)
     return 0
 
 
 def _change(engine: Engine, given: argparse.Namespace) -> int:
     gate = Gate(Kind(given.kind.replace("-", "_")), given.name)
     with transactional(engine).begin() as conn:
+        gates.lock(conn, gate)
         wrong = {"pause": _pause, "resume": _resume, "cap": _cap, "uncap": _uncap}[given.action](conn, gate, given)
-    if given.action == "cap":
+    if given.action == "cap" and given.running is not None:
         with engine.connect() as conn:
             caps.count_running(conn, gate)
     print(wrong or f"{gate}: done", file=sys.stderr)
@@ -80,13 +82,24 @@ def _resume(conn: Connection, gate: Gate, _: argparse.Namespace) -> str | None:
 
 
 def _cap(conn: Connection, gate: Gate, given: argparse.Namespace) -> str | None:
-    caps.set_cap(conn, gate, given.running)
-    _write_down(conn, Action.GATES_CAP, gate, running=given.running)
+    if given.running is None and given.unfinished is None:
+        return "say --running N, or --unfinished N"
+    if given.unfinished is not None and gate.kind is not Kind.TENANT:
+        return "--unfinished is for tenants"
+    after = {}
+    if given.running is not None:
+        caps.set_cap(conn, gate, given.running)
+        after["mostRunning"] = given.running
+    if given.unfinished is not None:
+        queue_caps.set_queue_cap(conn, gate.name, given.unfinished)
+        after["mostUnfinished"] = given.unfinished
+    _write_down(conn, Action.GATES_CAP, gate, **after)
     return None
 
 
 def _uncap(conn: Connection, gate: Gate, _: argparse.Namespace) -> str | None:
-    if not caps.remove_cap(conn, gate):
+    of_queue = gate.kind is Kind.TENANT and queue_caps.remove_queue_cap(conn, gate.name)
+    if not caps.remove_cap(conn, gate) and not of_queue:
         return f"{gate} has no cap"
     _write_down(conn, Action.GATES_UNCAP, gate)
     return None

@@ -3,6 +3,7 @@
 import argparse
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from services.cli import argument_types
 from shared.access.key_text import name_problem
@@ -10,7 +11,7 @@ from shared.access.scopes import USUAL
 
 
 def add_keys(parser: argparse.ArgumentParser) -> None:
-    """Describe `keys create`, `list`, `rotate` and `revoke`."""
+    """Describe `keys create`, `list`, `rotate`, `revoke` and `link`."""
     parser.description = "Make and revoke the API keys of a tenant, in the database that DATABASE_URL names."
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     create = _action(actions, "create", "make an API key and print it, once")
@@ -31,9 +32,17 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
         "--overlap-hours", type=_hours, default=24, metavar="N",
         help="the hours for which the old key still works (default: %(default)s)",
     )  # fmt: skip
-    revoke = _action(actions, "revoke", "revoke one API key, or all of a name")
-    which = revoke.add_mutually_exclusive_group(required=True)
-    which.add_argument("--name", type=_name, help="the name of the keys")
+    _name_or_id(_action(actions, "revoke", "revoke one API key, or all of a name"), "the name of the keys")
+    link = _action(actions, "link", "print a link that signs in to the console as an API key, once, for ten minutes")
+    _name_or_id(link, "the name of the key; of several, the newest that works")
+    link.add_argument(
+        "--url", type=_url, default="http://localhost:8000", help="where browsers reach the API (default: %(default)s)"
+    )
+
+
+def _name_or_id(action: argparse.ArgumentParser, name: str) -> None:
+    which = action.add_mutually_exclusive_group(required=True)
+    which.add_argument("--name", type=_name, help=name)
     which.add_argument("--id", metavar="ID", help="the id of the key, as `list` shows it")
 
 
@@ -46,6 +55,13 @@ def _action(actions: Any, name: str, what: str) -> argparse.ArgumentParser:
 def _name(given: str) -> str:
     if wrong := name_problem(given):
         raise argparse.ArgumentTypeError(wrong)
+    return given
+
+
+def _url(given: str) -> str:
+    parts = urlsplit(given)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("must be an address such as https://reports.example.com")
     return given
 
 

@@ -1,16 +1,16 @@
-"""`todoke-server keys`: API keys, made, listed, rotated and revoked in the database."""
+"""`todoke-server keys`: API keys, made, listed, rotated, revoked, and linked to in the database."""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from services.cli.errors import WrongCall
-from shared.access import api_keys, audit
+from shared.access import api_keys, audit, sign_in_codes
 from shared.access.api_keys import ApiKey, NewKey
 from shared.access.audit import Action, Actor
 from shared.access.scopes import USUAL
@@ -85,6 +85,27 @@ def _made(conn: Connection, tenant: str, new: NewKey) -> api_keys.Made:
     return made
 
 
+def _link(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequence[str], int]:
+    key = _working(conn, given.tenant, lambda each: given.id == each.id or given.name == each.name)
+    code = sign_in_codes.new_code()
+    sign_in_codes.create(conn, code, tenant=given.tenant, key_id=key.id)
+    _note(conn, given, Action.KEYS_LINK, key.id, {})
+    return [link_to(given.url, code)], 0
+
+
+def link_to(url: str, code: sign_in_codes.Code) -> str:
+    """The address that signs in with the code. A browser sends nothing of what stands behind the `#`."""
+    return f"{url.rstrip('/')}/console/sign-in#code={code.text}"
+
+
+def _working(conn: Connection, tenant: str, fits: Callable[[ApiKey], bool]) -> ApiKey:
+    """The newest key that fits and works now. Raises _NoSuchKey."""
+    for key in _all(conn, tenant):
+        if fits(key) and _state(key).startswith("works"):
+            return key
+    raise _NoSuchKey(f"{tenant} has no such key that works: `keys list` shows what there is")
+
+
 def _revoke(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequence[str], int]:
     if given.id is not None:
         revoked: Sequence[str] = [given.id] if api_keys.revoke_key(conn, given.tenant, given.id) else []
@@ -96,12 +117,15 @@ def _revoke(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequen
 
 
 def _list(conn: Connection, given: argparse.Namespace, _: str) -> tuple[Sequence[str], int]:
-    lines: list[str] = []
+    return [_line(key) for key in _all(conn, given.tenant)], 0
+
+
+def _all(conn: Connection, tenant: str) -> Iterator[ApiKey]:
+    """Yield every key of the tenant, newest first."""
     before: tuple[datetime, str] | None = None
-    while page := api_keys.list_keys(conn, given.tenant, size=_PAGE, before=before):
-        lines += map(_line, page)
+    while page := api_keys.list_keys(conn, tenant, size=_PAGE, before=before):
+        yield from page
         before = (page[-1].created_at, page[-1].id)
-    return lines, 0
 
 
 def _line(key: ApiKey) -> str:
@@ -121,4 +145,4 @@ def _note(conn: Connection, given: argparse.Namespace, action: Action, key_id: s
     audit.record(conn, Actor(given.tenant, SUBJECT), action, f"keys/{key_id}", after=after or None)
 
 
-_ACTIONS = {"create": _create, "list": _list, "rotate": _rotate, "revoke": _revoke}
+_ACTIONS = {"create": _create, "list": _list, "rotate": _rotate, "revoke": _revoke, "link": _link}

@@ -34,6 +34,8 @@ def run(given: argparse.Namespace) -> int:
         "title": json.dumps(given.title or given.type.replace("-", " ").capitalize(), ensure_ascii=False),
         "formats": ", ".join(f'"{one}"' for one in _formats(given.format)),
     }
+    if given.python and given.several:
+        raise WrongCall("--several is for a folder of queries: leave it out with --python")
     if given.python:
         parent, files = given.catalog or Path(), _package(given, words)
     else:
@@ -58,7 +60,11 @@ def _folder(given: argparse.Namespace, words: Mapping[str, str]) -> Mapping[str,
     toml = Template(templates.REPORT).substitute(words, source=source)
     if Format.PDF in _formats(given.format):
         toml += templates.REPORT_PDF
-    return {"report.toml": toml, "query.sql": Template(templates.QUERY).substitute(words)}
+    files = {"report.toml": toml, "query.sql": Template(templates.QUERY).substitute(words)}
+    if given.several:
+        files["report.toml"] += templates.REPORT_SEVERAL
+        files["queries/by_weekday.sql"] = templates.QUERY_BY_WEEKDAY
+    return files
 
 
 def _package(given: argparse.Namespace, words: Mapping[str, str]) -> Mapping[str, str]:
@@ -82,6 +88,7 @@ def _make(folder: Path, files: Mapping[str, str]) -> None:
     try:
         made.chmod(0o755)
         for name, text in files.items():
+            (made / name).parent.mkdir(exist_ok=True)
             (made / name).write_text(text, encoding="utf-8")
         # Renaming would replace an empty folder. Making it here tells one that is there, whatever is in it.
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""What the commands for operators take: `doctor`, `dlq` and `outbox`. Nothing heavy is imported here."""
+"""What the commands for operators take: `doctor`, `dlq`, `secrets` and `outbox`. Nothing heavy is imported here."""
 
 import argparse
 
@@ -59,6 +59,20 @@ def add_dlq(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--all", action="store_true", help=f"all that are there{more}")
         action.add_argument("--yes", action="store_true", help=_YES)
         _add_output(action)
+
+
+def add_secrets(parser: argparse.ArgumentParser) -> None:
+    """Describe `secrets list` and `reseal`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = (
+        "See which key of SECRETS_KEY_FILE has sealed how many secrets in the database, or seal all of them with the\n"
+        "newest, the last line of the file, so that older lines can go."
+    )
+    parser.epilog = "examples:\n  todoke-server secrets list\n  todoke-server secrets reseal"
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_output(actions.add_parser("list", help="show each key with the number of secrets that it has sealed"))
+    what = "seal every secret with the newest key"
+    actions.add_parser("reseal", help=what, description=f"{what[0].upper()}{what[1:]}. It may be called again.")
 
 
 def add_outbox(parser: argparse.ArgumentParser) -> None:

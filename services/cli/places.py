@@ -15,7 +15,7 @@ def where_and_what(report: ReportType, error: ReportError) -> str:
 
 
 def place(report: ReportType, name: str) -> str:
-    """Return the path of a file of the report type, or what stands for it if there is no folder."""
+    """Return the path of a file in the report type's folder; for one in Python, its name, and that it is in Python."""
     if report.kind is not ReportKind.QUERY:
         return f"{report.name}, a Python report type"
     return str((report.folder or Path()) / name)
@@ -23,8 +23,10 @@ def place(report: ReportType, name: str) -> str:
 
 def _file_and_line(report: ReportType, error: ReportError) -> str:
     message = str(error)
-    if found := re.search(r" in line (\d+) of query\.sql", message):
-        return f"{place(report, 'query.sql')}:{found[1]}"
+    if found := re.search(r" in line (\d+) of (query\.sql|queries/\w+\.sql)", message):
+        return f"{place(report, found[2])}:{found[1]}"
+    if found := re.match(r"(queries/\w+\.sql): ", message):
+        return f"{place(report, found[1])}:1"
     if found := re.search(r"The template (\S+) in line (\d+)", message):
         return f"{place(report, found[1])}:{found[2]}"
     if found := re.search(r"The chart (\S+) could", message):

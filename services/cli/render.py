@@ -19,13 +19,16 @@ from services.cli.code_output import print_what_code_prints
 from services.cli.errors import WrongCall
 from services.cli.parameters import read_parameters
 from services.cli.places import where_and_what
+from services.cli.shapes import shape_of
 from services.cli.sources import chosen_sources, fonts_of
 from services.cli.watching import Changes, begin_anew
 from shared.catalog.asker import Asker
 from shared.catalog.load import BUILTIN, CatalogError, load_catalog
 from shared.catalog.model import BUNDLE, Format, ReportKind, ReportType
+from shared.catalog.moment import Moment
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.catalog.python_report import code_of
+from shared.catalog.shape import Shape
 from shared.reports.explain import explain
 from shared.reports.interface import RenderCancelled, RenderedFile, RenderRequest, ReportError
 from shared.reports.process.child import render
@@ -84,11 +87,12 @@ def _once(wish: _Wish, cancel: threading.Event) -> int:
     """Make the report. Returns 1 after saying why it cannot be made; 0, too, if `cancel` was set meanwhile."""
     try:
         report = _report(load_catalog(wish.catalog).types, wish.given.type)
-        parameters = _validated(report, wish.given)
+        shape = shape_of(report, wish.given)
+        parameters = _validated(report, wish.given, shape)
         if report.kind is ReportKind.ANSWER:
             return _answer(report, parameters, wish)
         with tempfile.TemporaryDirectory(prefix="todoke-render-") as scratch:
-            return _make(_request(report, parameters, wish, Path(scratch)), wish, cancel)
+            return _make(_request(report, parameters, shape, wish, Path(scratch)), wish, cancel)
     except CatalogError as error:
         made.tell_problems(error.problems, wish.given.output)
         return 1
@@ -102,18 +106,22 @@ def _report(types: Mapping[str, ReportType], name: str) -> ReportType:
     return types[name]
 
 
-def _validated(report: ReportType, given: argparse.Namespace) -> Mapping[str, object]:
+def _validated(report: ReportType, given: argparse.Namespace, shape: Shape) -> Mapping[str, object]:
+    read = read_parameters(report, given.parameters, given.params)
     try:
-        return validate_parameters(report, read_parameters(report, given.parameters, given.params))
+        return validate_parameters(report, read, Moment.now(shape.zone))
     except InvalidParameters as error:
         raise WrongCall("\n".join(f"{v.field}: {v.message}" for v in error.violations)) from None
 
 
-def _request(report: ReportType, parameters: Mapping[str, object], wish: _Wish, scratch: Path) -> RenderRequest:
+def _request(
+    report: ReportType, parameters: Mapping[str, object], shape: Shape, wish: _Wish, scratch: Path
+) -> RenderRequest:
     asked = _formats(report, wish.given.format)
     return RenderRequest(
         report=report,
         parameters=parameters,
+        shape=shape,
         formats=tuple(Format(one) for one in asked if one != BUNDLE),
         bundle=BUNDLE in asked,
         source_dsn=wish.urls.get(report.source, "") if report.kind is ReportKind.QUERY else "",

@@ -62,6 +62,27 @@ title = "By weekday"
 query = "SELECT weekday, sum(amount) AS amount FROM report GROUP BY weekday ORDER BY weekday"
 """
 
+REPORT_SEVERAL = """
+# A further query, queries/by_weekday.sql: a sheet, a section and a CSV file of its own, of query.sql's moment.
+# It looks as [columns] says; [queries.by_weekday.columns.NAME] is for columns of its own.
+[queries.by_weekday]
+title = "By weekday"
+
+[queries.by_weekday.columns.days]
+title = "Days"
+format = "#,##0"
+"""
+
+QUERY_BY_WEEKDAY = """\
+-- The same parameters as query.sql has. `[queries.by_weekday.pivot]` in report.toml would turn rows into columns.
+SELECT CAST(extract(isodow FROM :from + CAST(n AS integer)) AS integer)  AS weekday,
+       count(*)                                                          AS days,
+       sum(CAST(100 + (n * 37) % 101 AS numeric(12, 2)))                 AS amount
+  FROM generate_series(0, :days - 1) AS numbers(n)
+ GROUP BY weekday
+ ORDER BY weekday
+"""
+
 QUERY = """\
 -- One SELECT, which runs in a read-only transaction. This one makes its rows up: put your own tables in their place.
 -- A parameter that a request leaves out and that has no default is NULL:

@@ -35,7 +35,7 @@ def serve(settings: RelaySettings) -> int:
     logs.configure("relay", settings.log_level)
     tracing.configure("relay")
     stop = stop_on_signals()
-    relay = assemble(settings)
+    relay = assemble(settings, follow_catalog=True)
     ops = OpsServer(settings.metrics_host, settings.metrics_port, relay.checks)
     if not wait_for_all(relay.checks, stop=stop, timeout_s=settings.startup_timeout_s):
         return 0

@@ -1,32 +1,43 @@
 """The relay's parts, put together once from its settings."""
 
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
 
+from services.relay.bulk import BulkActions
+from services.relay.dead_letters import EVERY_S as DEAD_LETTERS_EVERY_S
+from services.relay.dead_letters import DeadLetterLooks
 from services.relay.erasures import Erasures
 from services.relay.gauges import Gauges
 from services.relay.orphans import OrphanSweep
 from services.relay.publisher import Publisher
 from services.relay.retention import Retention
+from services.relay.schedules import Schedules
 from services.relay.settings import RelaySettings
 from services.relay.sinks import QueueSink, Sinks
 from services.relay.sweeper import Sweeper
 from services.relay.tidying import EVERY_S as TIDY_EVERY_S
 from services.relay.tidying import Tidying
+from services.relay.webhooks import Webhooks
+from shared.access.secret_keys import SecretKeys
 from shared.artifacts.open import open_store
+from shared.catalog.live import LiveCatalog
+from shared.catalog.load import BUILTIN
 from shared.database.engine import create_engine
 from shared.database.health import check_database
 from shared.database.statements import measure_statements
 from shared.jobs import doorbell
+from shared.queues.dead_letters import DeadLetters
 from shared.queues.sqs import SqsQueue
 from shared.runtime.loop import run_until
 from shared.runtime.metrics.common import observe_statement
 from shared.runtime.metrics.queue import count_queue_request
 from shared.runtime.ops_server import Checks
+from shared.webhooks.sending import Postman
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +54,12 @@ _ORPHANS_EVERY_S = 10.0
 """Pause between pages of the store: ten million files in 28 hours, for four cents per day on S3."""
 _ERASURES_EVERY_S = 2.0
 """Pause between looks for jobs that clients have deleted: what they may wait for their files to go."""
+_BULK_EVERY_S = 1.0
+"""Pause between looks for bulk actions while none is due: what whoever starts one may wait for its first jobs."""
+_SCHEDULES_EVERY_S = 1.0
+"""Pause between looks for schedules that are due, which name minutes."""
+_WEBHOOKS_EVERY_S = 0.5
+"""Pause between looks for what webhooks are to be told, while there is nothing."""
 _DAY_S = 86_400
 
 
@@ -79,11 +96,14 @@ def _repeat(loop: Loop, stop: threading.Event) -> None:
     run_until(stop, loop.run_once, idle_s=loop.idle_s, busy_s=loop.busy_s)
 
 
-def assemble(settings: RelaySettings) -> Relay:
-    """Everything that `settings` ask for. Connects to nothing yet."""
+def assemble(settings: RelaySettings, *, follow_catalog: bool = False) -> Relay:
+    """Everything that `settings` ask for. Connects to nothing yet.
+
+    With `follow_catalog` changes of the catalog's folder are taken up from now on; for the main thread.
+    """
     # Two doors: claims may be forgotten in a crash (synchronous_commit off), transitions never.
     publishing = _engine(settings, "publisher")
-    sweeping = _engine(settings, "sweeper", pool_size=2)
+    sweeping = _engine(settings, "sweeper", pool_size=3)
     queue = _queue(settings)
     sinks = Sinks({doorbell.TOPIC: QueueSink(queue, deadline_s=settings.send_deadline_s)})
     publisher = Publisher(publishing, sinks, batch=settings.batch, ahead=settings.ahead)
@@ -103,9 +123,37 @@ def assemble(settings: RelaySettings) -> Relay:
         beside=[
             Loop("sweeper", sweeper.run_once, settings.sweep_every_s),
             Loop("gauges", gauges.run_once, _GAUGES_EVERY_S),
+            _dead_letters(settings, queue),
+            Loop("bulk", BulkActions(sweeping, pause_s=settings.bulk_pause_s).run_once, _BULK_EVERY_S),
+            Loop("schedules", _schedules(settings, follow_catalog=follow_catalog).run_once, _SCHEDULES_EVERY_S),
+            Loop("webhooks", _webhooks(settings).run_once, _WEBHOOKS_EVERY_S),
             *_retention(settings),
         ],
     )
+
+
+def _dead_letters(settings: RelaySettings, queue: SqsQueue) -> Loop:
+    """Its own connection: a look may wait for the queue, and nobody waits for a look."""
+
+    def opened() -> DeadLetters:
+        url, dead = settings.sqs_queue_url, settings.sqs_dlq_url
+        return DeadLetters(url, region=settings.aws_region, dead_letter_url=dead)
+
+    looks = DeadLetterLooks(_engine(settings, "dead-letters"), queue, opened)
+    return Loop("dead letters", looks.run_once, DEAD_LETTERS_EVERY_S)
+
+
+def _schedules(settings: RelaySettings, *, follow_catalog: bool) -> Schedules:
+    catalog = LiveCatalog(settings.catalog_path or BUILTIN)
+    if follow_catalog:
+        catalog.follow()
+    return Schedules(_engine(settings, "schedules"), catalog, ring_after_s=settings.ring_after_s)
+
+
+def _webhooks(settings: RelaySettings) -> Webhooks:
+    authorities = settings.webhook_ca_file or ssl.get_default_verify_paths().cafile
+    postman = Postman(settings.egress, certificates=None if authorities is None else str(authorities))
+    return Webhooks(_engine(settings, "webhooks"), postman, SecretKeys(settings.secrets_key_file))
 
 
 def _retention(settings: RelaySettings) -> Sequence[Loop]:
@@ -128,7 +176,7 @@ def _retention(settings: RelaySettings) -> Sequence[Loop]:
     return [
         Loop("retention", retention.run_once, _RETENTION_EVERY_S),
         Loop("orphans", orphans.run_once, _ORPHANS_EVERY_S),
-        Loop("tidying", Tidying(engine).run_once, TIDY_EVERY_S),
+        Loop("tidying", Tidying(engine, keep_bulk_s=settings.keep_bulk_days * _DAY_S).run_once, TIDY_EVERY_S),
         Loop("erasures", erasures.run_once, _ERASURES_EVERY_S),
     ]
 

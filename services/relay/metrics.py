@@ -57,6 +57,13 @@ HELD = gauge(
     "todoke_doorbells_held",
     "Doorbells that wait for a turn, the end of a pause or a place under a cap, counted up to 10,000." + _WIDE,
 )
+LET_OUT = counter("relay", "todoke_doorbells_let_out_total", "Held doorbells whose turn came.")
+HELD_READY = gauge(
+    "relay",
+    "todoke_doorbells_held_ready",
+    "Tenants and report types of which a doorbell is held that neither a pause nor a cap keeps: their turn comes."
+    + _WIDE,
+)
 HELD_TENANTS = gauge("relay", "todoke_doorbells_held_tenants", "Tenants of those doorbells." + _WIDE)
 HELD_OLDEST_S = gauge(
     "relay", "todoke_doorbells_held_oldest_age_seconds", "Age of the oldest of those doorbells." + _WIDE
@@ -120,15 +127,93 @@ SWEPT = counter(
     {"kind": ("requeued", "failed", "cancelled", "rung")},
 )
 
+# Bulk actions
+BULK_JOBS = counter(
+    "relay",
+    "todoke_bulk_jobs_total",
+    "Jobs that bulk actions met, by what became of them.",
+    {"outcome": ("cancelled", "requested", "retried", "deleted", "unchanged", "refused")},
+)
+BULK_RUNNING = gauge("relay", "todoke_bulk_running", "Bulk actions that run." + _WIDE)
+BULK_STANDING_S = gauge(
+    "relay",
+    "todoke_bulk_standing_seconds",
+    "Time since the bulk action came on that has waited for that longest; 0 when none runs." + _WIDE,
+)
+
+# Schedules
+TICKS = counter(
+    "relay",
+    "todoke_schedule_ticks_total",
+    "Ticks of schedules by what became of them: a job was submitted, a policy let them go by, or nothing could be "
+    "submitted; the reason says why.",
+    {
+        "fate": ("submitted", "skipped", "failed"),
+        "reason": (
+            "none", "missed", "overlap", "owner_gone", "owner_lacks_scope", "report_type_gone", "parameters_wrong",
+        ),
+    },
+)  # fmt: skip
+
+TICKS_LATE_S = gauge(
+    "relay",
+    "todoke_schedule_oldest_due_tick_seconds",
+    "Time since the oldest tick that is due should have had its job; 0 when none is due." + _WIDE,
+)
+TICKS_MISSED = gauge(
+    "relay",
+    "todoke_schedule_ticks_missed",
+    "Times within the last hour that a schedule's ticks were let go by because no relay was there, counted up to "
+    "10,001." + _WIDE,
+)
+
+# Webhooks
+WEBHOOK_EVENTS = counter("relay", "todoke_webhook_events_total", "Events that were spread to those who want them.")
+WEBHOOK_DELIVERIES = counter(
+    "relay",
+    "todoke_webhook_deliveries_total",
+    "Tries to deliver an event, by what became of it: delivered, to be tried again, or given up.",
+    {"outcome": ("delivered", "retried", "dead")},
+)
+WEBHOOK_SECONDS = histogram(
+    "relay",
+    "todoke_webhook_delivery_seconds",
+    "Time of one try, until the answer was whole or the try was over.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20),
+)
+WEBHOOK_LATE_WRITES = counter(
+    "relay",
+    "todoke_webhook_late_writes_total",
+    "Tries that were not written down, because their lease was over; they are made again.",
+)
+WEBHOOKS_WAITING = gauge(
+    "relay", "todoke_webhook_deliveries_waiting", "Deliveries that are due now or later, counted up to 10,001." + _WIDE
+)
+WEBHOOKS_OLDEST_S = gauge(
+    "relay",
+    "todoke_webhook_oldest_due_delivery_seconds",
+    "Time since the oldest delivery was due, or since the oldest event that nobody has spread; without webhooks that "
+    "are disabled, or that asked for less." + _WIDE,
+)
+WEBHOOKS_DISABLED = gauge(
+    "relay", "todoke_webhooks_disabled", "Webhooks that were disabled for what they answered." + _WIDE
+)
+
 # Retention
 RETIRED = counter(
     "relay",
     "todoke_retention_removed_total",
     "What was removed because its time was over: files with their rows, jobs with their history, idempotency keys, "
-    "entries of the audit trail, rows of workers that died, hours of the jobs' history; and files of attempts that "
-    "lost, and of jobs that clients have deleted.",
-    {"kind": ("artifact", "job", "idempotency_key", "audit", "worker", "history", "orphan", "erased")},
-)
+    "API keys that ended long ago, entries of the audit trail, rows of workers that died, hours of the jobs' history, "
+    "bulk actions, ticks of schedules, links to files, events of webhooks, deleted webhooks and their deliveries; and "
+    "files of attempts that lost, and of jobs that clients have deleted.",
+    {
+        "kind": (
+            "artifact", "job", "idempotency_key", "api_key", "audit", "worker", "history", "bulk", "tick", "share",
+            "orphan", "erased", "webhook_event", "webhook",
+        )
+    },
+)  # fmt: skip
 UNDELETABLE = counter(
     "relay",
     "todoke_retention_files_kept_total",
@@ -160,8 +245,15 @@ QUEUE_DEPTH = gauge(
 DEAD_LETTERS = gauge(
     "relay", "todoke_dead_letter_messages", "Approximate number of messages in the dead-letter queue." + _WIDE
 )
+DEAD_LETTERS_LEFT = counter(
+    "relay",
+    "todoke_dead_letters_left_total",
+    "Messages that left the dead-letter queue because somebody wished it: sent to the queue again, or deleted.",
+    {"how": ("redriven", "dropped")},
+)
 HOLDERS = (
-    "todoke-api", "todoke-relay-publisher", "todoke-relay-sweeper", "todoke-relay-retention", "todoke-worker",
+    "todoke-api", "todoke-console", "todoke-relay-publisher", "todoke-relay-sweeper", "todoke-relay-retention",
+    "todoke-relay-dead-letters", "todoke-relay-webhooks", "todoke-worker",
     "todoke-report", "todoke-migrations", "todoke-keys", "pg_dump", "psql", "other session", "standby",
     "prepared transaction", "replication slot",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Retention removes files, jobs, keys and entries of the audit trail when their time is over.
+"""Retention removes files, jobs, keys of both kinds and entries of the audit trail when their time is over.
 
 Each durable step may be the last before a crash. A file leaves before its row does, so a row may outlive its file but
 no file its row; readers go by the clock and never see the difference. A job leaves after its files.
@@ -10,14 +10,14 @@ from sqlalchemy.engine import Engine
 
 from services.relay import metrics
 from services.relay.stored_files import delete_files
-from shared.access import audit_trail
+from shared.access import api_keys, audit_trail
 from shared.artifacts.interface import ArtifactStore
 from shared.database.engine import transactional
 from shared.jobs import retention
 from shared.jobs.walk import START
 
 KEEP_AUDIT_S = 400 * 86_400.0
-"""A year, and the month in which somebody asks about it."""
+"""A year, and the month in which somebody asks about it. As long, after their end, stay the keys that it names."""
 _LOOK = 1_000
 """Rows of each table that one pass looks at while none is old enough."""
 _TAKE = 25
@@ -51,6 +51,7 @@ class Retention:
         self._artifacts_after = START
         self._jobs_after = START
         self._keys_after = START
+        self._api_keys_after = ""
 
     def run_once(self) -> int:
         """Take one slice of each walk. Returns how much was removed; while there is more, the next follows at once."""
@@ -58,7 +59,9 @@ class Retention:
         if began < self._rest_until:
             return 0
         removed = self._expire_artifacts() + self._forget_jobs() + self._forget_keys() + self._forget_audit()
-        if not removed and self._artifacts_after == self._jobs_after == self._keys_after == START:
+        removed += self._forget_api_keys()
+        walked = self._artifacts_after == self._jobs_after == self._keys_after == START and not self._api_keys_after
+        if not removed and walked:
             self._rest_until = began + self._rest_s
         self._slice = _TAKE if removed else _LOOK
         if removed:
@@ -100,3 +103,12 @@ class Retention:
             forgotten = audit_trail.forget_entries(conn, keep_s=self._keep_audit_s, slice_size=self._slice)
         metrics.RETIRED.labels("audit").inc(forgotten)
         return forgotten
+
+    def _forget_api_keys(self) -> int:
+        with self._engine.connect() as conn:
+            forgotten = api_keys.forget(
+                conn, keep_s=self._keep_audit_s, after=self._api_keys_after, slice_size=self._slice
+            )
+        self._api_keys_after = forgotten.next_after
+        metrics.RETIRED.labels("api_key").inc(forgotten.rows)
+        return forgotten.rows

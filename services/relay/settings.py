@@ -1,14 +1,17 @@
 """The relay's settings."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from shared.jobs.unfinished import LIST_AFTER_S
-from shared.runtime.settings import ArtifactSettings, QueueServiceSettings
+from shared.runtime.egress_settings import EgressSettings
+from shared.runtime.secret_settings import SecretSettings
+from shared.runtime.settings import ArtifactSettings, CatalogSettings, QueueServiceSettings
 
 
-class RelaySettings(ArtifactSettings, QueueServiceSettings):
+class RelaySettings(ArtifactSettings, CatalogSettings, SecretSettings, EgressSettings, QueueServiceSettings):
     """What the relay reads from its environment, checked once at start."""
 
     batch: int = Field(1000, alias="RELAY_BATCH", ge=1, le=10_000, description="Most messages in one pass")
@@ -49,6 +52,13 @@ class RelaySettings(ArtifactSettings, QueueServiceSettings):
         ge=0,
         description="Unfinished jobs this old are listed; the sweeper looks at every younger one in each pass",
     )
+    bulk_pause_s: float = Field(
+        0.5,
+        alias="RELAY_BULK_PAUSE_S",
+        ge=0,
+        le=60,
+        description="Pause of a bulk action after each 500 jobs, so that submissions and workers go on beside it",
+    )
     late_after_s: float = Field(
         300,
         alias="RELAY_LATE_AFTER_S",
@@ -63,4 +73,12 @@ class RelaySettings(ArtifactSettings, QueueServiceSettings):
     )
     keep_audit_days: float = Field(
         400, alias="RELAY_KEEP_AUDIT_DAYS", ge=30, le=36_500, description="Days for which the audit trail is kept"
+    )
+    keep_bulk_days: float = Field(
+        30, alias="RELAY_KEEP_BULK_DAYS", ge=1, le=3650, description="Days for which bulk actions can be looked at"
+    )
+    webhook_ca_file: Path | None = Field(
+        None,
+        alias="WEBHOOK_CA_FILE",
+        description="PEM file of the authorities that webhooks' certificates are checked with; default: the system's",
     )

@@ -1,14 +1,31 @@
-"""Removes what tells of the past and has told it: workers that are silent for long, and history minute by minute."""
+"""Removes what tells of the past and has told it: workers that are silent for long, history minute by minute, bulk
+actions with their results, links that ended long ago, events of webhooks, what is left of webhooks that were disabled
+or deleted, and rates of tenants that do not ask."""
+
+import time
+from collections.abc import Callable
 
 from sqlalchemy.engine import Engine
 
 from services.relay import metrics
-from shared.jobs import rollups, workers
+from shared.access import rates, shares
+from shared.jobs import bulk_results, rollups, workers
+from shared.jobs.filters import id_at
+from shared.schedules import history
+from shared.webhooks import delivering, ending
 
 EVERY_S = 300.0
 """Pause between two looks: there is little, and nobody waits for it to go."""
 _KEEP_WORKERS_S = 86_400.0
 """An operator who comes in the morning sees the workers that died at night."""
+KEEP_BULK_S = 30 * 86_400.0
+"""As long as files: somebody asks what became of a job."""
+_RESULTS, _PIECES = 1_000, 20
+"""Rows that one statement removes, and statements of one pass: ten bulk actions of a million jobs a day."""
+_KEEP_TICKS_S = 400 * 86_400.0
+"""What became of a schedule's ticks: a year, and the month in which somebody asks about it."""
+_KEEP_EVENTS_S = 30 * 86_400.0
+"""What webhooks were told, with each attempt: as long as files."""
 _FOLD = 2_000
 """Minutes that one statement makes hours of."""
 
@@ -16,8 +33,9 @@ _FOLD = 2_000
 class Tidying:
     """Any number of relays may tidy beside each other."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, keep_bulk_s: float = KEEP_BULK_S) -> None:
         self._engine = engine
+        self._keep_bulk_s = keep_bulk_s
 
     def run_once(self) -> int:
         """Remove what is old. Returns 0, so that the loop keeps its pace."""
@@ -26,6 +44,32 @@ class Tidying:
             while rollups.fold(conn, most=_FOLD) == _FOLD:
                 pass
             hours = rollups.forget(conn)
+            ticks = history.forget(conn, keep_s=_KEEP_TICKS_S, slice_size=_FOLD)
+            rollups.forget_totals(conn)
+            before = id_at(time.time() - self._keep_bulk_s)
+            bulk = _in_slices(lambda: bulk_results.forget(conn, before=before, slice_size=_RESULTS))
+            rates.forget(conn)
+            told = id_at(time.time() - _KEEP_EVENTS_S)
+            events = _in_slices(lambda: delivering.forget(conn, before=told, slice_size=_RESULTS))
+            _in_slices(lambda: ending.drop_left(conn))
+            webhooks = _in_slices(lambda: ending.erase(conn))
+            links = shares.forget(conn, slice_size=_FOLD)
         metrics.RETIRED.labels("worker").inc(gone)
         metrics.RETIRED.labels("history").inc(hours)
+        metrics.RETIRED.labels("bulk").inc(bulk)
+        metrics.RETIRED.labels("tick").inc(ticks)
+        metrics.RETIRED.labels("webhook_event").inc(events)
+        metrics.RETIRED.labels("webhook").inc(webhooks)
+        metrics.RETIRED.labels("share").inc(links)
         return 0
+
+
+def _in_slices(step: Callable[[], int]) -> int:
+    """Take the step until it finds nothing, some times at most. Returns how much it found."""
+    found = 0
+    for _ in range(_PIECES):
+        now = step()
+        found += now
+        if not now:
+            break
+    return found

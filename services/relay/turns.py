@@ -129,6 +129,7 @@ class Turns:
         for row in rows:
             job_id = _named(row)
             if job_id is not None:
+                metrics.LET_OUT.inc(job_id in self._let_out)
                 self._ringing.setdefault(row.group_key, {})[job_id] = self._let_out.get(job_id, ())
                 self._remembered += 1
         if self._remembered > _MOST_REMEMBERED:

@@ -20,10 +20,12 @@ from shared.artifacts.interface import ArtifactStoreUnavailable
 from shared.backoff import full_jitter
 from shared.catalog.asker import Asker
 from shared.catalog.model import BUNDLE, Format, ReportKind, ReportType
+from shared.catalog.shape import WORDS, Shape
 from shared.failures import FailureCode
-from shared.jobs.finish import Cause, Failure, GivenBack, Success
+from shared.jobs.finish import Cause, Failure, GivenBack
 from shared.jobs.lease import StartedJob
-from shared.reports import manifest
+from shared.jobs.succeed import Success
+from shared.reports import figures
 from shared.reports.errors import failure
 from shared.reports.interface import Cost, Progress, RenderCancelled, RenderRequest, ReportError
 from shared.runtime import logs
@@ -121,7 +123,8 @@ class Attempts:
                 on_cost=functools.partial(_note_cost, held),
             )
             timer.show(Progress("storing", sum(f.rows for f in files), percent=99.9))
-            artifacts = self._storing.store(held, files, folder / manifest.NAME)
+            artifacts = self._storing.store(held, files, folder)
+            found = figures.kept_in(folder)
             timer.end()
         warnings = [warning.as_json() for file in files for warning in file.warnings]
         for warning in warnings:
@@ -129,8 +132,9 @@ class Attempts:
         location = self._storing.location(self._settings.artifact_url, job)
         seconds = time.monotonic() - began
         return Success(
-            job.lease, artifacts, seconds=seconds, location=location, warnings=warnings, cost=_as_json(held.cost)
-        )
+            job.lease, artifacts, seconds=seconds, location=location, warnings=warnings, cost=_as_json(held.cost),
+            figures=found, phases=timer.took,
+        )  # fmt: skip
 
     def _request(self, job: StartedJob, report: ReportType, folder: Path) -> RenderRequest:
         return RenderRequest(
@@ -142,9 +146,12 @@ class Attempts:
             scratch=folder,
             keep=self._extracts.folder(job.lease.job_id),
             fonts=self._settings.fonts,
+            shape=Shape.of(job.options),
+            words=(job.options or {}).get(WORDS, {}),
             asker=_asker(job),
             job_id=str(job.lease.job_id),
             file_name=job.file_name,
+            preview=self._settings.preview == "on",
         )
 
     def _report(self, job: StartedJob) -> ReportType:

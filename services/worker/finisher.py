@@ -19,8 +19,10 @@ from services.worker.in_flight import InFlight
 from services.worker.outcomes import Cancelled, EndedAttempt, Lost
 from shared.database.unavailable import is_unavailable
 from shared.jobs import finish
-from shared.jobs.finish import Failure, GivenBack, Outcomes, Success
+from shared.jobs.attempt_end import Outcomes
+from shared.jobs.finish import Failure, GivenBack
 from shared.jobs.states import JobStatus
+from shared.jobs.succeed import Success, succeed
 from shared.runtime.metrics.common import REASONS, count_finished, report_type_label
 from shared.runtime.metrics.declare import known, observe_all
 
@@ -131,7 +133,7 @@ class Finisher:
     def _statement(self, kind: type, batch: Sequence[EndedAttempt]) -> Callable[[Connection, Sequence[Any]], Outcomes]:
         some_locked = any(held.row_locked for held, _ in batch)
         statements: Mapping[type, Callable[[Connection, Sequence[Any]], Outcomes]] = {
-            Success: lambda conn, outcomes: finish.succeed(conn, outcomes, some_locked=some_locked),
+            Success: lambda conn, outcomes: succeed(conn, outcomes, some_locked=some_locked),
             Failure: lambda conn, outcomes: finish.fail(conn, outcomes, ring_after_s=self._ring_after_s),
             Cancelled: lambda conn, outcomes: finish.cancel_held(conn, [o.lease for o in outcomes]),
             GivenBack: lambda conn, outcomes: finish.give_back(conn, outcomes, ring_after_s=self._ring_after_s),

@@ -120,7 +120,7 @@ ATTEMPT_WRITTEN_BYTES = counter(
     {"report_type": REPORT_TYPE},
 )
 
-FORMATS = ("all", "csv", "xlsx", "parquet", "jsonl", "html", "pdf", "attachment", "other")
+FORMATS = ("all", "csv", "xlsx", "parquet", "jsonl", "html", "pdf", "attachment", "rows", "page", "other")
 PHASES = ("querying", "reading", "writing", "verifying", "storing", "other")
 REPORT_SECONDS = histogram(
     "worker",

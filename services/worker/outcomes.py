@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from services.worker.held import Held
-from shared.jobs.finish import Failure, GivenBack, Success
+from shared.jobs.finish import Failure, GivenBack
 from shared.jobs.lease import Lease
+from shared.jobs.succeed import Success
 
 
 @dataclass(frozen=True, slots=True)

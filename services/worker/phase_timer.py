@@ -12,6 +12,9 @@ from shared.runtime.metrics.declare import known
 
 log = logging.getLogger(__name__)
 
+_MOST = 20
+"""Phases that are told apart: a Python report names its own."""
+
 
 class PhaseTimer:
     """Passes progress on, and measures each phase from its first progress to the next phase's."""
@@ -25,6 +28,8 @@ class PhaseTimer:
         self._phase = ""
         self._began = 0.0
         self._began_ns = 0
+        self.took: dict[str, float] = {}
+        """Seconds that each phase took which has ended, in order."""
 
     def show(self, progress: Progress) -> None:
         """Pass this progress on. If it begins another phase, the one before is measured."""
@@ -41,7 +46,9 @@ class PhaseTimer:
             phase, _, format_ = self._phase.partition(" ")
             metrics.REPORT_SECONDS.labels(
                 self._report_type, known(format_ or "all", metrics.FORMATS), known(phase, metrics.PHASES)
-            ).observe(self._clock() - self._began)
+            ).observe(took := self._clock() - self._began)
+            if self._phase in self.took or len(self.took) < _MOST:
+                self.took[self._phase] = self.took.get(self._phase, 0.0) + took
             log.debug("report.phase_ended", extra={"phase": self._phase})
             tracing.record(self._phase, began_ns=self._began_ns, ended_ns=time.time_ns())
         self._phase = ""

@@ -24,13 +24,19 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
         SecretStr(""),
         alias="REPORT_SOURCES",
         description="More sources by the name that report.toml gives, as name=URL with spaces between: "
-        "postgresql://…, file:///folder, s3://bucket/prefix, or a plugin's scheme",
+        "postgresql://…, mariadb://…, sqlite:///file, file:///folder, s3://bucket/prefix, or a plugin's scheme",
     )
     fonts: Path | None = Field(
         None, alias="REPORT_FONTS", description="Folder of TrueType fonts for documents, beside Todoke's own"
     )
     manifest_key: Path | None = Field(
         None, alias="MANIFEST_KEY_FILE", description="Ed25519 private key in PEM that signs each job's manifest.json"
+    )
+    preview: Literal["on", "off"] = Field(
+        "on",
+        alias="REPORT_PREVIEW",
+        description="on: store each report's first 1,000 rows, and a picture of a PDF's first page, beside its files; "
+        "off: neither, which saves the store one object per job, and another per PDF",
     )
     scratch: Path = Field(
         Path(tempfile.gettempdir()), alias="WORKER_SCRATCH", description="Folder for files under construction"

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.worker import metrics
 from services.worker.held import Held
+from services.worker.previews import previews_in
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, artifact_key
 from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
 from shared.jobs.lease import StartedJob
@@ -25,14 +26,17 @@ class Storing:
         self._store = store
         self._signing_key = signing_key
 
-    def store(self, held: Held, files: Sequence[RenderedFile], manifest_path: Path) -> list[Artifact]:
-        """Store the files and then their manifest, signed if this worker has a key.
+    def store(self, held: Held, files: Sequence[RenderedFile], folder: Path) -> list[Artifact]:
+        """Store the files, what else of the report is in its scratch folder, and then their manifest.
+
+        The manifest is signed if this worker has a key.
 
         Raises RenderCancelled once the attempt is asked to stop, and ArtifactStoreUnavailable. Files that are stored by
         then stay unpublished, and the relay removes them.
         """
         artifacts = [self._store_file(held, file) for file in files]
-        artifacts += self._store_manifest(held, manifest_path)
+        artifacts += [self._store_preview(held, preview, folder) for preview in previews_in(folder)]
+        artifacts += self._store_manifest(held, folder / manifest.NAME)
         return artifacts
 
     def location(self, artifact_url: str, job: StartedJob) -> str:
@@ -46,6 +50,12 @@ class Storing:
         metrics.REPORT_ROWS.labels(*labels).inc(file.rows)
         metrics.REPORT_BYTES.labels(*labels).inc(file.size_bytes)
         return Artifact(file.name, file.format, file.media_type, file.size_bytes, file.sha256, file.rows)
+
+    def _store_preview(self, held: Held, preview: Artifact, folder: Path) -> Artifact:
+        path = folder / preview.name
+        self._put(held, preview.name, path, media_type=preview.media_type, sha256=preview.sha256)
+        metrics.REPORT_BYTES.labels(report_type_label(held.job.report_type), preview.format).inc(preview.size_bytes)
+        return preview
 
     def _store_manifest(self, held: Held, path: Path) -> Iterator[Artifact]:
         """Store the manifest, if there is one. It comes last, so that it never names a file that is not stored."""

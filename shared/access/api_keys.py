@@ -103,6 +103,13 @@ _LIST = text(f"""
      ORDER BY tenant DESC, created_at DESC, id DESC
      LIMIT :limit
 """)
+_NEWEST = text(f"""
+    /* api_keys.newest */
+    SELECT {_COLUMNS} FROM api_keys
+     WHERE tenant = :tenant AND name = :name AND revoked_at IS NULL
+       AND (expires_at IS NULL OR expires_at > clock_timestamp())
+     ORDER BY created_at DESC, id DESC LIMIT 1
+""")
 _REVOKE = text("""
     /* api_keys.revoke */
     UPDATE api_keys SET revoked_at = clock_timestamp()
@@ -126,6 +133,35 @@ _USED = text("""
     UPDATE api_keys SET last_used_at = clock_timestamp()
      WHERE id = ANY (:ids) AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '55 s')
 """)
+
+# An entry of the audit trail names its key, so a key stays as long. So does one on whose behalf a schedule makes its
+# jobs, and what has followed it: the schedule goes from one to the next. Whoever comes second finds the row gone.
+_FORGET = text("""
+    /* api_keys.forget */
+    WITH slice AS MATERIALIZED (
+        SELECT id, replaces, coalesce(revoked_at, expires_at) AS ended_at
+          FROM api_keys WHERE id > :after ORDER BY id LIMIT :slice
+    ), gone AS (
+        DELETE FROM api_keys
+         WHERE id = ANY (ARRAY(
+               SELECT id FROM slice
+                WHERE replaces IS NULL AND ended_at + make_interval(secs => :keep_s) < clock_timestamp()
+                  AND NOT EXISTS (SELECT FROM schedules WHERE owner_key = slice.id OFFSET 0)
+                ORDER BY id))
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM gone) AS rows, (SELECT max(id) FROM slice) AS upto,
+           (SELECT count(*) FROM slice) AS seen
+""")
+
+
+class Forgotten(NamedTuple):
+    """What one slice of keys came to."""
+
+    rows: int
+    """Keys that were removed."""
+    next_after: str
+    """Behind which key the next slice begins; empty: from the beginning."""
 
 
 def make_key(conn: Connection, tenant: str, new: NewKey) -> Made | None:
@@ -166,6 +202,12 @@ def list_keys(
     return [ApiKey(*row) for row in conn.execute(_LIST, where)]
 
 
+def newest(conn: Connection, tenant: str, name: str) -> ApiKey | None:
+    """The newest key of that name that works; None if there is none."""
+    row = conn.execute(_NEWEST, {"tenant": tenant, "name": name}).one_or_none()
+    return None if row is None else ApiKey(*row)
+
+
 def revoke_keys(conn: Connection, *, tenant: str, name: str) -> Sequence[str]:
     """Revoke the tenant's keys of that name. Returns their ids."""
     return conn.execute(_REVOKE_NAME, {"tenant": tenant, "name": name}).scalars().all()
@@ -184,6 +226,12 @@ def end_after(conn: Connection, tenant: str, key_id: str, overlap_s: float) -> d
 def note_used(conn: Connection, key_ids: Collection[str]) -> None:
     """Write down that the keys were used now, unless that was written down within the last minute."""
     conn.execute(_USED, {"ids": sorted(key_ids)})
+
+
+def forget(conn: Connection, *, keep_s: float, after: str = "", slice_size: int = 1_000) -> Forgotten:
+    """Remove those of the next `slice_size` keys that ended `keep_s` seconds ago and that nothing goes back to."""
+    row = conn.execute(_FORGET, {"after": after, "slice": slice_size, "keep_s": keep_s}).one()
+    return Forgotten(row.rows, row.upto if row.seen == slice_size else "")
 
 
 def owner_of(conn: Connection, given: KeyText) -> Owner | None:

@@ -36,16 +36,13 @@ class PageKeys(NamedTuple):
     """When that was so: seconds since 1970, by the database's clock."""
 
 
-def page_keys(conn: Connection, new: bytes) -> PageKeys:
-    """The keys of now. In a new week `new`, 32 secret bytes, becomes its key, unless somebody else was first."""
-    found = _read(conn)
-    if found.week not in found.secrets:
-        conn.execute(_MAKE, {"secret": new})
-        found = _read(conn)
-    return found
-
-
-def _read(conn: Connection) -> PageKeys:
+def read_page_keys(conn: Connection) -> PageKeys:
+    """The keys of now. In a new week its own may be missing."""
     rows = conn.execute(_KEYS).all()
     secrets = {row.of_week: bytes(row.secret) for row in rows if row.secret is not None}
     return PageKeys(rows[0].week, secrets, rows[0].at)
+
+
+def make_page_key(conn: Connection, new: bytes) -> None:
+    """Make `new`, 32 secret bytes, the key of this week, unless somebody else was first."""
+    conn.execute(_MAKE, {"secret": new})

@@ -1,5 +1,7 @@
 """Sessions of the console: who is signed in, until when. The database holds the hashes of their cookies only."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import text
@@ -14,16 +16,17 @@ _SLICE = 100
 
 _BEGIN = text("""
     /* sessions.begin */
-    INSERT INTO console_sessions (token_sha256, tenant, key_id, expires_at)
-    VALUES (:hash, :tenant, :key_id, clock_timestamp() + make_interval(secs => :lasts_s))
+    INSERT INTO console_sessions (token_sha256, tenant, key_id, subject, scopes, expires_at)
+    VALUES (:hash, :tenant, :key_id, :subject, :scopes, clock_timestamp() + make_interval(secs => :lasts_s))
 """)
 _HOLDER = text("""
     /* sessions.holder */
-    SELECT k.tenant, k.name, k.scopes, k.id AS key_id
+    SELECT s.tenant, coalesce(k.name, s.subject) AS name, coalesce(k.scopes, s.scopes) AS scopes, s.key_id
       FROM console_sessions s
-      JOIN api_keys k ON k.id = s.key_id AND k.tenant = s.tenant
+      LEFT JOIN api_keys k ON k.id = s.key_id AND k.tenant = s.tenant
      WHERE s.token_sha256 = :hash AND s.expires_at > clock_timestamp()
        AND s.seen_at + make_interval(secs => :idle_s) > clock_timestamp()
+       AND (k.id IS NOT NULL OR s.key_id IS NULL)
        AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
 """)
 # Once a minute at most: a page that is open asks every second.
@@ -31,6 +34,12 @@ _SEEN = text("""
     /* sessions.seen */
     UPDATE console_sessions SET seen_at = clock_timestamp()
      WHERE token_sha256 = :hash AND seen_at < clock_timestamp() - interval '1 min'
+""")
+_OF_HOLDER = text("""
+    /* sessions.of_holder */
+    SELECT token_sha256, created_at, seen_at, expires_at FROM console_sessions
+     WHERE tenant = :tenant AND coalesce(key_id, subject) = :holder
+     ORDER BY created_at DESC LIMIT :most
 """)
 _END = text("/* sessions.end */ DELETE FROM console_sessions WHERE token_sha256 = :hash")
 _FORGET = text("""
@@ -42,18 +51,41 @@ _FORGET = text("""
 
 
 class Holder(NamedTuple):
-    """Who is signed in: the key that opened the session, as it is now."""
+    """Who is signed in: the key that opened the session, as it is now; or the person, as an issuer has vouched."""
 
     tenant: str
     name: str
     scopes: frozenset[str]
-    key_id: str
+    key_id: str | None
 
 
-def begin(conn: Connection, token_sha256: bytes, *, tenant: str, key_id: str, lasts_s: float = LASTS_S) -> None:
-    """Open a session for the tenant's key, and remove some whose time is over."""
+class Session(NamedTuple):
+    """A session, as its holder sees it."""
+
+    token_sha256: bytes
+    began_at: datetime
+    seen_at: datetime
+    """When it was used last; up to a minute later in truth."""
+    ends_at: datetime
+    """When it ends, unless it is not used for IDLE_S before."""
+
+
+class Person(NamedTuple):
+    """Somebody whom an issuer of tokens has vouched for."""
+
+    subject: str
+    scopes: frozenset[str]
+
+
+def begin(conn: Connection, token_sha256: bytes, *, tenant: str, who: str | Person, lasts_s: float = LASTS_S) -> None:
+    """Open a session for the tenant's key (its id) or for a person, and remove some whose time is over."""
     conn.execute(_FORGET, {"slice": _SLICE})
-    asked = {"hash": token_sha256, "tenant": tenant, "key_id": key_id, "lasts_s": lasts_s}
+    person = who if isinstance(who, Person) else None
+    asked = {
+        "hash": token_sha256, "tenant": tenant, "lasts_s": lasts_s,
+        "key_id": who if person is None else None, "subject": person and person.subject,
+        "scopes": None if person is None else sorted(person.scopes),
+    }  # fmt: skip
     conn.execute(_BEGIN, asked)
 
 
@@ -64,6 +96,12 @@ def holder_of(conn: Connection, token_sha256: bytes, *, idle_s: float = IDLE_S) 
         return None
     conn.execute(_SEEN, {"hash": token_sha256})
     return Holder(row.tenant, row.name, frozenset(row.scopes), row.key_id)
+
+
+def of_holder(conn: Connection, tenant: str, holder: str, *, most: int) -> Sequence[Session]:
+    """The newest `most` sessions of a key (its id) or a person (their subject), also such as are over by now."""
+    asked = {"tenant": tenant, "holder": holder, "most": most}
+    return [Session(*row) for row in conn.execute(_OF_HOLDER, asked)]
 
 
 def end(conn: Connection, token_sha256: bytes) -> bool:

@@ -24,6 +24,7 @@ from shared.artifacts.interface import (
 )
 from shared.artifacts.opened_file import HASH_FIRST_BYTES, OpenedFile, VerifiedFiles
 from shared.artifacts.tree import MISSING, Found, NotAPlainFile, Tree, open_inside
+from shared.artifacts.whole import whole
 
 _PART = ".part-"
 _FOLDER_TRIES = 20
@@ -53,7 +54,7 @@ class DiskStore:
             # A new name survives a power cut only once its folder is on disk, and new folders once theirs are.
             for folder in reversed(part.folders):
                 os.fsync(folder)
-        return self.stat(key)
+            return _stored(Found(key, os.fstat(part.file.fileno())))
 
     def stat(self, key: str) -> StoredObject:
         """See `ArtifactStore.stat`."""
@@ -65,6 +66,11 @@ class DiskStore:
         check_key(key)
         with self._errors(f"opening {key}"):
             return self._tree.open(key)
+
+    def read(self, key: str, *, size_bytes: int, sha256: str) -> bytes:
+        """See `ArtifactStore.read`."""
+        with self._errors(f"reading {key}"), self.open(key) as file:
+            return whole(key, file.read(size_bytes + 1), size_bytes=size_bytes, sha256=sha256)
 
     def locate(
         self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int

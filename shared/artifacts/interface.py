@@ -42,8 +42,15 @@ class LocalFile(Protocol):
     """Says that the object is a file on this machine, opened for one client; whoever gets it closes it."""
 
     @property
+    def key(self) -> str:
+        """Its key, which is its path below the store's folder."""
+
+    @property
     def size_bytes(self) -> int:
         """Its length when it was opened: that of what was stored."""
+
+    def verify(self) -> None:
+        """Return when the whole file is known to be what was stored. Raises ArtifactDamaged."""
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`, piece by piece; then the file is closed.
@@ -108,6 +115,9 @@ class ArtifactStore(Protocol):
 
     def open(self, key: str) -> BinaryIO:
         """A stream of the object's bytes, to be closed by the caller. Raises ArtifactMissing."""
+
+    def read(self, key: str, *, size_bytes: int, sha256: str) -> bytes:
+        """The bytes of a small object, which are what was stored. Raises ArtifactMissing, ArtifactDamaged."""
 
     def locate(
         self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int

@@ -62,12 +62,17 @@ class OpenedFile:
         self._status = os.fstat(file.fileno())
 
     @property
+    def key(self) -> str:
+        """See `LocalFile.key`."""
+        return self._key
+
+    @property
     def size_bytes(self) -> int:
         """See `LocalFile.size_bytes`."""
         return self._status.st_size
 
     def verify(self) -> None:
-        """Read it whole, unless that was done within the hour. Raises ArtifactDamaged."""
+        """See `LocalFile.verify`. It is read, unless that was done within the hour."""
         with self._verified.one_at_a_time(self._status):
             if self._verified.hold(self._status, self._sha256):
                 return

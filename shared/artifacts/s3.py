@@ -1,6 +1,7 @@
 """Keeps artifacts in Amazon S3, or anything that speaks its API. Needs boto3: the `s3` extra."""
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -23,6 +24,7 @@ from shared.artifacts.interface import (
 from shared.artifacts.s3_client import THE_BUCKET, Feature, code, make_client, told_as_ours
 from shared.artifacts.s3_deletion import Deletion
 from shared.artifacts.s3_probe import PROBE, Probe
+from shared.artifacts.whole import whole
 
 MULTIPART_BYTES = 64 * 1024 * 1024
 """Larger files travel in parts: S3 takes at most 5 GiB in one PUT (S3 user guide, read 2026-11-23)."""
@@ -128,6 +130,15 @@ class S3Store:
         check_key(key)
         with told_as_ours(self._bucket, key):
             return cast("BinaryIO", self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"])
+
+    def read(self, key: str, *, size_bytes: int, sha256: str) -> bytes:
+        """See `ArtifactStore.read`. A client waits for it, so it is asked for as `locate` asks."""
+        check_key(key)
+        with told_as_ours(self._bucket, key):
+            body = self._looker.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"]
+            with contextlib.closing(body):
+                content: bytes = body.read(size_bytes + 1)
+        return whole(key, content, size_bytes=size_bytes, sha256=sha256)
 
     def locate(
         self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int

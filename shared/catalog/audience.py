@@ -46,7 +46,8 @@ def scope(table: Table) -> str | None:
 
 def check_documents(table: Table, report: ReportType) -> None:
     """Refuse a summary or a chart that names a column which not everybody gets: its figures would tell of it."""
-    scoped = {name.casefold() for name, column in report.columns.items() if column.required_scope}
+    columns = [report.columns, *(query.columns for query in report.queries)]
+    scoped = {name.casefold() for some in columns for name, column in some.items() if column.required_scope}
     if not scoped:
         return
     pdf = table.table("pdf")

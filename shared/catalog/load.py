@@ -1,12 +1,15 @@
 """Reads a folder of report types, and names everything that is wrong with it at once."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from shared.catalog.links import leading_out
 from shared.catalog.model import Catalog, ReportType
 from shared.catalog.python_report import python_report_types
 from shared.catalog.report_file import parse_toml, read_report_type, read_text
+from shared.catalog.theme import NAME as THEME
+from shared.catalog.theme import USUAL, Theme, read_theme
 from shared.catalog.toml import Table, TomlFile
 from shared.errors import TodokeError
 from shared.suggest import did_you_mean
@@ -42,12 +45,13 @@ def load_catalog(path: Path, *, default: str | None = None) -> Catalog:
     if not folders:
         problems.append(f"{path}: contains no report type: add a subfolder with report.toml and query.sql")
     types: dict[str, ReportType] = {}
+    theme = _theme(path, problems)
     for folder in folders:
-        report = read_report_type(folder, problems)
+        report = read_report_type(folder, problems, theme)
         if report is not None:
             types[report.name] = report
     for report in python_report_types(types, problems):
-        types[report.name] = report
+        types[report.name] = replace(report, theme=theme)
     names = sorted({*(folder.name for folder in folders), *types})
     named = _named_default(path / "catalog.toml", names, problems)
     if default is not None and default not in names:
@@ -57,15 +61,25 @@ def load_catalog(path: Path, *, default: str | None = None) -> Catalog:
     return Catalog(types=types, default=default or named or names[0])
 
 
-def _named_default(file: Path, names: list[str], problems: list[str]) -> str | None:
+def _theme(path: Path, problems: list[str]) -> Theme:
+    table = _table(path / THEME, problems)
+    return USUAL if table is None else read_theme(table, path, table.file_text)
+
+
+def _table(file: Path, problems: list[str]) -> Table | None:
+    """The file's table; None if there is no such file, or after noting what is wrong with it."""
     if not os.path.lexists(file):
         return None
     text = read_text(file, problems, "restore it")
     toml = TomlFile(file, text or "", problems)
     values = None if text is None else parse_toml(toml)
-    if values is None:
+    return None if values is None else Table(toml, values)
+
+
+def _named_default(file: Path, names: list[str], problems: list[str]) -> str | None:
+    table = _table(file, problems)
+    if table is None:
         return None
-    table = Table(toml, values)
     table.only(["default"])
     default = table.text("default") or None
     if default is not None and default not in names:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from shared.catalog.model import Column, Locale, ReportType, SummaryTable
+from shared.catalog.model import Column, FurtherQuery, Locale, ReportType, SummaryTable
+from shared.catalog.pivot import Pivot
 from shared.catalog.toml import Table
 
 LOCALE_KEYS = ("title", "description", "columns", "parameters", "texts")
@@ -38,9 +39,17 @@ def locales(table: Table) -> Mapping[str, Locale]:
     return found
 
 
-def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportType:
-    """Return the report type in the language that the job asks for, or as it is if it does not have that language."""
-    wanted = str(parameters.get(LOCALE_PARAMETER) or report.language)
+def languages(report: ReportType) -> list[str]:
+    """The languages that its texts are in, its own first."""
+    return list(dict.fromkeys([report.language, *report.locales]))
+
+
+def localized(report: ReportType, parameters: Mapping[str, object], locale_asked: str | None = None) -> ReportType:
+    """Return the report type in the language that the job asks for, or as it is if it does not have that language.
+
+    What the request asks for as the shape of its answer goes before the parameter.
+    """
+    wanted = str(locale_asked or parameters.get(LOCALE_PARAMETER) or report.language)
     locale = report.locales.get(wanted)
     if locale is None:
         return report
@@ -53,6 +62,8 @@ def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportTyp
         language=wanted,
         columns={name: _column(report.columns.get(name) or Column(name, name), locale) for name in names},
         parameters=tuple(replace(p, title=locale.parameters.get(p.name, p.title)) for p in report.parameters),
+        pivot=report.pivot and _pivot(report.pivot, locale),
+        queries=tuple(_query(query, locale) for query in report.queries),
         pdf=replace(
             report.pdf,
             figures=report.pdf.figures and _summary(report.pdf.figures, locale),
@@ -65,6 +76,16 @@ def localized(report: ReportType, parameters: Mapping[str, object]) -> ReportTyp
 def _summary(table: SummaryTable, locale: Locale) -> SummaryTable:
     columns = {name: _column(column, locale) for name, column in table.columns.items()}
     return replace(table, title=locale.texts.get(table.title, table.title), columns=columns)
+
+
+def _query(query: FurtherQuery, locale: Locale) -> FurtherQuery:
+    columns = {name: _column(column, locale) for name, column in query.columns.items()}
+    title = locale.texts.get(query.title, query.title)
+    return replace(query, title=title, columns=columns, pivot=query.pivot and _pivot(query.pivot, locale))
+
+
+def _pivot(pivot: Pivot, locale: Locale) -> Pivot:
+    return replace(pivot, total=locale.texts.get(pivot.total, pivot.total))
 
 
 def _column(column: Column, locale: Locale) -> Column:

@@ -9,7 +9,11 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from shared.catalog.asker import Asker
+from shared.catalog.grouping import NO_GROUPING, Grouping
+from shared.catalog.pivot import Pivot
+from shared.catalog.shape import NO_OPTIONS, TypeOptions
 from shared.catalog.source_role import SourceRole
+from shared.catalog.theme import USUAL, Theme
 
 
 class Format(StrEnum):
@@ -56,6 +60,16 @@ class ParameterKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceQuery:
+    """Where the choices of a parameter come from."""
+
+    query: str
+    """One SELECT on the report type's source, with `:name` for other parameters: values, and titles if it likes."""
+    strict: bool = False
+    """True: a submission is refused whose value is not among them. Else they are an offer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One typed input of a report type. Its value is bound to `:name` in the query, never pasted."""
 
@@ -76,6 +90,8 @@ class Parameter:
     """The allowed values of a choice, or of each item of a list of choices."""
     items: ParameterKind | None = None
     """The type of a list's items; None for anything else."""
+    choice_query: ChoiceQuery | None = None
+    """What gives its choices, if they are not listed."""
 
     @property
     def item_kind(self) -> ParameterKind:
@@ -83,6 +99,16 @@ class Parameter:
         if self.items is None:
             raise LookupError(f"{self.name} is a {self.kind}, not a list")
         return self.items
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """Which values of a column a workbook makes stand out, by conditional formats."""
+
+    above: float | None = None
+    below: float | None = None
+    bars: bool = False
+    """True draws a bar behind each number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +124,21 @@ class Column:
     """In characters; None lets the format choose."""
     required_scope: str | None = None
     """Files have this column only for whoever asks with this scope."""
+    highlight: Highlight | None = None
+    key: bool = False
+    """True repeats the column where a table goes on in further blocks of columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherQuery:
+    """One more query of a report type, whose rows are of the same moment as those of query.sql."""
+
+    name: str
+    title: str
+    query: str
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    """How columns of its own look; those of query.sql look as they do there."""
+    pivot: Pivot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +163,22 @@ class CsvOptions:
     bom: bool = False
     """True begins the file with a byte order mark, by which Excel recognises UTF-8."""
     encoding: str = "utf-8"
-    """`utf-8`, or `cp932` for programs that expect Windows' Japanese."""
+    """One of shared.catalog.csv_dialect; UTF-16 is little-endian and always begins with a byte order mark."""
     line_end: str = "\n"
     """Line feed, or CR LF as RFC 4180 has it."""
     unencodable: str = "strict"
     """For a character that the encoding lacks: `strict` fails the job, `replace` writes a question mark."""
+    decimal_mark: str = "."
+    header: str = "names"
+    """The first line: `names` of the query, `titles` as people see them, or `none`."""
+    formula_guard: bool = True
+    """True puts an apostrophe in front of text that a spreadsheet would take for a formula."""
+    gzip: bool = False
+
+    @property
+    def is_postgresqls(self) -> bool:
+        """True if the cells and the header are those of a source that writes CSV itself."""
+        return self.decimal_mark == "." and self.header == "names" and self.formula_guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +210,8 @@ class PdfOptions:
     """What a PDF contains besides the title page."""
 
     paper: str = "a4"
+    standards: tuple[str, ...] = ()
+    """Archival and accessible kinds of PDF that it must be, as Typst names them: then Typst sets all of it."""
     appendix: bool = True
     """True prints all rows at the end."""
     figures: SummaryTable | None = None
@@ -204,15 +258,22 @@ class ReportType:
     """The text of query.sql, with `:name` placeholders."""
     formats: tuple[Format, ...]
     kind: ReportKind = ReportKind.QUERY
+    queries: tuple[FurtherQuery, ...] = ()
+    """What else is asked, of the same moment: each is a sheet, a section or a file of its own."""
+    pivot: Pivot | None = None
     parameters: tuple[Parameter, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
     limits: Limits = Limits()
+    options: TypeOptions = NO_OPTIONS
     csv: CsvOptions = CsvOptions()
     pdf: PdfOptions = PdfOptions()
+    grouping: Grouping = NO_GROUPING
     language: str = "en"
     """The language of its texts, as a BCP 47 tag."""
     locales: Mapping[str, Locale] = field(default_factory=dict)
     """Its texts in other languages, by BCP 47 tag. The parameter `locale` chooses one."""
+    theme: Theme = USUAL
+    """How its documents look, as all of the catalog do."""
     folder: Path | None = None
     """The catalog folder; None for a report type written in Python."""
     tenants: tuple[str, ...] = ()
@@ -241,13 +302,21 @@ class ReportType:
     @property
     def column_scopes(self) -> frozenset[str]:
         """The scopes that its columns ask for."""
-        return frozenset(c.required_scope for c in self.columns.values() if c.required_scope)
+        columns = [*self.columns.values(), *(c for query in self.queries for c in query.columns.values())]
+        return frozenset(c.required_scope for c in columns if c.required_scope)
 
     def may_be_asked_by(self, tenant: str, scopes: Collection[str] | None) -> bool:
         """True if this report type exists for somebody with these scopes; None stands for every scope."""
         if self.tenants and tenant not in self.tenants:
             return False
         return self.required_scope is None or scopes is None or self.required_scope in scopes
+
+    def scopes_of_files(self, scopes: Collection[str] | None) -> list[str] | None:
+        """The scopes that files of a job ask for, which somebody with these scopes has asked for (None: every scope):
+        the report type's own, and those of the columns that they have. None for none."""
+        own = {self.required_scope} if self.required_scope else set()
+        columns = {scope for scope in self.column_scopes if scopes is None or scope in scopes}
+        return sorted(own | columns) or None
 
     def hidden_columns(self, scopes: Collection[str]) -> frozenset[str]:
         """The names of the columns that files do not have for whoever asks with these scopes."""

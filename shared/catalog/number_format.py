@@ -21,7 +21,7 @@ _TOKEN = re.compile(
     | (?P<general>General)
     | (?P<halves>AM/PM|A/P)
     | (?P<exponent>[Ee][+-])
-    | (?P<date>y+|m+|d+|h+|s+(?:\.0+)?)
+    | (?P<date>y+|m+|d+|h+|s+(?:\.0+)?|g+|e+|a{3,})
     | (?P<text>@)
     | (?P<digit>[0\#?])
     | (?P<point>\.)
@@ -35,9 +35,19 @@ _COLOURS = re.compile(r"black|blue|cyan|green|magenta|red|white|yellow|color ?([
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*-?[0-9]+(\.[0-9]+)?")
 _CURRENCY = re.compile(r"\$([^-\]]*)(-[0-9A-Fa-f]{1,8})?")
 _ELAPSED = re.compile(r"h+|m+|s+", re.IGNORECASE)
+_LANGUAGE = re.compile(r"\[\$[^\]-]*-([0-9A-Fa-f]{1,8})\]")
 _DATE_CODES = {
     "yy", "yyyy", "m", "mm", "mmm", "mmmm", "d", "dd", "ddd", "dddd", "h", "hh", "s", "ss", "ss.000", "ss.000000",
+    "mmmmm", "g", "gg", "ggg", "e", "ee", "aaa", "aaaa",
 }  # fmt: skip
+
+
+ELAPSED = frozenset({"[h]", "[hh]", "[m]", "[mm]", "[s]", "[ss]"})
+"""Codes of hours, minutes and seconds that go on where a clock begins anew."""
+ERAS = frozenset({"g", "gg", "ggg", "e", "ee"})
+"""Codes of Japanese eras and their years."""
+NAMES = frozenset({"mmm", "mmmm", "mmmmm", "ddd", "dddd", "aaa", "aaaa", "AM/PM"})
+"""Codes of what has a name, which is another one in each language."""
 
 
 class WrongFormat(ValueError):
@@ -73,6 +83,13 @@ class NumberFormat:
     """A format in its sections, of which Excel takes one by the value's sign."""
 
     sections: Sequence[Sequence[Piece]]
+    lcid: int | None = None
+    """The number of the language that it names for dates, as 0x411 in `[$-411]`."""
+
+    @property
+    def is_elapsed(self) -> bool:
+        """True if it shows a whole duration, as `[h]:mm` does."""
+        return any(piece.text in ELAPSED for section in self.sections for piece in section)
 
     @property
     def is_date(self) -> bool:
@@ -191,7 +208,8 @@ def read_format(text: str) -> NumberFormat:
     sections = [tuple(_with_minutes(list(_pieces(section)))) for section in _split(text)]
     if len(sections) > _MOST_SECTIONS:
         raise WrongFormat(f"has {len(sections)} sections, and Excel takes {_MOST_SECTIONS}: put ; in double quotes")
-    return NumberFormat(sections)
+    named = _LANGUAGE.search(text)
+    return NumberFormat(sections, int(named[1], 16) & 0xFFFF if named else None)
 
 
 def format_problem(number_format: str, *, documents: bool) -> str:
@@ -260,11 +278,11 @@ def _bracket(inside: str) -> Iterator[Piece]:
     if _COLOURS.fullmatch(inside):
         return  # documents are of one colour
     if currency := _CURRENCY.fullmatch(inside):
-        yield Piece(Part.TEXT, currency[1])
+        yield from [Piece(Part.TEXT, currency[1])] if currency[1] else []
     elif _CONDITION.fullmatch(inside):
         yield Piece(Part.OTHER, f"the condition [{inside}]")
     elif _ELAPSED.fullmatch(inside):
-        yield Piece(Part.OTHER, f"elapsed time [{inside}]")
+        yield Piece(Part.DATE, f"[{inside.lower()[:2]}]")
     else:
         raise WrongFormat(f"has [{inside}], which is no colour, condition or currency: put it in double quotes")
 
@@ -287,6 +305,6 @@ def _with_minutes(pieces: list[Piece]) -> list[Piece]:
             continue
         before = pieces[codes[here - 1]].text if here else ""
         after = pieces[codes[here + 1]].text if here + 1 < len(codes) else ""
-        if before[:1] == "h" or after[:1] == "s":
+        if before.strip("[")[:1] == "h" or after[:1] == "s":
             pieces[at] = Piece(Part.DATE, "min" * len(pieces[at].text))
     return pieces

@@ -8,7 +8,9 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.moment import Moment
 from shared.catalog.pattern import matches
+from shared.catalog.relative_dates import REMEDY, evaluate, is_relative
 from shared.catalog.values import Refused, parse, show, store
 from shared.errors import TodokeError
 from shared.suggest import did_you_mean
@@ -43,30 +45,49 @@ class InvalidParameters(TodokeError):
         self.violations = violations
 
 
-def validate_parameters(report: ReportType, given: Mapping[str, object]) -> dict[str, object]:
+def validate_parameters(
+    report: ReportType, given: Mapping[str, object], moment: Moment | None = None
+) -> dict[str, object]:
     """Return the parameters as the job stores them: a canonical JSON value for every declared name, defaults filled in.
 
     Null means "left out". A parameter that was left out and has no default is stored as None, and the query sees
-    NULL. Validating the result again returns it unchanged. Raises InvalidParameters with every violation.
+    NULL. Words such as `yesterday` become the date that they stand for at `moment`, without one now in UTC. Validating
+    the result again returns it unchanged. Raises InvalidParameters with every violation.
     """
     if report.parameter_model is not None:
         return _by_model(report.parameter_model, given)
+    moment = moment or Moment.now()
     violations = list(_unknown(report, given))
     stored: dict[str, object] = {}
     for parameter in report.parameters:
         field = f"parameters.{parameter.name}"
         value = given.get(parameter.name)
-        if value is not None:
-            stored[parameter.name], wrong = check_value(parameter, value, field)
-            violations += wrong
-        elif parameter.required:
+        if value is None and parameter.required:
             violations.append(Violation(field, "required", f"is required: {describe(parameter)}"))
-        else:
-            default = parameter.default
-            stored[parameter.name] = list(default) if isinstance(default, list) else default
+            continue
+        value = parameter.default if value is None else value
+        if value is None:
+            stored[parameter.name] = None
+            continue
+        stored[parameter.name], wrong = check_value(parameter, value, field, moment)
+        violations += wrong
     if violations:
         raise InvalidParameters(violations)
     return stored
+
+
+def words_in(report: ReportType, given: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that are given in words such as `yesterday`, or are so by default: name → the words."""
+    asked = ((p, p.default if given.get(p.name) is None else given[p.name]) for p in report.parameters)
+    return {p.name: value for p, value in asked if has_words(p, value)}
+
+
+def has_words(parameter: Parameter, value: object) -> bool:
+    """True if the value of a date, or one of a list of dates, is in words."""
+    kind = parameter.items if parameter.kind is ParameterKind.LIST else parameter.kind
+    if kind not in {ParameterKind.DATE, ParameterKind.DATETIME}:
+        return False
+    return any(map(is_relative, value)) if isinstance(value, list | tuple) else is_relative(value)
 
 
 def _by_model(model: type[BaseModel], given: Mapping[str, object]) -> dict[str, object]:
@@ -89,17 +110,27 @@ def _by_model(model: type[BaseModel], given: Mapping[str, object]) -> dict[str, 
     return dict(accepted.model_dump(mode="json"))
 
 
-def check_value(parameter: Parameter, value: object, field: str) -> tuple[object, list[Violation]]:
+def check_value(parameter: Parameter, value: object, field: str, moment: Moment) -> tuple[object, list[Violation]]:
     """Return the canonical form of one value, and what is wrong with it; if anything is, ignore the form."""
     if parameter.kind is ParameterKind.LIST:
-        return _check_list(parameter, value, field)
+        return _check_list(parameter, value, field, moment)
     try:
-        meant = parse(parameter.kind, value)
+        meant = read_date(parameter.kind, value, moment)
         _check_bounds(parameter, meant)
         _check_text(parameter, meant)
     except Refused as refused:
         return None, [Violation(field, refused.code, str(refused))]
     return store(parameter.kind, meant), []
+
+
+def read_date(kind: ParameterKind, value: object, moment: Moment) -> object:
+    """Return the Python value as `parse` does, and what words for a date stand for at `moment`. Raises Refused."""
+    if kind in {ParameterKind.DATE, ParameterKind.DATETIME} and isinstance(value, str):
+        if is_relative(value):
+            return evaluate(value, kind, moment)
+        if value[:1].isalpha():
+            raise Refused("type", f"must be a date, or words for one, {REMEDY}; not {show(value)}")
+    return parse(kind, value)
 
 
 def describe(parameter: Parameter) -> str:
@@ -117,6 +148,7 @@ def item_of(parameter: Parameter) -> Parameter:
         title=parameter.title,
         pattern=parameter.pattern,
         choices=parameter.choices,
+        choice_query=parameter.choice_query,
     )
 
 
@@ -133,7 +165,7 @@ def _unknown(report: ReportType, given: Mapping[str, object]) -> Iterator[Violat
         yield Violation("parameters", "unknown_parameter", message)
 
 
-def _check_list(parameter: Parameter, value: object, field: str) -> tuple[object, list[Violation]]:
+def _check_list(parameter: Parameter, value: object, field: str, moment: Moment) -> tuple[object, list[Violation]]:
     if not isinstance(value, list | tuple):
         return None, [Violation(field, "type", f"must be a list such as [...], not {show(value)}")]
     fewest = cast("int", parameter.minimum or 0)
@@ -144,7 +176,7 @@ def _check_list(parameter: Parameter, value: object, field: str) -> tuple[object
         # The items stay unread: a million of them must not become a million violations.
         return None, [Violation(field, "too_long", f"must have at most {most} items, not {len(value)}")]
     item = item_of(parameter)
-    checked = [check_value(item, one, f"{field}[{index}]") for index, one in enumerate(value)]
+    checked = [check_value(item, one, f"{field}[{index}]", moment) for index, one in enumerate(value)]
     return [one for one, _ in checked], [wrong for _, violations in checked for wrong in violations]
 
 
@@ -172,7 +204,7 @@ def _less(left: object, right: object) -> bool:
 def _check_text(parameter: Parameter, meant: object) -> None:
     if not isinstance(meant, str):
         return
-    if parameter.kind is ParameterKind.CHOICE and meant not in parameter.choices:
+    if parameter.kind is ParameterKind.CHOICE and not parameter.choice_query and meant not in parameter.choices:
         raise Refused(
             "choice", f"{show(meant)} is not one of the choices{did_you_mean(meant[:100], parameter.choices)}"
         )

@@ -6,25 +6,35 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from shared.catalog.audience import scope
-from shared.catalog.model import Chart, Column, CsvOptions, PdfOptions, SummaryTable
+from shared.catalog.csv_dialect import (
+    DECIMAL_MARKS,
+    DELIMITERS,
+    ENCODINGS,
+    HEADERS,
+    LINE_ENDS,
+    UNENCODABLE,
+    dialect_problem,
+)
+from shared.catalog.model import Chart, Column, CsvOptions, Highlight, PdfOptions, SummaryTable
 from shared.catalog.number_format import format_problem
 from shared.catalog.toml import Table
 from shared.suggest import did_you_mean
 
-CSV_KEYS = ("delimiter", "line_end", "bom", "encoding", "unencodable")
-PDF_KEYS = ("paper", "appendix", "figures", "tables", "charts")
+CSV_KEYS = (
+    "delimiter", "decimal_mark", "header", "line_end", "bom", "encoding", "unencodable", "formula_guard", "gzip",
+)  # fmt: skip
+PDF_KEYS = ("paper", "standards", "appendix", "figures", "tables", "charts")
 FIGURES_KEYS = ("query", "columns")
 TABLE_KEYS = ("title", "query", "columns")
 CHART_KEYS = ("title", "query", "spec")
-COLUMN_KEYS = ("title", "unit", "format", "width", "required_scope")
+COLUMN_KEYS = ("title", "unit", "format", "width", "required_scope", "highlight", "key")
+HIGHLIGHT_KEYS = ("above", "below", "bars")
+_LARGEST = 1e15
 _EXCEL_WIDEST = 255
 """Characters that a column can be wide (Microsoft, "Excel specifications and limits", read 2026-11-23)."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_ENCODINGS = ("utf-8", "cp932")
-_DELIMITERS = (",", ";", "\t", "|")
 _PAPERS = ("a4", "us-letter")
-_LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
-_UNENCODABLE = {"fail": "strict", "replace": "replace"}
+_STANDARDS = ("a-2u", "ua-1")
 
 
 def column(name: str, table: Table, *, documents: bool) -> Column:
@@ -39,28 +49,45 @@ def column(name: str, table: Table, *, documents: bool) -> Column:
         number_format=table.text("format"),
         width=table.number("width", 1, _EXCEL_WIDEST),
         required_scope=scope(table),
+        key=table.flag("key"),
+        highlight=_highlight(table.table("highlight")) if "highlight" in table else None,
     )
+
+
+def _highlight(table: Table) -> Highlight:
+    table.only(HIGHLIGHT_KEYS)
+    above, below = (table.number(key, -_LARGEST, _LARGEST) for key in ("above", "below"))
+    return Highlight(above, below, table.flag("bars"))
 
 
 def csv_options(table: Table) -> CsvOptions:
     """Read `[csv]`."""
     table.only(CSV_KEYS)
-    encoding = _one_of(table, "encoding", _ENCODINGS)
-    if table.flag("bom") and encoding != "utf-8":
-        table.wrong("bom", f"works with utf-8 only, and encoding is {encoding}: remove one of the two")
-    return CsvOptions(
-        delimiter=_one_of(table, "delimiter", _DELIMITERS),
-        line_end=_LINE_ENDS[_one_of(table, "line_end", tuple(_LINE_ENDS))],
+    options = CsvOptions(
+        delimiter=_one_of(table, "delimiter", DELIMITERS),
+        decimal_mark=_one_of(table, "decimal_mark", DECIMAL_MARKS),
+        header=_one_of(table, "header", HEADERS),
+        line_end=LINE_ENDS[_one_of(table, "line_end", tuple(LINE_ENDS))],
         bom=table.flag("bom"),
-        encoding=encoding,
-        unencodable=_UNENCODABLE[_one_of(table, "unencodable", tuple(_UNENCODABLE))],
+        encoding=_one_of(table, "encoding", tuple(ENCODINGS)),
+        unencodable=UNENCODABLE[_one_of(table, "unencodable", tuple(UNENCODABLE))],
+        formula_guard=table.flag("formula_guard") if "formula_guard" in table else True,
+        gzip=table.flag("gzip"),
     )
+    if problem := dialect_problem(options):
+        key = {"decimalMark": "decimal_mark"}.get(problem[0], problem[0])
+        table.wrong(key, problem[1])
+    return options
 
 
 def pdf_options(table: Table, folder: Path) -> PdfOptions:
     """Read `[pdf]` with its figures, tables and charts."""
     table.only(PDF_KEYS)
     tables, charts, figures = [], [], None
+    standards = table.strings("standards") or ()
+    for name in standards:
+        if name not in _STANDARDS:
+            table.wrong("standards", f"{name!r} is not one of {', '.join(map(repr, _STANDARDS))}")
     if "figures" in table:
         one = table.table("figures")
         one.only(FIGURES_KEYS)
@@ -78,6 +105,7 @@ def pdf_options(table: Table, folder: Path) -> PdfOptions:
         charts.append(Chart(name, one.text("title") or _title_of(name), _query(one), spec))
     return PdfOptions(
         paper=_one_of(table, "paper", _PAPERS),
+        standards=standards,
         appendix=table.flag("appendix") if "appendix" in table else True,
         figures=figures,
         tables=tuple(tables),

@@ -63,6 +63,10 @@ class Context(Protocol):
     def requester(self) -> str | None:
         """Who asked, within the tenant: the name of an API key. None where no keys are asked for."""
 
+    @property
+    def time_zone(self) -> str:
+        """The IANA time zone in which the answer is to be; `UTC` unless another one was asked for."""
+
     def progress(self, rows: int, of: int | None = None) -> None:
         """Tell how far the work is, before the first row. Rows that are handed over are counted anyway."""
 

@@ -44,9 +44,13 @@ def bound_query(report: ReportType, parameters: Mapping[str, object], asker: Ask
     The values are validated again: the catalog may have changed since the job was accepted, and a report must not
     run without a filter that its client asked for. Raises InvalidParameters.
     """
-    values = validate_parameters(report, parameters)
+    return bound_text(report.query, report, validate_parameters(report, parameters), asker)
+
+
+def bound_text(query: str, report: ReportType, values: Mapping[str, object], asker: Asker) -> sql.Composed:
+    """Return any query of the report type, bound as `bound_query` says. `values` have been validated."""
     parts: list[sql.Composable] = []
-    for token in scan(report.query):
+    for token in scan(query):
         if token.kind is Kind.PLACEHOLDER:
             name = token.text[1:]
             if name in BUILT_IN:
@@ -55,7 +59,7 @@ def bound_query(report: ReportType, parameters: Mapping[str, object], asker: Ask
             parameter = report.parameter(name)
             if parameter is None:
                 raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
-            parts.append(_literal(parameter, values[parameter.name]))
+            parts.append(_literal(parameter, values.get(parameter.name)))
         elif token.text != ";":  # the loader allows none but the closing one
             parts.append(sql.SQL(token.text))
     return sql.Composed(parts)

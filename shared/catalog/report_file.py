@@ -9,49 +9,37 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from shared.catalog.audience import AUDIENCE_KEYS, check_documents, read_audience
+from shared.catalog.further import every_query, further_queries, read_pivot
+from shared.catalog.grouping import read_grouping
 from shared.catalog.locales import LOCALE_PARAMETER, language, locales
-from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Format, Limits, Parameter, ReportType
 from shared.catalog.names import name_problem
-from shared.catalog.parameters import check_value
-from shared.catalog.pattern import UnusablePattern, check_pattern
+from shared.catalog.parameter_file import parameter
 from shared.catalog.presentation import column, csv_options, pdf_options
 from shared.catalog.query import BUILT_IN, placeholders, query_problems
 from shared.catalog.sql import UnreadableSql
+from shared.catalog.theme import USUAL, Theme
 from shared.catalog.toml import Table, TomlFile
+from shared.catalog.type_options import type_options
 from shared.catalog.typst_packages import package_problems
-from shared.catalog.values import Refused, parse, store
 from shared.suggest import did_you_mean
 
-_PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
-_KEYS = ("title", "description", "version", "formats", "source", "parameters", "columns", "limits",
-         "csv", "pdf", "language", "locales", *AUDIENCE_KEYS)  # fmt: skip
+_KEYS = ("title", "description", "version", "formats", "source", "parameters", "columns", "limits", "options",
+         "csv", "pdf", "groups", "totals", "language", "locales", "queries", "pivot", *AUDIENCE_KEYS)  # fmt: skip
+DOCUMENTS = frozenset({Format.HTML, Format.PDF})
+"""Formats in which Todoke itself applies number formats."""
 _LIMIT_KEYS = ("timeout_s", "memory_mb", "max_rows", "max_mb", "scratch_mb", "max_attempts")
-_PARAMETER_KEYS = ("type", "title", "description", "required", "default")
-_CONSTRAINTS: Mapping[ParameterKind, tuple[str, ...]] = {
-    ParameterKind.STRING: ("min", "max", "pattern"),
-    ParameterKind.INTEGER: ("min", "max"),
-    ParameterKind.DECIMAL: ("min", "max"),
-    ParameterKind.BOOLEAN: (),
-    ParameterKind.DATE: ("min", "max"),
-    ParameterKind.DATETIME: ("min", "max"),
-    ParameterKind.CHOICE: ("choices",),
-    ParameterKind.LIST: ("items", "min", "max", "pattern", "choices"),
-}
-_ALL_CONSTRAINTS = _CONSTRAINTS[ParameterKind.LIST]
-_COUNTED = (ParameterKind.STRING, ParameterKind.LIST)
-"""Kinds whose min and max count characters or items."""
-
-_MOST_COUNTED = 100_000
-"""The most characters or items that a parameter may allow: a request's body is 256 KiB at most."""
 
 
-def read_report_type(folder: Path, problems: list[str]) -> ReportType | None:
-    """Return the report type in `folder`, or None after adding `file:line: what is wrong: remedy` to `problems`."""
+def read_report_type(folder: Path, problems: list[str], theme: Theme = USUAL) -> ReportType | None:
+    """Return the report type in `folder`, whose documents have this theme, or None after adding `file:line: what is
+    wrong: remedy` to `problems`."""
     before = len(problems)
     if wrong := name_problem(folder.name):
         problems.append(f"{folder}: {folder.name!r} {wrong}: rename the folder")
@@ -63,7 +51,12 @@ def read_report_type(folder: Path, problems: list[str]) -> ReportType | None:
     values = None if text is None else parse_toml(file)
     if values is None:
         return None
-    report = _report_type(folder, Table(file, values), query or "")
+    report = _report_type(folder, Table(file, values), query or "", theme)
+    queries = further_queries(
+        folder, Table(file, values).table("queries"), problems, read_text=read_text,
+        read_column=partial(column, documents=not DOCUMENTS.isdisjoint(report.formats)),
+    )  # fmt: skip
+    report = replace(report, queries=queries)
     check_documents(Table(file, values), report)
     if query is not None:
         _check_placeholders(file, report)
@@ -98,7 +91,7 @@ def parse_toml(file: TomlFile) -> Mapping[str, object] | None:
         return None
 
 
-def _report_type(folder: Path, table: Table, query: str) -> ReportType:
+def _report_type(folder: Path, table: Table, query: str, theme: Theme) -> ReportType:
     table.only(_KEYS)
     title = table.text("title")
     if table.json("title") in (None, ""):
@@ -110,24 +103,31 @@ def _report_type(folder: Path, table: Table, query: str) -> ReportType:
             f'{source!r} cannot name a data source: write source = "default", or leave it out',
         )
     formats = _formats(table)
-    documents = not {Format.HTML, Format.PDF}.isdisjoint(formats)
-    parameters = [_parameter(name, one) for name, one in table.table("parameters").tables()]
+    documents = not DOCUMENTS.isdisjoint(formats)
+    parameters = [parameter(name, one) for name, one in table.table("parameters").tables()]
+    limits = _limits(table.table("limits"))
+    own, texts = language(table), locales(table.table("locales"))
+    columns = {name: column(name, one, documents=documents) for name, one in table.table("columns").tables()}
     return ReportType(
         name=folder.name,
         title=title,
         description=table.text("description"),
-        version=table.text("version") or _fingerprint(folder),
+        version=table.text("version") or _fingerprint(folder, theme),
         source=source,
         query=query,
         formats=formats,
         parameters=tuple(parameters),
-        columns={name: column(name, one, documents=documents) for name, one in table.table("columns").tables()},
-        limits=_limits(table.table("limits")),
+        pivot=read_pivot(table.table("pivot")) if "pivot" in table else None,
+        columns=columns,
+        limits=limits,
+        options=type_options(table.table("options"), columns.values(), [own, *texts], limits.max_rows),
         csv=csv_options(table.table("csv")),
         pdf=pdf_options(table.table("pdf"), folder),
-        language=language(table),
-        locales=locales(table.table("locales")),
+        grouping=read_grouping(table.table("groups"), table.table("totals"), columns),
+        language=own,
+        locales=texts,
         folder=folder,
+        theme=theme,
         **read_audience(table)._asdict(),
     )
 
@@ -139,114 +139,6 @@ def _formats(table: Table) -> tuple[Format, ...]:
         if name not in known:
             table.wrong("formats", f"{name!r} is not a format{did_you_mean(name, known)}")
     return tuple(Format(name) for name in names if name in known) or tuple(Format)
-
-
-def _parameter(name: str, table: Table) -> Parameter:
-    if name in BUILT_IN:
-        table.wrong("", f"is Todoke's own: use :{name} in query.sql without declaring it, or choose another name")
-    if not _PARAMETER_NAME.fullmatch(name):
-        table.wrong("", "rename it to lower-case letters, digits and underscores, a letter first, 63 at most")
-    kind = _kind(table, "type", [str(one) for one in ParameterKind])
-    if kind is None:
-        return Parameter(name, ParameterKind.STRING, name)
-    items = None
-    if kind is ParameterKind.LIST:
-        scalars = [str(one) for one in ParameterKind if one is not ParameterKind.LIST]
-        items = _kind(table, "items", scalars) or ParameterKind.STRING
-    _check_keys(table, kind, items)
-    parameter = Parameter(
-        name=name,
-        kind=kind,
-        title=table.text("title") or name.replace("_", " ").capitalize(),
-        description=table.text("description"),
-        required=table.flag("required"),
-        minimum=_bound(table, "min", kind),
-        maximum=_bound(table, "max", kind),
-        pattern=_pattern(table),
-        choices=_choices(table, kind, items),
-        items=items,
-    )
-    _check_order(table, parameter)
-    return _with_default(table, parameter)
-
-
-def _kind(table: Table, key: str, known: list[str]) -> ParameterKind | None:
-    name = table.text(key)
-    if name in known:
-        return ParameterKind(name)
-    said = f"{name!r} is not a type" if name else "is missing"
-    table.wrong(key, f"{said}{did_you_mean(name, known)}")
-    return None
-
-
-def _check_keys(table: Table, kind: ParameterKind, items: ParameterKind | None) -> None:
-    table.only([*_PARAMETER_KEYS, *_ALL_CONSTRAINTS])
-    allowed = list(_CONSTRAINTS[kind])
-    if items is not None:
-        allowed = [key for key in allowed if key in {"items", "min", "max"} or key in _CONSTRAINTS[items]]
-    what = f"list of {items}" if items else str(kind)
-    for key in _ALL_CONSTRAINTS:
-        if key in table and key not in allowed:
-            table.wrong(key, f"means nothing for a {what}: remove it")
-
-
-def _bound(table: Table, key: str, kind: ParameterKind) -> object:
-    if kind in _COUNTED:
-        return table.whole(key, 0, _MOST_COUNTED)
-    if key not in table or key not in _CONSTRAINTS[kind]:
-        return None
-    try:
-        return store(kind, parse(kind, table.json(key)))
-    except Refused as refused:
-        table.wrong(key, str(refused))
-        return None
-
-
-def _check_order(table: Table, parameter: Parameter) -> None:
-    low, high = parameter.minimum, parameter.maximum
-    if low is None or high is None:
-        return
-    if parameter.kind not in _COUNTED:
-        low, high = parse(parameter.kind, low), parse(parameter.kind, high)
-    if low > high:  # type: ignore[operator] # both came from the parser of one kind
-        table.wrong("min", "is above max: swap them")
-
-
-def _pattern(table: Table) -> str | None:
-    pattern = table.text("pattern")
-    if not pattern:
-        return None
-    try:
-        check_pattern(pattern)
-    except UnusablePattern as unusable:
-        table.wrong("pattern", str(unusable))
-        return None
-    return pattern
-
-
-def _choices(table: Table, kind: ParameterKind, items: ParameterKind | None) -> tuple[str, ...]:
-    choices = table.strings("choices")
-    if choices is None and "choices" not in table and ParameterKind.CHOICE in {kind, items}:
-        table.wrong("", 'has no choices: write choices = ["…", "…"]')
-    for choice in choices or ():
-        try:
-            parse(ParameterKind.CHOICE, choice)
-        except Refused as refused:
-            table.wrong("choices", f"{choice!r} {refused}")
-    return choices or ()
-
-
-def _with_default(table: Table, parameter: Parameter) -> Parameter:
-    if "default" not in table:
-        return parameter
-    if parameter.required:
-        table.wrong("default", "is never used, because the parameter is required: remove one of the two")
-        return parameter
-    default, violations = check_value(parameter, table.json("default"), "default")
-    for violation in violations:
-        index = violation.field.removeprefix("default")
-        table.wrong("default", f"{index} {violation.message}".strip())
-    return parameter if violations else replace(parameter, default=default)
 
 
 def _limits(table: Table) -> Limits:
@@ -263,25 +155,44 @@ def _limits(table: Table) -> Limits:
 
 
 def _check_placeholders(file: TomlFile, report: ReportType) -> None:
-    try:
-        used = placeholders(report.query)
-    except UnreadableSql:
-        return  # noted already, and half a query says nothing about its placeholders
     declared = [p.name for p in report.parameters]
-    for token in used:
-        name = token.text[1:]
-        if name not in declared and name not in BUILT_IN:
-            where = f"{file.path.with_name('query.sql')}:{token.line}"
-            remedy = f"add [parameters.{name}] to report.toml, or write [a : b] if it is an array slice"
-            file.problems.append(f"{where}: {token.text} is not declared: {remedy}{did_you_mean(name, declared)}")
+    used: set[str] = set()
+    for query_file, text in every_query(report):
+        try:
+            found = placeholders(text)
+        except UnreadableSql:
+            return  # noted already, and half a query says nothing about its placeholders
+        used |= {token.text[1:] for token in found}
+        for token in found:
+            name = token.text[1:]
+            if name not in declared and name not in BUILT_IN:
+                where = f"{file.path.parent / query_file}:{token.line}"
+                remedy = f"add [parameters.{name}] to report.toml, or write [a : b] if it is an array slice"
+                file.problems.append(f"{where}: {token.text} is not declared: {remedy}{did_you_mean(name, declared)}")
+    for chosen in report.parameters:
+        if chosen.choice_query is not None:
+            _check_choice_placeholders(file, chosen, declared)
     for name in declared:
-        if name not in {LOCALE_PARAMETER, *(token.text[1:] for token in used)}:
+        if name not in {LOCALE_PARAMETER, *used}:
             file.wrong(("parameters", name), f"is not used: write :{name} in query.sql, or remove it")
 
 
-def _fingerprint(folder: Path) -> str:
+def _check_choice_placeholders(file: TomlFile, parameter: Parameter, declared: list[str]) -> None:
+    at = ("parameters", parameter.name, "choices", "query")
+    try:
+        used = placeholders(parameter.choice_query.query if parameter.choice_query else "")
+    except UnreadableSql:
+        return  # noted already
+    for name in dict.fromkeys(token.text[1:] for token in used):
+        if name == parameter.name:
+            file.wrong(at, f"uses :{name}, whose choices it gives: leave it out")
+        elif name not in declared and name not in BUILT_IN:
+            file.wrong(at, f":{name} is not declared: add [parameters.{name}]{did_you_mean(name, declared)}")
+
+
+def _fingerprint(folder: Path, theme: Theme) -> str:
     """Return 12 hex digits of a hash over every file's name and content, so that any change is another version."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(theme.digest.encode())
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if path.is_file() and not any(part.startswith(".") for part in name.parts):

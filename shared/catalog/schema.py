@@ -10,6 +10,8 @@ from decimal import Decimal
 
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import MAX_CHARACTERS, MAX_ITEMS, item_of
+from shared.catalog.query import BUILT_IN, placeholders
+from shared.catalog.relative_dates import PATTERN, REMEDY
 from shared.catalog.values import (
     DATE_PATTERN,
     DATETIME_PATTERN,
@@ -47,10 +49,21 @@ def _property(parameter: Parameter) -> Schema:
     if parameter.description:
         schema["description"] = parameter.description
     schema |= _shape(parameter)
+    if parameter.choice_query is not None:
+        schema["x-choices"] = {
+            "dependsOn": depends_on(parameter), "strict": parameter.choice_query.strict,
+        }  # fmt: skip
     if parameter.default is not None:
         default = parameter.default
         schema["default"] = list(default) if isinstance(default, list | tuple) else default
     return schema
+
+
+def depends_on(parameter: Parameter) -> list[str]:
+    """The parameters that its choices depend on, in the order of its query."""
+    used = placeholders(parameter.choice_query.query) if parameter.choice_query is not None else []
+    names = dict.fromkeys(token.text[1:] for token in used)
+    return [name for name in names if name not in BUILT_IN]
 
 
 def _shape(parameter: Parameter) -> Schema:
@@ -99,16 +112,16 @@ def _number(bound: object) -> int | float:
 
 def _instant(parameter: Parameter) -> Schema:
     day = parameter.kind is ParameterKind.DATE
-    schema: Schema = {
-        "type": "string",
+    written: Schema = {
         "format": "date" if day else "date-time",
         "pattern": f"^{DATE_PATTERN if day else DATETIME_PATTERN}$",
     }
     if parameter.minimum is not None:
-        schema["formatMinimum"] = parameter.minimum
+        written["formatMinimum"] = parameter.minimum
     if parameter.maximum is not None:
-        schema["formatMaximum"] = parameter.maximum
-    return schema
+        written["formatMaximum"] = parameter.maximum
+    in_words = {"title": f"In words, {REMEDY}", "pattern": f"^{PATTERN}$"}
+    return {"type": "string", "anyOf": [written, in_words]}
 
 
 def _list(parameter: Parameter) -> Schema:
@@ -129,6 +142,8 @@ _SHAPES: Mapping[ParameterKind, Callable[[Parameter], Schema]] = {
     ParameterKind.BOOLEAN: lambda _: {"type": "boolean"},
     ParameterKind.DATE: _instant,
     ParameterKind.DATETIME: _instant,
-    ParameterKind.CHOICE: lambda parameter: {"type": "string", "enum": list(parameter.choices)},
+    ParameterKind.CHOICE: lambda parameter: (
+        _string(parameter) if parameter.choice_query else {"type": "string", "enum": list(parameter.choices)}
+    ),
     ParameterKind.LIST: _list,
 }

@@ -1,7 +1,9 @@
-"""Finds the URL that a source's name stands for, from the environment's two variables."""
+"""Finds the URL that a source's name stands for, from the environment's two variables; and reads URLs of SQLite."""
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 DEFAULT = "default"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -24,3 +26,24 @@ def sources_of(environment: Mapping[str, str]) -> Mapping[str, str]:
     """Return the URL of every source of this environment. Raises ValueError."""
     default = environment.get("REPORT_SOURCE_URL") or environment.get("DATABASE_URL") or ""
     return {DEFAULT: default, **parse_sources(environment.get("REPORT_SOURCES", ""))}
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file of `sqlite:///path/to/file`. Raises ValueError for another kind of URL."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.scheme != "sqlite" or parts.netloc or len(path) < 2 or "\0" in path:
+        raise ValueError("write sqlite:///path/to/file, with three slashes before an absolute path")
+    return Path(path)
+
+
+def sqlite_uri(url: str) -> str:
+    """Return the URI by which SQLite opens the file to read, and nothing beside it to write. Raises ValueError.
+
+    `?immutable=1` promises that nobody writes: then SQLite takes no locks and looks for no journal.
+    """
+    options = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    if options and options != [("immutable", "1")]:
+        raise ValueError("?immutable=1 is the only option, and says that nobody writes to the file")
+    more = "&immutable=1" if options else ""
+    return f"{sqlite_path(url).as_uri()}?mode=ro&readonly_shm=1{more}"

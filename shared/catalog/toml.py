@@ -43,6 +43,11 @@ class Table:
         self._values = values
         self._at = at
 
+    @property
+    def file_text(self) -> str:
+        """The text of the whole file."""
+        return self._file.text
+
     def wrong(self, key: str, message: str) -> None:
         """Note a problem with `key`, or with the table itself if `key` is empty."""
         self._file.wrong((*self._at, key) if key else self._at, message)
@@ -113,6 +118,10 @@ class Table:
             self.wrong(key, "names something twice: remove one")
             return None
         return tuple(value)
+
+    def is_table(self, key: str) -> bool:
+        """True if the value is a sub-table."""
+        return isinstance(self._values.get(key), dict)
 
     def table(self, key: str) -> "Table":
         """Return the sub-table `key`, empty if absent."""

@@ -1,7 +1,7 @@
 """Makes connections to PostgreSQL, each named and bounded in time."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +26,13 @@ SESSION_BOUNDS = {
 
 
 def create_engine(
-    database_url: DatabaseUrl, *, application_name: str, pool_size: int = 5, through_pooler: bool = False
+    database_url: DatabaseUrl,
+    *,
+    application_name: str,
+    pool_size: int = 5,
+    through_pooler: bool = False,
+    bounds: Mapping[str, str] = SESSION_BOUNDS,
+    pool_timeout_s: float = 10,
 ) -> Engine:
     """An engine whose every connection is named, bounded in time, and fails fast when the host is away.
 
@@ -36,9 +42,10 @@ def create_engine(
     `database_url` may begin with postgresql:// or postgres://, and name several hosts as libpq does
     (`host1:5432,host2:5432`); other libpq parameters in it are kept. `through_pooler`: a pooler that gives each
     transaction whichever connection is free keeps no start-up options and no prepared statements; `check_database`
-    then sees that the role has the bounds.
+    then sees that the role has the bounds. `bounds`: other ones than those, where there is no such pooler.
     """
-    engine = sa.create_engine(**engine_arguments(database_url, application_name, pool_size, through_pooler))
+    arguments = engine_arguments(database_url, application_name, pool_size, through_pooler, bounds)
+    engine = sa.create_engine(**{**arguments, "pool_timeout": pool_timeout_s})
     keep_fresh(engine, database_url)
     return engine
 
@@ -51,7 +58,11 @@ def keep_fresh(engine: Engine, database_url: DatabaseUrl) -> None:
 
 
 def engine_arguments(
-    database_url: DatabaseUrl, application_name: str, pool_size: int, through_pooler: bool
+    database_url: DatabaseUrl,
+    application_name: str,
+    pool_size: int,
+    through_pooler: bool,
+    bounds: Mapping[str, str] = SESSION_BOUNDS,
 ) -> dict[str, Any]:
     """The arguments of SQLAlchemy's `create_engine` or `create_async_engine` for such an engine."""
     url = _url(database_url() if callable(database_url) else database_url)
@@ -63,7 +74,7 @@ def engine_arguments(
     if through_pooler:
         connect_args["prepare_threshold"] = None
     else:
-        connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in SESSION_BOUNDS.items())
+        connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in bounds.items())
     return {
         "url": url,
         "connect_args": {k: v for k, v in connect_args.items() if k not in url.query},

@@ -16,3 +16,12 @@ KEEPALIVE: Mapping[str, int] = {
     "tcp_user_timeout": 20_000,
 }
 """A dead connection is noticed within 25 seconds, whether it was waiting or sending."""
+
+
+def written(parameters: Mapping[str, object]) -> str:
+    """Return the connection string with these parameters; those that are None are left out."""
+    return " ".join(f"{name}={_quoted(str(value))}" for name, value in parameters.items() if value is not None)
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

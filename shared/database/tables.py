@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
-from shared.database import turn_tables
+from shared.database import side_tables
 
 metadata = sa.MetaData()
 
@@ -46,6 +46,7 @@ jobs = sa.Table(
     sa.Column("requester", sa.Text),
     sa.Column("scopes", pg.ARRAY(sa.Text)),
     sa.Column("retry_of", pg.UUID),
+    sa.Column("schedule_id", pg.UUID),
     sa.Column("labels", pg.JSONB),
     sa.Column("trace_context", sa.Text),
     sa.Column("scheduled_for", _timestamp),
@@ -73,6 +74,7 @@ jobs = sa.Table(
     sa.Index("jobs_by_tenant", "tenant", "id"),
     sa.Index("jobs_by_reuse_key", "tenant", "reuse_key", "id", postgresql_where=sa.text("reuse_key IS NOT NULL")),
     sa.Index("jobs_by_requester", "tenant", "requester", "id", postgresql_where=sa.text("requester IS NOT NULL")),
+    sa.Index("jobs_by_schedule", "tenant", "schedule_id", "id", postgresql_where=sa.text("schedule_id IS NOT NULL")),
     sa.Index("jobs_by_retry_of", "tenant", "retry_of", "id", postgresql_where=sa.text("retry_of IS NOT NULL")),
 )
 
@@ -240,7 +242,7 @@ api_keys = sa.Table(
     sa.Column("scopes", pg.ARRAY(sa.Text), nullable=False),
     sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
     sa.Column("created_by", sa.Text),
-    sa.Column("replaces", sa.Text(collation="C"), sa.ForeignKey("api_keys.id")),
+    sa.Column("replaces", sa.Text(collation="C"), sa.ForeignKey("api_keys.id", ondelete="SET NULL")),
     sa.Column("request", sa.Text),
     sa.Column("digest", sa.Text),
     sa.Column("expires_at", _timestamp),
@@ -254,6 +256,7 @@ api_keys = sa.Table(
         unique=True,
         postgresql_where=sa.text("replaces IS NOT NULL AND revoked_at IS NULL"),
     ),
+    sa.Index("api_keys_by_replaced", "replaces", postgresql_where=sa.text("replaces IS NOT NULL")),
 )
 
 audit = sa.Table(
@@ -274,18 +277,6 @@ audit = sa.Table(
     sa.Index("audit_by_object", "tenant", "object", "at", "id"),
 )
 
-console_sessions = sa.Table(
-    "console_sessions",
-    metadata,
-    sa.Column("token_sha256", sa.LargeBinary, primary_key=True),
-    sa.Column("tenant", sa.Text, nullable=False),
-    sa.Column("key_id", sa.Text(collation="C"), sa.ForeignKey("api_keys.id"), nullable=False),
-    sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
-    sa.Column("seen_at", _timestamp, nullable=False, server_default=_now),
-    sa.Column("expires_at", _timestamp, nullable=False),
-    sa.Index("console_sessions_by_end", "expires_at"),
-)
-
 page_token_keys = sa.Table(
     "page_token_keys",
     metadata,
@@ -294,4 +285,12 @@ page_token_keys = sa.Table(
     sa.Column("created_at", _timestamp, nullable=False, server_default=_now),
 )
 
-turn_tables.add_to(metadata)
+sa.Table(
+    "tenant_rates",
+    metadata,
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("used_until", _timestamp, nullable=False),
+    sa.Column("granted", sa.Integer, nullable=False),
+)
+
+side_tables.add_to(metadata)

@@ -40,6 +40,12 @@ def add_to(metadata: sa.MetaData) -> None:
         sa.Column("running", sa.Integer, nullable=False),
     )
     sa.Table(
+        "queue_caps",
+        metadata,
+        sa.Column("tenant", sa.Text, primary_key=True),
+        sa.Column("most", sa.Integer, nullable=False),
+    )
+    sa.Table(
         "slots",
         metadata,
         sa.Column("kind", sa.Text, primary_key=True),

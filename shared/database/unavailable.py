@@ -11,6 +11,15 @@ class DatabaseUnavailable(TodokeError):
     """PostgreSQL did not answer. Nothing is known to be written; try again later."""
 
 
+def waited_for(error: BaseException, table: str) -> bool:
+    """True if the statement waited too long for a transaction that writes the same key into the table."""
+    if not isinstance(error, DBAPIError) or getattr(error.orig, "sqlstate", None) != sqlstates.LOCK_NOT_AVAILABLE:
+        return False
+    # "while inserting index tuple (0,24) in relation "idempotency_keys"": who waits for the table's lock says nothing.
+    diagnosis = getattr(error.orig, "diag", None)
+    return f'in relation "{table}"' in (getattr(diagnosis, "context", None) or "")
+
+
 def is_unavailable(error: BaseException) -> bool:
     """True when trying again later may help: connection lost, shutdown, out of connections, timeout, deadlock."""
     if isinstance(error, sa.exc.TimeoutError):

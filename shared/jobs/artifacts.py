@@ -11,7 +11,13 @@ from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 
 MANIFEST_FORMAT = "manifest"
-"""The format of the one artifact that nobody asks for: it describes the others."""
+"""The format of the artifact that describes the others."""
+ROWS_FORMAT, PAGE_FORMAT = "rows", "page"
+"""The formats of the first rows, and of the picture of a PDF's first page."""
+PREVIEWS = frozenset({ROWS_FORMAT, PAGE_FORMAT})
+"""The formats of what is shown before a download. They are not downloaded by name: the rows ask for a scope."""
+BESIDE = PREVIEWS | {MANIFEST_FORMAT}
+"""The formats of what stands beside the files that a client asked for."""
 
 
 @dataclass(frozen=True, slots=True)

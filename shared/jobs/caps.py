@@ -6,7 +6,7 @@ more, and no crash can lose a slot. Only what is capped pays.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -62,13 +62,13 @@ _REMOVE = text("""
     DELETE FROM caps WHERE kind = :kind AND name = :name
 """)
 
-_LIST = text(f"""
-    /* caps.list */
-    SELECT kind, name, running, (
+_TAKEN = f"""(
                SELECT count(*) FROM slots
-                WHERE (slots.kind, slots.name) = (caps.kind, caps.name) AND {_HOLDS}) AS taken
-      FROM caps ORDER BY kind, name
-""")
+                WHERE (slots.kind, slots.name) = (caps.kind, caps.name) AND {_HOLDS}) AS taken"""
+
+_LIST = text(f"/* caps.list */ SELECT kind, name, running, {_TAKEN} FROM caps ORDER BY kind, name")
+
+_GET = text(f"/* caps.get */ SELECT kind, name, running, {_TAKEN} FROM caps WHERE kind = :kind AND name = :name")
 
 # The lowest free slots, as many as may be taken: a cap that was lowered has more slots than it may use. All who ask at
 # the same time ask for the same ones, and SKIP LOCKED gives each to one of them. They are free as far as this statement
@@ -150,7 +150,18 @@ def remove_cap(conn: Connection, gate: Gate) -> bool:
 
 def caps(conn: Connection) -> Sequence[Cap]:
     """Every cap, and how much of it is taken."""
-    return [Cap(Gate(Kind(kind), name), *rest) for kind, name, *rest in conn.execute(_LIST)]
+    return [_cap(row) for row in conn.execute(_LIST)]
+
+
+def cap_of(conn: Connection, gate: Gate) -> Cap | None:
+    """The cap of that gate; None if it has none."""
+    row = conn.execute(_GET, {"kind": gate.kind, "name": gate.name}).one_or_none()
+    return None if row is None else _cap(row)
+
+
+def _cap(row: Sequence[Any]) -> Cap:
+    kind, name, *rest = row
+    return Cap(Gate(Kind(kind), name), *rest)
 
 
 def room(conn: Connection) -> Mapping[Gate, int]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from shared import json_text
 from shared.jobs.states import JobStatus
+from shared.jobs.viewer import Viewer
 
 MATCHES = """(CAST(:statuses AS text[]) IS NULL OR status = ANY (CAST(:statuses AS text[])))
            AND (CAST(:report_type AS text) IS NULL OR report_type = :report_type)
@@ -14,11 +15,15 @@ MATCHES = """(CAST(:statuses AS text[]) IS NULL OR status = ANY (CAST(:statuses 
            AND (CAST(:created_after AS timestamptz) IS NULL OR created_at >= CAST(:created_after AS timestamptz))
            AND (CAST(:created_before AS timestamptz) IS NULL OR created_at < CAST(:created_before AS timestamptz))
            AND (CAST(:error_code AS text) IS NULL OR status = 'FAILED' AND error ->> 'code' = :error_code)
-           AND (CAST(:retry_of AS uuid) IS NULL OR retry_of = CAST(:retry_of AS uuid))"""
+           AND (CAST(:retry_of AS uuid) IS NULL OR retry_of = CAST(:retry_of AS uuid))
+           AND (CAST(:schedule AS uuid) IS NULL OR schedule_id = CAST(:schedule AS uuid))
+           AND (CAST(:took_s AS float8) IS NULL OR status <> 'PENDING'
+                AND coalesce(finished_at, clock_timestamp()) - started_at >= make_interval(secs => :took_s))"""
 """A condition on a row of `jobs`. Its parameters are `JobFilter.where`."""
 
 OLDEST, NEWEST = UUID(int=0), UUID(int=2**128 - 1)
-_SLACK_S = 60.0
+_MOMENTS, _IDS = ("created_after", "created_before"), ("retry_of", "bulk", "schedule")
+SLACK_S = 60.0
 """An id has the time of the API's clock, and `created_at` that of the database: how far the two may be apart."""
 
 
@@ -37,6 +42,13 @@ class JobFilter(NamedTuple):
     error_code: str | None = None
     """Failed with this code."""
     retry_of: UUID | None = None
+    bulk: UUID | None = None
+    """Met by this bulk action."""
+    schedule: UUID | None = None
+    id_begins: str | None = None
+    """Lower-case hexadecimal digits with which the id begins: a range of ids, and so no condition of MATCHES."""
+    took_s: int | None = None
+    """Seconds from the start to the end, or until now while it runs: so many or more."""
 
     @property
     def where(self) -> Mapping[str, object]:
@@ -49,7 +61,31 @@ class JobFilter(NamedTuple):
             "created_before": self.created_before,
             "error_code": self.error_code,
             "retry_of": self.retry_of,
+            "bulk_id": self.bulk,
+            "schedule": self.schedule,
+            "took_s": self.took_s,
         }
+
+    @property
+    def stored(self) -> Mapping[str, object]:
+        """What a row keeps of it: everything that leaves out some, by the names here."""
+        given = {name: value for name, value in self._asdict().items() if value not in (None, [], {})}
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in given.items()}
+
+    @classmethod
+    def of_stored(cls, stored: Mapping[str, Any]) -> "JobFilter":
+        """The filter that `stored` was of."""
+        moments = {name: datetime.fromisoformat(stored[name]) for name in _MOMENTS if name in stored}
+        ids = {name: UUID(stored[name]) for name in _IDS if name in stored}
+        return cls(**{**stored, **moments, **ids})
+
+    def within(self, viewer: Viewer) -> Viewer | None:
+        """Who sees no more than these jobs; None if the viewer sees none of them."""
+        if self.requester is None:
+            return viewer
+        if viewer.requester not in (None, self.requester):
+            return None
+        return viewer._replace(requester=self.requester)
 
     @property
     def narrows(self) -> bool:
@@ -59,11 +95,14 @@ class JobFilter(NamedTuple):
     @property
     def between(self) -> tuple[UUID, UUID]:
         """Two ids between which the ids of all these jobs are."""
-        after = OLDEST if self.created_after is None else _id_at(self.created_after.timestamp() - _SLACK_S)
-        before = NEWEST if self.created_before is None else _id_at(self.created_before.timestamp() + _SLACK_S)
+        after = OLDEST if self.created_after is None else id_at(self.created_after.timestamp() - SLACK_S)
+        before = NEWEST if self.created_before is None else id_at(self.created_before.timestamp() + SLACK_S)
+        if self.id_begins is not None:  # both ends are outside of what is between them
+            after = max(after, UUID(int=max(1, int(self.id_begins.ljust(32, "0"), 16)) - 1))
+            before = min(before, UUID(int=min(NEWEST.int, int(self.id_begins.ljust(32, "f"), 16) + 1)))
         return after, before
 
 
-def _id_at(seconds: float) -> UUID:
+def id_at(seconds: float) -> UUID:
     """The least UUID version 7 of that moment."""
     return UUID(int=min(max(0, int(seconds * 1000)), 2**48 - 1) << 80)

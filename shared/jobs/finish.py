@@ -1,4 +1,4 @@
-"""Ends attempts. Every statement is a compare-and-set on the lease token: whoever lost the lease changes nothing."""
+"""Ends attempts that made no report, by compare-and-set on the lease token: whoever lost the lease changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,7 @@ from shared.jobs.attempt_end import IS_OWN, OWN, OWN_FREE, TOLD, Outcomes, lease
 from shared.jobs.doorbell import RING, RING_LATER
 from shared.jobs.gates import paused
 from shared.jobs.lease import Lease
-from shared.jobs.succeed import Success, succeed
 from shared.runtime.settings import RING_AFTER_S
-
-__all__ = ["Cause", "Failure", "GivenBack", "Outcomes", "Success", "cancel_held", "fail", "give_back", "succeed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,3 +83,14 @@ _TELL_SOURCES = text("""
 def tell_sources(conn: Connection, sources: Mapping[str, str]) -> None:
     """Write down which source each report type reads."""
     conn.execute(_TELL_SOURCES, {"sources": json_text.write(sources)})
+
+
+_LOCK = text("/* gates.lock */ SELECT pg_advisory_xact_lock(hashtextextended(:gate, 4711))")
+
+
+def lock(conn: Connection, gate: Gate) -> None:
+    """Let nobody else who locks it change the gate until this transaction ends: what is read before a change holds.
+
+    A gate that is neither paused nor capped has no row that could be locked.
+    """
+    conn.execute(_LOCK, {"gate": str(gate)})

@@ -132,7 +132,10 @@ def any_held(conn: Connection) -> bool:
 
 
 def candidates(conn: Connection, *, most: int) -> list[Waiting]:
-    """The first doorbells of each tenant and report type: enough for `most` of them to leave in turns."""
+    """The first doorbells of each tenant and report type, one at least: enough for `most` of them to leave in turns.
+
+    None of what is paused.
+    """
     return [Waiting(*row) for row in conn.execute(_NEXT, {"most": most})]
 
 

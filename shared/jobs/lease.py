@@ -43,6 +43,8 @@ class StartedJob(NamedTuple):
     scopes: Sequence[str] | None = None
     file_name: str | None = None
     """The name of its files without extension; None for the report type's."""
+    options: Mapping[str, Any] | None = None
+    """What its client asked for beside the parameters; None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ TAKE = """
                   trace_context,
                   extract(epoch FROM clock_timestamp() - greatest(created_at, scheduled_for))::float8
                       AS seconds_since_accepted,
-                  requester, scopes, file_name
+                  requester, scopes, file_name, options
 """
 """A part of statements: takes the jobs `which`, each under a fresh token, and returns what `started_job` reads."""
 

@@ -49,12 +49,35 @@ _LISTED = f"""
 """
 
 
+# One statement, and so one snapshot: what is met tells where the walk goes on, and no job between two slices is missed.
+# Nothing here is more than what picks a job: the relay may read no more. A job that is gone has left its place.
+_PICKED = f"""
+    /* {{name}}_pick */
+    WITH looked_at AS MATERIALIZED ({{looked_at}}), found AS (
+        SELECT id, status, report_type, formats, cancel_requested_at FROM looked_at
+         WHERE {VISIBLE} AND deleted_at IS NULL AND created_at <= CAST(:until AS timestamptz)
+           AND {MATCHES}
+         ORDER BY place DESC
+         LIMIT :limit
+    )
+    SELECT ends.upto, ends.seen, found.*
+      FROM (SELECT (SELECT place FROM looked_at ORDER BY place LIMIT 1) AS upto,
+                   (SELECT count(*) FROM looked_at) AS seen) AS ends
+      LEFT JOIN found ON true
+     ORDER BY found.id DESC
+"""
+_PICKING = """id, tenant, requester, report_type, formats, labels, retry_of, schedule_id, status, error, created_at,
+               started_at, finished_at, deleted_at, cancel_requested_at"""
+
+
 class _Walk(NamedTuple):
     """An order of jobs, and the statements that walk it."""
 
     page: TextClause
     end: TextClause
     """The last id of what `page` may look at; no row if it looked at everything."""
+    pick: TextClause
+    """The next jobs of a bulk action, and where it has looked."""
 
 
 def _range(table: str, *key: str, where: str = "true", last: str = "job_id") -> tuple[str, str]:
@@ -71,14 +94,16 @@ def _range(table: str, *key: str, where: str = "true", last: str = "job_id") -> 
     return of, "ORDER BY " + ", ".join(f"{each} DESC" for each in (*columns, last))
 
 
-def _walk(name: str, looked_at: str, order: str, end: str) -> _Walk:
+def _walk(name: str, looked_at: str, order: str, end: str, picked: str) -> _Walk:
     page = _LISTED.format(name=name, looked_at=looked_at, order=order)
-    return _Walk(text(page), text(f"/* {name}_end */ {end} OFFSET :look - 1 LIMIT 1"))
+    pick = _PICKED.format(name=name, looked_at=picked)
+    return _Walk(text(page), text(f"/* {name}_end */ {end} OFFSET :look - 1 LIMIT 1"), text(pick))
 
 
 def _by_tenant(name: str) -> _Walk:
     of, order = _range("jobs", "tenant", last="id")
-    return _walk(name, f"SELECT * {of} {order} LIMIT :look", order, f"SELECT id {of} {order}")
+    picked = f"SELECT {_PICKING}, id AS place {of} {order} LIMIT :look"
+    return _walk(name, f"SELECT * {of} {order} LIMIT :look", order, f"SELECT id {of} {order}", picked)
 
 
 def _by_ids(name: str, ids: str) -> _Walk:
@@ -87,7 +112,11 @@ def _by_ids(name: str, ids: str) -> _Walk:
         SELECT job.*, walked.job_id
           FROM (SELECT job_id FROM ({ids} LIMIT :look) AS ids ORDER BY job_id DESC) AS walked,
                LATERAL (SELECT * FROM jobs WHERE id = walked.job_id OFFSET 0) AS job"""
-    return _walk(name, looked_at, "ORDER BY job_id DESC", ids)
+    picked = f"""
+        SELECT job.*, walked.job_id AS place
+          FROM (SELECT job_id FROM ({ids} LIMIT :look) AS ids ORDER BY job_id DESC) AS walked
+          LEFT JOIN LATERAL (SELECT {_PICKING} FROM jobs WHERE id = walked.job_id OFFSET 0) AS job ON true"""
+    return _walk(name, looked_at, "ORDER BY job_id DESC", ids, picked)
 
 
 def _by(name: str, table: str, *key: str, where: str = "true", last: str = "job_id") -> _Walk:
@@ -111,16 +140,20 @@ WALKS: Mapping[str, _Walk] = {
     # Without keys there is no requester, and a job has no entry in the index.
     "requester": _by("jobs.list_own", "jobs", "tenant", "requester", where="requester IS NOT NULL", last="id"),
     "retry_of": _by("jobs.list_retries", "jobs", "tenant", "retry_of", where="retry_of IS NOT NULL", last="id"),
+    "schedule": _by(
+        "jobs.list_scheduled", "jobs", "tenant", "schedule_id=schedule", where="schedule_id IS NOT NULL", last="id"
+    ),
     "label": _by("jobs.list_labelled", "job_labels", "tenant", "name=label_name", "value=label_value"),
     "failed": _by("jobs.list_failed", "failures", "tenant"),
     "failed_own": _by("jobs.list_failed_own", "failures", "tenant", "requester", where="requester IS NOT NULL"),
     "failed_with": _by("jobs.list_failed_with", "failures", "tenant", "code=error_code"),
     "unfinished": _by_ids("jobs.list_unfinished", _NEWEST_FIRST.format(_UNFINISHED)),
     "not_well": _by_ids("jobs.list_not_well", _NEWEST_FIRST.format(_NOT_WELL)),
+    "bulk": _by("jobs.list_of_bulk", "bulk_results", "bulk_id"),
 }
 """The orders in which there are jobs."""
 
-_LOOK = 2_000
+LOOK = 2_000
 """Most jobs that one page of a filtered list looks at: some milliseconds."""
 _MOST_BYTES = 1_000_000
 """Parameters, results and errors on one page, and one job more: what an answer may take of the API's memory."""
@@ -136,13 +169,12 @@ def list_jobs(
     A page holds a bounded number of bytes, and a filter looks at a bounded number of jobs: so a page may be short,
     even empty, while `next_before` says go on.
     """
-    if wanted.requester is not None:
-        if viewer.requester not in (None, wanted.requester):
-            return JobPage([], None)
-        viewer = viewer._replace(requester=wanted.requester)
-    filtered = bool(viewer.hidden) or wanted.narrows
-    where = _parameters(viewer, wanted, look=_LOOK if filtered else size + 1, before=before or NEWEST)
-    walk = WALKS[order_for(viewer, wanted)]
+    seer = wanted.within(viewer)
+    if seer is None:
+        return JobPage([], None)
+    filtered = bool(seer.hidden) or wanted.narrows
+    where = parameters(seer, wanted, look=LOOK if filtered else size + 1, before=before or NEWEST)
+    walk = WALKS[order_for(seer, wanted)]
     rows = conn.execute(walk.page, {**where, "limit": size + 1, "bytes": _MOST_BYTES}).all()
     jobs = [job_of(row) for row in rows[:size] if row.fits]
     if len(rows) > len(jobs):
@@ -153,7 +185,8 @@ def list_jobs(
     return JobPage(jobs, min([end, *(job.id for job in jobs)]) if end else None)
 
 
-def _parameters(viewer: Viewer, wanted: JobFilter, *, look: int, before: UUID) -> dict[str, object]:
+def parameters(viewer: Viewer, wanted: JobFilter, *, look: int, before: UUID) -> dict[str, object]:
+    """What every walk asks for: of `look` jobs at most, older than `before`."""
     after, newest = wanted.between
     name, value = next(iter(wanted.labels.items())) if wanted.labels else (None, None)
     bounds = {"before": min(before, newest), "after": after, "look": look}
@@ -164,7 +197,9 @@ def order_for(viewer: Viewer, wanted: JobFilter) -> str:
     """The name of the narrowest order that holds all wanted jobs."""
     statuses = set(wanted.statuses or ())
     choices = {
+        "bulk": wanted.bulk is not None,
         "retry_of": wanted.retry_of is not None,
+        "schedule": wanted.schedule is not None,
         "failed_with": wanted.error_code is not None,
         "failed_own": statuses == {JobStatus.FAILED} and viewer.requester is not None,
         "failed": statuses == {JobStatus.FAILED},

@@ -7,7 +7,7 @@ anything is started again. So a pause ends in two steps: it is over, and then it
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -48,10 +48,11 @@ _RESUME = text("""
     RETURNING ended_at
 """)
 
-_LIST = text("""
-    /* pauses.list */
-    SELECT kind, name, reason, paused_by, began_at, until, ended_at FROM pauses ORDER BY kind, name
-""")
+_COLUMNS = "kind, name, reason, paused_by, began_at, until, ended_at"
+
+_LIST = text(f"/* pauses.list */ SELECT {_COLUMNS} FROM pauses ORDER BY kind, name")
+
+_GET = text(f"/* pauses.get */ SELECT {_COLUMNS} FROM pauses WHERE kind = :kind AND name = :name")
 
 # The oldest pause that is over and that no other relay settles.
 _OVER = text("""
@@ -118,7 +119,18 @@ def resume(conn: Connection, gate: Gate) -> bool:
 
 def pauses(conn: Connection) -> Sequence[Pause]:
     """Every pause that holds or is being settled."""
-    return [Pause(Gate(Kind(kind), name), *rest) for kind, name, *rest in conn.execute(_LIST)]
+    return [_pause(row) for row in conn.execute(_LIST)]
+
+
+def pause_of(conn: Connection, gate: Gate) -> Pause | None:
+    """The pause of that gate, which holds or is being settled; None if there is none."""
+    row = conn.execute(_GET, {"kind": gate.kind, "name": gate.name}).one_or_none()
+    return None if row is None else _pause(row)
+
+
+def _pause(row: Sequence[Any]) -> Pause:
+    kind, name, *rest = row
+    return Pause(Gate(Kind(kind), name), *rest)
 
 
 def settle_slice(conn: Connection, *, slice_size: int = 5_000) -> int | None:

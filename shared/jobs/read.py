@@ -28,6 +28,8 @@ class Job:
     """The scopes that its files ask for; None for none."""
     retry_of: UUID | None
     """The job that this one was asked for again."""
+    schedule_id: UUID | None
+    """The schedule that asked for it."""
     labels: Mapping[str, str] | None
     """What its client marked it with; None for nothing."""
     scheduled_for: datetime | None
@@ -71,8 +73,8 @@ class Job:
 
 
 _EXPIRES = "CASE status WHEN 'SUCCESS' THEN finished_at + make_interval(secs => keep_artifacts_s) END"
-COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, formats, scopes, retry_of, labels,
-           scheduled_for, keep_artifacts_s, keep_s, options, status, version, attempt, max_attempts, crashes,
+COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, formats, scopes, retry_of, schedule_id,
+           labels, scheduled_for, keep_artifacts_s, keep_s, options, status, version, attempt, max_attempts, crashes,
            lease_token, progress, result, error, run_at, deadline_at, created_at, updated_at, started_at,
            cancel_requested_at, finished_at, deleted_at, {_EXPIRES} AS expires_at,
            extract(epoch FROM {_EXPIRES} - clock_timestamp())::float8 AS files_left_s,

@@ -8,8 +8,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared.jobs.queue_caps import submit_within
 from shared.jobs.states import JobStatus
-from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission, remember, replay, submit
+from shared.jobs.submission import Accepted, Answer, Capped, IdempotencyKeyReused, Submission
+from shared.jobs.submit import remember, replay, submit
 from shared.runtime.settings import RING_AFTER_S
 
 # Who asks the same at the same moment waits here for the other's commit, and then finds its job.
@@ -50,7 +52,7 @@ def look(conn: Connection, submission: Submission, *, max_age_s: int) -> Accepte
 
 def submit_or_reuse(
     conn: Connection, submission: Submission, *, max_age_s: int, ring_after_s: float = RING_AFTER_S
-) -> Accepted | IdempotencyKeyReused:
+) -> Answer:
     """Make the submission a job, unless one of the last `max_age_s` answers the same question. It has a `reuse_key`.
 
     `conn` is in a transaction, READ COMMITTED: of several at the same moment one makes the job. An Idempotency-Key
@@ -60,7 +62,9 @@ def submit_or_reuse(
     found = look(conn, submission, max_age_s=max_age_s)
     if found is None:
         [answer] = submit(conn, [submission], ring_after_s=ring_after_s)
-        return answer
+        if not isinstance(answer, Capped):
+            return answer
+        return submit_within(conn, submission.tenant, [submission], ring_after_s=ring_after_s)[0]
     if isinstance(found, Accepted) and found.reused and submission.idempotency_key is not None:
         return remember(conn, submission.tenant, submission.idempotency_key, found)
     return found

@@ -28,17 +28,26 @@ ENDED = "tenant, report_type, status, finished_at, greatest(created_at, schedule
 """What COUNT wants to know of a job that has ended."""
 
 # In the order of their key, so that relays that count at the same time never wait for each other in a circle.
-COUNT = f"""
-        INSERT INTO job_minutes AS m (tenant, report_type, outcome, minute, jobs, seconds, buckets)
-        SELECT tenant, report_type, status, date_trunc('minute', finished_at, 'UTC') AS minute, count(*), sum(age_s),
-               ARRAY[{_BUCKETS}]
+COUNT = f"""counts AS MATERIALIZED (
+        SELECT tenant, report_type, status AS outcome, date_trunc('minute', finished_at, 'UTC') AS minute,
+               count(*) AS jobs, sum(age_s) AS seconds, ARRAY[{_BUCKETS}] AS buckets
           FROM (SELECT *, width_bucket(age_s, {_THRESHOLDS}) AS bucket
                   FROM (SELECT *, greatest(0, extract(epoch FROM finished_at - asked_at))::float8 AS age_s
                           FROM ended) AS aged) AS placed
-         GROUP BY tenant, report_type, status, minute
-         ORDER BY tenant, report_type, status, minute
-            ON CONFLICT (tenant, report_type, outcome, minute) DO UPDATE SET {_ADD}"""
-"""A part of statements: counts the rows of `ended`, a CTE of the columns ENDED."""
+         GROUP BY 1, 2, 3, 4
+    ), counted AS (
+        INSERT INTO job_minutes AS m (tenant, report_type, outcome, minute, jobs, seconds, buckets)
+        SELECT * FROM counts ORDER BY tenant, report_type, outcome, minute
+            ON CONFLICT (tenant, report_type, outcome, minute) DO UPDATE SET {_ADD}
+    ), totalled AS (
+        INSERT INTO job_totals AS m (minute, outcome, jobs, seconds, buckets)
+        SELECT minute, outcome, sum(jobs), sum(seconds),
+               ARRAY(SELECT sum(n) FROM counts AS one, unnest(one.buckets) WITH ORDINALITY AS each(n, place)
+                      WHERE one.minute = counts.minute AND one.outcome = counts.outcome GROUP BY place ORDER BY place)
+          FROM counts GROUP BY minute, outcome ORDER BY minute, outcome
+            ON CONFLICT (minute, outcome) DO UPDATE SET {_ADD}
+    )"""
+"""A part of statements, some of their CTEs: counts the rows of `ended`, a CTE of the columns ENDED."""
 
 # `old` is the next part of the minutes whose time is over, by their places, which are locked: joined by their key, a
 # generic plan reads the whole table. One that was added to meanwhile has another place, and is left to the next time.
@@ -72,6 +81,13 @@ _FORGET = text("""
     DELETE FROM job_hours WHERE hour < clock_timestamp() - make_interval(secs => :keep_s)
 """)
 
+_FORGET_TOTALS = text("""
+    /* rollups.forget_totals */
+    DELETE FROM job_totals WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM job_totals WHERE minute < clock_timestamp() - make_interval(secs => :keep_s)
+         ORDER BY minute LIMIT :most FOR UPDATE SKIP LOCKED))
+""")
+
 # The latest minutes of each: what a job of this kind takes now, and not what one took last week.
 _RECENT = text("""
     /* rollups.recent */
@@ -99,6 +115,11 @@ def fold(conn: Connection, *, keep_s: float = KEEP_MINUTES_S, most: int = 2_000)
 def forget(conn: Connection, *, keep_s: float = KEEP_HOURS_S) -> int:
     """Remove hours that are older than `keep_s`. Returns how many."""
     return int(conn.execute(_FORGET, {"keep_s": keep_s}).rowcount)
+
+
+def forget_totals(conn: Connection, *, keep_s: float = KEEP_MINUTES_S, most: int = 2_000) -> None:
+    """Remove up to `most` minutes of all jobs together that are older than `keep_s`, the oldest first."""
+    conn.execute(_FORGET_TOTALS, {"keep_s": keep_s, "most": most})
 
 
 def recent(conn: Connection, kinds: Iterable[Kind], *, minutes: int = 60) -> Mapping[Kind, Sequence[int]]:

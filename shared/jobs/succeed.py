@@ -1,6 +1,7 @@
 """Ends attempts that made their report: `jobs.succeed` publishes their files and ends their jobs in one statement."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -29,6 +30,10 @@ class Success(NamedTuple):
     """What the readers of its files should know, as JSON objects with `code`, `message` and more."""
     cost: Mapping[str, float] | None = None
     """What it used; None for a report type without files."""
+    figures: Mapping[str, float] = MappingProxyType({})
+    """Numbers of the report with a name, for conditions on who is told."""
+    phases: Mapping[str, float] = MappingProxyType({})
+    """Seconds that each of its phases took, in order."""
 
 
 # `done` ends each job whose lease is still the current one; `published` lists its files.
@@ -102,6 +107,10 @@ def _success_row(success: Success) -> dict[str, Any]:
         result["warnings"] = list(success.warnings)
     if success.cost is not None:
         result["cost"] = success.cost
+    if success.figures:
+        result["figures"] = dict(success.figures)
+    if success.phases:
+        result["phases"] = [[phase, round(seconds, 3)] for phase, seconds in success.phases.items()]
     if success.answer is not None:
         result["answer"] = success.answer
     return {**lease_row(success.lease), "result": result, "artifacts": files or None}

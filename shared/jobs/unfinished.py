@@ -92,8 +92,7 @@ _REACH = text(f"""
         SELECT job_id FROM stragglers WHERE job_id > :reached AND job_id <= :announced
     ), ended AS (
         SELECT * FROM passed WHERE finished_at IS NOT NULL AND id NOT IN (SELECT job_id FROM known)
-    ), counted AS ({COUNT}
-    )
+    ), {COUNT}
     UPDATE unfinished_floor AS f SET reached = floor.announced, fence = NULL FROM floor
 """)
 
@@ -111,8 +110,7 @@ _PRUNE = text(f"""
         RETURNING job_id
     ), ended AS (
         SELECT known.* FROM gone, LATERAL (SELECT {ENDED} FROM jobs WHERE id = gone.job_id OFFSET 0) AS known
-    ), counted AS ({COUNT}
-    )
+    ), {COUNT}
     SELECT count(*) AS seen, (array_agg(job_id ORDER BY job_id DESC))[1] AS upto FROM slice
 """)
 

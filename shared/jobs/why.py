@@ -80,15 +80,20 @@ _JOB = text(f"""
       FROM jobs WHERE id = :id AND {VISIBLE}
 """)
 
-# From the job backwards: jobs are started about in order, so those that wait before it are the nearest.
-_AHEAD = text(f"""
-    /* why.ahead */
-    SELECT count(*) FROM (
-        SELECT FROM (
-            SELECT status, run_at FROM jobs
-             WHERE (tenant, id) < (:tenant, :id) AND (tenant, id) > (:tenant, CAST('{UUID(int=0)}' AS uuid))
-             ORDER BY tenant DESC, id DESC LIMIT :look) AS before
-         WHERE status = 'PENDING' AND run_at <= clock_timestamp() LIMIT :most) AS ahead
+# Ahead: from the job backwards, since jobs are started about in order, so those that wait before it are the nearest.
+# Unsent: not the oldest of all, since behind a long-held snapshot an index has entries of millions of messages that
+# have left.
+_WAITS = text(f"""
+    /* why.waits */
+    SELECT (SELECT count(*) FROM (
+                SELECT FROM (
+                    SELECT status, run_at FROM jobs
+                     WHERE (tenant, id) < (:tenant, :id) AND (tenant, id) > (:tenant, CAST('{UUID(int=0)}' AS uuid))
+                     ORDER BY tenant DESC, id DESC LIMIT :look) AS before
+                 WHERE status = 'PENDING' AND run_at <= clock_timestamp() LIMIT :most) AS nearest) AS ahead,
+           EXISTS (SELECT FROM held WHERE job_id = :id) AS held,
+           (SELECT created_at FROM outbox
+             WHERE id > (SELECT last_value FROM outbox_id_seq) - :outbox_look ORDER BY id LIMIT 1) AS unsent_since
 """)
 
 _CLOSED = text(f"""
@@ -103,15 +108,6 @@ _CLOSED = text(f"""
      ORDER BY running NULLS FIRST, kind, name
 """)
 
-_HELD = text("/* why.held */ SELECT EXISTS (SELECT FROM held WHERE job_id = :id)")
-
-# Not the oldest of all: behind a long-held snapshot an index has entries of millions of messages that have left.
-_UNSENT = text("""
-    /* why.unsent */
-    SELECT created_at FROM outbox
-     WHERE id > (SELECT last_value FROM outbox_id_seq) - :look ORDER BY id LIMIT 1
-""")
-
 
 def facts(conn: Connection, job_id: UUID, viewer: Viewer) -> Facts | None:
     """What is known of the job, or None if the viewer sees none with that id."""
@@ -121,12 +117,12 @@ def facts(conn: Connection, job_id: UUID, viewer: Viewer) -> Facts | None:
     fields = {**row._asdict(), "status": JobStatus(row.status)}
     if fields["status"] is not JobStatus.PENDING:
         return Facts(**fields)
-    asked = {"tenant": viewer.tenant, "id": job_id, "look": _LOOK, "most": MOST_COUNTED}
+    asked = {
+        "tenant": viewer.tenant, "id": job_id, "look": _LOOK, "most": MOST_COUNTED, "outbox_look": _OUTBOX_LOOK,
+    }  # fmt: skip
     return Facts(
         **fields,
         crew=workers.crew(conn, row.report_type),
-        ahead=conn.execute(_AHEAD, asked).scalar_one(),
         closed=[Closed(Gate(Kind(kind), name), *rest) for kind, name, *rest in conn.execute(_CLOSED, {"id": job_id})],
-        held=conn.execute(_HELD, {"id": job_id}).scalar_one(),
-        unsent_since=conn.execute(_UNSENT, {"look": _OUTBOX_LOOK}).scalar(),
+        **conn.execute(_WAITS, asked).one()._asdict(),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -90,6 +91,35 @@ _SEEN = text("""
 """)
 
 
+_LIST = text("""
+    /* workers.list */
+    SELECT name, since, seen_at, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent_s,
+           cardinality(report_types) AS report_types, slots, holding, sick
+      FROM (SELECT * FROM workers ORDER BY name LIMIT :most) AS bounded
+     ORDER BY seen_at < clock_timestamp() - make_interval(secs => :silent_s), sick IS NULL, name
+""")
+
+
+class Seen(NamedTuple):
+    """A worker as it told of itself last."""
+
+    name: str
+    since: datetime
+    seen_at: datetime
+    silent_s: float
+    report_types: int
+    """How many it knows."""
+    slots: int
+    holding: int
+    """Attempts that it works on."""
+    sick: str | None
+
+    @property
+    def gone(self) -> bool:
+        """True if it is dead, or cut off."""
+        return self.silent_s > SILENT_S
+
+
 def beat(conn: Connection, presence: Presence, *, new: bool) -> None:
     """Write that the worker is there. `new`: it has just begun, whoever had its name before."""
     conn.execute(
@@ -125,3 +155,8 @@ def seen(conn: Connection) -> tuple[int, int]:
     """How many workers were seen lately: those that take jobs, and those that do not."""
     fit, sick = conn.execute(_SEEN, {"silent_s": SILENT_S}).one()
     return fit, sick
+
+
+def list_workers(conn: Connection, *, most: int) -> list[Seen]:
+    """Up to `most` workers of the last day: first those that work but take nothing, last those that are gone."""
+    return [Seen(*row) for row in conn.execute(_LIST, {"most": most, "silent_s": SILENT_S})]

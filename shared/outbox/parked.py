@@ -15,7 +15,7 @@ _COLUMNS = "id, topic, group_key, payload, headers, created_at, attempts, last_e
 
 _LIST = text(f"""
     /* outbox_retry.parked */
-    SELECT {_COLUMNS} FROM outbox_retry WHERE parked_at IS NOT NULL ORDER BY id LIMIT :most
+    SELECT {_COLUMNS} FROM outbox_retry WHERE parked_at IS NOT NULL AND id > :after ORDER BY id LIMIT :most
 """)
 _FIND = text(f"""
     /* outbox_retry.find_parked */
@@ -52,9 +52,9 @@ class ParkedRow(NamedTuple):
     parked_at: datetime
 
 
-def parked(conn: Connection, *, most: int = MOST) -> list[ParkedRow]:
-    """The oldest `most` parked messages, oldest first."""
-    return [ParkedRow(*row) for row in conn.execute(_LIST, {"most": most})]
+def parked(conn: Connection, *, most: int = MOST, after: int = 0) -> list[ParkedRow]:
+    """The oldest `most` parked messages, oldest first, behind the one of that id."""
+    return [ParkedRow(*row) for row in conn.execute(_LIST, {"most": most, "after": after})]
 
 
 def find_parked(conn: Connection, ids: Sequence[int]) -> list[ParkedRow]:

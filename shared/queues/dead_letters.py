@@ -66,15 +66,17 @@ class DeadLetters:
     def walk(self, most: int) -> Iterator[Sequence[DeadLetter]]:
         """Yield the messages that are there, up to `most`, in batches as they come. Raises QueueUnavailable.
 
-        Each stays hidden from others until `show_again`, or for two minutes.
+        Each stays hidden from others until `show_again`, or for two minutes. A standard queue may hold a message twice
+        under one id, also within one answer: the second is left to a later walk.
         """
         seen: set[str] = set()
         while len(seen) < most:
-            found = [m for m in self._receive(min(MAX_BATCH_ENTRIES, most - len(seen))) if m.message_id not in seen]
+            received = self._receive(min(MAX_BATCH_ENTRIES, most - len(seen)))
+            found = {message.message_id: message for message in received if message.message_id not in seen}
             if not found:
                 return
-            seen.update(message.message_id for message in found)
-            yield found
+            seen.update(found)
+            yield list(found.values())
 
     def show_again(self, messages: Iterable[DeadLetter]) -> None:
         """Let others see these messages at once. Raises QueueUnavailable."""

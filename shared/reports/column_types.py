@@ -31,7 +31,7 @@ def settled(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Extract:
     if all(new.stored_as == old.stored_as for new, old in zip(columns, extract.columns, strict=True)):
         return replace(extract, columns=columns)
     fields = [_field(old, new) for old, new in zip(extract.columns, columns, strict=True)]
-    fields += [duck.identifier(c.text_name) for c in columns if c.text_name]
+    fields += [duck.identifier(name) for c in columns for name in (c.text_name, c.json_name) if name]
     path = extract.path.with_suffix(".settled")
     connection.execute(
         f"COPY (SELECT {', '.join(fields)} FROM {extract.table}) TO {duck.literal(str(path))} "
@@ -98,18 +98,32 @@ def _measured_here(
 ) -> Iterator[_Measure]:
     """The same, for few rows: DuckDB takes longer over the question than Python over the answer."""
     rows = connection.execute(f"SELECT {', '.join(c.quoted for c in texts)} FROM {extract.table}").fetchall()
-    for column in zip(*rows, strict=True) if rows else [()] * len(texts):
-        values = [value for value in column if value is not None]
-        numbers = [value.lstrip("-").partition(".") for value in values if _NUMBER.fullmatch(value)]
-        whole, places, needed = (
-            max(map(len, of), default=None)
-            for of in (
-                [whole for whole, _, _ in numbers],
-                [places for _, _, places in numbers],
-                [places.rstrip("0") for _, _, places in numbers],
-            )
+    return map(_measure, zip(*rows, strict=True) if rows else [()] * len(texts))
+
+
+def with_decimals_of(
+    columns: Sequence[ExtractColumn], cells: Sequence[Sequence[str | None]]
+) -> Sequence[ExtractColumn]:
+    """Return what `with_decimals` does, for rows whose texts are here."""
+    return [
+        _with_decimal(c, *_measure([row[at] for row in cells]))
+        if c.source.type_name == "numeric" and c.stored_as == "VARCHAR" else c
+        for at, c in enumerate(columns)
+    ]  # fmt: skip
+
+
+def _measure(column: Sequence[str | None]) -> _Measure:
+    values = [value for value in column if value is not None]
+    numbers = [value.lstrip("-").partition(".") for value in values if _NUMBER.fullmatch(value)]
+    whole, places, needed = (
+        max(map(len, of), default=None)
+        for of in (
+            [whole for whole, _, _ in numbers],
+            [places for _, _, places in numbers],
+            [places.rstrip("0") for _, _, places in numbers],
         )
-        yield len(numbers) == len(values), whole, places, needed
+    )
+    return len(numbers) == len(values), whole, places, needed
 
 
 def _measures(column: ExtractColumn) -> Sequence[str]:

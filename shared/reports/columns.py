@@ -18,7 +18,7 @@ _FROM_DUCKDB: Mapping[str, str] = {
     "BIGINT": "int8", "UINTEGER": "int8",
     "FLOAT": "float4", "DOUBLE": "float8", "BOOLEAN": "bool", "DATE": "date",
     "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp", "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp",
-    "TIMESTAMP WITH TIME ZONE": "timestamptz",
+    "TIMESTAMP WITH TIME ZONE": "timestamptz", "TIME": "time", "INTERVAL": "interval",
 }  # fmt: skip
 _DUCKDB_WHOLE: Mapping[str, int] = {"UBIGINT": 20, "HUGEINT": 39, "UHUGEINT": 39}
 """Digits of DuckDB's whole numbers of more than 64 bits."""
@@ -43,6 +43,8 @@ class SourceColumn:
     precision: int | None = None
     """Digits of a `numeric(precision, scale)`; None where the type leaves it open."""
     scale: int | None = None
+    nested: bool = False
+    """True for an array or a composite of PostgreSQL's, which its source can write as JSON, too."""
 
     @property
     def is_number(self) -> bool:
@@ -63,6 +65,16 @@ class SourceColumn:
     def is_moment(self) -> bool:
         """True for dates and timestamps."""
         return self.type_name in _MOMENTS
+
+    @property
+    def has_zone(self) -> bool:
+        """True for instants, which every zone's clocks show in another way."""
+        return self.type_name == "timestamptz"
+
+    @property
+    def is_duration(self) -> bool:
+        """True for times of day and for intervals, of which those without months are so many days and parts of one."""
+        return self.type_name in {"time", "interval"}
 
     @property
     def is_plain_text(self) -> bool:
@@ -148,7 +160,7 @@ def header_line(names: Sequence[str], options: CsvOptions) -> bytes:
     """Return the first line of a CSV, quoted as COPY quotes. Names are guarded as cells are: PIVOT makes some."""
     alone = len(names) == 1
     cells = []
-    for name in map(guarded, names):
+    for name in map(guarded, names) if options.formula_guard else names:
         quoted = name == "" or any(c in name for c in f'"\r\n{options.delimiter}') or (alone and name == "\\.")
         cells.append('"' + name.replace('"', '""') + '"' if quoted else name)
     return f"{options.delimiter.join(cells)}{options.line_end}".encode()

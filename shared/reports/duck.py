@@ -3,11 +3,14 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+
+from shared.catalog.shape import UTC_NAME
 
 _THREADS = 1
 _PIPE_BYTES = 1 << 20
@@ -29,6 +32,11 @@ _spare: list[duckdb.DuckDBPyConnection] = []
 (`python -m tests.benchmarks.small_case`)."""
 _left: list[duckdb.DuckDBPyConnection] = []
 """Databases that end with this process, because closing one takes longer than a small report's queries."""
+
+_readings: weakref.WeakKeyDictionary[Generator[bytes, None, None], duckdb.DuckDBPyConnection] = (
+    weakref.WeakKeyDictionary()
+)
+"""Results that are being read, and of which database."""
 
 
 def prepare(databases: int) -> None:
@@ -53,41 +61,54 @@ def _tasks() -> int:
 
 
 @contextlib.contextmanager
-def opened(scratch: Path, memory_mb: int, *, columns: int = 0) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database in memory that spills into `scratch` and shows times in UTC, for rows of so many columns.
+def opened(
+    scratch: Path, memory_mb: int, *, columns: int = 0, zone: str = UTC_NAME
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory that spills into `scratch` and shows times in `zone`, for rows of so many columns.
 
     It is used again by this process: leave no table, view or variable in it. One that is confined is not.
     """
-    connection = connect(scratch, memory_mb, columns=columns)
+    connection = connect(scratch, memory_mb, columns=columns, zone=zone)
     try:
         yield connection
+        if zone != UTC_NAME:
+            connection.execute(f"SET TimeZone = '{UTC_NAME}'")
     except BaseException:
-        connection.close()
+        _close(connection)
         raise
     _spare.append(connection)
 
 
 @contextlib.contextmanager
 def opened_once(
-    scratch: Path, memory_mb: int, *, columns: int = 0, small: bool = False
+    scratch: Path, memory_mb: int, *, columns: int = 0, small: bool = False, zone: str = UTC_NAME
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database that nobody uses again, so that it may be confined. `small` says that little memory is in it."""
-    connection = connect(scratch, memory_mb, columns=columns)
+    connection = connect(scratch, memory_mb, columns=columns, zone=zone)
     try:
         yield connection
     finally:
         if small:
             _left.append(connection)
         else:
-            connection.close()
+            _close(connection)
 
 
-def connect(scratch: Path, memory_mb: int, *, columns: int = 0) -> duckdb.DuckDBPyConnection:
+def _close(connection: duckdb.DuckDBPyConnection) -> None:
+    """Close it, its readings first: DuckDB refuses while one goes on, and a traceback keeps one that has failed."""
+    for reading in [one for one, of in _readings.items() if of is connection]:
+        reading.close()
+    connection.close()
+
+
+def connect(scratch: Path, memory_mb: int, *, columns: int = 0, zone: str = UTC_NAME) -> duckdb.DuckDBPyConnection:
     """Return a database as `opened` says. Its user closes it."""
     # Beside its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0).
     # Each column takes a buffer of its own, of some 70 KB to write it and as much to read it.
     budget_mb = max(96, memory_mb // 4, min(memory_mb * 5 // 8, 64 + columns // 5))
     settings = f"SET memory_limit = '{budget_mb}MB'; SET temp_directory = {literal(str(scratch / 'spill'))}"
+    if zone != UTC_NAME:
+        settings += f"; SET TimeZone = {literal(zone)}"
     while _spare:
         connection = _spare.pop()
         try:
@@ -103,7 +124,7 @@ def connect(scratch: Path, memory_mb: int, *, columns: int = 0) -> duckdb.DuckDB
 
 def _opened() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=_SETTINGS)
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    connection.execute(f"SET TimeZone = '{UTC_NAME}'; SET enable_progress_bar = false")
     return connection
 
 
@@ -166,6 +187,14 @@ def copied(connection: duckdb.DuckDBPyConnection, query: str, options: str, whol
     DuckDB makes the text and this process passes it on: no row becomes a Python object. An error of the query is
     raised here.
     """
+    reading = _copied(connection, query, options, whole)
+    _readings[reading] = connection
+    return reading
+
+
+def _copied(
+    connection: duckdb.DuckDBPyConnection, query: str, options: str, whole: Copied
+) -> Generator[bytes, None, None]:
     reading, writing = _pipe()
 
     def work() -> None:

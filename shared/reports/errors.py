@@ -97,6 +97,16 @@ def summary_too_large(name: str, most: int) -> ReportError:
     return failure(FailureCode.SUMMARY_TOO_LARGE, f"The query of {name!r} gives more than {most:,} rows.")
 
 
+def rows_too_many(most: int) -> ReportError:
+    """A PDF of a standard holds fewer rows than the report has."""
+    return failure(FailureCode.SUMMARY_TOO_LARGE, f"A PDF of a standard ([pdf] standards) holds at most {most:,} rows.")
+
+
+def groups_too_many(name: str, most: int) -> ReportError:
+    """The rows fall into more groups than anybody reads."""
+    return failure(FailureCode.SUMMARY_TOO_LARGE, f"Grouping the rows by {name!r} gives more than {most:,} groups.")
+
+
 def chart_failed(name: str, what: str) -> ReportError:
     """A Vega-Lite specification is wrong."""
     return failure(FailureCode.CHART_FAILED, f"The chart {name} could not be drawn: {what}.")
@@ -129,6 +139,43 @@ def files_query_failed(what: str) -> ReportError:
         f"The report's query failed: {what}.",
         hint="query.sql is DuckDB's SQL here; paths are relative to the source.",
     )
+
+
+def sqlite_query_failed(what: str) -> ReportError:
+    """SQLite refuses the query of a report, or the file."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"The report's query failed: {what}.",
+        hint="query.sql is SQLite's SQL here, and may only read.",
+    )
+
+
+def mariadb_query_failed(what: str) -> ReportError:
+    """MariaDB refuses the query of a report."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"The report's query failed: {what}.",
+        hint="query.sql is MariaDB's SQL here, and may only read.",
+    )
+
+
+def value_refused(row: int, column: str, what: str) -> ReportError:
+    """A value of the source cannot be told exactly in its column's type."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED,
+        f"Row {row:,} of the report, column {column!r}: {what}.",
+        hint="Convert the column in query.sql, or correct the value.",
+    )
+
+
+def parameter_refused(name: str, what: str) -> ReportError:
+    """The source cannot take a parameter's value as it is."""
+    return failure(FailureCode.SOURCE_QUERY_FAILED, f"The source cannot be asked with this :{name}: {what}.")
+
+
+def source_timeout() -> ReportError:
+    """The query of a source took too long."""
+    return failure(FailureCode.SOURCE_TIMEOUT, "The query took longer than the report type allows.")
 
 
 def nanoseconds(column: str) -> ReportError:
@@ -203,6 +250,29 @@ def no_columns() -> ReportError:
     )
 
 
+def one_query_only(source: str) -> ReportError:
+    """The report type has further queries, and its source answers only one of one moment."""
+    return failure(
+        FailureCode.SOURCE_QUERY_FAILED, f"The data source {source!r} answers one query of a report, not several.",
+        hint="Make a report type of each query.",
+    )  # fmt: skip
+
+
+def of_query(error: ReportError, file: str) -> ReportError:
+    """The same error, told of another query than query.sql."""
+    said = str(error)
+    message = said.replace("query.sql", file) if "query.sql" in said else f"{file}: {said}"
+    return type(error)(error.code, message, retryable=error.retryable, hint=error.hint.replace("query.sql", file))
+
+
+def pivot_too_wide(column: str, most: int) -> ReportError:
+    """A pivot has more columns than people read."""
+    return failure(
+        FailureCode.OUTPUT_TOO_LARGE, f"The pivot has a column for each value of {column!r}: more than {most}.",
+        hint="Let the pivot's columns have fewer values, or leave the pivot out.",
+    )  # fmt: skip
+
+
 def scoped_column_missing(names: Sequence[str]) -> ReportError:
     """A column that not everybody gets is not there under its name: it may be there under another."""
     return failure(
@@ -210,6 +280,11 @@ def scoped_column_missing(names: Sequence[str]) -> ReportError:
         f"The query gives no column {', '.join(map(repr, names))}, for which report.toml asks for a scope.",
         hint="Give the column that name in query.sql, or correct [columns] in report.toml.",
     )
+
+
+def column_missing(name: str) -> ReportError:
+    """The request asks for a column that the query does not give, or not to everybody."""
+    return failure(FailureCode.COLUMN_MISSING, f"The request asks for the column {name!r}, and the result has none.")
 
 
 def output_damaged(format_: str, what: str) -> ReportError:

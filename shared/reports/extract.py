@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,33 @@ from shared.reports.columns import SourceColumn, from_duckdb
 from shared.reports.question import Question
 
 ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
-_FEW_ROWS, _LITTLE_BYTES = 1_000, 1 << 20
-_LAYOUT = 4
+FEW_ROWS, LITTLE_BYTES = 1_000, 1 << 20
+"""The most of which all texts may be held in memory at once."""
+_LAYOUT = 7
 """Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
 _NESTED = "NESTED"
 """Stands for DuckDB's types of values within values, which an extract has as JSON."""
 _DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?"
 USUAL_MOMENTS: Mapping[str, str] = {
-    "date": _DAY, "timestamp": f"{_DAY} {_TIME}", "timestamptz": f"{_DAY} {_TIME}[+]00",
+    "date": _DAY, "timestamp": f"{_DAY} {_TIME}", "timestamptz": f"{_DAY} {_TIME}[+-][0-9]{{2}}(:[0-9]{{2}}){{0,2}}",
 }  # fmt: skip
 """What PostgreSQL writes for a moment of the years 1 to 9999, as regular expressions."""
+DURATION = "([0-9]+ days? ?)?([0-9]+:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?)?"
+"""What PostgreSQL writes for a time of day, and for an interval that is not negative and has no months."""
 NUMBER = "-?[0-9]+([.][0-9]+)?"
 """What PostgreSQL writes for a number that is neither NaN nor infinite, as a regular expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands above a column that a pivot has made."""
+
+    text: str | None
+    """The source's text of a value, or the title of the total."""
+    of: "ExtractColumn | None"
+    """The column whose value it is; None for the total."""
+    looks: str
+    """The column whose values stand below it, and look as its own do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,12 @@ class ExtractColumn:
     """Its DuckDB type for the queries of a document, where that is not `stored_as`."""
     text_name: str | None = None
     """The name of the column with the source's own text, where DuckDB would write the value in another way."""
+
+    json_name: str | None = None
+    """The name of the column with the JSON of an array or a composite, if JSON is to be made of it."""
+
+    heading: Heading | None = None
+    """What stands above it, if a pivot has made it. No extract that is kept has such columns."""
 
     @property
     def quoted(self) -> str:
@@ -103,6 +124,17 @@ class ExtractColumn:
         return f"{text}::{self.asked_as} AS {self.quoted}"
 
     @property
+    def as_microseconds(self) -> str:
+        """SQL for a duration in microseconds; NULL where it is negative or has months, whose length nobody knows."""
+        text = self.as_source_text
+        return f"CASE WHEN regexp_full_match({text}, '{DURATION}') THEN epoch_us(TRY_CAST({text} AS INTERVAL)) END"
+
+    @property
+    def as_sortable(self) -> str:
+        """SQL for the value to sort by and to add up: a number that the extract keeps as text is one."""
+        return self.quoted if self.asked_as is None else f"TRY_CAST({self.quoted} AS {self.asked_as})"
+
+    @property
     def as_usual_moment(self) -> str:
         """SQL for the moment; NULL where the extract has text, because only PostgreSQL knows such a moment."""
         if self.stored_as != "VARCHAR":
@@ -134,11 +166,21 @@ class Extract:
     """What tells this state of the source from others, as JSON."""
     text_bytes: int
     """Text that the source sent for them."""
+    shown: int | None = None
+    """How many of the columns files show, the first ones; None for all. The others are for summaries and charts."""
+
+    cells: Sequence[Sequence[str | None]] | None = None
+    """The source's texts of all rows, where they are few and of usual kinds. Then there is no file."""
+
+    @property
+    def as_shown(self) -> "Extract":
+        """The same rows with the columns that files show."""
+        return self if self.shown is None else replace(self, columns=self.columns[: self.shown], shown=None)
 
     @property
     def is_small(self) -> bool:
         """True if the texts of all rows may be held in memory at once."""
-        return self.rows <= _FEW_ROWS and self.text_bytes <= _LITTLE_BYTES
+        return self.rows <= FEW_ROWS and self.text_bytes <= LITTLE_BYTES
 
     @property
     def table(self) -> str:
@@ -159,10 +201,14 @@ def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]
     path = folder / ROWS_FILE
     try:
         found = json.loads((kept / _ABOUT).read_text())
-        path.hardlink_to(kept / ROWS_FILE)
-        if found["question"] == _fingerprint(question, formats) and found["sha256"] == _digest(path):
+        if found["question"] != _fingerprint(question, formats):
+            return None
+        cells = found.get("cells")
+        if cells is None:
+            path.hardlink_to(kept / ROWS_FILE)
+        if found["sha256"] == (_digest(path) if cells is None else _digest_of(cells)):
             columns = [_column(one) for one in found["columns"]]
-            return Extract(path, columns, found["rows"], found["snapshot"], found["text_bytes"])
+            return Extract(path, columns, found["rows"], found["snapshot"], found["text_bytes"], found["shown"], cells)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     path.unlink(missing_ok=True)
@@ -170,29 +216,45 @@ def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]
 
 
 def keep(extract: Extract, kept: Path, question: Question, formats: Sequence[Format]) -> None:
-    """Leave the extract in `kept` for a later attempt, whole or not at all: the description comes last."""
+    """Leave the extract in `kept` for a later attempt, whole or not at all: the description comes last.
+
+    Cells stand in the description itself.
+    """
     kept.mkdir(parents=True, exist_ok=True)
     about = {
         "question": _fingerprint(question, formats),
-        "sha256": _digest(extract.path),
+        "sha256": _digest(extract.path) if extract.cells is None else _digest_of(extract.cells),
         "rows": extract.rows,
         "snapshot": extract.snapshot,
         "text_bytes": extract.text_bytes,
-        "columns": [asdict(column) for column in extract.columns],
+        "shown": extract.shown,
+        "columns": [_as_json(column) for column in extract.columns],
+        "cells": extract.cells,
     }
     part = kept / f".part-{os.getpid()}"
-    part.hardlink_to(extract.path)
-    part.rename(kept / ROWS_FILE)
+    if extract.cells is None:
+        part.hardlink_to(extract.path)
+        part.rename(kept / ROWS_FILE)
     part.write_text(json.dumps(about))
     part.rename(kept / _ABOUT)
+
+
+def _as_json(column: ExtractColumn) -> Mapping[str, object]:
+    fields = {name: getattr(column, name) for name in column.__slots__}
+    return {**fields, "source": {name: getattr(column.source, name) for name in column.source.__slots__}}
+
+
+def _digest_of(cells: Sequence[Sequence[str | None]]) -> str:
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
 def _fingerprint(question: Question, formats: Sequence[Format]) -> str:
     report, asker = question.report, question.asker
     hidden = sorted(report.hidden_columns(asker.scopes))
     role = report.role.of(asker.tenant) if report.role and asker.tenant else None
-    asked = [_LAYOUT, report.name, report.version, report.source, report.query, question.parameters,
-             asker.tenant, asker.requester, role, hidden, Format.CSV in formats]  # fmt: skip
+    # An extract of cells answers no other formats than those that are written from them.
+    asked = [_LAYOUT, sorted(formats), report.name, report.version, report.source, report.query, question.parameters,
+             asker.tenant, asker.requester, role, hidden, question.shape.as_json(), question.has_summaries]  # fmt: skip
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 

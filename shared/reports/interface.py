@@ -1,12 +1,14 @@
 """What the worker and the report engine say to each other. Rendering knows nothing of queues or tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from shared.catalog.asker import NOBODY, Asker
-from shared.catalog.model import Format, ReportType
+from shared.catalog.csv_dialect import dialect
+from shared.catalog.model import CsvOptions, Format, FurtherQuery, ReportType
+from shared.catalog.shape import AS_IT_IS, Shape
 from shared.errors import TodokeError
 from shared.reports.warnings import ReportWarning
 
@@ -66,6 +68,10 @@ class RenderRequest:
     """A folder that the job's attempts on this worker share, where the extract stays. None keeps nothing."""
     fonts: Path | None = None
     """A folder of fonts for letters beyond Latin, Greek and Cyrillic, and for templates."""
+    shape: Shape = AS_IT_IS
+    """How the answer is to look."""
+    words: Mapping[str, object] = field(default_factory=dict)
+    """Parameters that were asked for in words such as `yesterday`, for the manifest."""
     asker: Asker = NOBODY
     """On whose behalf. A query that compares with the tenant finds no rows for nobody."""
     job_id: str = ""
@@ -74,12 +80,21 @@ class RenderRequest:
     """The name of the files without extension; None for the report type's."""
     bundle: bool = False
     """True makes an archive of all files as well."""
+    preview: bool = False
+    """True keeps the first rows, and a picture of a PDF's first page, in the scratch folder beside the files."""
     first_rows: int | None = None
     """How many rows of a Python report type are enough, if it is only tried; None takes all."""
 
-    def name_of(self, format_: str) -> str:
-        """The name of a format's file, or of the archive."""
-        return f"{self.file_name or self.report.name}.{format_}"
+    @property
+    def csv(self) -> CsvOptions:
+        """How a CSV is written."""
+        return dialect(self.report.csv, self.shape.csv)
+
+    def name_of(self, format_: str, query: FurtherQuery | None = None) -> str:
+        """The name of a format's file, of that of a further query, or of the archive."""
+        packed = ".gz" if format_ == Format.CSV and self.csv.gzip else ""
+        of = f"-{query.name}" if query else ""
+        return f"{self.file_name or self.report.name}{of}.{format_}{packed}"
 
 
 @dataclass(frozen=True, slots=True)

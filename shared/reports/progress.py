@@ -40,8 +40,9 @@ class Steps:
         self._phase, self._total = phase, total_rows
         self._tell(0)
 
-    def expect(self, phase: str, total_rows: int | None) -> None:
-        """Rename the step under way, now that its length is known or guessed."""
+    def expect(self, phase: str, total_rows: int | None, *, more: int = 0) -> None:
+        """Rename the step under way, now that its length is known or guessed, and `more` steps are to come."""
+        self._steps += more
         self._phase, self._total = phase, total_rows or None
         self._tell(0)
 

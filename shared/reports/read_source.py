@@ -1,21 +1,25 @@
 """Reads a source's rows once, into the extract."""
 
 import codecs
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
-from shared.catalog.model import Format, ReportType
+from shared.catalog.model import Format
+from shared.catalog.shape import UTC_NAME
 from shared.failures import FailureCode
-from shared.reports import duck, errors
-from shared.reports.column_types import settled, with_decimals
+from shared.reports import cells, duck, errors, extract
+from shared.reports.arrange import arranged
+from shared.reports.column_types import settled, with_decimals, with_decimals_of
 from shared.reports.columns import unique_names
 from shared.reports.extract import ROWS_FILE, Extract, ExtractColumn
 from shared.reports.interface import ReportError
 from shared.reports.progress import RowProgress
-from shared.reports.sources.result import SourceResult
+from shared.reports.question import Question
+from shared.reports.sources.result import Begun, SourceResult
 
 _ROW_GROUP_ROWS = 20_480
 """Rows per row group. DuckDB holds two groups in memory at a time, and what is rendered from one."""
@@ -32,49 +36,134 @@ _USUAL_LINE, _LONGEST_LINE = 512 << 10, 8 << 20
 def read(
     source: SourceResult,
     folder: Path,
-    report: ReportType,
+    question: Question,
     formats: Sequence[Format],
     progress: RowProgress,
-    *,
-    hidden: Collection[str] = (),
 ) -> Extract:
-    """Read all rows into `folder`, without the columns that are `hidden` from the asker.
+    """Read all rows into `folder`, arranged as they are asked for, without the columns that are hidden from the asker.
 
     Raises what the source raises, ReportError, OSError, duckdb.Error.
     """
-    path = folder / ROWS_FILE
-    if missing := set(hidden) - {c.name for c in source.columns}:
+    path, report = folder / ROWS_FILE, question.report
+    hidden = report.hidden_columns(question.asker.scopes)
+    if missing := question.scoped_columns - set(source.query_names):
         # Under another name its values would be shown to everybody.
         raise errors.scoped_column_missing(sorted(missing))
+    snapshot = source.snapshot()
+    layout = _Layout.of(source, formats, hidden)
+    # Cells have the source's texts of moments, which are in UTC, and the query's own columns and rows.
+    as_it_is = question.shape.zone == UTC_NAME and not question.shape.arranges
+    # Totals, pivots, what stands above the rows, and JSON of arrays and composites are DuckDB's to compute.
+    few_formats = cells.WRITTEN_FROM_CELLS.issuperset(formats) and not any(c.json_name for c in layout.columns)
+    few_formats = few_formats and not (report.grouping or report.pivot or question.has_summaries)
+    begun, longest = _begun(source, layout, progress) if as_it_is and few_formats else (None, _USUAL_LINE)
+    if begun and (few := _few(begun, layout)) is not None:
+        columns = with_decimals_of(layout.shown, few)
+        if not any(c.asked_as == "DOUBLE" for c in columns):  # numbers that no decimal of DuckDB's holds
+            return Extract(path, columns, begun.rows, snapshot, source.sent_bytes, cells=few)
     with duck.opened(folder, report.limits.memory_mb, columns=2 * len(source.columns)) as connection:
-        snapshot = source.snapshot()
-        columns, rows, doubtful = _read(source, connection, path, formats, progress, hidden)
+        columns, rows, doubtful = _read(source, connection, path, layout, progress, begun, longest)
         if rows > report.limits.max_rows:
             raise errors.row_limit_exceeded(report.limits)
-        extract = Extract(path, columns, rows, snapshot, source.sent_bytes)
+        shown = source.arrangement.shown if source.arrangement is not None else None
+        extract_ = Extract(path, columns, rows, snapshot, source.sent_bytes, shown)
         if doubtful or not source.repeatable:
-            extract = settled(extract, connection)
-        return replace(extract, columns=with_decimals(extract, connection))
+            extract_ = settled(extract_, connection)
+        extract_ = replace(extract_, columns=with_decimals(extract_, connection))
+        return extract_ if source.arrangement is not None else arranged(extract_, question, connection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The columns that a source is asked for, and those that an extract shows of them."""
+
+    columns: Sequence[ExtractColumn]
+    twins: Sequence[int]
+    """Floating point columns that are read a second time, as text. PostgreSQL and DuckDB write them differently, and a
+    CSV has PostgreSQL's text."""
+    hidden: Collection[str]
+
+    @classmethod
+    def of(cls, source: SourceResult, formats: Sequence[Format], hidden: Collection[str]) -> "_Layout":
+        names = unique_names(c.name for c in source.columns)
+        twins = [at for at, c in enumerate(source.columns) if c.is_float and Format.CSV in formats]
+        texts = unique_names([*names, *(f"text of {names[at]}" for at in twins)])[len(names) :]
+        nested = [at for at, c in enumerate(source.columns) if c.nested] if Format.JSONL in formats else []
+        if len(names) + len(twins) + len(nested) > _MOST_COLUMNS:
+            nested = []  # they stay text
+        jsons = unique_names([*names, *texts, *(f"json of {names[at]}" for at in nested)])[len(names) + len(texts) :]
+        text_names, json_names = (dict(zip(*pair, strict=True)) for pair in ((twins, texts), (nested, jsons)))
+        columns = [
+            ExtractColumn(c, name, c.stored_as(), text_name=text_names.get(at), json_name=json_names.get(at))
+            for at, (c, name) in enumerate(zip(source.columns, names, strict=True))
+        ]
+        if nested:
+            source.add_json(nested)
+        return cls(columns, twins, hidden)
+
+    def as_stored(self, *, lenient: bool) -> "_Layout":
+        """The same with the types of a strict or a lenient reading."""
+        columns = [replace(c, stored_as=c.source.stored_as(lenient=lenient)) for c in self.columns]
+        return replace(self, columns=columns)
+
+    @property
+    def shown(self) -> Sequence[ExtractColumn]:
+        """The columns that the asker may see."""
+        return [c for c in self.columns if c.source.name not in self.hidden]
+
+    @property
+    def twice(self) -> bool:
+        """True if the source can be asked for the twins; else only their text is read, and the number made of it."""
+        return len(self.columns) + len(self.twins) <= _MOST_COLUMNS
+
+    @property
+    def as_text(self) -> Sequence[int]:
+        """The columns to ask for a second time."""
+        return self.twins if self.twice else ()
+
+
+def _begun(source: SourceResult, layout: _Layout, progress: RowProgress) -> tuple[Begun | None, int]:
+    """The first rows, perhaps all, and how long a row may be in the reading of the rest."""
+    few = {"most_rows": extract.FEW_ROWS, "most_bytes": extract.LITTLE_BYTES}
+    try:
+        return source.begin(longest=_USUAL_LINE, as_text=layout.as_text, progress=progress, **few), _USUAL_LINE
+    except ReportError as error:
+        if error.code != FailureCode.ROW_TOO_LONG:
+            raise
+        return None, _LONGEST_LINE
+
+
+def _few(begun: Begun, layout: _Layout) -> cells.Cells | None:
+    """The cells of the columns that the asker may see, if these are all rows, and usual ones."""
+    if not begun.is_all:
+        return None
+    rows = cells.parsed(begun.text.decode(), len(layout.columns) + len(layout.as_text))
+    shown = [at for at, c in enumerate(layout.columns) if c.source.name not in layout.hidden]
+    few = None if rows is None else [[row[at] for at in shown] for row in rows]
+    return few if few is not None and cells.are_usual(layout.shown, few) else None
 
 
 def _read(
     source: SourceResult,
     connection: duckdb.DuckDBPyConnection,
     path: Path,
-    formats: Sequence[Format],
+    layout: _Layout,
     progress: RowProgress,
-    hidden: Collection[str],
+    begun: Begun | None,
+    longest: int,
 ) -> tuple[Sequence[ExtractColumn], int, bool]:
     """Read strictly, with short lines; once more, more generously, if a value or a row does not fit.
 
     The last of what it returns is true if columns are text only because one of them has to be.
     """
-    lenient, longest = False, _USUAL_LINE if source.repeatable else _LONGEST_LINE
+    lenient, longest = False, longest if source.repeatable else _LONGEST_LINE
     while True:
+        as_stored = layout.as_stored(lenient=lenient)
+
+        again = partial(source.feed, lenient=lenient, longest=longest, as_text=layout.as_text, progress=progress)
+        feed = again if begun is None else partial(_feed, begun)
         try:
-            columns, rows = _read_as(
-                source, connection, path, formats, progress, hidden, lenient=lenient, longest=longest
-            )
+            rows = _read_as(as_stored, connection, path, feed, longest)
         except duckdb.ConversionException as error:
             if lenient or not source.repeatable:
                 raise errors.value_wrong(duck.said(error)) from None
@@ -84,43 +173,34 @@ def _read(
                 raise
             longest = _LONGEST_LINE
         else:
-            return columns, rows, lenient
+            return as_stored.shown, rows, lenient
+        begun = None
+
+
+def _feed(begun: Begun, descriptor: int) -> None:
+    begun.feed(partial(duck.write_all, descriptor))
 
 
 def _read_as(
-    source: SourceResult,
+    layout: _Layout,
     connection: duckdb.DuckDBPyConnection,
     path: Path,
-    formats: Sequence[Format],
-    progress: RowProgress,
-    hidden: Collection[str],
-    *,
-    lenient: bool,
+    feed: Callable[[int], object],
     longest: int,
-) -> tuple[Sequence[ExtractColumn], int]:
-    names = unique_names(c.name for c in source.columns)
-    # PostgreSQL and DuckDB write floating point differently; a CSV has PostgreSQL's text.
-    twins = [at for at, c in enumerate(source.columns) if c.is_float and Format.CSV in formats]
-    texts = dict(
-        zip(twins, unique_names([*names, *(f"text of {names[at]}" for at in twins)])[len(names) :], strict=True)
-    )
-    twice = len(names) + len(twins) <= _MOST_COLUMNS
-    columns = [
-        ExtractColumn(column, name, column.stored_as(lenient=lenient), text_name=texts.get(at))
-        for at, (column, name) in enumerate(zip(source.columns, names, strict=True))
-    ]
-    types = {c.name: c.stored_as for c in columns} | dict.fromkeys(texts.values(), "VARCHAR")
-    if not twice:  # then only the text of a floating point number is read, and the number made of it
+) -> int:
+    columns, shown, twice = layout.columns, layout.shown, layout.twice
+    types = {c.name: c.stored_as for c in columns} | {c.text_name: "VARCHAR" for c in columns if c.text_name}
+    if not twice:
         types = {c.name: "VARCHAR" if c.text_name else c.stored_as for c in columns}
+    types |= {c.json_name: "VARCHAR" for c in columns if c.json_name}
     fields = ", ".join(f"{duck.literal(name)}: {duck.literal(stored)}" for name, stored in types.items())
 
-    def feed(descriptor: int) -> None:
+    def work(descriptor: int) -> None:
         # The reader takes one byte order mark for its own; the first cell may begin with another.
         duck.write_all(descriptor, codecs.BOM_UTF8)
-        source.feed(descriptor, lenient=lenient, longest=longest, as_text=twins if twice else (), progress=progress)
+        feed(descriptor)
 
-    shown = [c for c in columns if c.source.name not in hidden]
-    with duck.fed(feed) as pipe:
+    with duck.fed(work) as pipe:
         [rows] = connection.execute(f"""
             COPY (SELECT {_selected(shown, twice=twice, all_of_them=len(shown) == len(columns))}
                     FROM read_csv('{pipe}', columns = {{{fields}}}, header = false, auto_detect = false,
@@ -129,14 +209,14 @@ def _read_as(
               TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_ZSTD_LEVEL},
                                             ROW_GROUP_SIZE {_ROW_GROUP_ROWS})
         """).fetchone() or [0]
-    return shown, rows
+    return int(rows)
 
 
 def _selected(columns: Sequence[ExtractColumn], *, twice: bool, all_of_them: bool) -> str:
     if twice and all_of_them:
         return "*"
     if twice:
-        texts = (duck.identifier(c.text_name) for c in columns if c.text_name)
-        return ", ".join([*(c.quoted for c in columns), *texts])
+        others = (duck.identifier(n) for n in (*(c.text_name for c in columns), *(c.json_name for c in columns)) if n)
+        return ", ".join([*(c.quoted for c in columns), *others])
     numbers = [f"{c.quoted}::{c.stored_as} AS {c.quoted}" if c.text_name else c.quoted for c in columns]
     return ", ".join([*numbers, *(f"{c.quoted} AS {duck.identifier(c.text_name)}" for c in columns if c.text_name)])

@@ -3,24 +3,32 @@
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from shared.catalog import csv_dialect
+from shared.catalog.further import as_report
 from shared.catalog.locales import localized
-from shared.catalog.model import BUNDLE, MEDIA_TYPES, Format, ReportKind
-from shared.reports import duck, extract, read_source
+from shared.catalog.model import BUNDLE, MEDIA_TYPES, Format, FurtherQuery, ReportKind, ReportType
+from shared.catalog.shape import UTC_NAME
+from shared.reports import answers, duck, figures, first_rows
+from shared.reports.answers import Answers
 from shared.reports.bundle import write_bundle
+from shared.reports.copied_rows import CopiedRows
 from shared.reports.errors import attachment_wrong, output_damaged
 from shared.reports.extract import Extract
 from shared.reports.formats.csv import copy_csv, write_csv
 from shared.reports.formats.html import write_html
 from shared.reports.formats.jsonl import write_jsonl
 from shared.reports.formats.parquet import write_parquet
+from shared.reports.formats.pdf import first_page
 from shared.reports.formats.pdf.document import write_pdf
 from shared.reports.formats.rendering import Renderer, Rendering
+from shared.reports.formats.usual_looks import with_usual_looks
 from shared.reports.formats.xlsx.report import write_xlsx
 from shared.reports.interface import Progress, RenderedFile, RenderRequest
 from shared.reports.manifest import write_manifest
+from shared.reports.pivot import pivoted
 from shared.reports.progress import Steps
 from shared.reports.question import Question
 from shared.reports.sources.open import open_source
@@ -37,6 +45,8 @@ RENDERERS: Mapping[Format, Renderer] = {
     Format.PDF: write_pdf,
 }
 """What makes the file of each format from the extract."""
+_WHOLE = frozenset({Format.XLSX, Format.HTML, Format.PDF})
+"""Formats for people: one file has the answers of all queries, pivots are made, and times are those of a zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ class _Made:
     files: Sequence[RenderedFile]
     rows: int
     snapshot: Mapping[str, object]
+    further: Mapping[str, int] = field(default_factory=dict)
+    """The rows of each further query."""
 
 
 def render_files(
@@ -59,77 +71,174 @@ def render_files(
 
     Raises psycopg.Error, duckdb.Error, OSError, ReportError.
     """
-    steps = Steps(len(request.formats) + request.bundle, on_progress)
+    apart = sum(format_ not in _WHOLE for format_ in request.formats)
+    steps = Steps(len(request.formats) + apart * len(request.report.queries) + request.bundle, on_progress)
     made = _make(request, steps, on_read)
     files = [*made.files, *_attachments(request)]
     if request.bundle:
         steps.begin("writing zip", made.rows)
         bundle = write_bundle(files, _path(request, BUNDLE), made.rows, steps.at)
         files.append(replace(bundle, name=request.name_of(BUNDLE)))
-    write_manifest(request, files, made.rows, made.snapshot)
+    write_manifest(request, files, made.rows, made.snapshot, made.further)
     return tuple(files)
 
 
 def _make(request: RenderRequest, steps: Steps, on_read: Callable[[int], object]) -> _Made:
-    formats, question = request.formats, Question(request.report, request.parameters, request.asker)
+    formats, question = request.formats, _question(request)
     keep = None if request.report.kind is ReportKind.ROWS else request.keep  # its attachments would be missing
-    kept = keep and extract.load(keep, request.scratch, question, formats)
+    kept = keep and answers.load(keep, request.scratch, question, formats)
     if kept:
         return _from_extract(request, kept, steps)
     # CSV alone needs no extract, if the source can write it, and may write every column.
     hidden = request.report.hidden_columns(request.asker.scopes)
-    alone = formats == (Format.CSV,) and not hidden
-    steps.begin("querying", None, more=0 if alone else 1)
-    with open_source(request.source_dsn, question, request.scratch, first_rows=request.first_rows) as source:
+    queries = len(request.report.queries)
+    alone = formats == (Format.CSV,) and not hidden and request.csv.is_postgresqls and not queries
+    alone = alone and request.report.pdf.figures is None
+    steps.begin("querying", None, more=0 if alone else 1 + queries)
+    with open_source(request.source_dsn, question, request.scratch, first_rows=_first_rows(request)) as source:
         try:
             if alone and source.can_copy_csv:
                 return _copied(request, source, steps)
-            steps.expect("reading", source.estimated_rows())
-            whole = read_source.read(source, request.scratch, request.report, formats, steps.at, hidden=hidden)
+            steps.expect("reading", source.estimated_rows(), more=1 if alone else 0)
+            whole = answers.read(source, request.scratch, question, formats, steps)
         finally:
             on_read(source.sent_bytes)
     if keep:
-        extract.keep(whole, keep, question, formats)
+        answers.keep(whole, keep, question, formats)
     return _from_extract(request, whole, steps)
 
 
+def _question(request: RenderRequest) -> Question:
+    pdf = request.report.pdf
+    documents = not _WHOLE.isdisjoint(request.formats) and bool(pdf.tables or pdf.charts)
+    summaries = documents or pdf.figures is not None
+    return Question(request.report, request.parameters, request.asker, request.shape, has_summaries=summaries)
+
+
+def _first_rows(request: RenderRequest) -> int | None:
+    """How many rows are enough, of those that cannot be asked for in another order."""
+    most = [n for n in (request.first_rows, None if request.shape.sort else request.shape.limit) if n is not None]
+    return min(most, default=None)
+
+
 def _copied(request: RenderRequest, source: SourceResult, steps: Steps) -> _Made:
-    options, path = request.report.csv, _path(request, Format.CSV)
-    snapshot = source.snapshot()
+    options, path = request.csv, _path(request, Format.CSV)
+    snapshot, first = source.snapshot(), CopiedRows()
     steps.expect("writing csv", source.estimated_rows())
-    rows = copy_csv(path, options, lambda out: source.copy_csv(out, options, steps.at))
+    rows = copy_csv(
+        path, options, lambda out: source.copy_csv(first.beside(out) if request.preview else out, options, steps.at)
+    )
+    if request.preview:
+        first.keep(
+            source.columns,
+            replace(localized(request.report, request.parameters, request.shape.locale), csv=options),
+            request.scratch,
+            of=rows,
+        )
     steps.rename("verifying csv", rows)
     return _Made([_verified(request, Format.CSV, rows)], rows, snapshot)
 
 
-def _from_extract(request: RenderRequest, whole: Extract, steps: Steps) -> _Made:
-    return _Made(
-        [render_one(format_, whole, request, steps) for format_ in request.formats], whole.rows, whole.snapshot
-    )
+def _from_extract(request: RenderRequest, whole: Answers, steps: Steps) -> _Made:
+    made = [file for format_ in request.formats for file in _files_of(format_, whole, request, steps)]
+    if request.preview:
+        first_rows.keep(
+            whole.main.as_shown,
+            localized(request.report, request.parameters, request.shape.locale),
+            request.scratch,
+            request.shape.zone,
+        )
+    if request.report.pdf.figures is not None:
+        with rendering_of(Format.HTML, whole, request, steps, folder="figures.parts") as rendering:
+            figures.keep(rendering, request.scratch)
+    return _Made(made, whole.main.rows, whole.main.snapshot, {name: one.rows for name, one in whole.further.items()})
 
 
-def render_one(format_: Format, whole: Extract, request: RenderRequest, steps: Steps) -> RenderedFile:
-    """Make the file of one format, and read it back. Raises as `render_files` does."""
-    steps.begin(f"writing {format_}", whole.rows)
-    with rendering_of(format_, whole, request, steps) as rendering:
+def _files_of(format_: Format, whole: Answers, request: RenderRequest, steps: Steps) -> Iterator[RenderedFile]:
+    """Make one file with all answers, or one for each where a file holds one table."""
+    yield render_one(format_, whole, request, steps)
+    if format_ not in _WHOLE:
+        for query in request.report.queries:
+            yield render_one(format_, whole, request, steps, query)
+
+
+def render_one(
+    format_: Format, whole: Answers, request: RenderRequest, steps: Steps, query: FurtherQuery | None = None
+) -> RenderedFile:
+    """Make the file of one format, or of one format and further query, and read it back.
+
+    Raises as `render_files` does.
+    """
+    rows = whole.main.rows if query is None else whole.further[query.name].rows
+    steps.begin(f"writing {format_}" if query is None else f"writing {format_} of {query.name}", rows)
+    with rendering_of(format_, whole, request, steps, query) as rendering:
         written = RENDERERS[format_](rendering)
     steps.rename(f"verifying {format_}", written)
-    made = _verified(request, format_, written)
+    made = _verified(request, format_, written, query)
     return replace(made, warnings=tuple(replace(warning, file=made.name) for warning in rendering.warnings))
 
 
 @contextlib.contextmanager
-def rendering_of(format_: Format, whole: Extract, request: RenderRequest, steps: Steps) -> Iterator[Rendering]:
-    """What the format's renderer is given, with a folder and a database that are there for the block."""
-    report = localized(request.report, request.parameters)
-    scratch, path = request.scratch / f"{format_}.parts", _path(request, format_)
-    scratch.mkdir()
-    with duck.opened(scratch, report.limits.memory_mb, columns=len(whole.columns)) as connection:
-        yield Rendering(whole, report, request.parameters, connection, path, scratch, steps.at, request.fonts)
+def rendering_of(
+    format_: Format,
+    whole: Answers,
+    request: RenderRequest,
+    steps: Steps,
+    query: FurtherQuery | None = None,
+    *,
+    folder: str = "",
+) -> Iterator[Rendering]:
+    """What the format's renderer is given, with folders and a database that are there for the block."""
+    report = replace(localized(request.report, request.parameters, request.shape.locale), csv=request.csv)
+    picture = request.scratch / first_page.NAME if request.preview else None
+    extracts = [whole.main, *whole.further.values()]
+    with contextlib.ExitStack() as stack:
+        folder = folder or (f"{format_}.parts" if query is None else f"{format_}-{query.name}.parts")
+        scratch = request.scratch / folder
+        scratch.mkdir()
+        database = None
+        if any(one.cells is None for one in extracts):
+            # Programs read the others, and an instant is one in every zone.
+            zone = UTC_NAME if format_ in {Format.PARQUET, Format.JSONL} else request.shape.zone
+            width = max(len(one.columns) for one in extracts)
+            database = stack.enter_context(duck.opened(scratch, report.limits.memory_mb, columns=width, zone=zone))
+        base = Rendering(
+            whole.main, report, request.parameters, database, _path(request, format_, query), scratch, steps.at,
+            request.fonts, shape=request.shape, job_id=request.job_id,
+            taken_at=str(whole.main.snapshot.get("takenAt") or ""),
+        )  # fmt: skip
+        if query is not None:
+            yield _rendering(base, whole.further[query.name], as_report(report, _localized(report, query)))
+            return
+        others = []
+        for one in report.queries if format_ in _WHOLE else ():
+            place = scratch / one.name
+            place.mkdir()
+            of = replace(base, scratch=place)
+            others.append(_rendering(of, whole.further[one.name], as_report(report, one), whole=True))
+        main = _rendering(base, whole.main, report, whole=format_ in _WHOLE)
+        yield replace(main, picture=picture, further=others)
+
+
+def _localized(report: ReportType, query: FurtherQuery) -> FurtherQuery:
+    return next(one for one in report.queries if one.name == query.name)
+
+
+def _rendering(base: Rendering, extract: Extract, report: ReportType, *, whole: bool = False) -> Rendering:
+    """The rendering of one answer, for people (`whole`) as a pivot if it is to be one."""
+    shown = extract.as_shown
+    beside = extract.columns[len(shown.columns) :]
+    if whole:
+        report = with_usual_looks(report, shown, None if shown.cells is not None else base.connection)
+    if whole and report.pivot is not None:
+        pivot = pivoted(shown, report.pivot, base.connection, base.scratch / "pivot.parquet")
+        return replace(base, extract=pivot, report=report, asked=shown, beside=beside)
+    return replace(base, extract=shown, report=report, beside=beside)
 
 
 def _attachments(request: RenderRequest) -> Iterator[RenderedFile]:
-    taken = {request.name_of(kind).casefold() for kind in (*Format, BUNDLE)}
+    queries = [None, *request.report.queries]
+    taken = {request.name_of(kind, query).casefold() for kind in (*Format, BUNDLE) for query in queries}
     for path, media_type in attached(request.scratch):
         if path.name.casefold() in taken:
             raise attachment_wrong(path.name, "the job asks for this name with fileName: ask for another one")
@@ -142,21 +251,21 @@ def _attachment(path: Path, media_type: str) -> RenderedFile:
     return RenderedFile(path.name, "attachment", path, media_type, path.stat().st_size, sha256, rows=0)
 
 
-def _path(request: RenderRequest, format_: str) -> Path:
+def _path(request: RenderRequest, format_: str, query: FurtherQuery | None = None) -> Path:
     """Where a file is made: a name that a client chose stays out of the scratch folder, which has files of its own."""
-    return request.scratch / f"{request.report.name}.{format_}"
+    return request.scratch / f"{request.report.name}{f'-{query.name}' if query else ''}.{format_}"
 
 
-def _verified(request: RenderRequest, format_: Format, written: int) -> RenderedFile:
-    path = _path(request, format_)
-    found = measure(path, format_)
+def _verified(request: RenderRequest, format_: Format, written: int, query: FurtherQuery | None = None) -> RenderedFile:
+    path = _path(request, format_, query)
+    found = measure(path, format_, request.csv)
     if found.rows not in {written, None}:
         raise output_damaged(format_, f"{written:,} rows were written and {found.rows} read back")
     return RenderedFile(
-        name=request.name_of(format_),
+        name=request.name_of(format_, query),
         format=format_,
         path=path,
-        media_type=MEDIA_TYPES[format_],
+        media_type=csv_dialect.media_type(request.csv) if format_ is Format.CSV else MEDIA_TYPES[format_],
         size_bytes=found.size_bytes,
         sha256=found.sha256,
         rows=written,

@@ -1,5 +1,7 @@
 """Reads a finished file back from the disk. The size, digest and rows that are published were measured here."""
 
+import codecs
+import gzip
 import hashlib
 import os
 import struct
@@ -8,18 +10,18 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import duckdb
 import pikepdf
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 
-from shared.catalog.model import Format
+from shared.catalog.model import CsvOptions, Format
 from shared.reports import duck
 from shared.reports.errors import output_damaged
 
 _CHUNK_BYTES = 1 << 20
-_ROW = b"<row "
+_ROW = b'<row r="'
 _TAIL_BYTES = 64
 _BUDGET_MB = 512
 """Of memory, for a Parquet file's reader: DuckDB gets a quarter."""
@@ -40,17 +42,21 @@ class Measured:
     """Data rows, header lines excluded; None for a document, whose pages are read but not counted as rows."""
 
 
-def measure(path: Path, format_: Format) -> Measured:
-    """Return size, digest and rows, all from the bytes on disk. Raises ReportError(output_damaged)."""
+def measure(path: Path, format_: Format, csv: CsvOptions | None = None) -> Measured:
+    """Return size, digest and rows, all from the bytes on disk. Raises ReportError(output_damaged).
+
+    `csv` says how a CSV was written.
+    """
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size_bytes = file.tell()
         file.seek(0)
         try:
-            rows = _COUNTERS[format_](file)
+            rows = _count_csv(file, csv) if format_ is Format.CSV and csv else _COUNTERS[format_](file)
         except (
             zipfile.BadZipFile,
             zlib.error,
+            gzip.BadGzipFile,
             EOFError,
             duckdb.IOException,
             pikepdf.PdfError,
@@ -60,7 +66,37 @@ def measure(path: Path, format_: Format) -> Measured:
     return Measured(size_bytes, sha256, rows)
 
 
-def count_csv_rows(file: BinaryIO) -> int:
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes:
+        """Give the next bytes."""
+
+
+def _count_csv(file: BinaryIO, options: CsvOptions) -> int:
+    """Count the rows of a CSV, whatever its dialect."""
+    unpacking: Any = igzip.IGzipFile
+    plain: _Readable = unpacking(fileobj=file, mode="rb") if options.gzip else file
+    if options.encoding == "utf-16":  # in which other letters have the bytes of a line end or a quote
+        plain = _Recoded(plain)
+    return count_csv_rows(plain) + (options.header == "none")
+
+
+class _Recoded:
+    """UTF-16 as UTF-8."""
+
+    def __init__(self, file: _Readable) -> None:
+        self._file = file
+        self._decode = codecs.getincrementaldecoder("utf-16")()
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, or nothing at the end. Raises UnicodeError if the file is cut off."""
+        while piece := self._file.read(size):
+            if text := self._decode.decode(piece):
+                return text.encode()
+        self._decode.decode(b"", final=True)
+        return b""
+
+
+def count_csv_rows(file: _Readable) -> int:
     """Count line ends outside quotes, minus the header's.
 
     A doubled quote inside a quoted cell leaves it and enters it again at once, so counting quotes is enough.
@@ -77,12 +113,15 @@ def count_csv_rows(file: BinaryIO) -> int:
 
 
 def count_xlsx_rows(file: BinaryIO) -> int:
-    """Count the row elements of every sheet, minus a header each. Each part is inflated whole and its CRC compared."""
+    """Count the rows of data of every sheet: headers, totals and what people read begin with another attribute.
+
+    Each part is inflated whole and its CRC compared.
+    """
     rows = 0
     with zipfile.ZipFile(file) as book:
         for part in book.infolist():
             found = _count(_Inflated(file, part).read, _ROW)
-            rows += found - 1 if part.filename.startswith("xl/worksheets/") else 0
+            rows += found if part.filename.startswith("xl/worksheets/") else 0
     return rows
 
 

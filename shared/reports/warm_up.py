@@ -9,17 +9,21 @@ import functools
 import importlib
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from psycopg.pq import PGconn
 
-from shared.catalog.model import Format, PdfOptions, ReportType, SummaryTable
-from shared.reports import duck, manifest, read_source, render
+from shared.catalog.cultures import culture_of
+from shared.catalog.model import Column, Format, PdfOptions, ReportType, SummaryTable
+from shared.reports import answers, duck, manifest, render
+from shared.reports.cells import WRITTEN_FROM_CELLS
 from shared.reports.columns import SourceColumn
 from shared.reports.formats.pdf import document, fonts
 from shared.reports.interface import Progress, RenderRequest
 from shared.reports.progress import RowProgress, Steps
-from shared.reports.sources.result import SourceResult
+from shared.reports.question import Question
+from shared.reports.sources.result import Begun, SourceResult
 
 _DATABASES = 2
 """One reads, renders and reads back; another answers a document's summary queries, confined."""
@@ -41,6 +45,7 @@ def warm_up() -> None:
     manifest.tools()
     _rehearse_login()
     fonts.prepare()
+    culture_of("ja")
     duck.prepare(_DATABASES)
     with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="todoke-warm-up-") as folder:
         _rehearse(Path(folder))
@@ -56,13 +61,22 @@ def _rehearse_login() -> None:
 
 
 def _rehearse(folder: Path) -> None:
+    shown = {
+        "exact": Column("exact", "E", number_format="#,##0.0"),
+        "day": Column("day", "D", number_format="d mmm yy"),
+    }
     tables = (SummaryTable("t", "t", "SELECT text, sum(whole) AS whole FROM report GROUP BY ALL ORDER BY ALL"),)
-    report = ReportType("rehearsal", "Rehearsal", "", "1", "", "", _REHEARSED, pdf=PdfOptions(tables=tables))
-    request = RenderRequest(report, {}, _REHEARSED, "", folder)
+    report = ReportType(
+        "rehearsal", "Rehearsal", "", "1", "", "", _REHEARSED, pdf=PdfOptions(tables=tables), columns=shown
+    )
     steps = Steps(len(_REHEARSED), _say_nothing)
-    whole = read_source.read(_Rows(), folder, report, _REHEARSED, steps.at)
-    for format_ in _REHEARSED:
-        render.render_one(format_, whole, request, steps)
+    plain = replace(report, pdf=PdfOptions())
+    for one, formats in ((plain, tuple(WRITTEN_FROM_CELLS)), (report, _REHEARSED)):
+        request = RenderRequest(one, {}, formats, "", folder / str(len(formats)))
+        request.scratch.mkdir()
+        whole = answers.read(_Rows(), request.scratch, Question(one, {}), formats, steps)
+        for format_ in formats:
+            render.render_one(format_, whole, request, steps)
     with render.rendering_of(Format.PDF, whole, request, steps) as rendering:
         document.rehearse(rendering)
 
@@ -89,14 +103,24 @@ class _Rows(SourceResult):
         """Nothing."""
         return {}
 
+    def begin(
+        self, *, longest: int, as_text: Sequence[int], most_rows: int, most_bytes: int, progress: RowProgress
+    ) -> Begun:
+        """All two, as `SourceResult.begin` says."""
+        del longest, progress
+        return Begun(iter([(bytearray(self._text(as_text)), 2)]), most_rows=most_rows, most_bytes=most_bytes)
+
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
         """Write the rows as `SourceResult.feed` says."""
         del lenient, longest
-        cells = [value for _, _, value in _TYPES]
-        line = ",".join([*cells, *(cells[at] for at in as_text)]) + "\n"
-        duck.write_all(descriptor, 2 * line.encode())
-        self.sent_bytes += 2 * len(line)
+        text = self._text(as_text)
+        duck.write_all(descriptor, text)
+        self.sent_bytes += len(text)
         progress(2)
         return 2
+
+    def _text(self, as_text: Sequence[int]) -> bytes:
+        cells = [value for _, _, value in _TYPES]
+        return 2 * (",".join([*cells, *(cells[at] for at in as_text)]) + "\n").encode()

@@ -27,11 +27,6 @@ class WarningCode(StrEnum):
         "letters_missing", "no font has these letters: the PDF has a box in the place of each",
         "Put a TrueType font that has them into the folder REPORT_FONTS, or ask for html or xlsx.",
     )  # fmt: skip
-    LETTERS_NOT_JOINED = (
-        "letters_not_joined",
-        "a long table of a PDF draws letter by letter; these should be joined, stacked or ordered",
-        "Ask for html or xlsx for these rows, or for 60 rows at most.",
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 from fastapi import Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
 from sqlalchemy.engine import Engine
 
 from services.api.__main__ import uvicorn_options
@@ -23,7 +24,8 @@ from services.api.actions.submitter import Answer
 from services.api.app import create_app
 from services.api.assembly import assemble
 from services.api.settings import ApiSettings
-from shared.jobs.submit import Submission, submit
+from shared.jobs.submission import Submission
+from shared.jobs.submit import submit
 from tests.benchmarks.sampler import Sampler
 
 
@@ -57,6 +59,11 @@ def main() -> None:
     async def constant() -> Response:
         """As long an answer as a submission's, and no work."""
         return Response(b'{"jobId": "01a20af6-4b02-7e60-8370-4b6929daa337"}' + b" " * 250, 202)
+
+    @app.get("/bare/{name}")
+    async def bare(name: str) -> FileResponse:
+        """A file, and nothing looked at."""
+        return FileResponse(Path(os.environ["BENCH_FILES"]) / name, media_type="text/csv")
 
     options: dict[str, Any] = {"host": "127.0.0.1", "port": int(sys.argv[1])}
     sampled = Path(sys.argv[sys.argv.index("--sampled") + 1]) if "--sampled" in sys.argv else None

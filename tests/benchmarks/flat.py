@@ -20,6 +20,7 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
+from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
@@ -35,6 +36,7 @@ from shared.jobs.states import JobStatus
 from shared.jobs.submit import submit
 from shared.jobs.viewer import Viewer
 from shared.queues.interface import Outgoing, SendResult
+from tests.benchmarks import pages
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.jobs import a_submission
 from tests.support.postgres import fill
@@ -71,6 +73,8 @@ class Side:
     """A job in the middle of the finished ones."""
     unsent: int
     """Messages in the outbox."""
+    visitor: TestClient
+    """Of the console."""
 
 
 def main() -> int:
@@ -143,7 +147,8 @@ def _side(server: EmbeddedPostgres, rows: int) -> Iterator[Side]:
         nth = {"n": rows // 8}
         middle = conn.execute(text("SELECT id FROM jobs WHERE tenant = 'acme' ORDER BY id OFFSET :n LIMIT 1"), nth)
         unsent = conn.execute(text("SELECT count(*) FROM outbox")).scalar_one()
-        yield Side(rows, url, engine, conn, publisher, middle.scalar_one(), unsent)
+        with tempfile.TemporaryDirectory() as files, pages.visitor(url, conn, Path(files)) as visitor:
+            yield Side(rows, url, engine, conn, publisher, middle.scalar_one(), unsent, visitor)
     engine.dispose()
 
 
@@ -190,6 +195,7 @@ def _looks(seconds: float) -> dict[str, Look]:
             f"list of {name}, ms": functools.partial(_list, wanted, tenant)
             for name, (tenant, wanted) in _FILTERS.items()
         },
+        **{f"page: {name}, ms": functools.partial(_page, path) for name, path in pages.PATHS.items()},
         "sweep, one slice, ms": lambda side: _ms(lambda: sweep.expire(side.conn)),
         "retention, one slice, ms": lambda side: _ms(lambda: retention.forget_jobs(side.conn)),
     }
@@ -211,6 +217,10 @@ _FILTERS = {
 
 def _list(wanted: JobFilter, tenant: str, side: "Side") -> float:
     return _ms(lambda: listing.list_jobs(side.conn, Viewer(tenant), size=20, wanted=wanted))
+
+
+def _page(path: str, side: "Side") -> float:
+    return _ms(lambda: pages.open_page(side.visitor, path, side.middle))
 
 
 def _in_turns(look: Look, small: Side, large: Side, rounds: int) -> dict[str, float]:

@@ -21,9 +21,9 @@ async def connection(host: str, port: int, request: bytes, until: float) -> int:
     while time.perf_counter() < until:
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
-        if not head.startswith((b"HTTP/1.1 202 ", b"HTTP/1.1 200 ")):
+        if not head.startswith((b"HTTP/1.1 202 ", b"HTTP/1.1 200 ", b"HTTP/1.1 304 ")):
             raise SystemExit(f"not accepted: {head.decode()}")
-        size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        size = 0 if b" 304 " in head[:16] else int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         await reader.readexactly(size)
         answers += 1
     writer.close()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-import httpx2
 from sqlalchemy.engine import Engine
 
 from services.api.auth.issuers import Issuer as Configured
@@ -18,6 +17,7 @@ from shared.database.engine import create_engine
 from tests.benchmarks.api import application, load, processor_s
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.issuer import Issuer
+from todoke import Todoke
 
 TITLE = "Who asks: none, a key, a token, one API process"
 _SECONDS, _CONNECTIONS = 2, 32
@@ -69,8 +69,9 @@ def _rates(bases: Mapping[str, str], headers: Mapping[str, Sequence[str]], round
 
 
 def _a_job(base: str, headers: Sequence[str]) -> str:
-    named = dict(header.split(": ", 1) for header in headers)
-    return str(httpx2.post(f"{base}/v1/jobs", headers=named, timeout=60).json()["jobId"])
+    key = next((header.partition("Bearer ")[2] for header in headers), "")
+    with Todoke(base, key) as todoke:
+        return todoke.jobs.create().id
 
 
 def _alone(engine: Engine, issuer: Issuer, key: str, token: str) -> Iterator[Figure]:

@@ -9,7 +9,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from shared.reports.process import isolation, kernel, landlock, seccomp, tree
 from shared.reports.process.confinement import Needs, confine
@@ -51,7 +50,7 @@ def main() -> None:
     found = isolation.found()
     isolation.prepare()
     with tempfile.TemporaryDirectory() as folder:
-        needs = Needs("postgresql://u@127.0.0.1/x", {}, Path(folder), None, [], network=False)
+        needs = Needs("postgresql://u@127.0.0.1/x", {}, folder, None, [], network=False)
         allowed, _ = confine(needs)
 
         def files() -> None:

@@ -10,10 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.database.engine import create_engine
-from shared.jobs import finish, lease, unfinished
+from shared.jobs import lease, unfinished
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Success
 from shared.jobs.submit import submit
+from shared.jobs.succeed import Success, succeed
 from tests.support.jobs import a_submission
 from tests.support.postgres import server
 
@@ -72,7 +72,7 @@ def _measure(url: str, statements: Sequence[str], *, listed: bool) -> tuple[floa
         marks.append(_position(conn))
         file = Artifact("report.csv", "csv", "text/csv", 1, "0" * 64, 1)
         for ten in started:
-            finish.succeed(conn, [Success(job.lease, [file], 0.1) for job in ten])
+            succeed(conn, [Success(job.lease, [file], 0.1) for job in ten])
         unfinished.prune(conn)
         marks.append(_position(conn))
         conn.execute(text("SELECT pg_stat_force_next_flush()"))

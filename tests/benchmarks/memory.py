@@ -14,11 +14,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import httpx2 as httpx
-
 from tests.support.postgres import server
 from tests.support.processes.services import Services
 from tests.support.sqs.server import Door
+from todoke import Todoke
 
 Samples = dict[str, list[tuple[float, float]]]
 """Process → (seconds since the start, megabytes of its own)."""
@@ -76,13 +75,12 @@ class _Load(threading.Thread):
 
     def run(self) -> None:
         """Ask until told to stop."""
-        with httpx.Client(base_url=self._url, timeout=30) as client:
+        with Todoke(self._url, "") as todoke:
             while not self._stop_now.wait(1 / self._rate):
-                body = {"reportType": "slow", "formats": ["csv"], "parameters": {"seconds": 0}}
-                answer = client.post("/v1/jobs", json=body, headers={"Idempotency-Key": f"soak-{self.accepted}"})
-                self.accepted += answer.status_code == 202
-                client.get(answer.json()["links"]["self"])
-                client.get("/v1/jobs", params={"status": "SUCCESS"})
+                job = todoke.jobs.create("slow", {"seconds": 0}, formats=["csv"])
+                self.accepted += 1
+                todoke.jobs.get(job.id)
+                todoke.jobs.list(status=["SUCCESS"])
                 self._door.queues.calls.clear()  # the double remembers every call
 
 

@@ -2,6 +2,7 @@
 
 Prints JSON: milliseconds of one attempt, by the clock (median) and by processor time: the worker's share, the fork
 server's and that of every process it started, with isolation in force, files read back, stored on disk.
+`REPORT_PREVIEW=off` leaves out what is kept beside the files.
 """
 
 import json
@@ -20,8 +21,8 @@ from services.worker.attempt import Attempts
 from services.worker.held import Held
 from services.worker.not_again import NotAgain
 from services.worker.scratch import Scratch
-from shared.jobs.finish import Success
 from shared.jobs.lease import Lease, StartedJob
+from shared.jobs.succeed import Success
 from shared.reports.process import child, tree
 from tests.benchmarks import small_table
 from tests.support.sqs.double import InMemoryQueue
@@ -51,7 +52,8 @@ def main() -> None:
 def _attempts(dsn: str, folder: Path) -> Attempts:
     engine = create_engine("postgresql+psycopg://unused")
     parts = worker_parts(
-        engine, InMemoryQueue(), folder, render=child.render, catalog=small_table.catalog(), REPORT_SOURCE_URL=dsn
+        engine, InMemoryQueue(), folder, render=child.render, catalog=small_table.catalog(), REPORT_SOURCE_URL=dsn,
+        REPORT_PREVIEW=os.environ.get("REPORT_PREVIEW", "on"),
     )  # fmt: skip
     return Attempts(parts, NotAgain(), Scratch(folder, engine))
 

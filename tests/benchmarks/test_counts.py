@@ -9,13 +9,15 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from shared.database.engine import transactional
-from shared.jobs.finish import Success, succeed
 from shared.jobs.lease import start
 from shared.jobs.submit import submit
+from shared.jobs.succeed import Success, succeed
+from shared.webhooks.event import EventType
 from tests.benchmarks import counting, submission
 from tests.support.jobs import a_submission
 from tests.support.promises import broken
 from tests.support.sqs.fast_process import FastSqs
+from tests.support.webhooks import a_webhook, events, secret_keys
 
 JOBS = 4000
 
@@ -28,10 +30,18 @@ def sqs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FastSqs]:
         yield running
 
 
-def test_a_drained_job_costs_no_more_than_it_may(database_url: str, conn: Connection, sqs: FastSqs) -> None:
+def test_a_drained_job_costs_no_more_than_it_may(
+    database_url: str, conn: Connection, sqs: FastSqs, tmp_path: Path
+) -> None:
+    """Also where others are told of theirs, and its own tenant of something else."""
+    keys = secret_keys(tmp_path)
+    a_webhook(conn, keys, "https://a.example/", tenant="globex")
+    a_webhook(conn, keys, "https://b.example/", types=(EventType.JOB_FAILED, EventType.JOB_CANCELLED))
+    a_webhook(conn, keys, "https://c.example/", report_types=["calendar"])
     cost = counting.measure(database_url, sqs.queue("jobs"), JOBS)
 
     assert broken(conn) == {}
+    assert events(conn) == []
     assert cost.statements <= 0.10, cost
     assert cost.commits <= 0.10, cost
     assert cost.requests <= 0.31, cost

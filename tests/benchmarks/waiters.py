@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import httpx2 as httpx
 import psutil
 import psycopg
 import uvloop
@@ -23,6 +22,7 @@ from deploy.local.processes import ready
 from tests.benchmarks import api
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.sqs.fast_process import ROOT
+from todoke import Todoke
 
 TITLE = "1,000 long polls on one API process, and requests beside them"
 CLIENTS = 1_000
@@ -76,8 +76,9 @@ def run(stage: Stage) -> Iterator[Figure]:
 
 
 def _measure(base: str, taken: _Taken) -> None:
-    job = httpx.post(f"{base}/generate-report", timeout=60).json()["links"]["self"]
-    for kind, url in (("POST", f"{base}/generate-report"), ("GET", f"{base}{job}")):
+    with Todoke(base, "") as todoke:
+        job = todoke.jobs.create().id
+    for kind, url in (("POST", f"{base}/generate-report"), ("GET", f"{base}/v1/jobs/{job}")):
         command = [sys.executable, "-m", __name__, "ask", kind, url, str(SECONDS)]
         done = subprocess.run(command, cwd=ROOT, timeout=120, capture_output=True, text=True, check=True)
         taken[kind] += json.loads(done.stdout)

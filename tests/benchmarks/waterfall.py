@@ -1,7 +1,7 @@
 """Part of `make bench`: where the time goes between the 202 of a small CSV and its end, on real processes.
 
-One client asks for one report at a time and waits for its end (`Prefer: wait`). Database, queue and client run on one
-machine, whose clock tells all times.
+One client asks for one report at a time and waits for its end, as `todoke` does: by the job's stream.
+Database, queue and client run on one machine, whose clock tells all times.
 """
 
 import json
@@ -12,13 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.benchmarks.parts import Figure, Stage
 from tests.support.processes.services import Services
 
 TITLE = "From the 202 to the end of a small CSV, as a client that waits sees it, one job at a time"
-_BODY = {"reportType": "slow", "formats": ["csv"], "parameters": {"seconds": 0}}
 _TIMES = 60
 _WARM = 5
 _STEPS = (
@@ -41,8 +38,9 @@ def run(stage: Stage) -> Iterator[Figure]:
     urls = dict.fromkeys(("api", "relay", "worker"), url)
     settings = {"WORKER_LEASE_S": "30", "WORKER_HEARTBEAT_S": "5", "WORKER_POLL_S": "20", "LOG_LEVEL": "DEBUG"}
     with Services(
-        folder, database_urls=urls, queue_url=queue_url, aws=stage.sqs.environment(), REPORT_SOURCE_URL=url, **settings
-    ) as services:
+        folder, database_urls=urls, queue_url=queue_url, aws=stage.sqs.environment(), zygote=None,
+        REPORT_SOURCE_URL=url, **settings,
+    ) as services:  # fmt: skip
         for name in urls:
             services.start(name)
         moments = [_one(services, f"waterfall-{n}") for n in range(_TIMES + _WARM)][_WARM:]
@@ -62,18 +60,12 @@ def figures(moments: Sequence[Mapping[str, float]]) -> Iterator[Figure]:
 
 
 def _one(services: Services, key: str) -> dict[str, Any]:
-    with httpx.Client(base_url=services.url, timeout=60) as client:
-        accepted = client.post("/v1/jobs", json=_BODY, headers={"Idempotency-Key": key})
-        accepted.raise_for_status()
-        at, link = time.time(), accepted.json()["links"]["self"]
-        job = client.get(link, headers={"Prefer": "wait=30"}).json()
-        while job["status"] not in {"SUCCESS", "FAILED"}:
-            answer = client.get(link, headers={"Prefer": "wait=30", "If-None-Match": f'"{job.get("version", "")}"'})
-            job = answer.json() if answer.status_code == httpx.codes.OK else job
-        told = time.time()
-    assert job["status"] == "SUCCESS", job
-    return {"id": job["jobId"], "accepted": at, "told": told, "started": _time(job["startedAt"]),
-            "finished": _time(job["finishedAt"])}  # fmt: skip
+    accepted = services.todoke.jobs.create("slow", {"seconds": 0}, formats=["csv"], idempotency_key=key)
+    at = time.time()
+    job = services.todoke.jobs.wait(accepted.id, timeout=60)
+    told = time.time()
+    return {"id": job.id, "accepted": at, "told": told, "started": _time(job.raw["startedAt"]),
+            "finished": _time(job.raw["finishedAt"])}  # fmt: skip
 
 
 def _time(text: str) -> float:

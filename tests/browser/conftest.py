@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.api_server import ApiServer, serving
 from tests.support.debian import tool
 
 _LIMIT_MS = 60_000
 """Bounds each wait for the page; none comes near it on an idle machine."""
+expect.set_options(timeout=_LIMIT_MS)
 SAMPLE = Path(__file__).parents[2] / "deploy" / "sample" / "catalog"
 
 
@@ -35,6 +36,20 @@ def console(database_url: str, scratch: Path) -> Iterator[ApiServer]:
         yield server
 
 
+def listen(page: Page) -> list[str]:
+    """What goes wrong in the page from now on: scripts that break, and what its policy forbids."""
+    wrong: list[str] = []
+
+    def said(message: Any) -> None:
+        # A page that answers 404 or 422 is told there, too; those are looked at by the tests.
+        if message.type in {"error", "warning"} and "the server responded with a status of" not in message.text:
+            wrong.append(message.text)
+
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", said)
+    return wrong
+
+
 class Reader:
     """Somebody with a browser window, and what went wrong in it."""
 
@@ -42,19 +57,12 @@ class Reader:
         context.set_default_timeout(_LIMIT_MS)
         self.context = context
         self.page: Page = context.new_page()
-        self.wrong: list[str] = []
-        self._root = root
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("console", self._said)
-
-    def _said(self, message: Any) -> None:
-        # A page that answers 404 or 422 is told there, too; those are looked at by the tests.
-        if message.type in {"error", "warning"} and "the server responded with a status of" not in message.text:
-            self.wrong.append(message.text)
+        self.wrong = listen(self.page)
+        self.root = root
 
     def goto(self, path: str) -> Page:
         """Open a page of the console."""
-        self.page.goto(f"{self._root}/console{path}")
+        self.page.goto(f"{self.root}/console{path}")
         return self.page
 
 
@@ -63,11 +71,16 @@ def reader(browser: Browser, console: ApiServer) -> Iterator[Callable[..., Reade
     """Makes readers; at the end nothing has gone wrong in any of their windows."""
     readers: list[Reader] = []
 
-    def make(**options: Any) -> Reader:
-        readers.append(Reader(browser.new_context(**{"locale": "en-GB", **options}), console.url))
-        return readers[-1]
+    def make(*, may_miss: bool = False, **options: Any) -> Reader:
+        """`may_miss`: requests of this one may get no answer, of which its browser complains."""
+        made = Reader(browser.new_context(**{"locale": "en-GB", **options}), console.url)
+        if not may_miss:
+            readers.append(made)
+        opened.append(made)
+        return made
 
+    opened: list[Reader] = []
     yield make
-    for each in readers:
+    for each in opened:
         each.context.close()
     assert [message for each in readers for message in each.wrong] == []

@@ -1,70 +1,22 @@
-"""People ask, watch and fetch; every page is usable by everybody, in each width, theme and language."""
+"""People ask, watch and fetch."""
 
-import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from services.api.console.texts import texts
-from shared.jobs.finish import Failure, fail
 from tests.browser.conftest import Reader
-from tests.services.test_api import finished
-from tests.support.jobs import a_job, row, started
+from tests.support.api_app import finished
+from tests.support.jobs import a_job, row
 
 Readers = Callable[..., Reader]
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 375, "height": 812}
-LOOKS = [(WIDE, "light", "en"), (NARROW, "dark", "ja"), (NARROW, "light", "ja"), (WIDE, "dark", "en")]
-"""Widths, themes and languages, so that each pair of values meets within four pages."""
-WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
-ASKED = {"from": "2013-01-01", "to": "2013-12-31", "origin": None, "carriers": ["UA", "DL", "長い名前の航空会社" * 3]}
-
-
-def jobs_in_every_state(conn: Connection, scratch: Path) -> dict[str, UUID]:
-    """A job per state, as a busy installation has them."""
-    made = {
-        name: a_job(conn, tenant="default", report_type="flights-export", parameters=ASKED)
-        for name in ("waits", "cancelled")
-    }
-    made |= {name: a_job(conn, tenant="default", report_type="carrier-delays") for name in ("runs", "done", "failed")}
-    conn.execute(text("UPDATE jobs SET cancel_requested_at = now() WHERE id = :id"), {"id": made["cancelled"]})
-    lease = started(conn, made["failed"]).lease
-    message = "the query was cancelled after 600 s: " + "SELECT_a_very_long_name_without_any_space" * 6
-    fail(conn, [Failure(lease, "timeout", message, retryable=False, delay_s=0, hint="Ask for fewer days.")])
-    started(conn, made["runs"])
-    progress = {"phase": "writing xlsx", "rows": 1_234_567, "percent": 42.0, "total_rows": 2_900_000, "eta_s": 71.5}
-    conn.execute(
-        text("UPDATE jobs SET progress = CAST(:progress AS jsonb) WHERE id = :id"),
-        {"progress": json.dumps(progress), "id": made["runs"]},
-    )
-    finished(conn, str(made["done"]), scratch)
-    return made
-
-
-def usable(page: Page, where: str) -> None:
-    """No barrier that axe finds, and nothing that must be scrolled sideways."""
-    found = Axe().run(page, options=WCAG)
-    assert found.violations_count == 0, f"{where}: {found.generate_report()}"
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{where} is too wide"
-
-
-def test_every_page_is_usable_in_every_look(reader: Readers, conn: Connection, scratch: Path) -> None:
-    readers = [reader(viewport=width, color_scheme=theme, locale=language) for width, theme, language in LOOKS]
-    for each, (_, _, language) in zip(readers, LOOKS, strict=True):
-        usable(each.goto(""), f"no jobs {language}")
-    made = jobs_in_every_state(conn, scratch)
-    paths = ["", "/new", "/new/flights-export", "/new/carrier-delays", "/report-types", "/report-types/carrier-delays",
-             "/nothing", *(f"/jobs/{job_id}" for job_id in made.values())]  # fmt: skip
-    for n, path in enumerate(paths):
-        for m in (n, n + 1):
-            page = readers[m % len(readers)].goto(path)
-            expect(page.locator("html")).to_have_attribute("lang", LOOKS[m % len(readers)][2])
-            usable(page, f"{path} {LOOKS[m % len(readers)]}")
+ASKED = {"from": "2013-01-01", "to": "2013-12-31", "origin": None, "carriers": ["UA"]}
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
@@ -97,37 +49,27 @@ def test_a_report_is_asked_for_watched_and_fetched(
     assert conn.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 1
 
 
-def test_a_report_is_cancelled_and_asked_for_with_changes(reader: Readers, conn: Connection) -> None:
-    job_id = a_job(conn, tenant="default", report_type="flights-export", parameters=ASKED | {"carriers": ["UA"]})
-    page, say = reader().goto(f"/jobs/{job_id}"), texts("en")
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_a_report_is_cancelled_and_asked_for_with_changes(reader: Readers, conn: Connection, scripts: bool) -> None:
+    job_id = a_job(conn, tenant="default", report_type="flights-export", parameters=ASKED)
+    page, say = reader(java_script_enabled=scripts).goto(f"/jobs/{job_id}"), texts("en")
 
-    page.get_by_role("button", name=say("job.cancel")).click()
+    page.get_by_role("link", name=say("job.cancel"), exact=True).click()
+    asks = page.locator("dialog[open]" if scripts else "main")
+    expect(asks.get_by_text(say("confirm.cancel.waiting"))).to_be_visible()
+    if scripts:
+        expect(asks.get_by_role("button", name=say("confirm.cancel.safe"))).to_be_focused()
+    assert row(conn, job_id).status == "PENDING"
+    asks.get_by_role("button", name=say("confirm.cancel.do")).click()
     expect(page.get_by_text(say("status.CANCELLED")).first).to_be_visible()
     page.get_by_role("link", name=say("job.change")).click()
     page.get_by_label("Carriers").fill("DL")
     page.get_by_role("button", name=say("new.ask")).click()
-    page.wait_for_url("**/console/jobs/*")
+    page.wait_for_url(re.compile(rf"/console/jobs/(?!{job_id})"))
 
     new = UUID(page.url.rpartition("/")[2])
     assert row(conn, job_id).status == "CANCELLED"
     assert row(conn, new).parameters["carriers"] == ["DL"]
-
-
-def test_a_paused_page_asks_for_nothing_until_it_is_resumed(reader: Readers, conn: Connection) -> None:
-    a_job(conn, tenant="default", report_type="flights-export")
-    page, say = reader().goto(""), texts("en")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    with page.expect_request("**/part/rows"):
-        pass
-    page.get_by_role("button", name=say("live.pause")).click()
-    asked.clear()
-    page.evaluate("Promise.all([...Array(60)].map(() => new Promise(requestAnimationFrame)))")
-    expect(page.get_by_role("button", name=say("live.resume"))).to_have_attribute("aria-pressed", "true")
-    page.evaluate("for (let n = 0; n < 3; n++) document.querySelector('#rows').dispatchEvent(new Event('every'))")
-    assert asked == []
-    with page.expect_request("**/part/rows"):
-        page.get_by_role("button", name=say("live.resume")).click()
 
 
 def test_language_and_theme_are_chosen_and_kept(reader: Readers) -> None:
@@ -140,3 +82,19 @@ def test_language_and_theme_are_chosen_and_kept(reader: Readers) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "ja")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert page.url.endswith("/console/new")
+
+
+def test_the_form_tells_what_it_would_make_as_it_is_filled_in(reader: Readers, conn: Connection) -> None:
+    page, say = reader().goto("/new/flights-export"), texts("en")
+    estimate = page.locator("#estimate")
+    expect(estimate.get_by_text(say("estimate.first"))).to_be_visible()
+    estimate.get_by_text(say("written.python")).click()
+
+    page.get_by_label("Carriers").fill("UA")
+    page.locator("[data-fills='p.from']").get_by_role("button", name=say("fill.yesterday")).click()
+
+    expect(estimate.locator("pre", has_text="todoke.jobs.create(")).to_contain_text("'carriers': ['UA']")
+    expect(estimate.locator("pre", has_text="todoke.jobs.create(")).to_be_visible()
+    expect(page.get_by_label("First day of departure")).to_have_value(re.compile(r"^20\d\d-\d\d-\d\d$"))
+    expect(estimate.get_by_text(say("estimate.unfinished"))).to_be_visible()
+    assert conn.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 0

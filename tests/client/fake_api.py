@@ -26,6 +26,14 @@ TYPE = {
 }  # fmt: skip
 
 
+_TYPES: dict[str, dict[str, Any]] = {
+    "/v1/report-types": {"default": "calendar", "reportTypes": [TYPE]},
+    "/v1/report-types/calendar": TYPE,
+    "/v1/report-types/calendar/choices/from": {
+        "choices": [{"value": "2026-01-31", "title": "A Saturday"}], "more": True,
+    },
+}  # fmt: skip
+"""What can be asked for, by path."""
 _ACCESS = {"/v1/me", "/v1/keys", "/v1/keys/k1", "/v1/keys/k1:rotate", "/v1/audit"}
 
 
@@ -49,8 +57,14 @@ class World:
         self.hold_after: int | None = None
         """An answer with a file stops after so many bytes, until `released`; then its connection ends."""
         self.held, self.released = threading.Event(), threading.Event()
+        self.silent = False
+        """Requests are heard, and not answered until `released`."""
         self.dead = False
         """Connections that are open are closed without an answer."""
+        self.rows: dict[str, Any] = {}
+        """A page of a job's first rows."""
+        self.lost_answers = 0
+        """So many submissions are accepted, and their answers never arrive."""
         self.key = ""
         """The API key, if one is asked for."""
 
@@ -96,13 +110,19 @@ class Handler(QuietHandler):
     def do_POST(self) -> None:
         self._do("POST")
 
+    def do_PUT(self) -> None:
+        self._do("PUT")
+
     def do_DELETE(self) -> None:
         self._do("DELETE")
 
     def _do(self, method: str) -> None:
         with self.world.lock:
             self.world.asked.append((method, self.path, dict(self.headers), self.body()))
-        if self.world.dead:
+        if self.world.silent:
+            self.world.released.wait(60)
+            self.close_connection = True
+        elif self.world.dead:
             self.close_connection = True
         elif self.world.problem is not None:
             status, code = self.world.problem
@@ -133,6 +153,8 @@ class Handler(QuietHandler):
         elif verb == "/events":
             event = {"version": 1, "fromStatus": None, "toStatus": "PENDING", "verb": "submit", "attempt": 0}
             self._json(200, [{**event, "reason": None, "at": "2026-01-31T12:00:00.250000+00:00"}])
+        elif verb == "/rows":
+            self._json(200, self.world.rows)
         elif verb == "/why":
             reasons = [{"code": "behind_others", "message": "It waits behind 3 jobs.", "ahead": 3}]
             self._json(200, {"jobId": job_id, "status": "PENDING", "reasons": reasons})
@@ -144,11 +166,7 @@ class Handler(QuietHandler):
     def _rest(self, method: str) -> None:
         path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
         if method == "POST" and path == "/v1/jobs":
-            key = self.headers["Idempotency-Key"]
-            replayed = key in self.world.keys
-            job = self.world.jobs[self.world.keys[key]] if replayed else self.world.new()
-            self.world.keys[key] = job["jobId"]
-            self._json(202, {k: job[k] for k in ("jobId", "status", "reportType")})
+            self._submit()
         elif path == "/v1/jobs:estimate":
             usual = {"jobs": 4, "p50Seconds": 14.2, "p95Seconds": 27.0}
             warned = [{"code": "source_busy", "message": "Ask again."}]
@@ -161,16 +179,27 @@ class Handler(QuietHandler):
             listed = list(self.world.jobs.values())[at : at + size]
             more = str(at + size) if at + size < len(self.world.jobs) else None
             self._json(200, {"jobs": listed, "nextPageToken": more})
-        elif path == "/v1/report-types":
-            self._json(200, {"default": "calendar", "reportTypes": [TYPE]})
-        elif path == "/v1/report-types/calendar":
-            self._json(200, TYPE)
+        elif path in _TYPES:
+            self._json(200, _TYPES[path])
         elif path in _ACCESS:
             self._access(method, path)
+        elif path.startswith("/v1/gates"):
+            self._gates(method, path)
         elif path == "/openapi.json":
             self._json(200, {"info": {"version": "9.9.9"}})
         else:
             self._json(404, {"status": 404, "code": "unknown_report_type", "detail": "There is none."})
+
+    def _submit(self) -> None:
+        key = self.headers["Idempotency-Key"]
+        replayed = key in self.world.keys
+        job = self.world.jobs[self.world.keys[key]] if replayed else self.world.new()
+        self.world.keys[key] = job["jobId"]
+        if self.world.lost_answers:
+            self.world.lost_answers -= 1
+            self.close_connection = True
+            return
+        self._json(202, {k: job[k] for k in ("jobId", "status", "reportType")})
 
     def _access(self, method: str, path: str) -> None:
         if path == "/v1/me":
@@ -183,6 +212,16 @@ class Handler(QuietHandler):
         else:
             entry = {"id": "1", "at": "2026-01-31T12:00:00+00:00", "action": "key.create", "object": "key:k1"}
             self._json(200, {"entries": [entry], "nextPageToken": None})
+
+    def _gates(self, method: str, path: str) -> None:
+        gate = {
+            "kind": "report_type", "name": "calendar", "etag": '"1"', "pause": {"reason": "wrong", "by": "ops"},
+            "cap": None,
+        }  # fmt: skip
+        if method == "DELETE":
+            self.answer(204)
+        else:
+            self._json(200, {"gates": [gate]} if path == "/v1/gates" else gate)
 
     def _batch(self) -> None:
         results: list[dict[str, Any]] = []

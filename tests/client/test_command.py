@@ -3,8 +3,11 @@
 import io
 import json
 import os
+import re
 import stat
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -155,13 +158,15 @@ def test_what_the_server_says_is_the_exit_code_and_the_problem_in_json(
 
     assert (ran.code, ran.out) == (code, "")
     assert json.loads(ran.err)["code"] == "some_code"
-    assert f"{status} some_code: So it is." in todoke("jobs").err
+    said = todoke("jobs").err
+    assert f"{status} some_code: So it is." in said
+    assert ("todoke login" in said) is (status == 401)
 
 
 def test_a_server_that_is_away_is_1(todoke: Command) -> None:
     ran = todoke("jobs", "--url", "http://127.0.0.1:9")
     assert ran.code == 1
-    assert "http://127.0.0.1:9 cannot be reached" in ran.err
+    assert ran.err == "todoke: http://127.0.0.1:9 cannot be reached: Connection refused\n"
 
 
 def test_exit_codes_are_explained_and_each_is_used_once(todoke: Command) -> None:
@@ -228,6 +233,32 @@ def test_one_job_is_looked_at_from_every_side(todoke: Command, world: World) -> 
     assert json.loads(world.asked[-1][3]) == {"parameters": {"least": 4}}
 
 
+def test_several_jobs_are_asked_for_again_and_the_worst_is_told(todoke: Command, world: World, tmp_path: Path) -> None:
+    olds = [world.new()["jobId"], "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10", world.new()["jobId"]]
+    ran = todoke("retry", *olds, olds[0], "-p", "least=4", "-o", "id")
+    assert ran.code == 5
+    assert f"{olds[1]}: 404 unknown_job" in ran.err
+    assert [world.jobs[new]["retryOf"] for new in ran.out.split()] == [olds[0], olds[2]]
+    again = [body for _, path, _, body in world.asked if path.endswith(":retry")]
+    assert [json.loads(body) for body in again] == [{"parameters": {"least": 4}}] * 2
+
+    world.ends = ["SUCCESS"]
+    ran = todoke("retry", olds[0], olds[2], "--into", str(tmp_path / "out"))
+    new = [job for job in world.jobs if job not in [*olds, *ran.out.split()]][-2:]
+    assert ran.code == 0, ran.err
+    assert sorted(file.relative_to(tmp_path / "out") for file in (tmp_path / "out").glob("*/*")) == sorted(
+        Path(job) / "calendar.csv" for job in new
+    )
+
+    world.ends = ["FAILED"]
+    assert todoke("retry", *olds, "--wait").code == 5
+    assert todoke("retry", olds[0], olds[2], "--wait").code == 3
+    for option in ("--file=x.csv", "--idempotency-key=k"):
+        ran = todoke("retry", olds[0], olds[2], option)
+        assert (ran.code, "--file and --idempotency-key are for one job" in ran.err) == (2, True)
+    assert len([path for path in world.posts() if path.endswith(":retry")]) == 8 + 1
+
+
 def test_several_jobs_are_cancelled_and_the_worst_is_told(todoke: Command, world: World) -> None:
     ids = [world.new()["jobId"], "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10", world.new()["jobId"]]
     ran = todoke("cancel", *ids, "-o", "id")
@@ -267,6 +298,28 @@ def test_many_are_asked_for_by_the_lines_of_a_file(todoke: Command, world: World
     assert todoke("submit-many", str(tmp_path / "none")).code == 2
 
 
+def test_the_choices_of_a_parameter_are_shown(todoke: Command, world: World) -> None:
+    ran = todoke("types", "calendar", "--choices", "from", "-p", "least=5")
+    assert (ran.code, ran.out, "more than these" in ran.err) == (0, "2026-01-31\tA Saturday\n", True)
+    assert todoke("types", "--choices", "from").code == 2
+    assert todoke("types", "calendar", "--choices", "from", "-p", "least").code == 2
+
+
+def test_how_the_answer_is_to_look_is_said_by_options(todoke: Command, world: World) -> None:
+    options = ["--time-zone", "Asia/Tokyo", "--locale", "ja", "--columns", "a,b", "--columns", "c", "--sort=-a,b",
+               "--limit", "5", "--csv", "delimiter=;", "--csv", "decimal-mark=,", "--csv", "gzip=true"]  # fmt: skip
+    shape = {
+        "timeZone": "Asia/Tokyo", "locale": "ja", "columns": ["a", "b", "c"], "sort": ["-a", "b"], "limit": 5,
+        "csv": {"delimiter": ";", "decimalMark": ",", "gzip": True},
+    }  # fmt: skip
+    assert todoke("submit", "calendar", *options).code == 0
+    assert json.loads(world.asked[-1][3]) == {"reportType": "calendar", **shape}
+    assert todoke("estimate", "calendar", *options).code == 0
+    assert json.loads(world.asked[-1][3]) == {"reportType": "calendar", **shape}
+    ran = todoke("submit", "calendar", "--csv", "gzip")
+    assert (ran.code, "write NAME=VALUE" in ran.err) == (2, True)
+
+
 def test_an_estimate_is_data_and_its_warnings_are_talk(todoke: Command, world: World) -> None:
     ran = todoke("estimate", "calendar", "-p", "least=4", "-f", "csv")
     assert (ran.out, ran.err) == ("calendar\t\t\t14.2\t27.0\n", "source_busy: Ask again.\n")
@@ -281,6 +334,33 @@ def test_jobs_are_kept(todoke: Command, world: World) -> None:
     ids = [world.new()["jobId"] for _ in range(2)]
     assert todoke("keep", *ids, "--until", "2027-06-30T00:00:00Z", "-o", "id").out.split() == ids
     assert json.loads(world.asked[-1][3]) == {"keptUntil": "2027-06-30T00:00:00Z"}
+
+
+def test_an_operator_pauses_and_caps(todoke: Command, world: World) -> None:
+    paused = todoke("admin", "pause", "report-type", "calendar", "--reason", "wrong", "--until", "2027-01-31T00:00:00Z")
+    assert (paused.code, paused.out.split("\t")[:3]) == (0, ["report_type", "calendar", "wrong"]), paused.err
+    method, path, _, body = world.asked[-1]
+    assert (method, path) == ("POST", "/v1/gates/report_type/calendar:pause")
+    assert json.loads(body) == {"reason": "wrong", "until": "2027-01-31T00:00:00Z"}
+    assert todoke("admin", "pause", "tenant", "acme", "--reason", "x", "--for", "2h").code == 0
+    assert "until" in json.loads(world.asked[-1][3])
+    assert todoke("admin", "resume", "tenant", "acme").code == 0
+    assert todoke("admin", "cap", "tenant", "acme", "--running", "4").code == 0
+    assert (world.asked[-1][:2], json.loads(world.asked[-1][3])) == (
+        ("PUT", "/v1/gates/tenant/acme/cap"), {"mostRunning": 4},
+    )  # fmt: skip
+    assert todoke("admin", "cap", "tenant", "acme", "--unfinished", "1000").code == 0
+    assert (world.asked[-1][:2], json.loads(world.asked[-1][3])) == (
+        ("PUT", "/v1/gates/tenant/acme/queue-cap"), {"mostUnfinished": 1000},
+    )  # fmt: skip
+    assert "has no cap" in todoke("admin", "uncap", "tenant", "acme").err
+    assert todoke("admin", "gates", "--kind", "report-type", "-o", "id").out == "calendar\n"
+    for wrong in (
+        ["pause", "queue", "x", "--reason", "y"], ["pause", "tenant", "acme"], ["cap", "tenant", "acme"],
+        ["cap", "tenant", "acme", "--running", "0"], ["cap", "source", "warehouse", "--unfinished", "5"],
+        ["pause", "tenant", "acme", "--reason", "x", "--for", "1h", "--until", "2027-01-31T00:00:00Z"],
+    ):  # fmt: skip
+        assert todoke("admin", *wrong).code == 2
 
 
 def test_keys_are_made_and_shown_once(todoke: Command, world: World) -> None:
@@ -384,6 +464,37 @@ def test_a_password_manager_tells_the_key(
         assert todoke("types").code == 2
 
 
+def test_whoever_names_no_command_is_shown_all_in_a_line_each(todoke: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = todoke()
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Usage: todoke ")
+    for more in ([], ["admin"], ["bulk"], ["schedules"], ["keys"], ["profile"], ["admin", "parked"]):
+        shown = todoke(*more, "--help").out
+        assert "..." not in shown.partition("Commands:")[2]
+        assert all(
+            re.match(r"  [a-z-]+  +\S", line)
+            for line in shown.partition("Commands:\n")[2].split("\n\n")[0].splitlines()
+        )
+
+
+def test_a_person_sees_local_times_and_a_script_the_offset(
+    todoke: Command, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = world.new()["jobId"]
+    assert todoke("jobs").out.split("\t")[3] == "2026-01-31T12:00:00+00:00"
+    monkeypatch.setenv("TODOKE_FORCE_TTY", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert "  2026-01-31 21:00" in todoke("jobs").out.splitlines()[1]
+        assert "  2026-01-31 21:00:00  " in todoke("events", job_id).out
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_versions_and_topics_are_shown(todoke: Command, url: str) -> None:
     assert todoke("--version").out.splitlines() == ["todoke 0.1.0", f"server 9.9.9 at {url}"]
     assert "TODOKE_API_KEY" in todoke("help", "environment").out
@@ -409,7 +520,7 @@ def test_every_command_has_examples_that_its_parser_takes(todoke: Command) -> No
                 words = shlex.split(part.partition("| ")[0])
                 found += 1
                 called = whole.commands[words[1]]  # type: ignore[attr-defined]
-                if words[1] not in {"profile", "keys"}:
+                if words[1] not in {"profile", "keys", "admin"}:
                     arguments = ["--wait=" if word == "--wait" else word for word in words[2:]]
                     called.make_context(name, arguments)
     assert found > 25
@@ -420,7 +531,7 @@ def test_completion_is_quick_or_silent(url: str, world: World, monkeypatch: pyte
     assert completion.types("cal") == ["calendar"]
     assert completion.ids("") == [job_id]
     assert completion.parameters(["submit", "calendar"], "l") == ["least="]
-    assert completion.states("f") == ["FAILED"]
+    assert (completion.states("f"), completion.states("F")) == (["failed"], ["FAILED"])
     before = len(world.asked)
     completion.types("")
     assert len(world.asked) == before, "for a minute it is known"
@@ -435,17 +546,48 @@ def test_times_are_read_as_people_write_them(text: str, value: float) -> None:
         seconds(f"{text} x", "--wait")
 
 
-def test_help_loads_no_http_client() -> None:
-    import subprocess
-
-    code = (
-        "import sys; from todoke.cli.app import run; run(['submit', '--help']); print(len(sys.modules), *sys.modules)"
-    )
+def loaded_by(*words: str) -> list[str]:
+    """The modules that are there after a command."""
+    code = f"import sys; from todoke.cli.app import run; run({list(words)}); print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": "client"}
     shown = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
     )
-    count, *loaded = shown.stdout.splitlines()[-1].split()
-    heavy = {"httpx2", "anyio", "asyncio", "ssl", "rich"}
-    assert {name.partition(".")[0] for name in loaded} & heavy == set()
-    assert int(count) < 330, "each module is time at every start"
+    return shown.stdout.splitlines()[-1].split()
+
+
+def test_help_loads_no_http_client() -> None:
+    loaded = loaded_by("submit", "--help")
+    assert {name.partition(".")[0] for name in loaded} & {"httpx2", "anyio", "asyncio", "ssl", "rich"} == set()
+    assert len(loaded) < 330, "each module is time at every start"
+
+
+def test_plain_values_are_read_without_the_parsers_library() -> None:
+    """typer makes each value what it should be by pydantic, which takes longer to load than a command takes."""
+    loaded = loaded_by("types", "--choices", "least", "-p", "a=b", "-o", "json", "-q")
+    assert {name.partition(".")[0] for name in loaded} & {"pydantic", "pydantic_core", "rich"} == set()
+
+
+@pytest.mark.parametrize(("name", "means"), [("dlq", "dead-letters"), ("outbox", "parked")])
+def test_the_names_of_the_operators_own_command_are_understood(
+    name: str, means: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["admin", name, "list", "--help"]) == 0
+    assert f"Usage: todoke admin {means} list" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("jobs", "--limit", "0"), "greater than or equal to 1"),
+        (("jobs", "--limit", "many"), "valid integer"),
+        (("jobs", "-o", "yaml"), "'yaml' is not one of"),
+        (("jobs", "-o"), "requires an argument"),
+        (("show",), "Missing argument"),
+    ],
+)
+def test_values_that_are_not_plain_go_the_parsers_own_way(
+    words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words) == 2
+    assert told in capsys.readouterr().err

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from tests.client.conftest import Make
 from tests.client.samples import JOB_ID, job, succeeded
 from tests.client.test_requests import problem
-from tests.services.test_api import finished
+from tests.support.api_app import finished
 from tests.support.api_server import serving
 from todoke import errors
 
@@ -301,7 +301,7 @@ def test_a_file_passes_into_a_stream_and_is_checked_at_its_end(make: Make) -> No
         make(handler=two).jobs.download_into(JOB_ID, io.BytesIO())
 
 
-def test_a_real_api_gives_a_file_in_pieces_below_a_path_or_not(
+def test_a_real_api_gives_a_file_in_pieces(
     database_url: str, conn: Connection, scratch: Path, tmp_path: Path, make: Make
 ) -> None:
     with serving(database_url, scratch) as server:

@@ -50,7 +50,7 @@ class Streams:
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(request)
-        if not request.url.path.endswith("/stream"):
+        if not request.url.path.endswith(("/stream", ":stream")):
             return httpx2.Response(200, json=self.elsewhere, headers={"ETag": '"1"'})
         stream = self.streams.pop(0) if len(self.streams) > 1 else self.streams[0]
         if isinstance(stream, httpx2.Response):
@@ -100,8 +100,9 @@ def test_a_stream_that_breaks_goes_on_after_the_last_event(make: Make) -> None:
         ([b"event: job\ndata: {\n\n"], errors.UnexpectedAnswer),
         ([b"event: job\ndata: " + b"x" * 1_000_000] + [b"x" * 1_000_000] * 40, errors.UnexpectedAnswer),
         ([httpx2.ReadError("reset")], errors.ConnectionFailed),
+        ([BEAT], errors.ConnectionFailed),
     ],
-    ids=range(6),
+    ids=range(7),
 )  # fmt: skip
 def test_what_is_no_stream_is_told(answer: Any, kind: type[Exception], make: Make) -> None:
     with pytest.raises(kind):

@@ -14,10 +14,11 @@ from shared.database.statements import statement_name
 from shared.jobs import caps, pauses, sweep
 from shared.jobs.admission import Admission, Waiting, admit, places_for
 from shared.jobs.caps import Slot
-from shared.jobs.finish import Failure, GivenBack, Success, fail, give_back, succeed
+from shared.jobs.finish import Failure, GivenBack, fail, give_back
 from shared.jobs.gates import Gate, Kind, tell_sources
 from shared.jobs.lease import StartedJob, start
 from shared.jobs.states import JobStatus
+from shared.jobs.succeed import Success, succeed
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row
 from tests.support.promises import broken
 

@@ -11,9 +11,10 @@ from sqlalchemy.engine import Connection, Engine
 from shared.database.engine import transactional
 from shared.jobs import cancel, lease
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, GivenBack, Success, cancel_held, fail, give_back, succeed
+from shared.jobs.finish import Failure, GivenBack, cancel_held, fail, give_back
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
+from shared.jobs.succeed import Success, succeed
 from shared.jobs.viewer import Viewer
 from tests.support.jobs import a_job, expire_lease, row, started
 from tests.support.promises import broken

@@ -1,6 +1,7 @@
 """No statement of a read or a sweep looks at more rows when there are more rows: its plan is part of its contract."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import ModuleType
@@ -11,43 +12,61 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.engine import Connection, Engine
 
-from shared.access import api_keys, audit_trail, sessions
+from shared.access import api_keys, audit_trail, rates, saved_views, sessions, shares, sign_in_codes
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import (
     admission,
     artifacts,
     backlog,
+    bulk,
+    bulk_results,
+    bulk_slices,
     cancel,
     caps,
     erasure,
     events,
     gates,
+    glance,
     held,
     keeping,
     listing,
+    measurements,
+    newer,
     pauses,
+    queue_caps,
     read,
     recent,
     retention,
     reuse,
     rollups,
     sweep,
+    totals,
+    type_totals,
     unfinished,
     watch,
     why,
+    workers,
 )
 from shared.jobs.filters import NEWEST, JobFilter
 from shared.jobs.gates import Gate, Kind
+from shared.jobs.measurements import Subject
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
-from shared.outbox import messages, parked
+from shared.outbox import dead_letters, messages, parked
+from shared.schedules import due
+from shared.schedules import history as schedule_history
+from shared.schedules import store as schedules
 from tests.support.postgres import fill, plans, server
 
 _MANY = 10_000
 """Jobs of the large tenant: far more than any statement may look at."""
 _SLICE = 1_000
+_WAITS = {"look": 500, "most": 100, "outbox_look": 1_000}
+"""How far a job is looked around for what it waits for."""
+_BULK = UUID(int=1 << 80 | 7)
+"""One of many bulk actions, which met every job of a tenant."""
 
 
 class Case(NamedTuple):
@@ -83,13 +102,23 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
             fill.audit(conn, _MANY)
             fill.held(conn, _MANY)
-            fill.api_keys(conn, _MANY, tenant="silent")
+            fill.api_keys(conn, _MANY, tenant="silent", end=datetime(2026, 1, 1, tzinfo=UTC))
             fill.api_keys(conn, _MANY)
             fill.console_sessions(conn, _MANY)
+            fill.sign_in_codes(conn, _MANY)
+            fill.saved_views(conn, _MANY)
+            fill.shares(conn, _MANY)
+            fill.bulk(conn, _MANY)
             while unfinished.advance_floor(conn):
                 pass
             fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
             fill.minutes(conn)
+            fill.dead_letters(conn, 2_000)
+            fill.schedules(conn, _MANY, tenant="acme", due_in_s=-30, ticks=_MANY)
+            fill.schedules(conn, _MANY, tenant="silent", due_in_s=3600)
+            fill.schedules(conn, 1, tenant="rare", due_in_s=-20)
+            for subject in Subject:
+                measurements.write(conn, subject, {})
             _begin_to_rise(conn)
             conn.execute(text("VACUUM ANALYZE"))
             caps.set_cap(conn, Gate(Kind.TENANT, "acme"), 10)
@@ -123,12 +152,58 @@ def cases(conn: Connection) -> list[Case]:
            "at": api_keys._END, "beginning": api_keys._BEGINNING}  # fmt: skip
     trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
              "subject": None, "look": 21, "limit": 21}  # fmt: skip
+    met = {"message_id": "m1", "job_id": str(one), "body": "", "size_bytes": 0, "reason": "", "receives": 1}
+    of_tenant = {"tenant": "acme", "subject": "ann", "before": newest, "oldest": START, "limit": 21, "most": 3,
+                 "request": "7"}  # fmt: skip
+    an_action = {"id": _BULK, "bulk": _BULK, "bulk_id": _BULK, "own": None, "outcome": "refused"}
+    begun: dict[str, object] = {
+        "reason": "",
+        "sees_only": None,
+        "hidden": [],
+        "terms": None,
+        "key_id": None,
+        "request_id": None,
+        "address": None,
+    }
+    some_jobs = [UUID(one) for one in watched[:100]]
+    picking = {"ids": some_jobs, **listing.parameters(Viewer("acme"), JobFilter(), look=1, before=newest)}
+    acting = {**an_action, "ids": some_jobs, "makes": some_jobs, "noted": "[]"}
+    moving = {
+        "bulk": _BULK,
+        "position": newest,
+        "done": False,
+        "pause_s": 1,
+        "outcomes": "{}",
+        "error": "",
+        "most_s": 1,
+    }
+    glances = json.dumps([
+        {"place": place, "id": job_id, "tenant": "acme", "requester": None, "hidden": []}
+        for place, job_id in enumerate(watched[:128])
+    ])  # fmt: skip
+    seen = {**Viewer("acme").where, **JobFilter().where, "look": 2_000, "most": newer.MOST}
+    view = {"id": one, "tenant": "acme", "owner": "p1", "page": "jobs", "most": saved_views.MOST}
+    busy = {"types": ["t1", "t2", "none"], "outcomes": ["SUCCESS", "FAILED"], "minutes": 100,
+            "period_s": 8 * 86_400}  # fmt: skip
+    holder = conn.execute(text("SELECT key_id FROM console_sessions LIMIT 1")).scalar_one()
+    link = {
+        "id": UUID(hex=f"{7:012x}00000000000000000009"),
+        "job_id": UUID(hex=f"{7:012x}00000000000000000008"),
+        "token_sha256": hashlib.sha256(b"7").digest(),
+        "tenant": "acme",
+        "request": "7",
+        "maker": "p7",
+        "by": "p7",
+        "before": newest,
+        "limit": 21,
+    }
     session = {"hash": hashlib.sha256(b"1").digest(), "idle_s": 3600}
     return [
         Case(read, "_GET", own, 1),
         Case(read, "_HOLD", own, 1),
         Case(read, "_OF_IDS", {"ids": watched[:1000]}, 1_000),
         Case(artifacts, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
+        Case(glance, "_GLANCE", {"asked": glances}, 500),
         Case(events, "_EVENTS", own, 4),
         Case(cancel, "_CANCEL", own, 3),
         Case(watch, "_CHANGED", {"ids": f"{{{','.join(watched)}}}", "versions": f"{{{','.join('0' * 5000)}}}"}, 10_000),
@@ -139,11 +214,12 @@ def cases(conn: Connection) -> list[Case]:
             backlog, "_BACKLOG", {"late_after_s": 60, "slice": _SLICE, "after": START, "silent_s": 50}, 2 * _SLICE + 3
         ),
         Case(why, "_JOB", own, 1),
-        Case(why, "_AHEAD", {"tenant": "acme", "id": newest, "look": 500, "most": 100}, 500),
-        Case(why, "_AHEAD", {"tenant": "silent", "id": newest, "look": 500, "most": 100}, 500),
+        Case(why, "_WAITS", {"tenant": "acme", "id": newest, **_WAITS}, 503),
+        Case(why, "_WAITS", {"tenant": "silent", "id": newest, **_WAITS}, 503),
         Case(why, "_CLOSED", {"id": one}, 25),
-        Case(why, "_HELD", {"id": one}, 1),
-        Case(why, "_UNSENT", {"look": 1_000}, 2),
+        Case(newer, "_NEWER", {**seen, "tenant": "acme", "than": START, "newest": newest}, 2_000),
+        Case(newer, "_NEWER", {**seen, "tenant": "rare", "than": START, "newest": newest}, 3),
+        Case(newer, "_NEWER", {**seen, "tenant": "silent", "than": one, "newest": newest}, 1),
         Case(recent, "_LOOK", {"tenants": ["acme", "silent"], "ids": watched[:1000], "most": 100}, 1_300),
         Case(rollups, "_FOLD", {"keep_s": 0, "most": 100}, 600),
         Case(rollups, "_FORGET", {"keep_s": 0}, 10_000),
@@ -171,10 +247,30 @@ def cases(conn: Connection) -> list[Case]:
         Case(api_keys, "_REVOKE", key, 1),
         Case(api_keys, "_END_AFTER", key, 1),
         Case(api_keys, "_USED", key, 2),
+        Case(api_keys, "_FORGET", {"after": "", "slice": 300, "keep_s": 31 * 86_400}, 1_200),
+        Case(rates, "_LEASE", {"tenant": "acme", "least": 1, "most": 9, "debt": 0, "per_s": 9.5, "burst": 20.0}, 2),
+        Case(rates, "_FORGET", {"slice": 100}, 200),
         Case(sessions, "_HOLDER", session, 2),
         Case(sessions, "_SEEN", session, 1),
         Case(sessions, "_END", session, 1),
+        Case(sessions, "_OF_HOLDER", {"tenant": "acme", "holder": holder, "most": 100}, 100),
         Case(sessions, "_FORGET", {"slice": 100}, 200),
+        Case(shares, "_LIVE", {**link, "most": 100}, 100),
+        Case(shares, "_MADE_BY", link, 2),
+        Case(shares, "_LIST", {**link, "maker": None}, 42),
+        Case(shares, "_OF_JOB", link, 42),
+        Case(shares, "_GET", link, 3),
+        Case(shares, "_REVOKE", link, 2),
+        Case(shares, "_LOOK", link, 2),
+        Case(shares, "_TAKE", link, 4),
+        Case(shares, "_FORGET", {"keep_s": 30 * 86_400, "slice": 100}, 300),
+        Case(saved_views, "_LIST", view, 2 * saved_views.MOST),
+        Case(saved_views, "_HOW_MANY", view, saved_views.MOST),
+        Case(saved_views, "_HOW_MANY", {**view, "owner": None}, saved_views.MOST),
+        Case(saved_views, "_GET", view, 1),
+        Case(saved_views, "_DELETE", view, 1),
+        Case(sign_in_codes, "_REDEEM", session, 2),
+        Case(sign_in_codes, "_FORGET", {"slice": 100}, 200),
         Case(audit_trail, "_LIST_OF_TENANT", trail, 21),
         Case(audit_trail, "_LIST_OF_TENANT", {**trail, "tenant": "silent"}, 21),
         Case(audit_trail, "_LIST_OF_TENANT", {**trail, "subject": "ann", "look": 500}, 500),
@@ -187,15 +283,27 @@ def cases(conn: Connection) -> list[Case]:
         Case(caps, "_SET", {**gate, "running": 5}, 5),
         Case(caps, "_REMOVE", gate, 30),
         Case(caps, "_LIST", {}, 40),
+        Case(caps, "_GET", gate, 40),
+        Case(gates, "_LOCK", {"gate": "tenant acme"}, 1),
         Case(caps, "_LOCK_FREE", {"gates": '[{"kind": "tenant", "name": "acme", "many": 4}]'}, 60),
         Case(caps, "_TRULY_FREE", {"slots": '[{"kind": "tenant", "name": "acme", "number": 1}]'}, 10),
         Case(caps, "_FILL", {"taken": f'[{{"kind": "tenant", "name": "acme", "number": 1, "job_id": "{one}"}}]'}, 10),
         Case(caps, "_ROOM", {}, 40),
         Case(caps, "_ADOPT", {**gate, **slice_}, 3 * _SLICE),
+        Case(queue_caps, "_SET", {"tenant": "acme", "most": 5}, 1),
+        Case(queue_caps, "_REMOVE", {"tenant": "acme"}, 1),
+        Case(queue_caps, "_LIST", {}, 10),
+        Case(queue_caps, "_GET", {"tenant": "acme"}, 1),
+        Case(queue_caps, "_LOCK", {"tenant": "acme"}, 1),
+        Case(queue_caps, "_COUNT", {"tenant": "acme", **slice_}, 3 * _SLICE + 10),
+        Case(queue_caps, "_COUNT", {"tenant": "late", **slice_}, 3 * _SLICE + 10),
+        Case(queue_caps, "_COUNT", {"tenant": "rare", **slice_}, 10),
+        Case(queue_caps, "_KNOWN", {"ids": watched[:100]}, 100),
         Case(gates, "_TELL_SOURCES", {"sources": '{"calendar": "default"}'}, 2),
         Case(pauses, "_PAUSE", {**gate, "reason": "", "by": "", "until": None}, 1),
         Case(pauses, "_RESUME", gate, 1),
         Case(pauses, "_LIST", {}, 1),
+        Case(pauses, "_GET", gate, 1),
         Case(pauses, "_OVER", {}, 1),
         Case(pauses, "_GIVE_BACK_TIME", {**gate, **slice_}, 5 * _SLICE),
         Case(pauses, "_SETTLED_UPTO", {**gate, "upto": one}, 1),
@@ -217,12 +325,92 @@ def cases(conn: Connection) -> list[Case]:
         Case(erasure, "_LATER", {"jobs": [one] * 25, "most_s": 60}, 25),
         Case(erasure, "_WAITING", {}, 1),
         Case(erasure, "_BACKLOG", {}, 10_000),
+        Case(due, "_DUE", {"most": 90}, 4 * 90),
+        Case(due, "_WAITING", {"most": 90}, 10),
+        Case(due, "_ANY", {}, 5),
+        Case(due, "_OLDEST", {}, 4),
+        Case(due, "_BACKFILL", {"id": one, "tenant": "acme", "ticks": []}, 1),
+        Case(schedule_history, "_LIST", {"id": one, "before": "infinity", "limit": 21}, 21),
+        Case(
+            schedule_history,
+            "_LATEST",
+            {"ids": [UUID(int=7)] * 25, "tenant": "acme", "requester": None, "hidden": [], "each": 10},
+            250,
+        ),
+        Case(schedule_history, "_MISSED", {"within_s": 3_600}, 10_001),
+        Case(schedule_history, "_FORGET", {"keep_s": 0, "slice": 100}, 500),
+        Case(schedules, "_GET", {"id": one, "tenant": "acme", "owner": None}, 1),
+        Case(schedules, "_LIST", {"tenant": "acme", "owner": None, "before": NEWEST, "limit": 21}, 21),
+        Case(schedules, "_COUNT", {"tenant": "acme", "most": 1_000}, 1_000),
+        Case(measurements, "_READ", {}, 3),
+        Case(measurements, "_WRITE", {"subject": "queue", "facts": "{}", "fresh_s": 0}, 1),
+        Case(rollups, "_FORGET_TOTALS", {"keep_s": 86_400, "most": 100}, 300),
+        # A week of minutes, of three outcomes.
+        Case(totals, "_SERIES", {"period_s": 3_600, "step_s": 60, "look": 186}, 186),
+        Case(totals, "_SERIES", {"period_s": 7 * 86_400, "step_s": 3_600, "look": 30_423}, 30_423),
+        Case(totals, "_FAILING", {"lately_s": 900, "before_s": 86_400, "look": 4_400}, 4_400),
+        Case(type_totals, "_OF_TYPES", {**busy, "tenant": "acme"}, 210),
+        Case(type_totals, "_OF_TYPES", {**busy, "tenant": "rare"}, 1),
+        Case(totals, "_BY_TYPE", {"period_s": 86_400, "most": 10, "look": 500}, 500),
+        Case(workers, "_LIST", {"most": 200, "silent_s": 50}, 200),
+        Case(dead_letters, "_DUE", {}, 3),
+        Case(dead_letters, "_BEGIN_LOOK", {"pause_s": 60}, 3),
+        Case(dead_letters, "_END_LOOK", {"facts": "{}", "pause_s": 60}, 3),
+        Case(dead_letters, "_LOOK_NOW", {}, 3),
+        Case(dead_letters, "_COPY", {"met": json.dumps([met])}, 2),
+        Case(dead_letters, "_ANY", {}, 1),
+        Case(dead_letters, "_DONE", {"ids": ["m1", "m2"]}, 2),
+        Case(dead_letters, "_FORGET", {"unseen_s": 3600, "wished_s": 3600}, 2_000),
+        Case(dead_letters, "_LIST", {"after": 0, "limit": 21}, 21),
+        Case(dead_letters, "_FIND", {"ids": ["m1", "m2"]}, 2),
+        Case(dead_letters, "_FIND_ALL", {"ours": True, "limit": 100}, 200),
+        Case(dead_letters, "_WISH", {"ids": ["m1", "m2"], "wish": "drop", "by": "ann"}, 4),
+        Case(bulk, "_NOW", {}, 0),
+        Case(
+            bulk,
+            "_CREATE",
+            {
+                **of_tenant,
+                **an_action,
+                **begun,
+                "action": "cancel",
+                "state": "RUNNING",
+                "filter": "{}",
+                "reason": "",
+                "matched": "{}",
+                "until": datetime.now(UTC),
+                "horizon": newest,
+                "digest": "",
+                "id": UUID(int=1),
+            },
+            2,
+        ),
+        Case(bulk, "_GET", {**of_tenant, **an_action}, 1),
+        Case(bulk, "_HOLD", {**of_tenant, **an_action}, 1),
+        Case(bulk, "_MADE_BY", of_tenant, 1),
+        Case(bulk, "_ONE_AT_A_TIME", of_tenant, 0),
+        Case(bulk, "_RUNNING", of_tenant, 3),
+        Case(bulk, "_RUN", {**an_action, **begun}, 1),
+        Case(bulk, "_STOP", {**an_action, "by": None}, 1),
+        Case(bulk, "_LIST", of_tenant, 21),
+        Case(bulk, "_LIST_OWN", of_tenant, 21),
+        Case(bulk_results, "_LIST", {**of_tenant, **an_action}, 21),
+        Case(bulk_results, "_LIST_OF_OUTCOME", {**of_tenant, **an_action}, 21),
+        Case(bulk_results, "_FORGET", {"before": newest, "slice": 100}, 600),
+        Case(bulk_slices, "_WAITING", {}, 1),
+        Case(bulk_slices, "_CLAIM", {}, 2),
+        Case(bulk_slices, "_LOCK", picking, 200),
+        Case(bulk_slices, "_ACT", acting, 0),  # the function looks jobs up by their ids
+        Case(bulk_slices, "_NOTE", acting, 0),
+        Case(bulk_slices, "_MOVE", moving, 1),
+        Case(bulk_slices, "_LATER", moving, 1),
+        Case(bulk_slices, "_STANDING", {}, 10_000),
         Case(messages, "_WAITING", {"floor": 0}, 2),
         Case(messages, "_CLAIM", {"floor": 0, "limit": 100}, 302),
         Case(messages, "_CLAIM_DUE", {"limit": 100}, 300),
         Case(messages, "_DUE_AT_LEAST", {}, 10_000),
         Case(messages, "_BACKLOG", {"floor": 0}, 2),
-        Case(parked, "_LIST", {"most": 100}, 100),
+        Case(parked, "_LIST", {"after": 0, "most": 100}, 100),
         Case(parked, "_FIND", {"ids": "{1,2,3}"}, 3),
         Case(parked, "_REQUEUE", {"ids": "{1,2,3}", "reason": "x", "longest": 500}, 6),
         Case(parked, "_DROP", {"ids": "{1,2,3}"}, 6),
@@ -235,6 +423,7 @@ _LISTS: list[tuple[str, Viewer, JobFilter, int]] = [
     ("tenant", Viewer("acme"), JobFilter(statuses=[JobStatus.SUCCESS]), 500),
     ("tenant", Viewer("acme"), JobFilter(statuses=[JobStatus.CANCELLED]), 500),
     ("tenant", Viewer("acme"), JobFilter(report_type="no_such_type"), 500),
+    ("tenant", Viewer("acme"), JobFilter(took_s=86_400), 500),
     ("tenant", Viewer("silent"), JobFilter(), 21),
     ("tenant", Viewer("silent"), JobFilter(statuses=[JobStatus.CANCELLED]), 500),
     ("tenant", Viewer("acme"), JobFilter(created_before=datetime(2020, 1, 1, tzinfo=UTC)), 0),
@@ -244,6 +433,10 @@ _LISTS: list[tuple[str, Viewer, JobFilter, int]] = [
     ("requester", Viewer("silent"), JobFilter(requester="ann", statuses=[JobStatus.CANCELLED]), 2 * 500),
     ("requester", Viewer("silent", "nobody"), JobFilter(), 0),
     ("retry_of", Viewer("acme"), JobFilter(retry_of=UUID(int=7)), 0),
+    ("schedule", Viewer("acme"), JobFilter(schedule=UUID(int=7)), 0),
+    ("tenant", Viewer("acme"), JobFilter(id_begins="00000000"), 0),
+    ("tenant", Viewer("acme"), JobFilter(id_begins="0"), 21),
+    ("requester", Viewer("silent", "ann"), JobFilter(id_begins="0"), 2 * 21),
     ("label", Viewer("acme"), JobFilter(labels={"team": "finance"}), 500 + 21),
     ("label", Viewer("acme"), JobFilter(labels={"team": "finance", "not": "there"}), 2 * 500),
     ("label", Viewer("acme"), JobFilter(labels={"team": "other"}), 0),
@@ -255,6 +448,8 @@ _LISTS: list[tuple[str, Viewer, JobFilter, int]] = [
     ("failed_own", Viewer("unlucky", "ben"), JobFilter(statuses=_FAILED), 0),
     ("failed_with", Viewer("unlucky"), JobFilter(error_code="boom"), 500 + 21),
     ("failed_with", Viewer("unlucky"), JobFilter(error_code="other"), 0),
+    ("bulk", Viewer("acme"), JobFilter(bulk=_BULK), 2 * 500),
+    ("bulk", Viewer("acme"), JobFilter(bulk=UUID(int=7)), 0),
     # The floor is looked at twice.
     ("unfinished", Viewer("rare"), JobFilter(statuses=_UNFINISHED), 2 + 2),
     ("unfinished", Viewer("acme"), JobFilter(statuses=_UNFINISHED), 500 + 21 + 2),
@@ -278,10 +473,11 @@ def test_a_list_looks_at_what_it_shows_and_a_filter_at_a_bounded_number(
         for order, viewer, wanted, most in _LISTS:
             seen = viewer._replace(requester=wanted.requester or viewer.requester)
             assert listing.order_for(seen, wanted) == order
-            parameters = listing._parameters(seen, wanted, look=500 if wanted.narrows else 21, before=top)
+            parameters = listing.parameters(seen, wanted, look=500 if wanted.narrows else 21, before=top)
             walk = listing.WALKS[order]
-            for statement, bound in ((walk.page, most), (walk.end, 500 if most else most)):
-                asked = _used(statement, {**parameters, "limit": 21, "bytes": listing._MOST_BYTES})
+            for statement, bound in ((walk.page, most), (walk.end, 500 if most else most), (walk.pick, 2 * 500)):
+                more = {"limit": 21, "bytes": listing._MOST_BYTES, "until": datetime.now(UTC)}
+                asked = _used(statement, {**parameters, **more})
                 fetched = plans.visited(conn, statement, asked, generic=generic)
                 looked_at = sum(fetched.values())
                 if looked_at > (bound if statement is walk.page else max(bound, 2 * 500 + 2)):
@@ -310,10 +506,14 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
         admission,
         artifacts,
         audit_trail,
+        bulk,
+        bulk_results,
+        bulk_slices,
         caps,
         erasure,
         gates,
         pauses,
+        queue_caps,
         read,
         events,
         cancel,
@@ -327,6 +527,10 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
         watch,
         why,
         parked,
+        dead_letters,
+        measurements,
+        totals,
+        type_totals,
     ],
     ids=lambda m: m.__name__,
 )
@@ -352,7 +556,7 @@ def _used(statement: TextClause, parameters: Mapping[str, object]) -> dict[str, 
 def test_a_list_with_few_matches_is_walked_to_its_end_page_by_page(
     crowded: Engine, monkeypatch: pytest.MonkeyPatch, wanted: JobFilter, where: str
 ) -> None:
-    monkeypatch.setattr(listing, "_LOOK", 3_000)
+    monkeypatch.setattr(listing, "LOOK", 3_000)
     found: list[UUID] = []
     pages = 0
     before: UUID | None = None

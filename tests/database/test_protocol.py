@@ -12,9 +12,10 @@ from shared.jobs import cancel, lease, listing, read, sweep
 from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.events import events_of
-from shared.jobs.finish import Failure, GivenBack, Success, cancel_held, fail, give_back, succeed
+from shared.jobs.finish import Failure, GivenBack, cancel_held, fail, give_back
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
+from shared.jobs.succeed import Success, succeed
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
 from shared.json_text import MOST_LEVELS

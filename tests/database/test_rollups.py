@@ -14,8 +14,9 @@ from shared.database.engine import create_engine, transactional
 from shared.ids import uuid7
 from shared.jobs import rollups, unfinished
 from shared.jobs.cancel import cancel
-from shared.jobs.finish import Failure, Success, fail, succeed
+from shared.jobs.finish import Failure, fail
 from shared.jobs.rollups import BOUNDS_S, Kind, quantile
+from shared.jobs.succeed import Success, succeed
 from shared.jobs.viewer import Viewer
 from tests.database.test_unfinished import ended, listed, made, risen
 from tests.support.eventually import eventually

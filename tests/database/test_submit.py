@@ -8,7 +8,8 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from shared.jobs.submit import Accepted, IdempotencyKeyReused, submit
+from shared.jobs.submission import Accepted, IdempotencyKeyReused
+from shared.jobs.submit import submit
 from tests.support.jobs import a_submission, count, row
 
 

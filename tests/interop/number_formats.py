@@ -30,7 +30,7 @@ NUMBER_FORMATS = [
     "[$€-407] #,##0.00", "[$-409]0", '#,##0 "km"', '"n = "0.0', r"0\%", '0.0"%"', "(000) 000-0000", "000-000",
     "0000-0000", "00-00-00", "#,##0.00;(#,##0.00)", "#,##0.00;[Red]-#,##0.00", '0;-0;"none"', "0.0;(0.0);-",
     '0;;"zero"', "+0;-0;0", "+0.0%;-0.0%;0.0%", "#,##0;-#,##0", "0.0_);(0.0)", "[Blue]0.00", '"a;b"0', "- 0", "0 -",
-    "0.00 €",
+    "0.00 €", r'0\.00,,"億"', r'0\.0,"万"', '#,##0,"千"', '#,##0.0,,"百万"', "[$₹-4009]#,##0", "[$£-809]#,##0.00",
 ]  # fmt: skip
 MOMENTS = [
     "2026-03-05 14:07:09",
@@ -38,12 +38,70 @@ MOMENTS = [
     "1999-12-31 23:59:59",
     "2024-02-29 12:00:00",
     "2026-01-01 01:02:03",
+    "2019-05-01 00:00:00",
+    "2019-04-30 23:00:00",
+    "1989-01-08 12:30:00",
+    "1989-01-07 00:00:00",
+    "1926-12-25 00:00:00",
+    "1926-12-24 06:00:00",
+    "1912-07-30 00:00:00",
+    "1912-07-29 00:00:00",
 ]
 DATE_FORMATS = [
-    "yyyy-mm-dd", "dd/mm/yyyy", "d.m.yyyy", "dd/mm/yy", "mmmm yyyy", "mmm yy", "m/d/yyyy", "h:mm AM/PM", "hh:mm AM/PM",
-    "dddd, d mmm", "ddd d", "hh:mm:ss", "mm:ss", "h:m:s", "yyyy-mm-dd hh:mm:ss", "yyyy年m月d日", 'yyyy"%Y"',
-    "YYYY-MM-DD", "[$-409]mmmm d, yyyy", "yyyymmdd", "h", "d", "yy", 'h"h" mm"m"', "dd-mmm-yyyy", "mm/dd",
+    "yyyy-mm-dd",
+    "dd/mm/yyyy",
+    "d.m.yyyy",
+    "dd/mm/yy",
+    "mmmm yyyy",
+    "mmm yy",
+    "m/d/yyyy",
+    "h:mm AM/PM",
+    "hh:mm AM/PM",
+    "dddd, d mmm",
+    "ddd d",
+    "hh:mm:ss",
+    "mm:ss",
+    "h:m:s",
+    "yyyy-mm-dd hh:mm:ss",
+    "yyyy年m月d日",
+    'yyyy"%Y"',
+    "YYYY-MM-DD",
+    "[$-409]mmmm d, yyyy",
+    "yyyymmdd",
+    "h",
+    "d",
+    "yy",
+    'h"h" mm"m"',
+    "dd-mmm-yyyy",
+    "mm/dd",
     "yyyy/mm/dd h:mm",
+    '[$-411]ggge"年"m"月"d"日"',
+    "[$-411]gge.m.d",
+    "[$-411]ge.mm.dd",
+    '[$-411]gggee"年"',
+    "[$-411]e",
+    "[$-411]dddd",
+    "[$-411]aaa",
+    "[$-411]aaaa",
+    "[$-411]h:mm AM/PM",
+    "[$-411]AM/PM h:mm",
+    "[$-411]yyyy年m月d日(aaa)",
+    "[$-407]mmmm",
+    "[$-407]dddd, d. mmmm yyyy",
+    "[$-40C]dddd d mmmm yyyy",
+    "[$-415]d mmmm yyyy",
+    "[$-41F]dddd d mmm",
+    "[$-804]dddd",
+    "[$-401]d mmmm yyyy",
+    "[$-40D]mmmm d",
+    "[$-419]d mmmm yyyy",
+    '[$-C0A]d "de" mmmm',
+    "[$-41E]d mmmm",
+    "mmmmm",
+]
+DURATIONS = ["00:00:00", "26:03:04", "84:00:00", "14:07:09", "00:59:59", "838:59:59", "01:00:00", "100:00:01"]
+DURATION_FORMATS = [
+    "[h]:mm:ss", "[h]:mm", "[hh]:mm", "[mm]:ss", "[m]", "[ss]", "h:mm", "hh:mm:ss", '[h]"時間"mm"分"', "m:ss",
 ]  # fmt: skip
 
 
@@ -63,12 +121,23 @@ def made(soffice: Path) -> str:
         folder = Path(name)
         numbers = _shown(soffice, folder, "numbers", NUMBER_FORMATS, [float(v) for v in NUMBERS])
         moments = _shown(soffice, folder, "moments", DATE_FORMATS, [dt.datetime.fromisoformat(v) for v in MOMENTS])
+        lasted = _shown(soffice, folder, "durations", DURATION_FORMATS, [days(value) for value in DURATIONS])
     lines = [
         json.dumps([kind, format_, dict(zip(values, texts, strict=True))], ensure_ascii=False)
-        for kind, values, found in (("number", NUMBERS, numbers), ("moment", MOMENTS, moments))
+        for kind, values, found in (
+            ("number", NUMBERS, numbers),
+            ("moment", MOMENTS, moments),
+            ("duration", DURATIONS, lasted),
+        )
         for format_, texts in found.items()
     ]
     return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def days(duration: str) -> float:
+    """Return hours, minutes and seconds as Excel's number of days."""
+    hours, minutes, seconds = map(int, duration.split(":"))
+    return (hours * 3600 + minutes * 60 + seconds) / 86_400
 
 
 def _shown(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from html import unescape
 from pathlib import Path
@@ -17,10 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from shared.catalog.model import Format, ReportType
+from shared.catalog.model import Column, Format, ReportType
 from shared.reports import extract
 from shared.reports.interface import RenderRequest
 from shared.reports.render import render_files
+from shared.reports.sources.postgres import PostgresResult
 from tests.reports.test_values import cells_of
 
 Value = str | None
@@ -41,6 +43,12 @@ _TYPES = {
     "text": _TEXT,
     "text[]": st.lists(st.from_regex("[a-z]{1,3}", fullmatch=True), max_size=3).map(lambda v: "{" + ",".join(v) + "}"),
 }
+_NUMBER_FORMATS = [
+    "#,##0", "0", "0.0", "#,##0.00", "0.0%", "0.###", "#,##0.0,", '#,##0.00 "EUR"', "000-000", "(0.0)", "#.##",
+    "$#,##0;-$#,##0", "0.00;(0.00);-", "00000", '0.0,,"M"',
+]  # fmt: skip
+_HALVES = [Decimal(text) for text in ("0.5", "-0.5", "1.5", "2.5", "-0.05", "0.005", "999.95", "-0.004", "0", "1e30")]
+_DATE_FORMATS = ["", "yyyy-mm-dd", "d mmm yy", "dddd, mmmm d", "h:mm AM/PM", "hh:mm:ss.000", "ddd m/d/yyyy"]
 _COLUMNS = st.lists(st.sampled_from(sorted(_TYPES)), min_size=1, max_size=4)
 _FORMATS = st.sets(st.sampled_from([Format.CSV, Format.JSONL, Format.PARQUET, Format.XLSX, Format.HTML]), max_size=3)
 
@@ -113,9 +121,11 @@ def test_every_format_tells_what_the_source_tells(
         ]
 
 
+@pytest.mark.parametrize("more", [(), (Format.PARQUET,)], ids=["from cells", "from the extract"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(report=reports())
 def test_few_rows_make_the_very_files_that_many_make(
+    more: tuple[Format, ...],
     report: tuple[list[str], list[list[Value]], list[Format]],
     source: psycopg.Connection,
     source_dsn: str,
@@ -123,7 +133,50 @@ def test_few_rows_make_the_very_files_that_many_make(
 ) -> None:
     """Up to 1,000 rows Python does what DuckDB does with more."""
     types, rows, _ = report
-    few, many = _both_ways(_query(types, rows, source), source_dsn, scratch)
+    few, many = _both_ways(_query(types, rows, source), source_dsn, scratch, *more)
+
+    assert few == many
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT NULL::int AS a, ''::text AS b",
+        "SELECT '=' AS a UNION ALL SELECT '\\.' UNION ALL SELECT U&'\\feffx' UNION ALL SELECT E'\\r\\x0b\\\\u000b'",
+        "SELECT 1 AS a WHERE false",
+        "SELECT x::numeric(12, 2) AS a, x::float8 AS b FROM (VALUES ('0'), ('-0.5'), ('1e3'), ('99999999.99')) v(x)",
+        "SELECT x::numeric AS a FROM (VALUES ('0.0000001'), ('0.00001'), ('3.70')) v(x)",
+        ("SELECT x::timestamptz AS a, x::date AS b, x::timestamp AS c FROM (VALUES ('0001-01-01'), ('1900-02-28'), "
+        "('1900-03-01 00:00:00.000001'), ('9999-12-31 23:59:59.999999')) v(x)"),
+    ],
+)  # fmt: skip
+def test_few_rows_of_values_at_the_edges(query: str, source_dsn: str, scratch: Path) -> None:
+    few, many = _both_ways(query, source_dsn, scratch)
+
+    assert few == many
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    formats=st.lists(st.sampled_from(_NUMBER_FORMATS), min_size=1, max_size=3),
+    numbers=st.lists(
+        st.decimals(-(10**12), 10**12, places=4) | st.decimals(-10, 10, places=3) | st.sampled_from(_HALVES), max_size=6
+    ),
+    moments=st.lists(st.datetimes(), max_size=6),
+)
+def test_few_rows_are_shown_as_many_are(
+    formats: list[str], numbers: list[Decimal], moments: list[datetime], source_dsn: str, scratch: Path
+) -> None:
+    """Whatever number formats say."""
+    shown = {f"n{at}": Column(f"n{at}", "N", number_format=one) for at, one in enumerate(formats)}
+    shown |= {f"t{at}": Column(f"t{at}", "T", number_format=one) for at, one in enumerate(_DATE_FORMATS)}
+    names = ", ".join(
+        [*(f"n AS n{at}" for at in range(len(formats))), *(f"t AS t{at}" for at in range(len(_DATE_FORMATS)))]
+    )
+    rows = [f"({n}::numeric, '{t}'::timestamptz)" for n, t in zip(numbers, moments, strict=False)] or ["(NULL, NULL)"]
+    few, many = _both_ways(
+        f"SELECT {names} FROM (VALUES {', '.join(rows)}) v(n, t)", source_dsn, scratch, columns=shown
+    )
 
     assert few == many
 
@@ -137,27 +190,34 @@ def test_a_long_table_of_few_rows_is_the_very_one_of_many(source_dsn: str, scrat
     assert few == many
 
 
-def _both_ways(query: str, dsn: str, scratch: Path, *more: Format) -> Sequence[Mapping[str, str]]:
+def _both_ways(
+    query: str, dsn: str, scratch: Path, *more: Format, columns: Mapping[str, Column] | None = None
+) -> Sequence[Mapping[str, str]]:
     """The digests of the files, made as of few rows and as of many."""
-    formats, found = (Format.CSV, Format.JSONL, Format.HTML, Format.XLSX, Format.PARQUET, *more), []
+    formats, found = (Format.CSV, Format.JSONL, Format.HTML, Format.XLSX, *more), []
     with pytest.MonkeyPatch.context() as patch:
+        # Documents name the minute at which the source was read.
+        patch.setattr(PostgresResult, "snapshot", lambda _: {"id": None, "takenAt": "2026-11-29T10:00:00Z"})
         for few_rows in (1_000, -1):
-            patch.setattr(extract, "_FEW_ROWS", few_rows)
-            found.append(
-                {f.format: f.sha256 for f in render_files(_request(query, formats, dsn, scratch), lambda _: None)}
-            )
+            patch.setattr(extract, "FEW_ROWS", few_rows)
+            request = _request(query, formats, dsn, scratch, columns)
+            found.append({f.format: f.sha256 for f in render_files(request, lambda _: None)})
     return found
 
 
-def _request(query: str, formats: tuple[Format, ...], dsn: str, scratch: Path) -> RenderRequest:
-    report = ReportType("orders", "Orders", "", "1", "default", query, formats)
+def _request(
+    query: str, formats: tuple[Format, ...], dsn: str, scratch: Path, columns: Mapping[str, Column] | None = None
+) -> RenderRequest:
+    report = ReportType("orders", "Orders", "", "1", "default", query, formats, columns=columns or {})
     return RenderRequest(report, {}, formats, dsn, Path(mkdtemp(dir=scratch)))
 
 
 def _json(text: Value, type_: str) -> object:
     """What JSON Lines have for a value that PostgreSQL writes so."""
-    if text is None or type_ in {"text", "text[]", "date"}:
+    if text is None or type_ in {"text", "date"}:
         return text
+    if type_ == "text[]":  # of letters alone, which nothing quotes but the word null
+        return [item.strip('"') for item in text[1:-1].split(",") if item]
     if type_ == "bool":
         return text == "t"
     if type_ == "timestamptz":

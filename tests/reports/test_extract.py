@@ -43,12 +43,46 @@ def test_a_second_try_goes_on_from_the_extract_of_the_first(
     assert other[1].path.read_text() == "n\n2\n"
 
 
+def test_few_rows_are_kept_too(a_request: MakeRequest, run: Run, counted: psycopg.Connection, tmp_path: Path) -> None:
+    kept, formats = tmp_path / "kept", (Format.JSONL, Format.XLSX)
+    first = run(replace(a_request("SELECT n FROM changing", *formats), keep=kept))
+    counted.execute("UPDATE changing SET n = 2")
+
+    again = run(replace(a_request("SELECT n FROM changing", *formats, dsn="host=127.0.0.1 port=1"), keep=kept))
+    assert [f.sha256 for f in again] == [f.sha256 for f in first]
+
+    # What other formats need is not there, and the source is asked.
+    [parquet] = run(replace(a_request("SELECT n FROM changing", Format.PARQUET), keep=kept))
+    assert duckdb.connect().execute("FROM read_parquet(?)", [str(parquet.path)]).fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("damage", ["cells", "description", "half"])
+def test_few_rows_that_are_not_whole_are_not_used(
+    damage: str, a_request: MakeRequest, run: Run, counted: psycopg.Connection, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    run(replace(a_request("SELECT n FROM changing", Format.JSONL), keep=kept))
+    about = kept / "extract.json"
+    match damage:
+        case "cells":
+            told = json.loads(about.read_text())
+            about.write_text(json.dumps({**told, "cells": [["7"]]}))
+        case "description":
+            about.write_text(about.read_text()[:-9])
+        case "half":
+            about.unlink()
+    counted.execute("UPDATE changing SET n = 2")
+
+    [file] = run(replace(a_request("SELECT n FROM changing", Format.JSONL), keep=kept))
+    assert json.loads(file.path.read_text()) == {"n": 2}
+
+
 @pytest.mark.parametrize("damage", ["rows", "description", "half", "gone"])
 def test_an_extract_that_is_not_whole_is_not_used(
     damage: str, a_request: MakeRequest, run: Run, counted: psycopg.Connection, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
-    run(replace(a_request("SELECT n FROM changing", Format.JSONL), keep=kept))
+    run(replace(a_request("SELECT n FROM changing", Format.PARQUET), keep=kept))
     rows, about = kept / "extract.parquet", kept / "extract.json"
     match damage:
         case "rows":
@@ -61,8 +95,8 @@ def test_an_extract_that_is_not_whole_is_not_used(
             rows.unlink()
     counted.execute("UPDATE changing SET n = 2")
 
-    [file] = run(replace(a_request("SELECT n FROM changing", Format.JSONL), keep=kept))
-    assert json.loads(file.path.read_text()) == {"n": 2}
+    [file] = run(replace(a_request("SELECT n FROM changing", Format.PARQUET), keep=kept))
+    assert duckdb.connect().execute("FROM read_parquet(?)", [str(file.path)]).fetchall() == [(2,)]
 
 
 def test_the_manifest_tells_what_the_files_stand_on(a_request: MakeRequest, run: Run) -> None:
@@ -189,7 +223,7 @@ def test_an_s3_prefix_is_a_source(orders: Path, scratch: Path, bucket: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("url", "told"), [("", "no URL for it is set"), ("oracle://x", "URLs may begin with file, postgres")]
+    ("url", "told"), [("", "no URL for it is set"), ("oracle://x", "URLs may begin with file, mariadb, postgres")]
 )
 def test_a_source_that_nobody_knows_is_told(url: str, told: str, scratch: Path, run: Run, orders: Path) -> None:
     with pytest.raises(ReportError) as failure:

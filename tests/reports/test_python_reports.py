@@ -59,7 +59,7 @@ def test_it_is_a_report_type_like_any_other(example: ReportType, scratch: Path, 
     assert text.path.read_text().splitlines() == [
         "month,interest,repaid,owed", "1,2.50,332.50,667.50", "2,1.67,333.33,334.17", "3,0.84,334.17,0.00",
     ]  # fmt: skip
-    assert [c.value for c in openpyxl.load_workbook(book.path).worksheets[0][2]] == [1, 2.5, 332.5, 667.5]
+    assert [c.value for c in openpyxl.load_workbook(book.path).worksheets[-1][2]] == [1, 2.5, 332.5, 667.5]
     assert (note.name, note.format, note.media_type) == ("summary.txt", "attachment", "text/plain; charset=utf-8")
     assert note.path.read_text() == "Interest in all: 5.01\n"
 

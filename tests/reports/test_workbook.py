@@ -21,7 +21,7 @@ def cell_of(folder: Path, kind: CellKind, value: str, type_: str) -> Any:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     cell = Cell("v", kind, "v::VARCHAR")
-    with Workbook(path, title="One", formats=[]) as book, book.sheet("One", [SheetColumn("v", 10)]) as sheet:
+    with Workbook(path, title="One", accent="1D5B8F") as book, book.sheet("One", [SheetColumn("v", 10)]) as sheet:
         row = row_expression([cell], "2")
         sheet.add(duck.lines(connection, f"SELECT {row} FROM (SELECT CAST({duck.literal(value)} AS {type_}) AS v)"), 1)
     return openpyxl.load_workbook(path).worksheets[0]["A2"].value
@@ -85,7 +85,7 @@ def test_moments_are_days_since_1900_in_utc_or_text(
 
 def test_a_sheet_prints_with_its_header_on_every_page_and_all_columns(tmp_path: Path) -> None:
     path = tmp_path / "printed.xlsx"
-    with Workbook(path, title="T", formats=[]) as book:
+    with Workbook(path, title="T", accent="1D5B8F") as book:
         for name in ("Bob's & Ann's", "Second"):
             with book.sheet(name, [SheetColumn("v", 10)]):
                 pass

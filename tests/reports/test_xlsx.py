@@ -2,7 +2,7 @@
 
 import hashlib
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 
 import openpyxl
@@ -115,7 +115,7 @@ def test_other_types_are_the_text_of_the_csv(a_request: MakeRequest, run: Run) -
     [file] = run(a_request(query, Format.XLSX))
 
     assert cells_of(file)[1] == [
-        '{"b": [1, 2.50]}', "1 mon -1 days", "{1,NULL}", "10:00:00", "\\xdead", "[1,5)", "10.0.0.1", "x  ",
+        '{"b": [1, 2.50]}', "1 mon -1 days", "{1,NULL}", time(10), "\\xdead", "[1,5)", "10.0.0.1", "x  ",
     ]  # fmt: skip
 
 

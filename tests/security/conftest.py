@@ -35,5 +35,6 @@ def api(database_url: str, conn: Connection, tmp_path: Path) -> Iterator[Api]:
     key = api_keys.create_key(conn, tenant="acme", name="security", scopes=OWN)
     urls = service_urls(database_url)
     with Services(tmp_path, database_urls=urls, queue_url="http://127.0.0.1:9/none", aws={}) as services:
-        services.start("api", API_AUTH="keys", LOG_LEVEL="DEBUG")
+        # As behind a proxy on this host: a test that sends many wrong credentials says that many addresses do.
+        services.start("api", API_AUTH="keys", API_TRUSTED_PROXIES="127.0.0.1/32", LOG_LEVEL="DEBUG")
         yield Api(services.url, key, services.folder / "api.log")

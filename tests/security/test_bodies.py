@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from services.api.actions.errors import MOST_VIOLATIONS
 from services.api.v1.submission_body import MAX_BODY_BYTES
-from tests.services.test_api import JSON, an_app
+from tests.support.api_app import JSON, an_app
 from tests.support.jobs import count
 
 _FULL = MAX_BODY_BYTES - 200

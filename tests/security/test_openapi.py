@@ -1,6 +1,7 @@
 """Schemathesis against the running API: every check, every phase, nothing found."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.security.conftest import Api
 from tests.support.jobs import a_job, started
 
 _CONFIG = Path(__file__).with_name("schemathesis.toml")
+_HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 
 
 @pytest.mark.timeout(1200)
@@ -42,7 +44,10 @@ def _run(api: Api, conn: Connection, folder: Path, *, examples: int, seed: int) 
         f"--header=Authorization: Bearer {api.key}", "--continue-on-failure", "--no-color", "--workers=1",
         "--request-timeout=60", "--suppress-health-check=all",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=3000, check=False)
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(_HOOKS)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=3000, check=False
+    )
     said = re.search(r"^  (\d+) generated", done.stdout, re.MULTILINE)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
     assert said, done.stdout[-5000:]

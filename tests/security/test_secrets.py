@@ -85,7 +85,7 @@ def test_no_secret_shows_when_everything_fails(
         door.queues.make("jobs", max_receive_count=20)
         aws = {**door.environment(), "AWS_SECRET_ACCESS_KEY": AWS}
         queue = door.queue_url("jobs")
-        with Services(tmp_path, database_urls=urls, queue_url=queue, aws=aws, **settings) as services:
+        with Services(tmp_path, database_urls=urls, queue_url=queue, aws=aws, zygote=None, **settings) as services:
             for name in ("api", "relay", "worker"):
                 services.start(name)
             answers = [_failed(services, key)]

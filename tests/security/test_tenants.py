@@ -17,9 +17,10 @@ from shared.access import api_keys
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, Success, fail, succeed
+from shared.jobs.finish import Failure, fail
+from shared.jobs.succeed import Success, succeed
 from tests.security.hostile import PATHS, SQL
-from tests.services.test_api import an_app
+from tests.support.api_app import an_app
 from tests.support.jobs import a_job, started
 
 _CANARY = "2026-02-03"

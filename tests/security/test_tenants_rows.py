@@ -18,6 +18,7 @@ from shared.catalog.asker import NOBODY, Asker
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Column, Format, ReportType
 from shared.catalog.source_role import SourceRole
+from shared.reports import first_rows
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.render import render_files
 from tests.support.postgres import server
@@ -53,12 +54,12 @@ def source(postgres_server: server.Server) -> Iterator[str]:
 def asked(query: str, asker: Asker, source: str, scratch: Path, *formats: Format) -> RenderRequest:
     report = ReportType("notes", "Notes", "", "1", "default", query, tuple(Format))
     folder = Path(mkdtemp(dir=scratch))
-    return RenderRequest(report, {}, formats or tuple(Format), source, folder, asker=asker)
+    return RenderRequest(report, {}, formats or tuple(Format), source, folder, asker=asker, preview=True)
 
 
 def everything_in(files: Sequence[RenderedFile], folder: Path) -> str:
-    """The text of all files, compressed or not, and of the manifest."""
-    texts = [(folder / "manifest.json").read_text()]
+    """The text of all files, compressed or not, of the manifest and of the rows that are kept beside them."""
+    texts = [(folder / "manifest.json").read_text(), (folder / first_rows.NAME).read_text()]
     for file in files:
         texts.append(file.path.read_bytes().decode("latin-1"))
         if file.format == "xlsx":

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,36 +10,24 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
+import httpx2
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
-from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
-from services.api.app import create_app
-from services.api.assembly import assemble
+from services.api.actions import jobs as jobs_actions
 from services.api.http.middleware import RequestContext
-from services.api.settings import ApiSettings
-from services.api.v1.views import AcceptedView, EventView, JobsView, JobView
-from shared.access import api_keys
-from shared.artifacts.disk import DiskStore
-from shared.artifacts.interface import ArtifactStore, artifact_key
+from services.api.v1.event_views import EventView
+from services.api.v1.views import AcceptedView, JobsView, JobView
+from services.api.watch import Watcher
 from shared.artifacts.open import open_store
-from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, Success, fail, succeed
+from shared.jobs.finish import Failure, fail
+from tests.support.api_app import JSON, an_app, finished, problem
 from tests.support.jobs import a_job, count, row, started
-
-JSON = {"Content-Type": "application/json"}
-
-
-def an_app(url: str, folder: Path, **settings: str) -> FastAPI:
-    """The application whose files are in `folder`. Its connections are let go at the end of its lifespan."""
-    environment = {"DATABASE_URL": url, "ARTIFACT_URL": folder.as_uri(), **settings}
-    return create_app(assemble(ApiSettings.from_environment(environment)))
 
 
 @pytest.fixture
@@ -49,33 +36,55 @@ def client(database_url: str, scratch: Path) -> Iterator[TestClient]:
         yield client
 
 
-def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
-    assert body["code"] == code
-    assert body["status"] == status
-    assert body["detail"]
-    return body
-
-
-def finished(
-    conn: Connection,
-    job_id: str,
-    scratch: Path,
-    content: bytes = b"day\n2026-01-01\n",
-    store: ArtifactStore | None = None,
+def test_a_job_that_has_not_changed_costs_no_look_for_its_files(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a worker does: a stored file, then the transition."""
-    import hashlib
+    link = client.post("/v1/jobs", json={"reportType": "calendar"}).json()["links"]["self"]
+    etag = client.get(link).headers["etag"]
+    looked: list[object] = []
 
-    lease = started(conn, UUID(job_id)).lease
-    source = scratch / "made"
-    source.write_bytes(content)
-    digest = hashlib.sha256(content).hexdigest()
-    key = artifact_key("default", lease.job_id, lease.token, "calendar.csv")
-    (store or DiskStore(scratch)).put(key, source, media_type="text/csv", sha256=digest, metadata={})
-    succeed(conn, [Success(lease, [Artifact("calendar.csv", "csv", "text/csv", len(content), digest, 1)], 0.5)])
+    def look(_: Connection, jobs: Sequence[Any], **__: object) -> dict[UUID, tuple[()]]:
+        looked.append(jobs)
+        return {job.id: () for job in jobs}
+
+    monkeypatch.setattr(jobs_actions, "artifacts_of", look)
+
+    assert client.get(link, headers={"If-None-Match": etag}).status_code == 304
+    assert not looked
+    assert client.get(link, headers={"If-None-Match": '"0"'}).status_code == 200
+    assert looked
+
+
+def test_those_who_ask_at_once_whether_a_job_has_changed_share_statements(database_url: str, scratch: Path) -> None:
+    seen: list[str] = []
+
+    async def ask(app: Any) -> list[int]:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://todoke") as client:
+            link = (await client.post("/v1/jobs")).json()["links"]["self"]
+            known = {"If-None-Match": (await client.get(link)).headers["etag"]}
+            engine = app.state.parts.watcher._engine.sync_engine
+            event.listen(engine, "before_cursor_execute", lambda _c, _cur, sql, *_: seen.append(sql))
+            answers = await asyncio.gather(*(client.get(link, headers=known) for _ in range(32)))
+            await app.state.parts.close()
+            return [answer.status_code for answer in answers]
+
+    assert asyncio.run(ask(an_app(database_url, scratch))) == [304] * 32
+    assert 1 <= len([sql for sql in seen if "jobs.glance" in sql]) <= 12
+
+
+def test_who_asks_whether_a_job_has_changed_is_told_when_the_shared_look_fails(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = client.post("/v1/jobs").json()["links"]["self"]
+    etag = client.get(link).headers["etag"]
+
+    async def fail_to_ask(*_: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Watcher, "ask", fail_to_ask)
+
+    assert client.get(link, headers={"If-None-Match": etag}).status_code == 304
+    assert client.get(link, headers={"If-None-Match": '"0"'}).status_code == 200
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{}"])
@@ -375,7 +384,7 @@ def test_report_types_describe_themselves(client: TestClient) -> None:
 
     assert listed["default"] == "calendar"
     assert client.get("/v1/report-types/calendar").json() == listed["reportTypes"][0]
-    assert listed["reportTypes"][0]["parameters"]["properties"]["from"]["format"] == "date"
+    assert listed["reportTypes"][0]["parameters"]["properties"]["from"]["anyOf"][0]["format"] == "date"
     problem(client.get("/v1/report-types/calender"), 404, "unknown_report_type")
 
 
@@ -417,128 +426,6 @@ def test_metrics_know_routes_and_not_paths(client: TestClient) -> None:
 
     assert "a-path-nobody-knows" not in text
     assert "todoke_jobs_submitted_total" in text
-
-
-@pytest.fixture
-def tenants(database_url: str, conn: Connection, scratch: Path) -> Iterator[tuple[TestClient, str, str]]:
-    """An API that asks for keys, and the keys of two tenants."""
-    keys = [api_keys.create_key(conn, tenant=name, name="test") for name in ("acme", "other")]
-    with TestClient(an_app(database_url, scratch, API_AUTH="keys"), raise_server_exceptions=False) as client:
-        yield client, keys[0], keys[1]
-
-
-def routes(app: FastAPI) -> list[tuple[str, str]]:
-    """Every operation that the API describes, so that a new one joins by itself."""
-    return [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
-
-
-def test_no_route_answers_without_a_key(database_url: str, conn: Connection, scratch: Path) -> None:
-    key = api_keys.create_key(conn, tenant="acme", name="test")
-    app = an_app(database_url, scratch, API_AUTH="keys", API_TRUSTED_PROXIES="127.0.0.1/32")
-    operations = routes(app)
-    assert len(operations) >= 12
-    with TestClient(app, raise_server_exceptions=False, client=("127.0.0.1", 1)) as client:
-        for number, (method, path) in enumerate(operations):
-            for credential in (None, "Bearer wrong", f"Basic {key}"):
-                # Each from an address of its own: one that guesses so often gets 429 before anything is looked at.
-                headers = {"X-Forwarded-For": f"2001:db8::{number:x}"}
-                headers |= {"Authorization": credential} if credential else {}
-                answer = client.request(method, path.format(job_id=uuid4(), name="x", key_id="x"), headers=headers)
-                problem(answer, 401, "unauthorized")
-                assert answer.headers["www-authenticate"].startswith("Bearer")
-
-
-OPEN = {
-    "GET /openapi.json": "the description of the API, for those who write a client",
-    "GET /docs": "the same, for people",
-    "GET /problems": "every problem that there is: nothing of any tenant",
-    "GET /problems/{code}": "where the `type` of a problem leads, that of a 401 too",
-    "GET /healthz": "probes carry no key",
-    "GET /readyz": "probes carry no key",
-    "GET /metrics": "numbers by route and state: the proxy keeps it inside (docs/how-to/behind-a-proxy.md)",
-    "GET /console/sign-in": "where a session begins",
-    "POST /console/sign-in": "it takes the key itself",
-    "POST /console/preferences": "language and theme, for the sign-in too",
-}
-"""Everything beside the described operations that answers whoever asks, and why."""
-
-
-def undescribed(app: FastAPI) -> list[tuple[str, str]]:
-    """Every route that the description leaves out. A mounted folder of files is none."""
-    found = []
-    for each in app.routes:
-        prefix = each.include_context.prefix if hasattr(each, "include_context") else ""
-        for route in each.original_router.routes if hasattr(each, "original_router") else [each]:
-            if isinstance(route, Route) and not route.include_in_schema:
-                found += [(method, prefix + route.path) for method in (route.methods or set()) - {"HEAD"}]
-    return found
-
-
-def test_what_is_not_described_asks_for_a_key_as_well_unless_it_has_a_reason(
-    database_url: str, conn: Connection, scratch: Path
-) -> None:
-    app = an_app(database_url, scratch, API_AUTH="keys")
-    answering = set()
-    with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
-        for method, path in undescribed(app):
-            asked = path.replace("{code}", "unauthorized").replace("{rest:path}", "x")
-            answer = client.request(method, re.sub(r"{[^}]*}", str(uuid4()), asked))
-            if answer.status_code == 303 and answer.headers["location"].startswith("/console/sign-in?"):
-                assert answer.content == b""
-            else:
-                answering.add(f"{method} {path}")
-
-    assert answering == set(OPEN)
-
-
-def test_a_tenant_beyond_its_limit_waits_on_every_route_and_nobody_else_does(
-    database_url: str, conn: Connection, scratch: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    ours, others = (api_keys.create_key(conn, tenant=name, name="test") for name in ("acme", "other"))
-    app = an_app(database_url, scratch, API_AUTH="keys", API_RATE_LIMIT="0.01", API_RATE_BURST="3")
-    with TestClient(app, raise_server_exceptions=False) as client:
-        headers = {"Authorization": f"Bearer {ours}"}
-        client.get("/v1/jobs", headers={"Authorization": "Bearer wrong"})
-        accepted = client.post("/v1/jobs", headers=headers)
-        assert (accepted.status_code, accepted.headers["ratelimit-policy"]) == (202, '"requests";q=3;w=300')
-        assert accepted.headers["ratelimit"] == '"requests";r=2;t=100'
-        listed = client.get("/v1/jobs", headers=headers)  # counts as two
-        assert (listed.status_code, "ratelimit" in listed.headers) == (200, False)
-
-        for method, path in routes(app):
-            answer = client.request(method, path.format(job_id=uuid4(), name="x", key_id="x"), headers=headers)
-            told = problem(answer, 429, "rate_limited")
-            assert told["retryable"]
-            again_s = answer.headers["retry-after"]
-            assert 90 <= int(again_s) <= 300
-            assert answer.headers["ratelimit-policy"] == '"requests";q=3;w=300'
-            assert answer.headers["ratelimit"] == f'"requests";r=0;t={again_s}'
-            assert told["violated-policies"] == ["requests"]
-            assert "0.01 requests per second, 3 at once" in told["detail"]
-
-        assert count(conn, "jobs") == 1
-        assert [record.tenant for record in caplog.records if record.msg == "api.rate_limited"] == ["acme"]  # type: ignore[attr-defined]
-        assert client.post("/v1/jobs", headers={"Authorization": f"Bearer {others}"}).status_code == 202
-        assert client.get("/healthz").status_code == 200
-
-
-def test_another_tenants_job_is_as_unknown_as_none(tenants: tuple[TestClient, str, str]) -> None:
-    client, key, others_key = tenants
-    job_id = client.post("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).json()["jobId"]
-    other = {"Authorization": f"Bearer {others_key}"}
-    for method, path in routes(client.app):  # type: ignore[arg-type]
-        if "{job_id}" not in path:
-            continue
-        answers = [client.request(method, path.format(job_id=i, name="x"), headers=other) for i in (job_id, uuid4())]
-        assert {a.status_code for a in answers} == {404}, path
-    assert client.get("/v1/jobs", headers=other).json()["jobs"] == []
-
-
-def test_a_revoked_key_opens_nothing(conn: Connection, tenants: tuple[TestClient, str, str]) -> None:
-    client, key, _ = tenants
-    api_keys.revoke_keys(conn, tenant="acme", name="test")
-
-    problem(client.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}), 401, "unauthorized")
 
 
 def test_a_job_says_until_when_its_files_and_it_itself_are_kept(

@@ -11,6 +11,7 @@ from services.api.auth.access import Access, RateLimited, Unauthorized
 from services.api.auth.keys import Keys
 from services.api.auth.principal import ANONYMOUS, Principal
 from services.api.auth.rate_limit import RateLimit
+from services.api.auth.shared_rate import SharedRate
 from shared.access import api_keys
 from shared.access.key_text import new_key, read_key
 from shared.access.scopes import USUAL
@@ -72,7 +73,7 @@ def test_a_valid_key_is_looked_up_once_in_ten_seconds_and_never_kept_itself(engi
 
 def test_a_tenant_has_one_limit_whatever_its_keys(engine: Engine, conn: Connection) -> None:
     keys = [api_keys.create_key(conn, tenant="acme", name=name) for name in ("ci", "cron")]
-    access = Access(Keys(engine), RateLimit(0.01, 1))
+    access = Access(Keys(engine), SharedRate(RateLimit(0.01, 1), engine))
 
     async def ask() -> None:
         assert (await access.principal(f"Bearer {keys[0]}")).subject == "ci"

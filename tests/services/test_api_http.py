@@ -11,9 +11,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy.engine import Connection
 
 from services.api.http.conditional import preferences
+from services.api.settings import ApiSettings
 from shared.access import api_keys
 from shared.access.key_text import KeyText, new_key
-from tests.services.test_api import JSON, an_app, finished, problem
+from shared.runtime.settings import SettingsError
+from tests.support.api_app import JSON, an_app, finished, problem
 from tests.support.api_server import serving
 from tests.support.jobs import count
 
@@ -60,6 +62,35 @@ def test_options_tells_the_methods(client: TestClient) -> None:
     answer = client.options("/v1/jobs")
     assert (answer.status_code, answer.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
     assert client.options("/nowhere").status_code == 404
+    of_a_link = client.options("/v1/jobs/01a2278a-f97a-7b68-b8d4-3432e2130c03/artifacts/a.csv:share")
+    assert of_a_link.headers["allow"] == "OPTIONS, POST", "a file's name has no colon"
+
+
+def test_pages_of_named_origins_may_read_the_api_and_nobody_elses(database_url: str, scratch: Path) -> None:
+    settings = {"API_CORS_ORIGINS": "https://a.example, http://localhost:5173", "API_AUTH": "keys"}
+    with TestClient(an_app(database_url, scratch, **settings), base_url="http://127.0.0.1") as client:
+        asks = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+        first = client.options("/v1/jobs", headers=asks)
+        assert (first.status_code, first.headers["access-control-allow-origin"]) == (204, "https://a.example")
+        assert first.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS, POST"
+        assert "Idempotency-Key" in first.headers["access-control-allow-headers"]
+        assert first.headers["access-control-max-age"] == "600"
+        refused = client.post("/v1/jobs", headers={"Origin": "http://localhost:5173"})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "http://localhost:5173")
+        assert "Retry-After" in refused.headers["access-control-expose-headers"]
+        for path, origin in (("/v1/jobs", "https://b.example"), ("/v1/jobs", "null"), ("/v1/jobs", None)):
+            answer = client.get(path, headers={} if origin is None else {"Origin": origin})
+            assert "access-control-allow-origin" not in answer.headers
+            assert "Origin" in answer.headers["vary"]
+        page = client.get("/console/sign-in", headers={"Origin": "https://a.example"})
+        assert [name for name in page.headers if name.startswith("access-control")] == []
+        assert "access-control-allow-credentials" not in first.headers
+
+
+@pytest.mark.parametrize("origin", ["*", "https://a.example/", "a.example", "https://A.example", "https://a.example:x"])
+def test_what_is_no_origin_is_told_at_the_start(origin: str) -> None:
+    with pytest.raises(SettingsError, match=r"API_CORS_ORIGINS.*is not an origin"):
+        ApiSettings.from_environment({"DATABASE_URL": "postgresql://h/d", "API_CORS_ORIGINS": origin})
 
 
 @pytest.mark.parametrize(
@@ -283,13 +314,24 @@ def test_a_wrong_key_that_comes_again_is_not_looked_up_again(
     assert len(looked_up) == 1
 
 
+def test_a_path_without_a_version_says_so_and_the_first_contract_stays(client: TestClient, file: str) -> None:
+    job = file.removeprefix("/v1").split("/artifacts")[0]
+    for path in ("/jobs", f"{job}/events", file.removeprefix("/v1"), f"{job}:cancel"):
+        answer = client.get(path)
+        assert answer.headers["deprecation"] == "@1795910400", path
+        assert 'rel="deprecation"' in answer.headers["link"]
+        assert "deprecation" not in client.get(f"/v1{path}").headers
+    for answer in (client.get(job), client.head(job), client.post("/generate-report")):
+        assert "deprecation" not in answer.headers
+
+
 def test_the_description_tells_what_is_sent(client: TestClient, file: str) -> None:
     described = client.get("/openapi.json").json()
     assert "HTTPValidationError" not in json.dumps(described)
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             name = f"{method} {path}"
-            old = not path.startswith("/v1/") and path != "/generate-report"
+            old = not path.startswith("/v1/") and name not in ("post /generate-report", "get /jobs/{job_id}")
             assert operation.get("deprecated", False) is old, name
             assert {"405", "500"} <= set(operation["responses"]), name
             for status, answer in operation["responses"].items():

@@ -1,5 +1,6 @@
 """`Idempotency-Key`: what is the same request, and what a repetition is answered, over deployments too."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,9 +12,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 
+from services.api.actions import idempotency
+from services.api.actions.submitter import IN_FLIGHT
+from services.api.http.error_problems import problem_of
+from shared.catalog.parameters import Violation
 from shared.jobs.cancel import cancel
+from shared.jobs.submission import IdempotencyKeyInFlight
 from shared.jobs.viewer import Viewer
-from tests.services.test_api import an_app, problem
+from tests.support.api_app import an_app, problem
 from tests.support.jobs import count
 
 _JSON = {"Content-Type": "application/json"}
@@ -174,6 +180,21 @@ def test_what_is_no_key_is_told_with_everything_else(key: str, deployments: Depl
     told = problem(answer, 422, "invalid_request")
     assert [v["field"] for v in told["violations"]] == ["reportTyp", "Idempotency-Key"]
     assert count(conn, "jobs") == 0
+
+
+def test_the_description_tells_what_a_key_is() -> None:
+    for key in ("k", "k" * 255, 'a"b', '"order 7"', r'"a \"b\" \\"', '"' + "k" * 255 + '"'):
+        assert isinstance(idempotency.read_key([key]), str), key
+        assert re.search(idempotency.PATTERN, key), key
+    for key in ("", '""', '"', '"a', "a b", "é", '"a";b=1', '"a\\b"', "k" * 256, '"' + "k" * 256 + '"'):
+        assert isinstance(idempotency.read_key([key]), Violation), key
+        assert not re.search(idempotency.PATTERN, key), key
+
+
+def test_a_key_that_is_at_work_elsewhere_may_be_sent_again() -> None:
+    told = problem_of(IdempotencyKeyInFlight(IN_FLIGHT))
+    assert told is not None
+    assert (told.status, told.code, told.retryable) == (409, "idempotency_in_flight", True)
 
 
 def test_two_lines_with_two_keys_are_refused(deployments: Deployments) -> None:

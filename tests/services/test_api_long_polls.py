@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -212,7 +213,7 @@ def test_at_a_stop_everybody_who_waits_is_answered_at_once_with_the_job_as_it_is
     async def act() -> None:
         clients = [await Client.ask(services, job_id) for _ in range(20)]
         await asyncio.to_thread(eventually, lambda: _looked_at(conn), what="somebody waits")
-        api.terminate()
+        api.send_signal(signal.SIGTERM)
         for head, job in await asyncio.wait_for(asyncio.gather(*(client.answer() for client in clients)), 60):
             assert head.startswith("http/1.1 200")
             assert job["status"] == "PENDING"

@@ -20,7 +20,7 @@ from services.api.v1.views import AcceptedView, JobView
 from services.api.watch import Watcher
 from shared.access import api_keys
 from shared.database.async_engine import create_async_engine
-from tests.services.test_api import an_app, finished
+from tests.support.api_app import an_app, finished
 from tests.support.eventually import eventually
 from tests.support.faults.tcp_proxy import Proxy
 from tests.support.jobs import count
@@ -85,6 +85,24 @@ def test_a_repetition_waits_for_the_first_job(client: TestClient, conn: Connecti
 
     assert (answer.json()["jobId"], answer.json()["status"]) == (first, "SUCCESS")
     assert answer.headers["idempotent-replayed"] == "true"
+
+
+def test_a_retry_that_waits_is_answered_with_the_new_job_that_has_ended(
+    client: TestClient, conn: Connection, scratch: Path
+) -> None:
+    old = client.post("/v1/jobs").json()["jobId"]
+    finished(conn, old, scratch)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(client.post, f"/v1/jobs/{old}:retry", headers={"Prefer": "wait=30"})
+        eventually(lambda: count(conn, "jobs") == 2, what="the new job is accepted")
+        new = str(conn.execute(text("SELECT id FROM jobs WHERE retry_of IS NOT NULL")).scalar_one())
+        finished(conn, new, scratch)
+        answer = asking.result(60)
+
+    job: dict[str, Any] = answer.json()
+    assert (answer.status_code, job["status"], job["jobId"], job["retryOf"]) == (202, "SUCCESS", new, old)
+    assert answer.headers["preference-applied"] == "wait=30"
+    assert job == client.get(f"/v1/jobs/{new}").json()
 
 
 def test_who_may_not_look_at_jobs_is_not_kept_waiting(database_url: str, scratch: Path, conn: Connection) -> None:

@@ -1,6 +1,7 @@
 """What clients get, byte by byte where it is made by hand, and how the API describes itself."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from services.api.actions.errors import MOST_VIOLATIONS
 from services.api.actions.submissions import Submitted
 from services.api.app import create_app
 from services.api.assembly import assemble
-from services.api.http import problems
+from services.api.http import error_problems
 from services.api.settings import ApiSettings
-from services.api.v1.views import AcceptedView, EventView, accepted, event_view, job_view
+from services.api.v1.event_views import EventView, event_view
+from services.api.v1.views import AcceptedView, accepted, job_view
 from shared import json_text
+from shared.jobs.artifacts import ROWS_FORMAT, Artifact
 from shared.jobs.events import JobEvent
 from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
@@ -48,6 +51,24 @@ def _a_job(**changes: Any) -> Job:
     return Job(**{**fields, **changes})
 
 
+@pytest.mark.parametrize(
+    ("status", "now"),
+    [
+        (JobStatus.PENDING, {"stream": "/stream", "cancel": ":cancel"}),
+        (JobStatus.PROCESSING, {"stream": "/stream", "cancel": ":cancel"}),
+        (JobStatus.FAILED, {"retry": ":retry", "keep": ":keep", "delete": ""}),
+        (JobStatus.SUCCESS, {"rows": "/rows", "retry": ":retry", "keep": ":keep", "delete": ""}),
+    ],
+)
+def test_links_lead_to_what_there_is_and_to_what_can_be_done_now(status: JobStatus, now: Mapping[str, str]) -> None:
+    job = _a_job(status=status)
+    rows = Artifact("rows.jsonl", ROWS_FORMAT, "application/x-ndjson", 10, "0" * 64, 1)
+    shown = job_view(job, [rows] if status is JobStatus.SUCCESS else [], "/reports")
+
+    wanted = {"self": "", "events": "/events", "why": "/why", **now}
+    assert shown.links == {name: f"/reports/v1/jobs/{job.id}{path}" for name, path in wanted.items()}
+
+
 @pytest.mark.parametrize("root", ["", "/reports"])
 def test_the_202_that_is_made_by_hand_is_what_its_model_would_be(root: str) -> None:
     body = accepted(Submitted(uuid4(), "calendar", created=True, status=JobStatus.PENDING), root)
@@ -60,8 +81,10 @@ def test_times_have_their_offset_written_out_and_what_is_not_known_is_null() -> 
 
     assert job["createdAt"] == "2026-01-31T12:00:00.250000+00:00"
     assert [name for name, value in job.items() if value is None] == [
-        "requestedBy", "retryOf", "fileName", "progress", "result", "error", "cost", "startedAt", "cancelRequestedAt",
-        "finishedAt", "expiresAt", "keptUntil", "priority", "runAt", "nextAttemptAt",
+        "requestedBy", "retryOf", "scheduleId", "relativeDates", "timeZone", "locale", "columns", "sort", "limit",
+        "csv", "fileName", "callbackUrl", "notifyWhen",
+        "progress", "result", "error", "cost", "startedAt",
+        "cancelRequestedAt", "finishedAt", "expiresAt", "keptUntil", "priority", "runAt", "nextAttemptAt",
     ]  # fmt: skip
     event = event_view(JobEvent(1, None, JobStatus.PENDING, "submit", 0, None, _AT))
     assert json.loads(event.model_dump_json(by_alias=True)) == {
@@ -76,15 +99,17 @@ def test_progress_error_and_answer_stand_in_the_job() -> None:
     cost = {"cpuSeconds": 0.5, "peakMemoryMb": 90, "bytesRead": 10, "bytesWritten": 20}
     progress = {"phase": "query", "rows": 5, "percent": 12.5}
     retrying = job_view(_a_job(error={**error, "cost": cost}, progress=progress))
-    answered = job_view(_a_job(status=JobStatus.SUCCESS, result={"seconds": 0.25, "answer": {"rows": 3}}))
+    result = {"seconds": 0.25, "answer": {"rows": 3}, "phases": [["querying", 0.2], ["storing", 0.01]]}
+    answered = job_view(_a_job(status=JobStatus.SUCCESS, result=result))
 
     shown = json.loads(retrying.model_dump_json(by_alias=True))
     assert shown["progress"] == {**progress, "totalRows": None, "etaS": None}
     assert (shown["error"], shown["cost"]) == (error, cost)
     assert shown["nextAttemptAt"] == "2026-01-31T12:00:00.250000+00:00"
     assert json.loads(answered.model_dump_json(by_alias=True))["result"] == {
-        "artifacts": [], "requiredScopes": [], "warnings": [], "manifest": None, "answer": {"rows": 3},
+        "artifacts": [], "requiredScopes": [], "warnings": [], "manifest": None, "preview": None, "answer": {"rows": 3},
         "seconds": 0.25,
+        "phases": [{"phase": "querying", "seconds": 0.2}, {"phase": "storing", "seconds": 0.01}],
     }  # fmt: skip
 
 
@@ -107,6 +132,14 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "POST /v1/jobs/{job_id}:cancel": "cancelJob",
         "POST /v1/jobs/{job_id}:retry": "retryJob",
         "GET /v1/jobs/{job_id}/artifacts/{name}": "downloadArtifact",
+        "GET /v1/jobs/{job_id}/rows": "listJobRows",
+        "GET /v1/jobs/{job_id}/page.png": "getJobPage",
+        "POST /v1/bulk": "createBulk",
+        "GET /v1/bulk": "listBulk",
+        "GET /v1/bulk/{bulk_id}": "getBulk",
+        "POST /v1/bulk/{bulk_id}:run": "runBulk",
+        "POST /v1/bulk/{bulk_id}:stop": "stopBulk",
+        "GET /v1/bulk/{bulk_id}/results": "listBulkResults",
         "GET /v1/me": "getMe",
         "GET /v1/keys": "listKeys",
         "POST /v1/keys": "createKey",
@@ -114,8 +147,50 @@ def test_operations_have_stable_names(app: FastAPI) -> None:
         "DELETE /v1/keys/{key_id}": "revokeKey",
         "POST /v1/keys/{key_id}:rotate": "rotateKey",
         "GET /v1/audit": "listAudit",
+        "GET /v1/overview": "getOverview",
+        "GET /v1/dead-letters": "listDeadLetters",
+        "POST /v1/dead-letters:redrive": "redriveDeadLetters",
+        "POST /v1/dead-letters:drop": "dropDeadLetters",
+        "GET /v1/outbox/parked": "listParkedMessages",
+        "POST /v1/outbox/parked:requeue": "requeueParkedMessages",
+        "POST /v1/outbox/parked:drop": "dropParkedMessages",
+        "GET /v1/gates": "listGates",
+        "GET /v1/gates/{kind}/{name}": "getGate",
+        "POST /v1/gates/{kind}/{name}:pause": "pauseGate",
+        "POST /v1/gates/{kind}/{name}:resume": "resumeGate",
+        "PUT /v1/gates/{kind}/{name}/cap": "setCap",
+        "DELETE /v1/gates/{kind}/{name}/cap": "removeCap",
+        "PUT /v1/gates/tenant/{name}/queue-cap": "setQueueCap",
+        "DELETE /v1/gates/tenant/{name}/queue-cap": "removeQueueCap",
+        "POST /v1/jobs/{job_id}/artifacts/{name}:share": "shareArtifact",
+        "GET /v1/shares": "listShares",
+        "GET /v1/shares/{share_id}": "getShare",
+        "DELETE /v1/shares/{share_id}": "revokeShare",
+        "GET /v1/schedules": "listSchedules",
+        "POST /v1/schedules": "createSchedule",
+        "POST /v1/schedules:preview": "previewSchedule",
+        "GET /v1/schedules/{schedule_id}": "getSchedule",
+        "PATCH /v1/schedules/{schedule_id}": "updateSchedule",
+        "DELETE /v1/schedules/{schedule_id}": "deleteSchedule",
+        "POST /v1/schedules/{schedule_id}:pause": "pauseSchedule",
+        "POST /v1/schedules/{schedule_id}:resume": "resumeSchedule",
+        "POST /v1/schedules/{schedule_id}:run": "runSchedule",
+        "POST /v1/schedules/{schedule_id}:backfill": "backfillSchedule",
+        "GET /v1/schedules/{schedule_id}/ticks": "listScheduleTicks",
+        "GET /v1/webhooks": "listWebhooks",
+        "POST /v1/webhooks": "createWebhook",
+        "GET /v1/webhooks/{webhook_id}": "getWebhook",
+        "PATCH /v1/webhooks/{webhook_id}": "updateWebhook",
+        "DELETE /v1/webhooks/{webhook_id}": "deleteWebhook",
+        "POST /v1/webhooks/{webhook_id}:test": "testWebhook",
+        "POST /v1/webhooks/{webhook_id}:rotate": "rotateWebhookSecret",
+        "POST /v1/webhooks/{webhook_id}:redeliver": "redeliverWebhook",
+        "GET /v1/webhooks/{webhook_id}/deliveries": "listWebhookDeliveries",
+        "GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}": "getWebhookDelivery",
+        "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}:redeliver": "redeliverWebhookDelivery",
         "GET /v1/report-types": "listReportTypes",
         "GET /v1/report-types/{name}": "getReportType",
+        "GET /v1/report-types/{name}/choices/{parameter}": "listChoices",
     }
     assert names["POST /generate-report"] == "generateReport"
     assert names["GET /jobs/{job_id}"] == "getJobUnversioned"
@@ -143,5 +218,5 @@ def test_every_error_of_an_action_becomes_a_problem() -> None:
 
     raised = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TodokeError)}
 
-    assert raised - {TodokeError} <= set(problems._PROBLEMS)
+    assert raised - {TodokeError} <= set(error_problems._PROBLEMS)
     assert MOST_VIOLATIONS == 100

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.access import audit
-from tests.services.test_api import an_app
+from tests.support.api_app import an_app
 from tests.support.jobs import row, started
 
 

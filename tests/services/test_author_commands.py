@@ -83,6 +83,15 @@ def test_a_new_report_type_is_fine_and_can_be_made_at_once(run: Run) -> None:
     assert "late-flights made in " in err
 
 
+def test_a_new_report_type_may_ask_several_questions(run: Run) -> None:
+    assert run("new", "late-flights", "--several", "--format", "csv")[0] == 0
+
+    assert run("check") == (0, "late-flights: fine\n", "")
+    code, out, err = run("render", "late-flights", "-p", "days=8", "-O", "out")
+    assert (code, [line.split("\t")[1] for line in out.splitlines()]) == (0, ["8", "7"]), err
+    assert run("new", "plan", "--several", "--python")[0] == 2
+
+
 def test_a_title_is_whatever_people_call_it_and_a_source_has_its_name(run: Run) -> None:
     title = 'Züge\\ "heute" \u65e5\u672c'
     assert run("new", "trains", "--title", title, "--source", "files", "--catalog", "mine")[0] == 0
@@ -179,8 +188,20 @@ def test_files_are_placed_whole_and_told_as_json(numbers: Path, run: Run) -> Non
     }  # fmt: skip
     assert document["reportType"] == "numbers"
     assert Path("out/numbers.csv").read_text() == "n,who\n8,acme\n9,acme\n"
-    assert openpyxl.load_workbook("out/numbers.xlsx").worksheets[0]["A2"].value == 8
+    assert openpyxl.load_workbook("out/numbers.xlsx").worksheets[-1]["A2"].value == 8
     assert sorted(path.name for path in Path("out").iterdir()) == ["numbers.csv", "numbers.xlsx", "numbers.zip"]
+
+
+def test_the_shape_of_the_answer_is_asked_for_as_in_a_request(numbers: Path, run: Run) -> None:
+    with (numbers / "report.toml").open("a") as file:
+        file.write("[columns.n]\n[columns.who]\n")
+    asked = ["--columns", "n", "--sort=-n", "--limit", "2", "--csv", "header=titles", "--csv", "lineEnd=crlf"]
+    code, _, err = run("render", "numbers", "-p", "least=1", *asked, "--time-zone", "Asia/Tokyo")
+    assert (code, Path("numbers.csv").read_bytes()) == (0, b"N\r\n9\r\n8\r\n"), err
+    code, _, err = run("render", "numbers", "-p", "least=1", "--time-zone", "Asia/Tokio", "--columns", "m")
+    assert code == 2
+    assert "did you mean 'Asia/Tokyo'" in err
+    assert "columns[0]: is not a column" in err
 
 
 def test_an_error_is_told_as_a_worker_tells_it(numbers: Path, run: Run) -> None:

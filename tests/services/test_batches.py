@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from services.api.auth.rate_limit import RateLimit
 from shared.jobs import submit
-from tests.services.test_api import an_app, problem
+from tests.support.api_app import an_app, problem
 from tests.support.jobs import count
 from tests.support.promises import broken
 

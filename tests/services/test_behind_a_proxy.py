@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.engine import Connection
 
 from shared.errors import TodokeError
-from tests.services.test_api import an_app, finished
+from tests.support.api_app import an_app, finished
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_every_address_leads_back_through_the_proxy(
     files = [*job["result"]["artifacts"], job["result"]["manifest"]]
     assert {client.get(follow(file["url"])).status_code for file in files if file} == {200}
     assert client.get(follow(job["links"]["events"])).status_code == 200
-    assert client.post(follow(job["links"]["cancel"])).status_code == 409
+    assert client.post(follow(answer.json()["links"]["cancel"])).status_code == 409
     listed = client.get(f"{seen_by_the_api}/v1/jobs").json()["jobs"]
     assert [one["links"] for one in listed] == [job["links"]]
 

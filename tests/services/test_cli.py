@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from migrations import grants
 from services.cli.__main__ import main, parser
-from shared.access import api_keys
+from shared.access import api_keys, sign_in_codes
 from shared.access.key_text import read_key
 from shared.access.scopes import USUAL
 from shared.catalog.asker import Asker
@@ -78,7 +79,7 @@ def test_a_good_catalog_is_fine(check: Check) -> None:
     [
         ("query.sql", QUERY.replace("SELECT n", "SELECT nn"), "numbers/query.sql:1: The report's query failed in"),
         ("query.sql", QUERY.replace("n >=", "m >="), "numbers/query.sql:3: The report's query failed in line 3"),
-        ("report.toml", TOML.replace("sum(n)", "sum(m)"), "numbers/report.toml:11: pdf: The query of 'total' failed"),
+        ("report.toml", TOML.replace("sum(n)", "sum(m)"), "numbers/report.toml:11: xlsx, pdf: The query of 'total'"),
         ("report.toml", TOML.replace("title", "titel", 1), "numbers/report.toml:2: titel: is not a setting"),
         ("bars.vl.json", "{", "numbers/report.toml:13: pdf.charts.bars.spec: bars.vl.json is not a Vega-Lite"),
         ("bars.vl.json", '{"mark": 7}', "numbers/bars.vl.json:1: pdf: The chart bars.vl.json could not be drawn"),
@@ -145,14 +146,14 @@ def test_what_is_seldom_meant_is_noted(query: str, told: str, catalog: Path, che
 
 def test_a_day_without_rows_and_letters_without_a_font_are_told(catalog: Path, check: Check) -> None:
     total = "CASE WHEN count(*) = 0 THEN error('nothing') ELSE count(*) END AS total"
-    toml = TOML.replace("sum(n) AS total", total).replace('title = "', 'title = "ไ', 1)
+    toml = TOML.replace("sum(n) AS total", total).replace('title = "', 'title = "\u1200', 1)
     (catalog / "numbers" / "report.toml").write_text(toml)
 
     code, shown = check()
     assert code == 1
     assert "pdf of no rows: The query of 'total' failed" in shown
     assert "note: numbers.pdf: no font has 1 of its letters" in shown
-    assert "U+0E44 THAI CHARACTER SARA AI MAIMALAI" in shown
+    assert "U+1200 ETHIOPIC SYLLABLE HA" in shown
 
 
 class Host(BaseModel):
@@ -343,3 +344,33 @@ def test_a_key_has_a_name_that_can_be_read(name: str, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit, match="2"):
         main(["keys", "create", "--tenant", "acme", "--name", name])
     assert "--name: must be a name of 1 to 100 visible characters" in capsys.readouterr().err
+
+
+def test_a_link_to_the_console_is_printed_for_the_newest_key_of_a_name_that_works(
+    database_url: str, conn: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    for _ in range(2):
+        key = read_key(api_keys.create_key(conn, tenant="acme", name="ann"))
+    api_keys.revoke_key(conn, "acme", read_key(api_keys.create_key(conn, tenant="acme", name="ann")).id)
+    before = datetime.now(UTC)
+
+    assert main(["keys", "link", "--tenant", "acme", "--name", "ann", "--url", "https://reports.example/todoke/"]) == 0
+    [link] = capsys.readouterr().out.splitlines()
+    address, code = link.split("#code=")
+    assert address == "https://reports.example/todoke/console/sign-in"
+    stored = conn.exec_driver_sql("SELECT * FROM sign_in_codes").one()
+    assert code not in str(stored)
+    assert timedelta(minutes=9) < stored.expires_at - before < timedelta(minutes=11)
+    holder = sign_in_codes.redeem(conn, sign_in_codes.read_code(code))
+    assert holder is not None
+    assert (holder.tenant, holder.name, holder.key_id) == ("acme", "ann", key.id)
+    [entry] = conn.exec_driver_sql("SELECT subject, action, object FROM audit").all()
+    assert tuple(entry) == ("todoke-server", "keys.link", f"keys/{key.id}")
+
+    assert main(["keys", "link", "--tenant", "globex", "--id", key.id]) == 1
+    assert "globex has no such key that works" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["keys", "link", "--tenant", "acme", "--name", "ann", "--url", "reports.example"])
+    assert "must be an address such as" in capsys.readouterr().err
+    assert conn.exec_driver_sql("SELECT count(*) FROM sign_in_codes").scalar_one() == 0

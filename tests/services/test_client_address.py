@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from services.api.http.client_address import client_address
 from services.api.networks import networks
-from tests.services.test_api import an_app
+from tests.support.api_app import an_app
 
 PROXIES = networks("10.0.0.0/8, 2001:db8::/32 192.0.2.1")
 

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.engine import Connection
 
-from tests.services.test_api import an_app, finished
+from tests.support.api_app import an_app, finished
 from tests.support.jobs import a_job, count, row
 
 SAMPLE = str(Path("deploy/sample/catalog").absolute())
@@ -70,7 +71,16 @@ def submitted(client: TestClient, name: str = "flights-export", **more: str) -> 
 
 def test_every_page_is_whole_and_has_nothing_inline(sample: TestClient) -> None:
     job_id = submitted(sample)
-    pages = ("", "/new", "/new/carrier-delays", "/report-types", "/report-types/flights-export", f"/jobs/{job_id}")
+    pages = (
+        "",
+        "/jobs",
+        f"/jobs?panel={job_id}",
+        "/new",
+        "/new/carrier-delays",
+        "/report-types",
+        "/report-types/flights-export",
+        f"/jobs/{job_id}",
+    )
     for path in pages:
         for language in ("en", "ja"):
             answer = sample.get(f"/console{path}", headers={"Accept-Language": language})
@@ -158,13 +168,21 @@ def test_hostile_texts_are_texts(client: TestClient, conn: Connection) -> None:
     name = "</textarea><script>alert(2)</script>"
     answer = client.post("/console/new/hostile", data={"p.name": name, "key": "x"})
     job_id = UUID(answer.headers["location"].removeprefix("/console/jobs/"))
-    paths = ("", "/new", "/new/hostile", f"/new/hostile?from={job_id}", "/report-types", "/report-types/hostile")
+    paths = (
+        "",
+        "/jobs",
+        "/new",
+        "/new/hostile",
+        f"/new/hostile?from={job_id}",
+        "/report-types",
+        "/report-types/hostile",
+    )
     for path in (*paths, f"/jobs/{job_id}", "/<script>alert(3)</script>", "/new/<script>"):
         page = client.get(f"/console{path}").text
         found = looked_at(page)
         assert found.inline == [], path
         assert "img" not in found.tags, path
-        assert "b" not in found.tags or path == "", path
+        assert "b" not in found.tags or path in ("", "/jobs"), path  # values stand out in a list
     assert "&lt;script&gt;alert(1)" in client.get("/console/new").text
 
 
@@ -242,31 +260,89 @@ def test_the_list_is_filtered_and_paged_by_its_address(sample: TestClient, conn:
         submitted(sample, key=f"many-{n}")
     other = a_job(conn, tenant="default", report_type="carrier-delays", parameters={})
 
-    first = sample.get("/console?reportType=flights-export&status=PENDING").text
+    first = sample.get("/console/jobs?reportType=flights-export&status=PENDING").text
     assert first.count('<tr id="job-') == 25
     assert str(other) not in first
     [following] = re.findall(r'rel="next" href="([^"]+)"', first)
     assert "reportType=flights-export" in following
     second = sample.get(following.replace("&amp;", "&")).text
     assert second.count('<tr id="job-') == 5
-    assert "hx-get" not in second, "older pages stand still"
-    assert sample.get("/console?status=FAILED").text.count('<tr id="job-') == 0
-    assert sample.get("/console/part/rows?status=PENDING").text.lstrip().startswith('<div id="rows"')
+    assert "/part/newer" not in second, "what is new stands on the first page"
+    assert sample.get("/console/jobs?status=FAILED").text.count('<tr id="job-') == 0
+    assert sample.get("/console/jobs?size=50&reportType=flights-export").text.count('<tr id="job-') == 30
 
 
-@pytest.mark.parametrize("query", ["status=DONE", "stauts=FAILED", "createdAfter=yesterday", "retryOf=x"])
+@pytest.mark.parametrize(
+    "query",
+    ["status=DONE", "stauts=FAILED", "createdAfter=yesterday", "retryOf=x", "size=7", "panel=x", "q=colour:red"],
+)
 def test_a_filter_that_means_nothing_is_shown_and_not_dropped(sample: TestClient, query: str) -> None:
     submitted(sample)
 
-    answer = sample.get(f"/console?{query}")
+    answer = sample.get(f"/console/jobs?{query}&reportType=flights-export", follow_redirects=True)
 
     assert answer.status_code == 422
     assert 'class="bad"' in answer.text
     assert '<tr id="job-' not in answer.text
+    [without] = re.findall(r'class="bad">.*?<a href="([^"]+)"', answer.text)
+    mended = sample.get(without.replace("&amp;", "&"))
+    assert mended.status_code == 200
+    assert '<tr id="job-' in mended.text
+
+
+def test_words_of_the_search_become_the_filters_of_the_address(sample: TestClient, conn: Connection) -> None:
+    job_id = submitted(sample)
+    words = "state:pending type:flights-export by:ann error:timeout label.team:finance"
+
+    answer = sample.get("/console/jobs", params={"q": words, "status": "FAILED", "reportType": "", "size": "25"})
+
+    assert answer.status_code == 303
+    asked = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert asked == {
+        "status": ["FAILED", "PENDING"], "reportType": ["flights-export"], "requester": ["ann"],
+        "errorCode": ["timeout"], "label": ["team:finance"], "size": ["25"],
+    }  # fmt: skip
+    assert sample.get(f"/console/jobs?q={job_id}").headers["location"] == f"/console/jobs/{job_id}"
+
+
+def test_only_the_named_rows_are_read_again_and_only_those_that_one_sees(sample: TestClient, conn: Connection) -> None:
+    waits, ended = submitted(sample), submitted(sample, key="k-2")
+    theirs = a_job(conn, tenant="globex")
+    sample.post(f"/console/jobs/{ended}/cancel", data={"key": "c"})
+
+    page = sample.get("/console/jobs").text
+    [asked] = re.findall(r'hx-get="(/console/part/rows[^"]+)"', page)
+    assert str(waits) in asked
+    assert str(ended) not in asked, "what is final does not change"
+    again = sample.get(f"/console/part/rows?kind=jobs&row={waits}&row={ended}&row={theirs}").text
+    assert again.count("<hx-partial") == 2
+    assert str(theirs) not in again
+    [still] = re.findall(r'hx-get="(/console/part/rows[^"]+)"', again)
+    assert str(waits) in still
+    assert str(ended) not in still
+    assert sample.get("/console/part/rows?kind=jobs&row=x").status_code == 422
+    assert sample.get("/console/part/rows?" + "&".join([f"row={waits}"] * 102)).status_code == 422
+
+
+def test_what_is_new_is_counted_and_not_shown(sample: TestClient, conn: Connection) -> None:
+    oldest = submitted(sample)
+    page = sample.get("/console/jobs?reportType=flights-export").text
+    [asked] = re.findall(r'hx-get="(/console/part/newer[^"]+)"', page)
+    assert str(oldest) in asked
+
+    for n in range(3):
+        submitted(sample, key=f"new-{n}")
+    a_job(conn, tenant="default", report_type="carrier-delays")
+    a_job(conn, tenant="globex", report_type="flights-export")
+
+    told = sample.get(asked.replace("&amp;", "&")).text
+    assert "3 new" in told
+    assert '/console/jobs?reportType=flights-export"' in told
+    assert sample.get(f"/console/part/newer?kind=jobs&than={oldest}&status=DONE").status_code == 422
 
 
 def test_a_page_of_another_filter_is_refused_in_words(sample: TestClient) -> None:
-    answer = sample.get("/console?pageToken=nothing")
+    answer = sample.get("/console/jobs?pageToken=nothing")
 
     assert answer.status_code == 400
     assert answer.headers["content-type"].startswith("text/html")

@@ -1,7 +1,9 @@
 """Signing in to the console: what a cookie is worth, for how long, and to whom."""
 
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
@@ -11,10 +13,11 @@ from httpx2 import Response
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from services.api import metrics
 from services.api.auth import sessions as cached
-from shared.access import api_keys
+from shared.access import api_keys, sessions, sign_in_codes
 from shared.access.scopes import USUAL, Scope
-from tests.services.test_api import an_app
+from tests.support.api_app import an_app
 from tests.support.jobs import a_job, count, row
 
 SAMPLE = str(Path("deploy/sample/catalog").absolute())
@@ -166,3 +169,191 @@ def test_each_sign_in_has_a_token_of_its_own_and_removes_what_is_over(client: Te
 
     assert client.cookies[COOKIE] != first
     assert count(conn, "console_sessions") == 1
+
+
+def test_made_up_cookies_are_bounded_before_any_look_up(
+    client: TestClient, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached, "_REMEMBER_S", 10)
+    sign_in(client, a_key(conn))
+    good = client.cookies[COOKIE]
+    client.cookies.clear()
+    looked: list[bytes] = []
+    holder_of = sessions.holder_of
+
+    def look(conn: Connection, digest: bytes) -> sessions.Holder | None:
+        looked.append(digest)
+        return holder_of(conn, digest)
+
+    monkeypatch.setattr(sessions, "holder_of", look)
+
+    # A page that is left open asks every second with what has expired meanwhile: that is one guess.
+    assert {look_with(client, "expired").status_code for _ in range(50)} == {303}
+    assert len(looked) == 1
+    answers = [look_with(client, f"made-up-{n}") for n in range(60)]
+
+    assert (answers[0].status_code, answers[-1].status_code) == (303, 429)
+    assert answers[-1].headers["content-type"].startswith("text/html")
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert len(looked) < 40
+    assert look_with(client, good).status_code == 429, "this process has not seen it, and the address guesses"
+    monkeypatch.undo()
+
+
+def test_whoever_is_signed_in_does_not_count_as_guessing(client: TestClient, conn: Connection) -> None:
+    key, cookies = a_key(conn), []
+    for _ in range(40):
+        sign_in(client, key)
+        cookies.append(client.cookies[COOKIE])
+        client.cookies.clear()
+
+    assert {look_with(client, cookie).status_code for cookie in cookies} == {200}
+
+
+def look_with(client: TestClient, cookie: str) -> Response:
+    answer: Response = client.get("/console", headers={"Cookie": f"{COOKIE}={cookie}"})
+    return answer
+
+
+def test_signing_in_and_out_is_counted_with_the_other_changes(client: TestClient, conn: Connection) -> None:
+    before = {what: metrics.AUDITED.labels(what)._value.get() for what in ("sessions.begin", "sessions.end")}
+    sign_in(client, a_key(conn))
+    client.post("/console/sign-out", data={"proof": proof(client.get("/console").text)})
+
+    found = {what: metrics.AUDITED.labels(what)._value.get() - was for what, was in before.items()}
+    assert found == {"sessions.begin": 1, "sessions.end": 1}
+
+
+def a_code(conn: Connection, tenant: str = "acme", **more: float) -> str:
+    """A code for the newest key of the tenant."""
+    [key, *_] = api_keys.list_keys(conn, tenant, size=1)
+    code = sign_in_codes.new_code()
+    sign_in_codes.create(conn, code, tenant=tenant, key_id=key.id, **more)
+    return code.text
+
+
+def test_a_code_signs_in_as_its_key_once(client: TestClient, conn: Connection) -> None:
+    a_key(conn)
+    code = a_code(conn)
+    opened = sign_in(client, f" {code}\n", next="/console/report-types")
+
+    assert (opened.status_code, opened.headers["location"]) == (303, "/console/report-types")
+    assert "ann" in client.get("/console").text
+    assert count(conn, "sign_in_codes") == 0
+    client.cookies.clear()
+    again = sign_in(client, code)
+    assert again.status_code == 401
+    assert "it was used" in again.text
+    assert code not in again.text
+    assert "set-cookie" not in again.headers
+    assert count(conn, "console_sessions") == 1
+    [entry] = conn.execute(text("SELECT action, subject, object, address, after FROM audit")).all()
+    assert entry[:2] == ("sessions.begin", "ann")
+    assert entry.after == {"with": "link"}
+    assert entry.address
+
+
+@pytest.mark.parametrize("why", ["over", "revoked", "key over", "of another tenant", "made up"])
+def test_a_code_that_is_worth_nothing_opens_nothing(client: TestClient, conn: Connection, why: str) -> None:
+    a_key(conn)
+    code = a_code(conn)
+    if why == "over":
+        conn.execute(text("UPDATE sign_in_codes SET expires_at = clock_timestamp() - interval '1 s'"))
+    elif why == "revoked":
+        api_keys.revoke_keys(conn, tenant="acme", name="ann")
+    elif why == "key over":
+        conn.execute(text("UPDATE api_keys SET expires_at = clock_timestamp() - interval '1 s'"))
+    elif why == "of another tenant":
+        conn.execute(text("UPDATE sign_in_codes SET tenant = 'globex'"))
+    else:
+        code = sign_in_codes.new_code().text
+
+    assert sign_in(client, code).status_code == 401
+    assert count(conn, "console_sessions") == 0
+    assert count(conn, "audit") == 0
+    assert count(conn, "sign_in_codes") == 1
+
+
+def test_a_code_that_two_show_at_once_signs_one_of_them_in(client: TestClient, conn: Connection) -> None:
+    a_key(conn)
+    code, start = a_code(conn), threading.Barrier(2)
+
+    def show() -> int:
+        start.wait(30)
+        return client.post("/console/sign-in", data={"key": code}).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [each.result(60) for each in [pool.submit(show) for _ in range(2)]]
+
+    assert sorted(answers) == [303, 401]
+    assert count(conn, "console_sessions") == 1
+
+
+def test_a_code_is_no_key_of_the_api(client: TestClient, conn: Connection) -> None:
+    a_key(conn)
+    code = a_code(conn)
+
+    assert client.get("/v1/jobs", headers={"Authorization": f"Bearer {code}"}).status_code == 401
+    assert client.get(f"/console/sign-in?code={code}").status_code == 200
+    assert count(conn, "sign_in_codes") == 1
+
+
+def test_made_up_codes_are_bounded_before_any_look_up(
+    client: TestClient, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_key(conn)
+    good, looked = a_code(conn), []
+    redeem = sign_in_codes.redeem
+
+    def look(conn: Connection, code: sign_in_codes.Code) -> sign_in_codes.Redeemed | None:
+        looked.append(code)
+        return redeem(conn, code)
+
+    monkeypatch.setattr(sign_in_codes, "redeem", look)
+    answers = [sign_in(client, sign_in_codes.new_code().text).status_code for _ in range(60)]
+
+    assert (answers[0], answers[-1]) == (401, 429)
+    assert len(looked) < 40
+    assert sign_in(client, good).status_code == 429
+    assert count(conn, "sign_in_codes") == 1
+
+
+def test_a_new_code_removes_those_that_are_over(client: TestClient, conn: Connection) -> None:
+    a_key(conn)
+    a_code(conn)
+    conn.execute(text("UPDATE sign_in_codes SET expires_at = clock_timestamp() - interval '1 s'"))
+    code = a_code(conn)
+
+    assert count(conn, "sign_in_codes") == 1
+    assert sign_in(client, code).status_code == 303
+    left = conn.execute(text("SELECT count(*) FROM sign_in_codes")).scalar_one()
+    assert left == 0
+
+
+def test_somebody_sees_where_they_are_signed_in_and_signs_out_there(client: TestClient, conn: Connection) -> None:
+    key = a_key(conn)
+    cookies = []
+    for given in (key, key, key, a_key(conn, "bob"), a_key(conn, tenant="globex")):
+        client.cookies.clear()
+        sign_in(client, given)
+        cookies.append({"Cookie": f"{COOKIE}={client.cookies[COOKIE]}"})
+    client.cookies.clear()
+    here, there, elsewhere, *others = cookies
+    page = client.get("/console/sessions", headers=here).text
+    names = re.findall(r'name="name" value="([0-9a-f]{16})"', page)
+    assert len(names) == 2, "others of the same key; nobody else's, and not this one"
+
+    def end(**fields: str) -> Response:
+        answer: Response = client.post("/console/sessions/end", data={"proof": proof(page), **fields}, headers=here)
+        return answer
+
+    assert client.post("/console/sessions/end", data={"name": names[0]}, headers=here).status_code == 403
+    assert end(name=names[0]).headers["location"] == "/console/sessions?ended=1"
+    assert client.get("/console", headers=elsewhere).status_code == 303, "the newest is the first in the list"
+    assert client.get("/console", headers=there).status_code == 200
+    assert end(name="0" * 16).headers["location"] == "/console/sessions?ended=0"
+    assert end().headers["location"] == "/console/sessions?ended=1"
+    assert client.get("/console", headers=there).status_code == 303
+    assert [client.get("/console", headers=each).status_code for each in (here, *others)] == [200, 200, 200]
+    trail = conn.execute(text("SELECT after FROM audit WHERE action = 'sessions.end' ORDER BY id")).scalars().all()
+    assert trail == [{"elsewhere": 1}, {"elsewhere": 1}]

@@ -18,10 +18,11 @@ from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import finish, lease
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, Success
+from shared.jobs.finish import Failure
 from shared.jobs.lease import Lease
-from tests.services.test_api import an_app, problem
+from shared.jobs.succeed import Success, succeed
 from tests.services.test_retention import files, store_file
+from tests.support.api_app import an_app, problem
 from tests.support.jobs import count, expire_lease, row, started
 from tests.support.promises import broken
 
@@ -65,7 +66,7 @@ def succeeded(conn: Connection, store: DiskStore, folder: Path, held: Lease) -> 
     store_file(_Default(store), folder, held, "Ann Smith.csv")  # type: ignore[arg-type]
     file = Artifact("Ann Smith.csv", "csv", "text/csv", 4, "0" * 64, 1)
     warnings = [{"code": "x", "file": "Ann Smith.csv", "message": SECRET, "hint": "", "characters": []}]
-    finish.succeed(conn, [Success(held, [file], 0.1, warnings=warnings)])
+    succeed(conn, [Success(held, [file], 0.1, warnings=warnings)])
 
 
 class _Default:
@@ -154,7 +155,7 @@ def test_an_answer_without_files_goes_too(client: TestClient, conn: Connection) 
     conn.execute(text("ALTER TABLE jobs DISABLE TRIGGER USER"))
     conn.execute(text("UPDATE jobs SET formats = '{}'"))
     conn.execute(text("ALTER TABLE jobs ENABLE TRIGGER USER"))
-    finish.succeed(conn, [Success(started(conn, job_id).lease, (), 0.1, answer={"name": SECRET})])
+    succeed(conn, [Success(started(conn, job_id).lease, (), 0.1, answer={"name": SECRET})])
     assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
     assert row(conn, job_id).result == {"answer": None}
     assert broken(conn, at_rest=False) == {}

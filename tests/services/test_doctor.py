@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -314,6 +315,18 @@ def test_a_queue_that_is_not_as_it_should_be(
     assert (found[0], told in found[1]) == (level, True), found
 
 
+@pytest.mark.parametrize(("named", "level"), [("jobs-dlq", "ok"), ("others-dlq", "fail")])
+def test_dead_letters_that_are_looked_for_in_another_queue(
+    named: str, level: str, doctor: Doctor, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.queues.make("others-dlq")
+    monkeypatch.setenv("SQS_DLQ_URL", door.queue_url(named))
+
+    found = worst(doctor("--for", "relay"), "queue.dead_letters")
+    assert found[0] == level, found
+    assert level == "ok" or "SQS_DLQ_URL is others-dlq, and the queue moves messages to jobs-dlq" in found[1]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
@@ -466,6 +479,11 @@ def test_sources_that_are_not_named_or_away(
     found = doctor("--for", "api")
     assert (worst(found, "sources.files")[0], worst(found, "sources.default")[0]) == ("ok", "fail")
     assert "hunter2" not in worst(found, "sources.default")[1]
+    for name, level, words in (("shop.db", "ok", "it answers"), ("none.db", "fail", "unable to open database file")):
+        sqlite3.connect(tmp_path / "shop.db").execute("CREATE TABLE IF NOT EXISTS t (a)")
+        monkeypatch.setenv("REPORT_SOURCES", f"files=sqlite://{tmp_path}/{name}")
+        answer = worst(doctor("--for", "api"), "sources.files")
+        assert (answer[0], words in answer[1]) == (level, True)
     monkeypatch.setenv("REPORT_SOURCES", "files")
     assert "write name=URL" in worst(doctor("--for", "api"), "sources")[1]
 

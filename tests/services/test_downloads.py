@@ -17,12 +17,13 @@ from sqlalchemy.engine import Connection
 
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
+from services.api.http import stored_file
 from services.api.v1.views import LinkView
 from shared.artifacts.open import open_store
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Success, succeed
+from shared.jobs.succeed import Success, succeed
 from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
-from tests.services.test_api import an_app, finished, problem
+from tests.support.api_app import an_app, finished, problem
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
 
@@ -90,6 +91,20 @@ def test_a_damaged_file_is_a_problem_and_no_byte_of_it_is_sent(
     assert answer.headers["cache-control"] == "no-store"
     assert "etag" not in answer.headers
     assert damaged("locate") == before + 1
+
+
+def test_a_short_file_that_is_damaged_while_it_is_read_is_a_problem_too(
+    client: httpx.Client, url: str, stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.artifacts.disk.HASH_FIRST_BYTES", 1)
+    monkeypatch.setattr(stored_file, "PIECE_BYTES", len(CONTENT))
+    assert client.get(url).content == CONTENT
+    assert client.head(url).headers["content-length"] == str(len(CONTENT))
+    flip(stored)
+    before = damaged("send")
+
+    problem(client.get(url), 410, "artifact_damaged")
+    assert damaged("send") == before + 1
 
 
 def test_a_large_damaged_file_breaks_off_before_its_end(

@@ -13,8 +13,8 @@ from deploy.local.processes import free_port
 from services.api.v1.estimates import EstimateView
 from shared.access import api_keys
 from shared.database.engine import transactional
-from tests.services.test_api import an_app, problem
 from tests.services.test_retry_after import took
+from tests.support.api_app import an_app, problem
 from tests.support.jobs import count
 
 _TYPES = {

@@ -63,7 +63,7 @@ def test_every_change_is_in_the_audit_trail(conn: Connection) -> None:
     assert [tuple(row) for row in found] == [
         ("acme", "gates.pause", "gates/tenant/acme", {"reason": "unpaid", "until": None}),
         ("acme", "gates.resume", "gates/tenant/acme", None),
-        ("default", "gates.cap", "gates/source/warehouse", {"running": 2}),
+        ("default", "gates.cap", "gates/source/warehouse", {"mostRunning": 2}),
         ("default", "gates.uncap", "gates/source/warehouse", None),
     ]
 

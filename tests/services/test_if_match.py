@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.engine import Connection
 
 from shared.jobs.finish import Failure, fail
-from tests.services.test_api import an_app, problem
+from tests.support.api_app import an_app, problem
 from tests.support.jobs import count, row, started
 
 

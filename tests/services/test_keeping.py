@@ -13,8 +13,9 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs import retention
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, Success, fail, succeed
-from tests.services.test_api import an_app, problem
+from shared.jobs.finish import Failure, fail
+from shared.jobs.succeed import Success, succeed
+from tests.support.api_app import an_app, problem
 from tests.support.jobs import row, started
 from tests.support.promises import broken
 

@@ -18,7 +18,7 @@ from services.api.auth.last_used import LastUsed
 from shared.access import api_keys, audit, key_text
 from shared.access.key_text import MalformedKey, new_key, read_key
 from shared.access.scopes import OWN, USUAL
-from tests.services.test_api import an_app
+from tests.support.api_app import an_app
 from tests.support.eventually import eventually
 
 CI = {"name": "ci", "scopes": ["jobs:create", "jobs:read"]}

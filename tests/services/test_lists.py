@@ -19,7 +19,7 @@ from shared.access import page_keys
 from shared.jobs import listing, unfinished
 from shared.jobs.finish import Failure, fail
 from shared.jobs.retention import forget_jobs
-from tests.services.test_api import an_app, finished, problem
+from tests.support.api_app import an_app, finished, problem
 from tests.support.jobs import a_job, count, row, started
 from tests.support.promises import broken
 
@@ -197,7 +197,7 @@ def test_the_unfinished_are_found_above_the_floor_and_below_it(
 def test_one_failed_and_one_waiting_job_are_on_the_first_page_however_many_others_there_are(
     client: TestClient, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "_LOOK", 3)
+    monkeypatch.setattr(listing, "LOOK", 3)
     rare = [submitted(client), submitted(client, labels={"team": "finance"})]
     failed(conn, rare[0])
     while unfinished.advance_floor(conn, list_after_s=-60):
@@ -290,7 +290,7 @@ def test_a_token_holds_in_every_process_and_ends_after_three_days(
         monotonic = replica.app.state.parts.page_tokens._clock  # type: ignore[attr-defined]
         replica.app.state.parts.page_tokens._clock = lambda: monotonic() + page_tokens._LOOK_AGAIN_S - 1  # type: ignore[attr-defined]
         assert replica.get("/v1/jobs", params={"pageToken": token}).status_code == 200
-    old = page_tokens.PageTokens()
+    old = page_tokens.PageTokens(conn.engine)
     listing_ = page_tokens.Listing("jobs", client.app.state.parts.access and _anybody(), {})  # type: ignore[attr-defined]
     keys, now = old._known(conn)
     old._keys = keys._replace(at=now - page_tokens.LIVES_S - 60)
@@ -304,6 +304,11 @@ def _anybody() -> Any:
     return ANONYMOUS
 
 
+def _with_key(conn: Connection, new: bytes) -> page_keys.PageKeys:
+    page_keys.make_page_key(conn, new)
+    return page_keys.read_page_keys(conn)
+
+
 def test_keys_change_by_the_week_and_the_one_before_is_believed(
     client: TestClient, conn: Connection, database_url: str, scratch: Path
 ) -> None:
@@ -311,18 +316,18 @@ def test_keys_change_by_the_week_and_the_one_before_is_believed(
     token = _next(client)
     # A week passes: the key is last week's, and the token is as young as it was.
     conn.execute(text("UPDATE page_token_keys SET week = week - 1"))
-    made_in = page_keys.page_keys(conn, b"n" * 32)
+    made_in = _with_key(conn, b"n" * 32)
     assert sorted(made_in.secrets) == [made_in.week - 1, made_in.week]
-    assert page_keys.page_keys(conn, b"x" * 32).secrets == made_in.secrets, "the first key stays"
+    assert _with_key(conn, b"x" * 32).secrets == made_in.secrets, "the first key stays"
     raw = bytearray(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    tokens = page_tokens.PageTokens()
+    tokens = page_tokens.PageTokens(conn.engine)
     told = page_tokens.Listing("jobs", _anybody(), {})
     body = page_tokens._BODY.pack(1, made_in.week - 1, int(made_in.at), UUID(int=9).bytes, told.digest)
     signed = body + page_tokens._signature(made_in.secrets[made_in.week - 1], body, told)
     assert tokens.read(conn, told, page_tokens._text(signed)) == UUID(int=9)
     # Another week, and it is forgotten.
     conn.execute(text("UPDATE page_token_keys SET week = week - 1"))
-    assert sorted(page_keys.page_keys(conn, b"z" * 32).secrets) == [made_in.week - 1, made_in.week]
+    assert sorted(_with_key(conn, b"z" * 32).secrets) == [made_in.week - 1, made_in.week]
     assert sorted(conn.execute(text("SELECT week FROM page_token_keys")).scalars()) == [made_in.week - 1, made_in.week]
     with TestClient(an_app(database_url, scratch)) as replica:
         problem(replica.get("/v1/jobs", params={"pageToken": page_tokens._text(bytes(raw))}), 400, "page_token_invalid")

@@ -1,23 +1,28 @@
 """The shipped configuration of nginx, run by Debian's nginx before the API."""
 
+import contextlib
+import hashlib
 import re
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx2 as httpx
 import pytest
 from sqlalchemy.engine import Connection
 
 from deploy.local.processes import free_port
-from tests.services.test_api import finished
+from shared.artifacts import disk
+from tests.support.api_app import finished
 from tests.support.api_server import serving
 from tests.support.certificates import self_signed
 from tests.support.debian import tool
 from tests.support.eventually import eventually
 from todoke import Todoke
+from todoke.cli.app import run
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 _SHIPPED = Path(__file__).parents[2] / "deploy" / "proxy" / "nginx.conf"
@@ -41,14 +46,20 @@ def _here(configuration: str, folder: Path, api: int, port: int, certificate: Pa
     return configuration
 
 
-@pytest.fixture
-def proxied(database_url: str, scratch: Path, tmp_path: Path) -> Iterator[httpx.Client]:
-    """A client of nginx, behind which the API is."""
+@contextlib.contextmanager
+def _behind_nginx(
+    database_url: str, scratch: Path, tmp_path: Path, more: Mapping[str, str] = MappingProxyType({}), **settings: str
+) -> Iterator[httpx.Client]:
+    """A client of nginx with these lines changed, too, behind which the API is with these settings."""
     certificate, key = self_signed(tmp_path, "127.0.0.1")
-    with serving(database_url, scratch) as api:
+    with serving(database_url, scratch, None, **settings) as api:
         port = free_port()
+        text = _here(_SHIPPED.read_text(), tmp_path, api.port, port, certificate, key)
+        for shipped, changed in more.items():
+            assert shipped in text, shipped
+            text = text.replace(shipped, changed)
         configuration = tmp_path / "nginx.conf"
-        configuration.write_text(_here(_SHIPPED.read_text(), tmp_path, api.port, port, certificate, key))
+        configuration.write_text(text)
         log = (tmp_path / "nginx.log").open("wb")
         command: list[str | Path] = [tool("nginx"), "-e", "stderr", "-p", tmp_path, "-c", configuration]
         with subprocess.Popen(command, stdout=log, stderr=log) as nginx, log:
@@ -60,6 +71,21 @@ def proxied(database_url: str, scratch: Path, tmp_path: Path) -> Iterator[httpx.
                 finally:
                     nginx.terminate()
                     nginx.wait(30)
+
+
+@pytest.fixture
+def proxied(database_url: str, scratch: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of nginx, behind which the API is."""
+    with _behind_nginx(database_url, scratch, tmp_path) as client:
+        yield client
+
+
+@pytest.fixture
+def accelerated(database_url: str, scratch: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    """The same, where nginx itself sends the files."""
+    more = {"alias /artifacts/;": f"alias {scratch}/;"}
+    with _behind_nginx(database_url, scratch, tmp_path, more, API_ACCEL_REDIRECT="/_artifacts") as client:
+        yield client
 
 
 def _answers(client: httpx.Client) -> bool:
@@ -95,6 +121,69 @@ def test_the_python_client_hears_of_a_job_at_once_through_the_shipped_proxy(
     assert [one.status for one in states][-1] == "SUCCESS"
     [file] = todoke.jobs.download(todoke.jobs.wait(made, timeout=60), tmp_path / "out")
     assert file.path.read_bytes().startswith(b"day")
+
+
+@pytest.mark.parametrize("passed", ["http://api/;", "http://api;"], ids=["nginx strips the path", "nginx leaves it"])
+def test_client_and_command_work_where_nginx_shows_the_api_below_a_path(
+    passed: str, database_url: str, conn: Connection, scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    below = {
+        "location / {": "location = /healthz { proxy_pass http://api/healthz; } location /our/reports/ {",
+        "proxy_pass http://api;": f"proxy_pass {passed}",
+    }
+    root = "/our/reports"
+    with _behind_nginx(database_url, scratch, tmp_path, below, API_ROOT_PATH=root) as proxied:
+        url = str(proxied.base_url).rstrip("/") + root
+        todoke = Todoke(url, http_client=proxied)
+        changes = iter(todoke.jobs.changes())
+        made = todoke.jobs.create("calendar")
+        assert next(changes).id == made.id
+        assert made.raw["links"]["self"].startswith(f"{root}/v1/jobs/")
+        states = iter(todoke.jobs.stream(made))
+        assert next(states).status == "PENDING"
+        finished(conn, made.id, scratch)
+        assert [one.status for one in states][-1] == "SUCCESS"
+        assert [event.verb for event in todoke.jobs.events(made)] == ["submit", "start", "succeed"]
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        code = run(["download", made.id, "--url", f"{url}/", "-O", str(tmp_path / "out")])
+        assert (code, capsys.readouterr().out) == (0, f"{tmp_path / 'out' / 'calendar.csv'}\n")
+        assert (tmp_path / "out" / "calendar.csv").read_bytes().startswith(b"day")
+
+
+def test_nginx_sends_the_files_that_the_api_names(
+    accelerated: httpx.Client, conn: Connection, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "HASH_FIRST_BYTES", 0)  # as if it were a large one
+    accepted = accelerated.post("/v1/jobs", json={"reportType": "calendar"}).json()
+    finished(conn, accepted["jobId"], scratch)
+    file = accelerated.get(accepted["links"]["self"]).json()["result"]["artifacts"][0]["url"]
+
+    whole = accelerated.get(file)
+    assert (whole.status_code, whole.text) == (200, "day\n2026-01-01\n")
+    assert whole.headers["content-type"].startswith("text/csv")
+    assert "calendar.csv" in whole.headers["content-disposition"]
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert "x-accel-redirect" not in whole.headers
+    assert whole.headers["server"].startswith("nginx")
+    assert "last-modified" in whole.headers, "nginx itself looked at the file"
+    etag = whole.headers["etag"]
+    assert etag.strip('"') == hashlib.sha256(whole.content).hexdigest()
+
+    assert accelerated.head(file).headers["content-length"] == "15"
+    part = accelerated.get(file, headers={"Range": "bytes=4-7", "If-Range": etag})
+    assert (part.status_code, part.text) == (206, "2026")
+    other = accelerated.get(file, headers={"Range": "bytes=4-7", "If-Range": '"another"'})
+    assert (other.status_code, other.text) == (200, whole.text)
+    assert accelerated.get(file, headers={"If-None-Match": etag}).status_code == 304
+    assert accelerated.get(file, headers={"If-Match": etag}).status_code == 200
+    assert accelerated.get(file, headers={"If-Match": '"another"'}).status_code == 412
+    [stored] = scratch.glob("reports/**/calendar.csv")
+    assert accelerated.get(f"/_artifacts/{stored.relative_to(scratch)}").status_code == 404, "for nginx alone"
+
+    stored.write_text("day\n2026-01-02\n")
+    assert accelerated.get(file).status_code == 410
 
 
 def test_clients_do_not_see_the_operators_pages(proxied: httpx.Client) -> None:

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from services.api.http import problem_codes, problems
 from services.api.http.problem_codes import PROBLEMS
 from shared.failures import FailureCode
-from tests.services.test_api import an_app
+from tests.support.api_app import an_app
 
 
 @pytest.fixture

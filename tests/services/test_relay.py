@@ -18,7 +18,7 @@ from shared.database.async_engine import create_async_engine
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.ids import uuid7
-from shared.jobs.submit import Accepted
+from shared.jobs.submission import Accepted
 from shared.jobs.walk import START
 from shared.outbox import messages
 from shared.outbox.messages import Unsent

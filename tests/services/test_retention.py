@@ -26,9 +26,11 @@ from shared.database.statements import statement_name
 from shared.ids import uuid7
 from shared.jobs import listing, read, retention
 from shared.jobs.artifacts import Artifact, artifacts_of
-from shared.jobs.finish import Failure, Success, fail, succeed
+from shared.jobs.finish import Failure, fail
 from shared.jobs.lease import Lease
-from shared.jobs.submit import IdempotencyKeyReused, submit
+from shared.jobs.submission import Accepted
+from shared.jobs.submit import submit
+from shared.jobs.succeed import Success, succeed
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
 from tests.support.jobs import a_job, a_submission, count, expire_lease, started
@@ -151,8 +153,8 @@ def test_a_forgotten_key_makes_a_new_job_and_a_remembered_one_does_not(
     until_done(a_retention.run_once)
     (anew,) = submit(conn, [a_submission(idempotency_key="k")])
 
-    assert not isinstance(again, IdempotencyKeyReused)
-    assert not isinstance(anew, IdempotencyKeyReused)
+    assert isinstance(again, Accepted)
+    assert isinstance(anew, Accepted)
     assert (again.job_id, again.created, anew.created) == (first, False, True)
 
 
@@ -170,7 +172,7 @@ def test_a_key_that_leaves_while_it_is_asked_for_makes_a_new_job(engine: Engine,
     with engine.connect() as own:
         (answer,) = submit(own, [a_submission(idempotency_key="k")])
 
-    assert not isinstance(answer, IdempotencyKeyReused)
+    assert isinstance(answer, Accepted)
     assert answer.created
     assert count(conn, "jobs") == 2
 
@@ -185,7 +187,9 @@ def test_it_rests_once_it_has_looked_at_everything_and_found_nothing(
     retention = Retention(plain, store, keep_keys_s=DAY_S, rest_s=1000)
 
     assert until_done(retention.run_once) == 2
-    assert statements[-4:] == ["artifacts.expired", "jobs.forget", "idempotency_keys.forget", "audit.forget"]
+    assert statements[-5:] == [
+        "artifacts.expired", "jobs.forget", "idempotency_keys.forget", "audit.forget", "api_keys.forget"
+    ]  # fmt: skip
     statements.clear()
     assert retention.run_once() == 0
     assert statements == []

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from shared.jobs import cancel
 from shared.jobs.finish import Failure, fail
 from shared.jobs.viewer import Viewer
-from tests.services.test_api import an_app, problem
+from tests.support.api_app import an_app, problem
 from tests.support.jobs import row, started
 from tests.support.promises import broken
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
 
-from tests.services.test_api import an_app
+from tests.support.api_app import an_app
 from tests.support.eventually import eventually
 from tests.support.postgres.roles import service_urls
 

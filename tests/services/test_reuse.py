@@ -16,11 +16,12 @@ from shared.catalog.load import BUILTIN, load_catalog
 from shared.database.engine import create_engine, transactional
 from shared.jobs import cancel
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Failure, Success, fail, succeed
+from shared.jobs.finish import Failure, fail
 from shared.jobs.reuse import submit_or_reuse
-from shared.jobs.submit import Accepted
+from shared.jobs.submission import Accepted
+from shared.jobs.succeed import Success, succeed
 from shared.jobs.viewer import Viewer
-from tests.services.test_api import an_app, problem
+from tests.support.api_app import an_app, problem
 from tests.support.jobs import a_submission, count, row, started
 from tests.support.promises import broken
 

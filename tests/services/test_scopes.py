@@ -14,8 +14,8 @@ from shared.access import api_keys
 from shared.access.key_text import read_key
 from shared.access.scopes import USUAL, Scope
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Success, succeed
-from tests.services.test_api import an_app
+from shared.jobs.succeed import Success, succeed
+from tests.support.api_app import an_app
 from tests.support.jobs import row, started
 
 OWN = USUAL - {Scope.JOBS_READ_ALL}

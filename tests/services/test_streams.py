@@ -20,7 +20,7 @@ from shared.access import api_keys
 from shared.jobs.cancel import cancel
 from shared.jobs.lease import Beat, renew
 from shared.jobs.viewer import Viewer
-from tests.services.test_api import finished
+from tests.support.api_app import finished
 from tests.support.api_server import ApiServer, serving
 from tests.support.event_stream import listening
 from tests.support.eventually import eventually

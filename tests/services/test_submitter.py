@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.api.actions.submitter import Submitter, TooBusy
 from shared.database.async_engine import create_async_engine
-from shared.database.engine import transactional
-from shared.jobs.submit import Submission
+from shared.database.engine import SESSION_BOUNDS, transactional
+from shared.jobs.submission import IdempotencyKeyInFlight, Submission
+from shared.jobs.submit import submit
 from tests.support.jobs import a_submission, count
 
 
@@ -97,6 +98,54 @@ def test_one_bad_row_harms_no_other(submitting: AsyncEngine, conn: Connection) -
     assert isinstance(answers.pop(10), DBAPIError)
     assert [answer.job_id for answer in answers] == [s.id for s in submissions if s is not submissions[10]]
     assert count(conn, "jobs") == 20
+
+
+def test_a_key_that_is_at_work_elsewhere_keeps_nobody_else_waiting(
+    database_url: str, engine: Engine, conn: Connection
+) -> None:
+    """Its own requests are told so, and nothing of theirs is made. Once known, it is waited for briefly only."""
+    submitting = create_async_engine(
+        database_url, application_name="submitting", bounds={**SESSION_BOUNDS, "lock_timeout": "1s"}
+    )
+    statements: list[str] = []
+    event.listen(submitting.sync_engine, "before_cursor_execute", lambda c, cur, sql, *_: statements.append(sql))
+    stuck = [a_submission(idempotency_key="stuck") for _ in range(4)]
+    others = [a_submission(), a_submission(idempotency_key="other"), a_submission()]
+
+    async def submit_all(elsewhere: Connection) -> tuple[list[Any], list[str], Any]:
+        submitter = Submitter(submitting)
+        both = [stuck[0], others[0], others[1], stuck[1], others[2]]
+        answers = await asyncio.gather(*(submitter.submit(one) for one in both), return_exceptions=True)
+        statements.clear()
+        with pytest.raises(IdempotencyKeyInFlight):
+            await submitter.submit(stuck[2])
+        again = list(statements)
+        elsewhere.rollback()
+        last = await submitter.submit(stuck[3])
+        await submitter.close()
+        return answers, again, last
+
+    with transactional(engine).connect() as elsewhere:
+        submit(elsewhere, [a_submission(idempotency_key="stuck")])
+        answers, again, last = asyncio.run(submit_all(elsewhere))
+
+    assert [type(answers[at]) for at in (0, 3)] == [IdempotencyKeyInFlight] * 2
+    assert [answers[at].job_id for at in (1, 2, 4)] == [one.id for one in others]
+    assert again[:2] == ["BEGIN", "SET LOCAL lock_timeout = '50ms'"]
+    assert (len(again), again[-1]) == (4, "ROLLBACK")
+    assert (last.job_id, last.created) == (stuck[3].id, True)
+    assert count(conn, "jobs") == 4
+
+
+def test_who_waits_for_a_table_waits_for_no_key(database_url: str, engine: Engine) -> None:
+    submitting = create_async_engine(
+        database_url, application_name="submitting", bounds={**SESSION_BOUNDS, "lock_timeout": "100ms"}
+    )
+    with transactional(engine).connect() as blocking:
+        blocking.execute(text("LOCK TABLE idempotency_keys"))
+        [answer] = submit_together(submitting, [a_submission(idempotency_key="k")])
+        blocking.rollback()
+    assert isinstance(answer, DBAPIError)
 
 
 def test_more_than_may_wait_are_told_to_come_back(submitting: AsyncEngine, conn: Connection) -> None:

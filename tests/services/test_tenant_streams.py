@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import httpx2
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
 
 from services.api import tenant_feed
-from services.api.actions import streams
+from services.api.actions import streams, tenant_streams
 from services.api.tenant_feed import Slot
 from shared.access import api_keys
 from shared.ids import uuid7
-from shared.jobs import recent
+from shared.jobs import lease, recent
+from shared.jobs.finish import Failure, fail
+from shared.jobs.lease import Beat
 from shared.jobs.submit import submit
 from tests.services.test_streams import mine, parts_of
 from tests.support.api_server import ApiServer, serving
@@ -55,6 +59,18 @@ def test_a_stream_begins_with_the_newest_jobs_and_tells_new_and_changed_ones(api
         told(stream, old, "PROCESSING")
 
 
+def test_progress_is_told_as_everywhere_else(api: ApiServer, conn: Connection) -> None:
+    job = started(conn, mine(conn))
+    beat = Beat(job.lease, {"phase": "reading", "rows": 5, "percent": 50.0, "total_rows": 10, "eta_s": 3.0})
+    lease.renew(conn, [beat], lease_s=60)
+    with listening(url_of(api)) as stream:
+        [first] = stream.named("snapshot").data["jobs"]
+    with httpx2.Client() as client:
+        whole = client.get(f"{api.url}/v1/jobs/{job.lease.job_id}").json()
+    assert {name: whole[name] for name in first if name in whole} == {n: v for n, v in first.items() if n in whole}
+    assert first["progress"] == {"phase": "reading", "rows": 5, "percent": 50.0, "totalRows": 10, "etaS": 3.0}
+
+
 def test_a_job_that_newer_ones_have_pushed_out_of_sight_is_followed_to_its_end(
     api: ApiServer, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,6 +85,35 @@ def test_a_job_that_newer_ones_have_pushed_out_of_sight_is_followed_to_its_end(
         told(stream, old, "PROCESSING")
 
 
+def test_a_job_that_ran_long_before_the_stream_began_is_told_to_its_end(
+    api: ApiServer, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_feed, "_NEWEST", 3)
+    monkeypatch.setattr(tenant_streams, "SNAPSHOT", 3)
+    running, done = mine(conn), mine(conn)
+    job = started(conn, running)
+    fail(conn, [Failure(started(conn, done).lease, "boom", "it broke", retryable=False, delay_s=0)])
+    newer = [mine(conn) for _ in range(6)]
+    with listening(url_of(api)) as stream:
+        snapshot = stream.named("snapshot").data
+        assert {one["jobId"] for one in snapshot["jobs"]} >= {str(one) for one in (running, *newer)}
+        assert snapshot["complete"]
+        fail(conn, [Failure(job.lease, "boom", "it broke", retryable=False, delay_s=0)])
+        told(stream, running, "FAILED")
+
+
+def test_a_snapshot_says_so_if_more_jobs_go_on_than_it_holds(
+    api: ApiServer, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("SNAPSHOT", 2), ("_PAGE", 2), ("_PAGES", 2)):
+        monkeypatch.setattr(tenant_streams, name, value)
+    for _ in range(8):
+        mine(conn)
+    with listening(url_of(api)) as stream:
+        snapshot = stream.named("snapshot").data
+    assert (len(snapshot["jobs"]), snapshot["complete"]) == (6, False)
+
+
 def test_more_than_a_look_can_see_is_told_as_missed(
     api: ApiServer, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +123,64 @@ def test_more_than_a_look_can_see_is_told_as_missed(
         told(stream, mine(conn), "PENDING")
         submit(conn, [a_submission(tenant="default", id=uuid7()) for _ in range(20)])
         stream.named("missed")
+
+
+def test_a_stream_that_cannot_follow_all_says_so_once_and_is_whole_again_by_itself(
+    api: ApiServer, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_feed, "MOST_FOLLOWED", 3)
+    monkeypatch.setattr(tenant_streams, "_AGAIN_S", (0.2, 0.4))
+    old = mine(conn)
+    with listening(url_of(api)) as stream:
+        assert stream.named("snapshot").data["complete"]
+        newer = [mine(conn) for _ in range(5)]
+        stream.named("missed")
+        lease_of_old = started(conn, old).lease
+        snapshot = snapshot_with(stream, old, "PROCESSING")
+        assert not snapshot["complete"]
+        for one in newer:
+            fail(conn, [Failure(started(conn, one).lease, "boom", "it broke", retryable=False, delay_s=0)])
+        while not snapshot["complete"]:
+            found = stream.next()
+            assert found is not None
+            assert found.name != "missed"
+            snapshot = found.data if found.name == "snapshot" else snapshot
+        fail(conn, [Failure(lease_of_old, "boom", "it broke", retryable=False, delay_s=0)])
+        told(stream, old, "FAILED")
+
+
+def snapshot_with(stream: Stream, job_id: UUID, status: str) -> dict[str, Any]:
+    """The next snapshot that has the job in that state."""
+    while True:
+        data: dict[str, Any] = stream.named("snapshot").data
+        if (str(job_id), status) in {(one["jobId"], one["status"]) for one in data["jobs"]}:
+            return data
+
+
+def test_after_more_than_could_be_told_comes_a_snapshot(
+    api: ApiServer, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant_feed, "_NEWEST", 3)
+    monkeypatch.setattr(tenant_streams, "_AGAIN_S", (0.2, 0.4))
+    with listening(url_of(api)) as stream:
+        stream.named("snapshot")
+        told(stream, mine(conn), "PENDING")
+        ids = [uuid7() for _ in range(20)]
+        submit(conn, [a_submission(tenant="default", id=one) for one in ids])
+        stream.named("missed")
+        snapshot = snapshot_with(stream, ids[0], "PENDING")
+        assert {one["jobId"] for one in snapshot["jobs"]} >= {str(one) for one in ids}
+        assert snapshot["complete"]
+
+
+def test_a_job_that_comes_behind_a_newer_one_is_told(api: ApiServer, conn: Connection) -> None:
+    """Several hosts make ids, and one commits later than another: an older id may be seen after a newer one."""
+    with listening(url_of(api)) as stream:
+        stream.named("snapshot")
+        older = uuid7()
+        told(stream, mine(conn), "PENDING")
+        submit(conn, [a_submission(tenant="default", id=older)])
+        told(stream, older, "PENDING")
 
 
 def test_one_sees_the_jobs_that_lists_show_and_no_others(database_url: str, conn: Connection, scratch: Path) -> None:

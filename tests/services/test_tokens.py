@@ -25,7 +25,7 @@ from services.api.auth.issuers import WrongIssuers, read_issuers
 from services.api.auth.tokens import NoTenant, Tokens, WrongToken
 from shared.access import api_keys
 from shared.runtime.settings import SettingsError
-from tests.services.test_api import an_app
+from tests.support.api_app import an_app
 from tests.support.http_server import QuietHandler
 from tests.support.issuer import Issuer, a_key
 
@@ -97,6 +97,26 @@ def test_a_token_is_its_subject_at_its_issuer_with_tenant_scopes_and_roles(
     key = api_keys.create_key(conn, tenant="acme", name="ann")
     assert me(client, key).json()["subject"] == "ann"
     assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+
+
+def test_the_description_leads_to_the_issuer(client: TestClient, issuer: Issuer) -> None:
+    described = client.get("/openapi.json").json()
+    scheme = described["components"]["securitySchemes"]["openid_corp"]
+    assert (scheme["type"], scheme["openIdConnectUrl"]) == (
+        "openIdConnect", f"{issuer.url}/.well-known/openid-configuration"
+    )  # fmt: skip
+    security = described["paths"]["/v1/jobs/{job_id}:cancel"]["post"]["security"]
+    assert security == [{"bearer": ["jobs:cancel", "jobs:read"]}, {"openid_corp": ["jobs:cancel", "jobs:read"]}]
+
+
+def test_an_issuer_gives_scopes_about_all_tenants_only_where_it_is_said_to(issuer: Issuer, tmp_path: Path) -> None:
+    token = issuer.token(scope="jobs:read admin:write")
+    assert verify(issuer, token).scopes == {"jobs:read"}
+    assert verify(issuer, token, operators=True).scopes == {"jobs:read", "admin:write"}
+    roles = {"staff": ["admin:read"]}
+    with pytest.raises(WrongIssuers, match=r"gives admin:read, about all tenants: that needs `operators = true`"):
+        read_issuers(issuer.file(tmp_path, roles=roles))
+    assert read_issuers(issuer.file(tmp_path, roles=roles, operators=True))
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])

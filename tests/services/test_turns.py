@@ -254,14 +254,34 @@ def test_lost_doorbells_that_another_relay_rings_for_do_not_fill_the_window_for_
 
 
 def test_what_is_held_is_measured(conn: Connection, engine: Engine, publisher: Publisher, queue: InMemoryQueue) -> None:
-    for tenant in ("big", "large"):
-        flood(conn, tenant, 15)
+    big, _ = flood(conn, "big", 15), flood(conn, "large", 15)
     publish(publisher)
     the_gauges(engine, queue).run_once()
 
     assert (metrics.HELD._value.get(), metrics.HELD_TENANTS._value.get()) == (10, 2)
     assert 0 < metrics.HELD_OLDEST_S._value.get() < 60
     assert metrics.PAUSED._value.get() == 0
+    assert metrics.HELD_READY._value.get() == 2
+
+    caps.set_cap(conn, Gate(Kind.TENANT, "big"), 1)
+    with transactional(conn.engine).begin() as starting:
+        assert len(admit(starting, big[:1], worker="w", lease_s=60).started) == 1
+    pauses.pause(conn, Gate(Kind.TENANT, "large"), reason="", by="ann")
+    the_gauges(engine, queue).run_once()
+    assert metrics.HELD_READY._value.get() == 0
+
+
+def test_only_doorbells_that_have_left_count_as_let_out(
+    conn: Connection, publisher: Publisher, queue: InMemoryQueue
+) -> None:
+    before = metrics.LET_OUT._value.get()
+    flood(conn, "big", AHEAD + 3)
+    publish(publisher)
+    assert metrics.LET_OUT._value.get() == before
+    work(conn, queue, 2)
+    publish(publisher)
+
+    assert metrics.LET_OUT._value.get() == before + 2
 
 
 def test_a_doorbell_is_held_once(conn: Connection) -> None:

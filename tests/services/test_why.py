@@ -17,8 +17,8 @@ from shared.jobs.cancel import cancel
 from shared.jobs.finish import Failure, fail
 from shared.jobs.gates import Gate, Kind, tell_sources
 from shared.jobs.viewer import Viewer
-from tests.services.test_api import an_app, finished, problem
 from tests.services.test_presence import a_worker, silence
+from tests.support.api_app import an_app, finished, problem
 from tests.support.jobs import a_job, expire_lease, started
 from tests.support.postgres.roles import service_urls
 

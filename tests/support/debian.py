@@ -35,7 +35,7 @@ class _Source:
 
 
 _SOURCES = {
-    "chromium": _Source(("chromium",)),
+    "chromium": _Source(("chromium", "fonts-ipaexfont-gothic")),  # the pages speak Japanese, too
     "spin": _Source(("spin",)),
     "cc": _Source(("gcc", "libc6-dev"), sysroot=("libc6", "libc6-dev", "libgcc-s1", "linux-libc-dev")),
     "prometheus": _Source(("prometheus",), daemon=True),
@@ -43,8 +43,11 @@ _SOURCES = {
     "node": _Source(("nodejs",)),
     "npm": _Source(("npm",)),
     "promtool": _Source(("prometheus",), daemon=True),
+    "zsh": _Source(("zsh",)),
+    "fish": _Source(("fish",)),
     "nginx": _Source(("nginx",), daemon=True),
     "pgbouncer": _Source(("pgbouncer",), daemon=True),
+    "mariadbd": _Source(("mariadb-server-core",), daemon=True),
 }
 
 

@@ -1,8 +1,10 @@
 """HTTP servers for tests: a handler on a free port of the loopback, until the block ends."""
 
+import ssl
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -44,14 +46,24 @@ class _Server(ThreadingHTTPServer):
 class LoopbackServer:
     """Listens from the start until the block ends."""
 
-    def __init__(self, handler: type[QuietHandler], port: int = 0) -> None:
+    def __init__(self, handler: type[QuietHandler], port: int = 0, *, tls: tuple[Path, Path] | None = None) -> None:
+        """`tls`: the files of a certificate and of its key, to speak TLS with."""
         self._server = _Server(("127.0.0.1", port), handler)
+        self._scheme = "http"
+        if tls is not None:
+            speaking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            speaking.load_cert_chain(*tls)
+            # Each client shakes hands in the thread that serves it: one that does not keeps no other waiting.
+            self._server.socket = speaking.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self._scheme = "https"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         return self

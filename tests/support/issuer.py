@@ -1,6 +1,7 @@
-"""An issuer of tokens on a socket: it rotates its keys, and lies when told to."""
+"""An issuer of tokens on a socket: it rotates its keys, lets people sign in, and lies when told to."""
 
 import base64
+import hashlib
 import hmac
 import json
 import threading
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
@@ -44,6 +46,10 @@ class Issuer(LoopbackServer):
         self.headers: dict[str, str] = {}
         self.lies: dict[str, Callable[[QuietHandler], None]] = {}
         """Path → what answers in its place."""
+        self.codes: dict[str, dict[str, str]] = {}
+        """Code → what the browser that got it had asked with; a code works once."""
+        self.id_claims: dict[str, Any] = {}
+        """What ID tokens say besides, or otherwise."""
         self.hung = threading.Event()
         """Ends every answer that hangs."""
         issuer = self
@@ -51,6 +57,9 @@ class Issuer(LoopbackServer):
         class Handler(QuietHandler):
             def do_GET(self) -> None:
                 issuer.answer(self)
+
+            def do_POST(self) -> None:
+                issuer.exchange(self)
 
         super().__init__(Handler)
 
@@ -60,11 +69,39 @@ class Issuer(LoopbackServer):
         if (lie := self.lies.get(handler.path)) is not None:
             lie(handler)
         elif handler.path == "/.well-known/openid-configuration":
-            self.say(handler, {"issuer": self.url, "jwks_uri": f"{self.url}/keys"})
+            places = {"authorization_endpoint": f"{self.url}/authorize", "token_endpoint": f"{self.url}/token"}
+            self.say(handler, {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **places})
         elif handler.path == "/keys":
             self.say(handler, {"keys": [key.as_dict(private=False) for key in self.keys]})
         else:
             handler.answer(404)
+
+    def signs_in(self, address: str, **claims: Any) -> dict[str, str]:
+        """Somebody signs in at the authorization endpoint. Returns what the browser is sent back with."""
+        asked = dict(parse_qsl(urlsplit(address).query))
+        code = f"code-{len(self.codes)}-{asked['state'][:8]}"
+        self.codes[code] = asked
+        self.id_claims = claims
+        return {"code": code, "state": asked["state"], "iss": self.url}
+
+    def exchange(self, handler: QuietHandler) -> None:
+        """The token endpoint: a code for tokens, once, for who asked with the verifier of its challenge."""
+        form = dict(parse_qsl(handler.body().decode()))
+        self.asked.append(handler.path)
+        asked = self.codes.pop(form.get("code", ""), None)
+        challenge = _text(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
+        good = (
+            asked is not None
+            and asked["code_challenge"] == challenge
+            and form.get("redirect_uri") == asked["redirect_uri"]
+            and form.get("client_id") == asked["client_id"]
+        )
+        if not good or asked is None:
+            handler.answer(400, b'{"error": "invalid_grant"}', {"Content-Type": "application/json"})
+            return
+        said = {"aud": asked["client_id"], "nonce": asked["nonce"], "scope": "admin:read", "groups": ["report-users"]}
+        id_token = self.token(header={"typ": "JWT"}, **{**said, **self.id_claims})
+        self.say(handler, {"token_type": "Bearer", "access_token": "opaque", "id_token": id_token})
 
     def say(self, handler: QuietHandler, content: object) -> None:
         """Answer with that JSON."""

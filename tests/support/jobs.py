@@ -9,7 +9,8 @@ from sqlalchemy.engine import Connection
 from shared.ids import uuid7
 from shared.jobs import lease
 from shared.jobs.lease import StartedJob
-from shared.jobs.submit import IdempotencyKey, Submission, submit
+from shared.jobs.submission import Capped, IdempotencyKey, Submission
+from shared.jobs.submit import submit
 
 
 def a_submission(*, idempotency_key: str | None = None, **changes: Any) -> Submission:
@@ -37,7 +38,8 @@ def a_submission(*, idempotency_key: str | None = None, **changes: Any) -> Submi
 def a_job(conn: Connection, **changes: Any) -> UUID:
     """A waiting job."""
     submission = a_submission(**changes)
-    submit(conn, [submission])
+    [answer] = submit(conn, [submission])
+    assert not isinstance(answer, Capped)
     return submission.id
 
 

@@ -19,12 +19,12 @@ FASTER = 30
 """By how much the rules' windows and `for` are shortened: 5 minutes are 10 seconds. Thresholds stay as they are."""
 SCRAPE_S = 2
 
-_WINDOW = re.compile(r"(?<=\[)(\d+)([smh])(?=\])")
+_WINDOW = re.compile(r"(?:(?<=\[)|(?<=\boffset ))(\d+)([smh])\b")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def shorter(expression: str) -> str:
-    """The expression over windows FASTER times as short, and no shorter than what five scrapes fill."""
+    """The expression over windows and offsets FASTER times as short, and no shorter than what five scrapes fill."""
     return _WINDOW.sub(lambda found: _shorter(found[1], found[2]), expression)
 
 

@@ -20,6 +20,12 @@ AT_REST = {
     "1: every accepted job is final": "SELECT id, status FROM jobs WHERE finished_at IS NULL",
     "2: no message waits for nothing": "SELECT id, payload FROM outbox",
     "2: no doorbell is held for nothing": "SELECT job_id FROM held",
+    "2: what was wished for dead letters was done": "SELECT message_id FROM dead_letters WHERE wish IS NOT NULL",
+    "10: a bulk action comes to its end": "SELECT id FROM bulk_actions WHERE state = 'RUNNING'",
+    "11: no tick waits for its job": """
+        SELECT id FROM schedules WHERE due_at < clock_timestamp() - interval '1 min' UNION ALL
+        SELECT schedule_id FROM schedule_ticks WHERE fate = 'waiting'""",
+    "12: what happened is spread to those who want it": "SELECT id FROM webhook_events WHERE spread_at IS NULL",
     "9: what was deleted is gone": """
         SELECT e.job_id::text FROM erasures e UNION ALL
         SELECT a.name FROM artifacts a JOIN jobs j ON j.id = a.job_id WHERE j.deleted_at IS NOT NULL UNION ALL
@@ -49,6 +55,12 @@ ALWAYS = {
                (SELECT coalesce(sum(jobs), 0) AS counted
                   FROM (SELECT jobs FROM job_minutes UNION ALL SELECT jobs FROM job_hours) AS kept) AS of_history
          WHERE counted < ended""",
+    "1: the totals count what the history counts": """
+        SELECT totals, counted
+          FROM (SELECT coalesce(sum(jobs), 0) AS totals FROM job_totals) AS of_all,
+               (SELECT coalesce(sum(jobs), 0) AS counted
+                  FROM (SELECT jobs FROM job_minutes UNION ALL SELECT jobs FROM job_hours) AS kept) AS of_history
+         WHERE totals <> counted""",
     _NO_STRAY_DOORBELL: """
         SELECT o.id, o.payload FROM outbox o LEFT JOIN jobs j ON j.id = (o.payload::json ->> 'jobId')::uuid
          WHERE j.id IS NULL""",
@@ -85,7 +97,14 @@ ALWAYS = {
            AND j.finished_at + make_interval(secs => j.keep_artifacts_s) > clock_timestamp()
            AND cardinality(j.formats) <> (
                SELECT count(*) FROM artifacts a
-                WHERE a.job_id = j.id AND a.format NOT IN ('manifest', 'attachment'))""",
+                WHERE a.job_id = j.id AND a.format NOT IN ('manifest', 'attachment', 'rows', 'page'))""",
+    # What stands beside the files stays no longer than they do, and shows nothing of a job that was deleted.
+    "4: a preview has its files beside it": """
+        SELECT p.job_id, p.name FROM artifacts p LEFT JOIN jobs j ON j.id = p.job_id AND j.lease_token = p.lease_token
+         WHERE p.format IN ('rows', 'page')
+           AND (j.id IS NULL OR j.status <> 'SUCCESS' OR p.format = 'page' AND NOT 'pdf' = ANY (j.formats)
+                OR NOT EXISTS (SELECT FROM artifacts f WHERE f.job_id = p.job_id
+                                  AND f.format NOT IN ('manifest', 'attachment', 'rows', 'page')))""",
     "5: the attempt budget is kept": "SELECT id FROM jobs WHERE attempt > max_attempts OR crashes > max_crashes + 1",
     "9: what was deleted is blank, and its files are asked for until they are gone": """
         SELECT j.id FROM jobs j WHERE j.deleted_at IS NOT NULL
@@ -95,6 +114,28 @@ ALWAYS = {
                    AND NOT EXISTS (SELECT FROM erasures e WHERE e.job_id = j.id))""",
     "6: one key, one job": """
         SELECT tenant, key FROM idempotency_keys GROUP BY tenant, operation, key HAVING count(*) > 1""",
+    "10: a bulk action meets a job once, and tells of each": """
+        SELECT b.id, b.outcomes FROM bulk_actions b
+         WHERE (SELECT coalesce(sum(jobs::int), 0) FROM jsonb_each_text(b.outcomes) AS told(outcome, jobs))
+               <> (SELECT count(*) FROM bulk_results r WHERE r.bulk_id = b.id)""",
+    "10: a bulk action meets no job of others or of later": """
+        SELECT r.bulk_id, r.job_id
+          FROM bulk_results r JOIN bulk_actions b ON b.id = r.bulk_id JOIN jobs j ON j.id = r.job_id
+         WHERE j.tenant <> b.tenant OR j.created_at > b.created_at OR j.report_type = ANY (b.hidden)
+            OR b.sees_only IS NOT NULL AND j.requester IS DISTINCT FROM b.sees_only""",
+    "10: a bulk retry makes one job of each original": """
+        SELECT r.bulk_id, r.job_id FROM bulk_results r
+         WHERE r.outcome = 'retried' AND NOT EXISTS (
+               SELECT FROM idempotency_keys k JOIN jobs n ON n.id = k.job_id
+                WHERE k.operation = 'bulk' AND k.key = r.bulk_id || '/' || r.job_id
+                  AND n.id = r.new_job_id AND n.retry_of = r.job_id)
+        UNION ALL
+        SELECT NULL, n.id FROM jobs n JOIN idempotency_keys k ON k.job_id = n.id AND k.operation = 'bulk'
+         WHERE NOT EXISTS (SELECT FROM bulk_results r WHERE r.new_job_id = n.id)""",
+    "10: what a bulk action says that it did is done": """
+        SELECT r.bulk_id, r.job_id FROM bulk_results r JOIN jobs j ON j.id = r.job_id
+         WHERE r.outcome IN ('cancelled', 'requested') AND j.cancel_requested_at IS NULL
+            OR r.outcome = 'cancelled' AND j.status <> 'CANCELLED' OR r.outcome = 'deleted' AND j.deleted_at IS NULL""",
     "8: the lists of failures are right": """
         (SELECT id, tenant, error ->> 'code', requester FROM jobs WHERE status = 'FAILED'
          EXCEPT SELECT job_id, tenant, code, requester FROM failures)
@@ -107,20 +148,87 @@ ALWAYS = {
         UNION ALL
         (SELECT job_id, tenant, name, value FROM job_labels
          EXCEPT SELECT id, tenant, l.key, l.value FROM jobs, jsonb_each_text(labels) AS l)""",
+    "11: a tick has one job": """
+        SELECT job_id FROM schedule_ticks WHERE job_id IS NOT NULL GROUP BY job_id HAVING count(*) > 1""",
+    "11: every job of a schedule is a tick's": """
+        SELECT j.id FROM jobs j JOIN schedules s ON s.id = j.schedule_id WHERE NOT EXISTS (
+               SELECT FROM schedule_ticks t WHERE t.schedule_id = s.id AND t.job_id = j.id)""",
+    "11: every tick that was submitted has its job": """
+        SELECT t.job_id FROM schedule_ticks t LEFT JOIN jobs j ON j.id = t.job_id AND j.schedule_id = t.schedule_id
+         WHERE t.fate = 'submitted' AND j.id IS NULL""",
+    "11: a schedule that goes on has a tick to come": """
+        SELECT id FROM schedules WHERE (next_tick IS NULL) <> (paused_at IS NOT NULL OR stopped_at IS NOT NULL)""",
+    "12: an event tells what has happened": """
+        SELECT e.id FROM webhook_events e JOIN jobs j ON j.id = e.job_id
+         WHERE j.finished_at IS NULL OR j.status <> e.status OR j.tenant <> e.tenant
+            OR e.type <> 'job.expired' AND (e.version > j.version OR e.type <> CASE j.status
+                WHEN 'SUCCESS' THEN 'job.succeeded' WHEN 'FAILED' THEN 'job.failed' ELSE 'job.cancelled' END)""",
+    # Asked by whoever changes no webhook meanwhile: one that is there since before the end wanted to know of it.
+    "12: an end that somebody wants to know of has its event": """
+        SELECT j.id FROM jobs j WHERE j.finished_at IS NOT NULL AND EXISTS (
+               SELECT FROM webhooks w WHERE w.tenant = j.tenant AND w.updated_at < j.created_at
+                  AND w.disabled_at IS NULL AND (w.report_types IS NULL OR j.report_type = ANY (w.report_types))
+                  AND CASE j.status WHEN 'SUCCESS' THEN 'job.succeeded' WHEN 'FAILED' THEN 'job.failed'
+                                    ELSE 'job.cancelled' END = ANY (w.types))
+           AND NOT EXISTS (SELECT FROM webhook_events e WHERE e.job_id = j.id AND e.type <> 'job.expired')""",
+    # Without conditions: what those let through, is asked elsewhere.
+    "12: a webhook is owed what it wants": """
+        SELECT e.id, w.id FROM webhook_events e JOIN webhooks w ON w.tenant = e.tenant
+         WHERE e.spread_at IS NOT NULL AND e.type = ANY (w.types) AND w.disabled_at IS NULL
+           AND (w.report_types IS NULL OR e.report_type = ANY (w.report_types)) AND w.updated_at < e.at
+           AND to_jsonb(w) ->> 'notify_when' IS NULL
+           AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE (d.event_id, d.webhook_id) = (e.id, w.id))""",
+    "12: a tick that went by or failed has its event, where somebody wants to know": """
+        SELECT t.schedule_id, t.tick FROM schedule_ticks t JOIN schedules s ON s.id = t.schedule_id
+         WHERE (t.fate = 'failed' OR t.fate = 'skipped' AND t.reason = 'missed') AND EXISTS (
+               SELECT FROM webhooks w WHERE w.tenant = t.tenant AND w.updated_at < t.at AND w.disabled_at IS NULL
+                  AND (w.report_types IS NULL OR s.report_type = ANY (w.report_types))
+                  AND CASE t.fate WHEN 'failed' THEN 'schedule.failed' ELSE 'schedule.missed' END = ANY (w.types))
+           AND NOT EXISTS (SELECT FROM webhook_events e WHERE (e.schedule_id, e.tick) = (t.schedule_id, t.tick))""",
+    "12: nothing waits for a webhook that is disabled": """
+        SELECT d.id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
+         WHERE d.state = 'waiting' AND w.disabled_at IS NOT NULL""",
+    "12: what was delivered is written down": """
+        SELECT d.id FROM webhook_deliveries d
+         WHERE d.attempts <> (SELECT count(*) FROM webhook_attempts a WHERE a.delivery_id = d.id)
+            OR d.state = 'delivered' AND NOT EXISTS (
+               SELECT FROM webhook_attempts a WHERE a.delivery_id = d.id AND a.status BETWEEN 200 AND 299)""",
+    "7: a delivery is its webhook's, and its event's tenant's": """
+        SELECT d.id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
+          JOIN webhook_events e ON e.id = d.event_id
+         WHERE d.tenant <> w.tenant OR e.tenant <> w.tenant OR e.webhook_id <> w.id""",
+    "7: a schedule's jobs are its tenant's": """
+        SELECT j.id FROM jobs j JOIN schedules s ON s.id = j.schedule_id WHERE j.tenant <> s.tenant""",
     "8: every edge taken is legal": f"""
         SELECT e.job_id, e.version FROM job_events e
          WHERE NOT EXISTS (SELECT FROM (VALUES {_EDGES}) AS legal(source, target, verb)
                             WHERE e.from_status IS NOT DISTINCT FROM legal.source
                               AND e.to_status = legal.target AND e.verb = legal.verb)""",
+    "1: a cap has a place for each job that may run": """
+        SELECT kind, name FROM caps
+         WHERE running > (SELECT count(*) FROM slots WHERE (slots.kind, slots.name) = (caps.kind, caps.name))""",
     "7: a session is its key's tenant's": """
         SELECT s.key_id FROM console_sessions s JOIN api_keys k ON k.id = s.key_id WHERE k.tenant <> s.tenant""",
+    "7: a code that signs in once is its key's tenant's": """
+        SELECT c.key_id FROM sign_in_codes c JOIN api_keys k ON k.id = c.key_id WHERE k.tenant <> c.tenant""",
+    "7: a saved view is its tenant's, and its person's": """
+        SELECT v.id FROM saved_views v WHERE NOT EXISTS (
+               SELECT FROM audit a WHERE a.object = 'views/' || v.id AND a.action = 'views.save'
+                  AND a.tenant = v.tenant AND (v.owner IS NULL OR a.subject = v.owner))""",
+    "7: a link leads to a file of its tenant": """
+        SELECT s.id FROM shares s JOIN jobs j ON j.id = s.job_id WHERE j.tenant <> s.tenant""",
+    "8: the trail tells of every download by a link": """
+        SELECT s.id FROM shares s
+         WHERE s.downloads <> (SELECT count(*) FROM audit a
+                                WHERE a.action = 'shares.download' AND a.object = 'shares/' || s.id)""",
     "8: the trail tells of nothing that did not happen": """
         SELECT a.id, a.object FROM audit a JOIN jobs j ON a.object = 'jobs/' || j.id
          WHERE a.action = 'jobs.cancel' AND j.cancel_requested_at IS NULL""",
     # Without keys every client is this tenant; tests that cancel past the API do so for others.
     "8: the trail tells of every cancellation": """
         SELECT j.id FROM jobs j WHERE j.tenant = 'default' AND j.cancel_requested_at IS NOT NULL AND NOT EXISTS (
-               SELECT FROM audit a WHERE a.object = 'jobs/' || j.id AND a.action = 'jobs.cancel')""",
+               SELECT FROM audit a WHERE a.object = 'jobs/' || j.id AND a.action = 'jobs.cancel') AND NOT EXISTS (
+               SELECT FROM schedule_ticks t WHERE t.tenant = j.tenant AND t.detail LIKE '%' || j.id || '%')""",
     # What `tests` make past the API has no maker.
     "8: the trail tells of every key that was made": """
         SELECT k.id FROM api_keys k WHERE k.created_by IS NOT NULL AND NOT EXISTS (

@@ -10,6 +10,7 @@ from deploy.local.emulator import REGION, Emulator
 from shared.queues.setup import ensure_queues
 from tests.support.postgres.roles import service_urls
 from tests.support.processes.services import Services
+from tests.support.processes.zygote import Zygote
 
 _names = itertools.count()
 
@@ -22,10 +23,12 @@ def queue_url(aws: Emulator) -> str:
 
 
 @pytest.fixture
-def services(database_url: str, queue_url: str, emulator: Emulator, tmp_path: Path) -> Iterator[Services]:
+def services(
+    database_url: str, queue_url: str, emulator: Emulator, tmp_path: Path, zygote: Zygote
+) -> Iterator[Services]:
     """The services, none started yet, each under a role with its own rights and no others."""
     with Services(
         tmp_path, database_urls=service_urls(database_url), queue_url=queue_url, aws=emulator.environment(),
-        REPORT_SOURCE_URL=database_url,
+        zygote=zygote, REPORT_SOURCE_URL=database_url,
     ) as running:  # fmt: skip
         yield running

@@ -4,12 +4,15 @@ Windows and `for` are divided by `FASTER`; thresholds are the shipped ones. RELA
 one message is made two minutes older in its row instead of waiting.
 """
 
+import contextlib
+import io
 import signal
 import uuid
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
-import httpx2 as httpx
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -17,10 +20,15 @@ from sqlalchemy.engine import Connection
 
 from deploy.local.emulator import REGION, Emulator
 from deploy.local.processes import free_port
+from shared.database.engine import transactional
 from tests.support.eventually import eventually
 from tests.support.faults.tcp_proxy import Proxy
+from tests.support.issuer import Issuer
+from tests.support.jobs import a_job
 from tests.support.processes.services import Services
 from tests.support.prometheus import Prometheus, rules
+from tests.support.schedules import a_schedule
+from todoke import Todoke, errors
 
 
 @pytest.mark.long
@@ -33,7 +41,9 @@ def test_each_alert_fires_on_its_fault(
         Proxy("127.0.0.1", emulator.port) as sqs,
         Prometheus(services.folder / "prometheus", drill.ports) as prometheus,
     ):
+        services.fork_none()
         services.start("api")
+        token = drill.an_api_that_believes_an_issuer_who_left()
         services.start("relay", RELAY_LATE_AFTER_S="1", AWS_ENDPOINT_URL=sqs.url(emulator.endpoint_url))
 
         drill.submit(2)
@@ -41,12 +51,25 @@ def test_each_alert_fires_on_its_fault(
         drill.write_what_the_queue_refuses()
         drill.write_below_the_floor()
         drill.leave_an_erasure()
+        drill.leave_a_bulk_action()
         with psycopg.connect(database_url, application_name="pg_dump") as forgotten:
             forgotten.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             forgotten.execute("SELECT 1")
             drill.begin_many_transactions()
-            prometheus.until_fired("TodokeParkedMessages", "TodokeSnapshotHeld", "TodokeErasuresWait")
+            prometheus.until_fired(
+                "TodokeParkedMessages", "TodokeSnapshotHeld", "TodokeErasuresWait", "TodokeBulkStands"
+            )
 
+        with drill.a_due_schedule_whose_tick_nobody_can_write_down():
+            prometheus.until_fired("TodokeSchedulesLate")
+        drill.come_to_a_schedule_hours_later()
+        prometheus.until_fired("TodokeTicksMissed")
+        with drill.a_delivery_that_nobody_can_take():
+            prometheus.until_fired("TodokeWebhooksLate")
+        drill.disable_a_webhook()
+        prometheus.until_fired("TodokeWebhookDisabled")
+
+        drill.show(token)
         sqs.refusing = True
         sqs.cut()
         drill.submit(1)
@@ -55,7 +78,11 @@ def test_each_alert_fires_on_its_fault(
         sqs.refusing = False
 
         drill.let_a_worker_sleep_past_its_lease()
-        prometheus.until_fired("TodokeLateWrites")
+        prometheus.until_fired("TodokeLateWrites", "TodokeIssuerAway")
+        with drill.a_held_doorbell_that_nobody_can_take():
+            prometheus.until_fired("TodokeTurnsStand")
+        drill.ask_for_what_no_worker_knows()
+        prometheus.until_fired("TodokeJobsOfUnknownType")
         drill.ring_for_nobody()
         prometheus.until_fired("TodokeDeadLetters", "TodokeFloorViolated")
         drill.damage_a_stored_file()
@@ -76,9 +103,9 @@ class Drill:
         self._services = services
         self._conn = conn
         self._queue_url = queue_url
-        self._second_worker = free_port()
+        self._second_worker, self._second_api = free_port(), free_port()
         self.ports = {
-            "todoke-api": [services.port("api")], "todoke-relay": [services.port("relay")],
+            "todoke-api": [services.port("api"), self._second_api], "todoke-relay": [services.port("relay")],
             "todoke-worker": [services.port("worker"), self._second_worker],
         }  # fmt: skip
 
@@ -103,10 +130,76 @@ class Drill:
                  "VALUES (gen_random_uuid(), 'drill', now() - interval '30 min', now() + interval '1 h')")
         )  # fmt: skip
 
+    def leave_a_bulk_action(self) -> None:
+        """One that began half an hour ago, and whose next step went wrong."""
+        self._conn.execute(
+            text("INSERT INTO bulk_actions (id, tenant, action, state, filter, reason, matched, created_at, horizon, "
+                 "hidden, position, moved_at, due_at) SELECT id, 'drill', 'cancel', 'RUNNING', '{}', '', '{}', now(), "
+                 "id, '{}', id, now() - interval '30 min', now() + interval '1 h' FROM gen_random_uuid() AS id")
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def a_due_schedule_whose_tick_nobody_can_write_down(self) -> Iterator[None]:
+        """Somebody has locked the table of ticks."""
+        with transactional(self._conn.engine).begin() as other:
+            other.execute(text("LOCK TABLE schedule_ticks IN EXCLUSIVE MODE"))
+            a_schedule(self._conn, first=timedelta(minutes=-30))
+            yield
+
+    def come_to_a_schedule_hours_later(self) -> None:
+        a_schedule(self._conn, first=timedelta(hours=-5), report_type="slow", parameters={"seconds": 0})
+
+    @contextlib.contextmanager
+    def a_delivery_that_nobody_can_take(self) -> Iterator[None]:
+        """What it tells of happened half an hour ago, and somebody has locked the table of deliveries."""
+        with transactional(self._conn.engine).begin() as other:
+            other.execute(text("LOCK TABLE webhook_deliveries IN EXCLUSIVE MODE"))
+            self._conn.execute(
+                text("INSERT INTO webhooks (id, tenant, url, origin, types, description) VALUES "
+                     "(gen_random_uuid(), 'drill', 'https://drill.invalid/', 'https://drill.invalid', '{}', '')")
+            )  # fmt: skip
+            self._conn.execute(
+                text("INSERT INTO webhook_events (tenant, type, webhook_id, spread_at, at) "
+                     "SELECT tenant, 'webhook.ping', id, NULL, now() - interval '30 min' FROM webhooks")
+            )  # fmt: skip
+            yield
+
+    def disable_a_webhook(self) -> None:
+        self._conn.execute(text("UPDATE webhooks SET disabled_at = now(), disabled_because = 'gone'"))
+
     def begin_many_transactions(self) -> None:
         self._conn.execute(
             text("DO $$ BEGIN FOR n IN 1 .. 100100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
         )
+
+    def an_api_that_believes_an_issuer_who_left(self) -> str:
+        """Returns a token of theirs, with which `show` makes the API look for their keys."""
+        with Issuer() as issuer:
+            path, token = issuer.file(self._services.folder), issuer.token()
+        port = self._second_api
+        self._services.start("api", port=port, API_PORT=str(port), API_AUTH="oidc", API_OIDC_PATH=str(path))
+        return token
+
+    def show(self, token: str) -> None:
+        """Somebody comes with that token."""
+        url = f"http://127.0.0.1:{self._second_api}"
+        with Todoke(url, token, timeout=60, max_retries=0) as somebody, pytest.raises(errors.Unavailable):
+            somebody.jobs.list()
+
+    @contextlib.contextmanager
+    def a_held_doorbell_that_nobody_can_take(self) -> Iterator[None]:
+        """Another session has locked its row."""
+        self._conn.execute(
+            text("INSERT INTO held (job_id, tenant, report_type, priority) "
+                 "SELECT id, tenant, report_type, 4 FROM jobs LIMIT 1")
+        )  # fmt: skip
+        with transactional(self._conn.engine).begin() as other:
+            other.execute(text("SELECT FROM held FOR UPDATE"))
+            yield
+
+    def ask_for_what_no_worker_knows(self) -> None:
+        """A roll-out that reached the API alone."""
+        a_job(self._conn, report_type="of-tomorrow")
 
     def make_the_oldest_message_older(self) -> None:
         older = text("UPDATE outbox SET created_at = created_at - interval '2 min'")
@@ -129,7 +222,8 @@ class Drill:
         file = self._services.until_final(job_id)["result"]["artifacts"][0]
         [stored] = self._services.artifacts.glob(f"reports/*/{job_id}/*/{file['name']}")
         stored.write_bytes(b"")
-        assert httpx.get(self._services.url + file["url"], timeout=60).status_code == 410
+        with pytest.raises(errors.Gone):
+            self._services.todoke.jobs.download_into(str(job_id), io.BytesIO(), file["name"])
 
     def block_the_artifact_store(self) -> None:
         """A file stands where the store wants its folder."""

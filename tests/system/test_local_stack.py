@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import psutil
 import psycopg
 import pytest
@@ -27,13 +28,14 @@ from deploy.local import command, remedies
 from deploy.local.choices import Choices, choose
 from deploy.local.claim import Claim, told_of_the_last
 from deploy.local.keeping import Keeper
+from deploy.local.keys import open_door
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import LocalFailure, free_port, require_free
 from deploy.local.samples import progress_on
 from deploy.local.stack import Stack
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
-from todoke import Todoke
+from todoke import Todoke, errors
 from todoke.sizes import size
 
 ROOT = Path(__file__).parents[2]
@@ -288,6 +290,7 @@ def test_ctrl_c_gives_a_running_report_of_the_users_own_back_uncharged(
 ) -> None:
     url = f"http://127.0.0.1:{(port := free_port())}"
     arguments = ["--port", str(port), "--data", str(folder), "--catalog", str(catalog), "--source", database_url]
+    arguments.append("--keys")
     process = subprocess.Popen(
         [sys.executable, "-m", "deploy.local", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, start_new_session=True,
@@ -297,9 +300,19 @@ def test_ctrl_c_gives_a_running_report_of_the_users_own_back_uncharged(
     shown = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
     with pytest.raises(LocalFailure, match=f"it serves {url}, as process {process.pid}"):
         Claim(folder)
+    examine = f'. {folder}/env && exec "$0" -m services.cli doctor -o json'
+    found = subprocess.run(["sh", "-c", examine, sys.executable], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0, found.stdout + found.stderr
     [worker] = [p for p in descendants(process.pid) if p.cmdline()[-1] == "services.worker"]
     worker.kill()
-    todoke = Todoke(url)
+    with Todoke(url) as nobody, pytest.raises(errors.Unauthorized):
+        nobody.me()
+    [key] = [line.partition("=")[2].strip() for line in shown if "export TODOKE_API_KEY=" in line]
+    [link] = [line.strip() for line in shown if "#code=" in line]
+    assert link.startswith(f"{url}/console/sign-in#code=")
+    code = link.partition("#code=")[2]
+    assert [post_form(f"{url}/console/sign-in", key=code) for _ in range(2)] == [303, 401]
+    todoke = Todoke(url, key)
     job = todoke.jobs.create("slow", {"seconds": 300}).id
     eventually(lambda: todoke.jobs.get(job).status == "PROCESSING", what="it runs")
 
@@ -319,6 +332,13 @@ def test_ctrl_c_gives_a_running_report_of_the_users_own_back_uncharged(
             "PENDING", 0, 0,
         )  # fmt: skip
         assert server.dsn("todoke") in (folder / "env").read_text(), "the address that was told is still right"
+        again = open_door(server.dsn("todoke"), url)
+        assert again.key is None, "the first start has printed it"
+        assert again.link.startswith(f"{url}/console/sign-in#code=")
+        assert again.link != link
+    logs = "".join(log.read_text() for log in (folder / "logs").iterdir())
+    assert key not in logs
+    assert code not in logs
     assert (folder / "env").stat().st_mode & 0o077 == 0
 
 
@@ -438,6 +458,11 @@ def test_interrupting_the_imports_prints_no_traceback() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def post_form(url: str, **fields: str) -> int:
+    """Send a form as a browser does. Returns the status."""
+    return httpx2.post(url, data=fields, timeout=60).status_code
 
 
 def descendants(pid: int) -> list[psutil.Process]:

@@ -37,6 +37,7 @@ def test_two_api_processes_count_as_one(services: Services) -> None:
 
 
 def test_every_label_stays_within_what_is_declared(services: Services) -> None:
+    services.fork_none()
     for name in ("api", "relay", "worker"):
         services.start(name)
     asked: list[dict[str, Any]] = [{"formats": ["csv", "xlsx"]}, {"reportType": "broken"}]

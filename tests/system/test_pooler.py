@@ -17,6 +17,7 @@ from tests.support.eventually import eventually
 from tests.support.postgres.pgbouncer import PgBouncer
 from tests.support.postgres.roles import service_urls
 from tests.support.processes.services import Services
+from tests.support.processes.zygote import Zygote
 from tests.support.promises import broken, broken_files
 
 
@@ -28,10 +29,10 @@ def pooler(database_url: str) -> Iterator[PgBouncer]:
 
 
 @pytest.fixture
-def pooled(pooler: PgBouncer, queue_url: str, emulator: Emulator, tmp_path: Path) -> Iterator[Services]:
+def pooled(pooler: PgBouncer, queue_url: str, emulator: Emulator, tmp_path: Path, zygote: Zygote) -> Iterator[Services]:
     with Services(
         tmp_path, database_urls=pooler.urls, queue_url=queue_url, aws=emulator.environment(),
-        REPORT_SOURCE_URL=pooler.urls["worker"], DATABASE_POOLER="transaction",
+        zygote=zygote, REPORT_SOURCE_URL=pooler.urls["worker"], DATABASE_POOLER="transaction",
     ) as running:  # fmt: skip
         yield running
 

@@ -5,7 +5,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx2 as httpx
 import pytest
 
 from deploy.grafana.dashboard import ROWS
@@ -44,12 +43,13 @@ def load(services: Services, n: int) -> None:
     done, _, cancelled = (services.submit(f"{n}-{k}", body) for k, body in enumerate(bodies))
     services.cancel(cancelled)
     job = services.until_final(done, within_s=240)
-    httpx.get(services.url + job["result"]["artifacts"][0]["url"], timeout=60)
-    httpx.get(f"{services.url}/jobs", timeout=60)
+    services.file(done, job["result"]["artifacts"][0]["name"])
+    services.todoke.jobs.list()
 
 
 @pytest.mark.timeout(900)
 def test_every_expression_has_an_answer_under_load(services: Services) -> None:
+    services.fork_none()
     services.start("api", API_WORKERS="2")
     ports = {"todoke-api": [services.port("api")], "todoke-worker": [services.port("worker")],
              "todoke-relay": [services.port("relay"), free_port()]}  # fmt: skip

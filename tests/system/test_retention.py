@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import httpx2 as httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -11,6 +10,7 @@ from tests.support.eventually import eventually
 from tests.support.jobs import count
 from tests.support.processes.services import Services
 from tests.support.promises import broken, broken_files
+from todoke import errors
 
 
 @pytest.mark.parametrize("point", ["store delete|after|1", "sql jobs.forget|after|1"])
@@ -22,13 +22,14 @@ def test_a_relay_killed_while_it_removes_a_report_leaves_the_rest_to_the_next(
     relay = services.start("relay", RELAY_RETENTION="off")
     jobs = [services.submit(f"k{n}", {"parameters": {"seconds": 0}, "formats": ["csv"]}) for n in range(2)]
     ended = [services.until_final(job_id) for job_id in jobs]
-    url = ended[0]["result"]["artifacts"][0]["url"]
-    assert httpx.get(services.url + url, timeout=20).status_code == 200
+    name = ended[0]["result"]["artifacts"][0]["name"]
+    assert services.file(jobs[0], name)
     relay.kill()
     relay.wait(30)
     old = {"id": UUID(jobs[0])}
     conn.execute(text("UPDATE jobs SET keep_artifacts_s = 0, keep_s = 0 WHERE id = :id"), old)
-    assert httpx.get(services.url + url, timeout=20).json()["code"] == "artifact_expired"
+    with pytest.raises(errors.NoFiles, match="has no files any more"):
+        services.file(jobs[0], name)
 
     doomed = services.start("relay", launcher=True, STOP_AT=point)
     eventually(lambda: doomed.poll() is not None, what=f"the relay dies at {point}")
@@ -37,7 +38,8 @@ def test_a_relay_killed_while_it_removes_a_report_leaves_the_rest_to_the_next(
     services.start("relay")
 
     eventually(lambda: count(conn, "jobs") == 1, what="the job leaves")
-    assert httpx.get(services.url + url, timeout=20).json()["code"] == "unknown_job"
+    with pytest.raises(errors.NotFound, match="unknown_job"):
+        services.file(jobs[0], name)
     assert not list(services.artifacts.glob(f"reports/*/{jobs[0]}"))
     assert len(list(services.artifacts.glob(f"reports/*/{jobs[1]}/*/*"))) >= 1
     assert count(conn, "idempotency_keys") == 1

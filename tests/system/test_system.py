@@ -30,7 +30,7 @@ def start_all(services: Services) -> None:
 def test_the_seeds_contract(services: Services) -> None:
     start_all(services)
 
-    answer = httpx.post(f"{services.url}/generate-report", timeout=20)
+    answer = httpx.post(f"{services.url}/generate-report", timeout=20)  # as the seed writes it, without a client
 
     assert answer.status_code == 202
     job_id = answer.json()["jobId"]
@@ -47,12 +47,14 @@ def test_the_seeds_contract(services: Services) -> None:
 def test_both_formats_of_one_job_show_the_same_rows(services: Services) -> None:
     start_all(services)
     job = services.until_final(services.submit("k", {"formats": ["csv", "xlsx"]}))
-    files = {a["format"]: httpx.get(services.url + a["url"], timeout=20) for a in job["result"]["artifacts"]}
+    files = {a["format"]: services.file(job["jobId"], a["name"]) for a in job["result"]["artifacts"]}
 
-    sheet = openpyxl.load_workbook(io.BytesIO(files["xlsx"].content)).worksheets[0]
+    sheet = openpyxl.load_workbook(io.BytesIO(files["xlsx"])).worksheets[-1]
     assert [list(row) for row in sheet.iter_rows(min_row=2, values_only=True)] == [
-        [int(n), label] for n, label in list(csv.reader(io.StringIO(files["csv"].text)))[1:]
+        [int(n), label] for n, label in list(csv.reader(io.StringIO(files["csv"].decode())))[1:]
     ]
+    shown = services.todoke.jobs.rows(job["jobId"])
+    assert (shown.rows[0], shown.total_rows, shown.truncated) == ({"n": 1, "label": "row 1"}, 100, False)
 
 
 def test_a_worker_frozen_past_its_lease_cannot_overwrite_its_successor(services: Services, conn: Connection) -> None:

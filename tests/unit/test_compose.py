@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from shared.access.secret_keys import SecretKeys
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -46,6 +48,15 @@ def test_a_password_is_only_ever_in_a_file() -> None:
                 assert value.startswith("/run/secrets/"), f"{name}: {variable}"
 
 
+def test_who_asks_the_source_has_a_secret_of_its_own_for_it() -> None:
+    asked = {name: s["environment"].get("REPORT_SOURCE_URL_FILE") for name, s in SERVICES.items() if "environment" in s}
+
+    assert {name: file for name, file in asked.items() if file} == {
+        "api": "/run/secrets/api-report-source-url",
+        "worker": "/run/secrets/report-source-url",
+    }
+
+
 def test_a_service_is_given_its_own_secrets_and_no_others() -> None:
     for name in ("api", "relay", "worker"):
         others = {"api", "relay", "worker", "setup", "owner"} - {name}
@@ -71,3 +82,14 @@ def test_what_is_mounted_is_there() -> None:
         for mount in service.get("volumes", []):
             if (source := mount.split(":")[0]).startswith("."):
                 assert (DEPLOY / source).exists(), source
+
+
+def test_api_and_relay_seal_secrets_with_the_same_keys(tmp_path: Path) -> None:
+    """Without them no webhook can be made."""
+    subprocess.run(["sh", DEPLOY / "compose/secrets", tmp_path / "secrets"], check=True, timeout=60)
+    keys = SecretKeys(tmp_path / "secrets/secrets-keys")
+    assert keys.kept
+    assert keys.open(keys.seal(b"hush", of="x"), of="x") == b"hush"
+    with_keys = [name for name in SERVICES if "SECRETS_KEY_FILE" in SERVICES[name].get("environment", {})]
+    assert with_keys == ["api", "relay"]
+    assert all("secrets-keys" in SERVICES[name]["secrets"] for name in with_keys)

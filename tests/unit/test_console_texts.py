@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Formatter
 
@@ -12,11 +11,10 @@ import pytest
 from services.api.console.fields import as_entered, entered, parameters_of
 from services.api.console.page import STATIC
 from services.api.console.texts import LANGUAGES, Texts, chosen, texts
-from services.api.console.timeline import timeline
 from services.api.console.visit import Form
 from shared.catalog.load import load_catalog
-from shared.jobs.events import JobEvent
-from shared.jobs.states import JobStatus
+from shared.failures import FailureCode
+from shared.reports.warnings import WarningCode
 
 TEMPLATES = Path(STATIC).parent / "templates"
 
@@ -48,6 +46,30 @@ def test_every_key_that_a_template_names_has_a_text(language: str) -> None:
             assert known.has(key), (template.name, key)
 
 
+def test_every_macro_that_a_template_imports_is_there() -> None:
+    """Jinja finds out when the page is opened."""
+    macros = {each.name: set(re.findall(r"{% macro ([a-z_]+)", each.read_text())) for each in TEMPLATES.iterdir()}
+    imports = [
+        (each.name, source, name.partition(" as ")[0].strip())
+        for each in TEMPLATES.iterdir()
+        for source, names in re.findall(r'{% from "([a-z_.]+)" import ([^%]+?) %}', each.read_text())
+        for name in names.split(",")
+    ]
+
+    assert len(imports) > 50
+    assert [each for each in imports if each[2] not in macros[each[1]]] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_whatever_fails_and_whatever_is_foreseen_is_said_in_every_language(language: str) -> None:
+    estimates = (STATIC.parents[1] / "actions" / "estimates.py").read_text()
+    foreseen = {*re.findall(r'Warned\("([a-z_]+)"', estimates), *WarningCode}
+    told = {f"failure.{code}" for code in FailureCode} | {f"warning.{code}" for code in foreseen}
+
+    assert len(foreseen) > 10
+    assert {key for key in texts(language).by_key if key.startswith(("failure.", "warning."))} == told
+
+
 def test_a_text_has_the_form_of_its_number() -> None:
     english, japanese = texts("en"), texts("ja")
 
@@ -77,22 +99,6 @@ def test_what_was_asked_for_fills_the_form_and_comes_back_the_same() -> None:
 
     assert violations == []
     assert parameters == {name: value for name, value in asked.items() if value is not None}
-
-
-def event(at: datetime, verb: str, to: JobStatus, attempt: int = 0) -> JobEvent:
-    return JobEvent(1, None, to, verb, attempt, None, at)
-
-
-def test_bars_are_never_negative_and_fill_the_scale() -> None:
-    start = datetime(2026, 11, 28, tzinfo=UTC)
-    steps = [("submit", JobStatus.PENDING), ("start", JobStatus.PROCESSING), ("succeed", JobStatus.SUCCESS)]
-    for seconds in ([0, 1, 4], [0, 0, 0], [0, -1, -2]):
-        found = timeline(
-            [event(start + timedelta(seconds=s), *step) for s, step in zip(seconds, steps, strict=True)], ended=True
-        )
-        assert [bar.status for bar in found] == [JobStatus.PENDING, JobStatus.PROCESSING]
-        assert all(bar.seconds >= 0 and bar.left >= 0 and bar.width > 0 for bar in found)
-    assert timeline([], ended=False) == []
 
 
 def test_what_is_vendored_is_what_its_record_says() -> None:

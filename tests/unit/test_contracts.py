@@ -7,7 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-SQL = ("shared/database/", "shared/jobs/", "shared/outbox/", "shared/access/", "migrations/")
+SQL = (
+    "shared/database/", "shared/jobs/", "shared/outbox/", "shared/access/", "shared/schedules/", "shared/webhooks/",
+    "migrations/",
+)  # fmt: skip
 """Statements and tables stand here."""
 PASSED_ON = {"Connection", "Engine", "AsyncConnection", "AsyncEngine"}
 """Everybody may hold one that was given, and say so."""

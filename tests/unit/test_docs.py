@@ -54,7 +54,8 @@ _UUID = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
 _SETTINGS: tuple[Any, ...] = (ApiSettings, RelaySettings, WorkerSettings)
 _FOREIGN = {
     # Of the platform: read by libraries, by containers, or by the tests themselves.
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "DOCKER_HOST", "BUILD_ARGS", "CRASH_SEED", "CRASH_ONLY", "NO_COLOR",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "DOCKER_HOST", "BUILD_ARGS", "DRY_RUN", "CRASH_SEED", "CRASH_ONLY",
+    "NO_COLOR",
     "CLICOLOR_FORCE",
 }  # fmt: skip
 _FOREIGN_PREFIXES = ("AWS_", "OTEL_")

@@ -41,7 +41,7 @@ def test_the_page_has_the_codes_that_the_api_answers_with_and_no_others() -> Non
 
 def _report_errors(folder: str) -> Iterator[str]:
     """Where a ReportError is made by hand: its file and line."""
-    for file in (ROOT / folder).rglob("*.py"):
+    for file in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

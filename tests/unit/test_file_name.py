@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from services.api.actions.file_name import MAX_CHARACTERS, expand, problem
+from shared.jobs.file_name import MAX_CHARACTERS, expand, problem
 
 _DAY = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
 

@@ -26,17 +26,41 @@ from tests.support.history.facts import (
     Shown,
     StoredFile,
 )
+from tests.support.history.facts_of_others import (
+    BulkResult,
+    BulkRow,
+    DeliveryRow,
+    Paused,
+    Posted,
+    ScheduleRow,
+    TickRow,
+    ToldRow,
+    WebhookRow,
+)
 
 WON, CANCELLED, GIVEN_BACK = UUID(int=1), UUID(int=2), UUID(int=3)
+BULK, SCHEDULE, TICKED, AGAIN = (UUID(int=number) for number in range(21, 25))
+HOOK, GONE, TOLD, TOLD_BEFORE = (UUID(int=number) for number in range(31, 35))
 FIRST, SECOND, THIRD, FOURTH, FIFTH = (UUID(int=number) for number in range(11, 16))
 PENDING, PROCESSING, SUCCESS, FAILED = JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.SUCCESS, JobStatus.FAILED
 CSV, MANIFEST = "a" * 64, "b" * 64
 
 
+_CANCELLED_ROW = JobRow(CANCELLED, "t", JobStatus.CANCELLED, 2, 0, 3, 0, 2, None, ["csv"], True, None)
+
+
+def _cancelled_at_once(job_id: UUID, at: float) -> list[Event]:
+    return [
+        Event(job_id, 1, None, PENDING, Verb.SUBMIT, 0, None, None, at),
+        Event(job_id, 2, PENDING, JobStatus.CANCELLED, Verb.CANCEL, 0, None, None, at + 1),
+    ]
+
+
 def a_clean_history() -> History:
     """A job whose first worker died and whose second one made the report, a job that its client cancelled, and one that
     the first worker gave back, because its catalog is older, and that nobody else took before its deadline. Meanwhile
-    somebody had locked a row."""
+    somebody had locked a row. A webhook was told of failures, at the second try, and what was owed to another that is
+    disabled by now was given up."""
     doorbell = f'{{"jobId": "{WON}"}}'
     return History(
         lease_s=10,
@@ -54,7 +78,11 @@ def a_clean_history() -> History:
             Shown(WON, 6, SUCCESS, '{"v": 6}', 20.0, 20.1),
             Shown(GIVEN_BACK, 3, PENDING, '{"error": {"code": "report_type_differs"}}', 3.5, 3.6),
         ],
-        cancelled=[Cancelled(CANCELLED, 200, 2.0), Cancelled(WON, 409, 30.0)],
+        cancelled=[
+            Cancelled(CANCELLED, 200, 2.0),
+            Cancelled(WON, 409, 30.0),
+            *[Cancelled(job_id, 200, 35.0) for job_id in (AGAIN, TICKED)],
+        ],
         downloaded=[Downloaded(WON, "r.csv", CSV)],
         ended=[Ended(WON, SECOND, SUCCESS)],
         kept=[Kept(WON, FIRST, 2.0)],
@@ -63,6 +91,7 @@ def a_clean_history() -> History:
             Rang(doorbell, 13.0),
             Rang(f'{{"jobId": "{CANCELLED}"}}', 1.2),
             *[Rang(f'{{"jobId": "{GIVEN_BACK}"}}', at) for at in (1.2, 3.1)],
+            *[Rang(f'{{"jobId": "{job_id}"}}', 31.0) for job_id in (AGAIN, TICKED)],
         ],
         died=[Died("w1", 3.5)],
         met=[Met(GIVEN_BACK, FOURTH, "parameters_no_longer_valid", 2.9)],
@@ -80,14 +109,39 @@ def a_clean_history() -> History:
             Event(GIVEN_BACK, 2, PENDING, PROCESSING, Verb.START, 1, FOURTH, "w1", 2.0),
             Event(GIVEN_BACK, 3, PROCESSING, PENDING, Verb.GIVE_BACK, 0, FOURTH, "w1", 3.0),
             Event(GIVEN_BACK, 4, PENDING, FAILED, Verb.EXPIRE, 0, None, None, 25.0),
+            *_cancelled_at_once(AGAIN, 21.0),
+            *_cancelled_at_once(TICKED, 30.5),
         ],
         jobs=[
             JobRow(WON, "t", SUCCESS, 6, 1, 3, 1, 2, SECOND, ["csv"], False, "k1"),
-            JobRow(CANCELLED, "t", JobStatus.CANCELLED, 2, 0, 3, 0, 2, None, ["csv"], True, None),
+            _CANCELLED_ROW,
             JobRow(
                 GIVEN_BACK, "t", FAILED, 4, 0, 3, 0, 2, None, ["csv"], False, None, "r", "2", "deadline_exceeded", 24.9
             ),
+            replace(_CANCELLED_ROW, id=AGAIN, retry_of=CANCELLED, by_bulk=True, key="bulk"),
+            replace(_CANCELLED_ROW, id=TICKED, schedule_id=SCHEDULE),
         ],
+        paused=[Paused("report_type", "r", 5.0, 24.0)],
+        bulks=[BulkRow(BULK, "t", "retry", "DONE", 20.0, {"retried": 1, "refused": 1})],
+        bulk_results=[BulkResult(BULK, CANCELLED, "retried", AGAIN), BulkResult(BULK, WON, "refused")],
+        schedules=[ScheduleRow(SCHEDULE, 10.0, 0.0, 40.0)],
+        ticks=[
+            TickRow(SCHEDULE, 20.0, "due", "skipped", "missed", None, 0.0),
+            TickRow(SCHEDULE, 30.0, "due", "submitted", None, TICKED),
+        ],
+        webhooks=[
+            WebhookRow(HOOK, "t", ["job.failed"], ["r"], 0.5),
+            WebhookRow(BULK, "t", ["job.succeeded"], None, 9.0),
+        ],
+        told=[
+            ToldRow(TOLD, "t", "job.failed", GIVEN_BACK, "FAILED"),
+            ToldRow(TOLD_BEFORE, "t", "job.expired", WON, "SUCCESS"),
+        ],
+        deliveries=[
+            DeliveryRow(HOOK, TOLD, "delivered", "failed", acknowledged=True),
+            DeliveryRow(GONE, TOLD_BEFORE, "dead", "expired", acknowledged=False),
+        ],
+        posted=[Posted(HOOK, TOLD, "failed", None), Posted(HOOK, TOLD, "failed", 204)],
         artifacts=[
             ArtifactRow(WON, SECOND, "r.csv", "csv", 5, CSV, 1),
             ArtifactRow(WON, SECOND, "manifest.json", "manifest", 9, MANIFEST, 0),
@@ -125,6 +179,14 @@ def _fails(history: History, code: str) -> None:
     _event(history, 9, verb=Verb.FAIL, target=FAILED, attempt=1)
     del history.events[10]
     history.jobs[2] = replace(history.jobs[2], error_code=code, version=3, attempt=1)
+
+
+def _delivery(history: History, number: int, **changes: object) -> None:
+    history.deliveries[number] = replace(history.deliveries[number], **changes)  # type: ignore[arg-type]
+
+
+def _heard(history: History, *posted: Posted) -> None:
+    history.posted = list(posted)
 
 
 def _starts_again(history: History, *, at: float) -> None:
@@ -207,6 +269,53 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("another job is taken from a worker that lives", "locked_rows_delay_only_their_job", lambda h: h.died.clear()),
     ("an older catalog is the job's end", "other_catalogs_end_no_job",
      lambda h: _fails(h, "parameters_no_longer_valid")),
+    ("a paused job starts", "nothing_paused_starts", lambda h: _starts_again(h, at=10.0)),
+    ("a doorbell is held at rest", "held_doorbells_are_not_lost", lambda h: setattr(h, "held", 1)),
+    ("a job waits on after its pause", "held_doorbells_are_not_lost", lambda h: h.events.pop(10)),
+    ("a deadline ends what is paused", "deadlines_stand_still", lambda h: _event(h, 10, at=20.0)),
+    ("an action meets a job twice", "bulk_actions_meet_a_job_once",
+     lambda h: h.bulk_results.append(BulkResult(BULK, WON, "refused"))),
+    ("an action makes two jobs of one", "bulk_actions_meet_a_job_once",
+     lambda h: h.jobs.append(replace(h.jobs[3], id=THIRD))),
+    ("an action counts too many", "bulk_actions_meet_a_job_once",
+     lambda h: h.bulks.__setitem__(0, replace(h.bulks[0], outcomes={"retried": 2}))),
+    ("an action meets what came later", "bulk_actions_keep_their_horizon",
+     lambda h: h.bulks.__setitem__(0, replace(h.bulks[0], created_at=0.5))),
+    ("an action meets another tenant's job", "bulk_actions_keep_their_horizon",
+     lambda h: h.bulks.__setitem__(0, replace(h.bulks[0], tenant="u"))),
+    ("an action never ends", "bulk_actions_do_what_they_say",
+     lambda h: h.bulks.__setitem__(0, replace(h.bulks[0], state="RUNNING"))),
+    ("an action says cancelled, and it is not", "bulk_actions_do_what_they_say",
+     lambda h: h.bulk_results.__setitem__(1, replace(h.bulk_results[1], outcome="cancelled"))),
+    ("a tick has no job", "a_tick_is_one_job", lambda h: h.jobs.pop(4)),
+    ("a schedule has a job of no tick", "a_tick_is_one_job",
+     lambda h: h.jobs.append(replace(h.jobs[4], id=THIRD))),
+    ("a tick comes twice", "a_tick_is_one_job", lambda h: h.ticks.append(h.ticks[1])),
+    ("a tick has no line", "every_tick_has_its_fate", lambda h: h.ticks.pop(1)),
+    ("a tick is skipped without a reason", "every_tick_has_its_fate",
+     lambda h: h.ticks.__setitem__(0, replace(h.ticks[0], reason=None))),
+    ("a tick waits at rest", "every_tick_has_its_fate",
+     lambda h: h.ticks.__setitem__(1, replace(h.ticks[1], fate="waiting"))),
+    ("an end is told by no event", "ends_are_told", lambda h: h.told.pop(0)),
+    ("an end is told by two events", "ends_are_told", lambda h: h.told.append(replace(h.told[0], id=THIRD))),
+    ("an event is not spread", "ends_are_told", lambda h: h.deliveries.pop(0)),
+    ("an event is spread twice", "ends_are_told", lambda h: h.deliveries.append(h.deliveries[0])),
+    ("an end is told that was rolled back", "only_what_happened_is_told",
+     lambda h: h.told.append(ToldRow(THIRD, "t", "job.succeeded", GIVEN_BACK, "SUCCESS"))),
+    ("another tenant's end is told", "only_what_happened_is_told",
+     lambda h: h.told.__setitem__(0, replace(h.told[0], tenant="u"))),
+    ("what was rolled back is sent", "only_what_happened_is_told",
+     lambda h: _heard(h, *(h.posted or ()), Posted(HOOK, THIRD, "failed", 204))),
+    ("one id, two bodies", "only_what_happened_is_told",
+     lambda h: _heard(h, *(h.posted or ()), Posted(HOOK, TOLD, "succeeded", 204))),
+    ("what is owed waits at rest", "what_is_owed_is_sent", lambda h: _delivery(h, 1, state="waiting")),
+    ("what is owed is given up", "what_is_owed_is_sent", lambda h: _delivery(h, 0, state="dead")),
+    ("what is owed is never sent", "what_is_owed_is_sent", _heard),
+    ("what was taken is not written down", "acknowledged_is_recorded", lambda h: _delivery(h, 0, state="dead")),
+    ("what nobody took is written down as taken", "acknowledged_is_recorded",
+     lambda h: _heard(h, Posted(HOOK, TOLD, "failed", 500))),
+    ("a delivery without the attempt that made it", "acknowledged_is_recorded",
+     lambda h: _delivery(h, 0, acknowledged=False)),
 ]  # fmt: skip
 
 

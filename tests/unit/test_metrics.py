@@ -129,6 +129,16 @@ def test_a_phase_lasts_until_the_next_one_begins() -> None:
 
     assert [total("all", "querying"), total("csv", "writing"), total("all", "storing")] == [3, 5, 7]
     assert len(seen) == 4
+    assert timer.took == {"querying": 3, "writing csv": 5, "storing": 7}
+
+
+def test_a_report_that_names_a_phase_for_each_row_is_told_by_its_first_ones() -> None:
+    timer = PhaseTimer("chatty", lambda _: None)
+    for n in range(100):
+        timer.show(Progress(f"row {n}", n))
+    timer.end()
+
+    assert list(timer.took) == [f"row {n}" for n in range(20)]
 
 
 def test_many_observations_at_once_count_as_one_by_one() -> None:

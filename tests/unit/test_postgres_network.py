@@ -66,4 +66,12 @@ def test_what_is_no_connection_string_is_left_for_libpq_to_name() -> None:
 def test_certificates_and_password_files_may_be_read() -> None:
     reach = postgres_network.reach_of("host=db sslrootcert=/ca.pem sslcert=mine.pem", {"PGPASSFILE": "/pass"})
 
-    assert {Path("/ca.pem"), Path("/pass"), Path.home() / ".postgresql"} <= set(reach.files)
+    assert {"/ca.pem", "/pass", str(Path.home() / ".postgresql")} <= set(reach.files)
+
+
+def test_what_needs_no_look_up_is_told_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+
+    for conninfo in ("postgresql://u:p@127.0.0.1:6000/x", "host=/run/postgresql", "host=db hostaddr=10.9.9.9"):
+        assert postgres_network.told_by(conninfo, {}) == postgres_network.reach_of(conninfo, {})
+    assert postgres_network.told_by("host=127.0.0.1,db", {}) is None

@@ -13,7 +13,7 @@ from shared.artifacts.s3 import S3Store
 from shared.database.engine import create_engine
 from shared.queues import calls
 from shared.queues.calls import SqsCalls
-from shared.reports.sources import postgres
+from shared.reports.sources import session
 from shared.runtime import healthcheck
 
 URL = "postgresql://u:p@h/d"
@@ -60,7 +60,7 @@ def test_a_pooler_is_sent_no_options_and_no_prepared_statements() -> None:
 
 
 def test_a_report_s_source_is_given_up_in_time() -> None:
-    parameters = conninfo_to_dict(postgres._bounded(URL))
+    parameters = conninfo_to_dict(session.bounded(URL))
 
     assert int(parameters["connect_timeout"] or 0) in range(1, 11)
     assert int(parameters["tcp_user_timeout"] or 0) in range(1, 30_001)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol
+from typing import BinaryIO, NoReturn, Protocol, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from todoke._core import jobs
@@ -17,6 +17,8 @@ from todoke.errors import ConnectionFailed, CorruptDownload, NoFiles, NotReady, 
 from todoke.models import Downloaded, Job
 
 MANIFEST = "manifest.json"
+_Origin: TypeAlias = tuple[str, str, int | None]
+"""Scheme, host and port."""
 _MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -206,18 +208,27 @@ def _follow(step: Send) -> Flow[Answer]:
         answer: Answer = yield step
         if answer.status not in _REDIRECTS:
             return answer
-        url = urljoin(step.url, answer.headers.get("location", ""))
-        origin = _origin(url)
-        downgraded = own[0] == "https" and origin[0] == "http"
-        if origin[0] not in {"http", "https"} or downgraded or "@" in urlsplit(url).netloc:
-            raise UnexpectedAnswer(f"the file's address leads to {url[:200]!r}, which is not followed")
+        url, origin = _led_to(step.url, answer.headers.get("location", ""), own)
         foreign = step.foreign or origin != own
         headers = _without(step.headers, "Authorization", "If-Range") if foreign else step.headers
         step = replace(step, url=url, foreign=foreign, headers=headers)
     raise UnexpectedAnswer(f"the file's address leads on more than {_MOST_REDIRECTS} times")
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
+def _led_to(url: str, location: str, own: _Origin) -> tuple[str, _Origin]:
+    """The address that a redirect names, and its origin. Raises UnexpectedAnswer for one that is not gone to."""
+    try:
+        url = urljoin(url, location)
+        origin, user = _origin(url), "@" in urlsplit(url).netloc
+    except ValueError:
+        raise UnexpectedAnswer(f"the file's address leads to {location[:200]!r}, which is not an address") from None
+    downgraded = own[0] == "https" and origin[0] == "http"
+    if origin[0] not in {"http", "https"} or downgraded or user:
+        raise UnexpectedAnswer(f"the file's address leads to {url[:200]!r}, which is not followed")
+    return url, origin
+
+
+def _origin(url: str) -> _Origin:
     parts = urlsplit(url)
     try:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)

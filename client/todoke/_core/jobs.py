@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from todoke._core.config import Config
+from todoke._core.paging import every
 from todoke._core.requests import Request, content_of, job_path, send
-from todoke._core.steps import Emit, Flow
+from todoke._core.steps import Flow
 from todoke.errors import UnexpectedAnswer
 from todoke.estimate import Estimate
 from todoke.models import Accepted, Event, Job, JobsPage, Retried, Submitted
@@ -30,15 +31,12 @@ def create(
     options: Mapping[str, Any],
 ) -> Flow[Accepted]:
     """Ask for a report."""
-    wanted = _given(
-        reportType=report_type, parameters=parameters, formats=_listed(formats), reuse=_reuse(reuse_seconds)
-    )
-    body = wanted | on_the_wire(options)
+    body = _wanted(report_type, parameters, formats, reuse_seconds, options)
     answer = yield from send(
         config,
         Request("POST", "/v1/jobs", body=body, headers=key_header(idempotency_key), fine=frozenset({202})),
     )
-    return Accepted.from_json(content_of(answer), replayed=_replayed(answer.headers))
+    return Accepted.from_json(content_of(answer), replayed=replayed_by(answer.headers))
 
 
 def retry(
@@ -52,11 +50,11 @@ def retry(
     options: Mapping[str, Any],
 ) -> Flow[Retried]:
     """Ask again for what an ended job was asked for."""
-    body = _given(parameters=parameters, formats=_listed(formats)) | on_the_wire(options)
-    headers = {**key_header(idempotency_key), **_matching(if_match)}
+    body = _given(parameters=parameters, formats=listed(formats)) | on_the_wire(options)
+    headers = {**key_header(idempotency_key), **matching(if_match)}
     request = Request("POST", job_path(job, ":retry"), body=body, headers=headers, fine=frozenset({202}))
     answer = yield from send(config, request)
-    return Retried.from_json(content_of(answer), replayed=_replayed(answer.headers))
+    return Retried.from_json(content_of(answer), replayed=replayed_by(answer.headers))
 
 
 def get(config: Config, job: object) -> Flow[Job]:
@@ -67,7 +65,7 @@ def get(config: Config, job: object) -> Flow[Job]:
 
 def cancel(config: Config, job: object, *, if_match: str | None) -> Flow[Job]:
     """Cancel a job, or have its worker told."""
-    request = Request("POST", job_path(job, ":cancel"), headers=_matching(if_match), fine=frozenset({200, 202}))
+    request = Request("POST", job_path(job, ":cancel"), headers=matching(if_match), fine=frozenset({200, 202}))
     answer = yield from send(config, request)
     return Job.from_json(content_of(answer), etag=answer.headers.get("etag"))
 
@@ -93,10 +91,11 @@ def estimate(
     parameters: Mapping[str, Any] | None,
     *,
     formats: Sequence[str] | None,
+    reuse_seconds: int | None,
     options: Mapping[str, Any],
 ) -> Flow[Estimate]:
     """Say what a report would be."""
-    body = _given(reportType=report_type, parameters=parameters, formats=_listed(formats)) | on_the_wire(options)
+    body = _wanted(report_type, parameters, formats, reuse_seconds, options)
     answer = yield from send(config, Request("POST", "/v1/jobs:estimate", body=body))
     return Estimate.from_json(content_of(answer))
 
@@ -106,7 +105,7 @@ def keep(
 ) -> Flow[Job]:
     """Keep a job and its files for longer."""
     body = _given(expiresAt=expires_at, keptUntil=kept_until)
-    request = Request("POST", job_path(job, ":keep"), body=body or None, headers=_matching(if_match))
+    request = Request("POST", job_path(job, ":keep"), body=body or None, headers=matching(if_match))
     answer = yield from send(config, request)
     return Job.from_json(content_of(answer), etag=answer.headers.get("etag"))
 
@@ -130,7 +129,7 @@ def _one_of_many(given: Submission) -> dict[str, object]:
     return _given(
         reportType=given.get("report_type"),
         parameters=given.get("parameters"),
-        formats=_listed(given.get("formats")),
+        formats=listed(given.get("formats")),
         reuse=_reuse(given.get("reuse_seconds")),
         idempotencyKey=key_header(given.get("idempotency_key"))["Idempotency-Key"],
     ) | on_the_wire(options)
@@ -144,7 +143,7 @@ MOST_AT_ONCE = 1000
 def delete(config: Config, job: object, *, cancel_first: bool, if_match: str | None) -> Flow[None]:
     """Erase a job."""
     query = {"cancel": "true"} if cancel_first else None
-    request = Request("DELETE", job_path(job), query=query, headers=_matching(if_match), fine=frozenset({204}))
+    request = Request("DELETE", job_path(job), query=query, headers=matching(if_match), fine=frozenset({204}))
     yield from send(config, request)
 
 
@@ -159,16 +158,9 @@ def list_page(
 
 def iterate(config: Config, which: Mapping[str, Any], *, page_size: int | None) -> Flow[None]:
     """Every job, page by page."""
-    token = None
-    while True:
-        page = yield from list_page(config, which, page_size=page_size, page_token=token)
-        for job in page.jobs:
-            yield Emit(job)
-        if page.next_page_token is None:
-            return
-        if page.next_page_token == token:
-            raise UnexpectedAnswer("the next page of jobs would be this one again")
-        token = page.next_page_token
+    yield from every(
+        lambda token: list_page(config, which, page_size=page_size, page_token=token), lambda page: page.jobs
+    )
 
 
 def _given(**fields: object) -> dict[str, object]:
@@ -176,7 +168,8 @@ def _given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _listed(values: Iterable[str] | None) -> list[str] | None:
+def listed(values: Iterable[str] | None) -> list[str] | None:
+    """The values as a list. Raises TypeError for a single text, which would be taken apart."""
     if isinstance(values, str):
         raise TypeError(f"write a list, such as [{values!r}]")
     return None if values is None else list(values)
@@ -190,13 +183,27 @@ def key_header(given: str | None) -> Mapping[str, str]:
     return {"Idempotency-Key": key}
 
 
-def _matching(etag: str | None) -> Mapping[str, str]:
+def matching(etag: str | None) -> Mapping[str, str]:
+    """The header by which a change insists on a state."""
     return {} if etag is None else {"If-Match": etag}
+
+
+def _wanted(
+    report_type: str | None,
+    parameters: Mapping[str, Any] | None,
+    formats: Sequence[str] | None,
+    reuse_seconds: int | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The body of a request for a report."""
+    given = _given(reportType=report_type, parameters=parameters, formats=listed(formats), reuse=_reuse(reuse_seconds))
+    return given | on_the_wire(options)
 
 
 def _reuse(seconds: int | None) -> Mapping[str, int] | None:
     return None if seconds is None else {"maxAgeSeconds": seconds}
 
 
-def _replayed(headers: Mapping[str, str]) -> bool:
+def replayed_by(headers: Mapping[str, str]) -> bool:
+    """True if an earlier request with the same key is answered again."""
     return headers.get("idempotent-replayed") == "true"

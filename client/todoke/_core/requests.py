@@ -37,6 +37,8 @@ class Request:
     """The statuses that are no error."""
     wait_s: float = 0.0
     """How long the server was asked to wait before it answers."""
+    once: bool = False
+    """True: a second try might do it twice, so there is none unless the server says that it did nothing."""
 
 
 def to_send(config: Config, request: Request) -> Send:
@@ -74,6 +76,8 @@ def send(config: Config, request: Request) -> Flow[Answer]:
             failure: TodokeError = problem_of(answer, config.url)
         except ConnectionFailed as error:
             failure = error
+        if request.once and not (isinstance(failure, ApiError) and failure.status == 429):
+            raise failure
         pause = pause_after(failure, tries, config)
         if pause is None or tries >= config.max_retries:
             raise failure
@@ -150,12 +154,20 @@ def _hint(answer: Answer) -> str:
 
 
 def job_path(job_id: object, rest: str = "") -> str:
-    """Where a job is, below the API's address. Raises ValueError for what is no id."""
-    text = str(getattr(job_id, "id", job_id))
+    """The path of a job below the API's address. Raises ValueError if `job_id` is not an id."""
+    return f"/v1/jobs/{id_segment(job_id, 'job')}{rest}"
+
+
+def id_segment(given: object, what: str) -> str:
+    """The id as one part of a path, from a text, a UUID, or an object that has an `id`.
+
+    Raises ValueError if it is not a UUID.
+    """
+    text = str(getattr(given, "id", given))
     try:
-        return f"/v1/jobs/{UUID(text)}{rest}"
+        return str(UUID(text))
     except ValueError:
-        raise ValueError(f"{text[:60]!r} is not the id of a job, which looks like {_SAMPLE}") from None
+        raise ValueError(f"{text[:60]!r} is not the id of a {what}, which looks like {_SAMPLE}") from None
 
 
 _SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from todoke._core.config import Config
+from todoke._core.event_stream import BEAT_S, listen
 from todoke._core.requests import Request, content_of, job_path, may_pass, pause_after, retry_after, send
 from todoke._core.steps import Answer, Flow, Sleep
-from todoke._core.streaming import BEAT_S, JobStream, listen
+from todoke._core.streaming import JobStream, stream_path
 from todoke.errors import JobCancelled, JobFailed, TodokeError, WaitTimedOut
 from todoke.models import CANCELLED, SUCCESS, Job
 
@@ -62,7 +63,7 @@ def _listen(config: Config, job: object, watch: "_Watch") -> Flow[None]:
     """Hear of each state as it comes. A stream that does not last is not opened again: polls do as well."""
     stream, begun = JobStream(watch.saw, lambda: watch.left() < _ASK_S), config.clock()
     try:
-        answer: Answer = yield listen(config, job, stream)
+        answer: Answer = yield listen(config, stream_path(job), stream)
         watch.streams = stream.writer_for(answer) is not None and config.clock() - begun > _LONGEST_POLL_S
     except TodokeError:
         watch.streams = False

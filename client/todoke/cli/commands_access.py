@@ -1,13 +1,15 @@
 """`me`, `keys` and `audit`: who one is, who may do what, and who did."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from todoke.cli import columns
-from todoke.cli.common import command
+from todoke.cli.common import command, group
 from todoke.cli.durations import seconds
-from todoke.cli.output import Form, Raw
+from todoke.cli.listing import Limit, write_list
+from todoke.cli.output import Form
 from todoke.cli.session import Session
 
 Expires = Annotated[str | None, typer.Option("--expires", metavar="TIME", help="When it ends, e.g. 2027-01-31T00:00Z.")]
@@ -19,10 +21,7 @@ def add(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "me", "todoke me", "todoke me -o json")(me)
     command(app, "audit", "todoke audit", "todoke audit --since 2026-01-31T00:00:00Z -o jsonl")(audit)
-    inner = typer.Typer(
-        help="List the tenant's API keys, and make, rotate and revoke them.", no_args_is_help=True,
-        rich_markup_mode=None,
-    )  # fmt: skip
+    inner = group("List the tenant's API keys, and make, rotate and revoke them.")
     command(inner, "list", "todoke keys list")(list_keys)
     command(
         inner,
@@ -42,15 +41,7 @@ def me(session: Session) -> None:
 
 def list_keys(session: Session) -> None:
     """List keys, newest first, revoked ones too."""
-    token: str | None = None
-    found: list[Raw] = []
-    while True:
-        page = session.todoke.keys.list(page_size=100, page_token=token)
-        found += [one.raw for one in page.keys]
-        token = page.next_page_token
-        if token is None:
-            break
-    session.write.whole({"keys": found, "nextPageToken": None}, found, columns.KEYS, id_field="keyId")
+    write_list(session, "keys", session.todoke.keys.list, columns.KEYS, id_field="keyId", limit=None)
 
 
 def create(
@@ -93,21 +84,11 @@ def audit(
     about: Annotated[str | None, typer.Option("--object", metavar="OBJECT", help="Only about this.")] = None,
     since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only of this moment and later.")] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only of before this moment.")] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="So many at most.", min=1)] = 20,
+    limit: Limit = 20,
 ) -> None:
     """List who changed what, newest first."""
-    token: str | None = None
-    found: list[Raw] = []
-    while len(found) < limit:
-        page = session.todoke.audit.list(
-            action=action, subject=subject, object=about, since=since, until=until,
-            page_size=min(limit - len(found), 100), page_token=token,
-        )  # fmt: skip
-        found += [one.raw for one in page.entries]
-        token = page.next_page_token
-        if token is None:
-            break
-    session.write.whole({"entries": found, "nextPageToken": token}, found, columns.AUDIT, id_field="id")
+    entries = partial(session.todoke.audit.list, action=action, subject=subject, object=about, since=since, until=until)
+    write_list(session, "entries", entries, columns.AUDIT, id_field="id", limit=limit)
 
 
 def _told(session: Session, raw: object, secret: str | None, key_id: str) -> None:

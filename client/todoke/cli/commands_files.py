@@ -64,7 +64,7 @@ def verify(
         Path | None, typer.Option("--key", metavar="FILE", help="The public key (PEM) that must have signed it.")
     ] = None,
 ) -> None:
-    """Say whether a file is, to the byte, one that the job of its manifest made. Exits with 1 if it is not."""
+    """Check that a file is, to the byte, what its job made. Exits with 1 if it is not."""
     from todoke.cli.terminal import plain
     from todoke.manifest import verify as check
 

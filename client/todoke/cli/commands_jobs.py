@@ -1,9 +1,9 @@
 """Look at jobs, wait for them, and end them."""
 
-import itertools
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,9 +13,11 @@ from todoke.cli.common import command
 from todoke.cli.durations import seconds
 from todoke.cli.exits import Ended, Exit, WrongCall, exit_of, worst
 from todoke.cli.following import explain, follow
+from todoke.cli.listing import All, Limit, write_list
 from todoke.cli.output import Form, Raw
 from todoke.cli.session import Session
 from todoke.cli.terminal import is_terminal, say
+from todoke.cli.watching import watch_all
 from todoke.errors import TodokeError
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Only that this one asked for.")]
 WithError = Annotated[str | None, typer.Option("--error", metavar="CODE", help="Only that failed with this code.")]
 RetryOf = Annotated[str | None, typer.Option("--retry-of", metavar="ID", help="Only that repeat this job.")]
+OfSchedule = Annotated[str | None, typer.Option("--schedule", metavar="ID", help="Only that this schedule asked for.")]
+Took = Annotated[str | None, typer.Option("--took", metavar="TIME", help="Only that ran so long or longer: 30s, 5m.")]
+OfBulk = Annotated[str | None, typer.Option("--bulk", metavar="ID", help="Only that this bulk action met.")]
 
 FilesUntil = Annotated[
     str | None, typer.Option("--files-until", metavar="TIME", help="The files, e.g. 2027-01-31T00:00:00Z.")
@@ -59,7 +64,9 @@ def add(app: typer.Typer) -> None:
     command(app, "show", f"todoke show {_SAMPLE}", f"todoke show {_SAMPLE} -o json --fields status,result.seconds")(
         show
     )
-    command(app, "watch", f"todoke watch {_SAMPLE}", f"todoke watch {_SAMPLE} --timeout 10m")(watch)
+    command(app, "watch", f"todoke watch {_SAMPLE}", f"todoke watch {_SAMPLE} --timeout 10m", "todoke watch -o jsonl")(
+        watch
+    )
     command(app, "why", f"todoke why {_SAMPLE}", f"todoke why {_SAMPLE} -o json")(why)
     command(app, "events", f"todoke events {_SAMPLE}", f"todoke events {_SAMPLE} -o json")(events)
     command(app, "cancel", f"todoke cancel {_SAMPLE}", "todoke jobs --status PENDING -o id | xargs todoke cancel")(
@@ -79,28 +86,24 @@ def jobs(
     requester: By = None,
     error_code: WithError = None,
     retry_of: RetryOf = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", help="So many at most.", min=1)] = 20,
-    everything: Annotated[bool, typer.Option("--all", help="All of them, page by page.")] = False,
+    bulk: OfBulk = None,
+    schedule: OfSchedule = None,
+    took: Took = None,
+    limit: Limit = 20,
+    everything: All = False,
 ) -> None:
     """List jobs, newest first."""
-    which = _filter(status, report_type, label, since, until, requester, error_code, retry_of)
-    if session.write.form is Form.JSON and not everything and limit <= 100:
-        page = session.todoke.jobs.list(page_size=limit, **which)
-        session.write.whole(page.raw, [job.raw for job in page.jobs], columns.JOBS, id_field="jobId")
-        return
-    found = session.todoke.jobs.iter(page_size=100 if everything else min(limit, 100), **which)
-    raws = (job.raw for job in (found if everything else itertools.islice(found, limit)))
-    if session.write.form is Form.JSON:
-        listed = list(raws)
-        session.write.whole({"jobs": listed, "nextPageToken": None}, listed, columns.JOBS, id_field="jobId")
-    else:
-        session.write.each(raws, columns.JOBS, id_field="jobId")
+    which = job_filter(status, report_type, label, since, until, requester, error_code, retry_of, bulk, schedule, took)
+    pages = partial(session.todoke.jobs.list, **which)
+    write_list(session, "jobs", pages, columns.JOBS, id_field="jobId", limit=None if everything else limit)
 
 
-def _filter(
+def job_filter(
     status: Sequence[str], report_type: str | None, label: Sequence[str], since: str | None, until: str | None,
-    requester: str | None, error_code: str | None, retry_of: str | None,
+    requester: str | None, error_code: str | None, retry_of: str | None, bulk: str | None,
+    schedule: str | None, took: str | None,
 ) -> "JobFilter":  # fmt: skip
+    """The options of a list of jobs, as the client takes them. Raises WrongCall."""
     which: JobFilter = {}
     if states := [one for given in status for one in given.upper().split(",")]:
         which["status"] = states
@@ -108,7 +111,8 @@ def _filter(
         which["labels"] = labels(label)
     texts = {
         "report_type": report_type, "created_after": _ago(since), "created_before": _ago(until),
-        "requester": requester, "error_code": error_code, "retry_of": retry_of,
+        "requester": requester, "error_code": error_code, "retry_of": retry_of, "bulk": bulk,
+        "schedule": schedule, "took_at_least": took,
     }  # fmt: skip
     which.update({name: value for name, value in texts.items() if value is not None})  # type: ignore[typeddict-item]
     return which
@@ -143,7 +147,7 @@ def show(session: Session, job: Id) -> None:
 
 def watch(
     session: Session,
-    ids: Ids,
+    ids: Ids = [],  # noqa: B006
     timeout: Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="Wait so long at most.")] = None,
     cancel_on_interrupt: Annotated[
         bool, typer.Option("--cancel-on-interrupt", help="Ctrl-C and SIGTERM cancel the jobs: for CI.")
@@ -151,8 +155,13 @@ def watch(
 ) -> None:
     """Wait until jobs have ended. The exit code says how: 0, 3 for FAILED, 9 for CANCELLED, 8 when time runs out.
 
+    Without an ID: write the newest jobs and whatever changes among all of them, as it comes and without an end.
     Ctrl-C leaves; the jobs go on.
     """
+    if not ids:
+        if timeout or cancel_on_interrupt:
+            raise WrongCall("watch: --timeout and --cancel-on-interrupt are for jobs that are named")
+        watch_all(session)
     within = seconds(timeout, "--timeout") if timeout else None
     outcomes = follow(session, list(dict.fromkeys(ids)), timeout=within, cancel_on_interrupt=cancel_on_interrupt)
     explain(outcomes)
@@ -195,7 +204,7 @@ def delete(
     end: Annotated[bool, typer.Option("--cancel", help="Jobs that go on, too: they are cancelled.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Erase jobs that have ended, with their history and their files, for good."""
+    """Erase ended jobs for good, with their history and their files."""
     if not yes:
         if not is_terminal(sys.stdin):
             raise WrongCall("delete: pass --yes where nobody can be asked")

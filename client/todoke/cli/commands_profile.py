@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from todoke.cli import columns, profiles
-from todoke.cli.common import command
+from todoke.cli.common import command, group
 from todoke.cli.exits import WrongCall
 from todoke.cli.profiles import Profile, Profiles
 from todoke.cli.session import Session
@@ -26,7 +26,7 @@ def add(app: typer.Typer) -> None:
     )(login)  # fmt: skip
     command(app, "logout", "todoke logout", "todoke logout --as production",
             without=("url", "profile", "output", "fields", "max_wait", "verbose"))(logout)  # fmt: skip
-    inner = typer.Typer(help="Look at profiles, and choose one.", no_args_is_help=True, rich_markup_mode=None)
+    inner = group("Look at profiles, and choose one.")
     offline = ("url", "profile", "max_wait", "verbose")
     command(inner, "list", "todoke profile list", without=offline)(list_profiles)
     command(inner, "use", "todoke profile use production", without=(*offline, "output", "fields"))(use)

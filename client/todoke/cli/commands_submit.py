@@ -1,18 +1,20 @@
-"""`submit` and `retry`: ask for reports, and ask again."""
+"""`submit` and `estimate`: ask for a report, or what it would be."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from todoke.cli import columns, completion, parameters
 from todoke.cli.commands_jobs import labels
 from todoke.cli.common import command
+from todoke.cli.conditions import Callback, NotifyWhen, told
 from todoke.cli.durations import seconds
 from todoke.cli.exits import Ended, Exit, WrongCall, worst
 from todoke.cli.files import fetch, fetch_into
 from todoke.cli.following import explain, follow
+from todoke.cli.output import Column, Raw
 from todoke.cli.session import Session
 
 if TYPE_CHECKING:
@@ -81,19 +83,16 @@ def add(app: typer.Typer) -> None:
         app, "submit",
         "todoke submit carrier-delays --wait -O reports",
         "todoke submit flights-export -p origin=JFK -f xlsx,zip --wait=10m --file flights.zip",
+        "todoke submit flights-export -p from=start_of_last_month --columns flight_date,airline --sort=-flight_date",
         "JOB=$(todoke submit carrier-delays -o id) && todoke watch $JOB",
+        shaped=True,
     )(submit)  # fmt: skip
     command(
         app, "estimate",
         "todoke estimate carrier-delays",
         "todoke estimate flights-export -p origin=JFK -f xlsx -o json",
+        shaped=True,
     )(estimate)  # fmt: skip
-    command(
-        app, "retry",
-        "todoke retry 019acb2e-7c41-7e02-9a51-0e5b1a6c7f10 --wait",
-        "todoke retry 019acb2e-7c41-7e02-9a51-0e5b1a6c7f10 -p to=2013-02-28 -f pdf",
-        "todoke jobs --status FAILED -o id | xargs -n 1 todoke retry",
-    )(retry)  # fmt: skip
 
 
 def submit(
@@ -110,6 +109,8 @@ def submit(
     file_name: FileName = None,
     label: Label = [],  # noqa: B006
     priority: Priority = None,
+    callback: Callback = None,
+    notify_when: NotifyWhen = None,
     idempotency_key: Key = None,
     reuse: Reuse = None,
     wait: Wait = None,
@@ -117,20 +118,19 @@ def submit(
     file: File = None,
     cancel_on_interrupt: CancelOnInterrupt = False,
     force: Force = False,
+    *,
+    shape: "JobOptions",
 ) -> None:
     """Ask for a report. Prints the job, or, after waiting, what became of it, or the files."""
-    _check(wait, folder, file)
-    given = _parameters(session, report_type, param, params)
+    then = Then(wait, folder, file, cancel_on_interrupt, force).checked()
+    given = typed_parameters(session, report_type, param, params)
     accepted = session.todoke.jobs.create(
-        report_type, given, formats=_formats(formats), idempotency_key=idempotency_key,
+        report_type, given, formats=format_names(formats), idempotency_key=idempotency_key,
         reuse_seconds=int(seconds(reuse, "--reuse")) if reuse else None,
-        **_options(at, not_after, max_attempts, keep_files, keep, file_name, label, priority),
+        **(job_options(at, not_after, max_attempts, keep_files, keep, file_name, label, priority) | shape),
+        **told(callback, notify_when),
     )  # fmt: skip
-    if wait is None and folder is None and file is None:
-        session.write.one(accepted.raw, columns.ACCEPTED, id_field="jobId")
-        return
-    session.say(f"{accepted.id} is accepted")
-    _finish(session, accepted.id, wait, folder, file, cancel_on_interrupt=cancel_on_interrupt, force=force)
+    go_on(session, [accepted.raw], columns.ACCEPTED, then)
 
 
 def estimate(
@@ -139,74 +139,65 @@ def estimate(
     param: Params = [],  # noqa: B006
     params: ParamsFile = None,
     formats: Formats = [],  # noqa: B006
+    *,
+    shape: "JobOptions",
 ) -> None:
     """Say what a report would be: rows, seconds, and what would go wrong. Nothing is made."""
-    given = _parameters(session, report_type, param, params)
-    found = session.todoke.jobs.estimate(report_type, given, formats=_formats(formats))
+    given = typed_parameters(session, report_type, param, params)
+    found = session.todoke.jobs.estimate(report_type, given, formats=format_names(formats), **shape)
     session.write.one(found.raw, columns.ESTIMATE, id_field="reportType")
     for caution in found.warnings:
         session.say(f"{caution.code}: {caution.message}")
 
 
-def retry(
-    session: Session,
-    job: Annotated[str, typer.Argument(metavar="ID", show_default=False, autocompletion=completion.ids)],
-    param: Params = [],  # noqa: B006
-    params: ParamsFile = None,
-    formats: Formats = [],  # noqa: B006
-    idempotency_key: Key = None,
-    wait: Wait = None,
-    folder: Folder = None,
-    file: File = None,
-    cancel_on_interrupt: CancelOnInterrupt = False,
-    force: Force = False,
-) -> None:
-    """Ask again for what an ended job was asked for, with other parameters or formats if given.
+class Then(NamedTuple):
+    """What is to be done with jobs once they are accepted: nothing, or wait, and download."""
 
-    What is not named stays as it was; NAME:=null takes the parameter's default.
+    wait: str | None
+    folder: Path | None
+    file: str | None
+    cancel_on_interrupt: bool
+    force: bool
+
+    def checked(self) -> "Then":
+        """The same. Raises WrongCall, before anything is sent."""
+        if self.folder is not None and self.file is not None:
+            raise WrongCall("--into and --file exclude each other")
+        self.timeout()
+        return self
+
+    def timeout(self) -> float | None:
+        """Seconds to wait at most; None for no limit. Raises WrongCall."""
+        return seconds(self.wait, "--wait") if self.wait else None
+
+
+def go_on(session: Session, accepted: Sequence[Raw], shown: Sequence[Column], then: Then) -> None:
+    """Write the accepted jobs; or wait, and write what became of each, or download. Raises Ended for a bad end.
+
+    Each of several jobs has a folder of its own below that of `then`: their files may have the same names.
     """
-    _check(wait, folder, file)
-    old = session.todoke.jobs.get(job) if param else None
-    given = _parameters(session, old.report_type if old else None, param, params)
-    made = session.todoke.jobs.retry(job, given, formats=_formats(formats), idempotency_key=idempotency_key)
-    if made.report_version_changed:
-        session.say("the report type is another version now than the old job was made with")
-    if wait is None and folder is None and file is None:
-        session.write.one(made.raw, columns.ACCEPTED, id_field="jobId")
+    if then.wait is None and then.folder is None and then.file is None:
+        for raw in accepted:
+            session.write.one(raw, shown, id_field="jobId")
         return
-    session.say(f"{made.id} is accepted")
-    _finish(session, made.id, wait, folder, file, cancel_on_interrupt=cancel_on_interrupt, force=force)
-
-
-def _check(wait: str | None, folder: Path | None, file: str | None) -> None:
-    """Before anything is sent."""
-    if folder is not None and file is not None:
-        raise WrongCall("--into and --file exclude each other")
-    _timeout(wait)
-
-
-def _timeout(wait: str | None) -> float | None:
-    return seconds(wait, "--wait") if wait else None
-
-
-def _finish(
-    session: Session, job_id: str, wait: str | None, folder: Path | None, file: str | None, *,
-    cancel_on_interrupt: bool, force: bool,
-) -> None:  # fmt: skip
-    outcomes = follow(session, [job_id], timeout=_timeout(wait), cancel_on_interrupt=cancel_on_interrupt)
-    [outcome] = outcomes.values()
+    ids = [raw["jobId"] for raw in accepted]
+    session.say("\n".join(f"{job_id} is accepted" for job_id in ids))
+    outcomes = follow(session, ids, timeout=then.timeout(), cancel_on_interrupt=then.cancel_on_interrupt)
     explain(outcomes)
-    if outcome.code is Exit.DONE and outcome.job is not None and file is not None:
-        fetch_into(session, outcome.job, None, file, force=force)
-    elif outcome.code is Exit.DONE and outcome.job is not None and folder is not None:
-        fetch(session, outcome.job, folder, None, force=force)
-    elif outcome.job is not None:
-        session.write.one(outcome.job.raw, columns.JOBS, id_field="jobId")
-    if outcome.code is not Exit.DONE:
-        raise Ended(worst([outcome.code]))
+    codes = [outcome.code for outcome in outcomes.values()]
+    for job_id, outcome in outcomes.items():
+        job = outcome.job
+        if outcome.code is Exit.DONE and job is not None and then.file is not None:
+            fetch_into(session, job, None, then.file, force=then.force)
+        elif outcome.code is Exit.DONE and job is not None and then.folder is not None:
+            fetch(session, job, then.folder / job_id if len(ids) > 1 else then.folder, None, force=then.force)
+        elif job is not None:
+            session.write.one(job.raw, columns.JOBS, id_field="jobId")
+    if (code := worst(codes)) is not Exit.DONE:
+        raise Ended(code)
 
 
-def _parameters(
+def typed_parameters(
     session: Session, report_type: str | None, given: Sequence[str], file: str | None
 ) -> Mapping[str, Any] | None:
     """What the options say, typed by the report type's schema, which is asked for if there is something to type."""
@@ -223,14 +214,16 @@ def _schema(session: Session, report_type: str | None) -> Mapping[str, Any]:
     return next((one.parameters for one in found.types if one.name == found.default), {})
 
 
-def _formats(given: Sequence[str]) -> list[str] | None:
+def format_names(given: Sequence[str]) -> list[str] | None:
+    """The formats; None if none is given."""
     return [name for one in given for name in one.split(",") if name] or None
 
 
-def _options(
+def job_options(
     at: str | None, not_after: str | None, attempts: int | None, keep_files: str | None, keep: str | None,
     file_name: str | None, label: Sequence[str], priority: int | None,
 ) -> "JobOptions":  # fmt: skip
+    """What was said about the job. Raises WrongCall."""
     from todoke.options import JobOptions
 
     options: JobOptions = {}

@@ -8,13 +8,15 @@ import typer
 
 from todoke.cli import columns, completion
 from todoke.cli.common import command
+from todoke.cli.exits import WrongCall
 from todoke.cli.output import Column, Form, field
 from todoke.cli.session import Session
 
 
 def add(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "types", "todoke types", "todoke types flights-export", "todoke types flights-export -o json")(types)
+    command(app, "types", "todoke types", "todoke types flights-export", "todoke types flights-export -o json",
+            "todoke types flights-export --choices carriers")(types)  # fmt: skip
 
 
 def types(
@@ -24,8 +26,19 @@ def types(
         typer.Argument(metavar="[NAME]", help="One type, with its parameters.", show_default=False,
                        autocompletion=completion.types),
     ] = None,
+    choices: Annotated[
+        str | None, typer.Option("--choices", metavar="PARAMETER", help="The values that this parameter may have.")
+    ] = None,
+    param: Annotated[
+        list[str],
+        typer.Option("-p", "--param", metavar="NAME=VALUE", show_default=False,
+                     help="With --choices: the value of another parameter."),
+    ] = [],  # noqa: B006 - typer makes a new list for each call
 ) -> None:  # fmt: skip
-    """List what can be asked for, or show one report type's parameters."""
+    """List what can be asked for: the report types, one type's parameters, or the choices of a parameter."""
+    if choices is not None:
+        _choices(session, name, choices, param)
+        return
     if name is None:
         found = session.todoke.types.list()
         session.write.whole(found.raw, [one.raw for one in found.types], columns.TYPES, id_field="name")
@@ -43,14 +56,31 @@ def types(
     session.write.each(rows, _PARAMETERS, id_field="name")
 
 
+def _choices(session: Session, name: str | None, parameter: str, given: list[str]) -> None:
+    if name is None:
+        raise WrongCall("--choices needs the name of a report type")
+    others: dict[str, list[str]] = {}
+    for one in given:
+        key, sign, value = one.partition("=")
+        if not sign:
+            raise WrongCall(f"-p {one}: write NAME=VALUE")
+        others.setdefault(key, []).append(value)
+    found = session.todoke.types.choices(name, parameter, others)
+    session.write.whole(found.raw, [one.raw for one in found.choices], _CHOICES, id_field="value")
+    if found.more:
+        session.say("there are more than these")
+
+
+_CHOICES = (Column("VALUE", field("value")), Column("TITLE", field("title"), prose=True))
 _PARAMETERS = (
     Column("PARAMETER", field("name")), Column("TYPE", field("type")), Column("REQUIRED", field("required")),
-    Column("DEFAULT", field("default")), Column("ABOUT", field("about")),
+    Column("DEFAULT", field("default")), Column("ABOUT", field("about"), prose=True),
 )  # fmt: skip
 
 
 def _described(shape: Mapping[str, Any]) -> dict[str, object]:
-    kind = shape.get("format") or shape.get("type") or "any"
+    formats = [one["format"] for one in (shape, *shape.get("anyOf", ())) if "format" in one]
+    kind = formats[0] if formats else shape.get("type") or "any"
     if "enum" in shape:
         kind = "one of " + ", ".join(map(str, shape["enum"]))
     elif shape.get("type") == "array":

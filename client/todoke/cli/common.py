@@ -1,12 +1,14 @@
 """What every command has in common: its options, its help, and how it is added to the application."""
 
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from todoke.cli import shape_options
 from todoke.cli.durations import seconds
 from todoke.cli.exits import Ended, Exit
 from todoke.cli.output import Form
@@ -46,21 +48,31 @@ COMMON = inspect.signature(_common).parameters
 """The options that every command has, by name."""
 
 
+def group(told: str) -> typer.Typer:
+    """Commands under one name, which tell what they are when it stands alone."""
+    return typer.Typer(help=told, short_help=_short(told), no_args_is_help=True, rich_markup_mode=None)
+
+
 def command(
-    app: typer.Typer, name: str, *examples: str, without: tuple[str, ...] = ()
+    app: typer.Typer, name: str, *examples: str, without: tuple[str, ...] = (), shaped: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add a function to the application: its first parameter is the session, the others are the command's own.
 
-    The help is the docstring, the examples, and the options. `without` names common options that make no sense.
+    The help is the docstring, the examples, and the options. One that is `shaped` has those of `shape_options`, too,
+    and gets what they say as `shape`. `without` names those of both kinds that make no sense.
     """
+    shape = {key: one for key, one in shape_options.OPTIONS.items() if shaped and key not in without}
     common = {key: one for key, one in COMMON.items() if key not in without}
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(function).parameters.values())[1:]
+        signature = list(inspect.signature(function).parameters.values())[1:]
+        own = [*(one for one in signature if not shaped or one.name != "shape"), *shape.values()]
         keyword = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *common.values())]
 
         def run(**given: Any) -> None:
             said = {key: given.pop(key) for key in common}
+            if shaped:
+                given["shape"] = shape_options.read({key: given.pop(key) for key in shape})
             said["max_wait"] = seconds(said.get("max_wait", "60s"), "--max-wait")
             try:
                 function(Session(**said), **given)
@@ -71,10 +83,16 @@ def command(
         run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in keyword}
         run.__name__ = function.__name__
-        app.command(name, help=_help(inspect.getdoc(function) or "", examples))(run)
+        text = inspect.getdoc(function) or ""
+        app.command(name, help=_help(text, examples), short_help=_short(text))(run)
         return function
 
     return add
+
+
+def _short(text: str) -> str:
+    """The beginning of the first sentence, up to a colon: a line in the list of commands."""
+    return re.split(r"[.:](?:\s|$)", text, maxsplit=1)[0] + "."
 
 
 def _help(text: str, examples: tuple[str, ...]) -> str:

@@ -15,8 +15,9 @@ STATES = ("PENDING", "PROCESSING", "SUCCESS", "FAILED", "CANCELLED")
 
 
 def states(incomplete: str) -> list[str]:
-    """States of a job."""
-    return [one for one in STATES if one.startswith(incomplete.upper())]
+    """States of a job, in small letters for whoever has begun so: a shell drops what does not begin like the line."""
+    found = [one for one in STATES if one.startswith(incomplete.upper())]
+    return [one.lower() for one in found] if incomplete.islower() else found
 
 
 def types(incomplete: str) -> list[str]:

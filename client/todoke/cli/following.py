@@ -46,7 +46,7 @@ def follow(
 
     ended: dict[str, Outcome] = {}
     try:
-        with _terminated(cancel_on_interrupt), display(quiet=session.quiet) as shown:
+        with terminated(on=cancel_on_interrupt), display(quiet=session.quiet) as shown:
             # Threads, so that Ctrl-C is answered at once and not at the end of a long poll. They end with the process.
             for job_id in ids:
                 threading.Thread(target=wait, args=[job_id], daemon=True).start()
@@ -88,13 +88,13 @@ def _leave(session: Session, ids: Sequence[str], *, cancel: bool) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _terminated(cancel: bool) -> Iterator[None]:
-    """With --cancel-on-interrupt SIGTERM counts as Ctrl-C: that is what ends a job of CI."""
+def terminated(*, on: bool = True) -> Iterator[None]:
+    """Within the block SIGTERM counts as Ctrl-C, if that is `on`: it is what ends a job of CI."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    if not cancel or threading.current_thread() is not threading.main_thread():
+    if not on or threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGTERM, interrupt)

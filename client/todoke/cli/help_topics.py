@@ -31,7 +31,8 @@ The configuration is ~/.config/todoke/config.toml, readable by you alone:
 _OUTPUT = """\
 Data is written to stdout, everything else to stderr. -o says how:
 
-  table    aligned columns with a header on a terminal; else one line each, columns separated by a tab, no header
+  table    aligned columns with a header on a terminal; else one line each, columns separated by a tab, no header;
+           times are local on a terminal, and have their offset elsewhere
   json     exactly what the API answered
   jsonl    one object in a line, as they come
   id       ids alone, one in a line

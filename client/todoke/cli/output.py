@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from todoke.cli.exits import WrongCall
-from todoke.cli.terminal import is_terminal, one_line
+from todoke.cli.fitting import Fit, fit, lines, width
+from todoke.cli.terminal import is_terminal, one_line, say
 
 Raw = Mapping[str, Any]
 
@@ -31,6 +32,16 @@ class Column:
 
     title: str
     value: Callable[[Raw], object]
+    right: bool = False
+    """True for numbers, which end where the column does."""
+    person: Callable[[Raw], object] | None = None
+    """What a person sees in the place of the value."""
+    prose: bool = False
+    """True for sentences, which a terminal without room breaks; anything else it shows whole or not at all."""
+
+    def seen(self, raw: Raw) -> object:
+        """What a terminal shows."""
+        return (self.person or self.value)(raw)
 
 
 def field(name: str) -> Callable[[Raw], object]:
@@ -48,7 +59,8 @@ def field(name: str) -> Callable[[Raw], object]:
 class Writer:
     """Writes data in the form that was asked for."""
 
-    def __init__(self, form: Form | None, fields: str | None) -> None:
+    def __init__(self, form: Form | None, fields: str | None, say: Callable[[str], None] = say) -> None:
+        self._say = say
         self.form = form or Form.TABLE
         self._fields = [name.strip() for name in fields.split(",") if name.strip()] if fields else []
 
@@ -56,6 +68,8 @@ class Writer:
         """Write one object."""
         if self.form is Form.JSON:
             self._line(_json(self._chosen(raw), indent=2))
+        elif self.form is Form.TABLE and is_terminal(sys.stdout):
+            self._one(raw, self._columns([raw], columns))
         else:
             self.each([raw], columns, id_field=id_field)
 
@@ -63,7 +77,10 @@ class Writer:
         """Write objects as they come; a table on a terminal when all are there."""
         if self.form is Form.TABLE and is_terminal(sys.stdout):
             self._table(list(items), columns)
-            return
+        else:
+            self._lines(items, columns, id_field)
+
+    def _lines(self, items: Iterable[Raw], columns: Sequence[Column], id_field: str) -> None:
         for raw in items:
             if self.form is Form.ID:
                 self._line(one_line(field(id_field)(raw)))
@@ -71,6 +88,25 @@ class Writer:
                 self._line("\t".join(_cell(column.value(raw)) for column in self._columns([raw], columns)))
             else:
                 self._line(_json(self._chosen(raw)))
+            sys.stdout.flush()
+
+    def follow(self, items: Iterable[Raw], columns: Sequence[Column], *, id_field: str) -> None:
+        """Write objects that come without an end: a table on a terminal grows, and so may its columns."""
+        if self.form is not Form.TABLE or not is_terminal(sys.stdout):
+            self._lines(items, columns, id_field)
+            return
+        kept: Fit | None = None
+        for raw in items:
+            chosen = self._columns([raw], columns)
+            row = [_cell(column.seen(raw)) for column in chosen]
+            if kept is None:
+                titles = [column.title for column in chosen]
+                kept = fit([titles, [cell or "-" for cell in row]], [column.prose for column in chosen], _room())
+                self._tell_left_out(kept, chosen)
+                self._row(titles, kept, chosen)
+            for at in kept.widths:
+                kept.widths[at] = max(kept.widths[at], width(row[at]))
+            self._row(row, kept, chosen)
             sys.stdout.flush()
 
     def whole(self, raw: Any, items: Iterable[Raw], columns: Sequence[Column], *, id_field: str) -> None:
@@ -100,17 +136,41 @@ class Writer:
 
     def _table(self, items: Sequence[Raw], usual: Sequence[Column]) -> None:
         columns = self._columns(items, usual)
-        rows = [[column.title for column in columns], *([_cell(c.value(raw)) for c in columns] for raw in items)]
+        rows = [[column.title for column in columns], *([_cell(c.seen(raw)) for c in columns] for raw in items)]
         if len(rows) == 1:
             return
-        widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
-        room = shutil.get_terminal_size().columns
+        kept = fit(rows, [column.prose for column in columns], _room())
         for row in rows:
-            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            self._line(line if len(line) <= room else line[: room - 1] + "…")
+            self._row(row, kept, columns)
+        self._tell_left_out(kept, columns)
+
+    def _one(self, raw: Raw, columns: Sequence[Column]) -> None:
+        """One thing: a row, or a line for each of its values where a row has no room."""
+        titles, cells = [column.title for column in columns], [_cell(column.seen(raw)) for column in columns]
+        if not fit([titles, cells], [False] * len(columns), _room()).left_out:
+            self._table([raw], columns)
+            return
+        wide = max(map(len, titles))
+        for title, cell in zip(titles, cells, strict=True):
+            if cell:
+                self._line(f"{title:<{wide}}  {cell}")
+
+    def _tell_left_out(self, kept: Fit, columns: Sequence[Column]) -> None:
+        if kept.left_out:
+            names = ", ".join(columns[at].title for at in kept.left_out[:4])
+            more = f" and {len(kept.left_out) - 4} more" if len(kept.left_out) > 4 else ""
+            self._say(f"no room for {names}{more}: widen the terminal, name --fields, or take -o json")
+
+    def _row(self, row: Sequence[str], kept: Fit, columns: Sequence[Column]) -> None:
+        for line in lines(row, kept, [one.prose for one in columns], [one.right for one in columns]):
+            self._line(line)
 
     def _line(self, text: str) -> None:
         sys.stdout.write(text + "\n")
+
+
+def _room() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _cell(value: object) -> str:

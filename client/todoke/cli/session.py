@@ -26,8 +26,8 @@ class Session:
         verbose: bool = False,
         max_wait: float = 60.0,
     ) -> None:
-        self.write = Writer(output, fields)
         self.quiet = quiet
+        self.write = Writer(output, fields, self.say)
         self.verbose = verbose
         self._url = url
         self._profile = profile

@@ -8,7 +8,7 @@ _PATIENCE_S = 2.0
 
 
 def lines() -> Iterator[str]:
-    """One line each. A server that does not answer is no error."""
+    """The version of this client, then of the server; only the first if the server does not answer."""
     yield f"todoke {VERSION}"
     import httpx2
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from services.api.actions import submissions
+from services.api.actions.checks import Wanted
 from services.api.actions.errors import InvalidRequest
 from services.api.actions.parts import Parts
-from services.api.actions.submissions import Submitted, Wanted
+from services.api.actions.submissions import Submitted
 from services.api.auth.principal import Principal
 from shared import json_text
 from shared.access.scopes import Scope

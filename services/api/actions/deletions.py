@@ -16,7 +16,7 @@ from shared.access.audit import Action
 from shared.access.scopes import Scope
 from shared.database.engine import transactional
 from shared.jobs import cancel as cancelling
-from shared.jobs import erasure
+from shared.jobs import erasure, read
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.erasure import DeleteOutcome
 from shared.jobs.read import Job
@@ -56,6 +56,18 @@ async def delete(
     if cancelled is not None:
         age_s = (datetime.now(UTC) - cancelled.created_at).total_seconds()
         count_finished("cancelled", "requested", cancelled.report_type, [age_s])
+
+
+async def deleted(parts: Parts, principal: Principal, job_id: UUID) -> Job | None:
+    """What is left of a job that was deleted, if the principal saw it before; None for every other id."""
+
+    def look() -> Job | None:
+        with parts.engine.connect() as conn:
+            job = read.get(conn, job_id, visible.viewer(parts.catalog, principal))
+            return None if job is None or job.deleted_at is None else job
+
+    principal.need(Scope.JOBS_READ)
+    return await to_thread.run_sync(look)
 
 
 def _cancel(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) -> CancelOutcome:

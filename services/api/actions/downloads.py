@@ -16,8 +16,10 @@ from services.api.actions.errors import (
     NotReady,
     UnknownArtifact,
 )
+from services.api.actions.jobs import FoundJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import InsufficientScope, Principal
+from shared.access.scopes import Scope
 from shared.artifacts.interface import (
     ArtifactDamaged,
     ArtifactMissing,
@@ -26,7 +28,7 @@ from shared.artifacts.interface import (
     SignedUrl,
     artifact_key,
 )
-from shared.jobs.artifacts import Artifact
+from shared.jobs.artifacts import PREVIEWS, Artifact
 from shared.jobs.states import JobStatus
 from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
 from shared.suggest import did_you_mean
@@ -41,17 +43,55 @@ class Download(NamedTuple):
     place: LocalFile | SignedUrl
     until: datetime
 
+    def close(self) -> None:
+        """For one that nobody sends."""
+        if not isinstance(self.place, SignedUrl):
+            self.place.close()
 
-async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str) -> Download:
+
+class Stored(NamedTuple):
+    """A file of a job, as the database has it."""
+
+    found: FoundJob
+    artifact: Artifact
+    key: str
+    """In the store."""
+
+
+async def find(parts: Parts, principal: Principal, job_id: UUID, name: str) -> Stored:
     """The job's file of that name.
 
-    Raises UnknownJob, InsufficientScope, NotReady, ArtifactExpired, UnknownArtifact, ArtifactGone, ArtifactNotWhole and
-    ArtifactStoreAway.
+    Raises UnknownJob, JobDeleted, InsufficientScope, NotReady, ArtifactExpired and UnknownArtifact.
     """
-    found = await jobs.get(parts, principal, job_id)
+    principal.need(Scope.JOBS_READ)
+    return await to_thread.run_sync(_find, parts, principal, job_id, name)
+
+
+async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str, *, link_s: int | None = None) -> Download:
+    """The job's file of that name, and where it can be had; a link of the store works for `link_s` seconds at most.
+
+    Raises as `find` does, and ArtifactGone, ArtifactNotWhole and ArtifactStoreAway.
+    """
+
+    def look() -> Download:
+        found, artifact, key = _find(parts, principal, job_id, name)
+        # No link outlives what it leads to.
+        left_s = max(1, int(found.job.files_left_s or 0))
+        expires_s = min(parts.settings.link_expires_s, link_s or left_s, left_s)
+        place = _place(parts, artifact, key, expires_s)
+        until = datetime.now(UTC) + timedelta(seconds=expires_s if isinstance(place, SignedUrl) else left_s)
+        return Download(artifact, place, until)
+
+    principal.need(Scope.JOBS_READ)
+    return await to_thread.run_sync(look)
+
+
+def _find(parts: Parts, principal: Principal, job_id: UUID, name: str) -> Stored:
+    with parts.engine.connect() as conn:
+        found = jobs.load_job(conn, parts, principal, job_id)
     if found.lacking:
         raise InsufficientScope(found.lacking[0])
-    artifacts = {a.name: a for a in found.artifacts}
+    artifacts = {a.name: a for a in found.artifacts if a.format not in PREVIEWS}
     if found.job.status is not JobStatus.SUCCESS or found.job.lease_token is None:
         raise NotReady(found.job.status)
     if found.job.expired or not artifacts:  # or expired since: a success always has files
@@ -59,13 +99,7 @@ async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str) ->
     artifact = artifacts.get(name)
     if artifact is None:
         raise UnknownArtifact(f"The job has no file {name[:60]!r}{did_you_mean(name, artifacts)}")
-    key = artifact_key(found.job.tenant, job_id, found.job.lease_token, artifact.name)
-    # No link outlives what it leads to.
-    left_s = max(1, int(found.job.files_left_s or 0))
-    expires_s = min(parts.settings.link_expires_s, left_s)
-    place = await to_thread.run_sync(_place, parts, artifact, key, expires_s)
-    until = datetime.now(UTC) + timedelta(seconds=expires_s if isinstance(place, SignedUrl) else left_s)
-    return Download(artifact, place, until)
+    return Stored(found, artifact, artifact_key(found.job.tenant, job_id, found.job.lease_token, artifact.name))
 
 
 def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalFile | SignedUrl:
@@ -78,6 +112,8 @@ def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalF
             media_type=artifact.media_type,
             expires_s=expires_s,
         )
+        if parts.settings.accel_redirect and not isinstance(place, SignedUrl):
+            _verify(place)  # nginx looks at no digest while it sends
     except ArtifactMissing as error:
         log.warning("artifact.missing", extra={"reason": str(error)})
         raise ArtifactGone("The file has been removed. Submit the report again.") from None
@@ -91,3 +127,11 @@ def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalF
         raise ArtifactStoreAway("Try again.") from None
     ARTIFACT_REQUESTS.labels("locate", "ok").inc()
     return place
+
+
+def _verify(file: LocalFile) -> None:
+    try:
+        file.verify()
+    except BaseException:
+        file.close()
+        raise

@@ -1,6 +1,6 @@
 """Why an action did not give what was asked for. Each message is written for the client."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from shared.catalog.model import CatalogView
 from shared.catalog.parameters import Violation
 from shared.errors import TodokeError
 from shared.jobs.states import JobStatus
+from shared.schedules.schedule import Reason
 from shared.suggest import did_you_mean
 
 MOST_VIOLATIONS = 100
@@ -27,6 +28,18 @@ class UnknownReportType(TodokeError):
 
     def __init__(self, name: str, catalog: CatalogView) -> None:
         super().__init__(f"There is no report type {name[:60]!r}{did_you_mean(name[:60], catalog.types)}")
+
+
+class NoChoices(TodokeError):
+    """The report type has no such parameter, or it has no choices."""
+
+    def __init__(self, report_type: str, parameter: str, known: Sequence[str]) -> None:
+        near = did_you_mean(parameter[:60], known)
+        super().__init__(f"{report_type[:60]} has no parameter {parameter[:60]!r} with choices{near}")
+
+
+class ChoicesUnavailable(TodokeError):
+    """The source gave no choices. Nothing was written."""
 
 
 class NotAccepted(TodokeError):
@@ -127,6 +140,20 @@ class UnknownArtifact(TodokeError):
     """The job has no file of that name."""
 
 
+class NoRows(TodokeError):
+    """No rows are kept beside the job's files."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"No rows are kept of this job: {why}.")
+
+
+class NoPicture(TodokeError):
+    """No picture is kept beside the job's files."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"No picture is kept of this job: {why}.")
+
+
 class ArtifactGone(TodokeError):
     """The file should be there, and is not."""
 
@@ -172,3 +199,111 @@ class KeyRequestReused(TodokeError):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key came with another request before. Use a new one for a new request.")
+
+
+class UnknownGate(TodokeError):
+    """Nothing of that name can be paused or capped."""
+
+
+class GateResuming(TodokeError):
+    """The pause before is over, and its jobs get back the time that they lost."""
+
+    def __init__(self, gate: str) -> None:
+        super().__init__(f"The {gate} is just being resumed: pause it again in a moment.")
+
+
+class UnknownBulk(TodokeError):
+    """There is no such bulk action, or the caller does not see it: the answer is the same."""
+
+    def __init__(self, bulk_id: str) -> None:
+        super().__init__(f"There is no bulk action {bulk_id[:60]!r}.")
+
+
+class TooManyBulkActions(TodokeError):
+    """As many of the tenant's bulk actions run as may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} bulk actions of this tenant run (API_BULK_RUNNING): wait until one has ended, or stop one."
+        )
+
+
+class BulkAlreadyEnded(TodokeError):
+    """The bulk action has come to its end: it can neither be run nor stopped."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The bulk action is {state}: make a new one.")
+
+
+class BulkTooOld(TodokeError):
+    """Too much may have changed since somebody looked at the dry run."""
+
+    def __init__(self) -> None:
+        super().__init__("The dry run is older than a day: make a new one, and look at it.")
+
+
+class NotYourBulk(TodokeError):
+    """Only who made a dry run may have it carried out: it acts with that one's rights."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only who made a dry run can run it, because it acts with that one's rights: make one of your own."
+        )
+
+
+class UnknownWebhook(TodokeError):
+    """The tenant has no such webhook, or no such delivery of it."""
+
+    def __init__(self, webhook_id: UUID | str, what: str = "webhook") -> None:
+        super().__init__(f"There is no {what} {str(webhook_id)[:60]!r}.")
+
+
+class TooManyWebhooks(TodokeError):
+    """The tenant has as many webhooks as it may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most} webhooks already, the most of a tenant (API_WEBHOOKS_EACH): delete some.")
+
+
+class WebhookBusy(TodokeError):
+    """The webhook is not in a state for this. The message says why."""
+
+
+class UnknownSchedule(TodokeError):
+    """There is no such schedule, or the caller does not see it: the answer is the same."""
+
+    def __init__(self, schedule_id: UUID | str) -> None:
+        super().__init__(f"There is no schedule {str(schedule_id)[:60]!r}.")
+
+
+class TooManySchedules(TodokeError):
+    """The tenant has as many schedules as it may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"There are {most} schedules already, the most of a tenant (API_SCHEDULES_EACH): delete some.")
+
+
+class ScheduleInFile(TodokeError):
+    """The schedule is written in a file of the catalog, and can be changed there only."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(
+            f"The schedule is written in the catalog, in _schedules/{file}.toml: change or remove it there. "
+            "It can be paused, resumed and run here."
+        )
+
+
+class ScheduleCannotRun(TodokeError):
+    """The schedule's job cannot be submitted. Nothing was changed."""
+
+    def __init__(self, reason: Reason | None, detail: str | None) -> None:
+        why = ": ".join(part for part in (_WHY.get(reason), detail) if part)
+        super().__init__(f"The schedule cannot run: {why}.")
+
+
+_WHY: Mapping[object, str] = {
+    Reason.OWNER_GONE: "the API key that it acts with was revoked or is over; change or resume it to act with yours",
+    Reason.OWNER_LACKS_SCOPE: "its owner may not ask for this report any more",
+    Reason.REPORT_TYPE_GONE: "the catalog has no such report type any more, or not in its formats",
+    Reason.PARAMETERS_WRONG: "the report type does not take its parameters any more",
+}

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import psycopg
 from anyio import to_thread
 
-from services.api.actions import submissions
+from services.api.actions import checks
+from services.api.actions.checks import Checked, Wanted
 from services.api.actions.parts import Parts
-from services.api.actions.submissions import Checked, Wanted
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
 from shared.catalog.asker import Asker
-from shared.catalog.expected import POSTGRESQL, TIMEOUT_S, Expected, NoRole, expected
+from shared.catalog.asking import POSTGRESQL, TIMEOUT_S, NoRole
+from shared.catalog.expected import Expected, expected
 from shared.catalog.model import Format, ReportKind, ReportType
 from shared.catalog.source_urls import DEFAULT
 from shared.database.unavailable import is_unavailable
@@ -61,7 +62,7 @@ async def estimate(parts: Parts, principal: Principal, wanted: Wanted) -> Estima
     Raises UnknownReportType and InvalidRequest, as a submission would.
     """
     principal.need(Scope.JOBS_CREATE)
-    checked = submissions.check(wanted, principal, parts)
+    checked = checks.check(wanted, principal, parts)
     report, warnings = checked.report, []
     plan, problem = await _planned(parts, principal, checked)
     if problem is not None:
@@ -80,9 +81,9 @@ async def _planned(parts: Parts, principal: Principal, checked: Checked) -> tupl
     if url is None:
         return None, _no_source(report)
     if not url.startswith(POSTGRESQL):
-        return None, Warned("not_estimated", "Its source holds files, which have no planner to ask.")
+        return None, Warned("not_estimated", "Its source has no planner that tells rows: PostgreSQL alone is asked.")
     asker = Asker(principal.tenant, principal.subject)
-    ask = partial(expected, url, report, checked.parameters, asker)
+    ask = partial(expected, url, report, checked.parameters, asker, checked.shape)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await parts.estimating.acquire()

@@ -11,12 +11,15 @@ from services.api.actions.options import FIELDS, MOMENTS
 from shared import json_text
 from shared.catalog.model import CatalogView, Parameter, ParameterKind
 from shared.catalog.parameters import Violation, item_of
+from shared.catalog.shape import FIELDS as SHAPE_FIELDS
 from shared.catalog.values import MAX_INTEGER, Refused, parse, store
-from shared.jobs.submit import IdempotencyKey
+from shared.jobs.submission import IdempotencyKey
 
 _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _LONGEST = 255
+PATTERN = r"""^([!#-~][!-~]{0,254}|"([ !#-\[\]-~]|\\["\\]){1,255}")$"""
+"""What `read_key` takes, for the description of the API."""
 
 
 def read_key(lines: Sequence[str]) -> str | Violation | None:
@@ -65,7 +68,7 @@ def _meaning(fields: Mapping[str, object], catalog: CatalogView) -> Mapping[str,
         given["parameters"] = _parameters(parameters, given.get("reportType"), catalog)
         if not given["parameters"]:
             del given["parameters"]
-    for name in given.keys() & set(FIELDS):
+    for name in given.keys() & {*FIELDS, *SHAPE_FIELDS}:
         given[name] = _of_kind(ParameterKind.DATETIME, given[name]) if name in MOMENTS else _plain(given[name])
     formats = given.get("formats")
     if isinstance(formats, list):

@@ -23,6 +23,7 @@ from shared.jobs import events, read
 from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.cancel import CancelOutcome
 from shared.jobs.events import JobEvent, JobHistory
+from shared.jobs.glance import Glance
 from shared.jobs.read import Job
 from shared.runtime.metrics.common import count_finished
 
@@ -40,7 +41,12 @@ class FoundJob:
     @property
     def revision(self) -> str:
         """Names this state of the job: it is another one whenever a client would see a difference."""
-        return f"{self.job.version}{'-expired' if self.job.expired else ''}"
+        return revision_of(self.job.version, expired=self.job.expired)
+
+
+def revision_of(version: int, *, expired: bool) -> str:
+    """See `FoundJob.revision`."""
+    return f"{version}{'-expired' if expired else ''}"
 
 
 class Waited(NamedTuple):
@@ -70,10 +76,25 @@ async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
 
     def load() -> FoundJob:
         with parts.engine.connect() as conn:
-            return _load(conn, parts, principal, job_id)
+            return load_job(conn, parts, principal, job_id)
 
     principal.need(Scope.JOBS_READ)
     return await to_thread.run_sync(load)
+
+
+async def unchanged(parts: Parts, principal: Principal, job_id: UUID, known: Callable[[str], bool]) -> Glance | None:
+    """The state of the job, if `known` says that the caller has seen this revision; None if `get` has to tell.
+
+    Raises InsufficientScope.
+    """
+    principal.need(Scope.JOBS_READ)
+    try:
+        found = await parts.glances.of(job_id, visible.viewer(parts.catalog, principal))
+    except Exception as error:
+        if not (isinstance(error, TimeoutError) or is_unavailable(error)):
+            raise
+        return None  # what many share has lost its connection: each may have better luck alone
+    return found if found is not None and known(revision_of(found.version, expired=found.expired)) else None
 
 
 async def wait(
@@ -141,7 +162,7 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: I
             outcome = cancelling.cancel(conn, job_id, visible.viewer(parts.catalog, principal))
             if outcome in _NOTED:
                 audited(conn, principal, Action.JOBS_CANCEL, f"jobs/{job_id}", after={"outcome": outcome})
-            return outcome, _load(conn, parts, principal, job_id)
+            return outcome, load_job(conn, parts, principal, job_id)
 
     principal.need(Scope.JOBS_CANCEL)
     principal.need(Scope.JOBS_READ)  # the answer is the job
@@ -169,7 +190,8 @@ def hold(conn: Connection, parts: Parts, principal: Principal, job_id: UUID, ins
     return job
 
 
-def _load(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
+def load_job(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
+    """The job. Raises UnknownJob and JobDeleted."""
     job = read.get(conn, job_id, visible.viewer(parts.catalog, principal))
     if job is None:
         raise UnknownJob(job_id)

@@ -1,12 +1,11 @@
 """Make, list, rotate and revoke the API keys of one's tenant."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from uuid import UUID
 
-from anyio import to_thread
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +20,7 @@ from services.api.actions.errors import (
 from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
 from services.api.actions.places import at_place, place
+from services.api.actions.transactions import in_one_transaction
 from services.api.auth.principal import InsufficientScope, Principal
 from shared import json_text
 from shared.access import api_keys
@@ -28,9 +28,6 @@ from shared.access.api_keys import ApiKey, NewKey
 from shared.access.audit import Action
 from shared.access.key_text import id_number, id_of_number
 from shared.access.scopes import Scope
-from shared.database.engine import transactional
-
-T = TypeVar("T")
 
 
 class WantedKey(NamedTuple):
@@ -76,7 +73,7 @@ async def create(parts: Parts, principal: Principal, wanted: WantedKey) -> MadeK
     _only_own(principal, wanted.scopes)
     new = NewKey(wanted.name, wanted.scopes, expires_at=wanted.expires_at)
     request = f"create {wanted.idempotency_key}" if wanted.idempotency_key else None
-    return await _in_one_transaction(parts, carry_out)
+    return await in_one_transaction(parts, carry_out)
 
 
 async def rotate(
@@ -114,7 +111,7 @@ async def rotate(
     _may(parts, principal, Scope.KEYS_WRITE)
     request = f"rotate {key_id} {again}" if again else None
     try:
-        return await _in_one_transaction(parts, carry_out)
+        return await in_one_transaction(parts, carry_out)
     except IntegrityError as error:
         if "api_keys_by_old" not in str(error.orig):
             raise
@@ -130,13 +127,13 @@ async def revoke(parts: Parts, principal: Principal, key_id: str) -> None:
             audited(conn, principal, Action.KEYS_REVOKE, f"keys/{key_id}", before=_told(key))
 
     _may(parts, principal, Scope.KEYS_WRITE)
-    await _in_one_transaction(parts, carry_out)
+    await in_one_transaction(parts, carry_out)
 
 
 async def get(parts: Parts, principal: Principal, key_id: str) -> ApiKey:
     """One key of the tenant. Raises UnknownKey and KeysNotInUse."""
     _may(parts, principal, Scope.KEYS_READ)
-    return await _in_one_transaction(parts, lambda conn: _key(conn, principal, key_id))
+    return await in_one_transaction(parts, lambda conn: _key(conn, principal, key_id))
 
 
 async def list_page(parts: Parts, principal: Principal, *, size: int, token: str | None) -> FoundKeys:
@@ -157,7 +154,7 @@ async def list_page(parts: Parts, principal: Principal, *, size: int, token: str
         )
 
     _may(parts, principal, Scope.KEYS_READ)
-    return await _in_one_transaction(parts, look)
+    return await in_one_transaction(parts, look)
 
 
 def _behind(position: UUID) -> tuple[datetime, str]:
@@ -208,11 +205,3 @@ def _told(key: ApiKey) -> dict[str, object]:
 
 def _time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
-
-
-async def _in_one_transaction(parts: Parts, work: Callable[[Connection], T]) -> T:
-    def run() -> T:
-        with transactional(parts.engine).begin() as conn:
-            return work(conn)
-
-    return await to_thread.run_sync(run)

@@ -12,13 +12,17 @@ from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
+from shared.jobs import newer as newcomers
+from shared.jobs import read
 from shared.jobs.artifacts import Artifact
 from shared.jobs.filters import JobFilter
-from shared.jobs.listing import list_jobs
+from shared.jobs.listing import LOOK, list_jobs
 from shared.jobs.read import Job
 
 USUAL_SIZE, MOST = 20, 100
 """Jobs of a page that nobody asked another size for, and of the largest."""
+LOOKED_AT = LOOK
+"""Most jobs that one page of a filtered list looks at."""
 
 
 class Query(NamedTuple):
@@ -56,6 +60,36 @@ async def list_page(parts: Parts, principal: Principal, query: Query) -> FoundPa
                 open_artifacts(conn, principal, page.jobs),
                 None if goes_on is None else parts.page_tokens.write(conn, listing, goes_on),
             )
+
+    principal.need(Scope.JOBS_READ)
+    return await to_thread.run_sync(load)
+
+
+async def newer(parts: Parts, principal: Principal, than: UUID, wanted: JobFilter) -> int:
+    """How many of the wanted jobs have come since the job `than`. 101 means that it is more than a hundred."""
+
+    def look() -> int:
+        with parts.engine.connect() as conn:
+            return newcomers.newer(conn, visible.viewer(parts.catalog, principal), than=than, wanted=wanted)
+
+    principal.need(Scope.JOBS_READ)
+    return await to_thread.run_sync(look)
+
+
+async def of_ids(parts: Parts, principal: Principal, ids: Sequence[UUID]) -> FoundPage:
+    """Those of the jobs that the principal sees, in the order of `ids`, as they are now."""
+
+    def load() -> FoundPage:
+        with parts.engine.connect() as conn:
+            known = read.of_ids(conn, ids)
+            jobs = [
+                job
+                for job_id in ids
+                if (job := known.get(job_id)) is not None
+                and job.deleted_at is None
+                and visible.sees(parts.catalog, principal, job)
+            ]
+            return FoundPage(jobs, open_artifacts(conn, principal, jobs), None)
 
     principal.need(Scope.JOBS_READ)
     return await to_thread.run_sync(load)

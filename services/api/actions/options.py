@@ -1,23 +1,33 @@
-"""What a client may say about when its job runs and before which others, how often it is tried, how long it is kept and
-what its files are called."""
+"""What a client may say about when its job runs and before which others, how often it is tried, how long it is kept,
+what its files are called, and who is told of its end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from services.api.actions import file_name
+from services.api.actions.conditions import FIELD as NOTIFY_WHEN
+from services.api.actions.conditions import read_conditions
 from services.api.settings import ApiSettings
+from shared.catalog.figures import figures_of
 from shared.catalog.model import ParameterKind, ReportType
-from shared.catalog.parameters import Violation
-from shared.catalog.values import Refused, parse, store
+from shared.catalog.moment import Moment
+from shared.catalog.parameters import Violation, read_date
+from shared.catalog.values import Refused, store
+from shared.jobs import file_name
 from shared.jobs.held import USUAL_PRIORITY
 from shared.jobs.read import Job
+from shared.webhooks.conditions import Condition
+from shared.webhooks.url import Target, read_url
 
-FIELDS = ("runAt", "notAfter", "maxAttempts", "keepFilesSeconds", "keepSeconds", "fileName", "priority")
+FIELDS = (
+    "runAt", "notAfter", "maxAttempts", "keepFilesSeconds", "keepSeconds", "fileName", "priority", "callbackUrl",
+    NOTIFY_WHEN,
+)  # fmt: skip
 """The fields of a request that are options. Each may be left out or null."""
 MOMENTS = ("runAt", "notAfter")
 """Those that are a moment: the same one may be written with several offsets."""
+CALLBACK = "callbackUrl"
 MOST_URGENT = 9
 LEAST_KEEP_FILES_S = 60
 LEAST_KEEP_S = 86_400
@@ -33,8 +43,12 @@ class Options(NamedTuple):
     keep_files_s: int | None = None
     keep_s: int | None = None
     file_name: str | None = None
-    """A template (services/api/actions/file_name.py)."""
+    """A template (shared/jobs/file_name.py)."""
     priority: int | None = None
+    callback_url: str | None = None
+    """Who is told of its end, besides webhooks. It may hold what opens something."""
+    notify_when: Sequence[Condition] | None = None
+    """The conditions under which that is told; None for always."""
 
     def as_asked(self) -> Mapping[str, object] | None:
         """What the job stores of them, beside `run_at`, to be asked for again; None for nothing."""
@@ -45,6 +59,8 @@ class Options(NamedTuple):
             "keepSeconds": self.keep_s,
             "fileName": self.file_name,
             "priority": self.priority,
+            CALLBACK: self.callback_url,
+            NOTIFY_WHEN: None if self.notify_when is None else list(self.notify_when),
         }
         return {name: value for name, value in asked.items() if value is not None} or None
 
@@ -69,16 +85,22 @@ def read_options(
     report: ReportType,
     settings: ApiSettings,
     violations: list[Violation],
+    moment: Moment,
     *,
     retry_of: Job | None = None,
 ) -> Options:
-    """The options of a request, and of the job that it repeats; whatever is wrong is added to `violations`."""
+    """The options of a request, and of the job that it repeats; whatever is wrong is added to `violations`.
+
+    `moment` is now, in the zone of the request: moments may be in words, such as `tomorrow+9h`.
+    """
     given = {name: fields.get(name) for name in FIELDS if fields.get(name) is not None}
-    kept = _kept(retry_of, fields, report, settings) if retry_of is not None else {}
-    return _Reader({**kept, **given}, report, settings, violations).read() if given or kept else Options()
+    kept = _kept(retry_of, fields, report, settings, moment) if retry_of is not None else {}
+    return _Reader({**kept, **given}, report, settings, violations, moment).read() if given or kept else Options()
 
 
-def _kept(old: Job, fields: Mapping[str, object], report: ReportType, settings: ApiSettings) -> dict[str, object]:
+def _kept(
+    old: Job, fields: Mapping[str, object], report: ReportType, settings: ApiSettings, moment: Moment
+) -> dict[str, object]:
     """What the old job was asked for and the new request does not name. What is not possible any more, such as a moment
     that has passed, is left out: nobody asks for it now."""
     asked = {**(old.options or {})}
@@ -87,24 +109,30 @@ def _kept(old: Job, fields: Mapping[str, object], report: ReportType, settings: 
     asked = {name: value for name, value in asked.items() if name in FIELDS and name not in fields}
     while True:
         wrong: list[Violation] = []
-        _Reader(asked, report, settings, wrong).read()
+        _Reader(asked, report, settings, wrong, moment).read()
         if not wrong:
             return asked
         for violation in wrong:
-            asked.pop(violation.field, None)
+            asked.pop(violation.field.partition("[")[0], None)
 
 
 class _Reader:
     """Reads one request's options."""
 
     def __init__(
-        self, given: Mapping[str, object], report: ReportType, settings: ApiSettings, violations: list[Violation]
+        self,
+        given: Mapping[str, object],
+        report: ReportType,
+        settings: ApiSettings,
+        violations: list[Violation],
+        moment: Moment,
     ) -> None:
         self._given = given
         self._report = report
         self._settings = settings
         self._violations = violations
-        self._now = datetime.now(UTC)
+        self._moment = moment
+        self._now = moment.instant
 
     def read(self) -> Options:
         """All of them."""
@@ -118,6 +146,8 @@ class _Reader:
             keep_s=keep_s,
             file_name=cast("str | None", self._read("fileName", ParameterKind.STRING, self._name_problem)),
             priority=cast("int | None", self._read("priority", ParameterKind.INTEGER, _priority_problem)),
+            callback_url=self._callback(),
+            notify_when=self._conditions(),
         )
 
     def _read(self, field: str, kind: ParameterKind, problem: Callable[..., str | None]) -> object:
@@ -125,7 +155,7 @@ class _Reader:
         if (given := self._given.get(field)) is None:
             return None
         try:
-            value = parse(kind, given)
+            value = read_date(kind, given, self._moment)
         except Refused as refused:
             self._violations.append(Violation(field, refused.code, str(refused)))
             return None
@@ -133,6 +163,23 @@ class _Reader:
             self._violations.append(Violation(field, "pattern" if kind is ParameterKind.STRING else "range", wrong))
             return None
         return value
+
+    def _callback(self) -> str | None:
+        """What can be said of the address alone: whether it may be told, `check_callback` says."""
+        if (given := self._given.get(CALLBACK)) is None:
+            return None
+        target = read_url(given, self._settings.egress)
+        if isinstance(target, Target):
+            return target.url
+        self._violations.append(Violation(CALLBACK, "url", target))
+        return None
+
+    def _conditions(self) -> Sequence[Condition] | None:
+        given = self._given.get(NOTIFY_WHEN)
+        if given is not None and self._given.get(CALLBACK) is None:
+            told = f"is about {CALLBACK}: name that, too; webhooks have conditions of their own"
+            self._violations.append(Violation(NOTIFY_WHEN, "conflict", told))
+        return read_conditions(given, figures_of(self._report), self._violations)
 
     def _run_at(self) -> datetime | None:
         most = self._settings.run_at_max_days

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from services.api.actions.errors import PageTokenExpired, PageTokenInvalid, PageTokenMismatch
 from services.api.auth.principal import Principal
 from shared import json_text
-from shared.access.page_keys import PageKeys, page_keys
+from shared.access.page_keys import PageKeys, make_page_key, read_page_keys
 
 LIVES_S = 3 * 86_400
 """Seconds for which a token works."""
@@ -53,7 +53,9 @@ class Listing(NamedTuple):
 class PageTokens:
     """Writes and reads tokens with the keys of the database, so that any API process reads those of any other."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        """`engine` writes a new week's key, because a page's connection cannot."""
+        self._engine = engine
         self._clock = clock
         self._keys: PageKeys | None = None
         self._read_at = 0.0
@@ -89,7 +91,12 @@ class PageTokens:
     def _known(self, conn: Connection) -> tuple[PageKeys, float]:
         """The keys, and what the database's clock says."""
         if self._keys is None or self._clock() - self._read_at > _LOOK_AGAIN_S:
-            self._keys, self._read_at = page_keys(conn, secrets.token_bytes(32)), self._clock()
+            found = read_page_keys(conn)
+            if found.week not in found.secrets:
+                with self._engine.connect() as writing:
+                    make_page_key(writing, secrets.token_bytes(32))
+                    found = read_page_keys(writing)
+            self._keys, self._read_at = found, self._clock()
         return self._keys, self._keys.at + self._clock() - self._read_at
 
 

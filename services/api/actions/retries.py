@@ -4,11 +4,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.api.actions import jobs, submissions
+from services.api.actions.checks import Wanted
 from services.api.actions.errors import NotEnded, PreconditionFailed
 from services.api.actions.jobs import Insists
 from services.api.actions.parts import Parts
-from services.api.actions.submissions import Submitted, Wanted
+from services.api.actions.submissions import Submitted
 from services.api.auth.principal import Principal
+from shared.access.scopes import Scope
 from shared.jobs.read import Job
 
 
@@ -29,6 +31,7 @@ async def retry(
     The old job and its files stay as they are. The new one is the caller's: it has the rows and columns that the caller
     may see. Raises UnknownJob, NotEnded, PreconditionFailed, and what `submit` raises.
     """
+    principal.need(Scope.JOBS_CREATE)  # before anything is told of the job
     found = await jobs.get(parts, principal, job_id)
     old = found.job
     # An ended job changes no more but that its files expire, which takes nothing from its retry: no lock is needed.

@@ -31,6 +31,9 @@ def read_reuse(fields: Mapping[str, object], violations: list[Violation]) -> int
     if fields.get("runAt") is not None:
         message = "does not go with runAt: a job that is to run later answers nothing now; leave one of them out"
         violations.append(Violation(FIELD, "conflict", message))
+    if fields.get("callbackUrl") is not None:
+        message = "does not go with callbackUrl: a job that has ended tells nobody any more; leave one of them out"
+        violations.append(Violation(FIELD, "conflict", message))
     try:
         age_s = cast("int", parse(ParameterKind.INTEGER, given.get(AGE)))
     except Refused as refused:

@@ -93,7 +93,7 @@ class Listener:
         try:
             known = await self._again()
         except Exception as error:
-            if not _passes(error):
+            if not passes(error):
                 raise
             return True  # nobody knows: it is asked again
         if known is not None:
@@ -117,7 +117,7 @@ async def follow(parts: Parts, listener: Listener, found: FoundJob) -> AsyncGene
         try:
             newer = await parts.feed.read(job.id) if changed else None
         except Exception as error:
-            if not _passes(error):
+            if not passes(error):
                 raise
             failures += 1
             await asyncio.sleep(full_jitter(failures, base_s=0.2, cap_s=_BACKOFF_CAP_S))
@@ -134,6 +134,6 @@ async def follow(parts: Parts, listener: Listener, found: FoundJob) -> AsyncGene
     yield Happening(What.END)
 
 
-def _passes(error: Exception) -> bool:
+def passes(error: Exception) -> bool:
     """True for what an outage of the database raises."""
     return isinstance(error, (TimeoutError, DatabaseUnavailable)) or is_unavailable(error)

@@ -6,9 +6,11 @@ with it, cost more than the statement itself.
 """
 
 import asyncio
+import contextlib
 import logging
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -17,15 +19,32 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.api import metrics
 from shared.database.replication import raise_if_unconfirmed, watch_replication
-from shared.database.unavailable import DatabaseUnavailable, is_unavailable
+from shared.database.unavailable import DatabaseUnavailable, is_unavailable, waited_for
 from shared.errors import TodokeError
-from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission, submit
+from shared.jobs.submission import (
+    Accepted,
+    Capped,
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
+    KeyName,
+    Submission,
+)
+from shared.jobs.submit import submit
 from shared.runtime.settings import RING_AFTER_S
 
 log = logging.getLogger(__name__)
 
-Answer = Accepted | IdempotencyKeyReused
+Answer = Accepted | IdempotencyKeyReused | Capped
 _Waiting = tuple[Submission, "asyncio.Future[Answer]"]
+
+
+KEY_WAIT = "5s"
+"""For so long a request waits for another with its Idempotency-Key: the lock_timeout of the connection."""
+_BRIEFLY = "50ms"
+"""For so long while another is known to be at work: everybody's submissions wait for this one."""
+_KNOWN_S = 10.0
+"""Seconds for which a key that was waited for in vain is known to be at work elsewhere."""
+IN_FLIGHT = "Another request with this Idempotency-Key is at work"
 
 
 class TooBusy(TodokeError):
@@ -57,6 +76,7 @@ class Submitter:
         self._most_waiting = waiting
         self._waiting: deque[_Waiting] = deque()
         self._running: asyncio.Task[None] | None = None
+        self._in_flight: dict[KeyName, float] = {}
 
     async def submit(self, submission: Submission) -> Answer:
         """The answer, once it is committed. Raises TooBusy at once, TimeoutError, and the database's errors.
@@ -101,37 +121,63 @@ class Submitter:
         return min(self._most, len(self._waiting), (len(self._waiting) + answered + 1) // 2)
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        if self._in_flight and (known := self._known_in_flight(batch)):
+            await self._commit_apart(batch, known)
+            return
         try:
             answers = await self._execute([submission for submission, _ in batch])
+        except IdempotencyKeyInFlight:
+            await self._commit_apart(batch, {key for one in batch if (key := _key_of(one))})
+            return
         except Exception as error:  # noqa: BLE001 - it belongs to the requests, not to this task
             if len(batch) > 1 and isinstance(error, DBAPIError) and not is_unavailable(error):
                 # One bad row must not harm the others.
                 for one in batch:
                     await self._commit([one])
                 return
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            _fail(batch, error)
             return
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
+        _answer(batch, answers)
 
-    async def _execute(self, submissions: Sequence[Submission]) -> Sequence[Answer]:
+    def _known_in_flight(self, batch: Sequence[_Waiting]) -> Collection[KeyName]:
+        now = time.monotonic()
+        self._in_flight = {key: until for key, until in self._in_flight.items() if until > now}
+        return {key for one in batch if (key := _key_of(one)) in self._in_flight and key}
+
+    async def _commit_apart(self, batch: Sequence[_Waiting], keys: Collection[KeyName]) -> None:
+        """Commit those of other keys together, and then those of each of these keys, which wait only briefly now."""
+        others = [one for one in batch if _key_of(one) not in keys]
+        if others:
+            await self._commit(others)
+        for key in keys:
+            some = [one for one in batch if _key_of(one) == key]
+            try:
+                _answer(some, await self._execute([submission for submission, _ in some], briefly=True))
+                self._in_flight.pop(key, None)
+            except IdempotencyKeyInFlight as error:
+                self._in_flight[key] = time.monotonic() + _KNOWN_S
+                _fail(some, error)
+            except Exception as error:  # noqa: BLE001 - as above
+                _fail(some, error)
+
+    async def _execute(self, submissions: Sequence[Submission], *, briefly: bool = False) -> Sequence[Answer]:
         try:
-            return await self._once(submissions)
+            return await self._once(submissions, briefly=briefly)
         except (DBAPIError, PoolTimeout, DatabaseUnavailable) as error:
+            if waited_for(error, "idempotency_keys"):
+                raise IdempotencyKeyInFlight(IN_FLIGHT) from None
             if isinstance(error, DBAPIError) and not is_unavailable(error):
                 raise
             # A connection that went stale, or a commit whose reply was lost: the ids are ours, so twice is once.
             log.info("submit.again", extra={"submissions": len(submissions)})
-            return await self._once(submissions)
+            return await self._once(submissions, briefly=False)  # ids that are there abort a transaction
 
-    async def _once(self, submissions: Sequence[Submission]) -> Sequence[Answer]:
+    async def _once(self, submissions: Sequence[Submission], *, briefly: bool) -> Sequence[Answer]:
         if self._kept is None:
             self._kept = await self._engine.connect()
         try:
-            return await self._kept.run_sync(_confirmed, submissions, self._ring_after_s)
+            confirmed = _confirmed_briefly if briefly else _confirmed
+            return await self._kept.run_sync(confirmed, submissions, self._ring_after_s)
         except BaseException:
             await self._let_go()
             raise
@@ -142,6 +188,23 @@ class Submitter:
             await kept.close()
 
 
+def _key_of(one: _Waiting) -> KeyName | None:
+    submission = one[0]
+    return submission.idempotency_key and submission.idempotency_key.name_of(submission.tenant)
+
+
+def _answer(batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
+    for (_, future), answer in zip(batch, answers, strict=True):
+        if not future.done():
+            future.set_result(answer)
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+
+
 def _give_up(answer: "asyncio.Future[Answer]") -> None:
     if not answer.done():
         answer.set_exception(TimeoutError())
@@ -149,5 +212,20 @@ def _give_up(answer: "asyncio.Future[Answer]") -> None:
 
 def _confirmed(conn: Connection, submissions: Sequence[Submission], ring_after_s: float) -> Sequence[Answer]:
     answers = submit(conn, submissions, ring_after_s=ring_after_s)
+    raise_if_unconfirmed(conn)
+    return answers
+
+
+def _confirmed_briefly(conn: Connection, submissions: Sequence[Submission], ring_after_s: float) -> Sequence[Answer]:
+    """In a transaction, because a pooler keeps nothing else together. The driver itself knows of none."""
+    conn.exec_driver_sql("BEGIN")
+    try:
+        conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BRIEFLY}'")
+        answers = submit(conn, submissions, ring_after_s=ring_after_s)
+    except BaseException:
+        with contextlib.suppress(DBAPIError):
+            conn.exec_driver_sql("ROLLBACK")
+        raise
+    conn.exec_driver_sql("COMMIT")
     raise_if_unconfirmed(conn)
     return answers

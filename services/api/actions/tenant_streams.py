@@ -1,13 +1,19 @@
-"""Follow what changes among the jobs that a caller sees."""
+"""Follow what changes among the jobs that a caller sees.
 
+A stream begins with a snapshot. When something could not be told, or will not be, it says so at once, and another
+snapshot follows: soon, and then ever more seldom, until one is complete and everything in it is followed.
+"""
+
+import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 from anyio import to_thread
+from sqlalchemy.engine import Connection
 
 from services.api.actions import visible
 from services.api.actions.parts import Parts
-from services.api.actions.streams import Listener, What
+from services.api.actions.streams import Listener, What, passes
 from services.api.auth.principal import Principal
 from services.api.tenant_feed import Slot
 from shared.access.scopes import Scope
@@ -15,10 +21,25 @@ from shared.jobs.filters import JobFilter
 from shared.jobs.listing import list_jobs
 from shared.jobs.read import Job
 from shared.jobs.recent import Recent
+from shared.jobs.states import JobStatus
+from shared.jobs.viewer import Viewer
 
 SNAPSHOT = 50
 """The newest jobs, with which a stream begins."""
+_PAGE, _PAGES = 200, 5
+"""Then the older ones that go on: pages of a list, each of which looks at a bounded number of jobs."""
+_GOING_ON = JobFilter(statuses=[JobStatus.PENDING, JobStatus.PROCESSING])
 _FIRST_LOOK_S = 5.0
+_AGAIN_S = (10.0, 60.0)
+"""Least and longest pause between two snapshots of one stream, while they cannot be complete."""
+
+
+class Snapshot(NamedTuple):
+    """The newest jobs, and all older ones that go on; newest first."""
+
+    jobs: Sequence[Job]
+    complete: bool
+    """False if more may go on than these, or some of these change without being told."""
 
 
 class Change(NamedTuple):
@@ -27,34 +48,95 @@ class Change(NamedTuple):
     what: What
     jobs: Sequence[Recent] = ()
     missed: bool = False
-    """True if more has changed than could be told: the client lists again."""
+    """True if something has changed that could not be told, or may from now on: a snapshot follows."""
+    snapshot: Snapshot | None = None
+    """How everything is now, where something was missed before."""
 
 
-async def begin(parts: Parts, principal: Principal, slot: Slot) -> Sequence[Job]:
-    """The newest jobs that the caller sees, once whatever changes from then on is told to the slot."""
-
-    def load() -> Sequence[Job]:
-        with parts.engine.connect() as conn:
-            viewer = visible.viewer(parts.catalog, principal)
-            return list_jobs(conn, viewer, size=SNAPSHOT, before=None, wanted=JobFilter()).jobs
-
+async def begin(parts: Parts, principal: Principal, slot: Slot) -> Snapshot:
+    """The jobs that the caller sees, once whatever changes from then on is told to the slot."""
     principal.need(Scope.JOBS_READ)
     await slot.ready(_FIRST_LOOK_S)
-    return await to_thread.run_sync(load)
+    return await _snapshot(parts, principal)
 
 
-async def follow(parts: Parts, listener: Listener, slot: Slot) -> AsyncGenerator[Change, None]:
+async def _snapshot(parts: Parts, principal: Principal) -> Snapshot:
+    def load() -> Snapshot:
+        with parts.engine.connect() as conn:
+            return _read(conn, visible.viewer(parts.catalog, principal))
+
+    snapshot = await to_thread.run_sync(load)
+    going_on = {job.id: job.version for job in snapshot.jobs if not job.status.final}
+    followed = parts.tenant_feed.follow(principal.tenant, going_on)
+    return snapshot._replace(complete=snapshot.complete and followed)
+
+
+def _read(conn: Connection, viewer: Viewer) -> Snapshot:
+    page = list_jobs(conn, viewer, size=SNAPSHOT)
+    jobs = list(page.jobs)
+    for _ in range(_PAGES):
+        if page.next_before is None:
+            break
+        page = list_jobs(conn, viewer, size=_PAGE, before=page.next_before, wanted=_GOING_ON)
+        jobs += page.jobs
+    return Snapshot(jobs, page.next_before is None)
+
+
+class _Again:
+    """When the next snapshot is due, while something is missed."""
+
+    def __init__(self, first: Snapshot) -> None:
+        self.missed = not first.complete
+        self._pause_s = _AGAIN_S[0]
+        self._at = time.monotonic() + self._pause_s
+
+    @property
+    def due_in_s(self) -> float:
+        """Seconds until then; as good as never while nothing is missed."""
+        return max(0.0, self._at - time.monotonic()) if self.missed else float("inf")
+
+    def put_off(self) -> None:
+        """One is tried now: the next one is due later, and the one after that later still."""
+        self._at = time.monotonic() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, _AGAIN_S[1])
+
+    def had(self, snapshot: Snapshot) -> None:
+        """One was sent."""
+        self.missed = not snapshot.complete
+        if snapshot.complete:
+            self._pause_s = _AGAIN_S[0]
+
+
+async def follow(parts: Parts, listener: Listener, slot: Slot, first: Snapshot) -> AsyncGenerator[Change, None]:
     """Yield what changes, until the stream must end."""
+    again = _Again(first)
     while True:
-        changes, missed = await slot.take(listener.quiet_s)
+        changes, missed = await slot.take(min(listener.quiet_s, again.due_in_s))
         if listener.must_go:
             yield Change(What.LATER)
             return
         if not await listener.may_stay():
             yield Change(What.BYE)
             return
+        missed, again.missed = missed and not again.missed, missed or again.missed
         seen = [job for job in changes if visible.sees(parts.catalog, listener.principal, job)]
         if seen or missed:
             yield Change(What.JOB, seen, missed)
         elif listener.beat_is_due:
             yield Change(What.BEAT)
+        if not again.due_in_s:
+            again.put_off()
+            if (snapshot := await _catch_up(parts, listener.principal)) is not None:
+                again.had(snapshot)
+                yield Change(What.JOB, snapshot=snapshot)
+
+
+async def _catch_up(parts: Parts, principal: Principal) -> Snapshot | None:
+    """How everything is now; None if the database is away."""
+    try:
+        async with parts.tenant_feed.catching_up:
+            return await _snapshot(parts, principal)
+    except Exception as error:
+        if not passes(error):
+            raise
+        return None

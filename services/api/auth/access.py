@@ -3,26 +3,36 @@
 import logging
 import math
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Collection
+from typing import NamedTuple, TypeVar
 
 from services.api import metrics
 from services.api.auth.issuer_keys import IssuerAway
+from services.api.auth.issuers import Issuer
 from services.api.auth.keys import Keys
 from services.api.auth.principal import ANONYMOUS, Principal
 from services.api.auth.rate_limit import RateLimit, Taken
+from services.api.auth.sessions import Sessions
+from services.api.auth.shared_rate import SharedRate
 from services.api.auth.tokens import NoTenant, Tokens, WrongToken
 from shared.access.key_text import PREFIX, MalformedKey, read_key
 from shared.errors import TodokeError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+POLICY, POLICY_OF_EACH = "requests", "requests-of-one"
+"""What the wire calls the quota of a tenant, and that of one within it."""
 _TELL_EVERY_S = 10.0
 """The metrics count what is refused; the log names a tenant, and is not flooded."""
 
 
 _GUESSES_PER_S, _GUESSES_AT_ONCE = 0.5, 30
 """Wrong credentials from one address, and those that are looked up now: far too few to find one."""
+
+
+_NO_KEYS = "This API takes tokens, and no API keys."
 
 
 class Unauthorized(TodokeError):
@@ -46,7 +56,7 @@ class RateLimited(TodokeError):
 
 
 class Quota(NamedTuple):
-    """How many requests a tenant may make, and how many are left."""
+    """How many requests a tenant, or one within it, may make, and how many are left."""
 
     burst: int
     window_s: int
@@ -54,6 +64,8 @@ class Quota(NamedTuple):
     left: int
     again_s: int
     """Seconds until more can pass: all of them, or after a refusal the request that was refused."""
+    policy: str
+    """What the wire calls it."""
 
 
 class Access:
@@ -62,17 +74,25 @@ class Access:
     def __init__(
         self,
         keys: Keys | None,
-        limit: RateLimit | None = None,
+        limit: SharedRate | None = None,
         clock: Callable[[], float] = time.monotonic,
         *,
+        each: SharedRate | None = None,
         tokens: Tokens | None = None,
     ) -> None:
+        """`limit` is for each tenant, `each` for one who asks within it."""
         self._keys = keys
         self._tokens = tokens
         self._limit = limit
+        self._each = each
         self._guesses = RateLimit(_GUESSES_PER_S, _GUESSES_AT_ONCE, clock)
         self._tell_at = 0.0
         self._clock = clock
+
+    @property
+    def issuers(self) -> Collection[Issuer]:
+        """Those whose tokens are taken."""
+        return [] if self._tokens is None else self._tokens.issuers
 
     @property
     def limited(self) -> bool:
@@ -95,25 +115,44 @@ class Access:
         The request counts as `weight`. Raises as `principal` does.
         """
         principal = await self._named(authorization or "", address)
+        return principal, await self.count(principal, weight=weight)
+
+    async def count(self, principal: Principal, *, weight: int = 1) -> Quota | None:
+        """Count a request of the principal as `weight`. Returns what is left; None without a limit.
+
+        Raises RateLimited.
+        """
         if self._limit is None:
-            return principal, None
-        taken = self._limit.take(principal.tenant, weight)
-        quota = _quota(self._limit, taken)
+            return None
+        each, one = self._each, _one(principal)
+        if each is not None and one is not None:
+            self._pass(principal, each.limit, await each.take(one, weight), weight, POLICY_OF_EACH)
+        taken = await self._limit.take(principal.tenant, weight)
+        if taken.wait_s and each is not None and one is not None:
+            each.give_back(one, weight)
+        return self._pass(principal, self._limit.limit, taken, weight)
+
+    def _pass(self, principal: Principal, limit: RateLimit, taken: Taken, weight: int, policy: str = POLICY) -> Quota:
+        """What is left. Raises RateLimited."""
+        quota = _quota(limit, taken, policy)
         if taken.wait_s:
             self._tell(principal.tenant)
-            limits = f"At most {self._limit.per_s:g} requests per second, {self._limit.burst} at once"
+            whose = "" if policy == POLICY else " of one key or person"
+            limits = f"At most {limit.per_s:g} requests per second{whose}, {limit.burst} at once"
             counts = f"; this one counts as {weight}" if weight > 1 else ""
             raise RateLimited(limits + counts, taken.wait_s, quota)
-        return principal, quota
+        return quota
 
     def charge(self, principal: Principal, requests: int) -> None:
         """Count more requests for one that did the work of several: its tenant waits for them afterwards."""
         if self._limit is not None and requests > 0:
             self._limit.charge(principal.tenant, requests)
+            if self._each is not None and (one := _one(principal)) is not None:
+                self._each.charge(one, requests)
 
     def quota_of(self, principal: Principal) -> Quota | None:
         """What is left of the principal's quota now; None without a limit."""
-        return None if self._limit is None else _quota(self._limit, self._limit.take(principal.tenant, 0))
+        return None if self._limit is None else _quota(self._limit.limit, self._limit.look(principal.tenant))
 
     async def still(self, authorization: str | None, address: str = "") -> Principal | None:
         """The principal that the header of a request names now, long after it was answered; None if nobody any more."""
@@ -121,6 +160,42 @@ class Access:
             return await self._named(authorization or "", address)
         except (Unauthorized, RateLimited, NoTenant, IssuerAway):
             return None
+
+    async def of_session(self, sessions: Sessions, token: str, address: str = "") -> Principal | None:
+        """Who is signed in with that cookie of the console; None if nobody is, or not any more.
+
+        One that nobody was given counts as a wrong credential: RateLimited comes before any look-up.
+        """
+        if sessions.was_seen(token):
+            return await sessions.principal_of(token)
+        try:
+            self._guess(address)
+        except RateLimited:
+            metrics.CREDENTIALS_REFUSED.labels(_REASONS[RateLimited]).inc()
+            raise
+        principal = await sessions.principal_of(token)
+        if principal is not None:
+            self._guesses.give_back(_guesses_of(address))
+        return principal
+
+    def attempt(self, address: str) -> None:
+        """Count a sign-in from there as a wrong one, until `succeeded` says otherwise. Raises RateLimited."""
+        self._guess(address)
+
+    def succeeded(self, address: str) -> None:
+        """The sign-in that was counted last was a good one."""
+        self._guesses.give_back(_guesses_of(address))
+
+    async def of_code(self, redeem: Callable[[], Awaitable[T | None]], address: str = "") -> T:
+        """What `redeem` gives for a code that signs in once. One that is worth nothing counts as a wrong credential.
+
+        Raises Unauthorized, and RateLimited before `redeem` is asked.
+        """
+        try:
+            return await self._redeemed(redeem, address)
+        except (Unauthorized, RateLimited) as error:
+            metrics.CREDENTIALS_REFUSED.labels(_REASONS[type(error)]).inc()
+            raise
 
     async def close(self) -> None:
         """Write down what is still to be written, and ask for nothing any more."""
@@ -146,7 +221,7 @@ class Access:
         if self._keys is not None and (credential.startswith(PREFIX) or self._tokens is None):
             return await self._of_key(self._keys, credential, address)
         if self._tokens is None or credential.startswith(PREFIX):
-            raise Unauthorized("This API takes tokens, and no API keys.")
+            raise Unauthorized(_NO_KEYS)
         return await self._of_token(self._tokens, credential, address)
 
     async def _of_key(self, keys: Keys, credential: str, address: str) -> Principal:
@@ -180,6 +255,18 @@ class Access:
         self._guesses.give_back(_guesses_of(address))
         return principal
 
+    async def _redeemed(self, redeem: Callable[[], Awaitable[T | None]], address: str) -> T:
+        if self._keys is None:
+            raise Unauthorized(_NO_KEYS)
+        self._guess(address)
+        if (given := await redeem()) is None:
+            raise Unauthorized(
+                "This code is not valid: it was used, its ten minutes are over, or its API key works no more. "
+                "Ask for a new link."
+            )
+        self._guesses.give_back(_guesses_of(address))
+        return given
+
     def _guess(self, address: str) -> None:
         if wait_s := self._guesses.take(_guesses_of(address)).wait_s:
             raise RateLimited("Too many wrong credentials came from this address", wait_s)
@@ -197,6 +284,11 @@ def _guesses_of(address: str) -> str:
 _REASONS = {Unauthorized: "unauthorized", RateLimited: "limited", NoTenant: "no_tenant", IssuerAway: "issuer_away"}
 
 
-def _quota(limit: RateLimit, taken: Taken) -> Quota:
+def _one(principal: Principal) -> str | None:
+    """Whose share it is: no tenant's name has a slash. None where nobody is asked who it is."""
+    return None if principal.subject is None else f"{principal.tenant}/{principal.subject}"
+
+
+def _quota(limit: RateLimit, taken: Taken, policy: str = POLICY) -> Quota:
     window_s = max(1, math.ceil(limit.burst / limit.per_s))
-    return Quota(limit.burst, window_s, taken.left, math.ceil(taken.wait_s or taken.full_in_s))
+    return Quota(limit.burst, window_s, taken.left, math.ceil(taken.wait_s or taken.full_in_s), policy)

@@ -9,7 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from services.api.auth.issuers import url_problem
 from shared.errors import TodokeError
@@ -36,6 +36,16 @@ class Document(NamedTuple):
 
 def fetch(url: str) -> Document:
     """The object at `url`. Raises CannotFetch, within some ten seconds."""
+    return _ask(url, "GET")
+
+
+def post_form(url: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Document:
+    """The object that answers a form. Raises CannotFetch, as `fetch` does; its message has nothing of the form."""
+    form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    return _ask(url, "POST", urlencode(fields).encode(), form)
+
+
+def _ask(url: str, method: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Document:
     if wrong := url_problem(url):
         raise CannotFetch(f"{url[:300]} {wrong}")
     connection = _connection(url)
@@ -44,7 +54,7 @@ def fetch(url: str) -> Document:
     late.daemon = True
     late.start()
     try:
-        return _answer(connection, url)
+        return _answer(connection, url, method, body, headers or {})
     except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         raise CannotFetch(f"{url[:300]} cannot be fetched: {str(error) or type(error).__name__}") from None
     finally:
@@ -52,19 +62,22 @@ def fetch(url: str) -> Document:
         connection.close()
 
 
-def _answer(connection: http.client.HTTPConnection, url: str) -> Document:
+def _answer(
+    connection: http.client.HTTPConnection, url: str, method: str, body: bytes | None, headers: Mapping[str, str]
+) -> Document:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection.connect()
     connection.sock.settimeout(_READ_S)
-    connection.request("GET", target, headers={"Accept": "application/json", "User-Agent": "todoke"})
+    own = {"Accept": "application/json", "User-Agent": "todoke"}
+    connection.request(method, target, body, {**own, **headers})
     answer = connection.getresponse()
     if answer.status != http.client.OK:
         raise CannotFetch(f"{url[:300]} answers {answer.status}; redirects are not followed")
-    body = answer.read(_MOST_BYTES + 1)
-    if len(body) > _MOST_BYTES:
+    came = answer.read(_MOST_BYTES + 1)
+    if len(came) > _MOST_BYTES:
         raise CannotFetch(f"{url[:300]} has more than {_MOST_BYTES} bytes")
-    content = json.loads(body)
+    content = json.loads(came)
     if not isinstance(content, dict):
         raise CannotFetch(f"{url[:300]} is not a JSON object")
     found = _MAX_AGE.search(answer.headers.get("Cache-Control", ""))

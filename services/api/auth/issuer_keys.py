@@ -56,6 +56,8 @@ class IssuerKeys:
         self._asked_at = -_SELDOM_S
         self._not_there: dict[str, float] = {}
         self._fetching: asyncio.Task[None] | None = None
+        for outcome in ("ok", "failed"):
+            metrics.ISSUER_FETCHES.labels(issuer.name, outcome)  # shown from 0 on: an alert asks how much it rose
 
     async def find(self, kid: str | None, algorithm: str) -> Key | None:
         """The key by which a token of that header is checked; None if the issuer has none. Raises IssuerAway."""

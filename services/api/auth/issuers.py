@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from services.api.networks import is_loopback
-from shared.access.scopes import scope_problem
+from shared.access.scopes import OF_ALL_TENANTS, scope_problem
 from shared.access.tenants import tenant_problem
 from shared.errors import TodokeError
 
@@ -21,6 +21,30 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 class WrongIssuers(TodokeError):
     """The file does not say whom to believe. The message names each mistake."""
+
+
+class Login(BaseModel):
+    """How people sign in to the console with an issuer: authorization code with PKCE (RFC 6749, RFC 7636)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_id: str = Field(min_length=1, max_length=300)
+    redirect_url: str
+    """Where the issuer sends the browser back to, exactly as it knows it: it ends with /console/signed-in."""
+    title: str = ""
+    """What the button says; the issuer's name if it is empty."""
+    client_secret_path: Path | None = None
+    """A file with the client's secret, read for each use; None: a public client."""
+    scopes: Sequence[str] = ("openid",)
+
+    @field_validator("redirect_url")
+    @classmethod
+    def _is_ours(cls, value: str) -> str:
+        if wrong := url_problem(value):
+            raise ValueError(wrong)
+        if not value.endswith("/console/signed-in"):
+            raise ValueError("must end with /console/signed-in: the page that the console has for it")
+        return value
 
 
 class Issuer(BaseModel):
@@ -51,8 +75,13 @@ class Issuer(BaseModel):
     role_claim: str = "roles"
     roles: Mapping[str, Sequence[str]] = Field(default_factory=dict)
     """Role → the scopes that it stands for."""
+    operators: bool = False
+    """True if its tokens may have the scopes `admin:…`: they are about all tenants, so a tenant's own issuer may not
+    give them."""
     required: Mapping[str, str | int | bool] = Field(default_factory=dict)
     """Claims that must be exactly this."""
+    login: Login | None = None
+    """Lets people sign in to the console with it; None: it only opens the API."""
     skew_s: int = Field(60, ge=0, le=300)
     max_age_s: int = Field(86_400, ge=60, le=7 * 86_400)
     """A token that was issued longer ago is over, whatever it says itself."""
@@ -84,6 +113,13 @@ class Issuer(BaseModel):
     def _says_whose_its_tokens_are(self) -> "Issuer":
         if (self.tenant is None) == (self.tenant_claim is None):
             raise ValueError("needs `tenant_claim`, the claim that names the tenant, or `tenant`, whose all tokens are")
+        return self
+
+    @model_validator(mode="after")
+    def _gives_no_more_than_it_may(self) -> "Issuer":
+        given = {scope for scopes in self.roles.values() for scope in scopes}
+        if not self.operators and (refused := sorted(given & OF_ALL_TENANTS)):
+            raise ValueError(f"`roles` gives {', '.join(refused)}, about all tenants: that needs `operators = true`")
         return self
 
 

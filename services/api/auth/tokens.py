@@ -3,10 +3,11 @@
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from joserfc import jws
@@ -18,7 +19,7 @@ from services.api.auth.issuers import Issuer
 from services.api.auth.principal import Principal
 from services.api.auth.remembered import Remembered
 from shared.access.key_text import TOKENS
-from shared.access.scopes import scope_problem
+from shared.access.scopes import OF_ALL_TENANTS, scope_problem
 from shared.access.tenants import tenant_problem
 from shared.errors import TodokeError
 
@@ -64,6 +65,11 @@ class Tokens:
         self._now = now
         self._known: Remembered[Principal] = Remembered(clock)
 
+    @property
+    def issuers(self) -> Collection[Issuer]:
+        """Those whose tokens are verified."""
+        return [issuer for issuer, _ in self._issuers.values()]
+
     def remembered(self, token: str) -> Principal | None:
         """The principal of a token that was good a moment ago."""
         return self._known.get(_digest(token))
@@ -85,10 +91,56 @@ class Tokens:
         self._known.put(_digest(token), principal, min(_REMEMBER_S, left_s))
         return principal
 
+    async def signed_in(self, id_token: str, iss: str, *, client_id: str, nonce: str, access_token: str) -> Principal:
+        """The principal that an ID token of that issuer speaks of, which was made for this very sign-in.
+
+        Its claims mean what those of the issuer's other tokens mean. Raises WrongToken, NoTenant and IssuerAway.
+        """
+        parts = _parse(id_token)
+        issuer, keys = self._issuers[iss]
+        if parts.claims.get("iss") != iss:
+            raise WrongToken("comes from another issuer than was asked")
+        # The same rules, but that it is an ID token, and for the client that asked for it.
+        asked = issuer.model_copy(
+            update={
+                "types": ("JWT", ""),
+                "audience_claim": "aud",
+                "audiences": [client_id],
+                "clients": (),
+                "required": {},
+            }
+        )
+        algorithm = _header(parts.header, asked)
+        key = await keys.find(parts.header.get("kid"), algorithm)
+        if key is None:
+            raise WrongToken("is signed with a key that its issuer does not have")
+        _check_signature(id_token, key, algorithm)
+        several = isinstance(parts.claims.get("aud"), list) and len(parts.claims["aud"]) > 1
+        if several or "azp" in parts.claims:
+            asked = asked.model_copy(update={"clients": (client_id,)})
+        _check_claims(parts.claims, asked, self._now())
+        if not _same(parts.claims.get("nonce"), nonce):
+            raise WrongToken("was made for another sign-in (`nonce`)")
+        half = parts.claims.get("at_hash")
+        if half is not None and not _same(half, _half_hash(access_token, algorithm)):
+            raise WrongToken("belongs to another access token (`at_hash`)")
+        return _principal(parts.claims, issuer)
+
     async def close(self) -> None:
         """Stop asking for keys."""
         for _, keys in self._issuers.values():
             await keys.close()
+
+
+def _same(given: object, expected: str) -> bool:
+    return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def _half_hash(token: str, algorithm: str) -> str:
+    """OpenID Connect Core, 3.1.3.6: the left half of the hash that the signature's algorithm uses."""
+    name = {"256": "sha256", "384": "sha384"}.get(algorithm[-3:], "sha512")
+    digest = hashlib.new(name, token.encode("utf-8", "replace")).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).decode().rstrip("=")
 
 
 def _digest(token: str) -> bytes:
@@ -199,7 +251,8 @@ def _scopes(claims: Mapping[str, Any], issuer: Issuer) -> frozenset[str]:
     own = [scope.removeprefix(issuer.scope_prefix) for scope in said if scope.startswith(issuer.scope_prefix)]
     for role in _texts(claims.get(issuer.role_claim)):
         own += issuer.roles.get(role, ())
-    return frozenset(scope for scope in own[:_MOST_SCOPES] if scope_problem(scope) is None)
+    found = frozenset(scope for scope in own[:_MOST_SCOPES] if scope_problem(scope) is None)
+    return found if issuer.operators else found - OF_ALL_TENANTS
 
 
 def _texts(claim: object) -> Sequence[str]:

@@ -1,16 +1,19 @@
 """The form of a report type: a field per parameter, and back to what the API takes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.api.console.translated import parameter_titles
 from services.api.console.visit import Form
 from shared import json_text
+from shared.catalog.choices import Choices
 from shared.catalog.model import Parameter, ParameterKind, ReportType
 from shared.catalog.parameters import Violation
 
 _RADIOS = 5
 """Up to so many choices are shown at once."""
+_MOST_OFFERED, _MOST_BOXES = 500, 60
+"""Choices of a query that a list, or boxes to tick, have at most; with more of them one types."""
 _WHOLE = "parameters"
 """The field of a report type written in Python: its parameters as one JSON object."""
 
@@ -24,28 +27,51 @@ class Field:
     title: str
     help: str
     widget: str
-    """text, number, decimal, date, datetime, radios, select, checkboxes, lines or json."""
+    """text, number, decimal, date, datetime, words (for a date), radios, select, checkboxes, lines or json."""
     required: bool
     value: str
     """What is in it; a list has one item per line."""
     choices: Sequence[str] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What people call the choices that have another title than their value."""
     default: str = ""
     bounds: str = ""
     """Which text tells its bounds: new.between, new.least, new.most, each of values, characters or items; or none."""
     minimum: str = ""
     maximum: str = ""
     errors: Sequence[str] = field(default_factory=tuple)
+    ahead: bool = False
+    """True for a moment that lies ahead, as a rule: other moments can be filled in by a button."""
 
 
 def fields_of(
-    report: ReportType, language: str, values: Mapping[str, str], violations: Sequence[Violation]
+    report: ReportType,
+    language: str,
+    values: Mapping[str, str],
+    violations: Sequence[Violation],
+    offers: Mapping[str, Choices],
 ) -> list[Field]:
-    """The fields of the report type's form, with what was entered and what is wrong with it."""
+    """The fields of the report type's form, with what was entered and what is wrong with it.
+
+    `offers` are choices that queries gave, by the parameter's name.
+    """
     if report.parameter_model is not None:
         wrong = [f"{v.field}: {v.message}" for v in violations if v.field.startswith(_WHOLE)]
         return [Field("p", "", "", "json", False, values.get("p", "{}"), errors=wrong)]
     titles = parameter_titles(report, language)
-    return [_field(parameter, titles[parameter.name], values, violations) for parameter in report.parameters]
+    return [
+        _field(_offered(parameter, offers, values), titles[parameter.name], values, violations, offers)
+        for parameter in report.parameters
+    ]
+
+
+def _offered(parameter: Parameter, offers: Mapping[str, Choices], values: Mapping[str, str]) -> Parameter:
+    """The parameter with the choices of its query, and with what was entered, which need not be among them."""
+    offer = offers.get(parameter.name)
+    if offer is None or offer.more or len(offer.found) > (_MOST_BOXES if parameter.items else _MOST_OFFERED):
+        return parameter
+    entered = [one for one in values.get(_name(parameter), "").split("\n") if one]
+    return replace(parameter, choices=tuple(dict.fromkeys([*(c.value for c in offer.found), *entered])))
 
 
 def entered(report: ReportType, form: Form) -> dict[str, str]:
@@ -88,7 +114,13 @@ def _name(parameter: Parameter) -> str:
     return f"p.{parameter.name}"
 
 
-def _field(parameter: Parameter, title: str, values: Mapping[str, str], violations: Sequence[Violation]) -> Field:
+def _field(
+    parameter: Parameter,
+    title: str,
+    values: Mapping[str, str],
+    violations: Sequence[Violation],
+    offers: Mapping[str, Choices],
+) -> Field:
     name, own = _name(parameter), f"parameters.{parameter.name}"
     return Field(
         name=name,
@@ -98,6 +130,7 @@ def _field(parameter: Parameter, title: str, values: Mapping[str, str], violatio
         required=parameter.required,
         value=values.get(name, ""),
         choices=_choices(parameter),
+        titles={c.value: c.title for c in offers[parameter.name].found} if parameter.name in offers else {},
         default=_text(parameter.default),
         bounds=_bounds(parameter),
         minimum="" if parameter.minimum is None else str(parameter.minimum),

@@ -1,82 +1,94 @@
-"""`/console`: the jobs that a filter leaves, newest first."""
+"""`/console/jobs`: the jobs that a filter leaves, newest first."""
 
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Response
 
 from services.api.actions import lists, visible
-from services.api.console import translated
+from services.api.console import as_command, files, translated
+from services.api.console.bulk import offered
+from services.api.console.job_page import panel_context
+from services.api.console.list_query import COLUMNS, FILTERS, SIZES, SORTS, ListQuery, read_query
+from services.api.console.list_search import is_entered, search
 from services.api.console.page import page
 from services.api.console.route import page_for
-from services.api.console.told import parameters_told
+from services.api.console.rows import context_of, newer_context, newest_of
+from services.api.console.views import views_context
 from services.api.console.visit import Visit
-from services.api.v1.job_filters import Written, read_filter
-from services.api.v1.views import job_view
-from shared.catalog.parameters import Violation
+from shared.access.scopes import Scope
 from shared.jobs.states import JobStatus
-from shared.suggest import did_you_mean
 
 router = APIRouter(include_in_schema=False)
 
-_ON_A_PAGE = 25
-_PERIODS = ("-1h", "-24h", "-7d", "-30d")
+_PERIODS = ("-15m", "-1h", "-24h", "-7d", "-30d")
 """Times that can be chosen, as the API's `createdAfter` writes them."""
-_FILTERS = ("status", "reportType", "createdAfter", "createdBefore", "requester", "errorCode", "retryOf", "label")
-_REPEATABLE = ("status", "label")
-_OWN = {*_FILTERS, "pageToken"}
+_LASTED = ("10s", "1m", "10m", "1h")
+"""Lengths of time that can be chosen, as the API's `tookAtLeast` writes them."""
 
 
-@router.get("")
+@router.get("/jobs")
 @page_for
 async def listed(visit: Visit) -> Response:
     """The newest jobs that the visitor may see and has filtered."""
-    return await _list(visit, "jobs.html")
-
-
-@router.get("/part/rows")
-@page_for
-async def rows(visit: Visit) -> Response:
-    """The table of the same jobs alone, for a page that is open."""
-    return await _list(visit, "_rows.html")
-
-
-async def _list(visit: Visit, template: str) -> Response:
-    query, parts = visit.request.query_params, visit.parts
-    given = [(name, value) for name, value in query.multi_items() if name in _FILTERS and value]
-    violations = [
-        Violation(name[:100], "unknown_parameter", f"is no filter{did_you_mean(name[:100], _OWN)}")
-        for name in query
-        if name not in _OWN
-    ]
-    many = {name: [value for key, value in given if key == name] or None for name in _REPEATABLE}
-    once = {name: query.get(name) or None for name in _FILTERS if name not in _REPEATABLE}
-    written = Written(**{**once, **many})  # type: ignore[arg-type]
-    wanted = read_filter(written, violations)
+    if is_entered(visit.request.query_params):
+        job_id, query = search(visit.request.query_params)
+        if job_id is not None:
+            return visit.to(f"/jobs/{job_id}")
+        if parse_qsl(query) != visit.request.query_params.multi_items():
+            return visit.to(f"/jobs?{query}")
+    visit.principal.need(Scope.JOBS_READ)
+    asked = read_query(visit.request.query_params, texts=visit.texts)
     found = lists.FoundPage((), {}, None)
-    if not violations:
-        asked = lists.Query(_ON_A_PAGE, wanted, written.named, query.get("pageToken"))
-        found = await lists.list_page(parts, visit.principal, asked)
-    shown = [job_view(job, found.artifacts[job.id], parts.settings.root_path) for job in found.jobs]
-    types = visible.report_types(parts.catalog, visit.principal).types
-    first_page = "pageToken" not in query
+    if not asked.violations:
+        wanted = lists.Query(asked.size, asked.wanted, asked.written.named, asked.page_token)
+        found = await lists.list_page(visit.parts, visit.principal, wanted)
+    panel = None if asked.panel is None else await panel_context(visit, asked.panel, reasons=False)
     context = {
-        "jobs": shown,
-        "titles": {name: translated.title(report, visit.language) for name, report in types.items()},
-        "parameters": {
-            job.job_id: [
-                each for each in parameters_told(job, types.get(job.report_type), visit.language) if each[1] is not None
-            ]
-            for job in shown
-        },
-        "filters": given,
-        "chosen": {**dict.fromkeys(_FILTERS), **dict(given)},
-        "query": urlencode(given),
+        **context_of(visit, found, "jobs", asked.query, columns=asked.columns, sort=asked.sort),
+        **_around(visit, asked, found),
+        **await views_context(visit, asked.query),
+        "panel": panel,
+    }
+    return page(visit, "jobs.html", context, status=422 if asked.violations else 200)
+
+
+def _sorts(asked: ListQuery) -> dict[str, tuple[str, str]]:
+    """For each column that the page can be sorted by: how it is now, for `aria-sort`, and the query of the next order.
+
+    From the newest first to the most first, to the least first, and back.
+    """
+    told = {}
+    for name in dict.fromkeys(sort.removeprefix("-") for sort in SORTS):
+        now, following = {
+            f"-{name}": ("descending", name),
+            name: ("ascending", None),
+        }.get(asked.sort or "", ("", f"-{name}"))
+        told[name] = (now, asked.sorted_by(following))
+    return told
+
+
+def _around(visit: Visit, asked: ListQuery, found: lists.FoundPage) -> dict[str, Any]:
+    types = visible.report_types(visit.parts.catalog, visit.principal).types
+    first_page = asked.page_token is None
+    return {
+        **newer_context("jobs", asked.query, newest_of(found)),
+        "list": asked,
+        "commands": as_command.list_jobs(asked.given, size=asked.size),
+        "sizes": SIZES,
+        "chosen": {**dict.fromkeys(FILTERS, ""), **dict(asked.given)},
+        "statuses": [str(status) for status in JobStatus],
+        "chosen_statuses": [value for name, value in asked.given if name == "status"],
+        "periods": _PERIODS,
+        "lasted": _LASTED,
+        "all_columns": COLUMNS,
+        "sorts": _sorts(asked),
+        "most_exported": files.MOST,
+        "bulk_actions": [] if asked.violations else offered(visit),
+        "types": {name: translated.title(report, visit.language) for name, report in types.items()},
         "next_token": found.next_page_token,
         "first_page": first_page,
-        "violations": violations,
-        "statuses": [str(status) for status in JobStatus],
-        "periods": _PERIODS,
-        # What other pages of the list show does not change any more, or only at its pace.
-        "every": ("2s" if any(not job.status.final for job in shown) else "10s") if first_page else None,
+        # A page that looked at all it may and found less has not looked at everything.
+        "short": found.next_page_token is not None and len(found.jobs) < asked.size,
+        "looked_at": lists.LOOKED_AT,
     }
-    return page(visit, template, context, status=422 if violations else 200)

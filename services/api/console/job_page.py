@@ -1,27 +1,29 @@
-"""`/console/jobs/{id}`: one job, and what can be done with it."""
+"""`/console/jobs/{id}`: one job, as a page, beside a list, and in parts."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from services.api.actions import downloads, jobs, retries, why
-from services.api.actions.errors import UnknownJob
+from services.api.actions import downloads, earlier, jobs, why
+from services.api.actions.errors import JobDeleted, UnknownJob
 from services.api.actions.jobs import FoundJob
-from services.api.actions.submissions import Wanted
 from services.api.actions.why import Reason
+from services.api.console import as_command
+from services.api.console.attempts import attempts_of
 from services.api.console.page import page
 from services.api.console.route import page_for
 from services.api.console.show import Shown
-from services.api.console.timeline import timeline
+from services.api.console.sparkline import Sparkline, sparkline
+from services.api.console.timeline import phases_of, timeline
 from services.api.console.told import parameters_told
-from services.api.console.visit import Visit, read_form
+from services.api.console.visit import Visit
 from services.api.http import stored_file
 from services.api.v1.views import job_view
 from shared.access.scopes import Scope
 from shared.artifacts.interface import SignedUrl
-from shared.runtime import tracing
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,15 +31,41 @@ router = APIRouter(include_in_schema=False)
 @router.get("/jobs/{job_id}")
 @page_for
 async def one(visit: Visit) -> Response:
-    """One job: what became of it, its files, its history."""
-    return page(visit, "job.html", await _job(visit))
+    """One job: what became of it, its files, its history, and what others of its type took."""
+    found = await jobs.get(visit.parts, visit.principal, job_id_of(visit))
+    final = found.job.status.final
+    # Whoever waits for the job gets the comparison when it has ended: six statements are enough for a page.
+    compared = await _compared(visit, found) if final else None
+    told = await job_context(visit, found)
+    may_fetch = told["job"].result is not None and not (found.lacking or found.job.expired)
+    names = [file.name for file in told["job"].result.artifacts] if may_fetch else []
+    commands = as_command.of_job(str(found.job.id), names)
+    context = {"earlier": compared, "streams": not final, "commands": commands}
+    return page(visit, "job.html", {**told, **context})
 
 
 @router.get("/jobs/{job_id}/part")
 @page_for
 async def part(visit: Visit) -> Response:
     """The changing part of a job's page."""
-    return page(visit, "_job.html", await _job(visit))
+    found = await jobs.get(visit.parts, visit.principal, job_id_of(visit))
+    return page(visit, "_job.html", {**await job_context(visit, found), "polls": True})
+
+
+@router.get("/jobs/{job_id}/earlier")
+@page_for
+async def earlier_ones(visit: Visit) -> Response:
+    """What others of the job's type took before it, for a page that is open when the job ends."""
+    found = await jobs.get(visit.parts, visit.principal, job_id_of(visit))
+    job = job_view(found.job, found.artifacts, visit.parts.settings.root_path)
+    return page(visit, "_earlier.html", {"job": job, "earlier": await _compared(visit, found)})
+
+
+@router.get("/jobs/{job_id}/panel")
+@page_for
+async def panel(visit: Visit) -> Response:
+    """The job in short, beside a list, with what holds it."""
+    return page(visit, "_panel.html", {"panel": await panel_context(visit, job_id_of(visit), reasons=True)})
 
 
 @router.get("/jobs/{job_id}/files/{name}")
@@ -45,36 +73,52 @@ async def part(visit: Visit) -> Response:
 async def download(visit: Visit) -> Response:
     """One of the job's files, always as a download: what a report wrote never runs as a page of ours."""
     name = visit.name("name")
-    artifact, place, _ = await downloads.locate(visit.parts, visit.principal, _id(visit), name)
+    artifact, place, _ = await downloads.locate(visit.parts, visit.principal, job_id_of(visit), name)
     if isinstance(place, SignedUrl):
         return RedirectResponse(place.url, 307, {"Cache-Control": "no-store"})
-    return stored_file.answer(visit.request, artifact, place)
+    accel = visit.parts.settings.accel_redirect
+    return stored_file.answer(visit.request, artifact, place, accel=accel)
 
 
-@router.post("/jobs/{job_id}/cancel")
-@page_for
-async def cancel(visit: Visit) -> Response:
-    """Cancel the job, and show it."""
-    await read_form(visit)
-    await jobs.cancel(visit.parts, visit.principal, _id(visit))
-    return visit.to(f"/jobs/{visit.name('job_id')}")
+async def panel_context(visit: Visit, job_id: UUID, *, reasons: bool) -> dict[str, Any] | None:
+    """The job in short, without its history; None if there is none, or none any more.
+
+    Without `reasons` the panel asks for them itself: with those of its list, six statements would not be enough.
+    """
+    try:
+        found = await jobs.get(visit.parts, visit.principal, job_id)
+    except (UnknownJob, JobDeleted):
+        return None
+    told = await _reasons(visit, found) if reasons else None
+    return {**_known(visit, found), "reasons": told}
 
 
-@router.post("/jobs/{job_id}/retry")
-@page_for
-async def retry(visit: Visit) -> Response:
-    """Ask for the same again, and show the new job."""
-    form = await read_form(visit)
-    wanted = Wanted({}, b"", [form.one("key")] if form.one("key") else [], visit.request.scope.get(tracing.TRACEPARENT))
-    retried = await retries.retry(visit.parts, visit.principal, _id(visit), wanted)
-    return visit.to(f"/jobs/{retried.submitted.job_id}")
+async def job_context(visit: Visit, found: FoundJob) -> dict[str, Any]:
+    """What the templates of one job want to know."""
+    events = await jobs.history(visit.parts, visit.principal, found.job.id)
+    result = found.job.result or {}
+    bars = timeline(events, ended=found.job.status.final)
+    return {
+        **_known(visit, found),
+        "reasons": await _reasons(visit, found),
+        "events": events,
+        "timeline": bars,
+        "phases": phases_of(result.get("phases", ()), result.get("seconds", 0.0), bars),
+        "attempts": attempts_of(events),
+    }
 
 
-async def _job(visit: Visit) -> dict[str, Any]:
-    parts, job_id = visit.parts, _id(visit)
-    found: FoundJob = await jobs.get(parts, visit.principal, job_id)
-    events = await jobs.history(parts, visit.principal, job_id)
-    reasons = () if found.job.status.final else (await why.explain(parts, visit.principal, job_id)).reasons
+async def _reasons(visit: Visit, found: FoundJob) -> Sequence[str]:
+    """What holds the job, in words; nothing once it has ended."""
+    if found.job.status.final:
+        return []
+    explained = await why.explain(visit.parts, visit.principal, found.job.id)
+    return [_in_words(visit, reason) for reason in explained.reasons]
+
+
+def _known(visit: Visit, found: FoundJob) -> dict[str, Any]:
+    """What the job itself says, and what the visitor may do with it."""
+    parts, has = visit.parts, visit.principal.has
     report = parts.catalog.types.get(found.job.report_type)
     job = job_view(found.job, found.artifacts, parts.settings.root_path)
     return {
@@ -82,14 +126,31 @@ async def _job(visit: Visit) -> dict[str, Any]:
         "report": report,
         "lacking": found.lacking,
         "expired": found.job.expired,
-        "reasons": [_in_words(visit, reason) for reason in reasons],
-        "events": events,
-        "timeline": timeline(events, ended=job.status.final),
         "parameters": parameters_told(job, report, visit.language),
-        "may_cancel": visit.principal.has(Scope.JOBS_CANCEL),
-        "may_ask": visit.principal.has(Scope.JOBS_CREATE) and report is not None,
+        "may_cancel": has(Scope.JOBS_CANCEL),
+        "may_look": has(Scope.ROWS_READ),
+        "may_delete": has(Scope.JOBS_DELETE),
+        "may_keep": has(Scope.JOBS_CREATE),
+        "may_link": has(Scope.JOBS_SHARE),
+        "may_ask": has(Scope.JOBS_CREATE) and report is not None,
         "key": str(uuid4()),
     }
+
+
+def job_id_of(visit: Visit) -> UUID:
+    """The job that the path names. Raises UnknownJob."""
+    given = visit.name("job_id")
+    try:
+        return UUID(given)
+    except ValueError:
+        raise UnknownJob(given) from None
+
+
+async def _compared(visit: Visit, found: FoundJob) -> Sparkline | None:
+    """The job among those of its type before it; None if there are none."""
+    seconds = (found.job.result or {}).get("seconds")
+    runs = await earlier.before(visit.parts, visit.principal, found.job)
+    return sparkline(runs, None if seconds is None else float(seconds))
 
 
 def _in_words(visit: Visit, reason: Reason) -> str:
@@ -98,12 +159,4 @@ def _in_words(visit: Visit, reason: Reason) -> str:
     if not visit.texts.has(key):
         return reason.message
     facts: dict[str, Any] = {name: shown.fact(value) for name, value in reason.facts.items()}
-    return visit.texts(key, **facts)
-
-
-def _id(visit: Visit) -> UUID:
-    given = visit.name("job_id")
-    try:
-        return UUID(given)
-    except ValueError:
-        raise UnknownJob(given) from None
+    return visit.texts.marked_up(key, **facts)

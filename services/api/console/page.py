@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.api.console import show, translated
+from services.api.console.navigation import places_for
 from services.api.console.visit import THEMES, Visit
 from services.api.http.problems import Problem
 
@@ -47,12 +48,14 @@ def page(
         "language": visit.language,
         "theme": visit.theme,
         "themes": THEMES,
+        "single_keys": visit.keys,
         "title_of": lambda report: translated.title(report, visit.language),
         "about": lambda report: translated.description(report, visit.language),
         "show": show.Shown(visit.texts.locale),
         "root": root,
         "console": visit.console,
         "signed_in": visit.signed_in,
+        "places": places_for(visit.principal),
         "subject": visit.principal.subject if visit.token else None,
         "proof": visit.proof,
         "asset": lambda name: f"{visit.console}/static/{name}?v={_digest(name)}",
@@ -65,7 +68,13 @@ def page(
 def problem_page(visit: Visit, problem: Problem) -> Response:
     """The problem as a page: what happened, under which id, and where to go from here."""
     title = HTTPStatus(problem.status).phrase
-    context = {"problem": problem, "title": title, "request_id": visit.request.scope.get("request_id")}
+    violations = translated.violations(problem.violations or (), visit.texts)
+    context = {
+        "problem": problem,
+        "violations": violations,
+        "title": title,
+        "request_id": visit.request.scope.get("request_id"),
+    }
     return page(visit, "problem.html", context, status=problem.status, headers=problem.headers)
 
 

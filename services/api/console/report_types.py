@@ -1,18 +1,35 @@
-"""`/console/report-types`: what can be asked for."""
+"""`/console/report-types`: what can be asked for, and what became of it lately."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Response
 
-from services.api.actions import visible
+from services.api.actions import type_figures, visible
 from services.api.console import translated
 from services.api.console.page import page
 from services.api.console.route import page_for
 from services.api.console.visit import Visit
 from shared.catalog.model import ReportType
 from shared.catalog.schema import json_schema
+from shared.jobs.rollups import quantile
+from shared.jobs.type_totals import Figures
 
 router = APIRouter(include_in_schema=False)
+
+_NOTHING = Figures(0, 0, (), None)
+
+
+class _Lately(NamedTuple):
+    """What became of a type's jobs in the last day."""
+
+    figures: Figures
+    percent_failed: float | None
+    """None if no job ended."""
+    half_s: float | None
+    """Seconds within which half of the jobs that were done ended, counted from their request; None of none."""
+    nearly_all_s: float | None
+    """The same for 95 of 100."""
 
 
 @router.get("/report-types")
@@ -20,7 +37,7 @@ router = APIRouter(include_in_schema=False)
 async def every(visit: Visit) -> Response:
     """Every report type that the visitor may ask for."""
     types = visible.report_types(visit.parts.catalog, visit.principal).types
-    return page(visit, "report_types.html", {"types": list(types.values())})
+    return page(visit, "report_types.html", {"types": list(types.values()), **await _lately(visit, list(types))})
 
 
 @router.get("/report-types/{name}")
@@ -28,7 +45,23 @@ async def every(visit: Visit) -> Response:
 async def one(visit: Visit) -> Response:
     """One report type: its parameters, columns, formats and limits."""
     report = visible.report_type(visit.parts.catalog, visit.principal, visit.name("name"))
-    return page(visit, "report_type.html", _about(report, visit.language))
+    about = _about(report, visit.language)
+    return page(visit, "report_type.html", {**about, **await _lately(visit, [report.name])})
+
+
+async def _lately(visit: Visit, names: Sequence[str]) -> dict[str, Any]:
+    """The figures of the types, for whoever may see them: `lately` is None where they were not looked at."""
+    if not type_figures.may_see(visit.principal):
+        return {"shows_figures": False, "lately": None}
+    found = await type_figures.figures(visit.parts, visit.principal, names)
+    looked_at = names[: type_figures.MOST]
+    return {"shows_figures": True, "lately": None if found is None else {n: _of(found, n) for n in looked_at}}
+
+
+def _of(found: Mapping[str, Figures], name: str) -> _Lately:
+    figures = found.get(name, _NOTHING)
+    failed = 100 * figures.failed / figures.ended if figures.ended else None
+    return _Lately(figures, failed, quantile(figures.buckets, 0.5), quantile(figures.buckets, 0.95))
 
 
 def _about(report: ReportType, language: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 
 from services.api.console.page import problem_page
-from services.api.console.visit import Visit, visit_of
-from services.api.http import problems
+from services.api.console.visit import Visit, identified, visit_of
+from services.api.http import error_problems
 
 Handler: TypeAlias = Callable[[Visit], Awaitable[Response]]
 Route: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -32,13 +32,12 @@ def open_page(handler: Handler) -> Route:
     """A route that answers everybody. Problems leave as pages."""
 
     async def answer(request: Request) -> Response:
-        visit = None
+        visit = visit_of(request)
         try:
-            visit = await visit_of(request)
+            visit = await identified(visit)
             return await handler(visit)
         except Exception as error:  # noqa: BLE001 - told to the reader as a page, and to the log
-            problem = problems.of(error)
-            return problems.answer(request, problem) if visit is None else problem_page(visit, problem)
+            return problem_page(visit, error_problems.of(error))
 
     return _named(handler, answer)
 

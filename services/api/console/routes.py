@@ -6,14 +6,43 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from services.api.console import job_list, job_page, new_report, report_types, sign_in
+from services.api.console import (
+    bulk,
+    job_actions,
+    job_export,
+    job_links,
+    job_list,
+    job_page,
+    job_stream,
+    my_reports,
+    new_report,
+    operator_pages,
+    own_sessions,
+    preview,
+    report_types,
+    rows,
+    schedule_changes,
+    schedules,
+    sign_in,
+    views,
+    webhook_changes,
+    webhooks,
+)
 from services.api.console.page import STATIC
 from services.api.console.route import open_page, page_for
 from services.api.console.texts import LANGUAGES
-from services.api.console.visit import LANGUAGE, THEME, THEMES, Visit, read_form, within
+from services.api.console.visit import KEYS, LANGUAGE, SWITCH, THEME, THEMES, Visit, read_form, within
 from services.api.http.problems import Problem
 
 _YEAR_S = 365 * 86_400
+_CHOICES = ((LANGUAGE, LANGUAGES, "language"), (THEME, THEMES, "theme"), (KEYS, SWITCH, "keys"))
+"""What can be chosen: its cookie, its values, and its field."""
+
+# An action's path is any word behind a job's id: what has a path of its own there comes before it.
+_PAGES = (
+    my_reports, job_list, job_export, bulk, rows, preview, job_page, job_stream, job_links, job_actions, new_report,
+    report_types, schedule_changes, schedules, webhook_changes, webhooks, own_sessions, sign_in, views,
+)  # fmt: skip
 
 _router = APIRouter(include_in_schema=False)
 
@@ -21,10 +50,10 @@ _router = APIRouter(include_in_schema=False)
 @_router.post("/preferences")
 @open_page
 async def prefer(visit: Visit) -> Response:
-    """Remember language and theme in cookies, and go back."""
+    """Remember language, theme and the keyboard's switch in cookies, and go back."""
     form = await read_form(visit)
     answer = RedirectResponse(within(form.one("next"), visit.console), 303)
-    for cookie, known, name in ((LANGUAGE, LANGUAGES, "language"), (THEME, THEMES, "theme")):
+    for cookie, known, name in _CHOICES:
         if form.one(name) in known:
             answer.set_cookie(
                 cookie, form.one(name), max_age=_YEAR_S, path=visit.console, httponly=True, samesite="lax"
@@ -54,5 +83,7 @@ class _Vendored(StaticFiles):
 def install(app: FastAPI) -> None:
     """Serve the console below `/console`."""
     app.mount("/console/static", _Vendored(directory=STATIC), name="static")
-    for router in (job_list.router, job_page.router, new_report.router, report_types.router, sign_in.router, _router):
-        app.include_router(router, prefix="/console")
+    operator_pages.install(app)
+    for of in _PAGES:
+        app.include_router(of.router, prefix="/console")
+    app.include_router(_router, prefix="/console")

@@ -1,11 +1,15 @@
 """How values look on a page, in the reader's language. Times are UTC here; a script shows them in the reader's zone."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
 from babel.numbers import format_decimal, format_percent
+from markupsafe import Markup
+
+from services.api.console.texts import Texts
 
 _KILO = 1000
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -38,6 +42,15 @@ class Shown:
         """Date and time in UTC, which says so."""
         return format_datetime(moment.astimezone(UTC), "medium", locale=self._locale) + " UTC"
 
+    def clock(self, moment: datetime, zone: str) -> str:
+        """Day of the week, date and time by the clocks of a zone, which is not named."""
+        local = moment.astimezone(ZoneInfo(zone))
+        return f"{format_skeleton('yMMMEd', local, locale=self._locale)} {local:%H:%M}"
+
+    def date(self, value: date, zone: str) -> str:
+        """A day; of an instant, day and time by the clocks of the zone."""
+        return self.clock(value, zone) if isinstance(value, datetime) else format_date(value, locale=self._locale)
+
     def ago(self, moment: datetime) -> str:
         """`3 minutes ago`, or `in 2 days`."""
         return format_timedelta(moment - datetime.now(UTC), add_direction=True, locale=self._locale)
@@ -55,12 +68,16 @@ class Shown:
         return f"{minutes // 60} h {minutes % 60:02} min"
 
     def fact(self, value: object) -> str:
-        """A fact of a reason: moments, numbers and lists as readers expect them."""
+        """A fact of a reason as readers expect it; scripts show its moments in their zone."""
         if isinstance(value, datetime):
-            return self.when(value)
+            return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), self.when(value))
         if isinstance(value, int | float) and not isinstance(value, bool):
             return self.number(value)
         return "?" if value is None else self.value(value)
+
+    def told(self, value: object, texts: Texts) -> str:
+        """The same as `value`, with yes and no in words."""
+        return texts(f"value.{str(value).lower()}") if isinstance(value, bool) else self.value(value)
 
     def value(self, value: object) -> str:
         """A parameter in a line: texts bare, lists with commas, everything else as JSON; shortened where it is long."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from babel import Locale, UnknownLocaleError
 from babel.core import negotiate_locale
+from markupsafe import Markup
 
 LANGUAGES = ("en", "ja")
 """The languages that have a catalogue; the first one is for everybody else."""
@@ -29,6 +30,10 @@ class Texts:
             text = text.get(self.locale.plural_form(count)) or text["other"]
         return text.format(count=count, **values)
 
+    def marked_up(self, key: str, **values: Any) -> Markup:
+        """The text as HTML, with values that may be HTML themselves: what is not is text. Of a key with one form."""
+        return Markup.escape(self.by_key[key]).format(**values)
+
     def has(self, key: str) -> bool:
         """True if there is a text of that key."""
         return key in self.by_key
@@ -36,9 +41,11 @@ class Texts:
 
 @cache
 def texts(language: str) -> Texts:
-    """The texts of a language in LANGUAGES."""
-    with (_FOLDER / f"{language}.toml").open("rb") as file:
-        return Texts(Locale.parse(language), dict(_flat(tomllib.load(file), "")))
+    """The texts of a language in LANGUAGES: of every file that begins with its name."""
+    found: dict[str, str | Mapping[str, str]] = {}
+    for path in sorted(_FOLDER.glob(f"{language}*.toml")):
+        found.update(_flat(tomllib.loads(path.read_text("utf-8")), ""))
+    return Texts(Locale.parse(language), found)
 
 
 def chosen(wish: str | None, accept_language: str) -> str:

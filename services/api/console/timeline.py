@@ -21,8 +21,8 @@ class Bar:
     """Hundredths of the whole before it."""
     width: float
     seconds: float
-    ended_by: str
-    """The verb that ended it; empty while it lasts."""
+    outcome: str
+    """How it is coloured: pending, processing, success, failed or cancelled."""
 
 
 def timeline(events: Sequence[JobEvent], *, ended: bool, now: datetime | None = None) -> list[Bar]:
@@ -45,7 +45,47 @@ def timeline(events: Sequence[JobEvent], *, ended: bool, now: datetime | None = 
                 round(min(left, 100 - _LEAST), 2),
                 round(max(seconds / whole * 100, _LEAST), 2),
                 seconds,
-                following.verb if following else "",
+                _outcome(event, following),
             )
         )
     return bars
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the attempt that made the report, on the scale of the bars."""
+
+    name: str
+    """Such as `querying` or `writing pdf`; `starting` for what went before the first."""
+    left: float
+    width: float
+    seconds: float
+
+
+def phases_of(told: Sequence[tuple[str, float]], seconds: float, bars: Sequence[Bar]) -> list[Phase]:
+    """The parts of the attempt that made the report, one after the other; `told` are names and seconds of `seconds`.
+
+    The worker's clock measured the parts, and the database's the attempt: they are laid to the attempt's end, and none
+    begins before it.
+    """
+    if not told or not bars:
+        return []
+    attempt = bars[-1]
+    parts = [("starting", round(max(0.0, seconds - sum(took for _, took in told)), 3)), *told]
+    whole = sum(took for _, took in parts)
+    scale = attempt.width / (max(attempt.seconds, whole) or 1.0)
+    phases, at = [], attempt.left + attempt.width - whole * scale
+    for name, took in parts:
+        width = max(took * scale, _LEAST)
+        phases.append(Phase(name, round(min(at, 100 - _LEAST), 2), round(width, 2), took))
+        at += took * scale
+    return phases
+
+
+def _outcome(event: JobEvent, following: JobEvent | None) -> str:
+    """An attempt is told by how it ended: one that is tried again was a failure, too."""
+    if event.to_status is JobStatus.PENDING or following is None:
+        return event.to_status.lower()
+    if following.to_status.final:
+        return following.to_status.lower()
+    return "cancelled" if following.verb == "give_back" else "failed"

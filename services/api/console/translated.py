@@ -1,8 +1,11 @@
-"""A report type's own texts in the reader's language, as far as its folder has them."""
+"""What others say in the reader's language: a report type's own texts, as far as its folder has them; violations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from services.api.console.texts import Texts
 from shared.catalog.model import Locale, ReportType
+from shared.catalog.parameters import Violation
 
 _NONE = Locale()
 
@@ -27,6 +30,16 @@ def column_titles(report: ReportType, language: str) -> Mapping[str, str]:
     """What each of its columns is called, by name."""
     translated = _locale(report, language).columns
     return {name: translated.get(name) or column.title for name, column in report.columns.items()}
+
+
+def violations(found: Sequence[Violation], texts: Texts) -> Sequence[Violation]:
+    """What is wrong, in words of the reader's language. The API's own, which name values and bounds, stand behind."""
+    return [
+        replace(one, message=texts(f"violation.{one.code}", message=one.message))
+        if texts.has(f"violation.{one.code}")
+        else one
+        for one in found
+    ]
 
 
 def _locale(report: ReportType, language: str) -> Locale:

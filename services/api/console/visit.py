@@ -1,7 +1,7 @@
-"""A visit to a page: who looks, in which language and theme; and what a form brings."""
+"""A request for a page: who asks, in which language and theme; and reading the forms that pages send."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypedDict
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,10 +15,13 @@ from services.api.console.texts import Texts, chosen, texts
 from services.api.http.client_address import client_address
 from services.api.http.dependencies import parts_of
 from services.api.http.problems import Problem
+from services.api.http.quota import QUOTA
 from services.api.networks import is_loopback
 
 THEMES = ("auto", "light", "dark")
-LANGUAGE, THEME = "todoke-language", "todoke-theme"
+SWITCH = ("on", "off")
+"""Whether single keys do something."""
+LANGUAGE, THEME, KEYS = "todoke-language", "todoke-theme", "todoke-keys"
 """Cookies with what the visitor chose. They hold no secret."""
 SESSION, PLAIN_SESSION = "__Host-todoke", "todoke-session"
 """The session's cookie; and its name on plain HTTP, where browsers refuse the first one."""
@@ -30,7 +33,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class CookieOptions(TypedDict):
-    """What is said of a cookie besides its value."""
+    """Everything about a cookie except its value."""
 
     key: str
     path: str
@@ -47,14 +50,17 @@ class Visit:
     principal: Principal
     language: str
     theme: str
+    keys: str
+    """`off` if single keys are to do nothing."""
     signed_in: bool
     token: str | None
     """Of the session; None where no keys are asked for, and for whoever is not signed in."""
 
     @property
     def parts(self) -> Parts:
-        """The API's parts."""
-        return parts_of(self.request)
+        """The API's parts; for a page that is only looked at, those that cannot write and never take long."""
+        parts = parts_of(self.request)
+        return parts.for_reading() if self.request.method in {"GET", "HEAD"} else parts
 
     @property
     def texts(self) -> Texts:
@@ -79,47 +85,64 @@ class Visit:
         return {"key": name, "path": "/", "httponly": True, "samesite": "lax", "secure": not plain}
 
     def name(self, field: str) -> str:
-        """A part of the path."""
+        """Return the path parameter of that name."""
         return str(self.request.path_params[field])
 
     def to(self, path: str) -> Response:
-        """See another page of the console now."""
+        """Answer with a redirect (303) to another page of the console; `path` is below `/console`."""
         return RedirectResponse(f"{self.console}{path}", 303)
 
 
 class Form(NamedTuple):
-    """The fields of a form that was sent, in their order."""
+    """The fields of a submitted form, in their order."""
 
     fields: list[tuple[str, str]]
 
     def one(self, name: str) -> str:
-        """The field's value; empty if there is none."""
+        """Return the field's first value, or an empty string if the form has no such field."""
         return next((value for key, value in self.fields if key == name), "")
 
     def many(self, name: str) -> list[str]:
-        """Every value of the field."""
+        """Return every value of the field."""
         return [value for key, value in self.fields if key == name]
 
     def has(self, name: str) -> bool:
-        """True if the form has the field, be it empty."""
+        """Return True if the form has the field, even if it is empty."""
         return any(key == name for key, _ in self.fields)
 
 
-async def visit_of(request: Request) -> Visit:
-    """The visit, in the language and the theme that cookies or the browser ask for."""
-    theme, sessions = request.cookies.get(THEME), parts_of(request).sessions
-    token = request.cookies.get(PLAIN_SESSION if _is_plain(request) else SESSION)
-    principal: Principal | None = ANONYMOUS
-    if sessions is not None:
-        principal = await sessions.principal_of(token) if token else None
-    address = client_address(request, request.app.state.trusted_proxies)
+def visit_of(request: Request) -> Visit:
+    """Return the visit, in the language and theme that cookies or the browser ask for. Nobody is signed in yet."""
+    theme = request.cookies.get(THEME)
     return Visit(
         request,
-        (principal or NOBODY).asking(Origin(request.scope.get("request_id"), address or None)),
+        NOBODY,
         chosen(request.cookies.get(LANGUAGE), request.headers.get("accept-language", "")),
         theme if theme in THEMES else THEMES[0],
+        "off" if request.cookies.get(KEYS) == "off" else "on",
+        signed_in=False,
+        token=None,
+    )
+
+
+async def identified(visit: Visit) -> Visit:
+    """Return the visit with its principal. A page counts against the rate limit like any request.
+
+    Raises RateLimited, also for an address that has sent too many made-up cookies.
+    """
+    request, parts = visit.request, visit.parts
+    address = client_address(request, request.app.state.trusted_proxies)
+    token = request.cookies.get(PLAIN_SESSION if _is_plain(request) else SESSION)
+    principal: Principal | None = ANONYMOUS
+    if parts.sessions is not None:
+        principal = await parts.access.of_session(parts.sessions, token, address) if token else None
+    if principal is not None:
+        request.scope[QUOTA] = await parts.access.count(principal)
+    return replace(
+        visit,
+        principal=(principal or NOBODY).asking(Origin(request.scope.get("request_id"), address or None)),
         signed_in=principal is not None,
-        token=token if sessions is not None and principal is not None else None,
+        token=token if parts.sessions is not None and principal is not None else None,
     )
 
 
@@ -132,7 +155,7 @@ def _is_plain(request: Request) -> bool:
 
 
 async def read_form(visit: Visit) -> Form:
-    """The form that a page of this session sent. Raises Problem 403, 413, 415 or 422."""
+    """Read the form, which a page of this session must have sent. Raises Problem 403, 413, 415 or 422."""
     request = visit.request
     refuse_other_sites(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -156,8 +179,8 @@ async def read_form(visit: Visit) -> Form:
 def refuse_other_sites(request: Request) -> None:
     """Raise Problem 403 if a page of another site made the browser send this.
 
-    Browsers say so in Sec-Fetch-Site; older ones name the page's origin. What is no browser sends neither, and nobody
-    else's cookies.
+    Browsers say so in Sec-Fetch-Site; older ones send the page's origin. Other clients send neither header, and cannot
+    have somebody else's cookies.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     same = site == "same-origin" if site is not None else origin is None or _host(origin) == request.headers.get("host")
@@ -173,6 +196,6 @@ def _host(origin: str) -> str:
 
 
 def within(path: str, default: str) -> str:
-    """The path to go to next, if it stays on this site; else the default."""
+    """Return `path` if it stays on this site, and `default` otherwise."""
     plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
     return path if plain else default

@@ -1,27 +1,33 @@
 """What FastAPI injects into the routes."""
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, cast
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, UnknownJob
+from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, UnknownJob, UnknownSchedule, UnknownWebhook
 from services.api.actions.parts import Parts
 from services.api.auth.access import RateLimited
 from services.api.auth.principal import Origin, Principal
 from services.api.http.client_address import client_address
 from services.api.http.quota import QUOTA
 from shared.catalog.parameters import Violation
+from shared.errors import TodokeError
 from shared.suggest import did_you_mean
 
 WEIGHTS: Mapping[str, int] = {
     "estimate_job": 5,
+    "create_bulk": 5,
     "list_jobs": 2,
     "list_audit": 2,
+    "get_overview": 5,
+    "list_gates": 2,
+    "list_job_rows": 2,
     "get_job_why": 2,
+    "list_choices": 2,
     "stream_job": 2,
     "stream_jobs": 2,
 }
@@ -29,13 +35,14 @@ WEIGHTS: Mapping[str, int] = {
 stay."""
 
 
-class _JobIdConvertor(StringConvertor):
+class _NameConvertor(StringConvertor):
     """Matches no colon: `/jobs/x:cancel` is a path of its own, and nothing about a job named `x:cancel`."""
 
     regex = "[^/:]+"
 
 
-register_url_convertor("job", _JobIdConvertor())
+register_url_convertor("job", _NameConvertor())
+register_url_convertor("file", _NameConvertor())
 
 
 def parts_of(request: Request) -> Parts:
@@ -96,18 +103,40 @@ async def _parts(request: Request) -> Parts:
 Caller = Annotated[Principal, Depends(principal_of)]
 
 
+def uuid_of(given: str, unknown: Callable[[str], TodokeError]) -> UUID:
+    """The id in a path. What is not a UUID as we write it is unknown: a thing has one address."""
+    try:
+        found = UUID(given)
+    except ValueError:
+        raise unknown(given) from None
+    if str(found) != given:
+        raise unknown(given)
+    return found
+
+
 async def _job_id(
     job_id: Annotated[str, Path(description="The job's UUID", json_schema_extra={"format": "uuid"})], _: Caller
 ) -> UUID:
-    """The id. What is not a UUID as we write it is answered 404, like an unknown job: a job has one address."""
-    try:
-        found = UUID(job_id)
-    except ValueError:
-        raise UnknownJob(job_id) from None
-    if str(found) != job_id:
-        raise UnknownJob(job_id)
-    return found
+    """The job's id."""
+    return uuid_of(job_id, UnknownJob)
+
+
+async def _schedule_id(
+    schedule_id: Annotated[str, Path(description="The schedule's UUID", json_schema_extra={"format": "uuid"})],
+    _: Caller,
+) -> UUID:
+    """The schedule's id."""
+    return uuid_of(schedule_id, UnknownSchedule)
+
+
+async def _webhook_id(
+    webhook_id: Annotated[str, Path(description="The webhook's UUID", json_schema_extra={"format": "uuid"})], _: Caller
+) -> UUID:
+    """The webhook's id."""
+    return uuid_of(webhook_id, UnknownWebhook)
 
 
 PartsOf = Annotated[Parts, Depends(_parts)]
 JobId = Annotated[UUID, Depends(_job_id)]
+ScheduleId = Annotated[UUID, Depends(_schedule_id)]
+WebhookId = Annotated[UUID, Depends(_webhook_id)]

@@ -21,6 +21,11 @@ def event(name: str, data: str = "{}", *, number: int | None = None) -> bytes:
     return f"event: {name}\n{numbered}data: {data}\n\n".encode()
 
 
+def message(text: str) -> bytes:
+    """An event without a name, whose text may have lines."""
+    return ("".join(f"data: {line}\n" for line in text.splitlines()) + "\n").encode()
+
+
 def come_again(after_ms: int) -> bytes:
     """Tells the client when to come back once the connection has ended."""
     return f"retry: {after_ms}\n\n".encode()

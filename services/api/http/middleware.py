@@ -13,7 +13,9 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import metrics
-from services.api.http.problems import HEAD, REFUSED, WHOLE_SERVER, Problem, answer, unexpected
+from services.api.http import deprecation
+from services.api.http.error_problems import unexpected
+from services.api.http.problems import HEAD, REFUSED, WHOLE_SERVER, Problem, answer
 from services.api.http.quota import headers_of
 from shared.ids import uuid7
 from shared.runtime import logs, tracing
@@ -82,6 +84,7 @@ class RequestContext:
                     (b"x-request-id", request_id.encode()),
                     *((name, value) for name, value in SAFE_HEADERS if name not in present),
                     *headers_of(scope, status),
+                    *deprecation.headers_of(scope, self._root_path),
                 ]
             elif scope.get(HEAD):
                 message = {**message, "body": b""}

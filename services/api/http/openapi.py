@@ -1,13 +1,16 @@
 """How the API describes itself: the names of its operations, their problems, and what leads from one to the next."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic.alias_generators import to_camel
 
+from services.api.auth.issuers import Issuer
+from services.api.http import webhook_schemas
+from services.api.http.deprecation import is_deprecated
 from services.api.http.examples import example_of, problem_codes, problem_examples
 from services.api.http.operation_scopes import scopes_of
 from services.api.http.problems import ProblemView
@@ -24,7 +27,7 @@ _WHY = {
     404: "There is no such job, file or report type, or it is another tenant's",
     409: "The job is in a state that does not allow this",
     410: "The file is not there any more",
-    412: "The job or file is not the one that If-Match names",
+    412: "The job, file or gate is not the one that If-Match names",
     413: "The body is too large",
     415: "The body is not declared as JSON in UTF-8, or is encoded",
     416: "The file has none of the ranges",
@@ -57,8 +60,11 @@ def operation_id(route: APIRoute) -> str:
     return name if route.path_format.startswith("/v1/") else _OWN_NAMES.get(route.path_format, f"{name}Unversioned")
 
 
-def describe(app: FastAPI, *, asks_who: bool) -> None:
-    """Describe what is sent: problems by their own media type, and the headers that matter to a client."""
+def describe(app: FastAPI, *, asks_who: bool, issuers: Collection[Issuer] = ()) -> None:
+    """Describe what is sent: problems by their own media type, and the headers that matter to a client.
+
+    `issuers` are those whose tokens are taken.
+    """
     plain: Callable[[], dict[str, Any]] = app.openapi
 
     def described() -> dict[str, Any]:
@@ -71,26 +77,46 @@ def describe(app: FastAPI, *, asks_who: bool) -> None:
                 _describe(path, method, operation)
                 _exemplify(operation["responses"], schemas, f"{path} {operation}")
                 if asks_who:
+                    needed = scopes_of(operation["operationId"]) or []
                     # OpenAPI 3.1 lets any scheme name what its caller needs.
-                    operation["security"] = [{"bearer": scopes_of(operation["operationId"]) or []}]
+                    operation["security"] = [{"bearer": needed}, *({n: needed} for n in _discovered(issuers))]
         for never_sent in ("HTTPValidationError", "ValidationError"):
             schemas.pop(never_sent, None)
         description["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items()]
         description["components"]["examples"] = problem_examples()
+        description["webhooks"] = webhook_schemas.sent()
         if asks_who:
             bearer = {"type": "http", "scheme": "bearer", "description": "An API key, or a token of a known issuer"}
-            description["components"]["securitySchemes"] = {"bearer": bearer}
+            description["components"]["securitySchemes"] = {"bearer": bearer, **_discovered(issuers)}
         return description
 
     app.openapi = described  # type: ignore[method-assign] # FastAPI's documented way to extend the description
 
 
+def _discovered(issuers: Collection[Issuer]) -> dict[str, dict[str, Any]]:
+    """A scheme for each issuer whose discovery document is where OpenID Connect has it."""
+    return {
+        f"openid_{issuer.name}": {
+            "type": "openIdConnect",
+            "openIdConnectUrl": f"{issuer.issuer.rstrip('/')}/.well-known/openid-configuration",
+            "description": "Tokens of this issuer; it may give the scopes as roles, or with a prefix",
+        }
+        for issuer in issuers
+        if issuer.jwks_url is None
+    }
+
+
 _TAGS = {
     "jobs": "Ask for reports, look at what became of them, cancel them and ask again",
     "artifacts": "The files that a job made",
+    "schedules": "Reports that come by themselves",
+    "webhooks": "Who is told what has happened, and how that went",
     "report types": "What can be asked for",
+    "bulk": "One thing done to all jobs of a filter: looked at first, then carried out",
     "keys": "API keys: who may ask",
     "audit": "Who has changed what",
+    "operations": "How the whole installation stands, and messages that were put aside",
+    "gates": "What is paused and capped, for those who run the service",
 }
 """One for each kind of thing."""
 
@@ -112,8 +138,9 @@ def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     about = operation.get("description", "")
     # What the operation does is the first sentence of its function.
     operation["summary"] = re.split(r"[.:](?:\s|$)", about, maxsplit=1)[0].replace("\n", " ")
-    if not path.startswith("/v1/") and path != "/generate-report":
+    if is_deprecated(method.upper(), path):
         operation["deprecated"] = True
+    if not path.startswith("/v1/") and path != "/generate-report":
         operation["description"] = f"The same as at `/v1{path}`. {operation.get('description', '')}".strip()
     answers = operation["responses"]
     if "HTTPValidationError" in str(answers.get("422")):
@@ -142,17 +169,23 @@ def _describe_headers(path: str, method: str, operation: dict[str, Any]) -> None
             answers[status]["content"] = {"application/octet-stream": file, "*/*": file}
         for status in ("200", "206", "304"):
             answers[status]["headers"] |= {"ETag": _header(_TELLS["ETag"])}
-    if path.endswith((":cancel", ":keep")):
+    if path.endswith(_TELL_THEIR_ETAG) and "200" in answers:
         answers["200"]["headers"] |= {"ETag": _header(_TELLS["ETag"])}
 
 
-_ASKED = (
+_TELL_THEIR_ETAG = (":cancel", ":keep", ":pause", ":resume", "/cap", "/queue-cap", "/gates/{kind}/{name}")
+"""Paths whose 200 names the version that it shows."""
+_ASKED: tuple[tuple[str | tuple[str, ...], str, tuple[str, ...]], ...] = (
     ("/jobs/{job_id}", "get", ("If-None-Match", "If-Match", "Prefer")),
     ("/artifacts/{name}", "get", ("If-None-Match", "If-Match", "Range", "If-Range")),
     (":cancel", "post", ("If-Match",)),
     (":retry", "post", ("If-Match",)),
     ("/jobs/{job_id}", "delete", ("If-Match",)),
     (":keep", "post", ("If-Match",)),
+    (":pause", "post", ("If-Match",)),
+    (":resume", "post", ("If-Match",)),
+    (("/cap", "/queue-cap"), "put", ("If-Match",)),
+    (("/cap", "/queue-cap"), "delete", ("If-Match",)),
 )
 """Headers that an operation heeds: the end of its path, its method, their names."""
 

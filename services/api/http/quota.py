@@ -9,8 +9,8 @@ from services.api.auth.access import Quota
 
 QUOTA = "todoke.quota"
 """In a scope: the Quota of the request's tenant, or None."""
-POLICY = "requests"
-"""The name of the one policy that there is; its unit is requests."""
+UNFINISHED_JOBS = "unfinished-jobs"
+"""The name of the cap on a tenant's queue. It stands in problems only: the draft has no unit for it."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -20,6 +20,6 @@ def headers_of(scope: Scope, status: int) -> Headers:
     quota: Quota | None = scope.get(QUOTA)
     if quota is None or (scope["method"] == "GET" and status != 429):
         return []
-    policy = f'"{POLICY}";q={quota.burst};w={quota.window_s}'
-    left = f'"{POLICY}";r={quota.left};t={quota.again_s}'
+    policy = f'"{quota.policy}";q={quota.burst};w={quota.window_s}'
+    left = f'"{quota.policy}";r={quota.left};t={quota.again_s}'
     return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode())]

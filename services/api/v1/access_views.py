@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer
 
 from services.api.actions.keys import MadeKey
-from services.api.v1.views import View
+from services.api.v1.base_view import View
 from shared.access.api_keys import ApiKey
 from shared.access.audit_trail import Entry
 

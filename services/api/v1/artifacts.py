@@ -8,7 +8,8 @@ from services.api.http import stored_file
 from services.api.http.accept import rather_json
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.openapi import Responses, problems
-from services.api.v1.views import LinkView, file_url
+from services.api.v1.job_links import file_url
+from services.api.v1.views import LinkView
 from shared.artifacts.interface import SignedUrl
 
 router = APIRouter(tags=["artifacts"])
@@ -23,7 +24,7 @@ _RESPONSES: Responses = {
 _NOT_KEPT = {"Cache-Control": "no-store", "Vary": "Accept"}
 
 
-@router.get("/jobs/{job_id:job}/artifacts/{name}", response_class=FileResponse, responses=_RESPONSES)
+@router.get("/jobs/{job_id:job}/artifacts/{name:file}", response_class=FileResponse, responses=_RESPONSES)
 async def download_artifact(request: Request, job_id: JobId, name: str, parts: PartsOf, principal: Caller) -> Response:
     """The file, with ranges; or a redirect (307) to a link that works for a few minutes.
 
@@ -40,4 +41,4 @@ async def download_artifact(request: Request, job_id: JobId, name: str, parts: P
         return JSONResponse(link.model_dump(mode="json", by_alias=True), headers=_NOT_KEPT)
     if isinstance(place, SignedUrl):
         return RedirectResponse(place.url, 307, _NOT_KEPT)
-    return stored_file.answer(request, artifact, place)
+    return stored_file.answer(request, artifact, place, accel=parts.settings.accel_redirect)

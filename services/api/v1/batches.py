@@ -10,12 +10,14 @@ from services.api.actions import batches
 from services.api.actions.batches import KEY, MOST, Outcome
 from services.api.actions.submissions import Submitted
 from services.api.http.dependencies import Caller, PartsOf
+from services.api.http.error_problems import problem_of
 from services.api.http.openapi import problems
-from services.api.http.problems import Problem, ProblemView, invalid, problem_of, problem_view
+from services.api.http.problems import Problem, ProblemView, invalid, problem_view
 from services.api.http.quota import QUOTA
+from services.api.v1.base_view import View
 from services.api.v1.submission_body import read_fields, trace_context
 from services.api.v1.submissions import SUBMISSION_SCHEMA
-from services.api.v1.views import AcceptedView, View, accepted
+from services.api.v1.views import AcceptedView, accepted
 from shared import json_text
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean

@@ -8,9 +8,9 @@ from services.api.actions.estimates import Estimate
 from services.api.http.dependencies import Caller, PartsOf
 from services.api.http.openapi import problems
 from services.api.http.responses import json_response
+from services.api.v1.base_view import View
 from services.api.v1.submission_body import read_submission
 from services.api.v1.submissions import SUBMISSION_BODY
-from services.api.v1.views import View
 
 router = APIRouter(tags=["jobs"])
 

@@ -16,6 +16,10 @@ from shared.suggest import did_you_mean
 
 AGO = r"-([0-9]{1,6})(s|m|h|d|w)"
 """A time before now."""
+LASTED = r"([0-9]{1,6})(s|m|h|d|w)"
+"""A length of time."""
+ID_BEGINS = r"[0-9a-fA-F]{4}(-?[0-9a-fA-F]){0,28}"
+"""The beginning of a job's id, hyphens or not."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
 _LONGEST = 100
@@ -33,6 +37,11 @@ class Written(NamedTuple):
     requester: str | None = None
     errorCode: str | None = None  # noqa: N815
     retryOf: str | None = None  # noqa: N815
+    bulk: str | None = None
+    schedule: str | None = None
+    id: str | None = None
+    """The beginning of one, or the whole."""
+    tookAtLeast: str | None = None  # noqa: N815
 
     @property
     def named(self) -> Mapping[str, object]:
@@ -53,7 +62,11 @@ def read_filter(written: Written, violations: list[Violation]) -> JobFilter:
         created_before=_moment("createdBefore", written.createdBefore, violations),
         requester=written.requester,
         error_code=written.errorCode,
-        retry_of=_job("retryOf", written.retryOf, violations),
+        retry_of=_id("retryOf", written.retryOf, "job", violations),
+        bulk=_id("bulk", written.bulk, "bulk action", violations),
+        schedule=_id("schedule", written.schedule, "schedule", violations),
+        id_begins=_beginning(written.id, violations),
+        took_s=_lasted("tookAtLeast", written.tookAtLeast, violations),
     )
 
 
@@ -110,11 +123,31 @@ def _moment(name: str, given: str | None, violations: list[Violation]) -> dateti
     return None
 
 
-def _job(name: str, given: str | None, violations: list[Violation]) -> UUID | None:
+def _lasted(name: str, given: str | None, violations: list[Violation]) -> int | None:
+    """A length of time, in seconds."""
+    if given is None:
+        return None
+    if lasted := re.fullmatch(LASTED, given, re.ASCII):
+        return round(timedelta(**{_UNITS[lasted[2]]: int(lasted[1])}).total_seconds())
+    message = f"{given[:60]!r} is not a length of time: write 30s, 5m or 2h"
+    violations.append(Violation(name, "duration", message))
+    return None
+
+
+def _id(name: str, given: str | None, what: str, violations: list[Violation]) -> UUID | None:
     if given is None:
         return None
     try:
         return UUID(given)
     except ValueError:
-        violations.append(Violation(name, "uuid", f"{given[:60]!r} is not a job's id: write its `jobId`"))
+        violations.append(Violation(name, "uuid", f"{given[:60]!r} is not the id of a {what}: write a UUID"))
         return None
+
+
+def _beginning(given: str | None, violations: list[Violation]) -> str | None:
+    """The beginning of an id, as its digits alone."""
+    if given is None or re.fullmatch(ID_BEGINS, given, re.ASCII):
+        return given and given.replace("-", "").lower()
+    message = f"{given[:60]!r} does not begin the id of a job: write at least 4 of its digits, as in 019acb2e-7c41"
+    violations.append(Violation("id", "pattern", message))
+    return None

@@ -11,7 +11,7 @@ from services.api.http.openapi import problems
 from services.api.http.problems import invalid
 from services.api.http.responses import json_response
 from services.api.v1 import pages
-from services.api.v1.job_filters import AGO, Written, read_filter
+from services.api.v1.job_filters import AGO, ID_BEGINS, LASTED, Written, read_filter
 from services.api.v1.views import JobsView, job_view
 from shared.catalog.parameters import Violation
 from shared.jobs.states import JobStatus
@@ -46,7 +46,13 @@ _After = Annotated[str | None, _about("Only jobs created then or later: RFC 3339
 _Before = Annotated[str | None, _about("Only jobs created earlier: RFC 3339, or ago, as `-30m`", anyOf=_Moment)]
 _Requester = Annotated[str | None, _about("Only jobs that this one asked for", pattern=_TEXT, maxLength=100)]
 _ErrorCode = Annotated[str | None, _about("Only jobs that failed with this code", pattern=_TEXT, maxLength=100)]
+_Bulk = Annotated[str | None, _about("Only jobs that this bulk action met", format="uuid")]
 _RetryOf = Annotated[str | None, _about("Only jobs that repeat this one", format="uuid")]
+_Schedule = Annotated[str | None, _about("Only jobs that this schedule asked for", format="uuid")]
+_IdBegins = Annotated[str | None, _about("Only jobs whose id begins so", pattern=f"^{ID_BEGINS}$")]
+_Took = Annotated[
+    str | None, _about("Only jobs that ran so long or longer, or have run so long by now: `30s`", pattern=f"^{LASTED}$")
+]
 
 
 @router.get("/jobs", responses={200: {"model": JobsView}, **problems(400, 401, 403, 404, 422, 429, 503)})
@@ -61,6 +67,10 @@ async def list_jobs(
     requester: _Requester = None,
     errorCode: _ErrorCode = None,  # noqa: N803
     retryOf: _RetryOf = None,  # noqa: N803
+    bulk: _Bulk = None,
+    schedule: _Schedule = None,
+    id: _IdBegins = None,  # noqa: A002 - the wire's name
+    tookAtLeast: _Took = None,  # noqa: N803
     pageSize: pages.PageSize = "0",  # noqa: N803
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
@@ -69,7 +79,20 @@ async def list_jobs(
     A page of a filtered list may hold fewer jobs than asked for, even none, although more follow: each request looks
     at a bounded number of jobs.
     """
-    written = Written(status, reportType, label, createdAfter, createdBefore, requester, errorCode, retryOf)
+    written = Written(
+        status,
+        reportType,
+        label,
+        createdAfter,
+        createdBefore,
+        requester,
+        errorCode,
+        retryOf,
+        bulk,
+        schedule,
+        id,
+        tookAtLeast,
+    )
     violations: list[Violation] = []
     query = lists.Query(
         pages.page_size(pageSize, violations), read_filter(written, violations), written.named, pageToken

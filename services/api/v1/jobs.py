@@ -15,7 +15,10 @@ from services.api.http.middleware import CLIENT_CLOSED_REQUEST
 from services.api.http.openapi import problems
 from services.api.http.prefer import wait_asked_s
 from services.api.http.responses import json_response
-from services.api.v1.views import EventView, JobView, event_view, job_view
+from services.api.v1.event_views import EventView, event_view
+from services.api.v1.views import JobView, job_view
+from shared.jobs.glance import Glance
+from shared.jobs.read import Job
 
 router = APIRouter(tags=["jobs"])
 
@@ -38,6 +41,13 @@ async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Ca
             waited = await unless_hung_up(request, waiting)
         except HungUp:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
+    elif (known := _known(request)) is not None and (
+        same := await jobs.unchanged(parts, principal, job_id, known)
+    ) is not None:
+        revision = jobs.revision_of(same.version, expired=same.expired)
+        headers = _headers(parts, revision, same, tenant=principal.tenant)
+        check(request, headers["ETag"])  # If-Match comes first
+        return Response(status_code=304, headers=headers)
     else:
         waited = Waited(await jobs.get(parts, principal, job_id), honoured=False)
     return _job_response(request, parts, waited, wait_s)
@@ -50,16 +60,19 @@ def _known(request: Request) -> Callable[[str], bool] | None:
 
 def _job_response(request: Request, parts: Parts, waited: Waited, wait_s: float) -> Response:
     found = waited.found
-    headers = {"ETag": f'"{found.revision}"', "Cache-Control": "private, no-cache", "Vary": "Prefer"}
+    headers = _headers(parts, found.revision, found.job, tenant=found.job.tenant)
     if waited.honoured:
         headers["Preference-Applied"] = f"wait={wait_s:g}"
-    if not found.job.status.final:
-        job = found.job
-        again_s = parts.history.retry_after_s(job.tenant, job.report_type, due_at=job.run_at)
-        headers["Retry-After"] = str(again_s)
     if not check(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return json_response(_view(found, parts.settings.root_path), headers=headers)
+
+
+def _headers(parts: Parts, revision: str, job: Job | Glance, *, tenant: str) -> dict[str, str]:
+    headers = {"ETag": f'"{revision}"', "Cache-Control": "private, no-cache", "Vary": "Prefer"}
+    if not job.status.final:
+        headers["Retry-After"] = str(parts.history.retry_after_s(tenant, job.report_type, due_at=job.run_at))
+    return headers
 
 
 @router.get(

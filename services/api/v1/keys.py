@@ -7,21 +7,18 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from services.api.actions import keys
-from services.api.actions.errors import InvalidRequest
-from services.api.actions.idempotency import read_key
 from services.api.actions.keys import MadeKey, WantedKey
 from services.api.http.dependencies import Caller, PartsOf
 from services.api.http.openapi import problems
-from services.api.http.problems import invalid
 from services.api.http.responses import json_response
 from services.api.v1 import pages
 from services.api.v1.access_views import KeysView, KeyView, MadeKeyView, MeView, RotatedKeyView, key_view, made_view
+from services.api.v1.body_fields import idempotency_key, refuse, unknown_fields
 from services.api.v1.submission_body import read_fields
 from services.api.v1.submissions import IDEMPOTENCY_KEY
 from shared.access.key_text import name_problem
 from shared.access.scopes import scope_problem
 from shared.catalog.parameters import Violation
-from shared.suggest import did_you_mean
 
 router = APIRouter(tags=["keys"])
 
@@ -80,10 +77,7 @@ async def list_keys(
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
     """The tenant's API keys, newest first, those that are over or revoked too; needs the scope `keys:read`."""
-    violations: list[Violation] = []
-    size = pages.page_size(pageSize, violations)
-    if violations:
-        raise invalid("The query has problems.", violations)
+    size = pages.only_size(pageSize)
     found = await keys.list_page(parts, principal, size=size, token=pageToken)
     asked = {} if pageSize == "0" else {"pageSize": pageSize}
     links = pages.links(f"{parts.settings.root_path}/v1/keys", asked, found.next_page_token)
@@ -109,14 +103,14 @@ async def create_key(request: Request, parts: PartsOf, principal: Caller) -> Res
     The key is shown once. A repetition with the same Idempotency-Key is answered without it.
     """
     fields = await read_fields(request)
-    violations = _unknown(fields, ("name", "scopes", "expiresAt"))
+    violations = unknown_fields(fields, ("name", "scopes", "expiresAt"))
     wanted = WantedKey(
         _name(fields.get("name"), violations),
         _scopes(fields.get("scopes"), violations),
         _expiry(fields.get("expiresAt"), violations),
-        _idempotency_key(request, violations),
+        idempotency_key(request, violations),
     )
-    _check(violations)
+    refuse(violations)
     return _made(await keys.create(parts, principal, wanted), parts.settings.root_path)
 
 
@@ -132,11 +126,11 @@ async def rotate_key(request: Request, key_id: str, parts: PartsOf, principal: C
     Needs the scope `keys:write`. Without `expiresAt` the new key lives as long as the old one was made to.
     """
     fields = await read_fields(request)
-    violations = _unknown(fields, ("overlapSeconds", "expiresAt"))
+    violations = unknown_fields(fields, ("overlapSeconds", "expiresAt"))
     overlap_s = _overlap_s(fields.get("overlapSeconds"), violations)
     expires_at = _expiry(fields.get("expiresAt"), violations)
-    again = _idempotency_key(request, violations)
-    _check(violations)
+    again = idempotency_key(request, violations)
+    refuse(violations)
     made = await keys.rotate(parts, principal, _id(key_id), overlap_s=overlap_s, expires_at=expires_at, again=again)
     return _made(made, parts.settings.root_path)
 
@@ -162,18 +156,6 @@ def _made(made: MadeKey, root: str) -> Response:
 def _id(given: str) -> str:
     """What PostgreSQL takes: no key has U+0000 in its id."""
     return given.replace("\0", "?")
-
-
-def _unknown(fields: Mapping[str, object], known: Collection[str]) -> list[Violation]:
-    names = [name for name in fields if name not in known][:100]
-    wrong = "is not a field of this request"
-    return [Violation(n[:100], "unknown_field", f"{wrong}{did_you_mean(n[:100], known)}") for n in names]
-
-
-def _check(violations: list[Violation]) -> None:
-    if violations:
-        many = "one problem" if len(violations) == 1 else f"{len(violations)} problems"
-        raise InvalidRequest(f"The request has {many}.", violations)
 
 
 def _name(given: object, violations: list[Violation]) -> str:
@@ -209,12 +191,3 @@ def _overlap_s(given: object, violations: list[Violation]) -> int:
     wrong = f"must be a whole number of seconds from 0 to {_LONGEST_OVERLAP_S}"
     violations.append(Violation("overlapSeconds", "range", wrong))
     return 0
-
-
-def _idempotency_key(request: Request, violations: list[Violation]) -> str | None:
-    lines = request.headers.getlist("idempotency-key")
-    key = read_key(lines) if lines else None
-    if isinstance(key, Violation):
-        violations.append(key)
-        return None
-    return key

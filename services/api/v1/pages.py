@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Query
 
 from services.api.actions.lists import MOST, USUAL_SIZE
+from services.api.http.problems import invalid
 from shared.catalog.parameters import Violation
 
 _SIZE = {"type": "integer", "minimum": 0, "default": USUAL_SIZE}
@@ -25,21 +26,30 @@ Moment = Annotated[
 ]
 
 
-def page_size(given: str, violations: list[Violation]) -> int:
+def page_size(given: str, violations: list[Violation], *, usual: int = USUAL_SIZE, most: int = MOST) -> int:
     """The size, as AIP-158 has it; a violation if it is none."""
     if re.fullmatch(r"[0-9]{1,100}", given, re.ASCII):
-        return min(int(given), MOST) or USUAL_SIZE
+        return min(int(given), most) or usual
     violations.append(
-        Violation("pageSize", "range", f"must be a whole number: 1 to {MOST}, or 0 for the usual {USUAL_SIZE}")
+        Violation("pageSize", "range", f"must be a whole number: 1 to {most}, or 0 for the usual {usual}")
     )
     return 1
 
 
-def links(place: str, query: Mapping[str, object], next_page_token: str | None) -> str:
-    """The pages that one may go to from here (RFC 8288), each by its whole address."""
+def only_size(given: str) -> int:
+    """The size, in a query that has no other mistakes to tell. Raises Problem."""
+    violations: list[Violation] = []
+    size = page_size(given, violations)
+    if violations:
+        raise invalid("The query has problems.", violations)
+    return size
+
+
+def links(place: str, query: Mapping[str, object], next_page: str | None, *, by: str = "pageToken") -> str:
+    """The pages that one may go to from here (RFC 8288), each by its whole address; `by` names the page."""
     pages = {"first": query}
-    if next_page_token is not None:
-        pages = {"next": {**query, "pageToken": next_page_token}, **pages}
+    if next_page is not None:
+        pages = {"next": {**query, by: next_page}, **pages}
     addresses = {rel: f"{place}?{urlencode(asked, doseq=True)}".rstrip("?") for rel, asked in pages.items()}
     return ", ".join(f'<{address}>; rel="{rel}"' for rel, address in addresses.items())
 

@@ -2,9 +2,11 @@
 
 from typing import Any, Self
 
-from services.api.v1.views import View
+from services.api.v1.base_view import View
+from shared.catalog.choices import Choices
 from shared.catalog.model import BUNDLE, CatalogView, ReportType
 from shared.catalog.schema import json_schema
+from shared.catalog.shape_schema import options_schema
 
 
 class ColumnView(View):
@@ -28,6 +30,8 @@ class ReportTypeView(View):
     parameters: dict[str, Any]
     """A JSON Schema."""
     columns: list[ColumnView]
+    options: dict[str, Any]
+    """A JSON Schema of what requests may say about the shape of the answer, beside the parameters."""
 
     @classmethod
     def of(cls, report: ReportType) -> Self:
@@ -43,7 +47,29 @@ class ReportTypeView(View):
                 ColumnView(name=c.name, title=c.title, unit=c.unit, required_scope=c.required_scope)
                 for c in report.columns.values()
             ],
+            options=options_schema(report),
         )
+
+
+class ChoiceView(View):
+    """A value that a parameter may have."""
+
+    value: str
+    title: str
+    """What people call it."""
+
+
+class ChoicesView(View):
+    """The values that a parameter may have, in the order of its query."""
+
+    choices: list[ChoiceView]
+    more: bool
+    """True if there are more than these."""
+
+    @classmethod
+    def of(cls, found: Choices) -> Self:
+        """The view of these choices."""
+        return cls(choices=[ChoiceView(value=c.value, title=c.title) for c in found.found], more=found.more)
 
 
 class ReportTypesView(View):

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Request
 
-from services.api.actions.submissions import Wanted
+from services.api.actions.checks import Wanted
 from services.api.http.problems import Problem, invalid
 from shared import json_text
 from shared.runtime import tracing

@@ -6,7 +6,7 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from services.api.actions import jobs, labels, retries, reuse, submissions
+from services.api.actions import idempotency, jobs, labels, retries, reuse, submissions
 from services.api.actions.jobs import Waited
 from services.api.actions.parts import Parts
 from services.api.actions.submissions import Submitted
@@ -76,7 +76,7 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 512},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 512, "pattern": idempotency.PATTERN},
     "description": "The same key with the same request is one job, however often it is sent. A bare word, or a "
     "quoted string as the IETF draft writes it: both spellings are one key.",
 }
@@ -91,7 +91,7 @@ _PREFER: dict[str, Any] = {
 }
 _RESPONSES: Responses = {
     202: {"model": AcceptedView | JobView, "links": links_of_a_job("/jobId")},
-    **problems(400, 401, 403, 404, 413, 415, 422, 429, 503),
+    **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
 }
 
 
@@ -116,6 +116,7 @@ _SUBMIT["parameters"].append(_PREFER)
 SUBMISSION_BODY: dict[str, Any] = _SUBMIT["requestBody"]
 """The description of what asks for a report."""
 _RETRY: dict[str, Any] = _body_of("Without a body everything is as it was.", {}, {"parameters": {}, "formats": ["csv"]})
+_RETRY["parameters"].append(_PREFER)
 
 
 @router.post("/generate-report", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)
@@ -130,15 +131,8 @@ async def submit_job(request: Request) -> Response:
     parts = parts_of(request)
     principal = await principal_of(request)
     job = await submissions.submit(parts, principal, await read_submission(request))
-    if wait_s := wait_asked_s(request):
-        waiting = jobs.wait_for_new(parts, principal, job.job_id, seconds=wait_s)
-        try:
-            waited = await unless_hung_up(request, waiting)
-        except HungUp:
-            return Response(status_code=CLIENT_CLOSED_REQUEST)
-        if waited is not None:
-            return _whole_answer(parts, principal, job, waited, wait_s)
-    return _answer(parts, principal, job, accepted(job, parts.settings.root_path))
+    short = accepted(job, parts.settings.root_path)
+    return await _answer_in_time(request, parts, principal, job, short)
 
 
 retrying = APIRouter(tags=["jobs"])
@@ -149,7 +143,7 @@ retrying = APIRouter(tags=["jobs"])
     status_code=202,
     openapi_extra=_RETRY,
     responses={
-        202: {"model": RetriedView, "links": links_of_a_job("/jobId")},
+        202: {"model": RetriedView | JobView, "links": links_of_a_job("/jobId")},
         **problems(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 429, 503),
     },
 )
@@ -157,10 +151,28 @@ async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: 
     """Ask again for what a job was asked for that has ended: a new job, with other parameters or formats if given.
 
     A parameter that is not named stays as it was; one that is null takes its default. 409 until the job has ended.
+    With `Prefer: wait=n` (up to 30 s) the answer waits until the new job has ended, and is the whole job.
     """
     wanted = await read_submission(request)
     retried = await retries.retry(parts, principal, job_id, wanted, insists=insists(request))
-    return _answer(parts, principal, retried.submitted, retried_view(retried, parts.settings.root_path))
+    short = retried_view(retried, parts.settings.root_path)
+    return await _answer_in_time(request, parts, principal, retried.submitted, short)
+
+
+async def _answer_in_time(
+    request: Request, parts: Parts, principal: Principal, job: Submitted, short: dict[str, Any]
+) -> Response:
+    """The short answer, or the whole job if the client would like to wait for its end."""
+    if not (wait_s := wait_asked_s(request)):
+        return _answer(parts, principal, job, short)
+    waiting = jobs.wait_for_new(parts, principal, job.job_id, seconds=wait_s)
+    try:
+        waited = await unless_hung_up(request, waiting)
+    except HungUp:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    if waited is None:
+        return _answer(parts, principal, job, short)
+    return _whole_answer(parts, principal, job, waited, wait_s)
 
 
 def _whole_answer(parts: Parts, principal: Principal, job: Submitted, waited: Waited, wait_s: float) -> Response:

@@ -1,29 +1,22 @@
 """The wire: what clients get, as models."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any
-from urllib.parse import quote
+from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
-from pydantic.alias_generators import to_camel
-
+from services.api.actions.conditions import FIELD as NOTIFY_WHEN
+from services.api.actions.options import CALLBACK
 from services.api.actions.retries import Retried
 from services.api.actions.submissions import Submitted
-from shared.jobs.artifacts import MANIFEST_FORMAT, Artifact
-from shared.jobs.events import JobEvent
+from services.api.v1.base_view import Time, View
+from services.api.v1.job_links import links
+from services.api.v1.result_views import ResultView, result_view
+from shared.catalog.shape import WORDS, Shape
+from shared.jobs.artifacts import ROWS_FORMAT, Artifact
 from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
-
-_Time = Annotated[datetime, PlainSerializer(datetime.isoformat, when_used="json")]
-"""A moment, with its offset written out: `+00:00`, where pydantic's own way is `Z`."""
-
-
-class View(BaseModel):
-    """A part of an answer: named in camel case on the wire, and nothing in it that is not described."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+from shared.webhooks.url import without_query
 
 
 class AcceptedView(View):
@@ -44,54 +37,11 @@ class RetriedView(AcceptedView):
     """True if the report type is another version now than the old job was accepted with."""
 
 
-class ArtifactView(View):
-    """A file that can be downloaded."""
-
-    name: str
-    format: str
-    media_type: str
-    size_bytes: int
-    sha256: str
-    rows: int
-    url: str
-
-
 class LinkView(View):
     """Where a file can be fetched, and until when."""
 
     url: str
-    expires_at: _Time
-
-
-class ManifestView(View):
-    """Says what the files were made from, and proves them: `todoke verify`."""
-
-    url: str
-    sha256: str
-
-
-class WarningView(View):
-    """What the reader of a file should know: the job succeeded, but somebody should look."""
-
-    code: str
-    file: str
-    message: str
-    hint: str
-    characters: list[str]
-    """The letters that it is about, as `U+0627 ARABIC LETTER ALEF`; up to fifty."""
-
-
-class ResultView(View):
-    """What a successful job made."""
-
-    artifacts: list[ArtifactView]
-    required_scopes: list[str]
-    """The scopes that the files ask for. Who lacks one of them gets none of the files."""
-    warnings: list[WarningView]
-    manifest: ManifestView | None
-    answer: dict[str, Any] | None
-    """Of a report type without files."""
-    seconds: float
+    expires_at: Time
 
 
 class ErrorView(View):
@@ -135,10 +85,25 @@ class JobView(View):
     """The name of the API key; null where none is asked for."""
     retry_of: UUID | None
     """The job that this one repeats."""
+    schedule_id: UUID | None
     parameters: dict[str, Any]
+    relative_dates: dict[str, Any] | None
+    """The parameters that were asked for in words such as `yesterday`, with the words; null for none."""
     formats: list[str]
+    time_zone: str | None
+    """The time zone that was asked for, by its IANA name; null for UTC."""
+    locale: str | None
+    columns: list[str] | None
+    sort: list[str] | None
+    limit: int | None
+    csv: dict[str, Any] | None
+    """How a CSV is written, as far as the request said so."""
     file_name: str | None
     """The template that the request named the files with; null for the report type's name."""
+    callback_url: str | None
+    """Who is told of its end besides webhooks, without the query of the address; null for nobody."""
+    notify_when: list[str | dict[str, Any]] | None
+    """When that is told: if one of these conditions is met; null for always."""
     labels: dict[str, str]
     """What the client marked it with."""
     attempt: int
@@ -148,21 +113,21 @@ class JobView(View):
     result: ResultView | None
     error: ErrorView | None
     cost: CostView | None
-    created_at: _Time
-    updated_at: _Time
-    started_at: _Time | None
-    cancel_requested_at: _Time | None
-    finished_at: _Time | None
-    expires_at: _Time | None
-    kept_until: _Time | None
+    created_at: Time
+    updated_at: Time
+    started_at: Time | None
+    cancel_requested_at: Time | None
+    finished_at: Time | None
+    expires_at: Time | None
+    kept_until: Time | None
     priority: int | None
     keep_files_seconds: int
     keep_seconds: int
     """Seconds after its end for which its files, and the job itself, are kept."""
-    run_at: _Time | None
+    run_at: Time | None
     """The moment before which it does not run; null if it was to run at once."""
-    next_attempt_at: _Time | None
-    deadline_at: _Time
+    next_attempt_at: Time | None
+    deadline_at: Time
     links: dict[str, str]
 
 
@@ -173,38 +138,16 @@ class JobsView(View):
     next_page_token: str | None
 
 
-class EventView(View):
-    """One change of a job's state."""
-
-    version: int
-    from_status: JobStatus | None
-    to_status: JobStatus
-    verb: str
-    attempt: int
-    reason: str | None
-    at: _Time
-
-
-def job_url(job_id: UUID | str, root: str) -> str:
-    """Where a job is, for a client; `root` is the path under which a proxy shows the API."""
-    return f"{root}/v1/jobs/{job_id}"
-
-
-def file_url(job_id: UUID, name: str, root: str) -> str:
-    """Where a file of the job is, for a client."""
-    return f"{job_url(job_id, root)}/artifacts/{quote(name, safe='')}"
-
-
-def links(job_id: UUID | str, root: str) -> dict[str, str]:
-    """Where to go from a job."""
-    own = job_url(job_id, root)
-    return {"self": own, "events": f"{own}/events", "cancel": f"{own}:cancel", "retry": f"{own}:retry"}
-
-
 def accepted(job: Submitted, root: str) -> dict[str, Any]:
     """What AcceptedView would give, made by hand: every submission gets one. A test compares the two."""
     own, kind = str(job.job_id), job.report_type
-    return {"jobId": own, "status": job.status, "reportType": kind, "reused": job.reused, "links": links(own, root)}
+    return {
+        "jobId": own,
+        "status": job.status,
+        "reportType": kind,
+        "reused": job.reused,
+        "links": links(own, root, ended=job.status.final),
+    }
 
 
 def retried_view(retried: Retried, root: str) -> dict[str, Any]:
@@ -215,6 +158,7 @@ def retried_view(retried: Retried, root: str) -> dict[str, Any]:
 
 def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> JobView:
     """The view of a job. `artifacts` are those of a job that succeeded."""
+    asked = job.options or {}
     waiting = job.status is JobStatus.PENDING and (job.error is not None or job.scheduled_for is not None)
     return JobView(
         job_id=job.id,
@@ -224,77 +168,43 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         report_version=job.report_version,
         requested_by=job.requester,
         retry_of=job.retry_of,
+        schedule_id=job.schedule_id,
         parameters=dict(job.parameters),
+        relative_dates=asked.get(WORDS),
         formats=list(job.formats),
-        file_name=(job.options or {}).get("fileName"),
+        **asdict(Shape.of(asked)),
+        file_name=asked.get("fileName"),
+        callback_url=without_query(callback) if (callback := asked.get(CALLBACK)) else None,
+        notify_when=asked.get(NOTIFY_WHEN),
         labels=dict(job.labels or {}),
-        attempt=job.attempt,
-        max_attempts=job.max_attempts,
-        crashes=job.crashes,
-        progress=_progress(job.progress) if job.progress else None,
-        result=_result(job, artifacts, root),
+        attempt=job.attempt, max_attempts=job.max_attempts, crashes=job.crashes,
+        progress=progress_view(job.progress) if job.progress else None,
+        result=result_view(job, artifacts, root),
         error=ErrorView(**{name: v for name, v in job.error.items() if name != "cost"}) if job.error else None,
         cost=_cost(job),
-        created_at=job.created_at,
-        updated_at=job.updated_at,
-        started_at=job.started_at,
+        created_at=job.created_at, updated_at=job.updated_at, started_at=job.started_at,
         cancel_requested_at=job.cancel_requested_at,
         finished_at=job.finished_at,
-        expires_at=job.expires_at,
-        kept_until=job.kept_until,
-        priority=(job.options or {}).get("priority"),
+        expires_at=job.expires_at, kept_until=job.kept_until,
+        priority=asked.get("priority"),
         keep_files_seconds=job.keep_artifacts_s,
         keep_seconds=job.keep_s,
         run_at=job.scheduled_for,
         next_attempt_at=job.run_at if waiting else None,
         deadline_at=job.deadline_at,
-        links=links(job.id, root),
-    )
+        links=_links(job, artifacts, root),
+    )  # fmt: skip
 
 
-def _result(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | None:
-    if job.status is not JobStatus.SUCCESS or job.result is None:
-        return None
-    files = [
-        ArtifactView(
-            name=a.name,
-            format=a.format,
-            media_type=a.media_type,
-            size_bytes=a.size_bytes,
-            sha256=a.sha256,
-            rows=a.rows,
-            url=file_url(job.id, a.name, root),
-        )
-        for a in artifacts
-        if a.format != MANIFEST_FORMAT
-    ]
-    manifest = next((a for a in artifacts if a.format == MANIFEST_FORMAT), None)
-    return ResultView(
-        artifacts=files,
-        required_scopes=list(job.scopes or ()),
-        warnings=[WarningView(**warning) for warning in job.result.get("warnings", ())],
-        manifest=ManifestView(url=file_url(job.id, manifest.name, root), sha256=manifest.sha256) if manifest else None,
-        answer=job.result.get("answer"),
-        seconds=job.result.get("seconds", 0),
-    )
+def _links(job: Job, artifacts: Sequence[Artifact], root: str) -> dict[str, str]:
+    has_rows = any(a.format == ROWS_FORMAT for a in artifacts)
+    return links(job.id, root, ended=job.status.final, has_rows=has_rows)
 
 
 def _cost(job: Job) -> CostView | None:
     return CostView(**told) if (told := (job.error or job.result or {}).get("cost")) else None
 
 
-def _progress(stored: Mapping[str, Any]) -> ProgressView:
+def progress_view(stored: Mapping[str, Any]) -> ProgressView:
+    """The view of how far an attempt is."""
     return ProgressView(**{name: stored.get(name) for name in ("phase", "rows", "percent", "total_rows", "eta_s")})
-
-
-def event_view(event: JobEvent) -> EventView:
-    """The view of one change."""
-    return EventView(
-        version=event.version,
-        from_status=event.from_status,
-        to_status=event.to_status,
-        verb=event.verb,
-        attempt=event.attempt,
-        reason=event.reason,
-        at=event.at,
-    )

@@ -11,7 +11,7 @@ from services.api.actions import why
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.openapi import problems
 from services.api.http.responses import json_response
-from services.api.v1.views import View
+from services.api.v1.base_view import View
 from shared.jobs.states import JobStatus
 
 router = APIRouter(tags=["jobs"])

@@ -31,7 +31,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _look(name: str, given: argparse.Namespace, roles: Mapping[str, str]) -> Look:
-    """A package that one look imports may be missing here, which is no reason to leave out the others."""
+    """The look of this name. It imports its module when it runs, so a missing package fails that look alone."""
 
     def look() -> Iterable[Finding]:
         there: Callable[..., Any] = importlib.import_module(f"services.cli.doctor.{name}").look

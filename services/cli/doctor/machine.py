@@ -10,7 +10,9 @@ from services.cli.doctor.finding import Finding, fail, ok, warn
 from shared.reports.process import isolation
 
 _LITTLE_MB = 1024
-_SECRET_FILES = ("DATABASE_URL_FILE", "REPORT_SOURCE_URL_FILE", "REPORT_SOURCES_FILE", "MANIFEST_KEY_FILE")
+_SECRET_FILES = (
+    "DATABASE_URL_FILE", "REPORT_SOURCE_URL_FILE", "REPORT_SOURCES_FILE", "MANIFEST_KEY_FILE", "SECRETS_KEY_FILE",
+)  # fmt: skip
 _FEWEST_FILES = 1024
 
 

@@ -87,6 +87,12 @@ def _dead_letters(asked: QueueLook, facts: QueueFacts, url: str | None) -> Itera
     except QueueUnavailable as error:
         yield fail("queue.dead_letters", str(error), _remedy(error))
         return
+    if url and facts.dead_letter_arn and _name(url, "/") != _name(facts.dead_letter_arn, ":"):
+        yield fail(
+            "queue.dead_letters",
+            f"SQS_DLQ_URL is {_name(url, '/')}, and the queue moves messages to {_name(facts.dead_letter_arn, ':')}",
+            "correct SQS_DLQ_URL, or leave it out: the redrive policy names the queue",
+        )
     if dead.retention_s < facts.retention_s:
         yield warn(
             "queue.dead_letters",
@@ -98,3 +104,8 @@ def _dead_letters(asked: QueueLook, facts: QueueFacts, url: str | None) -> Itera
         yield warn("queue.dead_letters", f"{dead.messages} dead letter(s)", "look at them: `todoke-server dlq list`")
     else:
         yield ok("queue.dead_letters", "the dead-letter queue is empty")
+
+
+def _name(address: str, separator: str) -> str:
+    """The queue's name, which ends a URL or an ARN."""
+    return address.rstrip("/").rpartition(separator)[2]

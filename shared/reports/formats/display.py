@@ -6,35 +6,53 @@ Numbers are rounded as decimals, half away from zero, and never pass through flo
 import functools
 from collections.abc import Mapping, Sequence
 
+from shared.catalog.cultures import ENGLISH, Culture, culture_of_lcid
 from shared.catalog.model import Column
-from shared.catalog.number_format import NumberFormat, Part, Piece, Shape, WrongFormat, read_format, shape_of
+from shared.catalog.number_format import NumberFormat, Part, Shape, WrongFormat, read_format, shape_of
 from shared.reports import duck
 from shared.reports.columns import DECIMAL_DIGITS
 from shared.reports.extract import ExtractColumn
-
-_DATE_CODES: Mapping[str, str] = {
-    "yyyy": "%Y", "yy": "%y", "mmmm": "%B", "mmm": "%b", "mm": "%m", "m": "%-m", "dddd": "%A", "ddd": "%a",
-    "dd": "%d", "d": "%-d", "hh": "%H", "h": "%-H", "minmin": "%M", "min": "%-M", "ss": "%S", "s": "%-S",
-    "ss.000": "%S.%g", "ss.000000": "%S.%f", "AM/PM": "%p",
-}  # fmt: skip
-_HALF_DAYS: Mapping[str, str] = {"hh": "%I", "h": "%-I"}
+from shared.reports.formats import display_dates
 
 
-def displayed(column: ExtractColumn, shown: Column) -> str:
-    """Return SQL for the value as text, NULL as NULL. Without a format, or with one that is for values of another
-    kind, it is the source's own text."""
+def displayed(column: ExtractColumn, shown: Column, culture: Culture = ENGLISH) -> str:
+    """Return SQL for the value as text, NULL as NULL, in the ways of `culture`. Without a format, or with one that is
+    for values of another kind, it is the source's own text, with the decimal mark and the digits of the culture."""
     plain = column.as_float_text if column.source.is_float else column.as_source_text
     if column.source.is_number:
-        found = _known(shown.number_format)
-        return _number(column, found, plain) if found and not found.is_date else plain
+        found = known(shown.number_format)
+        plain = _translated(plain, {a: b for a, b in culture.marks.items() if a != ","})
+        return _number(column, found, plain, culture) if found and not found.is_date else plain
     if column.source.is_moment:
-        moment = _moment(column, shown.number_format)
+        moment = _moment(column, shown.number_format, culture)
         return moment if column.stored_as != "VARCHAR" else f"coalesce({moment}, {plain})"
+    if column.stored_as == "BOOLEAN" and (words := words_of(shown.number_format)):
+        yes, no = map(duck.literal, words)
+        return f"CASE WHEN {column.quoted} THEN {yes} WHEN NOT {column.quoted} THEN {no} END"
+    if column.source.is_duration and (found := known(shown.number_format)) and found.is_date:
+        lasted = display_dates.duration(column.as_microseconds, found, culture)
+        return f"coalesce({lasted}, {plain})"
     return plain
 
 
+def words_of(number_format: str) -> tuple[str, str] | None:
+    """What a format writes for true and for false, which are 1 and 0 to it; None if it says nothing of words."""
+    found = known(number_format)
+    if found is None or len(found.sections) < len(("positive", "negative", "zero")):
+        return None
+    positive, _, zero, *_ = ("".join(p.text for p in s if p.part is Part.TEXT) for s in found.sections)
+    return positive, zero
+
+
+def _translated(text: str, marks: Mapping[str, str]) -> str:
+    """SQL for the text with other characters for some."""
+    return (
+        f"translate({text}, {duck.literal(''.join(marks))}, {duck.literal(''.join(marks.values()))})" if marks else text
+    )
+
+
 @functools.cache
-def _known(number_format: str) -> NumberFormat | None:
+def known(number_format: str) -> NumberFormat | None:
     """Return the format if documents know it. The loader refuses the others for report types with documents."""
     try:
         found = read_format(number_format) if number_format else None
@@ -43,44 +61,46 @@ def _known(number_format: str) -> NumberFormat | None:
     return None if found is None or found.only_in_excel else found
 
 
-def _number(column: ExtractColumn, number_format: NumberFormat, plain: str) -> str:
+def _number(column: ExtractColumn, number_format: NumberFormat, plain: str, culture: Culture) -> str:
     """SQL for a number in the section that its sign chooses: positive; negative; zero."""
     text = f"{column.quoted}::VARCHAR"
     sections = [shape_of(section) for section in number_format.sections[:3]]
     if len(sections) == 1:
-        shown = _shaped(text, sections[0], signed=True)
+        shown = _shaped(text, sections[0], culture, signed=True)
     else:
         value = f"TRY_CAST({text} AS DOUBLE)"
-        rest = [_shaped(text, section, signed=False) for section in sections]
+        rest = [_shaped(text, section, culture, signed=False) for section in sections]
         zero = f"WHEN {value} = 0 THEN {rest[2]} " if len(rest) > 2 else ""
         shown = f"CASE WHEN isfinite({value}) THEN CASE WHEN {value} < 0 THEN {rest[1]} {zero}ELSE {rest[0]} END END"
     # NaN, infinity, and numbers of more digits than DuckDB rounds.
     return f"coalesce({shown}, {plain})"
 
 
-def _shaped(text: str, shape: Shape, *, signed: bool) -> str:
+def _shaped(text: str, shape: Shape, culture: Culture, *, signed: bool) -> str:
     """SQL for a number in one section; NULL for what cannot be rounded."""
+    marks = culture.marks
     scale = min(shape.places + 2 * shape.hundreds, DECIMAL_DIGITS - 1)
     if shape.thousands:
         text = f"(TRY_CAST({text} AS DECIMAL({DECIMAL_DIGITS}, 9))::VARCHAR || 'e-{3 * shape.thousands}')"
     rounded = f"TRY_CAST({text} AS DECIMAL({DECIMAL_DIGITS}, {scale}))"
     if signed and shape == _simple(shape):
-        return f"{rounded}::VARCHAR"
-    if signed and _is_grouped_whole(shape):
+        return _translated(f"{rounded}::VARCHAR", marks)
+    if signed and _is_grouped_whole(shape) and not culture.by_two:
         # By far the most usual one, `#,##0`: DuckDB needs a sixth of the time to understand this.
         groups = f"reverse(regexp_replace(reverse({rounded}::VARCHAR), '([0-9]{{3}})', '\\1,', 'g'))"
-        return f"replace(ltrim({groups}, ','), '-,', '-')"
+        return _translated(f"replace(ltrim({groups}, ','), '-,', '-')", marks)
     digits = f"replace(ltrim({rounded}::VARCHAR, '-'), '.', '')"
     whole = f"ltrim(substr({digits}, 1, length({digits}) - {shape.places}), '0')"
     if shape.least:
         whole = f"CASE WHEN length({whole}) < {shape.least} THEN lpad({whole}, {shape.least}, '0') ELSE {whole} END"
     sign = f"CASE WHEN {rounded} < 0 THEN '-' ELSE '' END, " if signed else ""
-    parts = [duck.literal(shape.before)]
+    body: list[str] = []
     if shape.digits:
-        parts += _grouped(whole) if shape.grouped else _split(whole, shape.digits)
+        body += _grouped(whole, by_two=culture.by_two) if shape.grouped else _split(whole, shape.digits)
     if shape.point:
-        parts += ["'.'", _fraction(digits, shape)]
-    parts.append(duck.literal(shape.after))
+        body += ["'.'", _fraction(digits, shape)]
+    body = [_translated(f"concat({', '.join(body)})", marks)] if marks and body else body
+    parts = [duck.literal(shape.before), *body, duck.literal(shape.after)]
     return f"CASE WHEN {rounded} IS NOT NULL THEN concat({sign}{', '.join(parts)}) END"
 
 
@@ -98,7 +118,11 @@ def _is_grouped_whole(shape: Shape) -> bool:
     return alone and not scaled and shape.grouped and shape.least == 1
 
 
-def _grouped(whole: str) -> Sequence[str]:
+def _grouped(whole: str, *, by_two: bool) -> Sequence[str]:
+    if by_two:
+        turned = f"reverse({whole})"
+        pairs = f"regexp_replace(substr({turned}, 4), '([0-9]{{1,2}})', ',\\1', 'g')"
+        return [f"reverse(concat(substr({turned}, 1, 3), {pairs}))"]
     return [f"reverse(rtrim(regexp_replace(reverse({whole}), '([0-9]{{3}})', '\\1,', 'g'), ','))"]
 
 
@@ -122,14 +146,13 @@ def _fraction(digits: str, shape: Shape) -> str:
     return f"regexp_replace({places}, '0{{1,{optional}}}$', '')" if optional else places
 
 
-def _moment(column: ExtractColumn, number_format: str) -> str:
-    default = "%Y-%m-%d" if column.source.type_name == "date" else "%Y-%m-%d %H:%M:%S"
-    found = _known(number_format)
-    pattern = _pattern(found.sections[0]) if found and found.is_date else default
-    return f"strftime({column.as_usual_moment}, {duck.literal(pattern)})"
+def _moment(column: ExtractColumn, number_format: str, culture: Culture) -> str:
+    found = known(number_format)
+    usual = "yyyy-mm-dd" if column.source.type_name == "date" else "yyyy-mm-dd hh:mm:ss"
+    section = (found if found and found.is_date and not found.is_elapsed else read_format(usual)).sections[0]
+    return display_dates.moment(column.as_usual_moment, section, culture_in(found, culture))
 
 
-def _pattern(section: Sequence[Piece]) -> str:
-    halves = any(piece.text == "AM/PM" for piece in section)
-    codes = {**_DATE_CODES, **(_HALF_DAYS if halves else {})}
-    return "".join(codes[piece.text] if piece.part is Part.DATE else piece.text.replace("%", "%%") for piece in section)
+def culture_in(found: NumberFormat | None, culture: Culture) -> Culture:
+    """The ways of the language that the format names, else `culture`."""
+    return (found and found.lcid and culture_of_lcid(found.lcid)) or culture

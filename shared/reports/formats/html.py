@@ -1,12 +1,17 @@
 """Writes one self-contained HTML page: no script, font or picture from elsewhere."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 
+from shared.catalog.theme import Theme
 from shared.reports.extract import ExtractColumn
-from shared.reports.formats.display import displayed
+from shared.reports.formats.bands import Bands, bands_of, with_bands
+from shared.reports.formats.edition import edition, nothing_matches
+from shared.reports.formats.html_bands import band_rows
+from shared.reports.formats.html_summaries import summaries_of
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.rendering import Rendering
 
@@ -25,35 +30,83 @@ def prepare() -> None:
 
 
 def write_html(rendering: Rendering) -> int:
-    """Write a self-contained page with parameters and all rows. Every value is escaped; DuckDB makes the rows."""
-    columns = rendering.extract.columns
-    cells = "" if rendering.extract.is_small else "".join(f", {_cell(c, rendering)}" for c in columns)
+    """Write a self-contained page with parameters and all rows, those of further queries in sections of their own.
+
+    Every value is escaped; DuckDB makes the rows.
+    """
+    answers, summaries = [rendering, *rendering.further], summaries_of(rendering)
+    bands = [bands_of(one) for one in answers]
+    shown = [_shown(one, of) for one, of in zip(answers, bands, strict=True)]
     page = _TEMPLATES.get_template(_PAGE).render(
         language=rendering.language,
+        from_right=rendering.from_right,
         report=rendering.report,
         labels=labels_of(rendering.language),
         parameters=rendering.shown_parameters(),
-        rows=f"{rendering.extract.rows:,}",
-        headings=[{"text": rendering.title(c), "number": c.source.is_number} for c in columns],
+        edition=edition(rendering),
+        logo=_logo(rendering.report.theme),
+        nothing=nothing_matches(rendering),
+        summaries=summaries,
+        rows=rendering.row_count,
+        tables=[
+            {"title": title, "headings": _headings(one, columns), "empty": one.extract.rows == 0}
+            for title, one, columns in zip(_titles(rendering, summaries), answers, shown, strict=True)
+        ],
         mark=_MARK,
     )
-    head, _, tail = page.rpartition(_MARK)
+    pieces = page.split(_MARK)
     with rendering.path.open("wb", buffering=1 << 20) as file:
-        file.write(head.encode())
-        if rendering.extract.is_small:
-            file.write(_rows_here(rendering))
-        else:
-            for piece in rendering.lines(f"concat('<tr>'{cells}, '</tr>')"):
-                file.write(piece)
-        file.write(tail.encode())
-    return rendering.extract.rows
+        for piece, one, of, columns in zip(pieces, answers, bands, shown, strict=False):
+            file.write(piece.encode())
+            rows = _rows(one, columns)
+            if of is not None:
+                rows = with_bands(rows, b"\n", band_rows(of, columns, one.extract.rows))
+            file.writelines(rows)
+        file.write(pieces[-1].encode())
+    return rendering.all_rows
 
 
-def _rows_here(rendering: Rendering) -> bytes:
+def _titles(rendering: Rendering, summaries: str) -> Sequence[str]:
+    """The headings above the tables; none above the only one of a page."""
+    own = labels_of(rendering.language).appendix if summaries else ""
+    return [own, *(one.report.title for one in rendering.further)]
+
+
+def _shown(rendering: Rendering, bands: Bands | None) -> Sequence[ExtractColumn]:
+    return [c for c in rendering.extract.columns if bands is None or c not in bands.levels]
+
+
+def _headings(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Sequence[Mapping[str, object]]:
+    return [{"text": rendering.title(c), "number": c.source.is_number} for c in columns]
+
+
+def _logo(theme: Theme) -> str:
+    """The logo as a `data:` URL; a page of ours loads nothing from elsewhere."""
+    if not theme.logo:
+        return ""
+    media_type = "image/svg+xml" if theme.logo_kind == "svg" else "image/png"
+    return f"data:{media_type};base64,{base64.b64encode(theme.logo).decode()}"
+
+
+def _rows(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Iterable[bytes]:
+    if rendering.extract.is_small:
+        return [_rows_here(rendering, columns)]
+    cells = "".join(f", {_cell(c, rendering)}" for c in columns)
+    return rendering.lines(f"concat('<tr>'{cells}, '</tr>')")
+
+
+def _rows_here(rendering: Rendering, columns: Sequence[ExtractColumn]) -> bytes:
     """The same rows as `_cell` makes. For few, Python takes less time over them than DuckDB over the question."""
-    columns = rendering.extract.columns
-    shown = ", ".join(f"({displayed(c, rendering.shown(c))})::VARCHAR" for c in columns)
-    rows = rendering.connection.execute(f"SELECT {shown} FROM {rendering.extract.table}").fetchall()
+    rows: Sequence[Sequence[str | None]]
+    if rendering.extract.cells is not None:
+        shows = [rendering.show(c) for c in columns]
+        rows = [
+            [None if text is None else show(text) for show, text in zip(shows, row, strict=True)]
+            for row in rendering.extract.cells
+        ]
+    else:
+        shown = ", ".join(f"({rendering.displayed(c)})::VARCHAR" for c in columns)
+        rows = rendering.connection.execute(f"SELECT {shown} FROM {rendering.extract.table}").fetchall()
     openings = [_opening(c) for c in columns]
     lines = []
     for row in rows:
@@ -68,7 +121,7 @@ def _opening(column: ExtractColumn) -> str:
 
 
 def _cell(column: ExtractColumn, rendering: Rendering) -> str:
-    text = displayed(column, rendering.shown(column))
+    text = rendering.displayed(column)
     for character, entity in _ENTITIES.items():
         letter = "chr(0)" if character == "\0" else f"'{character}'"
         text = f"replace({text}, {letter}, '{entity}')"

@@ -14,7 +14,8 @@ def write_parquet(rendering: Rendering) -> int:
     if it has only the report's columns.
     """
     extract = rendering.extract
-    if all(c.final_type == c.stored_as and c.text_name is None for c in extract.columns):
+    alone = not any(c.text_name or c.json_name for c in extract.columns)
+    if alone and not rendering.beside and all(c.final_type == c.stored_as for c in extract.columns):
         rendering.path.hardlink_to(extract.path)
         return extract.rows
     fields = ", ".join(c.as_final for c in extract.columns)

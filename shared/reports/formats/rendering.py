@@ -1,17 +1,23 @@
 """What every format is given: the rows, how they are shown, where the file goes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
+from shared.catalog.cultures import Culture, culture_of
 from shared.catalog.locales import LOCALE_PARAMETER
 from shared.catalog.model import Column, ReportType
+from shared.catalog.shape import AS_IT_IS, Shape
 from shared.reports import duck
-from shared.reports.extract import Extract, ExtractColumn
+from shared.reports.extract import Extract, ExtractColumn, Heading
+from shared.reports.formats.display import displayed
+from shared.reports.formats.display_here import Show, count_here, shown_here
 from shared.reports.formats.labels import labels_of
 from shared.reports.warnings import ReportWarning
+
+_FROM_RIGHT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,8 @@ class Rendering:
     report: ReportType
     """The report type in the language that the job asks for."""
     parameters: Mapping[str, object]
-    connection: duckdb.DuckDBPyConnection
+    database: duckdb.DuckDBPyConnection | None
+    """None where the extract has cells, from which the file is made."""
     path: Path
     """Where the finished file goes."""
     scratch: Path
@@ -31,8 +38,48 @@ class Rendering:
     """Is told the rows done."""
     fonts: Path | None = None
     """A folder of fonts for letters beyond Latin, Greek and Cyrillic, and for templates."""
+    picture: Path | None = None
+    """Where a picture of a document's first page goes; None wants none."""
+    shape: Shape = AS_IT_IS
+    """How the answer is to look."""
+    further: "Sequence[Rendering]" = ()
+    """The answers of the queries beside query.sql, where the format's file has them all."""
+    asked: Extract | None = None
+    """What summaries and charts ask, where `extract` is a pivot of it."""
+    beside: Sequence[ExtractColumn] = ()
+    """Columns of the extract that the file does not show, for summaries and charts."""
+    job_id: str = ""
+    taken_at: str = ""
+    """When the source was read, in ISO 8601; empty if nobody knows."""
     warnings: list[ReportWarning] = field(default_factory=list)
     """What the finished file's reader should know."""
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The database that reads the extract's file."""
+        if self.database is None:
+            raise LookupError("rows that are here as cells need no database")
+        return self.database
+
+    @property
+    def all_rows(self) -> int:
+        """The rows of every answer in the file."""
+        return self.extract.rows + sum(one.extract.rows for one in self.further)
+
+    @property
+    def row_count(self) -> str:
+        """How many rows query.sql's answer has, in the ways of the document's language."""
+        return count_here(self.extract.rows, self.culture)
+
+    @property
+    def culture(self) -> Culture:
+        """How its numbers and dates are written."""
+        return culture_of(self.language)
+
+    @property
+    def from_right(self) -> bool:
+        """True for a document that is written from right to left: so run its columns, too."""
+        return self.language.partition("-")[0] in _FROM_RIGHT
 
     @property
     def language(self) -> str:
@@ -41,13 +88,38 @@ class Rendering:
 
     def shown(self, column: ExtractColumn) -> Column:
         """Return how report.toml wants the column to look."""
+        if column.heading is not None:
+            looks = self.report.columns.get(column.heading.looks) or Column("", "")
+            return replace(looks, name=column.name, title=self._heading(column.heading))
         name = column.source.name
-        return self.report.columns.get(name) or Column(name, name)
+        found = self.report.columns.get(name) or Column(name, name)
+        if column.source.type_name == "bool" and not found.number_format:
+            # Sections for positive, negative and zero numbers, as which formats see true and false.
+            labels = labels_of(self.language)
+            return replace(found, number_format=f'"{labels.yes}";"{labels.yes}";"{labels.no}"')
+        return found
+
+    def _heading(self, heading: Heading) -> str:
+        if heading.of is None:
+            return heading.text or ""
+        return (
+            "-" if heading.text is None else shown_here(heading.of, self.shown(heading.of), self.culture)(heading.text)
+        )
+
+    def displayed(self, column: ExtractColumn) -> str:
+        """Return SQL for the column's value as its reader sees it."""
+        return displayed(column, self.shown(column), self.culture)
+
+    def show(self, column: ExtractColumn) -> Show:
+        """Return a function that makes of the source's text of a value what its reader sees."""
+        return shown_here(column, self.shown(column), self.culture)
 
     def title(self, column: ExtractColumn) -> str:
-        """Return the column's heading, with its unit."""
+        """Return the column's heading, with its unit, and with the time zone that was asked for if it has times."""
         shown = self.shown(column)
-        return f"{shown.title} ({shown.unit})" if shown.unit else shown.title
+        zone = self.shape.time_zone if column.source.has_zone else None
+        behind = ", ".join(filter(None, (shown.unit, zone)))
+        return f"{shown.title} ({behind})" if behind else shown.title
 
     def shown_parameters(self) -> Sequence[tuple[str, str]]:
         """Return title and value of each parameter, as a reader wants them."""
@@ -67,6 +139,8 @@ class Rendering:
                 case _:
                     text = str(value)
             shown.append((parameter.title, text))
+        if self.shape.time_zone is not None:
+            shown.append((labels.time_zone, self.shape.time_zone))
         return shown
 
     def lines(self, expression: str, *, source: str | None = None) -> Iterator[bytes]:

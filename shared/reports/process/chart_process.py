@@ -1,7 +1,8 @@
 """The process that draws the charts of all reports of one worker, one after another.
 
-V8 takes most of a second for its first chart and a twentieth for each further one, and cannot survive a fork. So it has
-a process of its own, as confined as a report's: it reads fonts and its own libraries, writes nothing, opens no socket.
+V8 takes a quarter of a second for its first chart and a tenth of that for each further one, and cannot survive a fork.
+So it has a process of its own, as confined as a report's: it reads fonts and its own libraries, writes nothing, opens
+no socket.
 It gets a specification with its values, answers with SVG, and keeps neither.
 """
 

@@ -19,7 +19,7 @@ from shared.reports.process.output import Output
 log = logging.getLogger(__name__)
 
 _MOST_CHARTS = 500
-"""Of one process. A new one costs most of a second, so some milliseconds of each chart."""
+"""Of one process. A new one costs a quarter of a second, so half a millisecond of each chart."""
 _MOST_S = 60.0
 """For one chart. Then the process is ended, and the chart has failed."""
 _LOOK_EVERY_S = 0.1

@@ -1,5 +1,6 @@
 """What one report's process may reach: decided by our own code alone, before any of the report's is there."""
 
+import contextlib
 import functools
 import os
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import shared
+from shared.catalog.mariadb_url import MariaDbUrl
 from shared.catalog.model import Format, ReportKind
+from shared.catalog.source_urls import sqlite_path
 from shared.reports.interface import RenderRequest
 from shared.reports.process import postgres_network
 from shared.reports.process.seccomp import Sockets
@@ -50,14 +53,16 @@ class Needs:
     """The URL of its one source; empty for a report type in Python. Secret."""
     environment: Mapping[str, str]
     """Variables for its source: PG… or AWS_…"""
-    scratch: Path | None
+    scratch: str | None
     """The folder that it may write; None for a process that writes nothing."""
-    kept: Path | None
+    kept: str | None
     """The folder of the job's extract, if one may stay."""
-    files: Sequence[Path]
+    files: Sequence[str]
     """The catalog, fonts, and what a report type in Python declares."""
     network: bool
     """True for a report type in Python that declares it."""
+    reach: postgres_network.Reach | None = None
+    """Where a PostgreSQL source is, if that needs no look-up."""
 
     @classmethod
     def of(cls, request: RenderRequest) -> "Needs":
@@ -67,20 +72,22 @@ class Needs:
         named = [report.folder.parent if report.folder else None, request.fonts, *report.files]
         names = _VARIABLES.get(_scheme(source), ()) if source else ()
         # A CSV that PostgreSQL writes needs no extract.
-        copied = request.formats == (Format.CSV,) and _VARIABLES.get(_scheme(source)) == _OF_LIBPQ
+        copied = request.formats == (Format.CSV,) and names == _OF_LIBPQ
+        environment = {k: v for k, v in os.environ.items() if k.startswith(names)} if names else {}
         return cls(
             source=source,
-            environment={k: v for k, v in os.environ.items() if names and k.startswith(names)},
-            scratch=request.scratch.resolve(),
-            kept=request.keep if report.kind is ReportKind.QUERY and not copied else None,
-            files=[path.resolve() for path in named if path],
+            environment=environment,
+            scratch=os.path.realpath(request.scratch),
+            kept=str(request.keep) if request.keep and report.kind is ReportKind.QUERY and not copied else None,
+            files=[os.path.realpath(path) for path in named if path],
             network=report.network,
+            reach=postgres_network.told_by(source, environment) if names == _OF_LIBPQ else None,
         )
 
     @classmethod
     def of_charts(cls, fonts: Path | None) -> "Needs":
         """What the process needs that draws charts: fonts, and nothing of any report."""
-        return cls("", {}, None, None, [fonts.resolve()] if fonts else [], network=False)
+        return cls("", {}, None, None, [os.path.realpath(fonts)] if fonts else [], network=False)
 
 
 _OF_LIBPQ = ("PG",)
@@ -97,25 +104,42 @@ def confine(needs: Needs) -> tuple[Confinement, str]:
     sockets = Sockets.ANY if needs.network else Sockets.NONE
     ports: Sequence[int] | None = None if needs.network else []
     source = needs.source
-    readable = [*SYSTEM, "/proc/self", *importable(tuple(sys.path)), *map(str, needs.files)]
+    readable = [*SYSTEM, "/proc/self", *importable(tuple(sys.path)), *needs.files]
     scheme = _scheme(source)
     if source and _VARIABLES.get(scheme) == _OF_LIBPQ:
-        reach = postgres_network.reach_of(source, os.environ)
+        reach = needs.reach or postgres_network.reach_of(source, os.environ)
         sockets, ports, source = reach.sockets, reach.ports, reach.conninfo
-        readable += map(str, reach.files)
+        readable += reach.files
     elif scheme == "file":
         readable.append(unquote(urlsplit(source).path))
+    elif scheme == "sqlite":
+        readable += _sqlite_files(source)
+    elif scheme == "mariadb":
+        sockets, ports = Sockets.TCP, []
+        with contextlib.suppress(ValueError):  # opening it says what is wrong
+            target = MariaDbUrl.of(source).looked_up()
+            ports, source = [target.port], str(target)
+            readable += target.files
     elif source:  # S3 is found by name and asked for keys; what a plugin needs is not known here
         sockets, ports = Sockets.ANY, None
         if scheme == "s3":
             readable += [str(Path.home() / ".aws"), *(os.environ[name] for name in _AWS_FILES if name in os.environ)]
         elif len(path := urlsplit(source).path) > 1:
             readable.append(unquote(path))
-    writable = ["/dev/null", *([str(needs.scratch)] if needs.scratch else [])]
+    writable = ["/dev/null", *([needs.scratch] if needs.scratch else [])]
     if needs.kept:
-        needs.kept.mkdir(parents=True, exist_ok=True)
-        writable.append(str(needs.kept))
+        Path(needs.kept).mkdir(parents=True, exist_ok=True)
+        writable.append(needs.kept)
     return Confinement(readable, writable, sockets, ports), source
+
+
+def _sqlite_files(url: str) -> Sequence[str]:
+    """The file, and the journals that SQLite keeps beside the file itself, wherever a link to it lies."""
+    try:
+        path = os.path.realpath(sqlite_path(url))
+    except ValueError:
+        return []  # opening it says what is wrong
+    return [path, *(f"{path}-{name}" for name in ("wal", "shm", "journal"))]
 
 
 @functools.cache

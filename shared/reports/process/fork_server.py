@@ -18,7 +18,7 @@ import time
 import traceback
 from typing import NoReturn
 
-from shared.reports.process import isolation, kernel, tree
+from shared.reports.process import huge_pages, isolation, kernel, tree
 
 FORK, KILL = b"f", b"k"
 """What the worker asks for: fork a child (its line, status and output come along), or kill the one of this id."""
@@ -46,6 +46,7 @@ def main(control: int) -> NoReturn:
     isolation.prepare()
     gc.collect()
     gc.freeze()  # children share these pages for as long as nobody writes to them
+    huge_pages.use()
     with socket.socket(fileno=control) as asked:
         _Server(asked).run()
     os._exit(0)  # libraries would complain in the worker's log about what they hold at the end

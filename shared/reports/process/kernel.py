@@ -43,6 +43,12 @@ def give_up_privileges() -> None:
         _checked(_libc.capset(header, (ctypes.c_uint32 * 6)()))
 
 
+def advise(address: int, length: int, advice: int) -> None:
+    """Call madvise(2). Raises OSError."""
+    if LINUX:
+        _checked(_libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), advice))
+
+
 def _prctl(option: int, value: int) -> None:
     if LINUX:
         _checked(_libc.prctl(option, *(ctypes.c_ulong(one) for one in (value, 0, 0, 0))))

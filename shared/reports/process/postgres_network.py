@@ -5,6 +5,7 @@ and a process that may do that can tell anybody anything.
 """
 
 import contextlib
+import functools
 import ipaddress
 import socket
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
+from shared.database.libpq import written
 from shared.reports.process.seccomp import Sockets
 
 _PORT = "5432"
@@ -29,18 +31,39 @@ class Reach:
 
     sockets: Sockets
     ports: Sequence[int] | None
-    files: Sequence[Path]
+    files: Sequence[str]
     conninfo: str
+
+
+class _NameToLookUp(Exception):
+    """A host is told by its name."""
+
+
+def told_by(conninfo: str, environment: Mapping[str, str]) -> Reach | None:
+    """Return the same as `reach_of` if that needs no look-up; else None."""
+    return _told_by(conninfo, tuple(sorted(environment.items())))
+
+
+@functools.lru_cache(maxsize=64)
+def _told_by(conninfo: str, environment: tuple[tuple[str, str], ...]) -> Reach | None:
+    try:
+        return _reach(conninfo, dict(environment), look_up=False)
+    except _NameToLookUp:
+        return None
 
 
 def reach_of(conninfo: str, environment: Mapping[str, str]) -> Reach:
     """Look up the hosts of `conninfo`. A host that is not found is left for libpq to complain about."""
+    return _reach(conninfo, environment, look_up=True)
+
+
+def _reach(conninfo: str, environment: Mapping[str, str], *, look_up: bool) -> Reach:
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(conninfo).items() if value is not None}
     except psycopg.Error:
         return Reach(Sockets.NONE, [], [], conninfo)  # libpq says what is wrong with it
     named = [given.get(name) or environment.get(variable, "") for name, variable in _FILES.items()]
-    files = [*(Path.home() / name for name in _AT_HOME), *(Path(one) for one in named if one.startswith("/"))]
+    files = [*(str(Path.home() / name) for name in _AT_HOME), *(one for one in named if one.startswith("/"))]
     if "service" in given or "PGSERVICE" in environment:
         return Reach(Sockets.ANY, None, files, conninfo)  # the hosts stand in a file that only libpq reads
     hosts = _list(given, "host", environment)
@@ -50,12 +73,12 @@ def reach_of(conninfo: str, environment: Mapping[str, str]) -> Reach:
         return Reach(Sockets.TCP, _numbers(ports), files, conninfo)
     if len(ports) == 1:
         ports *= len(hosts)
-    places = [place for host, port in zip(hosts, ports, strict=False) for place in _places(host, port)]
+    places = [place for host, port in zip(hosts, ports, strict=False) for place in _places(host, port, look_up=look_up)]
     by_path = [not host or host.startswith(("/", "@")) for host, _, _ in places]
     sockets = (Sockets.UNIX if any(by_path) else Sockets.NONE) | (Sockets.NONE if all(by_path) else Sockets.TCP)
     if any(address for _, address, _ in places):
         found = zip(("host", "hostaddr", "port"), zip(*places, strict=True), strict=True)
-        conninfo = make_conninfo(conninfo, **{name: ",".join(values) for name, values in found})
+        conninfo = written({**given, **{name: ",".join(values) for name, values in found}})
     return Reach(sockets, _numbers(ports), files, conninfo)
 
 
@@ -67,13 +90,15 @@ def _numbers(ports: Sequence[str]) -> Sequence[int]:
     return sorted({int(port) for port in ports if port.isdecimal()})
 
 
-def _places(host: str, port: str) -> Sequence[tuple[str, str, str]]:
+def _places(host: str, port: str, *, look_up: bool) -> Sequence[tuple[str, str, str]]:
     """Host, address and port for each address of the host, in the order in which they would be tried."""
     if not host or host.startswith(("/", "@")):
         return [(host, "", port)]
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
         return [(host, "", port)]
+    if not look_up:
+        raise _NameToLookUp
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:

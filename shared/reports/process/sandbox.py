@@ -69,14 +69,14 @@ def live(line: socket.socket) -> None:
     if task.request is None:
         enter(task.needs, task.isolation)
         limit_memory(chart_process.MEMORY_MB + _RESERVE_MB)
-        chart_process.serve(line, task.needs.files[0] if task.needs.files else None)
+        chart_process.serve(line, Path(task.needs.files[0]) if task.needs.files else None)
     else:
         _report(line, task, task.request)
 
 
 def _report(line: socket.socket, task: Task, request_: bytes) -> None:
     """Make one report, telling progress and then one outcome: the files, a ReportError, or Broken."""
-    scratch = task.needs.scratch or Path()
+    scratch = Path(task.needs.scratch or "")
 
     def tell(message: messages.Told) -> None:
         messages.send(line, message, scratch)
@@ -121,7 +121,7 @@ def enter(needs: Needs, isolation: Isolation) -> str:
     _limit(resource.RLIMIT_CORE, 0)  # a core file would hold the source's password
     os.environ.update(needs.environment)
     allowed, source = confine(needs)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(needs.scratch or "/nowhere")
+    os.environ["TMPDIR"] = tempfile.tempdir = needs.scratch or "/nowhere"
     os.chdir(needs.scratch or "/")
     isolation.enter(allowed)
     return source

@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,6 +22,7 @@ from shared.catalog.query import BUILT_IN, python_value, sql_type
 from shared.catalog.sql import Kind, scan
 from shared.failures import FailureCode
 from shared.reports import duck, errors
+from shared.reports.arrange import arrangement_of, outer_query
 from shared.reports.columns import SourceColumn
 from shared.reports.explain import explain
 from shared.reports.extract import ExtractColumn, duckdb_column
@@ -38,12 +39,10 @@ _STRINGS = r'"(\\.|[^"\\])*"'
 class FilesResult(SourceResult):
     """One report's result over files. It cannot be read again, because files may change meanwhile."""
 
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, query: str, limits: Limits, folders: Sequence[Path]
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, question: Question, folders: Sequence[Path]) -> None:
         self._connection = connection
-        self._query = query
-        self._limits = limits
+        self._query = query = _query(question.report, dict(_variables(question)))
+        self._limits = question.report.limits
         self._folders = folders
         """Folders of this machine, which no message shows."""
         try:
@@ -52,11 +51,27 @@ class FilesResult(SourceResult):
             raise self._told(error) from None
         self._columns = [duckdb_column(name, type_) for name, type_, *_ in described]
         self._fine = {name for name, type_, *_ in described if type_ == "TIMESTAMP_NS"}
+        self._names = {name for name, *_ in described}
+        self.arrangement = arrangement_of(question, [name for name, *_ in described])
+        if self.arrangement is not None:
+            read = [(at, self._columns[at]) for at in self.arrangement.read]
+            outputs = [f"c{at + 1} AS {column.quoted}" for at, column in read]
+            before, behind = outer_query(self.arrangement, len(self._columns), outputs)
+            self._query, self._columns = f"{before}{query}{behind}", [column for _, column in read]
 
     @property
     def columns(self) -> Sequence[SourceColumn]:
-        """The columns in the query's order."""
+        """The columns in the query's order, or as arranged."""
         return [c.source for c in self._columns]
+
+    @property
+    def query_names(self) -> Collection[str]:
+        """The names of all columns of the query."""
+        return self._names
+
+    def further(self, question: Question) -> "FilesResult":
+        """Return the result of another query over the same files, with the same parameters."""
+        return FilesResult(self._connection, question, self._folders)
 
     def snapshot(self) -> Mapping[str, object]:
         """Return the time of reading, because files have no snapshot."""
@@ -67,7 +82,7 @@ class FilesResult(SourceResult):
     ) -> int:
         """Write the rows as `SourceResult.feed` says."""
         del lenient  # DuckDB's moments are its own
-        texts = [c.as_float_text if c.source.is_float else c.as_source_text for c in self._columns]
+        texts = [_text(c) for c in self._columns]
         texts = [self._exact(c, text) for c, text in zip(self._columns, texts, strict=True)]
         texts += [texts[at] for at in as_text]
         cells = ", ".join(f"({text})::VARCHAR AS c{n}" for n, text in enumerate(texts))
@@ -129,12 +144,12 @@ def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[File
     report = question.report
     folder = _local(url, scratch, report.limits)
     # Relative paths are the process's own: a report has a process to itself.
-    with duck.opened_once(scratch, report.limits.memory_mb) as connection, contextlib.chdir(folder):
-        values = dict(_variables(question))
-        for name, value in values.items():
+    zone = question.shape.zone
+    with duck.opened_once(scratch, report.limits.memory_mb, zone=zone) as connection, contextlib.chdir(folder):
+        for name, value in _variables(question):
             connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])
         duck.confine(connection, folder=folder)
-        yield FilesResult(connection, _query(report, values), report.limits, (folder, scratch))
+        yield FilesResult(connection, question, (folder, scratch))
 
 
 def _local(url: str, scratch: Path, limits: Limits) -> Path:
@@ -185,6 +200,14 @@ def _variables(question: Question) -> Iterator[tuple[str, object]]:
     values = validate_parameters(question.report, question.parameters)
     for parameter in question.report.parameters:
         yield parameter.name, python_value(parameter, values[parameter.name])
+
+
+def _text(column: ExtractColumn) -> str:
+    """SQL for the text of a value, instants in UTC whatever the session's zone: DuckDB rounds old zones' offsets."""
+    if column.source.has_zone:
+        value = column.quoted
+        return f"CASE WHEN isfinite({value}) THEN timezone('UTC', {value})::VARCHAR || '+00' ELSE {value}::VARCHAR END"
+    return column.as_float_text if column.source.is_float else column.as_source_text
 
 
 def _query(report: ReportType, values: Mapping[str, object]) -> str:

@@ -1,10 +1,15 @@
 """Whether a source of rows answers, and whether its role may do more than read."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import psycopg
+
+from shared.catalog.mariadb_url import MariaDbUrl
+from shared.catalog.source_urls import sqlite_uri
 
 _CONNECT_TIMEOUT_S = 5
 _ROLE = """
@@ -24,6 +29,10 @@ def problem_of(url: str) -> str | None:
             return str(error).strip().partition("\n")[0]  # libpq names host, user and database, and no password
     elif url.startswith("file:") and not (folder := Path(url2pathname(urlsplit(url).path))).is_dir():
         return f"{folder} is not a folder"
+    elif url.startswith("sqlite:"):
+        return _sqlite_problem(url)
+    elif url.startswith("mariadb:"):
+        return _mariadb_problem(url)
     return None
 
 
@@ -38,6 +47,29 @@ def rights_of(url: str) -> str | None:
 def is_postgres(url: str) -> bool:
     """True if the URL leads to PostgreSQL."""
     return "://" not in url or urlsplit(url).scheme in {"postgresql", "postgres"}
+
+
+def _mariadb_problem(url: str) -> str | None:
+    try:
+        import pymysql
+
+        from shared.reports.sources import mariadb
+    except ModuleNotFoundError:
+        return "its driver is not installed: pip install 'todoke-server[mariadb]'"
+    try:
+        mariadb.connect(MariaDbUrl.of(url), read_timeout_s=_CONNECT_TIMEOUT_S).close()
+    except (pymysql.MySQLError, OSError, ValueError) as error:
+        return str(error.args[-1])  # the driver and the server name no password
+    return None
+
+
+def _sqlite_problem(url: str) -> str | None:
+    try:
+        with contextlib.closing(sqlite3.connect(sqlite_uri(url), uri=True, timeout=_CONNECT_TIMEOUT_S)) as file:
+            file.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except (sqlite3.Error, ValueError) as error:
+        return str(error)
+    return None
 
 
 def _role(url: str) -> tuple[str, bool, bool]:

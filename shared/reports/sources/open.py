@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from shared.catalog.model import ReportKind
 from shared.reports import errors
 from shared.reports.question import Question
-from shared.reports.sources import files, postgres, python_source
+from shared.reports.sources import files, postgres, python_source, sqlite
 from shared.reports.sources.result import OpenSource, SourceResult
 from shared.reports.sources.role import refuse_role
 
@@ -22,12 +22,22 @@ def _open_postgres(url: str, question: Question, scratch: Path, /) -> AbstractCo
     return postgres.open_result(url, question)
 
 
+def _open_mariadb(url: str, question: Question, scratch: Path, /) -> AbstractContextManager[SourceResult]:
+    try:
+        from shared.reports.sources import mariadb  # its driver is an extra
+    except ModuleNotFoundError:
+        raise errors.source_missing(question.report.source, "install todoke-server[mariadb]") from None
+    return mariadb.open_result(url, question, scratch)
+
+
 _OURS: Mapping[str, OpenSource] = {
     "": _open_postgres,  # libpq's own form, `host=… dbname=…`
     "postgresql": _open_postgres,
     "postgres": _open_postgres,
     "file": files.open_result,
     "s3": files.open_result,
+    "mariadb": _open_mariadb,
+    "sqlite": sqlite.open_result,
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from shared.artifacts.tree import NotAPlainFile, Tree
 from shared.catalog.model import BUNDLE, Format, Limits
 from shared.catalog.python_report import TYPES, PythonReport, load_python_report
+from shared.catalog.shape import UTC_NAME
 from shared.reports import errors
 from shared.reports.columns import SourceColumn
 from shared.reports.interface import RenderCancelled, ReportError
@@ -23,6 +24,7 @@ from shared.reports.progress import RowProgress
 from shared.reports.question import Question
 from shared.reports.sources.attachments import check_media_type, check_name
 from shared.reports.sources.result import SourceResult
+from shared.reports.sources.rows import line
 
 ATTACHMENTS = "attachments"
 _PIECE_ROWS = 1_000
@@ -43,6 +45,7 @@ class RunningReport:
     tell: RowProgress = lambda _rows, _of=None: None
     tenant: str | None = None
     requester: str | None = None
+    time_zone: str = UTC_NAME
     attached: set[str] = field(default_factory=set)
     """The names of the files that are attached so far."""
 
@@ -105,18 +108,18 @@ class PythonResult(SourceResult):
                     rows += 1
                     _check_row(row, rows, width)
                     cells = [self._cell(value, at, rows) for at, value in enumerate(row)]
-                    line = _line([*cells, *(cells[at] for at in as_text)]).encode()
-                    if len(line) > longest:
+                    text = line([*cells, *(cells[at] for at in as_text)]).encode()
+                    if len(text) > longest:
                         raise errors.row_too_long()
-                    lines.append(line)
+                    lines.append(text)
                 if rows > self._limits.max_rows:
                     raise errors.row_limit_exceeded(self._limits)
-                text = b"".join(lines)
-                sent += len(text)
+                together = b"".join(lines)
+                sent += len(together)
                 if sent > self._limits.max_mb << 20:
                     raise errors.byte_limit_exceeded(self._limits)
-                out.write(text)
-                self.sent_bytes += len(text)
+                out.write(together)
+                self.sent_bytes += len(together)
                 progress(rows)
         return rows
 
@@ -148,7 +151,9 @@ def open_result(question: Question, scratch: Path, *, first_rows: int | None = N
     folder = scratch / ATTACHMENTS
     shutil.rmtree(folder, ignore_errors=True)
     taken = frozenset({MANIFEST, *(f"{report.name}.{kind}" for kind in (*Format, BUNDLE))})
-    running = RunningReport(folder, os.getppid(), taken, tenant=asker.tenant, requester=asker.requester)
+    running = RunningReport(
+        folder, os.getppid(), taken, tenant=asker.tenant, requester=asker.requester, time_zone=question.shape.zone
+    )
     rows = itertools.islice(implementation.rows(given, running), first_rows)
     yield PythonResult(implementation, rows, running, report.limits)
 
@@ -160,7 +165,10 @@ def _type_file(path: Path) -> Path:
 
 def attached(scratch: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files that the report attached, with their media types. Raises ReportError for what is no file."""
-    for path in sorted((scratch / ATTACHMENTS).glob("[!.]*")):
+    folder = scratch / ATTACHMENTS
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.glob("[!.]*")):
         try:
             Tree(scratch).open(f"{ATTACHMENTS}/{path.name}").close()
         except (OSError, NotAPlainFile):
@@ -225,17 +233,6 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "date": _date, "datetime": _moment, "text": _text,
 }  # fmt: skip
 """Column types → what writes a value as PostgreSQL does. Each raises ValueError or OverflowError."""
-
-
-def _line(cells: Sequence[str | None]) -> str:
-    """Return a line as COPY writes it: NULL is nothing, an empty text `""`."""
-    return ",".join("" if c is None else _quoted(c) for c in cells) + "\n"
-
-
-def _quoted(text: str) -> str:
-    if text == "" or any(c in text for c in '",\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text
 
 
 def _pieces(rows: Iterable[Sequence[object]]) -> Iterator[Sequence[Sequence[object]]]:

@@ -1,15 +1,38 @@
 """The classes that every source of rows is written against, a package's own too."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from shared.catalog.model import CsvOptions
+from shared.reports import errors
 from shared.reports.columns import SourceColumn
 from shared.reports.progress import RowProgress
-from shared.reports.question import Question
+from shared.reports.question import Arrangement, Question
+
+
+class Begun:
+    """Rows of which the first are here, in the form that `SourceResult.feed` writes; perhaps all of them."""
+
+    def __init__(self, pieces: Iterator[tuple[bytearray, int]], *, most_rows: int, most_bytes: int) -> None:
+        self.text = bytearray()
+        self.rows = 0
+        self.is_all = False
+        self._pieces = pieces
+        for piece, rows in pieces:
+            self.text += piece
+            self.rows = rows
+            if rows > most_rows or len(self.text) > most_bytes:
+                return
+        self.is_all = True
+
+    def feed(self, write: Callable[[bytearray], object]) -> None:
+        """Write all rows, those that are here and the rest."""
+        write(self.text)
+        for piece, _ in self._pieces:
+            write(piece)
 
 
 class SourceResult(ABC):
@@ -22,18 +45,37 @@ class SourceResult(ABC):
     can_copy_csv: bool = False
     """True if the source can write a finished CSV itself, by `copy_csv`."""
 
+    arrangement: Arrangement | None = None
+    """What the source has made of the query's result; None: it gives the rows and columns as the query has them."""
+
     @property
     @abstractmethod
     def columns(self) -> Sequence[SourceColumn]:
-        """The columns in the query's order."""
+        """The columns in the query's order, or as arranged."""
+
+    @property
+    def query_names(self) -> Collection[str]:
+        """The names of all columns of the query, of which some may be left out."""
+        return {column.name for column in self.columns}
 
     def estimated_rows(self) -> int:
         """A guess for the progress bar; 0 for none."""
         return 0
 
+    def further(self, question: Question) -> "SourceResult":
+        """Return the result of another query, of the same moment, once this one is read. Raises ReportError."""
+        raise errors.one_query_only(question.report.source)
+
     @abstractmethod
     def snapshot(self) -> Mapping[str, object]:
         """What tells this state of the source from others. It goes into the manifest as JSON."""
+
+    def add_json(self, positions: Sequence[int]) -> None:
+        """From here on, `feed` and `begin` write the JSON of these columns behind all others.
+
+        Called only for columns that are `nested`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no nested columns")
 
     @abstractmethod
     def feed(
@@ -45,6 +87,16 @@ class SourceResult(ABC):
         years 1 to 9999 is written so that it cannot be read as one. Raises `row_too_long` before it writes any of a row
         of more than `longest` bytes: DuckDB reads some of those as other rows, without an error.
         """
+
+    def begin(
+        self, *, longest: int, as_text: Sequence[int], most_rows: int, most_bytes: int, progress: RowProgress
+    ) -> Begun | None:
+        """Begin what `feed` does, and stop when there are more rows or bytes than these. None if that cannot be done.
+
+        Raises what `feed` raises.
+        """
+        del longest, as_text, most_rows, most_bytes, progress
+        return None
 
     def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:
         """Give `out` the finished CSV in UTF-8, header and guarded formulas included. Returns the data rows.

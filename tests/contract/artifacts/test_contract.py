@@ -12,6 +12,7 @@ from deploy.local.emulator import REGION, Emulator
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.disposition import content_disposition
 from shared.artifacts.interface import (
+    ArtifactDamaged,
     ArtifactMissing,
     ArtifactStore,
     ArtifactStoreUnavailable,
@@ -158,3 +159,15 @@ def test_a_download_name_cannot_break_out_of_its_header() -> None:
 
     assert "\r" not in header
     assert header.startswith("attachment; filename=\"a___Set-Cookie_ x_ _.csv\"; filename*=UTF-8''a%22%0D%0A")
+
+
+def test_a_small_object_is_read_as_it_was_stored_or_not_at_all(store: ArtifactStore, tmp_path: Path) -> None:
+    digest = put(store, tmp_path)
+
+    assert store.read(KEY, size_bytes=4, sha256=digest) == b"day\n"
+    for size, sha256 in ((3, digest), (5, digest), (4, "0" * 64)):
+        with pytest.raises(ArtifactDamaged):
+            store.read(KEY, size_bytes=size, sha256=sha256)
+    store.delete([KEY])
+    with pytest.raises(ArtifactMissing):
+        store.read(KEY, size_bytes=4, sha256=digest)

@@ -58,13 +58,15 @@ class Actor:
         self.process: Forked | None = None
         self.arm({})
 
-    def start(self, **changes: str) -> Forked:
+    def start(self, *arguments: str, **changes: str) -> Forked:
         """Start its process, or its successor. The API's has a port of its own: the old one may be taken still."""
         stage = self._stage
         env = {**stage.env, **self.env, "API_PORT": str(stage.new_port(self.name)), **changes}
         log = stage.folder / f"{self.name}.log"
         log.touch()
-        self.process = stage.zygote.start(f"services.{self._service}", env=env, log=log, watch=self._watch)
+        self.process = stage.zygote.start(
+            f"services.{self._service}", env=env, log=log, arguments=arguments, watch=self._watch
+        )
         self.plan.pid = self.process.pid
         return self.process
 
@@ -80,6 +82,8 @@ class Actor:
         self.plan = Plan(faults)
         self.plan.pid = self.process.pid if self.process else None
         self.proxy.faults = self.door.faults = self.plan
+        if self.name == "relay":
+            self._stage.told.faults = self.plan
 
     def seen(self) -> list[str]:
         """Its effects since it was armed, in order: on the wires, then on files."""

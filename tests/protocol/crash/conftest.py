@@ -13,13 +13,6 @@ from tests.support.processes.zygote import Zygote
 OpenStage = Callable[..., contextlib.AbstractContextManager[Stage]]
 
 
-@pytest.fixture(scope="session")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    """Forks every service of the session."""
-    with Zygote(tmp_path_factory.mktemp("zygote") / "zygote.log") as running:
-        yield running
-
-
 @pytest.fixture
 def open_stage(zygote: Zygote, postgres_server: server.Server, tmp_path: Path) -> OpenStage:
     """Opens a stage by name, on a database of its own; with settings of the services, if there are any."""

@@ -29,6 +29,7 @@ _WAYS: dict[str, Sequence[Fault]] = {
     "child ": (*KILLS, Fault.ERROR),
     "child sends": KILLS,
     "answer ": KILLS,
+    "webhook ": (*_ON_A_WIRE, Fault.THROTTLED),
 }
 
 

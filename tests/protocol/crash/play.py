@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from tests.protocol.crash.actor import Actor, frozen, takes
 from tests.protocol.crash.stage import Stage
-from tests.support.eventually import eventually
+from tests.support.eventually import NotYet, eventually
 from tests.support.faults.plan import KILLS, STALLS, Fault, Hit, Plan
 from tests.support.processes.zygote import Forked
 from tests.support.promises import at_rest, broken, broken_files
@@ -127,6 +127,7 @@ class Play:
         yield
         actor.start()
         self._arm(actor)
+        self.until(actor.seen, what=f"the {name} has begun")  # a busy machine starts it when `_MISSED_S` are over
 
     def until_ended(self) -> None:
         """Wait until all jobs so far have ended as they should."""
@@ -178,6 +179,31 @@ class Play:
         self.until(lambda: self.stage.ask(path, method="DELETE")[0] == 204, what="a deletion")
         self._deleted.add(job_id)
 
+    def labelled(self) -> dict[str, dict[str, str]]:
+        """What marks the jobs of this run for its bulk actions."""
+        return {"labels": {"run": self.run}}
+
+    def bulk(self, action: str, **filters: object) -> str:
+        """A dry run over the jobs of this run that are labelled, asked for with one key until it is there."""
+        key = f"{self.run}-{next(self._keys)}"
+        body = {"action": action, "filter": {"label": [f"run:{self.run}"], **filters}}
+
+        def ask() -> str:
+            status, answer = self.stage.ask("/v1/bulk", body, Idempotency_Key=key)
+            if status != 201:
+                raise NotYet(f"{status} {answer}")
+            return str(answer["bulkId"])
+
+        return self.until(ask, what="a bulk action is counted")
+
+    def run_bulk(self, bulk_id: str) -> None:
+        """Ask until it runs, or has run."""
+        self.until(lambda: self.stage.ask(f"/v1/bulk/{bulk_id}:run")[0] == 202, what="a bulk action runs")
+
+    def stop_bulk(self, bulk_id: str) -> None:
+        """Ask until it is stopped."""
+        self.until(lambda: self.stage.ask(f"/v1/bulk/{bulk_id}:stop")[0] == 200, what="a bulk action is stopped")
+
     def until(self, look: Callable[[], T], *, what: str, within_s: float = 120) -> T:
         """Wait, and meanwhile replace whoever dies or freezes."""
 
@@ -212,11 +238,13 @@ class Play:
             and any(c.fault in STALLS for c in actor.carried_out())
         )
 
-    def until_hit(self) -> bool:
+    def until_hit(self, told: int) -> bool:
         """Wait until everything that was planned has happened, and its process is dead or frozen.
 
-        False when all jobs have ended and it did not: a machine that is very busy may tell a story differently.
+        False when all jobs have ended and it did not: a machine that is very busy may tell a story differently. It is
+        given twice the time whenever it is `told` again, for what a service does a while after its start.
         """
+        patience_s = _MISSED_S * 2**told
         victim, faults = self._victim, self._faults
         assert victim is not None
         kills = sum(fault in KILLS and not hit.effect.startswith("child ") for hit, fault in faults.items())
@@ -229,7 +257,7 @@ class Play:
             return struck and self.deaths >= self._to_die + kills and frozen_now >= stalls
 
         def missed() -> bool:
-            return time.monotonic() - began > _MISSED_S and self.stage.ended(self.expected)
+            return time.monotonic() - began > patience_s and self.stage.ended(self.expected)
 
         self.until(lambda: happened() or missed(), what=f"{dict(faults)} is met by the {victim.name}")
         if not happened():
@@ -248,8 +276,10 @@ class Play:
         assert left == []
         found = broken(stage.conn, at_rest=False, gone=self._leaving)
         assert not found, found
-        self.until(lambda: at_rest(stage.conn), what="the system comes to rest")
+        self.until(self._at_rest, what="the system comes to rest")
         assert broken(stage.conn) == {}
+        untold = stage.told.broken(stage.conn)
+        assert not untold, untold
         assert self._left_of_deleted() == []
         assert sorted(self._parked()) == sorted(self._strays)
         assert broken_files(stage.conn, stage.artifacts, jobs=list(self.expected)) == []
@@ -261,11 +291,20 @@ class Play:
         return [path for winner in winners for path in self.stage.artifacts.glob(f"**/{winner}/*")]
 
     def _ended(self) -> bool:
-        # What was lost on its way comes back in its own time, which passes quickly here.
+        self._let_time_pass()
+        return self.stage.ended(self.expected)
+
+    def _at_rest(self) -> bool:
+        """True once whatever is owed was told, too."""
+        self._let_time_pass()
+        # In this order: what happened is final, then spread, then sent.
+        return at_rest(self.stage.conn) and not self.stage.told.untold(self.stage.conn)
+
+    def _let_time_pass(self) -> None:
+        """What was lost on its way comes back in its own time, which passes quickly here."""
         if time.monotonic() >= self._rings_at:
             self._rings_at = time.monotonic() + _RING_EVERY_S
             self.stage.let_it_ring()
-        return self.stage.ended(self.expected)
 
     def _wake(self) -> None:
         """They wake long after their successors have done their work, go on, and are then asked to leave."""

@@ -1,7 +1,9 @@
 """Small stories, each of which brings out some effects of one service, told in the order of their cost."""
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
@@ -11,11 +13,17 @@ from shared.jobs.finish import Failure
 from shared.jobs.gates import Gate, Kind
 from shared.jobs.submit import submit
 from shared.jobs.viewer import Viewer
+from shared.schedules import due
+from shared.schedules.schedule import Overlap
+from tests.protocol.crash.actor import QUEUE
 from tests.protocol.crash.play import Play
 from tests.protocol.crash.stage import SICK
-from tests.support.eventually import eventually
+from tests.protocol.crash.telling import hooking, long_ago, refusing
+from tests.protocol.crash.told import TENANTS
+from tests.support.eventually import NotYet, eventually
 from tests.support.faults.plan import Fault, Hit
 from tests.support.jobs import a_submission, expire_lease, pass_time, started
+from tests.support.schedules import a_schedule, jobs_of
 
 Scenario = Callable[[Play], None]
 
@@ -27,6 +35,11 @@ def csv(play: Play) -> None:
 
 def wide(play: Play) -> None:
     """Two formats of one extract."""
+    play.submit(formats=["csv", "parquet"])
+
+
+def few(play: Play) -> None:
+    """Two formats of the same cells, which are kept in the place of an extract."""
     play.submit(formats=["csv", "xlsx"])
 
 
@@ -36,8 +49,9 @@ def long(play: Play) -> None:
 
 
 def failing(play: Play) -> None:
-    """Fails for good."""
-    play.submit("FAILED", report="broken")
+    """Fails for good, and its own address is told beside the webhook."""
+    own = {"callbackUrl": f"{play.stage.told.url}/{TENANTS[0]}", "notifyWhen": ["rows", "failure"]}
+    play.submit("FAILED", report="broken", options=own)
 
 
 def cancelled(play: Play) -> None:
@@ -171,7 +185,7 @@ def lost_doorbell(play: Play) -> None:
 
 
 def retiring(play: Play) -> None:
-    """A job, its files and its key that have been kept long enough. The relay looks for such when it starts."""
+    """A job, its files, a link and its key that have been kept long enough. The relay looks for such when it starts."""
     stage = play.stage
     with play.paused("relay"):
         job_id = play.submit()
@@ -179,6 +193,113 @@ def retiring(play: Play) -> None:
     play.forget(job_id)
     with play.restarted("relay"):
         stage.conn.execute(text("UPDATE jobs SET keep_artifacts_s = 0, keep_s = 0 WHERE id = :id"), {"id": job_id})
+        stage.conn.execute(
+            text("INSERT INTO shares (id, tenant, job_id, name, token_sha256, created_at, expires_at) "
+                 "SELECT id, tenant, id, 'slow.csv', sha256(id::text::bytea), '2020-01-01', '2020-01-02' FROM jobs "
+                 "WHERE id = :id"),
+            {"id": job_id},
+        )  # fmt: skip
+    relay = stage.actors["relay"]
+    play.until(
+        # On a slow machine the job may be gone before the relay has come to the links.
+        lambda: relay.struck() or relay.carried_out() or "sql shares.forget" in relay.plan.seen,
+        what="the relay has looked for old links",
+    )
+
+
+def redriving(play: Play) -> None:
+    """Two dead letters, of which one is to be sent again and the other deleted. The relay looks when it starts."""
+    stage = play.stage
+    job_id = play.submit()
+    play.until_ended()
+    with play.restarted("relay"):
+        for wish in ("redrive", "drop"):
+            message_id = stage.queues.named(f"{QUEUE}-dlq").send(f'{{"jobId": "{job_id}"}}', {})
+            stage.conn.execute(
+                text("INSERT INTO dead_letters (message_id, receives, size_bytes, reason, body, wish, wished_at) "
+                     "VALUES (:id, 1, 1, '', '', :wish, clock_timestamp())"),
+                {"id": message_id, "wish": wish},
+            )  # fmt: skip
+        stage.look_at_dead_letters()
+
+
+def scheduled(play: Play) -> None:
+    """A schedule that is due while the job of its last tick goes on, and a tick that somebody has asked for."""
+    stage = play.stage
+    with play.paused("relay"):
+        earlier = play.submit("CANCELLED", seconds=300)  # longer than any relay is frozen
+        due_now, asked_for = (
+            a_schedule(
+                stage.conn, tenant="default", report_type="slow", parameters={"seconds": 0}, overlap=Overlap.CANCEL,
+                first=first,
+            )
+            for first in (timedelta(seconds=-1), timedelta(hours=1))
+        )  # fmt: skip
+        stage.conn.execute(
+            text("UPDATE schedules SET due_job_id = :job WHERE id = :id"), {"job": earlier, "id": due_now}
+        )
+        stage.conn.execute(
+            text("INSERT INTO schedule_ticks (schedule_id, tenant, tick, cause, fate) "
+                 "VALUES (:id, 'default', clock_timestamp() - interval '1 d', 'backfill', 'waiting')"),
+            {"id": asked_for},
+        )  # fmt: skip
+    for schedule_id in (due_now, asked_for):
+        play.until(functools.partial(_has_a_job, play, schedule_id), what="the tick has its job")
+        play.expected |= {job.id: "SUCCESS" for job in jobs_of(stage.conn, schedule_id)}
+
+
+def _has_a_job(play: Play, schedule_id: UUID) -> bool:
+    return len(jobs_of(play.stage.conn, schedule_id)) == 1
+
+
+def scheduling(play: Play) -> None:
+    """A schedule is made, changed, paused, resumed, run and deleted, each asked for until it is answered."""
+    stage = play.stage
+    body = {"name": "n", "reportType": "slow", "parameters": {"seconds": 0}, "cron": "0 0 1 1 *"}
+    key = str(uuid4())
+
+    def asked(path: str, content: object = None, method: str = "POST") -> Any:
+        status, answer = stage.ask(path, content, method=method, Idempotency_Key=key)
+        if not (200 <= status < 300 or (method == "DELETE" and status == 404)):
+            raise NotYet(f"{status} {answer}")
+        return answer or True
+
+    made = play.until(lambda: asked("/v1/schedules", body), what="a schedule is made")
+    own = made["links"]["self"]
+    play.until(lambda: asked(own, {"jitterSeconds": 60}, "PATCH"), what="it is changed")
+    with play.paused("relay"):  # it is due, and paused before a relay comes
+        stage.conn.execute(
+            text("UPDATE schedules SET next_tick = '2026-01-01', due_at = '2026-01-01' WHERE id = :id"),
+            {"id": made["scheduleId"]},
+        )
+        play.until(functools.partial(asked, f"{own}:pause"), what="it is paused")
+    for verb in ("resume", "run"):
+        play.until(functools.partial(asked, f"{own}:{verb}"), what=verb)
+    past = {"from": "2024-12-01T00:00:00Z", "to": "2025-02-01T00:00:00Z"}
+    play.until(lambda: asked(f"{own}:backfill", past), what="a tick of the past is asked for")
+    play.until(lambda: not due.any_due(stage.conn), what="it has its job")
+    assert len(jobs_of(stage.conn, UUID(made["scheduleId"]))) == 2
+    play.until(lambda: asked(own, method="DELETE"), what="it is deleted")
+
+
+def sharing(play: Play) -> None:
+    """A link that works once is made, used and revoked, each asked for until it is answered."""
+    stage = play.stage
+    job_id = play.submit()
+    play.until_ended()
+
+    def asked(path: str, content: object = None, *, method: str = "POST", also: int = 200) -> Any:
+        status, answer = stage.ask(path, content, method=method)
+        if not (200 <= status < 300 or status == also):
+            raise NotYet(f"{status} {answer}")
+        return answer or True
+
+    file = f"/v1/jobs/{job_id}/artifacts/slow.csv:share"
+    made = play.until(lambda: asked(file, {"maxDownloads": 1}), what="a link is made")
+    play.until(lambda: asked(made["url"], method="GET", also=410), what="it is used")
+    used = text("SELECT downloads FROM shares WHERE id = :id")
+    assert stage.conn.execute(used, {"id": made["shareId"]}).scalar_one() == 1
+    play.until(lambda: asked(made["links"]["self"], method="DELETE"), what="it is revoked")
 
 
 def waiting(play: Play, expected: str = "SUCCESS") -> UUID:
@@ -226,15 +347,38 @@ def erasing(play: Play) -> None:
         play.delete(job_id)
 
 
+def asking_for_many(play: Play) -> None:
+    """A bulk action that is counted and run, and one that is stopped before, each asked for until it is answered."""
+    with play.paused("worker"):
+        asked = [play.submit("CANCELLED", seconds=60, options=play.labelled()) for _ in range(2)]
+        play.run_bulk(play.bulk("cancel"))
+        # Both, before a worker sees one: what it holds would end otherwise. Jobs of other stories need a worker.
+        play.until(lambda: play.stage.ended(asked), what="both are cancelled")
+    play.stop_bulk(play.bulk("delete"))
+
+
+def many(play: Play) -> None:
+    """Jobs that failed are asked for again, refused a cancellation, and deleted, by one bulk action each."""
+    for _ in range(2):
+        play.submit("FAILED", report="broken", options=play.labelled())
+    play.until_ended()
+    with play.paused("relay"):
+        for action in ("retry", "cancel", "delete"):
+            play.run_bulk(play.bulk(action, status=["FAILED"]))
+
+
 _END = "sql jobs.succeed"
 _SLOW = Gate(Kind.REPORT_TYPE, "slow")
 
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
-    "api": (submitting, withdrawing, deleting),
-    "relay": (lost_doorbell, publishing, flooding, resuming, sweeping, retiring, erasing),
-    "worker": (csv, wide, failing, long, cancelled, noise, leaving, capped),
+    "api": (submitting, withdrawing, deleting, asking_for_many, scheduling, sharing, hooking),
+    "relay": (
+        lost_doorbell, refusing, publishing, flooding, resuming, sweeping, long_ago, retiring, erasing, redriving,
+        many, scheduled,
+    ),
+    "worker": (csv, wide, few, failing, long, cancelled, noise, leaving, capped),
     SICK: (sick,),
-}
+}  # fmt: skip
 """Service → the stories in which its effects are looked for."""
 
 AGAIN: dict[tuple[str, str], Scenario] = {("worker", _END): locked}

@@ -33,7 +33,7 @@ def play(stage: Stage, scenes: Sequence[Scene]) -> Counter[Fault]:
             if told == _TOLD:
                 one.leave_besides()  # they may be what keeps the scene's own fault from happening
             story(one)
-            if one.until_hit():
+            if one.until_hit(told % _TOLD):
                 break
         else:
             raise AssertionError(

@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from deploy.local.processes import free_port
 from shared.database.engine import create_engine, transactional
-from tests.protocol.crash.actor import QUEUE, Actor
+from tests.protocol.crash.actor import LATE_S, QUEUE, Actor
+from tests.protocol.crash.told import Told
 from tests.support.eventually import NotYet
 from tests.support.postgres.roles import service_urls
 from tests.support.processes.services import CATALOG
@@ -43,6 +44,7 @@ _SETTINGS = {
     "RELAY_LIST_AFTER_S": "0",  # every story shows how the floor under the unfinished jobs rises
     "RELAY_SEND_DEADLINE_S": str(SEND_DEADLINE_S),
     "RELAY_AHEAD": "6",
+    "API_BULK_RUNNING": "100",  # a story may be told anew before the relay has carried out the last one
 }
 _PATIENCE_S = 3.0
 """How long a client waits for an answer before it asks again."""
@@ -69,6 +71,7 @@ class Stage:
         self.queues = Queues()
         self.queues.make(f"{QUEUE}-dlq")
         self.queues.make(QUEUE, max_receive_count=20)
+        self.told = Told(late_s=LATE_S)
         self._port = 0
         scratch = folder / "scratch"
         scratch.mkdir()
@@ -80,6 +83,7 @@ class Stage:
             "REPORT_SOURCE_URL": source_url,
             "WORKER_SCRATCH": str(scratch),
             "API_HOST": "127.0.0.1",
+            **Told.settings(folder),
             **env,
         }
         self._database_urls = database_urls
@@ -124,6 +128,7 @@ class Stage:
         """End every process and every door."""
         for actor in self.actors.values():
             actor.close()
+        self.told.__exit__()
 
     def new_port(self, name: str) -> int:
         """Where the next API is to answer; from then on it is asked there."""
@@ -143,9 +148,19 @@ class Stage:
                   f"AND lease_until < clock_timestamp() + interval '{_LEASE_S - _RENEWED_WITHIN_S} s'")  # fmt: skip
         self._set("UPDATE jobs SET next_ring_at = clock_timestamp() WHERE finished_at IS NULL")
         self._set("UPDATE erasures SET due_at = clock_timestamp()")
+        self._set(f"UPDATE dead_letters SET seen_at = seen_at - interval '{_PASSED_S} s'")
+        self.look_at_dead_letters()
+        # Those that a live relay has under way are sent twice then, which is no one's fault.
+        self._set("UPDATE webhook_deliveries SET due_at = clock_timestamp() WHERE state = 'waiting'")
+        self._set("UPDATE webhooks SET throttled_until = NULL WHERE throttled_until IS NOT NULL")
+        self._set("UPDATE bulk_actions SET due_at = clock_timestamp() WHERE state = 'RUNNING'")
         self._set("UPDATE outbox_retry SET due_at = clock_timestamp() WHERE parked_at IS NULL")
         self._set("UPDATE jobs SET run_at = least(run_at, clock_timestamp()) WHERE status = 'PENDING'")
         self.queues.pass_time(_PASSED_S)
+
+    def look_at_dead_letters(self) -> None:
+        """A look into the dead-letter queue is due."""
+        self._set("UPDATE measurements SET next_at = clock_timestamp() WHERE subject = 'dead_letters'")
 
     def _set(self, statement: str) -> None:
         """Once more where it crossed a statement of a service: ours takes many rows, in no order."""
@@ -164,9 +179,23 @@ class Stage:
             try:
                 connection.request(method, path, json.dumps(body or {}), {"Content-Type": "application/json", **named})
                 answer = connection.getresponse()
-                return answer.status, json.loads(answer.read() or b"null")
+                content, kind = answer.read(), answer.headers.get("Content-Type", "")
+                return answer.status, json.loads(content) if content and "json" in kind else None
             except (OSError, http.client.HTTPException, ValueError):
                 return 0, None
+
+    def post_form(self, path: str, form: str, *, cookie: str = "") -> tuple[int, str]:
+        """Send a form as a browser does. Returns status and Set-Cookie; status 0 when nobody answered."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_PATIENCE_S)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
+        with contextlib.closing(connection):
+            try:
+                connection.request("POST", path, form, headers)
+                answer = connection.getresponse()
+                answer.read()
+                return answer.status, answer.headers.get("Set-Cookie", "")
+            except (OSError, http.client.HTTPException):
+                return 0, ""
 
     def try_submit(self, key: str, body: Mapping[str, object]) -> UUID:
         """Ask for a report once. Raises NotYet unless it was accepted; a careful client then asks with the same key."""
@@ -208,6 +237,7 @@ def opened(zygote: Zygote, database_url: str, folder: Path, **env: str) -> Itera
             urls = service_urls(database_url)
             stage = Stage(zygote, conn, folder, database_urls=urls, source_url=database_url, **env)
             try:
+                stage.told.join(conn, folder)
                 for actor in stage.actors.values():
                     actor.start()
                 yield stage

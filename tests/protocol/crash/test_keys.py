@@ -1,6 +1,5 @@
 """API keys are made, followed and revoked whole or not at all, whatever dies, and the trail tells of each."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,15 +7,11 @@ import pytest
 
 from shared.access import api_keys
 from shared.access.scopes import OWN
+from tests.protocol.crash.api_story import play_every_case
 from tests.protocol.crash.conftest import OpenStage
-from tests.protocol.crash.matrix import Effect, cases
 from tests.protocol.crash.play import Play
-from tests.protocol.crash.scene import Scene, play
 from tests.protocol.crash.stage import Stage
-from tests.support.faults.plan import Fault
 
-_BY_THE_CLOCK = "sql api_keys.used"
-_FAULTS = {Fault.KILL_BEFORE, Fault.KILL_AFTER, Fault.STALL_BEFORE, Fault.STALL_AFTER, Fault.ERROR, Fault.REPLY_LOST}
 _MUST_BE_THERE = {
     "sql api_keys.create", "sql api_keys.end_after", "sql api_keys.revoke", "sql audit.record", "COMMIT",
 }  # fmt: skip
@@ -54,21 +49,4 @@ class Keys:
 def test_a_key_is_made_followed_and_revoked_whole_or_not_at_all(
     open_stage: OpenStage, tell: Callable[[str], None]
 ) -> None:
-    with open_stage("keys", API_AUTH="keys") as stage:
-        story = Keys(stage)
-        seen = [_effects(stage, story) for _ in range(2)]
-        effects = [Effect("api", name, [story]) for name in seen[0] & seen[1] if name != _BY_THE_CLOCK]
-        assert _MUST_BE_THERE - {effect.name for effect in effects} == set()
-        played = [case for case in cases(effects) if case.fault in _FAULTS]
-        for case in played:
-            try:
-                case.run(stage)
-            except BaseException as error:
-                error.add_note(f"in the case {case}")
-                raise
-    tell(f"{len(effects)} effects of keys, {len(played)} cases")
-
-
-def _effects(stage: Stage, story: Keys) -> Counter[str]:
-    play(stage, [Scene([story], "api", {})])
-    return Counter(stage.actors["api"].seen())
+    tell(play_every_case(open_stage, "keys", Keys, must_show=_MUST_BE_THERE))

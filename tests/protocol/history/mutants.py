@@ -19,7 +19,7 @@ from services.worker.intake import Doorbell, Intake
 from services.worker.not_again import NotAgain
 from services.worker.storing import Storing
 from shared.jobs import finish, lease, read, submit, succeed, sweep
-from shared.jobs.submit import Accepted, Submission
+from shared.jobs.submission import Accepted, Submission
 from shared.outbox import floor, messages
 from tests.protocol.history import nobodys_fault, scenarios
 from tests.protocol.history.world import World

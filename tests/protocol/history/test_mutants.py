@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.protocol.history.mutants import MUTANTS, Mutant
+from tests.protocol.history import many, mutants
+from tests.protocol.history.mutants import Mutant
 from tests.protocol.history.world import World
 
+MUTANTS = [*mutants.MUTANTS, *many.MUTANTS]
 STORIES = list(dict.fromkeys(mutant.scenario for mutant in MUTANTS))
 
 

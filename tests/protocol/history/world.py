@@ -32,7 +32,7 @@ from shared.database.engine import transactional
 from shared.jobs import cancel, read, submit
 from shared.jobs.artifacts import artifacts_of
 from shared.jobs.cancel import CancelOutcome
-from shared.jobs.submit import Accepted
+from shared.jobs.submission import Accepted
 from shared.jobs.viewer import Viewer
 from shared.queues.interface import Outgoing, SendResult
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, RenderRequest
@@ -192,6 +192,7 @@ class World:
                                    "WHERE status = 'PENDING'"))  # fmt: skip
             self.sweep()
             self.relay._due_at = 0.0  # the same relay: a new one's floor would begin anew, and heal what it passed
+            self.relay._turns._probe_at = self.relay._turns._look_at = 0.0
             self.publish()
             with contextlib.suppress(Died):
                 self.worker(f"healthy-{turn}").work_all()
@@ -284,5 +285,5 @@ class Hand:
         path.write_text(f"made by\n{self.name}\n")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         files = (RenderedFile(path.name, Format.CSV, path, "text/csv", path.stat().st_size, digest, 1),)
-        write_manifest(request, files, 1, {})
+        write_manifest(request, files, 1, {}, {})
         return files

@@ -3,7 +3,8 @@
    A job's row and its outbox row, a queue that loses and doubles messages, a relay, workers that stall and die, the
    sweeper, a client that cancels and asks again, and a fail-over to a standby that lagged behind. Every statement of
    shared/jobs is one atomic step here, under the same name; between two steps anything else may happen, for any time:
-   that is what a stall is. One job is enough, because statements take each row by itself.
+   that is what a stall is. One job is enough, because statements take each row by itself; of a job that was retried,
+   what must be left as it was stands beside the new one. An operator may pause what it asks for, and resume it.
 
    What goes wrong costs a fault, and a run has FAULTS of them, in any mixture, besides FAIL_OVERS. What must be true is written as an
    assertion whose name is printed when it fails. `test_model.py` explores every run, and removes one guard at a time
@@ -22,6 +23,10 @@
 #ifndef WISHES
 #define WISHES 2
 #endif
+/* How often its report type is paused. */
+#ifndef PAUSES
+#define PAUSES 0
+#endif
 #ifndef WORKERS
 #define WORKERS 2
 #endif
@@ -34,6 +39,7 @@ mtype = { PENDING, PROCESSING, SUCCESS, FAILED, CANCELLED };
 mtype = { submit, start, succeed, retry, fail, give_back, cancel, expire };
 #define NOTHING 0
 mtype = { PARTIAL, WHOLE };
+mtype = { HOLDS, OVER, SETTLED };
 
 /* The promises. Never true: an assertion on one of them is reached only when it is broken. */
 hidden byte every_edge_is_legal;
@@ -42,6 +48,9 @@ hidden byte success_has_its_own_whole_files;
 hidden byte the_budgets_are_kept;
 hidden byte at_rest_an_accepted_job_is_final;
 hidden byte at_rest_what_was_deleted_is_gone;
+hidden byte a_retry_leaves_the_old_job_alone;
+hidden byte nothing_that_is_paused_starts;
+hidden byte deadlines_stand_still_while_paused;
 /* Not a promise: the bounds of this model are wide enough. */
 hidden byte the_model_has_enough_tokens;
 
@@ -62,7 +71,13 @@ typedef Database {
   bool late;        /* deadline_at has passed */
   bool cancelled;   /* cancel_requested_at IS NOT NULL */
   bool deleted;     /* deleted_at IS NOT NULL */
-  bool erasing      /* a row in erasures */
+  bool erasing;     /* a row in erasures */
+  mtype pause;      /* the row in pauses: it holds, it is over, and the job has its time back; 0: there is none */
+  bool stood;       /* deadline_at passed while the pause lasted, and nobody has moved it yet */
+  bool held;        /* a row in held */
+  mtype old_status; /* of the job that this one repeats (retry_of); 0: it repeats none */
+  byte old_published;
+  bool old_taken    /* its files were removed because a client has deleted it */
 };
 Database db;
 Database standby;
@@ -86,6 +101,7 @@ hidden byte each, candidate, other, users;
 byte faults = FAULTS;
 byte fail_overs = FAIL_OVERS;
 byte wishes = WISHES;
+byte pauses = PAUSES;
 
 #define FINISHED(s) (s == SUCCESS || s == FAILED || s == CANCELLED)
 #if WORKERS == 3
@@ -93,7 +109,21 @@ byte wishes = WISHES;
 #else
 #define HELD(t) (tokens[0] == t || tokens[1] == t)
 #endif
-#define REFERRED(t) (db.token == t || db.published == t || standby.token == t || standby.published == t || HELD(t))
+#define REFERRED(t) (db.token == t || db.published == t || db.old_published == t || standby.token == t || \
+  standby.published == t || standby.old_published == t || HELD(t))
+
+/* shared/jobs/gates.py: what is paused, until each of its jobs has its time back. */
+#define GATED (db.pause != NONE)
+#ifdef START_KNOWS_NO_PAUSE
+#define MAY_START (true)
+#else
+#define MAY_START (!GATED)
+#endif
+#ifdef SWEEPER_KNOWS_NO_PAUSE
+#define TOO_LATE (db.late)
+#else
+#define TOO_LATE (db.late && !GATED)
+#endif
 
 #ifdef SHARED_ARTIFACT_KEY
 #define KEY(t) 0
@@ -117,7 +147,7 @@ byte wishes = WISHES;
 #ifdef NO_COMPARE_AND_SET
 #define STARTABLE (db.status != NONE)
 #else
-#define STARTABLE (!db.late && \
+#define STARTABLE (!db.late && MAY_START && \
   (db.status == PENDING && db.due || \
    db.status == PROCESSING && db.expired && db.crashes < MAX_CRASHES && !db.cancelled))
 #endif
@@ -162,7 +192,7 @@ inline move(to, by) {
   :: else -> db.expired = false
   fi;
   if
-  :: FINISHED(db.status) -> db.due = true; db.late = false; db.attempt = 0; db.crashes = 0
+  :: FINISHED(db.status) -> db.due = true; db.late = false; db.stood = false; db.attempt = 0; db.crashes = 0
   :: else -> check_budgets()
   fi
 }
@@ -180,6 +210,19 @@ inline check_files() {
   :: db.status == SUCCESS && !db.deleted && !taken &&
      (files[KEY(db.published)] != WHOLE || writer[KEY(db.published)] != db.published || db.published != db.token) ->
      assert(success_has_its_own_whole_files)
+  :: else
+  fi;
+  if
+  :: db.old_status == SUCCESS && !db.old_taken &&
+     (files[KEY(db.old_published)] != WHOLE || writer[KEY(db.old_published)] != db.old_published) ->
+     assert(a_retry_leaves_the_old_job_alone)
+  :: else
+  fi
+}
+
+inline check_deadline() {
+  if
+  :: db.late && db.stood -> assert(deadlines_stand_still_while_paused)
   :: else
   fi
 }
@@ -204,6 +247,8 @@ inline forget_standby() {
   standby.outbox = 0; standby.later = 0;
   standby.expired = false; standby.due = false; standby.late = false; standby.cancelled = false;
   standby.deleted = false; standby.erasing = false;
+  standby.pause = 0; standby.stood = false; standby.held = false;
+  standby.old_status = 0; standby.old_published = 0; standby.old_taken = false;
   replicated = false
 }
 
@@ -221,7 +266,7 @@ inline mint(me) {
      od;
      if
      :: users > 1 || db.published == candidate || standby.token == candidate || standby.published == candidate ||
-        writer[0] == candidate -> tokens[me]++
+        db.old_published == candidate || standby.old_published == candidate || writer[0] == candidate -> tokens[me]++
      :: else -> break
      fi
   od;
@@ -231,6 +276,10 @@ inline mint(me) {
 
 /* shared/jobs/lease.py */
 inline jobs_start(me) {
+  if
+  :: GATED -> assert(nothing_that_is_paused_starts)
+  :: else
+  fi;
   if
   :: db.status == PROCESSING -> db.crashes++
   :: else -> db.attempt++
@@ -288,10 +337,13 @@ inline jobs_succeed(me) {
 inline jobs_fail(me, may_pass) {
   if
   :: may_pass && db.cancelled -> attempt_ends(me, CANCELLED, cancel)
-  :: may_pass && !db.cancelled && db.attempt < MAX_ATTEMPTS && !db.late ->
+  :: may_pass && !db.cancelled && db.attempt < MAX_ATTEMPTS && !TOO_LATE ->
      attempt_ends(me, PENDING, retry);
      db.due = false;
      db.later++
+  :: may_pass && !db.cancelled && db.attempt < MAX_ATTEMPTS && TOO_LATE ->
+     check_deadline();
+     attempt_ends(me, FAILED, fail)
   :: else -> attempt_ends(me, FAILED, fail)
   fi
 }
@@ -314,6 +366,9 @@ inline jobs_give_back(me) {
        attempt_ends(me, CANCELLED, cancel); forget(me); holds[me] = false } -> goto idle \
   :: d_step { faults > 0 -> faults--; forget(me); message_returns(me) } -> goto idle /* the worker dies */
 
+/* shared/jobs/admission.py: it is paused, and its doorbell is kept for later. */
+#define HOLDABLE (GATED && db.status == PENDING && db.due)
+
 proctype Worker(byte me) {
 idle:
   if
@@ -322,7 +377,8 @@ idle:
 
   if
   :: d_step { STARTABLE -> jobs_start(me) } -> goto working
-  :: d_step { !STARTABLE -> holds[me] = false } -> goto idle   /* final, busy or not due: the sweeper covers it */
+  :: d_step { !STARTABLE && !HOLDABLE -> holds[me] = false } -> goto idle   /* final, busy or not due: the sweeper covers it */
+  :: d_step { !STARTABLE && HOLDABLE -> db.held = true; holds[me] = false } -> goto idle   /* held.hold */
   :: d_step { faults > 0 -> faults--; message_returns(me) } -> goto idle
   fi;
 
@@ -362,16 +418,23 @@ end:
   :: d_step { db.outbox > 0 && !sent -> queue++; sent = true }
   :: d_step { sent -> db.outbox--; sent = false }
   :: d_step { sent && faults > 0 -> faults--; sent = false }   /* it dies, or its commit is lost: sent again */
+#ifndef NOTHING_HELD_LEAVES
+  /* held.take: in the transaction that sends it */
+  :: d_step { db.held && !GATED && !FINISHED(db.status) -> queue++; db.held = false }
+  :: d_step { db.held && !GATED && !FINISHED(db.status) && faults > 0 -> faults--; queue++ }
+  :: d_step { db.held && !GATED && FINISHED(db.status) -> db.held = false }
+#endif
   od
 }
 
 /* shared/jobs/sweep.py, jobs.expire */
-#define SILENT (db.status == PROCESSING && db.expired || db.status == PENDING && db.late)
+#define SILENT (db.status == PROCESSING && db.expired || db.status == PENDING && TOO_LATE)
 
 inline jobs_expire() {
   if
   :: db.cancelled -> move(CANCELLED, expire)
-  :: !db.cancelled && (db.late || db.crashes >= MAX_CRASHES) -> move(FAILED, expire)
+  :: !db.cancelled && TOO_LATE -> check_deadline(); move(FAILED, expire)
+  :: !db.cancelled && !TOO_LATE && db.crashes >= MAX_CRASHES -> move(FAILED, expire)
   :: else ->
      db.attempt--;
      db.crashes++;
@@ -395,13 +458,25 @@ end:
 #endif
 #ifndef NO_SECOND_DOORBELL
   /* jobs.ring, while the queue looks empty; `expire` runs before it in the same pass */
-  :: d_step { db.status == PENDING && db.due && !db.late && db.outbox == 0 && queue == 0 -> db.outbox++ }
+  :: d_step { db.status == PENDING && db.due && !TOO_LATE && !db.held && db.outbox == 0 && queue == 0 -> db.outbox++ }
 #endif
+  /* pauses.give_back_time, and in a later slice pauses.forget. A doorbell that was thrown away meanwhile is rung again. */
+  :: d_step { db.pause == OVER ->
+       if
+       :: db.stood -> db.late = false; db.stood = false
+       :: else
+       fi;
+       if
+       :: db.status == PENDING && db.due && !db.held -> db.outbox++
+       :: else
+       fi;
+       db.pause = SETTLED }
+  :: d_step { db.pause == SETTLED -> db.pause = NONE }
 #ifdef EAGER_CLEAN_UP
   /* Deletes files that no row names now. The real one waits until no attempt and no rewound row can name them. */
-  :: d_step { files[1] != NOTHING && db.token != 1 && db.published != 1 -> files[1] = NOTHING }
-  :: d_step { files[2] != NOTHING && db.token != 2 && db.published != 2 -> files[2] = NOTHING }
-  :: d_step { files[3] != NOTHING && db.token != 3 && db.published != 3 -> files[3] = NOTHING }
+  :: d_step { files[1] != NOTHING && db.token != 1 && db.published != 1 && db.old_published != 1 -> files[1] = NOTHING }
+  :: d_step { files[2] != NOTHING && db.token != 2 && db.published != 2 && db.old_published != 2 -> files[2] = NOTHING }
+  :: d_step { files[3] != NOTHING && db.token != 3 && db.published != 3 && db.old_published != 3 -> files[3] = NOTHING }
 #endif
   od
 }
@@ -410,6 +485,10 @@ end:
 inline take_files() {
   files[KEY(db.published)] = NOTHING;
   writer[KEY(db.published)] = 0;
+#ifdef ERASES_WHAT_IT_REPEATS
+  files[KEY(db.old_published)] = NOTHING;
+  check_files();
+#endif
   taken = true
 }
 
@@ -434,7 +513,8 @@ end:
   :: d_step { db.status == PROCESSING && !db.expired && !HELD(db.token) -> db.expired = true }
   :: d_step { db.status == PROCESSING && !db.expired && HELD(db.token) && faults > 0 -> faults--; db.expired = true }
   :: d_step { !db.due && db.status == PENDING -> db.due = true; db.outbox = db.outbox + db.later; db.later = 0 }
-  :: d_step { wishes > 0 && !db.late && (db.status == PENDING || db.status == PROCESSING) -> wishes--; db.late = true }
+  :: d_step { wishes > 0 && !db.late && (db.status == PENDING || db.status == PROCESSING) ->
+       wishes--; db.late = true; db.stood = (db.pause == HOLDS || db.pause == OVER) }
   od
 }
 
@@ -452,20 +532,39 @@ end:
   :: d_step { db.status == NONE -> db.due = true; move(PENDING, submit); db.outbox++ }
   :: d_step { wishes > 0 && db.status == PENDING -> wishes--; db.cancelled = true; move(CANCELLED, cancel) }
   :: d_step { wishes > 0 && db.status == PROCESSING && !db.cancelled -> wishes--; db.cancelled = true }
-  /* A client's retry is a new job. Here it even gets the old one's row and id, the hardest case for the fence. */
   /* shared/jobs/erasure.py: what has ended, or will because it was cancelled */
   :: d_step { wishes > 0 && !db.deleted && (FINISHED(db.status) || db.status == PROCESSING && db.cancelled) ->
        wishes--; db.deleted = true; db.erasing = true }
-  :: d_step { wishes > 0 && !db.deleted && (db.status == FAILED || db.status == CANCELLED) ->
+  /* services/api/actions/retries.py: a client's retry is a new job, and the old one stays as it is. Here the new one
+     even gets the old one's row, the hardest case for the fence: whoever still works for the old one meets it. */
+  :: d_step { wishes > 0 && !db.deleted && FINISHED(db.status) ->
        wishes--;
-       db.status = NONE; db.cancelled = false;
+#ifndef RETRIED_IN_PLACE
+       db.old_status = db.status; db.old_published = db.published; db.old_taken = taken;
+       db.status = NONE;
+#endif
+       db.published = 0; db.token = 0; db.held = false; taken = false;
+       db.cancelled = false;
 #ifdef CLAIM_NUMBER
        db.claims = 0;
 #endif
-       move(PENDING, submit); db.outbox++; tidy() }
+       move(PENDING, submit); db.outbox++; tidy(); check_files() }
   /* From here on nothing unusual happens any more: only then can rest be told from waiting for it. */
-  :: d_step { faults > 0 || wishes > 0 || fail_overs > 0 ->
-       faults = 0; wishes = 0; fail_overs = 0; forget_standby(); tidy() }
+  :: d_step { faults > 0 || wishes > 0 || fail_overs > 0 || pauses > 0 ->
+       faults = 0; wishes = 0; fail_overs = 0; pauses = 0; forget_standby(); tidy() }
+  od
+}
+
+/* shared/jobs/pauses.py. Whoever pauses something resumes it, sooner or later. */
+active proctype Operator() {
+end:
+  do
+  :: d_step { pauses > 0 && db.pause == NONE -> pauses--; db.pause = HOLDS }
+#ifdef RESUMED_WITHOUT_ITS_TIME
+  :: d_step { db.pause == HOLDS -> db.pause = NONE }
+#else
+  :: d_step { db.pause == HOLDS -> db.pause = OVER }
+#endif
   od
 }
 
@@ -480,6 +579,8 @@ end:
        standby.outbox = db.outbox; standby.later = db.later;
        standby.expired = db.expired; standby.due = db.due; standby.late = db.late; standby.cancelled = db.cancelled;
        standby.deleted = db.deleted; standby.erasing = db.erasing;
+       standby.pause = db.pause; standby.stood = db.stood; standby.held = db.held;
+       standby.old_status = db.old_status; standby.old_published = db.old_published; standby.old_taken = db.old_taken;
 #ifdef CLAIM_NUMBER
        standby.claims = db.claims;
 #endif
@@ -491,6 +592,8 @@ end:
        db.outbox = standby.outbox; db.later = standby.later;
        db.expired = standby.expired; db.due = standby.due; db.late = standby.late; db.cancelled = standby.cancelled;
        db.deleted = standby.deleted; db.erasing = standby.erasing;
+       db.pause = standby.pause; db.stood = standby.stood; db.held = standby.held;
+       db.old_status = standby.old_status; db.old_published = standby.old_published; db.old_taken = standby.old_taken;
 #ifdef CLAIM_NUMBER
        db.claims = standby.claims;
 #endif

@@ -1,4 +1,4 @@
-"""Run the model checker: every reachable state of `jobs.pml` under some definitions, or the assertion that fails."""
+"""Run the model checker: every reachable state of a model under some definitions, or the assertion that fails."""
 
 import re
 import subprocess
@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.support.debian import tool
 
 MODEL = Path(__file__).with_name("jobs.pml")
+SCHEDULES = Path(__file__).with_name("schedules.pml")
+DELIVERIES = Path(__file__).with_name("deliveries.pml")
 _LIMIT_S = 3000
 
 
@@ -25,8 +27,10 @@ class Exploration:
     output: str
 
 
-def explore(definitions: Mapping[str, int], *, endless: bool = False, memory_mb: int = 2000) -> Exploration:
-    """Check all runs under these definitions (`{"FAULTS": 2, "NO_SWEEPER": 1}`).
+def explore(
+    definitions: Mapping[str, int], *, model: Path = MODEL, endless: bool = False, memory_mb: int = 2000
+) -> Exploration:
+    """Check all runs of the model under these definitions (`{"FAULTS": 2, "NO_SWEEPER": 1}`).
 
     With `endless` it is not the promises that are asked, but whether any run goes on for ever. The answer is
     exhaustive: a search that ran out of memory or depth is an error, not a success.
@@ -35,7 +39,7 @@ def explore(definitions: Mapping[str, int], *, endless: bool = False, memory_mb:
     options = [f"-D{name}={value}" for name, value in definitions.items()]
     kind = ["-DNP"] if endless else ["-DSAFETY"]
     with tempfile.TemporaryDirectory() as folder:
-        _run([spin, f"-P{compiler} -std=gnu99 -E -x c", *options, "-a", MODEL], folder)
+        _run([spin, f"-P{compiler} -std=gnu99 -E -x c", *options, "-a", model], folder)
         _run([compiler, "-w", "-O1", *kind, "-DPRINTF", f"-DMEMLIM={memory_mb}", "-o", "pan", "pan.c"], folder)
         output = _run(["./pan", "-E", "-m100000", "-w22", *(["-l"] if endless else [])], folder)
     return _read(output)

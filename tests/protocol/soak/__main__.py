@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import random
 import sys
 import tempfile
@@ -9,12 +10,14 @@ import threading
 import time
 from pathlib import Path
 
-import psycopg
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 from shared.database.engine import create_engine
 from tests.protocol.soak.clients import Client
 from tests.protocol.soak.faults import Trouble
 from tests.protocol.soak.scoreboard import Scoreboard
+from tests.protocol.soak.voices import ByHand, Voice, WithTodoke
 from tests.protocol.soak.whole_system import LEASE_S, Stage, make_folder, stage
 from tests.support.history.checker import check
 from tests.support.history.facts import History, Rang
@@ -27,6 +30,8 @@ _RECOVERY_S = LEASE_S + 60.0
 """A job of a dead worker moves on within this although faults go on; the aim of a second after the lease is for a
 system that is otherwise well, and is printed beside it."""
 _CLIENTS = 4
+_TIME_PASSES_EVERY_S = 5.0
+"""At rest a delivery that is to be tried in minutes, or was a dead relay's, is due at once: as often as this."""
 
 
 def main() -> int:
@@ -51,9 +56,9 @@ def main() -> int:
 def soak(folder: Path, *, minutes: float, seed: int) -> Scoreboard:
     """Load and faults for that long, then the drain and the check."""
     history = History(lease_s=LEASE_S, recovery_s=_RECOVERY_S)
-    with stage(folder) as system:
+    with stage(folder, seed=seed) as system:
         clients = [
-            Client(system.services.url, history, number=n, seed=seed, at_once=3) for n in range(_CLIENTS)
+            Client(_voice(system, n), history, number=n, seed=seed, at_once=3) for n in range(_CLIENTS)
         ]  # fmt: skip
         threads = [threading.Thread(target=client.run, name="client", daemon=True) for client in clients]
         for thread in threads:
@@ -63,7 +68,7 @@ def soak(folder: Path, *, minutes: float, seed: int) -> Scoreboard:
         system.heal()
         for client in clients:
             client.enough.set()
-        drained_s = _drain(system, clients)
+        drained_s = _drain(system, clients, history)
         for client in clients:
             client.stop.set()
         for thread in threads:
@@ -71,36 +76,55 @@ def soak(folder: Path, *, minutes: float, seed: int) -> Scoreboard:
         for name in ("api", "worker", "relay"):
             system.services.stop(name)
         _gather(system, history)
-    return Scoreboard(minutes, seed, drained_s, trouble.counts, trouble.held, history, check(history))
+    return Scoreboard(minutes, seed, drained_s, trouble.counts, trouble.held, history, check(history), system.told.met)
 
 
-def _drain(system: Stage, clients: list[Client]) -> float | None:
+def _voice(system: Stage, number: int) -> Voice:
+    """Every other client is the one that people use."""
+    url = system.services.url
+    return ByHand(url) if number % 2 else WithTodoke(url, system.folder / "downloads" / str(number))
+
+
+def _drain(system: Stage, clients: list[Client], history: History) -> float | None:
     """Wait until nothing is under way. Returns the seconds that took."""
     began = time.monotonic()
+    time_passes_at = began
     pause = threading.Event()
-    while (took := time.monotonic() - began) < DRAIN_S:
-        if not any(client.waiting_for for client in clients) and _at_rest(system):
-            return took
-        system.restore()
-        pause.wait(0.5)
-    return None
+    engine = create_engine(system.url, application_name="soak")
+    with engine.connect() as conn:
+        system.told.end_schedules(conn, history)
+        while (took := time.monotonic() - began) < DRAIN_S:
+            if not any(client.waiting_for for client in clients) and _at_rest(conn):
+                break
+            if time.monotonic() >= time_passes_at:
+                time_passes_at = time.monotonic() + _TIME_PASSES_EVERY_S
+                system.told.let_time_pass(conn)
+            system.restore()
+            pause.wait(0.5)
+        else:
+            took = math.inf
+    engine.dispose()
+    return took if took < DRAIN_S else None
 
 
-def _at_rest(system: Stage) -> bool:
-    with psycopg.connect(system.url, autocommit=True) as conn:
-        row = conn.execute(
-            "SELECT (SELECT count(*) FROM jobs WHERE finished_at IS NULL) + (SELECT count(*) FROM outbox) "
-            "+ (SELECT count(*) FROM outbox_retry)"
-        ).fetchone()
-    return row is not None and row[0] == 0
+def _at_rest(conn: Connection) -> bool:
+    left = text(
+        "SELECT (SELECT count(*) FROM jobs WHERE finished_at IS NULL) + (SELECT count(*) FROM outbox) "
+        "+ (SELECT count(*) FROM outbox_retry) + (SELECT count(*) FROM webhook_events WHERE spread_at IS NULL) "
+        "+ (SELECT count(*) FROM webhook_deliveries WHERE state = 'waiting')"
+    )
+    return bool(conn.execute(left).scalar_one() == 0)
 
 
 def _gather(system: Stage, history: History) -> None:
     """The inside, once every process has ended."""
+    ended, history.schedules = history.schedules, []
     engine = create_engine(system.url, application_name="soak")
     with engine.connect() as conn:
         read_tables(conn, history)
     engine.dispose()
+    history.schedules, history.posted = ended, system.told.posted
+    assert not system.told.wrong, system.told.wrong
     read_store(system.services.artifacts, history)
     for log in system.folder.glob("worker*.log"):
         read_worker_log(log, history)

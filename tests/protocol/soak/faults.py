@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import psycopg.sql
 
+from deploy.local.processes import Process
 from shared.catalog.load import load_catalog
 from tests.protocol.soak.whole_system import LEASE_S, Stage, is_stopped, worker_name
 from tests.support.faults.plan import Fault
@@ -28,7 +29,8 @@ _HOLD_S = 45.0
 STALL_POINTS = {
     "relay": (
         "sql outbox.claim|after", "sqs SendMessageBatch|before", "sqs SendMessageBatch|after", "COMMIT|before",
-        "COMMIT|after", "sql jobs.expire|after",
+        "COMMIT|after", "sql jobs.expire|after", "sql schedules.move|after", "sql webhook_events.spread|after",
+        "sql webhook_deliveries.claim|after", "sql webhook_deliveries.record|before",
     ),
     "worker": (
         "sqs ReceiveMessage|after", "sql jobs.start|before", "sql jobs.start|after", "sql jobs.renew|before",
@@ -247,7 +249,7 @@ class Trouble:
             self._stage.kill("worker", self._chance.choice(running))
         return self._stage.folder / f"worker-{next(self._numbers)}.log"
 
-    def _until_it_says(self, worker: subprocess.Popen[bytes], log: Path, word: str) -> bool:
+    def _until_it_says(self, worker: Process, log: Path, word: str) -> bool:
         """Wait until its own log has the word. False if the work did not come to it in time."""
         give_up_at = time.monotonic() + _HOLD_S
         while word not in log.read_text(errors="replace"):

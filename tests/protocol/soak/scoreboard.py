@@ -26,6 +26,8 @@ class Scoreboard:
     held: Counter[str]
     history: History
     verdict: Verdict
+    told: Counter[str]
+    """What receivers of webhooks did with what they were sent."""
 
     @property
     def clean(self) -> bool:
@@ -50,6 +52,9 @@ class Scoreboard:
             "requests": dict(sorted(answers.items())),
             "jobs": dict(sorted(Counter(str(j.status) for j in self.history.jobs).items())),
             "transitions": len(self.history.events),
+            "ticks": dict(sorted(Counter(tick.fate for tick in self.history.ticks).items())),
+            "deliveries": dict(sorted(Counter(one.state for one in self.history.deliveries).items())),
+            "sent to webhooks": dict(sorted(self.told.items())),
             "looks": len(self.history.shown),
             "downloads": len(self.history.downloaded),
             "faults": dict(sorted(self.faults.items())),

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,9 @@ import psutil
 
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
+from deploy.local.processes import Process
+from shared.database.engine import create_engine
+from tests.protocol.soak.told import Told
 from tests.support.faults.tcp_proxy import Proxy
 from tests.support.history.facts import Catalog, Died, Locked
 from tests.support.postgres.roles import service_urls
@@ -36,12 +38,13 @@ class Stage:
     proxies: Mapping[str, Proxy]
     services: Services
     folder: Path
+    told: Told
     died: list[Died] = field(default_factory=list)
     locked: list[Locked] = field(default_factory=list)
     catalogs: list[Catalog] = field(default_factory=list)
-    _frozen: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _frozen: list[Process] = field(default_factory=list)
 
-    def alive(self, name: str) -> list[subprocess.Popen[bytes]]:
+    def alive(self, name: str) -> list[Process]:
         """The running processes of a service, frozen ones among them."""
         return self.services.alive(name)
 
@@ -51,13 +54,13 @@ class Stage:
             for _ in range(wanted - len(self.alive(name))):
                 self.services.start(name, wait=False)
 
-    def kill(self, name: str, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, name: str, process: Process) -> None:
         """kill -9."""
         process.kill()
         process.wait(30)
         self.mark_death(name, process, time.time())
 
-    def freeze(self, process: subprocess.Popen[bytes]) -> None:
+    def freeze(self, process: Process) -> None:
         """SIGSTOP."""
         self._frozen.append(process)
         process.send_signal(signal.SIGSTOP)
@@ -69,7 +72,7 @@ class Stage:
                 process.send_signal(signal.SIGCONT)
         self._frozen.clear()
 
-    def mark_death(self, name: str, process: subprocess.Popen[bytes], at: float) -> None:
+    def mark_death(self, name: str, process: Process, at: float) -> None:
         """A worker did not renew any lease after `at`."""
         if name == "worker":
             self.died.append(Died(worker_name(process), at))
@@ -85,9 +88,10 @@ class Stage:
         self.postgres.start()
 
     def heal(self) -> None:
-        """No fault is left: everything runs, nothing is frozen, every joint is sound."""
+        """No fault is left: everything runs, nothing is frozen, every joint is sound, whoever is told is well."""
         self.thaw()
         self.door.faults = _Calm()
+        self.told.calm.set()
         for proxy in self.proxies.values():
             proxy.delay_s, proxy.refusing = 0.0, False
             proxy.thaw()
@@ -100,7 +104,7 @@ class _Calm:
 
 
 @contextlib.contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def stage(folder: Path, *, seed: int) -> Iterator[Stage]:
     """Everything started and ready."""
     with contextlib.ExitStack() as stack:
         # A crash here is one of processes: what a process has written, the system keeps without fsync.
@@ -115,6 +119,11 @@ def stage(folder: Path) -> Iterator[Stage]:
         assert where.port is not None
         proxies = {name: stack.enter_context(Proxy("127.0.0.1", where.port)) for name in CREW}
         urls = {name: proxies[name].url(own) for name, own in service_urls(url).items() if name in CREW}
+        told = stack.enter_context(Told(seed))
+        engine = create_engine(url, application_name="soak")
+        with engine.connect() as conn:
+            told.join(conn, folder)
+        engine.dispose()
         services = stack.enter_context(
             Services(
                 folder,
@@ -125,20 +134,21 @@ def stage(folder: Path) -> Iterator[Stage]:
                 WORKER_LEASE_S=f"{LEASE_S:g}",
                 WORKER_SLOTS="3",
                 JOB_MAX_CRASHES="20",
+                **Told.settings(folder),
             )
         )
         for name, wanted in CREW.items():
             for _ in range(wanted):
                 services.start(name)
-        yield Stage(postgres, url, door, proxies, services, folder)
+        yield Stage(postgres, url, door, proxies, services, folder, told)
 
 
-def worker_name(process: subprocess.Popen[bytes]) -> str:
+def worker_name(process: Process) -> str:
     """As `job_events.worker` names it."""
     return f"{socket.gethostname()}:{process.pid}"
 
 
-def is_stopped(process: subprocess.Popen[bytes]) -> bool:
+def is_stopped(process: Process) -> bool:
     """Whether the process is frozen."""
     try:
         return Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"

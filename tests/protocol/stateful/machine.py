@@ -11,11 +11,13 @@ from sqlalchemy.engine import Connection
 
 from shared.jobs import cancel, finish, lease, pauses, submit, sweep
 from shared.jobs.artifacts import Artifact
-from shared.jobs.finish import Cause, Failure, GivenBack, Success
+from shared.jobs.attempt_end import Outcomes
+from shared.jobs.finish import Cause, Failure, GivenBack
 from shared.jobs.gates import Gate, Kind
 from shared.jobs.lease import Beat, Lease
 from shared.jobs.states import JobStatus
-from shared.jobs.submit import Accepted, IdempotencyKeyReused, Submission
+from shared.jobs.submission import Accepted, Capped, IdempotencyKeyReused, Submission
+from shared.jobs.succeed import Success, succeed
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
 from tests.protocol.stateful.model import MAX_ATTEMPTS, MAX_CRASHES, PENDING, PROCESSING, Job
@@ -72,7 +74,7 @@ class Protocol(RuleBasedStateMachine):
             idempotency_key=key, parameters={"from": request}, max_attempts=MAX_ATTEMPTS, max_crashes=MAX_CRASHES
         )
 
-    def _answered(self, asked: Submission, answer: Accepted | IdempotencyKeyReused) -> list[UUID]:
+    def _answered(self, asked: Submission, answer: Accepted | IdempotencyKeyReused | Capped) -> list[UUID]:
         """Hold the answer to what the key has seen before. Returns the job, if there is one now."""
         first = asked if asked.idempotency_key is None else self.keys.setdefault(asked.idempotency_key.text, asked)
         if first.idempotency_key != asked.idempotency_key:
@@ -114,7 +116,7 @@ class Protocol(RuleBasedStateMachine):
     def succeed(self, held: Lease) -> None:
         """An attempt made its report."""
         file = Artifact("r.csv", "csv", "text/csv", 1, "0" * 64, 1)
-        told = finish.succeed(self.conn, [Success(held, [file], seconds=1)])
+        told = succeed(self.conn, [Success(held, [file], seconds=1)])
         self._ended(held, told, self._job(held.job_id).succeed(held.token))
 
     @rule(held=leases, retryable=st.booleans(), delay_s=st.sampled_from([_SOON_S, _LATER_S, _TOO_LATE_S]))
@@ -141,7 +143,7 @@ class Protocol(RuleBasedStateMachine):
         """A worker carries out a cancellation."""
         self._ended(held, finish.cancel_held(self.conn, [held]), self._job(held.job_id).cancel_held(held.token))
 
-    def _ended(self, held: Lease, told: finish.Outcomes, expected: JobStatus | None) -> None:
+    def _ended(self, held: Lease, told: Outcomes, expected: JobStatus | None) -> None:
         assert told == ({} if expected is None else {held.token: expected})
 
     @rule(job_id=jobs)

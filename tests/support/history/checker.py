@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tests.support.history import rules_clients, rules_faults, rules_files, rules_jobs
+from tests.support.history import rules_clients, rules_faults, rules_files, rules_jobs, rules_others, rules_told
 from tests.support.history.facts import History
 from tests.support.history.rules_jobs import Finding
 
@@ -41,6 +41,18 @@ RULES: Mapping[str, Rule] = {
     "given_back_is_left_to_others": rules_faults.given_back_is_left_to_others,
     "locked_rows_delay_only_their_job": rules_faults.locked_rows_delay_only_their_job,
     "other_catalogs_end_no_job": rules_faults.other_catalogs_end_no_job,
+    "nothing_paused_starts": rules_others.nothing_paused_starts,
+    "held_doorbells_are_not_lost": rules_others.held_doorbells_are_not_lost,
+    "deadlines_stand_still": rules_others.deadlines_stand_still,
+    "bulk_actions_meet_a_job_once": rules_others.bulk_actions_meet_a_job_once,
+    "bulk_actions_keep_their_horizon": rules_others.bulk_actions_keep_their_horizon,
+    "bulk_actions_do_what_they_say": rules_others.bulk_actions_do_what_they_say,
+    "a_tick_is_one_job": rules_others.a_tick_is_one_job,
+    "every_tick_has_its_fate": rules_others.every_tick_has_its_fate,
+    "ends_are_told": rules_told.ends_are_told,
+    "only_what_happened_is_told": rules_told.only_what_happened_is_told,
+    "what_is_owed_is_sent": rules_told.what_is_owed_is_sent,
+    "acknowledged_is_recorded": rules_told.acknowledged_is_recorded,
 }
 
 

@@ -11,6 +11,17 @@ from itertools import zip_longest
 from uuid import UUID
 
 from shared.jobs.states import JobStatus, Verb
+from tests.support.history.facts_of_others import (
+    BulkResult,
+    BulkRow,
+    DeliveryRow,
+    Paused,
+    Posted,
+    ScheduleRow,
+    TickRow,
+    ToldRow,
+    WebhookRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +170,10 @@ class JobRow:
     """The version that it was accepted with."""
     error_code: str | None = None
     deadline_at: float = float("inf")
+    retry_of: UUID | None = None
+    schedule_id: UUID | None = None
+    by_bulk: bool = False
+    """True if a bulk action made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +223,18 @@ class History:
     jobs: list[JobRow] = field(default_factory=list)
     artifacts: list[ArtifactRow] = field(default_factory=list)
     files: list[StoredFile] = field(default_factory=list)
+    paused: list[Paused] = field(default_factory=list)
+    bulks: list[BulkRow] = field(default_factory=list)
+    bulk_results: list[BulkResult] = field(default_factory=list)
+    schedules: list[ScheduleRow] = field(default_factory=list)
+    ticks: list[TickRow] = field(default_factory=list)
+    webhooks: list[WebhookRow] = field(default_factory=list)
+    told: list[ToldRow] = field(default_factory=list)
+    deliveries: list[DeliveryRow] = field(default_factory=list)
+    posted: list[Posted] | None = None
+    """None when nobody listened."""
+    held: int = 0
+    """Doorbells that are held at the end."""
     unsent: int = 0
     """Rows of the outbox at the end."""
     floor_violations: int = 0

@@ -13,6 +13,15 @@ from sqlalchemy.engine import Connection
 from shared.jobs.states import JobStatus
 from shared.reports.manifest import NAME as MANIFEST
 from tests.support.history.facts import ArtifactRow, Ended, Event, History, JobRow, Met, StoredFile
+from tests.support.history.facts_of_others import (
+    BulkResult,
+    BulkRow,
+    DeliveryRow,
+    ScheduleRow,
+    TickRow,
+    ToldRow,
+    WebhookRow,
+)
 
 
 def read_tables(conn: Connection, history: History) -> None:
@@ -23,19 +32,54 @@ def read_tables(conn: Connection, history: History) -> None:
             Event(row.job_id, row.version, source, JobStatus(row.to_status), row.verb, row.attempt, row.lease_token,
                   row.worker, row.at_s)
         )  # fmt: skip
-    jobs = conn.execute(text("SELECT j.*, extract(epoch FROM deadline_at)::float8 AS deadline_s, k.key "
+    jobs = conn.execute(text("SELECT j.*, extract(epoch FROM deadline_at)::float8 AS deadline_s, k.key, k.operation "
                              "FROM jobs j LEFT JOIN idempotency_keys k ON k.job_id = j.id"))  # fmt: skip
     for row in jobs:
         history.jobs.append(
             JobRow(row.id, row.tenant, JobStatus(row.status), row.version, row.attempt, row.max_attempts, row.crashes,
                    row.max_crashes, row.lease_token, tuple(row.formats), row.cancel_requested_at is not None, row.key,
-                   row.report_type, row.report_version, (row.error or {}).get("code"), row.deadline_s)
+                   row.report_type, row.report_version, (row.error or {}).get("code"), row.deadline_s,
+                   row.retry_of, row.schedule_id, row.operation == "bulk")
         )  # fmt: skip
     for row in conn.execute(text("SELECT * FROM artifacts")):
         history.artifacts.append(
             ArtifactRow(row.job_id, row.lease_token, row.name, row.format, row.size_bytes, row.sha256, row.rows)
         )
     history.unsent = conn.execute(text("SELECT count(*) FROM outbox")).scalar_one()
+    history.held = conn.execute(text("SELECT count(*) FROM held")).scalar_one()
+    _read_bulk_actions(conn, history)
+    _read_schedules(conn, history)
+    read_webhooks(conn, history)
+
+
+def _read_bulk_actions(conn: Connection, history: History) -> None:
+    for row in conn.execute(text("SELECT *, extract(epoch FROM created_at)::float8 AS created_s FROM bulk_actions")):
+        history.bulks.append(BulkRow(row.id, row.tenant, row.action, row.state, row.created_s, row.outcomes))
+    for row in conn.execute(text("SELECT bulk_id, job_id, outcome, new_job_id FROM bulk_results")):
+        history.bulk_results.append(BulkResult(*row))
+
+
+def _read_schedules(conn: Connection, history: History) -> None:
+    def epoch(column: str) -> str:
+        return f"extract(epoch FROM {column})::float8"
+
+    schedules = f"SELECT id, every_s, {epoch('begins_at')}, {epoch('next_tick')} FROM schedules"
+    history.schedules += [ScheduleRow(*row) for row in conn.execute(text(schedules))]
+    ticks = f"SELECT schedule_id, {epoch('tick')}, cause, fate, reason, job_id, {epoch('since')} FROM schedule_ticks"
+    history.ticks += [TickRow(*row) for row in conn.execute(text(ticks))]
+
+
+def read_webhooks(conn: Connection, history: History) -> None:
+    """Add who is to be told, what happened, and what is written down of telling it."""
+    # Without conditions: which ends those let through, is asked elsewhere.
+    enabled = ("SELECT id, tenant, types, report_types, extract(epoch FROM updated_at)::float8 FROM webhooks "
+               "WHERE disabled_at IS NULL AND to_jsonb(webhooks) ->> 'notify_when' IS NULL")  # fmt: skip
+    history.webhooks += [WebhookRow(*row) for row in conn.execute(text(enabled))]
+    events = "SELECT id, tenant, type, job_id, status FROM webhook_events"
+    history.told += [ToldRow(*row) for row in conn.execute(text(events))]
+    deliveries = ("SELECT webhook_id, event_id, state, body, EXISTS (SELECT FROM webhook_attempts a "
+                  "WHERE a.delivery_id = d.id AND a.status BETWEEN 200 AND 299) FROM webhook_deliveries d")  # fmt: skip
+    history.deliveries += [DeliveryRow(*row) for row in conn.execute(text(deliveries))]
 
 
 def read_store(folder: Path, history: History) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from shared.jobs.artifacts import MANIFEST_FORMAT
+from shared.jobs.artifacts import BESIDE
 from shared.jobs.states import JobStatus
 from tests.support.history.facts import ArtifactRow, History, StoredFile
 from tests.support.history.rules_jobs import Finding
@@ -52,7 +52,7 @@ def manifests_agree(history: History) -> Iterator[Finding]:
         if file.manifest is None or not rows:
             continue
         told = {(f["name"], f["sha256"], f["sizeBytes"], f["rows"]) for f in _files(file.manifest)}
-        have = {(r.name, r.sha256, r.size_bytes, r.rows) for r in rows if r.format != MANIFEST_FORMAT}
+        have = {(r.name, r.sha256, r.size_bytes, r.rows) for r in rows if r.format not in BESIDE}
         yield None if told == have else f"{file.job_id}: the manifest and the table differ in {sorted(told ^ have)}"
 
 

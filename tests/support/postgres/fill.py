@@ -1,5 +1,7 @@
 """Tables with many rows in them, quickly: INSERT … SELECT with the triggers off. For plans and benchmarks only."""
 
+from datetime import datetime
+
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
@@ -101,11 +103,63 @@ _CONSOLE_SESSIONS = """
            LATERAL (SELECT clock_timestamp() - make_interval(secs => CASE n % 10 WHEN 0 THEN 90000 ELSE n % 3000 END)
                     OFFSET 0) AS began(at)
 """
-_API_KEYS = """
-    INSERT INTO api_keys (id, key_sha256, tenant, name, scopes, created_at, request, digest)
-    SELECT substr(md5(:tenant || n), 1, 12), sha256(n::text::bytea), :tenant, 'ci', '{jobs:read}',
-           clock_timestamp() - make_interval(secs => :rows - n), n::text, ''
+_SIGN_IN_CODES = """
+    INSERT INTO sign_in_codes (code_sha256, tenant, key_id, created_at, expires_at)
+    SELECT sha256(n::text::bytea), 'acme', (SELECT id FROM api_keys WHERE tenant = 'acme' LIMIT 1), at,
+           at + interval '10 min'
+      FROM generate_series(1, :rows) AS n,
+           LATERAL (SELECT clock_timestamp() - make_interval(secs => n % 900) OFFSET 0) AS made(at)
+"""
+_SAVED_VIEWS = """
+    INSERT INTO saved_views (id, tenant, owner, page, name, query)
+    SELECT gen_random_uuid(), 'acme', nullif('p' || n % 300, 'p7'), 'jobs', 'view ' || n, 'status=FAILED'
       FROM generate_series(1, :rows) AS n
+"""
+_TOTALS = """
+    INSERT INTO job_totals (minute, outcome, jobs, seconds, buckets)
+    SELECT date_trunc('minute', clock_timestamp(), 'UTC') - make_interval(mins => n), outcome, 3, 3.0,
+           ARRAY[1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+      FROM generate_series(0, 10080) AS n, unnest('{SUCCESS,FAILED,CANCELLED}'::text[]) AS outcome
+        ON CONFLICT (minute, outcome) DO NOTHING
+"""
+_DEAD_LETTERS = """
+    INSERT INTO dead_letters (message_id, first_seen_at, receives, size_bytes, reason, job_id, body)
+    SELECT 'm' || n, clock_timestamp() - make_interval(secs => n), 1, 50, 'unknown',
+           CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, 'x'
+      FROM generate_series(1, :rows) AS n
+"""
+_SHARES = """
+    INSERT INTO shares (id, tenant, job_id, name, token_sha256, created_at, created_by, expires_at, request, digest)
+    SELECT (lpad(to_hex(n), 12, '0') || '00000000000000000009')::uuid, 'acme',
+           (lpad(to_hex(n / 50), 12, '0') || '00000000000000000008')::uuid, 'a.csv', sha256(n::text::bytea),
+           clock_timestamp() - interval '100 d', 'p' || n % 300,
+           clock_timestamp() + make_interval(days => CASE WHEN n % 10 = 0 THEN -50 ELSE 7 END), n::text, ''
+      FROM generate_series(1, :rows) AS n
+"""
+_API_KEYS = """
+    INSERT INTO api_keys (id, key_sha256, tenant, name, scopes, created_at, expires_at, request, digest)
+    SELECT substr(md5(:tenant || n), 1, 12), sha256(n::text::bytea), :tenant, 'ci', '{jobs:read}',
+           clock_timestamp() - make_interval(secs => :rows - n), CAST(:end AS timestamptz), n::text, ''
+      FROM generate_series(1, :rows) AS n
+"""
+
+
+_BULK = """
+    INSERT INTO bulk_actions (id, tenant, action, state, filter, reason, matched, created_at, horizon, subject, hidden,
+                              position, request, digest, due_at, ended_at)
+    SELECT (lpad(to_hex(n), 12, '0') || '00000000000000000007')::uuid,
+           CASE n % 2 WHEN 0 THEN 'silent' ELSE 'acme' END, 'cancel',
+           CASE WHEN n > :rows - 50 THEN 'RUNNING' ELSE 'DONE' END, '{}', '', '{}', clock_timestamp(),
+           'ffffffff-ffff-ffff-ffff-ffffffffffff', CASE n % 100 WHEN 1 THEN 'ann' END, '{}',
+           'ffffffff-ffff-ffff-ffff-ffffffffffff', n::text, '', CASE WHEN n > :rows - 50 THEN clock_timestamp() END,
+           CASE WHEN n <= :rows - 50 THEN clock_timestamp() END
+      FROM generate_series(1, :rows) AS n
+"""
+_BULK_RESULTS = """
+    INSERT INTO bulk_results (bulk_id, job_id, outcome, code)
+    SELECT '00000000-0001-0000-0000-000000000007', id, CASE WHEN status = 'PENDING' THEN 'cancelled' ELSE 'refused' END,
+           CASE WHEN status <> 'PENDING' THEN 'job_already_ended' END
+      FROM jobs WHERE tenant = 'acme'
 """
 
 
@@ -166,14 +220,34 @@ def held(conn: Connection, count: int) -> None:
     _run(conn, (_HELD, {"rows": count}))
 
 
-def api_keys(conn: Connection, count: int, *, tenant: str = "acme") -> None:
-    """`count` API keys of the tenant, one a second. Nobody knows their secrets."""
-    _run(conn, (_API_KEYS, {"rows": count, "tenant": tenant}))
+def api_keys(conn: Connection, count: int, *, tenant: str = "acme", end: datetime | None = None) -> None:
+    """`count` API keys of the tenant, one a second, that work until `end`. Nobody knows their secrets."""
+    _run(conn, (_API_KEYS, {"rows": count, "tenant": tenant, "end": end}))
 
 
 def console_sessions(conn: Connection, count: int) -> None:
     """`count` sessions of the keys that there are, a tenth of them over. Nobody knows their cookies."""
     _run(conn, (_CONSOLE_SESSIONS, {"rows": count}))
+
+
+def sign_in_codes(conn: Connection, count: int) -> None:
+    """`count` codes of the keys that there are, a third of them over. Nobody knows them."""
+    _run(conn, (_SIGN_IN_CODES, {"rows": count}))
+
+
+def saved_views(conn: Connection, count: int) -> None:
+    """`count` views of a tenant's people, `p1` among them; some are for everybody there."""
+    _run(conn, (_SAVED_VIEWS, {"rows": count}))
+
+
+def shares(conn: Connection, count: int) -> None:
+    """`count` links of a tenant's people to files of jobs with fifty links each; each tenth ended long ago."""
+    _run(conn, (_SHARES, {"rows": count}))
+
+
+def bulk(conn: Connection, count: int) -> None:
+    """`count` bulk actions of two tenants, the newest of which run; one has met all jobs of the tenant `acme`."""
+    _run(conn, (_BULK, {"rows": count}), (_BULK_RESULTS, {}))
 
 
 def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:
@@ -187,5 +261,103 @@ def _run(conn: Connection, *statements: tuple[str, dict[str, object]]) -> None:
 
 
 def minutes(conn: Connection) -> None:
-    """A thousand minutes of the history of ten report types."""
+    """A thousand minutes of the history of ten report types, and a week of all of them together."""
     conn.execute(text(_MINUTES))
+    conn.execute(text(_TOTALS))
+
+
+def dead_letters(conn: Connection, count: int) -> None:
+    """`count` copies of dead letters, every other one of a job."""
+    _run(conn, (_DEAD_LETTERS, {"rows": count}))
+
+
+def schedules(conn: Connection, schedules: int, *, tenant: str, due_in_s: float, ticks: int = 0) -> None:
+    """So many schedules of the tenant, all due so many seconds from now; the first has a history of so many ticks."""
+    asked = {"schedules": schedules, "tenant": tenant, "due_in_s": due_in_s, "ticks": ticks}
+    conn.execute(_SCHEDULES, asked)
+    conn.execute(_TICKS, asked)
+    conn.execute(text("ANALYZE schedules, schedule_ticks"))
+
+
+_SCHEDULES = text("""
+    INSERT INTO schedules (id, tenant, name, report_type, parameters, formats, terms, every_s, zone, jitter_s, misfire,
+                           misfire_most, overlap, begins_at, next_tick, due_at)
+    SELECT gen_random_uuid(), :tenant, 'schedule ' || n, 'calendar', '{}', '{csv}',
+           '{"max_attempts": null, "max_crashes": 2, "deadline_s": 3600, "keep_artifacts_s": 3600, "keep_s": 86400}',
+           3600, 'UTC', 0, 'run_once', 1, 'skip', due_at, due_at, due_at
+      FROM generate_series(1, :schedules) AS n, (
+           SELECT clock_timestamp() + make_interval(secs => :due_in_s) AS due_at) AS due
+""")
+_TICKS = text("""
+    INSERT INTO schedule_ticks (schedule_id, tenant, tick, cause, fate, reason, at)
+    SELECT s.id, s.tenant, s.next_tick - make_interval(hours => n), 'due', 'skipped', 'overlap',
+           clock_timestamp() - make_interval(hours => n)
+      FROM (SELECT * FROM schedules WHERE tenant = :tenant ORDER BY id LIMIT 1) AS s, generate_series(1, :ticks) AS n
+""")
+
+
+WAIT_FOR_SOMETHING = 300
+"""Webhooks for which a delivery waits, besides the crowded one."""
+
+
+def webhooks(conn: Connection, tenants: int, *, each: int) -> None:
+    """So many tenants `tenant-1`, …, with so many webhooks each, a secret of each, and an event of each that was told.
+
+    Something waits for a few of them. Every thousandth was disabled for what it answered.
+    """
+    asked: dict[str, object] = {"tenants": tenants, "each": each, "some": WAIT_FOR_SOMETHING}
+    _run(conn, *((statement, asked) for statement in _WEBHOOKS))
+
+
+def deliveries(conn: Connection, count: int, *, tenant: str) -> None:
+    """The first webhook of the tenant has so many deliveries of each kind: delivered, given up, and to be tried later.
+
+    Two are due, two are under way, and so many events are not spread yet.
+    """
+    _run(conn, *((statement, {"rows": count, "tenant": tenant}) for statement in _DELIVERIES))
+
+
+_WEBHOOKS = (
+    """
+    INSERT INTO webhooks (id, tenant, url, origin, types, description, request, digest, disabled_at, disabled_because)
+    SELECT gen_random_uuid(), 'tenant-' || t, 'https://a.example/' || n, 'https://a.example', '{job.failed}', '',
+           'r' || n, '', CASE WHEN t % 1000 = 0 THEN now() END, CASE WHEN t % 1000 = 0 THEN 'gone' END
+      FROM generate_series(1, :tenants) AS t, generate_series(1, :each) AS n
+    """,
+    """
+    INSERT INTO webhook_secrets (webhook_id, number, key_id, sealed) SELECT id, 1, 'k', '' FROM webhooks
+    """,
+    """
+    INSERT INTO webhook_events (tenant, type, job_id, spread_at)
+    SELECT tenant, 'job.failed', gen_random_uuid(), now() FROM webhooks
+    """,
+    """
+    INSERT INTO webhook_deliveries (webhook_id, event_id, tenant, body, due_at)
+    SELECT DISTINCT ON (w.id) w.id, e.id, w.tenant, '', now() + interval '1 h'
+      FROM (SELECT * FROM webhooks WHERE disabled_at IS NULL ORDER BY tenant DESC LIMIT :some) AS w
+      JOIN webhook_events e ON e.tenant = w.tenant
+    """,
+)
+_DELIVERIES = (
+    """
+    INSERT INTO webhook_events (tenant, type, job_id, spread_at)
+    SELECT :tenant, 'job.failed', gen_random_uuid(), CASE WHEN n % 4 > 0 THEN now() END
+      FROM generate_series(1, 4 * :rows + 16) AS n
+    """,
+    """
+    INSERT INTO webhook_deliveries (webhook_id, event_id, tenant, body, state, due_at, ended_at, lease_token)
+    SELECT w.id, e.id, w.tenant, '', kind,
+           CASE WHEN place <= 2 THEN now() ELSE now() + interval '1 h' END,
+           CASE WHEN kind <> 'waiting' THEN now() END,
+           CASE WHEN kind = 'waiting' AND place IN (3, 4) THEN gen_random_uuid() END
+      FROM (SELECT * FROM webhooks WHERE tenant = :tenant ORDER BY id LIMIT 1) AS w,
+           (SELECT id, (ARRAY['waiting', 'delivered', 'dead'])[number % 3 + 1] AS kind, number / 3 AS place
+              FROM (SELECT id, row_number() OVER (ORDER BY id) AS number FROM webhook_events
+                     WHERE tenant = :tenant AND spread_at IS NOT NULL) AS numbered) AS e
+    """,
+    """
+    INSERT INTO webhook_attempts (delivery_id, number, at, took_ms)
+    SELECT id, n, now(), 1 FROM webhook_deliveries, generate_series(1, 2) AS n
+     WHERE state = 'delivered' AND tenant = :tenant
+    """,
+)

@@ -42,7 +42,9 @@ def database(base: Server, *, template: str | None = "todoke_template") -> Itera
 
 def _create(base: Server, name: str, template: str | None) -> None:
     with psycopg.connect(f"{base}/postgres", autocommit=True) as conn:
-        copy = sql.SQL("TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
+        # By copying files: by way of the log, which is the default, takes three times as long.
+        way = sql.SQL("TEMPLATE {} STRATEGY FILE_COPY")
+        copy = way.format(sql.Identifier(template)) if template else sql.SQL("")
         conn.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), copy))
 
 

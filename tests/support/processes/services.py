@@ -1,8 +1,8 @@
 """The three services as real processes, to be started, killed, frozen and stopped."""
 
+import io
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,8 +11,10 @@ from typing import Any, Self
 
 import httpx2 as httpx
 
-from deploy.local.processes import free_port, ready, spawn, stop
+from deploy.local.processes import Process, free_port, ready, spawn, stop
 from tests.support.eventually import NotYet, eventually
+from tests.support.processes.zygote import Zygote
+from todoke import Todoke, errors
 
 ROOT = Path(__file__).parents[3]
 CATALOG = ROOT / "tests" / "support" / "catalog"
@@ -23,13 +25,18 @@ class Services:
 
     def __init__(
         self, folder: Path, *, database_urls: dict[str, str], queue_url: str, aws: dict[str, str],
-        host: str = "127.0.0.1", **env: str,
+        host: str = "127.0.0.1", zygote: Zygote | None = None, **env: str,
     ) -> None:  # fmt: skip
+        """`zygote` forks the services, which saves each of them its imports; without it they are started anew.
+
+        It has imported all services, so that each shows the metrics of all.
+        """
+        self._zygote = zygote
         self._host = f"[{host}]" if ":" in host else host
         self.folder = folder
         self.artifacts = folder / "artifacts"
         self._ports = {name: free_port() for name in ("api", "relay", "worker")}
-        self._running: dict[str, list[subprocess.Popen[bytes]]] = {"api": [], "relay": [], "worker": []}
+        self._running: dict[str, list[Process]] = {"api": [], "relay": [], "worker": []}
         self._database_urls = database_urls
         self._env = {
             **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
@@ -49,6 +56,10 @@ class Services:
             "RELAY_SPARE_S": "0.6",
             **env,
         }
+        # Each try has a connection of its own, so that it meets whoever answers now, and no other is made by itself.
+        self._http = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+        self.todoke = Todoke(self.url, "", timeout=20, max_retries=0, http_client=self._http)
+        """Asks once, whatever happens."""
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +72,7 @@ class Services:
                 process.send_signal(signal.SIGCONT) if process.poll() is None else None
                 process.kill()
                 process.wait(30)
+        self._http.close()
         if error is not None:
             for log in sorted(self.folder.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-4000:]}")
@@ -75,8 +87,15 @@ class Services:
         return f"http://{self._host}:{self._ports['api']}"
 
     def start(
-        self, name: str, *, wait: bool = True, launcher: bool = False, port: int = 0, log: str = "", **env: str
-    ) -> subprocess.Popen[bytes]:
+        self,
+        name: str,
+        *,
+        wait: bool = True,
+        launcher: bool = False,
+        port: int = 0,
+        log: str = "",
+        **env: str,
+    ) -> Process:
         """Start one more process of that service; with `wait`, until it is ready, or dead where STOP_AT dooms it.
 
         `port` is where it shows its metrics: the service's own for the first process unless given, any for the others.
@@ -84,18 +103,24 @@ class Services:
         """
         port = port or (free_port() if self.alive(name) else self._ports[name])
         module = ["tests.support.processes.launcher", f"services.{name}"] if launcher else [f"services.{name}"]
-        process = spawn(
-            [sys.executable, "-m", *module],
-            env={**self._env, "DATABASE_URL": self._database_urls[name], "METRICS_PORT": str(port), **env},
-            log=self.folder / (log or f"{name}.log"),
-            cwd=ROOT,
-        )
+        environment = {**self._env, "DATABASE_URL": self._database_urls[name], "METRICS_PORT": str(port), **env}
+        file = self.folder / (log or f"{name}.log")
+        process: Process
+        # The launcher and a supervisor of several processes have to be what their command line says.
+        if self._zygote is None or launcher or "API_WORKERS" in environment:
+            process = spawn([sys.executable, "-m", *module], env=environment, log=file, cwd=ROOT)
+        else:
+            process = self._zygote.start(*module, env=environment, log=file)
         self._running[name].append(process)
         if wait:
             url = f"http://{self._host}:{port}/readyz"
             eventually(lambda: process.poll() is not None or ready(url), within_s=90, what=f"{name} is ready")
             assert process.poll() is None or "STOP_AT" in env, f"{name} ended with {process.returncode} at its start"
         return process
+
+    def fork_none(self) -> None:
+        """Start every service anew from now on: for tests of what a service alone declares."""
+        self._zygote = None
 
     def metrics(self, name: str) -> str:
         """What the first process of that service has counted."""
@@ -119,45 +144,44 @@ class Services:
             assert process.returncode == 0, f"{name} ended with {process.returncode}"
         return time.monotonic() - began
 
-    def alive(self, name: str) -> list[subprocess.Popen[bytes]]:
+    def alive(self, name: str) -> list[Process]:
         """The processes of that service that have not ended."""
         return [p for p in self._running[name] if p.poll() is None]
 
     def submit(self, key: str, body: dict[str, Any] | None = None) -> str:
         """Ask for a report until it is accepted, as a careful client does: always with the same key."""
 
+        kind, parameters, formats = ((body or {}).get(name) for name in ("reportType", "parameters", "formats"))
+
         def ask() -> str:
             try:
-                answer = httpx.post(
-                    f"{self.url}/generate-report", json=body or {}, headers={"Idempotency-Key": key}, timeout=20
-                )
-            except httpx.TransportError as error:
+                made = self.todoke.jobs.create(kind, parameters, formats=formats, idempotency_key=key)
+            except errors.TodokeError as error:
                 raise NotYet(f"{error} from {self.url}, API processes {self._running['api']}") from None
-            if answer.status_code != 202:
-                raise NotYet(f"{answer.status_code} {answer.text}")
-            return str(answer.json()["jobId"])
+            return made.id
 
         return eventually(ask, within_s=90, what="the submission is accepted")
+
+    def file(self, job_id: str, name: str | None = None) -> bytes:
+        """The job's only file, or that of this name, as a client has it: checked against what the job says of it."""
+        content = io.BytesIO()
+        self.todoke.jobs.download_into(job_id, content, name)
+        return content.getvalue()
 
     def job(self, job_id: str) -> dict[str, Any] | None:
         """The job as a client sees it; None while the API is away."""
         try:
-            answer = httpx.get(f"{self.url}/jobs/{job_id}", timeout=20)
-        except httpx.TransportError:
+            return dict(self.todoke.jobs.get(job_id).raw)
+        except (errors.ConnectionFailed, errors.ApiError):
             return None
-        found: dict[str, Any] | None = answer.json() if answer.status_code == 200 else None
-        return found
 
     def until_final(self, job_id: str, *, within_s: float = 90) -> dict[str, Any]:
-        """Wait until the job has ended."""
-
-        def look() -> dict[str, Any] | None:
-            job = self.job(job_id)
-            return job if job and job["status"] in {"SUCCESS", "FAILED", "CANCELLED"} else None
-
-        final = eventually(look, within_s=within_s, what=f"job {job_id} is final")
-        assert final is not None
-        return final
+        """Wait until the job has ended, as clients do: by its stream, and again when the API comes back."""
+        try:
+            final = self.todoke.jobs.wait(job_id, timeout=within_s)
+        except (errors.JobFailed, errors.JobCancelled) as ended:
+            final = ended.job
+        return dict(final.raw)
 
     def until(self, job_id: str, status: str) -> None:
         """Wait until the job is in that state."""
@@ -168,9 +192,12 @@ class Services:
 
         def ask() -> bool:
             try:
-                return httpx.post(f"{self.url}/jobs/{job_id}:cancel", timeout=20).status_code in {200, 202, 409}
-            except httpx.TransportError:
+                self.todoke.jobs.cancel(job_id)
+            except errors.Conflict:
+                return True
+            except (errors.ConnectionFailed, errors.ApiError):
                 return False
+            return True
 
         eventually(ask, within_s=90, what="the cancellation is taken")
 

@@ -2,6 +2,10 @@
 
 `Zygote` is the test's end of it. The forking end is a process of its own with a single thread, because a fork copies
 only the thread that makes it and leaves the others' locks held for ever.
+
+It shares nothing with the worker's fork server (shared/reports/process), which is made to distrust what it forks: it
+gives up its privileges, holds no environment and no secret, and kills what its children leave. This one gives each
+fork an environment with the services' secrets. What both need of each other is ten lines of `SIGCHLD`.
 """
 
 import contextlib
@@ -123,7 +127,8 @@ class Zygote:
         arguments: Sequence[str] = (),
         watch: Path | None = None,
     ) -> Forked:
-        """Fork a process that runs `module`."""
+        """Fork a process that runs `module`. Its log is there when this returns."""
+        log.touch()
         request = Request(module, list(arguments), dict(env), str(log), str(watch) if watch else None)
         with self._asking:
             self._newest = None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.catalog import locales, presentation, report_file
+from shared.catalog import further, locales, parameter_file, presentation, report_file, theme, type_options
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Format, Limits, ParameterKind
 from tests.unit.catalog.builders import GUIDE, TUTORIAL, docs_example, write_report
@@ -34,17 +34,22 @@ def test_the_mistakes_shown_are_those_that_the_loader_tells(tmp_path: Path) -> N
 def test_every_setting_and_every_type_has_its_line() -> None:
     documented = set(re.findall(r"^\| (`[^|]*`) \|", GUIDE, re.MULTILINE))
     names = {name for cell in documented for name in re.findall(r"`(\w+)`", cell)}
-    tables = {"parameters", "columns", "limits", "csv", "pdf", "locales"}
+    tables = {"parameters", "columns", "limits", "csv", "pdf", "locales", "options", "groups", "totals", "queries"}
     assert names == {
         *(set(report_file._KEYS) - tables),
-        *report_file._PARAMETER_KEYS,
-        *report_file._ALL_CONSTRAINTS,
+        *parameter_file.PARAMETER_KEYS,
+        *parameter_file.ALL_CONSTRAINTS,
+        *parameter_file.CHOICES_KEYS,
         *presentation.COLUMN_KEYS,
         *report_file._LIMIT_KEYS,
         *presentation.CSV_KEYS,
         *presentation.PDF_KEYS,
         *presentation.CHART_KEYS,
+        *further.QUERY_KEYS,
+        *further.PIVOT_KEYS,
         *locales.LOCALE_KEYS,
+        *type_options.OPTION_KEYS,
+        *theme.KEYS,
         *map(str, ParameterKind),
     }
     assert all(f'"{one}"' in GUIDE for one in Format)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.catalog.model import Parameter, ParameterKind
 from shared.catalog.parameters import InvalidParameters, validate_parameters
+from shared.catalog.relative_dates import PATTERN, REMEDY
 from shared.catalog.schema import json_schema
 from tests.unit.catalog.builders import a_parameter, a_report
 
@@ -32,7 +33,25 @@ PARAMETERS = [
 
 texts = st.one_of(
     st.text(max_size=6),
-    st.sampled_from(["EWR", "x", "B6", "12.50", "-1", "1e5", "2013-01-31", "2013-13-01", "20130131", "2012-12-31"]),
+    st.sampled_from(
+        [
+            "EWR",
+            "x",
+            "B6",
+            "12.50",
+            "-1",
+            "1e5",
+            "2013-01-31",
+            "2013-13-01",
+            "20130131",
+            "2012-12-31",
+            "today-1d",
+            "end_of_last_month+1q",
+            "now-3h",
+            "monday",
+            "tuesdy",
+        ]
+    ),
     st.datetimes().map(lambda moment: moment.isoformat() + "Z"),
     st.dates().map(str),
     st.decimals(allow_nan=False, allow_infinity=False, places=2).map(str),
@@ -77,9 +96,10 @@ def test_the_schema_is_what_openapi_and_forms_expect() -> None:
                 "title": "From",
                 "description": "First day.",
                 "type": "string",
-                "format": "date",
-                "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-                "formatMinimum": "2013-01-01",
+                "anyOf": [
+                    {"format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "formatMinimum": "2013-01-01"},
+                    {"title": f"In words, {REMEDY}", "pattern": f"^{PATTERN}$"},
+                ],
                 "default": "2013-01-01",
             },
             "origin": {"title": "Origin", "type": "string", "enum": ["EWR", "JFK"]},
@@ -117,6 +137,8 @@ def has_surrogates_or_floats(value: object) -> bool:
 
 def fits(schema: Mapping[str, Any], value: object) -> bool:
     """JSON Schema 2020-12 for the keywords that `json_schema` uses (written from the specification)."""
+    if "anyOf" in schema and not any(fits({**one, "type": schema["type"]}, value) for one in schema["anyOf"]):
+        return False
     kinds = schema.get("type", [])
     if not any(is_of_type(kind, value) for kind in ([kinds] if isinstance(kinds, str) else kinds)):
         return False

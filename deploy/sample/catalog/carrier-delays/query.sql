@@ -7,7 +7,7 @@ SELECT f.carrier,
        round(percentile_cont(0.95) WITHIN GROUP (ORDER BY f.dep_delay)::numeric, 1)            AS p95_delay_min,
        sum(f.dep_delay)                                                                        AS delay_total_min,
        count(*) FILTER (WHERE f.dep_time IS NULL)                                              AS cancelled,
-       count(*) FILTER (WHERE f.dep_time IS NULL)::numeric / count(*)                          AS cancelled_share
+       (count(*) FILTER (WHERE f.dep_time IS NULL)::numeric / count(*))::numeric(7, 6)         AS cancelled_share
   FROM sample.flights f
   LEFT JOIN sample.airlines a ON a.carrier = f.carrier
  WHERE f.flight_date BETWEEN :from AND :to

@@ -1,14 +1,11 @@
-// Makes pages live and says how fresh they are. Every page can be read and every form be sent without it.
+// Times in the reader's zone, copying, dialogs. Every page can be read and every form be sent without scripts.
 "use strict";
 (() => {
-  const IDLE_MS = 10 * 60 * 1000;
   const language = document.documentElement.lang;
   const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
-  const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const STEPS = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [2592000, "day", 86400], [31536000, "month", 2592000], [Infinity, "year", 31536000]];
-
-  let paused = false, touched = Date.now(), failures = 0, freshAt = new Date();
+  const dialog = document.getElementById("dialog");
 
   function ago(at) {
     const seconds = Math.round((at - Date.now()) / 1000);
@@ -17,54 +14,45 @@
   }
 
   // The server writes UTC, because it does not know where its reader is.
-  function localise(within) {
-    for (const time of within.querySelectorAll("time[datetime]")) {
-      const at = new Date(time.dateTime);
+  function localise() {
+    for (const time of document.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime), text = "relative" in time.dataset ? ago(at) : moment.format(at);
+      if (time.textContent !== text) time.textContent = text;
       time.title = moment.format(at);
-      time.textContent = "relative" in time.dataset ? ago(at) : moment.format(at);
     }
   }
 
-  function resting() {
-    const menu = document.querySelector("dialog[open]");
-    const selection = String(document.getSelection());
-    return paused || document.hidden || menu || selection || Date.now() - touched > IDLE_MS;
-  }
+  // A range is entered by the reader's own clock, unless the page says another one.
+  for (const zone of document.querySelectorAll("[data-zone]")) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || zone.value;
 
-  function stale() {
-    for (const line of document.querySelectorAll("[data-fresh]")) {
-      line.classList.add("stale");
-      line.textContent = `${line.dataset.stale} ${clock.format(freshAt)}`;
-    }
-  }
-
-  document.addEventListener("htmx:before:request", (event) => {
-    if (event.target.closest?.("[data-live]") && resting()) event.preventDefault();
-  });
-  document.addEventListener("htmx:after:request", () => { failures = 0; freshAt = new Date(); });
-  for (const name of ["htmx:error", "htmx:response:error"]) {
-    document.addEventListener(name, () => { if (++failures >= 2) stale(); });
-  }
-  document.addEventListener("htmx:after:swap", () => { localise(document); showCopies(); });
-  for (const name of ["pointerdown", "keydown", "scroll"]) {
-    addEventListener(name, () => { touched = Date.now(); }, { passive: true });
-  }
-
-  function showCopies() {
+  function showWhatScriptsDo() {
+    for (const each of document.querySelectorAll("[data-opens], [data-close-panel], [data-fills]")) each.hidden = false;
+    for (const link of document.querySelectorAll("a[data-whole]")) link.textContent = link.href;
     if (!navigator.clipboard) return; // plain HTTP has none
     for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   }
 
-  document.addEventListener("click", async (event) => {
-    const copy = event.target.closest("[data-copy]");
-    if (copy) await navigator.clipboard.writeText(copy.dataset.copy);
-    const pause = event.target.closest("[data-pause]");
-    if (!pause) return;
-    paused = !paused;
-    const other = pause.dataset.pausedText;
-    pause.dataset.pausedText = pause.textContent;
-    pause.textContent = other;
-    pause.setAttribute("aria-pressed", String(paused));
+  async function copy(button, text) {
+    await navigator.clipboard.writeText(text);
+    const before = button.textContent;
+    button.textContent = document.body.dataset.copied;
+    setTimeout(() => { button.textContent = before; }, 1500);
+  }
+
+  document.addEventListener("htmx:after:swap", () => {
+    localise();
+    showWhatScriptsDo();
+    if (dialog.childElementCount && !dialog.open) dialog.showModal();
+  });
+  dialog.addEventListener("close", () => dialog.replaceChildren());
+
+  document.addEventListener("click", (event) => {
+    const of = (selector) => event.target.closest(selector);
+    const button = of("[data-copy]");
+    if (button) copy(button, "copyLink" in button.dataset ? new URL(button.dataset.copy, location.href).href : button.dataset.copy);
+    if (of("[data-copy-selected]")) copy(of("button"), [...document.querySelectorAll("td.pick :checked")].map((box) => box.value).join("\n"));
+    if (of("[data-opens]")) document.getElementById(of("[data-opens]").dataset.opens).showModal();
+    if (of("[data-closes]")) of("dialog").close();
   });
 
   // A double click is one request; the server would take it for one, too.
@@ -77,9 +65,17 @@
     for (const form of document.querySelectorAll("[data-once]")) delete form.dataset.sent;
   });
 
-  for (const button of document.querySelectorAll("[data-pause]")) button.hidden = false;
+  // What was done is told once: a page that is loaded again, or whose address is passed on, does not tell it.
+  if (document.querySelector("[data-told]")) {
+    const url = new URL(location.href);
+    for (const name of ["told", "deleted"]) url.searchParams.delete(name);
+    history.replaceState(history.state, "", url);
+  }
+  if (matchMedia("(max-width: 640px)").matches) {
+    for (const box of document.querySelectorAll("[data-narrow-closes]")) box.open = false;
+  }
   document.querySelector("[data-focus]")?.focus();
-  localise(document);
-  showCopies();
-  setInterval(() => { if (!document.hidden) localise(document); }, 5000);
+  localise();
+  showWhatScriptsDo();
+  setInterval(() => { if (!document.hidden) localise(); }, 5000);
 })();

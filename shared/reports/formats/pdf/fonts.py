@@ -18,7 +18,9 @@ import typst
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
 from shared.reports import charts
-from shared.reports.formats.pdf.letters import is_invisible, needs_neighbours
+from shared.reports.formats.pdf.bidi import in_order
+from shared.reports.formats.pdf.letters import is_invisible, is_mark, needs_neighbours
+from shared.reports.formats.pdf.shaping import Shaped, ShapedFont
 
 FACES = charts.FACES
 """The folder of Todoke's own fonts."""
@@ -40,6 +42,10 @@ _FIRST = Face("Noto Sans", FACES / "NotoSans-Regular.ttf", FACES / "NotoSans-Bol
 """Has Latin, Greek and Cyrillic letters."""
 _OTHERS = (
     Face("Noto Sans JP", FACES / "NotoSansJP-Regular.ttf", FACES / "NotoSansJP-Bold.ttf"),
+    *(
+        Face(f"Noto Sans {script}", FACES / f"NotoSans{script}-Regular.ttf", FACES / f"NotoSans{script}-Bold.ttf")
+        for script in ("Arabic", "Hebrew", "Devanagari", "Thai")
+    ),
     Face("Noto Sans KR", FACES / "NotoSansKR-Regular.ttf"),
     Face("Noto Sans SC", FACES / "NotoSansSC-Regular.ttf"),
     Face("Noto Emoji", FACES / "NotoEmoji-Regular.ttf"),
@@ -80,22 +86,41 @@ def _faces_below(folder: Path) -> Sequence[Face]:
 class FontSet:
     """The fonts of one document, and what it met of letters that they cannot draw."""
 
-    def __init__(self, wanted: Path | None) -> None:
+    def __init__(self, wanted: Path | None, *, from_right: bool = False) -> None:
+        self._from_right = from_right
         self._chain = chain(wanted)
         self._loaded: dict[Path, TTFont | None] = {}
         self.families = [face.family for face in self._chain]
         """For Typst and charts."""
         self.missing: set[str] = set()
         """Letters that no font has."""
-        self.unjoined: set[str] = set()
-        """Letters that were drawn without regard to their neighbours."""
         self.latin = self._load(_FIRST.regular)
         self._fonts = {bold: _Memory(functools.partial(self._find, bold=bold)) for bold in (False, True)}
         self._widths = {bold: _Memory(functools.partial(self._width, bold=bold)) for bold in (False, True)}
+        self._joins = _Memory(needs_neighbours)
+        self._shaped: dict[str, ShapedFont] = {}
 
     def width(self, text: str, size: float, *, bold: bool = False) -> float:
         """Return how many points the text takes in one line."""
+        if self.is_joined(text):
+            pieces = self.drawn(text, bold=bold)
+            return sum(self.width(p, size, bold=bold) if isinstance(p, str) else p.advance * size for _, p in pieces)
         return float(sum(map(self._widths[bold].__getitem__, text))) * size
+
+    def is_joined(self, text: str) -> bool:
+        """True if the text has letters that need their neighbours."""
+        return not text.isascii() and any(map(self._joins.__getitem__, text))
+
+    def drawn(self, text: str, *, bold: bool = False) -> Sequence[tuple[Any, str | Shaped]]:
+        """Cut a text with such letters into pieces of one font, from left to right: glyphs, and letters without any."""
+        found: list[tuple[Any, str | Shaped]] = []
+        for piece, from_right in in_order(text, from_right=self._from_right):
+            runs = self._words(piece, bold=bold)
+            for font, letters in reversed(runs) if from_right else runs:
+                plain = not from_right and not self.is_joined(letters)
+                shaped = [_seen(letters)] if plain else self._shape(font, letters, from_right=from_right)
+                found += [(font, one) for one in shaped]
+        return found
 
     def runs(self, text: str, *, bold: bool = False) -> Sequence[tuple[Any, str]]:
         """Cut the text into pieces of one font each. What shows nothing is left out."""
@@ -104,16 +129,42 @@ class FontSet:
             return [(fonts["a"], text)]
         return [(font, "".join(letters)) for font, letters in groupby(text, fonts.__getitem__) if font is not None]
 
+    def has(self, letter: str) -> bool:
+        """True if some font has the letter."""
+        return any(
+            font is not None and ord(letter) in font.face.charToGlyph
+            for font in (self._load(face.regular) for face in self._chain)
+        )
+
     def look_at(self, texts: Iterable[str]) -> None:
         """Note which letters of the texts no font has, for a document that Typst draws."""
         for letter in {letter for text in texts for letter in text}:
             if not letter.isspace():
                 self._fonts[False][letter]
 
-    def note_unjoined(self, text: str) -> None:
-        """Note the letters that a drawing from left to right, letter by letter, gets wrong."""
-        if not text.isascii():
-            self.unjoined.update(one for one in text if needs_neighbours(one) and one not in self.missing)
+    def families_of(self, text: str) -> Sequence[tuple[str, str]]:
+        """Cut the text into pieces of one family each, in the order in which they are read."""
+        names = {str(face.regular): face.family for face in self._chain}
+        return [(names[str(font.face.filename)], letters) for font, letters in self._words(text, bold=False)]
+
+    def _shape(self, font: Any, letters: str, *, from_right: bool) -> Sequence[Shaped]:
+        if font.fontName not in self._shaped:
+            self._shaped[font.fontName] = ShapedFont(font)
+        return self._shaped[font.fontName].shaped(letters, from_right=from_right)
+
+    def _words(self, text: str, *, bold: bool) -> Sequence[tuple[Any, str]]:
+        """Cut the text into pieces of one font each. Marks and joiners stay with the letter before them."""
+        runs: list[tuple[Any, str]] = []
+        for letter in text:
+            font, hidden = runs[-1][0] if runs else None, is_invisible(letter) and not letter.isspace()
+            belongs = hidden or (is_mark(letter) and font is not None and ord(letter) in font.face.charToGlyph)
+            if font is None or not belongs:
+                font = self._fonts[bold][letter]
+            if runs and font is runs[-1][0]:
+                runs[-1] = (font, runs[-1][1] + letter)
+            elif font is not None:
+                runs.append((font, letter))
+        return runs
 
     def _find(self, letter: str, *, bold: bool) -> Any:
         """The font for the letter; None if it shows nothing."""
@@ -166,6 +217,11 @@ def _parsed(path: Path) -> "_Font | None":
     return None if "fvar" in font.face.table else font  # a variable font would show its thinnest
 
 
+def _seen(text: str) -> str:
+    """The text without what shows nothing."""
+    return "".join(letter for letter in text if letter.isspace() or not is_invisible(letter))
+
+
 class _Memory(dict[str, Any]):
     """Remembers what a function says of a letter."""
 
@@ -180,15 +236,22 @@ class _Memory(dict[str, Any]):
 class _Font(TTFont):  # type: ignore[misc] # ReportLab has no types
     """A font whose letters beyond U+FFFF can be copied: ReportLab writes their numbers where UTF-16 is wanted."""
 
+    copied: dict[int, str]
+    """Codes of shaped glyphs → the text that they stand for."""
+
     def named(self, name: str) -> "_Font":
         """Return the same font under this name, for one document. What was parsed is shared."""
         made = copy.copy(self)
         made.fontName, made.face, made.state = name, copy.copy(self.face), WeakKeyDictionary()
+        made.copied = {}
         return made
 
     def addObjects(self, doc: Any) -> None:  # noqa: N802 - ReportLab's name
         super().addObjects(doc)
         for name, found in doc.idToObject.items():
             if str(name).startswith("toUnicodeCMap:"):
-                found.content = _ASTRAL.sub(lambda m: f"<{chr(int(m[1], 16)).encode('utf-16-be').hex().upper()}>",
-                                            found.content)  # fmt: skip
+                found.content = _ASTRAL.sub(self._as_utf_16, found.content)
+
+    def _as_utf_16(self, found: re.Match[str]) -> str:
+        number = int(found[1], 16)
+        return f"<{self.copied.get(number, chr(number)).encode('utf-16-be').hex().upper()}>"

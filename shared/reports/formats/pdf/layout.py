@@ -1,6 +1,6 @@
 """Decides how wide the columns of a typeset table are, so that no cell runs into its neighbour."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reportlab.lib.pagesizes import A4, LETTER
@@ -8,16 +8,17 @@ from reportlab.lib.pagesizes import A4, LETTER
 from shared.reports.formats.pdf.fonts import FontSet
 from shared.reports.formats.pdf.letters import composed
 from shared.reports.formats.pdf.lines import longest_piece, with_broken_pieces
-from shared.reports.formats.pdf.summary import Table
+from shared.reports.formats.pdf.table import APART, WIDEST_LABEL, fitted
+from shared.reports.formats.summary import Table
 
-SIZE = 8.0
+SIZE = 7.5
 """The usual type size of a cell, in points."""
 _READABLE = 6.5
 """The smallest type size. Columns that need a smaller one go on in a further block."""
-_INSET = 6.0
+_INSET = 8.0
 """Points left and right of a cell together, as in todoke.typ."""
-_MARGINS = 2 * 18 * 72 / 25.4
-"""Points left and right of a page together: 18 mm each, as in todoke.typ."""
+_MARGINS = 2 * 40.0
+"""Points left and right of a page together, as in todoke.typ."""
 _WIDEST_TEXT = 220.0
 """Points that a text may take before it is broken into lines, and a number before it is broken at all."""
 _WIDEST_WORD = 120.0
@@ -37,21 +38,28 @@ class Block:
     rows: Sequence[Sequence[str]]
     size: float
     widths: Sequence[float]
-    fills: bool
-    """True if the block takes the whole width: then the widths are shares."""
+    kinds: Mapping[str, str]
+    """The rows that are headings or totals, by their numbers from 0."""
+    room: int
+    """How many columns a total's label may take: those before the first total."""
 
 
 def blocks(table: Table, paper: str, font_set: FontSet) -> Sequence[Block]:
-    """Lay out a table: in one block, or in several below each other, each with the first column again.
+    """Lay out a table: in one block, or in several below each other, each with the key columns,
+    or the first one, again.
 
     Text breaks into lines, numbers do not; type shrinks a little if the longest words do not fit.
     """
     page = (LETTER if paper == "us-letter" else A4)[0] - _MARGINS
     needs = [_Needs(table, at, font_set) for at in range(len(table.columns))]
+    keys = [at for at, head in enumerate(table.columns) if head.get("key")]
+    if not keys or not _fits([needs[n] for n in keys], page / 2):
+        keys = keys[:1] or [0]
+    order = range(len(needs)) if _fits(needs, page) else [*keys, *(n for n in range(len(needs)) if n not in keys)]
     parts: list[list[int]] = [[]]
-    for at in range(len(needs)):
-        if not _fits([needs[n] for n in [*parts[-1], at]], page) and len(parts[-1]) > (len(parts) > 1):
-            parts.append([0])
+    for at in order:
+        if not _fits([needs[n] for n in [*parts[-1], at]], page) and len(parts[-1]) > len(keys) * (len(parts) > 1):
+            parts.append([*keys])
         parts[-1].append(at)
     return [_block(table, [needs[n] for n in part], page, font_set) for part in parts]
 
@@ -61,29 +69,31 @@ def _fits(needs: Sequence["_Needs"], page: float) -> bool:
 
 
 def _block(table: Table, needs: Sequence["_Needs"], page: float, font_set: FontSet) -> Block:
-    room = page - _INSET * len(needs)
-    size, widths, fills = _sizes(needs, room)
-    columns = [table.columns[n.at] for n in needs]
+    apart = [APART if at and needs[at - 1].number and not n.number else 0.0 for at, n in enumerate(needs)]
+    size, widths = _sizes(needs, page - _INSET * len(needs) - sum(apart))
+    columns = [{**table.columns[n.at], "apart": gap} for n, gap in zip(needs, apart, strict=True)]
 
     def cell(row: Sequence[str], at: int) -> str:
         return with_broken_pieces(row[needs[at].at], widths[at], lambda text: font_set.width(text, size) * _SLACK)
 
     rows = [[cell(row, at) for at in range(len(needs))] for row in table.rows]
-    return Block(columns, rows, size, [width + _INSET for width in widths], fills)
+    wide = [width + _INSET + gap for width, gap in zip(widths, apart, strict=True)]
+    totals = [rows[at] for at, kind in table.kinds.items() if kind == "total"]
+    filled = (at for at in range(1, len(needs)) if any(row[at] for row in totals))
+    kinds = {str(at): kind for at, kind in table.kinds.items()}
+    return Block(columns, rows, size, wide, kinds, next(filled, len(needs)))
 
 
-def _sizes(needs: Sequence["_Needs"], room: float) -> tuple[float, list[float], bool]:
-    """Return the type size, the columns' widths, and whether they take the whole width."""
+def _sizes(needs: Sequence["_Needs"], room: float) -> tuple[float, list[float]]:
+    """Return the type size and the columns' widths."""
     least, wanted = [n.least for n in needs], [n.wanted for n in needs]
     if sum(wanted) <= room:
-        texts = [n.wanted for n in needs if not n.number]
-        share = (room - sum(wanted)) / sum(texts) if texts else 0.0
-        return SIZE, [n.wanted * (1 if n.number else 1 + share) for n in needs], bool(texts)
+        return SIZE, fitted(wanted, room)
     if sum(least) <= room:
         share = (room - sum(least)) / (sum(wanted) - sum(least))
-        return SIZE, [low + (high - low) * share for low, high in zip(least, wanted, strict=True)], True
+        return SIZE, [low + (high - low) * share for low, high in zip(least, wanted, strict=True)]
     scale = room / sum(least)
-    return SIZE * scale, [low * scale for low in least], True
+    return SIZE * scale, [low * scale for low in least]
 
 
 class _Needs:
@@ -91,7 +101,8 @@ class _Needs:
 
     def __init__(self, table: Table, at: int, font_set: FontSet) -> None:
         head = table.columns[at]
-        title, cells = str(head["title"]), {composed(row[at]) for row in table.rows}
+        plain = [row for n, row in enumerate(table.rows) if n not in table.kinds]
+        title, cells = str(head["title"]), {composed(row[at]) for row in plain}
         self.at, self.number = at, bool(head["number"])
 
         def width(text: str) -> float:
@@ -105,5 +116,11 @@ class _Needs:
         whole = max((width(line) for text in cells for line in text.splitlines()), default=0.0)
         words = max((longest_piece(text, width) for text in cells), default=0.0)
         cell = min(whole, _WIDEST_TEXT) if self.number else min(words, _WIDEST_WORD)
+        if at:
+            texts = (table.rows[n][at] for n, kind in table.kinds.items() if kind.startswith("total"))
+            cell = max(cell, *(bold(text) for text in texts), 0.0)
         self.least = max(min(title_least, _WIDEST_WORD), cell, 1.0)
+        totals = [table.rows[n] for n, kind in table.kinds.items() if kind == "total"]
+        if at == 0 and any(len(row) > 1 and row[1] for row in totals):  # the label has this column alone
+            whole = max([whole, *(min(bold(row[0]), WIDEST_LABEL) for row in totals)])
         self.wanted = max(self.least, min(title_wanted, _WIDEST_TEXT), min(whole, _WIDEST_TEXT))

@@ -26,6 +26,11 @@ def is_invisible(letter: str) -> bool:
     return letter.isspace() or unicodedata.category(letter) == "Cf" or _VARIANTS.match(letter) is not None
 
 
+def is_mark(letter: str) -> bool:
+    """True for what stands over, below or beside the letter before it."""
+    return unicodedata.category(letter) in _MARKS
+
+
 def needs_neighbours(letter: str) -> bool:
     """True if the letter is drawn wrong where letters stand one by one, from left to right."""
     if _VARIANTS.match(letter):

@@ -9,9 +9,11 @@ _WIDE = "\u2e80-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U0001f000-\U0003ff
 _NOT_FIRST = "、。，．・：；？！゛゜ヽヾゝゞ々ー’”）〕］｝〉》」』】°′″％ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"  # noqa: RUF001 - they are meant
 """What does not begin a line (JIS X 4051's usual set)."""
 _NOT_LAST = "‘“（〔［｛〈《「『【￥＄"  # noqa: RUF001 - they are meant
+_BEGINS = "\u0e40-\u0e44\u0ec0-\u0ec4"
+"""Vowels that begin a syllable in Thai and Lao, which have no space between words. Typst knows the words themselves."""
 _PIECE = re.compile(
     rf"\s+|[(\[{_NOT_LAST}]*[{_WIDE}][{_NOT_FIRST})\],.;:!?%\ufe00-\ufe0f\u200d]*"
-    rf"|(?:(?![{_WIDE}{_NOT_LAST}])[^\s\-])+-*|-+|."
+    rf"|(?![{_WIDE}{_NOT_LAST}])[^\s\-](?:(?![{_WIDE}{_NOT_LAST}{_BEGINS}])[^\s\-])*-*|-+|."
 )  # fmt: skip
 _JOINER = "\u200d"
 

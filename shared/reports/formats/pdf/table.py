@@ -4,22 +4,27 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from reportlab.lib.pagesizes import A4, LETTER, landscape
 
 from shared.reports.extract import ExtractColumn
-from shared.reports.formats.display import displayed
+from shared.reports.formats.bands import Bands, bands_of
+from shared.reports.formats.edition import data_date, footer_text
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.pdf.fonts import FontSet
 from shared.reports.formats.pdf.letters import composed
 from shared.reports.formats.pdf.lines import broken, pieces
 from shared.reports.formats.rendering import Rendering
 
-MARGIN = 36.0
-GAP = 7.0
-LEADING = 1.45
-TITLE_HEIGHT, FOOTER_HEIGHT = 22.0, 16.0
+MARGIN = 40.0
+TOP, BOTTOM = 54.0, 52.0
+"""Above and below the table, as the typeset pages have it."""
+GAP, APART = 8.0, 8.0
+"""Points between two columns, and as many more between a number and the text behind it."""
+LEADING, CAP_HEIGHT, PADDING = 1.264, 0.714, 3.4 / 7.5
+"""In ems, as todoke.typ sets its tables: from line to line, of a capital letter, above and below a row."""
 _LARGEST, _SMALLEST = 7.5, 4.0
 """Type sizes in points. The size falls until all columns fit, but not below what can be read."""
 _IN_BLOCKS = 6.0
@@ -30,6 +35,10 @@ _WIDEST = 260.0
 _SHORT_TITLE = 3.0
 """Ems of a title that is not broken into lines."""
 _TITLE_LINES, _RAGGED = 3, 1.15
+WIDEST_LABEL = 140.0
+"""Points that the label of a total may take in the first column."""
+_MOST_SPARE = 70.0
+"""Points that a column gets at most beyond what it needs: wider, and the eye loses the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +46,41 @@ class PlacedColumn:
     """A column of a long table on its pages, in points."""
 
     title: str
-    number: bool
+    right: bool
+    """True if its texts end at its right edge: numbers, and all others in a document that is written from there."""
     x: float
     width: float
+    name: str = ""
 
 
 def long_tables(rendering: Rendering, font_set: FontSet) -> Sequence["LongTable"]:
     """Return the appendix: one table of all columns, or several if they do not fit on one page's width.
 
-    Each further table has the first column again, by which a reader finds the row.
+    Each table has the key columns, or the first one, by which a reader finds the row.
     """
-    columns = rendering.extract.columns
-    whole = LongTable(rendering, columns, font_set)
+    bands = bands_of(rendering)
+    # What rows are grouped by stands above them.
+    columns = [
+        c for c in rendering.extract.columns if bands is None or c not in bands.levels
+    ] or rendering.extract.columns
+    whole = LongTable(rendering, columns, font_set, bands)
     if whole.fits or len(columns) <= 1:
         return [whole]
     tables: list[LongTable] = []
-    room, at = whole.width - 2 * MARGIN, 1
+    wanted = {c.name: GAP + w * _IN_BLOCKS for c, w in zip(columns, whole.wanted, strict=True)}
+    room, at = whole.width - 2 * MARGIN, 0
+    keys = [c for c in columns if rendering.shown(c).key]
+    if not keys or sum(wanted[c.name] for c in keys) > room / 2:  # by these a reader finds the row, and no more
+        keys = list(keys[:1] or columns[:1])
+    columns = [c for c in columns if c not in keys]
     while at < len(columns):
-        taken, end = whole.wanted[0] * _IN_BLOCKS, at
+        taken, end = sum(wanted[c.name] for c in keys), at
         while end < len(columns):
-            taken += GAP + whole.wanted[end] * _IN_BLOCKS
+            taken += wanted[columns[end].name]
             if taken > room and end > at:
                 break
             end += 1
-        tables.append(LongTable(rendering, [columns[0], *columns[at:end]], font_set, block=len(tables) + 1))
+        tables.append(LongTable(rendering, [*keys, *columns[at:end]], font_set, bands, block=len(tables) + 1))
         at = end
     return tables
 
@@ -69,13 +89,21 @@ class LongTable:
     """A table of some columns of one report, with its layout."""
 
     def __init__(
-        self, rendering: Rendering, columns: Sequence[ExtractColumn], font_set: FontSet, *, block: int = 0
-    ) -> None:
+        self, rendering: Rendering, columns: Sequence[ExtractColumn], font_set: FontSet, bands: Bands | None = None,
+        *, block: int = 0,
+    ) -> None:  # fmt: skip
         self._rendering = rendering
         self._columns = columns
+        self.bands = bands
         self.name = f"appendix-{block}" if block else "appendix"
         self.title = rendering.report.title
+        self.theme = rendering.report.theme
+        self.from_right = rendering.from_right
         self.labels = labels_of(rendering.language)
+        self.head = f"{self.title} · {self.labels.appendix}"
+        date = data_date(rendering)
+        self.edition = f"{self.labels.data_of} {date}" if date else ""
+        self.footer = footer_text(rendering)
         self.font_set = font_set
         # Asked for once, because the question takes longer than these rows.
         small = rendering.extract.is_small
@@ -119,10 +147,21 @@ class LongTable:
             for at, text in enumerate(row):
                 widest = max((measure(line, 1.0) for line in text.splitlines()), default=0.0)
                 wanted[at] = max(wanted[at], min(widest, _WIDEST / _LARGEST))
+        if self.bands is not None and self.bands.has_totals:
+            self._make_room_for_totals(self.bands, wanted)
         digit = measure("0", 1.0)
         for at, length in self._longest_numbers():
             wanted[at] = max(wanted[at], min(length * digit, _WIDEST / _LARGEST))
         return wanted
+
+    def _make_room_for_totals(self, bands: Bands, wanted: list[float]) -> None:
+        for group in (*bands.groups, bands.all_rows):
+            for at, column in enumerate(self._columns):
+                if total := group.totals.get(column.name):
+                    wanted[at] = max(wanted[at], self.font_set.width(total.shown, 1.0, bold=True))
+            if len(self._columns) > 1 and self._columns[1].name in group.totals:  # the label has the first one alone
+                label = self.font_set.width(bands.label_of(group), 1.0, bold=True)
+                wanted[0] = max(wanted[0], min(label, WIDEST_LABEL / _LARGEST))
 
     def _sample(self) -> Sequence[tuple[str, ...]]:
         if self._few is not None:
@@ -136,37 +175,43 @@ class LongTable:
             yield from ((at, max((len(row[at]) for row in self._few), default=0)) for at in numbers)
         elif numbers:
             rendering, columns = self._rendering, self._columns
-            most = ", ".join(f"max(length({displayed(columns[at], rendering.shown(columns[at]))}))" for at in numbers)
+            most = ", ".join(f"max(length({rendering.displayed(columns[at])}))" for at in numbers)
             [found] = self._ask(f"SELECT {most} FROM {rendering.extract.table}")
             yield from ((at, int(length or 0)) for at, length in zip(numbers, found, strict=True))
 
     def _layout(self, wanted: Sequence[float]) -> tuple[float, Sequence[PlacedColumn]]:
         """Return the largest type size at which all columns fit. At the smallest, the widest columns give way."""
         columns = self._columns
-        room = self.width - 2 * MARGIN - GAP * (len(columns) - 1)
+        numbers = [c.source.is_number for c in columns]
+        gaps = [0.0, *(GAP + (APART if a and not b else 0.0) for a, b in pairwise(numbers))]
+        room = self.width - 2 * MARGIN - sum(gaps)
         size = max(_SMALLEST, min(_LARGEST, room / max(sum(wanted), 1e-9)))
         self.fits = sum(wanted) * size <= room + 0.1
-        widths = _fit([w * size for w in wanted], [not c.source.is_number for c in columns], room)
+        widths = fitted([w * size for w in wanted], room)
         placed, x = [], MARGIN
-        for column, width in zip(columns, widths, strict=True):
-            placed.append(PlacedColumn(self._rendering.title(column), column.source.is_number, x, width))
-            x += width + GAP
-        return size, placed
+        for column, width, gap in zip(columns, widths, gaps, strict=True):
+            x += gap
+            placed.append(PlacedColumn(self._rendering.title(column), column.source.is_number, x, width, column.name))
+            x += width
+        return size, [self._mirrored(one) for one in placed] if self.from_right else placed
+
+    def _mirrored(self, column: PlacedColumn) -> PlacedColumn:
+        return replace(column, right=not column.right, x=self.width - column.x - column.width)
 
     def _shown(self) -> str:
         """SQL for the cells of a row, as text."""
-        return ", ".join(f"coalesce({displayed(c, self._rendering.shown(c))}, '')" for c in self._columns)
+        return ", ".join(f"coalesce({self._rendering.displayed(c)}, '')" for c in self._columns)
 
     def _ask(self, statement: str) -> Sequence[tuple[str, ...]]:
         return self._rendering.connection.execute(statement).fetchall()
 
 
-def _fit(widths: list[float], texts: list[bool], room: float) -> list[float]:
-    """Shrink the widest columns to one common width, so that the narrow ones stay whole; or widen those of text."""
+def fitted(widths: list[float], room: float) -> list[float]:
+    """Shrink the widest columns to one common width, so that the narrow ones stay whole; or share out what is spare."""
     spare = room - sum(widths)
     if spare >= 0:
-        share = spare / max(sum(w for w, text in zip(widths, texts, strict=True) if text), 1e-9)
-        return [w * (1 + share) if text else w for w, text in zip(widths, texts, strict=True)]
+        share = min(spare / max(len(widths), 1), _MOST_SPARE)
+        return [w + share for w in widths]
     low, high = 0.0, max(widths, default=0.0)
     for _ in range(40):
         middle = (low + high) / 2

@@ -4,8 +4,9 @@ Nothing is rounded: a number that Excel cannot hold exactly (over 15 digits) is 
 not have. Text stays text, even if it looks like a formula or a link.
 """
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,11 +18,13 @@ _UNWRITABLE = [n for n in (*range(0x20), 0xFFFE, 0xFFFF) if n not in {0x09, 0x0A
 _SUSPECT = r"[\x00-\x08\x0B-\x1F]|\x{FFFE}|\x{FFFF}|_x[0-9A-Fa-f]{4}_"
 SUSPECT = re.compile(_SUSPECT.replace(r"\x{FFFE}|\x{FFFF}", "\ufffe|\uffff"))
 """Finds what XML cannot carry, as DuckDB's regular expression does."""
-_EPOCH_DAYS = 25_569
+EPOCH_DAYS = 25_569
 """Days from Excel's day 0, 1899-12-30, to 1970-01-01."""
-_DAY_US = 86_400_000_000
+DAY_US = 86_400_000_000
 # Excel believes that 1900 was a leap year, so dates before this one would move by a day.
-_FIRST_DAY, _LAST_DAY = "DATE '1900-03-01'", "DATE '9999-12-31'"
+FIRST_DAY, _LAST_DAY = "1900-03-01", "9999-12-31"
+LONGEST_US = 2_958_465 * DAY_US
+"""Of a duration: as many days as lie between Excel's day 0 and its last one. It shows no negative ones."""
 _SMALLEST, _LARGEST = "2.2251e-308", "9.99999999999999e307"
 
 
@@ -37,6 +40,8 @@ class CellKind(StrEnum):
     DATE = "date"
     DATETIME = "datetime"
     """A TIMESTAMP, or a TIMESTAMP WITH TIME ZONE, which is shown in the session's zone."""
+    DURATION = "duration"
+    """Microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +61,23 @@ class Cell:
     """True if no text of the column has anything that XML cannot carry, which makes the expression much smaller."""
 
 
-def row_expression(cells: Sequence[Cell], row_number: str) -> str:
-    """Return SQL for one `<row>` element. `row_number` is an SQL expression, 1 for the first row of the sheet."""
+def row_expression(cells: Sequence[Cell], row_number: str, *, outline: int = 0) -> str:
+    """Return SQL for one `<row>` element. `row_number` is an SQL expression, 1 for the first row of the sheet.
+
+    `outline` is how many groups the row is in.
+    """
     parts = [_cell(column_letters(at), cell, row_number) for at, cell in enumerate(cells)]
     # Some readers leave out a row that has no cell at all.
     filled = f"""coalesce(nullif(concat({", ".join(parts)}), ''), concat('<c r="A', {row_number}, '"/>'))"""
-    return f"""concat('<row r="', {row_number}, '">', {filled}, '</row>')"""
+    return f"""concat('<row r="', {row_number}, '"{_outlined(outline)}>', {filled}, '</row>')"""
+
+
+def _outlined(level: int) -> str:
+    return f' outlineLevel="{level}"' if level else ""
 
 
 def fields(cells: Sequence[Cell]) -> Sequence[str]:
-    """Return SQL for what `row_here` needs: of each cell its number, if it is one that Excel holds, and its text."""
+    """Return SQL for what `rows_here` needs: of each cell its number, if it is one that Excel holds, and its text."""
     return [field for cell in cells for field in _fields(cell)]
 
 
@@ -78,23 +90,40 @@ def _fields(cell: Cell) -> Sequence[str]:
     return [f"CASE WHEN ({cell.text}) IS NOT NULL AND {_fits(cell)} THEN {number} END", f"({cell.text})::VARCHAR"]
 
 
-def row_here(cells: Sequence[Cell], fields: Sequence[str | None], row_number: int) -> str:
-    """Return what `row_expression` makes of a row, from its fields: for few rows, this takes less time."""
-    parts = []
-    for at, cell in enumerate(cells):
-        number, text = fields[2 * at : 2 * at + 2]
-        opening = f'<c r="{column_letters(at)}{row_number}"'
-        if number is not None:
-            style = f' s="{cell.style}"' if cell.style else ""
-            kind = ' t="b"' if cell.kind is CellKind.BOOLEAN else ""
-            parts.append(f"{opening}{style}{kind}><v>{number}</v></c>")
-        elif text is not None:
-            shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            if not cell.plain and SUSPECT.search(text):
-                shown = _ESCAPE_ITSELF.sub(r"_x005F_\1", shown).translate(_WRITTEN)
-            parts.append(f'{opening} t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>')
-    filled = "".join(parts) or f'<c r="A{row_number}"/>'
-    return f'<row r="{row_number}">{filled}</row>'
+def rows_here(
+    cells: Sequence[Cell], rows: Iterable[Sequence[str | None]], numbers: Iterable[int] | None = None,
+    *, outline: int = 0,
+) -> Iterator[str]:  # fmt: skip
+    """Yield what `row_expression` makes of each row, from its fields: for few rows, this takes less time.
+
+    `numbers` are those of the rows; without them, the first is the second row of the sheet.
+    """
+    openings = [f'<c r="{column_letters(at)}' for at in range(len(cells))]
+    number_openings = [f'"{_style(cell)}><v>' for cell in cells]
+    columns = list(zip(openings, number_openings, [cell.plain for cell in cells], strict=True))
+    outlined = _outlined(outline)
+    for row_number, row in zip(itertools.count(2) if numbers is None else numbers, rows, strict=False):
+        parts = []
+        fields = iter(row)
+        for opening, number_opening, is_plain_ in columns:
+            number, text = next(fields), next(fields)
+            if number is not None:
+                parts.append(f"{opening}{row_number}{number_opening}{number}</v></c>")
+            elif text is not None:
+                shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+                if not is_plain_ and SUSPECT.search(text):
+                    shown = _ESCAPE_ITSELF.sub(r"_x005F_\1", shown).translate(_WRITTEN)
+                parts.append(f'{opening}{row_number}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>')
+        yield f'<row r="{row_number}"{outlined}>{"".join(parts) or _empty(row_number)}</row>'
+
+
+def _empty(row_number: int) -> str:
+    return f'<c r="A{row_number}"/>'
+
+
+def _style(cell: Cell) -> str:
+    style = f' s="{cell.style}"' if cell.style else ""
+    return f'{style} t="b"' if cell.kind is CellKind.BOOLEAN else style
 
 
 _ESCAPE_ITSELF = re.compile("_(x[0-9A-Fa-f]{4}_)")
@@ -116,9 +145,7 @@ def _cell(letters: str, cell: Cell, row_number: str) -> str:
     text = f"concat({opening}, {_escaped(cell.text, plain=cell.plain)}, '</t></is></c>')"
     if cell.kind is CellKind.TEXT:
         return f"CASE WHEN ({cell.text}) IS NOT NULL THEN {text} ELSE '' END"
-    kind = ' t="b"' if cell.kind is CellKind.BOOLEAN else ""
-    style = f' s="{cell.style}"' if cell.style else ""
-    number = f"""concat('<c r="{letters}', {row_number}, '"{style}{kind}><v>', {_number(cell)}, '</v></c>')"""
+    number = f"""concat('<c r="{letters}', {row_number}, '"{_style(cell)}><v>', {_number(cell)}, '</v></c>')"""
     if cell.sure:
         return f"CASE WHEN ({cell.text}) IS NULL THEN '' ELSE {number} END"
     fits = _fits(cell)
@@ -131,13 +158,13 @@ def _number(cell: Cell) -> str:
         case CellKind.BOOLEAN:
             return f"({value})::INTEGER"
         case CellKind.DATE:
-            return f"(datediff('day', DATE '1970-01-01', {value}) + {_EPOCH_DAYS})"
+            return f"(datediff('day', DATE '1970-01-01', {value}) + {EPOCH_DAYS})"
         case CellKind.DATETIME:
-            days = f"(epoch_us({value}) // {_DAY_US} + {_EPOCH_DAYS})"
-            part = f"(epoch_us({value}) % {_DAY_US})"
-            return (
-                f"CASE WHEN {part} = 0 THEN {days}::VARCHAR ELSE ({days} + {part} / {_DAY_US}.0::DOUBLE)::VARCHAR END"
-            )
+            days = f"(epoch_us({value}) // {DAY_US} + {EPOCH_DAYS})"
+            part = f"(epoch_us({value}) % {DAY_US})"
+            return f"CASE WHEN {part} = 0 THEN {days}::VARCHAR ELSE ({days} + {part} / {DAY_US}.0::DOUBLE)::VARCHAR END"
+        case CellKind.DURATION:
+            return f"({value} / {DAY_US}.0::DOUBLE)"
         case _:
             return f"{value}"
 
@@ -155,8 +182,10 @@ def _fits(cell: Cell) -> str:
             )
         case CellKind.FLOAT:
             return f"({value} = 0 OR abs({value}) BETWEEN {_SMALLEST} AND {_LARGEST})"
+        case CellKind.DURATION:
+            return f"coalesce({value} BETWEEN 0 AND {LONGEST_US}, false)"
         case CellKind.DATE | CellKind.DATETIME:
-            return f"({value})::DATE BETWEEN {_FIRST_DAY} AND {_LAST_DAY}"
+            return f"({value})::DATE BETWEEN DATE '{FIRST_DAY}' AND DATE '{_LAST_DAY}'"
         case _:
             return "true"
 

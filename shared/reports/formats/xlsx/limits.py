@@ -1,5 +1,7 @@
 """The limits of a workbook (support.microsoft.com, "Excel specifications and limits", read 2026-11-23)."""
 
+import itertools
+
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
 CELL_CHARACTERS = 32_767
@@ -22,6 +24,13 @@ def sheet_name(title: str, number: int = 1) -> str:
     while characters(clean) > SHEET_NAME_CHARACTERS - len(suffix):
         clean = clean[:-1]
     return clean.strip(" '") + suffix
+
+
+def new_sheet_name(title: str, taken: set[str]) -> str:
+    """Return a name as `sheet_name` does that no other sheet has, whatever its case, and note it as taken."""
+    name = next(name for number in itertools.count(1) if (name := sheet_name(title, number)).casefold() not in taken)
+    taken.add(name.casefold())
+    return name
 
 
 def column_letters(index: int) -> str:

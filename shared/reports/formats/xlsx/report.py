@@ -1,127 +1,171 @@
 """Writes a report as an Excel workbook with typed cells, in constant memory for any number of rows."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from shared.reports.columns import DECIMAL_DIGITS
 from shared.reports.errors import cell_too_long, output_too_large
 from shared.reports.extract import ExtractColumn
+from shared.reports.formats.bands import Bands, bands_of, with_bands
+from shared.reports.formats.labels import Labels, labels_of
 from shared.reports.formats.rendering import Rendering
+from shared.reports.formats.xlsx.band_rows import BandRows
 from shared.reports.formats.xlsx.cells import (
     SUSPECT,
     Cell,
-    CellKind,
     fields,
     is_plain,
     row_expression,
-    row_here,
+    rows_here,
     text_length,
 )
+from shared.reports.formats.xlsx.cells_here import fields_of
+from shared.reports.formats.xlsx.column_cells import cell_of, number_format
+from shared.reports.formats.xlsx.cover import has_cover, write_cover
+from shared.reports.formats.xlsx.highlights import rules_of
 from shared.reports.formats.xlsx.limits import (
     CELL_CHARACTERS,
-    EXACT_DIGITS,
     SHEET_COLUMNS,
     SHEET_ROWS,
     characters,
+    new_sheet_name,
     sheet_name,
 )
+from shared.reports.formats.xlsx.styles import Style, tint_of
 from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
 from shared.reports.formats.xlsx.zip_file import PartTooLarge
 
-_DEFAULT_FORMATS = {
-    # What LibreOffice writes itself: without it, it shows 1 and 0. Excel shows booleans in words whatever the format.
-    "bool": '"TRUE";"TRUE";"FALSE"',
-    "date": "yyyy-mm-dd",
-    "timestamp": "yyyy-mm-dd hh:mm:ss",
-    "timestamptz": "yyyy-mm-dd hh:mm:ss",
-}
 _WIDTH_SAMPLE = 200
 _WIDEST_TEXT = 60
 _WIDEST_HEADER = 24
+_EAST_ASIAN = "[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]"
+_WIDE = re.compile(_EAST_ASIAN)
+_SQL_WIDTH = f"length(regexp_replace({{0}}, '{_EAST_ASIAN}', 'xx', 'g'))"
 
 
 def write_xlsx(rendering: Rendering) -> int:
-    """Write a workbook: bold frozen header with titles and units, filter, widths; a new sheet every 1,048,575 rows.
+    """Write a workbook: a first sheet to read, then the rows, with a new sheet every 1,048,575 of them.
 
-    Numbers that Excel cannot hold exactly (over 15 digits) are text, never rounded. Text is text, even if it looks
-    like a formula or a link. Returns the data rows.
+    Each further query has a sheet of its own. Numbers that Excel cannot hold exactly (over 15 digits) are text, never
+    rounded. Text is text, even if it looks like a formula or a link. Returns the data rows.
     """
-    columns = rendering.extract.columns
-    if len(columns) > SHEET_COLUMNS:
+    answers = [rendering, *rendering.further]
+    if any(len(one.extract.columns) > SHEET_COLUMNS for one in answers):
         raise output_too_large()
-    strange = _check_texts(rendering)
-    formats = [_number_format(rendering, c) for c in columns]
-    looks = [SheetColumn(rendering.title(c), w) for c, w in zip(columns, _widths(rendering), strict=True)]
+    report = rendering.report
+    names = _SheetNames(report.title, labels_of(rendering.language))
     try:
-        with Workbook(rendering.path, title=rendering.report.title, formats=filter(None, formats)) as book:
-            cells = [
-                replace(_cell(c, book.style_of(f)), plain=c.name not in strange)
-                for c, f in zip(columns, formats, strict=True)
-            ]
-            if rendering.extract.is_small and rendering.extract.rows < SHEET_ROWS:
-                with book.sheet(sheet_name(rendering.report.title), looks) as sheet:
-                    sheet.add([_rows_here(rendering, cells)], rendering.extract.rows)
-                return rendering.extract.rows
-            for number, start in enumerate(range(0, max(rendering.extract.rows, 1), SHEET_ROWS - 1), 1):
-                with book.sheet(sheet_name(rendering.report.title, number), looks) as sheet:
-                    end = min(start + SHEET_ROWS - 1, rendering.extract.rows)
-                    row = row_expression(cells, f"(file_row_number - {start - 2})")
-                    rows = f"{rendering.extract.numbered} WHERE file_row_number >= {start} AND file_row_number < {end}"
-                    sheet.add(rendering.lines(row, source=rows), end - start)
+        accent = report.theme.accent[1:].upper()
+        with Workbook(rendering.path, title=report.title, accent=accent, from_right=rendering.from_right) as book:
+            charted = write_cover(book, rendering, names.cover, names.charted) if has_cover(report) else None
+            _add(rendering, book, names.rows)
+            for one in rendering.further:
+                _add(one, book, names.of(one.report.title))
+            if charted is not None:
+                book.page(names.charted, charted.widths, charted.rows)
     except PartTooLarge:
         raise output_too_large() from None
-    return rendering.extract.rows
+    return rendering.all_rows
 
 
-def _rows_here(rendering: Rendering, cells: Sequence[Cell]) -> bytes:
-    asked = f"SELECT {', '.join(fields(cells))} FROM {rendering.extract.table}"
-    rows = rendering.connection.execute(asked).fetchall()
+def _add(rendering: Rendering, book: Workbook, name_of: Callable[[int], str]) -> None:
+    """Add the sheets of one answer; `name_of` gives the name of each, counted from 1."""
+    columns = rendering.extract.columns
+    strange = _check_texts(rendering)
+    formats = [number_format(rendering, c) for c in columns]
+    cells = [
+        replace(cell_of(c, book.styles.of(Style(f)), rendering.shape.zone), plain=c.name not in strange)
+        for c, f in zip(columns, formats, strict=True)
+    ]
+    _write_rows(book, rendering, cells, formats, name_of)
+
+
+class _SheetNames:
+    """Names that are different from each other, whatever their case."""
+
+    def __init__(self, title: str, labels: Labels) -> None:
+        self._title = title
+        taken = {sheet_name(title).casefold()}
+        self.cover = self._free(labels.overview, taken)
+        self.charted = self._free(labels.chart_data, {*taken, self.cover.casefold()})
+        self._taken = {self.cover.casefold(), self.charted.casefold()}
+
+    def rows(self, number: int) -> str:
+        """The name of the sheet with the rows, of which a long report has several."""
+        name = sheet_name(self._title, number)
+        self._taken.add(name.casefold())
+        return name
+
+    def of(self, title: str) -> Callable[[int], str]:
+        """What gives the names of the sheets of another answer."""
+        return lambda _: new_sheet_name(title, self._taken)
+
+    def _free(self, name: str, taken: Collection[str]) -> str:
+        return sheet_name(name) if name.casefold() not in taken else sheet_name(f"{name} *")
+
+
+def _write_rows(
+    book: Workbook, rendering: Rendering, cells: Sequence[Cell], formats: Sequence[str], name_of: Callable[[int], str]
+) -> None:
+    extract = rendering.extract
+    looks = [
+        SheetColumn(
+            rendering.title(c),
+            width,
+            c.source.is_number or c.source.is_moment,
+            rules_of(rendering.shown(c), book.styles),
+        )
+        for c, width in zip(extract.columns, _widths(rendering), strict=True)
+    ]
+    bands = bands_of(rendering)
+    if bands is not None and extract.rows + len(bands.groups) + 1 < SHEET_ROWS:  # on one sheet, or none
+        _write_with_totals(book, rendering, bands, cells, formats, looks, name_of(1))
+        return
+    here = _fields_here(rendering, cells) if extract.is_small else None
+    for number, start in enumerate(range(0, max(extract.rows, 1), SHEET_ROWS - 1), 1):
+        with book.sheet(name_of(number), looks) as sheet:
+            end = min(start + SHEET_ROWS - 1, extract.rows)
+            if here is not None:
+                sheet.add(["".join(f"{row}\n" for row in rows_here(cells, here[start:end])).encode()], end - start)
+                continue
+            row = row_expression(cells, f"(file_row_number - {start - 2})")
+            rows = f"{extract.numbered} WHERE file_row_number >= {start} AND file_row_number < {end}"
+            sheet.add(rendering.lines(row, source=rows), end - start)
+
+
+def _write_with_totals(
+    book: Workbook, rendering: Rendering, bands: Bands, cells: Sequence[Cell], formats: Sequence[str],
+    looks: Sequence[SheetColumn], name: str,
+) -> None:  # fmt: skip
+    extract, accent = rendering.extract, rendering.report.theme.accent
+    totals = BandRows(bands, extract.columns, cells, formats, book.styles, accent[1:].upper(), tint_of(accent))
+    events, numbers = totals.events(extract.rows)
+    with book.sheet(name, looks, levels=totals.levels) as sheet:
+        pieces: Iterable[bytes]
+        if extract.is_small:
+            fields_here = _fields_here(rendering, cells)
+            pieces = [f"{r}\n".encode() for r in rows_here(cells, fields_here, numbers, outline=totals.levels)]
+        else:
+            row = row_expression(cells, "(file_row_number + 2 + shift)", outline=totals.levels)
+            stepped = f"(SELECT *, {totals.shift} AS step FROM {extract.numbered})"
+            # Without ORDER BY the windows read the rows as they come, and keep none of them.
+            running = "sum(step) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)::BIGINT"
+            pieces = rendering.lines(row, source=f"(SELECT *, {running} AS shift FROM {stepped})")
+        sheet.add(with_bands(pieces, b"</row>\n", events), extract.rows)
+        sheet.rows += sum(event.count(b"<row ") for event in events.values())
+
+
+def _fields_here(rendering: Rendering, cells: Sequence[Cell]) -> Sequence[Sequence[str | None]]:
+    """The fields of all rows, for `rows_here`."""
+    rows: Sequence[Sequence[str | None]]
+    if rendering.extract.cells is not None:
+        rows = fields_of(cells, rendering.extract.cells)
+    else:
+        asked = f"SELECT {', '.join(fields(cells))} FROM {rendering.extract.table}"
+        rows = rendering.connection.execute(asked).fetchall()
     rendering.progress(len(rows))
-    return "".join(f"{row_here(cells, row, number)}\n" for number, row in enumerate(rows, 2)).encode()
-
-
-def _number_format(rendering: Rendering, column: ExtractColumn) -> str:
-    return rendering.shown(column).number_format or _DEFAULT_FORMATS.get(column.source.type_name, "")
-
-
-def _cell(column: ExtractColumn, style: int) -> Cell:
-    value, text, source = column.quoted, column.as_source_text, column.source
-    if source.is_integer:
-        # A number is there if its text is.
-        short = column.stored_as in {"SMALLINT", "INTEGER", "UINTEGER"}
-        return Cell(value, CellKind.INTEGER, value if short else text, style, sure=short)
-    if source.type_name == "numeric":
-        short = _digits(column) <= EXACT_DIGITS
-        return Cell(value, CellKind.DECIMAL, value if short else text, style, sure=short)
-    if source.is_float:
-        return Cell(value, CellKind.FLOAT, column.as_float_text, style)
-    match column.stored_as, source.type_name:
-        case "BOOLEAN", _:
-            return Cell(value, CellKind.BOOLEAN, value, style, sure=True)
-        case "DATE", _:
-            return Cell(value, CellKind.DATE, text, style)
-        case "TIMESTAMP" | "TIMESTAMP WITH TIME ZONE", _:
-            return Cell(value, CellKind.DATETIME, text, style)
-        case _, "date" | "timestamp" | "timestamptz":
-            return _lenient(column, style)
-        case _:
-            return Cell(value, CellKind.TEXT, text, style)
-
-
-def _digits(column: ExtractColumn) -> int:
-    """The most digits of a decimal number of the column."""
-    if column.strange:
-        return DECIMAL_DIGITS
-    if column.stored_as != "VARCHAR":
-        return column.source.precision or DECIMAL_DIGITS
-    return column.decimal[0] if column.decimal else DECIMAL_DIGITS
-
-
-def _lenient(column: ExtractColumn, style: int) -> Cell:
-    """Return the cell for a moment that is text in the extract, because some row has one that only PostgreSQL knows."""
-    kind = CellKind.DATE if column.source.type_name == "date" else CellKind.DATETIME
-    return Cell(f"({column.as_usual_moment})", kind, column.quoted, style)
+    return rows
 
 
 def _check_texts(rendering: Rendering) -> Collection[str]:
@@ -151,10 +195,19 @@ def _check_texts(rendering: Rendering) -> Collection[str]:
 
 def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Collection[str]:
     """The same, for few rows: DuckDB takes longer over the question than Python over the answer."""
-    asked = f"SELECT {', '.join(c.quoted for c in texts)} FROM {rendering.extract.table}"
-    rows = rendering.connection.execute(asked).fetchall()
+    rows: Sequence[Sequence[str | None]]
+    if rendering.extract.cells is not None:
+        places = [at for at, c in enumerate(rendering.extract.columns) if c.stored_as == "VARCHAR"]
+        rows = [[row[at] for at in places] for row in rendering.extract.cells]
+    else:
+        asked = f"SELECT {', '.join(c.quoted for c in texts)} FROM {rendering.extract.table}"
+        rows = rendering.connection.execute(asked).fetchall()
     strange = set()
     for column, cells in zip(texts, zip(*rows, strict=True), strict=True) if rows else ():
+        filled = [text for text in cells if text]
+        # A character counts twice at most, and what is to be found never spans two lines.
+        if 2 * max(map(len, filled), default=0) <= CELL_CHARACTERS and not SUSPECT.search("\n".join(filled)):
+            continue
         lengths = [characters(text or "") for text in cells]
         if too_long := [row for row, length in enumerate(lengths, 1) if length > CELL_CHARACTERS]:
             raise cell_too_long(column.source.name, len(too_long), too_long[0], max(lengths))
@@ -166,14 +219,29 @@ def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Colle
 def _widths(rendering: Rendering) -> Sequence[float]:
     """Return widths for the titles and the first rows."""
     columns = rendering.extract.columns
-    longest = ", ".join(f"max(length({c.quoted}::VARCHAR))" for c in columns)
-    sample = f"(FROM {rendering.extract.table} LIMIT {_WIDTH_SAMPLE})"
-    found: Any = rendering.connection.execute(f"SELECT {longest} FROM {sample}").fetchone()
+    found = _longest(rendering)
     widths = []
     for column, most in zip(columns, found, strict=True):
         source = column.source
         least = 12 if source.is_number else 20 if source.type_name.startswith("timestamp") else 11
         text = min(most or 0, _WIDEST_TEXT) + 2 if column.stored_as == "VARCHAR" and not source.is_number else 0
-        title = min(len(rendering.title(column)), _WIDEST_HEADER) + 3
+        title = min(_letters(rendering.title(column)), _WIDEST_HEADER) + 3
         widths.append(rendering.shown(column).width or max(least, text, title))
     return widths
+
+
+def _letters(text: str) -> int:
+    """How many letters wide the text is: those of East Asia count twice."""
+    return len(text) if text.isascii() else len(_WIDE.sub("xx", text))
+
+
+def _longest(rendering: Rendering) -> Sequence[int | None]:
+    """The length of each column's longest value, among the first rows. Only that of texts is looked at."""
+    columns = rendering.extract.columns
+    if rendering.extract.cells is not None:
+        sample = rendering.extract.cells[:_WIDTH_SAMPLE]
+        return [max((_letters(row[at] or "") for row in sample), default=None) for at in range(len(columns))]
+    longest = ", ".join(f"max({_SQL_WIDTH.format(f'{c.quoted}::VARCHAR')})" for c in columns)
+    rows = f"(FROM {rendering.extract.table} LIMIT {_WIDTH_SAMPLE})"
+    found: Any = rendering.connection.execute(f"SELECT {longest} FROM {rows}").fetchone()
+    return list(found)

@@ -1,27 +1,28 @@
 """Writes the parts of a workbook around its rows (ECMA-376, SpreadsheetML; read 2026-11-24)."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from xml.sax.saxutils import escape, quoteattr
 
+from shared.reports.formats.xlsx.charts import ChartPart, drawing_parts
 from shared.reports.formats.xlsx.limits import column_letters
-from shared.reports.formats.xlsx.zip_file import ZipFile
+from shared.reports.formats.xlsx.styles import Style, Styles
+from shared.reports.formats.xlsx.zip_file import PartWriter, ZipFile
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-_TYPES = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-_FIRST_FORMAT_ID = 164
-"""The first id that is free; those below are Excel's own number formats."""
-_HEADER_STYLE = 1
-# Landscape, all columns on one page's width, as many pages as the rows need.
-_FIT = '<sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
-_ON_PAPER = '<pageSetup orientation="landscape" fitToWidth="1" fitToHeight="0"/>'
+_TYPES = "application/vnd.openxmlformats-officedocument"
+# All columns on one page's width, as many pages as the rows need.
+_FIT = '<sheetPr><outlinePr summaryBelow="1"/><pageSetUpPr fitToPage="1"/></sheetPr>'
+_ON_PAPER = '<pageSetup orientation="{}" fitToWidth="1" fitToHeight="0"/>'
+_LINE_POINTS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +32,94 @@ class SheetColumn:
     header: str
     width: float
     """Characters."""
+    number: bool = False
+    """True sets the header above numbers, at the right."""
+    rules: Sequence[str] = ()
+    """Conditional formats, as `<cfRule>` elements without priority."""
 
 
 class Workbook:
-    """Writes an .xlsx file, which is whole once the block ends without an error.
+    """Writes an .xlsx file, which is whole once the block ends without an error."""
 
-    `formats` are number formats such as `#,##0.0`; `style_of` gives the index that a cell names.
-    """
-
-    def __init__(self, path: Path, *, title: str, formats: Iterable[str]) -> None:
+    def __init__(self, path: Path, *, title: str, accent: str, from_right: bool = False) -> None:
         self._title = title
-        self._formats = list(dict.fromkeys(formats))
-        self._sheets: list[str] = []
+        self._from_right = ' rightToLeft="1"' if from_right else ""
+        self._sheets: list[tuple[str, bool]] = []
+        self._drawings: dict[int, int] = {}
+        self._charts = 0
+        self.styles = Styles()
+        """The looks of its cells; more may be asked for until the end of the block."""
+        head = Style(bold=True, below=accent, vertical="bottom", wrap=True)
+        self._header_styles = {
+            number: self.styles.of(Style(**{**_fields(head), "horizontal": "right"}) if number else head)
+            for number in (False, True)
+        }
         self._file = path.open("wb", buffering=1 << 20)
         self._zip = ZipFile(self._file)
 
-    def style_of(self, number_format: str) -> int:
-        """Return the style of cells with this number format; 0 for none."""
-        return self._formats.index(number_format) + _HEADER_STYLE + 1 if number_format else 0
+    @contextlib.contextmanager
+    def sheet(self, name: str, columns: Sequence[SheetColumn], *, levels: int = 0) -> Iterator["Sheet"]:
+        """Add a worksheet with a bold frozen header and a filter. The block adds its rows.
+
+        `levels` is how deep its rows are grouped.
+        """
+        with self._part(name, has_header=True) as part:
+            sheet = Sheet(part.all)
+            part.all([self._head(columns, levels).encode()])
+            yield sheet
+            end = f"{column_letters(len(columns) - 1)}{sheet.rows + 1}"
+            part.all([f'</sheetData><autoFilter ref="A1:{end}"/>'.encode()])
+            part.all(_conditions(columns, sheet.rows + 1))
+            part.all([f"{_ON_PAPER.format('landscape')}</worksheet>".encode()])
+
+    def page(self, name: str, widths: Sequence[float], rows: Iterable[str], charts: Sequence[ChartPart] = ()) -> None:
+        """Add a worksheet for reading: rows as `<row>` elements, and charts over its cells."""
+        with self._part(name, has_header=False) as part:
+            number = len(self._sheets)
+            part.all([
+                f'{_XML}<worksheet xmlns="{_MAIN}" xmlns:r="{_RELATIONS}">{_FIT}<sheetViews><sheetView '
+                f'showGridLines="0"{self._from_right}{_selected(number)} workbookViewId="0"/></sheetViews>'
+                f'<sheetFormatPr defaultRowHeight="15"/>{_widths(widths)}<sheetData>'.encode()
+            ])  # fmt: skip
+            part.all(row.encode() for row in rows)
+            drawing = '<drawing r:id="rId1"/>' if charts else ""
+            part.all([f"</sheetData>{_ON_PAPER.format('portrait')}{drawing}</worksheet>".encode()])
+        if charts:
+            self._draw(number, charts)
+
+    def _draw(self, sheet: int, charts: Sequence[ChartPart]) -> None:
+        drawing = len(self._drawings) + 1
+        self._drawings[sheet] = drawing
+        relations = _relations(("drawing", f"../drawings/drawing{drawing}.xml"))
+        self._add(f"xl/worksheets/_rels/sheet{sheet}.xml.rels", relations)
+        body, parts = drawing_parts(charts)
+        self._add(f"xl/drawings/drawing{drawing}.xml", body)
+        targets = [("chart", f"../charts/chart{self._charts + n}.xml") for n in range(1, len(parts) + 1)]
+        self._add(f"xl/drawings/_rels/drawing{drawing}.xml.rels", _relations(*targets))
+        for part in parts:
+            self._charts += 1
+            self._add(f"xl/charts/chart{self._charts}.xml", part)
 
     @contextlib.contextmanager
-    def sheet(self, name: str, columns: Sequence[SheetColumn]) -> Iterator["Sheet"]:
-        """Add a worksheet with a bold frozen header and a filter. The block adds its rows."""
-        self._sheets.append(name)
+    def _part(self, name: str, *, has_header: bool) -> Iterator[PartWriter]:
+        self._sheets.append((name, has_header))
         with self._zip.part(f"xl/worksheets/sheet{len(self._sheets)}.xml") as part:
-            sheet = Sheet(part.all)
-            part.all([_sheet_head(columns, selected=len(self._sheets) == 1).encode()])
-            yield sheet
-            last = f"{column_letters(len(columns) - 1)}{sheet.rows + 1}"
-            part.all([f'</sheetData><autoFilter ref="A1:{last}"/>{_ON_PAPER}</worksheet>'.encode()])
+            yield part
+
+    def _head(self, columns: Sequence[SheetColumn], levels: int) -> str:
+        header = "".join(
+            text_cell(f"{column_letters(at)}1", column.header, self._header_styles[column.number])
+            for at, column in enumerate(columns)
+        )
+        lines = max((_lines(column.header, column.width) for column in columns), default=1)
+        outline = f' outlineLevelRow="{levels}"' if levels else ""
+        return (
+            f'{_XML}<worksheet xmlns="{_MAIN}">{_FIT}<sheetViews>'
+            f'<sheetView{self._from_right}{_selected(len(self._sheets))} workbookViewId="0">'
+            '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>'
+            f'<sheetFormatPr defaultRowHeight="15"{outline}/>{_widths([c.width for c in columns])}<sheetData>'
+            f'<row spans="1:{len(columns)}" r="1" ht="{lines * _LINE_POINTS + 3:g}" customHeight="1">{header}</row>\n'
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +133,7 @@ class Workbook:
 
     def _finish(self) -> None:
         for name, content in {
-            "xl/styles.xml": self._styles(),
+            "xl/styles.xml": self.styles.xml(),
             "xl/workbook.xml": self._workbook(),
             "xl/_rels/workbook.xml.rels": self._workbook_relations(),
             "docProps/core.xml": self._properties(),
@@ -82,51 +142,31 @@ class Workbook:
             ),
             "[Content_Types].xml": self._content_types(),
         }.items():
-            self._zip.add(name, (_XML + content).encode())
+            self._add(name, content)
         self._zip.close()
+
+    def _add(self, name: str, content: str) -> None:
+        self._zip.add(name, (_XML + content).encode())
 
     def _workbook(self) -> str:
         sheets = "".join(
-            f'<sheet name={quoteattr(name)} sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(self._sheets, 1)
+            f'<sheet name={quoteattr(name)} sheetId="{n}" r:id="rId{n}"/>'
+            for n, (name, _) in enumerate(self._sheets, 1)
         )
-        # The header on every printed page. An apostrophe in a quoted name is doubled.
+        # The header on every printed page.
         titles = "".join(
-            f'<definedName name="_xlnm.Print_Titles" localSheetId="{n}">\'{escape(quoted)}\'!$1:$1</definedName>'
-            for n, quoted in enumerate(name.replace("'", "''") for name in self._sheets)
+            f'<definedName name="_xlnm.Print_Titles" localSheetId="{n}">{escape(quoted_name(name))}!$1:$1</definedName>'
+            for n, (name, has_header) in enumerate(self._sheets)
+            if has_header
         )
         return (
             f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>{sheets}</sheets>'
-            f"<definedNames>{titles}</definedNames></workbook>"
+            f'<definedNames>{titles}</definedNames><calcPr fullCalcOnLoad="1"/></workbook>'
         )
 
     def _workbook_relations(self) -> str:
         sheets = [("worksheet", f"worksheets/sheet{n}.xml") for n in range(1, len(self._sheets) + 1)]
         return _relations(*sheets, ("styles", "styles.xml"))
-
-    def _styles(self) -> str:
-        formats = "".join(
-            f'<numFmt numFmtId="{_FIRST_FORMAT_ID + n}" formatCode={quoteattr(code)}/>'
-            for n, code in enumerate(self._formats)
-        )
-        numbers = f'<numFmts count="{len(self._formats)}">{formats}</numFmts>' if formats else ""
-        cells = "".join(
-            f'<xf numFmtId="{_FIRST_FORMAT_ID + n}" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-            for n in range(len(self._formats))
-        )
-        font = '<name val="Calibri"/><family val="2"/>'
-        return (
-            f'<styleSheet xmlns="{_MAIN}">{numbers}'
-            f'<fonts count="2"><font><sz val="11"/>{font}</font><font><b/><sz val="11"/>{font}</font></fonts>'
-            '<fills count="2"><fill><patternFill patternType="none"/></fill>'
-            '<fill><patternFill patternType="gray125"/></fill></fills>'
-            '<borders count="2"><border><left/><right/><top/><bottom/><diagonal/></border>'
-            '<border><left/><right/><top/><bottom style="thin"><color auto="1"/></bottom><diagonal/></border></borders>'
-            '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-            f'<cellXfs count="{len(self._formats) + 2}"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-            '<xf numFmtId="0" fontId="1" fillId="0" borderId="1" xfId="0" applyFont="1" applyBorder="1" '
-            f'applyAlignment="1"><alignment vertical="top" wrapText="1"/></xf>{cells}</cellXfs>'
-            '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
-        )
 
     def _properties(self) -> str:
         return (
@@ -139,10 +179,13 @@ class Workbook:
         )
 
     def _content_types(self) -> str:
-        parts = {f"/xl/worksheets/sheet{n}.xml": f"{_TYPES}.worksheet+xml" for n in range(1, len(self._sheets) + 1)}
+        sheet = f"{_TYPES}.spreadsheetml"
+        parts = {f"/xl/worksheets/sheet{n}.xml": f"{sheet}.worksheet+xml" for n in range(1, len(self._sheets) + 1)}
+        parts |= {f"/xl/drawings/drawing{n}.xml": f"{_TYPES}.drawing+xml" for n in self._drawings.values()}
+        parts |= {f"/xl/charts/chart{n}.xml": f"{_TYPES}.drawingml.chart+xml" for n in range(1, self._charts + 1)}
         parts |= {
-            "/xl/workbook.xml": f"{_TYPES}.sheet.main+xml",
-            "/xl/styles.xml": f"{_TYPES}.styles+xml",
+            "/xl/workbook.xml": f"{sheet}.sheet.main+xml",
+            "/xl/styles.xml": f"{sheet}.styles+xml",
             "/docProps/core.xml": "application/vnd.openxmlformats-package.core-properties+xml",
         }
         overrides = "".join(f'<Override PartName="{name}" ContentType="{type_}"/>' for name, type_ in parts.items())
@@ -167,25 +210,59 @@ class Sheet:
         self.rows += rows
 
 
-def _sheet_head(columns: Sequence[SheetColumn], *, selected: bool) -> str:
-    widths = "".join(
-        f'<col min="{n}" max="{n}" width="{column.width:g}" customWidth="1"/>' for n, column in enumerate(columns, 1)
-    )
-    header = "".join(
-        f'<c r="{column_letters(at)}1" s="{_HEADER_STYLE}" t="inlineStr"><is><t xml:space="preserve">'
-        f"{escape(_printable(column.header))}</t></is></c>"
-        for at, column in enumerate(columns)
-    )
-    tab = ' tabSelected="1"' if selected else ""
-    return (
-        f'{_XML}<worksheet xmlns="{_MAIN}">{_FIT}<sheetViews><sheetView{tab} workbookViewId="0">'
-        '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>'
-        f'<sheetFormatPr defaultRowHeight="15"/><cols>{widths}</cols><sheetData><row r="1">{header}</row>\n'
-    )
+def text_cell(place: str, text: str, style: int) -> str:
+    """Return a cell of text."""
+    shown = escape("".join(c if c.isprintable() else " " for c in text))
+    return f'<c r="{place}" s="{style}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>'
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+def quoted_name(sheet: str) -> str:
+    """Return a sheet's name as formulas have it. An apostrophe in it is doubled."""
+    return "'" + sheet.replace("'", "''") + "'"
+
+
+def _fields(style: Style) -> dict[str, Any]:
+    return {name: getattr(style, name) for name in style.__slots__}
+
+
+def _selected(number: int) -> str:
+    return ' tabSelected="1"' if number == 1 else ""
+
+
+def _widths(widths: Sequence[float]) -> str:
+    columns = (f'<col min="{n}" max="{n}" width="{width:g}" customWidth="1"/>' for n, width in enumerate(widths, 1))
+    return f"<cols>{''.join(columns)}</cols>" if widths else ""
+
+
+def _lines(header: str, width: float) -> int:
+    """How many lines a header takes in its column: Excel computes no heights for files that it did not write."""
+    room, lines, taken = max(width - 1, 1.0), 1, 0.0
+    for word in re.findall(r"[\u2e80-\uffef]|[^\s\u2e80-\uffef]+\s*|\s+", header):
+        wide = sum(_WIDE if letter > "\u2e80" else _BOLD for letter in word.rstrip())
+        if taken and taken + wide > room:
+            lines, taken = lines + 1, 0.0
+        lines += int(wide // room) if wide > room else 0
+        taken += wide + word.count(" ") * _BOLD
+    return lines
+
+
+_WIDE, _BOLD = 2.0, 1.1
+"""Characters' widths that an East Asian letter takes, and a bold Latin one."""
+
+
+def _conditions(columns: Sequence[SheetColumn], last: int) -> Iterator[bytes]:
+    """Yield the conditional formats of all columns, numbered through the sheet."""
+    priority = 0
+    for at, column in enumerate(columns):
+        letters, rules = column_letters(at), []
+        for rule in column.rules:
+            priority += 1
+            rules.append(
+                rule.replace("<cfRule ", f'<cfRule priority="{priority}" ', 1).replace("{cell}", f"{letters}2")
+            )
+        if rules:
+            place = f"{letters}2:{letters}{max(last, 2)}"
+            yield f'<conditionalFormatting sqref="{place}">{"".join(rules)}</conditionalFormatting>'.encode()
 
 
 def _relations(*targets: tuple[str, str]) -> str:

@@ -1,0 +1,226 @@
+"""`webhooks`: who is told what has happened."""
+
+import itertools
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from todoke.cli import columns, listening
+from todoke.cli.common import command
+from todoke.cli.conditions import NotifyWhen, conditions
+from todoke.cli.durations import seconds
+from todoke.cli.exits import WrongCall
+from todoke.cli.output import Form
+from todoke.cli.session import Session
+from todoke.cli.terminal import is_terminal
+
+if TYPE_CHECKING:
+    from todoke.webhook_values import WebhookChanges
+
+_SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
+_EVENTS = "job.succeeded, job.failed, job.cancelled, job.expired, schedule.missed or schedule.failed"
+Id = Annotated[str, typer.Argument(metavar="WEBHOOK-ID", show_default=False)]
+DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY-ID", show_default=False)]
+Url = Annotated[str, typer.Argument(metavar="URL", show_default=False, help="A public address, with https.")]
+Events = Annotated[
+    list[str] | None, typer.Option("--event", metavar="TYPE", help=f"{_EVENTS}; may be repeated. Else all of them.")
+]
+Types = Annotated[
+    list[str] | None, typer.Option("--type", metavar="TYPE", help="Only about this report type; may be repeated.")
+]
+Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What listens there.")]
+Key = Annotated[str | None, typer.Option("--idempotency-key", metavar="KEY", help="The same key makes one webhook.")]
+State = Annotated[str | None, typer.Option("--state", metavar="STATE", help="waiting, delivered or dead.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", help="So many at most.", min=1)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands."""
+    inner = typer.Typer(
+        help="Tell other services what has happened.", no_args_is_help=True,
+        rich_markup_mode=None,
+    )  # fmt: skip
+    command(inner, "list", "todoke webhooks list", "todoke webhooks list -o jsonl")(list_webhooks)
+    command(inner, "show", f"todoke webhooks show {_SAMPLE}")(show)
+    command(
+        inner, "create",
+        "todoke webhooks create https://example.com/todoke",
+        "todoke webhooks create https://example.com/todoke --event job.failed --type carrier-delays",
+    )(create)  # fmt: skip
+    command(
+        inner, "update",
+        f"todoke webhooks update {_SAMPLE} --address https://example.com/other",
+        f"todoke webhooks update {_SAMPLE} --enable",
+    )(update)  # fmt: skip
+    command(inner, "test", f"todoke webhooks test {_SAMPLE}")(test)
+    command(inner, "rotate", f"todoke webhooks rotate {_SAMPLE} --overlap 12h")(rotate)
+    command(
+        inner,
+        "deliveries",
+        f"todoke webhooks deliveries {_SAMPLE}",
+        f"todoke webhooks deliveries {_SAMPLE} --state dead",
+    )(deliveries)
+    command(inner, "delivery", f"todoke webhooks delivery {_SAMPLE} {_SAMPLE} -o json")(delivery)
+    command(
+        inner, "redeliver",
+        f"todoke webhooks redeliver {_SAMPLE} {_SAMPLE}",
+        f"todoke webhooks redeliver {_SAMPLE} --since 2026-01-31T00:00:00Z",
+    )(redeliver)  # fmt: skip
+    command(
+        inner, "listen",
+        "todoke webhooks listen --forward-to http://localhost:3000/webhooks",
+        "todoke webhooks listen --forward-to http://localhost:3000/ --event job.failed --count 1 -o jsonl",
+    )(listen)  # fmt: skip
+    command(inner, "delete", f"todoke webhooks delete {_SAMPLE} --yes")(delete)
+    app.add_typer(inner, name="webhooks")
+
+
+def list_webhooks(session: Session) -> None:
+    """List the tenant's webhooks, newest first."""
+    token: str | None = None
+    raws = []
+    while True:
+        page = session.todoke.webhooks.list(page_size=100, page_token=token)
+        raws += [one.raw for one in page.webhooks]
+        token = page.next_page_token
+        if token is None:
+            break
+    session.write.whole({"webhooks": raws, "nextPageToken": None}, raws, columns.WEBHOOKS, id_field="webhookId")
+
+
+def show(session: Session, webhook: Id) -> None:
+    """Show a webhook, without its secret."""
+    session.write.one(session.todoke.webhooks.get(webhook).raw, columns.WEBHOOKS, id_field="webhookId")
+
+
+def create(
+    session: Session,
+    address: Url,
+    event: Events = None,
+    report_type: Types = None,
+    notify_when: NotifyWhen = None,
+    description: Description = None,
+    idempotency_key: Key = None,
+) -> None:
+    """Let an address be told what happens in the tenant. Its secret is shown once."""
+    made = session.todoke.webhooks.create(
+        address, types=event, report_types=report_type, notify_when=conditions(notify_when), description=description,
+        idempotency_key=idempotency_key,
+    )  # fmt: skip
+    session.write.one(made.raw, columns.MADE_WEBHOOK, id_field="webhookId")
+    if made.secret is not None and session.write.form is not Form.ID:
+        session.say("The secret is shown this once: keep it where the receiver finds it.")
+
+
+def update(
+    session: Session,
+    webhook: Id,
+    address: Annotated[str | None, typer.Option("--address", metavar="URL", help="Where it leads from now on.")] = None,
+    event: Events = None,
+    report_type: Types = None,
+    notify_when: NotifyWhen = None,
+    description: Description = None,
+    enable: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Switch it on or off. Off gives up what waits.")
+    ] = None,
+) -> None:
+    """Change what is named, and leave the rest."""
+    changes: WebhookChanges = {}
+    if address is not None:
+        changes["url"] = address
+    if event is not None:
+        changes["types"] = event
+    if report_type is not None:
+        changes["report_types"] = report_type
+    if notify_when is not None:
+        changes["notify_when"] = conditions(notify_when)
+    if description is not None:
+        changes["description"] = description
+    if enable is not None:
+        changes["enabled"] = enable
+    if not changes:
+        raise WrongCall("nothing to change: see todoke webhooks update --help")
+    changed = session.todoke.webhooks.update(webhook, **changes)
+    session.write.one(changed.raw, columns.WEBHOOKS, id_field="webhookId")
+
+
+def test(session: Session, webhook: Id) -> None:
+    """Send a ping. Writes the delivery's id, for `todoke webhooks delivery`."""
+    found = session.todoke.webhooks.test(webhook)
+    raw = {"deliveryId": found, "webhookId": webhook}
+    session.write.one(raw, columns.PING, id_field="deliveryId")
+
+
+def rotate(
+    session: Session,
+    webhook: Id,
+    overlap: Annotated[
+        str, typer.Option("--overlap", metavar="TIME", help="How long the secret before signs as well.")
+    ] = "24h",
+) -> None:
+    """Make a new secret, which is shown once."""
+    made = session.todoke.webhooks.rotate(webhook, overlap_seconds=int(seconds(overlap, "--overlap")))
+    session.write.one(made.raw, columns.ROTATED_SECRET, id_field="webhookId")
+
+
+def deliveries(session: Session, webhook: Id, state: State = None, limit: Limit = 20) -> None:
+    """List what a webhook was told, or is to be, newest first."""
+    found = session.todoke.webhooks.iter(webhook, state=state, page_size=min(limit, 100))
+    raws = [one.raw for one in itertools.islice(found, limit)]
+    session.write.whole({"deliveries": raws, "nextPageToken": None}, raws, columns.DELIVERIES, id_field="deliveryId")
+
+
+def delivery(session: Session, webhook: Id, delivery: DeliveryId) -> None:
+    """Show a delivery: in JSON with the bytes of every attempt."""
+    session.write.one(session.todoke.webhooks.delivery(webhook, delivery).raw, columns.DELIVERY, id_field="deliveryId")
+
+
+def redeliver(
+    session: Session,
+    webhook: Id,
+    delivery: Annotated[str | None, typer.Argument(metavar="DELIVERY-ID", show_default=False)] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="All that were given up since then.")
+    ] = None,
+) -> None:
+    """Deliver once more: one delivery, or all that were given up since a moment."""
+    if (delivery is None) == (since is None):
+        raise WrongCall("name a delivery, or --since a moment")
+    if since is not None:
+        many = session.todoke.webhooks.redeliver_since(webhook, since)
+        session.write.one({"deliveries": many, "webhookId": webhook}, columns.REDELIVERED, id_field="webhookId")
+        return
+    again = session.todoke.webhooks.redeliver(webhook, delivery or "")
+    session.write.one(again.raw, columns.DELIVERY, id_field="deliveryId")
+
+
+def listen(
+    session: Session,
+    forward_to: Annotated[
+        str, typer.Option("--forward-to", metavar="URL", help="Where this machine is told, e.g. http://localhost:3000/")
+    ],
+    event: Events = None,
+    report_type: Types = None,
+    notify_when: NotifyWhen = None,
+    count: Annotated[
+        int | None, typer.Option("--count", metavar="N", help="End after so many messages.", min=1)
+    ] = None,
+) -> None:
+    """Tell a program on this machine what happens, with real signatures, until Ctrl-C: for trying a receiver.
+
+    A webhook is made for it, whose secret is shown, and deleted at the end. Nothing has to reach this machine.
+    """
+    wanted = {"types": event, "report_types": report_type, "notify_when": conditions(notify_when)}
+    listening.listen(session, forward_to, wanted, count)
+
+
+def delete(session: Session, webhook: Id, yes: Yes = False) -> None:
+    """Delete a webhook with its secrets and deliveries. What waits is not sent."""
+    if not yes:
+        if not is_terminal(sys.stdin):
+            raise WrongCall("say --yes: nobody is there to be asked")
+        found = session.todoke.webhooks.get(webhook)
+        typer.confirm(f"Delete the webhook at {found.url}?", abort=True, err=True)
+    session.todoke.webhooks.delete(webhook)

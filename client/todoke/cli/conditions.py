@@ -1,0 +1,46 @@
+"""The options that say who is told of a job's end, and under which conditions."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from todoke.cli.exits import WrongCall
+
+Callback = Annotated[
+    str | None,
+    typer.Option("--callback-url", metavar="URL", help="Tell this address of the end, at the host of a webhook."),
+]
+NotifyWhen = Annotated[
+    list[str] | None,
+    typer.Option("--notify-when", metavar="WHEN", show_default=False,
+                 help="rows, failure, or a bound such as 'rows>1000'; may be repeated: one is enough. Else always."),
+]  # fmt: skip
+ALWAYS = "always"
+_BOUND = re.compile(r"\s*([^<>\s]+)\s*([<>])\s*(\S+)\s*")
+
+
+def told(callback: str | None, notify_when: Sequence[str] | None) -> dict[str, Any]:
+    """What was said about the callback, as options of a job or a schedule. Raises WrongCall."""
+    found = {"callback_url": callback or None, "notify_when": conditions(notify_when)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def conditions(given: Sequence[str] | None) -> list[str | Mapping[str, object]] | None:
+    """The conditions as the API takes them; None for always, and if none is given. Raises WrongCall."""
+    if not given or list(given) == [ALWAYS]:
+        return None
+    return [_condition(one) for one in given]
+
+
+def _condition(text: str) -> str | Mapping[str, object]:
+    bound = _BOUND.fullmatch(text)
+    if bound is None:
+        return text
+    figure, sign, number = bound.groups()
+    try:
+        value = float(number)
+    except ValueError:
+        raise WrongCall(f"--notify-when {text!r}: {number!r} is not a number") from None
+    return {"figure": figure, "above" if sign == ">" else "below": int(value) if value.is_integer() else value}

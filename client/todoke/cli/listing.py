@@ -1,0 +1,66 @@
+"""Lists that come page by page, written as they come."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from todoke.cli.output import Column, Form, Raw
+from todoke.cli.session import Session
+from todoke.errors import UnexpectedAnswer
+
+_PAGE = 100
+Limit = Annotated[int, typer.Option("--limit", metavar="N", help="So many at most.", min=1)]
+All = Annotated[bool, typer.Option("--all", help="All of them, page by page.")]
+
+
+class Page(Protocol):
+    """Some of many."""
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """The answer as it came."""
+
+    @property
+    def next_page_token(self) -> str | None:
+        """None on the last page."""
+
+
+class PageAt(Protocol):
+    """Asks for a page: the first one without a token."""
+
+    def __call__(self, *, page_size: int, page_token: str | None) -> Page:
+        """The page."""
+
+
+def write_list(
+    session: Session, name: str, page_at: PageAt, columns: Sequence[Column], *, id_field: str, limit: int | None
+) -> None:
+    """Write the first `limit` items of the list `name`; all of them if that is None.
+
+    JSON is one body with the items of all pages and the token of the page after them; every other form comes page by
+    page. Raises UnexpectedAnswer for a page that would follow itself.
+    """
+    pages = _pages(page_at, name, limit)
+    if session.write.form is not Form.JSON:
+        session.write.each((raw for page in pages for raw in page.raw[name]), columns, id_field=id_field)
+        return
+    found: list[Raw] = []
+    token = None
+    for page in pages:
+        found += page.raw[name]
+        token = page.next_page_token
+    session.write.whole({name: found, "nextPageToken": token}, found, columns, id_field=id_field)
+
+
+def _pages(page_at: PageAt, name: str, limit: int | None) -> Iterator[Page]:
+    token, had = None, 0
+    while limit is None or had < limit:
+        page = page_at(page_size=_PAGE if limit is None else min(limit - had, _PAGE), page_token=token)
+        yield page
+        had += len(page.raw[name])
+        if page.next_page_token is None:
+            return
+        if page.next_page_token == token:
+            raise UnexpectedAnswer("the next page would be this one again")
+        token = page.next_page_token

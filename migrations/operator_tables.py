@@ -1,0 +1,47 @@
+"""What operators look at and act upon, as revision 0001 makes it."""
+
+# The last readings of the relays, one row each: what the whole system stands like, and when they were taken.
+_MEASUREMENTS = """
+CREATE TABLE measurements (
+    subject text        PRIMARY KEY CHECK (subject IN ('database', 'queue', 'dead_letters')),
+    at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    facts   jsonb       NOT NULL,
+    next_at timestamptz
+) WITH (fillfactor = 50)
+"""
+
+# Copies of what is in the dead-letter queue, as far as a relay has met it: at most some thousands. The message stays
+# there until somebody's wish is carried out.
+_DEAD_LETTERS = """
+CREATE TABLE dead_letters (
+    id            bigint      GENERATED ALWAYS AS IDENTITY UNIQUE,
+    message_id    text        COLLATE "C" PRIMARY KEY CHECK (message_id <> ''),
+    first_seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sent_at       timestamptz,
+    receives      integer     NOT NULL CHECK (receives >= 0),
+    size_bytes    integer     NOT NULL CHECK (size_bytes >= 0),
+    reason        text        NOT NULL,
+    job_id        uuid,
+    tenant        text,
+    body          text        NOT NULL CHECK (length(body) <= 4096),
+    wish          text        CHECK (wish IN ('redrive', 'drop')),
+    wished_at     timestamptz,
+    wished_by     text,
+    CONSTRAINT dead_letters_a_wish_has_a_moment CHECK ((wish IS NULL) = (wished_at IS NULL))
+) WITH (fillfactor = 50)
+"""
+
+# What became of the jobs of all tenants and report types together, for charts: a week is some ten thousand rows.
+_JOB_TOTALS = """
+CREATE TABLE job_totals (
+    minute  timestamptz      NOT NULL CHECK (minute = date_trunc('minute', minute, 'UTC')),
+    outcome text             NOT NULL CHECK (outcome IN ('SUCCESS', 'FAILED', 'CANCELLED')),
+    jobs    bigint           NOT NULL CHECK (jobs > 0),
+    seconds double precision NOT NULL CHECK (seconds >= 0),
+    buckets bigint[]         NOT NULL CHECK (cardinality(buckets) = 16),
+    PRIMARY KEY (minute, outcome)
+) WITH (fillfactor = 50)
+"""
+
+TABLES = (_MEASUREMENTS, _DEAD_LETTERS, _JOB_TOTALS)

@@ -1,0 +1,18 @@
+"""The views of the console's lists that people have saved, as revision 0001 makes them."""
+
+# A query of the console's own page under a name; its owner is NULL where it is for everybody in the tenant.
+_VIEWS = """
+CREATE TABLE saved_views (
+    id         uuid        PRIMARY KEY,
+    tenant     text        NOT NULL,
+    owner      text        CHECK (owner <> ''),
+    page       text        NOT NULL CHECK (page IN ('jobs')),
+    name       text        NOT NULL CHECK (char_length(name) BETWEEN 1 AND 60),
+    query      text        NOT NULL CHECK (octet_length(query) BETWEEN 1 AND 2000 AND query ~ '^[!-~]+$'),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+)
+"""
+
+_BY_NAME = "CREATE UNIQUE INDEX saved_views_by_name ON saved_views (tenant, page, owner, name) NULLS NOT DISTINCT"
+
+TABLES = (_VIEWS, _BY_NAME)

@@ -1,0 +1,31 @@
+"""An Idempotency-Key makes one thing, however often it comes."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from services.api.actions.errors import KeyRequestReused
+from services.api.auth.principal import Principal
+from shared import json_text
+from shared.access.made_once import Request
+
+T = TypeVar("T")
+
+
+def request_of(idempotency_key: str | None, principal: Principal, fields: Mapping[str, object]) -> Request | None:
+    """What stands for the request; None if it has no key. Who asks belongs to what is asked for."""
+    if idempotency_key is None:
+        return None
+    meaning = json_text.write([principal.subject, sorted(fields.items())])
+    return Request(f"create {idempotency_key}", hashlib.sha256(meaning.encode()).hexdigest())
+
+
+def same(made_by: Callable[[str], tuple[T, str | None] | None], request: Request | None) -> T | None:
+    """What an earlier request of that name has made; None if there was none. Raises KeyRequestReused for another."""
+    earlier = None if request is None else made_by(request.text)
+    if request is None or earlier is None:
+        return None
+    made, digest = earlier
+    if digest != request.digest:
+        raise KeyRequestReused
+    return made

@@ -1,0 +1,40 @@
+"""When a schedule is due once it was written, and what the audit trail says of it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.engine import Connection
+
+from services.api.actions.schedule_request import as_fields
+from shared.schedules import let_go
+from shared.schedules.schedule import Reason, Schedule, Wanted
+from shared.schedules.store import Next
+
+_NOTHING = Next(None, None)
+
+
+def next_due_of(schedule_id: UUID, wanted: Wanted, now: datetime) -> Next:
+    """When a new schedule is due first."""
+    tick = wanted.timing.next_tick(now)
+    if tick is None:
+        return Next(None, None, Reason.NO_TICKS_LEFT)
+    return Next(tick, wanted.timing.due_at(schedule_id, tick))
+
+
+def next_of_changed(conn: Connection, old: Schedule, wanted: Wanted, now: datetime) -> Next:
+    """When it is due next. What is due already, and no relay has submitted yet, stays due if it is named still."""
+    if old.next_tick is None or old.paused_at is not None:
+        let_go.before(conn, old, now)
+        return _NOTHING if old.paused_at is not None else next_due_of(old.id, wanted, now)
+    if wanted.timing == old.wanted.timing:
+        return Next(old.next_tick, old.due_at)
+    kept = let_go.unless_named(conn, old, wanted.timing, now)
+    return next_due_of(old.id, wanted, now) if kept is None else Next(kept, wanted.timing.due_at(old.id, kept))
+
+
+def told_of(schedule: Schedule) -> dict[str, object]:
+    """What the audit trail says of it: when and what, and none of its parameters or texts."""
+    fields = as_fields(schedule.wanted)
+    told = ("name", "reportType", "cron", "everySeconds", "timeZone", "until", "misfire", "overlap")
+    paused = {"paused": schedule.paused_at is not None, "owner": schedule.owner.subject}
+    return {name: fields[name] for name in told if fields[name] is not None} | paused

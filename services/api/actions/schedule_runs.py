@@ -1,0 +1,125 @@
+"""Run schedules beside their ticks: now, and for ticks that had no job."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple, cast
+from uuid import UUID
+
+from sqlalchemy.engine import Connection
+
+from services.api.actions.auditing import audited
+from services.api.actions.errors import InvalidRequest, ScheduleCannotRun
+from services.api.actions.parts import Parts
+from services.api.actions.schedules import held
+from services.api.actions.transactions import in_one_transaction
+from services.api.auth.principal import Principal
+from shared.access.audit import Action
+from shared.access.scopes import Scope
+from shared.catalog.model import ParameterKind
+from shared.catalog.parameters import Violation
+from shared.catalog.values import Refused, parse
+from shared.jobs import queue_caps
+from shared.jobs.submission import Accepted, IdempotencyKey, IdempotencyKeyReused
+from shared.jobs.submit import replay, submit_all
+from shared.schedules import due, store
+from shared.schedules.schedule import Schedule
+from shared.schedules.submission import submission_of
+from shared.suggest import did_you_mean
+
+MOST_BACKFILL = 1_000
+"""Ticks that one request may ask for."""
+
+
+class Run(NamedTuple):
+    """A job that somebody asked a schedule for."""
+
+    job_id: UUID
+    created: bool
+    """False if an earlier request with the same Idempotency-Key made it."""
+
+
+async def run(parts: Parts, principal: Principal, schedule_id: UUID, *, idempotency_key: str | None = None) -> Run:
+    """Submit the schedule's job now, beside its ticks, on behalf of its owner.
+
+    Raises UnknownSchedule, ScheduleCannotRun and IdempotencyKeyReused.
+    """
+    key = None if idempotency_key is None else _key(idempotency_key, schedule_id)
+
+    def carry_out(conn: Connection) -> Run:
+        schedule = held(conn, principal, schedule_id)
+        earlier = None if key is None else replay(conn, schedule.tenant, key)
+        if earlier is not None:
+            return Run(_job_of(earlier), created=False)
+        if queue_caps.room(conn, schedule.tenant) == 0:
+            raise ScheduleCannotRun(None, "the tenant has as many unfinished jobs as it may: wait for some to end")
+        asked = due.ask_now(conn, schedule)
+        told, submission = submission_of(asked, parts.catalog.types)
+        if submission is None:
+            raise ScheduleCannotRun(told.reason, told.detail)
+        due.settle(conn, [(schedule_id, told)])
+        keyed = submission._replace(idempotency_key=key)
+        [answer] = submit_all(conn, [keyed], ring_after_s=parts.settings.ring_after_s)
+        # Whoever uses the key for another schedule at this moment is not held up by this one's row.
+        _job_of(answer)
+        what = {"jobId": str(submission.id)}
+        audited(conn, principal, Action.SCHEDULES_RUN, f"schedules/{schedule_id}", after=what)
+        return Run(submission.id, created=True)
+
+    principal.need(Scope.SCHEDULES_WRITE)
+    return await in_one_transaction(parts, carry_out)
+
+
+async def backfill(parts: Parts, principal: Principal, schedule_id: UUID, fields: Mapping[str, object]) -> int:
+    """Let the relay submit the jobs of those ticks of a range that had none. Returns how many there are.
+
+    Raises UnknownSchedule and InvalidRequest.
+    """
+
+    def carry_out(conn: Connection) -> int:
+        schedule = held(conn, principal, schedule_id)
+        wanted = _range(fields, schedule, store.now(conn))
+        many = due.ask_for(conn, schedule, wanted)
+        what = {"ticks": many, **{name: str(fields.get(name)) for name in ("from", "to")}}
+        audited(conn, principal, Action.SCHEDULES_BACKFILL, f"schedules/{schedule_id}", after=what)
+        return many
+
+    principal.need(Scope.SCHEDULES_WRITE)
+    return await in_one_transaction(parts, carry_out)
+
+
+def _key(text: str, schedule_id: UUID) -> IdempotencyKey:
+    digest = hashlib.sha256(schedule_id.bytes).hexdigest()
+    return IdempotencyKey(text, digest, digest, operation="run")
+
+
+def _job_of(answer: Accepted | IdempotencyKeyReused) -> UUID:
+    if isinstance(answer, IdempotencyKeyReused):
+        raise answer
+    return answer.job_id
+
+
+def _range(fields: Mapping[str, object], schedule: Schedule, now: datetime) -> list[datetime]:
+    known = ("from", "to")
+    wrong = [
+        Violation(name[:100], "unknown_field", f"is not a field of this request{did_you_mean(name[:100], known)}")
+        for name in islice((name for name in fields if name not in known), 20)
+    ]
+    bounds: list[datetime] = []
+    for name in known:
+        try:
+            bounds.append(cast("datetime", parse(ParameterKind.DATETIME, fields.get(name) or "")))
+        except Refused as refused:
+            wrong.append(Violation(name, refused.code, str(refused)))
+    if not wrong and bounds[0] >= bounds[1]:
+        wrong.append(Violation("to", "range", "must be later than from"))
+    if not wrong and bounds[1] > now:
+        wrong.append(Violation("to", "range", "must not be in the future: those ticks will come by themselves"))
+    if wrong:
+        raise InvalidRequest("The request has mistakes.", wrong)
+    found = list(islice(schedule.wanted.timing.between(*bounds), MOST_BACKFILL + 1))
+    if len(found) > MOST_BACKFILL:
+        wrong = [Violation("from", "range", f"the range has more than {MOST_BACKFILL} ticks: ask for it in parts")]
+        raise InvalidRequest("The request has one problem.", wrong)
+    return found

@@ -1,0 +1,34 @@
+"""What became of the tenant's jobs of each report type in the last day."""
+
+from collections.abc import Mapping, Sequence
+
+from anyio import to_thread
+
+from services.api.actions.partial import looked_at
+from services.api.actions.parts import Parts
+from services.api.auth.principal import Principal
+from shared.access.scopes import Scope
+from shared.jobs import type_totals
+from shared.jobs.type_totals import Figures
+
+PERIOD_S = 86_400
+MOST = 200
+"""Types that are looked at: each has a hundred minutes or more."""
+
+
+def may_see(principal: Principal) -> bool:
+    """True for whoever sees everybody's jobs: figures tell of them all."""
+    return principal.has(Scope.JOBS_READ) and principal.has(Scope.JOBS_READ_ALL)
+
+
+async def figures(parts: Parts, principal: Principal, names: Sequence[str]) -> Mapping[str, Figures] | None:
+    """The figures of the first MOST of these types, which the principal may see; None if the database took too long."""
+    principal.need(Scope.JOBS_READ)
+    principal.need(Scope.JOBS_READ_ALL)
+    return await to_thread.run_sync(
+        lambda: looked_at(
+            parts.engine,
+            "types",
+            lambda conn: type_totals.of_types(conn, principal.tenant, names[:MOST], period_s=PERIOD_S),
+        )
+    )

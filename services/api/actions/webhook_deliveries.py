@@ -1,0 +1,139 @@
+"""Test webhooks, look at what they were told, and let it be delivered again."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy.engine import Connection
+
+from services.api.actions.auditing import audited
+from services.api.actions.errors import UnknownWebhook, WebhookBusy
+from services.api.actions.page_tokens import Listing
+from services.api.actions.parts import Parts
+from services.api.actions.transactions import in_one_transaction
+from services.api.actions.webhooks import held, seen
+from services.api.auth.principal import Principal
+from shared.access.audit import Action
+from shared.access.scopes import Scope
+from shared.jobs.filters import id_at
+from shared.webhooks import deliveries
+from shared.webhooks.deliveries import Delivery, Tried
+from shared.webhooks.webhook import Webhook
+
+_LAST_ID = UUID(int=2**128 - 1)
+_DAY_S = 86_400
+MOST_COUNTED = 1_000
+"""Deliveries of a day that are counted."""
+_MOST_ATTEMPTS = 50
+"""Attempts of a delivery that are shown: the latest. A round has ten."""
+
+
+class FoundDeliveries(NamedTuple):
+    """One page of deliveries, newest first."""
+
+    deliveries: Sequence[Delivery]
+    next_page_token: str | None
+
+
+class WholeDelivery(NamedTuple):
+    """A delivery with its attempts, oldest first."""
+
+    delivery: Delivery
+    attempts: Sequence[Tried]
+
+
+async def test(parts: Parts, principal: Principal, webhook_id: UUID) -> UUID:
+    """Let it be told a `webhook.ping`. Returns the delivery's id. Raises UnknownWebhook and WebhookBusy."""
+
+    def carry_out(conn: Connection) -> UUID:
+        _enabled(held(conn, principal, webhook_id))
+        delivery_id = deliveries.ping(conn, webhook_id, principal.tenant)
+        told = {"deliveryId": str(delivery_id)}
+        audited(conn, principal, Action.WEBHOOKS_TEST, f"webhooks/{webhook_id}", after=told)
+        return delivery_id
+
+    principal.need(Scope.WEBHOOKS_WRITE)
+    return await in_one_transaction(parts, carry_out)
+
+
+async def list_deliveries(
+    parts: Parts, principal: Principal, webhook_id: UUID, *, state: str | None, size: int, token: str | None
+) -> FoundDeliveries:
+    """What the webhook was told, or is to be. Raises UnknownWebhook, and as `list_page` does."""
+    listing = Listing("deliveries", principal, {"webhook": str(webhook_id), "state": state or ""})
+
+    def look(conn: Connection) -> FoundDeliveries:
+        seen(conn, principal, webhook_id)
+        before = _LAST_ID if token is None else parts.page_tokens.read(conn, listing, token)
+        found = deliveries.list_page(
+            conn, webhook_id, principal.tenant, state=state, before=before, limit=size + 1
+        )  # fmt: skip
+        if len(found) <= size:
+            return FoundDeliveries(found, None)
+        return FoundDeliveries(found[:size], parts.page_tokens.write(conn, listing, found[size - 1].id))
+
+    principal.need(Scope.WEBHOOKS_READ)
+    return await in_one_transaction(parts, look)
+
+
+async def lately(parts: Parts, principal: Principal, ids: Sequence[UUID]) -> Mapping[UUID, tuple[int, int]]:
+    """How many of a day's deliveries of these webhooks succeeded, and how many there were: 1,000 of a state at most."""
+
+    def look(conn: Connection) -> Mapping[UUID, tuple[int, int]]:
+        since = id_at(time.time() - _DAY_S)
+        return deliveries.lately(conn, ids, principal.tenant, since=since, most=MOST_COUNTED)
+
+    principal.need(Scope.WEBHOOKS_READ)
+    return await in_one_transaction(parts, look)
+
+
+async def get_delivery(parts: Parts, principal: Principal, webhook_id: UUID, delivery_id: UUID) -> WholeDelivery:
+    """One delivery with its attempts. Raises UnknownWebhook."""
+    principal.need(Scope.WEBHOOKS_READ)
+    return await in_one_transaction(parts, lambda conn: _whole(conn, principal, webhook_id, delivery_id))
+
+
+async def redeliver(parts: Parts, principal: Principal, webhook_id: UUID, delivery_id: UUID) -> WholeDelivery:
+    """Deliver once more, under the same `webhook-id`. Raises UnknownWebhook and WebhookBusy."""
+
+    def carry_out(conn: Connection) -> WholeDelivery:
+        _enabled(held(conn, principal, webhook_id))
+        _whole(conn, principal, webhook_id, delivery_id)
+        if not deliveries.again(conn, delivery_id, webhook_id, principal.tenant):
+            raise WebhookBusy("The delivery is under way at this moment: look again in a minute.")
+        _note_again(conn, principal, webhook_id, {"deliveryId": str(delivery_id)})
+        return _whole(conn, principal, webhook_id, delivery_id)
+
+    principal.need(Scope.WEBHOOKS_WRITE)
+    return await in_one_transaction(parts, carry_out)
+
+
+async def redeliver_since(parts: Parts, principal: Principal, webhook_id: UUID, since: datetime) -> int:
+    """Deliver all once more that were given up since then. Returns how many. Raises UnknownWebhook and WebhookBusy."""
+
+    def carry_out(conn: Connection) -> int:
+        _enabled(held(conn, principal, webhook_id))
+        many = deliveries.again_since(conn, webhook_id, principal.tenant, since)
+        _note_again(conn, principal, webhook_id, {"since": since.isoformat(), "deliveries": many})
+        return many
+
+    principal.need(Scope.WEBHOOKS_WRITE)
+    return await in_one_transaction(parts, carry_out)
+
+
+def _note_again(conn: Connection, principal: Principal, webhook_id: UUID, told: Mapping[str, object]) -> None:
+    audited(conn, principal, Action.WEBHOOKS_REDELIVER, f"webhooks/{webhook_id}", after=told)
+
+
+def _whole(conn: Connection, principal: Principal, webhook_id: UUID, delivery_id: UUID) -> WholeDelivery:
+    found = deliveries.get(conn, delivery_id, webhook_id, principal.tenant)
+    if found is None:
+        raise UnknownWebhook(delivery_id, "delivery")
+    return WholeDelivery(found, deliveries.attempts(conn, delivery_id, limit=_MOST_ATTEMPTS))
+
+
+def _enabled(webhook: Webhook) -> None:
+    if webhook.disabled_at is not None:
+        raise WebhookBusy('The webhook is disabled, so it is told nothing: change it with {"enabled": true} first.')

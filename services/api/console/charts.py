@@ -1,0 +1,165 @@
+"""Charts as the page draws them: bars and lines on a plane of 100 by 100, with the same figures for a table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from services.api.actions.overview import Period
+from shared.jobs.rollups import quantile
+from shared.jobs.states import JobStatus
+from shared.jobs.totals import OfType, Point
+
+_OUTCOMES = (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED)
+_GAP = 0.15
+"""Of a bar's place that stays free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A part of a bar."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line; where nothing was measured it has a gap."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is drawn, and what its table says."""
+
+    name: str
+    """Of its texts: `chart.{name}`."""
+    top: float
+    """What stands at 100."""
+    unit: str
+    """`number`, `seconds` or `percent`."""
+    columns: Sequence[str]
+    """Of the table: `chart.{column}` each."""
+    rows: Sequence[tuple[datetime, Sequence[float | None]]]
+    """The steps in which something was, and their figures."""
+    rects: Sequence[Rect] = ()
+    lines: Sequence[Line] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The history, step by step, the empty ones too."""
+
+    begins: Sequence[datetime]
+    found: Mapping[datetime, Mapping[JobStatus, Point]]
+
+    def each(self, value: Callable[[Mapping[JobStatus, Point]], float | None]) -> list[float | None]:
+        """A value per step; None where nothing ended."""
+        return [value(self.found[at]) if at in self.found else None for at in self.begins]
+
+
+def steps(points: Sequence[Point], period: Period, at: datetime) -> Steps:
+    """The steps of the period that ends at `at`."""
+    found: dict[datetime, dict[JobStatus, Point]] = {}
+    for point in points:
+        found.setdefault(point.begins, {})[point.outcome] = point
+    last = datetime.fromtimestamp(at.timestamp() // period.step_s * period.step_s, UTC)
+    count = period.seconds // period.step_s
+    return Steps([last - timedelta(seconds=n * period.step_s) for n in range(count, -1, -1)], found)
+
+
+def ended(of: Steps) -> Chart:
+    """How many jobs ended, by outcome, as bars upon each other."""
+    many = [
+        [of.found[at][o].jobs if at in of.found and o in of.found[at] else 0 for o in _OUTCOMES] for at in of.begins
+    ]
+    top = _round(max(map(sum, many), default=0))
+    width = 100 / len(of.begins)
+    rects = [
+        Rect(
+            str(outcome).lower(),
+            _n((n + _GAP / 2) * width),
+            _n(100 - sum(row[: k + 1]) / top * 100),
+            _n((1 - _GAP) * width),
+            _n(row[k] / top * 100),
+        )
+        for n, row in enumerate(many)
+        for k, outcome in enumerate(_OUTCOMES)
+        if row[k]
+    ]
+    rows = [(at, row) for at, row in zip(of.begins, many, strict=True) if any(row)]
+    return Chart("ended", top, "number", [str(o) for o in _OUTCOMES], rows, rects)
+
+
+def took(of: Steps) -> Chart:
+    """Within how many seconds jobs were done: half of them, and 95 of 100."""
+
+    def within(q: float) -> list[float | None]:
+        done = JobStatus.SUCCESS
+        return of.each(lambda found: quantile(found[done].buckets, q) if done in found else None)
+
+    return _lines("took", "seconds", of, {"p50": within(0.5), "p95": within(0.95)})
+
+
+def succeeded(of: Steps) -> Chart:
+    """How many of 100 jobs that ended were done; what was cancelled counts neither way."""
+
+    def share(found: Mapping[JobStatus, Point]) -> float | None:
+        done, failed = (found[o].jobs if o in found else 0 for o in (JobStatus.SUCCESS, JobStatus.FAILED))
+        return done / (done + failed) * 100 if done + failed else None
+
+    return _lines("succeeded", "percent", of, {"share": of.each(share)}, top=100)
+
+
+def busiest(types: Sequence[OfType]) -> Sequence[tuple[OfType, float, float]]:
+    """Each report type, with the length of its bar and of the failed part of it, in hundredths."""
+    top = max((each.jobs for each in types), default=1)
+    return [(each, _n(each.jobs / top * 100), _n(each.failed / top * 100)) for each in types]
+
+
+def _lines(
+    name: str, unit: str, of: Steps, values: Mapping[str, Sequence[float | None]], *, top: float | None = None
+) -> Chart:
+    known = [value for each in values.values() for value in each if value is not None]
+    top = top or _round(max(known, default=0))
+    lines = [Line(kind, _path(each, top)) for kind, each in values.items()]
+    rows = [
+        (at, row)
+        for at, row in zip(of.begins, zip(*values.values(), strict=True), strict=True)
+        if any(value is not None for value in row)
+    ]
+    return Chart(name, top, unit, list(values), rows, lines=lines)
+
+
+def _path(values: Sequence[float | None], top: float) -> str:
+    """A move where the line begins anew; a step that stands alone is a short dash, so that it can be seen."""
+    width, parts, before = 100 / len(values), list[str](), False
+    for n, value in enumerate(values):
+        if value is None:
+            before = False
+            continue
+        x, y = _n((n + 0.5) * width), _n(100 - value / top * 100)
+        parts.append(f"{'L' if before else 'M'}{x} {y}" + ("" if before else f"h{_n(width / 4)}"))
+        before = True
+    return "".join(parts)
+
+
+def _round(value: float) -> float:
+    """The next of 1, 2, 5, 10, 20, …; 0.1 at least, and 1 for nothing."""
+    if value <= 0:
+        return 1
+    step = 0.1
+    while True:
+        for times in (1, 2, 5):
+            if value <= step * times:
+                return round(step * times, 1)
+        step *= 10
+
+
+def _n(value: float) -> float:
+    return round(value, 2)

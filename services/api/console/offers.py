@@ -1,0 +1,26 @@
+"""The choices of a form that queries give."""
+
+import contextlib
+from collections.abc import Mapping
+
+from services.api.actions.choices import Asked, choices_of
+from services.api.actions.errors import ChoicesUnavailable, InvalidRequest
+from services.api.console.visit import Visit
+from shared.catalog.choices import Choices
+from shared.catalog.model import ReportType
+from shared.catalog.schema import depends_on
+
+
+async def offers_of(
+    visit: Visit, report: ReportType, values: Mapping[str, str], zone: str | None
+) -> dict[str, Choices]:
+    """The choices that queries give, by parameter; without those that cannot be had now, for which one types."""
+    found: dict[str, Choices] = {}
+    for parameter in report.parameters:
+        if parameter.choice_query is None:
+            continue
+        given = [f"{n}:{one}" for n in depends_on(parameter) for one in values.get(f"p.{n}", "").split("\n") if one]
+        asked = Asked(report.name, parameter.name, given, zone or None)
+        with contextlib.suppress(ChoicesUnavailable, InvalidRequest):
+            found[parameter.name] = await choices_of(visit.parts, visit.principal, asked)
+    return found

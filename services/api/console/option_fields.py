@@ -1,0 +1,69 @@
+"""The options of a form: when the job runs, by when it must have ended, before which others, how it is marked."""
+
+from collections.abc import Mapping, Sequence
+
+from services.api.actions.options import MOST_URGENT
+from services.api.console.fields import Field
+from services.api.console.texts import Texts
+from services.api.console.visit import Form
+from shared.catalog.parameters import Violation
+from shared.jobs.read import Job
+
+_WIDGETS = {
+    "runAt": "datetime", "notAfter": "datetime", "priority": "select", "labels": "lines", "fileName": "text",
+    "callbackUrl": "text",
+}  # fmt: skip
+"""What the form shows, in this order; the API knows more."""
+_TEXTS = ("runAt", "notAfter", "fileName", "callbackUrl")
+
+
+def entered(form: Form) -> dict[str, str]:
+    """What the form has in each option, as texts."""
+    return {name: form.one(f"o.{name}").strip() for name in _WIDGETS}
+
+
+def as_before(job: Job) -> dict[str, str]:
+    """What the job was asked for with, as far as it makes sense once more: no moment of then."""
+    options = job.options or {}
+    labels = "\n".join(f"{name}: {value}" for name, value in (job.labels or {}).items())
+    priority = options.get("priority")
+    return {"priority": "" if priority is None else str(priority), "labels": labels,
+            "fileName": str(options.get("fileName") or "")}  # fmt: skip
+
+
+def options_of(values: Mapping[str, str]) -> tuple[dict[str, object], list[Violation]]:
+    """The fields of a request that the texts stand for. What is empty is left out."""
+    asked: dict[str, object] = {name: values[name] for name in _TEXTS if values.get(name)}
+    if priority := values.get("priority"):
+        asked["priority"] = int(priority) if priority.isascii() and priority.isdigit() else priority
+    labels, violations = _labels(values.get("labels", ""))
+    return {**asked, **({"labels": labels} if labels else {})}, violations
+
+
+def option_fields(values: Mapping[str, str], violations: Sequence[Violation], texts: Texts) -> list[Field]:
+    """The fields with what was entered and what is wrong with it."""
+    return [
+        Field(
+            name=f"o.{name}",
+            title=texts(f"option.{name}"),
+            help=texts(f"option.{name}_help"),
+            widget=widget,
+            required=False,
+            value=values.get(name, ""),
+            choices=[str(n) for n in range(MOST_URGENT + 1)] if widget == "select" else (),
+            errors=[v.message for v in violations if v.field == name or v.field.startswith(f"{name}.")],
+            ahead=True,
+        )
+        for name, widget in _WIDGETS.items()
+    ]
+
+
+def _labels(text: str) -> tuple[dict[str, str], list[Violation]]:
+    labels: dict[str, str] = {}
+    violations = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon:
+            violations.append(Violation("labels", "label", f"{line[:60]!r} has no value: write name: value"))
+        labels[name] = value
+    return labels, violations

@@ -1,0 +1,171 @@
+"""What is done to webhooks from the console: made, changed, tried, given another secret, switched off, deleted."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Response
+
+from services.api.actions import webhook_deliveries, webhooks
+from services.api.actions.errors import InvalidRequest, WebhookBusy
+from services.api.console import translated, webhook_form
+from services.api.console.page import page
+from services.api.console.route import page_for
+from services.api.console.visit import Visit, read_form
+from services.api.console.webhooks import delivery_id_of, webhook_id_of, webhook_page
+from shared.access.scopes import Scope
+from shared.catalog.parameters import Violation
+from shared.webhooks.webhook import Webhook
+
+router = APIRouter(include_in_schema=False)
+
+_HOURS = ("0", "1", "24", "168")
+"""For how long the secret before may sign as well."""
+_USUAL_HOURS = "24"
+_DAYS = ("1", "7", "30")
+"""How far back failed deliveries are sent again."""
+
+
+@router.get("/webhooks/new")
+@page_for
+async def fill_in(visit: Visit) -> Response:
+    """The form of a new webhook."""
+    visit.principal.need(Scope.WEBHOOKS_WRITE)
+    return _form_page(visit, webhook_form.new())
+
+
+@router.post("/webhooks/new")
+@page_for
+async def create(visit: Visit) -> Response:
+    """Make the webhook, and show its secret: this once."""
+    form = await read_form(visit)
+    visit.principal.need(Scope.WEBHOOKS_WRITE)
+    values, key = webhook_form.entered(form), form.one("key")[:255] or None
+    try:
+        made = await webhooks.create(visit.parts, visit.principal, webhook_form.asked(values), idempotency_key=key)
+    except InvalidRequest as error:
+        return _form_page(visit, values, error.violations, key=key)
+    told = {"webhook_id": made.webhook.id, "secret": made.secret, "old_ends_at": None, "rotated": False}
+    return page(visit, "webhook_secret.html", told, status=201)
+
+
+@router.get("/webhooks/{webhook_id}/edit")
+@page_for
+async def edit(visit: Visit) -> Response:
+    """The form of a webhook that is there."""
+    visit.principal.need(Scope.WEBHOOKS_WRITE)
+    webhook = await webhooks.get(visit.parts, visit.principal, webhook_id_of(visit))
+    return _form_page(visit, webhook_form.of_webhook(webhook), webhook=webhook)
+
+
+@router.post("/webhooks/{webhook_id}/edit")
+@page_for
+async def change(visit: Visit) -> Response:
+    """Change the webhook, unless somebody else did since the form was opened, and show it."""
+    form = await read_form(visit)
+    visit.principal.need(Scope.WEBHOOKS_WRITE)
+    webhook_id, values = webhook_id_of(visit), webhook_form.entered(form)
+    asked = webhook_form.asked(values)
+    try:
+        await webhooks.update(
+            visit.parts, visit.principal, webhook_id, asked, insists=lambda version: version == values["version"]
+        )
+    except InvalidRequest as error:
+        webhook = await webhooks.get(visit.parts.for_reading(), visit.principal, webhook_id)
+        return _form_page(visit, values, error.violations, webhook=webhook)
+    return _back(visit)
+
+
+@router.post("/webhooks/{webhook_id}/enabled")
+@page_for
+async def enabled(visit: Visit) -> Response:
+    """Switch the webhook off, or on again."""
+    form = await read_form(visit)
+    asked = {"enabled": form.one("enabled") == "yes"}
+    await webhooks.update(visit.parts, visit.principal, webhook_id_of(visit), asked)
+    return _back(visit)
+
+
+@router.post("/webhooks/{webhook_id}/rotate")
+@page_for
+async def rotate(visit: Visit) -> Response:
+    """Make a new secret, and show it: this once."""
+    form = await read_form(visit)
+    hours = form.one("hours") if form.one("hours") in _HOURS else _USUAL_HOURS
+    webhook_id = webhook_id_of(visit)
+    try:
+        made = await webhooks.rotate(visit.parts, visit.principal, webhook_id, overlap_s=int(hours) * 3_600)
+    except WebhookBusy as error:
+        return await _refused(visit, error)
+    told = {"webhook_id": webhook_id, "secret": made.secret, "old_ends_at": made.old_ends_at, "rotated": True}
+    return page(visit, "webhook_secret.html", told, status=201)
+
+
+@router.post("/webhooks/{webhook_id}/test")
+@page_for
+async def test(visit: Visit) -> Response:
+    """Send a ping, and show its delivery."""
+    await read_form(visit)
+    try:
+        delivery_id = await webhook_deliveries.test(visit.parts, visit.principal, webhook_id_of(visit))
+    except WebhookBusy as error:
+        return await _refused(visit, error)
+    return visit.to(f"/webhooks/{webhook_id_of(visit)}/deliveries/{delivery_id}")
+
+
+@router.post("/webhooks/{webhook_id}/redeliver")
+@page_for
+async def redeliver_all(visit: Visit) -> Response:
+    """Deliver once more what was given up lately."""
+    form = await read_form(visit)
+    days = form.one("days") if form.one("days") in _DAYS else _DAYS[0]
+    since = datetime.now(UTC) - timedelta(days=int(days))
+    try:
+        await webhook_deliveries.redeliver_since(visit.parts, visit.principal, webhook_id_of(visit), since)
+    except WebhookBusy as error:
+        return await _refused(visit, error)
+    return visit.to(f"/webhooks/{webhook_id_of(visit)}?state=waiting")
+
+
+@router.post("/webhooks/{webhook_id}/delete")
+@page_for
+async def delete(visit: Visit) -> Response:
+    """Remove the webhook with its secrets and deliveries."""
+    await read_form(visit)
+    await webhooks.delete(visit.parts, visit.principal, webhook_id_of(visit))
+    return visit.to("/webhooks")
+
+
+@router.post("/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver")
+@page_for
+async def redeliver(visit: Visit) -> Response:
+    """Deliver once more, under the same id."""
+    await read_form(visit)
+    webhook_id, delivery_id = webhook_id_of(visit), delivery_id_of(visit)
+    try:
+        await webhook_deliveries.redeliver(visit.parts, visit.principal, webhook_id, delivery_id)
+    except WebhookBusy as error:
+        return await _refused(visit, error)
+    return visit.to(f"/webhooks/{webhook_id}/deliveries/{delivery_id}")
+
+
+async def _refused(visit: Visit, error: Exception) -> Response:
+    webhook = await webhooks.get(visit.parts.for_reading(), visit.principal, webhook_id_of(visit))
+    return await webhook_page(visit, webhook, wrong=str(error), status=409)
+
+
+def _back(visit: Visit) -> Response:
+    return visit.to(f"/webhooks/{webhook_id_of(visit)}")
+
+
+def _form_page(
+    visit: Visit, values: Mapping[str, Any], violations: Sequence[Violation] = (), *,
+    webhook: Webhook | None = None, key: str | None = None,
+) -> Response:  # fmt: skip
+    context = {
+        **webhook_form.context(visit, values, translated.violations(violations, visit.texts)),
+        "webhook": webhook, "own_path": f"/webhooks/{webhook.id}/edit" if webhook else "/webhooks/new",
+        "key": key or str(uuid4()), "kept": visit.parts.secret_keys.kept,
+    }  # fmt: skip
+    return page(visit, "webhook_form.html", context, status=422 if violations else 200)

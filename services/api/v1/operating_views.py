@@ -1,0 +1,214 @@
+"""The wire of those who run the service: dead letters, parked messages, and how everything stands."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from services.api.actions.attention import Condition
+from services.api.actions.overview import Overview
+from services.api.actions.put_aside import Done, FoundDeadLetters, FoundParked
+from services.api.v1.base_view import Time, View
+from shared.jobs.measurements import Measured
+from shared.jobs.rollups import quantile
+from shared.jobs.totals import Point
+
+
+class DeadLetterView(View):
+    """A message of the dead-letter queue, as a relay has copied it."""
+
+    message_id: str
+    first_seen_at: Time
+    sent_at: Time | None
+    receives: int
+    """Deliveries before it was copied, about."""
+    size_bytes: int
+    why: str
+    """Why a worker put it aside: `malformed`, `foreign`, `unknown`; empty if the queue service did."""
+    job_id: UUID | None
+    tenant: str | None
+    body: str
+    """Its beginning."""
+    wish: Literal["redrive", "drop"] | None
+    """What a relay is about to do with it."""
+    wished_at: Time | None
+    wished_by: str | None
+
+
+class DeadLettersView(View):
+    """One page of dead letters, those first that were seen first."""
+
+    dead_letters: list[DeadLetterView]
+    next_page_token: str | None
+
+
+class ParkedMessageView(View):
+    """A message of the outbox that can never be sent as it is."""
+
+    id: str
+    topic: str
+    tenant: str
+    payload: str
+    created_at: Time
+    parked_at: Time
+    attempts: int
+    last_error: str | None
+
+
+class ParkedMessagesView(View):
+    """One page of parked messages, the oldest first."""
+
+    messages: list[ParkedMessageView]
+    next_page_token: str | None
+
+
+class DoneView(View):
+    """With which messages something is done, or would be."""
+
+    ids: list[str]
+    missing: list[str]
+    """Those that were named and are not there, or are being dealt with already."""
+    dry_run: bool
+    more: bool
+    """True if there are more than one request is for."""
+
+
+class ConditionView(View):
+    """Something that needs attention."""
+
+    code: str
+    severity: Literal["page", "ticket", "info"]
+    message: str
+    facts: dict[str, Any]
+    since_s: float | None
+    """For how long it has been so, in seconds; null where nobody knows."""
+
+
+class MeasuredView(View):
+    """A reading of a relay."""
+
+    at: Time
+    age_s: float
+    facts: dict[str, Any]
+
+
+class WorkerView(View):
+    """A worker as it told of itself last."""
+
+    name: str
+    since: Time
+    seen_at: Time
+    gone: bool
+    """True if it is dead, or cut off."""
+    sick: str | None
+    """Why it takes no jobs."""
+    report_types: int
+    """How many it knows."""
+    slots: int
+    holding: int
+
+
+class PointView(View):
+    """The jobs of one outcome that ended within one step of time. Of nothing there is no point."""
+
+    begins: Time
+    outcome: Literal["SUCCESS", "FAILED", "CANCELLED"]
+    jobs: int
+    p50_s: float | None
+    """Half of them had ended within so many seconds after they were asked for."""
+    p95_s: float | None
+
+
+class TypeTotalView(View):
+    """The jobs of one report type that ended."""
+
+    report_type: str
+    jobs: int
+    failed: int
+
+
+class OverviewView(View):
+    """How the whole installation stands. A part that is null was not looked at: the database took too long."""
+
+    at: Time
+    period: Literal["1h", "24h", "7d"]
+    step_s: int
+    conditions: list[ConditionView]
+    measured: dict[str, MeasuredView] | None
+    """By what was measured: `database`, `queue`, `dead_letters`."""
+    workers: list[WorkerView] | None
+    history: list[PointView] | None
+    report_types: list[TypeTotalView] | None
+    """The busiest first."""
+    not_looked_at: list[str]
+
+
+def dead_letters_view(found: FoundDeadLetters) -> DeadLettersView:
+    """The view of a page of dead letters."""
+    rows = [row._asdict() for row in found.rows]
+    for row in rows:
+        del row["id"]
+        row["why"] = row.pop("reason")
+    return DeadLettersView(dead_letters=[DeadLetterView(**row) for row in rows], next_page_token=found.next_page_token)
+
+
+def parked_view(found: FoundParked) -> ParkedMessagesView:
+    """The view of a page of parked messages."""
+    messages = [
+        ParkedMessageView(
+            id=str(row.id), topic=row.topic, tenant=row.group_key, payload=row.payload, created_at=row.created_at,
+            parked_at=row.parked_at, attempts=row.attempts, last_error=row.last_error,
+        )
+        for row in found.rows
+    ]  # fmt: skip
+    return ParkedMessagesView(messages=messages, next_page_token=found.next_page_token)
+
+
+def done_view(done: Done) -> DoneView:
+    """The view of what is done."""
+    return DoneView(ids=list(done.ids), missing=list(done.missing), dry_run=done.dry_run, more=done.more)
+
+
+def overview_view(found: Overview) -> OverviewView:
+    """The view of how everything stands."""
+    return OverviewView(
+        at=found.at,
+        period=found.period.value,
+        step_s=found.period.step_s,
+        conditions=[_condition(one) for one in found.conditions],
+        measured=None if found.measured is None else {str(s): _measured(m) for s, m in found.measured.items()},
+        workers=None
+        if found.workers is None
+        else [
+            WorkerView(
+                name=w.name, since=w.since, seen_at=w.seen_at, gone=w.gone, sick=w.sick, report_types=w.report_types,
+                slots=w.slots, holding=w.holding,
+            )
+            for w in found.workers
+        ],
+        history=None if found.points is None else [_point(point) for point in found.points],
+        report_types=None
+        if found.types is None
+        else [TypeTotalView(report_type=t.report_type, jobs=t.jobs, failed=t.failed) for t in found.types],
+        not_looked_at=list(found.not_looked_at),
+    )  # fmt: skip
+
+
+def _condition(one: Condition) -> ConditionView:
+    facts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in one.facts.items()}
+    return ConditionView(
+        code=one.code, severity=one.severity.value, message=one.message, facts=facts, since_s=one.since_s
+    )
+
+
+def _measured(one: Measured) -> MeasuredView:
+    return MeasuredView(at=one.at, age_s=one.age_s, facts=dict(one.facts))
+
+
+def _point(point: Point) -> PointView:
+    return PointView(
+        begins=point.begins,
+        outcome=point.outcome.value,
+        jobs=point.jobs,
+        p50_s=quantile(point.buckets, 0.5),
+        p95_s=quantile(point.buckets, 0.95),
+    )

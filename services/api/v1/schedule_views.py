@@ -1,0 +1,179 @@
+"""The wire of schedules."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from services.api.actions.cron_words import LANGUAGES, in_words
+from services.api.actions.options import CALLBACK
+from services.api.actions.schedule_request import as_fields
+from services.api.v1.base_view import Time, View
+from shared.schedules.schedule import Cause, Fate, Misfire, Overlap, Reason, Schedule, Tick, Wanted
+from shared.schedules.timing import Timing
+from shared.webhooks.url import without_query
+
+NEXT = 5
+"""Ticks to come that every answer tells."""
+
+
+class ComingView(View):
+    """A tick that is to come."""
+
+    tick: Time
+    local: str = Field(examples=["2026-03-29T03:00:00+02:00"], json_schema_extra={"format": "date-time"})
+    """The same moment by the clocks of the schedule's zone."""
+    remark: Literal["moved", "first_of_two"] | None
+    """`moved`: the clocks skip the time that the expression names; `first_of_two`: they show this time twice."""
+
+
+class ScheduleFields(View):
+    """What a schedule asks for, and when."""
+
+    name: str
+    report_type: str
+    parameters: dict[str, Any]
+    formats: list[str] | None
+    labels: dict[str, str] | None
+    options: dict[str, Any]
+    """What its jobs are asked for beside, by the names of a submission."""
+    cron: str | None
+    every_seconds: int | None
+    time_zone: str
+    until: Time | None
+    jitter_seconds: int
+    misfire: Misfire
+    misfire_most: int
+    overlap: Overlap
+    words: dict[str, str] = Field(examples=[{"en": "at 07:00 on Mondays", "ja": "毎週月曜日の07:00"}])
+    """When it is due, by language."""
+    coming: list[ComingView]
+    """The next ticks; none while it is paused or stopped."""
+
+
+class ScheduleView(ScheduleFields):
+    """A schedule."""
+
+    schedule_id: UUID
+    state: Literal["active", "paused", "stopped", "ended"]
+    """`stopped` says that its job could not be submitted, and `ended` that no tick is left."""
+    stop_reason: Reason | None
+    stopped_at: Time | None
+    paused_at: Time | None
+    paused_by: str | None
+    pause_note: str | None
+    owner: str | None
+    """On whose behalf it asks: whoever wrote or resumed it last. Null where no identity is asked for."""
+    last_tick: Time | None
+    last_job_id: UUID | None
+    created_at: Time
+    updated_at: Time
+    version: int
+    file: str | None
+    """The file of the catalog that it is written in; it can be changed there only. Null if a client made it."""
+    links: dict[str, str]
+
+
+class SchedulesView(View):
+    """One page of schedules, newest first."""
+
+    schedules: list[ScheduleView]
+    next_page_token: str | None
+
+
+class TickView(View):
+    """What became of a tick."""
+
+    tick: Time
+    cause: Cause
+    fate: Fate
+    reason: Reason | None
+    detail: str | None
+    job_id: UUID | None
+    since: Time | None
+    """The first of the ticks that were skipped together, of which this was the last: it may have its job by now."""
+    at: Time
+
+
+class TicksView(View):
+    """One page of a schedule's history, the latest tick first."""
+
+    ticks: list[TickView]
+    next_page_token: str | None
+
+
+class RunView(View):
+    """A job that a schedule was asked for beside its ticks."""
+
+    job_id: UUID
+    links: dict[str, str]
+
+
+class BackfillView(View):
+    """Ticks whose jobs a relay will submit."""
+
+    ticks: int
+    links: dict[str, str]
+
+
+def schedule_view(schedule: Schedule, root: str) -> ScheduleView:
+    """The view of a schedule."""
+    active = schedule.next_tick is not None
+    ended = schedule.stop_reason is Reason.NO_TICKS_LEFT
+    state = "active" if active else "paused" if schedule.paused_at else "ended" if ended else "stopped"
+    coming: list[datetime] = []
+    if schedule.next_tick is not None:
+        coming = [schedule.next_tick, *islice(schedule.wanted.timing.ticks(schedule.next_tick), NEXT - 1)]
+    told = {name: getattr(schedule, name) for name in _TOLD}
+    own = f"{root}/v1/schedules/{schedule.id}"
+    return ScheduleView(
+        **_fields(schedule.wanted, coming), **told, schedule_id=schedule.id, state=state, owner=schedule.owner.subject,
+        links={
+            "self": own, "ticks": f"{own}/ticks", "run": f"{own}:run", "backfill": f"{own}:backfill",
+            "pause": f"{own}:pause", "resume": f"{own}:resume",
+        },
+    )  # fmt: skip
+
+
+_TOLD = (
+    "stop_reason", "stopped_at", "paused_at", "paused_by", "pause_note", "last_tick", "last_job_id", "created_at",
+    "updated_at", "version", "file",
+)  # fmt: skip
+
+
+def preview_view(wanted: Wanted, coming: Sequence[datetime]) -> ScheduleFields:
+    """The view of a schedule that is not there."""
+    return ScheduleFields(**_fields(wanted, coming))
+
+
+def tick_view(tick: Tick) -> TickView:
+    """The view of a tick."""
+    return TickView(**tick._asdict())
+
+
+def _fields(wanted: Wanted, coming: Sequence[datetime]) -> dict[str, Any]:
+    fields = as_fields(wanted)
+    return {
+        **{name: fields.get(name) for name in ("name", "reportType", "parameters", "formats", "labels")},
+        **{name: fields[name] for name in ("cron", "everySeconds", "timeZone", "jitterSeconds", "misfireMost")},
+        "options": _shown(wanted.options or {}),
+        "until": wanted.timing.until,
+        "misfire": wanted.misfire,
+        "overlap": wanted.overlap,
+        "words": {language: in_words(wanted.timing, language) for language in LANGUAGES},
+        "coming": [_coming(wanted.timing, tick) for tick in coming],
+    }
+
+
+def _shown(options: Mapping[str, object]) -> dict[str, object]:
+    callback = options.get(CALLBACK)
+    return {**options, **({CALLBACK: without_query(str(callback))} if callback else {})}
+
+
+def _coming(timing: Timing, tick: datetime) -> ComingView:
+    local = tick.astimezone(ZoneInfo(timing.zone))
+    return ComingView(tick=tick.astimezone(UTC), local=local.isoformat(), remark=timing.remark(tick))

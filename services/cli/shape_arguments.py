@@ -1,0 +1,16 @@
+"""The options of `todoke-server render` that say how the answer is to look. Nothing heavy is imported here."""
+
+import argparse
+
+
+def add_shape(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("--time-zone", metavar="ZONE", help="the zone of times and of words such as yesterday")
+    parser.add_argument("--locale", metavar="LANGUAGE", help="the language of texts, numbers and dates")
+    parser.add_argument("--columns", metavar="A,B", help="only these columns, in this order")
+    parser.add_argument("--sort", metavar="A,-B", help="sort by these columns; - for the other way")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most so many rows, of the sorted ones")
+    parser.add_argument(
+        "--csv", action="append", default=[], metavar="NAME=VALUE",
+        help="how CSV is written: delimiter=;, decimalMark=, (a comma), header=titles, gzip=true … (repeatable)",
+    )  # fmt: skip

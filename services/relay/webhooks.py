@@ -1,0 +1,162 @@
+"""Tells webhooks what has happened: spreads events, and makes the deliveries that are due.
+
+Each durable step may be the last before a crash. Killed before a delivery is written down, its lease runs out, and it
+is sent again under the same `webhook-id`; so each is made at least once, and a second one is known as such.
+"""
+
+import base64
+import email.utils
+import logging
+import random
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy.engine import Engine
+
+from services.relay import metrics
+from shared.access.secret_keys import SecretKeys, SecretKeysWrong, SecretNotReadable, SecretsNotKept
+from shared.database.engine import transactional
+from shared.webhooks import delivering, store
+from shared.webhooks.delivering import DELAYS_S, Attempt, Claimed
+from shared.webhooks.event import message_id, signature
+from shared.webhooks.sending import Answer, Letter, Postman
+from shared.webhooks.spread import spread
+
+log = logging.getLogger(__name__)
+
+_EVENTS = 200
+"""Events of one transaction: some tens of milliseconds."""
+_MOST = 64
+"""Deliveries that one relay has under way: a socket each, and slow ones of few tenants leave room for the others."""
+_WAIT_S = 0.2
+"""What a delivery that has become due may wait, while others are under way."""
+_MOST_AFTER_S = 86_400.0
+"""The longest `Retry-After` that counts."""
+_THROTTLE_S = 60.0
+"""For so long nothing is sent to who asks for less, and says not for how long."""
+_JITTER = 0.2
+_THROTTLES = frozenset({429, 502, 503, 504})
+_GONE = 410
+
+
+class Verdict(NamedTuple):
+    """What becomes of a delivery after a try."""
+
+    state: str
+    delay_s: float | None = None
+    throttle_s: float | None = None
+    gone: bool = False
+
+
+class Webhooks:
+    """One relay's share of the webhooks. Any number may run: each delivery is leased to one of them. For one thread."""
+
+    def __init__(self, engine: Engine, postman: Postman, keys: SecretKeys) -> None:
+        self._engine = engine
+        self._transactions = transactional(engine)
+        self._postman = postman
+        self._keys = keys
+        self._claimed: dict[UUID, Claimed] = {}
+        """By their lease: a relay that has slept may meet a delivery again that it has under way."""
+        self._unwritten: list[Attempt] = []
+        """How deliveries went, until that is committed."""
+
+    def run_once(self) -> int:
+        """Spread, send and write down what there is now. Returns 0 if there was nothing, and nothing is under way."""
+        spread_now = 0
+        if not self._postman.under_way and not self._unwritten:
+            with self._engine.connect() as conn:
+                if not delivering.any_due(conn):
+                    return 0
+        self._write()
+        with self._transactions.begin() as conn:
+            spread_now, made = spread(conn, most=_EVENTS)
+        metrics.WEBHOOK_EVENTS.inc(spread_now)
+        taken = self._send()
+        answers = self._postman.wait(_WAIT_S)
+        self._unwritten += [self._attempt(answer) for answer in answers]
+        self._write()
+        return spread_now + made + taken + len(answers) + self._postman.under_way
+
+    def _send(self) -> int:
+        room = _MOST - self._postman.under_way
+        if room <= 0:
+            return 0
+        with self._transactions.begin() as conn:
+            claimed = delivering.claim(conn, most=room)
+            secrets = store.secrets_of(conn, [one.webhook_id for one in claimed]) if claimed else {}
+        for one in claimed:
+            try:
+                owner = store.owner_of_secret(one.webhook_id)
+                keys = [self._keys.open(sealed, of=owner) for sealed in secrets.get(one.webhook_id, [])]
+            except (SecretKeysWrong, SecretNotReadable, SecretsNotKept) as error:
+                log.error("webhook.secret_closed", extra={"webhook_id": one.webhook_id, "reason": str(error)})
+                self._claimed[one.token] = one
+                self._unwritten.append(self._attempt(Answer(one.token, None, "secret", 0, None, None, b"", None)))
+                continue
+            self._claimed[one.token] = one
+            self._postman.send(_letter(one, keys))
+        return len(claimed)
+
+    def _attempt(self, answer: Answer) -> Attempt:
+        one = self._claimed.pop(answer.id)
+        verdict = judge(answer, one.tries)
+        outcome = "retried" if verdict.state == "waiting" else verdict.state
+        metrics.WEBHOOK_DELIVERIES.labels(outcome).inc()
+        metrics.WEBHOOK_SECONDS.observe(answer.took_ms / 1000)
+        return Attempt(
+            one.id, one.token, verdict.state, verdict.delay_s, verdict.throttle_s, verdict.gone, answer.took_ms,
+            answer.request_head, answer.status, answer.response_head, base64.b64encode(answer.response_body).decode(),
+            answer.error,
+        )  # fmt: skip
+
+    def _write(self) -> None:
+        if not self._unwritten:
+            return
+        with self._transactions.begin() as conn:
+            written, off = delivering.record(conn, self._unwritten)
+        metrics.WEBHOOK_LATE_WRITES.inc(len(self._unwritten) - len(written))
+        self._unwritten = []
+        for one in off:
+            log.warning("webhook.disabled", extra={"webhook_id": one.id, "tenant": one.tenant, "reason": one.because})
+
+
+def judge(answer: Answer, tries: int) -> Verdict:
+    """What becomes of a delivery that was tried `tries` times before."""
+    status = answer.status or 0
+    if 200 <= status < 300:
+        return Verdict("delivered")
+    if status == _GONE:
+        return Verdict("dead", gone=True)
+    throttle_s = None
+    after_s = _seconds(answer.retry_after)
+    if status in _THROTTLES:
+        throttle_s = _THROTTLE_S if after_s is None else after_s
+    if tries + 1 >= len(DELAYS_S):
+        return Verdict("dead", throttle_s=throttle_s)
+    delay_s = DELAYS_S[tries + 1] * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - jitter needs no secrecy
+    return Verdict("waiting", max(delay_s, after_s or 0.0), throttle_s)
+
+
+def _letter(one: Claimed, keys: Sequence[bytes]) -> Letter:
+    message, timestamp, body = message_id(one.event_id), int(one.now), one.body.encode()
+    headers = [
+        "Content-Type: application/json", f"webhook-id: {message}", f"webhook-timestamp: {timestamp}",
+        f"webhook-signature: {signature(keys, message, timestamp, body)}",
+    ]  # fmt: skip
+    return Letter(one.token, one.url, headers, body)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """The pause that `Retry-After` names, in seconds or as a date (RFC 9110, section 10.2.3); None for nothing."""
+    if retry_after is None:
+        return None
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(float(retry_after[:9]), _MOST_AFTER_S)
+    try:
+        at = email.utils.parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return min(max(0.0, at.timestamp() - time.time()), _MOST_AFTER_S)

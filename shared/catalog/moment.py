@@ -1,0 +1,58 @@
+"""The moment and the time zone from which words such as `yesterday` are reckoned."""
+
+import difflib
+import functools
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from shared.catalog.shape import UTC_NAME
+
+_FOREIGN = ("posix", "right/", "local", "Factory")
+"""Names that stand for a machine's own settings, or that other programs lack."""
+
+
+@functools.cache
+def zone_names() -> frozenset[str]:
+    """The names of the IANA time zone database, as far as this machine has it."""
+    return frozenset(name for name in available_timezones() if not name.startswith(_FOREIGN)) | {UTC_NAME}
+
+
+def zone_problem(name: str) -> str | None:
+    """Say what keeps a text from naming a time zone, and the remedy; None if it names one."""
+    if name in zone_names():
+        return None
+    shown = name[:60].encode("utf-8", "backslashreplace").decode()
+    spelled = {one.casefold(): one for one in zone_names()}
+    near = difflib.get_close_matches(shown.casefold().replace(" ", "_"), spelled, n=1)
+    remedy = f"; did you mean {spelled[near[0]]!r}?" if near else ""
+    return f'{shown!r} is not a time zone of the IANA database, such as "Asia/Tokyo" or "UTC"{remedy}'
+
+
+class Moment(NamedTuple):
+    """An instant, as the clocks of a time zone show it."""
+
+    instant: datetime
+    zone: str = UTC_NAME
+    """A name of `zone_names`."""
+
+    @classmethod
+    def now(cls, zone: str = UTC_NAME) -> Self:
+        """This instant."""
+        return cls(datetime.now(UTC), zone)
+
+    @property
+    def day(self) -> date:
+        """The day on the zone's calendar."""
+        return self.instant.astimezone(ZoneInfo(self.zone)).date()
+
+    def start_of(self, day: date) -> datetime:
+        """The first instant of a day in the zone, in UTC. Raises OverflowError outside the years 1 to 9999.
+
+        Where clocks skip midnight, the day starts with the skip.
+        """
+        return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
+
+    def end_of(self, day: date) -> datetime:
+        """The last microsecond of a day in the zone, in UTC. Raises OverflowError outside the years 1 to 9999."""
+        return self.start_of(day + timedelta(days=1)) - timedelta(microseconds=1)

@@ -1,0 +1,58 @@
+"""The last readings of the relays: how the whole system stood, for whoever looks without asking every table.
+
+A row per subject. Relays write the same numbers that they show as metrics, so a page and an alert never disagree.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared import json_text
+
+
+class Subject(StrEnum):
+    """What is measured."""
+
+    DATABASE = "database"
+    """Outbox, jobs, workers: what the database tells."""
+    QUEUE = "queue"
+    """What the queue service tells."""
+    DEAD_LETTERS = "dead_letters"
+    """The last look into the dead-letter queue."""
+
+
+class Measured(NamedTuple):
+    """One reading."""
+
+    at: datetime
+    age_s: float
+    """By the database's clock."""
+    facts: Mapping[str, Any]
+
+
+# Every relay reads the same; one row every few seconds is enough, however many relays there are.
+_WRITE = text("""
+    /* measurements.write */
+    INSERT INTO measurements AS m (subject, facts) VALUES (:subject, CAST(:facts AS jsonb))
+        ON CONFLICT (subject) DO UPDATE SET facts = excluded.facts, at = excluded.at
+     WHERE m.at < clock_timestamp() - make_interval(secs => :fresh_s)
+""")
+
+_READ = text("""
+    /* measurements.read */
+    SELECT subject, at, extract(epoch FROM clock_timestamp() - at)::float8 AS age_s, facts FROM measurements
+""")
+
+
+def write(conn: Connection, subject: Subject, facts: Mapping[str, Any], *, fresh_s: float = 5.0) -> None:
+    """Write the reading down, unless another relay has done so within `fresh_s` seconds."""
+    conn.execute(_WRITE, {"subject": subject, "facts": json_text.write(facts), "fresh_s": fresh_s})
+
+
+def read(conn: Connection) -> Mapping[Subject, Measured]:
+    """The last reading of each subject that was ever measured."""
+    return {Subject(row.subject): Measured(row.at, row.age_s, row.facts) for row in conn.execute(_READ)}

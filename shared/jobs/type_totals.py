@@ -1,0 +1,64 @@
+"""What became of a tenant's jobs lately, by report type: from the counts of minutes, and never from jobs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from shared.jobs.rollups import BOUNDS_S
+from shared.jobs.states import JobStatus
+
+_OUTCOMES = [str(status) for status in JobStatus if status.final]
+_LOOK = 20_000
+"""Most counts that are looked at, of all types together."""
+
+# Each type and outcome has a part of the index, whose newest rows are read. Where one has more than may be read, the
+# figures of its type begin with the oldest that was: for every outcome, or the share that failed would be wrong.
+_OF_TYPES = text(f"""
+    /* type_totals.of_types */
+    WITH looked_at AS MATERIALIZED (
+        SELECT asked.report_type, outcomes.outcome, latest.*,
+               count(*) OVER found = :minutes AS cut, min(latest.minute) OVER found AS oldest
+          FROM unnest(CAST(:types AS text[])) AS asked(report_type),
+               unnest(CAST(:outcomes AS text[])) AS outcomes(outcome),
+               LATERAL (SELECT m.minute, m.jobs, m.buckets FROM job_minutes AS m
+                         WHERE m.tenant = :tenant AND m.report_type = asked.report_type
+                           AND m.outcome = outcomes.outcome
+                           AND m.minute >= (SELECT now() - make_interval(secs => :period_s))
+                         ORDER BY m.minute DESC LIMIT :minutes) AS latest
+        WINDOW found AS (PARTITION BY asked.report_type, outcomes.outcome)
+    ), begins AS (
+        SELECT report_type, max(oldest) FILTER (WHERE cut) AS since FROM looked_at GROUP BY report_type
+    )
+    SELECT report_type, outcome, since, sum(jobs)::bigint AS jobs,
+           ARRAY[{", ".join(f"sum(buckets[{n}])" for n in range(1, len(BOUNDS_S) + 2))}]::bigint[] AS buckets
+      FROM looked_at JOIN begins USING (report_type)
+     WHERE since IS NULL OR minute >= since
+     GROUP BY report_type, outcome, since
+""")
+
+
+class Figures(NamedTuple):
+    """What became of one type's jobs."""
+
+    ended: int
+    failed: int
+    buckets: Sequence[int]
+    """How long those that were done took, as shared/jobs/rollups.py counts it."""
+    since: datetime | None
+    """The first minute that was looked at; None if that was the whole period."""
+
+
+def of_types(conn: Connection, tenant: str, names: Sequence[str], *, period_s: int) -> Mapping[str, Figures]:
+    """The figures of each of the tenant's types of which a job ended within the last `period_s` seconds."""
+    minutes = max(1, _LOOK // max(1, len(names) * len(_OUTCOMES)))
+    asked = {"tenant": tenant, "types": list(names), "outcomes": _OUTCOMES, "minutes": minutes, "period_s": period_s}
+    found: dict[str, Figures] = {}
+    for row in conn.execute(_OF_TYPES, asked):
+        before = found.get(row.report_type, Figures(0, 0, (), row.since))
+        failed = row.jobs if row.outcome == JobStatus.FAILED else 0
+        done = row.buckets if row.outcome == JobStatus.SUCCESS else before.buckets
+        found[row.report_type] = Figures(before.ended + row.jobs, before.failed + failed, done, row.since)
+    return found

@@ -1,0 +1,80 @@
+"""Arranges a result as the request wants it: columns chosen and in another order, rows sorted, no more than so many.
+
+A query gets an outer one that calls its columns `c1`, `c2` …: no name of a request or of a result becomes SQL.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import duckdb
+
+from shared.catalog.shape import sort_key
+from shared.reports import duck, errors
+from shared.reports.extract import Extract
+from shared.reports.question import Arrangement, Question
+
+
+def arrangement_of(question: Question, names: Sequence[str]) -> Arrangement | None:
+    """Return what the question asks of a result with columns of these names; None if nothing.
+
+    Raises ReportError if it asks for a column that is not there, or that the asker may not have.
+    """
+    shape = question.shape
+    if not shape.arranges:
+        return None
+    hidden = question.report.hidden_columns(question.asker.scopes)
+    places: dict[str, int] = {}
+    for at, name in enumerate(names):
+        if name not in hidden:
+            places.setdefault(name, at)
+
+    def place(name: str) -> int:
+        if name not in places:
+            raise errors.column_missing(name)
+        return places[name]
+
+    every = tuple(at for at, name in enumerate(names) if name not in hidden)
+    shown = every if shape.columns is None else tuple(map(place, shape.columns))
+    others = tuple(at for at in every if at not in shown) if question.has_summaries else ()
+    known = [*question.report.columns, *places]
+    keys = [sort_key(one, known) or (one.removeprefix("-"), False) for one in shape.sort or ()]
+    return Arrangement(
+        (*shown, *others), len(shown), tuple((place(name), descending) for name, descending in keys), shape.limit
+    )
+
+
+def outer_query(arrangement: Arrangement, width: int, outputs: Sequence[str]) -> tuple[str, str]:
+    """Return the SQL before and behind a query of `width` columns. `outputs` are what it selects, of `c1`, `c2` …"""
+    items, columns = ", ".join(outputs), ", ".join(f"c{n}" for n in range(1, width + 1))
+    limit = "" if arrangement.limit is None else f" LIMIT {arrangement.limit}"
+    if not arrangement.order:
+        return f"SELECT {items} FROM (", f"\n) AS report ({columns}){limit}"
+    # Numbered as they come, so that what is equal keeps the query's own order.
+    before = f"SELECT {items} FROM (SELECT *, row_number() OVER () AS place FROM ("
+    keys = [_key(f"c{at + 1}", descending) for at, descending in arrangement.order]
+    return before, f"\n) AS report ({columns})) AS placed ORDER BY {', '.join([*keys, 'place'])}{limit}"
+
+
+def arranged(extract: Extract, question: Question, connection: duckdb.DuckDBPyConnection) -> Extract:
+    """Return the extract of a source that gave what its query gives, arranged. Raises as `arrangement_of` does."""
+    columns = extract.columns
+    arrangement = arrangement_of(question, [c.source.name for c in columns])
+    if arrangement is None:
+        return extract
+    read = [columns[at] for at in arrangement.read]
+    others = [duck.identifier(name) for c in read for name in (c.text_name, c.json_name) if name]
+    fields = [c.quoted for c in read] + others
+    keys = [_key(columns[at].as_sortable, descending) for at, descending in arrangement.order]
+    limit = "" if arrangement.limit is None else f"LIMIT {arrangement.limit}"
+    path = extract.path.with_suffix(".arranged")
+    [rows] = connection.execute(
+        f"COPY (SELECT {', '.join(fields)} FROM {extract.numbered} "
+        f"ORDER BY {', '.join([*keys, 'file_row_number'])} {limit}) "
+        f"TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+    ).fetchone() or [0]
+    path.replace(extract.path)
+    return replace(extract, columns=read, rows=rows, shown=arrangement.shown)
+
+
+def _key(column: str, descending: bool) -> str:
+    return f"{column} {'DESC' if descending else 'ASC'} NULLS LAST"

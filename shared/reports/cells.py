@@ -1,0 +1,66 @@
+"""Few rows as the texts of their cells. CSV, JSON Lines, HTML and XLSX are written from these without a database.
+
+For some hundred rows DuckDB takes ten times as long to read and understand a question as Python takes for the answer
+(`python -m tests.benchmarks.small_case`). What has a value of an unusual kind is DuckDB's to write, however small.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from shared.catalog.model import Format
+from shared.reports.extract import NUMBER, USUAL_MOMENTS, ExtractColumn
+
+Text = str | None
+Cells = Sequence[Sequence[Text]]
+"""Rows of the source's texts, in the columns' order; None is NULL."""
+WRITTEN_FROM_CELLS = frozenset({Format.CSV, Format.JSONL, Format.HTML, Format.XLSX})
+_CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n"]*)(,|\n)')
+_NUMBER, _MOMENTS = re.compile(NUMBER), {name: re.compile(usual) for name, usual in USUAL_MOMENTS.items()}
+_LEAST, _MOST = 1e-4, 1e15
+"""Floating point numbers in this range have one spelling, that of Python and of DuckDB, without an exponent."""
+
+
+def parsed(text: str, width: int) -> list[list[Text]] | None:
+    """Return the cells of lines of PostgreSQL's CSV; None if they are not `width` in each."""
+    if '"' not in text:
+        rows: list[list[Text]] = [[cell or None for cell in line.split(",")] for line in text.split("\n")[:-1]]
+    else:
+        rows, row = [], []
+        for cell, end in _CELL.findall(text):
+            row.append(cell[1:-1].replace('""', '"') if cell[:1] == '"' else cell or None)
+            if end == "\n":
+                rows.append(row)
+                row = []
+    return rows if all(len(row) == width for row in rows) else None
+
+
+def are_usual(columns: Sequence[ExtractColumn], rows: Cells) -> bool:
+    """True if no value is of a kind that DuckDB has to write."""
+    if not rows:
+        return True
+    for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+        is_usual = _check(column)
+        if is_usual is not None and not all(is_usual(value) for value in values if value is not None):
+            return False
+    return True
+
+
+def _check(column: ExtractColumn) -> Callable[[str], object] | None:
+    """A function that is true for a usual value; None if all are."""
+    source = column.source
+    if source.is_float:
+        return _is_short_float
+    if source.is_moment:
+        return _MOMENTS[source.type_name].fullmatch
+    if source.is_json:  # within JSON Lines it is DuckDB's to check
+        return _no_value_is
+    return _NUMBER.fullmatch if source.type_name == "numeric" else None
+
+
+def _is_short_float(text: str) -> bool:
+    value = float(text)
+    return value == 0 or _LEAST <= abs(value) < _MOST
+
+
+def _no_value_is(_: str) -> bool:
+    return False

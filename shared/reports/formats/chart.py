@@ -1,0 +1,76 @@
+"""Draws a Vega-Lite specification as SVG, without a browser and without a network."""
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.catalog.model import Chart, ReportType
+from shared.reports import charts, errors
+from shared.reports.formats.chart_theme import Words, themed
+from shared.reports.formats.pdf import fonts
+from shared.reports.formats.rendering import Rendering
+
+
+def draw(
+    specification: Path, values: Sequence[Mapping[str, Any]], report: ReportType, fonts_folder: Path | None
+) -> str:
+    """Return the chart as SVG, in the report type's language and the operator's colours. Raises ReportError."""
+    spec = _translated(json.loads(specification.read_text("utf-8-sig")), report.translations)
+    spec = themed(spec, report.theme, Words(report.language, report.columns), values)
+    spec["data"] = {"values": values}
+    family = ", ".join(face.family for face in fonts.chain(fonts_folder))
+    try:
+        return _with_families(charts.draw(charts.Chart(json.dumps(spec), family), fonts_folder), fonts_folder)
+    except charts.ChartRefused as error:
+        raise errors.chart_failed(specification.name, _cause(str(error))) from None
+
+
+def draw_of(one: Chart, values: Sequence[Mapping[str, Any]], rendering: Rendering) -> str:
+    """Return a report type's chart of these values as SVG. Raises ReportError."""
+    report = rendering.report
+    if report.folder is None:
+        raise LookupError(f"{report.name} has no folder to hold {one.spec}")
+    return draw(report.folder / one.spec, values, report, rendering.fonts)
+
+
+def texts(drawn: str) -> Iterator[str]:
+    """Yield the texts of a chart that was drawn."""
+    yield from (html.unescape(text) for text in re.findall(r">([^<>]+)</t(?:ext|span)", drawn))
+
+
+def _with_families(drawn: str, fonts_folder: Path | None) -> str:
+    """Name the font of each piece of the texts whose letters join: whoever draws the SVG takes one font for a text, and
+    looks for another one letter by letter."""
+    font_set = fonts.FontSet(fonts_folder)
+
+    def named(found: re.Match[str]) -> str:
+        text = html.unescape(found[1])
+        if not font_set.is_joined(text):
+            return found[0]
+        pieces = font_set.families_of(text)
+        spans = (f'<tspan font-family="{html.escape(name)}">{html.escape(piece)}</tspan>' for name, piece in pieces)
+        return f">{''.join(spans)}</text"
+
+    return re.sub(r">([^<>]+)</text", named, drawn)
+
+
+def _cause(message: str) -> str:
+    """Return what the library says is wrong: it stands below a heading, above where in its own code that was."""
+    heading, *lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no reason was given"]
+    cause = next((line for line in lines if not line.startswith("at ")), heading)
+    return cause.removeprefix("Error: ").rstrip(".:")
+
+
+def _translated(node: Any, texts: Mapping[str, str]) -> Any:
+    match node:
+        case dict():
+            return {key: _translated(value, texts) for key, value in node.items()}
+        case list():
+            return [_translated(value, texts) for value in node]
+        case str():
+            return texts.get(node, node)
+        case _:
+            return node

@@ -1,0 +1,147 @@
+"""Tells in which order the letters of a line are drawn: the Unicode Bidirectional Algorithm (UAX #9, Unicode 17).
+
+The line's direction is that of its first letter that has one, as a page's `dir="auto"` takes it. Marks that embed or
+isolate a direction are left out, because the cells of a table hold no markup.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+_LEFT, _RIGHT = "L", "R"
+_IGNORED = frozenset({"BN", "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+_SEPARATORS = frozenset({"B", "S"})
+_NEUTRAL = frozenset({"ON", "WS", "B", "S", "ES", "ET", "CS"})
+_SIDES = {"L": _LEFT, "R": _RIGHT, "EN": _RIGHT, "AN": _RIGHT}
+"""Numbers count as letters from right to left where neutral ones look for their neighbours (N1)."""
+_BRACKETS = {")": "(", "]": "[", "}": "{", "〉": "〈", "》": "《", "」": "「", "』": "『", "】": "【"}
+
+
+def in_order(text: str, *, from_right: bool = False) -> Sequence[tuple[str, bool]]:
+    """Cut a line into pieces of one direction, from left to right as they are drawn.
+
+    A piece's letters stay in the order in which they are read; it is True beside those that run from right to left.
+    `from_right` is the direction of a line without a letter that has one.
+    """
+    levels = _levels(text, from_right=from_right)
+    runs: list[tuple[int, int, int]] = []
+    for at, level in enumerate(levels):
+        if runs and runs[-1][2] == level:
+            runs[-1] = (runs[-1][0], at + 1, level)
+        else:
+            runs.append((at, at + 1, level))
+    for level in range(max(levels, default=0), 0, -1):  # L2
+        runs = list(_turned(runs, level))
+    return [(text[first:end], level % 2 == 1) for first, end, level in runs]
+
+
+def _turned(runs: Sequence[tuple[int, int, int]], level: int) -> Iterator[tuple[int, int, int]]:
+    """Turn round each sequence of runs of this level or a higher one."""
+    high: list[tuple[int, int, int]] = []
+    for run in runs:
+        if run[2] >= level:
+            high.append(run)
+            continue
+        yield from reversed(high)
+        high = []
+        yield run
+    yield from reversed(high)
+
+
+def _levels(text: str, *, from_right: bool) -> list[int]:
+    """Return the embedding level of each letter: odd ones run from right to left."""
+    kinds = [unicodedata.bidirectional(letter) or _LEFT for letter in text]
+    first = next((kind for kind in kinds if kind in {"L", "R", "AL"}), "R" if from_right else "L")
+    base, side = (0, _LEFT) if first == "L" else (1, _RIGHT)
+    at = [n for n, kind in enumerate(kinds) if kind not in _IGNORED]
+    resolved = _weak([kinds[n] for n in at], side)
+    resolved = _brackets([text[n] for n in at], resolved, side)
+    resolved = _neutral(resolved, side)
+    levels = [base] * len(kinds)
+    for n, kind in zip(at, resolved, strict=True):  # I1, I2
+        levels[n] = 1 if kind == _RIGHT else 2 if kind != _LEFT or base else 0
+    for n in range(len(kinds)):  # what is ignored goes with the letter before it
+        if kinds[n] in _IGNORED:
+            levels[n] = levels[n - 1] if n else base
+    for n in reversed(range(len(kinds))):  # L1
+        if kinds[n] not in {"WS", *_IGNORED, *_SEPARATORS}:
+            break
+        levels[n] = base
+    return levels
+
+
+def _weak(kinds: Sequence[str], side: str) -> list[str]:
+    """Marks, numbers and their separators (W1 to W7)."""
+    found, strong = list(kinds), side
+    for n, kind in enumerate(found):
+        if kind == "NSM":
+            found[n] = found[n - 1] if n else side
+        elif kind == "EN" and strong == "AL":
+            found[n] = "AN"
+        strong = found[n] if found[n] in {"L", "R", "AL"} else strong
+    found = _signs_of_numbers([_RIGHT if kind == "AL" else kind for kind in found])
+    strong = side
+    for n, kind in enumerate(found):
+        if kind in {"L", "R"}:
+            strong = kind
+        elif kind == "EN" and strong == "L":
+            found[n] = _LEFT
+    return found
+
+
+def _signs_of_numbers(kinds: Sequence[str]) -> list[str]:
+    """Separators within a number and signs beside it belong to it (W4, W5); the others are neutral (W6)."""
+    found = list(kinds)
+    for n in range(1, len(found) - 1):
+        before, kind, after = found[n - 1 : n + 2]
+        if before == after and ((kind == "ES" and before == "EN") or (kind == "CS" and before in {"EN", "AN"})):
+            found[n] = before
+    for order in (range(len(found)), reversed(range(len(found)))):
+        beside = ""
+        for n in order:
+            if found[n] == "ET" and beside == "EN":
+                found[n] = "EN"
+            beside = found[n]
+    return ["ON" if kind in {"ES", "ET", "CS"} else kind for kind in found]
+
+
+def _brackets(letters: Sequence[str], kinds: Sequence[str], side: str) -> list[str]:
+    """Both brackets of a pair run as what stands between them (N0)."""
+    found = list(kinds)
+    for opening, closing in sorted(_pairs(letters, found)):
+        inside = {_SIDES[kind] for kind in found[opening + 1 : closing] if kind in _SIDES}
+        if side in inside:
+            found[opening] = found[closing] = side
+        elif inside:
+            before = next((_SIDES[kind] for kind in reversed(found[:opening]) if kind in _SIDES), side)
+            found[opening] = found[closing] = before
+    return found
+
+
+def _pairs(letters: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[int, int]]:
+    waiting: list[tuple[str, int]] = []
+    for n, letter in enumerate(letters):
+        if kinds[n] != "ON":
+            continue
+        if letter in _BRACKETS.values():
+            waiting.append((letter, n))
+        elif (opening := _BRACKETS.get(letter)) and any(one == opening for one, _ in waiting):
+            while waiting:
+                one, at = waiting.pop()
+                if one == opening:
+                    yield at, n
+                    break
+
+
+def _neutral(kinds: Sequence[str], side: str) -> list[str]:
+    """Spaces and signs between two letters of one direction run as they do, the others as the line (N1, N2)."""
+    found, n = list(kinds), 0
+    while n < len(found):
+        if found[n] not in _NEUTRAL:
+            n += 1
+            continue
+        end = next((m for m in range(n, len(found)) if found[m] not in _NEUTRAL), len(found))
+        before = _SIDES[found[n - 1]] if n else side
+        after = _SIDES[found[end]] if end < len(found) else side
+        found[n:end] = [before if before == after else side] * (end - n)
+        n = end
+    return found

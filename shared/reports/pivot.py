@@ -1,0 +1,78 @@
+"""Turns the rows of an extract into a table of two directions, for the formats that people read."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from shared.catalog.pivot import Pivot
+from shared.reports import duck, errors
+from shared.reports.columns import unique_names
+from shared.reports.extract import Extract, ExtractColumn, Heading, duckdb_column
+
+MOST_COLUMNS = 500
+"""Values of the column that gives the columns: more are not a table that people read."""
+
+
+def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnection, path: Path) -> Extract:
+    """Return the rows as the pivot wants them, in a file at `path`; as they are if one of its columns is not shown.
+
+    The columns are the values of the pivot's column, smallest first, NULL last. Raises ReportError.
+    """
+    columns = {c.source.name: c for c in reversed(extract.columns)}
+    if any(name not in columns for name in pivot.names):
+        return extract
+    key, value = columns[pivot.column], columns[pivot.value]
+    texts = _texts(extract, key, connection)
+    rows = [columns[name] for name in pivot.rows]
+    total = [pivot.total] if pivot.total else []
+    names = unique_names([*(c.name for c in rows), *(text or "" for text in texts), *total])
+    of_values = names[len(rows) :]
+    fields = [*(c.quoted for c in rows), *_cells(pivot, value, texts, of_values)]
+    groups = ", ".join(c.quoted for c in rows)
+    [count] = connection.execute(
+        f"COPY (SELECT {', '.join(fields)} FROM (SELECT *, ({key.as_source_text}) AS {_KEY} FROM {extract.numbered}) "
+        f"GROUP BY {groups} ORDER BY min(file_row_number)) "
+        f"TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+    ).fetchone() or [0]
+    described = connection.execute(f"DESCRIBE FROM read_parquet({duck.literal(str(path))})").fetchall()
+    types = {name: type_ for name, type_, *_ in described}
+    headings = [Heading(text, key, value.source.name) for text in texts]
+    headings += [Heading(title, None, value.source.name) for title in total]
+    found = [replace(c, text_name=None, json_name=None) for c in rows]
+    found += [
+        replace(duckdb_column(name, types[name]), heading=heading)
+        for name, heading in zip(of_values, headings, strict=True)
+    ]
+    return replace(extract, path=path, columns=found, rows=count)
+
+
+_KEY = '"key of the pivot"'
+
+
+def _texts(extract: Extract, key: ExtractColumn, connection: duckdb.DuckDBPyConnection) -> Sequence[str | None]:
+    """The source's texts of the values that become columns, in the values' order."""
+    found = connection.execute(
+        f"SELECT any_value({key.as_source_text}) FROM {extract.table} GROUP BY {key.quoted} "
+        f"ORDER BY {key.as_sortable} NULLS LAST LIMIT {MOST_COLUMNS + 1}"
+    ).fetchall()
+    if len(found) > MOST_COLUMNS:
+        raise errors.pivot_too_wide(key.source.name, MOST_COLUMNS)
+    return [text for (text,) in found]
+
+
+def _cells(pivot: Pivot, value: ExtractColumn, texts: Sequence[str | None], names: Sequence[str]) -> Sequence[str]:
+    """SQL for the cell of each column, and for the total."""
+    asked = value.as_sortable
+    if pivot.aggregate == "sum" and value.source.is_integer:  # DuckDB's sum is wider than what Parquet holds
+        asked = f"{asked}::DECIMAL(38, 0)"
+    fields = []
+    for at, name in enumerate(names):
+        of = f"{pivot.aggregate}({asked})"
+        if at < len(texts):
+            text = texts[at]
+            same = f"{_KEY} IS NULL" if text is None else f"{_KEY} = {duck.literal(text)}"
+            of = f"{of} FILTER (WHERE {same})"
+        fields.append(f"{of} AS {duck.identifier(name)}")
+    return fields

@@ -1,0 +1,100 @@
+"""One session with a PostgreSQL source, at the level of libpq: few round trips, and little Python for each.
+
+A small report asks its source six times. Through psycopg's cursors that took as long as all the rest of a small CSV
+(`python -m tests.benchmarks.small_case`); libpq itself is psycopg's too.
+"""
+
+import contextlib
+import os
+import select
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ConnStatus, Escaping, ExecStatus, PGconn
+from psycopg.pq.abc import PGconn as AnyPGconn
+from psycopg.pq.abc import PGresult
+
+from shared.database.libpq import KEEPALIVE, written
+
+_CONNECT_TIMEOUT_S = 10
+"""Longer than our own database may take: a source may be far away."""
+_CANCEL_S = 0.4
+_BOUNDS: Mapping[str, object] = {
+    "connect_timeout": _CONNECT_TIMEOUT_S,
+    "application_name": "todoke-report",
+    "client_encoding": "UTF8",  # whatever the database has: a CSV goes out as it comes
+    **KEEPALIVE,
+}
+"""For connecting, and for waiting for a server that has vanished."""
+
+
+class Session:
+    """A connection that is asked one thing after another."""
+
+    def __init__(self, libpq: AnyPGconn) -> None:
+        self.libpq = libpq
+        self.connection = psycopg.Connection(libpq)
+        """The same as psycopg sees it, for what is asked seldom and for quoting."""
+
+    def ask(self, statements: bytes) -> Sequence[PGresult]:
+        """Send the statements in one round trip and return the result of each. Raises psycopg.Error."""
+        self.libpq.send_query(statements)
+        results = []
+        while (result := self._result()) is not None:
+            if result.status not in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}:
+                raise failure(result)
+            results.append(result)
+        return results
+
+    def _result(self) -> PGresult | None:
+        while self.libpq.is_busy():
+            wait_for_more(self.libpq)
+        return self.libpq.get_result()
+
+    def literal(self, text: str) -> bytes:
+        """Quote `text` as an SQL literal, whatever the session's settings say of backslashes."""
+        return bytes(Escaping(self.libpq).escape_literal(text.encode()))
+
+    def give_up(self) -> None:
+        """End what the server does for this session.
+
+        The connection is closed for writing first: a cancellation that comes between two statements ends neither, and
+        the second one would run for nobody.
+        """
+        with socket.socket(fileno=os.dup(self.libpq.socket)) as line:
+            line.shutdown(socket.SHUT_WR)
+        self.connection.cancel_safe(timeout=_CANCEL_S)
+
+
+@contextlib.contextmanager
+def connected(dsn: str) -> Iterator[Session]:
+    """Connect for as long as the block lasts. Raises psycopg.Error."""
+    libpq = PGconn.connect(bounded(dsn).encode())
+    try:
+        if libpq.status != ConnStatus.OK:
+            raise psycopg.OperationalError(libpq.get_error_message())
+        yield Session(libpq)
+    finally:
+        # Closed, and not rolled back: in the middle of a COPY there is no statement left to send.
+        libpq.finish()
+
+
+def bounded(dsn: str) -> str:
+    """Return the connection string with the bounds of every session. Raises psycopg.ProgrammingError."""
+    return written({**conninfo_to_dict(dsn), **_BOUNDS})
+
+
+def wait_for_more(libpq: AnyPGconn) -> None:
+    """Wait for data. Keep-alives bound the wait for a server that has vanished, `statement_timeout` for a slow one."""
+    readable = select.poll()
+    readable.register(libpq.socket, select.POLLIN)
+    readable.poll()
+    libpq.consume_input()
+
+
+def failure(result: PGresult) -> psycopg.Error:
+    """Return the server's error. One without an SQLSTATE comes from libpq, and means that the connection broke."""
+    error = psycopg.errors.error_from_result(result)
+    return error if error.sqlstate else psycopg.OperationalError(str(error))

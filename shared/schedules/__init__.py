@@ -1,0 +1,1 @@
+"""Schedules: reports that are asked for by the clock."""

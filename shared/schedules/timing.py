@@ -1,0 +1,128 @@
+"""When a schedule is due: cron in a time zone, or every so many seconds.
+
+Rules where clocks are changed, for a cron expression that names its minute and its hour: a time that does not exist
+runs once, at the next one that does; a time that comes twice runs once, the first time. An expression whose minute or
+hour begins with a star runs by elapsed time instead, as Debian's cron(8) has it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+MOST_CHARACTERS = 100
+"""Of a cron expression: every minute of an hour fits in the field of minutes twice."""
+LEAST_EVERY_S = 60
+MOST_EVERY_S = 366 * 86_400
+MOST_JITTER_S = 3_600
+_LOOKS_BACK = tuple(timedelta(days=days) for days in (1 / 24, 1, 31, 366, 5 * 366))
+"""How far `latest` looks for ticks: as far as it must, so that what runs every minute costs 60 steps, not a year's."""
+_SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
+"""In a year that has every day."""
+_FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
+
+
+class Timing(NamedTuple):
+    """When something is due. Exactly one of `cron` and `every_s` is there."""
+
+    cron: str | None
+    every_s: int | None
+    zone: str
+    """The IANA name of the zone whose clocks a cron expression means."""
+    begins_at: datetime
+    """No tick is before it; `every_s` counts from here."""
+    until: datetime | None = None
+    """No tick is after it."""
+    jitter_s: int = 0
+    """A tick's job may be submitted so many seconds later, so that not everything runs at the full hour."""
+
+    def ticks(self, after: datetime) -> Iterator[datetime]:
+        """The moments at which it is due, in UTC, each later than `after` and than the one before."""
+        for tick in self._ticks(max(after, self.begins_at - timedelta(microseconds=1))):
+            if self.until is not None and tick > self.until:
+                return
+            yield tick
+
+    def next_tick(self, after: datetime) -> datetime | None:
+        """The first tick after that moment; None if there is none any more."""
+        return next(self.ticks(after), None)
+
+    def names(self, moment: datetime) -> bool:
+        """True if it is due just then."""
+        return self.next_tick(moment - timedelta(microseconds=1)) == moment
+
+    def between(self, begin: datetime, end: datetime) -> Iterator[datetime]:
+        """The ticks from `begin`, included, to `end`, not included: also those before the schedule was there."""
+        begins_at = self.begins_at
+        if begin < begins_at:
+            every = timedelta(seconds=self.every_s or 1)
+            begins_at -= -((begin - begins_at) // every) * every
+        whole = self._replace(begins_at=begins_at, until=None)
+        return _until(whole.ticks(begin - timedelta(microseconds=1)), end - timedelta(microseconds=1))
+
+    def latest(self, since: datetime, now: datetime, most: int) -> list[datetime]:
+        """The last ticks from `since` to `now`, both included: up to `most`, oldest first."""
+        just_before = since - timedelta(microseconds=1)
+        found: list[datetime] = []
+        for back in _LOOKS_BACK:
+            begin = max(just_before, now - back)
+            found = list(_until(self.ticks(begin), now))
+            if len(found) >= most or begin == just_before:
+                break
+        return found[-most:]
+
+    def due_at(self, schedule_id: UUID, tick: datetime) -> datetime:
+        """When the tick's job is submitted: at the tick, or as much later as the schedule and the tick say."""
+        if not self.jitter_s:
+            return tick
+        drawn = hashlib.sha256(schedule_id.bytes + tick.isoformat().encode()).digest()
+        return tick + timedelta(seconds=int.from_bytes(drawn[:4]) % (self.jitter_s + 1))
+
+    def remark(self, tick: datetime) -> Literal["moved", "first_of_two"] | None:
+        """What the clocks of the zone do at the tick, if they are changed just then; None for nothing."""
+        if self.cron is None:
+            return None
+        local = tick.astimezone(ZoneInfo(self.zone))
+        named = CronSim(self.cron, _SOME_DAY)
+        if local.minute not in named.minutes or local.hour not in named.hours:
+            return "moved"
+        return "first_of_two" if local.fold == 0 and local.replace(fold=1).utcoffset() != local.utcoffset() else None
+
+    def _ticks(self, after: datetime) -> Iterator[datetime]:
+        if self.every_s is not None:
+            every = timedelta(seconds=self.every_s)
+            tick = self.begins_at + max(0, (after - self.begins_at) // every + 1) * every
+            while True:
+                yield tick
+                tick += every
+        last = after
+        for local in CronSim(self.cron or "", after.astimezone(ZoneInfo(self.zone))):
+            # Two times that do not exist are both replaced by the one that does; one that came twice lies behind.
+            if (tick := local.astimezone(UTC)) > last:
+                yield tick
+                last = tick
+
+
+def cron_problem(text: str) -> str | None:
+    """Say what keeps the text from being a cron expression that is ever due, and the remedy; None if it is one."""
+    fields = text.split()
+    if len(text) > MOST_CHARACTERS:
+        return f"must have at most {MOST_CHARACTERS} characters"
+    if len(fields) != len(_FIELDS):
+        return f'must have five fields ({", ".join(_FIELDS)}), not {len(fields)}: "0 7 * * MON" is Mondays at 07:00'
+    try:
+        first = next(CronSim(text, _SOME_DAY), None)
+    except CronSimError as error:
+        return f'has a wrong field ({str(error).removeprefix("Bad ")}): "0 7 * * MON" is Mondays at 07:00'
+    return None if first else "names a day that never comes"
+
+
+def _until(ticks: Iterator[datetime], end: datetime) -> Iterator[datetime]:
+    for tick in ticks:
+        if tick > end:
+            return
+        yield tick

@@ -1,0 +1,1 @@
+"""Webhooks: who is told what has happened, and how it is delivered, as Standard Webhooks has it."""

@@ -1,0 +1,188 @@
+"""Deliveries as their webhook's owner sees them: listed, looked at with every byte, and asked for again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Row
+
+from shared.jobs.filters import id_at
+from shared.webhooks.event import Event, EventType, body_of
+
+MOST_AGAIN = 10_000
+"""Deliveries that one request lets begin again."""
+
+_COLUMNS = """d.id, d.webhook_id, d.event_id, e.type, e.at, e.job_id, e.schedule_id, d.url, d.body, d.state, d.attempts,
+    d.created_at, d.due_at, d.ended_at, d.last_status, d.last_error"""
+
+_FIRST, _LAST = (f"CAST('{UUID(int=number)}' AS uuid)" for number in (0, 2**128 - 1))
+# Ranges of a whole key: for `webhook_id = … AND id < …` PostgreSQL may walk the primary key, and meet everybody else's
+# deliveries first (shared/jobs/listing.py). So a state is always named, and a list of all takes as many of each.
+_OF_STATE = f"""
+    (SELECT * FROM webhook_deliveries
+      WHERE (webhook_id, state, id) < (:webhook, {{state}}, :before)
+        AND (webhook_id, state, id) > (:webhook, {{state}}, {_FIRST}) AND tenant = :tenant
+      ORDER BY webhook_id DESC, state DESC, id DESC LIMIT :limit)"""
+_LISTED = f"""
+    SELECT {_COLUMNS}
+      FROM (SELECT * FROM ({{found}}) AS found ORDER BY id DESC LIMIT :limit) AS d
+      JOIN webhook_events e ON e.id = d.event_id
+     ORDER BY d.id DESC
+"""
+_OF_ALL = " UNION ALL ".join(_OF_STATE.format(state=f"'{state}'") for state in ("waiting", "delivered", "dead"))
+_LIST = text(f"/* webhook_deliveries.list */ {_LISTED.format(found=_OF_ALL)}")
+_LIST_OF_STATE = text(
+    f"/* webhook_deliveries.list_of_state */ {_LISTED.format(found=_OF_STATE.format(state=':state'))}"
+)
+_GET = text(f"""
+    /* webhook_deliveries.get */
+    SELECT {_COLUMNS} FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
+     WHERE d.id = :id AND d.webhook_id = :webhook AND d.tenant = :tenant
+""")
+_ATTEMPTS = text("""
+    /* webhook_attempts.list */
+    SELECT number, at, took_ms, request_head, status, response_head, response_body, error
+      FROM (SELECT * FROM webhook_attempts WHERE delivery_id = :id ORDER BY number DESC LIMIT :limit) AS latest
+     ORDER BY number
+""")
+# One that a relay holds at this moment is left to it.
+_AGAIN = text("""
+    /* webhook_deliveries.again */
+    UPDATE webhook_deliveries
+       SET state = 'waiting', due_at = clock_timestamp(), tries = 0, ended_at = NULL
+     WHERE id = :id AND webhook_id = :webhook AND tenant = :tenant AND lease_token IS NULL
+""")
+_AGAIN_SINCE = text(f"""
+    /* webhook_deliveries.again_since */
+    UPDATE webhook_deliveries
+       SET state = 'waiting', due_at = clock_timestamp(), tries = 0, ended_at = NULL
+     WHERE id = ANY (ARRAY(
+           SELECT id FROM webhook_deliveries
+            WHERE (webhook_id, state, id) >= (:webhook, 'dead', :first)
+              AND (webhook_id, state, id) < (:webhook, 'dead', {_LAST}) AND tenant = :tenant
+            ORDER BY webhook_id, state, id LIMIT :most FOR UPDATE SKIP LOCKED))
+""")
+# Of each webhook and state up to so many: ids are in order of time, and each pair is a range of the index.
+_LATELY_OF_STATE = f"""
+    SELECT w.id, {{state}} AS state, (
+           SELECT count(*) FROM (
+               SELECT FROM webhook_deliveries
+                WHERE (webhook_id, state, id) > (w.id, {{state}}, CAST(:since AS uuid))
+                  AND (webhook_id, state, id) < (w.id, {{state}}, {_LAST}) AND tenant = :tenant
+                ORDER BY webhook_id DESC, state DESC, id DESC LIMIT :most) AS counted) AS made
+      FROM unnest(CAST(:ids AS uuid[])) AS w(id)"""
+_LATELY_OF_ALL = " UNION ALL ".join(
+    _LATELY_OF_STATE.format(state=f"'{state}'") for state in ("waiting", "delivered", "dead")
+)
+_LATELY = text(f"""
+    /* webhook_deliveries.lately */
+    SELECT id, sum(made) FILTER (WHERE state = 'delivered')::int AS delivered, sum(made)::int AS made
+      FROM ({_LATELY_OF_ALL}) AS counted GROUP BY id HAVING sum(made) > 0
+""")
+_PING = text("""
+    /* webhook_events.ping */
+    INSERT INTO webhook_events (tenant, type, webhook_id, spread_at)
+    VALUES (:tenant, 'webhook.ping', :webhook, clock_timestamp())
+    RETURNING id, at
+""")
+_DELIVER = text("""
+    /* webhook_deliveries.ping */
+    INSERT INTO webhook_deliveries (webhook_id, event_id, tenant, body) VALUES (:webhook, :event, :tenant, :body)
+    RETURNING id
+""")
+
+
+class Delivery(NamedTuple):
+    """An event on its way to a webhook, or there, or given up."""
+
+    id: UUID
+    webhook_id: UUID
+    event_id: UUID
+    type: EventType
+    at: datetime
+    """When it happened."""
+    job_id: UUID | None
+    schedule_id: UUID | None
+    url: str | None
+    """Of a job's callback; None for the webhook's own."""
+    body: str
+    state: str
+    attempts: int
+    created_at: datetime
+    due_at: datetime
+    ended_at: datetime | None
+    last_status: int | None
+    last_error: str | None
+
+
+class Tried(NamedTuple):
+    """One attempt, with what was sent and what came."""
+
+    number: int
+    at: datetime
+    took_ms: int
+    request_head: str | None
+    status: int | None
+    response_head: str | None
+    response_body: bytes
+    error: str | None
+
+
+def list_page(
+    conn: Connection, webhook_id: UUID, tenant: str, *, state: str | None, before: UUID, limit: int
+) -> Sequence[Delivery]:
+    """Up to `limit` deliveries of the webhook with ids below `before`, newest first; of that state unless None."""
+    asked = {"webhook": webhook_id, "tenant": tenant, "state": state, "before": before, "limit": limit}
+    return [_delivery(row) for row in conn.execute(_LIST if state is None else _LIST_OF_STATE, asked)]
+
+
+def lately(
+    conn: Connection, ids: Sequence[UUID], tenant: str, *, since: UUID, most: int
+) -> dict[UUID, tuple[int, int]]:
+    """How many deliveries of each of these webhooks have succeeded, and how many there were, with ids above `since`.
+
+    Of each webhook and state `most` are counted; one without any is left out.
+    """
+    asked = {"ids": list(ids), "tenant": tenant, "since": since, "most": most}
+    return {row.id: (row.delivered, row.made) for row in conn.execute(_LATELY, asked)}
+
+
+def get(conn: Connection, delivery_id: UUID, webhook_id: UUID, tenant: str) -> Delivery | None:
+    """One delivery of the webhook; None if there is no such one."""
+    row = conn.execute(_GET, {"id": delivery_id, "webhook": webhook_id, "tenant": tenant}).one_or_none()
+    return None if row is None else _delivery(row)
+
+
+def attempts(conn: Connection, delivery_id: UUID, *, limit: int) -> Sequence[Tried]:
+    """The latest `limit` attempts of a delivery, oldest first."""
+    rows = conn.execute(_ATTEMPTS, {"id": delivery_id, "limit": limit})
+    return [Tried(*row)._replace(response_body=bytes(row.response_body or b"")) for row in rows]
+
+
+def again(conn: Connection, delivery_id: UUID, webhook_id: UUID, tenant: str) -> bool:
+    """Deliver it once more, under the same `webhook-id`. False if a relay is delivering it now."""
+    return conn.execute(_AGAIN, {"id": delivery_id, "webhook": webhook_id, "tenant": tenant}).rowcount == 1
+
+
+def again_since(conn: Connection, webhook_id: UUID, tenant: str, since: datetime) -> int:
+    """Deliver all once more that were made since then and given up: up to MOST_AGAIN. Returns how many."""
+    asked = {"webhook": webhook_id, "tenant": tenant, "first": id_at(since.timestamp()), "most": MOST_AGAIN}
+    return conn.execute(_AGAIN_SINCE, asked).rowcount
+
+
+def ping(conn: Connection, webhook_id: UUID, tenant: str) -> UUID:
+    """Let the webhook be told that somebody tries it. Returns the delivery's id."""
+    made = conn.execute(_PING, {"tenant": tenant, "webhook": webhook_id}).one()
+    event = Event(
+        made.id, tenant, EventType.PING, made.at, None, None, None, None, None, None, None, None, webhook_id
+    )  # fmt: skip
+    asked = {"webhook": webhook_id, "event": event.id, "tenant": tenant, "body": body_of(event)}
+    delivery_id: UUID = conn.execute(_DELIVER, asked).scalar_one()
+    return delivery_id
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    told: dict[str, Any] = {**row._mapping, "type": EventType(row.type)}  # noqa: SLF001 - SQLAlchemy's own documented name
+    return Delivery(**told)

@@ -1,0 +1,221 @@
+"""Sends deliveries over libcurl: many at a time, each bounded, and each socket looked at before it is opened.
+
+Nothing but the address decides where a request goes: no redirect is followed, no proxy is used, no cookie or password
+is kept, and no connection serves a second delivery. Answers are read up to a bound and not decompressed.
+
+Sources: libcurl's CURLOPT_OPENSOCKETFUNCTION(3), CURLOPT_PROXY(3), CURLOPT_DEBUGFUNCTION(3) (8.x, read 2026-11-29).
+"""
+
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pycurl
+
+from shared.runtime.egress import Egress
+from shared.version import VERSION
+
+CONNECT_TIMEOUT_S, TIMEOUT_S = 5, 15
+MOST_READ, MOST_KEPT = 65_536, 4_096
+"""Bytes of an answer that are read, and that are kept for whoever looks at it later."""
+_MOST_HEAD = 8_192
+_AGENT = f"Todoke/{VERSION} (+https://www.standardwebhooks.com)"
+
+
+class Letter(NamedTuple):
+    """A request to send."""
+
+    id: UUID
+    """By which whoever sends it knows its answer."""
+    url: str
+    headers: Sequence[str]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """How it went."""
+
+    id: UUID
+    status: int | None
+    """Of HTTP; None if no whole head of an answer came."""
+    error: str | None
+    """A word for what went wrong; it tells nothing of the address. None where an answer came, whatever it said."""
+    took_ms: int
+    request_head: str | None
+    """The bytes that were sent before the body; None if nothing was."""
+    response_head: str | None
+    response_body: bytes
+    retry_after: str | None
+
+
+class Postman:
+    """Sends letters. For one thread."""
+
+    def __init__(self, egress: Egress, *, certificates: str | None) -> None:
+        """`certificates` is a file of authorities in PEM; None for libcurl's own."""
+        self._egress = egress
+        self._certificates = certificates
+        self._multi = pycurl.CurlMulti()
+        self._under_way: dict[Any, _Sending] = {}
+
+    @property
+    def under_way(self) -> int:
+        """Letters that have no answer yet."""
+        return len(self._under_way)
+
+    def send(self, letter: Letter) -> None:
+        """Begin to send it."""
+        sending = _Sending(letter, self._egress, self._certificates)
+        self._under_way[sending.curl] = sending
+        self._multi.add_handle(sending.curl)
+
+    def wait(self, timeout_s: float) -> Sequence[Answer]:
+        """Go on with all letters, until one of them is done or the time is over. Returns those that are done."""
+        give_up_at = time.monotonic() + timeout_s
+        while self._under_way:
+            self._multi.perform()
+            if done := self._done():
+                return done
+            left_s = give_up_at - time.monotonic()
+            if left_s <= 0:
+                break
+            self._multi.select(min(left_s, 0.05))
+        return []
+
+    def _done(self) -> list[Answer]:
+        answers: list[Answer] = []
+        while True:
+            left, good, bad = self._multi.info_read()
+            for curl, code in (*((one, 0) for one in good), *((one, code) for one, code, _ in bad)):
+                self._multi.remove_handle(curl)
+                answers.append(self._under_way.pop(curl).answer(code))
+                curl.close()
+            if not left:
+                return answers
+
+    def close(self) -> None:
+        """Let go of everything: what had no answer is sent again when its lease is over."""
+        for curl in self._under_way:
+            self._multi.remove_handle(curl)
+            curl.close()
+        self._under_way.clear()
+        self._multi.close()
+
+
+class _Sending:
+    """One request and its answer."""
+
+    def __init__(self, letter: Letter, egress: Egress, certificates: str | None) -> None:
+        self._letter = letter
+        self._egress = egress
+        self._encrypted = letter.url.startswith("https://")
+        self._opened = self._refused = False
+        self._began = time.monotonic()
+        self._sent: list[bytes] = []
+        self._head: list[bytes] = []
+        self._body = bytearray()
+        self.curl = self._prepared(letter, certificates)
+
+    def _prepared(self, letter: Letter, certificates: str | None) -> Any:
+        curl = pycurl.Curl()
+        options: dict[int, object] = {
+            pycurl.URL: letter.url,
+            pycurl.POSTFIELDS: letter.body,
+            pycurl.HTTPHEADER: [*letter.headers, "Accept:", "Expect:"],
+            pycurl.USERAGENT: _AGENT,
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+            pycurl.FOLLOWLOCATION: 0,
+            pycurl.MAXREDIRS: 0,
+            pycurl.PROXY: "",  # or HTTPS_PROXY would choose the address
+            pycurl.NOPROXY: "*",
+            pycurl.NETRC: pycurl.NETRC_IGNORED,
+            pycurl.OPENSOCKETFUNCTION: self._open,
+            pycurl.FRESH_CONNECT: 1,
+            pycurl.FORBID_REUSE: 1,
+            pycurl.DNS_CACHE_TIMEOUT: 0,
+            pycurl.CONNECTTIMEOUT_MS: CONNECT_TIMEOUT_S * 1000,
+            pycurl.TIMEOUT_MS: TIMEOUT_S * 1000,
+            pycurl.NOSIGNAL: 1,
+            pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
+            pycurl.HTTP_CONTENT_DECODING: 0,
+            pycurl.WRITEFUNCTION: self._take_body,
+            pycurl.HEADERFUNCTION: self._take_head,
+            pycurl.VERBOSE: 1,
+            pycurl.DEBUGFUNCTION: self._note,
+        }
+        if certificates is not None:
+            options[pycurl.CAINFO] = certificates
+        for option, value in options.items():
+            curl.setopt(option, value)
+        return curl
+
+    def _open(self, _: int, address: Any) -> Any:
+        """A socket for the address that is about to be connected to, or none."""
+        family, kind, protocol, (host, port, *_rest) = address
+        text = host.decode() if isinstance(host, bytes) else host
+        if family not in {socket.AF_INET, socket.AF_INET6} or not self._egress.lets(
+            text, port, encrypted=self._encrypted
+        ):
+            self._refused = True
+            return pycurl.SOCKET_BAD
+        self._opened = True
+        return socket.socket(family, kind, protocol)
+
+    def _take_head(self, line: bytes) -> None:
+        if line.startswith(b"HTTP/"):
+            self._head.clear()  # one of 100 Continue and the like came before
+        if sum(map(len, self._head)) < _MOST_HEAD:
+            self._head.append(line)
+
+    def _take_body(self, part: bytes) -> int | None:
+        self._body += part[: MOST_READ - len(self._body)]
+        return None if len(self._body) < MOST_READ else -1  # enough is known
+
+    def _note(self, kind: int, data: bytes) -> None:
+        if kind == pycurl.INFOTYPE_HEADER_OUT:
+            self._sent.append(data)
+
+    def answer(self, code: int) -> Answer:
+        """What became of it. `code` is libcurl's."""
+        status = self.curl.getinfo(pycurl.RESPONSE_CODE) or None
+        enough = code == pycurl.E_WRITE_ERROR and len(self._body) >= MOST_READ
+        error = None if code == 0 or enough else self._word_for(code)
+        return Answer(
+            self._letter.id,
+            None if error else status,
+            error,
+            round((time.monotonic() - self._began) * 1000),
+            _text(b"".join(self._sent)) if self._sent else None,
+            _text(b"".join(self._head)) if self._head else None,
+            bytes(self._body[:MOST_KEPT]),
+            self._header("retry-after"),
+        )
+
+    def _word_for(self, code: int) -> str:
+        # Of several addresses one may have been let.
+        return "not_allowed" if self._refused and not self._opened else _WORDS.get(code, "broken")
+
+    def _header(self, name: str) -> str | None:
+        for line in self._head:
+            key, _, value = line.decode("latin-1").partition(":")
+            if key.strip().lower() == name:
+                return value.strip()
+        return None
+
+
+_WORDS: dict[int, str] = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "unresolved",
+    pycurl.E_COULDNT_CONNECT: "unreachable",
+    pycurl.E_OPERATION_TIMEDOUT: "timeout",
+    pycurl.E_SSL_CONNECT_ERROR: "tls",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls",
+    pycurl.E_SSL_CACERT_BADFILE: "tls",
+}
+
+
+def _text(raw: bytes) -> str:
+    """As it can be kept as text: each byte is a letter of Latin-1, as HTTP has it, but for what no text may hold."""
+    return raw[:_MOST_HEAD].decode("latin-1").replace("\0", "\ufffd")

@@ -1,0 +1,87 @@
+"""What single keys do, and that they can be switched off."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import expect
+from sqlalchemy.engine import Connection
+
+from services.api.console.texts import texts
+from tests.browser.conftest import Reader
+from tests.support.jobs import a_job
+
+Readers = Callable[..., Reader]
+say = texts("en")
+
+
+def test_rows_are_walked_looked_at_and_selected_by_keys(reader: Readers, conn: Connection) -> None:
+    jobs = [a_job(conn, tenant="default", report_type="flights-export") for _ in range(3)]
+    page = reader().goto("/jobs")
+    press = page.keyboard.press
+
+    press("j")
+    press("j")
+    expect(page.locator("tr.current")).to_have_id(f"job-{jobs[1]}")
+    press("o")
+    expect(page.locator("#panel")).to_contain_text(str(jobs[1]))
+    assert page.url.endswith(f"panel={jobs[1]}")
+    press("k")
+    expect(page.locator("#panel")).to_contain_text(str(jobs[2]))
+    press("Escape")
+    expect(page.locator("#panel")).to_be_hidden()
+    assert "panel" not in page.url
+    press("x")
+    press("j")
+    press("j")
+    press("Shift+X")
+    expect(page.locator("#selection output")).to_have_text("3 jobs selected")
+    press("/")
+    expect(page.locator("#filters [name=q]")).to_be_focused()
+    page.keyboard.type("jx?")
+    expect(page.locator("#filters [name=q]")).to_have_value("jx?")
+    page.locator("#filters [name=q]").blur()
+    press("Control+j")
+    press("Enter")
+    page.wait_for_url(f"**/console/jobs/{jobs[0]}")
+    page.go_back()
+    page.locator(f"#job-{jobs[0]} .what a").focus()
+    press("c")
+    expect(page.locator("dialog[open]")).to_contain_text(say("confirm.cancel.title"))
+
+
+def test_a_shared_address_opens_the_same_view(reader: Readers, conn: Connection) -> None:
+    job = a_job(conn, tenant="default", report_type="flights-export")
+    page = reader(java_script_enabled=False).goto(f"/jobs?status=PENDING&panel={job}")
+
+    expect(page.locator("#panel")).to_contain_text(str(job))
+    page.locator(f"#job-{job} [data-panel]").click()
+    assert "status=PENDING" in page.url
+
+
+def test_keys_lead_to_pages_and_are_listed(reader: Readers, conn: Connection) -> None:
+    page = reader().goto("")
+    for keys, path in (("gj", "/jobs"), ("gt", "/report-types"), ("gr", ""), ("n", "/new")):
+        for key in keys:
+            page.keyboard.press(key)
+        page.wait_for_url(re.compile(f"/console{path}$"))
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+
+
+def test_keys_can_be_switched_off(reader: Readers) -> None:
+    page = reader().goto("")
+    page.get_by_role("button", name=say("keyboard.title")).click()
+    page.get_by_role("button", name=say("keyboard.switch_off")).click()
+    expect(page.locator("body")).to_have_attribute("data-keys", "off")
+
+    page.keyboard.press("n")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_hidden()
+    assert page.url.endswith("/console")
+    page.get_by_role("button", name=say("keyboard.title")).click()
+    page.get_by_role("button", name=say("keyboard.switch_on")).click()
+    expect(page.locator("body")).to_have_attribute("data-keys", "on")
+    page.keyboard.press("n")
+    page.wait_for_url("**/console/new")

@@ -1,0 +1,102 @@
+"""What is left of webhooks that are disabled or deleted goes in slices, and nobody sees it meanwhile."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from services.relay.tidying import Tidying
+from shared.access.secret_keys import SecretKeys
+from shared.database.engine import create_engine
+from shared.ids import uuid7
+from shared.webhooks import ending, store
+from tests.support.jobs import count
+from tests.support.postgres.roles import service_urls
+from tests.support.webhooks import a_webhook, deliveries, secret_keys
+
+_LAST = UUID(int=2**128 - 1)
+_WAITING, _ENDED = 7, 4
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> SecretKeys:
+    return secret_keys(tmp_path)
+
+
+@pytest.fixture
+def relay(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tidying]:
+    """A relay with the rights of one, whose slices are small."""
+    monkeypatch.setattr(ending, "SLICE", 3)
+    engine = create_engine(service_urls(database_url)["relay"], application_name="test-relay", pool_size=1)
+    yield Tidying(engine)
+    engine.dispose()
+
+
+def told(conn: Connection, keys: SecretKeys, url: str) -> UUID:
+    """A webhook for which some deliveries wait, beside others that have ended, each with an attempt."""
+    webhook_id = a_webhook(conn, keys, url)
+    for n in range(_WAITING + _ENDED):
+        state = "waiting" if n < _WAITING else "dead"
+        conn.execute(
+            text("WITH e AS (INSERT INTO webhook_events (tenant, type, job_id, spread_at) "
+                 "VALUES ('acme', 'job.failed', :job, now()) RETURNING id), "
+                 "d AS (INSERT INTO webhook_deliveries (webhook_id, event_id, tenant, body, state, ended_at, attempts) "
+                 "SELECT :webhook, id, 'acme', '', :state, CASE WHEN :state = 'dead' THEN now() END, 1 FROM e "
+                 "RETURNING id) INSERT INTO webhook_attempts (delivery_id, number, at, took_ms) "
+                 "SELECT id, 1, now(), 1 FROM d"),
+            {"job": uuid7(), "webhook": webhook_id, "state": state},
+        )  # fmt: skip
+    return webhook_id
+
+
+def states(conn: Connection, webhook_id: UUID) -> list[str]:
+    return sorted(row.state for row in deliveries(conn) if row.webhook_id == webhook_id)
+
+
+def disable(conn: Connection, webhook_id: UUID) -> None:
+    off = "UPDATE webhooks SET disabled_at = now(), disabled_because = 'gone' WHERE id = :id"
+    conn.execute(text(off), {"id": webhook_id})
+
+
+def test_what_waits_for_a_disabled_webhook_is_given_up_slice_by_slice(
+    conn: Connection, keys: SecretKeys, relay: Tidying
+) -> None:
+    ill, well = told(conn, keys, "https://a.example/"), told(conn, keys, "https://b.example/")
+    disable(conn, ill)
+
+    assert ending.drop(conn, [ill]) == 3
+    assert states(conn, ill) == ["dead"] * (_ENDED + 3) + ["waiting"] * (_WAITING - 3)
+    relay.run_once()
+
+    assert states(conn, ill) == ["dead"] * (_ENDED + _WAITING)
+    assert states(conn, well) == ["dead"] * _ENDED + ["waiting"] * _WAITING
+
+
+def test_a_deleted_webhook_is_gone_for_everybody_at_once_and_leaves_slice_by_slice(
+    conn: Connection, keys: SecretKeys, relay: Tidying
+) -> None:
+    gone, stays = told(conn, keys, "https://a.example/secret-path"), told(conn, keys, "https://b.example/")
+    assert store.delete(conn, gone, "acme")
+
+    assert store.get(conn, gone, "acme") is None
+    assert [one.id for one in store.list_page(conn, "acme", before=_LAST, limit=9)] == [stays]
+    assert (store.count(conn, "acme", most=9), store.has_origin(conn, "acme", "https://a.example")) == (1, False)
+    assert not store.delete(conn, gone, "acme")
+    assert store.secrets_of(conn, [gone]) == {}
+    assert "secret-path" not in str(conn.execute(text("SELECT * FROM webhooks")).all())
+
+    relay.run_once()
+    assert count(conn, "webhooks") == 1
+    assert states(conn, gone) == []
+    assert states(conn, stays) == ["dead"] * _ENDED + ["waiting"] * _WAITING
+    assert count(conn, "webhook_attempts") == _ENDED + _WAITING
+
+
+def test_one_statement_removes_no_more_than_a_slice(conn: Connection, keys: SecretKeys, relay: Tidying) -> None:
+    gone = told(conn, keys, "https://a.example/")
+    store.delete(conn, gone, "acme")
+
+    assert [ending.erase(conn) for _ in range(6)] == [3, 3, 3, 2, 1, 0]

@@ -1,0 +1,163 @@
+"""Groups and totals: the same values in every format, whatever the number of rows, and exact."""
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import openpyxl
+import pypdfium2
+import pytest
+
+from shared.catalog.grouping import NO_GROUPING, Grouping
+from shared.catalog.model import Chart, Column, Format, Highlight, PdfOptions, SummaryTable
+from shared.catalog.shape import Shape
+from shared.reports.formats.bands import with_bands
+from shared.reports.interface import RenderRequest, ReportError
+from shared.reports.process import isolation
+from shared.reports.process.isolation import Isolation
+from tests.reports.conftest import MakeRequest, Run
+from tests.reports.test_looks import text_of
+
+COLUMNS = {
+    "region": Column("region", "Region"),
+    "shop": Column("shop", "Shop"),
+    "amount": Column("amount", "Amount", number_format="#,##0.00"),
+    "share": Column("share", "Share", number_format="0.0%"),
+}
+GROUPING = Grouping(("region", "shop"), {"amount": "sum", "share": "mean"})
+QUERY = """SELECT CASE WHEN n < {half} THEN 'North' ELSE 'South' END AS region, 'Shop ' || n * 4 / {rows} AS shop,
+                  'row ' || n AS name, 0.1 * n AS amount, n % 2 * 0.5 AS share
+             FROM generate_series(0, {rows} - 1) AS n ORDER BY n"""
+
+
+def asked(a_request: MakeRequest, rows: int, *formats: Format, grouping: Grouping = GROUPING) -> RenderRequest:
+    request = a_request(QUERY.format(rows=rows, half=rows // 2), *formats, columns=COLUMNS)
+    return replace(request, report=replace(request.report, grouping=grouping))
+
+
+@pytest.mark.parametrize("format_", [Format.HTML, Format.XLSX])
+def test_a_full_disk_between_groups_is_trouble_that_passes(
+    format_: Format, a_request: MakeRequest, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "found", lambda: Isolation(0, seccomp=True))  # else no report may open it
+    request = asked(a_request, 100_000, format_)
+    noise = QUERY.format(rows=100_000, half=50_000).replace(
+        "'row ' || n AS name", "md5(n::text) || md5((-n)::text) AS name"
+    )
+    request = replace(request, report=replace(request.report, query=noise))
+    (request.scratch / f"orders.{format_}").symlink_to("/dev/full")
+
+    with pytest.raises(ReportError) as failure:
+        run(request)
+    assert (failure.value.code, failure.value.retryable) == ("scratch_full", True)
+
+
+@pytest.mark.parametrize("rows", [8, 400, 1_600])
+def test_each_group_has_its_heading_and_its_totals_in_documents(rows: int, a_request: MakeRequest, run: Run) -> None:
+    def total(first: int, last: int) -> str:
+        return f"{sum(Decimal('0.1') * n for n in range(first, last)):,.2f}"
+
+    quarter = rows // 4
+    for file in run(asked(a_request, rows, Format.HTML, Format.PDF)):
+        words = " ".join(text_of(file).split())
+        assert len(re.findall(r"\brow \d+\b", words)) == rows
+        for at in range(4):
+            assert f"Shop {at}, total {total(at * quarter, (at + 1) * quarter)} 25.0%" in words, file.format
+        assert f"North, total {total(0, rows // 2)} 25.0% South" in words
+        if file.format is Format.HTML:
+            assert words.count("South") == 2  # its heading and its total; the rows themselves need not say it
+        assert f"Total {total(0, rows)} 25.0%" in words
+
+
+@pytest.mark.parametrize("rows", [60, 300])
+def test_a_page_that_begins_within_a_group_says_which_one(rows: int, a_request: MakeRequest, run: Run) -> None:
+    """In a typeset table as in a drawn one; a page never ends with headings alone."""
+    [file] = run(asked(a_request, rows, Format.PDF))
+    pages = [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(file.path)]
+    begun = [page for page in pages if re.search(r"\brow \d+\b", page)]
+
+    assert len(begun) > 1
+    for page in begun:
+        [first] = re.findall(r"\brow (\d+)\b", page)[:1]
+        head = page[: page.index(f"row {first}")]
+        assert f"Shop {int(first) * 4 // rows}" in head
+        assert ("North" if int(first) < rows // 2 else "South") in head
+        assert len(re.findall(r"^Shop \d\s*$", head, re.MULTILINE)) == 1
+
+
+def test_rows_in_an_order_that_was_asked_for_have_totals_and_no_groups(a_request: MakeRequest, run: Run) -> None:
+    [file] = run(replace(asked(a_request, 8, Format.HTML), shape=Shape(sort=("-amount",))))
+
+    words = " ".join(text_of(file).split())
+    assert "Shop 3, total" not in words
+    assert "North Shop 0 row 0" in words
+    assert "Total 2.80 25.0%" in words
+
+
+def test_a_total_that_cannot_be_computed_is_told_by_name(a_request: MakeRequest, run: Run) -> None:
+    with pytest.raises(ReportError, match=r"'totals'.*sum"):
+        run(asked(a_request, 8, Format.HTML, grouping=Grouping((), {"shop": "sum"})))
+
+
+def test_what_stands_between_rows_is_put_there_however_the_pieces_are_cut() -> None:
+    text, events = b"a\nb\nc\nd\n", {0: b"<0>", 2: b"<2>", 4: b"<4>"}
+    for cuts in ([], [1], [2], [3], [4, 5], [1, 2, 3, 4, 5, 6, 7]):
+        pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        assert b"".join(with_bands(pieces, b"\n", events)) == b"<0>a\nb\n<2>c\nd\n<4>", cuts
+
+
+@pytest.mark.parametrize("rows", [8, 1_600])
+def test_a_workbook_has_totals_as_formulas_with_their_values(rows: int, a_request: MakeRequest, run: Run) -> None:
+    [file] = run(asked(a_request, rows, Format.XLSX))
+
+    formulas, values = (openpyxl.load_workbook(file.path, data_only=known).worksheets[-1] for known in (False, True))
+    found = {row[0].row: row for row in formulas.iter_rows(min_row=2)}
+    assert sorted(found) == list(range(2, rows + 2 + 4 + 2 + 1))  # data, shops, regions, all: numbered without a gap
+    totals = {at: row for at, row in found.items() if isinstance(row[3].value, str)}
+    assert len(totals) == 7
+    for at, row in totals.items():
+        function, first, last = re.fullmatch(r"=SUBTOTAL\((9),D(\d+):D(\d+)\)", row[3].value).groups()  # type: ignore[union-attr]
+        added = [found[n][3].value for n in range(int(first), int(last) + 1) if n not in totals]
+        assert function == "9"
+        assert values.cell(at, 4).value == pytest.approx(sum(added))
+        assert values.cell(at, 5).value == pytest.approx(0.25)
+    last_row = found[max(found)]
+    assert last_row[0].value == "Total"
+    assert values.cell(max(found), 4).value == pytest.approx(0.1 * sum(range(rows)))
+    assert formulas.row_dimensions[2].outlineLevel == 2
+
+
+def test_a_workbook_begins_with_a_sheet_to_read(a_request: MakeRequest, run: Run, scratch: Path) -> None:
+    """Title, parameters, summaries, and charts of Excel's own over a sheet with their data."""
+    (scratch / "c.vl.json").write_text(
+        '{"mark": "bar", "encoding": {"x": {"field": "shop", "type": "nominal"},'
+        ' "y": {"field": "amount", "type": "quantitative"}}}'
+    )
+    pdf = PdfOptions(
+        figures=SummaryTable("figures", "", "SELECT sum(amount) AS amount FROM report"),
+        tables=(SummaryTable("t", "By region", "SELECT region, count(*) AS n FROM report GROUP BY ALL ORDER BY ALL"),),
+        charts=(Chart("c", "By shop", "SELECT shop, sum(amount) AS amount FROM report GROUP BY ALL", "c.vl.json"),),
+    )
+    request = asked(a_request, 8, Format.XLSX, grouping=NO_GROUPING)
+    report = replace(request.report, pdf=pdf, folder=scratch, description="What was sold.")
+    [file] = run(replace(request, report=report, job_id="job-7"))
+
+    book = openpyxl.load_workbook(file.path)
+    assert book.sheetnames == ["Overview", "Orders", "Chart data"]
+    words = [cell.value for row in book["Overview"].iter_rows() for cell in row if cell.value is not None]
+    assert words[:2] == ["Orders", "What was sold."]
+    assert {"job-7", "Amount", 2.8, "By shop", "By region", "North", 4} <= set(words)
+    [chart] = book["Overview"]._charts
+    assert chart.series[0].val.numRef.f == "'Chart data'!$B$3:$B$6"
+    assert [cell.value for cell in book["Chart data"]["A"][2:6]] == ["Shop 0", "Shop 1", "Shop 2", "Shop 3"]
+
+
+def test_highlights_are_conditional_formats(a_request: MakeRequest, run: Run) -> None:
+    columns = {"n": Column("n", "N", highlight=Highlight(above=3, below=1, bars=True))}
+    [file] = run(a_request("SELECT n FROM generate_series(1, 4) AS n", Format.XLSX, columns=columns))
+
+    [place] = openpyxl.load_workbook(file.path).worksheets[0].conditional_formatting
+    assert str(place.sqref) == "A2:A5"
+    assert [rule.type for rule in place.rules] == ["expression", "expression", "dataBar"]
+    assert place.rules[0].formula == ["AND(ISNUMBER(A2),A2>3)"]

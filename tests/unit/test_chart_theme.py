@@ -1,0 +1,56 @@
+"""A chart writes numbers as its columns' formats say, and numbers and dates in the ways of the document's language."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from shared.catalog.model import Column
+from shared.catalog.theme import Theme
+from shared.reports.charts import Chart, draw_here
+from shared.reports.formats.chart import texts
+from shared.reports.formats.chart_theme import Words, themed
+
+COLUMNS = {
+    "share": Column("share", "Share", number_format="0.0%"),
+    "yen": Column("yen", "Yen", number_format='#,##0,"千円"'),
+    "count": Column("count", "Count", number_format="#,##0"),
+}
+
+
+def drawn(language: str, field: str, values: Sequence[float], *, mark: str = "point") -> set[str]:
+    """The texts of a chart of these values by month."""
+    rows = [{"month": f"2025-{at:02}-01", field: value} for at, value in enumerate(values, 1)]
+    month = {"field": "month", "type": "ordinal", "timeUnit": "yearmonth", "axis": {"format": "%B"}}
+    spec: Mapping[str, Any] = {
+        "mark": mark, "encoding": {"x": month, "y": {"field": field, "type": "quantitative"}},
+    }  # fmt: skip
+    made = themed({**spec, "data": {"values": rows}}, Theme(), Words(language, COLUMNS), rows)
+    return set(texts(draw_here(Chart(json.dumps(made), "Noto Sans"), None)))
+
+
+@pytest.mark.parametrize(
+    ("language", "field", "values", "shown"),
+    [
+        ("en", "share", [0.1, 0.4], {"40%", "January", "February"}),
+        ("de", "share", [0.011, 0.012], {"1,2%", "Januar"}),
+        ("ja", "yen", [1_000_000, 4_000_000], {"4,000千円", "1月"}), ("ja", "count", [0, 4e8], {"4億", "2月"}),
+        ("de", "count", [0, 4_000], {"4.000", "Februar"}), ("en-IN", "yen", [0, 4e8], {"4,00,000千円"}),
+        ("en", "other", [0, 4e6], {"4M"}),
+    ],
+)  # fmt: skip
+def test_axes_speak_as_the_columns_do(language: str, field: str, values: Sequence[float], shown: set[str]) -> None:
+    assert shown <= drawn(language, field, values)
+
+
+def test_what_a_specification_says_of_its_axis_stays() -> None:
+    axis = {"format": ".3f"}
+    spec = {"mark": "line", "encoding": {"y": {"field": "share", "type": "quantitative", "axis": axis}}}
+    made = themed({**spec, "config": {"locale": {"number": {"decimal": "!"}}}}, Theme(), Words("de", COLUMNS), [])
+
+    assert made["encoding"]["y"]["axis"] == axis
+    assert (made["config"]["locale"]["number"]["decimal"], made["config"]["locale"]["number"]["thousands"]) == (
+        "!",
+        ".",
+    )
