@@ -52,6 +52,8 @@ class Play:
         self._killed_while_frozen = False
         """In this scene: another fault killed the one that was to be frozen, at the same moment."""
         self._zombies: list[tuple[Actor, Forked, Plan]] = []
+        self._resting: set[int] = set()
+        """Processes that a story has frozen: no fault did, and each goes on when the story says so."""
         self._keys = itertools.count(1)
         self.newest_key = ""
         """The Idempotency-Key of the last submission."""
@@ -96,6 +98,7 @@ class Play:
             yield
             self._arm(actor)
         finally:
+            self._resting.discard(actor.process.pid)
             actor.process.send_signal(signal.SIGCONT)
 
     @contextlib.contextmanager
@@ -111,9 +114,9 @@ class Play:
             for other, silent in before.items():
                 doors[other].silent = silent
 
-    @staticmethod
-    def _freeze(actor: Actor) -> bool:
+    def _freeze(self, actor: Actor) -> bool:
         assert actor.process is not None
+        self._resting.add(actor.process.pid)
         actor.process.send_signal(signal.SIGSTOP)
         return frozen(actor.process)
 
@@ -231,10 +234,10 @@ class Play:
             actor.start()
 
     def _stalled(self, actor: Actor) -> bool:
-        woken = {process.pid for _, process, _ in self._zombies}
+        known = {process.pid for _, process, _ in self._zombies} | self._resting
         return (
             actor.process is not None
-            and actor.process.pid not in woken
+            and actor.process.pid not in known
             and any(c.fault in STALLS for c in actor.carried_out())
         )
 
