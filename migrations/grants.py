@@ -229,6 +229,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "slots", ("job_id", "lease_token")),
         _Grant("SELECT, INSERT", "held"),
         _Grant("SELECT, INSERT, UPDATE", "report_sources"),
+        # Whether somebody is told by a figure of a report.
+        _Grant("SELECT", "webhooks", ("tenant", "disabled_at", "types", "report_types", "notify_when")),
     ),
 }
 

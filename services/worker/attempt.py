@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from services.worker import attempt_spans, inline, metrics
 from services.worker.assembly import Parts
 from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
@@ -21,6 +23,7 @@ from shared.backoff import full_jitter
 from shared.catalog.asker import Asker
 from shared.catalog.model import BUNDLE, Format, ReportKind, ReportType
 from shared.catalog.shape import WORDS, Shape
+from shared.errors import TodokeError
 from shared.failures import FailureCode
 from shared.jobs.finish import Cause, Failure, GivenBack
 from shared.jobs.lease import StartedJob
@@ -30,6 +33,8 @@ from shared.reports.errors import failure
 from shared.reports.interface import Cost, Progress, RenderCancelled, RenderRequest, ReportError
 from shared.runtime import logs
 from shared.runtime.metrics.common import report_type_label
+from shared.webhooks import wanted_figures
+from shared.webhooks.conditions import FIELD as CONDITIONS
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,7 @@ class Attempts:
 
     def __init__(self, parts: Parts, not_again: NotAgain, scratch: Scratch) -> None:
         self._fitness = parts.fitness
+        self._engine = parts.engine
         self._not_again = not_again
         self._versions = {(name, report.version) for name, report in parts.catalog.types.items()}
         """Every version of a report type that this worker's catalog has had."""
@@ -152,7 +158,19 @@ class Attempts:
             job_id=str(job.lease.job_id),
             file_name=job.file_name,
             preview=self._settings.preview == "on",
+            figures=self._wants_figures(job, report),
         )
+
+    def _wants_figures(self, job: StartedJob, report: ReportType) -> bool:
+        """Whether somebody is told of the job's end by a figure. Few are, and figures cost more than a small report."""
+        if report.pdf.figures is None:
+            return False
+        try:
+            with self._engine.connect() as conn:
+                return wanted_figures.wanted(conn, job.tenant, job.report_type, (job.options or {}).get(CONDITIONS))
+        except (SQLAlchemyError, TodokeError) as error:
+            log.info("figures.kept_unasked", extra={"reason": str(error)})
+            return True
 
     def _report(self, job: StartedJob) -> ReportType:
         report = self._catalog.types.get(job.report_type)

@@ -22,7 +22,7 @@ _MOST_BYTES = 16_384
 
 
 def keep(rendering: Rendering, folder: Path) -> None:
-    """Write the report's figures that are numbers into `folder`.
+    """Write the report's figures that are numbers into `folder`; a report without figures has none.
 
     Without them the report is as good: failing is logged. Where a document shows them, it fails by itself.
     """

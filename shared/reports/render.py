@@ -93,7 +93,7 @@ def _make(request: RenderRequest, steps: Steps, on_read: Callable[[int], object]
     hidden = request.report.hidden_columns(request.asker.scopes)
     queries = len(request.report.queries)
     alone = formats == (Format.CSV,) and not hidden and request.csv.is_postgresqls and not queries
-    alone = alone and request.report.pdf.figures is None
+    alone = alone and not request.figures
     steps.begin("querying", None, more=0 if alone else 1 + queries)
     with open_source(request.source_dsn, question, request.scratch, first_rows=_first_rows(request)) as source:
         try:
@@ -110,9 +110,10 @@ def _make(request: RenderRequest, steps: Steps, on_read: Callable[[int], object]
 
 def _question(request: RenderRequest) -> Question:
     pdf = request.report.pdf
-    documents = not _WHOLE.isdisjoint(request.formats) and bool(pdf.tables or pdf.charts)
-    summaries = documents or pdf.figures is not None
-    return Question(request.report, request.parameters, request.asker, request.shape, has_summaries=summaries)
+    documents = not _WHOLE.isdisjoint(request.formats) and bool(pdf.tables or pdf.charts or pdf.figures)
+    return Question(
+        request.report, request.parameters, request.asker, request.shape, has_summaries=documents or request.figures
+    )
 
 
 def _first_rows(request: RenderRequest) -> int | None:
@@ -148,7 +149,7 @@ def _from_extract(request: RenderRequest, whole: Answers, steps: Steps) -> _Made
             request.scratch,
             request.shape.zone,
         )
-    if request.report.pdf.figures is not None:
+    if request.figures:
         with rendering_of(Format.HTML, whole, request, steps, folder="figures.parts") as rendering:
             figures.keep(rendering, request.scratch)
     return _Made(made, whole.main.rows, whole.main.snapshot, {name: one.rows for name, one in whole.further.items()})

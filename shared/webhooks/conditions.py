@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from shared.catalog.figures import ROWS
 from shared.webhooks.event import Event, EventType
 
+FIELD = "notifyWhen"
+"""What a request, and a job's options, call them."""
 HAS_ROWS, FAILURE = "rows", "failure"
 MOST = 5
 

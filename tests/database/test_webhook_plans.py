@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.webhooks import deliveries, delivering, ending, spread, store
+from shared.webhooks import deliveries, delivering, ending, spread, store, wanted_figures
 from tests.support.postgres import fill, plans, server
 
 _MANY = 10_000
@@ -99,6 +99,7 @@ def cases(conn: Connection) -> list[Case]:
         Case(deliveries, "_AGAIN_SINCE", since, 3 * 100),
         Case(deliveries, "_PING", own, 0),
         Case(deliveries, "_DELIVER", {**own, "event": another, "body": ""}, 0),
+        Case(wanted_figures, "_WANTED", {**own, "report_type": "r"}, _EACH),
         Case(store, "_CREATE", new, 1),
         Case(store, "_MADE_BY", own, 1),
         Case(store, "_GET", own, 1),
@@ -127,7 +128,9 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
     assert beyond == {}
 
 
-@pytest.mark.parametrize("module", [spread, delivering, deliveries, ending, store], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [spread, delivering, deliveries, ending, store, wanted_figures], ids=lambda m: m.__name__
+)
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:
         asked = {case.name for case in cases(conn) if case.module is module}

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from shared.catalog.model import Format, PdfOptions, SummaryTable
 from shared.reports import figures
+from shared.reports.interface import RenderRequest
 from tests.reports.conftest import MakeRequest, Run
 
 QUERY = "SELECT n, n / 2.0 AS half FROM generate_series(1, 4) AS n"
 
 
-def with_figures(request: object, query: str) -> object:
+def with_figures(request: RenderRequest, query: str) -> RenderRequest:
     pdf = PdfOptions(figures=SummaryTable("figures", "", query))
-    return replace(request, report=replace(request.report, pdf=pdf))  # type: ignore[type-var, attr-defined]
+    return replace(request, report=replace(request.report, pdf=pdf), figures=True)
 
 
 def test_figures_are_kept_beside_a_csv(a_request: MakeRequest, run: Run) -> None:
@@ -41,3 +42,14 @@ def test_nothing_is_believed_that_is_not_a_number(tmp_path: Path) -> None:
     kept.unlink()
     kept.symlink_to("/etc/hostname")
     assert figures.kept_in(tmp_path) == {}
+
+
+def test_nobody_pays_for_figures_that_nobody_asked_for(a_request: MakeRequest, run: Run) -> None:
+    """CSV alone is the source's own copy then, of which no extract is made."""
+    request = with_figures(a_request(QUERY, Format.CSV), "SELECT count(*) AS n FROM report")
+    for asked, extracts in ((False, 0), (True, 1)):
+        again = replace(request, figures=asked, scratch=request.scratch / str(asked))
+        again.scratch.mkdir()
+        assert [file.rows for file in run(again)] == [4]
+        assert figures.kept_in(again.scratch) == ({"n": 4} if asked else {})
+        assert len(list(again.scratch.glob("figures.parts"))) == extracts

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean
-from shared.webhooks.conditions import FAILURE, HAS_ROWS, MOST, Condition
+from shared.webhooks.conditions import FAILURE, FIELD, HAS_ROWS, MOST, Condition
 
-FIELD = "notifyWhen"
 _LIKE = '"rows", "failure" or {"figure": "rows", "above": 1000}'
 _KEYS = ("figure", "above", "below")
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from services.api.actions.conditions import FIELD as NOTIFY_WHEN
 from services.api.actions.conditions import read_conditions
 from services.api.settings import ApiSettings
 from shared.catalog.figures import figures_of
@@ -17,6 +16,7 @@ from shared.catalog.values import Refused, store
 from shared.jobs import file_name
 from shared.jobs.held import USUAL_PRIORITY
 from shared.jobs.read import Job
+from shared.webhooks.conditions import FIELD as NOTIFY_WHEN
 from shared.webhooks.conditions import Condition
 from shared.webhooks.url import Target, read_url
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.api.actions.conditions import FIELD as NOTIFY_WHEN
 from services.api.actions.conditions import read_conditions
 from services.api.actions.errors import InvalidRequest
 from services.api.actions.parts import Parts
 from shared.catalog.figures import figures_of
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean
+from shared.webhooks.conditions import FIELD as NOTIFY_WHEN
 from shared.webhooks.event import CHOOSABLE, EventType
 from shared.webhooks.url import Target, read_url
 from shared.webhooks.webhook import Disabled, Wanted, Webhook

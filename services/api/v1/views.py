@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from services.api.actions.conditions import FIELD as NOTIFY_WHEN
 from services.api.actions.options import CALLBACK
 from services.api.actions.retries import Retried
 from services.api.actions.submissions import Submitted
@@ -16,6 +15,7 @@ from shared.catalog.shape import WORDS, Shape
 from shared.jobs.artifacts import ROWS_FORMAT, Artifact
 from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
+from shared.webhooks.conditions import FIELD as NOTIFY_WHEN
 from shared.webhooks.url import without_query
 
 
