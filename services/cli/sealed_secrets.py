@@ -4,17 +4,21 @@ import argparse
 import os
 import sys
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from services.cli.errors import WrongCall
+from services.cli.keys import SUBJECT
 from services.cli.rows import print_rows
 from services.cli.settings import service_settings
+from shared.access import audit
+from shared.access.audit import Action, Actor
 from shared.access.secret_keys import SecretKeys, SecretKeysWrong, SecretNotReadable
 from shared.database.engine import create_engine, transactional
 from shared.database.health import check_database
 from shared.runtime.secret_settings import SecretSettings
 from shared.runtime.settings import SettingsError
 from shared.webhooks import sealing
+from shared.webhooks.sealing import SecretRow
 from shared.webhooks.store import owner_of_secret
 
 
@@ -64,7 +68,7 @@ def _show(engine: Engine, keys: SecretKeys, given: argparse.Namespace) -> int:
 
 
 def _reseal(engine: Engine, keys: SecretKeys) -> int:
-    """A hundred secrets in a transaction. Ended in the middle, the next call does the rest."""
+    """A slice of them in each transaction. Ended in the middle, the next call does the rest."""
     done, unread, after = 0, 0, sealing.BEGINNING
     while True:
         with transactional(engine).begin() as conn:
@@ -78,9 +82,16 @@ def _reseal(engine: Engine, keys: SecretKeys) -> int:
                     print(f"webhook {row.webhook_id}: {error}", file=sys.stderr)
                     continue
                 sealing.reseal(conn, row, keys.seal(secret, of=owner))
+                _note(conn, row, keys.newest)
                 done += 1
         if not rows:
             break
         after = (rows[-1].webhook_id, rows[-1].number)
     print(f"{done} secret(s) sealed with {keys.newest}", file=sys.stderr)
     return 1 if unread else 0
+
+
+def _note(conn: Connection, row: SecretRow, newest: str) -> None:
+    before, after = {"secretsKey": row.sealed.key_id}, {"secretsKey": newest}
+    what = f"webhooks/{row.webhook_id}"
+    audit.record(conn, Actor(row.tenant, SUBJECT), Action.WEBHOOKS_RESEAL, what, before=before, after=after)

@@ -49,6 +49,7 @@ class Action(StrEnum):
     WEBHOOKS_CREATE = "webhooks.create"
     WEBHOOKS_DELETE = "webhooks.delete"
     WEBHOOKS_REDELIVER = "webhooks.redeliver"
+    WEBHOOKS_RESEAL = "webhooks.reseal"
     WEBHOOKS_ROTATE = "webhooks.rotate"
     WEBHOOKS_TEST = "webhooks.test"
     WEBHOOKS_UPDATE = "webhooks.update"

@@ -68,6 +68,8 @@ def told_as_ours(bucket: str, what: str) -> Iterator[None]:
     except ClientError as error:
         if code(error) in {"404", "NoSuchKey", "NotFound"} and what != THE_BUCKET:
             raise ArtifactMissing(f"no artifact {what}") from None
+        if what == THE_BUCKET and code(error) in {"404", "NoSuchBucket"}:
+            raise ArtifactStoreUnavailable(f"S3 has no bucket {bucket}: create it, or correct its name") from None
         raise ArtifactStoreUnavailable(f"S3 refused {what} in bucket {bucket}: {code(error)}") from None
     except (BotoCoreError, Boto3Error) as error:
         raise ArtifactStoreUnavailable(f"S3 does not answer: {type(error).__name__}: {error}") from None

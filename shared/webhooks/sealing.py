@@ -9,18 +9,23 @@ from sqlalchemy.engine import Connection
 
 from shared.access.secret_keys import Sealed
 
+SLICE = 100
+"""Secrets that are sealed anew in one transaction. A number, so that no plan reads all of them for it."""
+
 _BY_KEY = text("""
     /* webhook_secrets.by_key */
     SELECT key_id, count(*) AS secrets FROM webhook_secrets GROUP BY key_id ORDER BY key_id
 """)
 # By the primary key, and past those that did not open. Whoever uses a secret reads it once, and waits for no lock.
-_OTHERS = text("""
+_OTHERS = text(f"""
     /* webhook_secrets.others */
-    SELECT webhook_id, number, key_id, sealed FROM webhook_secrets
-     WHERE (webhook_id, number) > (:webhook_id, :number) AND key_id <> :newest
-     ORDER BY webhook_id, number
-     LIMIT :most
-       FOR UPDATE
+    SELECT s.webhook_id, s.number, (SELECT tenant FROM webhooks w WHERE w.id = s.webhook_id) AS tenant,
+           s.key_id, s.sealed
+      FROM webhook_secrets s
+     WHERE (s.webhook_id, s.number) > (:webhook_id, :number) AND s.key_id <> :newest
+     ORDER BY s.webhook_id, s.number
+     LIMIT {SLICE}
+       FOR UPDATE OF s
 """)
 _RESEAL = text("""
     /* webhook_secrets.reseal */
@@ -35,6 +40,7 @@ class SecretRow(NamedTuple):
 
     webhook_id: UUID
     number: int
+    tenant: str
     sealed: Sealed
 
 
@@ -43,13 +49,11 @@ def by_key(conn: Connection) -> Mapping[str, int]:
     return {row.key_id: row.secrets for row in conn.execute(_BY_KEY)}
 
 
-def of_other_keys(
-    conn: Connection, newest: str, after: tuple[UUID, int] = BEGINNING, *, most: int = 100
-) -> Sequence[SecretRow]:
-    """The secrets after that one which another key than `newest` has sealed; locked until the transaction ends."""
+def of_other_keys(conn: Connection, newest: str, after: tuple[UUID, int] = BEGINNING) -> Sequence[SecretRow]:
+    """The next `SLICE` secrets that another key than `newest` has sealed; locked until the transaction ends."""
     webhook_id, number = after
-    found = conn.execute(_OTHERS, {"webhook_id": webhook_id, "number": number, "newest": newest, "most": most})
-    return [SecretRow(row.webhook_id, row.number, Sealed(row.key_id, bytes(row.sealed))) for row in found]
+    found = conn.execute(_OTHERS, {"webhook_id": webhook_id, "number": number, "newest": newest})
+    return [SecretRow(row.webhook_id, row.number, row.tenant, Sealed(row.key_id, bytes(row.sealed))) for row in found]
 
 
 def reseal(conn: Connection, row: SecretRow, sealed: Sealed) -> None:

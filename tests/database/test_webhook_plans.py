@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
-from shared.webhooks import deliveries, delivering, ending, spread, store, wanted_figures
+from shared.webhooks import deliveries, delivering, ending, sealing, spread, store, wanted_figures
 from tests.support.postgres import fill, plans, server
 
 _MANY = 10_000
@@ -73,6 +73,7 @@ def cases(conn: Connection) -> list[Case]:
     spreading = {
         "deliveries": json.dumps([{**made, "url": "x"}]), "webhooks": [told.webhook_id], "events": [told.event_id],
     }  # fmt: skip
+    first = {"webhook_id": UUID(int=0), "number": 0}
     since = {**own, "first": UUID(int=0), "most": 100}
     return [
         Case(spread, "_TAKE", {"most": 200}, 2 * 200),
@@ -99,6 +100,9 @@ def cases(conn: Connection) -> list[Case]:
         Case(deliveries, "_AGAIN_SINCE", since, 3 * 100),
         Case(deliveries, "_PING", own, 0),
         Case(deliveries, "_DELIVER", {**own, "event": another, "body": ""}, 0),
+        Case(sealing, "_BY_KEY", {}, _MANY),  # an operator's, of all secrets
+        Case(sealing, "_OTHERS", {**first, "newest": "another"}, 2 * 100),
+        Case(sealing, "_RESEAL", {**first, "key_id": "k", "sealed": b""}, 1),
         Case(wanted_figures, "_WANTED", {**own, "report_type": "r"}, _EACH),
         Case(store, "_CREATE", new, 1),
         Case(store, "_MADE_BY", own, 1),
@@ -129,7 +133,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 
 
 @pytest.mark.parametrize(
-    "module", [spread, delivering, deliveries, ending, store, wanted_figures], ids=lambda m: m.__name__
+    "module", [spread, delivering, deliveries, ending, sealing, store, wanted_figures], ids=lambda m: m.__name__
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:

@@ -386,7 +386,9 @@ def test_a_bucket_and_its_versions(
         assert (level, "ignores If-None-Match" in said) == ("warn", True)
     monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.endpoint_url)
     monkeypatch.setenv("ARTIFACT_URL", "s3://no-such-bucket-here/prefix")
-    assert worst(doctor("--for", "api"), "store")[0] == "fail"
+    level, said = worst(doctor("--for", "api"), "store")
+    assert level == "fail"
+    assert said.startswith("S3 has no bucket no-such-bucket-here: create it, or correct its name")
 
 
 # --- this machine

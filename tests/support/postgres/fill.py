@@ -325,7 +325,8 @@ _WEBHOOKS = (
       FROM generate_series(1, :tenants) AS t, generate_series(1, :each) AS n
     """,
     """
-    INSERT INTO webhook_secrets (webhook_id, number, key_id, sealed) SELECT id, 1, 'k', '' FROM webhooks
+    INSERT INTO webhook_secrets (webhook_id, number, key_id, sealed)
+    SELECT id, 1, 'k' || (random() * 2)::int, '' FROM webhooks
     """,
     """
     INSERT INTO webhook_events (tenant, type, job_id, spread_at)
