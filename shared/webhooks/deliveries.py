@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection, Row
 
 from shared.jobs.filters import id_at
 from shared.webhooks.event import Event, EventType, body_of
+from shared.webhooks.store import THERE
 
 MOST_AGAIN = 10_000
 """Deliveries that one request lets begin again."""
@@ -40,6 +41,16 @@ _GET = text(f"""
     /* webhook_deliveries.get */
     SELECT {_COLUMNS} FROM webhook_deliveries d JOIN webhook_events e ON e.id = d.event_id
      WHERE d.id = :id AND d.webhook_id = :webhook AND d.tenant = :tenant
+""")
+# A job has an event of each kind at most, and each event a delivery per webhook.
+_OF_JOB = text(f"""
+    /* webhook_deliveries.of_job */
+    SELECT {_COLUMNS}
+      FROM webhook_events e
+      JOIN webhook_deliveries d ON d.event_id = e.id
+      JOIN webhooks w ON w.id = d.webhook_id
+     WHERE e.job_id = :job AND e.tenant = :tenant AND {THERE}
+     ORDER BY d.id DESC LIMIT :limit
 """)
 _ATTEMPTS = text("""
     /* webhook_attempts.list */
@@ -136,6 +147,11 @@ def list_page(
     """Up to `limit` deliveries of the webhook with ids below `before`, newest first; of that state unless None."""
     asked = {"webhook": webhook_id, "tenant": tenant, "state": state, "before": before, "limit": limit}
     return [_delivery(row) for row in conn.execute(_LIST if state is None else _LIST_OF_STATE, asked)]
+
+
+def of_job(conn: Connection, job_id: UUID, tenant: str, *, limit: int) -> Sequence[Delivery]:
+    """The newest `limit` deliveries that tell of the job, newest first; those of deleted webhooks are left out."""
+    return [_delivery(row) for row in conn.execute(_OF_JOB, {"job": job_id, "tenant": tenant, "limit": limit})]
 
 
 def lately(

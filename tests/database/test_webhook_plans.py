@@ -57,7 +57,8 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
 def cases(conn: Connection) -> list[Case]:
     """Every statement, and its bound."""
     told = conn.execute(
-        text("SELECT webhook_id, tenant, (array_agg(event_id))[1] AS event_id, (array_agg(id))[1] AS id "
+        text("SELECT webhook_id, tenant, (array_agg(event_id))[1] AS event_id, (array_agg(id))[1] AS id, "
+             "(SELECT e.job_id FROM webhook_events e WHERE e.id = (array_agg(event_id))[1]) AS job_id "
              "FROM webhook_deliveries WHERE state = 'waiting' GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 1")
     ).one()  # fmt: skip
     another = conn.execute(text("SELECT id FROM webhook_events WHERE tenant = 'tenant-7' LIMIT 1")).scalar_one()
@@ -94,6 +95,8 @@ def cases(conn: Connection) -> list[Case]:
         Case(deliveries, "_LIST", own, 4 * 21),
         *[Case(deliveries, "_LIST_OF_STATE", {**own, "state": state}, 2 * 21) for state in ("waiting", "dead")],
         Case(deliveries, "_GET", one, 2),
+        # An event, its delivery and the delivery's webhook.
+        Case(deliveries, "_OF_JOB", {**own, "job": told.job_id, "limit": 50}, 3),
         Case(deliveries, "_LATELY", {**own, "since": UUID(int=0), "most": 100}, 3 * 100),
         Case(deliveries, "_ATTEMPTS", {"id": told.id, "limit": 50}, 50),
         Case(deliveries, "_AGAIN", one, 1),

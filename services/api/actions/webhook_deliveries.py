@@ -26,6 +26,8 @@ _LAST_ID = UUID(int=2**128 - 1)
 _DAY_S = 86_400
 MOST_COUNTED = 1_000
 """Deliveries of a day that are counted."""
+MOST_OF_JOB = 50
+"""Deliveries that are shown with a job: of the newest webhooks, where a tenant has so many."""
 _MOST_ATTEMPTS = 50
 """Attempts of a delivery that are shown: the latest. A round has ten."""
 
@@ -76,6 +78,17 @@ async def list_deliveries(
 
     principal.need(Scope.WEBHOOKS_READ)
     return await in_one_transaction(parts, look)
+
+
+async def of_job(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[Delivery]:
+    """What webhooks were told of a job that the principal sees, or are to be: the newest MOST_OF_JOB, newest first.
+
+    Whether there is such a job is for the caller to know.
+    """
+    principal.need(Scope.WEBHOOKS_READ)
+    return await in_one_transaction(
+        parts, lambda conn: deliveries.of_job(conn, job_id, principal.tenant, limit=MOST_OF_JOB)
+    )
 
 
 async def lately(parts: Parts, principal: Principal, ids: Sequence[UUID]) -> Mapping[UUID, tuple[int, int]]:

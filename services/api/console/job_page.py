@@ -1,6 +1,6 @@
 """`/console/jobs/{id}`: one job, as a page, beside a list, and in parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -40,7 +40,7 @@ async def one(visit: Visit) -> Response:
     may_fetch = told["job"].result is not None and not (found.lacking or found.job.expired)
     names = [file.name for file in told["job"].result.artifacts] if may_fetch else []
     commands = as_command.of_job(str(found.job.id), names)
-    context = {"earlier": compared, "streams": not final, "commands": commands}
+    context = {"earlier": compared, "streams": not final, "commands": commands, "records": _records(visit, told)}
     return page(visit, "job.html", {**told, **context})
 
 
@@ -106,6 +106,14 @@ async def job_context(visit: Visit, found: FoundJob) -> dict[str, Any]:
         "phases": phases_of(result.get("phases", ()), result.get("seconds", 0.0), bars),
         "attempts": attempts_of(events),
     }
+
+
+def _records(visit: Visit, told: Mapping[str, Any]) -> Sequence[str]:
+    """What else is known of the job, for whoever may read it: services/api/console/job_records.py."""
+    job, has = told["job"], visit.principal.has
+    manifest = bool(job.result and job.result.manifest) if job.done else bool(job.formats)
+    kinds = {"manifest": manifest, "deliveries": has(Scope.WEBHOOKS_READ), "audit": has(Scope.AUDIT_READ)}
+    return [name for name, shown in kinds.items() if shown]
 
 
 async def _reasons(visit: Visit, found: FoundJob) -> Sequence[str]:

@@ -13,6 +13,7 @@ from services.api.console import (
     job_links,
     job_list,
     job_page,
+    job_records,
     job_stream,
     my_reports,
     new_report,
@@ -40,8 +41,8 @@ _CHOICES = ((LANGUAGE, LANGUAGES, "language"), (THEME, THEMES, "theme"), (KEYS, 
 
 # An action's path is any word behind a job's id: what has a path of its own there comes before it.
 _PAGES = (
-    my_reports, job_list, job_export, bulk, rows, preview, job_page, job_stream, job_links, job_actions, new_report,
-    report_types, schedule_changes, schedules, webhook_changes, webhooks, own_sessions, sign_in, views,
+    my_reports, job_list, job_export, bulk, rows, preview, job_page, job_records, job_stream, job_links, job_actions,
+    new_report, report_types, schedule_changes, schedules, webhook_changes, webhooks, own_sessions, sign_in, views,
 )  # fmt: skip
 
 _router = APIRouter(include_in_schema=False)
