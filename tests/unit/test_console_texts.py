@@ -7,7 +7,9 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from jinja2 import nodes
 
+from services.api.console import page
 from services.api.console.fields import as_entered, entered, parameters_of
 from services.api.console.page import STATIC
 from services.api.console.texts import LANGUAGES, Texts, chosen, texts
@@ -46,18 +48,41 @@ def test_every_key_that_a_template_names_has_a_text(language: str) -> None:
             assert known.has(key), (template.name, key)
 
 
+def parsed() -> dict[str, nodes.Template]:
+    """Every template as Jinja understands it."""
+    return {each.name: page._environment().parse(each.read_text()) for each in TEMPLATES.iterdir()}
+
+
 def test_every_macro_that_a_template_imports_is_there() -> None:
     """Jinja finds out when the page is opened."""
-    macros = {each.name: set(re.findall(r"{% macro ([a-z_]+)", each.read_text())) for each in TEMPLATES.iterdir()}
+    found = parsed()
+    macros = {name: {each.name for each in of.find_all(nodes.Macro)} for name, of in found.items()}
     imports = [
-        (each.name, source, name.partition(" as ")[0].strip())
-        for each in TEMPLATES.iterdir()
-        for source, names in re.findall(r'{% from "([a-z_.]+)" import ([^%]+?) %}', each.read_text())
-        for name in names.split(",")
+        (name, each.template.value, one if isinstance(one, str) else one[0])
+        for name, of in found.items()
+        for each in of.find_all(nodes.FromImport)
+        if isinstance(each.template, nodes.Const)
+        for one in each.names
     ]
 
-    assert len(imports) > 50
+    assert len(imports) > 100
     assert [each for each in imports if each[2] not in macros[each[1]]] == []
+
+
+def test_every_macro_that_a_template_uses_is_imported() -> None:
+    """A name that some template gives a macro, and that this one neither makes nor imports, is a forgotten import."""
+    found = parsed()
+    own = {name: {each.name for each in of.find_all(nodes.Macro)} for name, of in found.items()}
+    macros, forgotten = set().union(*own.values()), {}
+    for name, of in found.items():
+        imported = {
+            one if isinstance(one, str) else one[1] for each in of.find_all(nodes.FromImport) for one in each.names
+        }
+        called = {each.node.name for each in of.find_all(nodes.Call) if isinstance(each.node, nodes.Name)}
+        forgotten[name] = called & macros - imported - own[name]
+
+    assert len(macros) > 20
+    assert {name: names for name, names in forgotten.items() if names} == {}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
