@@ -41,6 +41,7 @@ CREATE TABLE schedules (
     due_job_id   uuid,
     file         text,
     file_digest  text        CHECK ((file_digest IS NULL) = (file IS NULL)),
+    file_seen_at timestamptz CHECK ((file_seen_at IS NULL) = (file IS NULL)),
     CONSTRAINT schedules_one_way_of_timing CHECK ((cron IS NULL) <> (every_s IS NULL)),
     CONSTRAINT schedules_due_exactly_with_a_tick CHECK ((next_tick IS NULL) = (due_at IS NULL) AND due_at >= next_tick),
     CONSTRAINT schedules_at_rest_exactly_when_paused_or_stopped
@@ -51,7 +52,7 @@ CREATE TABLE schedules (
 
 _BY_TENANT = "CREATE INDEX schedules_by_tenant ON schedules (tenant, id)"
 _BY_REQUEST = "CREATE UNIQUE INDEX schedules_by_request ON schedules (tenant, request) WHERE request IS NOT NULL"
-_BY_FILE = "CREATE UNIQUE INDEX schedules_by_file ON schedules (file) WHERE file IS NOT NULL"
+_BY_FILE = "CREATE UNIQUE INDEX schedules_by_file ON schedules (tenant, file) WHERE file IS NOT NULL"
 # By tenant first, so that who has few due schedules is found beside who has very many.
 _DUE = "CREATE INDEX schedules_due ON schedules (tenant, due_at) WHERE due_at IS NOT NULL"
 _BY_KEY = "CREATE INDEX schedules_by_key ON schedules (owner_key) WHERE owner_key IS NOT NULL"

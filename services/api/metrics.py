@@ -62,6 +62,13 @@ SHARE_DOWNLOADS = counter(
     "was never made; limited came from an address that asks too often; failed met a file or a store that is away.",
     {"outcome": ("served", "over", "unknown", "limited", "failed")},
 )
+SCHEDULE_FILES_REFUSED = counter(
+    "api",
+    "todoke_api_schedule_files_refused_total",
+    "Looks at which a file of `_schedules` could not be taken, each minute: wrong has mistakes; no_owner names a key "
+    "that the tenant does not have.",
+    {"reason": ("wrong", "no_owner")},
+)
 ISSUER_FETCHES = counter(
     "api",
     "todoke_api_issuer_key_fetches_total",

@@ -1,26 +1,24 @@
-"""Follows the schedules of the catalog's files: taken when the API starts, and when a file has changed."""
+"""Follows the schedules of the catalog's files: taken when the API starts, when a file has changed, and each minute."""
 
 import logging
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
+from services.api import metrics
 from services.api.actions import schedule_files
 from services.api.actions.parts import Parts
+from services.api.actions.schedule_files import Refused
 from shared.catalog.live import State, state_of
-from shared.catalog.load import CatalogError
 from shared.database.engine import transactional
 from shared.schedules import from_files
-from shared.schedules.files import FOLDER, ScheduleFile, read_schedule_files
+from shared.schedules.files import FOLDER, FoundFiles, read_schedule_files
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 5.0
 _AGAIN = 12
-"""Looks after which what could not be taken is tried again: a minute."""
-_TRIES = 5
-"""A report type or a key that a file names may come some minutes later. What is wrong for good waits for a change:
-otherwise an API with an older catalog would contend for a schedule with one that has the newer."""
+"""Looks after which everything is looked at again: a minute. A key that a file names may be there by then, another
+API's version of a file may be gone, and what this API has is said again."""
 
 
 class Follower:
@@ -31,44 +29,50 @@ class Follower:
         self._catalog = catalog
         self._seen: State | None = None
         self._taken: State | None = None
-        self._tries = 0
         self._looks = 0
+        self._digests: dict[str, str] = {}
+        """Of each file as it was read last without mistakes."""
+        self._edited: set[str] = set()
+        """Files that were changed since, and are not taken yet."""
+        self._told: set[Refused] = set()
+        """What the log says already: each line is written once as long as it is true."""
 
     def look(self) -> bool:
-        """Take the files, if they have changed and rest. Returns True if they were read."""
+        """Take the files, if they have changed and rest, or if it is time. Returns True if they were read."""
         state = state_of(self._catalog / FOLDER)
         settled, self._seen = state == self._seen, state
         self._looks += 1
-        again = self._tries > 0 and self._looks % _AGAIN == 0
         changed = state != self._taken and (settled or self._taken is None)
-        if not changed and not again and self._looks % _AGAIN:
+        if not changed and self._looks % _AGAIN:
             return False
-        if changed:
-            self._tries = _TRIES
-        fine = self._take(changed=changed or again)
+        self._take()
         self._taken = state
-        self._tries = 0 if fine else max(0, self._tries - 1)
         return True
 
-    def _take(self, *, changed: bool) -> bool:
-        try:
-            files = read_schedule_files(self._catalog, self._parts.catalog.types)
-        except CatalogError as error:
-            if changed:
-                for problem in error.problems:
-                    log.error("schedule_file.wrong", extra={"problem": problem})
-            return False
-        if not self._is_to_do(files, changed=changed):
-            return True
-        with transactional(self._parts.engine).begin() as conn:
-            return schedule_files.take(conn, self._parts, files, changed=changed)
+    def _take(self) -> None:
+        found = read_schedule_files(self._catalog, self._parts.catalog.types)
+        now = {file.name: file.digest for file in found.right}
+        self._edited |= {name for name, digest in now.items() if self._digests.get(name, digest) != digest}
+        self._digests |= now
+        wrong = [Refused(name, "wrong", "; ".join(problems)) for name, problems in found.wrong.items()]
+        refused = wrong + self._as_asked(found)
+        self._edited.clear()
+        for one in refused:
+            metrics.SCHEDULE_FILES_REFUSED.labels(one.why).inc()
+            if one not in self._told:
+                log.error("schedule_file.%s", one.why, extra={"file": one.file, "problem": one.problem})
+        self._told = set(refused)
 
-    def _is_to_do(self, files: Sequence[ScheduleFile], *, changed: bool) -> bool:
-        """True unless everything is as the files have it: most often, and then nothing is locked or written."""
+    def _as_asked(self, found: FoundFiles) -> list[Refused]:
+        """Let the schedules be as the files have them. Most often they are, and then nothing is locked or written."""
         with self._parts.engine.connect() as conn:
-            there = from_files.there(conn)
-        wanted = {(file.name, file.tenant, file.digest) for file in files}
-        return any(one.ownerless for one in there) or (changed and {one[:3] for one in there} != wanted)
+            wanted = schedule_files.to_do(from_files.known(conn), found, self._edited)
+            if wanted.seen:
+                from_files.say_seen(conn, wanted.seen)
+        if not wanted.write and not wanted.stop:
+            return []
+        with transactional(self._parts.engine).begin() as conn:
+            return schedule_files.take(conn, self._parts, found, self._edited)
 
 
 def follow(parts: Parts, catalog: Path) -> None:

@@ -69,10 +69,8 @@ def run(given: argparse.Namespace) -> int:
         for problem in error.problems:
             print(problem)
         return 1
-    try:
-        read_schedule_files(path, catalog.types)
-    except CatalogError as error:
-        print("\n".join(error.problems))
+    if problems := read_schedule_files(path, catalog.types).problems:
+        print("\n".join(problems))
         return 1
     chosen = _chosen(catalog.types, given.report)
     print_what_code_prints()

@@ -50,12 +50,13 @@ def add_to(metadata: sa.MetaData) -> None:
         sa.Column("due_job_id", pg.UUID),
         sa.Column("file", sa.Text),
         sa.Column("file_digest", sa.Text),
+        sa.Column("file_seen_at", _timestamp),
         sa.Index("schedules_by_tenant", "tenant", "id"),
         sa.Index(
             "schedules_by_request", "tenant", "request", unique=True, postgresql_where=sa.text("request IS NOT NULL")
         ),
         sa.Index("schedules_due", "tenant", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
-        sa.Index("schedules_by_file", "file", unique=True, postgresql_where=sa.text("file IS NOT NULL")),
+        sa.Index("schedules_by_file", "tenant", "file", unique=True, postgresql_where=sa.text("file IS NOT NULL")),
         sa.Index("schedules_by_key", "owner_key", postgresql_where=sa.text("owner_key IS NOT NULL")),
     )
     sa.Table(

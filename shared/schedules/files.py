@@ -6,11 +6,10 @@ stands for the schedule, whatever is changed in it.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.catalog.load import CatalogError
 from shared.catalog.model import BUNDLE, ReportType
 from shared.catalog.moment import Moment, zone_problem
 from shared.catalog.parameters import InvalidParameters, validate_parameters
@@ -48,13 +47,30 @@ class ScheduleFile(NamedTuple):
     digest: str
 
 
-def read_schedule_files(catalog: Path, types: Mapping[str, ReportType]) -> list[ScheduleFile]:
-    """Every schedule of the catalog's files, by name. Raises CatalogError, which names everything that is wrong."""
-    problems: list[str] = []
-    found = [_read(path, types, problems) for path in sorted((catalog / FOLDER).glob("*.toml"))]
-    if problems:
-        raise CatalogError(problems)
-    return [one for one in found if one is not None]
+class FoundFiles(NamedTuple):
+    """The files of a catalog: one that is wrong keeps no other from being read."""
+
+    right: Sequence[ScheduleFile]
+    wrong: Mapping[str, Sequence[str]]
+    """Of each other file, by its name, everything that is wrong, as `file:line: what is wrong: remedy`."""
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with any of them."""
+        return [problem for each in self.wrong.values() for problem in each]
+
+
+def read_schedule_files(catalog: Path, types: Mapping[str, ReportType]) -> FoundFiles:
+    """Every schedule of the catalog's files, by name, and what is wrong with the others."""
+    right, wrong = [], {}
+    for path in sorted((catalog / FOLDER).glob("*.toml")):
+        problems: list[str] = []
+        found = _read(path, types, problems)
+        if problems or found is None:
+            wrong[path.stem] = problems
+        else:
+            right.append(found)
+    return FoundFiles(right, wrong)
 
 
 def _read(path: Path, types: Mapping[str, ReportType], problems: list[str]) -> ScheduleFile | None:

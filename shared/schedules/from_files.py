@@ -1,4 +1,8 @@
-"""Schedules of the catalog's files in the database: which there are, and of which file each is."""
+"""Schedules of the catalog's files in the database: of which file each is, and when an API had it last.
+
+Several catalogs are about while a service is deployed or rolled back, and any of their APIs may restart at any time.
+So none of them is right by itself: a version of a file is in force as long as an API has it.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,18 +14,36 @@ from sqlalchemy.engine import Connection
 from shared.schedules.schedule import Schedule
 from shared.schedules.store import COLUMNS, schedule_of
 
+HELD_S = 180.0
+"""How long a version that no API has is in force still: each says once a minute what it has, and may miss two."""
+_SAID_AGAIN_S = 30.0
+"""Of any number of APIs one says it each minute."""
+
 # Whoever else takes the files waits, and finds what this one has made.
 _LOCK = text("/* schedules.lock_files */ SELECT pg_advisory_xact_lock(hashtextextended('todoke schedule files', 0))")
-_HOLD = text(f"""
-    /* schedules.of_files */
-    SELECT {COLUMNS}, s.file_digest FROM schedules s WHERE s.file IS NOT NULL ORDER BY s.id FOR UPDATE OF s
+_KNOWN = f"""
+    SELECT {COLUMNS}, s.file_digest, extract(epoch FROM clock_timestamp() - s.file_seen_at)::float8 AS seen_ago_s
+      FROM schedules s WHERE s.file IS NOT NULL ORDER BY s.id"""
+_OF_FILES = text(f"/* schedules.of_files */ {_KNOWN}")
+_HOLD = text(f"/* schedules.hold_of_files */ {_KNOWN} FOR UPDATE OF s")
+_MARK = text("""
+    /* schedules.mark_file */
+    UPDATE schedules SET file = :file, file_digest = :digest, file_seen_at = clock_timestamp() WHERE id = :id
 """)
-_THERE = text("""
-    /* schedules.files_there */
-    SELECT file, tenant, file_digest AS digest, stop_reason = 'owner_gone' AS ownerless
-      FROM schedules WHERE file IS NOT NULL
+# What somebody holds is said again at the next look.
+_SEEN = text("""
+    /* schedules.file_seen */
+    UPDATE schedules SET file_seen_at = clock_timestamp()
+     WHERE id = ANY (ARRAY(SELECT id FROM schedules WHERE id = ANY (:ids) FOR UPDATE SKIP LOCKED))
 """)
-_MARK = text("/* schedules.mark_file */ UPDATE schedules SET file = :file, file_digest = :digest WHERE id = :id")
+_GONE = text(f"""
+    /* schedules.file_gone */
+    UPDATE schedules s
+       SET next_tick = NULL, due_at = NULL, stopped_at = clock_timestamp(), stop_reason = 'file_gone',
+           version = s.version + 1, updated_at = clock_timestamp()
+     WHERE s.id = :id
+    RETURNING {COLUMNS}
+""")
 
 
 class Known(NamedTuple):
@@ -29,30 +51,47 @@ class Known(NamedTuple):
 
     schedule: Schedule
     digest: str
-    """Of the file, as it was when the schedule was written."""
+    """Of the file, as it was when the schedule was written: the version in force."""
+    seen_ago_s: float
+    """Seconds since an API said that it has this version, or a file of this name that it cannot read."""
+
+    @property
+    def at(self) -> tuple[str, str | None]:
+        """Tenant and file: what stands for the schedule."""
+        return self.schedule.tenant, self.schedule.file
+
+    @property
+    def nobodys(self) -> bool:
+        """True if no API has this version any more."""
+        return self.seen_ago_s >= HELD_S
+
+    @property
+    def to_be_said_again(self) -> bool:
+        """True if nobody has said lately that it has this version."""
+        return self.seen_ago_s >= _SAID_AGAIN_S
 
 
-class There(NamedTuple):
-    """What tells whether there is anything to do about a file."""
-
-    file: str
-    tenant: str
-    digest: str
-    ownerless: bool | None
-    """True if its schedule stopped because its owner's key is gone."""
-
-
-def there(conn: Connection) -> Sequence[There]:
-    """The files of which there is a schedule. Writes nothing, and waits for nobody."""
-    return [There(*row) for row in conn.execute(_THERE)]
+def known(conn: Connection) -> Sequence[Known]:
+    """Every schedule of a file. Writes nothing, and waits for nobody."""
+    return [Known(schedule_of(row), row.file_digest, row.seen_ago_s) for row in conn.execute(_OF_FILES)]
 
 
 def hold(conn: Connection) -> Sequence[Known]:
     """Every schedule of a file. None of them changes until the transaction ends, and no other is made."""
     conn.execute(_LOCK)
-    return [Known(schedule_of(row), row.file_digest) for row in conn.execute(_HOLD)]
+    return [Known(schedule_of(row), row.file_digest, row.seen_ago_s) for row in conn.execute(_HOLD)]
 
 
 def mark(conn: Connection, schedule_id: UUID, file: str, digest: str) -> None:
-    """Say of which file it is."""
+    """Say of which file it is, and that an API has it."""
     conn.execute(_MARK, {"id": schedule_id, "file": file, "digest": digest})
+
+
+def say_seen(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Say that an API has the versions of these schedules that are in force."""
+    conn.execute(_SEEN, {"ids": list(ids)})
+
+
+def stop(conn: Connection, schedule_id: UUID) -> Schedule:
+    """Stop it, because no API has its file any more. Its history stays."""
+    return schedule_of(conn.execute(_GONE, {"id": schedule_id}).one())

@@ -21,9 +21,12 @@ _TELL = text("""
 """)
 
 
-def before(conn: Connection, old: Schedule, now: datetime) -> None:
-    """Tell of the ticks up to `now` without a line: they went by while it was at rest, or are due as it is paused."""
-    stopped = old.stopped_at is not None and old.paused_at is None
+def before(conn: Connection, old: Schedule, now: datetime, *, stops: bool = False) -> None:
+    """Tell of the ticks up to `now` without a line: they went by while it was at rest, or are due as it is paused.
+
+    Where it `stops` now they are due as it stops.
+    """
+    stopped = (stops or old.stopped_at is not None) and old.paused_at is None
     first = old.next_tick or old.wanted.timing.next_tick(_rests_since(old, now))
     if first is not None and first <= now:
         _tell(

@@ -76,6 +76,8 @@ class Reason(StrEnum):
     """The catalog has no such report type, or does not make its formats. It stops the schedule."""
     PARAMETERS_WRONG = "parameters_wrong"
     """The report type does not take the parameters any more. It stops the schedule."""
+    FILE_GONE = "file_gone"
+    """It is written in a file of the catalog that no API has any more. It stops the schedule until one has it again."""
     NO_TICKS_LEFT = "no_ticks_left"
     """Its `until` has passed, or no day of its expression comes any more. It ends the schedule."""
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.catalog.load import BUILTIN, CatalogError, load_catalog
-from shared.schedules.files import FOLDER, ScheduleFile, read_schedule_files
+from shared.catalog.load import BUILTIN, load_catalog
+from shared.schedules.files import FOLDER, FoundFiles, read_schedule_files
 
 RIGHT = """\
 name = "Calendar on Mondays"
@@ -25,7 +25,7 @@ team = "finance"
 """
 
 
-def read(folder: Path, **files: str) -> list[ScheduleFile]:
+def read(folder: Path, **files: str) -> FoundFiles:
     (folder / FOLDER).mkdir(exist_ok=True)
     for name, content in files.items():
         (folder / FOLDER / f"{name}.toml").write_text(content)
@@ -33,15 +33,15 @@ def read(folder: Path, **files: str) -> list[ScheduleFile]:
 
 
 def test_a_file_says_what_a_client_could_ask_for_with_its_tenant_and_owner(tmp_path: Path) -> None:
-    assert read_schedule_files(tmp_path, {}) == []
-    [one] = read(tmp_path, monday=RIGHT)
+    assert read_schedule_files(tmp_path, {}) == ([], {})
+    [one] = read(tmp_path, monday=RIGHT).right
     assert (one.name, one.tenant, one.owner) == ("monday", "acme", "nightly")
     assert one.fields == {
         "name": "Calendar on Mondays", "reportType": "calendar", "cron": "0 7 * * MON", "timeZone": "Asia/Tokyo",
         "until": "2030-01-01T00:00:00+00:00", "formats": ["csv"], "overlap": "queue",
         "parameters": {"from": "start_of_last_month", "to": "2026-01-31"}, "labels": {"team": "finance"},
     }  # fmt: skip
-    [other] = read(tmp_path, monday='tenant = "a"\nreport_type = "calendar"\nevery_seconds = 3600\n')
+    [other] = read(tmp_path, monday='tenant = "a"\nreport_type = "calendar"\nevery_seconds = 3600\n').right
     assert (other.owner, other.fields["name"], other.digest != one.digest) == (None, "monday", True)
 
 
@@ -62,12 +62,11 @@ def test_a_file_says_what_a_client_could_ask_for_with_its_tenant_and_owner(tmp_p
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, before: str, after: str, told: str) -> None:
     assert before in RIGHT
-    with pytest.raises(CatalogError) as wrong:
-        read(tmp_path, monday=RIGHT.replace(before, after))
-    assert told in str(wrong.value)
-    assert f"{tmp_path / FOLDER / 'monday.toml'}:" in str(wrong.value)
+    found = read(tmp_path, monday=RIGHT.replace(before, after), tuesday=RIGHT)
+    assert [one.name for one in found.right] == ["tuesday"]
+    assert told in "\n".join(found.wrong["monday"])
+    assert all(one.startswith(f"{tmp_path / FOLDER / 'monday.toml'}:") for one in found.problems)
 
 
 def test_the_folder_is_no_report_type_and_its_names_are_plain(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="rename the file"):
-        read(tmp_path, **{"Monday!": RIGHT})
+    assert "rename the file" in read(tmp_path, **{"Monday!": RIGHT}).problems[0]

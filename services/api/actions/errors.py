@@ -286,9 +286,12 @@ class TooManySchedules(TodokeError):
 class ScheduleInFile(TodokeError):
     """The schedule is written in a file of the catalog, and can be changed there only."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, *, gone: bool = False) -> None:
+        path = f"_schedules/{file}.toml"
         super().__init__(
-            f"The schedule is written in the catalog, in _schedules/{file}.toml: change or remove it there. "
+            f"The schedule stopped because no API has its file any more: bring {path} back, or delete the schedule."
+            if gone
+            else f"The schedule is written in the catalog, in {path}: change or remove it there. "
             "It can be paused, resumed and run here."
         )
 

@@ -36,5 +36,7 @@ def told_of(schedule: Schedule) -> dict[str, object]:
     """What the audit trail says of it: when and what, and none of its parameters or texts."""
     fields = as_fields(schedule.wanted)
     told = ("name", "reportType", "cron", "everySeconds", "timeZone", "until", "misfire", "overlap")
-    paused = {"paused": schedule.paused_at is not None, "owner": schedule.owner.subject}
-    return {name: fields[name] for name in told if fields[name] is not None} | paused
+    beside: dict[str, object] = {"paused": schedule.paused_at is not None, "owner": schedule.owner.subject}
+    if schedule.stop_reason is Reason.FILE_GONE:
+        beside["stopReason"] = schedule.stop_reason
+    return {name: fields[name] for name in told if fields[name] is not None} | beside

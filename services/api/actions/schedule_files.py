@@ -1,9 +1,9 @@
-"""Let the schedules of the catalog's files be there as they are written, and no others."""
+"""Let the schedules of the catalog's files be there as they are written."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import partial
+from typing import Literal, NamedTuple
+from uuid import UUID
 
 from sqlalchemy.engine import Connection
 
@@ -19,49 +19,81 @@ from shared.access import api_keys
 from shared.access.audit import Action
 from shared.access.scopes import Scope
 from shared.ids import uuid7
-from shared.schedules import from_files, store
-from shared.schedules.files import ScheduleFile
+from shared.schedules import from_files, let_go, store
+from shared.schedules.files import FoundFiles, ScheduleFile
 from shared.schedules.schedule import Owner, Reason, Schedule, Wanted
-
-log = logging.getLogger(__name__)
 
 WHO = "catalog"
 """Who makes them, in the audit trail."""
 
 
-def take(conn: Connection, parts: Parts, files: Sequence[ScheduleFile], *, changed: bool = True) -> bool:
-    """Make, change and remove schedules, so that there are those of the files. One API at a time does it.
+class ToDo(NamedTuple):
+    """What the files ask to be done about the schedules that are there."""
 
-    Unless the files have `changed`, only those go on that lacked their owner. Returns False if something of a file is
-    to be asked again: a key that is not there yet, or a mistake, which is logged. Its schedule stays as it was.
+    write: Sequence[tuple[ScheduleFile, from_files.Known | None]]
+    """Files whose schedule is to be made, or written anew; each with the one that there is."""
+    stop: Sequence[from_files.Known]
+    """Schedules whose file is gone."""
+    seen: Sequence[UUID]
+    """Schedules that are as a file here has them, or whose file here cannot be read, and nobody has said so lately."""
+
+
+def to_do(known: Sequence[from_files.Known], found: FoundFiles, edited: Collection[str]) -> ToDo:
+    """Say what is to be done, by the rule that a version of a file is in force as long as an API has it.
+
+    `edited` are the names of files that were changed under this API: whoever does that wants it now.
     """
-    known = {one.schedule.file: one for one in from_files.hold(conn)}
-    here = {file.name: file for file in files}
-    for name, one in known.items():
-        if changed and (name not in here or here[name].tenant != one.schedule.tenant):
-            store.delete(conn, one.schedule.id, one.schedule.tenant)
-            _note(conn, one.schedule, Action.SCHEDULES_DELETE)
-    there = {name: one for name, one in known.items() if name in here and here[name].tenant == one.schedule.tenant}
-    wanted = [file for file in files if _is_new(file, there.get(file.name), changed=changed)]
-    taken = [_take(conn, parts, file, there.get(file.name)) for file in wanted]
-    return all(taken)
+    here = {(file.tenant, file.name): file for file in found.right}
+    there = {one.at: one for one in known}
+    write, seen = [], []
+    for at, file in here.items():
+        one = there.get(at)
+        if one is not None and one.digest == file.digest and one.to_be_said_again:
+            seen.append(one.schedule.id)
+        if one is None or _is_to_write(file, one, edited):
+            write.append((file, one))
+    others = [one for one in known if one.at not in here]
+    unread = [one for one in others if one.schedule.file in found.wrong]
+    seen += [one.schedule.id for one in unread if one.to_be_said_again]
+    gone = [one for one in others if one not in unread and one.nobodys]
+    return ToDo(write, [one for one in gone if one.schedule.stop_reason is not Reason.FILE_GONE], seen)
 
 
-def _is_new(file: ScheduleFile, known: from_files.Known | None, *, changed: bool) -> bool:
-    """True if there is something to do about it."""
-    if known is None or known.digest != file.digest:
-        return changed
-    return known.schedule.stop_reason is Reason.OWNER_GONE
+def _is_to_write(file: ScheduleFile, known: from_files.Known, edited: Collection[str]) -> bool:
+    stopped = known.schedule.stop_reason
+    if known.digest == file.digest:
+        return stopped in {Reason.OWNER_GONE, Reason.FILE_GONE}
+    return stopped is Reason.FILE_GONE or known.nobodys or file.name in edited
 
 
-def _take(conn: Connection, parts: Parts, file: ScheduleFile, known: from_files.Known | None) -> bool:
-    """Write the schedule as its file has it. Returns False if that cannot be done now."""
+class Refused(NamedTuple):
+    """A file that cannot be taken now. Its schedule stays as it was."""
+
+    file: str
+    why: Literal["wrong", "no_owner"]
+    problem: str
+
+
+def take(conn: Connection, parts: Parts, found: FoundFiles, edited: Collection[str]) -> list[Refused]:
+    """Make, change and stop schedules as the files ask for. One API at a time does it.
+
+    Returns which files could not be taken: they are to be asked again.
+    """
+    wanted = to_do(from_files.hold(conn), found, edited)
+    for one in wanted.stop:
+        let_go.before(conn, one.schedule, store.now(conn), stops=True)
+        _note(conn, Action.SCHEDULES_UPDATE, one.schedule, from_files.stop(conn, one.schedule.id))
+    taken = [_take(conn, parts, file, known) for file, known in wanted.write]
+    return [one for one in taken if one is not None]
+
+
+def _take(conn: Connection, parts: Parts, file: ScheduleFile, known: from_files.Known | None) -> Refused | None:
+    """Write the schedule as its file has it, or say why that cannot be done now."""
     key = api_keys.newest(conn, file.tenant, file.owner) if file.owner is not None else None
     if file.owner is not None and key is None:
-        if known is None or known.digest != file.digest:
-            log.error("schedule_file.no_owner", extra={"file": file.name, "tenant": file.tenant, "owner": file.owner})
-        return False
-    old = None if known is None else known.schedule
+        return Refused(file.name, "no_owner", f"the tenant {file.tenant!r} has no key {file.owner!r} that works")
+    if key is not None and Scope.JOBS_CREATE not in key.scopes:
+        return Refused(file.name, "wrong", f"owner: the key {file.owner!r} lacks the scope {Scope.JOBS_CREATE}")
     now = store.now(conn)
     # Whoever writes the catalog runs the service, and may ask for ticks as often as they like.
     scopes = None if key is None else frozenset(key.scopes) | {Scope.ADMIN_WRITE}
@@ -69,20 +101,23 @@ def _take(conn: Connection, parts: Parts, file: ScheduleFile, known: from_files.
         wanted = _wanted(conn, parts, Principal(file.tenant, WHO, scopes), file, now)
     except (InvalidRequest, UnknownReportType) as error:
         wrong = [f"{one.field}: {one.message}" for one in getattr(error, "violations", [])] or [str(error)]
-        log.error("schedule_file.wrong", extra={"file": file.name, "problem": "; ".join(wrong)})
-        return False
+        return Refused(file.name, "wrong", "; ".join(wrong))
     owner = Owner(file.owner, None if key is None else key.id, None)
-    if old is None:
-        schedule_id = uuid7()
-        made = store.create(conn, schedule_id, file.tenant, wanted, owner, next_due_of(schedule_id, wanted, now), None)
-    else:
-        # It counts from its beginning, whatever is changed in its file.
-        wanted = wanted._replace(timing=wanted.timing._replace(begins_at=old.wanted.timing.begins_at))
-        made = store.replace(conn, old.id, file.tenant, wanted, owner, next_of_changed(conn, old, wanted, now))
+    made = _write(conn, file, wanted, owner, None if known is None else known.schedule)
     if made is not None:
         from_files.mark(conn, made.id, file.name, file.digest)
-        _note(conn, made, Action.SCHEDULES_CREATE if old is None else Action.SCHEDULES_UPDATE)
-    return True
+        _note(conn, Action.SCHEDULES_CREATE if known is None else Action.SCHEDULES_UPDATE, None, made)
+    return None
+
+
+def _write(conn: Connection, file: ScheduleFile, wanted: Wanted, owner: Owner, old: Schedule | None) -> Schedule | None:
+    now = store.now(conn)
+    if old is None:
+        schedule_id = uuid7()
+        return store.create(conn, schedule_id, file.tenant, wanted, owner, next_due_of(schedule_id, wanted, now), None)
+    # It counts from its beginning, whatever is changed in its file.
+    wanted = wanted._replace(timing=wanted.timing._replace(begins_at=old.wanted.timing.begins_at))
+    return store.replace(conn, old.id, file.tenant, wanted, owner, next_of_changed(conn, old, wanted, now))
 
 
 def _wanted(conn: Connection, parts: Parts, principal: Principal, file: ScheduleFile, now: datetime) -> Wanted:
@@ -94,9 +129,7 @@ def _wanted(conn: Connection, parts: Parts, principal: Principal, file: Schedule
     return wanted
 
 
-def _note(conn: Connection, schedule: Schedule, action: Action) -> None:
-    told = partial(audited, conn, Principal(schedule.tenant, WHO, None), action, f"schedules/{schedule.id}")
-    if action is Action.SCHEDULES_DELETE:
-        told(before=told_of(schedule))
-    else:
-        told(after=told_of(schedule))
+def _note(conn: Connection, action: Action, before: Schedule | None, after: Schedule) -> None:
+    told = None if before is None else told_of(before)
+    principal = Principal(after.tenant, WHO, None)
+    audited(conn, principal, action, f"schedules/{after.id}", before=told, after=told_of(after))

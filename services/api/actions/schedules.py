@@ -34,7 +34,7 @@ from shared.access.audit import Action
 from shared.access.scopes import Scope
 from shared.ids import uuid7
 from shared.schedules import history, let_go, store
-from shared.schedules.schedule import Owner, Schedule, Tick, Wanted
+from shared.schedules.schedule import Owner, Reason, Schedule, Tick, Wanted
 from shared.schedules.store import Next
 
 _LAST_ID = UUID(int=2**128 - 1)
@@ -195,11 +195,13 @@ async def resume(parts: Parts, principal: Principal, schedule_id: UUID, *, insis
     """Go on with the next tick that is to come, on behalf of the principal. What was due meanwhile is not made up for.
 
     What neither was paused nor had stopped keeps the tick that it has, even if it is due.
-    Raises UnknownSchedule, PreconditionFailed, InvalidRequest, UnknownReportType and InsufficientScope.
+    Raises UnknownSchedule, PreconditionFailed, ScheduleInFile, InvalidRequest, UnknownReportType and InsufficientScope.
     """
 
     def carry_out(conn: Connection) -> Schedule:
         old = held(conn, principal, schedule_id, insists)
+        if _file_is_gone(old):
+            _of_no_file(old)
         wanted, now = _read(conn, parts, principal, {}, old)
         if old.next_tick is None:
             let_go.before(conn, old, now)
@@ -217,10 +219,15 @@ async def resume(parts: Parts, principal: Principal, schedule_id: UUID, *, insis
 
 
 async def delete(parts: Parts, principal: Principal, schedule_id: UUID, *, insists: Insists = None) -> None:
-    """Remove the schedule with its history; its jobs stay. Raises UnknownSchedule and PreconditionFailed."""
+    """Remove the schedule with its history; its jobs stay.
+
+    Raises UnknownSchedule, PreconditionFailed and ScheduleInFile.
+    """
 
     def carry_out(conn: Connection) -> None:
-        old = _of_no_file(held(conn, principal, schedule_id, insists))
+        old = held(conn, principal, schedule_id, insists)
+        if not _file_is_gone(old):
+            _of_no_file(old)
         store.delete(conn, schedule_id, principal.tenant)
         audited(conn, principal, Action.SCHEDULES_DELETE, f"schedules/{schedule_id}", before=told_of(old))
 
@@ -242,8 +249,12 @@ def _read(
 
 def _of_no_file(schedule: Schedule) -> Schedule:
     if schedule.file is not None:
-        raise ScheduleInFile(schedule.file)
+        raise ScheduleInFile(schedule.file, gone=_file_is_gone(schedule))
     return schedule
+
+
+def _file_is_gone(schedule: Schedule) -> bool:
+    return schedule.stop_reason is Reason.FILE_GONE
 
 
 def _changed(conn: Connection, principal: Principal, action: Action, old: Schedule, new: Schedule | None) -> Schedule:

@@ -124,7 +124,8 @@ def schedule_view(schedule: Schedule, root: str) -> ScheduleView:
     """The view of a schedule."""
     active = schedule.next_tick is not None
     ended = schedule.stop_reason is Reason.NO_TICKS_LEFT
-    state = "active" if active else "paused" if schedule.paused_at else "ended" if ended else "stopped"
+    paused = schedule.paused_at is not None and schedule.stop_reason is not Reason.FILE_GONE
+    state = "active" if active else "paused" if paused else "ended" if ended else "stopped"
     coming: list[datetime] = []
     if schedule.next_tick is not None:
         coming = [schedule.next_tick, *islice(schedule.wanted.timing.ticks(schedule.next_tick), NEXT - 1)]

@@ -10,6 +10,7 @@ from shared.catalog.model import ReportKind, ReportType
 from shared.catalog.source_urls import sources_of
 from shared.reports.sources import look as sources
 from shared.runtime.settings import SettingsError, secret
+from shared.schedules.files import read_schedule_files
 
 
 def look() -> Iterator[Finding]:
@@ -22,6 +23,8 @@ def look() -> Iterator[Finding]:
             yield fail("catalog", problem, "mend it: `todoke-server check` tries each report type")
         return
     yield ok("catalog", f"{path}: {len(types)} report type(s)")
+    for problem in read_schedule_files(path, types).problems:
+        yield fail("catalog.schedules", problem, "mend it: its schedule is not made, or stays as it was")
     yield from _sources(types)
 
 
