@@ -130,6 +130,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "job_minutes"),
         _Grant("SELECT", "job_hours"),
         _Grant("SELECT", "job_totals"),
+        _Grant("SELECT", "accepted_minutes"),
         # What operators look at, and wish: the relay carries out what is about the queue.
         _Grant("SELECT", "measurements"),
         _Grant("UPDATE", "measurements", ("next_at",)),
@@ -187,6 +188,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         *(_Grant("SELECT, DELETE", table) for table in ("workers", "shares")),
         _Grant("UPDATE", "shares", ("revoked_by",)),  # to lock
         *(_Grant("SELECT, INSERT, UPDATE, DELETE", f"job_{one}") for one in ("minutes", "hours", "totals")),
+        _Grant("SELECT, INSERT, UPDATE, DELETE", "accepted_minutes"),
         _Grant("SELECT, INSERT, UPDATE", "measurements"),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "dead_letters"),
         _Grant("SELECT", "jobs", _RELAY_PICKS_BY),

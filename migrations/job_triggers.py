@@ -32,8 +32,8 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'jobs are inserted in READ COMMITTED only' USING ERRCODE = 'feature_not_supported';
     END IF;
-    INSERT INTO stragglers (job_id, tenant)
-    SELECT id, tenant FROM born WHERE id <= (SELECT announced FROM unfinished_floor);
+    INSERT INTO stragglers (job_id, tenant, born)
+    SELECT id, tenant, true FROM born WHERE id <= (SELECT announced FROM unfinished_floor);
     RETURN NULL;
 END
 $$

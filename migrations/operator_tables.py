@@ -3,7 +3,7 @@
 # The last readings of the relays, one row each: what the whole system stands like, and when they were taken.
 _MEASUREMENTS = """
 CREATE TABLE measurements (
-    subject text        PRIMARY KEY CHECK (subject IN ('database', 'queue', 'dead_letters')),
+    subject text        PRIMARY KEY CHECK (subject IN ('database', 'queue', 'dead_letters', 'store')),
     at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     facts   jsonb       NOT NULL,
     next_at timestamptz
@@ -44,4 +44,12 @@ CREATE TABLE job_totals (
 ) WITH (fillfactor = 50)
 """
 
-TABLES = (_MEASUREMENTS, _DEAD_LETTERS, _JOB_TOTALS)
+# How many jobs were accepted, of all tenants together: beside what became of jobs it shows what was asked of us.
+_ACCEPTED_MINUTES = """
+CREATE TABLE accepted_minutes (
+    minute timestamptz PRIMARY KEY CHECK (minute = date_trunc('minute', minute, 'UTC')),
+    jobs   bigint      NOT NULL CHECK (jobs > 0)
+) WITH (fillfactor = 50)
+"""
+
+TABLES = (_MEASUREMENTS, _DEAD_LETTERS, _JOB_TOTALS, _ACCEPTED_MINUTES)

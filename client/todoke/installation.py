@@ -103,6 +103,19 @@ class EndedJobs:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedJobs:
+    """The jobs that were accepted within one step of time. Of nothing there is no such step."""
+
+    begins: datetime | None
+    jobs: int
+
+    @classmethod
+    def read(cls, read: Fields) -> Self:
+        """Read it. Raises UnexpectedAnswer."""
+        return cls(begins=read.time("begins"), jobs=read.integer("jobs"))
+
+
+@dataclass(frozen=True, slots=True)
 class TypeTotal:
     """The jobs of one report type that ended."""
 
@@ -127,9 +140,10 @@ class Overview:
     conditions: Sequence[Condition]
     """What needs attention."""
     measured: Mapping[str, Measured] | None
-    """By what was measured: `database`, `queue`, `dead_letters`."""
+    """By what was measured: `database`, `queue`, `dead_letters`, `store`."""
     workers: Sequence[SeenWorker] | None
     history: Sequence[EndedJobs] | None
+    accepted: Sequence[AcceptedJobs] | None
     report_types: Sequence[TypeTotal] | None
     """The busiest first."""
     not_looked_at: Sequence[str]
@@ -140,7 +154,7 @@ class Overview:
         """Read it. Raises UnexpectedAnswer."""
         read = Fields(raw, "the overview")
         measured = read.maybe_object("measured")
-        workers, history, types = (read.maybe_each(name) for name in ("workers", "history", "reportTypes"))
+        workers, history, came, types = map(read.maybe_each, ("workers", "history", "accepted", "reportTypes"))
         return cls(
             at=read.time("at"),
             period=read.some_text("period"),
@@ -151,6 +165,7 @@ class Overview:
             else {name: Measured.read(Fields(one, f"what was measured of {name}")) for name, one in measured.items()},
             workers=None if workers is None else tuple(SeenWorker.read(one) for one in workers),
             history=None if history is None else tuple(EndedJobs.read(one) for one in history),
+            accepted=None if came is None else tuple(AcceptedJobs.read(one) for one in came),
             report_types=None if types is None else tuple(TypeTotal.read(one) for one in types),
             not_looked_at=read.texts("notLookedAt"),
             raw=read.raw,

@@ -149,6 +149,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
              "damaged in an hour {{operation}}"),
             ("max(todoke_artifact_unknown_files)", "unknown to the database"),
         ]),
+        Panel("Bytes in the artifact store", "bytes", [("max(todoke_artifact_stored_bytes)", "all files of reports")]),
         Panel("Retention", "cps", [
             _rate("todoke_retention_removed_total", "kind"),
             (f"sum(rate(todoke_retention_files_kept_total{_RATE}))", "not deleted by the store"),

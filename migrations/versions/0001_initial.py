@@ -124,7 +124,10 @@ CREATE TABLE unfinished_floor (
 )
 """
 
-_STRAGGLERS = "CREATE TABLE stragglers (job_id uuid PRIMARY KEY, tenant text NOT NULL)"
+# `born`: it was inserted into the list, below the floor, so the floor has not counted it as accepted.
+_STRAGGLERS = """
+CREATE TABLE stragglers (job_id uuid PRIMARY KEY, tenant text NOT NULL, born boolean NOT NULL DEFAULT false)
+"""
 
 _STRAGGLERS_BY_TENANT = "CREATE INDEX stragglers_by_tenant ON stragglers (tenant, job_id)"
 
@@ -245,6 +248,7 @@ _TABLES = (
     "webhook_events",
     "webhook_secrets",
     "webhooks",
+    "accepted_minutes",
     "job_totals",
     "dead_letters",
     "measurements",

@@ -234,6 +234,11 @@ UNKNOWN_FILES = gauge(
     "todoke_artifact_unknown_files",
     "Files of jobs that the database does not know, as of this relay's last walk over the store. They are left alone.",
 )
+STORED_BYTES = gauge(
+    "relay",
+    "todoke_artifact_stored_bytes",
+    "Bytes of all files of reports in the store, as of this relay's last walk over it.",
+)
 
 # The queue and the database
 QUEUE_DEPTH = gauge(

@@ -10,7 +10,8 @@ from sqlalchemy.engine import Engine
 from services.relay import metrics
 from services.relay.stored_files import delete_files
 from shared.artifacts.interface import LIST_PAGE, ArtifactStore, ArtifactStoreUnavailable, StoredObject, parse_key
-from shared.jobs import retention
+from shared.jobs import measurements, retention
+from shared.jobs.measurements import Subject
 from shared.jobs.retention import StoredFile
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class OrphanSweep:
         self._store = store
         self._listing: Iterator[StoredObject] | None = None
         self._unknown = 0
+        self._files = self._bytes = 0
         self._rest_until = 0.0
 
     def run_once(self) -> int:
@@ -41,6 +43,7 @@ class OrphanSweep:
             if self._listing is None:
                 self._advise()
                 self._listing, self._unknown = self._store.list("reports/"), 0
+                self._files = self._bytes = 0
             page = list(islice(self._listing, LIST_PAGE))
         except ArtifactStoreUnavailable as error:
             self._listing = None
@@ -59,8 +62,12 @@ class OrphanSweep:
 
     def _sweep(self, page: Sequence[StoredObject]) -> None:
         parsed = [parse_key(o.key) for o in page if o.modified_at.timestamp() < time.time() - _ORPHAN_AGE_S]
+        self._files += len(page)
+        self._bytes += sum(o.size_bytes for o in page)
         with self._engine.connect() as conn:
             strays = retention.strays(conn, [StoredFile(*parts) for parts in parsed if parts is not None])
+            if self._listing is None:
+                measurements.write(conn, Subject.STORE, {"files": self._files, "bytes": self._bytes})
         gone = delete_files(self._store, strays.orphans)
         metrics.RETIRED.labels("orphan").inc(len(gone))
         for file in gone:
@@ -68,3 +75,4 @@ class OrphanSweep:
         self._unknown += strays.unknown + sum(parts is None for parts in parsed)
         if self._listing is None:
             metrics.UNKNOWN_FILES.set(self._unknown)
+            metrics.STORED_BYTES.set(self._bytes)

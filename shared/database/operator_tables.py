@@ -44,3 +44,9 @@ def add_to(metadata: sa.MetaData) -> None:
         sa.Column("seconds", sa.Double, nullable=False),
         sa.Column("buckets", pg.ARRAY(sa.BigInteger), nullable=False),
     )
+    sa.Table(
+        "accepted_minutes",
+        metadata,
+        sa.Column("minute", _timestamp, primary_key=True),
+        sa.Column("jobs", sa.BigInteger, nullable=False),
+    )

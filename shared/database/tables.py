@@ -114,6 +114,7 @@ stragglers = sa.Table(
     metadata,
     sa.Column("job_id", pg.UUID, primary_key=True),
     sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("born", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("stragglers_by_tenant", "tenant", "job_id"),
 )
 

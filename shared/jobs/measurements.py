@@ -23,6 +23,8 @@ class Subject(StrEnum):
     """What the queue service tells."""
     DEAD_LETTERS = "dead_letters"
     """The last look into the dead-letter queue."""
+    STORE = "store"
+    """The last walk over the artifact store."""
 
 
 class Measured(NamedTuple):

@@ -4,6 +4,9 @@ The relay counts a job once, when it leaves the relay's sight: as one that has e
 jobs rises over it, or when it is taken off the list of those that live longer (shared/jobs/unfinished.py). Each is one
 statement that moves the mark and counts, so any number of relays may do it, and die at any step. A statement that ends
 a job pays nothing for it. After some days the minutes become hours.
+
+That a job was accepted is counted when the floor rises over it, whatever has become of it: some seconds later. One
+whose id lies below the floor from its birth, because the clock of an API is behind, is counted when it leaves the list.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,6 +52,13 @@ COUNT = f"""counts AS MATERIALIZED (
     )"""
 """A part of statements, some of their CTEs: counts the rows of `ended`, a CTE of the columns ENDED."""
 
+ACCEPT = """accepted AS (
+        INSERT INTO accepted_minutes AS m (minute, jobs)
+        SELECT date_trunc('minute', created_at, 'UTC') AS minute, count(*) FROM came GROUP BY 1 ORDER BY 1
+            ON CONFLICT (minute) DO UPDATE SET jobs = m.jobs + excluded.jobs
+    )"""
+"""Another one, which comes behind COUNT: counts the rows of `came`, a CTE with created_at, as accepted."""
+
 # `old` is the next part of the minutes whose time is over, by their places, which are locked: joined by their key, a
 # generic plan reads the whole table. One that was added to meanwhile has another place, and is left to the next time.
 _FOLD = text(f"""
@@ -88,6 +98,13 @@ _FORGET_TOTALS = text("""
          ORDER BY minute LIMIT :most FOR UPDATE SKIP LOCKED))
 """)
 
+_FORGET_ACCEPTED = text("""
+    /* rollups.forget_accepted */
+    DELETE FROM accepted_minutes WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM accepted_minutes WHERE minute < clock_timestamp() - make_interval(secs => :keep_s)
+         ORDER BY minute LIMIT :most FOR UPDATE SKIP LOCKED))
+""")
+
 # The latest minutes of each: what a job of this kind takes now, and not what one took last week.
 _RECENT = text("""
     /* rollups.recent */
@@ -119,7 +136,8 @@ def forget(conn: Connection, *, keep_s: float = KEEP_HOURS_S) -> int:
 
 def forget_totals(conn: Connection, *, keep_s: float = KEEP_MINUTES_S, most: int = 2_000) -> None:
     """Remove up to `most` minutes of all jobs together that are older than `keep_s`, the oldest first."""
-    conn.execute(_FORGET_TOTALS, {"keep_s": keep_s, "most": most})
+    for statement in (_FORGET_TOTALS, _FORGET_ACCEPTED):
+        conn.execute(statement, {"keep_s": keep_s, "most": most})
 
 
 def recent(conn: Connection, kinds: Iterable[Kind], *, minutes: int = 60) -> Mapping[Kind, Sequence[int]]:

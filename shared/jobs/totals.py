@@ -27,6 +27,15 @@ _SERIES = text(
      GROUP BY 1, 2 ORDER BY 1, 2
 """.format(buckets=", ".join(f"sum(buckets[{n}])" for n in range(1, 17)))
 )
+_ACCEPTED = text("""
+    /* totals.accepted */
+    SELECT date_bin(make_interval(secs => :step_s), minute, TIMESTAMPTZ 'epoch') AS begins, sum(jobs)::bigint AS jobs
+      FROM (SELECT * FROM accepted_minutes
+             WHERE minute >= (SELECT date_bin(make_interval(secs => :step_s), now(), TIMESTAMPTZ 'epoch')
+                                     - make_interval(secs => :period_s))
+             ORDER BY minute DESC LIMIT :look) AS looked_at
+     GROUP BY 1 ORDER BY 1
+""")
 
 _BY_TYPE = text("""
     /* totals.by_type */
@@ -74,6 +83,13 @@ class Point(NamedTuple):
     """How long they took, as shared/jobs/rollups.py counts it."""
 
 
+class Came(NamedTuple):
+    """The jobs that were accepted within one step of time."""
+
+    begins: datetime
+    jobs: int
+
+
 class OfType(NamedTuple):
     """The jobs of one report type that ended lately."""
 
@@ -91,6 +107,13 @@ def series(conn: Connection, *, period_s: int, step_s: int) -> Sequence[Point]:
     look = (period_s + step_s) // 60 * len(_OUTCOMES) + len(_OUTCOMES)
     rows = conn.execute(_SERIES, {"period_s": period_s, "step_s": step_s, "look": look})
     return [Point(row.begins, JobStatus(row.outcome), *row[2:]) for row in rows]
+
+
+def accepted(conn: Connection, *, period_s: int, step_s: int) -> Sequence[Came]:
+    """The jobs accepted in the last `period_s` seconds, in steps of `step_s`, oldest first; a job counts some seconds
+    after it was."""
+    look = (period_s + step_s) // 60 + 1
+    return [Came(*row) for row in conn.execute(_ACCEPTED, {"period_s": period_s, "step_s": step_s, "look": look})]
 
 
 def failing(conn: Connection, *, lately_s: int, before_s: int) -> Failing:

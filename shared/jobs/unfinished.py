@@ -20,7 +20,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.jobs.rollups import COUNT, ENDED
+from shared.jobs.rollups import ACCEPT, COUNT, ENDED
 from shared.jobs.walk import START, next_after
 
 _MARGIN_S = 600.0
@@ -75,6 +75,7 @@ _FENCE = text("""
 
 # `floor` is the announced floor, if every transaction from before the fence has ended. `listed` saves the unfinished
 # jobs that it passes. `counted` counts the others, but for those that were born into the list: `prune` counts them.
+# `accepted` counts all but those.
 # Both ends are parameters: PostgreSQL believes that a range between columns holds a ninth of all jobs, and reads the
 # whole table for it.
 _REACH = text(f"""
@@ -84,7 +85,7 @@ _REACH = text(f"""
          WHERE reached = :reached AND announced = :announced AND fence <= pg_snapshot_xmin(pg_current_snapshot())
            FOR UPDATE
     ), passed AS MATERIALIZED (
-        SELECT id, {ENDED} FROM jobs WHERE id > :reached AND id <= :announced AND EXISTS (SELECT FROM floor)
+        SELECT id, created_at, {ENDED} FROM jobs WHERE id > :reached AND id <= :announced AND EXISTS (SELECT FROM floor)
     ), listed AS (
         INSERT INTO stragglers (job_id, tenant) SELECT id, tenant FROM passed WHERE finished_at IS NULL
             ON CONFLICT (job_id) DO NOTHING
@@ -92,7 +93,9 @@ _REACH = text(f"""
         SELECT job_id FROM stragglers WHERE job_id > :reached AND job_id <= :announced
     ), ended AS (
         SELECT * FROM passed WHERE finished_at IS NOT NULL AND id NOT IN (SELECT job_id FROM known)
-    ), {COUNT}
+    ), came AS (
+        SELECT created_at FROM passed WHERE id NOT IN (SELECT job_id FROM known)
+    ), {COUNT}, {ACCEPT}
     UPDATE unfinished_floor AS f SET reached = floor.announced, fence = NULL FROM floor
 """)
 
@@ -107,10 +110,13 @@ _PRUNE = text(f"""
         DELETE FROM stragglers WHERE job_id = ANY (ARRAY(
             SELECT job_id FROM slice
              WHERE NOT EXISTS (SELECT FROM jobs WHERE id = slice.job_id AND finished_at IS NULL OFFSET 0)))
-        RETURNING job_id
-    ), ended AS (
-        SELECT known.* FROM gone, LATERAL (SELECT {ENDED} FROM jobs WHERE id = gone.job_id OFFSET 0) AS known
-    ), {COUNT}
+        RETURNING job_id, born
+    ), ended AS MATERIALIZED (
+        SELECT known.*, gone.born
+          FROM gone, LATERAL (SELECT created_at, {ENDED} FROM jobs WHERE id = gone.job_id OFFSET 0) AS known
+    ), came AS (
+        SELECT created_at FROM ended WHERE born
+    ), {COUNT}, {ACCEPT}
     SELECT count(*) AS seen, (array_agg(job_id ORDER BY job_id DESC))[1] AS upto FROM slice
 """)
 

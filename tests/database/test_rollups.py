@@ -30,6 +30,10 @@ def counted(conn: Connection, table: str = "job_minutes") -> dict[tuple[str, str
     return {(row[0], row[1], row[2]): int(row[3]) for row in rows}
 
 
+def accepted(conn: Connection) -> int:
+    return int(conn.execute(text("SELECT coalesce(sum(jobs), 0) FROM accepted_minutes")).scalar_one())
+
+
 def total(conn: Connection) -> int:
     return sum(counted(conn).values()) + sum(counted(conn, "job_hours").values())
 
@@ -64,18 +68,20 @@ def test_what_has_ended_is_counted_when_the_floor_passes_it(conn: Connection) ->
     assert [n for n, many in enumerate(row.buckets) if many] == [2, 10]
     assert 90 < row.seconds < 120
     assert other in listed(conn)
+    assert accepted(conn) == 5
 
 
 def test_what_lives_longer_is_counted_when_it_leaves_the_list(conn: Connection) -> None:
     job_id = a_job(conn, id=made(1))
     risen(conn)
+    assert accepted(conn) == 1, "whatever becomes of it"
     ended(conn, job_id)
     assert total(conn) == 0
 
     unfinished.prune(conn)
     unfinished.prune(conn)
 
-    assert total(conn) == 1
+    assert total(conn) == accepted(conn) == 1
     assert broken(conn, at_rest=False) == {}
 
 
@@ -95,9 +101,27 @@ def test_what_was_born_into_the_list_and_is_passed_by_the_floor_counts_once(
             unfinished.prune(conn)
         late.rollback()
     risen(conn)
+    assert accepted(conn) == 1
     unfinished.prune(conn)
 
     assert total(conn) == 1
+    assert accepted(conn) == 2
+    assert broken(conn, at_rest=False) == {}
+
+
+def test_what_is_born_below_the_floor_is_accepted_when_it_leaves_the_list(conn: Connection) -> None:
+    a_job(conn, id=made(3))
+    risen(conn)
+    low = a_job(conn, id=made(1))
+    unfinished.prune(conn)
+    assert accepted(conn) == 1
+    assert broken(conn, at_rest=False) == {}
+
+    ended(conn, low)
+    unfinished.prune(conn)
+    unfinished.prune(conn)
+
+    assert accepted(conn) == 2
 
 
 def test_a_relay_that_dies_before_its_commit_has_counted_nothing(engine: Engine, conn: Connection) -> None:

@@ -186,7 +186,11 @@ def test_the_history_is_counted_in_steps(ask: Asker, conn: Connection) -> None:
     of_each = "FROM generate_series(1, 30) AS n, unnest('{SUCCESS,FAILED}'::text[]) AS o"
     conn.execute(text(f"INSERT INTO job_totals SELECT {minutes}, o, 4, 4, {buckets} {of_each}"))
     conn.execute(text(f"INSERT INTO job_minutes SELECT 'acme', 't' || n % 3, o, {minutes}, 4, 4, {buckets} {of_each}"))
+    conn.execute(text(f"INSERT INTO accepted_minutes SELECT {minutes}, 9 FROM generate_series(1, 30) AS n"))
     hour, day = (ask("GET", f"/v1/overview?period={period}").json() for period in ("1h", "24h"))
+
+    assert sum(point["jobs"] for point in hour["accepted"]) == sum(point["jobs"] for point in day["accepted"]) == 270
+    assert (len(hour["accepted"]), len(day["accepted"]) < 4) == (30, True)
 
     assert sum(point["jobs"] for point in hour["history"]) == sum(point["jobs"] for point in day["history"]) == 240
     assert (hour["stepS"], day["stepS"], len(hour["history"])) == (60, 900, 60)

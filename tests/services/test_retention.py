@@ -24,10 +24,11 @@ from shared.artifacts.open import open_store
 from shared.database.engine import create_engine, transactional
 from shared.database.statements import statement_name
 from shared.ids import uuid7
-from shared.jobs import listing, read, retention
+from shared.jobs import listing, measurements, read, retention
 from shared.jobs.artifacts import Artifact, artifacts_of
 from shared.jobs.finish import Failure, fail
 from shared.jobs.lease import Lease
+from shared.jobs.measurements import Subject
 from shared.jobs.submission import Accepted
 from shared.jobs.submit import submit
 from shared.jobs.succeed import Success, succeed
@@ -464,6 +465,9 @@ def test_only_files_that_no_row_can_ever_name_are_orphans(engine: Engine, conn: 
     assert before - set(files(store)) == orphans
     assert {unknown, foreign} <= set(files(store))
     assert metrics.UNKNOWN_FILES._value.get() == 2
+    stored = measurements.read(conn)[Subject.STORE].facts
+    assert stored == {"files": len(before), "bytes": metrics.STORED_BYTES._value.get()}
+    assert stored["bytes"] > 0
     assert artifacts_of(conn, listing.list_jobs(conn, Viewer("acme"), size=9).jobs, tenant="acme")[won] != []
 
 

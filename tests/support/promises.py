@@ -55,6 +55,14 @@ ALWAYS = {
                (SELECT coalesce(sum(jobs), 0) AS counted
                   FROM (SELECT jobs FROM job_minutes UNION ALL SELECT jobs FROM job_hours) AS kept) AS of_history
          WHERE counted < ended""",
+    # Those that were born into the list are counted when they leave it.
+    "1: the history counts every job that was accepted": """
+        SELECT there, counted
+          FROM (SELECT count(*) AS there FROM jobs
+                 WHERE id <= (SELECT reached FROM unfinished_floor)
+                   AND NOT EXISTS (SELECT FROM stragglers WHERE job_id = id AND born)) AS of_jobs,
+               (SELECT coalesce(sum(jobs), 0) AS counted FROM accepted_minutes) AS of_history
+         WHERE counted < there""",
     "1: the totals count what the history counts": """
         SELECT totals, counted
           FROM (SELECT coalesce(sum(jobs), 0) AS totals FROM job_totals) AS of_all,

@@ -15,7 +15,7 @@ from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
 from shared.jobs import measurements, totals, workers
 from shared.jobs.measurements import Measured, Subject
-from shared.jobs.totals import OfType, Point
+from shared.jobs.totals import Came, OfType, Point
 from shared.jobs.workers import Seen
 
 _MOST_WORKERS = 200
@@ -54,17 +54,21 @@ class Overview:
     workers: Sequence[Seen] | None
     """Those that were seen within a day, the first 200."""
     points: Sequence[Point] | None
+    accepted: Sequence[Came] | None
     types: Sequence[OfType] | None
 
     @property
     def not_looked_at(self) -> Sequence[str]:
         """The parts that are None."""
-        parts = {"measured": self.measured, "workers": self.workers, "history": self.points, "reportTypes": self.types}
+        parts = {
+            "measured": self.measured, "workers": self.workers, "history": self.points, "accepted": self.accepted,
+            "reportTypes": self.types,
+        }  # fmt: skip
         return [name for name, part in parts.items() if part is None]
 
 
 async def look(parts: Parts, principal: Principal, period: Period) -> Overview:
-    """How everything stands, with the history of the period. Five statements, each over a bounded number of rows."""
+    """How everything stands, with the history of the period. Six statements, each over a bounded number of rows."""
 
     def read() -> Overview:
         engine, seconds, step_s = parts.engine, period.seconds, period.step_s
@@ -76,9 +80,10 @@ async def look(parts: Parts, principal: Principal, period: Period) -> Overview:
             lambda conn: totals.failing(conn, lately_s=FAILING_LATELY_S, before_s=FAILING_BEFORE_S),
         )
         points = looked_at(engine, "history", lambda conn: totals.series(conn, period_s=seconds, step_s=step_s))
+        came = looked_at(engine, "accepted", lambda conn: totals.accepted(conn, period_s=seconds, step_s=step_s))
         types = looked_at(engine, "types", lambda conn: totals.by_type(conn, period_s=seconds))
         found = attention.conditions(State(measured, crew, failing))
-        return Overview(datetime.now(UTC), period, found, measured, crew, points, types)
+        return Overview(datetime.now(UTC), period, found, measured, crew, points, came, types)
 
     principal.need(Scope.ADMIN_READ)
     return await to_thread.run_sync(read)

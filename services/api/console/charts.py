@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from services.api.actions.overview import Period
 from shared.jobs.rollups import quantile
 from shared.jobs.states import JobStatus
-from shared.jobs.totals import OfType, Point
+from shared.jobs.totals import Came, OfType, Point
 
 _OUTCOMES = (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED)
 _GAP = 0.15
@@ -73,27 +73,19 @@ def steps(points: Sequence[Point], period: Period, at: datetime) -> Steps:
     return Steps([last - timedelta(seconds=n * period.step_s) for n in range(count, -1, -1)], found)
 
 
+def accepted(of: Steps, points: Sequence[Came]) -> Chart:
+    """How many jobs were accepted, as bars."""
+    found = {point.begins: point.jobs for point in points}
+    many = [[found.get(at, 0)] for at in of.begins]
+    return _bars("accepted", of, ["accepted"], many)
+
+
 def ended(of: Steps) -> Chart:
     """How many jobs ended, by outcome, as bars upon each other."""
     many = [
         [of.found[at][o].jobs if at in of.found and o in of.found[at] else 0 for o in _OUTCOMES] for at in of.begins
     ]
-    top = _round(max(map(sum, many), default=0))
-    width = 100 / len(of.begins)
-    rects = [
-        Rect(
-            str(outcome).lower(),
-            _n((n + _GAP / 2) * width),
-            _n(100 - sum(row[: k + 1]) / top * 100),
-            _n((1 - _GAP) * width),
-            _n(row[k] / top * 100),
-        )
-        for n, row in enumerate(many)
-        for k, outcome in enumerate(_OUTCOMES)
-        if row[k]
-    ]
-    rows = [(at, row) for at, row in zip(of.begins, many, strict=True) if any(row)]
-    return Chart("ended", top, "number", [str(o) for o in _OUTCOMES], rows, rects)
+    return _bars("ended", of, [str(o) for o in _OUTCOMES], many)
 
 
 def took(of: Steps) -> Chart:
@@ -120,6 +112,26 @@ def busiest(types: Sequence[OfType]) -> Sequence[tuple[OfType, float, float]]:
     """Each report type, with the length of its bar and of the failed part of it, in hundredths."""
     top = max((each.jobs for each in types), default=1)
     return [(each, _n(each.jobs / top * 100), _n(each.failed / top * 100)) for each in types]
+
+
+def _bars(name: str, of: Steps, columns: Sequence[str], many: Sequence[Sequence[int]]) -> Chart:
+    """A bar per step, of as many parts upon each other as there are columns."""
+    top = _round(max(map(sum, many), default=0))
+    width = 100 / len(of.begins)
+    rects = [
+        Rect(
+            column.lower(),
+            _n((n + _GAP / 2) * width),
+            _n(100 - sum(row[: k + 1]) / top * 100),
+            _n((1 - _GAP) * width),
+            _n(row[k] / top * 100),
+        )
+        for n, row in enumerate(many)
+        for k, column in enumerate(columns)
+        if row[k]
+    ]
+    rows = [(at, row) for at, row in zip(of.begins, many, strict=True) if any(row)]
+    return Chart(name, top, "number", columns, rows, rects)
 
 
 def _lines(

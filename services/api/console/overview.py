@@ -72,14 +72,15 @@ def standing(found: Mapping[Subject, Measured] | None) -> dict[str, Any]:
         "about": database.facts if database else {},
         "depth": queue.facts if queue else {},
         "dead_letters": measured.get(Subject.DEAD_LETTERS),
+        "store": measured.get(Subject.STORE),
     }
 
 
 def _charts(found: Overview) -> list[charts.Chart]:
-    if found.points is None:
-        return []
-    of = charts.steps(found.points, found.period, found.at)
-    return [charts.ended(of), charts.took(of), charts.succeeded(of)]
+    of = charts.steps(found.points or (), found.period, found.at)
+    came = [] if found.accepted is None else [charts.accepted(of, found.accepted)]
+    ended = [] if found.points is None else [charts.ended(of), charts.took(of), charts.succeeded(of)]
+    return came + ended
 
 
 def _in_words(visit: Visit, one: Condition) -> str:

@@ -118,6 +118,13 @@ class PointView(View):
     p95_s: float | None
 
 
+class AcceptedJobsView(View):
+    """The jobs that were accepted within one step of time. Of nothing there is no point."""
+
+    begins: Time
+    jobs: int
+
+
 class TypeTotalView(View):
     """The jobs of one report type that ended."""
 
@@ -134,9 +141,10 @@ class OverviewView(View):
     step_s: int
     conditions: list[ConditionView]
     measured: dict[str, MeasuredView] | None
-    """By what was measured: `database`, `queue`, `dead_letters`."""
+    """By what was measured: `database`, `queue`, `dead_letters`, `store`."""
     workers: list[WorkerView] | None
     history: list[PointView] | None
+    accepted: list[AcceptedJobsView] | None
     report_types: list[TypeTotalView] | None
     """The busiest first."""
     not_looked_at: list[str]
@@ -186,6 +194,9 @@ def overview_view(found: Overview) -> OverviewView:
             for w in found.workers
         ],
         history=None if found.points is None else [_point(point) for point in found.points],
+        accepted=None
+        if found.accepted is None
+        else [AcceptedJobsView(begins=one.begins, jobs=one.jobs) for one in found.accepted],
         report_types=None
         if found.types is None
         else [TypeTotalView(report_type=t.report_type, jobs=t.jobs, failed=t.failed) for t in found.types],

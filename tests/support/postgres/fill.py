@@ -122,6 +122,12 @@ _TOTALS = """
       FROM generate_series(0, 10080) AS n, unnest('{SUCCESS,FAILED,CANCELLED}'::text[]) AS outcome
         ON CONFLICT (minute, outcome) DO NOTHING
 """
+_ACCEPTED = """
+    INSERT INTO accepted_minutes (minute, jobs)
+    SELECT date_trunc('minute', clock_timestamp(), 'UTC') - make_interval(mins => n), 9
+      FROM generate_series(0, 10080) AS n
+        ON CONFLICT (minute) DO NOTHING
+"""
 _DEAD_LETTERS = """
     INSERT INTO dead_letters (message_id, first_seen_at, receives, size_bytes, reason, job_id, body)
     SELECT 'm' || n, clock_timestamp() - make_interval(secs => n), 1, 50, 'unknown',
@@ -264,6 +270,7 @@ def minutes(conn: Connection) -> None:
     """A thousand minutes of the history of ten report types, and a week of all of them together."""
     conn.execute(text(_MINUTES))
     conn.execute(text(_TOTALS))
+    conn.execute(text(_ACCEPTED))
 
 
 def dead_letters(conn: Connection, count: int) -> None:
