@@ -39,6 +39,24 @@ _OF_TYPES = text(f"""
      GROUP BY report_type, outcome, since
 """)
 
+# Ranges of a whole key, or PostgreSQL may walk the minutes of everybody (shared/jobs/listing.py).
+_DONE_SINCE = """
+    (SELECT {at} AS at, jobs, seconds, buckets FROM {table}
+      WHERE (tenant, report_type, outcome, {at}) >= (:tenant, :type, 'SUCCESS',
+             (SELECT date_trunc('day', now() - make_interval(days => :days), 'UTC')))
+        AND (tenant, report_type, outcome, {at}) < (:tenant, :type, 'SUCCESS', TIMESTAMPTZ 'infinity')
+      ORDER BY tenant DESC, report_type DESC, outcome DESC, {at} DESC LIMIT {most})"""
+_MINUTES = _DONE_SINCE.format(table="job_minutes", at="minute", most=":minutes")
+_HOURS = _DONE_SINCE.format(table="job_hours", at="hour", most=":hours")
+# The latest days stand there by the minute, and the days before by the hour.
+_DAYS = text(f"""
+    /* type_totals.days */
+    SELECT date_trunc('day', at, 'UTC') AS day, sum(jobs)::bigint AS jobs, sum(seconds) AS seconds,
+           ARRAY[{", ".join(f"sum(buckets[{n}])" for n in range(1, len(BOUNDS_S) + 2))}]::bigint[] AS buckets
+      FROM ({_MINUTES} UNION ALL {_HOURS}) AS looked_at
+     GROUP BY 1 ORDER BY 1
+""")
+
 
 class Figures(NamedTuple):
     """What became of one type's jobs."""
@@ -49,6 +67,25 @@ class Figures(NamedTuple):
     """How long those that were done took, as shared/jobs/rollups.py counts it."""
     since: datetime | None
     """The first minute that was looked at; None if that was the whole period."""
+
+
+class Day(NamedTuple):
+    """A type's jobs that were done on one day, in UTC."""
+
+    begins: datetime
+    jobs: int
+    seconds: float
+    buckets: Sequence[int]
+    """How long they took, as shared/jobs/rollups.py counts it."""
+
+
+def by_day(conn: Connection, tenant: str, name: str, *, days: int) -> Sequence[Day]:
+    """What the tenant's jobs of that type took on each of the last `days` days and today, oldest first.
+
+    Of a day without any there is none.
+    """
+    asked = {"tenant": tenant, "type": name, "days": days, "hours": (days + 1) * 24, "minutes": _LOOK}
+    return [Day(*row) for row in conn.execute(_DAYS, asked)]
 
 
 def of_types(conn: Connection, tenant: str, names: Sequence[str], *, period_s: int) -> Mapping[str, Figures]:

@@ -150,6 +150,7 @@ def cases(conn: Connection) -> list[Case]:
     known = conn.execute(text("SELECT id FROM api_keys WHERE tenant = 'acme' ORDER BY id LIMIT 1")).scalar_one()
     key = {"tenant": "acme", "id": known, "ids": [known], "request": "7", "overlap_s": 60, "limit": 21,
            "at": api_keys._END, "beginning": api_keys._BEGINNING}  # fmt: skip
+    month = {"tenant": "acme", "days": 30, "hours": 744, "minutes": 500}
     trail = {"tenant": "acme", **audit_trail._END._asdict(), "since": audit_trail._BEGINNING, "action": None,
              "subject": None, "look": 21, "limit": 21}  # fmt: skip
     met = {"message_id": "m1", "job_id": str(one), "body": "", "size_bytes": 0, "reason": "", "receives": 1}
@@ -349,6 +350,8 @@ def cases(conn: Connection) -> list[Case]:
         Case(rollups, "_FORGET_ACCEPTED", {"keep_s": 86_400, "most": 100}, 300),
         Case(totals, "_ACCEPTED", {"period_s": 3_600, "step_s": 60, "look": 62}, 62),
         Case(totals, "_ACCEPTED", {"period_s": 7 * 86_400, "step_s": 3_600, "look": 10_141}, 10_141),
+        Case(type_totals, "_DAYS", {**month, "type": "t1"}, 500 + 744),
+        Case(type_totals, "_DAYS", {**month, "type": "none"}, 0),
         Case(totals, "_SERIES", {"period_s": 3_600, "step_s": 60, "look": 186}, 186),
         Case(totals, "_SERIES", {"period_s": 7 * 86_400, "step_s": 3_600, "look": 30_423}, 30_423),
         Case(totals, "_FAILING", {"lately_s": 900, "before_s": 86_400, "look": 4_400}, 4_400),

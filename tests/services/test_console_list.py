@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -149,26 +148,3 @@ def test_a_file_that_is_not_the_whole_list_says_so(
     assert [line.split(",")[0] for line in cut[1:3]] == [str(job_id) for job_id in (jobs[2], jobs[1])]
     assert cut[3].startswith("# ")
     assert "note" in json.loads(client.get("/console/jobs/export?format=jsonl").text.splitlines()[-1])
-
-
-def test_report_types_tell_what_became_of_their_jobs_lately(client: TestClient, conn: Connection) -> None:
-    counts = (
-        "INSERT INTO job_minutes SELECT :tenant, 'flights-export', :outcome, {}, :jobs, 1, CAST(:buckets AS bigint[])"
-    )
-    now, old = "date_trunc('minute', now(), 'UTC')", "date_trunc('minute', now(), 'UTC') - interval '25 h'"
-    of_a_minute = "{0,0,0,0,0,0,0,0,0,0,9,0,0,0,0,0}"
-    for tenant, outcome, minute, jobs in (
-        ("default", "SUCCESS", now, 9), ("default", "FAILED", now, 3), ("default", "FAILED", old, 50),
-        ("globex", "FAILED", now, 70),
-    ):  # fmt: skip
-        told = {"tenant": tenant, "outcome": outcome, "jobs": jobs, "buckets": of_a_minute}
-        conn.execute(text(counts.format(minute)), told)
-
-    page = client.get("/console/report-types").text
-    assert re.findall(r'class="n">(?:<span class="some">)?([^<]+)<', page.split("flights-export")[1])[:4] == [
-        "12", "25%", "≈ 1 min 30 s", "≈ 1 min 57 s",
-    ]  # fmt: skip
-    one = client.get("/console/report-types/flights-export").text
-    assert "3 (25%)" in one
-    assert "status=FAILED&amp;reportType=flights-export" in one
-    assert texts("en")("types.lately_none") in client.get("/console/report-types/carrier-delays").text

@@ -9,9 +9,10 @@ from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
 from shared.jobs import type_totals
-from shared.jobs.type_totals import Figures
+from shared.jobs.type_totals import Day, Figures
 
 PERIOD_S = 86_400
+DAYS = 30
 MOST = 200
 """Types that are looked at: each has a hundred minutes or more."""
 
@@ -30,5 +31,16 @@ async def figures(parts: Parts, principal: Principal, names: Sequence[str]) -> M
             parts.engine,
             "types",
             lambda conn: type_totals.of_types(conn, principal.tenant, names[:MOST], period_s=PERIOD_S),
+        )
+    )
+
+
+async def days(parts: Parts, principal: Principal, name: str) -> Sequence[Day] | None:
+    """What jobs of the type took on each of the last DAYS days and today; None if the database took too long."""
+    principal.need(Scope.JOBS_READ)
+    principal.need(Scope.JOBS_READ_ALL)
+    return await to_thread.run_sync(
+        lambda: looked_at(
+            parts.engine, "days", lambda conn: type_totals.by_day(conn, principal.tenant, name, days=DAYS)
         )
     )

@@ -1,18 +1,23 @@
 """`/console/report-types`: what can be asked for, and what became of it lately."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Response
 
 from services.api.actions import type_figures, visible
-from services.api.console import translated
+from services.api.console import charts, translated
+from services.api.console.charts import Chart, Steps
 from services.api.console.page import page
 from services.api.console.route import page_for
 from services.api.console.visit import Visit
-from shared.catalog.model import ReportType
+from shared.access.scopes import Scope
+from shared.catalog.model import ReportKind, ReportType
 from shared.catalog.schema import json_schema
 from shared.jobs.rollups import quantile
+from shared.jobs.states import JobStatus
+from shared.jobs.totals import Point
 from shared.jobs.type_totals import Figures
 
 router = APIRouter(include_in_schema=False)
@@ -45,8 +50,18 @@ async def every(visit: Visit) -> Response:
 async def one(visit: Visit) -> Response:
     """One report type: its parameters, columns, formats and limits."""
     report = visible.report_type(visit.parts.catalog, visit.principal, visit.name("name"))
-    about = _about(report, visit.language)
-    return page(visit, "report_type.html", {**about, **await _lately(visit, [report.name])})
+    begins = _begins()
+    chart = await _durations(visit, report.name, begins) if type_figures.may_see(visit.principal) else None
+    context = {
+        **_about(report, visit.language),
+        **await _lately(visit, [report.name]),
+        "durations": chart,
+        "first_day": begins[0],
+        "last_day": begins[-1] + timedelta(days=1),
+        # How the query asks is for those who run the service: it tells of tables that its readers never see.
+        "queries": _queries(report) if visit.principal.has(Scope.ADMIN_READ) else (),
+    }
+    return page(visit, "report_type.html", context)
 
 
 async def _lately(visit: Visit, names: Sequence[str]) -> dict[str, Any]:
@@ -58,6 +73,29 @@ async def _lately(visit: Visit, names: Sequence[str]) -> dict[str, Any]:
     return {"shows_figures": True, "lately": None if found is None else {n: _of(found, n) for n in looked_at}}
 
 
+def _begins() -> Sequence[datetime]:
+    """The days that are looked at, up to today, in UTC."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [today - timedelta(days=n) for n in range(type_figures.DAYS, -1, -1)]
+
+
+async def _durations(visit: Visit, name: str, begins: Sequence[datetime]) -> Chart | None:
+    """What jobs of the type took, day by day; None where it was not looked at."""
+    days = await type_figures.days(visit.parts, visit.principal, name)
+    if days is None:
+        return None
+    done = JobStatus.SUCCESS
+    found = {day.begins: {done: Point(day.begins, done, day.jobs, day.seconds, day.buckets)} for day in days}
+    return charts.took(Steps(begins, found))
+
+
+def _queries(report: ReportType) -> Sequence[tuple[str, str]]:
+    """The files that the report type asks with, and what stands in them."""
+    if report.kind is not ReportKind.QUERY:
+        return ()
+    return [("query.sql", report.query), *((f"queries/{each.name}.sql", each.query) for each in report.queries)]
+
+
 def _of(found: Mapping[str, Figures], name: str) -> _Lately:
     figures = found.get(name, _NOTHING)
     failed = 100 * figures.failed / figures.ended if figures.ended else None
@@ -67,6 +105,7 @@ def _of(found: Mapping[str, Figures], name: str) -> _Lately:
 def _about(report: ReportType, language: str) -> dict[str, Any]:
     return {
         "report": report,
+        "scopes": [report.required_scope] if report.required_scope else [],
         "schema": json_schema(report),
         "parameters": translated.parameter_titles(report, language),
         "columns": translated.column_titles(report, language),
