@@ -92,6 +92,14 @@ class RenderRequest:
         """How a CSV is written."""
         return dialect(self.report.csv, self.shape.csv)
 
+    @property
+    def is_plain_csv(self) -> bool:
+        """True if a source that writes CSV itself, as PostgreSQL does, can write all that is asked for: then there is
+        no extract, and nothing else is at work. Whoever confines the report's process must know it, too."""
+        report = self.report
+        whole = not (report.queries or self.figures or report.hidden_columns(self.asker.scopes))
+        return self.formats == (Format.CSV,) and whole and self.csv.is_postgresqls
+
     def name_of(self, format_: str, query: FurtherQuery | None = None) -> str:
         """The name of a format's file, of that of a further query, or of the archive."""
         packed = ".gz" if format_ == Format.CSV and self.csv.gzip else ""

@@ -89,12 +89,8 @@ def _make(request: RenderRequest, steps: Steps, on_read: Callable[[int], object]
     kept = keep and answers.load(keep, request.scratch, question, formats)
     if kept:
         return _from_extract(request, kept, steps)
-    # CSV alone needs no extract, if the source can write it, and may write every column.
-    hidden = request.report.hidden_columns(request.asker.scopes)
-    queries = len(request.report.queries)
-    alone = formats == (Format.CSV,) and not hidden and request.csv.is_postgresqls and not queries
-    alone = alone and not request.figures
-    steps.begin("querying", None, more=0 if alone else 1 + queries)
+    alone = request.is_plain_csv
+    steps.begin("querying", None, more=0 if alone else 1 + len(request.report.queries))
     with open_source(request.source_dsn, question, request.scratch, first_rows=_first_rows(request)) as source:
         try:
             if alone and source.can_copy_csv:

@@ -1,7 +1,7 @@
 """The rows are read once: a second try goes on from them, and files can be a source too."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -12,7 +12,18 @@ import psycopg
 import pytest
 
 from services.worker.extract_cache import ExtractCache
-from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import (
+    Column,
+    CsvOptions,
+    Format,
+    FurtherQuery,
+    Limits,
+    Parameter,
+    ParameterKind,
+    PdfOptions,
+    ReportType,
+    SummaryTable,
+)
 from shared.catalog.parameters import validate_parameters
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.render import render_files
@@ -54,6 +65,49 @@ def test_few_rows_are_kept_too(a_request: MakeRequest, run: Run, counted: psycop
     # What other formats need is not there, and the source is asked.
     [parquet] = run(replace(a_request("SELECT n FROM changing", Format.PARQUET), keep=kept))
     assert duckdb.connect().execute("FROM read_parquet(?)", [str(parquet.path)]).fetchall() == [(2,)]
+
+
+def _of_titles(request: RenderRequest) -> RenderRequest:
+    return replace(request, report=replace(request.report, csv=CsvOptions(header="titles")))
+
+
+def _of_another_mark(request: RenderRequest) -> RenderRequest:
+    return replace(request, report=replace(request.report, csv=CsvOptions(decimal_mark=",")))
+
+
+def _without_a_column(request: RenderRequest) -> RenderRequest:
+    return replace(
+        request, report=replace(request.report, columns={"other": Column("other", "Other", required_scope="x:y")})
+    )
+
+
+def _of_two_queries(request: RenderRequest) -> RenderRequest:
+    more = FurtherQuery("more", "More", "SELECT n FROM changing")
+    return replace(request, report=replace(request.report, queries=(more,)))
+
+
+def _with_figures(request: RenderRequest) -> RenderRequest:
+    pdf = PdfOptions(figures=SummaryTable("figures", "", "SELECT count(*) AS many FROM report"))
+    return replace(request, report=replace(request.report, pdf=pdf), figures=True)
+
+
+@pytest.mark.parametrize("beside", [_of_titles, _of_another_mark, _without_a_column, _of_two_queries, _with_figures])
+def test_a_csv_that_the_source_cannot_write_is_kept_as_others_are(
+    a_request: MakeRequest,
+    run: Run,
+    counted: psycopg.Connection,
+    tmp_path: Path,
+    beside: Callable[[RenderRequest], RenderRequest],
+) -> None:
+    """What its process may reach and use is decided before, and must not take it for the source's own copy."""
+    request = beside(replace(a_request("SELECT n, 1 AS other FROM changing", Format.CSV), keep=tmp_path / "kept"))
+    first = run(request)
+    counted.execute("UPDATE changing SET n = 2")
+    assert request.keep is not None
+    assert [one.name for one in request.keep.iterdir()] != []
+    again = replace(request, scratch=request.scratch / "again")
+    again.scratch.mkdir()
+    assert [file.sha256 for file in run(again)] == [file.sha256 for file in first]
 
 
 @pytest.mark.parametrize("damage", ["cells", "description", "half"])

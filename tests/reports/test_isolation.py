@@ -83,11 +83,17 @@ def test_a_report_that_needs_more_memory_than_it_may_have_fails_alone(
     format_: Format, characters: int, a_request: MakeRequest, run: Run
 ) -> None:
     limits = Limits(timeout_s=60, memory_mb=100)
+    # The kernel refuses a CSV the memory. Of other formats, a quick process says that the row is too long before its
+    # worker has seen what it holds.
+    told = {
+        "memory_limit_exceeded": "100 MB",
+        **({} if format_ is Format.CSV else {"row_too_long": "longer than 8 MB"}),
+    }
 
     with pytest.raises(ReportError) as failure:
         run(a_request(f"SELECT repeat('x', {characters}) AS t", format_, limits=limits))
-    assert (failure.value.code, failure.value.retryable) == ("memory_limit_exceeded", False)
-    assert "100 MB" in str(failure.value)
+    assert not failure.value.retryable
+    assert told[failure.value.code] in str(failure.value)
 
     [file] = run(a_request("SELECT n FROM generate_series(1, 100000) AS n", format_, limits=limits))
     assert file.rows == 100_000

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import shared
 from shared.catalog.mariadb_url import MariaDbUrl
-from shared.catalog.model import Format, ReportKind
+from shared.catalog.model import ReportKind
 from shared.catalog.source_urls import sqlite_path
 from shared.reports.interface import RenderRequest
 from shared.reports.process import postgres_network
@@ -61,6 +61,8 @@ class Needs:
     """The catalog, fonts, and what a report type in Python declares."""
     network: bool
     """True for a report type in Python that declares it."""
+    copied: bool = False
+    """True if PostgreSQL writes the one file that is asked for, and nothing but libpq works on it."""
     reach: postgres_network.Reach | None = None
     """Where a PostgreSQL source is, if that needs no look-up."""
 
@@ -71,8 +73,7 @@ class Needs:
         source = request.source_dsn if report.kind is ReportKind.QUERY else ""
         named = [report.folder.parent if report.folder else None, request.fonts, *report.files]
         names = _VARIABLES.get(_scheme(source), ()) if source else ()
-        # A CSV that PostgreSQL writes needs no extract.
-        copied = request.formats == (Format.CSV,) and names == _OF_LIBPQ
+        copied = request.is_plain_csv and names == _OF_LIBPQ
         environment = {k: v for k, v in os.environ.items() if k.startswith(names)} if names else {}
         return cls(
             source=source,
@@ -81,6 +82,7 @@ class Needs:
             kept=str(request.keep) if request.keep and report.kind is ReportKind.QUERY and not copied else None,
             files=[os.path.realpath(path) for path in named if path],
             network=report.network,
+            copied=copied,
             reach=postgres_network.told_by(source, environment) if names == _OF_LIBPQ else None,
         )
 

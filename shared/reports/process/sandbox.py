@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.catalog.model import Format, Limits
+from shared.catalog.model import Limits
 from shared.reports import charts
 from shared.reports.explain import explain
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
@@ -88,8 +88,8 @@ def _report(line: socket.socket, task: Task, request_: bytes) -> None:
         charts.draw_by(Ear(line, tell).draw)
         request = replace(pickle.loads(request_), source_dsn=source, scratch=scratch)  # noqa: S301 - the worker's
         limits = request.report.limits
-        # Nothing but libpq works on a CSV alone: there the kernel can hold the limit to the megabyte.
-        limit_memory(limits.memory_mb + (0 if request.formats == (Format.CSV,) else _RESERVE_MB))
+        # Where nothing but libpq works, the kernel can hold the limit to the megabyte.
+        limit_memory(limits.memory_mb + (0 if task.needs.copied else _RESERVE_MB))
         _limit_work(limits)
         from shared.reports.render import render_files
 
