@@ -26,6 +26,7 @@ from shared.webhooks.event import EventType, new_secret, secret_text
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
 from tests.support.postgres.roles import service_urls
+from tests.support.promises import broken
 from tests.support.webhooks import (
     Listener,
     a_relays_share,
@@ -360,3 +361,30 @@ def test_each_is_told_under_conditions_of_its_own_and_figures_go_with_the_spread
     settle(relay)
     assert heard() == ["all", "callback", "failure"]
     assert {(one.figures, one.spread_at is None) for one in events(conn)} == {(None, False)}
+    assert not broken(conn, at_rest=False)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "promise"),
+    [
+        ("DELETE FROM webhook_deliveries WHERE url IS NULL", "a webhook is owed what it wants, under its conditions"),
+        ("DELETE FROM webhook_deliveries WHERE url IS NOT NULL", "a callback is told"),
+        ("UPDATE webhook_deliveries SET url = url || '?' WHERE url IS NOT NULL", "a callback is told"),
+        (
+            "UPDATE webhooks SET notify_when = '[\"rows\"]'",
+            "told nothing that its conditions keep from it",
+        ),
+        ("UPDATE webhook_events SET callback_when = '[\"rows\"]'", "a callback is told"),
+    ],
+)
+def test_a_callback_that_the_same_webhook_signs_counts_for_itself(
+    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener, breaks: str, promise: str
+) -> None:
+    webhook_id = a_webhook(conn, keys, f"{listener.url}/own")
+    conn.execute(text("UPDATE webhooks SET notify_when = '[\"failure\"]' WHERE id = :id"), {"id": webhook_id})
+    a_failed_job(conn, tenant="acme", options={"callbackUrl": f"{listener.url}/callback", "notifyWhen": ["failure"]})
+    settle(relay)
+    assert sorted(one.path for one in listener.heard) == ["/callback", "/own"]
+    assert not broken(conn, at_rest=False)
+    conn.execute(text(breaks))
+    assert any(promise in one for one in broken(conn, at_rest=False))

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.states import LEGAL_EDGES
+from tests.support.promises_told import TOLD
 
 _EDGES = ", ".join(
     f"({'NULL' if e.source is None else repr(str(e.source))}, {str(e.target)!r}, {str(e.verb)!r})"
@@ -166,41 +167,7 @@ ALWAYS = {
          WHERE t.fate = 'submitted' AND j.id IS NULL""",
     "11: a schedule that goes on has a tick to come": """
         SELECT id FROM schedules WHERE (next_tick IS NULL) <> (paused_at IS NOT NULL OR stopped_at IS NOT NULL)""",
-    "12: an event tells what has happened": """
-        SELECT e.id FROM webhook_events e JOIN jobs j ON j.id = e.job_id
-         WHERE j.finished_at IS NULL OR j.status <> e.status OR j.tenant <> e.tenant
-            OR e.type <> 'job.expired' AND (e.version > j.version OR e.type <> CASE j.status
-                WHEN 'SUCCESS' THEN 'job.succeeded' WHEN 'FAILED' THEN 'job.failed' ELSE 'job.cancelled' END)""",
-    # Asked by whoever changes no webhook meanwhile: one that is there since before the end wanted to know of it.
-    "12: an end that somebody wants to know of has its event": """
-        SELECT j.id FROM jobs j WHERE j.finished_at IS NOT NULL AND EXISTS (
-               SELECT FROM webhooks w WHERE w.tenant = j.tenant AND w.updated_at < j.created_at
-                  AND w.disabled_at IS NULL AND (w.report_types IS NULL OR j.report_type = ANY (w.report_types))
-                  AND CASE j.status WHEN 'SUCCESS' THEN 'job.succeeded' WHEN 'FAILED' THEN 'job.failed'
-                                    ELSE 'job.cancelled' END = ANY (w.types))
-           AND NOT EXISTS (SELECT FROM webhook_events e WHERE e.job_id = j.id AND e.type <> 'job.expired')""",
-    # Without conditions: what those let through, is asked elsewhere.
-    "12: a webhook is owed what it wants": """
-        SELECT e.id, w.id FROM webhook_events e JOIN webhooks w ON w.tenant = e.tenant
-         WHERE e.spread_at IS NOT NULL AND e.type = ANY (w.types) AND w.disabled_at IS NULL
-           AND (w.report_types IS NULL OR e.report_type = ANY (w.report_types)) AND w.updated_at < e.at
-           AND to_jsonb(w) ->> 'notify_when' IS NULL
-           AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE (d.event_id, d.webhook_id) = (e.id, w.id))""",
-    "12: a tick that went by or failed has its event, where somebody wants to know": """
-        SELECT t.schedule_id, t.tick FROM schedule_ticks t JOIN schedules s ON s.id = t.schedule_id
-         WHERE (t.fate = 'failed' OR t.fate = 'skipped' AND t.reason = 'missed') AND EXISTS (
-               SELECT FROM webhooks w WHERE w.tenant = t.tenant AND w.updated_at < t.at AND w.disabled_at IS NULL
-                  AND (w.report_types IS NULL OR s.report_type = ANY (w.report_types))
-                  AND CASE t.fate WHEN 'failed' THEN 'schedule.failed' ELSE 'schedule.missed' END = ANY (w.types))
-           AND NOT EXISTS (SELECT FROM webhook_events e WHERE (e.schedule_id, e.tick) = (t.schedule_id, t.tick))""",
-    "12: nothing waits for a webhook that is disabled": """
-        SELECT d.id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
-         WHERE d.state = 'waiting' AND w.disabled_at IS NOT NULL""",
-    "12: what was delivered is written down": """
-        SELECT d.id FROM webhook_deliveries d
-         WHERE d.attempts <> (SELECT count(*) FROM webhook_attempts a WHERE a.delivery_id = d.id)
-            OR d.state = 'delivered' AND NOT EXISTS (
-               SELECT FROM webhook_attempts a WHERE a.delivery_id = d.id AND a.status BETWEEN 200 AND 299)""",
+    **TOLD,
     "7: a delivery is its webhook's, and its event's tenant's": """
         SELECT d.id FROM webhook_deliveries d JOIN webhooks w ON w.id = d.webhook_id
           JOIN webhook_events e ON e.id = d.event_id

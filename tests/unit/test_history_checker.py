@@ -40,10 +40,11 @@ from tests.support.history.facts_of_others import (
 
 WON, CANCELLED, GIVEN_BACK = UUID(int=1), UUID(int=2), UUID(int=3)
 BULK, SCHEDULE, TICKED, AGAIN = (UUID(int=number) for number in range(21, 25))
-HOOK, GONE, TOLD, TOLD_BEFORE = (UUID(int=number) for number in range(31, 35))
+HOOK, GONE, TOLD, TOLD_BEFORE, PICKY, TOLD_TOO = (UUID(int=number) for number in range(31, 37))
 FIRST, SECOND, THIRD, FOURTH, FIFTH = (UUID(int=number) for number in range(11, 16))
 PENDING, PROCESSING, SUCCESS, FAILED = JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.SUCCESS, JobStatus.FAILED
 CSV, MANIFEST = "a" * 64, "b" * 64
+OWN = "https://a/own"
 
 
 _CANCELLED_ROW = JobRow(CANCELLED, "t", JobStatus.CANCELLED, 2, 0, 3, 0, 2, None, ["csv"], True, None)
@@ -59,8 +60,9 @@ def _cancelled_at_once(job_id: UUID, at: float) -> list[Event]:
 def a_clean_history() -> History:
     """A job whose first worker died and whose second one made the report, a job that its client cancelled, and one that
     the first worker gave back, because its catalog is older, and that nobody else took before its deadline. Meanwhile
-    somebody had locked a row. A webhook was told of failures, at the second try, and what was owed to another that is
-    disabled by now was given up."""
+    somebody had locked a row. A webhook was told of failures, at the second try, and signed what the address was
+    told that the job's own request had named; a second one wanted to hear of great shares only; and what was owed to
+    another that is disabled by now was given up."""
     doorbell = f'{{"jobId": "{WON}"}}'
     return History(
         lease_s=10,
@@ -113,10 +115,27 @@ def a_clean_history() -> History:
             *_cancelled_at_once(TICKED, 30.5),
         ],
         jobs=[
-            JobRow(WON, "t", SUCCESS, 6, 1, 3, 1, 2, SECOND, ["csv"], False, "k1"),
+            JobRow(WON, "t", SUCCESS, 6, 1, 3, 1, 2, SECOND, ["csv"], False, "k1", figures={"rows": 1, "share": 0.2}),
             _CANCELLED_ROW,
             JobRow(
-                GIVEN_BACK, "t", FAILED, 4, 0, 3, 0, 2, None, ["csv"], False, None, "r", "2", "deadline_exceeded", 24.9
+                GIVEN_BACK,
+                "t",
+                FAILED,
+                4,
+                0,
+                3,
+                0,
+                2,
+                None,
+                ["csv"],
+                False,
+                None,
+                "r",
+                "2",
+                "deadline_exceeded",
+                24.9,
+                callback=OWN,
+                callback_when=["failure"],
             ),
             replace(_CANCELLED_ROW, id=AGAIN, retry_of=CANCELLED, by_bulk=True, key="bulk"),
             replace(_CANCELLED_ROW, id=TICKED, schedule_id=SCHEDULE),
@@ -130,18 +149,26 @@ def a_clean_history() -> History:
             TickRow(SCHEDULE, 30.0, "due", "submitted", None, TICKED),
         ],
         webhooks=[
-            WebhookRow(HOOK, "t", ["job.failed"], ["r"], 0.5),
+            WebhookRow(HOOK, "t", ["job.failed"], ["r"], 0.5, origin="https://a"),
             WebhookRow(BULK, "t", ["job.succeeded"], None, 9.0),
+            WebhookRow(PICKY, "t", ["job.succeeded", "job.failed"], None, 0.5, [{"figure": "share", "above": 0.1}]),
         ],
         told=[
             ToldRow(TOLD, "t", "job.failed", GIVEN_BACK, "FAILED"),
             ToldRow(TOLD_BEFORE, "t", "job.expired", WON, "SUCCESS"),
+            ToldRow(TOLD_TOO, "t", "job.succeeded", WON, "SUCCESS"),
         ],
         deliveries=[
             DeliveryRow(HOOK, TOLD, "delivered", "failed", acknowledged=True),
             DeliveryRow(GONE, TOLD_BEFORE, "dead", "expired", acknowledged=False),
+            DeliveryRow(HOOK, TOLD, "delivered", "failed", acknowledged=True, url=OWN),
+            DeliveryRow(PICKY, TOLD_TOO, "delivered", "succeeded", acknowledged=True),
         ],
-        posted=[Posted(HOOK, TOLD, "failed", None), Posted(HOOK, TOLD, "failed", 204)],
+        posted=[
+            Posted(HOOK, TOLD, "failed", None),
+            Posted(HOOK, TOLD, "failed", 204),
+            Posted(PICKY, TOLD_TOO, "succeeded", 204),
+        ],
         artifacts=[
             ArtifactRow(WON, SECOND, "r.csv", "csv", 5, CSV, 1),
             ArtifactRow(WON, SECOND, "manifest.json", "manifest", 9, MANIFEST, 0),
@@ -300,6 +327,16 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("an end is told by two events", "ends_are_told", lambda h: h.told.append(replace(h.told[0], id=THIRD))),
     ("an event is not spread", "ends_are_told", lambda h: h.deliveries.pop(0)),
     ("an event is spread twice", "ends_are_told", lambda h: h.deliveries.append(h.deliveries[0])),
+    ("what its conditions let through is not owed to a webhook", "ends_are_told", lambda h: h.deliveries.pop(3)),
+    ("a webhook is told what its conditions keep from it", "ends_are_told",
+     lambda h: h.deliveries.append(replace(h.deliveries[0], webhook_id=PICKY))),
+    ("a webhook is told what it does not ask for", "ends_are_told",
+     lambda h: h.deliveries.append(replace(h.deliveries[3], webhook_id=HOOK))),
+    ("a callback is not owed", "ends_are_told", lambda h: h.deliveries.pop(2)),
+    ("a callback is owed twice", "ends_are_told", lambda h: h.deliveries.append(h.deliveries[2])),
+    ("a callback is told what its conditions keep from it", "ends_are_told",
+     lambda h: h.jobs.__setitem__(2, replace(h.jobs[2], callback_when=["rows"]))),
+    ("a callback stands in for the webhook's own", "ends_are_told", lambda h: _delivery(h, 0, url=OWN + "?")),
     ("an end is told that was rolled back", "only_what_happened_is_told",
      lambda h: h.told.append(ToldRow(THIRD, "t", "job.succeeded", GIVEN_BACK, "SUCCESS"))),
     ("another tenant's end is told", "only_what_happened_is_told",

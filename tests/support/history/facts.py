@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
+from typing import Any
 from uuid import UUID
 
 from shared.jobs.states import JobStatus, Verb
@@ -174,6 +175,11 @@ class JobRow:
     schedule_id: UUID | None = None
     by_bulk: bool = False
     """True if a bulk action made it."""
+    callback: str | None = None
+    """The address that its request named."""
+    callback_when: Sequence[str | Mapping[str, Any]] | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """Of its report, with its `rows`."""
 
 
 @dataclass(frozen=True, slots=True)

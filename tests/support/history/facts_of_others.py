@@ -6,6 +6,7 @@ Times are as in `facts`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 
@@ -80,6 +81,9 @@ class WebhookRow:
     report_types: Sequence[str] | None
     since: float
     """When its owner wrote it last: what happened before is not its business."""
+    conditions: Sequence[str | Mapping[str, Any]] | None = None
+    """Under which it wants to be told of an end; None is always."""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class DeliveryRow:
     body: str
     acknowledged: bool
     """True if an attempt with an answer of 2xx is written down."""
+    url: str | None = None
+    """Of a callback; None for the webhook's own address."""
 
 
 @dataclass(frozen=True, slots=True)

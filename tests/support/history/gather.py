@@ -32,14 +32,17 @@ def read_tables(conn: Connection, history: History) -> None:
             Event(row.job_id, row.version, source, JobStatus(row.to_status), row.verb, row.attempt, row.lease_token,
                   row.worker, row.at_s)
         )  # fmt: skip
-    jobs = conn.execute(text("SELECT j.*, extract(epoch FROM deadline_at)::float8 AS deadline_s, k.key, k.operation "
+    jobs = conn.execute(text("SELECT j.*, extract(epoch FROM deadline_at)::float8 AS deadline_s, k.key, k.operation, "
+                             "coalesce(j.result -> 'figures', '{}') || jsonb_build_object("
+                             "'rows', (SELECT max(rows) FROM artifacts a WHERE a.job_id = j.id)) AS figures "
                              "FROM jobs j LEFT JOIN idempotency_keys k ON k.job_id = j.id"))  # fmt: skip
     for row in jobs:
         history.jobs.append(
             JobRow(row.id, row.tenant, JobStatus(row.status), row.version, row.attempt, row.max_attempts, row.crashes,
                    row.max_crashes, row.lease_token, tuple(row.formats), row.cancel_requested_at is not None, row.key,
                    row.report_type, row.report_version, (row.error or {}).get("code"), row.deadline_s,
-                   row.retry_of, row.schedule_id, row.operation == "bulk")
+                   row.retry_of, row.schedule_id, row.operation == "bulk", (row.options or {}).get("callbackUrl"),
+                   (row.options or {}).get("notifyWhen"), row.figures)
         )  # fmt: skip
     for row in conn.execute(text("SELECT * FROM artifacts")):
         history.artifacts.append(
@@ -71,14 +74,13 @@ def _read_schedules(conn: Connection, history: History) -> None:
 
 def read_webhooks(conn: Connection, history: History) -> None:
     """Add who is to be told, what happened, and what is written down of telling it."""
-    # Without conditions: which ends those let through, is asked elsewhere.
-    enabled = ("SELECT id, tenant, types, report_types, extract(epoch FROM updated_at)::float8 FROM webhooks "
-               "WHERE disabled_at IS NULL AND to_jsonb(webhooks) ->> 'notify_when' IS NULL")  # fmt: skip
+    enabled = ("SELECT id, tenant, types, report_types, extract(epoch FROM updated_at)::float8, notify_when, origin "
+               "FROM webhooks WHERE disabled_at IS NULL")  # fmt: skip
     history.webhooks += [WebhookRow(*row) for row in conn.execute(text(enabled))]
     events = "SELECT id, tenant, type, job_id, status FROM webhook_events"
     history.told += [ToldRow(*row) for row in conn.execute(text(events))]
-    deliveries = ("SELECT webhook_id, event_id, state, body, EXISTS (SELECT FROM webhook_attempts a "
-                  "WHERE a.delivery_id = d.id AND a.status BETWEEN 200 AND 299) FROM webhook_deliveries d")  # fmt: skip
+    deliveries = ("SELECT webhook_id, event_id, state, body, EXISTS (SELECT FROM webhook_attempts a WHERE "
+                  "a.delivery_id = d.id AND a.status BETWEEN 200 AND 299), url FROM webhook_deliveries d")  # fmt: skip
     history.deliveries += [DeliveryRow(*row) for row in conn.execute(text(deliveries))]
 
 

@@ -1,7 +1,8 @@
 """Rules over webhooks: who was to be told of what, and what their receivers heard."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from shared.jobs.states import JobStatus
@@ -16,21 +17,26 @@ _CLOCK_S = 0.05
 
 
 def ends_are_told(history: History) -> Iterator[Finding]:
-    """Each end that somebody wanted to hear of is one event, of which each webhook that wants it has one delivery."""
+    """Each end that somebody wanted to hear of is one event, of which each webhook whose conditions let it through has
+    one delivery, and no other has any; and so has the address that the job's own request named."""
     events: dict[tuple[UUID | None, str], list[UUID]] = {}
     for event in history.told:
         events.setdefault((event.job_id, event.type), []).append(event.id)
-    owed = Counter((one.webhook_id, one.event_id) for one in history.deliveries)
+    own = Counter((one.webhook_id, one.event_id) for one in history.deliveries if one.url is None)
+    callbacks = Counter((one.url, one.event_id) for one in history.deliveries)
     for job in history.jobs:
-        for webhook in history.webhooks:
-            if not _wants(history, webhook, job):
-                continue
-            named = events.get((job.id, _TYPES[job.status]), [])
-            if len(named) != 1:
-                yield f"the end of {job.id} is told by {len(named)} events"
-            else:
-                times = owed[webhook.id, named[0]]
-                yield f"{webhook.id} has {times} deliveries of the end of {job.id}" if times != 1 else None
+        webhooks = list(_in_force(history, job))
+        signed = any(f"{job.callback}/".startswith(f"{webhook.origin}/") for webhook in webhooks)
+        named = events.get((job.id, _TYPES.get(job.status, "")), [])
+        if signed or any(_wants(webhook, job) for webhook in webhooks):
+            yield f"the end of {job.id} is told by {len(named)} events" if len(named) != 1 else None
+        for event_id in named[:1]:
+            for webhook in webhooks:
+                owed, times = _wants(webhook, job) and _met(webhook.conditions, job), own[webhook.id, event_id]
+                yield f"{webhook.id} has {times} deliveries of the end of {job.id}" if times != owed else None
+            if signed:
+                owed, times = _met(job.callback_when, job), callbacks[job.callback, event_id]
+                yield f"{times} callbacks tell the end of {job.id}" if times != owed else None
 
 
 def only_what_happened_is_told(history: History) -> Iterator[Finding]:
@@ -78,13 +84,33 @@ def acknowledged_is_recorded(history: History) -> Iterator[Finding]:
             yield None
 
 
-def _wants(history: History, webhook: WebhookRow, job: JobRow) -> bool:
+def _in_force(history: History, job: JobRow) -> Iterator[WebhookRow]:
+    """The webhooks that may be told of the job's end, because nobody has written them since it was accepted."""
     chain = history.chains.get(job.id)
-    return (
-        job.status in _TYPES
-        and chain is not None
-        and chain[0].at > webhook.since + _CLOCK_S
-        and webhook.tenant == job.tenant
-        and _TYPES[job.status] in webhook.types
-        and (webhook.report_types is None or job.report_type in webhook.report_types)
+    if job.status in _TYPES and chain is not None:
+        for webhook in history.webhooks:
+            if webhook.tenant == job.tenant and chain[0].at > webhook.since + _CLOCK_S:
+                yield webhook
+
+
+def _wants(webhook: WebhookRow, job: JobRow) -> bool:
+    return _TYPES[job.status] in webhook.types and (
+        webhook.report_types is None or job.report_type in webhook.report_types
     )
+
+
+def _met(conditions: Sequence[str | Mapping[str, Any]] | None, job: JobRow) -> bool:
+    """What docs/reference/http.md says of them, and nothing of the code that is asked."""
+    return conditions is None or any(_is_met(one, job) for one in conditions)
+
+
+def _is_met(condition: str | Mapping[str, Any], job: JobRow) -> bool:
+    if condition == "failure":
+        return job.status is JobStatus.FAILED
+    if job.status is not JobStatus.SUCCESS:
+        return False
+    if isinstance(condition, str):
+        return bool(job.figures.get("rows"))
+    value = job.figures.get(condition["figure"])
+    above, below = condition.get("above"), condition.get("below")
+    return value is not None and ((above is not None and value > above) or (below is not None and value < below))
