@@ -137,6 +137,7 @@ BEGIN
                    (j.options ->> 'notAfter')::timestamptz AS not_after
               FROM unnest(ids, makes) AS asked(old_id, new_id) JOIN jobs j ON j.id = asked.old_id
              WHERE {_ALLOWED} AND j.finished_at IS NOT NULL AND b.terms -> 'types' ? j.report_type
+               AND NOT coalesce(j.options ? 'encrypted', false)  -- its password is gone
         ), claimed AS (
             INSERT INTO idempotency_keys AS k (tenant, operation, key, body_digest, meaning_digest, job_id)
             SELECT old.tenant, 'bulk', b.id || '/' || old.id, '', '', old.new_id FROM old ORDER BY old.id

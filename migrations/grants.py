@@ -92,10 +92,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT", "job_events"),
         _Grant("SELECT", "artifacts"),
         # Lists. Triggers and the relay write what they walk.
-        _Grant("SELECT", "failures"),
-        _Grant("SELECT", "job_labels"),
-        _Grant("SELECT", "unfinished_floor"),
-        _Grant("SELECT", "stragglers"),
+        *(_Grant("SELECT", table) for table in ("failures", "job_labels", "unfinished_floor", "stragglers")),
         _Grant("SELECT, INSERT, DELETE", "page_token_keys"),
         _Grant("SELECT, INSERT", "idempotency_keys"),
         _Grant("SELECT", "api_keys"),
@@ -110,6 +107,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, DELETE", "sign_in_codes"),
         _Grant("SELECT, INSERT, DELETE", "saved_views"),
         _Grant("SELECT, INSERT", "shares"),
+        _Grant("INSERT", "job_passwords"),
         _Grant("UPDATE", "shares", ("downloads", "last_download_at", "revoked_at", "revoked_by")),
         _Grant("SELECT", "audit"),
         _Grant("INSERT", "audit", _ENTRY),
@@ -127,9 +125,7 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("SELECT, INSERT, UPDATE", "tenant_rates"),
         _Grant("SELECT, INSERT, DELETE", "queue_caps"),
         _Grant("UPDATE", "queue_caps", ("most",)),
-        _Grant("SELECT", "job_minutes"),
-        _Grant("SELECT", "job_hours"),
-        _Grant("SELECT", "job_totals"),
+        *(_Grant("SELECT", table) for table in ("job_minutes", "job_hours", "job_totals")),
         _Grant("SELECT", "accepted_minutes"),
         # What operators look at, and wish: the relay carries out what is about the queue.
         _Grant("SELECT", "measurements"),
@@ -204,9 +200,8 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("UPDATE", "schedules", _MOVES),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "schedule_ticks"),
         _Grant("SELECT", "api_keys", ("id", "tenant", "scopes", "replaces", "expires_at", "revoked_at")),
-        # No schedule has a key; the statement that makes jobs names them all the same.
-        _Grant("INSERT", "idempotency_keys"),
-        _Grant("INSERT", "jobs"),
+        # None of its jobs has a key or a password; the statement that makes jobs names them all the same.
+        *(_Grant("INSERT", table) for table in ("jobs", "idempotency_keys", "job_passwords")),
         _Grant("UPDATE", "jobs", ("cancel_requested_at",)),
         # Webhooks: it spreads what has happened, delivers it, and says how that went.
         _Grant("SELECT, DELETE", "webhooks"),
@@ -227,9 +222,9 @@ _GRANTS: Mapping[str, Sequence[_Grant]] = {
         _Grant("INSERT", "outbox", _MESSAGE),
         _Grant("INSERT", "outbox_retry", (*_MESSAGE, "due_at")),
         _Grant("SELECT, INSERT, UPDATE, DELETE", "workers"),
-        *(_Grant("SELECT", table) for table in ("pauses", "caps", "slots")),
         _Grant("UPDATE", "slots", ("job_id", "lease_token")),
         _Grant("SELECT, INSERT", "held"),
+        *(_Grant("SELECT", table) for table in ("pauses", "caps", "slots", "job_passwords")),
         _Grant("SELECT, INSERT, UPDATE", "report_sources"),
         # Whether somebody is told by a figure of a report.
         _Grant("SELECT", "webhooks", ("tenant", "disabled_at", "types", "report_types", "notify_when")),

@@ -88,6 +88,12 @@ BEGIN
       FROM before o JOIN after n USING (id)
      WHERE o.status IS DISTINCT FROM n.status OR o.lease_token IS DISTINCT FROM n.lease_token;
     moved := FOUND;
+    -- A password of its files stays no longer than the job. Found by what was asked for, which an ordinary job lacks,
+    -- and as it was before, because a deletion blanks that.
+    IF EXISTS (SELECT FROM before WHERE options ? 'encrypted') THEN
+        DELETE FROM job_passwords WHERE job_id = ANY (ARRAY(
+            SELECT id FROM after WHERE finished_at IS NOT NULL OR deleted_at IS NOT NULL));
+    END IF;
     IF moved AND EXISTS (SELECT FROM after WHERE status = 'FAILED') THEN
         INSERT INTO failures (job_id, tenant, code, requester)
         SELECT n.id, n.tenant, n.error ->> 'code', n.requester

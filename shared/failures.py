@@ -149,6 +149,10 @@ class FailureCode(StrEnum):
         "the worker's catalog has another version of the report type, which does not take what was asked", _RETRY,
         "Give API and workers the same catalog.",
     )  # fmt: skip
+    PASSWORD_NOT_READABLE = (
+        "password_not_readable", "the worker cannot open the password that the job's files are to have", _RETRY,
+        "Give API and workers the same SECRETS_KEY_FILE; the worker's log has the reason.",
+    )  # fmt: skip
     WORKER_EXHAUSTED = (
         "worker_exhausted", "the worker has no file descriptors, processes or threads left", _RETRY,
         "Raise the limits of the worker's container or service (ulimit -n, pids), or lower WORKER_SLOTS.",

@@ -147,6 +147,8 @@ class Job:
     """Who is told of its end besides webhooks, without the query of the address."""
     notify_when: Sequence[Condition] | None
     """The conditions under which that is told; None for always."""
+    encrypted: bool
+    """True if its files open with a password only."""
     keep_files_seconds: int | None
     keep_seconds: int | None
     done: bool
@@ -205,6 +207,7 @@ class Job:
             file_name=read.maybe_text("fileName"),
             callback_url=read.maybe_text("callbackUrl"),
             notify_when=read.raw.get("notifyWhen"),
+            encrypted=read.flag("encrypted"),
             keep_files_seconds=read.maybe_integer("keepFilesSeconds"),
             keep_seconds=read.maybe_integer("keepSeconds"),
             done=read.flag("done"),

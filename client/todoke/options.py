@@ -53,6 +53,8 @@ class JobOptions(TypedDict, total=False):
     """An address that is told of the job's end, at a host where the tenant has a webhook, whose secret signs it."""
     notify_when: Sequence[Condition]
     """When `callback_url` is told: if one of these conditions is met; left out, always."""
+    password: str
+    """Opens the files, which are PDF and XLSX then. Kept sealed until the job has ended. "" in a retry: none."""
     time_zone: str
     """An IANA name: times that readers see, words such as `yesterday` and the query's session are of this zone."""
     locale: str
@@ -125,6 +127,7 @@ _ON_THE_WIRE = {
     "priority": "priority",
     "callback_url": "callbackUrl",
     "notify_when": "notifyWhen",
+    "password": "password",
     "time_zone": "timeZone",
     "locale": "locale",
     "columns": "columns",
@@ -151,6 +154,8 @@ def on_the_wire(options: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := sorted(set(options) - set(_ON_THE_WIRE)):
         raise TypeError(f"{unknown[0]!r} is not an option of a job; {', '.join(_ON_THE_WIRE)} are")
     given = {_ON_THE_WIRE[name]: value for name, value in options.items() if value is not None}
+    if given.get("password") == "":
+        given["password"] = None
     if "csv" in given:
         given["csv"] = {_CSV.get(name, name): value for name, value in given["csv"].items()}
     return given

@@ -3,6 +3,9 @@
 import argparse
 import os
 import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -12,13 +15,13 @@ from services.cli.rows import print_rows
 from services.cli.settings import service_settings
 from shared.access import audit
 from shared.access.audit import Action, Actor
-from shared.access.secret_keys import SecretKeys, SecretKeysWrong, SecretNotReadable
+from shared.access.secret_keys import Sealed, SecretKeys, SecretKeysWrong, SecretNotReadable
 from shared.database.engine import create_engine, transactional
 from shared.database.health import check_database
+from shared.jobs import passwords
 from shared.runtime.secret_settings import SecretSettings
 from shared.runtime.settings import SettingsError
 from shared.webhooks import sealing
-from shared.webhooks.sealing import SecretRow
 from shared.webhooks.store import owner_of_secret
 
 
@@ -43,7 +46,7 @@ def _keys() -> SecretKeys:
     try:
         file = SecretSettings.from_environment(os.environ).secrets_key_file
         if file is None:
-            raise WrongCall("SECRETS_KEY_FILE is not set: name the file that the API and the relay have")
+            raise WrongCall("SECRETS_KEY_FILE is not set: name the file that the API, the relay and the workers have")
         return SecretKeys(file)
     except (SettingsError, SecretKeysWrong) as error:
         raise WrongCall(str(error)) from None
@@ -51,7 +54,7 @@ def _keys() -> SecretKeys:
 
 def _show(engine: Engine, keys: SecretKeys, given: argparse.Namespace) -> int:
     with engine.connect() as conn:
-        sealed = sealing.by_key(conn)
+        sealed = Counter({**sealing.by_key(conn)}) + Counter({**passwords.by_key(conn)})
     names = [*keys.names, *(name for name in sealed if name not in keys.names)]
     rows = [
         {
@@ -67,31 +70,71 @@ def _show(engine: Engine, keys: SecretKeys, given: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
+class _Kind(NamedTuple):
+    """Where secrets are kept, and how they are found."""
+
+    others: Callable[[Connection, str, Any], Sequence[Any]]
+    """Some that another key than the newest has sealed, after that place; locked."""
+    reseal: Callable[[Connection, Any, Sealed], None]
+    beginning: object
+    place: Callable[[Any], object]
+    owner: Callable[[Any], str]
+    named: Callable[[Any], str]
+    """As the audit trail names what the secret is of."""
+    action: Action
+
+
+_KINDS = (
+    _Kind(
+        lambda conn, newest, after: sealing.of_other_keys(conn, newest, after),
+        sealing.reseal,
+        sealing.BEGINNING,
+        lambda row: (row.webhook_id, row.number),
+        lambda row: owner_of_secret(row.webhook_id),
+        lambda row: f"webhooks/{row.webhook_id}",
+        Action.WEBHOOKS_RESEAL,
+    ),
+    _Kind(
+        lambda conn, newest, after: passwords.of_other_keys(conn, newest, after),
+        passwords.reseal,
+        passwords.BEGINNING,
+        lambda row: row.job_id,
+        lambda row: passwords.owner_of_password(row.job_id),
+        lambda row: f"jobs/{row.job_id}",
+        Action.JOBS_RESEAL,
+    ),
+)
+
+
 def _reseal(engine: Engine, keys: SecretKeys) -> int:
     """A slice of them in each transaction. Ended in the middle, the next call does the rest."""
-    done, unread, after = 0, 0, sealing.BEGINNING
-    while True:
-        with transactional(engine).begin() as conn:
-            rows = sealing.of_other_keys(conn, keys.newest, after)
-            for row in rows:
-                owner = owner_of_secret(row.webhook_id)
-                try:
-                    secret = keys.open(row.sealed, of=owner)
-                except SecretNotReadable as error:
-                    unread += 1
-                    print(f"webhook {row.webhook_id}: {error}", file=sys.stderr)
-                    continue
-                sealing.reseal(conn, row, keys.seal(secret, of=owner))
-                _note(conn, row, keys.newest)
-                done += 1
-        if not rows:
-            break
-        after = (rows[-1].webhook_id, rows[-1].number)
+    done, unread = 0, 0
+    for kind in _KINDS:
+        after: object = kind.beginning
+        while True:
+            with transactional(engine).begin() as conn:
+                rows = kind.others(conn, keys.newest, after)
+                opened = [one for row in rows if (one := _opened(keys, kind, row)) is not None]
+                for row, secret in opened:
+                    kind.reseal(conn, row, keys.seal(secret, of=kind.owner(row)))
+                    _note(conn, kind, row, keys.newest)
+            done, unread = done + len(opened), unread + len(rows) - len(opened)
+            if not rows:
+                break
+            after = kind.place(rows[-1])
     print(f"{done} secret(s) sealed with {keys.newest}", file=sys.stderr)
     return 1 if unread else 0
 
 
-def _note(conn: Connection, row: SecretRow, newest: str) -> None:
+def _opened(keys: SecretKeys, kind: _Kind, row: Any) -> tuple[Any, bytes] | None:
+    """The row with its secret; None, and a word about it, if it does not open."""
+    try:
+        return row, keys.open(row.sealed, of=kind.owner(row))
+    except SecretNotReadable as error:
+        print(f"{kind.named(row)}: {error}", file=sys.stderr)
+        return None
+
+
+def _note(conn: Connection, kind: _Kind, row: Any, newest: str) -> None:
     before, after = {"secretsKey": row.sealed.key_id}, {"secretsKey": newest}
-    what = f"webhooks/{row.webhook_id}"
-    audit.record(conn, Actor(row.tenant, SUBJECT), Action.WEBHOOKS_RESEAL, what, before=before, after=after)
+    audit.record(conn, Actor(row.tenant, SUBJECT), kind.action, kind.named(row), before=before, after=after)

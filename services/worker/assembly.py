@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from services.worker.fitness import Fitness
 from services.worker.settings import WorkerSettings
 from services.worker.watched_queue import WatchedQueue
+from shared.access.secret_keys import SecretKeys
 from shared.artifacts.interface import ArtifactStore
 from shared.artifacts.open import open_store
 from shared.catalog.live import LiveCatalog
@@ -52,6 +53,8 @@ class Parts:
     render: Render
     signing_key: Ed25519PrivateKey | None
     """Signs manifests; None leaves them unsigned."""
+    secret_keys: SecretKeys
+    """Open the passwords of files."""
     fitness: Fitness
     """Whether this worker can work."""
 
@@ -91,6 +94,7 @@ def assemble(settings: WorkerSettings) -> Parts:
         catalog=catalog,
         render=child.render,
         signing_key=_signing_key(settings.manifest_key),
+        secret_keys=SecretKeys(settings.secrets_key_file),
         fitness=fitness,
     )
     catalog.follow()

@@ -15,6 +15,7 @@ from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
 from services.worker.held import Held, StopReason
 from services.worker.not_again import NotAgain
 from services.worker.outcomes import Cancelled, Lost, Outcome
+from services.worker.passwords import Passwords
 from services.worker.phase_timer import PhaseTimer
 from services.worker.scratch import Scratch
 from services.worker.storing import Storing
@@ -51,6 +52,7 @@ class Attempts:
         self._settings = parts.settings
         self._catalog = parts.catalog
         self._render = parts.render
+        self._passwords = Passwords(parts.engine, parts.secret_keys)
         self._storing = Storing(parts.store, parts.signing_key)
         self._scratch = scratch
         self._extracts = scratch.extracts
@@ -143,6 +145,7 @@ class Attempts:
         )  # fmt: skip
 
     def _request(self, job: StartedJob, report: ReportType, folder: Path) -> RenderRequest:
+        password = self._passwords.of(job)
         return RenderRequest(
             report=report,
             parameters=job.parameters,
@@ -151,13 +154,15 @@ class Attempts:
             source_dsn=self._settings.sources.get(report.source, "") if report.kind is ReportKind.QUERY else "",
             scratch=folder,
             keep=self._extracts.folder(job.lease.job_id),
+            password=password,
             fonts=self._settings.fonts,
             shape=Shape.of(job.options),
             words=(job.options or {}).get(WORDS, {}),
             asker=_asker(job),
             job_id=str(job.lease.job_id),
             file_name=job.file_name,
-            preview=self._settings.preview == "on",
+            # What stands beside the files can be read without their password.
+            preview=self._settings.preview == "on" and password is None,
             figures=self._wants_figures(job, report),
         )
 

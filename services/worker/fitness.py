@@ -33,7 +33,14 @@ _STOPPING = frozenset(
     }
 )
 """Causes that would meet every job. A probe finds out when they have gone."""
-_LACKING = frozenset({FailureCode.SOURCE_MISSING, FailureCode.REPORT_TYPE_MISSING, FailureCode.REPORT_TYPE_DIFFERS})
+_LACKING = frozenset(
+    {
+        FailureCode.SOURCE_MISSING,
+        FailureCode.REPORT_TYPE_MISSING,
+        FailureCode.REPORT_TYPE_DIFFERS,
+        FailureCode.PASSWORD_NOT_READABLE,
+    }
+)
 """Causes that meet some jobs: the worker goes on with all others."""
 OWN_FAULTS = _STOPPING | _LACKING
 """Causes of the worker's own: the job is given back uncharged."""

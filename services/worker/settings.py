@@ -9,10 +9,11 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.catalog.source_urls import DEFAULT, parse_sources
+from shared.runtime.secret_settings import SecretSettings
 from shared.runtime.settings import ArtifactSettings, CatalogSettings, QueueServiceSettings
 
 
-class WorkerSettings(ArtifactSettings, CatalogSettings, QueueServiceSettings):
+class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueServiceSettings):
     """What the worker reads from its environment, checked once at start."""
 
     report_source_url: SecretStr | None = Field(

@@ -28,6 +28,7 @@ class Action(StrEnum):
     JOBS_CANCEL = "jobs.cancel"
     JOBS_DELETE = "jobs.delete"
     JOBS_KEEP = "jobs.keep"
+    JOBS_RESEAL = "jobs.reseal"
     KEYS_CREATE = "keys.create"
     KEYS_LINK = "keys.link"
     KEYS_REVOKE = "keys.revoke"

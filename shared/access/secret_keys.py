@@ -9,6 +9,7 @@ Sealing is AES-256-GCM with 96 random bits as the nonce (NIST SP 800-38D, sectio
 
 import base64
 import binascii
+import hmac
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ KEY_ID = r"[a-z0-9][a-z0-9._-]{0,31}"
 _LINE = re.compile(rf"({KEY_ID})[ \t]+([A-Za-z0-9+/=_-]+)")
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+_DIGEST = b"todoke: digest of a request"
 _EXAMPLE = "write lines such as `2026-11 BASE64`, with what `openssl rand -base64 32` prints"
 
 
@@ -102,6 +104,19 @@ class SecretKeys:
                 f"the secret does not open with the key {sealed.key_id!r}: the line of that name is another key than "
                 "when it was sealed, or the row was changed"
             ) from None
+
+    def digests(self, content: bytes) -> Sequence[str]:
+        """Digests of a request that holds a secret: of the newest key, and of each other. Raises SecretKeysWrong.
+
+        They tell nobody what it holds, not even whoever has the database and tries all likely secrets. Without keys the
+        digest is none of any request.
+        """
+        if self._file is None:
+            return (os.urandom(_KEY_BYTES).hex(),)
+        keys = self._now()
+        found = [keys.by_id[keys.newest], *(key for name, key in keys.by_id.items() if name != keys.newest)]
+        # Of a key of its own: what seals is used for nothing else.
+        return [hmac.digest(hmac.digest(key, _DIGEST, "sha256"), content, "sha256").hex() for key in found]
 
     def is_newest(self, sealed: Sealed) -> bool:
         """True if a secret that is sealed now would get the same key."""

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from shared.database import (
     bulk_tables,
     operator_tables,
+    password_table,
     schedule_tables,
     session_tables,
     share_tables,
@@ -18,6 +19,6 @@ def add_to(metadata: sa.MetaData) -> None:
     """Describe all of them there."""
     for kind in (
         session_tables, turn_tables, operator_tables, bulk_tables, schedule_tables, view_tables, share_tables,
-        webhook_tables,
+        webhook_tables, password_table,
     ):  # fmt: skip
         kind.add_to(metadata)

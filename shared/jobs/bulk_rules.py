@@ -41,6 +41,8 @@ class Picked(NamedTuple):
     report_type: str
     formats: Sequence[str]
     cancel_requested_at: datetime | None
+    encrypted: bool = False
+    """True if its files have a password, which is not kept for another job."""
 
 
 class Verdict(NamedTuple):
@@ -80,6 +82,8 @@ def decide(action: BulkAction, job: Picked, terms: Terms | None) -> Verdict:
         return Verdict(BulkOutcome.REFUSED, "unknown_report_type")
     if not set(job.formats) <= set(of_type["formats"]):
         return Verdict(BulkOutcome.REFUSED, "unknown_format")
+    if job.encrypted:
+        return Verdict(BulkOutcome.REFUSED, "password_needed")
     return Verdict(BulkOutcome.RETRIED)
 
 

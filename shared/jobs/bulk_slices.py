@@ -19,6 +19,7 @@ from shared.jobs.bulk import COLUMNS, Bulk, bulk_of
 from shared.jobs.bulk_rules import BulkAction, BulkOutcome, Picked, Verdict, changes, decide, tally
 from shared.jobs.filters import MATCHES
 from shared.jobs.listing import parameters
+from shared.jobs.passwords import IS_ENCRYPTED
 from shared.jobs.picking import Picks, pick, picked
 from shared.jobs.viewer import VISIBLE
 
@@ -48,7 +49,7 @@ _CLAIM = text(f"""
 # stands in a circle of those who wait for each other.
 _LOCK = text(f"""
     /* bulk.lock_jobs */
-    SELECT id, status, report_type, formats, cancel_requested_at,
+    SELECT id, status, report_type, formats, cancel_requested_at, {IS_ENCRYPTED} AS encrypted,
            {VISIBLE} AND deleted_at IS NULL AND {MATCHES} AS matches
       FROM jobs
      WHERE id = ANY (CAST(:ids AS uuid[]))

@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.engine import Connection
 
 from shared.jobs.filters import MATCHES, NEWEST, JobFilter
+from shared.jobs.passwords import IS_ENCRYPTED
 from shared.jobs.read import COLUMNS, Job, job_of
 from shared.jobs.states import JobStatus
 from shared.jobs.viewer import VISIBLE, Viewer
@@ -54,7 +55,7 @@ _LISTED = f"""
 _PICKED = f"""
     /* {{name}}_pick */
     WITH looked_at AS MATERIALIZED ({{looked_at}}), found AS (
-        SELECT id, status, report_type, formats, cancel_requested_at FROM looked_at
+        SELECT id, status, report_type, formats, cancel_requested_at, {IS_ENCRYPTED} AS encrypted FROM looked_at
          WHERE {VISIBLE} AND deleted_at IS NULL AND created_at <= CAST(:until AS timestamptz)
            AND {MATCHES}
          ORDER BY place DESC
@@ -67,7 +68,7 @@ _PICKED = f"""
      ORDER BY found.id DESC
 """
 _PICKING = """id, tenant, requester, report_type, formats, labels, retry_of, schedule_id, status, error, created_at,
-               started_at, finished_at, deleted_at, cancel_requested_at"""
+               started_at, finished_at, deleted_at, cancel_requested_at, options"""
 
 
 class _Walk(NamedTuple):

@@ -48,7 +48,7 @@ def pick(conn: Connection, reach: Reach, *, before: UUID, most: int, look: int =
 
 def picked(row: Any) -> Picked:
     """The job of a row that has these columns."""
-    return Picked(row.id, JobStatus(row.status), row.report_type, row.formats, row.cancel_requested_at)
+    return Picked(row.id, JobStatus(row.status), row.report_type, row.formats, row.cancel_requested_at, row.encrypted)
 
 
 def some(conn: Connection, reach: Reach, *, before: UUID, most: int, looks: int) -> Iterator[Picks]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from shared.access.secret_keys import Sealed
 from shared.errors import TodokeError
 from shared.jobs.states import JobStatus
 
@@ -33,6 +34,8 @@ class IdempotencyKey(NamedTuple):
     """Only jobs of this requester are its own; None for everybody's of the tenant."""
     operation: str = "submit"
     """What the client does with it, `submit` or `retry`: each has its own keys."""
+    others: frozenset[str] = frozenset()
+    """Either digest as it may have been stored before, by an older key of SECRETS_KEY_FILE."""
 
     def name_of(self, tenant: str) -> KeyName:
         """What makes it one."""
@@ -82,6 +85,8 @@ class Submission(NamedTuple):
     trace_context: str | None = None
     priority: int | None = None
     """0 to 9, of which 9 is the most urgent; it orders jobs within the tenant only. None for the usual one."""
+    password: Sealed | None = None
+    """Opens its files; sealed for the job. None where they have none."""
 
 
 class Accepted(NamedTuple):

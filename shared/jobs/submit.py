@@ -1,5 +1,6 @@
 """Accepts jobs: the row, its idempotency key and its outbox row in one statement, so in one commit."""
 
+import base64
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -27,7 +28,8 @@ _INSERT = """
             max_attempts smallint, max_crashes smallint, deadline_s float8, keep_artifacts_s int,
             keep_s int, requester text, scopes text[], retry_of uuid, schedule_id uuid, labels jsonb,
             operation text, idempotency_key text, body_digest text, meaning_digest text, trace_context text,
-            run_at timestamptz, not_after timestamptz, file_name text, reuse_key text, options jsonb, priority smallint)
+            run_at timestamptz, not_after timestamptz, file_name text, reuse_key text, options jsonb,
+            priority smallint{secret})
     ), claimed AS (
         INSERT INTO idempotency_keys (tenant, operation, key, body_digest, meaning_digest, job_id)
         SELECT tenant, operation, idempotency_key, body_digest, meaning_digest, id
@@ -58,13 +60,19 @@ _CAPPED = """((SELECT true FROM queue_caps LIMIT 1) IS NOT NULL
                   AND EXISTS (SELECT FROM queue_caps WHERE queue_caps.tenant = r.tenant OFFSET 0))"""
 # ON CONFLICT costs each row a second WAL record (48 bytes: inserted speculatively, then confirmed). Ids are ours and
 # new, so only what was sent before needs it; the primary key tells.
-_SUBMIT = text(_INSERT.format(name="jobs.submit", when="", ring=f"{RING} FROM born", on_conflict="", capped=_CAPPED))
-# A job that is to run later rings then. What rings at once does not pay for that, as long as no such job is with it.
+_USUALLY = {"when": "", "ring": f"{RING} FROM born", "secret": ""}
+_SUBMIT = text(_INSERT.format(name="jobs.submit", on_conflict="", capped=_CAPPED, **_USUALLY))
+# A job that is to run later rings then, and one with a password keeps it. What does neither does not pay for that, as
+# long as no such job is with it.
 _WHEN = ", trace_context AS headers, run_at AS due_at"
 _RING_EACH = f"""{RING} FROM born WHERE due_at <= now()
     ), rung_later AS (
-        {RING_LATER} FROM born WHERE due_at > now()"""
-_EACH = {"when": _WHEN, "ring": _RING_EACH}
+        {RING_LATER} FROM born WHERE due_at > now()
+    ), kept AS (
+        INSERT INTO job_passwords (job_id, key_id, sealed)
+        SELECT id, password_key, decode(password_sealed, 'base64') FROM request
+         WHERE password_key IS NOT NULL AND id IN (SELECT id FROM born)"""
+_EACH = {"when": _WHEN, "ring": _RING_EACH, "secret": ", password_key text, password_sealed text"}
 _SUBMIT_LATER = text(_INSERT.format(name="jobs.submit_later", on_conflict="", capped=_CAPPED, **_EACH))
 _AGAIN = "ON CONFLICT (id) DO NOTHING"
 _SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", on_conflict=_AGAIN, capped=_CAPPED, **_EACH))
@@ -98,7 +106,8 @@ def submit(
     ids again (after a lost reply) changes nothing and answers the same. A second statement runs only if
     an id or an Idempotency-Key was met again. What is Capped is for `queue_caps.submit_within`.
     """
-    found = _insert(conn, _asked(submissions, ring_after_s), later=any(s.run_at is not None for s in submissions))
+    unusual = any(s.run_at is not None or s.password is not None for s in submissions)
+    found = _insert(conn, _asked(submissions, ring_after_s), unusual=unusual)
     capped = {row_id for row_id, is_capped in found.items() if is_capped}
     born = found.keys() - capped
     answers = _answers(conn, [s for s in submissions if s.id not in capped], born)
@@ -154,10 +163,13 @@ def remember(conn: Connection, tenant: str, key: IdempotencyKey, found: Accepted
     return replay(conn, tenant, key) or found
 
 
-def _insert(conn: Connection, asked: Mapping[str, object], *, later: bool) -> dict[UUID, bool]:
-    """Insert what is new. Returns its ids, and those that are capped: id → capped. `later`: some is to run later."""
+def _insert(conn: Connection, asked: Mapping[str, object], *, unusual: bool) -> dict[UUID, bool]:
+    """Insert what is new. Returns its ids, and those that are capped: id → capped.
+
+    `unusual`: some is to run later, or has a password.
+    """
     try:
-        return _by_id(conn.execute(_SUBMIT_LATER if later else _SUBMIT, asked))
+        return _by_id(conn.execute(_SUBMIT_LATER if unusual else _SUBMIT, asked))
     except IntegrityError as error:
         if not isinstance(error.orig, UniqueViolation) or error.orig.diag.constraint_name != "jobs_pkey":
             raise
@@ -171,6 +183,8 @@ def _by_id(rows: CursorResult[Any]) -> dict[UUID, bool]:
 def _row(submission: Submission) -> dict[str, object]:
     """The submission as the statement's record names its fields."""
     row, key = submission._asdict(), submission.idempotency_key
+    if (password := row.pop("password")) is not None:
+        row |= {"password_key": password.key_id, "password_sealed": base64.b64encode(password.content).decode()}
     if key is not None:
         row |= {
             "operation": key.operation,
@@ -213,7 +227,8 @@ def _answer(submission: Submission, born: bool, holders: _Holders) -> Accepted |
 
 
 def _replayed(key: IdempotencyKey, holder: _Holder) -> Accepted | IdempotencyKeyReused:
-    other = key.body_digest != holder.body_digest and key.meaning_digest != holder.meaning_digest
+    same = holder.body_digest in {key.body_digest, *key.others}
+    other = not same and holder.meaning_digest not in {key.meaning_digest, *key.others}
     if other or key.requester not in {None, holder.requester}:
         return IdempotencyKeyReused(f"Idempotency-Key {key.text!r} was used before for a different request")
     return Accepted(holder.job_id, False, holder.report_type, JobStatus(holder.status))

@@ -84,6 +84,8 @@ class RenderRequest:
     """True keeps the first rows, and a picture of a PDF's first page, in the scratch folder beside the files."""
     figures: bool = False
     """True keeps the numbers of `[pdf.figures]` there too, which needs an extract and a query over it."""
+    password: str | None = field(default=None, repr=False)
+    """Opens the files, which are PDF and XLSX only. Secret."""
     first_rows: int | None = None
     """How many rows of a Python report type are enough, if it is only tried; None takes all."""
 

@@ -26,7 +26,10 @@ from shared.reports.interface import Cost, RenderedFile, RenderRequest
 
 NAME = "manifest.json"
 MEDIA_TYPE = "application/json"
-_TOOLS = ("todoke-server", "duckdb", "isal", "pikepdf", "psycopg", "reportlab", "typst", "vl-convert-python")
+_TOOLS = (
+    "todoke-server", "duckdb", "isal", "msoffcrypto-tool", "pikepdf", "psycopg", "reportlab", "typst",
+    "vl-convert-python",
+)  # fmt: skip
 
 
 class ManifestError(TodokeError):
@@ -60,6 +63,8 @@ def write_manifest(
              "sha256": f.sha256, "rows": f.rows}
             for f in files
         ],
+        # Salts and keys are drawn anew each time; rows and source are those of an encrypted file as of any other.
+        **({"encrypted": True, "reproducible": False} if request.password is not None else {}),
         "warnings": [warning.as_json() for f in files for warning in f.warnings],
         "tools": tools(),
     }  # fmt: skip

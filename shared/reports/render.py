@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from shared.reports import answers, duck, figures, first_rows
 from shared.reports.answers import Answers
 from shared.reports.bundle import write_bundle
 from shared.reports.copied_rows import CopiedRows
+from shared.reports.encryption import encrypt
 from shared.reports.errors import attachment_wrong, output_damaged
 from shared.reports.extract import Extract
 from shared.reports.formats.csv import copy_csv, write_csv
@@ -239,13 +241,20 @@ def _attachments(request: RenderRequest) -> Iterator[RenderedFile]:
     for path, media_type in attached(request.scratch):
         if path.name.casefold() in taken:
             raise attachment_wrong(path.name, "the job asks for this name with fileName: ask for another one")
+        if request.password is not None:
+            raise attachment_wrong(path.name, "it would not be encrypted: ask for the report without a password")
         yield _attachment(path, media_type)
 
 
 def _attachment(path: Path, media_type: str) -> RenderedFile:
+    size_bytes, sha256 = _digest_of(path)
+    return RenderedFile(path.name, "attachment", path, media_type, size_bytes, sha256, rows=0)
+
+
+def _digest_of(path: Path) -> tuple[int, str]:
+    """The size and the SHA-256 of what is on the disk."""
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return RenderedFile(path.name, "attachment", path, media_type, path.stat().st_size, sha256, rows=0)
+        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _path(request: RenderRequest, format_: str, query: FurtherQuery | None = None) -> Path:
@@ -258,12 +267,16 @@ def _verified(request: RenderRequest, format_: Format, written: int, query: Furt
     found = measure(path, format_, request.csv)
     if found.rows not in {written, None}:
         raise output_damaged(format_, f"{written:,} rows were written and {found.rows} read back")
+    size_bytes, sha256 = found.size_bytes, found.sha256
+    if request.password is not None:
+        encrypt(path, format_, request.password)
+        size_bytes, sha256 = _digest_of(path)
     return RenderedFile(
         name=request.name_of(format_, query),
         format=format_,
         path=path,
         media_type=csv_dialect.media_type(request.csv) if format_ is Format.CSV else MEDIA_TYPES[format_],
-        size_bytes=found.size_bytes,
-        sha256=found.sha256,
+        size_bytes=size_bytes,
+        sha256=sha256,
         rows=written,
     )

@@ -591,3 +591,39 @@ def test_values_that_are_not_plain_go_the_parsers_own_way(
 ) -> None:
     assert run(words) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_password_comes_from_a_file_a_pipe_or_a_prompt_and_never_stands_on_the_command_line(
+    todoke: Command, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sent() -> object:
+        return json.loads([one for one in world.asked if one[0] == "POST"][-1][3]).get("password", "-")
+
+    file = tmp_path / "password"
+    file.write_text("パスワード 1\nnot this line\n")
+    assert todoke("submit", "calendar", "--password-file", str(file)).code == 0
+    assert sent() == "パスワード 1"
+    assert todoke("submit", "calendar", "--password-file", "-", stdin=" spaces stay \n").code == 0
+    assert sent() == " spaces stay "
+
+    typed = iter(["hush-hush", "hush-hush", "hush-hush", "hush-hash"])
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    monkeypatch.setattr("todoke.cli.passwords.is_terminal", lambda _: True)
+    ran = todoke("submit", "calendar", "--password-file", "-")
+    assert (ran.code, sent()) == (0, "hush-hush")
+    assert "hush" not in ran.out + ran.err
+    assert todoke("submit", "calendar", "--password-file", "-").code == Exit.WRONG_CALL
+
+    world.asked.clear()
+    for wrong in (["--password-file", str(tmp_path / "none")], ["--password-file", os.devnull],
+                  ["--password-file", "-", "--params", "-"]):  # fmt: skip
+        assert todoke("submit", "calendar", *wrong).code == Exit.WRONG_CALL
+    assert not world.asked
+
+
+def test_a_retry_may_give_up_the_password(todoke: Command, world: World, tmp_path: Path) -> None:
+    job_id = todoke("submit", "calendar", "-o", "id").out.strip()
+    assert todoke("retry", job_id, "--no-password").code == 0
+    assert json.loads([one for one in world.asked if one[0] == "POST"][-1][3]) == {"password": None}
+    (tmp_path / "p").write_text("hush-hush")
+    assert todoke("retry", job_id, "--no-password", "--password-file", str(tmp_path / "p")).code == Exit.WRONG_CALL

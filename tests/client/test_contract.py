@@ -55,7 +55,7 @@ OPTIONS: JobOptions = {
     "run_at": datetime(2026, 1, 31, tzinfo=UTC), "not_after": "2026-02-01T00:00:00+09:00", "max_attempts": 2,
     "keep_files_seconds": 3600, "keep_seconds": 86_400, "file_name": "sales {date}",
     "labels": {"team": "finance"}, "priority": 9, "time_zone": "Asia/Tokyo", "columns": ["a"], "sort": ["-a"],
-    "locale": "ja", "callback_url": "https://example.com/done",
+    "locale": "ja", "password": "hush-hush", "callback_url": "https://example.com/done",
     "notify_when": ["failure", {"figure": "rows", "above": 5}],
     "limit": 5, "csv": {"delimiter": ";", "decimal_mark": ",", "line_end": "crlf", "formula_guard": False},
 }  # fmt: skip
@@ -66,7 +66,7 @@ WHICH: JobFilter = {
     "bulk": JOB_ID, "schedule": JOB_ID, "id": JOB_ID[:8],
     "took_at_least": "30s",
 }  # fmt: skip
-OF_JOBS = {name: value for name, value in OPTIONS.items() if name not in {"run_at", "not_after"}}
+OF_JOBS = {name: value for name, value in OPTIONS.items() if name not in {"run_at", "not_after", "password"}}
 SCHEDULED = cast(
     "ScheduleOptions",
     {**OF_JOBS, "cron": "0 7 * * MON", "every_seconds": 86_400, "until": SOON, "jitter_seconds": 60,

@@ -33,6 +33,7 @@ from shared.jobs import (
     listing,
     measurements,
     newer,
+    passwords,
     pauses,
     queue_caps,
     read,
@@ -108,6 +109,7 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
             fill.sign_in_codes(conn, _MANY)
             fill.saved_views(conn, _MANY)
             fill.shares(conn, _MANY)
+            fill.passwords(conn)
             fill.bulk(conn, _MANY)
             while unfinished.advance_floor(conn):
                 pass
@@ -301,6 +303,10 @@ def cases(conn: Connection) -> list[Case]:
         Case(queue_caps, "_COUNT", {"tenant": "rare", **slice_}, 10),
         Case(queue_caps, "_KNOWN", {"ids": watched[:100]}, 100),
         Case(gates, "_TELL_SOURCES", {"sources": '{"calendar": "default"}'}, 2),
+        Case(passwords, "_READ", {"job_id": START}, 1),
+        Case(passwords, "_BY_KEY", {}, 2 * _MANY),  # an operator's, of all of them
+        Case(passwords, "_OTHERS", {"after": UUID(int=0), "newest": "another"}, 2 * 100),
+        Case(passwords, "_RESEAL", {"job_id": START, "key_id": "k", "sealed": b""}, 1),
         Case(pauses, "_PAUSE", {**gate, "reason": "", "by": "", "until": None}, 1),
         Case(pauses, "_RESUME", gate, 1),
         Case(pauses, "_LIST", {}, 1),
@@ -535,6 +541,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
         parked,
         dead_letters,
         measurements,
+        passwords,
         totals,
         type_totals,
     ],

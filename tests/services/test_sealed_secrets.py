@@ -49,7 +49,7 @@ def test_secrets_are_sealed_anew_with_the_newest_key(
     assert main(["secrets", "reseal"]) == 1
     told = capsys.readouterr().err
     assert f"{sealing.SLICE + 2} secret(s) sealed with new" in told
-    assert f"webhook {webhooks[0]}: the secret was sealed with the key 'lost'" in told
+    assert f"webhooks/{webhooks[0]}: the secret was sealed with the key 'lost'" in told
     found = secrets_of(conn, webhooks)
     assert SecretKeys(file).open(found[webhooks[1]][0], of=owner_of_secret(webhooks[1])) == b"secret 1"
     assert [found[one][0].key_id for one in webhooks] == ["lost"] + ["new"] * (sealing.SLICE + 2)

@@ -121,6 +121,12 @@ ALWAYS = {
                 OR EXISTS (SELECT FROM job_labels l WHERE l.tenant = j.tenant AND l.job_id = j.id)
                 OR EXISTS (SELECT FROM artifacts a WHERE a.job_id = j.id)
                    AND NOT EXISTS (SELECT FROM erasures e WHERE e.job_id = j.id))""",
+    "9: a password stays no longer than its job goes on": """
+        SELECT p.job_id FROM job_passwords p LEFT JOIN jobs j ON j.id = p.job_id
+         WHERE j.id IS NULL OR j.finished_at IS NOT NULL OR j.deleted_at IS NOT NULL""",
+    "9: a job whose files are to have a password has it": """
+        SELECT j.id FROM jobs j WHERE j.finished_at IS NULL AND j.options ? 'encrypted'
+           AND NOT EXISTS (SELECT FROM job_passwords p WHERE p.job_id = j.id)""",
     "6: one key, one job": """
         SELECT tenant, key FROM idempotency_keys GROUP BY tenant, operation, key HAVING count(*) > 1""",
     "10: a bulk action meets a job once, and tells of each": """

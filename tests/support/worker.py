@@ -9,6 +9,7 @@ from services.worker.assembly import Parts, Render
 from services.worker.fitness import Fitness
 from services.worker.settings import WorkerSettings
 from services.worker.watched_queue import WatchedQueue
+from shared.access.secret_keys import SecretKeys
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.load import BUILTIN, load_catalog
@@ -50,5 +51,6 @@ def worker_parts(
         catalog=catalog or load_catalog(BUILTIN),
         render=render,
         signing_key=None,
+        secret_keys=SecretKeys(read.secrets_key_file),
         fitness=fitness,
     )

@@ -84,12 +84,12 @@ def test_what_is_mounted_is_there() -> None:
                 assert (DEPLOY / source).exists(), source
 
 
-def test_api_and_relay_seal_secrets_with_the_same_keys(tmp_path: Path) -> None:
-    """Without them no webhook can be made."""
+def test_all_services_have_the_same_keys_of_secrets(tmp_path: Path) -> None:
+    """Without them no webhook can be made, and no file has a password."""
     subprocess.run(["sh", DEPLOY / "compose/secrets", tmp_path / "secrets"], check=True, timeout=60)
     keys = SecretKeys(tmp_path / "secrets/secrets-keys")
     assert keys.kept
     assert keys.open(keys.seal(b"hush", of="x"), of="x") == b"hush"
     with_keys = [name for name in SERVICES if "SECRETS_KEY_FILE" in SERVICES[name].get("environment", {})]
-    assert with_keys == ["api", "relay"]
+    assert with_keys == ["api", "relay", "worker"]
     assert all("secrets-keys" in SERVICES[name]["secrets"] for name in with_keys)

@@ -24,6 +24,7 @@ from todoke.cli.commands_submit import (
 )
 from todoke.cli.common import command
 from todoke.cli.exits import Ended, Exit, WrongCall, exit_of, worst
+from todoke.cli.passwords import NoPassword, PasswordFile, password_in, protected
 from todoke.cli.session import Session
 from todoke.cli.terminal import say
 from todoke.errors import TodokeError
@@ -50,6 +51,8 @@ def retry(
     param: Params = [],  # noqa: B006 - typer makes a new list for each call
     params: ParamsFile = None,
     formats: Formats = [],  # noqa: B006
+    password_file: PasswordFile = None,
+    no_password: NoPassword = False,
     idempotency_key: Key = None,
     wait: Wait = None,
     folder: Folder = None,
@@ -61,7 +64,8 @@ def retry(
 ) -> None:
     """Ask for ended jobs again: with other parameters or formats, if they are given.
 
-    What is not named stays as it was; NAME:=null takes the parameter's default. One that cannot be asked for again
+    What is not named stays as it was; NAME:=null takes the parameter's default. A password is not kept: files that had
+    one need --password-file or --no-password. One that cannot be asked for again
     harms no other; the exit code is the worst. The files of several go into a folder for each, below --into.
     """
     then = Then(wait, folder, file, cancel_on_interrupt, force).checked()
@@ -69,11 +73,16 @@ def retry(
     if len(olds) > 1 and (file is not None or idempotency_key is not None):
         raise WrongCall("retry: --file and --idempotency-key are for one job")
 
+    if no_password and password_file is not None:
+        raise WrongCall("retry: --password-file and --no-password exclude each other")
+    password = protected("" if no_password else password_in(password_file, params=params))
+
     def again(job_id: str) -> "Retried":
         old = session.todoke.jobs.get(job_id) if param else None
         given = typed_parameters(session, old.report_type if old else None, param, params)
-        key = idempotency_key
-        return session.todoke.jobs.retry(job_id, given, formats=format_names(formats), idempotency_key=key, **shape)
+        return session.todoke.jobs.retry(
+            job_id, given, formats=format_names(formats), idempotency_key=idempotency_key, **(shape | password)
+        )
 
     if len(olds) == 1:
         made, codes = [again(olds[0])], list[Exit]()

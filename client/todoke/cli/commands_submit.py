@@ -15,6 +15,7 @@ from todoke.cli.exits import Ended, Exit, WrongCall, worst
 from todoke.cli.files import fetch, fetch_into
 from todoke.cli.following import explain, follow
 from todoke.cli.output import Column, Raw
+from todoke.cli.passwords import PasswordFile, password_in, protected
 from todoke.cli.session import Session
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def add(app: typer.Typer) -> None:
         "todoke submit carrier-delays --wait -O reports",
         "todoke submit flights-export -p origin=JFK -f xlsx,zip --wait=10m --file flights.zip",
         "todoke submit flights-export -p from=start_of_last_month --columns flight_date,airline --sort=-flight_date",
+        "todoke submit carrier-delays -f pdf --password-file - -O reports",
         "JOB=$(todoke submit carrier-delays -o id) && todoke watch $JOB",
         shaped=True,
     )(submit)  # fmt: skip
@@ -111,6 +113,7 @@ def submit(
     priority: Priority = None,
     callback: Callback = None,
     notify_when: NotifyWhen = None,
+    password_file: PasswordFile = None,
     idempotency_key: Key = None,
     reuse: Reuse = None,
     wait: Wait = None,
@@ -124,10 +127,11 @@ def submit(
     """Ask for a report. Prints the job, or, after waiting, what became of it, or the files."""
     then = Then(wait, folder, file, cancel_on_interrupt, force).checked()
     given = typed_parameters(session, report_type, param, params)
+    password = protected(password_in(password_file, params=params))
     accepted = session.todoke.jobs.create(
         report_type, given, formats=format_names(formats), idempotency_key=idempotency_key,
         reuse_seconds=int(seconds(reuse, "--reuse")) if reuse else None,
-        **(job_options(at, not_after, max_attempts, keep_files, keep, file_name, label, priority) | shape),
+        **(job_options(at, not_after, max_attempts, keep_files, keep, file_name, label, priority) | shape | password),
         **told(callback, notify_when),
     )  # fmt: skip
     go_on(session, [accepted.raw], columns.ACCEPTED, then)

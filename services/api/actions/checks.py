@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from services.api.actions import options, reuse, visible
+from services.api.actions import options, passwords, reuse, visible
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest
 from services.api.actions.labels import read_labels
 from services.api.actions.options import Options, read_options
@@ -19,8 +19,9 @@ from shared.catalog.shape import WORDS, Shape
 from shared.jobs.read import Job
 from shared.suggest import did_you_mean
 
-_FIELDS = ("reportType", "parameters", "formats", "labels", reuse.FIELD, *options.FIELDS, *SHAPE_FIELDS)
-_FIELDS_OF_A_RETRY = ("parameters", "formats", "labels", *options.FIELDS, *SHAPE_FIELDS)
+_FIELDS = ("reportType", "parameters", "formats", "labels", reuse.FIELD, passwords.FIELD, *options.FIELDS,
+           *SHAPE_FIELDS)  # fmt: skip
+_FIELDS_OF_A_RETRY = ("parameters", "formats", "labels", passwords.FIELD, *options.FIELDS, *SHAPE_FIELDS)
 
 
 class Wanted(NamedTuple):
@@ -37,6 +38,10 @@ class Wanted(NamedTuple):
     retry_of: Job | None = None
     """The job that is asked for again: what the fields leave out is as it was there."""
 
+    def __repr__(self) -> str:
+        """Say nothing of what it holds: a password may be among it."""
+        return f"Wanted({', '.join(self.fields)})"
+
 
 class Checked(NamedTuple):
     """What is wanted, and can be had."""
@@ -52,6 +57,12 @@ class Checked(NamedTuple):
     """Parameters that are asked for in words such as `yesterday`."""
     max_age_s: int | None
     """How old a job may be that answers it; None for a new one."""
+    password: str | None = None
+    """Opens the files. Secret."""
+
+    def __repr__(self) -> str:
+        """Say nothing of what it holds: a password may be among it."""
+        return f"Checked({self.report.name})"
 
 
 def check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Violation] = ()) -> Checked:
@@ -73,6 +84,9 @@ def check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Vi
     labels = read_labels(fields.get("labels"), violations)
     max_age_s = None if wanted.retry_of is not None else reuse.read_reuse(wanted.fields, violations)
     asked = read_options(wanted.fields, report, parts.settings, violations, moment, retry_of=wanted.retry_of)
+    password = passwords.read_password(
+        wanted.fields, report, formats, violations, kept=parts.secret_keys.kept, retry_of=wanted.retry_of
+    )
     violations += wrong
     if violations:
         at_least = "at least " if len(violations) >= MOST_VIOLATIONS else ""
@@ -80,7 +94,7 @@ def check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Vi
         raise InvalidRequest(f"The request has {many}.", violations)
     if wanted.retry_of is not None:
         words = {**_words_of_before(wanted), **words}
-    return Checked(report, parameters, formats, labels, asked, shape, words, max_age_s)
+    return Checked(report, parameters, formats, labels, asked, shape, words, max_age_s, password)
 
 
 def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:

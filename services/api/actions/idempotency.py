@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -15,6 +15,8 @@ from shared.catalog.shape import FIELDS as SHAPE_FIELDS
 from shared.catalog.values import MAX_INTEGER, Refused, parse, store
 from shared.jobs.submission import IdempotencyKey
 
+Digests = Callable[[bytes], Sequence[str]]
+"""Gives the digest that is stored, and then those that were stored before for the same content."""
 _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _LONGEST = 255
@@ -47,17 +49,20 @@ def named(
     catalog: CatalogView,
     requester: str | None = None,
     retry_of: UUID | None = None,
+    *,
+    digests: Digests,
 ) -> IdempotencyKey:
     """The key with the digests of its request. It stands for this requester's jobs only: others may get other rows."""
-    meaning = json_text.write(_sorted(_meaning(fields, catalog)))
-    if retry_of is None:
-        return IdempotencyKey(key, _digest(body), _digest(meaning.encode()), requester)
-    of = retry_of.bytes
-    return IdempotencyKey(key, _digest(of + body), _digest(of + meaning.encode()), requester, "retry")
+    meaning = json_text.write(_sorted(_meaning(fields, catalog))).encode()
+    of, operation = (b"", "submit") if retry_of is None else (retry_of.bytes, "retry")
+    of_body, *others = digests(of + body)
+    of_meaning, *more = digests(of + meaning)
+    return IdempotencyKey(key, of_body, of_meaning, requester, operation, frozenset((*others, *more)))
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def plain_digest(content: bytes) -> Sequence[str]:
+    """The digest of a request that holds no secret."""
+    return (hashlib.sha256(content).hexdigest(),)
 
 
 def _meaning(fields: Mapping[str, object], catalog: CatalogView) -> Mapping[str, object]:

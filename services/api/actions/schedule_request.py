@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from typing import cast
 
-from services.api.actions import options
+from services.api.actions import options, passwords
 from services.api.actions.checks import Checked, check
 from services.api.actions.checks import Wanted as WantedJob
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest
@@ -57,7 +57,7 @@ def read_schedule(
             if given.get(one) is not None and other not in given:
                 fields[other] = None
     violations = [
-        Violation(name[:100], "unknown_field", f"is not a field of a schedule{did_you_mean(name[:100], FIELDS)}")
+        Violation(name[:100], "unknown_field", _unknown(name[:100]))
         for name in islice((name for name in given if name not in FIELDS), MOST_VIOLATIONS)
     ]
     reader = _Reader(fields, violations)
@@ -77,6 +77,12 @@ def read_schedule(
         name, checked.report.name, parameters, formats, checked.labels, _beside(fields, checked),
         _terms(parts, checked), timing, misfire, most, overlap,
     )  # fmt: skip
+
+
+def _unknown(name: str) -> str:
+    if name == passwords.FIELD:
+        return "is not kept for a schedule: a password stays no longer than one job. Ask for such reports one by one"
+    return f"is not a field of a schedule{did_you_mean(name, FIELDS)}"
 
 
 def read_timing(principal: Principal, given: Mapping[str, object], now: datetime) -> Timing:

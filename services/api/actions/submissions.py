@@ -7,17 +7,17 @@ from uuid import UUID
 from anyio import to_thread
 
 from services.api import metrics
-from services.api.actions import reuse
+from services.api.actions import passwords, reuse
 from services.api.actions.callbacks import check_callback
 from services.api.actions.checks import Checked, Wanted, check
 from services.api.actions.choices import check_strict
 from services.api.actions.errors import InvalidRequest, NotAccepted, UnknownReportType
-from services.api.actions.idempotency import named, read_key
+from services.api.actions.idempotency import named, plain_digest, read_key
 from services.api.actions.parts import Parts
 from services.api.actions.submitter import IN_FLIGHT, TooBusy
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
-from shared.catalog.model import CatalogView
+from shared.access.secret_keys import Sealed
 from shared.catalog.parameters import Violation
 from shared.catalog.shape import WORDS
 from shared.database.engine import transactional
@@ -25,6 +25,7 @@ from shared.database.replication import raise_if_unconfirmed
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable, waited_for
 from shared.ids import uuid7
 from shared.jobs import reuse as looking
+from shared.jobs.passwords import ENCRYPTED, owner_of_password
 from shared.jobs.states import JobStatus
 from shared.jobs.submission import (
     Accepted,
@@ -54,12 +55,13 @@ class Submitted(NamedTuple):
 async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitted:
     """Make what is wanted a job, which is committed when this returns.
 
-    Raises UnknownReportType, InvalidRequest, IdempotencyKeyReused, IdempotencyKeyInFlight, CapReached and NotAccepted.
+    Raises UnknownReportType, InvalidRequest, IdempotencyKeyReused, IdempotencyKeyInFlight, CapReached, NotAccepted and
+    SecretKeysWrong.
     """
     principal.need(Scope.JOBS_CREATE)
     given = read_key(wanted.idempotency_key) if wanted.idempotency_key else None
     wrong = [given] if isinstance(given, Violation) else []
-    key = _key(given, wanted, parts.catalog, principal) if isinstance(given, str) else None
+    key = _key(given, wanted, parts, principal) if isinstance(given, str) else None
     try:
         checked = check(wanted, principal, parts, wrong)
         await check_strict(parts, principal, checked)
@@ -102,6 +104,7 @@ def _submission(
         priority=asked.priority,
         keep_artifacts_s=keep_artifacts_s,
         keep_s=keep_s,
+        password=_sealed(parts, checked, job_id),
         idempotency_key=key,
         trace_context=wanted.trace_context,
     )
@@ -110,7 +113,14 @@ def _submission(
 def _beside(checked: Checked) -> Mapping[str, object] | None:
     """What the job stores of what is asked for beside the parameters; None for nothing."""
     words = {WORDS: dict(checked.words)} if checked.words else {}
-    return {**(checked.options.as_asked() or {}), **checked.shape.as_json(), **words} or None
+    protected = {ENCRYPTED: True} if checked.password is not None else {}
+    return {**(checked.options.as_asked() or {}), **checked.shape.as_json(), **words, **protected} or None
+
+
+def _sealed(parts: Parts, checked: Checked, job_id: UUID) -> Sealed | None:
+    if checked.password is None:
+        return None
+    return parts.secret_keys.seal(checked.password.encode(), of=owner_of_password(job_id))
 
 
 def _reuse_key(principal: Principal, checked: Checked) -> str:
@@ -124,9 +134,10 @@ def _reuse_key(principal: Principal, checked: Checked) -> str:
     )
 
 
-def _key(given: str, wanted: Wanted, catalog: CatalogView, principal: Principal) -> IdempotencyKey:
+def _key(given: str, wanted: Wanted, parts: Parts, principal: Principal) -> IdempotencyKey:
     retry_of = wanted.retry_of.id if wanted.retry_of else None
-    return named(given, wanted.body, wanted.fields, catalog, principal.subject, retry_of)
+    digests = parts.secret_keys.digests if wanted.fields.get(passwords.FIELD) is not None else plain_digest
+    return named(given, wanted.body, wanted.fields, parts.catalog, principal.subject, retry_of, digests=digests)
 
 
 async def _replay(parts: Parts, principal: Principal, key: IdempotencyKey) -> Accepted | None:

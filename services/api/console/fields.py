@@ -27,7 +27,7 @@ class Field:
     title: str
     help: str
     widget: str
-    """text, number, decimal, date, datetime, words (for a date), radios, select, checkboxes, lines or json."""
+    """text, password, number, decimal, date, datetime, words (for a date), radios, select, checkboxes, lines, json."""
     required: bool
     value: str
     """What is in it; a list has one item per line."""

@@ -8,11 +8,13 @@ from fastapi import APIRouter, Response
 
 from services.api.actions import deletions, jobs, keeping, retries
 from services.api.actions.checks import Wanted
+from services.api.actions.passwords import FIELD as PASSWORD
 from services.api.console.job_page import job_context, job_id_of
 from services.api.console.page import page
 from services.api.console.route import page_for
 from services.api.console.visit import Visit, read_form
 from services.api.http.problems import Problem
+from shared import json_text
 from shared.access.scopes import Scope
 from shared.runtime import tracing
 
@@ -70,7 +72,9 @@ async def cancel(visit: Visit) -> Response:
 async def retry(visit: Visit) -> Response:
     """Ask for the same again, and show the new job."""
     form = await read_form(visit)
-    wanted = Wanted({}, b"", [form.one("key")] if form.one("key") else [], visit.request.scope.get(tracing.TRACEPARENT))
+    asked = {PASSWORD: password} if (password := form.one(PASSWORD)) else {}
+    key = [form.one("key")] if form.one("key") else []
+    wanted = Wanted(asked, json_text.write(asked).encode(), key, visit.request.scope.get(tracing.TRACEPARENT))
     retried = await retries.retry(visit.parts, visit.principal, job_id_of(visit), wanted)
     return visit.to(f"/jobs/{retried.submitted.job_id}")
 

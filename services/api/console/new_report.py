@@ -153,6 +153,8 @@ async def _form_page(
         wrong.setdefault(violation.field, []).append(violation.message)
     shape = shape_form.fields_of(report, visit.language, filled.values, wrong)
     options = option_fields.option_fields(filled.options, violations, visit.texts)
+    if not (visit.parts.secret_keys.kept and {Format.PDF, Format.XLSX}.intersection(report.formats)):
+        options = [one for one in options if one.widget != "password"]
     beside = {error for each in (*shown, *options) for error in each.errors}
     beside |= {error for one in shape for error in one.errors}
     asked, _ = _asked(report, filled)
@@ -160,6 +162,7 @@ async def _form_page(
         "report": report,
         "fields": shown,
         "options": options,
+        "protected": filled.options.get(option_fields.PROTECTED),
         "shape": shape,
         "shape_open": any(one.value or one.errors for one in shape),
         "depends": any(depends_on(parameter) for parameter in report.parameters),

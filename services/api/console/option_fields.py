@@ -3,15 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 from services.api.actions.options import MOST_URGENT
+from services.api.actions.passwords import FIELD as PASSWORD
 from services.api.console.fields import Field
 from services.api.console.texts import Texts
 from services.api.console.visit import Form
 from shared.catalog.parameters import Violation
+from shared.jobs.passwords import ENCRYPTED
 from shared.jobs.read import Job
 
+PROTECTED = "protected"
+"""In a form that begins as a job whose files had a password: another one is needed."""
 _WIDGETS = {
     "runAt": "datetime", "notAfter": "datetime", "priority": "select", "labels": "lines", "fileName": "text",
-    "callbackUrl": "text",
+    "callbackUrl": "text", PASSWORD: "password",
 }  # fmt: skip
 """What the form shows, in this order; the API knows more."""
 _TEXTS = ("runAt", "notAfter", "fileName", "callbackUrl")
@@ -19,7 +23,8 @@ _TEXTS = ("runAt", "notAfter", "fileName", "callbackUrl")
 
 def entered(form: Form) -> dict[str, str]:
     """What the form has in each option, as texts."""
-    return {name: form.one(f"o.{name}").strip() for name in _WIDGETS}
+    found = {name: form.one(f"o.{name}").strip() for name in _WIDGETS}
+    return {**found, PASSWORD: form.one(f"o.{PASSWORD}"), PROTECTED: form.one(f"o.{PROTECTED}")}
 
 
 def as_before(job: Job) -> dict[str, str]:
@@ -27,8 +32,12 @@ def as_before(job: Job) -> dict[str, str]:
     options = job.options or {}
     labels = "\n".join(f"{name}: {value}" for name, value in (job.labels or {}).items())
     priority = options.get("priority")
-    return {"priority": "" if priority is None else str(priority), "labels": labels,
-            "fileName": str(options.get("fileName") or "")}  # fmt: skip
+    return {
+        "priority": "" if priority is None else str(priority),
+        "labels": labels,
+        "fileName": str(options.get("fileName") or ""),
+        PROTECTED: "1" if options.get(ENCRYPTED) else "",
+    }
 
 
 def options_of(values: Mapping[str, str]) -> tuple[dict[str, object], list[Violation]]:
@@ -37,6 +46,10 @@ def options_of(values: Mapping[str, str]) -> tuple[dict[str, object], list[Viola
     if priority := values.get("priority"):
         asked["priority"] = int(priority) if priority.isascii() and priority.isdigit() else priority
     labels, violations = _labels(values.get("labels", ""))
+    if password := values.get(PASSWORD):
+        asked[PASSWORD] = password
+    elif values.get(PROTECTED):
+        violations.append(Violation(PASSWORD, "required", "is needed: the files had one, which was not kept"))
     return {**asked, **({"labels": labels} if labels else {})}, violations
 
 
@@ -48,8 +61,8 @@ def option_fields(values: Mapping[str, str], violations: Sequence[Violation], te
             title=texts(f"option.{name}"),
             help=texts(f"option.{name}_help"),
             widget=widget,
-            required=False,
-            value=values.get(name, ""),
+            required=name == PASSWORD and bool(values.get(PROTECTED)),
+            value="" if name == PASSWORD else values.get(name, ""),  # no page tells a password
             choices=[str(n) for n in range(MOST_URGENT + 1)] if widget == "select" else (),
             errors=[v.message for v in violations if v.field == name or v.field.startswith(f"{name}.")],
             ahead=True,

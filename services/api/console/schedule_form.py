@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
+from services.api.actions.passwords import FIELD as PASSWORD
 from services.api.actions.schedule_request import as_fields
 from services.api.console import fields, option_fields, shape_form
 from services.api.console.fields import Field
@@ -35,7 +36,7 @@ _USUAL = {"kind": "day", "time": "07:00", "weekday": "1", "day": "1", "zone": "U
           "overlap": str(Overlap.SKIP)}  # fmt: skip
 _ENTERED = ("name", "kind", "time", "weekday", "day", "cron", "minutes", "zone", "until", "misfire", "misfireMost",
             "jitter", "overlap", "version")  # fmt: skip
-_NOT_HERE = ("runAt", "notAfter", "callbackUrl")
+_NOT_HERE = ("runAt", "notAfter", "callbackUrl", PASSWORD, option_fields.PROTECTED)
 
 
 @cache

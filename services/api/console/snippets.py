@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from services.api.actions.passwords import FIELD as PASSWORD
+
 _PYTHON_NAMES = {
     "runAt": "run_at", "notAfter": "not_after", "priority": "priority", "labels": "labels", "fileName": "file_name",
     "callbackUrl": "callback_url",
@@ -24,7 +26,12 @@ class Snippet(NamedTuple):
 
 
 def snippets(asked: Mapping[str, Any], url: str, *, keyed: bool) -> Sequence[Snippet]:
-    """Every way to write a request of these fields to the API at `url`; `keyed` if it asks for a key."""
+    """Every way to write a request of these fields to the API at `url`; `keyed` if it asks for a key.
+
+    None of them shows a password.
+    """
+    if PASSWORD in asked:
+        asked = {**asked, PASSWORD: "…"}
     return [
         Snippet("curl", _curl(asked, url, keyed=keyed)),
         Snippet("command", _command(asked)),
@@ -53,14 +60,18 @@ def _command(asked: Mapping[str, Any]) -> str:
         words.append(f"  -f {','.join(asked['formats'])}")
     words += [f"  --label {shlex.quote(f'{name}={value}')}" for name, value in asked.get("labels", {}).items()]
     words += [f"  {flag} {shlex.quote(str(asked[name]))}" for name, flag in _COMMAND_NAMES.items() if name in asked]
+    words += ["  --password-file -"] if PASSWORD in asked else []
     return " \\\n".join([*words, "  --wait --into ."])
 
 
 def _python(asked: Mapping[str, Any]) -> str:
     options = [f"        {python}={asked[name]!r}," for name, python in _PYTHON_NAMES.items() if name in asked]
     formats = [f"        formats={asked['formats']!r},"] if asked.get("formats") else []
+    typed = PASSWORD in asked
+    options += ["        password=getpass(),"] if typed else []
     return "\n".join(
         [
+            *(["from getpass import getpass", ""] if typed else []),
             "from todoke import Todoke",
             "",
             "with Todoke() as todoke:",

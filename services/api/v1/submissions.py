@@ -6,7 +6,7 @@ from typing import Any, cast
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from services.api.actions import idempotency, jobs, labels, retries, reuse, submissions
+from services.api.actions import idempotency, jobs, labels, passwords, retries, reuse, submissions
 from services.api.actions.jobs import Waited
 from services.api.actions.parts import Parts
 from services.api.actions.submissions import Submitted
@@ -68,6 +68,15 @@ def _schema(more: dict[str, Any]) -> dict[str, Any]:
                 "description": "Marks of your own, by which lists find the job",
             },
             **OPTION_SCHEMA,
+            passwords.FIELD: {
+                "type": ["string", "null"],
+                "format": "password",
+                "writeOnly": True,
+                "minLength": passwords.LEAST,
+                "maxLength": passwords.MOST_BYTES,
+                "description": "Opens the files, which are pdf and xlsx then, and zip of these. Kept sealed until the "
+                "job has ended, and told to nobody. Files that are encrypted differ byte for byte each time",
+            },
         },
     }
 

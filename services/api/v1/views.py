@@ -13,6 +13,7 @@ from services.api.v1.job_links import links
 from services.api.v1.result_views import ResultView, result_view
 from shared.catalog.shape import WORDS, Shape
 from shared.jobs.artifacts import ROWS_FORMAT, Artifact
+from shared.jobs.passwords import ENCRYPTED
 from shared.jobs.read import Job
 from shared.jobs.states import JobStatus
 from shared.webhooks.conditions import FIELD as NOTIFY_WHEN
@@ -104,6 +105,8 @@ class JobView(View):
     """Who is told of its end besides webhooks, without the query of the address; null for nobody."""
     notify_when: list[str | dict[str, Any]] | None
     """When that is told: if one of these conditions is met; null for always."""
+    encrypted: bool
+    """True if the files open with the password of the request only."""
     labels: dict[str, str]
     """What the client marked it with."""
     attempt: int
@@ -176,6 +179,7 @@ def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> Jo
         file_name=asked.get("fileName"),
         callback_url=without_query(callback) if (callback := asked.get(CALLBACK)) else None,
         notify_when=asked.get(NOTIFY_WHEN),
+        encrypted=bool(asked.get(ENCRYPTED)),
         labels=dict(job.labels or {}),
         attempt=job.attempt, max_attempts=job.max_attempts, crashes=job.crashes,
         progress=progress_view(job.progress) if job.progress else None,

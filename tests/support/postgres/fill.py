@@ -142,6 +142,9 @@ _SHARES = """
            clock_timestamp() + make_interval(days => CASE WHEN n % 10 = 0 THEN -50 ELSE 7 END), n::text, ''
       FROM generate_series(1, :rows) AS n
 """
+_PASSWORDS = """
+    INSERT INTO job_passwords (job_id, key_id, sealed) SELECT id, 'k', 'sealed' FROM jobs WHERE status = 'PENDING'
+"""
 _API_KEYS = """
     INSERT INTO api_keys (id, key_sha256, tenant, name, scopes, created_at, expires_at, request, digest)
     SELECT substr(md5(:tenant || n), 1, 12), sha256(n::text::bytea), :tenant, 'ci', '{jobs:read}',
@@ -249,6 +252,11 @@ def saved_views(conn: Connection, count: int) -> None:
 def shares(conn: Connection, count: int) -> None:
     """`count` links of a tenant's people to files of jobs with fifty links each; each tenth ended long ago."""
     _run(conn, (_SHARES, {"rows": count}))
+
+
+def passwords(conn: Connection) -> None:
+    """A password for the files of each job that waits."""
+    _run(conn, (_PASSWORDS, {}))
 
 
 def bulk(conn: Connection, count: int) -> None:
