@@ -24,11 +24,11 @@ from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Parameter, ParameterKind, ReportKind, ReportType
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.reports.answers import further_question
-from shared.reports.errors import of_query
 from shared.reports.explain import explain
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.process.child import render
 from shared.reports.question import Question
+from shared.reports.source_errors import of_query
 from shared.reports.sources.open import open_source
 from shared.schedules.files import read_schedule_files
 from shared.suggest import did_you_mean

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shared.catalog.further import FOLDER, as_report
 from shared.catalog.model import Format, FurtherQuery
-from shared.reports import errors, extract, read_source
+from shared.reports import extract, read_source, source_errors
 from shared.reports.extract import Extract
 from shared.reports.interface import ReportError
 from shared.reports.progress import Steps
@@ -43,7 +43,7 @@ def read(source: SourceResult, folder: Path, question: Question, formats: Sequen
             one = read_source.read(result, place, asked, formats, steps.at)
             further[query.name] = replace(one, snapshot=main.snapshot)  # a source without names tells when it began
         except ReportError as error:
-            raise errors.of_query(error, f"{FOLDER}/{query.name}.sql") from None
+            raise source_errors.of_query(error, f"{FOLDER}/{query.name}.sql") from None
         source.sent_bytes += result.sent_bytes
     return Answers(main, further)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import duckdb
 
 from shared.catalog.shape import sort_key
-from shared.reports import duck, errors
+from shared.reports import duck, source_errors
 from shared.reports.extract import Extract
 from shared.reports.question import Arrangement, Question
 
@@ -30,7 +30,7 @@ def arrangement_of(question: Question, names: Sequence[str]) -> Arrangement | No
 
     def place(name: str) -> int:
         if name not in places:
-            raise errors.column_missing(name)
+            raise source_errors.column_missing(name)
         return places[name]
 
     every = tuple(at for at, name in enumerate(names) if name not in hidden)

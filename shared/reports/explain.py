@@ -10,13 +10,7 @@ from shared.catalog.model import Limits
 from shared.catalog.parameters import InvalidParameters
 from shared.database import sqlstates
 from shared.failures import FailureCode
-from shared.reports.errors import (
-    failure,
-    memory_limit_exceeded,
-    renderer_failed,
-    row_too_long,
-    scratch_limit_exceeded,
-)
+from shared.reports.errors import failure, memory_limit_exceeded, renderer_failed, row_too_long, scratch_limit_exceeded
 from shared.reports.interface import ReportError
 
 

@@ -11,7 +11,7 @@ import duckdb
 from shared.catalog.model import Format
 from shared.catalog.shape import UTC_NAME
 from shared.failures import FailureCode
-from shared.reports import cells, duck, errors, extract
+from shared.reports import cells, duck, errors, extract, source_errors
 from shared.reports.arrange import arranged
 from shared.reports.column_types import settled, with_decimals, with_decimals_of
 from shared.reports.columns import unique_names
@@ -48,7 +48,7 @@ def read(
     hidden = report.hidden_columns(question.asker.scopes)
     if missing := question.scoped_columns - set(source.query_names):
         # Under another name its values would be shown to everybody.
-        raise errors.scoped_column_missing(sorted(missing))
+        raise source_errors.scoped_column_missing(sorted(missing))
     snapshot = source.snapshot()
     layout = _Layout.of(source, formats, hidden)
     # Cells have the source's texts of moments, which are in UTC, and the query's own columns and rows.
@@ -166,7 +166,7 @@ def _read(
             rows = _read_as(as_stored, connection, path, feed, longest)
         except duckdb.ConversionException as error:
             if lenient or not source.repeatable:
-                raise errors.value_wrong(duck.said(error)) from None
+                raise source_errors.value_wrong(duck.said(error)) from None
             lenient = True
         except ReportError as error:
             if error.code != FailureCode.ROW_TOO_LONG or longest == _LONGEST_LINE:

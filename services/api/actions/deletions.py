@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from services.api.actions import jobs, visible
 from services.api.actions.auditing import audited
-from services.api.actions.errors import JobDeleted, Unfinished, UnknownJob
+from services.api.actions.job_errors import JobDeleted, Unfinished, UnknownJob
 from services.api.actions.jobs import Insists
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal

@@ -8,7 +8,7 @@ from uuid import UUID
 from anyio import to_thread
 
 from services.api.actions import jobs
-from services.api.actions.errors import (
+from services.api.actions.job_errors import (
     ArtifactExpired,
     ArtifactGone,
     ArtifactNotWhole,

@@ -1,13 +1,11 @@
 """Why an action did not give what was asked for. Each message is written for the client."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from shared.catalog.model import CatalogView
 from shared.catalog.parameters import Violation
 from shared.errors import TodokeError
-from shared.jobs.states import JobStatus
 from shared.schedules.schedule import Reason
 from shared.suggest import did_you_mean
 
@@ -46,32 +44,11 @@ class NotAccepted(TodokeError):
     """The database did not confirm a job. Whether it was written is unknown, unless the message says so."""
 
 
-class UnknownJob(TodokeError):
-    """There is no such job, or it is another tenant's: the answer is the same."""
-
-    def __init__(self, job_id: UUID | str) -> None:
-        super().__init__(f"There is no job {str(job_id)[:60]!r}.")
-
-
 class PreconditionFailed(TodokeError):
     """The caller insists on a revision that is not the one that is here. Nothing was changed."""
 
     def __init__(self) -> None:
         super().__init__("What is here is not what If-Match names: look at it again.")
-
-
-class JobAlreadyEnded(TodokeError):
-    """The job cannot be cancelled any more."""
-
-    def __init__(self, status: JobStatus) -> None:
-        super().__init__(f"The job had ended before: {status}.")
-
-
-class NotEnded(TodokeError):
-    """The job goes on: there is nothing to do again yet."""
-
-    def __init__(self, status: JobStatus) -> None:
-        super().__init__(f"The job is {status}: wait for its end, or cancel it, before you ask for it again.")
 
 
 class PageTokenInvalid(TodokeError):
@@ -98,72 +75,6 @@ class PageTokenExpired(TodokeError):
 
     def __init__(self) -> None:
         super().__init__("pageToken is older than three days: begin at the first page.")
-
-
-class JobDeleted(TodokeError):
-    """A client has deleted the job."""
-
-    def __init__(self, job_id: UUID) -> None:
-        super().__init__(f"The job {job_id} was deleted, with its files. Submit the report again if you need it.")
-
-
-class NothingToKeep(TodokeError):
-    """The files, or the job, are gone or as good as gone."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"The job's files cannot be kept: {why}.")
-
-
-class Unfinished(TodokeError):
-    """The job goes on, and what ends with it cannot be done yet."""
-
-    def __init__(self, remedy: str) -> None:
-        super().__init__(f"The job has not ended: {remedy}.")
-
-
-class NotReady(TodokeError):
-    """The job has no files: it has not ended, or not in SUCCESS."""
-
-    def __init__(self, status: JobStatus) -> None:
-        super().__init__(f"The job is {status}: only a job that ended in SUCCESS has files.")
-        self.status = status
-
-
-class ArtifactExpired(TodokeError):
-    """The files' time is over."""
-
-    def __init__(self, expires_at: datetime | None) -> None:
-        super().__init__(f"The job's files expired at {expires_at:%Y-%m-%d %H:%M:%SZ}. Submit the report again.")
-
-
-class UnknownArtifact(TodokeError):
-    """The job has no file of that name."""
-
-
-class NoRows(TodokeError):
-    """No rows are kept beside the job's files."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"No rows are kept of this job: {why}.")
-
-
-class NoPicture(TodokeError):
-    """No picture is kept beside the job's files."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(f"No picture is kept of this job: {why}.")
-
-
-class ArtifactGone(TodokeError):
-    """The file should be there, and is not."""
-
-
-class ArtifactNotWhole(TodokeError):
-    """The file is there, and is not what was stored."""
-
-
-class ArtifactStoreAway(TodokeError):
-    """The artifact store does not answer; trying again may help."""
 
 
 class KeysNotInUse(TodokeError):

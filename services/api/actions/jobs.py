@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from services.api.actions import visible
 from services.api.actions.auditing import audited
-from services.api.actions.errors import JobAlreadyEnded, JobDeleted, PreconditionFailed, UnknownJob
+from services.api.actions.errors import PreconditionFailed
+from services.api.actions.job_errors import JobAlreadyEnded, JobDeleted, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import InsufficientScope, Principal
 from shared.access.audit import Action

@@ -10,7 +10,8 @@ from anyio import to_thread
 
 from services.api.actions import jobs
 from services.api.actions.auditing import audited
-from services.api.actions.errors import InvalidRequest, NothingToKeep, Unfinished
+from services.api.actions.errors import InvalidRequest
+from services.api.actions.job_errors import NothingToKeep, Unfinished
 from services.api.actions.jobs import FoundJob, Insists
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal

@@ -10,13 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from services.api.actions.auditing import audited
-from services.api.actions.errors import (
-    KeyAlreadyReplaced,
-    KeyNotUsable,
-    KeyRequestReused,
-    KeysNotInUse,
-    UnknownKey,
-)
+from services.api.actions.errors import KeyAlreadyReplaced, KeyNotUsable, KeyRequestReused, KeysNotInUse, UnknownKey
 from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
 from services.api.actions.places import at_place, place

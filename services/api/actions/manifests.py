@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.api.actions import downloads, previews
-from services.api.actions.errors import ArtifactNotWhole
+from services.api.actions.job_errors import ArtifactNotWhole
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
 

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from services.api.actions import jobs, submissions
 from services.api.actions.checks import Wanted
-from services.api.actions.errors import NotEnded, PreconditionFailed
+from services.api.actions.errors import PreconditionFailed
+from services.api.actions.job_errors import NotEnded
 from services.api.actions.jobs import Insists
 from services.api.actions.parts import Parts
 from services.api.actions.submissions import Submitted

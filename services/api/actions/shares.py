@@ -11,7 +11,8 @@ from services.api import metrics
 from services.api.actions import downloads, jobs
 from services.api.actions.auditing import audited
 from services.api.actions.downloads import Download
-from services.api.actions.errors import JobDeleted, KeyRequestReused, NotReady, UnknownArtifact, UnknownJob
+from services.api.actions.errors import KeyRequestReused
+from services.api.actions.job_errors import JobDeleted, NotReady, UnknownArtifact, UnknownJob
 from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
 from services.api.actions.transactions import in_one_transaction

@@ -8,7 +8,7 @@ from uuid import UUID
 from anyio import to_thread
 
 from services.api.actions import visible
-from services.api.actions.errors import JobDeleted, UnknownJob
+from services.api.actions.job_errors import JobDeleted, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from services.api.actions import downloads, earlier, jobs, why
-from services.api.actions.errors import JobDeleted, UnknownJob
+from services.api.actions.job_errors import JobDeleted, UnknownJob
 from services.api.actions.jobs import FoundJob
 from services.api.actions.why import Reason
 from services.api.console import as_command

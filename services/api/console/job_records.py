@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from services.api.actions import audit, jobs, manifests, webhook_deliveries
-from services.api.actions.errors import (
+from services.api.actions.job_errors import (
     ArtifactExpired,
     ArtifactGone,
     ArtifactNotWhole,

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Response
 
 from services.api.actions import estimates, jobs, submissions, visible
 from services.api.actions.checks import Wanted
-from services.api.actions.errors import InvalidRequest, UnknownJob
+from services.api.actions.errors import InvalidRequest
+from services.api.actions.job_errors import UnknownJob
 from services.api.console import fields, option_fields, shape_form, translated
 from services.api.console.offers import offers_of
 from services.api.console.page import page

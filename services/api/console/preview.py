@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from services.api.actions import previews
-from services.api.actions.errors import ArtifactGone, ArtifactNotWhole, ArtifactStoreAway
+from services.api.actions.job_errors import ArtifactGone, ArtifactNotWhole, ArtifactStoreAway
 from services.api.actions.previews import USUAL_SIZE, RowsPage
 from services.api.console.job_page import job_id_of
 from services.api.console.page import page

@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import Depends, Path, Request
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, UnknownJob, UnknownSchedule, UnknownWebhook
+from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest, UnknownSchedule, UnknownWebhook
+from services.api.actions.job_errors import UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.access import RateLimited
 from services.api.auth.principal import Origin, Principal

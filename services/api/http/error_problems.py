@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
-from services.api.actions import errors
+from services.api.actions import errors, job_errors
 from services.api.actions.saved_views import TooManyViews, UnknownView, ViewExists
 from services.api.actions.shares import ShareOver, SharingOff, TooManyShares, UnknownShare
 from services.api.auth.access import RateLimited, Unauthorized
@@ -55,7 +55,7 @@ def _insufficient_scope(error: InsufficientScope) -> Problem:
     return Problem(403, "insufficient_scope", str(error), headers={"WWW-Authenticate": challenge})
 
 
-def _not_ready(error: errors.NotReady) -> Problem:
+def _not_ready(error: job_errors.NotReady) -> Problem:
     return Problem(409, "not_ready", str(error), retryable=not error.status.final)
 
 
@@ -116,14 +116,14 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     errors.NoChoices: _plain(404, "no_choices"),
     errors.ChoicesUnavailable: _plain(503, "choices_unavailable", headers=_RETRY_AFTER),
     errors.NotAccepted: _plain(503, "database_unavailable", headers=_RETRY_AFTER),
-    errors.UnknownJob: _plain(404, "unknown_job"),
+    job_errors.UnknownJob: _plain(404, "unknown_job"),
     errors.PreconditionFailed: _plain(412, "precondition_failed"),
-    errors.JobAlreadyEnded: _plain(409, "job_already_ended"),
-    errors.NotEnded: lambda error: Problem(409, "not_ended", str(error), retryable=True),
+    job_errors.JobAlreadyEnded: _plain(409, "job_already_ended"),
+    job_errors.NotEnded: lambda error: Problem(409, "not_ended", str(error), retryable=True),
     errors.PageTokenInvalid: _plain(400, "page_token_invalid"),
     errors.PageTokenMismatch: _plain(400, "page_token_mismatch"),
     errors.PageTokenExpired: _plain(400, "page_token_expired"),
-    errors.Unfinished: lambda error: Problem(409, "not_ended", str(error), retryable=True),
+    job_errors.Unfinished: lambda error: Problem(409, "not_ended", str(error), retryable=True),
     errors.UnknownWebhook: _plain(404, "unknown_webhook"),
     errors.TooManyWebhooks: _plain(409, "too_many_webhooks"),
     errors.WebhookBusy: _plain(409, "webhook_not_ready"),
@@ -139,17 +139,17 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     errors.TooManySchedules: _plain(409, "too_many_schedules"),
     errors.ScheduleCannotRun: _plain(409, "schedule_cannot_run"),
     errors.ScheduleInFile: _plain(409, "schedule_in_file"),
-    errors.NothingToKeep: _plain(409, "nothing_to_keep"),
-    errors.JobDeleted: _plain(410, "job_deleted"),
-    errors.NotReady: _not_ready,
-    errors.ArtifactExpired: _plain(410, "artifact_expired"),
-    errors.UnknownArtifact: _plain(404, "unknown_artifact"),
-    errors.NoRows: _plain(404, "no_rows"),
-    errors.NoPicture: _plain(404, "no_picture"),
-    errors.ArtifactGone: _plain(410, "artifact_gone"),
+    job_errors.NothingToKeep: _plain(409, "nothing_to_keep"),
+    job_errors.JobDeleted: _plain(410, "job_deleted"),
+    job_errors.NotReady: _not_ready,
+    job_errors.ArtifactExpired: _plain(410, "artifact_expired"),
+    job_errors.UnknownArtifact: _plain(404, "unknown_artifact"),
+    job_errors.NoRows: _plain(404, "no_rows"),
+    job_errors.NoPicture: _plain(404, "no_picture"),
+    job_errors.ArtifactGone: _plain(410, "artifact_gone"),
     # What was stored is gone, as above; a 410 may be cached, and an operator may put the file back.
-    errors.ArtifactNotWhole: _plain(410, "artifact_damaged", headers={"Cache-Control": "no-store"}),
-    errors.ArtifactStoreAway: _plain(503, "artifact_store_unavailable", headers=_RETRY_AFTER),
+    job_errors.ArtifactNotWhole: _plain(410, "artifact_damaged", headers={"Cache-Control": "no-store"}),
+    job_errors.ArtifactStoreAway: _plain(503, "artifact_store_unavailable", headers=_RETRY_AFTER),
 }
 """What becomes of each error of an action."""
 

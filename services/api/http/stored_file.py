@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from services.api.actions.errors import ArtifactNotWhole
+from services.api.actions.job_errors import ArtifactNotWhole
 from services.api.http.byte_ranges import NotSatisfiable, the_range
 from services.api.http.conditional import check
 from services.api.http.problems import HEAD, Problem

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.api.actions import shares
-from services.api.actions.errors import UnknownJob
+from services.api.actions.job_errors import UnknownJob
 from services.api.actions.shares import UnknownShare, WantedShare
 from services.api.http.dependencies import Caller, JobId, PartsOf, uuid_of
 from services.api.http.openapi import problems

@@ -21,7 +21,7 @@ from shared.catalog.parameters import validate_parameters
 from shared.catalog.query import BUILT_IN, python_value, sql_type
 from shared.catalog.sql import Kind, scan
 from shared.failures import FailureCode
-from shared.reports import duck, errors
+from shared.reports import duck, errors, source_errors
 from shared.reports.arrange import arrangement_of, outer_query
 from shared.reports.columns import SourceColumn
 from shared.reports.explain import explain
@@ -105,9 +105,9 @@ class FilesResult(SourceResult):
             if _TOO_LONG in str(error):
                 raise errors.row_too_long() from None
             if found := re.search(f"{_TOO_FINE}(.*)$", str(error), re.DOTALL):
-                raise errors.nanoseconds(found[1]) from None
+                raise source_errors.nanoseconds(found[1]) from None
             if found := re.search(f"{_NO_JSON}(.*)$", str(error), re.DOTALL):
-                raise errors.nested_nan(found[1]) from None
+                raise source_errors.nested_nan(found[1]) from None
             raise self._told(error) from None
         except duckdb.Error as error:
             raise self._told(error) from None
@@ -124,7 +124,7 @@ class FilesResult(SourceResult):
         said = duck.said(error)
         for folder in self._folders:
             said = said.replace(f"{folder}/", "").replace(str(folder), "")
-        return errors.files_query_failed(said)
+        return source_errors.files_query_failed(said)
 
     def _exact(self, column: ExtractColumn, text: str) -> str:
         """SQL for the text, or an error for what no format has: parts of a microsecond, NaN within nested values."""
@@ -162,11 +162,11 @@ def _local(url: str, scratch: Path, limits: Limits) -> Path:
     try:
         _copy(open_store(url), folder, limits)
     except UnknownArtifactUrl:
-        raise errors.source_missing("files", "its URL is not file:///folder or s3://bucket/prefix") from None
+        raise source_errors.source_missing("files", "its URL is not file:///folder or s3://bucket/prefix") from None
     except ArtifactStoreUnavailable as error:
-        raise errors.source_unavailable(str(error)) from None
+        raise source_errors.source_unavailable(str(error)) from None
     if not any(folder.iterdir()):
-        raise errors.files_query_failed("no object lies below the source's S3 prefix")
+        raise source_errors.files_query_failed("no object lies below the source's S3 prefix")
     return folder
 
 
@@ -187,7 +187,7 @@ def _copy(store: ArtifactStore, folder: Path, limits: Limits) -> None:
             with store.open(one.key) as source, target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, _PROGRESS_BYTES)
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise errors.files_query_failed(
+            raise source_errors.files_query_failed(
                 f"the source has objects both at and below one key: {one.key!r} cannot lie in a folder with them"
             ) from None
         except ArtifactMissing:

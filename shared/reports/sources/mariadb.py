@@ -24,7 +24,7 @@ from shared.catalog.parameters import validate_parameters
 from shared.catalog.query import BUILT_IN, python_value
 from shared.catalog.shape import UTC_NAME
 from shared.catalog.sql import Kind, scan
-from shared.reports import errors
+from shared.reports import source_errors
 from shared.reports.columns import SourceColumn
 from shared.reports.interface import ReportError
 from shared.reports.question import Question
@@ -62,7 +62,7 @@ class MariaDbResult(RowsResult):
             self._columns = [mariadb_types.column(*one) for one in zip(names, self._fields, strict=True)]
         except mariadb_types.NotShown as error:
             self.leave()
-            raise errors.mariadb_query_failed(str(error)) from None
+            raise source_errors.mariadb_query_failed(str(error)) from None
         self._is_fresh = True
 
     @property
@@ -98,7 +98,7 @@ class MariaDbResult(RowsResult):
             for number, row in enumerate(self._cursor, 1):  # noqa: B007
                 yield row
         except UnicodeDecodeError as error:
-            raise errors.not_utf8(number + 1, error.reason) from None
+            raise source_errors.not_utf8(number + 1, error.reason) from None
         except (pymysql.MySQLError, OSError) as error:
             raise _told(error) from None
 
@@ -119,7 +119,7 @@ def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[Mari
     try:
         target = MariaDbUrl.of(url)
     except ValueError as error:
-        raise errors.source_missing(question.report.source, str(error)) from None
+        raise source_errors.source_missing(question.report.source, str(error)) from None
     timeout_s = question.report.limits.timeout_s
     try:
         connection = connect(target, read_timeout_s=timeout_s + _CONNECT_TIMEOUT_S)
@@ -188,7 +188,7 @@ def _settle(connection: Any, timeout_s: float, zone: str) -> None:
         if error.args[0] != _NO_SUCH_ZONE:
             raise
         told = f"it does not know the time zone {zone}: load its tables with mariadb-tzinfo-to-sql, or ask without it"
-        raise errors.mariadb_query_failed(told) from None
+        raise source_errors.mariadb_query_failed(told) from None
     _run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     _run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
@@ -262,9 +262,9 @@ def _told(error: Exception) -> ReportError:
     code = error.args[0] if error.args and isinstance(error, pymysql.MySQLError) else None
     said = str(error.args[-1]) if error.args else type(error).__name__
     if code == _STATEMENT_TIMEOUT:
-        return errors.source_timeout()
+        return source_errors.source_timeout()
     if code is None or code in _PASSES or isinstance(error, pymysql.InterfaceError):
-        return errors.source_unavailable(f"MariaDB says: {said}" if code else type(error).__name__)
+        return source_errors.source_unavailable(f"MariaDB says: {said}" if code else type(error).__name__)
     if code in _READ_ONLY:
-        return errors.mariadb_query_failed(f"it tried to write ({code})")
-    return errors.mariadb_query_failed(f"{said} ({code})")
+        return source_errors.mariadb_query_failed(f"it tried to write ({code})")
+    return source_errors.mariadb_query_failed(f"{said} ({code})")

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.catalog.model import ReportKind
-from shared.reports import errors
+from shared.reports import source_errors
 from shared.reports.question import Question
 from shared.reports.sources import files, postgres, python_source, sqlite
 from shared.reports.sources.result import OpenSource, SourceResult
@@ -26,7 +26,7 @@ def _open_mariadb(url: str, question: Question, scratch: Path, /) -> AbstractCon
     try:
         from shared.reports.sources import mariadb  # its driver is an extra
     except ModuleNotFoundError:
-        raise errors.source_missing(question.report.source, "install todoke-server[mariadb]") from None
+        raise source_errors.source_missing(question.report.source, "install todoke-server[mariadb]") from None
     return mariadb.open_result(url, question, scratch)
 
 
@@ -50,7 +50,7 @@ def open_source(
         return python_source.open_result(question, scratch, first_rows=first_rows)
     scheme = urlsplit(url).scheme if "://" in url else ""
     if not url:
-        raise errors.source_missing(report.source, "no URL for it is set")
+        raise source_errors.source_missing(report.source, "no URL for it is set")
     opener = _OURS.get(scheme)
     if opener is not _open_postgres:
         refuse_role(question)
@@ -58,6 +58,6 @@ def open_source(
         plugins = {point.name: point for point in entry_points(group=GROUP)}
         if scheme not in plugins:
             known = ", ".join(sorted({*filter(None, _OURS), *plugins}))
-            raise errors.source_missing(report.source, f"URLs may begin with {known}")
+            raise source_errors.source_missing(report.source, f"URLs may begin with {known}")
         opener = plugins[scheme].load()
     return opener(url, question, scratch)

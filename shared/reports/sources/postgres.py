@@ -13,7 +13,7 @@ from psycopg.pq.abc import PGconn
 from shared.catalog.asker import settings_of
 from shared.catalog.model import CsvOptions
 from shared.catalog.query import bound_query
-from shared.reports import duck, errors
+from shared.reports import duck, errors, source_errors
 from shared.reports.arrange import arrangement_of, outer_query
 from shared.reports.columns import FORMULA_STARTS, SourceColumn, header_line
 from shared.reports.explain import explain_source
@@ -90,7 +90,7 @@ class PostgresResult(SourceResult):
             line = line_of(self._bound, int(at) - len(_HEAD), self._session.connection)
             raise explain_source(error, line=line) from None
         if described.nfields == 0:
-            raise errors.no_columns()
+            raise source_errors.no_columns()
         [expected] = json.loads(text_of(plan, 0))
         columns = columns_of(described, self._session)
         return columns, int(expected["Plan"]["Plan Rows"]), {"id": text_of(now, 0), "takenAt": text_of(now, 1)}
@@ -147,7 +147,7 @@ class PostgresResult(SourceResult):
                 progress(rows)
         except psycopg.errors.CharacterNotInRepertoire as error:
             # The server itself checks what it cannot convert, because it does not know the encoding (SQL_ASCII).
-            raise errors.not_utf8(rows + 1, error.diag.message_primary or "") from None
+            raise source_errors.not_utf8(rows + 1, error.diag.message_primary or "") from None
         check_settings(self._session, self._fixed)
 
     def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:

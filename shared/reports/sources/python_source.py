@@ -16,7 +16,7 @@ from shared.artifacts.tree import NotAPlainFile, Tree
 from shared.catalog.model import BUNDLE, Format, Limits
 from shared.catalog.python_report import TYPES, PythonReport, load_python_report
 from shared.catalog.shape import UTC_NAME
-from shared.reports import errors
+from shared.reports import errors, source_errors
 from shared.reports.columns import SourceColumn
 from shared.reports.interface import RenderCancelled, ReportError
 from shared.reports.manifest import NAME as MANIFEST
@@ -146,7 +146,7 @@ def open_result(question: Question, scratch: Path, *, first_rows: int | None = N
     try:
         implementation = load_python_report(report.name)
     except LookupError as error:
-        raise errors.source_missing(report.name, str(error)) from None
+        raise source_errors.source_missing(report.name, str(error)) from None
     given = implementation.Parameters.model_validate(question.parameters)
     folder = scratch / ATTACHMENTS
     shutil.rmtree(folder, ignore_errors=True)

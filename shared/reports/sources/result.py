@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.catalog.model import CsvOptions
-from shared.reports import errors
+from shared.reports import source_errors
 from shared.reports.columns import SourceColumn
 from shared.reports.progress import RowProgress
 from shared.reports.question import Arrangement, Question
@@ -64,7 +64,7 @@ class SourceResult(ABC):
 
     def further(self, question: Question) -> "SourceResult":
         """Return the result of another query, of the same moment, once this one is read. Raises ReportError."""
-        raise errors.one_query_only(question.report.source)
+        raise source_errors.one_query_only(question.report.source)
 
     @abstractmethod
     def snapshot(self) -> Mapping[str, object]:

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from shared.database import sqlstates
-from shared.reports import errors
+from shared.reports import source_errors
 from shared.reports.question import Question
 
 
@@ -22,13 +22,15 @@ def take_role(conn: psycopg.Connection[Any], question: Question) -> Mapping[str,
         return {}
     role = wanted.of(tenant)
     if role is None:
-        raise errors.source_role_refused(tenant, None, "report.toml names none for it that PostgreSQL could have")
+        raise source_errors.source_role_refused(
+            tenant, None, "report.toml names none for it that PostgreSQL could have"
+        )
     try:
         conn.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
     except psycopg.Error as error:
         if error.sqlstate not in sqlstates.ROLE_REFUSED:
             raise
-        raise errors.source_role_refused(tenant, role, error.diag.message_primary or "") from None
+        raise source_errors.source_role_refused(tenant, role, error.diag.message_primary or "") from None
     return {"role": role}
 
 
@@ -36,4 +38,4 @@ def refuse_role(question: Question) -> None:
     """Refuse a report type that names roles on a source that has none: the tenant would get everybody's rows."""
     if question.report.role is not None:
         tenant = question.asker.tenant or ""
-        raise errors.source_role_refused(tenant, None, "only PostgreSQL sources have roles")
+        raise source_errors.source_role_refused(tenant, None, "only PostgreSQL sources have roles")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from shared.catalog.model import Limits
-from shared.reports import duck, errors
+from shared.reports import duck, errors, source_errors
 from shared.reports.columns import SourceColumn
 from shared.reports.progress import RowProgress
 from shared.reports.sources.result import Begun, SourceResult
@@ -81,7 +81,7 @@ def _written(columns: Sequence[SourceColumn], writers: Sequence[Write], number: 
         try:
             cells.append(None if value is None else writers[at](value))
         except (ValueError, OverflowError) as error:
-            raise errors.value_refused(number, columns[at].name, str(error)) from None
+            raise source_errors.value_refused(number, columns[at].name, str(error)) from None
     return cells
 
 

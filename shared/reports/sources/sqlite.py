@@ -16,7 +16,7 @@ from shared.catalog.parameters import validate_parameters
 from shared.catalog.query import BUILT_IN, python_value
 from shared.catalog.source_urls import sqlite_uri
 from shared.catalog.sql import Kind, scan
-from shared.reports import errors
+from shared.reports import errors, source_errors
 from shared.reports.columns import SourceColumn
 from shared.reports.explain import explain
 from shared.reports.interface import ReportError
@@ -114,7 +114,7 @@ def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[Sqli
     try:
         uri = sqlite_uri(url)
     except ValueError as error:
-        raise errors.source_missing(question.report.source, str(error)) from None
+        raise source_errors.source_missing(question.report.source, str(error)) from None
     # Its rows are read by another thread than the one that opens it, never by two at a time.
     with contextlib.closing(_connected(uri, limits)) as connection, on_stop(connection.interrupt):
         try:
@@ -210,7 +210,7 @@ def _number(parameter: Parameter, value: Decimal) -> int | float:
     if value == value.to_integral_value() and -(1 << 63) <= value < 1 << 63:
         return int(value)
     if Decimal(repr(float(value))) != value or len(value.normalize().as_tuple().digits) > 15:
-        raise errors.parameter_refused(parameter.name, "SQLite has no decimals of more than 15 digits")
+        raise source_errors.parameter_refused(parameter.name, "SQLite has no decimals of more than 15 digits")
     return float(value)
 
 
@@ -219,9 +219,9 @@ def _told(error: sqlite3.Error, limits: Limits, *, row: int | None = None) -> Re
     said, extended = str(error), getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
     if row is not None and (found := _NOT_TEXT.match(said)):
-        return errors.value_refused(row, found[1], "holds bytes that are not UTF-8; write hex(column)")
+        return source_errors.value_refused(row, found[1], "holds bytes that are not UTF-8; write hex(column)")
     if code == sqlite3.SQLITE_INTERRUPT:
-        return errors.source_timeout()
+        return source_errors.source_timeout()
     if extended == sqlite3.SQLITE_IOERR_WRITE:  # of a sort: nothing else is written
         return errors.scratch_limit_exceeded(limits)
     if code == sqlite3.SQLITE_FULL:
@@ -229,5 +229,5 @@ def _told(error: sqlite3.Error, limits: Limits, *, row: int | None = None) -> Re
     if code == sqlite3.SQLITE_NOMEM:
         return errors.memory_limit_exceeded(limits)
     if code in _PASSES:
-        return errors.source_unavailable(f"SQLite says: {said}. {_HELP.get(code, '')}".removesuffix(". "))
-    return errors.sqlite_query_failed(said.removesuffix("."))
+        return source_errors.source_unavailable(f"SQLite says: {said}. {_HELP.get(code, '')}".removesuffix(". "))
+    return source_errors.sqlite_query_failed(said.removesuffix("."))

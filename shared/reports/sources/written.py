@@ -5,7 +5,7 @@ And to the asker whom row-level security asks for, by settings that a policy can
 
 from collections.abc import Mapping
 
-from shared.reports import errors
+from shared.reports import source_errors
 from shared.reports.sources.session import Session
 
 AS_WRITTEN: Mapping[str, str] = {
@@ -27,4 +27,4 @@ def check_settings(session: Session, asked: Mapping[str, str]) -> None:
         value = (found.get_value(0, at) or b"").decode()
         # DateStyle has the order of day and month, too: `ISO, MDY`.
         if value != wanted and (name, value.partition(",")[0]) != ("DateStyle", wanted):
-            raise errors.setting_changed(name, value)
+            raise source_errors.setting_changed(name, value)
