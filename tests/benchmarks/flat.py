@@ -8,6 +8,7 @@ between them, so that a slow minute of the machine meets both; medians count, an
 import argparse
 import functools
 import json
+import re
 import statistics
 import sys
 import tempfile
@@ -45,6 +46,8 @@ from tests.support.sqs.double import InMemoryQueue
 
 TITLE = "A million waiting jobs and messages, beside ten thousand: large ÷ small"
 SMALL = 10_000
+_PAGE_MS = 200
+"""What a page of the console may take, however many jobs there are, on a machine that does nothing else."""
 _SETTINGS = {
     "fsync": "off", "full_page_writes": "off", "shared_buffers": "512MB", "max_wal_size": "16GB",
     "checkpoint_timeout": "1h", "autovacuum_naptime": "10s",
@@ -84,12 +87,16 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=2, help="of one turn")
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--folder", type=Path, help="keep the databases here, to measure again")
+    options.add_argument("--only", default="", help="measurements whose name has this regular expression in it")
     options.add_argument("--json", type=Path)
     given = options.parse_args()
-    results = measure(given.rows, given.seconds, given.rounds, given.folder)
+    results = measure(given.rows, given.seconds, given.rounds, given.folder, given.only)
     print(table(results))
     if given.json:
         given.json.write_text(json.dumps(results, indent=1))
+    for name, found in results.items():
+        if name.startswith("page: ") and found["large"] > _PAGE_MS:
+            _tell(f"{name}: more than {_PAGE_MS} at {given.rows:,} rows")
     return 0
 
 
@@ -104,17 +111,19 @@ def run(stage: Stage) -> Iterator[Figure]:
         )
 
 
-def measure(rows: int, seconds: float, rounds: int, folder: Path | None = None) -> dict[str, dict[str, float]]:
-    """Every measurement by name: what each side did, and the ratio."""
+def measure(
+    rows: int, seconds: float, rounds: int, folder: Path | None = None, only: str = ""
+) -> dict[str, dict[str, float]]:
+    """Every measurement by name, or those with `only` in it: what each side did, and the ratio."""
     with ExitStack() as stack:
         place = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="todoke-flat-")))
         server = stack.enter_context(EmbeddedPostgres(place, settings=_SETTINGS))
         small, large = (stack.enter_context(_side(server, n)) for n in (SMALL, rows))
-        looks = _looks(seconds)
+        looks = {name: look for name, look in _looks(seconds).items() if re.search(only, name)}
         results = {name: _in_turns(look, small, large, rounds) for name, look in looks.items()}
-        held = {
-            name: looks[name] for name in ("submissions, alone /s", "submissions, 32 at once /s", "relay, messages /s")
-        }
+        held = {name: look for name, look in looks.items() if name in _HELD}
+        if not held:
+            return results
         with _snapshot(small), _snapshot(large):
             sizes = [_sizes(large)]
             for name, look in held.items():
@@ -201,6 +210,8 @@ def _looks(seconds: float) -> dict[str, Look]:
     }
 
 
+_HELD = ("submissions, alone /s", "submissions, 32 at once /s", "relay, messages /s")
+"""What is measured again while a snapshot is held."""
 _UNENDED = [JobStatus.PENDING, JobStatus.PROCESSING]
 _FILTERS = {
     "the failed, two of them": ("acme", JobFilter(statuses=[JobStatus.FAILED])),

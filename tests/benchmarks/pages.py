@@ -18,12 +18,16 @@ PATHS: Mapping[str, str] = {
     "jobs that took long, no match": "/console/jobs?tookAtLeast=30d",
     "newer jobs": "/console/part/newer?kind=jobs&than={job}",
     "one job": "/console/jobs/{job}",
+    "one job, what webhooks were told": "/console/jobs/{job}/deliveries",
+    "one job, who changed it": "/console/jobs/{job}/audit",
     "report types": "/console/report-types",
+    "one report type": "/console/report-types/calendar",
     "overview": "/console/overview?period=7d",
     "queues": "/console/queues",
     "audit trail": "/console/audit",
     "bulk actions": "/console/bulk",
     "schedules": "/console/schedules",
+    "webhooks": "/console/webhooks",
 }
 """By name. `{job}` stands for a job in the middle."""
 
