@@ -45,7 +45,7 @@ _GET = text(f"""
 # A job has an event of each kind at most, and each event a delivery per webhook.
 _OF_JOB = text(f"""
     /* webhook_deliveries.of_job */
-    SELECT {_COLUMNS}
+    SELECT {_COLUMNS}, w.origin
       FROM webhook_events e
       JOIN webhook_deliveries d ON d.event_id = e.id
       JOIN webhooks w ON w.id = d.webhook_id
@@ -128,6 +128,14 @@ class Delivery(NamedTuple):
     last_error: str | None
 
 
+class OfJob(NamedTuple):
+    """A delivery that tells of a job."""
+
+    delivery: Delivery
+    origin: str
+    """Where it goes: scheme, host and port."""
+
+
 class Tried(NamedTuple):
     """One attempt, with what was sent and what came."""
 
@@ -149,9 +157,10 @@ def list_page(
     return [_delivery(row) for row in conn.execute(_LIST if state is None else _LIST_OF_STATE, asked)]
 
 
-def of_job(conn: Connection, job_id: UUID, tenant: str, *, limit: int) -> Sequence[Delivery]:
+def of_job(conn: Connection, job_id: UUID, tenant: str, *, limit: int) -> Sequence[OfJob]:
     """The newest `limit` deliveries that tell of the job, newest first; those of deleted webhooks are left out."""
-    return [_delivery(row) for row in conn.execute(_OF_JOB, {"job": job_id, "tenant": tenant, "limit": limit})]
+    rows = conn.execute(_OF_JOB, {"job": job_id, "tenant": tenant, "limit": limit})
+    return [OfJob(_delivery(row), row.origin) for row in rows]
 
 
 def lately(
@@ -200,5 +209,4 @@ def ping(conn: Connection, webhook_id: UUID, tenant: str) -> UUID:
 
 
 def _delivery(row: Row[Any]) -> Delivery:
-    told: dict[str, Any] = {**row._mapping, "type": EventType(row.type)}  # noqa: SLF001 - SQLAlchemy's own documented name
-    return Delivery(**told)
+    return Delivery._make(row[: len(Delivery._fields)])._replace(type=EventType(row.type))

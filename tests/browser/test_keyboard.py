@@ -60,12 +60,17 @@ def test_a_shared_address_opens_the_same_view(reader: Readers, conn: Connection)
 
 def test_keys_lead_to_pages_and_are_listed(reader: Readers, conn: Connection) -> None:
     page = reader().goto("")
-    for keys, path in (("gj", "/jobs"), ("gt", "/report-types"), ("gr", ""), ("n", "/new")):
+    for keys, path in (
+        ("gj", "/jobs"), ("gs", "/schedules"), ("gw", "/webhooks"), ("go", "/overview"), ("gq", "/queues"),
+        ("gt", "/report-types"), ("gr", ""), ("n", "/new"),
+    ):  # fmt: skip
         for key in keys:
             page.keyboard.press(key)
         page.wait_for_url(re.compile(f"/console{path}$"))
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
+    for place in ("jobs", "schedules", "webhooks", "overview", "queues", "types", "reports"):
+        expect(page.locator("#keys dd", has_text=say(f"nav.{place}")).first).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).to_be_hidden()
 

@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.engine import Connection
 
+from services.api.console.texts import texts
 from tests.support.api_app import an_app, finished
 from tests.support.jobs import a_job, count, row
 
@@ -196,6 +197,11 @@ def test_what_does_not_exist_is_a_page_that_says_so(client: TestClient, path: st
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["x-request-id"] in answer.text
+    if path == "/nothing":
+        assert answer.text.count("There is no such page") == 2, "as title and heading, and not once more"
+        assert texts("ja")("problem_about.unknown_path") in client.get(
+            f"/console/{path}", headers={"Accept-Language": "ja"}
+        ).text  # fmt: skip
 
 
 def test_another_tenants_job_is_not_there(client: TestClient, conn: Connection) -> None:

@@ -143,6 +143,7 @@ def test_what_webhooks_were_told_is_told_and_asked_for_again_while_something_wai
     page = client.get(part).text
     assert f'href="/console/webhooks/{webhook_id}/deliveries/{dead}"' in page
     assert "<code>503</code>" in page
+    assert "<span>example.com</span>" in page
     assert str(theirs) not in page
     assert "hx-get" not in page
     waiting = told(conn, gone, job, "waiting", None, "timeout")

@@ -14,6 +14,7 @@ from services.api.console.fields import as_entered, entered, parameters_of
 from services.api.console.page import STATIC
 from services.api.console.texts import LANGUAGES, Texts, chosen, texts
 from services.api.console.visit import Form
+from shared.access.scopes import OWN
 from shared.catalog.load import load_catalog
 from shared.failures import FailureCode
 from shared.reports.warnings import WarningCode
@@ -46,6 +47,14 @@ def test_every_key_that_a_template_names_has_a_text(language: str) -> None:
     for template in TEMPLATES.iterdir():
         for key in re.findall(r"""\bt\(["']([a-z_.A-Z]+)["'][,)]""", template.read_text()):
             assert known.has(key), (template.name, key)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_scope_of_ours_is_told_in_words(language: str) -> None:
+    """Whoever makes a key chooses among them."""
+    assert {scope.replace(":", "_") for scope in OWN} == {
+        key.removeprefix("scope.") for key in texts(language).by_key if key.startswith("scope.")
+    }
 
 
 def parsed() -> dict[str, nodes.Template]:

@@ -19,7 +19,7 @@ from shared.access.audit import Action
 from shared.access.scopes import Scope
 from shared.jobs.filters import id_at
 from shared.webhooks import deliveries
-from shared.webhooks.deliveries import Delivery, Tried
+from shared.webhooks.deliveries import Delivery, OfJob, Tried
 from shared.webhooks.webhook import Webhook
 
 _LAST_ID = UUID(int=2**128 - 1)
@@ -80,7 +80,7 @@ async def list_deliveries(
     return await in_one_transaction(parts, look)
 
 
-async def of_job(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[Delivery]:
+async def of_job(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[OfJob]:
     """What webhooks were told of a job that the principal sees, or are to be: the newest MOST_OF_JOB, newest first.
 
     Whether there is such a job is for the caller to know.

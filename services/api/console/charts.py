@@ -10,6 +10,7 @@ from shared.jobs.states import JobStatus
 from shared.jobs.totals import Came, OfType, Point
 
 _OUTCOMES = (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED)
+_LENGTHS_S = (20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000, 36_000, 86_400)
 _GAP = 0.15
 """Of a bar's place that stays free."""
 
@@ -138,7 +139,7 @@ def _lines(
     name: str, unit: str, of: Steps, values: Mapping[str, Sequence[float | None]], *, top: float | None = None
 ) -> Chart:
     known = [value for each in values.values() for value in each if value is not None]
-    top = top or _round(max(known, default=0))
+    top = top or (_round_seconds if unit == "seconds" else _round)(max(known, default=0))
     lines = [Line(kind, _path(each, top)) for kind, each in values.items()]
     rows = [
         (at, row)
@@ -171,6 +172,11 @@ def _round(value: float) -> float:
             if value <= step * times:
                 return round(step * times, 1)
         step *= 10
+
+
+def _round_seconds(value: float) -> float:
+    """The same, and of more than ten seconds the next length of time that people name: half a minute, two hours."""
+    return next((each for each in _LENGTHS_S if value <= each), 0.0) if 10 < value <= _LENGTHS_S[-1] else _round(value)
 
 
 def _n(value: float) -> float:

@@ -26,11 +26,19 @@ from services.api.console.route import page_for
 from services.api.console.visit import Visit
 from shared.access.audit_trail import Filters
 from shared.access.scopes import Scope
+from shared.webhooks.deliveries import Delivery
 
 router = APIRouter(include_in_schema=False)
 
 _ENTRIES = 20
 """Entries of the audit trail that are shown with a job; the trail's own page has the others."""
+
+
+class Told(NamedTuple):
+    """A delivery, and whose host it goes to."""
+
+    delivery: Delivery
+    to: str
 
 
 class _Ways(NamedTuple):
@@ -78,7 +86,8 @@ async def deliveries(visit: Visit) -> Response:
     await jobs.get(visit.parts, visit.principal, job_id)
     asked = webhook_deliveries.of_job(visit.parts, visit.principal, job_id)
     found = await looked_at_if_quick("the job's deliveries", asked)
-    return _record(visit, "deliveries", {"deliveries": found})
+    shown = None if found is None else [Told(one.delivery, one.origin.partition("://")[2]) for one in found]
+    return _record(visit, "deliveries", {"deliveries": shown})
 
 
 @router.get("/jobs/{job_id}/audit")

@@ -57,7 +57,7 @@ async def one(visit: Visit) -> Response:
         **await _lately(visit, [report.name]),
         "durations": chart,
         "first_day": begins[0],
-        "last_day": begins[-1] + timedelta(days=1),
+        "last_day": begins[-1],
         # How the query asks is for those who run the service: it tells of tables that its readers never see.
         "queries": _queries(report) if visit.principal.has(Scope.ADMIN_READ) else (),
     }

@@ -14,6 +14,8 @@ from services.api.console.texts import Texts
 _KILO = 1000
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _LONGEST_VALUE = 80
+_LENGTHS = {"ja": ("秒", "分", "時間")}
+_USUAL_LENGTHS = ("s", "min", "h")
 
 
 class Shown:
@@ -56,16 +58,15 @@ class Shown:
         return format_timedelta(moment - datetime.now(UTC), add_direction=True, locale=self._locale)
 
     def took(self, seconds: float) -> str:
-        """`0.84 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`."""
+        """`0.84 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`; `3 分 05 秒`."""
         seconds = max(0.0, seconds)
-        if seconds < 10:
-            return f"{format_decimal(seconds, format='0.00', locale=self._locale)} s"
+        s, m, h = _LENGTHS.get(self._locale.language, _USUAL_LENGTHS)
         if seconds < 60:
-            return f"{format_decimal(seconds, format='0.0', locale=self._locale)} s"
+            return f"{format_decimal(seconds, format='0.00' if seconds < 10 else '0.0', locale=self._locale)} {s}"
         minutes, rest = divmod(round(seconds), 60)
         if minutes < 60:
-            return f"{minutes} min {rest:02} s"
-        return f"{minutes // 60} h {minutes % 60:02} min"
+            return f"{minutes} {m} {rest:02} {s}"
+        return f"{minutes // 60} {h} {minutes % 60:02} {m}"
 
     def fact(self, value: object) -> str:
         """A fact of a reason as readers expect it; scripts show its moments in their zone."""

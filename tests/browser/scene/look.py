@@ -1,6 +1,7 @@
 """What is kept beside the files of a finished job: rows of every kind, and a page that somebody set."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import artifact_key
+from shared.reports.manifest import NAME
 from tests.support.kept_rows import rows_file
 
 _COLUMNS = [
@@ -22,6 +24,14 @@ _COLUMNS = [
 ]  # fmt: skip
 _REGIONS = ("Nordics", "関東", "Deutschland, Österreich und die Schweiz", "Ile-de-France", "São Paulo")
 _NOTES = (None, "", "Corrected after the audit of the third quarter, see the minutes of the board", "<b>not bold</b>")
+_MADE_FROM = {
+    "source": {
+        "name": "warehouse", "snapshot": {"id": "84213377:84213377:", "takenAt": "2026-11-29T11:52:04.118Z"},
+        "rows": 48_211, "queries": {"by_region": 5, "by_month": 12},
+    },
+    "columnsLeftOut": ["margin"],
+    "tools": {"python": "3.13.5", "todoke-server": "0.1.0", "duckdb": "1.4.2", "typst": "0.14.0"},
+}  # fmt: skip
 _PAGE = """
 #set page(paper: "a4", margin: 2cm)
 #set text(size: 11pt)
@@ -46,6 +56,7 @@ def put_a_look(conn: Connection, job_id: UUID, store: Path, *, rows: int, of: in
     for name, format_, content in (
         (".rows.jsonl", "rows", rows_file(lines, of=of, columns=_COLUMNS)),
         (".page.png", "page", picture),
+        (NAME, "manifest", json.dumps({"manifest": _MADE_FROM, "signature": {"keyId": "a41f09c2d7b3e680"}}).encode()),
     ):
         made = store.parent / "made"
         made.write_bytes(content)

@@ -35,6 +35,7 @@ def operations(conn: Connection, job_id: UUID) -> None:
     actor = Actor(_TENANT, "mika.sato", "4fzyo82mvyr0", str(uuid4()), "203.0.113.7")
     for n in range(12):
         audit.record(conn, actor, Action.JOBS_CANCEL, f"jobs/{uuid4()}", after={"outcome": "cancelled", "n": n})
+    audit.record(conn, actor, Action.JOBS_KEEP, f"jobs/{job_id}", after={"keepFilesSeconds": 7_776_000})
     audit.record(
         conn, actor, Action.GATES_PAUSE, "gates/source/warehouse", after={"reason": "倉庫データベースの移行作業中"}
     )
@@ -58,6 +59,7 @@ def _crew(conn: Connection) -> None:
     }  # fmt: skip
     measurements.write(conn, Subject.DATABASE, facts)
     measurements.write(conn, Subject.QUEUE, {"visible": 1_204, "inFlight": 9, "delayed": 0, "deadLetters": 4})
+    measurements.write(conn, Subject.STORE, {"files": 48_211, "bytes": 318_442_117_004})
 
 
 def _put_aside(conn: Connection, job_id: UUID) -> None:

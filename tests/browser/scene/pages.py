@@ -68,6 +68,11 @@ def _sent(page: Page) -> None:
 
 def _looked(page: Page) -> None:
     page.locator(".sheet").wait_for()
+    page.locator("#deliveries table").wait_for()
+    page.locator("#audit table").wait_for()
+    page.locator(".record").first.scroll_into_view_if_needed()
+    page.locator("#manifest-title").wait_for()
+    page.evaluate("scrollTo(0, 0)")
 
 
 def _asked(action: str) -> Callable[[Page], object]:
@@ -133,6 +138,7 @@ VIEWS: Sequence[View] = (
     View("job-retries", "/jobs/{retries}"),
     View("job-done", "/jobs/{done}", _looked),
     View("job-rows", "/jobs/{done}/rows"),
+    View("job-manifest", "/jobs/{done}/manifest"),
     View("job-cancel", "/jobs/{runs}", _asked("cancel")),
     View("job-delete", "/jobs/{done}", _asked("delete")),
     View("job-keep", "/jobs/{done}/keep"),

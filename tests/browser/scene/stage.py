@@ -56,7 +56,7 @@ def stage(database_url: str, folder: Path) -> Iterator[Stage]:
         operations(conn, week.done)
         many(conn, TENANT, PEOPLE[0])
         schedules(conn, TENANT, PEOPLE[0])
-        webhooks(conn, TENANT, PEOPLE[0], secret_keys(folder))
+        webhooks(conn, TENANT, PEOPLE[0], secret_keys(folder), week.done)
         keys = _keys(conn)
     engine.dispose()
     with serving(

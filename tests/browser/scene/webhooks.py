@@ -14,7 +14,7 @@ from shared.webhooks.webhook import Wanted
 
 WELL, FAILING, GONE = (UUID(int=(1_780_000_200_000 + n) << 80 | 7 << 76 | 2 << 62 | n) for n in range(3))
 _TODAY = int(time.time() * 1000) - 600_000
-DELIVERED, FAILED, WAITING = (UUID(int=(_TODAY + n) << 80 | 7 << 76 | 2 << 62 | n) for n in range(3))
+DELIVERED, FAILED, WAITING, ANOTHER = (UUID(int=(_TODAY + n) << 80 | 7 << 76 | 2 << 62 | n) for n in range(4))
 
 _STATES = text("""
     UPDATE webhooks
@@ -26,12 +26,13 @@ _STATES = text("""
 """)
 _EVENT = text("""
     INSERT INTO webhook_events (id, tenant, type, at, report_type, job_id, version, status, spread_at)
-    VALUES (:id, :tenant, :type, now() - interval '9 min', 'general-ledger', :id, 3, 'FAILED', now())
+    VALUES (:id, :tenant, :type, now() - interval '9 min', 'general-ledger', :job, 3, 'FAILED', now())
 """)
 _DELIVERY = text("""
     INSERT INTO webhook_deliveries (id, webhook_id, event_id, tenant, body, state, due_at, attempts, tries, ended_at,
                                     last_status, last_error)
-    VALUES (:id, :webhook, :id, :tenant, :body, CAST(:state AS text), now() + interval '27 min', :attempts, :attempts,
+    VALUES (:id, :webhook, :event, :tenant, :body, CAST(:state AS text), now() + interval '27 min', :attempts,
+            :attempts,
             CASE WHEN CAST(:state AS text) = 'waiting' THEN NULL ELSE now() - interval '8 min' END, :status, :error)
 """)
 _ATTEMPT = text("""
@@ -51,8 +52,8 @@ _BODY = (
 )
 
 
-def webhooks(conn: Connection, tenant: str, by: str, keys: SecretKeys) -> None:
-    """Make them."""
+def webhooks(conn: Connection, tenant: str, by: str, keys: SecretKeys, done: UUID) -> None:
+    """Make them; `done` is a job that succeeded, of which they tell."""
     every = list(CHOOSABLE)
     for webhook_id, url, types, about in (
         (GONE, "https://old-bridge.kawabata.example/in", every, ""),
@@ -67,16 +68,18 @@ def webhooks(conn: Connection, tenant: str, by: str, keys: SecretKeys) -> None:
             when = ["failure", {"figure": "rows", "above": 100_000}]
         store.create(conn, webhook_id, tenant, Wanted(url, origin, types, None, about, when), sealed, by, None)
     conn.execute(_STATES, {"well": WELL, "failing": FAILING, "gone": GONE})
-    _told(conn, tenant, WELL, DELIVERED, "job.succeeded", "delivered", 1, 204, None)
+    _told(conn, tenant, WELL, DELIVERED, "job.succeeded", "delivered", 1, 204, None, job=done)
+    told = {"state": "waiting", "attempts": 4, "status": 503, "error": None, "body": _BODY, "tenant": tenant}
+    conn.execute(_DELIVERY, {"id": ANOTHER, "webhook": FAILING, "event": DELIVERED, **told})
     _told(conn, tenant, WELL, FAILED, "job.failed", "dead", 10, 500, None)
     _told(conn, tenant, WELL, WAITING, "schedule.missed", "waiting", 3, None, "timeout")
 
 
 def _told(
     conn: Connection, tenant: str, webhook: UUID, own: UUID, kind: str, state: str, attempts: int, status: int | None,
-    error: str | None,
+    error: str | None, *, job: UUID | None = None,
 ) -> None:  # fmt: skip
-    of = {"id": own, "tenant": tenant}
+    of = {"id": own, "tenant": tenant, "job": job or own, "event": own}
     conn.execute(_EVENT, {**of, "type": kind.replace("schedule.missed", "job.cancelled")})
     told = {"webhook": webhook, "body": _BODY, "state": state, "attempts": attempts, "status": status, "error": error}
     conn.execute(_DELIVERY, {**of, **told})

@@ -16,7 +16,7 @@ from shared.jobs.artifacts import Artifact
 from shared.jobs.cancel import cancel
 from shared.jobs.finish import Failure, fail
 from shared.jobs.lease import Lease
-from shared.jobs.rollups import COUNT, ENDED
+from shared.jobs.rollups import ACCEPT, COUNT, ENDED
 from shared.jobs.succeed import Success, succeed
 from shared.jobs.viewer import Viewer
 from tests.support.jobs import a_job
@@ -66,7 +66,8 @@ def a_week(conn: Connection, formats: Mapping[str, Sequence[str]]) -> Week:
         at = now - timedelta(seconds=_WEEK_S * (n / _JOBS) ** 1.3 + 900)
         _ended(conn, _asked(conn, name, formats[name], at, dice), at, dice, name, formats[name])
     week = _today(conn, formats, now, dice)
-    conn.execute(text(f"WITH ended AS (SELECT {ENDED} FROM jobs WHERE finished_at IS NOT NULL), {COUNT} SELECT"))
+    ended = f"ended AS (SELECT {ENDED} FROM jobs WHERE finished_at IS NOT NULL)"
+    conn.execute(text(f"WITH {ended}, came AS (SELECT created_at FROM jobs), {COUNT}, {ACCEPT} SELECT"))
     return week
 
 
