@@ -24,6 +24,7 @@ CREATE TABLE schedules (
     owner        text,
     owner_key    text        COLLATE "C",
     owner_scopes text[]      CHECK (owner_scopes IS NULL OR owner_key IS NULL),
+    owner_until  timestamptz CHECK ((owner_until IS NULL) = (owner_scopes IS NULL)),
     request      text,
     digest       text        CHECK ((digest IS NULL) = (request IS NULL)),
     created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -73,6 +73,8 @@ class Schedule(SchedulePlan):
     pause_note: str | None
     owner: str | None
     """On whose behalf it asks: whoever wrote or resumed it last."""
+    acts_until: datetime | None
+    """When it stops unless somebody writes or resumes it before. None for the owner of an API key."""
     last_tick: datetime | None
     last_job_id: str | None
     """Of the last tick that had a job."""
@@ -100,6 +102,7 @@ class Schedule(SchedulePlan):
             paused_by=read.maybe_text("pausedBy"),
             pause_note=read.maybe_text("pauseNote"),
             owner=read.maybe_text("owner"),
+            acts_until=read.time("actsUntil"),
             last_tick=read.time("lastTick"),
             last_job_id=read.maybe_text("lastJobId"),
             created_at=read.time("createdAt"),

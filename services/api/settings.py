@@ -131,6 +131,14 @@ class ApiSettings(
     schedules_each: int = Field(
         1_000, alias="API_SCHEDULES_EACH", ge=0, le=1_000_000, description="Most schedules of a tenant"
     )
+    schedule_grant_days: float = Field(
+        90,
+        alias="API_SCHEDULE_GRANT_DAYS",
+        gt=0,
+        le=3650,
+        description="Days for which a schedule acts with the scopes of the token that wrote or resumed it last: who "
+        "bears a token cannot be asked again. Schedules of API keys act with what the key may do at each tick",
+    )
     webhooks_each: int = Field(20, alias="API_WEBHOOKS_EACH", ge=0, le=1_000, description="Most webhooks of a tenant")
     share_max_days: float = Field(
         30,

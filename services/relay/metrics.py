@@ -150,7 +150,8 @@ TICKS = counter(
     {
         "fate": ("submitted", "skipped", "failed"),
         "reason": (
-            "none", "missed", "overlap", "owner_gone", "owner_lacks_scope", "report_type_gone", "parameters_wrong",
+            "none", "missed", "overlap", "owner_gone", "owner_lacks_scope", "grant_over", "report_type_gone",
+            "parameters_wrong",
         ),
     },
 )  # fmt: skip

@@ -33,6 +33,7 @@ def add_to(metadata: sa.MetaData) -> None:
         sa.Column("owner", sa.Text),
         sa.Column("owner_key", sa.Text(collation="C")),
         sa.Column("owner_scopes", pg.ARRAY(sa.Text)),
+        sa.Column("owner_until", _timestamp),
         sa.Column("request", sa.Text),
         sa.Column("digest", sa.Text),
         sa.Column("created_at", _timestamp, nullable=False, server_default=_now),

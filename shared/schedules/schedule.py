@@ -72,6 +72,9 @@ class Reason(StrEnum):
     """The API key that the schedule acts with was revoked, or its time is over. It stops the schedule."""
     OWNER_LACKS_SCOPE = "owner_lacks_scope"
     """The owner may not ask for this report any more. It stops the schedule."""
+    GRANT_OVER = "grant_over"
+    """The bearer of a token wrote it so long ago that it may not act with the token's scopes any more. It stops the
+    schedule."""
     REPORT_TYPE_GONE = "report_type_gone"
     """The catalog has no such report type, or does not make its formats. It stops the schedule."""
     PARAMETERS_WRONG = "parameters_wrong"
@@ -92,6 +95,8 @@ class Owner(NamedTuple):
     scopes: Sequence[str] | None
     """Those of a token's bearer when the schedule was written, who cannot be asked later. None: with a key, those of
     the key; without, everything."""
+    until: datetime | None = None
+    """When it acts with these scopes no more; None but for a token's bearer."""
 
 
 class Terms(NamedTuple):

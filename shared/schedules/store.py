@@ -15,17 +15,17 @@ from shared.schedules.timing import Timing
 
 COLUMNS = """s.id, s.tenant, s.name, s.report_type, s.parameters, s.formats, s.labels, s.options, s.terms, s.cron,
     s.every_s, s.zone, s.begins_at, s.until, s.jitter_s, s.misfire, s.misfire_most, s.overlap, s.owner, s.owner_key,
-    s.owner_scopes, s.created_at, s.updated_at, s.version, s.paused_at, s.paused_by, s.pause_note, s.stopped_at,
-    s.stop_reason, s.next_tick, s.due_at, s.last_tick, s.last_job_id, s.due_job_id, s.file"""
+    s.owner_scopes, s.owner_until, s.created_at, s.updated_at, s.version, s.paused_at, s.paused_by, s.pause_note,
+    s.stopped_at, s.stop_reason, s.next_tick, s.due_at, s.last_tick, s.last_job_id, s.due_job_id, s.file"""
 """What `schedule_of` reads, of the table `schedules` as `s`."""
 
 _WRITTEN = """name, report_type, parameters, formats, labels, options, terms, cron, every_s, zone, until, jitter_s,
-    misfire, misfire_most, overlap, owner, owner_key, owner_scopes"""
+    misfire, misfire_most, overlap, owner, owner_key, owner_scopes, owner_until"""
 _RECORD = """CAST(:wanted AS jsonb)) AS w(
         name text, report_type text, parameters jsonb, formats text[], labels jsonb, options jsonb, terms jsonb,
         cron text, every_s int, zone text, until timestamptz, jitter_s int, misfire text, misfire_most smallint,
-        overlap text, owner text, owner_key text, owner_scopes text[], next_tick timestamptz, due_at timestamptz,
-        begins_at timestamptz)"""
+        overlap text, owner text, owner_key text, owner_scopes text[], owner_until timestamptz,
+        next_tick timestamptz, due_at timestamptz, begins_at timestamptz)"""
 
 _CREATE = text(f"""
     /* schedules.create */
@@ -82,6 +82,7 @@ _RESUME = text(f"""
            due_at = CAST(:due_at AS timestamptz),
            stopped_at = CASE WHEN CAST(:stop_reason AS text) IS NOT NULL THEN clock_timestamp() END,
            stop_reason = :stop_reason, owner = :owner, owner_key = :owner_key, owner_scopes = :owner_scopes,
+           owner_until = CAST(:owner_until AS timestamptz),
            version = s.version + 1, updated_at = clock_timestamp()
      WHERE s.id = :id AND s.tenant = :tenant
     RETURNING {COLUMNS}
@@ -154,7 +155,7 @@ def resume(conn: Connection, schedule_id: UUID, tenant: str, owner: Owner, due: 
     """Go on, after a pause or a stop, on behalf of whoever resumes it. None if there is no such schedule."""
     asked = {
         "id": schedule_id, "tenant": tenant, "owner": owner.subject, "owner_key": owner.key_id,
-        "owner_scopes": None if owner.scopes is None else list(owner.scopes), **_due(due),
+        "owner_scopes": None if owner.scopes is None else list(owner.scopes), "owner_until": owner.until, **_due(due),
     }  # fmt: skip
     row = conn.execute(_RESUME, asked).one_or_none()
     return None if row is None else schedule_of(row)
@@ -178,11 +179,11 @@ def schedule_of(row: Row[Any]) -> Schedule:
         row.name, row.report_type, row.parameters, row.formats, row.labels, row.options,
         Terms(**row.terms), timing, Misfire(row.misfire), row.misfire_most, Overlap(row.overlap),
     )  # fmt: skip
+    owner = Owner(row.owner, row.owner_key, row.owner_scopes, row.owner_until)
     return Schedule(
-        row.id, row.tenant, wanted, Owner(row.owner, row.owner_key, row.owner_scopes), row.version, row.created_at,
-        row.updated_at, row.paused_at, row.paused_by, row.pause_note, row.stopped_at,
-        None if row.stop_reason is None else Reason(row.stop_reason), row.next_tick, row.due_at, row.last_tick,
-        row.last_job_id, row.due_job_id, row.file,
+        row.id, row.tenant, wanted, owner, row.version, row.created_at, row.updated_at, row.paused_at, row.paused_by,
+        row.pause_note, row.stopped_at, None if row.stop_reason is None else Reason(row.stop_reason), row.next_tick,
+        row.due_at, row.last_tick, row.last_job_id, row.due_job_id, row.file,
     )  # fmt: skip
 
 
@@ -196,6 +197,7 @@ def _as_record(wanted: Wanted, owner: Owner, **beside: datetime | None) -> str:
         "owner": owner.subject,
         "owner_key": owner.key_id,
         "owner_scopes": None if owner.scopes is None else list(owner.scopes),
+        "owner_until": owner.until,
     }
     return json_text.write({**record, **beside})
 

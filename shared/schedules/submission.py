@@ -30,6 +30,8 @@ def submission_of(one: Due, types: Mapping[str, ReportType]) -> tuple[Told, Subm
     owner = one.schedule.owner
     if owner.key_id is not None and one.key_id is None:
         return Told(one.tick, one.cause, Fate.FAILED, Reason.OWNER_GONE), None
+    if owner.until is not None and one.now >= owner.until:
+        return Told(one.tick, one.cause, Fate.FAILED, Reason.GRANT_OVER), None
     answer = submission_for(one.schedule, one.tick, types, owner.scopes if owner.key_id is None else one.key_scopes)
     if isinstance(answer, Refused):
         return Told(one.tick, one.cause, Fate.FAILED, answer.reason, answer.detail), None

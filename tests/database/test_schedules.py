@@ -12,11 +12,12 @@ from sqlalchemy.engine import Connection, Engine
 from services.relay.schedules import Schedules
 from shared.access import api_keys
 from shared.access.api_keys import NewKey
+from shared.access.scopes import USUAL
 from shared.catalog.load import BUILTIN, load_catalog
 from shared.database.engine import create_engine, transactional
 from shared.jobs import queue_caps
 from shared.jobs.finish import Failure, fail
-from shared.schedules import due
+from shared.schedules import due, store
 from shared.schedules.schedule import Misfire, Overlap, Owner, Reason
 from tests.support.jobs import started
 from tests.support.postgres import fill
@@ -167,6 +168,18 @@ def test_a_schedule_follows_its_owners_key_when_it_is_rotated(conn: Connection, 
     [job] = jobs_of(conn, schedule_id)
     assert job.requester == "ann"
     assert schedule(conn, schedule_id).owner_key == new
+
+
+def test_a_schedule_acts_with_a_tokens_scopes_for_as_long_as_was_said_and_no_longer(
+    conn: Connection, relay: Schedules
+) -> None:
+    now = store.now(conn)
+    over = a_schedule(conn, owner=Owner("ann", None, [*USUAL], now))
+    going_on = a_schedule(conn, owner=Owner("ann", None, [*USUAL], now + timedelta(hours=1)))
+    relay.run_once()
+    assert (len(jobs_of(conn, over)), len(jobs_of(conn, going_on))) == (0, 1)
+    assert schedule(conn, over).stop_reason == "grant_over"
+    assert [(t.fate, t.reason) for t in ticks(conn, over)] == [("failed", "grant_over")]
 
 
 def test_another_tenants_key_is_no_owner(conn: Connection, relay: Schedules) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from services.api.console.texts import texts
@@ -200,6 +201,24 @@ def test_a_schedule_is_paused_resumed_run_and_deleted(client: TestClient, conn: 
     assert client.post(f"{place}/delete", data=NOTHING).headers["location"] == "/console/schedules"
     assert (count(conn, "schedules"), count(conn, "jobs")) == (0, 1)
     assert client.get(place).status_code == 404
+
+
+def test_the_page_says_until_when_it_acts_and_offers_what_can_be_done_once_its_file_is_gone(
+    client: TestClient, conn: Connection
+) -> None:
+    place = made(client)
+    assert "Acts until" not in client.get(place).text
+    conn.execute(text("UPDATE schedules SET owner_scopes = '{jobs:create}', owner_until = '2031-02-03T00:00:00Z'"))
+    page = client.get(place).text
+    assert "Acts until" in page
+    assert "2031" in page
+    conn.execute(text("UPDATE schedules SET file = 'daily', file_digest = '', file_seen_at = now()"))
+    assert f"{place}/delete" not in client.get(place).text
+    conn.execute(text("UPDATE schedules SET next_tick = NULL, due_at = NULL, stopped_at = now(), paused_at = now(), "
+                      "stop_reason = 'file_gone'"))  # fmt: skip
+    page = client.get(place).text
+    assert "a file of the catalog that is not there any more" in page
+    assert (f"{place}/delete" in page, f"{place}/resume" in page, "_schedules/daily" in page) == (True, False, False)
 
 
 def test_ticks_of_the_past_are_filled_up_or_it_is_told_why_not(client: TestClient, conn: Connection) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from services.api.auth.issuers import Issuer as Configured
 from services.api.auth.issuers import WrongIssuers, read_issuers
 from services.api.auth.tokens import NoTenant, Tokens, WrongToken
 from shared.access import api_keys
+from shared.access.scopes import OWN
 from shared.runtime.settings import SettingsError
 from tests.support.api_app import an_app
 from tests.support.http_server import QuietHandler
@@ -438,6 +440,31 @@ def test_keys_and_tokens_are_told_apart(client: TestClient, database_url: str, s
         assert "no API keys" in problem(me(tokens_only, "todoke_live_x"), 401, "unauthorized")
         headers = {"Authorization": f"Bearer {issuer.token(scope='keys:read')}"}
         assert tokens_only.get("/v1/keys", headers=headers).json()["code"] == "keys_not_in_use"
+
+
+def test_a_schedule_of_a_tokens_bearer_says_until_when_it_acts_and_its_owner_lets_it_go_on(
+    client: TestClient, issuer: Issuer, conn: Connection
+) -> None:
+    asked = {"name": "daily", "reportType": "calendar", "cron": "0 7 * * *"}
+    scope = "schedules:read schedules:write jobs:create jobs:read"
+    client.headers["Authorization"] = f"Bearer {issuer.token(scope=scope)}"
+    made = client.post("/v1/schedules", json=asked).json()
+    own, until = made["links"]["self"], datetime.fromisoformat(made["actsUntil"])
+    days = client.app.state.parts.settings.schedule_grant_days  # type: ignore[attr-defined]
+    assert until - datetime.fromisoformat(made["createdAt"]) == pytest.approx(
+        timedelta(days=days), abs=timedelta(hours=1)
+    )
+
+    conn.execute(text("UPDATE schedules SET owner_until = now() - interval '1 s'"))
+    refused = client.post(f"{own}:run")
+    assert (refused.status_code, refused.json()["code"]) == (409, "schedule_cannot_run")
+    assert "resume it" in refused.json()["detail"]
+    assert datetime.fromisoformat(client.post(f"{own}:resume").json()["actsUntil"]) >= until
+    assert client.post(f"{own}:run").status_code == 202
+
+    key = api_keys.create_key(conn, tenant="acme", name="nightly", scopes=OWN)
+    client.headers["Authorization"] = f"Bearer {key}"
+    assert client.patch(own, json={"cron": "0 8 * * *"}).json()["actsUntil"] is None
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,7 @@ class ScheduleCannotRun(TodokeError):
 _WHY: Mapping[object, str] = {
     Reason.OWNER_GONE: "the API key that it acts with was revoked or is over; change or resume it to act with yours",
     Reason.OWNER_LACKS_SCOPE: "its owner may not ask for this report any more",
+    Reason.GRANT_OVER: "its owner has not written or resumed it for too long; resume it to let it act with your scopes",
     Reason.REPORT_TYPE_GONE: "the catalog has no such report type any more, or not in its formats",
     Reason.PARAMETERS_WRONG: "the report type does not take its parameters any more",
 }

@@ -1,7 +1,7 @@
 """Make, read, change, pause and run schedules."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -87,7 +87,9 @@ async def create(
             raise TooManySchedules(most)
         schedule_id = uuid7()
         next_due = next_due_of(schedule_id, wanted, now)
-        made = store.create(conn, schedule_id, principal.tenant, wanted, _owner(principal), next_due, request)
+        made = store.create(
+            conn, schedule_id, principal.tenant, wanted, _owner(parts, principal, now), next_due, request
+        )
         if made is None and (earlier := same(before, request)) is not None:
             return MadeSchedule(earlier, created=False)
         if made is None:
@@ -165,7 +167,7 @@ async def update(
         old = _of_no_file(held(conn, principal, schedule_id, insists))
         wanted, now = _read(conn, parts, principal, fields, old)
         next_due = next_of_changed(conn, old, wanted, now)
-        new = store.replace(conn, schedule_id, principal.tenant, wanted, _owner(principal), next_due)
+        new = store.replace(conn, schedule_id, principal.tenant, wanted, _owner(parts, principal, now), next_due)
         return _changed(conn, principal, Action.SCHEDULES_UPDATE, old, new)
 
     principal.need(Scope.SCHEDULES_WRITE)
@@ -209,7 +211,7 @@ async def resume(parts: Parts, principal: Principal, schedule_id: UUID, *, insis
             Next(old.next_tick, old.due_at) if old.next_tick is not None else next_due_of(schedule_id, wanted, now)
         )
         # The owner of a file's schedule stands in the file.
-        owner = _owner(principal) if old.file is None else old.owner
+        owner = _owner(parts, principal, now) if old.file is None else old.owner
         new = store.resume(conn, schedule_id, principal.tenant, owner, next_due)
         return _changed(conn, principal, Action.SCHEDULES_RESUME, old, new)
 
@@ -281,6 +283,8 @@ def held(conn: Connection, principal: Principal, schedule_id: UUID, insists: Ins
     return found
 
 
-def _owner(principal: Principal) -> Owner:
-    bearer = principal.key_id is None and principal.scopes is not None
-    return Owner(principal.subject, principal.key_id, sorted(principal.scopes or ()) if bearer else None)
+def _owner(parts: Parts, principal: Principal, now: datetime) -> Owner:
+    if principal.key_id is not None or principal.scopes is None:
+        return Owner(principal.subject, principal.key_id, None)
+    until = now + timedelta(days=parts.settings.schedule_grant_days)
+    return Owner(principal.subject, None, sorted(principal.scopes), until)

@@ -68,6 +68,9 @@ class ScheduleView(ScheduleFields):
     pause_note: str | None
     owner: str | None
     """On whose behalf it asks: whoever wrote or resumed it last. Null where no identity is asked for."""
+    acts_until: Time | None
+    """When it stops unless somebody writes or resumes it before: it acts with the scopes that its owner's token had.
+    Null for the owner of an API key, whose scopes are those of the key at each tick."""
     last_tick: Time | None
     last_job_id: UUID | None
     created_at: Time
@@ -133,6 +136,7 @@ def schedule_view(schedule: Schedule, root: str) -> ScheduleView:
     own = f"{root}/v1/schedules/{schedule.id}"
     return ScheduleView(
         **_fields(schedule.wanted, coming), **told, schedule_id=schedule.id, state=state, owner=schedule.owner.subject,
+        acts_until=schedule.owner.until,
         links={
             "self": own, "ticks": f"{own}/ticks", "run": f"{own}:run", "backfill": f"{own}:backfill",
             "pause": f"{own}:pause", "resume": f"{own}:resume",
