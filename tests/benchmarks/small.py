@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import migrations
 from tests.benchmarks import small_table
 from tests.benchmarks.parts import Figure, Stage
 from tests.benchmarks.peers_beside import python_of_peers
@@ -30,7 +31,8 @@ def run(stage: Stage) -> Iterator[Figure]:
 
 
 def figures(dsn: str, rounds: int) -> Iterator[Figure]:
-    """The same over a source that has the table already."""
+    """The same over a source that has the table already. The worker's own tables are in it, too."""
+    migrations.upgrade(dsn)
     ours: dict[str, list[Any]] = {}
     theirs: list[Any] = []
     for _ in range(rounds):

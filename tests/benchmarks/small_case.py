@@ -15,12 +15,11 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import create_engine
-
 from services.worker.attempt import Attempts
 from services.worker.held import Held
 from services.worker.not_again import NotAgain
 from services.worker.scratch import Scratch
+from shared.database.engine import create_engine
 from shared.jobs.lease import Lease, StartedJob
 from shared.jobs.succeed import Success
 from shared.reports.process import child, tree
@@ -50,7 +49,7 @@ def main() -> None:
 
 
 def _attempts(dsn: str, folder: Path) -> Attempts:
-    engine = create_engine("postgresql+psycopg://unused")
+    engine = create_engine(dsn, application_name="small-case")
     parts = worker_parts(
         engine, InMemoryQueue(), folder, render=child.render, catalog=small_table.catalog(), REPORT_SOURCE_URL=dsn,
         REPORT_PREVIEW=os.environ.get("REPORT_PREVIEW", "on"),
