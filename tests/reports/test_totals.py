@@ -13,9 +13,11 @@ from shared.catalog.grouping import NO_GROUPING, Grouping
 from shared.catalog.model import Chart, Column, Format, Highlight, PdfOptions, SummaryTable
 from shared.catalog.shape import Shape
 from shared.reports.formats.bands import with_bands
+from shared.reports.formats.xlsx import report
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.process import isolation
 from shared.reports.process.isolation import Isolation
+from shared.reports.render import render_files
 from tests.reports.conftest import MakeRequest, Run
 from tests.reports.test_looks import text_of
 
@@ -161,3 +163,45 @@ def test_highlights_are_conditional_formats(a_request: MakeRequest, run: Run) ->
     assert str(place.sqref) == "A2:A5"
     assert [rule.type for rule in place.rules] == ["expression", "expression", "dataBar"]
     assert place.rules[0].formula == ["AND(ISNUMBER(A2),A2>3)"]
+
+
+@pytest.mark.parametrize(("rows", "sheet_rows"), [(8, 4), (8, 9), (1_600, 500), (1_600, 1_608), (1_600, 100_000)])
+def test_totals_go_on_over_the_sheets_of_a_long_report(
+    rows: int, sheet_rows: int, a_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "SHEET_ROWS", sheet_rows)
+    [file] = render_files(asked(a_request, rows, Format.XLSX), lambda _: None)
+
+    formulas, values = (openpyxl.load_workbook(file.path, data_only=known).worksheets for known in (False, True))
+    lines = rows + 4 + 2 + 1
+    assert len(values) == -(-lines // (sheet_rows - 1))
+    assert [sheet.max_row - 1 for sheet in values] == [
+        min(sheet_rows - 1, lines - at * (sheet_rows - 1)) for at in range(len(values))
+    ]
+    names = [row[2].value for sheet in values for row in sheet.iter_rows(min_row=2) if row[2].value]
+    assert names == [f"row {n}" for n in range(rows)]
+    totals = [(sheet, row) for sheet in values for row in sheet.iter_rows(min_row=2) if not row[2].value]
+    assert [row[0].value or row[1].value for _, row in totals] == [
+        "Shop 0, total", "Shop 1, total", "North, total", "Shop 2, total", "Shop 3, total", "South, total", "Total",
+    ]  # fmt: skip
+    quarter = rows // 4
+    parts = [(0, 1), (1, 2), (0, 2), (2, 3), (3, 4), (2, 4), (0, 4)]
+    for (sheet, row), (first, last) in zip(totals, parts, strict=True):
+        at = row[0].row
+        assert row[3].value == pytest.approx(sum(0.1 * n for n in range(first * quarter, last * quarter)))
+        formula = formulas[values.index(sheet)].cell(at, 4).value
+        if isinstance(formula, str):  # all of the group is above it, in this sheet
+            begin = int(re.fullmatch(r"=SUBTOTAL\(9,D(\d+):D\d+\)", formula)[1])  # type: ignore[index]
+            assert sheet.cell(begin, 3).value == f"row {first * quarter}"
+    assert any(
+        str(formulas[values.index(sheet)].cell(row[0].row, 4).value).startswith("=") for sheet, row in totals
+    ) == (sheet_rows > quarter + 1)
+
+
+def test_dates_stand_at_the_left_as_in_documents(a_request: MakeRequest) -> None:
+    query = "SELECT DATE '2026-01-31' AS day, 'text' AS name, 7 AS n"
+    [file] = render_files(a_request(query, Format.XLSX), lambda _: None)
+
+    head, row = openpyxl.load_workbook(file.path).worksheets[-1].iter_rows()
+    assert [cell.alignment.horizontal for cell in row] == ["left", None, None]
+    assert [cell.alignment.horizontal for cell in head] == [None, None, "right"]

@@ -1,7 +1,9 @@
 """Writes the totals of groups into a worksheet, as formulas with the values that they have."""
 
 import re
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.bands import Bands, Group
@@ -17,7 +19,7 @@ _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 class BandRows:
-    """The rows of totals of one sheet."""
+    """The rows of totals of one answer."""
 
     def __init__(
         self, bands: Bands, columns: Sequence[ExtractColumn], cells: Sequence[Cell], formats: Sequence[str],
@@ -44,45 +46,57 @@ class BandRows:
         steps = " + ".join(f"({change})::INTEGER" for change in changes) or "0"
         return f"CASE WHEN file_row_number = 0 THEN 0 ELSE {steps} END"
 
-    def events(self, rows: int) -> tuple[Mapping[int, bytes], Sequence[int]]:
-        """Return what stands before each data row, from 0, and behind the last; and each data row's own number."""
-        between, starts = self._bands.at(), [0] * max(self.levels, 1)
-        found: dict[int, bytes] = {}
-        numbers: list[int] = []
+    def sheets(self, rows: int, most: int) -> Iterator["SheetPart"]:
+        """The sheets that rows and totals fill, with `most` lines below each header."""
+        lines = list(self._lines(rows, most))
+        before = [line.before for line in lines]
+        for number in range(max(1, -(-(rows + len(lines)) // most))):
+            begin, end = number * most, (number + 1) * most
+            # The line of a data row is its own number and that of the totals above it.
+            first, last = (bisect_left(range(rows), at, key=lambda row: row + bisect_right(before, row))
+                           for at in (begin, end))  # fmt: skip
+            own = [line for line in lines if begin <= line.place < end]
+            events: dict[int, bytes] = {}
+            for line in own:
+                events[line.before - first] = events.get(line.before - first, b"") + line.xml
+            yield SheetPart(first, last, events, len(own), before, most)
+
+    def _lines(self, rows: int, most: int) -> Iterator["_Line"]:
+        between = self._bands.at()
+        starts = [0] * max(self.levels, 1)
         above = 0
         for at in sorted({*between, rows}):
-            numbers += range(len(numbers) + 2 + above, at + 2 + above)
             ended, begun = between.get(at, ((), ()))
-            parts = []
             for group in ended:
-                number = at + 2 + above
-                parts.append(self._row(group, number, starts[group.level]))
+                yield _Line(at + above, at, self._row(group, at + above, starts[group.level], most))
                 above += 1
             for group in begun if self.levels else ():
-                starts[group.level] = at + 2 + above
+                starts[group.level] = at + above
             if at == rows and self._bands.has_totals:
-                parts.append(self._row(self._bands.all_rows, at + 2 + above, 2))
-            if parts:
-                found[at] = "".join(parts).encode()
-        return found, numbers
+                yield _Line(at + above, at, self._row(self._bands.all_rows, at + above, 0, most))
 
-    def _row(self, group: Group, number: int, first: int) -> str:
+    def _row(self, group: Group, place: int, first: int, most: int) -> bytes:
+        """The line at `place` among all lines, with the totals of those from `first` on."""
+        number = place % most + 2
+        # SUBTOTAL adds up no rows of several sheets: there the value alone is written.
+        begins = first % most + 2 if first // most == place // most else None
         whole = group is self._bands.all_rows
         names = [c.name for c in self._columns]
-        place = 0 if whole else names.index(self._bands.levels[group.level].name)
+        label = 0 if whole else names.index(self._bands.levels[group.level].name)
         cells = []
         for at, (column, style) in enumerate(zip(self._columns, self._styles, strict=True)):
             letters = column_letters(at)
             if column.name in group.totals:
-                cells.append(self._total(group, at, f"{letters}{number}", f"{letters}{first}:{letters}{number - 1}"))
-            elif at == place:
+                of = f"{letters}{begins}:{letters}{number - 1}" if begins is not None else None
+                cells.append(self._total(group, at, f"{letters}{number}", of))
+            elif at == label:
                 cells.append(text_cell(f"{letters}{number}", self._bands.label_of(group), self._label))
             else:
                 cells.append(f'<c r="{letters}{number}" s="{style}"/>')
         outline = "" if whole or not group.level else f' outlineLevel="{group.level}"'
-        return f'<row spans="1:{len(names)}" r="{number}"{outline}>{"".join(cells)}</row>\n'
+        return f'<row spans="1:{len(names)}" r="{number}"{outline}>{"".join(cells)}</row>\n'.encode()
 
-    def _total(self, group: Group, at: int, place: str, rows: str) -> str:
+    def _total(self, group: Group, at: int, place: str, rows: str | None) -> str:
         name = self._columns[at].name
         total, style = group.totals[name], self._styles[at]
         number = total.number or ""
@@ -90,7 +104,38 @@ class BandRows:
             return text_cell(place, total.shown, style)  # no number of Excel's has so many digits
         known = self._cells[at].kind in _NUMBERS or _is_count(self._bands, self._columns[at])
         value = f"<v>{number}</v>" if known and _PLAIN.fullmatch(number) else ""
+        if rows is None:
+            return f'<c r="{place}" s="{style}">{value}</c>' if value else text_cell(place, total.shown, style)
         return f'<c r="{place}" s="{style}"><f>SUBTOTAL({_CODES[self._bands.functions[name]]},{rows})</f>{value}</c>'
+
+
+class _Line(NamedTuple):
+    """A line of totals."""
+
+    place: int
+    """Among all lines below headers, those of data included, from 0."""
+    before: int
+    """The data row before which it stands."""
+    xml: bytes
+
+
+class SheetPart(NamedTuple):
+    """What one sheet has of the rows and totals."""
+
+    first: int
+    end: int
+    """Its data rows, from 0, the last one not included."""
+    events: Mapping[int, bytes]
+    """What stands before which of its data rows, counted from `first`."""
+    totals: int
+    """Lines of totals in it."""
+    before: Sequence[int]
+    most: int
+
+    @property
+    def numbers(self) -> Iterator[int]:
+        """The number of each of its data rows in the sheet."""
+        return ((row + bisect_right(self.before, row)) % self.most + 2 for row in range(self.first, self.end))
 
 
 def _is_count(bands: Bands, column: ExtractColumn) -> bool:

@@ -136,8 +136,8 @@ def _table(book: Workbook, page: _Page, rendering: Rendering, summaries: Summari
     columns, shown_as = summaries.columns_of(table)
     head = Style(bold=True, below=_accent(rendering), wrap=True, vertical="bottom")
     styles = {number: book.styles.of(replace(head, horizontal="right" if number else "")) for number in (False, True)}
-    page.texts(*((shown_as.title(c), styles[c.source.is_number or c.source.is_moment]) for c in columns), height=32)
-    cells = [_cell(book, c, shown_as, Style()) for c in columns]
+    page.texts(*((shown_as.title(c), styles[c.source.is_number]) for c in columns), height=32)
+    cells = [_cell(book, c, shown_as, Style(horizontal="left" if c.source.is_moment else "")) for c in columns]
     rows = summaries.values_of(table, fields(cells))
     for row in rows_here(cells, rows, itertools.count(page.at)):
         page.row(_inner(row))

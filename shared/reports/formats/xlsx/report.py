@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from shared.reports.errors import cell_too_long, output_too_large
-from shared.reports.extract import ExtractColumn
+from shared.reports.extract import Extract, ExtractColumn
 from shared.reports.formats.bands import Bands, bands_of, with_bands
 from shared.reports.formats.labels import Labels, labels_of
 from shared.reports.formats.rendering import Rendering
-from shared.reports.formats.xlsx.band_rows import BandRows
+from shared.reports.formats.xlsx.band_rows import BandRows, SheetPart
 from shared.reports.formats.xlsx.cells import (
     SUSPECT,
     Cell,
@@ -75,10 +75,16 @@ def _add(rendering: Rendering, book: Workbook, name_of: Callable[[int], str]) ->
     strange = _check_texts(rendering)
     formats = [number_format(rendering, c) for c in columns]
     cells = [
-        replace(cell_of(c, book.styles.of(Style(f)), rendering.shape.zone), plain=c.name not in strange)
+        replace(cell_of(c, book.styles.of(_look(c, f)), rendering.shape.zone), plain=c.name not in strange)
         for c, f in zip(columns, formats, strict=True)
     ]
     _write_rows(book, rendering, cells, formats, name_of)
+
+
+def _look(column: ExtractColumn, number_format: str) -> Style:
+    """How the cells of a column look. Dates stand at the left as in documents: at the right, where Excel has them by
+    itself, they run into the text of the next column."""
+    return Style(number_format, horizontal="left") if column.source.is_moment else Style(number_format)
 
 
 class _SheetNames:
@@ -113,14 +119,14 @@ def _write_rows(
         SheetColumn(
             rendering.title(c),
             width,
-            c.source.is_number or c.source.is_moment,
+            c.source.is_number,
             rules_of(rendering.shown(c), book.styles),
         )
         for c, width in zip(extract.columns, _widths(rendering), strict=True)
     ]
     bands = bands_of(rendering)
-    if bands is not None and extract.rows + len(bands.groups) + 1 < SHEET_ROWS:  # on one sheet, or none
-        _write_with_totals(book, rendering, bands, cells, formats, looks, name_of(1))
+    if bands is not None:
+        _write_with_totals(book, rendering, bands, cells, formats, looks, name_of)
         return
     here = _fields_here(rendering, cells) if extract.is_small else None
     for number, start in enumerate(range(0, max(extract.rows, 1), SHEET_ROWS - 1), 1):
@@ -136,24 +142,33 @@ def _write_rows(
 
 def _write_with_totals(
     book: Workbook, rendering: Rendering, bands: Bands, cells: Sequence[Cell], formats: Sequence[str],
-    looks: Sequence[SheetColumn], name: str,
+    looks: Sequence[SheetColumn], name_of: Callable[[int], str],
 ) -> None:  # fmt: skip
     extract, accent = rendering.extract, rendering.report.theme.accent
     totals = BandRows(bands, extract.columns, cells, formats, book.styles, accent[1:].upper(), tint_of(accent))
-    events, numbers = totals.events(extract.rows)
-    with book.sheet(name, looks, levels=totals.levels) as sheet:
-        pieces: Iterable[bytes]
-        if extract.is_small:
-            fields_here = _fields_here(rendering, cells)
-            pieces = [f"{r}\n".encode() for r in rows_here(cells, fields_here, numbers, outline=totals.levels)]
-        else:
-            row = row_expression(cells, "(file_row_number + 2 + shift)", outline=totals.levels)
-            stepped = f"(SELECT *, {totals.shift} AS step FROM {extract.numbered})"
-            # Without ORDER BY the windows read the rows as they come, and keep none of them.
-            running = "sum(step) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)::BIGINT"
-            pieces = rendering.lines(row, source=f"(SELECT *, {running} AS shift FROM {stepped})")
-        sheet.add(with_bands(pieces, b"</row>\n", events), extract.rows)
-        sheet.rows += sum(event.count(b"<row ") for event in events.values())
+    here = _fields_here(rendering, cells) if extract.is_small else None
+    for number, part in enumerate(totals.sheets(extract.rows, SHEET_ROWS - 1), 1):
+        with book.sheet(name_of(number), looks, levels=totals.levels) as sheet:
+            pieces: Iterable[bytes]
+            if here is not None:
+                rows = rows_here(cells, here[part.first : part.end], part.numbers, outline=totals.levels)
+                pieces = [f"{row}\n".encode() for row in rows]
+            else:
+                row = row_expression(cells, f"((file_row_number + shift) % {part.most} + 2)", outline=totals.levels)
+                pieces = rendering.lines(row, source=_shifted(totals, extract, part))
+            sheet.add(with_bands(pieces, b"</row>\n", part.events), part.end - part.first)
+            sheet.rows += part.totals
+
+
+def _shifted(totals: BandRows, extract: Extract, part: SheetPart) -> str:
+    """SQL for FROM: the data rows of one sheet, with how many lines of totals stand above each of them."""
+    stepped = f"(SELECT *, {totals.shift} AS step FROM {extract.numbered})"
+    # Without ORDER BY the windows read the rows as they come, and keep none of them.
+    running = "sum(step) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)::BIGINT"
+    shifted = f"(SELECT *, {running} AS shift FROM {stepped})"
+    if part.end - part.first == extract.rows:
+        return shifted
+    return f"{shifted} WHERE file_row_number >= {part.first} AND file_row_number < {part.end}"
 
 
 def _fields_here(rendering: Rendering, cells: Sequence[Cell]) -> Sequence[Sequence[str | None]]:
