@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from shared.catalog.model import Format
+from shared.jobs import file_name
 from shared.reports import bundle
 from shared.reports.interface import Progress, RenderedFile, ReportError
+from shared.reports.render import render_files
 from tests.reports.conftest import MakeRequest, Run
 
 QUERY = "SELECT n, '届' || n AS t FROM generate_series(1, 1000) AS n ORDER BY n"
@@ -46,6 +48,22 @@ def test_files_have_the_name_that_the_job_asks_for(a_request: MakeRequest, run: 
     assert set(in_archive(files)) == {"extract.csv", "extract.parquet"}
     told = json.loads((files[0].path.parent / "manifest.json").read_text())["manifest"]["files"]
     assert [f["name"] for f in told] == [f.name for f in files]
+
+
+@pytest.mark.parametrize("name", ["تقرير المبيعات ٢٠٢٦", "รายงานยอดขาย", "売上報告書 令和8年", "दैनिक विक्रय"])
+def test_names_in_any_script_are_those_of_the_entries(name: str, a_request: MakeRequest) -> None:
+    """Flagged as UTF-8 (APPNOTE 6.3.10, bit 11), which unzip, Explorer and Finder read."""
+    assert file_name.problem(name) is None
+    files = render_files(
+        replace(a_request(QUERY, Format.CSV, Format.XLSX), bundle=True, file_name=name), lambda _: None
+    )
+
+    assert [f.name for f in files] == [f"{name}.csv", f"{name}.xlsx", f"{name}.zip"]
+    with zipfile.ZipFile(files[-1].path) as archive:
+        entries = archive.infolist()
+    assert [(entry.filename, bool(entry.flag_bits & 0x800)) for entry in entries] == [
+        (f"{name}.csv", True), (f"{name}.xlsx", True),
+    ]  # fmt: skip
 
 
 def test_an_archive_that_does_not_hold_the_files_is_not_published(a_request: MakeRequest, run: Run) -> None:

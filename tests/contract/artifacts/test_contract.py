@@ -1,6 +1,8 @@
 """Both artifact stores keep the same promises."""
 
 import hashlib
+import re
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -92,7 +94,7 @@ def test_a_client_gets_the_bytes_where_it_is_sent(store: ArtifactStore, tmp_path
 
     if isinstance(place, SignedUrl):
         assert "X-Amz-Expires=60" in place.url
-        with urllib.request.urlopen(place.url, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(place.url, timeout=10) as answer:  # noqa: S310 - the emulator  # noqa: S310
             assert answer.read() == b"day\n"
     else:
         assert b"".join(place.pieces()) == b"day\n"
@@ -171,3 +173,36 @@ def test_a_small_object_is_read_as_it_was_stored_or_not_at_all(store: ArtifactSt
     store.delete([KEY])
     with pytest.raises(ArtifactMissing):
         store.read(KEY, size_bytes=4, sha256=digest)
+
+
+NAMES = [
+    "تقرير المبيعات ٢٠٢٦.csv", "รายงานยอดขาย.csv", "売上報告書 令和8年.csv", "דוח מכירות.csv",
+    "विक्रय प्रतिवेदन.csv", "Łódź.csv",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_in_any_script_is_stored_found_and_told_to_browsers(
+    store: ArtifactStore, tmp_path: Path, name: str
+) -> None:
+    key = artifact_key("acme", uuid4(), uuid4(), name)
+    digest = put(store, tmp_path, b"day\n", key)
+
+    parsed = parse_key(key)
+    assert parsed is not None
+    assert parsed[3] == name
+    assert [listed.key for listed in store.list("")] == [key]
+    assert store.read(key, size_bytes=4, sha256=digest) == b"day\n"
+    place = store.locate(key, size_bytes=4, sha256=digest, download_name=name, media_type="text/csv", expires_s=60)
+    header = content_disposition(name)
+    if isinstance(place, SignedUrl):
+        with urllib.request.urlopen(place.url, timeout=10) as answer:  # noqa: S310 - the emulator
+            assert answer.headers["Content-Disposition"] == header
+    # As a browser reads it (RFC 8187): the extended name, and before it one for those that know none.
+    found = re.fullmatch(r"attachment; filename=\"([ -~]+)\"; filename\*=UTF-8''([!-~]+)", header)
+    assert found is not None
+    plain, extended = found.groups()
+    assert urllib.parse.unquote(extended) == name
+    assert plain.endswith(".csv")
+    store.delete([key])
+    assert list(store.list("")) == []
