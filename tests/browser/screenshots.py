@@ -1,6 +1,7 @@
 """Pictures of every page in both widths, themes and languages: `make screenshots`, into build/screenshots.
 
 python -m tests.browser.screenshots --only job --looks wide-light-en
+python -m tests.browser.screenshots --docs      those that the docs show, into docs/images
 """
 
 import argparse
@@ -9,9 +10,11 @@ import itertools
 import re
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.browser.scene.pages import VIEWS, View
@@ -34,6 +37,18 @@ class Look(NamedTuple):
         """`wide-light-en`."""
         return "-".join(self)
 
+
+SHOWN = {
+    "console-reports": ("reports", Look("wide", "light", "en")),
+    "console-jobs": ("jobs-panel", Look("wide", "light", "en")),
+    "console-new": ("new-plain", Look("wide", "dark", "en")),
+    "console-job": ("job-done", Look("wide", "light", "en")),
+    "console-overview": ("overview", Look("wide", "light", "en")),
+}
+"""What the docs show: the name of the picture, the view, and the look."""
+_FROM = {"console-overview": "#history"}
+"""Where a picture begins that does not begin at the top."""
+_IMAGES, _HEIGHT = Path("docs/images"), 860
 
 LOOKS = [Look(*each) for each in itertools.product(WIDTHS, ("light", "dark"), ("en", "ja"))]
 
@@ -70,12 +85,28 @@ def take(browser: Browser, on: Stage, look: Look, views: Sequence[View], into: P
             yield path
 
 
+def take_for_docs(browser: Browser, on: Stage) -> Iterator[Path]:
+    """Take the pictures that the docs show, as much of each page as fits into a window. Yields their paths."""
+    views = {view.name: view for view in VIEWS}
+    for name, (shown, look) in SHOWN.items():
+        with windows(browser, on, look, {views[shown].who}) as each:
+            page = each[views[shown].who].new_page()
+            open_view(page, on, views[shown])
+            page.set_viewport_size({**WIDTHS[look.width], "height": _HEIGHT})
+            if name in _FROM:
+                page.locator(_FROM[name]).evaluate("it => it.scrollIntoView()")
+            with Image.open(BytesIO(page.screenshot())) as picture:
+                picture.save(_IMAGES / f"{name}.webp", quality=82, method=6)
+        yield _IMAGES / f"{name}.webp"
+
+
 def main() -> None:
     """Take the pictures that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("build/screenshots"))
     parser.add_argument("--only", default="", help="views whose name has this regular expression in it")
     parser.add_argument("--looks", default="", help="looks whose name has this regular expression in it")
+    parser.add_argument("--docs", action="store_true", help="those that the docs show, into docs/images")
     asked = parser.parse_args()
     views = [view for view in VIEWS if re.search(asked.only, view.name)]
     looks = [look for look in LOOKS if re.search(asked.looks, look.name)]
@@ -87,9 +118,9 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=tool("chromium"), args=["--no-sandbox"])
-        for look in looks:
-            for path in take(browser, on, look, views, asked.out):
-                print(path, flush=True)
+        each = (take(browser, on, look, views, asked.out) for look in looks)
+        for path in take_for_docs(browser, on) if asked.docs else itertools.chain.from_iterable(each):
+            print(path, flush=True)
         browser.close()
 
 

@@ -19,6 +19,8 @@ from shared.jobs.measurements import Measured, Subject
 router = APIRouter(include_in_schema=False)
 
 _LINKS = {
+    "no_worker": "/overview#workers",
+    "workers_unfit": "/overview#workers",
     "dead_letters": "/queues#dead-letters",
     "parked_messages": "/queues#parked",
     "paused": "/queues#gates",
