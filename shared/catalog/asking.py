@@ -25,17 +25,19 @@ class NoRole(TodokeError):
 
 
 @contextlib.contextmanager
-def asking(dsn: str, report: ReportType, asker: Asker, shape: Shape) -> Iterator[psycopg.Connection[Any]]:
+def asking(
+    dsn: str, report: ReportType, asker: Asker, shape: Shape, *, timeout_s: float = TIMEOUT_S
+) -> Iterator[psycopg.Connection[Any]]:
     """Hold a read-only transaction that sees what the asker's own run would see, row-level security included.
 
-    It ends in a rollback. Raises psycopg.Error and NoRole.
+    A statement may take `timeout_s`. It ends in a rollback. Raises psycopg.Error and NoRole.
     """
     bounded = make_conninfo(
         dsn, connect_timeout=TIMEOUT_S, application_name="todoke-estimate", client_encoding="UTF8", **KEEPALIVE
     )
     with psycopg.connect(bounded) as conn:
         conn.read_only = True
-        _settle(conn, asker, shape)
+        _settle(conn, asker, shape, int(timeout_s * 1000))
         if report.role is not None:
             conn.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(_role(report, asker))))
         yield conn
@@ -50,10 +52,10 @@ def _role(report: ReportType, asker: Asker) -> str:
     return role
 
 
-def _settle(conn: psycopg.Connection[Any], asker: Asker, shape: Shape) -> None:
+def _settle(conn: psycopg.Connection[Any], asker: Asker, shape: Shape, most_ms: int) -> None:
     settings = {
         "TimeZone": shape.zone,
-        "statement_timeout": TIMEOUT_S * 1000,
+        "statement_timeout": most_ms,
         "lock_timeout": TIMEOUT_S * 1000,
         "idle_in_transaction_session_timeout": TIMEOUT_S * 1000,
         # The catalog's scanner reads query.sql by this rule.

@@ -1,5 +1,6 @@
 """Asks a report type's source which values a parameter may have, given those of others."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -68,6 +69,23 @@ def not_among(
             "WHERE asked NOT IN (SELECT c1::text FROM ({}\n) AS choices ({}) WHERE c1 IS NOT NULL)"
         ).format(sql.Literal(asked), query, sql.SQL(names))
         return [value for (value,) in conn.execute(statement).fetchall()]
+
+
+def first_value(
+    dsn: str, report: ReportType, query: str, values: Mapping[str, object], asker: Asker, shape: Shape,
+    *, timeout_s: float,
+) -> object:  # fmt: skip
+    """Return the first value of the query's first row as a request would have it; None for NULL, or without a row.
+
+    A number with a fraction is a text, which keeps its digits. Raises as `choices` does.
+    """
+    with asking(dsn, report, asker, shape, timeout_s=timeout_s) as conn:
+        bound = bound_text(query, report, values, asker)
+        described = conn.execute(sql.SQL("SELECT * FROM ({}\n) AS found LIMIT 0").format(bound)).description or ()
+        names = sql.SQL(", ").join(sql.Identifier(f"c{n}") for n in range(1, len(described) + 1))
+        asked = sql.SQL("SELECT to_json(c1)::text FROM ({}\n) AS found ({}) LIMIT 1").format(bound, names)
+        row = conn.execute(asked).fetchone()
+    return None if row is None or row[0] is None else json.loads(row[0], parse_float=str)
 
 
 def _query(

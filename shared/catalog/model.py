@@ -80,6 +80,8 @@ class Parameter:
     required: bool = False
     default: object = None
     """The JSON value used when a request leaves the parameter out; None binds NULL."""
+    default_query: str = ""
+    """One SELECT on the source whose first value is used then, with `:name` for other parameters; empty for none."""
     minimum: object = None
     """The smallest value (numbers, dates), fewest characters (string) or fewest items (list), as a JSON value."""
     maximum: object = None

@@ -30,6 +30,7 @@ _COUNTED = (ParameterKind.STRING, ParameterKind.LIST)
 """Kinds whose min and max count characters or items."""
 
 CHOICES_KEYS = ("query", "strict")
+DEFAULT_KEYS = ("query",)
 _MOST_COUNTED = 100_000
 """The most characters or items that a parameter may allow: a request's body is 256 KiB at most."""
 
@@ -147,12 +148,24 @@ def _choice_query(table: Table) -> ChoiceQuery:
     return ChoiceQuery(query, strict=table.flag("strict"))
 
 
+def _default_query(table: Table, parameter: Parameter) -> str:
+    table.only(DEFAULT_KEYS)
+    query = table.text("query")
+    if parameter.kind is ParameterKind.LIST:
+        table.wrong("query", "gives one value, and a list has several: write the values, or another type")
+    for _, problem in query_problems(query):
+        table.wrong("query", problem)
+    return query
+
+
 def _with_default(table: Table, parameter: Parameter) -> Parameter:
     if "default" not in table:
         return parameter
     if parameter.required:
         table.wrong("default", "is never used, because the parameter is required: remove one of the two")
         return parameter
+    if table.is_table("default"):
+        return replace(parameter, default_query=_default_query(table.table("default"), parameter))
     given = table.json("default")
     default, violations = check_value(parameter, given, "default", Moment.now())
     if has_words(parameter, given):  # what they stand for changes, and so may lie outside min and max today

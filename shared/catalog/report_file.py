@@ -169,23 +169,28 @@ def _check_placeholders(file: TomlFile, report: ReportType) -> None:
                 where = f"{file.path.parent / query_file}:{token.line}"
                 remedy = f"add [parameters.{name}] to report.toml, or write [a : b] if it is an array slice"
                 file.problems.append(f"{where}: {token.text} is not declared: {remedy}{did_you_mean(name, declared)}")
-    for chosen in report.parameters:
-        if chosen.choice_query is not None:
-            _check_choice_placeholders(file, chosen, declared)
+    for one in report.parameters:
+        if one.choice_query is not None:
+            _check_own_placeholders(file, one, "choices", one.choice_query.query, declared)
+        if one.default_query:
+            _check_own_placeholders(file, one, "default", one.default_query, declared)
     for name in declared:
         if name not in {LOCALE_PARAMETER, *used}:
             file.wrong(("parameters", name), f"is not used: write :{name} in query.sql, or remove it")
 
 
-def _check_choice_placeholders(file: TomlFile, parameter: Parameter, declared: list[str]) -> None:
-    at = ("parameters", parameter.name, "choices", "query")
+def _check_own_placeholders(
+    file: TomlFile, parameter: Parameter, setting: str, query: str, declared: list[str]
+) -> None:
+    """Check the query of a parameter's own choices or default."""
+    at = ("parameters", parameter.name, setting, "query")
     try:
-        used = placeholders(parameter.choice_query.query if parameter.choice_query else "")
+        used = placeholders(query)
     except UnreadableSql:
         return  # noted already
     for name in dict.fromkeys(token.text[1:] for token in used):
         if name == parameter.name:
-            file.wrong(at, f"uses :{name}, whose choices it gives: leave it out")
+            file.wrong(at, f"uses :{name}, whose {setting} it gives: leave it out")
         elif name not in declared and name not in BUILT_IN:
             file.wrong(at, f":{name} is not declared: add [parameters.{name}]{did_you_mean(name, declared)}")
 

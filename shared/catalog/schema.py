@@ -53,6 +53,8 @@ def _property(parameter: Parameter) -> Schema:
         schema["x-choices"] = {
             "dependsOn": depends_on(parameter), "strict": parameter.choice_query.strict,
         }  # fmt: skip
+    if parameter.default_query:
+        schema["x-default"] = {"dependsOn": _used_in(parameter.default_query)}
     if parameter.default is not None:
         default = parameter.default
         schema["default"] = list(default) if isinstance(default, list | tuple) else default
@@ -61,8 +63,11 @@ def _property(parameter: Parameter) -> Schema:
 
 def depends_on(parameter: Parameter) -> list[str]:
     """The parameters that its choices depend on, in the order of its query."""
-    used = placeholders(parameter.choice_query.query) if parameter.choice_query is not None else []
-    names = dict.fromkeys(token.text[1:] for token in used)
+    return _used_in(parameter.choice_query.query) if parameter.choice_query is not None else []
+
+
+def _used_in(query: str) -> list[str]:
+    names = dict.fromkeys(token.text[1:] for token in placeholders(query))
     return [name for name in names if name not in BUILT_IN]
 
 

@@ -15,6 +15,7 @@ from shared.catalog.shape import UTC_NAME
 from shared.reports import answers, duck, figures, first_rows
 from shared.reports.answers import Answers
 from shared.reports.bundle import write_bundle
+from shared.reports.computed_defaults import with_computed_defaults
 from shared.reports.copied_rows import CopiedRows
 from shared.reports.encryption import encrypt
 from shared.reports.errors import attachment_wrong, output_damaged
@@ -73,6 +74,7 @@ def render_files(
 
     Raises psycopg.Error, duckdb.Error, OSError, ReportError.
     """
+    request = with_computed_defaults(request)
     apart = sum(format_ not in _WHOLE for format_ in request.formats)
     steps = Steps(len(request.formats) + apart * len(request.report.queries) + request.bundle, on_progress)
     made = _make(request, steps, on_read)

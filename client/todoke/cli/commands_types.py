@@ -86,4 +86,6 @@ def _described(shape: Mapping[str, Any]) -> dict[str, object]:
     elif shape.get("type") == "array":
         kind = f"list of {shape.get('items', {}).get('type', 'any')}"
     default = json.dumps(shape["default"], ensure_ascii=False) if "default" in shape else None
+    if "x-default" in shape:
+        default = "from the data"
     return {"type": kind, "default": default, "about": shape.get("description") or shape.get("title")}

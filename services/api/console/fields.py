@@ -35,6 +35,8 @@ class Field:
     titles: Mapping[str, str] = field(default_factory=dict)
     """What people call the choices that have another title than their value."""
     default: str = ""
+    computed: bool = False
+    """True if the source gives the default when the report runs."""
     bounds: str = ""
     """Which text tells its bounds: new.between, new.least, new.most, each of values, characters or items; or none."""
     minimum: str = ""
@@ -132,6 +134,7 @@ def _field(
         choices=_choices(parameter),
         titles={c.value: c.title for c in offers[parameter.name].found} if parameter.name in offers else {},
         default=_text(parameter.default),
+        computed=bool(parameter.default_query),
         bounds=_bounds(parameter),
         minimum="" if parameter.minimum is None else str(parameter.minimum),
         maximum="" if parameter.maximum is None else str(parameter.maximum),
