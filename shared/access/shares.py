@@ -113,6 +113,7 @@ _CREATE = text(f"""
     VALUES (:id, :tenant, :job_id, :name, :token_sha256, :created_by, :key_id, :request, :digest, :max_downloads,
             least(clock_timestamp() + make_interval(secs => :expires_s),
                   greatest(CAST(:file_ends_at AS timestamptz), clock_timestamp() + interval '1 s')))
+        ON CONFLICT (tenant, request) WHERE request IS NOT NULL DO NOTHING
     RETURNING {_COLUMNS}
 """)
 _MADE_BY = text(f"""
@@ -170,19 +171,20 @@ def read_token(given: str) -> Token | None:
 
 
 def hold(conn: Connection, job_id: UUID) -> None:
-    """Wait for whoever makes a link to a file of this job: until this transaction ends, nobody else does."""
+    """Wait for whoever makes a link to a file of this job: until this transaction ends, nobody else counts them."""
     conn.execute(_LOCK, {"job_id": str(job_id)})
 
 
-def room(conn: Connection, tenant: str, job_id: UUID) -> bool:
-    """True if the job, which is held, may have one more link."""
-    found = conn.execute(_LIVE, {"tenant": tenant, "job_id": job_id, "most": MOST_OF_A_JOB})
-    return int(found.scalar_one()) < MOST_OF_A_JOB
+def too_many(conn: Connection, tenant: str, job_id: UUID) -> bool:
+    """True if the job, which is held, has more links than it may."""
+    found = conn.execute(_LIVE, {"tenant": tenant, "job_id": job_id, "most": MOST_OF_A_JOB + 1})
+    return int(found.scalar_one()) > MOST_OF_A_JOB
 
 
-def create(conn: Connection, new: NewShare) -> Share:
-    """Make the link. The job is held, and no request of that name has made one: see `made_by`."""
-    return _share(conn.execute(_CREATE, new._asdict()).one())
+def create(conn: Connection, new: NewShare) -> Share | None:
+    """Make the link; None if a request of that name has made one: see `made_by`."""
+    row = conn.execute(_CREATE, new._asdict()).one_or_none()
+    return None if row is None else _share(row)
 
 
 def made_by(conn: Connection, tenant: str, request: str) -> Share | None:

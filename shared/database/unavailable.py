@@ -15,9 +15,10 @@ def waited_for(error: BaseException, table: str) -> bool:
     """True if the statement waited too long for a transaction that writes the same key into the table."""
     if not isinstance(error, DBAPIError) or getattr(error.orig, "sqlstate", None) != sqlstates.LOCK_NOT_AVAILABLE:
         return False
-    # "while inserting index tuple (0,24) in relation "idempotency_keys"": who waits for the table's lock says nothing.
-    diagnosis = getattr(error.orig, "diag", None)
-    return f'in relation "{table}"' in (getattr(diagnosis, "context", None) or "")
+    # "while inserting index tuple (0,24) in relation "idempotency_keys"": who waits for the table's lock says nothing,
+    # and who waits for a row, "while locking tuple".
+    context = getattr(getattr(error.orig, "diag", None), "context", None) or ""
+    return "while inserting index tuple" in context and f'in relation "{table}"' in context
 
 
 def is_unavailable(error: BaseException) -> bool:

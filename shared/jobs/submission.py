@@ -17,6 +17,9 @@ class IdempotencyKeyReused(TodokeError):
 class IdempotencyKeyInFlight(TodokeError):
     """Another request with this Idempotency-Key was at work for longer than this one may wait."""
 
+    def __init__(self) -> None:
+        super().__init__("Another request with this Idempotency-Key is at work")
+
 
 KeyName = tuple[str, str, str]
 """Tenant, operation and text of an Idempotency-Key."""

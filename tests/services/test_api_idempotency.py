@@ -13,7 +13,6 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 
 from services.api.actions import idempotency
-from services.api.actions.submitter import IN_FLIGHT
 from services.api.http.error_problems import problem_of
 from shared.catalog.parameters import Violation
 from shared.jobs.cancel import cancel
@@ -192,7 +191,7 @@ def test_the_description_tells_what_a_key_is() -> None:
 
 
 def test_a_key_that_is_at_work_elsewhere_may_be_sent_again() -> None:
-    told = problem_of(IdempotencyKeyInFlight(IN_FLIGHT))
+    told = problem_of(IdempotencyKeyInFlight())
     assert told is not None
     assert (told.status, told.code, told.retryable) == (409, "idempotency_in_flight", True)
 

@@ -19,6 +19,7 @@ from services.api.actions.errors import (
     TooManyBulkActions,
     UnknownBulk,
 )
+from services.api.actions.made_once import make_once
 from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
 from services.api.actions.transactions import in_one_transaction
@@ -105,7 +106,7 @@ async def create(parts: Parts, principal: Principal, wanted: WantedBulk) -> Made
     _may(principal, wanted.action)
     request = f"{principal.subject or ''} {wanted.idempotency_key}" if wanted.idempotency_key else None
     digest = _digest(wanted) if request is not None else None
-    return await in_one_transaction(parts, carry_out)
+    return await make_once(parts, "bulk_actions", request, carry_out)
 
 
 async def run(parts: Parts, principal: Principal, bulk_id: UUID, *, reason: str | None = None) -> Bulk:

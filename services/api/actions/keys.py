@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.api.actions.auditing import audited
 from services.api.actions.errors import KeyAlreadyReplaced, KeyNotUsable, KeyRequestReused, KeysNotInUse, UnknownKey
+from services.api.actions.made_once import make_once
 from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
 from services.api.actions.places import at_place, place
@@ -54,7 +55,7 @@ class FoundKeys(NamedTuple):
 async def create(parts: Parts, principal: Principal, wanted: WantedKey) -> MadeKey:
     """Make a key of the tenant, with scopes that the principal has itself.
 
-    Raises InsufficientScope, KeyRequestReused and KeysNotInUse.
+    Raises InsufficientScope, KeyRequestReused, IdempotencyKeyInFlight and KeysNotInUse.
     """
 
     def carry_out(conn: Connection) -> MadeKey:
@@ -67,7 +68,7 @@ async def create(parts: Parts, principal: Principal, wanted: WantedKey) -> MadeK
     _only_own(principal, wanted.scopes)
     new = NewKey(wanted.name, wanted.scopes, expires_at=wanted.expires_at)
     request = f"create {wanted.idempotency_key}" if wanted.idempotency_key else None
-    return await in_one_transaction(parts, carry_out)
+    return await make_once(parts, "api_keys", request, carry_out)
 
 
 async def rotate(
@@ -82,8 +83,8 @@ async def rotate(
     """Make a key that follows another, of its name and scopes; the old one works for `overlap_s` seconds more.
 
     The new one lives as long as the old one was made to, unless `expires_at` says otherwise.
-    `again` is the Idempotency-Key. Raises UnknownKey,
-    KeyNotUsable, KeyAlreadyReplaced, InsufficientScope, KeyRequestReused and KeysNotInUse.
+    `again` is the Idempotency-Key. Raises UnknownKey, KeyNotUsable, KeyAlreadyReplaced, InsufficientScope,
+    KeyRequestReused, IdempotencyKeyInFlight and KeysNotInUse.
     """
 
     def carry_out(conn: Connection) -> MadeKey:
@@ -105,7 +106,7 @@ async def rotate(
     _may(parts, principal, Scope.KEYS_WRITE)
     request = f"rotate {key_id} {again}" if again else None
     try:
-        return await in_one_transaction(parts, carry_out)
+        return await make_once(parts, "api_keys", request, carry_out)
     except IntegrityError as error:
         if "api_keys_by_old" not in str(error.orig):
             raise

@@ -2,14 +2,40 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from services.api.actions.errors import KeyRequestReused
+from services.api.actions.parts import Parts
+from services.api.actions.transactions import in_one_transaction
 from services.api.auth.principal import Principal
 from shared import json_text
 from shared.access.made_once import Request
+from shared.database.unavailable import waited_for
+from shared.jobs.submission import IdempotencyKeyInFlight
 
 T = TypeVar("T")
+
+
+async def make_once(
+    parts: Parts,
+    table: Literal["api_keys", "bulk_actions", "schedules", "shares", "webhooks"],
+    request: object | None,
+    work: Callable[[Connection], T],
+) -> T:
+    """Do work in one transaction that writes the name of the request, if it has one, into the table.
+
+    Raises IdempotencyKeyInFlight while another transaction, which goes on for longer than this one may wait, writes
+    the same name.
+    """
+    try:
+        return await in_one_transaction(parts, work)
+    except DBAPIError as error:
+        if request is None or not waited_for(error, table):
+            raise
+        raise IdempotencyKeyInFlight from None
 
 
 def request_of(idempotency_key: str | None, principal: Principal, fields: Mapping[str, object]) -> Request | None:

@@ -20,7 +20,7 @@ from services.api.actions.errors import (
     UnknownSchedule,
 )
 from services.api.actions.jobs import Insists
-from services.api.actions.made_once import request_of, same
+from services.api.actions.made_once import make_once, request_of, same
 from services.api.actions.options import CALLBACK
 from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
@@ -74,7 +74,8 @@ async def create(
 ) -> MadeSchedule:
     """Make a schedule, which acts on behalf of the principal from now on.
 
-    Raises InvalidRequest, UnknownReportType, InsufficientScope, KeyRequestReused and TooManySchedules.
+    Raises InvalidRequest, UnknownReportType, InsufficientScope, KeyRequestReused, IdempotencyKeyInFlight and
+    TooManySchedules.
     """
 
     def carry_out(conn: Connection) -> MadeSchedule:
@@ -101,7 +102,7 @@ async def create(
     principal.need(Scope.JOBS_CREATE)
     await check_choices(parts, principal, fields)
     request = request_of(idempotency_key, principal, fields)
-    return await in_one_transaction(parts, carry_out)
+    return await make_once(parts, "schedules", request, carry_out)
 
 
 async def preview(parts: Parts, principal: Principal, fields: Mapping[str, object], *, ticks: int) -> Preview:

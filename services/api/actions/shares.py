@@ -13,6 +13,7 @@ from services.api.actions.auditing import audited
 from services.api.actions.downloads import Download
 from services.api.actions.errors import KeyRequestReused
 from services.api.actions.job_errors import JobDeleted, NotReady, UnknownArtifact, UnknownJob
+from services.api.actions.made_once import make_once
 from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
 from services.api.actions.transactions import in_one_transaction
@@ -88,7 +89,7 @@ async def create(parts: Parts, principal: Principal, job_id: UUID, name: str, wa
     """Make a link to the job's file of that name. It works no longer than the file is kept.
 
     What the file's scopes are is asked of the principal now, and of nobody later. Raises as `downloads.find` does, and
-    SharingOff, TooManyShares and KeyRequestReused.
+    SharingOff, TooManyShares, KeyRequestReused and IdempotencyKeyInFlight.
     """
     principal.need(Scope.JOBS_SHARE)
     if not parts.settings.share_max_days:
@@ -107,16 +108,17 @@ async def create(parts: Parts, principal: Principal, job_id: UUID, name: str, wa
     )  # fmt: skip
 
     def carry_out(conn: Connection) -> MadeShare:
-        shares.hold(conn, job_id)
-        if request and (earlier := shares.made_by(conn, principal.tenant, request)) is not None:
-            return _again(earlier, digest)
-        if not shares.room(conn, principal.tenant, job_id):
-            raise TooManyShares
         made = shares.create(conn, new)
+        if made is None:
+            return _again(shares.made_by(conn, principal.tenant, request or ""), digest)
+        # After the link, whose name is what a second request of that name waits for, and not any other of the job.
+        shares.hold(conn, job_id)
+        if shares.too_many(conn, principal.tenant, job_id):
+            raise TooManyShares
         audited(conn, principal, Action.SHARES_CREATE, f"shares/{made.id}", after=_told(made))
         return MadeShare(made, token.text)
 
-    return await in_one_transaction(parts, carry_out)
+    return await make_once(parts, "shares", request, carry_out)
 
 
 async def list_page(
@@ -218,8 +220,8 @@ def _one(conn: Connection, principal: Principal, share_id: UUID) -> Share:
     return found
 
 
-def _again(earlier: Share, digest: str | None) -> MadeShare:
-    if earlier.digest != digest:
+def _again(earlier: Share | None, digest: str | None) -> MadeShare:
+    if earlier is None or earlier.digest != digest:
         raise KeyRequestReused
     return MadeShare(earlier, None)
 

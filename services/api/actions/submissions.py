@@ -14,7 +14,7 @@ from services.api.actions.choices import check_strict
 from services.api.actions.errors import InvalidRequest, NotAccepted, UnknownReportType
 from services.api.actions.idempotency import named, plain_digest, read_key
 from services.api.actions.parts import Parts
-from services.api.actions.submitter import IN_FLIGHT, TooBusy
+from services.api.actions.submitter import TooBusy
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
 from shared.access.secret_keys import Sealed
@@ -163,7 +163,7 @@ async def _commit(parts: Parts, submission: Submission, max_age_s: int | None) -
     except Exception as error:
         if isinstance(error, IdempotencyKeyInFlight) or waited_for(error, "idempotency_keys"):
             _count("in_flight", submission.report_type)
-            raise IdempotencyKeyInFlight(IN_FLIGHT) from None
+            raise IdempotencyKeyInFlight from None
         if not (isinstance(error, (TooBusy, TimeoutError, DatabaseUnavailable)) or is_unavailable(error)):
             raise
         _count("unavailable", submission.report_type)

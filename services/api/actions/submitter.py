@@ -44,7 +44,6 @@ _BRIEFLY = "50ms"
 """For so long while another is known to be at work: everybody's submissions wait for this one."""
 _KNOWN_S = 10.0
 """Seconds for which a key that was waited for in vain is known to be at work elsewhere."""
-IN_FLIGHT = "Another request with this Idempotency-Key is at work"
 
 
 class TooBusy(TodokeError):
@@ -165,7 +164,7 @@ class Submitter:
             return await self._once(submissions, briefly=briefly)
         except (DBAPIError, PoolTimeout, DatabaseUnavailable) as error:
             if waited_for(error, "idempotency_keys"):
-                raise IdempotencyKeyInFlight(IN_FLIGHT) from None
+                raise IdempotencyKeyInFlight from None
             if isinstance(error, DBAPIError) and not is_unavailable(error):
                 raise
             # A connection that went stale, or a commit whose reply was lost: the ids are ours, so twice is once.

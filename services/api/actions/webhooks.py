@@ -17,7 +17,7 @@ from services.api.actions.errors import (
     WebhookBusy,
 )
 from services.api.actions.jobs import Insists
-from services.api.actions.made_once import request_of, same
+from services.api.actions.made_once import make_once, request_of, same
 from services.api.actions.page_tokens import Listing
 from services.api.actions.parts import Parts
 from services.api.actions.transactions import in_one_transaction
@@ -89,7 +89,7 @@ async def create(
 
     principal.need(Scope.WEBHOOKS_WRITE)
     request = request_of(idempotency_key, principal, fields)
-    return await in_one_transaction(parts, carry_out)
+    return await make_once(parts, "webhooks", request, carry_out)
 
 
 async def get(parts: Parts, principal: Principal, webhook_id: UUID) -> Webhook:

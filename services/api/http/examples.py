@@ -104,7 +104,7 @@ _ONLY_AT: Mapping[str, str] = {
     "unknown_share": "/shares/", "too_many_shares": ":share", "sharing_off": ":share",
     "unknown_bulk": "{bulk_id}", "not_your_bulk": "/bulk/{bulk_id}:run", "bulk_already_ended": "/bulk/{bulk_id}:",
     "bulk_too_old": "/bulk/{bulk_id}:run", "too_many_bulk_actions": "/bulk",
-    "too_many_unfinished_jobs": "Idempotency-Key", "idempotency_in_flight": "submitJob|generateReport|retryJob",
+    "too_many_unfinished_jobs": "Idempotency-Key", "idempotency_in_flight": "Idempotency-Key",
     "unknown_webhook": "{webhook_id}", "too_many_webhooks": "createWebhook", "secrets_not_kept": "createWebhook",
     "webhook_not_ready": ":redeliver|:test|rotateWebhook", "secret_keys_unusable": "createWebhook|rotateWebhook",
 }  # fmt: skip

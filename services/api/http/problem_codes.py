@@ -41,7 +41,7 @@ PROBLEMS = (
     (409, ("view_exists",), "there is a saved view of that name; choose another, or delete that one"),
     (409, ("too_many_views",), "there are as many saved views of the page as may be; delete one"),
     (409, ("idempotency_in_flight",),
-     "another request with this `Idempotency-Key` is at work since 5 seconds; try again, with the same key"),
+     "another request with this `Idempotency-Key` is at work for some seconds; try again, with the same key"),
     (409, ("nothing_to_keep",), "the files have expired, or expire within a minute"),
     (409, ("bulk_already_ended",), "the bulk action is DONE or STOPPED"),
     (409, ("bulk_too_old",), "the dry run is older than a day"),
@@ -79,6 +79,6 @@ PROBLEMS = (
 
 RETRYABLE = frozenset(
     {code for status, codes, _ in PROBLEMS for code in codes if status in (408, 429, 500, 503)}
-    | {"not_ready", "not_ended", "gate_resuming"}
+    | {"not_ready", "not_ended", "gate_resuming", "idempotency_in_flight"}
 )
 """Codes with which the same request may succeed later."""
