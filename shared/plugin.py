@@ -19,7 +19,8 @@ no library of any format.
 """
 
 from shared.catalog.asker import Asker
-from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Format, Limits, ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.python_report import Context, InlineReport, PythonColumn, PythonReport
 from shared.reports.columns import SourceColumn
 from shared.reports.errors import byte_limit_exceeded, row_limit_exceeded, row_too_long

@@ -21,7 +21,8 @@ from services.cli.places import place, where_and_what
 from services.cli.sources import chosen_sources, fonts_of
 from shared.catalog.further import FOLDER
 from shared.catalog.load import CatalogError, load_catalog
-from shared.catalog.model import Parameter, ParameterKind, ReportKind, ReportType
+from shared.catalog.model import ReportKind, ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.reports.answers import further_question
 from shared.reports.explain import explain

@@ -9,7 +9,8 @@ from psycopg import sql
 
 from shared.catalog.asker import Asker
 from shared.catalog.asking import asking
-from shared.catalog.model import Parameter, ReportType
+from shared.catalog.model import ReportType
+from shared.catalog.parameter import Parameter
 from shared.catalog.query import bound_text
 from shared.catalog.shape import Shape
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from shared.catalog.model import ChoiceQuery, Parameter, ParameterKind
 from shared.catalog.moment import Moment
+from shared.catalog.parameter import ChoiceQuery, Parameter, ParameterKind
 from shared.catalog.parameters import check_value, has_words
 from shared.catalog.pattern import UnusablePattern, check_pattern
 from shared.catalog.query import BUILT_IN, query_problems

@@ -7,8 +7,9 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.model import ReportType
 from shared.catalog.moment import Moment
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.pattern import matches
 from shared.catalog.relative_dates import REMEDY, evaluate, is_relative
 from shared.catalog.values import Refused, parse, show, store

@@ -16,7 +16,7 @@ from shared.catalog.csv_dialect import (
     dialect_problem,
 )
 from shared.catalog.model import Chart, Column, CsvOptions, Highlight, PdfOptions, SummaryTable
-from shared.catalog.number_format import format_problem
+from shared.catalog.number_format_text import format_problem
 from shared.catalog.toml import Table
 from shared.suggest import did_you_mean
 

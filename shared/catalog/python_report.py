@@ -18,8 +18,9 @@ from pydantic import BaseModel
 from shared.access.scopes import scope_problem
 from shared.access.tenants import tenant_problem
 from shared.catalog.asker import Asker
-from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind, ReportKind, ReportType
-from shared.catalog.number_format import format_problem
+from shared.catalog.model import Column, Format, Limits, ReportKind, ReportType
+from shared.catalog.number_format_text import format_problem
+from shared.catalog.parameter import Parameter, ParameterKind
 
 GROUP = "todoke.reports"
 _DOCUMENTS = frozenset({Format.HTML, Format.PDF})

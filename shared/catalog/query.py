@@ -12,7 +12,8 @@ from typing import LiteralString
 from psycopg import sql
 
 from shared.catalog.asker import Asker
-from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.model import ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import validate_parameters
 from shared.catalog.sql import Kind, Token, UnreadableSql, scan
 from shared.catalog.values import parse

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from shared.catalog.csv_dialect import dialect, dialect_problem, field_problem
 from shared.catalog.locales import languages
-from shared.catalog.model import Format, ParameterKind, ReportType
+from shared.catalog.model import Format, ReportType
 from shared.catalog.moment import zone_problem
+from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation
 from shared.catalog.shape import FIELDS, Shape, sort_key
 from shared.catalog.values import Refused, parse, show

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
-from shared.catalog.model import ParameterKind
 from shared.catalog.moment import Moment
+from shared.catalog.parameter import ParameterKind
 from shared.catalog.values import Refused
 
 _DAYS = tuple(name.lower() for name in calendar.day_name)

@@ -16,8 +16,9 @@ from shared.catalog.audience import AUDIENCE_KEYS, check_documents, read_audienc
 from shared.catalog.further import every_query, further_queries, read_pivot
 from shared.catalog.grouping import read_grouping
 from shared.catalog.locales import LOCALE_PARAMETER, language, locales
-from shared.catalog.model import Format, Limits, Parameter, ReportType
+from shared.catalog.model import Format, Limits, ReportType
 from shared.catalog.names import name_problem
+from shared.catalog.parameter import Parameter
 from shared.catalog.parameter_file import parameter
 from shared.catalog.presentation import column, csv_options, pdf_options
 from shared.catalog.query import BUILT_IN, placeholders, query_problems

@@ -8,7 +8,8 @@ cannot say it: days that do not exist, bounds of decimals written as strings, `f
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.model import ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import MAX_CHARACTERS, MAX_ITEMS, item_of
 from shared.catalog.query import BUILT_IN, placeholders
 from shared.catalog.relative_dates import PATTERN, REMEDY

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from shared.catalog.model import ParameterKind
+from shared.catalog.parameter import ParameterKind
 
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**63 - 1

@@ -11,8 +11,8 @@ import psycopg
 
 from shared.catalog.asking import POSTGRESQL, NoRole
 from shared.catalog.choices import first_value
-from shared.catalog.model import Parameter
 from shared.catalog.moment import Moment
+from shared.catalog.parameter import Parameter
 from shared.catalog.parameters import check_value
 from shared.failures import FailureCode
 from shared.reports.errors import failure

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
-from shared.catalog.model import Column, Format, Limits, Parameter, ReportType
+from shared.catalog.model import Column, Format, Limits, ReportType
+from shared.catalog.parameter import Parameter
 from shared.catalog.parameters import validate_parameters
 from shared.reports.interface import Progress, RenderedFile, RenderRequest
 from shared.reports.process.child import render

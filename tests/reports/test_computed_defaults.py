@@ -9,7 +9,8 @@ import pytest
 
 from shared.catalog.asker import Asker
 from shared.catalog.load import CatalogError, load_catalog
-from shared.catalog.model import Format, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Format, ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.schema import json_schema
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.render import render_files

@@ -12,18 +12,8 @@ import psycopg
 import pytest
 
 from services.worker.extract_cache import ExtractCache
-from shared.catalog.model import (
-    Column,
-    CsvOptions,
-    Format,
-    FurtherQuery,
-    Limits,
-    Parameter,
-    ParameterKind,
-    PdfOptions,
-    ReportType,
-    SummaryTable,
-)
+from shared.catalog.model import Column, CsvOptions, Format, FurtherQuery, Limits, PdfOptions, ReportType, SummaryTable
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import validate_parameters
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.render import render_files

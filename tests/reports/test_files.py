@@ -10,7 +10,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from shared.catalog.model import Column, Parameter, ParameterKind
+from shared.catalog.model import Column
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.reports.interface import ReportError
 from tests.reports.conftest import Render, a_report
 

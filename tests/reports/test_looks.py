@@ -7,7 +7,8 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
-from shared.catalog.model import Column, Format, Parameter, ParameterKind, PdfOptions, SummaryTable
+from shared.catalog.model import Column, Format, PdfOptions, SummaryTable
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.theme import Theme
 from shared.reports.interface import RenderedFile
 from tests.reports.conftest import MakeRequest, Run

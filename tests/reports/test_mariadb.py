@@ -19,7 +19,7 @@ from deploy.local.processes import free_port
 from shared.catalog.asker import Asker
 from shared.catalog.load import load_catalog
 from shared.catalog.mariadb_url import MariaDbUrl
-from shared.catalog.model import Parameter, ParameterKind
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.shape import Shape
 from shared.reports.interface import Progress, RenderCancelled
 from shared.reports.process.confinement import Needs, confine

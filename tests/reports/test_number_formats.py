@@ -7,7 +7,7 @@ import pytest
 
 from shared.catalog.cultures import culture_of
 from shared.catalog.model import Column
-from shared.catalog.number_format import WrongFormat, read_format
+from shared.catalog.number_format_text import WrongFormat, read_format
 from shared.reports.columns import SourceColumn
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.display import displayed

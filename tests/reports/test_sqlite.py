@@ -19,7 +19,8 @@ import pytest
 import deploy.sample
 from shared.catalog.asker import Asker
 from shared.catalog.load import load_catalog
-from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.model import ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.shape import Shape
 from shared.catalog.source_role import SourceRole
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, ReportError

@@ -15,7 +15,8 @@ import pypdfium2
 import pytest
 
 from shared.artifacts.disposition import content_disposition
-from shared.catalog.model import Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Format, Limits, ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.reports.interface import RenderedFile, RenderRequest
 from shared.reports.render import render_files
 from tests.reports.test_formats import Cells

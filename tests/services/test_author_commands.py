@@ -23,7 +23,8 @@ from services.cli.parameters import read_parameters
 from services.cli.watching import Changes
 from shared.catalog.asker import Asker
 from shared.catalog.load import CatalogError, load_catalog
-from shared.catalog.model import Catalog, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Catalog, ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.python_report import code_of, inline_report_type
 from shared.reports.interface import Progress
 from tests.support.eventually import eventually

@@ -15,8 +15,9 @@ from sqlalchemy.engine import Connection
 from services.api.app import create_app
 from services.api.assembly import assemble
 from services.api.settings import ApiSettings
-from shared.catalog.model import Catalog, Column, Format, Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Catalog, Column, Format, Limits, ReportType
 from shared.catalog.moment import Moment
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.shape import Shape, TypeOptions
 from shared.jobs import cancel
 from shared.jobs.viewer import Viewer

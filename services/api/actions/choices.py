@@ -18,8 +18,9 @@ from shared.access.scopes import Scope
 from shared.catalog.asker import Asker
 from shared.catalog.asking import POSTGRESQL, TIMEOUT_S, NoRole
 from shared.catalog.choices import Choice, Choices, choices, not_among
-from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.model import ReportType
 from shared.catalog.moment import Moment, zone_problem
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import Violation, check_value
 from shared.catalog.schema import depends_on
 from shared.catalog.shape import Shape

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from services.api.actions.options import FIELDS, MOMENTS
 from shared import json_text
-from shared.catalog.model import CatalogView, Parameter, ParameterKind
+from shared.catalog.model import CatalogView
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import Violation, item_of
 from shared.catalog.shape import FIELDS as SHAPE_FIELDS
 from shared.catalog.values import MAX_INTEGER, Refused, parse, store

@@ -18,7 +18,7 @@ from services.api.auth.principal import Principal
 from services.api.settings import ApiSettings
 from shared.access.audit import Action
 from shared.access.scopes import Scope
-from shared.catalog.model import ParameterKind
+from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation
 from shared.catalog.values import Refused, parse
 from shared.database.engine import transactional

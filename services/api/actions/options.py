@@ -9,8 +9,9 @@ from uuid import UUID
 from services.api.actions.conditions import read_conditions
 from services.api.settings import ApiSettings
 from shared.catalog.figures import figures_of
-from shared.catalog.model import ParameterKind, ReportType
+from shared.catalog.model import ReportType
 from shared.catalog.moment import Moment
+from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation, read_date
 from shared.catalog.values import Refused, store
 from shared.jobs import file_name

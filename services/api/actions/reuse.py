@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from shared import json_text
-from shared.catalog.model import ParameterKind, ReportType
+from shared.catalog.model import ReportType
+from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation
 from shared.catalog.values import Refused, parse
 from shared.suggest import did_you_mean

@@ -12,8 +12,8 @@ from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest
 from services.api.actions.parts import Parts
 from services.api.auth.principal import Principal
 from shared.access.scopes import Scope
-from shared.catalog.model import ParameterKind
 from shared.catalog.moment import zone_problem
+from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation
 from shared.catalog.shape import FIELDS as SHAPE_FIELDS
 from shared.catalog.values import Refused, parse, store

@@ -17,7 +17,7 @@ from services.api.actions.transactions import in_one_transaction
 from services.api.auth.principal import Principal
 from shared.access.audit import Action
 from shared.access.scopes import Scope
-from shared.catalog.model import ParameterKind
+from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation
 from shared.catalog.values import Refused, parse
 from shared.jobs import queue_caps

@@ -7,7 +7,8 @@ from services.api.console.translated import parameter_titles
 from services.api.console.visit import Form
 from shared import json_text
 from shared.catalog.choices import Choices
-from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.model import ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import Violation
 
 _RADIOS = 5

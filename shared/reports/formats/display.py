@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from shared.catalog.cultures import ENGLISH, Culture, culture_of_lcid
 from shared.catalog.model import Column
-from shared.catalog.number_format import NumberFormat, Part, Shape, WrongFormat, read_format, shape_of
+from shared.catalog.number_format import NumberFormat, Part, Shape, shape_of
+from shared.catalog.number_format_text import WrongFormat, read_format
 from shared.reports import duck
 from shared.reports.columns import DECIMAL_DIGITS
 from shared.reports.extract import ExtractColumn

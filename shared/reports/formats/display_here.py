@@ -5,7 +5,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 
 from shared.catalog.cultures import ENGLISH, Culture
 from shared.catalog.model import Column
-from shared.catalog.number_format import NumberFormat, Shape, read_format, shape_of
+from shared.catalog.number_format import NumberFormat, Shape, shape_of
+from shared.catalog.number_format_text import read_format
 from shared.reports.columns import DECIMAL_DIGITS
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.display import culture_in, known, words_of

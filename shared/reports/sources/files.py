@@ -16,7 +16,8 @@ import duckdb
 
 from shared.artifacts.interface import ArtifactMissing, ArtifactStore, ArtifactStoreUnavailable, check_key
 from shared.artifacts.open import UnknownArtifactUrl, open_store
-from shared.catalog.model import Limits, Parameter, ReportType
+from shared.catalog.model import Limits, ReportType
+from shared.catalog.parameter import Parameter
 from shared.catalog.parameters import validate_parameters
 from shared.catalog.query import BUILT_IN, python_value, sql_type
 from shared.catalog.sql import Kind, scan

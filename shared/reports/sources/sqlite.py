@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from shared.catalog.model import Limits, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Limits, ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import validate_parameters
 from shared.catalog.query import BUILT_IN, python_value
 from shared.catalog.source_urls import sqlite_uri

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from shared.catalog.asker import NOBODY
-from shared.catalog.model import Parameter, ParameterKind, ReportType
+from shared.catalog.model import ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import InvalidParameters
 from shared.catalog.query import bound_query
 from tests.unit.catalog.builders import a_parameter, a_report

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from shared.catalog.model import Format, Parameter, ParameterKind, ReportType
+from shared.catalog.model import Format, ReportType
+from shared.catalog.parameter import Parameter, ParameterKind
 
 _DOCS = Path(__file__).parents[3] / "docs"
 GUIDE = (_DOCS / "reference" / "catalog.md").read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ import pytest
 
 from shared.catalog import further, locales, parameter_file, presentation, report_file, theme, type_options
 from shared.catalog.load import CatalogError, load_catalog
-from shared.catalog.model import Format, Limits, ParameterKind
+from shared.catalog.model import Format, Limits
+from shared.catalog.parameter import ParameterKind
 from tests.unit.catalog.builders import GUIDE, TUTORIAL, docs_example, write_report
 
 

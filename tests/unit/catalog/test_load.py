@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from shared.catalog.load import BUILTIN, CatalogError, load_catalog
-from shared.catalog.model import Column, Format, Limits, Parameter, ParameterKind
+from shared.catalog.model import Column, Format, Limits
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import validate_parameters
 from shared.catalog.toml import line_of
 from tests.unit.catalog.builders import write_report

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.catalog.model import Parameter, ParameterKind
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from tests.unit.catalog.builders import a_parameter, a_report
 

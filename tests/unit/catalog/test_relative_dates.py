@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.catalog.load import CatalogError, load_catalog
-from shared.catalog.model import Parameter, ParameterKind
 from shared.catalog.moment import Moment, zone_names, zone_problem
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import InvalidParameters, validate_parameters, words_in
 from shared.catalog.relative_dates import evaluate, is_relative
 from shared.catalog.values import Refused

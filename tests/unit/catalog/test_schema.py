@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.catalog.load import BUILTIN, load_catalog
-from shared.catalog.model import Parameter, ParameterKind
+from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import InvalidParameters, validate_parameters
 from shared.catalog.relative_dates import PATTERN, REMEDY
 from shared.catalog.schema import json_schema

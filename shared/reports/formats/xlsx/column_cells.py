@@ -1,7 +1,8 @@
 """Says for each type of a source's column which cells of a workbook hold its values."""
 
 from shared.catalog.cultures import ENGLISH, Culture
-from shared.catalog.number_format import ERAS, NAMES, Part, WrongFormat, read_format
+from shared.catalog.number_format import ERAS, NAMES, Part
+from shared.catalog.number_format_text import WrongFormat, read_format
 from shared.catalog.shape import UTC_NAME
 from shared.reports import duck
 from shared.reports.columns import DECIMAL_DIGITS

@@ -1,0 +1,162 @@
+"""Gathers what stands in a PDF beside long tables: words, figures, charts and short tables, as Typst is given them."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shared.catalog.theme import Theme
+from shared.reports import errors
+from shared.reports.formats import chart
+from shared.reports.formats.edition import data_date, footer_text, nothing_matches
+from shared.reports.formats.labels import labels_of
+from shared.reports.formats.pdf import fonts
+from shared.reports.formats.pdf.layout import blocks
+from shared.reports.formats.rendering import Rendering
+from shared.reports.formats.summary import Summaries, Table
+
+_MOST_TYPESET = 5_000
+"""The most rows of a PDF that Typst must set wholly, because it keeps all of them in memory."""
+_FEW_ROWS = 60
+"""The most rows that stand in the document itself; more rows, or wide ones, become an appendix."""
+_MOST_TOGETHER, _LETTERS_PER_ROW = 20, 100
+
+
+def content_of(rendering: Rendering, summaries: Summaries, folder: Path, font_set: fonts.FontSet) -> dict[str, Any]:
+    """Return the content by the template's names, after writing charts and logo into the folder. Raises ReportError."""
+    nothing = nothing_matches(rendering)
+    content = {
+        **_edition(rendering, folder),
+        "nothing": nothing,
+        "fonts": font_set.families,
+        "paper": rendering.report.pdf.paper,
+        "pageSize": None,
+        "fromRight": rendering.from_right,
+        "appendixPages": 0,
+        "parameters": [{"name": name, "value": value} for name, value in rendering.shown_parameters()],
+        "rowCount": rendering.row_count,
+        **_summed_up(rendering, summaries, folder, font_set),
+        **_rows(rendering, summaries, font_set, nothing=bool(nothing)),
+    }
+    font_set.look_at(_texts(content))
+    if nothing:  # asked all the same, so that a wrong query shows; of no rows they say less than the sentence does
+        content |= {"figures": [], "tables": [], "charts": []}
+    return content
+
+
+def _edition(rendering: Rendering, folder: Path) -> dict[str, Any]:
+    """What the document is, of which data, and how it looks."""
+    report, labels = rendering.report, labels_of(rendering.language)
+    return {
+        "title": report.title,
+        "description": report.description,
+        "author": "Todoke",
+        "keywords": [report.name, f"version {report.version}"],
+        "language": rendering.language.partition("-")[0],
+        "labels": {**asdict(labels), "dataOf": labels.data_of},
+        "theme": _theme(report.theme, folder),
+        "takenAt": data_date(rendering),
+        "version": report.version,
+        "jobId": rendering.job_id,
+        "footer": footer_text(rendering),
+        "date": _date(rendering) if report.pdf.standards else None,
+    }
+
+
+def _summed_up(rendering: Rendering, summaries: Summaries, folder: Path, font_set: fonts.FontSet) -> dict[str, Any]:
+    """The figures, tables and charts that are computed from the rows."""
+    pdf = rendering.report.pdf
+    figures = pdf.figures and summaries.table("figures", "", pdf.figures.query, pdf.figures.columns)
+    tables = [_measured(summaries.table(t.name, t.title, t.query, t.columns), rendering, font_set) for t in pdf.tables]
+    charts = []
+    for one in pdf.charts:
+        drawn = chart.draw_of(one, summaries.objects(one.name, one.query), rendering)
+        (folder / f"chart-{one.name}.svg").write_text(drawn)
+        font_set.look_at(chart.texts(drawn))
+        charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
+    return {"figures": _figures(figures) if figures else [], "tables": tables, "charts": charts}
+
+
+def _rows(rendering: Rendering, summaries: Summaries, font_set: fonts.FontSet, *, nothing: bool) -> dict[str, Any]:
+    """The rows themselves where the document has them: few ones, or those that Typst must set."""
+    pdf = rendering.report.pdf
+    table = None
+    if pdf.appendix and not nothing:
+        typeset = _is_typeset(rendering, summaries, font_set)
+        table = _few(labels_of(rendering.language).appendix, rendering, rendering, summaries, font_set, typeset=typeset)
+    # A document of a standard is Typst's alone.
+    sections = [
+        _few(one.report.title, one, rendering, summaries, font_set, typeset=bool(pdf.standards))
+        for one in rendering.further
+    ]
+    return {"table": table, "sections": sections}
+
+
+def _few(
+    title: str, one: Rendering, whole: Rendering, summaries: Summaries, font_set: fonts.FontSet, *, typeset: bool
+) -> dict[str, Any] | None:
+    """The rows of one answer of the `whole`; None if they are for long tables."""
+    if not typeset and one.extract.rows > _FEW_ROWS:
+        return None
+    if not (found := summaries.all_rows(title, one, whole=typeset)):
+        return None
+    table = {**_measured(found, whole, font_set), "together": _stays_together(found)}
+    return table if typeset or len(table["blocks"]) == 1 else None
+
+
+def _measured(table: Table, rendering: Rendering, font_set: fonts.FontSet) -> dict[str, Any]:
+    paper = rendering.report.pdf.paper
+    return {**asdict(table), "blocks": [asdict(block) for block in blocks(table, paper, font_set)]}
+
+
+def _stays_together(table: Table) -> bool:
+    """True for a table of which nobody wants a part on the next page, and that fits on one."""
+    letters = sum(len(text) for row in table.rows for text in row)
+    return len(table.rows) <= _MOST_TOGETHER and letters <= _MOST_TOGETHER * _LETTERS_PER_ROW
+
+
+def _texts(content: object) -> Iterator[str]:
+    """Yield every text of the document."""
+    match content:
+        case str():
+            yield content
+        case Mapping():
+            for value in content.values():
+                yield from _texts(value)
+        case list() | tuple():
+            for value in content:
+                yield from _texts(value)
+
+
+def _is_typeset(rendering: Rendering, summaries: Summaries, font_set: fonts.FontSet) -> bool:
+    """True if Typst must set all rows: for a standard, or because letters of theirs change with their neighbours."""
+    rows = rendering.extract.rows
+    if rendering.report.pdf.standards:
+        if rows > _MOST_TYPESET:
+            raise errors.rows_too_many(_MOST_TYPESET)
+        return True
+    return _FEW_ROWS < rows <= _MOST_TYPESET and any(map(font_set.has, summaries.joined_letters()))
+
+
+def _date(rendering: Rendering) -> Sequence[int]:
+    """Year to second of the data, which is the document's date where a standard asks for one."""
+    moment = dt.datetime.fromisoformat(rendering.taken_at or "2000-01-01T00:00:00Z").astimezone(dt.UTC)
+    return moment.timetuple()[:6]
+
+
+def _theme(theme: Theme, folder: Path) -> Mapping[str, object]:
+    logo = f"theme-logo.{theme.logo_kind}" if theme.logo else None
+    if logo:
+        (folder / logo).write_bytes(theme.logo)
+    return {"organisation": theme.organisation, "accent": theme.accent, "rows": theme.rows, "logo": logo}
+
+
+def _figures(table: Table) -> Sequence[Mapping[str, object]]:
+    if len(table.rows) > 1:
+        raise errors.summary_too_large("figures", 1)
+    values = table.rows[0] if table.rows else [""] * len(table.columns)
+    return [
+        {"title": c["name"], "unit": c["unit"], "value": v or "–"}  # noqa: RUF001 - a dash as wide as a digit
+        for c, v in zip(table.columns, values, strict=True)
+    ]
