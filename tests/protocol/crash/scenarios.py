@@ -311,13 +311,14 @@ def waiting(play: Play, expected: str = "SUCCESS") -> UUID:
 
 
 def submitting(play: Play) -> None:
-    """Accepted, again under its key, without one, as the answer of another, and to run later."""
+    """Accepted, again under its key, without one, as the answer of another, with a password, and to run later."""
     job_id = play.submit()
     again = {"reportType": "slow", "formats": ["csv"], "parameters": {"seconds": 0}}
     play.until(lambda: play.stage.try_submit(play.newest_key, again) == job_id, what="the same job")
     play.until(lambda: play.stage.ask("/v1/jobs", again)[0] == 202, what="a job without a key")
     for _ in range(2):  # the second is answered with the job of the first, for which its key then stands
         play.submit(options={"reuse": {"maxAgeSeconds": 3600}})
+    play.submit(formats=["xlsx"], options={"password": "open sesame"})
     play.submit(options={"runAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat()})
 
 
