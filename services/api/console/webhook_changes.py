@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from services.api.actions import webhook_deliveries, webhooks
 from services.api.actions.errors import InvalidRequest, WebhookBusy
 from services.api.console import translated, webhook_form
 from services.api.console.page import page
-from services.api.console.route import page_for
+from services.api.console.route import Handler, page_for
 from services.api.console.visit import Visit, read_form
 from services.api.console.webhooks import delivery_id_of, webhook_id_of, webhook_page
 from shared.access.scopes import Scope
@@ -25,6 +26,20 @@ _HOURS = ("0", "1", "24", "168")
 _USUAL_HOURS = "24"
 _DAYS = ("1", "7", "30")
 """How far back failed deliveries are sent again."""
+
+
+def _or_why_not(handler: Handler) -> Handler:
+    """What answers with the webhook's page, which says why, where that cannot be done to it now."""
+
+    @wraps(handler)
+    async def answer(visit: Visit) -> Response:
+        try:
+            return await handler(visit)
+        except WebhookBusy as error:
+            webhook = await webhooks.get(visit.parts.for_reading(), visit.principal, webhook_id_of(visit))
+            return await webhook_page(visit, webhook, wrong=str(error), status=409)
+
+    return answer
 
 
 @router.get("/webhooks/new")
@@ -89,42 +104,36 @@ async def enabled(visit: Visit) -> Response:
 
 @router.post("/webhooks/{webhook_id}/rotate")
 @page_for
+@_or_why_not
 async def rotate(visit: Visit) -> Response:
     """Make a new secret, and show it: this once."""
     form = await read_form(visit)
     hours = form.one("hours") if form.one("hours") in _HOURS else _USUAL_HOURS
     webhook_id = webhook_id_of(visit)
-    try:
-        made = await webhooks.rotate(visit.parts, visit.principal, webhook_id, overlap_s=int(hours) * 3_600)
-    except WebhookBusy as error:
-        return await _refused(visit, error)
+    made = await webhooks.rotate(visit.parts, visit.principal, webhook_id, overlap_s=int(hours) * 3_600)
     told = {"webhook_id": webhook_id, "secret": made.secret, "old_ends_at": made.old_ends_at, "rotated": True}
     return page(visit, "webhook_secret.html", told, status=201)
 
 
 @router.post("/webhooks/{webhook_id}/test")
 @page_for
+@_or_why_not
 async def test(visit: Visit) -> Response:
     """Send a ping, and show its delivery."""
     await read_form(visit)
-    try:
-        delivery_id = await webhook_deliveries.test(visit.parts, visit.principal, webhook_id_of(visit))
-    except WebhookBusy as error:
-        return await _refused(visit, error)
+    delivery_id = await webhook_deliveries.test(visit.parts, visit.principal, webhook_id_of(visit))
     return visit.to(f"/webhooks/{webhook_id_of(visit)}/deliveries/{delivery_id}")
 
 
 @router.post("/webhooks/{webhook_id}/redeliver")
 @page_for
+@_or_why_not
 async def redeliver_all(visit: Visit) -> Response:
     """Deliver once more what was given up lately."""
     form = await read_form(visit)
     days = form.one("days") if form.one("days") in _DAYS else _DAYS[0]
     since = datetime.now(UTC) - timedelta(days=int(days))
-    try:
-        await webhook_deliveries.redeliver_since(visit.parts, visit.principal, webhook_id_of(visit), since)
-    except WebhookBusy as error:
-        return await _refused(visit, error)
+    await webhook_deliveries.redeliver_since(visit.parts, visit.principal, webhook_id_of(visit), since)
     return visit.to(f"/webhooks/{webhook_id_of(visit)}?state=waiting")
 
 
@@ -139,20 +148,13 @@ async def delete(visit: Visit) -> Response:
 
 @router.post("/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver")
 @page_for
+@_or_why_not
 async def redeliver(visit: Visit) -> Response:
     """Deliver once more, under the same id."""
     await read_form(visit)
     webhook_id, delivery_id = webhook_id_of(visit), delivery_id_of(visit)
-    try:
-        await webhook_deliveries.redeliver(visit.parts, visit.principal, webhook_id, delivery_id)
-    except WebhookBusy as error:
-        return await _refused(visit, error)
+    await webhook_deliveries.redeliver(visit.parts, visit.principal, webhook_id, delivery_id)
     return visit.to(f"/webhooks/{webhook_id}/deliveries/{delivery_id}")
-
-
-async def _refused(visit: Visit, error: Exception) -> Response:
-    webhook = await webhooks.get(visit.parts.for_reading(), visit.principal, webhook_id_of(visit))
-    return await webhook_page(visit, webhook, wrong=str(error), status=409)
 
 
 def _back(visit: Visit) -> Response:

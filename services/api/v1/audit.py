@@ -57,7 +57,6 @@ async def list_audit(
     given = {"action": action, "subject": subject, "object": object, "since": since, "until": until}
     written = {name: value for name, value in given.items() if value is not None}
     found = await audit.list_page(parts, principal, filters, written=written, size=size, token=pageToken)
-    asked = {**written, **({} if pageSize == "0" else {"pageSize": pageSize})}
-    links = pages.links(f"{parts.settings.root_path}/v1/audit", asked, found.next_page_token)
+    links = pages.list_links(f"{parts.settings.root_path}/v1/audit", pageSize, found.next_page_token, written)
     entries = [entry_view(entry) for entry in found.entries]
-    return json_response(TrailView(entries=entries, next_page_token=found.next_page_token), headers={"Link": links})
+    return json_response(TrailView(entries=entries, next_page_token=found.next_page_token), headers=links)

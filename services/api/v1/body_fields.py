@@ -10,6 +10,8 @@ from services.api.actions.idempotency import read_key
 from shared.catalog.parameters import Violation
 from shared.suggest import did_you_mean
 
+_DAY_S = 86_400
+
 
 def unknown_fields(fields: Mapping[str, Any], known: Collection[str]) -> list[Violation]:
     """A violation for each field that is none of these."""
@@ -25,6 +27,38 @@ def idempotency_key(request: Request, violations: list[Violation]) -> str | None
         violations.append(key)
         return None
     return key
+
+
+def only_idempotency_key(request: Request) -> str | None:
+    """The same, in a request that has no other mistakes to tell. Raises InvalidRequest."""
+    violations: list[Violation] = []
+    key = idempotency_key(request, violations)
+    refuse(violations)
+    return key
+
+
+def overlap_s(fields: Mapping[str, Any], longest_s: int, violations: list[Violation]) -> int:
+    """For how long what is replaced works on, in seconds: a day, if `overlapSeconds` is left out."""
+    given = fields.get("overlapSeconds")
+    if given is None:
+        return _DAY_S
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= longest_s:
+        return given
+    wrong = f"must be a whole number of seconds from 0 to {longest_s}"
+    violations.append(Violation("overlapSeconds", "range", wrong))
+    return 0
+
+
+def overlap_schema(longest_s: int, description: str) -> dict[str, Any]:
+    """How `overlapSeconds` is described."""
+    return {"type": ["integer", "null"], "minimum": 0, "maximum": longest_s, "description": description}
+
+
+def body_of(fields: Mapping[str, Any], example: Mapping[str, Any], *, required: Collection[str] = ()) -> dict[str, Any]:
+    """How an operation describes a body of these fields and no others; it may be left out if none is required."""
+    schema = {"type": "object", "additionalProperties": False, "properties": fields, "required": list(required)}
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": bool(required), "content": content}}
 
 
 def refuse(violations: list[Violation]) -> None:

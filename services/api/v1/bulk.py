@@ -73,9 +73,8 @@ async def list_bulk(
     size = pages.only_size(pageSize)
     found = await bulk.list_page(parts, principal, size=size, token=pageToken)
     root = parts.settings.root_path
-    links = pages.links(f"{root}/v1/bulk", {} if pageSize == "0" else {"pageSize": pageSize}, found.next_page_token)
     listed = BulksView(bulk=[bulk_view(one, root) for one in found.bulk], next_page_token=found.next_page_token)
-    return json_response(listed, headers={"Link": links})
+    return json_response(listed, headers=pages.list_links(f"{root}/v1/bulk", pageSize, found.next_page_token))
 
 
 @router.get(
@@ -131,12 +130,12 @@ async def list_bulk_results(
     wanted = None if outcome is None else BulkOutcome(outcome)
     found = await bulk.results(parts, principal, bulk_id, outcome=wanted, size=size, token=pageToken)
     root = parts.settings.root_path
-    asked = {**({} if outcome is None else {"outcome": outcome}), **({} if pageSize == "0" else {"pageSize": pageSize})}
-    links = pages.links(f"{root}/v1/bulk/{bulk_id}/results", asked, found.next_page_token)
+    own = f"{root}/v1/bulk/{bulk_id}/results"
+    links = pages.list_links(own, pageSize, found.next_page_token, {"outcome": outcome})
     listed = BulkResultsView(
         results=[result_view(one, root) for one in found.results], next_page_token=found.next_page_token
     )
-    return json_response(listed, headers={"Link": links})
+    return json_response(listed, headers=links)
 
 
 def _response(root: str, found: Bulk, status: int, headers: dict[str, str]) -> Response:

@@ -14,7 +14,7 @@ from services.api.http.dependencies import Caller, PartsOf
 from services.api.http.openapi import problems
 from services.api.http.responses import json_response
 from services.api.v1 import pages
-from services.api.v1.body_fields import refuse, unknown_fields
+from services.api.v1.body_fields import body_of, refuse, unknown_fields
 from services.api.v1.gate_views import GatesView, GateView, gate_view
 from services.api.v1.submission_body import read_fields
 from shared.catalog.parameters import Violation
@@ -32,8 +32,7 @@ _PLACE = "/v1/gates/{kind:job}/{name:job}"
 
 
 def _body(required: str, example: Mapping[str, Any], **fields: Mapping[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "additionalProperties": False, "properties": fields, "required": [required]}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
+    return body_of(fields, example, required=(required,))
 
 
 _PAUSE = _body(

@@ -102,6 +102,5 @@ async def list_jobs(
     found = await lists.list_page(parts, principal, query)
     root = parts.settings.root_path
     views = [job_view(job, found.artifacts[job.id], root) for job in found.jobs]
-    asked = {**written.named, **({} if pageSize == "0" else {"pageSize": pageSize})}
-    links = pages.links(f"{root}/v1/jobs", asked, found.next_page_token)
-    return json_response(JobsView(jobs=views, next_page_token=found.next_page_token), headers={"Link": links})
+    links = pages.list_links(f"{root}/v1/jobs", pageSize, found.next_page_token, written.named)
+    return json_response(JobsView(jobs=views, next_page_token=found.next_page_token), headers=links)

@@ -1,6 +1,5 @@
 """/v1/keys and /v1/me: who one is, and the keys of one's tenant."""
 
-from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from services.api.http.openapi import problems
 from services.api.http.responses import json_response
 from services.api.v1 import pages
 from services.api.v1.access_views import KeysView, KeyView, MadeKeyView, MeView, RotatedKeyView, key_view, made_view
-from services.api.v1.body_fields import idempotency_key, refuse, unknown_fields
+from services.api.v1.body_fields import body_of, idempotency_key, overlap_s, overlap_schema, refuse, unknown_fields
 from services.api.v1.submission_body import read_fields
 from services.api.v1.submissions import IDEMPOTENCY_KEY
 from shared.access.key_text import name_problem
@@ -23,8 +22,7 @@ from shared.catalog.parameters import Violation
 router = APIRouter(tags=["keys"])
 
 _MOST_SCOPES = 100
-_DAY_S = 86_400
-_LONGEST_OVERLAP_S = 30 * _DAY_S
+_LONGEST_OVERLAP_S = 30 * 86_400
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _EXPIRES: dict[str, Any] = {
     "type": ["string", "null"], "format": "date-time", "description": "When the key ends; null: when it is revoked",
@@ -34,24 +32,21 @@ _SCOPES: dict[str, Any] = {
     "description": "Scopes that the caller has itself",
 }  # fmt: skip
 _NAME = {"type": "string", "minLength": 1, "maxLength": 100, "description": "Who uses it: jobs belong to this name"}
-_OVERLAP = {
-    "type": ["integer", "null"], "minimum": 0, "maximum": _LONGEST_OVERLAP_S,
-    "description": "Seconds for which the old key still works; a day if left out",
-}  # fmt: skip
+_OVERLAP = overlap_schema(_LONGEST_OVERLAP_S, "Seconds for which the old key still works; a day if left out")
 
 
-def _body(fields: Mapping[str, Any], required: Collection[str], example: Mapping[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "additionalProperties": False, "properties": fields, "required": list(required)}
-    content = {"application/json": {"schema": schema, "example": example}}
-    return {"requestBody": {"required": bool(required), "content": content}, "parameters": [IDEMPOTENCY_KEY]}
-
-
-_CREATE = _body(
-    {"name": _NAME, "scopes": _SCOPES, "expiresAt": _EXPIRES},
-    ("name", "scopes"),
-    {"name": "ci", "scopes": ["jobs:create", "jobs:read"], "expiresAt": "2027-01-31T00:00:00Z"},
-)
-_ROTATE = _body({"overlapSeconds": _OVERLAP, "expiresAt": _EXPIRES}, (), {"overlapSeconds": 3600})
+_CREATE = {
+    **body_of(
+        {"name": _NAME, "scopes": _SCOPES, "expiresAt": _EXPIRES},
+        {"name": "ci", "scopes": ["jobs:create", "jobs:read"], "expiresAt": "2027-01-31T00:00:00Z"},
+        required=("name", "scopes"),
+    ),
+    "parameters": [IDEMPOTENCY_KEY],
+}
+_ROTATE = {
+    **body_of({"overlapSeconds": _OVERLAP, "expiresAt": _EXPIRES}, {"overlapSeconds": 3600}),
+    "parameters": [IDEMPOTENCY_KEY],
+}
 
 
 @router.get("/v1/me", responses={200: {"model": MeView}, **problems(401, 422, 429)})
@@ -79,10 +74,9 @@ async def list_keys(
     """The tenant's API keys, newest first, those that are over or revoked too; needs the scope `keys:read`."""
     size = pages.only_size(pageSize)
     found = await keys.list_page(parts, principal, size=size, token=pageToken)
-    asked = {} if pageSize == "0" else {"pageSize": pageSize}
-    links = pages.links(f"{parts.settings.root_path}/v1/keys", asked, found.next_page_token)
+    links = pages.list_links(f"{parts.settings.root_path}/v1/keys", pageSize, found.next_page_token)
     listed = KeysView(keys=[key_view(key) for key in found.keys], next_page_token=found.next_page_token)
-    return json_response(listed, headers={"Link": links})
+    return json_response(listed, headers=links)
 
 
 @router.get("/v1/keys/{key_id:job}", responses={200: {"model": KeyView}, **problems(401, 403, 404, 409, 422, 429, 503)})
@@ -127,11 +121,11 @@ async def rotate_key(request: Request, key_id: str, parts: PartsOf, principal: C
     """
     fields = await read_fields(request)
     violations = unknown_fields(fields, ("overlapSeconds", "expiresAt"))
-    overlap_s = _overlap_s(fields.get("overlapSeconds"), violations)
+    lasts_s = overlap_s(fields, _LONGEST_OVERLAP_S, violations)
     expires_at = _expiry(fields.get("expiresAt"), violations)
     again = idempotency_key(request, violations)
     refuse(violations)
-    made = await keys.rotate(parts, principal, _id(key_id), overlap_s=overlap_s, expires_at=expires_at, again=again)
+    made = await keys.rotate(parts, principal, _id(key_id), overlap_s=lasts_s, expires_at=expires_at, again=again)
     return _made(made, parts.settings.root_path)
 
 
@@ -181,13 +175,3 @@ def _expiry(given: object, violations: list[Violation]) -> datetime | None:
     if at is not None and at <= datetime.now(at.tzinfo):
         violations.append(Violation("expiresAt", "past", "must be a moment that is to come"))
     return at
-
-
-def _overlap_s(given: object, violations: list[Violation]) -> int:
-    if given is None:
-        return _DAY_S
-    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= _LONGEST_OVERLAP_S:
-        return given
-    wrong = f"must be a whole number of seconds from 0 to {_LONGEST_OVERLAP_S}"
-    violations.append(Violation("overlapSeconds", "range", wrong))
-    return 0

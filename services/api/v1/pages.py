@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -52,6 +53,15 @@ def links(place: str, query: Mapping[str, object], next_page: str | None, *, by:
         pages = {"next": {**query, by: next_page}, **pages}
     addresses = {rel: f"{place}?{urlencode(asked, doseq=True)}".rstrip("?") for rel, asked in pages.items()}
     return ", ".join(f'<{address}>; rel="{rel}"' for rel, address in addresses.items())
+
+
+def list_links(
+    place: str, size: str, next_page: str | None, filters: Mapping[str, object] = MappingProxyType({})
+) -> dict[str, str]:
+    """The header with the pages of a list that was asked for with this `pageSize`, and with those of the filters that
+    are not None."""
+    asked = {name: value for name, value in filters.items() if value is not None}
+    return {"Link": links(place, {**asked, **({} if size == "0" else {"pageSize": size})}, next_page)}
 
 
 def moment(name: str, given: object, violations: list[Violation]) -> datetime | None:

@@ -12,7 +12,7 @@ from services.api.http.dependencies import Caller, PartsOf, ScheduleId
 from services.api.http.openapi import problems
 from services.api.http.responses import json_response
 from services.api.v1 import pages
-from services.api.v1.body_fields import idempotency_key, refuse, unknown_fields
+from services.api.v1.body_fields import body_of, only_idempotency_key, refuse, unknown_fields
 from services.api.v1.option_schema import OPTION_SCHEMA
 from services.api.v1.schedule_views import (
     NEXT,
@@ -71,21 +71,15 @@ _EXAMPLE = {
 }  # fmt: skip
 
 
-def _body(properties: dict[str, Any], example: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
-    schema = {"type": "object", "additionalProperties": False, "properties": properties, "required": required}
-    content = {"application/json": {"schema": schema, "example": example}}
-    return {"requestBody": {"required": bool(required), "content": content}}
-
-
-_CREATE = {**_body(_FIELDS, _EXAMPLE, required=["name"]), "parameters": [IDEMPOTENCY_KEY]}
-_UPDATE = _body(_FIELDS, {"cron": "30 6 * * MON-FRI"}, required=[])
+_CREATE = {**body_of(_FIELDS, _EXAMPLE, required=("name",)), "parameters": [IDEMPOTENCY_KEY]}
+_UPDATE = body_of(_FIELDS, {"cron": "30 6 * * MON-FRI"})
 _NOTE = {"note": {"type": ["string", "null"], "maxLength": _LONGEST_NOTE, "description": "Why, for who looks later"}}
-_PAUSE = _body(_NOTE, {"note": "The warehouse moves until Thursday"}, required=[])
+_PAUSE = body_of(_NOTE, {"note": "The warehouse moves until Thursday"})
 _MOMENT = {"type": "string", "format": "date-time"}
-_BACKFILL = _body(
+_BACKFILL = body_of(
     {"from": {**_MOMENT, "description": "The first moment"}, "to": {**_MOMENT, "description": "Not included; past"}},
     {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"},
-    required=["from", "to"],
+    required=("from", "to"),
 )
 
 
@@ -99,10 +93,9 @@ async def list_schedules(
     """The caller's schedules, newest first; with `jobs:read_all` those of the whole tenant."""
     size = pages.only_size(pageSize)
     found = await schedules.list_page(parts, principal, size=size, token=pageToken)
-    asked = {} if pageSize == "0" else {"pageSize": pageSize}
-    links = pages.links(f"{parts.settings.root_path}/v1/schedules", asked, found.next_page_token)
+    links = pages.list_links(f"{parts.settings.root_path}/v1/schedules", pageSize, found.next_page_token)
     views = [schedule_view(one, parts.settings.root_path) for one in found.schedules]
-    return json_response(SchedulesView(schedules=views, next_page_token=found.next_page_token), headers={"Link": links})
+    return json_response(SchedulesView(schedules=views, next_page_token=found.next_page_token), headers=links)
 
 
 @router.post(
@@ -114,9 +107,7 @@ async def list_schedules(
 async def create_schedule(request: Request, parts: PartsOf, principal: Caller) -> Response:
     """Ask for a report again and again, by the clock. The schedule acts with the scopes that its maker has then."""
     fields = await read_fields(request)
-    violations: list[Violation] = []
-    again = idempotency_key(request, violations)
-    refuse(violations)
+    again = only_idempotency_key(request)
     made = await schedules.create(parts, principal, fields, idempotency_key=again)
     replayed = {} if made.created else {"Idempotent-Replayed": "true"}
     own = f"{parts.settings.root_path}/v1/schedules/{made.schedule.id}"
@@ -125,7 +116,7 @@ async def create_schedule(request: Request, parts: PartsOf, principal: Caller) -
 
 @router.post(
     "/v1/schedules:preview",
-    openapi_extra=_body(_FIELDS, _EXAMPLE, required=["name"]),
+    openapi_extra=body_of(_FIELDS, _EXAMPLE, required=("name",)),
     responses={200: {"model": ScheduleFields}, **problems(400, 401, 403, 404, 413, 415, 422, 429, 503)},
 )
 async def preview_schedule(request: Request, parts: PartsOf, principal: Caller) -> Response:
@@ -202,9 +193,7 @@ async def resume_schedule(request: Request, schedule_id: ScheduleId, parts: Part
 )
 async def run_schedule(request: Request, schedule_id: ScheduleId, parts: PartsOf, principal: Caller) -> Response:
     """Submit its job now, beside its ticks, on behalf of its owner; also while it is paused."""
-    violations: list[Violation] = []
-    again = idempotency_key(request, violations)
-    refuse(violations)
+    again = only_idempotency_key(request)
     found = await schedule_runs.run(parts, principal, schedule_id, idempotency_key=again)
     own = f"{parts.settings.root_path}/v1/jobs/{found.job_id}"
     replayed = {} if found.created else {"Idempotent-Replayed": "true"}
@@ -238,10 +227,9 @@ async def list_schedule_ticks(
     """What became of its ticks, the latest first: those that were skipped, too, with the reason."""
     size = pages.only_size(pageSize)
     found = await schedules.ticks(parts, principal, schedule_id, size=size, token=pageToken)
-    asked = {} if pageSize == "0" else {"pageSize": pageSize}
     own = f"{parts.settings.root_path}/v1/schedules/{schedule_id}/ticks"
     view = TicksView(ticks=[tick_view(one) for one in found.ticks], next_page_token=found.next_page_token)
-    return json_response(view, headers={"Link": pages.links(own, asked, found.next_page_token)})
+    return json_response(view, headers=pages.list_links(own, pageSize, found.next_page_token))
 
 
 def _whole_answer(root: str, schedule: Schedule, status: int = 200, headers: dict[str, str] | None = None) -> Response:

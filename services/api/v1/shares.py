@@ -74,11 +74,10 @@ async def list_shares(
     job_id = None if job is None else uuid_of(job, UnknownJob)
     found = await shares.list_page(parts, principal, job_id=job_id, size=size, token=pageToken)
     root = parts.settings.root_path
-    asked = {**({} if job is None else {"job": job}), **({} if pageSize == "0" else {"pageSize": pageSize})}
-    links = pages.links(f"{root}/v1/shares", asked, found.next_page_token)
+    links = pages.list_links(f"{root}/v1/shares", pageSize, found.next_page_token, {"job": job})
     views = [share_view(one, root) for one in found.shares]
     view = SharesView(shares=views, next_page_token=found.next_page_token)
-    return json_response(view, headers={"Link": links, **_NOT_KEPT})
+    return json_response(view, headers={**links, **_NOT_KEPT})
 
 
 @router.get(

@@ -6,14 +6,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from services.api.actions import webhook_deliveries, webhooks
 from services.api.actions.errors import InvalidRequest, UnknownWebhook
-from services.api.actions.idempotency import read_key
 from services.api.actions.webhook_request import LONGEST_DESCRIPTION
 from services.api.http.conditional import insists
 from services.api.http.dependencies import Caller, PartsOf, WebhookId, uuid_of
 from services.api.http.openapi import problems
 from services.api.http.responses import json_response
 from services.api.v1 import pages
-from services.api.v1.body_fields import refuse, unknown_fields
+from services.api.v1.body_fields import body_of, only_idempotency_key, overlap_s, overlap_schema, refuse, unknown_fields
 from services.api.v1.option_schema import NOTIFY_WHEN_SCHEMA
 from services.api.v1.submission_body import read_fields
 from services.api.v1.submissions import IDEMPOTENCY_KEY
@@ -41,7 +40,7 @@ from shared.webhooks.url import LONGEST
 router = APIRouter(tags=["webhooks"])
 
 _NOT_KEPT = {"Cache-Control": "no-store"}
-_DAY_S, _LONGEST_OVERLAP_S = 86_400, 7 * 86_400
+_LONGEST_OVERLAP_S = 7 * 86_400
 _FIELDS: dict[str, Any] = {
     "url": {
         "type": "string", "maxLength": LONGEST, "format": "uri", "description": "A public address, with https",
@@ -64,26 +63,19 @@ _FIELDS: dict[str, Any] = {
     },
 }  # fmt: skip
 _ENABLED = {"type": "boolean", "description": "false gives up what waits; true begins anew"}
-_OVERLAP = {
-    "type": ["integer", "null"], "minimum": 0, "maximum": _LONGEST_OVERLAP_S,
-    "description": "Seconds for which the secret before signs as well; a day if left out",
-}  # fmt: skip
+_OVERLAP = overlap_schema(_LONGEST_OVERLAP_S, "Seconds for which the secret before signs as well; a day if left out")
 _SINCE = {"type": "string", "format": "date-time", "description": "Of all that were made since then, and given up"}
 
 
-def _body(fields: dict[str, Any], example: dict[str, Any], *required: str) -> dict[str, Any]:
-    schema = {"type": "object", "additionalProperties": False, "properties": fields, "required": list(required)}
-    content = {"application/json": {"schema": schema, "example": example}}
-    return {"requestBody": {"required": bool(required), "content": content}}
-
-
 _CREATE = {
-    **_body(_FIELDS, {"url": "https://example.com/todoke", "types": ["job.succeeded", "job.failed"]}, "url"),
+    **body_of(
+        _FIELDS, {"url": "https://example.com/todoke", "types": ["job.succeeded", "job.failed"]}, required=("url",)
+    ),
     "parameters": [IDEMPOTENCY_KEY],
 }
-_UPDATE = _body({**_FIELDS, "enabled": _ENABLED}, {"enabled": True})
-_ROTATE = _body({"overlapSeconds": _OVERLAP}, {"overlapSeconds": 86_400})
-_REDELIVER = _body({"since": _SINCE}, {"since": "2026-01-31T00:00:00Z"}, "since")
+_UPDATE = body_of({**_FIELDS, "enabled": _ENABLED}, {"enabled": True})
+_ROTATE = body_of({"overlapSeconds": _OVERLAP}, {"overlapSeconds": 86_400})
+_REDELIVER = body_of({"since": _SINCE}, {"since": "2026-01-31T00:00:00Z"}, required=("since",))
 
 
 @router.get("/v1/webhooks", responses={200: {"model": WebhooksView}, **problems(400, 401, 403, 422, 429, 503)})
@@ -97,11 +89,10 @@ async def list_webhooks(
     size = pages.only_size(pageSize)
     found = await webhooks.list_page(parts, principal, size=size, token=pageToken)
     root = parts.settings.root_path
-    asked = {} if pageSize == "0" else {"pageSize": pageSize}
     view = WebhooksView(
         webhooks=[webhook_view(one, root) for one in found.webhooks], next_page_token=found.next_page_token
     )
-    return json_response(view, headers={"Link": pages.links(f"{root}/v1/webhooks", asked, found.next_page_token)})
+    return json_response(view, headers=pages.list_links(f"{root}/v1/webhooks", pageSize, found.next_page_token))
 
 
 @router.post(
@@ -116,7 +107,7 @@ async def create_webhook(request: Request, parts: PartsOf, principal: Caller) ->
     Its secret is shown once. A repetition with the same Idempotency-Key is answered without it.
     """
     fields = await read_fields(request)
-    made = await webhooks.create(parts, principal, fields, idempotency_key=_idempotency_key(request))
+    made = await webhooks.create(parts, principal, fields, idempotency_key=only_idempotency_key(request))
     root = parts.settings.root_path
     headers = {"Location": f"{root}/v1/webhooks/{made.webhook.id}", "ETag": f'"{made.webhook.version}"', **_NOT_KEPT}
     if made.secret is None:
@@ -178,9 +169,9 @@ async def rotate_webhook_secret(request: Request, webhook_id: WebhookId, parts: 
     """Make a new secret, which is shown once; the one before signs beside it for a while."""
     fields = await read_fields(request)
     violations = unknown_fields(fields, ("overlapSeconds",))
-    overlap_s = _overlap_s(fields.get("overlapSeconds"), violations)
+    lasts_s = overlap_s(fields, _LONGEST_OVERLAP_S, violations)
     refuse(violations)
-    rotated = await webhooks.rotate(parts, principal, webhook_id, overlap_s=overlap_s)
+    rotated = await webhooks.rotate(parts, principal, webhook_id, overlap_s=lasts_s)
     return json_response(rotated_view(webhook_id, rotated), headers=_NOT_KEPT)
 
 
@@ -222,12 +213,11 @@ async def list_webhook_deliveries(
         parts, principal, webhook_id, state=state, size=size, token=pageToken
     )
     root = parts.settings.root_path
-    asked = {**({} if state is None else {"state": state}), **({} if pageSize == "0" else {"pageSize": pageSize})}
     view = DeliveriesView(
         deliveries=[delivery_view(one, root) for one in found.deliveries], next_page_token=found.next_page_token
     )
     own = f"{root}/v1/webhooks/{webhook_id}/deliveries"
-    return json_response(view, headers={"Link": pages.links(own, asked, found.next_page_token)})
+    return json_response(view, headers=pages.list_links(own, pageSize, found.next_page_token, {"state": state}))
 
 
 DeliveryId = Annotated[str, Path(description="The delivery's UUID", json_schema_extra={"format": "uuid"})]
@@ -260,21 +250,3 @@ async def redeliver_webhook_delivery(
 
 def _tag(version: int) -> dict[str, str]:
     return {"ETag": f'"{version}"', **_NOT_KEPT}
-
-
-def _overlap_s(given: object, violations: list[Violation]) -> int:
-    if given is None:
-        return _DAY_S
-    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= _LONGEST_OVERLAP_S:
-        return given
-    wrong = f"must be a whole number of seconds from 0 to {_LONGEST_OVERLAP_S}"
-    violations.append(Violation("overlapSeconds", "range", wrong))
-    return 0
-
-
-def _idempotency_key(request: Request) -> str | None:
-    lines = request.headers.getlist("idempotency-key")
-    key = read_key(lines) if lines else None
-    if isinstance(key, Violation):
-        raise InvalidRequest("The request has one problem.", [key])
-    return key
