@@ -33,12 +33,15 @@ def test_files_are_kept_longer_printed_and_deleted_after_a_second_look(
     expect(dialog).to_have_count(0)
     assert row(conn, job_id).keep_artifacts_s > 3600
 
-    page.emulate_media(media="print")
-    for unseen in ("header.bar", "footer", ".actions", "main [data-action=delete]"):
+    page.emulate_media(media="print", color_scheme="dark")
+    for theme in ("auto", "dark"):  # paper is white, and browsers leave backgrounds out
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        expect(page.locator("h1")).to_have_css("color", "rgb(23, 28, 38)")
+    for unseen in ("header.bar", "footer", ".actions", "main [data-action=delete]", "main .offer"):
         expect(page.locator(unseen).first).to_be_hidden()
     for seen in ("h1", "a.download", "#asked", ".timeline"):
         expect(page.locator(f"main {seen}").first).to_be_visible()
-    page.emulate_media(media="screen")
+    page.emulate_media(media="screen", color_scheme="light")
 
     page.locator("[data-action=delete]").click()
     safe = dialog.get_by_role("button", name=say("confirm.delete.safe"))

@@ -21,6 +21,8 @@ PAIRWISE = [
 """Any two values of width, theme and language meet within four that follow each other, or in these six."""
 _EACH = 2
 """Looks that a page is seen in; the next page is seen in the next ones."""
+_BETWEEN = (660, 768, 1024)
+"""Widths of tablets, and of windows beside others: nothing is scrolled sideways there, either."""
 WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 
 
@@ -34,8 +36,15 @@ def scene(postgres_server: server.Server, tmp_path_factory: pytest.TempPathFacto
 def usable(page: Page) -> list[str]:
     """What keeps somebody from using the page: barriers that axe finds, and anything that must be scrolled sideways."""
     found = Axe().run(page, options=WCAG)
-    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return ([found.generate_report()] if found.violations_count else []) + ([f"{wide} px too wide"] if wide > 0 else [])
+    told = [found.generate_report()] if found.violations_count else []
+    own = page.viewport_size
+    assert own is not None
+    for width in (own["width"], *(_BETWEEN if own["width"] > max(_BETWEEN) else ())):
+        page.set_viewport_size({**own, "width": width})
+        too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        told += [f"{too_wide} px too wide at {width}"] if too_wide > 0 else []
+    page.set_viewport_size(own)
+    return told
 
 
 def walk(browser: Browser, scene: Stage, look: Look, views: list[View]) -> list[str]:
