@@ -18,7 +18,7 @@ from tests.support.order import spread
 from tests.support.postgres import server
 from tests.support.processes.zygote import Zygote
 
-pytest_plugins = ["tests.support.signals", "tests.support.time_limits"]
+pytest_plugins = ["tests.support.signals", "tests.support.time_limits", "tests.support.told_fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,7 +1,6 @@
 """What is left of webhooks that are disabled or deleted goes in slices, and nobody sees it meanwhile."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -15,15 +14,10 @@ from shared.ids import uuid7
 from shared.webhooks import ending, store
 from tests.support.jobs import count
 from tests.support.postgres.roles import service_urls
-from tests.support.webhooks import a_webhook, deliveries, secret_keys
+from tests.support.webhooks import a_webhook, deliveries
 
 _LAST = UUID(int=2**128 - 1)
 _WAITING, _ENDED = 7, 4
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> SecretKeys:
-    return secret_keys(tmp_path)
 
 
 @pytest.fixture
@@ -35,9 +29,9 @@ def relay(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tidyin
     engine.dispose()
 
 
-def told(conn: Connection, keys: SecretKeys, url: str) -> UUID:
+def told(conn: Connection, sealing: SecretKeys, url: str) -> UUID:
     """A webhook for which some deliveries wait, beside others that have ended, each with an attempt."""
-    webhook_id = a_webhook(conn, keys, url)
+    webhook_id = a_webhook(conn, sealing, url)
     for n in range(_WAITING + _ENDED):
         state = "waiting" if n < _WAITING else "dead"
         conn.execute(
@@ -62,9 +56,9 @@ def disable(conn: Connection, webhook_id: UUID) -> None:
 
 
 def test_what_waits_for_a_disabled_webhook_is_given_up_slice_by_slice(
-    conn: Connection, keys: SecretKeys, relay: Tidying
+    conn: Connection, sealing: SecretKeys, relay: Tidying
 ) -> None:
-    ill, well = told(conn, keys, "https://a.example/"), told(conn, keys, "https://b.example/")
+    ill, well = told(conn, sealing, "https://a.example/"), told(conn, sealing, "https://b.example/")
     disable(conn, ill)
 
     assert ending.drop(conn, [ill]) == 3
@@ -76,9 +70,9 @@ def test_what_waits_for_a_disabled_webhook_is_given_up_slice_by_slice(
 
 
 def test_a_deleted_webhook_is_gone_for_everybody_at_once_and_leaves_slice_by_slice(
-    conn: Connection, keys: SecretKeys, relay: Tidying
+    conn: Connection, sealing: SecretKeys, relay: Tidying
 ) -> None:
-    gone, stays = told(conn, keys, "https://a.example/secret-path"), told(conn, keys, "https://b.example/")
+    gone, stays = told(conn, sealing, "https://a.example/secret-path"), told(conn, sealing, "https://b.example/")
     assert store.delete(conn, gone, "acme")
 
     assert store.get(conn, gone, "acme") is None
@@ -95,8 +89,8 @@ def test_a_deleted_webhook_is_gone_for_everybody_at_once_and_leaves_slice_by_sli
     assert count(conn, "webhook_attempts") == _ENDED + _WAITING
 
 
-def test_one_statement_removes_no_more_than_a_slice(conn: Connection, keys: SecretKeys, relay: Tidying) -> None:
-    gone = told(conn, keys, "https://a.example/")
+def test_one_statement_removes_no_more_than_a_slice(conn: Connection, sealing: SecretKeys, relay: Tidying) -> None:
+    gone = told(conn, sealing, "https://a.example/")
     store.delete(conn, gone, "acme")
 
     assert [ending.erase(conn) for _ in range(6)] == [3, 3, 3, 2, 1, 0]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -23,14 +22,9 @@ from tests.support.jobs import a_job, started
 from tests.support.postgres.roles import service_urls
 from tests.support.promises import broken
 from tests.support.schedules import a_schedule, ticks
-from tests.support.webhooks import a_webhook, events, secret_keys
+from tests.support.webhooks import a_webhook, events
 
 _FILES = [Artifact(name, name[-3:], "text/plain", 1, "0" * 64, 1) for name in ("r.csv", "m.txt")]
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> SecretKeys:
-    return secret_keys(tmp_path)
 
 
 @pytest.fixture
@@ -54,9 +48,9 @@ def a_failed_tick(conn: Connection, relay: Schedules) -> UUID:
 
 
 def test_a_tick_that_cannot_be_submitted_is_told_with_its_reason(
-    conn: Connection, relay: Schedules, keys: SecretKeys
+    conn: Connection, relay: Schedules, sealing: SecretKeys
 ) -> None:
-    a_webhook(conn, keys, "https://a.example/", types=(EventType.SCHEDULE_FAILED,))
+    a_webhook(conn, sealing, "https://a.example/", types=(EventType.SCHEDULE_FAILED,))
     schedule_id = a_failed_tick(conn, relay)
 
     assert told(conn) == [("schedule.failed", "parameters_wrong", schedule_id)]
@@ -65,9 +59,9 @@ def test_a_tick_that_cannot_be_submitted_is_told_with_its_reason(
 
 
 def test_ticks_that_nobody_was_there_for_are_told_by_one_event_and_overlaps_by_none(
-    conn: Connection, relay: Schedules, keys: SecretKeys
+    conn: Connection, relay: Schedules, sealing: SecretKeys
 ) -> None:
-    a_webhook(conn, keys, "https://a.example/", types=(EventType.SCHEDULE_MISSED, EventType.SCHEDULE_FAILED))
+    a_webhook(conn, sealing, "https://a.example/", types=(EventType.SCHEDULE_MISSED, EventType.SCHEDULE_FAILED))
     away = a_schedule(conn, first=timedelta(hours=-5, minutes=-30), misfire=Misfire.RUN_ONCE)
     relay.run_once()
     overlapping = a_schedule(conn, overlap=Overlap.SKIP)
@@ -81,9 +75,9 @@ def test_ticks_that_nobody_was_there_for_are_told_by_one_event_and_overlaps_by_n
 
 
 def test_a_tick_is_not_told_again_when_its_line_is_changed(
-    conn: Connection, relay: Schedules, keys: SecretKeys
+    conn: Connection, relay: Schedules, sealing: SecretKeys
 ) -> None:
-    a_webhook(conn, keys, "https://a.example/")
+    a_webhook(conn, sealing, "https://a.example/")
     schedule_id = a_failed_tick(conn, relay)
     # What `schedule_ticks.let_go` writes where the tick that ended it has a line already.
     conn.execute(
@@ -94,9 +88,9 @@ def test_a_tick_is_not_told_again_when_its_line_is_changed(
 
 
 def test_a_tick_that_fails_when_somebody_asks_for_it_again_is_told_again(
-    conn: Connection, relay: Schedules, keys: SecretKeys
+    conn: Connection, relay: Schedules, sealing: SecretKeys
 ) -> None:
-    a_webhook(conn, keys, "https://a.example/")
+    a_webhook(conn, sealing, "https://a.example/")
     schedule_id = a_failed_tick(conn, relay)
     stopped = store.get(conn, schedule_id, "acme", owner=None)
     assert stopped is not None
@@ -107,8 +101,8 @@ def test_a_tick_that_fails_when_somebody_asks_for_it_again_is_told_again(
     assert told(conn) == [("schedule.failed", "parameters_wrong", schedule_id)] * 2
 
 
-def test_a_tick_whose_commit_fails_is_told_to_nobody(conn: Connection, engine: Engine, keys: SecretKeys) -> None:
-    a_webhook(conn, keys, "https://a.example/")
+def test_a_tick_whose_commit_fails_is_told_to_nobody(conn: Connection, engine: Engine, sealing: SecretKeys) -> None:
+    a_webhook(conn, sealing, "https://a.example/")
     schedule_id = a_schedule(conn)
     with transactional(engine).connect() as other:
         [one] = due.due(other, most=10)
@@ -120,19 +114,19 @@ def test_a_tick_whose_commit_fails_is_told_to_nobody(conn: Connection, engine: E
     assert events(conn) == []
 
 
-def test_what_no_webhook_asks_for_is_not_written(conn: Connection, relay: Schedules, keys: SecretKeys) -> None:
-    a_webhook(conn, keys, "https://a.example/", types=(EventType.SCHEDULE_MISSED,))
-    a_webhook(conn, keys, "https://b.example/", types=(EventType.SCHEDULE_FAILED,), report_types=["other"])
-    a_webhook(conn, keys, "https://c.example/", tenant="globex")
+def test_what_no_webhook_asks_for_is_not_written(conn: Connection, relay: Schedules, sealing: SecretKeys) -> None:
+    a_webhook(conn, sealing, "https://a.example/", types=(EventType.SCHEDULE_MISSED,))
+    a_webhook(conn, sealing, "https://b.example/", types=(EventType.SCHEDULE_FAILED,), report_types=["other"])
+    a_webhook(conn, sealing, "https://c.example/", tenant="globex")
     a_failed_tick(conn, relay)
 
     assert events(conn) == []
 
 
 def test_files_whose_time_is_over_are_told_once_though_they_leave_one_by_one(
-    conn: Connection, keys: SecretKeys
+    conn: Connection, sealing: SecretKeys
 ) -> None:
-    a_webhook(conn, keys, "https://a.example/", types=(EventType.JOB_EXPIRED,))
+    a_webhook(conn, sealing, "https://a.example/", types=(EventType.JOB_EXPIRED,))
     over, deleted = a_job(conn, keep_artifacts_s=0), a_job(conn, keep_artifacts_s=0)
     for job_id in (over, deleted):
         succeed(conn, [Success(started(conn, job_id).lease, _FILES, 0.1)])

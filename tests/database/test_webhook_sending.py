@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,41 +11,23 @@ from sqlalchemy.engine import Connection
 from services.relay.assembly import _webhooks
 from services.relay.webhooks import Webhooks
 from shared.access.secret_keys import SecretKeys
-from shared.database.engine import create_engine
 from shared.ids import uuid7
 from shared.jobs.finish import Failure, fail
 from shared.webhooks.sending import Answer, Letter, Postman
 from tests.support.certificates import self_signed
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
-from tests.support.postgres.roles import service_urls
 from tests.support.relay import relay_settings
 from tests.support.webhooks import (
     OPEN,
     Heard,
     Listener,
-    a_relays_share,
     a_webhook,
     attempts,
     deliveries,
     make_due,
-    secret_keys,
     settle,
 )
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> SecretKeys:
-    return secret_keys(tmp_path)
-
-
-@pytest.fixture
-def relay(database_url: str, keys: SecretKeys) -> Iterator[Webhooks]:
-    """A relay's share, with the rights of a relay."""
-    engine = create_engine(service_urls(database_url)["relay"], application_name="test-relay", pool_size=2)
-    with a_relays_share(engine, keys) as share:
-        yield share
-    engine.dispose()
 
 
 def a_failed_job(conn: Connection) -> None:
@@ -100,7 +82,7 @@ def test_who_does_not_speak_tls_is_told_nothing(tmp_path: Path) -> None:
 
 
 def test_a_relay_that_meets_its_own_delivery_again_writes_down_the_later_one(
-    conn: Connection, relay: Webhooks, keys: SecretKeys
+    conn: Connection, teller: Webhooks, sealing: SecretKeys
 ) -> None:
     free = threading.Event()
 
@@ -110,15 +92,15 @@ def test_a_relay_that_meets_its_own_delivery_again_writes_down_the_later_one(
 
     with Listener() as listener:
         listener.answer = hanging
-        a_webhook(conn, keys, listener.url)
+        a_webhook(conn, sealing, listener.url)
         a_failed_job(conn)
-        relay.run_once()
+        teller.run_once()
         eventually(lambda: len(listener.heard) == 1)
         make_due(conn)  # its lease is over, as after a machine that slept
-        relay.run_once()
+        teller.run_once()
         eventually(lambda: len(listener.heard) == 2)
         free.set()
-        settle(relay)
+        settle(teller)
 
     assert len({heard.headers["webhook-id"] for heard in listener.heard}) == 1
     assert [(one.state, one.attempts) for one in deliveries(conn)] == [("delivered", 1)]

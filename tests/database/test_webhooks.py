@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +13,7 @@ from standardwebhooks import Webhook as Receiver
 
 from services.relay.webhooks import Webhooks
 from shared.access.secret_keys import SecretKeys
-from shared.database.engine import create_engine, transactional
+from shared.database.engine import transactional
 from shared.jobs.artifacts import Artifact
 from shared.jobs.cancel import cancel
 from shared.jobs.finish import Failure, fail
@@ -25,7 +24,6 @@ from shared.webhooks.conditions import Condition
 from shared.webhooks.event import EventType, new_secret, secret_text
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
-from tests.support.postgres.roles import service_urls
 from tests.support.promises import broken
 from tests.support.webhooks import (
     Listener,
@@ -35,29 +33,8 @@ from tests.support.webhooks import (
     deliveries,
     events,
     make_due,
-    secret_keys,
     settle,
 )
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> SecretKeys:
-    return secret_keys(tmp_path)
-
-
-@pytest.fixture
-def relay(database_url: str, keys: SecretKeys) -> Iterator[Webhooks]:
-    """A relay's share, with the rights of a relay."""
-    engine = create_engine(service_urls(database_url)["relay"], application_name="test-relay", pool_size=2)
-    with a_relays_share(engine, keys) as share:
-        yield share
-    engine.dispose()
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with Listener() as one:
-        yield one
 
 
 def a_failed_job(conn: Connection, **wanted: object) -> UUID:
@@ -67,12 +44,12 @@ def a_failed_job(conn: Connection, **wanted: object) -> UUID:
 
 
 def test_an_end_is_told_by_a_signed_and_thin_message(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
     secret = new_secret()
-    a_webhook(conn, keys, f"{listener.url}/todoke", tenant="acme", secret=secret)
+    a_webhook(conn, sealing, f"{listener.url}/todoke", tenant="acme", secret=secret)
     job_id = a_failed_job(conn, tenant="acme")
-    settle(relay)
+    settle(teller)
 
     [heard] = listener.heard
     Receiver(secret_text(secret)).verify(heard.body, dict(heard.headers))
@@ -96,14 +73,16 @@ def test_an_end_is_told_by_a_signed_and_thin_message(
     assert attempt.response_head.startswith("HTTP/1.1 204")
 
 
-def test_only_what_somebody_wants_is_written(conn: Connection, keys: SecretKeys) -> None:
-    a_webhook(conn, keys, "https://a.example/", tenant="acme", types=(EventType.JOB_SUCCEEDED,))
-    a_webhook(conn, keys, "https://b.example/", tenant="acme", types=(EventType.JOB_CANCELLED,), report_types=["other"])
-    off = a_webhook(conn, keys, "https://c.example/", tenant="acme")
+def test_only_what_somebody_wants_is_written(conn: Connection, sealing: SecretKeys) -> None:
+    a_webhook(conn, sealing, "https://a.example/", tenant="acme", types=(EventType.JOB_SUCCEEDED,))
+    a_webhook(
+        conn, sealing, "https://b.example/", tenant="acme", types=(EventType.JOB_CANCELLED,), report_types=["other"]
+    )
+    off = a_webhook(conn, sealing, "https://c.example/", tenant="acme")
     conn.execute(
         text("UPDATE webhooks SET disabled_at = now(), disabled_because = 'asked' WHERE id = :id"), {"id": off}
     )
-    a_webhook(conn, keys, "https://d.example/", tenant="globex")
+    a_webhook(conn, sealing, "https://d.example/", tenant="globex")
     a_failed_job(conn, tenant="acme")
     assert cancel(conn, a_job(conn, tenant="acme"), Viewer("acme", None, ()))
 
@@ -111,29 +90,29 @@ def test_only_what_somebody_wants_is_written(conn: Connection, keys: SecretKeys)
 
 
 def test_an_end_that_is_rolled_back_is_told_to_nobody(
-    engine: Engine, conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    engine: Engine, conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
-    a_webhook(conn, keys, listener.url)
+    a_webhook(conn, sealing, listener.url)
     with transactional(engine).connect() as other:
         a_failed_job(other, tenant="acme")
         assert len(events(other)) == 1
         other.rollback()
-    settle(relay)
+    settle(teller)
 
     assert (events(conn), listener.heard) == ([], [])
 
 
 def test_each_webhook_is_told_once_however_many_relays_there_are(
-    conn: Connection, engine: Engine, keys: SecretKeys, listener: Listener
+    conn: Connection, engine: Engine, sealing: SecretKeys, listener: Listener
 ) -> None:
     for n in range(3):
-        a_webhook(conn, keys, f"{listener.url}/{n}")
+        a_webhook(conn, sealing, f"{listener.url}/{n}")
     for _ in range(20):
         a_failed_job(conn, tenant="acme")
     meet = threading.Barrier(3)
 
     def work() -> None:
-        with a_relays_share(engine, keys) as share:
+        with a_relays_share(engine, sealing) as share:
             meet.wait(60)
             settle(share)
 
@@ -149,18 +128,18 @@ def test_each_webhook_is_told_once_however_many_relays_there_are(
 
 
 def test_a_failure_is_tried_again_under_the_same_id_until_its_tries_are_over(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
-    a_webhook(conn, keys, listener.url)
+    a_webhook(conn, sealing, listener.url)
     listener.answer = lambda _: (500, b"oh no", {})
     a_failed_job(conn, tenant="acme")
     pauses = []
     for _ in delivering.DELAYS_S:
-        settle(relay)
+        settle(teller)
         [delivery] = deliveries(conn)
         pauses.append((delivery.due_at - datetime.now(UTC)).total_seconds())
         make_due(conn)
-    settle(relay)
+    settle(teller)
 
     assert (delivery.state, delivery.attempts) == ("dead", 10)
     assert len({heard.headers["webhook-id"] for heard in listener.heard}) == 1
@@ -171,14 +150,14 @@ def test_a_failure_is_tried_again_under_the_same_id_until_its_tries_are_over(
 
 
 def test_who_asks_for_less_gets_less_and_who_is_gone_is_left_alone(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
-    webhook_id = a_webhook(conn, keys, listener.url)
+    webhook_id = a_webhook(conn, sealing, listener.url)
     listener.answer = lambda _: (429, b"", {"Retry-After": "7200"})
     a_failed_job(conn, tenant="acme")
-    settle(relay)
+    settle(teller)
     a_failed_job(conn, tenant="acme")
-    settle(relay)
+    settle(teller)
     now = store.get(conn, webhook_id, "acme")
     assert now is not None
     assert now.throttled_until is not None
@@ -187,7 +166,7 @@ def test_who_asks_for_less_gets_less_and_who_is_gone_is_left_alone(
 
     listener.answer = lambda _: (410, b"", {})
     make_due(conn)
-    settle(relay)
+    settle(teller)
     now = store.get(conn, webhook_id, "acme")
     assert now is not None
     assert now.disabled_because == "gone"
@@ -197,15 +176,15 @@ def test_who_asks_for_less_gets_less_and_who_is_gone_is_left_alone(
 
 
 def test_five_days_without_a_success_disable_a_webhook(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
-    webhook_id = a_webhook(conn, keys, listener.url)
+    webhook_id = a_webhook(conn, sealing, listener.url)
     listener.answer = lambda _: (500, b"", {})
     a_failed_job(conn, tenant="acme")
-    settle(relay)
+    settle(teller)
     conn.execute(text("UPDATE webhooks SET failing_since = failing_since - interval '5 days 1 hour'"))
     make_due(conn)
-    settle(relay)
+    settle(teller)
 
     now = store.get(conn, webhook_id, "acme")
     assert now is not None
@@ -213,19 +192,19 @@ def test_five_days_without_a_success_disable_a_webhook(
 
 
 def test_a_redirect_is_a_failure_and_is_not_followed(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
-    a_webhook(conn, keys, f"{listener.url}/first")
+    a_webhook(conn, sealing, f"{listener.url}/first")
     listener.answer = lambda _: (307, b"", {"Location": f"{listener.url}/second"})
     a_failed_job(conn, tenant="acme")
-    settle(relay)
+    settle(teller)
 
     assert [heard.path for heard in listener.heard] == ["/first"]
     assert (deliveries(conn)[0].state, deliveries(conn)[0].last_status) == ("waiting", 307)
 
 
 def test_one_that_hangs_delays_no_other(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
     free = threading.Event()
 
@@ -235,15 +214,15 @@ def test_one_that_hangs_delays_no_other(
         return 204, b"", {}
 
     listener.answer = answer
-    a_webhook(conn, keys, f"{listener.url}/slow")
-    a_webhook(conn, keys, f"{listener.url}/quick")
+    a_webhook(conn, sealing, f"{listener.url}/slow")
+    a_webhook(conn, sealing, f"{listener.url}/quick")
     for _ in range(8):
         a_failed_job(conn, tenant="acme")
     working = threading.Event()
 
     def work() -> None:
         while not working.is_set():
-            relay.run_once()
+            teller.run_once()
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -256,8 +235,8 @@ def test_one_that_hangs_delays_no_other(
         thread.join(60)
 
 
-def test_who_has_lost_the_lease_writes_nothing(conn: Connection, keys: SecretKeys) -> None:
-    a_webhook(conn, keys, "https://a.example/")
+def test_who_has_lost_the_lease_writes_nothing(conn: Connection, sealing: SecretKeys) -> None:
+    a_webhook(conn, sealing, "https://a.example/")
     a_failed_job(conn, tenant="acme")
     from shared.webhooks.spread import spread
 
@@ -277,13 +256,13 @@ def test_who_has_lost_the_lease_writes_nothing(conn: Connection, keys: SecretKey
 
 
 def test_a_new_secret_signs_beside_the_old_one_until_that_ends(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
     old, new = new_secret(), new_secret()
-    webhook_id = a_webhook(conn, keys, listener.url, secret=old)
-    store.rotate(conn, webhook_id, keys.seal(new, of=store.owner_of_secret(webhook_id)), overlap_s=86_400)
+    webhook_id = a_webhook(conn, sealing, listener.url, secret=old)
+    store.rotate(conn, webhook_id, sealing.seal(new, of=store.owner_of_secret(webhook_id)), overlap_s=86_400)
     a_failed_job(conn, tenant="acme")
-    settle(relay)
+    settle(teller)
     both = listener.heard[-1]
     for secret in (old, new):
         Receiver(secret_text(secret)).verify(both.body, dict(both.headers))
@@ -291,37 +270,37 @@ def test_a_new_secret_signs_beside_the_old_one_until_that_ends(
 
     conn.execute(text("UPDATE webhook_secrets SET ends_at = clock_timestamp() WHERE ends_at IS NOT NULL"))
     a_failed_job(conn, tenant="acme")
-    settle(relay)
+    settle(teller)
     assert len(listener.heard[-1].headers["webhook-signature"].split()) == 1
     Receiver(secret_text(new)).verify(listener.heard[-1].body, dict(listener.heard[-1].headers))
 
 
 def test_without_its_key_a_secret_signs_nothing_and_the_delivery_waits(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener, tmp_path: Path
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener, tmp_path: Path
 ) -> None:
-    a_webhook(conn, keys, listener.url)
+    a_webhook(conn, sealing, listener.url)
     file = tmp_path / "secrets.keys"
     kept = file.read_text()
     file.write_text(f"other {kept.split()[1]}\n")
     a_failed_job(conn, tenant="acme")
-    settle(relay)
+    settle(teller)
     [delivery] = deliveries(conn)
     assert (delivery.state, delivery.last_error, listener.heard) == ("waiting", "secret", [])
 
     file.write_text(kept)
     make_due(conn)
-    settle(relay)
+    settle(teller)
     assert [one.state for one in deliveries(conn)] == ["delivered"]
 
 
 def test_a_callback_is_told_with_the_signature_of_the_webhook_of_its_origin(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
     secret = new_secret()
-    a_webhook(conn, keys, f"{listener.url}/own", types=(), secret=secret)
+    a_webhook(conn, sealing, f"{listener.url}/own", types=(), secret=secret)
     a_failed_job(conn, tenant="acme", options={"callbackUrl": f"{listener.url}/once?n=1"})
     a_failed_job(conn, tenant="acme", options={"callbackUrl": "https://elsewhere.example/"})
-    settle(relay)
+    settle(teller)
 
     [heard] = listener.heard
     assert heard.path == "/once?n=1"
@@ -329,10 +308,10 @@ def test_a_callback_is_told_with_the_signature_of_the_webhook_of_its_origin(
 
 
 def test_each_is_told_under_conditions_of_its_own_and_figures_go_with_the_spreading(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener
 ) -> None:
     def asks(path: str, *when: Condition) -> None:
-        webhook_id = a_webhook(conn, keys, f"{listener.url}/{path}")
+        webhook_id = a_webhook(conn, sealing, f"{listener.url}/{path}")
         asked = {"id": webhook_id, "when": json.dumps(when) if when else None}
         conn.execute(text("UPDATE webhooks SET notify_when = CAST(:when AS jsonb) WHERE id = :id"), asked)
 
@@ -346,7 +325,7 @@ def test_each_is_told_under_conditions_of_its_own_and_figures_go_with_the_spread
         lease = started(conn, a_job(conn, tenant="acme", options=callback)).lease
         file = Artifact("a.csv", "csv", "text/csv", 1, "0" * 64, rows)
         succeed(conn, [Success(lease, [file], 0.5, figures=figures)])
-        settle(relay)
+        settle(teller)
 
     def heard() -> list[str]:
         found = sorted(one.path[1:] for one in listener.heard)
@@ -358,7 +337,7 @@ def test_each_is_told_under_conditions_of_its_own_and_figures_go_with_the_spread
     succeeds(3, late=6)
     assert heard() == ["all", "late", "rows"]
     a_failed_job(conn, tenant="acme", options=callback)
-    settle(relay)
+    settle(teller)
     assert heard() == ["all", "callback", "failure"]
     assert {(one.figures, one.spread_at is None) for one in events(conn)} == {(None, False)}
     assert not broken(conn, at_rest=False)
@@ -378,12 +357,12 @@ def test_each_is_told_under_conditions_of_its_own_and_figures_go_with_the_spread
     ],
 )
 def test_a_callback_that_the_same_webhook_signs_counts_for_itself(
-    conn: Connection, relay: Webhooks, keys: SecretKeys, listener: Listener, breaks: str, promise: str
+    conn: Connection, teller: Webhooks, sealing: SecretKeys, listener: Listener, breaks: str, promise: str
 ) -> None:
-    webhook_id = a_webhook(conn, keys, f"{listener.url}/own")
+    webhook_id = a_webhook(conn, sealing, f"{listener.url}/own")
     conn.execute(text("UPDATE webhooks SET notify_when = '[\"failure\"]' WHERE id = :id"), {"id": webhook_id})
     a_failed_job(conn, tenant="acme", options={"callbackUrl": f"{listener.url}/callback", "notifyWhen": ["failure"]})
-    settle(relay)
+    settle(teller)
     assert sorted(one.path for one in listener.heard) == ["/callback", "/own"]
     assert not broken(conn, at_rest=False)
     conn.execute(text(breaks))

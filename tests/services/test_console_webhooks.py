@@ -13,43 +13,22 @@ from sqlalchemy.engine import Connection
 from services.api.console.texts import texts
 from services.relay.webhooks import Webhooks
 from shared.access.secret_keys import SecretKeys
-from shared.database.engine import create_engine
 from tests.services.test_console import OTHER_SITE, looked_at
 from tests.support.api_app import an_app
-from tests.support.postgres.roles import service_urls
-from tests.support.webhooks import Listener, a_relays_share, deliveries, make_due, secret_keys, settle
+from tests.support.webhooks import Listener, deliveries, make_due, settle
 
 HOSTILE = "</pre><script>alert(1)</script>"
 NOTHING = {"proof": ""}
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> SecretKeys:
-    return secret_keys(tmp_path)
-
-
-@pytest.fixture
-def client(database_url: str, scratch: Path, tmp_path: Path, keys: SecretKeys) -> Iterator[TestClient]:
+def client(database_url: str, scratch: Path, tmp_path: Path, sealing: SecretKeys) -> Iterator[TestClient]:
     app = an_app(
         database_url, scratch, SECRETS_KEY_FILE=str(tmp_path / "secrets.keys"), WEBHOOK_NETWORKS="loopback",
         WEBHOOK_PORTS="1-65535",
     )  # fmt: skip
     with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
         yield client
-
-
-@pytest.fixture
-def relay(database_url: str, keys: SecretKeys) -> Iterator[Webhooks]:
-    engine = create_engine(service_urls(database_url)["relay"], application_name="test-relay", pool_size=2)
-    with a_relays_share(engine, keys) as share:
-        yield share
-    engine.dispose()
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with Listener() as one:
-        yield one
 
 
 def form(url: str, **fields: Any) -> dict[str, Any]:
@@ -106,13 +85,13 @@ def test_what_is_wrong_stands_beside_its_field_and_the_input_stays(client: TestC
 
 
 def test_a_ping_shows_every_byte_and_what_was_given_up_is_sent_again(
-    client: TestClient, conn: Connection, relay: Webhooks, listener: Listener
+    client: TestClient, conn: Connection, teller: Webhooks, listener: Listener
 ) -> None:
     own, _ = made(client, f"{listener.url}/todoke")
     listener.answer = lambda _: (500, HOSTILE.encode(), {"X-Odd": "yes"})
     place = client.post(f"{own}/test", data=NOTHING).headers["location"]
     assert texts("en")("delivery.not_tried") in client.get(place).text
-    settle(relay)
+    settle(teller)
 
     shown = client.get(place).text
     [heard] = listener.heard
@@ -127,11 +106,11 @@ def test_a_ping_shows_every_byte_and_what_was_given_up_is_sent_again(
     assert ">500<" in client.get(f"{own}?state=dead").text
     assert texts("en")("webhook.no_such_deliveries") in client.get(f"{own}?state=delivered").text
     assert client.post(f"{own}/redeliver", data={"days": "7"}).headers["location"] == f"{own}?state=waiting"
-    settle(relay)
+    settle(teller)
     assert [one.state for one in deliveries(conn)] == ["delivered"]
     assert client.post(f"{place}/redeliver", data=NOTHING).headers["location"] == place
     make_due(conn)
-    settle(relay)
+    settle(teller)
     assert len({one.headers["webhook-id"] for one in listener.heard}) == 1
     assert len(listener.heard) == 3
 

@@ -17,11 +17,9 @@ from services.relay.webhooks import Webhooks
 from shared.access import api_keys
 from shared.access.scopes import OWN, USUAL
 from shared.access.secret_keys import SecretKeys
-from shared.database.engine import create_engine
 from tests.support.api_app import an_app
-from tests.support.postgres.roles import service_urls
 from tests.support.promises import broken
-from tests.support.webhooks import Listener, a_relays_share, make_due, secret_keys, settle
+from tests.support.webhooks import Listener, make_due, settle
 from todoke.errors import InvalidSignature
 from todoke.webhooks import verify
 
@@ -29,32 +27,13 @@ EXAMPLE = "https://example.com/todoke"
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> SecretKeys:
-    return secret_keys(tmp_path)
-
-
-@pytest.fixture
-def client(database_url: str, scratch: Path, tmp_path: Path, keys: SecretKeys) -> Iterator[TestClient]:
+def client(database_url: str, scratch: Path, tmp_path: Path, sealing: SecretKeys) -> Iterator[TestClient]:
     app = an_app(
         database_url, scratch, SECRETS_KEY_FILE=str(tmp_path / "secrets.keys"), WEBHOOK_NETWORKS="loopback",
         WEBHOOK_PORTS="1-65535", API_WEBHOOKS_EACH="3",
     )  # fmt: skip
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
-
-
-@pytest.fixture
-def relay(database_url: str, keys: SecretKeys) -> Iterator[Webhooks]:
-    engine = create_engine(service_urls(database_url)["relay"], application_name="test-relay", pool_size=2)
-    with a_relays_share(engine, keys) as share:
-        yield share
-    engine.dispose()
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with Listener() as one:
-        yield one
 
 
 def made(client: TestClient, url: str = EXAMPLE, **fields: Any) -> dict[str, Any]:
@@ -149,13 +128,13 @@ def test_a_webhook_is_changed_listed_and_deleted(client: TestClient, conn: Conne
 
 
 def test_a_ping_is_told_with_every_byte_and_verified_by_both(
-    client: TestClient, relay: Webhooks, listener: Listener
+    client: TestClient, teller: Webhooks, listener: Listener
 ) -> None:
     listener.answer = lambda _: (200, b"thank you \xff", {"X-Note": "yes"})
     webhook = made(client, f"{listener.url}/hook")
     asked = client.post(webhook["links"]["test"])
     assert asked.status_code == 202
-    settle(relay)
+    settle(teller)
 
     [heard] = listener.heard
     Receiver(webhook["secret"]).verify(heard.body, dict(heard.headers))
@@ -173,17 +152,17 @@ def test_a_ping_is_told_with_every_byte_and_verified_by_both(
 
 
 def test_what_was_given_up_is_delivered_again_one_or_all_under_the_same_id(
-    client: TestClient, conn: Connection, relay: Webhooks, listener: Listener
+    client: TestClient, conn: Connection, teller: Webhooks, listener: Listener
 ) -> None:
     listener.answer = lambda _: (500, b"", {})
     webhook = made(client, listener.url)
     own = webhook["links"]["self"]
     for _ in range(3):
         client.post(f"{own}:test")
-    settle(relay)
+    settle(teller)
     conn.execute(text("UPDATE webhook_deliveries SET tries = 9"))
     make_due(conn)
-    settle(relay)
+    settle(teller)
     dead = client.get(f"{own}/deliveries", params={"state": "dead"}).json()["deliveries"]
     assert len(dead) == 3
     assert client.get(f"{own}/deliveries", params={"state": "waiting"}).json()["deliveries"] == []
@@ -194,7 +173,7 @@ def test_what_was_given_up_is_delivered_again_one_or_all_under_the_same_id(
     since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     assert client.post(f"{own}:redeliver", json={"since": since}).json()["deliveries"] == 2
     assert "since" in violations(client.post(f"{own}:redeliver", json={}))
-    settle(relay)
+    settle(teller)
     states = [each["state"] for each in client.get(f"{own}/deliveries").json()["deliveries"]]
     assert states == ["delivered"] * 3
     assert len({heard.headers["webhook-id"] for heard in listener.heard}) == 3
@@ -202,7 +181,7 @@ def test_what_was_given_up_is_delivered_again_one_or_all_under_the_same_id(
 
 
 def test_a_rotated_secret_is_shown_once_and_signs_beside_the_one_before(
-    client: TestClient, relay: Webhooks, listener: Listener
+    client: TestClient, teller: Webhooks, listener: Listener
 ) -> None:
     webhook = made(client, listener.url)
     own = webhook["links"]["self"]
@@ -210,7 +189,7 @@ def test_a_rotated_secret_is_shown_once_and_signs_beside_the_one_before(
     left_s = (datetime.fromisoformat(rotated["oldEndsAt"]) - datetime.now(UTC)).total_seconds()
     assert 3_400 < left_s < 3_601
     client.post(f"{own}:test")
-    settle(relay)
+    settle(teller)
 
     [heard] = listener.heard
     for secret in (webhook["secret"], rotated["secret"]):
@@ -222,7 +201,7 @@ def test_a_rotated_secret_is_shown_once_and_signs_beside_the_one_before(
 
 
 def test_a_tenant_sees_its_own_webhooks_only(
-    database_url: str, conn: Connection, scratch: Path, tmp_path: Path, keys: SecretKeys
+    database_url: str, conn: Connection, scratch: Path, tmp_path: Path, sealing: SecretKeys
 ) -> None:
     ours, others = (
         {"Authorization": f"Bearer {api_keys.create_key(conn, tenant=name, name='ci', scopes=OWN)}"}
@@ -279,7 +258,7 @@ def test_what_is_not_signed_is_refused(change: Callable[[dict[str, str]], object
 
 
 def test_a_job_may_name_an_address_at_a_host_of_the_tenants_webhooks(
-    client: TestClient, conn: Connection, relay: Webhooks, listener: Listener, caplog: pytest.LogCaptureFixture
+    client: TestClient, conn: Connection, teller: Webhooks, listener: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
     url = f"{listener.url}/done?token=hush"
@@ -294,7 +273,7 @@ def test_a_job_may_name_an_address_at_a_host_of_the_tenants_webhooks(
     again = client.post(f"{own}:retry").json()["links"]["self"]
     plain = client.post("/v1/jobs", json={}).json()["links"]["self"]
     client.post(f"{plain}:cancel")
-    settle(relay)
+    settle(teller)
 
     [heard] = listener.heard
     assert heard.path == "/done?token=hush"
