@@ -2,18 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import NamedTuple
 from uuid import UUID
 
 import pytest
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from shared.access import api_keys, audit_trail, rates, saved_views, sessions, shares, sign_in_codes
-from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs import (
     admission,
@@ -56,10 +54,11 @@ from shared.jobs.states import JobStatus
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
 from shared.outbox import dead_letters, messages, parked
-from shared.schedules import due
+from shared.schedules import due, from_files
 from shared.schedules import history as schedule_history
 from shared.schedules import store as schedules
 from tests.support.postgres import fill, plans, server
+from tests.support.postgres.plans import Case
 
 _MANY = 10_000
 """Jobs of the large tenant: far more than any statement may look at."""
@@ -70,63 +69,51 @@ _BULK = UUID(int=1 << 80 | 7)
 """One of many bulk actions, which met every job of a tenant."""
 
 
-class Case(NamedTuple):
-    """A statement with parameters that would tempt it to look at everything."""
-
-    module: ModuleType
-    name: str
-    parameters: Mapping[str, object]
-    most: int
-    """Rows it may fetch, of all tables together."""
-
-
 @pytest.fixture(scope="module")
 def crowded(postgres_server: server.Server) -> Iterator[Engine]:
     """Many finished, many waiting and a few running jobs of one tenant, and many messages."""
-    with server.database(postgres_server) as url:
-        engine = create_engine(url, application_name="test")
-        with engine.connect() as conn:
-            fill.jobs(conn, _MANY, age_s=3600, keep_artifacts_s=0, keep_s=0)
-            fill.keys(conn)
-            fill.jobs(
-                conn, _MANY, tenant="silent", age_s=7200, requester="ann"
-            )  # all of them older than everybody else's
-            fill.jobs(conn, _MANY, status="PENDING", age_s=60, labels_every=3)
-            fill.jobs(conn, 50, status="PROCESSING", age_s=120)
-            # One job of a tenant among many of others, in each order.
-            fill.jobs(conn, _MANY // 2, tenant="unlucky", status="FAILED", age_s=5400, requester="ann", labels_every=1)
-            for status in ("FAILED", "PENDING"):
-                fill.jobs(conn, 1, tenant="rare", status=status, age_s=5500, labels_every=1)
-            fill.outbox(conn, _MANY)
-            fill.erasures(conn)
-            fill.reusable(conn, "often")
-            fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
-            fill.audit(conn, _MANY)
-            fill.held(conn, _MANY)
-            fill.api_keys(conn, _MANY, tenant="silent", end=datetime(2026, 1, 1, tzinfo=UTC))
-            fill.api_keys(conn, _MANY)
-            fill.console_sessions(conn, _MANY)
-            fill.sign_in_codes(conn, _MANY)
-            fill.saved_views(conn, _MANY)
-            fill.shares(conn, _MANY)
-            fill.passwords(conn)
-            fill.bulk(conn, _MANY)
-            while unfinished.advance_floor(conn):
-                pass
-            fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
-            fill.minutes(conn)
-            fill.dead_letters(conn, 2_000)
-            fill.schedules(conn, _MANY, tenant="acme", due_in_s=-30, ticks=_MANY)
-            fill.schedules(conn, _MANY, tenant="silent", due_in_s=3600)
-            fill.schedules(conn, 1, tenant="rare", due_in_s=-20)
-            for subject in Subject:
-                measurements.write(conn, subject, {})
-            _begin_to_rise(conn)
-            conn.execute(text("VACUUM ANALYZE"))
-            caps.set_cap(conn, Gate(Kind.TENANT, "acme"), 10)
-            pauses.pause(conn, Gate(Kind.TENANT, "paused"), reason="", by="")
+
+    def put(conn: Connection) -> None:
+        fill.jobs(conn, _MANY, age_s=3600, keep_artifacts_s=0, keep_s=0)
+        fill.keys(conn)
+        fill.jobs(conn, _MANY, tenant="silent", age_s=7200, requester="ann")  # all of them older than everybody else's
+        fill.jobs(conn, _MANY, status="PENDING", age_s=60, labels_every=3)
+        fill.jobs(conn, 50, status="PROCESSING", age_s=120)
+        # One job of a tenant among many of others, in each order.
+        fill.jobs(conn, _MANY // 2, tenant="unlucky", status="FAILED", age_s=5400, requester="ann", labels_every=1)
+        for status in ("FAILED", "PENDING"):
+            fill.jobs(conn, 1, tenant="rare", status=status, age_s=5500, labels_every=1)
+        fill.outbox(conn, _MANY)
+        fill.erasures(conn)
+        fill.reusable(conn, "often")
+        fill.audit(conn, _MANY, tenant="silent", age_s=40 * 86_400)
+        fill.audit(conn, _MANY)
+        fill.held(conn, _MANY)
+        fill.api_keys(conn, _MANY, tenant="silent", end=datetime(2026, 1, 1, tzinfo=UTC))
+        fill.api_keys(conn, _MANY)
+        fill.console_sessions(conn, _MANY)
+        fill.sign_in_codes(conn, _MANY)
+        fill.saved_views(conn, _MANY)
+        fill.shares(conn, _MANY)
+        fill.passwords(conn)
+        fill.bulk(conn, _MANY)
+        while unfinished.advance_floor(conn):
+            pass
+        fill.jobs(conn, 2 * _SLICE, tenant="late", status="PENDING", age_s=10)
+        fill.minutes(conn)
+        fill.dead_letters(conn, 2_000)
+        fill.schedules(conn, _MANY, tenant="acme", due_in_s=-30, ticks=_MANY)
+        fill.schedules(conn, _MANY, tenant="silent", due_in_s=3600)
+        fill.schedules(conn, 1, tenant="rare", due_in_s=-20)
+        for subject in Subject:
+            measurements.write(conn, subject, {})
+        _begin_to_rise(conn)
+        conn.execute(text("VACUUM ANALYZE"))
+        caps.set_cap(conn, Gate(Kind.TENANT, "acme"), 10)
+        pauses.pause(conn, Gate(Kind.TENANT, "paused"), reason="", by="")
+
+    with plans.crowded(postgres_server, put) as engine:
         yield engine
-        engine.dispose()
 
 
 def _begin_to_rise(conn: Connection) -> None:
@@ -346,6 +333,11 @@ def cases(conn: Connection) -> list[Case]:
         ),
         Case(schedule_history, "_MISSED", {"within_s": 3_600}, 10_001),
         Case(schedule_history, "_FORGET", {"keep_s": 0, "slice": 100}, 500),
+        Case(from_files, "_LOCK", {}, 0),
+        *[Case(from_files, name, {}, 0) for name in ("_OF_FILES", "_HOLD")],
+        Case(from_files, "_MARK", {"id": one, "file": "daily", "digest": ""}, 1),
+        Case(from_files, "_SEEN", {"ids": [one]}, 2),
+        Case(from_files, "_GONE", {"id": one}, 1),
         Case(schedules, "_GET", {"id": one, "tenant": "acme", "owner": None}, 1),
         Case(schedules, "_LIST", {"tenant": "acme", "owner": None, "before": NEWEST, "limit": 21}, 21),
         Case(schedules, "_COUNT", {"tenant": "acme", "most": 1_000}, 1_000),
@@ -489,7 +481,7 @@ def test_a_list_looks_at_what_it_shows_and_a_filter_at_a_bounded_number(
             walk = listing.WALKS[order]
             for statement, bound in ((walk.page, most), (walk.end, 500 if most else most), (walk.pick, 2 * 500)):
                 more = {"limit": 21, "bytes": listing._MOST_BYTES, "until": datetime.now(UTC)}
-                asked = _used(statement, {**parameters, **more})
+                asked = plans.used(statement, {**parameters, **more})
                 fetched = plans.visited(conn, statement, asked, generic=generic)
                 looked_at = sum(fetched.values())
                 if looked_at > (bound if statement is walk.page else max(bound, 2 * 500 + 2)):
@@ -502,14 +494,7 @@ def test_a_list_looks_at_what_it_shows_and_a_filter_at_a_bounded_number(
 @pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
 def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) -> None:
     with crowded.connect() as conn:
-        beyond = {}
-        for case in cases(conn):
-            statement: TextClause = getattr(case.module, case.name)
-            fetched = plans.visited(conn, statement, _used(statement, case.parameters), generic=generic)
-            if sum(fetched.values()) > case.most:
-                beyond[statement_name(statement.text), str(case.parameters)[:80]] = (fetched, case.most)
-
-    assert beyond == {}
+        assert plans.beyond(conn, cases(conn), generic=generic) == {}
 
 
 @pytest.mark.parametrize(
@@ -523,6 +508,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
         bulk_slices,
         caps,
         erasure,
+        from_files,
         gates,
         pauses,
         queue_caps,
@@ -549,13 +535,7 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:
-        asked = {case.name for case in cases(conn) if case.module is module}
-
-    assert asked == {name for name, value in vars(module).items() if isinstance(value, TextClause)}
-
-
-def _used(statement: TextClause, parameters: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in parameters.items() if name in statement._bindparams}
+        assert plans.not_asked(module, cases(conn)) == set()
 
 
 @pytest.mark.parametrize(

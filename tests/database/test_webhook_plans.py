@@ -1,19 +1,17 @@
 """No statement of webhooks looks at more rows when there are more webhooks, events or deliveries."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import ModuleType
-from typing import NamedTuple
 from uuid import UUID
 
 import pytest
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from shared.database.engine import create_engine
-from shared.database.statements import statement_name
 from shared.webhooks import deliveries, delivering, ending, sealing, spread, store, wanted_figures
 from tests.support.postgres import fill, plans, server
+from tests.support.postgres.plans import Case
 
 _MANY = 10_000
 _LAST = UUID(int=2**128 - 1)
@@ -28,30 +26,20 @@ _DELETED = text("""
 """A webhook that was deleted, while very much waited for it."""
 
 
-class Case(NamedTuple):
-    """A statement with parameters that would tempt it to look at everything."""
-
-    module: ModuleType
-    name: str
-    parameters: Mapping[str, object]
-    most: int
-    """Rows it may fetch, of all tables together."""
-
-
 @pytest.fixture(scope="module")
 def crowded(postgres_server: server.Server) -> Iterator[Engine]:
     """Many tenants, one of which has a webhook with very many deliveries in each state."""
-    with server.database(postgres_server) as url:
-        engine = create_engine(url, application_name="test")
-        with engine.connect() as conn:
-            fill.webhooks(conn, _MANY // _EACH, each=_EACH)
-            fill.deliveries(conn, _MANY, tenant="tenant-1")
-            for n in range(2, 6):
-                fill.deliveries(conn, _MANY // 2, tenant=f"tenant-{n}")
-            conn.execute(_DELETED)
-            conn.execute(text("VACUUM ANALYZE"))
+
+    def put(conn: Connection) -> None:
+        fill.webhooks(conn, _MANY // _EACH, each=_EACH)
+        fill.deliveries(conn, _MANY, tenant="tenant-1")
+        for n in range(2, 6):
+            fill.deliveries(conn, _MANY // 2, tenant=f"tenant-{n}")
+        conn.execute(_DELETED)
+        conn.execute(text("VACUUM ANALYZE"))
+
+    with plans.crowded(postgres_server, put) as engine:
         yield engine
-        engine.dispose()
 
 
 def cases(conn: Connection) -> list[Case]:
@@ -123,16 +111,8 @@ def cases(conn: Connection) -> list[Case]:
 
 @pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
 def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) -> None:
-    beyond = {}
     with crowded.connect() as conn:
-        for case in cases(conn):
-            statement: TextClause = getattr(case.module, case.name)
-            asked = {name: value for name, value in case.parameters.items() if name in statement._bindparams}
-            fetched = plans.visited(conn, statement, asked, generic=generic)
-            if sum(fetched.values()) > case.most:
-                beyond[statement_name(statement.text), str(case.parameters)[:80]] = (fetched, case.most)
-
-    assert beyond == {}
+        assert plans.beyond(conn, cases(conn), generic=generic) == {}
 
 
 @pytest.mark.parametrize(
@@ -140,6 +120,4 @@ def test_what_a_statement_looks_at_is_bounded(crowded: Engine, generic: bool) ->
 )
 def test_every_statement_is_asked(crowded: Engine, module: ModuleType) -> None:
     with crowded.connect() as conn:
-        asked = {case.name for case in cases(conn) if case.module is module}
-
-    assert asked == {name for name, value in vars(module).items() if isinstance(value, TextClause)}
+        assert plans.not_asked(module, cases(conn)) == set()

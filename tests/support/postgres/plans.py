@@ -1,18 +1,67 @@
 """How many rows a statement really looks at, by its plan."""
 
+import contextlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import TextClause
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
+
+from shared.database.engine import create_engine
+from shared.database.statements import statement_name
+from tests.support.postgres import server
 
 _SCANS = {"Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan"}
 _names = itertools.count()
 _PARAMETER = re.compile(r"(?<!:):([a-z_][a-z_0-9]*)")
+
+
+class Case(NamedTuple):
+    """A statement with parameters that would tempt it to look at everything."""
+
+    module: ModuleType
+    name: str
+    parameters: Mapping[str, object]
+    most: int
+    """Rows it may fetch, of all tables together."""
+
+
+@contextlib.contextmanager
+def crowded(cluster: server.Server, put: Callable[[Connection], None]) -> Iterator[Engine]:
+    """A database with very much in it."""
+    with server.database(cluster) as url:
+        engine = create_engine(url, application_name="test")
+        with engine.connect() as conn:
+            put(conn)
+        yield engine
+        engine.dispose()
+
+
+def beyond(conn: Connection, cases: Iterable[Case], *, generic: bool) -> dict[tuple[str, str], object]:
+    """The statements that fetch more than they may, with what they fetched of each table, and the bound."""
+    found: dict[tuple[str, str], object] = {}
+    for case in cases:
+        statement: TextClause = getattr(case.module, case.name)
+        fetched = visited(conn, statement, used(statement, case.parameters), generic=generic)
+        if sum(fetched.values()) > case.most:
+            found[statement_name(statement.text), str(case.parameters)[:80]] = (fetched, case.most)
+    return found
+
+
+def not_asked(module: ModuleType, cases: Iterable[Case]) -> set[str]:
+    """The module's statements that no case asks, and the cases' that it does not have."""
+    asked = {case.name for case in cases if case.module is module}
+    return asked ^ {name for name, value in vars(module).items() if isinstance(value, TextClause)}
+
+
+def used(statement: TextClause, parameters: Mapping[str, object]) -> dict[str, object]:
+    """Those of the parameters that the statement has."""
+    return {name: value for name, value in parameters.items() if name in statement._bindparams}
 
 
 def visited(
