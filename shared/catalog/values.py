@@ -88,11 +88,20 @@ def _text(value: object) -> str:
     return value
 
 
-def _integer(value: object) -> int:
+def whole(value: object) -> int | None:
+    """The whole number that a JSON value is; None if it is none.
+
+    JSON Schema's integers have no fraction; that is 3.0 for clients whose numbers are floats.
+    """
     if isinstance(value, float) and value.is_integer() and abs(value) <= _MOST_EXACT:
-        value = int(value)  # JSON Schema's integers have no fraction; that is 3.0 for clients whose numbers are floats
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Refused("type", f"must be an integer such as 42, not {show(value)}")
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _integer(given: object) -> int:
+    value = whole(given)
+    if value is None:
+        raise Refused("type", f"must be an integer such as 42, not {show(given)}")
     if not MIN_INTEGER <= value <= MAX_INTEGER:
         raise Refused("range", f"must be between {MIN_INTEGER} and {MAX_INTEGER} (a 64-bit integer)")
     return value

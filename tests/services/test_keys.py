@@ -126,7 +126,7 @@ def test_nobody_makes_a_key_that_may_more_than_itself(ask: Asked) -> None:
 def test_a_rotation_leaves_no_gap_and_an_end(ask: Asked) -> None:
     end = datetime.now(UTC) + timedelta(days=90)
     old = ask.make(expiresAt=end.isoformat())
-    answer = ask("POST", f"/v1/keys/{old['keyId']}:rotate", json={"overlapSeconds": 3600})
+    answer = ask("POST", f"/v1/keys/{old['keyId']}:rotate", json={"overlapSeconds": 3600.0})
     made = answer.json()
     assert (made["name"], made["scopes"], made["replaces"]) == ("ci", CI["scopes"], old["keyId"])
     for key in (old["key"], made["key"]):

@@ -152,7 +152,7 @@ def test_a_tenant_has_a_bounded_number_of_schedules(client: TestClient) -> None:
 
 def test_what_is_changed_is_changed_and_the_rest_stays(client: TestClient) -> None:
     old = made(client, formats=["csv"], labels={"team": "sales"})
-    answer = client.patch(old["links"]["self"], json={"everySeconds": 7200, "labels": None})
+    answer = client.patch(old["links"]["self"], json={"everySeconds": 7200.0, "labels": None})
     assert answer.status_code == 200
     new = answer.json()
     assert (new["cron"], new["everySeconds"], new["labels"], new["formats"]) == (None, 7200, None, ["csv"])

@@ -116,7 +116,7 @@ def test_whoever_has_a_link_gets_the_file_and_leaves_a_trace(
 def test_no_more_downloads_than_allowed_come_of_any_number_at_once(
     client: TestClient, conn: Connection, scratch: Path
 ) -> None:
-    made = shared(client, a_file(client, conn, scratch), maxDownloads=3)
+    made = shared(client, a_file(client, conn, scratch), maxDownloads=3.0)
     meet, got = threading.Barrier(8), []
 
     def ask() -> None:

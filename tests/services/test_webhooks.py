@@ -185,7 +185,7 @@ def test_a_rotated_secret_is_shown_once_and_signs_beside_the_one_before(
 ) -> None:
     webhook = made(client, listener.url)
     own = webhook["links"]["self"]
-    rotated = client.post(f"{own}:rotate", json={"overlapSeconds": 3600}).json()
+    rotated = client.post(f"{own}:rotate", json={"overlapSeconds": 3600.0}).json()
     left_s = (datetime.fromisoformat(rotated["oldEndsAt"]) - datetime.now(UTC)).total_seconds()
     assert 3_400 < left_s < 3_601
     client.post(f"{own}:test")

@@ -16,7 +16,7 @@ from shared.catalog.moment import zone_problem
 from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation
 from shared.catalog.shape import FIELDS as SHAPE_FIELDS
-from shared.catalog.values import Refused, parse, store
+from shared.catalog.values import Refused, parse, store, whole
 from shared.schedules.schedule import Misfire, Overlap, Schedule, Terms, Wanted
 from shared.schedules.submission import zone_of_jobs
 from shared.schedules.timing import (
@@ -203,8 +203,9 @@ class _Reader:
 
     def _number(self, field: str, least: int, most: int) -> int | None:
         given = self._fields.get(field)
-        if given is None or (isinstance(given, int) and not isinstance(given, bool) and least <= given <= most):
-            return given
+        number = whole(given)
+        if given is None or (number is not None and least <= number <= most):
+            return number
         self._wrong(field, "range", f"must be a whole number from {least} to {most}")
         return None
 

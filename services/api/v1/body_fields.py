@@ -8,6 +8,7 @@ from starlette.requests import Request
 from services.api.actions.errors import MOST_VIOLATIONS, InvalidRequest
 from services.api.actions.idempotency import read_key
 from shared.catalog.parameters import Violation
+from shared.catalog.values import whole
 from shared.suggest import did_you_mean
 
 _DAY_S = 86_400
@@ -18,6 +19,18 @@ def unknown_fields(fields: Mapping[str, Any], known: Collection[str]) -> list[Vi
     names = [name for name in fields if name not in known][:MOST_VIOLATIONS]
     wrong = "is not a field of this request"
     return [Violation(n[:100], "unknown_field", f"{wrong}{did_you_mean(n[:100], known)}") for n in names]
+
+
+def whole_number(
+    fields: Mapping[str, Any], name: str, least: int, most: int, violations: list[Violation], unit: str = ""
+) -> int | None:
+    """The field's whole number; None if there is none, or a wrong one: then there is a violation more."""
+    given = fields.get(name)
+    number = whole(given)
+    if given is None or (number is not None and least <= number <= most):
+        return number
+    violations.append(Violation(name, "range", f"must be a whole number{unit} from {least} to {most}"))
+    return None
 
 
 def idempotency_key(request: Request, violations: list[Violation]) -> str | None:
@@ -39,14 +52,8 @@ def only_idempotency_key(request: Request) -> str | None:
 
 def overlap_s(fields: Mapping[str, Any], longest_s: int, violations: list[Violation]) -> int:
     """For how long what is replaced works on, in seconds: a day, if `overlapSeconds` is left out."""
-    given = fields.get("overlapSeconds")
-    if given is None:
-        return _DAY_S
-    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= longest_s:
-        return given
-    wrong = f"must be a whole number of seconds from 0 to {longest_s}"
-    violations.append(Violation("overlapSeconds", "range", wrong))
-    return 0
+    asked_s = whole_number(fields, "overlapSeconds", 0, longest_s, violations, " of seconds")
+    return _DAY_S if asked_s is None else asked_s
 
 
 def overlap_schema(longest_s: int, description: str) -> dict[str, Any]:

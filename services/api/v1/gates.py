@@ -18,6 +18,7 @@ from services.api.v1.body_fields import body_of, refuse, unknown_fields
 from services.api.v1.gate_views import GatesView, GateView, gate_view
 from services.api.v1.submission_body import read_fields
 from shared.catalog.parameters import Violation
+from shared.catalog.values import whole
 from shared.jobs.gates import Gate, Kind
 from shared.jobs.queue_caps import MOST
 from shared.suggest import did_you_mean
@@ -197,8 +198,7 @@ def _until(given: object, violations: list[Violation]) -> datetime | None:
 
 
 def _whole(field: str, given: object, most: int, violations: list[Violation]) -> int:
-    # 4.0 is a whole number in JSON.
-    if isinstance(given, int | float) and not isinstance(given, bool) and given in range(1, most + 1):
-        return int(given)
+    if (number := whole(given)) is not None and 1 <= number <= most:
+        return number
     violations.append(Violation(field, "range", f"must be a whole number from 1 to {most}; to start none, pause it"))
     return most

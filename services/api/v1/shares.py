@@ -12,12 +12,11 @@ from services.api.http.dependencies import Caller, JobId, PartsOf, uuid_of
 from services.api.http.openapi import problems
 from services.api.http.responses import json_response
 from services.api.v1 import pages
-from services.api.v1.body_fields import idempotency_key, refuse, unknown_fields
+from services.api.v1.body_fields import idempotency_key, refuse, unknown_fields, whole_number
 from services.api.v1.share_views import MadeShareView, SharesView, ShareView, made_view, share_view
 from services.api.v1.submission_body import read_fields
 from services.api.v1.submissions import IDEMPOTENCY_KEY
 from shared.access.shares import MOST_DOWNLOADS
-from shared.catalog.parameters import Violation
 
 router = APIRouter(tags=["artifacts"])
 
@@ -107,16 +106,8 @@ def _unknown(_: str) -> UnknownShare:
 def _wanted(request: Request, fields: Mapping[str, Any], max_days: float) -> WantedShare:
     violations = unknown_fields(fields, list(_FIELDS))
     most_s = int(max_days * _DAY_S)
-    expires_s = _number(fields, "expiresSeconds", _LEAST_S, max(_LEAST_S, most_s), violations)
-    most = _number(fields, "maxDownloads", 1, MOST_DOWNLOADS, violations)
+    expires_s = whole_number(fields, "expiresSeconds", _LEAST_S, max(_LEAST_S, most_s), violations)
+    most = whole_number(fields, "maxDownloads", 1, MOST_DOWNLOADS, violations)
     key = idempotency_key(request, violations)
     refuse(violations)
     return WantedShare(min(_WEEK_S, most_s) if expires_s is None else expires_s, most, key)
-
-
-def _number(fields: Mapping[str, Any], name: str, least: int, most: int, violations: list[Violation]) -> int | None:
-    given = fields.get(name)
-    if given is None or (isinstance(given, int) and not isinstance(given, bool) and least <= given <= most):
-        return given
-    violations.append(Violation(name, "range", f"must be a whole number from {least} to {most}"))
-    return None
