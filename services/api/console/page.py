@@ -86,6 +86,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # a list of a hundred rows asks for two hundred parts, each with a look at its file
     )
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False, indent=2, default=str)
     return environment
