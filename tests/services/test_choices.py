@@ -15,6 +15,7 @@ from shared.catalog.choices import Choices
 from shared.catalog.load import CatalogError, load_catalog
 from tests.support.api_app import an_app, problem
 from tests.support.jobs import count
+from todoke.cli.commands_types import _described
 
 _TOML = """
 title = "Sales"
@@ -44,11 +45,15 @@ query = "SELECT pg_sleep(60)"
 type = "string"
 [parameters.broken.choices]
 query = "SELECT * FROM no_such_table"
+[parameters.latest]
+type = "date"
+[parameters.latest.default]
+query = "SELECT DATE '2026-01-31'"
 [parameters.since]
 type = "date"
 default = "start_of_last_month"
 """
-_QUERY = "SELECT :country, :city, :shops, :number, :slow, :broken, :since"
+_QUERY = "SELECT :country, :city, :shops, :number, :slow, :broken, :since, :latest"
 
 
 @pytest.fixture
@@ -221,3 +226,13 @@ def test_a_schedule_is_held_to_the_choices_as_a_request_is(client: TestClient, c
     assert client.patch(own, json={"name": "m"}).json()["name"] == "m"
     form = client.get("/console/schedules/new/sales").text
     assert 'value="TYO"' in form
+
+
+def test_the_form_and_the_schema_say_that_a_default_is_taken_from_the_data(client: TestClient) -> None:
+    assert "Left empty: taken from the data when the report runs." in client.get("/console/new/sales").text
+    schema = client.get("/v1/report-types/sales").json()["parameters"]["properties"]["latest"]
+    assert schema["x-default"] == {"dependsOn": []}
+    assert _described(schema)["default"] == "from the data"
+    # Whoever accepts a job asks no source: the attempt does.
+    job = client.post("/v1/jobs", json={"reportType": "sales", "parameters": {"city": "TYO"}}).json()["links"]["self"]
+    assert client.get(job).json()["parameters"]["latest"] is None
