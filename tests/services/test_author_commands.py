@@ -70,6 +70,17 @@ def numbers(tmp_path: Path) -> Path:
     return folder
 
 
+def test_every_wrong_file_of_a_schedule_is_told_with_its_line(run: Run, numbers: Path) -> None:
+    folder = numbers.parent / "_schedules"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.toml").write_text('report_type = "numbers"\ncron = "0 7 * * *"\n[parameters]\nleast = 1\n')
+    code, told, _ = run("check", "--no-files")
+    assert (code, [line.partition(": is missing")[0] for line in told.splitlines()]) == (
+        1, [f"catalog/_schedules/{name}.toml:1: tenant" for name in ("a", "b")],
+    )  # fmt: skip
+
+
 def test_a_new_report_type_is_fine_and_can_be_made_at_once(run: Run) -> None:
     assert run("new", "late-flights", "--format", "pdf", "--format", "csv")[:2] == (0, "catalog/late-flights\n")
 

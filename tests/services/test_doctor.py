@@ -467,6 +467,17 @@ def test_a_wrong_catalog(doctor: Doctor, catalog: Path) -> None:
     assert (level, "report.toml:1: titel: is not a setting" in said) == ("fail", True)
 
 
+def test_a_wrong_file_of_a_schedule_is_named_and_only_that(doctor: Doctor, catalog: Path) -> None:
+    (catalog / "_schedules").mkdir()
+    right = 'tenant = "acme"\nreport_type = "one"\nevery_seconds = 3600\n'
+    (catalog / "_schedules" / "right.toml").write_text(right)
+    (catalog / "_schedules" / "wrong.toml").write_text(right.replace("3600", '3600\ncron = "0 7 * * *"'))
+    found = doctor("--for", "api")
+    assert worst(found, "catalog")[0] == "ok"
+    level, said = worst(found, "catalog.schedules")
+    assert (level, "wrong.toml:4: cron: write either cron" in said) == ("fail", True)
+
+
 def test_sources_that_are_not_named_or_away(
     doctor: Doctor, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
