@@ -1,6 +1,8 @@
 """Pages are kept fresh without noise: what is seen, and nothing while somebody does something else."""
 
+import contextlib
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -41,14 +43,20 @@ def test_a_job_is_followed_by_one_stream_until_its_end(reader: Readers, conn: Co
     page.goto(f"{reader().root}/console/jobs/{job_id}")
     expect(page.get_by_text(say("status.PENDING")).first).to_be_visible()
     started_at = page.locator("#job h1").element_handle()
+    for record in ("#deliveries", "#audit"):
+        expect(page.locator(record)).to_have_count(1)
 
-    finished(conn, str(job_id), scratch)
+    with contextlib.ExitStack() as told:
+        for record in ("manifest", "deliveries", "audit"):
+            told.enter_context(page.expect_request(f"**/console/jobs/{job_id}/{record}/part"))
+        finished(conn, str(job_id), scratch)
 
     expect(page.get_by_role("link", name="calendar.csv")).to_be_visible()
     expect(page.locator("#job .heading .status")).to_have_text(say("status.SUCCESS"))
     assert started_at.evaluate("it => it.isConnected"), "what has not changed is left where it is"
-    of_job = [url for url in asked if f"/jobs/{job_id}" in url]
-    assert [url.rpartition("/")[2] for url in of_job] == [str(job_id), "stream", "earlier"]
+    of_job = Counter(url.partition(str(job_id))[2] for url in asked if f"/jobs/{job_id}" in url)
+    once, again = ("", "/stream", "/earlier", "/manifest/part"), ("/deliveries/part", "/audit/part")
+    assert of_job == {**dict.fromkeys(once, 1), **dict.fromkeys(again, 2)}
 
 
 def test_rows_that_are_not_final_change_where_they_are(reader: Readers, conn: Connection, scratch: Path) -> None:
