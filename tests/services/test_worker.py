@@ -140,7 +140,7 @@ def test_a_job_tells_what_its_last_attempt_has_used_and_so_does_a_metric(bench: 
     cost = {"cpuSeconds": 1.25, "peakMemoryMb": 96, "bytesRead": 2_000, "bytesWritten": 3_000}
     assert row(bench.conn, made).result["cost"] == cost
     assert row(bench.conn, failed).error["cost"] == cost
-    assert metrics.ATTEMPT_CPU_SECONDS.labels("calendar")._value.get() == counted + 2.5
+    assert metrics.ATTEMPT_CPU_SECONDS.labels("calendar")._value.get() == pytest.approx(counted + 2.5)
 
 
 def test_the_row_of_a_job_tells_where_its_files_are(bench: Bench) -> None:
