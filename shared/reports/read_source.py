@@ -29,6 +29,8 @@ _ZSTD_LEVEL = 1
 # processor's caches hold it (an eighth faster).
 _MOST_COLUMNS = 1_600
 """Columns that a source is asked for at once; PostgreSQL gives 1,664 (PostgreSQL 18, appendix K, read 2026-11-28)."""
+_FOR_PEOPLE = frozenset({Format.HTML, Format.XLSX})
+"""Of the formats that are written from cells."""
 _USUAL_LINE, _LONGEST_LINE = 512 << 10, 8 << 20
 """Bytes of one row's text: the limit of the first reading, and the most that any reading allows."""
 
@@ -53,9 +55,7 @@ def read(
     layout = _Layout.of(source, formats, hidden)
     # Cells have the source's texts of moments, which are in UTC, and the query's own columns and rows.
     as_it_is = question.shape.zone == UTC_NAME and not question.shape.arranges
-    # Totals, pivots, what stands above the rows, and JSON of arrays and composites are DuckDB's to compute.
-    few_formats = cells.WRITTEN_FROM_CELLS.issuperset(formats) and not any(c.json_name for c in layout.columns)
-    few_formats = few_formats and not (report.grouping or report.pivot or question.has_summaries)
+    few_formats = cells.WRITTEN_FROM_CELLS.issuperset(formats) and not _is_computed(question, formats, layout)
     begun, longest = _begun(source, layout, progress) if as_it_is and few_formats else (None, _USUAL_LINE)
     if begun and (few := _few(begun, layout)) is not None:
         columns = with_decimals_of(layout.shown, few)
@@ -71,6 +71,14 @@ def read(
             extract_ = settled(extract_, connection)
         extract_ = replace(extract_, columns=with_decimals(extract_, connection))
         return extract_ if source.arrangement is not None else arranged(extract_, question, connection)
+
+
+def _is_computed(question: Question, formats: Sequence[Format], layout: "_Layout") -> bool:
+    """True if something is DuckDB's to compute: JSON of arrays and composites, what stands above the rows, and totals
+    and pivots, which formats for people alone have."""
+    report = question.report
+    for_people = bool(report.grouping or report.pivot) and not _FOR_PEOPLE.isdisjoint(formats)
+    return for_people or question.has_summaries or any(c.json_name for c in layout.columns)
 
 
 @dataclass(frozen=True, slots=True)

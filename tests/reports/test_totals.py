@@ -12,6 +12,7 @@ import pytest
 from shared.catalog.grouping import NO_GROUPING, Grouping
 from shared.catalog.model import Chart, Column, Format, Highlight, PdfOptions, SummaryTable
 from shared.catalog.shape import Shape
+from shared.reports.extract import ROWS_FILE
 from shared.reports.formats.bands import with_bands
 from shared.reports.formats.xlsx import report
 from shared.reports.interface import RenderRequest, ReportError
@@ -53,6 +54,14 @@ def test_a_full_disk_between_groups_is_trouble_that_passes(
     with pytest.raises(ReportError) as failure:
         run(request)
     assert (failure.value.code, failure.value.retryable) == ("scratch_full", True)
+
+
+def test_formats_for_programs_know_nothing_of_groups_and_need_no_extract(a_request: MakeRequest, run: Run) -> None:
+    formats = (Format.JSONL, Format.CSV)
+    plain = asked(a_request, 8, *formats, grouping=NO_GROUPING)
+    grouped = asked(a_request, 8, *formats)
+    assert [file.sha256 for file in run(grouped)] == [file.sha256 for file in run(plain)]
+    assert not (grouped.scratch / ROWS_FILE).exists()
 
 
 @pytest.mark.parametrize("rows", [8, 400, 1_600])
