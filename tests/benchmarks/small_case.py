@@ -1,4 +1,5 @@
 """Whole attempts of a small report, as a worker makes them: `python -m tests.benchmarks.small_case DSN FORMAT TIMES`.
+`plain-html` and `plain-xlsx` have rows alone, as what a user would write has.
 
 Prints JSON: milliseconds of one attempt, by the clock (median) and by processor time: the worker's share, the fork
 server's and that of every process it started, with isolation in force, files read back, stored on disk.
@@ -28,15 +29,16 @@ from tests.support.sqs.double import InMemoryQueue
 from tests.support.worker import worker_parts
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PLAIN = "plain-"
 _UTIME = 11
 """Of what follows the name in /proc/…/stat; then stime, and the same of ended children."""
 
 
 def main() -> None:
     """Measure one format."""
-    dsn, format_, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    dsn, format_, times = sys.argv[1], sys.argv[2].removeprefix(_PLAIN), int(sys.argv[3])
     with tempfile.TemporaryDirectory(prefix="todoke-small-") as folder:
-        attempts = _attempts(dsn, Path(folder))
+        attempts = _attempts(dsn, Path(folder), plain=sys.argv[2].startswith(_PLAIN))
         _run(attempts, format_)
         _run(attempts, format_)
         before, walls = _cpu_s(), []
@@ -48,10 +50,11 @@ def main() -> None:
     print(json.dumps({"cpu_ms": cpu_s * 1000, "wall_ms": statistics.median(walls) * 1000}))
 
 
-def _attempts(dsn: str, folder: Path) -> Attempts:
+def _attempts(dsn: str, folder: Path, *, plain: bool) -> Attempts:
     engine = create_engine(dsn, application_name="small-case")
     parts = worker_parts(
-        engine, InMemoryQueue(), folder, render=child.render, catalog=small_table.catalog(), REPORT_SOURCE_URL=dsn,
+        engine, InMemoryQueue(), folder, render=child.render, catalog=small_table.catalog(plain=plain),
+        REPORT_SOURCE_URL=dsn,
         REPORT_PREVIEW=os.environ.get("REPORT_PREVIEW", "on"),
     )  # fmt: skip
     return Attempts(parts, NotAgain(), Scratch(folder, engine))

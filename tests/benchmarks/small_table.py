@@ -5,8 +5,9 @@ from pathlib import Path
 
 import psycopg
 
+from shared.catalog.grouping import NO_GROUPING
 from shared.catalog.load import load_catalog
-from shared.catalog.model import Catalog
+from shared.catalog.model import Catalog, PdfOptions
 from tests.support.sqs.fast_process import ROOT
 
 NAME = "carrier-delays"
@@ -39,9 +40,11 @@ def create(dsn: str) -> None:
         conn.execute("VACUUM ANALYZE delays")
 
 
-def catalog() -> Catalog:
-    """The sample's report type with its charts, over the table."""
+def catalog(*, plain: bool) -> Catalog:
+    """The sample's report type over the table, with its figures, charts, table and groups, or `plain`: rows alone."""
     report = load_catalog(_SAMPLE).types[NAME]
+    if plain:
+        report = dataclasses.replace(report, pdf=PdfOptions(), grouping=NO_GROUPING)
     return Catalog({NAME: dataclasses.replace(report, query=_ASKED)}, NAME)
 
 
