@@ -174,7 +174,7 @@ class Attempts:
             with self._engine.connect() as conn:
                 return wanted_figures.wanted(conn, job.tenant, job.report_type, (job.options or {}).get(CONDITIONS))
         except (SQLAlchemyError, TodokeError) as error:
-            log.info("figures.kept_unasked", extra={"reason": str(error)})
+            log.warning("figures.kept_unasked", extra={"reason": str(error)})
             return True
 
     def _report(self, job: StartedJob) -> ReportType:
