@@ -149,6 +149,10 @@ class FailureCode(StrEnum):
         "the worker's catalog has another version of the report type, which does not take what was asked", _RETRY,
         "Give API and workers the same catalog.",
     )  # fmt: skip
+    OPTION_UNKNOWN = (
+        "option_unknown", "the job was asked for with an option that the worker's release does not know", _RETRY,
+        "Deploy workers before the API: a worker of the API's release takes the job.",
+    )  # fmt: skip
     PASSWORD_NOT_READABLE = (
         "password_not_readable", "the worker cannot open the password that the job's files are to have", _RETRY,
         "Give API and workers the same SECRETS_KEY_FILE; the worker's log has the reason.",

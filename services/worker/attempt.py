@@ -13,6 +13,7 @@ from services.worker import attempt_spans, inline, metrics
 from services.worker.assembly import Parts
 from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
 from services.worker.held import Held, StopReason
+from services.worker.known_options import refuse_unknown
 from services.worker.not_again import NotAgain
 from services.worker.outcomes import Cancelled, Lost, Outcome
 from services.worker.passwords import Passwords
@@ -178,6 +179,7 @@ class Attempts:
             return True
 
     def _report(self, job: StartedJob) -> ReportType:
+        refuse_unknown(job.options)
         report = self._catalog.types.get(job.report_type)
         if report is None:
             # Retryable: during a deployment the next worker may know it.

@@ -38,6 +38,7 @@ _LACKING = frozenset(
         FailureCode.SOURCE_MISSING,
         FailureCode.REPORT_TYPE_MISSING,
         FailureCode.REPORT_TYPE_DIFFERS,
+        FailureCode.OPTION_UNKNOWN,
         FailureCode.PASSWORD_NOT_READABLE,
     }
 )

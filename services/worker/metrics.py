@@ -59,7 +59,7 @@ LEASES_LOST = counter(
 )
 _OWN = (
     "scratch_full", "scratch_unusable", "artifact_store_unavailable", "worker_exhausted", "source_missing",
-    "report_type_missing", "report_type_differs",
+    "report_type_missing", "report_type_differs", "option_unknown", "password_not_readable",
 )  # fmt: skip
 OWN_FAULTS = counter(
     "worker",

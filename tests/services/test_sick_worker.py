@@ -155,6 +155,15 @@ def test_a_report_type_that_this_worker_does_not_know_is_left_to_others(sick: Be
     sick.until(sick.a_rung_job(), "SUCCESS")
 
 
+def test_a_job_with_an_option_of_a_newer_release_is_left_to_others(sick: Bench) -> None:
+    newer = sick.a_rung_job(options={"watermark": "draft"}, max_attempts=1)
+    sick.start()
+
+    given_back(sick, newer, "option_unknown")
+    unfit(sick, "watermark")
+    sick.until(sick.a_rung_job(options={"limit": 1}), "SUCCESS")
+
+
 def test_parameters_of_a_version_that_this_worker_never_had_are_left_to_others(sick: Bench) -> None:
     sick.script = raises(lambda: failure(FailureCode.PARAMETERS_NO_LONGER_VALID, "not valid any more"))
     newer = sick.a_rung_job(report_version="of-tomorrow", max_attempts=1)

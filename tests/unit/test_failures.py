@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from deploy.tools.errors_page import page
 from services.api.http.problem_codes import PROBLEMS
+from services.worker import metrics
+from services.worker.fitness import OWN_FAULTS
 from shared.database import sqlstates
 from shared.database.unavailable import is_unavailable
 from shared.failures import FailureCode
@@ -82,6 +84,10 @@ def test_every_code_is_a_label_and_a_package_s_own_is_other() -> None:
     assert [known(code, REASONS) for code in FailureCode] == list(FailureCode)
     assert all(type(reason) is str for reason in REASONS)
     assert known(own.code, REASONS) == "other"
+
+
+def test_every_fault_of_a_worker_s_own_is_a_cause_of_its_counter() -> None:
+    assert set(metrics._OWN) == OWN_FAULTS
 
 
 def test_the_sweeper_ends_jobs_with_codes_of_the_list() -> None:

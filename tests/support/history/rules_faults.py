@@ -12,7 +12,7 @@ from tests.support.history.rules_jobs import Finding
 # By their names on the wire and not from the product's own table, which a mistake could shorten.
 _STORE = "artifact_store_unavailable"
 _SICK = {"scratch_full", "scratch_unusable", "worker_exhausted", _STORE, "source_missing", "report_type_missing",
-         "report_type_differs", "password_not_readable"}  # fmt: skip
+         "report_type_differs", "option_unknown", "password_not_readable"}  # fmt: skip
 """Causes of the worker's own."""
 _NOT_VALID = "parameters_no_longer_valid"
 """The job's own mistake, unless it was accepted with a version that its worker does not have."""

@@ -1,0 +1,76 @@
+"""A worker knows every option that an API of its release writes, and gives back what asks for another one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from services.api.actions import checks, schedule_request
+from services.api.actions.options import MOMENTS
+from services.worker.known_options import KNOWN, refuse_unknown
+from shared.jobs.passwords import ENCRYPTED
+from shared.reports.interface import ReportError
+from tests.support.api_app import an_app
+from tests.support.webhooks import secret_keys
+
+LISTENER = "https://hooks.example.com/todoke"
+ASKED: dict[str, Any] = {
+    "priority": 3, "maxAttempts": 2, "keepFilesSeconds": 600, "keepSeconds": 90_000, "fileName": "days",
+    "callbackUrl": LISTENER, "notifyWhen": ["failure"], "timeZone": "Asia/Tokyo", "locale": "en",
+    "columns": ["day"], "sort": ["-day"], "limit": 5, "csv": {"delimiter": ";"},
+}  # fmt: skip
+"""Everything that both jobs and schedules may be asked for with, beside what is no option."""
+NO_OPTIONS = {"reportType", "parameters", "formats", "labels", "reuse"}
+OF_A_SCHEDULE = {"name", "cron", "everySeconds", "until", "jitterSeconds", "misfire", "misfireMost", "overlap"}
+
+
+@pytest.fixture
+def client(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    secret_keys(tmp_path)
+    keys = str(tmp_path / "secrets.keys")
+    with TestClient(an_app(database_url, tmp_path, SECRETS_KEY_FILE=keys)) as client:
+        answer = client.post("/v1/webhooks", json={"url": LISTENER, "types": []})
+        assert answer.status_code == 201, answer.text
+        yield client
+
+
+def written(client: TestClient, conn: Connection, to: str, asked: dict[str, Any]) -> set[str]:
+    """The names of the options of the only job or schedule, which is made."""
+    answer = client.post(f"/v1/{to}", json={"reportType": "calendar", "formats": ["xlsx"], **asked})
+    assert answer.is_success, answer.text
+    [options] = conn.execute(text(f"SELECT options FROM {to}")).scalars()
+    return set(options)
+
+
+def test_a_worker_knows_exactly_what_the_api_writes_into_jobs(client: TestClient, conn: Connection) -> None:
+    asked = {**ASKED, "runAt": "tomorrow", "notAfter": "tomorrow+1d", "password": "correct horse",
+             "parameters": {"to": "today"}}  # fmt: skip
+    assert asked.keys() | NO_OPTIONS == set(checks._FIELDS)
+
+    assert written(client, conn, "jobs", asked) == KNOWN
+
+
+def test_a_worker_knows_what_the_api_writes_into_schedules(client: TestClient, conn: Connection) -> None:
+    asked = {**ASKED, "name": "Days", "cron": "0 7 * * *"}
+    assert asked.keys() | NO_OPTIONS - {"reuse"} | OF_A_SCHEDULE == set(schedule_request.FIELDS)
+
+    # Those of a job that no schedule asks for; the time zone is the schedule's own.
+    assert written(client, conn, "schedules", asked) == KNOWN - {ENCRYPTED, *MOMENTS, "timeZone", "relativeDates"}
+
+
+@pytest.mark.parametrize("options", [None, {}, {"encrypted": True, "csv": {"bom": True}, "columns": ["day"]}])
+def test_known_options_are_taken(options: dict[str, Any] | None) -> None:
+    refuse_unknown(options)
+
+
+def test_an_unknown_option_is_named_with_what_to_do() -> None:
+    with pytest.raises(ReportError) as met:
+        refuse_unknown({"limit": 5, "watermark": "draft", "csv": {"quote": "'"}, "aside": None})
+
+    assert met.value.code == "option_unknown"
+    assert "does not know aside, csv.quote, watermark, which" in str(met.value)
+    assert met.value.hint.startswith("Deploy workers before the API")
