@@ -5,6 +5,8 @@ beside the encrypted one until that was read back, in the attempt's own folder, 
 """
 
 import hashlib
+import io
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from shared.reports.errors import output_damaged
 
 FORMATS = frozenset({Format.PDF, Format.XLSX})
 """What can have a password."""
+_LEAST_BYTES = 4096
+"""Of a package: a shorter one would stand in the container's mini stream, where msoffcrypto 6.1 writes the description
+of the encryption in its place (nolze/msoffcrypto-tool#105, read 2026-11-29)."""
 
 
 def encrypt(path: Path, format_: Format, password: str) -> None:
@@ -53,7 +58,7 @@ def _encrypt_xlsx(plain: Path, sealed: Path, password: str) -> None:
     """By AES and SHA-512 as [MS-OFFCRYPTO] 2.3.4.10 has it (agile encryption), which Excel 2010 and later open."""
     found = _Digest()
     try:
-        with plain.open("rb") as book, sealed.open("wb") as into:
+        with _long_enough(plain) as book, sealed.open("wb") as into:
             OOXMLFile(book).encrypt(password, into)
             book.seek(0)
             written = hashlib.file_digest(book, "sha256").hexdigest()
@@ -61,10 +66,21 @@ def _encrypt_xlsx(plain: Path, sealed: Path, password: str) -> None:
             document = OOXMLFile(book)
             document.load_key(password=password, verify_password=True)
             document.decrypt(found, verify_integrity=True)
-    except (DecryptionError, EncryptionError, FileFormatError, ParseError) as error:
+    except (DecryptionError, EncryptionError, FileFormatError, ParseError, zipfile.BadZipFile) as error:
         raise output_damaged(Format.XLSX, f"{type(error).__name__}: {error}") from error
     if found.hexdigest() != written:
         raise output_damaged(Format.XLSX, "what was decrypted is not what was encrypted")
+
+
+def _long_enough(plain: Path) -> io.BufferedReader | io.BytesIO:
+    """The workbook, opened; a very small one with the same parts uncompressed, which have more than the least bytes."""
+    if plain.stat().st_size >= _LEAST_BYTES:
+        return plain.open("rb")
+    stored = io.BytesIO()
+    with zipfile.ZipFile(plain) as packed, zipfile.ZipFile(stored, "w", zipfile.ZIP_STORED) as book:
+        for part in packed.infolist():
+            book.writestr(zipfile.ZipInfo(part.filename, part.date_time), packed.read(part))
+    return stored
 
 
 class _Digest:

@@ -53,6 +53,20 @@ def test_a_document_opens_with_its_password_and_with_no_other(a_request: MakeReq
     assert (pdf.rows, xlsx.rows, pdf.size_bytes) == (100, 100, pdf.path.stat().st_size)
 
 
+@pytest.mark.parametrize(
+    "query", ["SELECT 1 AS n WHERE false", "SELECT 1 AS n", "SELECT n FROM generate_series(1, 100) AS n"]
+)
+def test_the_smallest_of_workbooks_opens_with_its_password(a_request: MakeRequest, run: Run, query: str) -> None:
+    [plain] = run(a_request(query, Format.XLSX))
+    expected = [[cell.value for cell in row] for row in openpyxl.load_workbook(plain.path).worksheets[-1]]
+    assert plain.size_bytes < 4096
+
+    [sealed] = run(replace(a_request(query, Format.XLSX), password=PASSWORD))
+
+    book = openpyxl.load_workbook(opened(sealed.path, PASSWORD))
+    assert [[cell.value for cell in row] for row in book.worksheets[-1]] == expected
+
+
 def test_the_manifest_says_that_files_are_encrypted_and_nothing_holds_the_password(
     a_request: MakeRequest, run: Run
 ) -> None:
