@@ -84,7 +84,7 @@ screenshots: install ## pictures of every page of the console into build/screens
 	@$(PYTHON) -m tests.browser.screenshots $(ARGS)
 
 .PHONY: test-interop
-test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook (installs soffice, node, npm)
+test-interop: install ## LibreOffice, SheetJS and ExcelJS read back a workbook, also with a password (installs soffice, pdftotext, node, npm)
 	@$(PYTHON) -m tests.interop
 
 .PHONY: bench

@@ -1,8 +1,9 @@
 """`make test-interop`: LibreOffice, SheetJS and ExcelJS read back every value of a workbook.
 
-And LibreOffice still shows numbers as tests/reports/number_formats.json says.
+And LibreOffice still shows numbers as tests/reports/number_formats.json says, and opens a workbook that has a password
+with it alone, as Poppler does a PDF.
 
-Needs what `make test` does not: soffice and node with npm, which it installs on Debian, and npm's registry.
+Needs what `make test` does not: soffice, pdftotext and node with npm, which it installs on Debian, and npm's registry.
 """
 
 import csv
@@ -14,7 +15,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.interop import number_formats
+from shared.catalog.model import Format
+from tests.interop import encrypted, number_formats
 from tests.interop.workbook import expected, make, same_text
 from tests.support.debian import ToolMissing, tool
 from tests.support.postgres import server
@@ -26,27 +28,32 @@ Rows = Sequence[Sequence[object]]
 def main() -> int:
     """Try every reader. Returns 1 if one is missing or reads another value."""
     try:
-        soffice, node, npm = (str(tool(name)) for name in ("soffice", "node", "npm"))
+        soffice, pdftotext, node, npm = (str(tool(name)) for name in ("soffice", "pdftotext", "node", "npm"))
     except ToolMissing as error:
         print(error, file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="todoke-interop-") as name, server.server() as base:
         folder = Path(name)
         with server.database(base, template=None) as dsn:
-            path = make(dsn, folder)
+            [path] = make(dsn, folder, Format.XLSX)
+            (folder / "sealed").mkdir()
+            book, document = make(dsn, folder / "sealed", Format.XLSX, Format.PDF, password=encrypted.PASSWORD)
         subprocess.run([npm, "install", "--silent", "--prefix", str(folder), *_PACKAGES], check=True)
         readers: dict[str, Callable[[], Rows]] = {
             "LibreOffice": lambda: _libreoffice(soffice, path, folder),
             "SheetJS": lambda: _node(node, "sheetjs", path, folder),
             "ExcelJS": lambda: _node(node, "exceljs", path, folder),
+            "LibreOffice with a password": lambda: (
+                encrypted.rows(Path(soffice), book, folder, encrypted.PASSWORD) or []
+            )[1:],
         }
         wrong = sum(_compare(reader, read()) for reader, read in readers.items()) + _compare_formats(soffice)
+        wrong += _try_passwords(Path(soffice), Path(pdftotext), book, document, folder)
     return 1 if wrong else 0
 
 
 def _libreoffice(soffice: str, path: Path, folder: Path) -> Rows:
-    # Comma, quote, UTF-8, from line 1, all text quoted, no detection, contents as shown, no formulas.
-    filter_ = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,true,false,true,false"
+    filter_ = f"csv:Text - txt - csv (StarCalc):{encrypted.CSV_FILTER}"
     command = [soffice, "--headless", f"-env:UserInstallation=file://{folder}/profile", "--convert-to", filter_,
                "--outdir", str(folder), str(path)]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, timeout=180)
@@ -86,6 +93,16 @@ def _compare_formats(soffice: str) -> int:
     same = number_formats.made(Path(soffice)) == number_formats.CORPUS.read_text()
     print("number formats: " + ("the same" if same else "WRONG: run python -m tests.interop.number_formats, and look"))
     return 0 if same else 1
+
+
+def _try_passwords(soffice: Path, pdftotext: Path, book: Path, document: Path, folder: Path) -> int:
+    read = encrypted.text(pdftotext, document, encrypted.PASSWORD) or ""
+    wrong = [f"Poppler does not read {text!r} with its password" for text in ("plain", "日本語") if text not in read]
+    wrong += [f"opened: {who}" for who in encrypted.opened_unasked(soffice, pdftotext, book, document, folder)]
+    print("passwords: " + ("open what they should, and nothing else does" if not wrong else "WRONG"))
+    for line in wrong:
+        print(f"  {line}")
+    return len(wrong)
 
 
 def _number(read: object) -> float | None:

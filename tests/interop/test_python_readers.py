@@ -8,13 +8,15 @@ import openpyxl
 import pytest
 import python_calamine
 
+from shared.catalog.model import Format
 from tests.interop.workbook import expected, make, same_text
 
 
 @pytest.fixture
 def workbook(database_url: str, tmp_path: Path) -> Path:
     """The file."""
-    return make(database_url, tmp_path)
+    [path] = make(database_url, tmp_path, Format.XLSX)
+    return path
 
 
 def by_openpyxl(path: Path) -> list[tuple[Any, ...]]:

@@ -24,16 +24,16 @@ QUERY = """
 """
 
 
-def make(dsn: str, folder: Path) -> Path:
-    """Write it. Columns: n, t, v, d, at, positive; a header, one row a text."""
+def make(dsn: str, folder: Path, *formats: Format, password: str | None = None) -> list[Path]:
+    """Write it, and other formats of the same. Columns: n, t, v, d, at, positive; a header, one row a text."""
     from psycopg import sql
 
     query = sql.SQL(QUERY).format(  # type: ignore[arg-type, unused-ignore]
         texts=sql.Literal(TEXTS), numbers=sql.Literal([float(v) for v in NUMBERS]), moments=sql.Literal(MOMENTS)
     ).as_string(None)  # fmt: skip
-    report = ReportType("interop", "Interop", "", "1", "default", query, (Format.XLSX,))
-    [file] = render_files(RenderRequest(report, {}, (Format.XLSX,), dsn, folder), lambda _: None)
-    return file.path
+    report = ReportType("interop", "Interop", "", "1", "default", query, formats)
+    request = RenderRequest(report, {}, formats, dsn, folder, password=password)
+    return [file.path for file in render_files(request, lambda _: None)]
 
 
 def expected() -> list[list[object]]:

@@ -39,6 +39,7 @@ _SOURCES = {
     "spin": _Source(("spin",)),
     "cc": _Source(("gcc", "libc6-dev"), sysroot=("libc6", "libc6-dev", "libgcc-s1", "linux-libc-dev")),
     "prometheus": _Source(("prometheus",), daemon=True),
+    "pdftotext": _Source(("poppler-utils",)),
     "soffice": _Source(("libreoffice-calc-nogui",)),
     "node": _Source(("nodejs",)),
     "npm": _Source(("npm",)),
