@@ -66,6 +66,15 @@ def test_a_report_s_source_is_given_up_in_time() -> None:
     assert int(parameters["tcp_user_timeout"] or 0) in range(1, 30_001)
 
 
+def test_a_report_s_source_is_not_looked_up_a_ticket_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGGSSENCMODE", raising=False)
+    assert conninfo_to_dict(session.bounded(URL))["gssencmode"] == "disable"
+    assert conninfo_to_dict(session.bounded(f"{URL}?gssencmode=require"))["gssencmode"] == "require"
+
+    monkeypatch.setenv("PGGSSENCMODE", "prefer")
+    assert "gssencmode" not in conninfo_to_dict(session.bounded(URL))
+
+
 def test_queue_and_store_are_given_up_in_time() -> None:
     by_boto = SqsCalls("us-east-1", kind="boto3", connections=1)
     store = S3Store("bucket-name", "", region="us-east-1")

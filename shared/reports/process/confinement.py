@@ -74,7 +74,7 @@ class Needs:
         named = [report.folder.parent if report.folder else None, request.fonts, *report.files]
         names = _VARIABLES.get(_scheme(source), ()) if source else ()
         copied = request.is_plain_csv and names == _OF_LIBPQ
-        environment = {k: v for k, v in os.environ.items() if k.startswith(names)} if names else {}
+        environment = {name: os.environ[name] for name in os.environ if name.startswith(names)} if names else {}
         return cls(
             source=source,
             environment=environment,

@@ -19,6 +19,7 @@ import traceback
 from typing import NoReturn
 
 from shared.reports.process import huge_pages, isolation, kernel, tree
+from shared.runtime.gc_tuning import search_seldom
 
 FORK, KILL = b"f", b"k"
 """What the worker asks for: fork a child (its line, status and output come along), or kill the one of this id."""
@@ -45,7 +46,7 @@ def main(control: int) -> NoReturn:
     kernel.give_up_privileges()
     isolation.prepare()
     gc.collect()
-    gc.freeze()  # children share these pages for as long as nobody writes to them
+    search_seldom()  # what is frozen by that, children share for as long as nobody writes to it
     huge_pages.use()
     with socket.socket(fileno=control) as asked:
         _Server(asked).run()
