@@ -25,6 +25,7 @@ PARTS = (
     "at_rest",
     "peers_beside",
     "small",
+    "reports_drained",
     "waterfall",
     "relaying",
     "schedules",

@@ -18,8 +18,10 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay.publisher import Publisher
+from services.worker.assembly import Render
 from services.worker.worker import Worker
 from shared.artifacts.disk import DiskStore
+from shared.catalog.model import Catalog
 from shared.database.engine import create_engine
 from shared.database.statements import statement_name
 from shared.jobs.submit import submit
@@ -29,7 +31,7 @@ from tests.benchmarks import noop
 from tests.support.eventually import eventually
 from tests.support.jobs import a_submission
 from tests.support.relay import a_publisher
-from tests.support.worker import worker_parts
+from tests.support.worker import renders_nothing, worker_parts
 
 REGION = "us-east-1"
 _FOR_LIGHT_JOBS: dict[str, Any] = {"WORKER_SLOTS": 1000, "WORKER_POLL_S": 1}
@@ -120,13 +122,22 @@ def relay(url: str, queue_url: str, counted: Counted, *, ahead: int = 100_000) -
 
 
 @contextlib.contextmanager
-def worker(url: str, queue_url: str, folder: Path, counted: Counted, **settings: Any) -> Iterator[Worker]:
+def worker(
+    url: str,
+    queue_url: str,
+    folder: Path,
+    counted: Counted,
+    *,
+    catalog: Catalog = noop.CATALOG,
+    render: Render = renders_nothing,
+    **settings: Any,
+) -> Iterator[Worker]:
     """A worker, until the block ends."""
     engine = create_engine(url, application_name="bench-worker", pool_size=4)
     counted.listen(engine)
     queue = SqsQueue(queue_url, region=REGION, on_request=counted.request)
     parts = worker_parts(
-        engine, queue, folder, store=DiskStore(folder), catalog=noop.CATALOG, name="bench",
+        engine, queue, folder, store=DiskStore(folder), catalog=catalog, render=render, name="bench",
         DATABASE_URL=url, SQS_QUEUE_URL=queue_url, AWS_REGION=REGION, **{**_FOR_LIGHT_JOBS, **settings},
     )  # fmt: skip
     made = Worker(parts)

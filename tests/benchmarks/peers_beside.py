@@ -69,7 +69,7 @@ def _best(runs: Sequence[Mapping[str, float]], figure: str) -> float:
 
 def _ours(stage: Stage) -> dict[str, float]:
     env = {"DATABASE_URL": stage.database(), "QUEUE_URL": stage.queue(), "JOBS": str(stage.jobs)}
-    return _submit_and_work([sys.executable, "-m", "tests.benchmarks.todoke_case"], env)
+    return submit_and_work([sys.executable, "-m", "tests.benchmarks.todoke_case"], env)
 
 
 def _peer(stage: Stage, peer: Peer) -> dict[str, float]:
@@ -84,7 +84,7 @@ def _peer(stage: Stage, peer: Peer) -> dict[str, float]:
         "AWS_REGION": counting.REGION,
         **(peer.more or {}),
     }
-    return _submit_and_work([str(python_of_peers()), str(_SCRIPTS / peer.script)], env)
+    return submit_and_work([str(python_of_peers()), str(_SCRIPTS / peer.script)], env)
 
 
 def python_of_peers() -> Path:
@@ -99,7 +99,7 @@ def python_of_peers() -> Path:
     return python
 
 
-def _submit_and_work(command: Sequence[str], env: Mapping[str, str], *, within_s: float = 240) -> dict[str, float]:
+def submit_and_work(command: Sequence[str], env: Mapping[str, str], *, within_s: float = 240) -> dict[str, float]:
     """Jobs first, then a worker until it tells how fast it was."""
     everything = {**os.environ, **env}
     subprocess.run([*command, "submit"], env=everything, cwd=ROOT, timeout=within_s, capture_output=True, check=True)

@@ -24,23 +24,24 @@ from shared.database.engine import create_engine
 from shared.jobs.lease import Lease, StartedJob
 from shared.jobs.succeed import Success
 from shared.reports.process import child, tree
+from shared.runtime.gc_tuning import search_seldom
 from tests.benchmarks import small_table
 from tests.support.sqs.double import InMemoryQueue
 from tests.support.worker import worker_parts
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PLAIN = "plain-"
 _UTIME = 11
 """Of what follows the name in /proc/…/stat; then stime, and the same of ended children."""
 
 
 def main() -> None:
     """Measure one format."""
-    dsn, format_, times = sys.argv[1], sys.argv[2].removeprefix(_PLAIN), int(sys.argv[3])
+    dsn, format_, times = sys.argv[1], small_table.format_of(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory(prefix="todoke-small-") as folder:
-        attempts = _attempts(dsn, Path(folder), plain=sys.argv[2].startswith(_PLAIN))
+        attempts = _attempts(dsn, Path(folder), plain=small_table.is_plain(sys.argv[2]))
         _run(attempts, format_)
         _run(attempts, format_)
+        search_seldom()
         before, walls = _cpu_s(), []
         for _ in range(times):
             began = time.perf_counter()
@@ -63,7 +64,7 @@ def _attempts(dsn: str, folder: Path, *, plain: bool) -> Attempts:
 def _run(attempts: Attempts, format_: str) -> None:
     job = StartedJob(
         Lease(uuid4(), uuid4()), "acme", small_table.NAME, "1",
-        {"from": "2013-01-01", "to": "2013-12-31", "origin": None, "locale": "en"}, [format_],
+        small_table.PARAMETERS, [format_],
         attempt=1, max_attempts=3, seconds_left=600, seconds_waited=0, trace_context=None,
     )  # fmt: skip
     ended = attempts.run(Held(job, "", now=time.monotonic()))

@@ -4,10 +4,13 @@ import dataclasses
 from pathlib import Path
 
 import psycopg
+from sqlalchemy.engine import Connection
 
 from shared.catalog.grouping import NO_GROUPING
 from shared.catalog.load import load_catalog
 from shared.catalog.model import Catalog, PdfOptions
+from shared.jobs.submit import submit as submit_jobs
+from tests.support.jobs import a_submission
 from tests.support.sqs.fast_process import ROOT
 
 NAME = "carrier-delays"
@@ -28,6 +31,8 @@ _CREATE = """
       FROM generate_series(1, 16) AS c, generate_series(1, 12) AS m
      ORDER BY c, m LIMIT 185
 """
+PARAMETERS = {"from": "2013-01-01", "to": "2013-12-31", "origin": None, "locale": "en"}
+_PLAIN = "plain-"
 QUERY = "SELECT * FROM delays ORDER BY carrier, month"
 _ASKED = """SELECT * FROM delays WHERE month BETWEEN :from AND :to AND (:origin IS NULL OR carrier = :origin)
              ORDER BY carrier, month"""
@@ -46,6 +51,22 @@ def catalog(*, plain: bool) -> Catalog:
     if plain:
         report = dataclasses.replace(report, pdf=PdfOptions(), grouping=NO_GROUPING)
     return Catalog({NAME: dataclasses.replace(report, query=_ASKED)}, NAME)
+
+
+def is_plain(format_: str) -> bool:
+    """Whether `plain-html` or the like is meant: rows alone, as what a user would write has."""
+    return format_.startswith(_PLAIN)
+
+
+def format_of(format_: str) -> str:
+    """The format itself."""
+    return format_.removeprefix(_PLAIN)
+
+
+def submit(conn: Connection, format_: str, jobs: int) -> None:
+    """Jobs for one file of the report type each."""
+    for _ in range(jobs):
+        submit_jobs(conn, [a_submission(report_type=NAME, parameters=PARAMETERS, formats=[format_of(format_)])])
 
 
 def folder() -> Path:
