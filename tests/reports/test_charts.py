@@ -85,6 +85,15 @@ def test_two_tenants_charts_come_from_one_process_and_each_is_as_if_it_were_alon
     assert digest(second) == alone
 
 
+def test_a_page_does_not_tell_how_many_charts_its_process_has_drawn_before(
+    a_chart_of: ChartOf, run: Run, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    first, second = (run(replace(a_chart_of("x"), formats=(Format.HTML,), keep=kept)) for _ in range(2))
+
+    assert digest(first) == digest(second)
+
+
 def test_the_chart_process_is_confined_as_a_report_is_and_writes_nothing(
     a_chart_of: ChartOf, run: Run, tmp_path: Path
 ) -> None:

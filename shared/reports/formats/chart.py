@@ -23,9 +23,10 @@ def draw(
     spec["data"] = {"values": values}
     family = ", ".join(face.family for face in fonts.chain(fonts_folder))
     try:
-        return _with_families(charts.draw(charts.Chart(json.dumps(spec), family), fonts_folder), fonts_folder)
+        drawn = charts.draw(charts.Chart(json.dumps(spec), family), fonts_folder)
     except charts.ChartRefused as error:
         raise errors.chart_failed(specification.name, _cause(str(error))) from None
+    return _with_families(_with_own_numbers(drawn), fonts_folder)
 
 
 def draw_of(one: Chart, values: Sequence[Mapping[str, Any]], rendering: Rendering) -> str:
@@ -39,6 +40,17 @@ def draw_of(one: Chart, values: Sequence[Mapping[str, Any]], rendering: Renderin
 def texts(drawn: str) -> Iterator[str]:
     """Yield the texts of a chart that was drawn."""
     yield from (html.unescape(text) for text in re.findall(r">([^<>]+)</t(?:ext|span)", drawn))
+
+
+def _with_own_numbers(drawn: str) -> str:
+    """Number the clip paths from 1: Vega numbers those of all charts of a process, whosoever they are."""
+    numbers: dict[str, int] = {}
+
+    def own(found: re.Match[str]) -> str:
+        return f"{found[1]}{numbers.setdefault(found[2], len(numbers) + 1)}{found[3]}"
+
+    # Within tags alone: a text of the chart may say anything but "<".
+    return re.sub(r'(<[^<>]* clip-path="url\(#clip|<clipPath id="clip)([0-9]+)(\)?")', own, drawn)
 
 
 def _with_families(drawn: str, fonts_folder: Path | None) -> str:
