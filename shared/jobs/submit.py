@@ -157,10 +157,21 @@ def replay(conn: Connection, tenant: str, key: IdempotencyKey) -> Accepted | Ide
 
 def remember(conn: Connection, tenant: str, key: IdempotencyKey, found: Accepted) -> Accepted | IdempotencyKeyReused:
     """Let the key stand for a job that is there; the answer of the one that it stands for already, if it does."""
-    named = {**key._asdict(), "key": key.text, "tenant": tenant, "job_id": found.job_id}
-    if conn.execute(_REMEMBER, named).rowcount:
-        return found
-    return replay(conn, tenant, key) or found
+    return found if _took(conn, tenant, key, found.job_id) else replay(conn, tenant, key) or found
+
+
+def claim(conn: Connection, tenant: str, key: IdempotencyKey, job_id: UUID) -> Accepted | IdempotencyKeyReused | None:
+    """Let the key stand for a job that this transaction goes on to make; the answer of the one that it stands for
+    already, if it does. Waits for another transaction that writes the same key."""
+    while not _took(conn, tenant, key, job_id):
+        if (earlier := replay(conn, tenant, key)) is not None:
+            return earlier
+    return None
+
+
+def _took(conn: Connection, tenant: str, key: IdempotencyKey, job_id: UUID) -> bool:
+    named = {**key._asdict(), "key": key.text, "tenant": tenant, "job_id": job_id}
+    return conn.execute(_REMEMBER, named).rowcount == 1
 
 
 def _insert(conn: Connection, asked: Mapping[str, object], *, unusual: bool) -> dict[UUID, bool]:

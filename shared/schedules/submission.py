@@ -25,21 +25,24 @@ class Refused(NamedTuple):
     detail: str | None = None
 
 
-def submission_of(one: Due, types: Mapping[str, ReportType]) -> tuple[Told, Submission | None]:
-    """The line of the history that a tick has, and its job, if it has one."""
+def submission_of(
+    one: Due, types: Mapping[str, ReportType], *, job_id: UUID | None = None
+) -> tuple[Told, Submission | None]:
+    """The line of the history that a tick has, and its job, if it has one: of that id, if one is given."""
     owner = one.schedule.owner
     if owner.key_id is not None and one.key_id is None:
         return Told(one.tick, one.cause, Fate.FAILED, Reason.OWNER_GONE), None
     if owner.until is not None and one.now >= owner.until:
         return Told(one.tick, one.cause, Fate.FAILED, Reason.GRANT_OVER), None
-    answer = submission_for(one.schedule, one.tick, types, owner.scopes if owner.key_id is None else one.key_scopes)
+    scopes = owner.scopes if owner.key_id is None else one.key_scopes
+    answer = submission_for(one.schedule, one.tick, types, scopes, job_id or uuid7())
     if isinstance(answer, Refused):
         return Told(one.tick, one.cause, Fate.FAILED, answer.reason, answer.detail), None
     return Told(one.tick, one.cause, Fate.SUBMITTED, job_id=answer.id), answer
 
 
 def submission_for(
-    schedule: Schedule, tick: datetime, types: Mapping[str, ReportType], scopes: Collection[str] | None
+    schedule: Schedule, tick: datetime, types: Mapping[str, ReportType], scopes: Collection[str] | None, job_id: UUID
 ) -> Submission | Refused:
     """The submission of that tick, asked for with these scopes (None: every scope)."""
     wanted = schedule.wanted
@@ -64,7 +67,8 @@ def submission_for(
         return Refused(Reason.PARAMETERS_WRONG, "; ".join(f"{v.field}: {v.message}" for v in wrong)[:1_000])
     words = words_in(report, wanted.parameters)
     options = {**beside, **shape.as_json(), **({WORDS: words} if words else {})}
-    return _submission(schedule, tick, report, scopes)._replace(parameters=parameters, options=options or None)
+    made = _submission(schedule, tick, report, scopes, job_id)
+    return made._replace(parameters=parameters, options=options or None)
 
 
 def zone_of_jobs(report: ReportType, zone: str) -> Mapping[str, str]:
@@ -73,8 +77,10 @@ def zone_of_jobs(report: ReportType, zone: str) -> Mapping[str, str]:
     return {"timeZone": zone} if takes and zone != UTC_NAME else {}
 
 
-def _submission(schedule: Schedule, tick: datetime, report: ReportType, scopes: Collection[str] | None) -> Submission:
-    wanted, job_id = schedule.wanted, uuid7()
+def _submission(
+    schedule: Schedule, tick: datetime, report: ReportType, scopes: Collection[str] | None, job_id: UUID
+) -> Submission:
+    wanted = schedule.wanted
     terms = wanted.terms
     return Submission(
         id=job_id,

@@ -293,10 +293,10 @@ def test_a_schedule_that_cannot_run_says_why_and_nothing_is_written(
     gone = api_keys.create_key(conn, tenant="acme", name="gone", scopes=USUAL)
     answer = keyed.post("/v1/schedules", json=WANTED, headers={"Authorization": f"Bearer {gone}"})
     api_keys.revoke_keys(conn, tenant="acme", name="gone")
-    own, as_admin = answer.json()["links"]["self"], {"Authorization": f"Bearer {admin}"}
+    own, as_admin = answer.json()["links"]["self"], {"Authorization": f"Bearer {admin}", "Idempotency-Key": "k"}
     told = problem(keyed.post(f"{own}:run", headers=as_admin), 409, "schedule_cannot_run")
     assert "API key" in told["detail"]
-    assert (count(conn, "schedule_ticks"), count(conn, "jobs")) == (0, 0)
+    assert [count(conn, table) for table in ("schedule_ticks", "jobs", "idempotency_keys")] == [0, 0, 0]
     # Whoever resumes it is its owner from then on.
     assert keyed.post(f"{own}:resume", headers=as_admin).json()["owner"] == "admin"
     assert keyed.post(f"{own}:run", headers=as_admin).status_code == 202
@@ -308,11 +308,12 @@ def test_nobody_sees_a_schedule_of_another_tenant_or_of_another_person_without_t
     def bearer(name: str, scopes: Any, tenant: str = "acme") -> dict[str, str]:
         return {"Authorization": f"Bearer {api_keys.create_key(conn, tenant=tenant, name=name, scopes=scopes)}"}
 
-    own_only = USUAL - {"jobs:read_all"}
+    own_only, again = USUAL - {"jobs:read_all"}, {"Idempotency-Key": "k"}
     ann, bob = bearer("ann", own_only), bearer("bob", own_only)
     chief, stranger = bearer("chief", USUAL), bearer("ann", OWN, "globex")
     found = keyed.post("/v1/schedules", json=WANTED, headers=ann).json()
     own = found["links"]["self"]
+    assert keyed.post(f"{own}:run", headers={**ann, **again}).status_code == 202
     before = schedule(conn, UUID(found["scheduleId"]))
     for other in (bob, stranger):
         assert keyed.get("/v1/schedules", headers=other).json()["schedules"] == []
@@ -321,7 +322,7 @@ def test_nobody_sees_a_schedule_of_another_tenant_or_of_another_person_without_t
             ("POST", f"{own}:pause", {}), ("POST", f"{own}:resume", None), ("POST", f"{own}:run", None),
             ("POST", f"{own}:backfill", {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}),
         ):  # fmt: skip
-            problem(keyed.request(method, path, json=body, headers=other), 404, "unknown_schedule")
+            problem(keyed.request(method, path, json=body, headers={**other, **again}), 404, "unknown_schedule")
     assert schedule(conn, UUID(found["scheduleId"])) == before
     assert keyed.get(own, headers=chief).json()["owner"] == "ann"
     reader = bearer("reader", {"schedules:read", "jobs:read_all"})

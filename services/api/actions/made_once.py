@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 async def make_once(
     parts: Parts,
-    table: Literal["api_keys", "bulk_actions", "schedules", "shares", "webhooks"],
+    table: Literal["api_keys", "bulk_actions", "idempotency_keys", "schedules", "shares", "webhooks"],
     request: object | None,
     work: Callable[[Connection], T],
 ) -> T:

@@ -11,8 +11,9 @@ from sqlalchemy.engine import Connection
 
 from services.api.actions.auditing import audited
 from services.api.actions.errors import InvalidRequest, ScheduleCannotRun
+from services.api.actions.made_once import make_once
 from services.api.actions.parts import Parts
-from services.api.actions.schedules import held
+from services.api.actions.schedules import held, seen
 from services.api.actions.transactions import in_one_transaction
 from services.api.auth.principal import Principal
 from shared.access.audit import Action
@@ -20,9 +21,10 @@ from shared.access.scopes import Scope
 from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation
 from shared.catalog.values import Refused, parse
+from shared.ids import uuid7
 from shared.jobs import queue_caps
 from shared.jobs.submission import Accepted, IdempotencyKey, IdempotencyKeyReused
-from shared.jobs.submit import replay, submit_all
+from shared.jobs.submit import claim, submit_all
 from shared.schedules import due, store
 from shared.schedules.schedule import Schedule
 from shared.schedules.submission import submission_of
@@ -43,32 +45,31 @@ class Run(NamedTuple):
 async def run(parts: Parts, principal: Principal, schedule_id: UUID, *, idempotency_key: str | None = None) -> Run:
     """Submit the schedule's job now, beside its ticks, on behalf of its owner.
 
-    Raises UnknownSchedule, ScheduleCannotRun and IdempotencyKeyReused.
+    Raises UnknownSchedule, ScheduleCannotRun, IdempotencyKeyReused and IdempotencyKeyInFlight.
     """
     key = None if idempotency_key is None else _key(idempotency_key, schedule_id)
 
     def carry_out(conn: Connection) -> Run:
+        job_id = uuid7()
+        if key is not None:
+            seen(conn, principal, schedule_id)
+            # Before the schedule's row, so that who waits for the same key is told so.
+            if (earlier := claim(conn, principal.tenant, key, job_id)) is not None:
+                return Run(_job_of(earlier), created=False)
         schedule = held(conn, principal, schedule_id)
-        earlier = None if key is None else replay(conn, schedule.tenant, key)
-        if earlier is not None:
-            return Run(_job_of(earlier), created=False)
         if queue_caps.room(conn, schedule.tenant) == 0:
             raise ScheduleCannotRun(None, "the tenant has as many unfinished jobs as it may: wait for some to end")
         asked = due.ask_now(conn, schedule)
-        told, submission = submission_of(asked, parts.catalog.types)
+        told, submission = submission_of(asked, parts.catalog.types, job_id=job_id)
         if submission is None:
             raise ScheduleCannotRun(told.reason, told.detail)
         due.settle(conn, [(schedule_id, told)])
-        keyed = submission._replace(idempotency_key=key)
-        [answer] = submit_all(conn, [keyed], ring_after_s=parts.settings.ring_after_s)
-        # Whoever uses the key for another schedule at this moment is not held up by this one's row.
-        _job_of(answer)
-        what = {"jobId": str(submission.id)}
-        audited(conn, principal, Action.SCHEDULES_RUN, f"schedules/{schedule_id}", after=what)
-        return Run(submission.id, created=True)
+        submit_all(conn, [submission], ring_after_s=parts.settings.ring_after_s)
+        audited(conn, principal, Action.SCHEDULES_RUN, f"schedules/{schedule_id}", after={"jobId": str(job_id)})
+        return Run(job_id, created=True)
 
     principal.need(Scope.SCHEDULES_WRITE)
-    return await in_one_transaction(parts, carry_out)
+    return await make_once(parts, "idempotency_keys", key, carry_out)
 
 
 async def backfill(parts: Parts, principal: Principal, schedule_id: UUID, fields: Mapping[str, object]) -> int:

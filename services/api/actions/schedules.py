@@ -120,7 +120,7 @@ async def preview(parts: Parts, principal: Principal, fields: Mapping[str, objec
 async def get(parts: Parts, principal: Principal, schedule_id: UUID) -> Schedule:
     """One schedule. Raises UnknownSchedule."""
     principal.need(Scope.SCHEDULES_READ)
-    return await in_one_transaction(parts, lambda conn: _seen(conn, principal, schedule_id))
+    return await in_one_transaction(parts, lambda conn: seen(conn, principal, schedule_id))
 
 
 async def list_page(parts: Parts, principal: Principal, *, size: int, token: str | None) -> FoundSchedules:
@@ -144,7 +144,7 @@ async def ticks(parts: Parts, principal: Principal, schedule_id: UUID, *, size: 
     listing = Listing("ticks", principal, {"schedule": str(schedule_id)})
 
     def look(conn: Connection) -> FoundTicks:
-        _seen(conn, principal, schedule_id)
+        seen(conn, principal, schedule_id)
         before = None if token is None else at_place(parts.page_tokens.read(conn, listing, token))[0]
         found = history.ticks(conn, schedule_id, limit=size + 1, before=before)
         if len(found) <= size:
@@ -174,7 +174,7 @@ async def update(
     principal.need(Scope.SCHEDULES_WRITE)
     principal.need(Scope.JOBS_CREATE)
     await check_choices(
-        parts, principal, fields, lambda: in_one_transaction(parts, lambda conn: _seen(conn, principal, schedule_id))
+        parts, principal, fields, lambda: in_one_transaction(parts, lambda conn: seen(conn, principal, schedule_id))
     )
     return await in_one_transaction(parts, carry_out)
 
@@ -267,7 +267,8 @@ def _changed(conn: Connection, principal: Principal, action: Action, old: Schedu
     return new
 
 
-def _seen(conn: Connection, principal: Principal, schedule_id: UUID) -> Schedule:
+def seen(conn: Connection, principal: Principal, schedule_id: UUID) -> Schedule:
+    """The schedule, as it is at this moment. Raises UnknownSchedule."""
     found = store.get(conn, schedule_id, principal.tenant, owner=principal.sees_only)
     if found is None:
         raise UnknownSchedule(schedule_id)
