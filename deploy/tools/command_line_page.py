@@ -22,7 +22,8 @@ todoke submit flights-export -p origin=JFK -f xlsx --wait --into reports
 ```
 
 This page is made from the code (`python -m deploy.tools.command_line_page`), and a test keeps it so.
-`todoke --install-completion` teaches your shell commands, report types, parameters and recent ids.
+`todoke --install-completion` teaches your shell commands, report types, parameters and recent ids; where none is found,
+as in a script, name it: `todoke --install-completion zsh` (bash, zsh, fish, powershell, pwsh).
 """
 
 

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import shellingham
 
 from tests.client.fake_api import World, serving
 from tests.client.terminal import Terminal
 from tests.support.debian import tool
 from tests.support.eventually import eventually
 from tests.support.installed import ROOT
+from todoke.cli.app import run
+from todoke.cli.exits import Exit
 
 _PROMPT = "ask> "
 _PATIENCE_S = 4.0
@@ -116,3 +119,26 @@ def test_zsh_and_fish_complete_after_installation_from_within(name: str, home: d
     for line, end in (("todoke est", "estimate"), ("todoke submit ca", "calendar"), ("todoke keys rot", "rotate")):
         proposed(shell, line, end, clear=clear)
     shell.leave(clear + b"exit\n")
+
+
+@pytest.mark.parametrize("asked", [["--install-completion"], ["--show-completion"], ["--install-completion", "tcsh"]])
+def test_where_no_shell_is_found_one_can_be_named(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nowhere() -> tuple[str, str]:
+        raise shellingham.ShellDetectionFailure
+
+    monkeypatch.setattr(shellingham, "detect_shell", nowhere)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert run(asked) == Exit.WRONG_CALL
+    told = capsys.readouterr().err
+    assert told.endswith(f"Name one: {asked[0]} bash (or zsh, fish, powershell, pwsh)\n")
+    assert not list(tmp_path.iterdir())
+
+    for named in ([asked[0], "zsh"], [f"{asked[0]}=zsh"]):
+        with pytest.raises(SystemExit) as ended:
+            run(named)
+        assert ended.value.code == 0
+    assert "zsh" in capsys.readouterr().out
+    assert (tmp_path / ".zfunc" / "_todoke").exists() == (asked[0] == "--install-completion")

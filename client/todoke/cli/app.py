@@ -8,6 +8,7 @@ from collections.abc import Container, Sequence
 from typing import Annotated
 
 import typer
+from typer._completion_classes import completion_init
 
 from todoke import errors
 from todoke.cli import (
@@ -26,6 +27,7 @@ from todoke.cli import (
     commands_types,
     commands_webhooks,
     help_topics,
+    shells,
 )
 from todoke.cli.exits import Ended, Exit, exit_of
 from todoke.cli.light_values import lighten
@@ -45,8 +47,10 @@ def application(words: Container[str] | None = None) -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
+        add_completion=False,  # whose options can name no shell
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    completion_init()
     app.callback()(_root)
     for commands in (
         commands_submit, commands_retry, commands_many, commands_jobs, commands_bulk, commands_rows, commands_files,
@@ -92,6 +96,28 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", help="Show versions and exit.", is_eager=True, callback=_versions)
     ] = False,
+    install_completion: Annotated[
+        str | None,
+        typer.Option(
+            shells.INSTALL,
+            metavar="[SHELL]",
+            is_eager=True,
+            callback=shells.install,
+            show_default=False,
+            help=f"Teach this shell, or the one named, to complete: {', '.join(shells.SHELLS)}.",
+        ),
+    ] = None,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(
+            shells.SHOW,
+            metavar="[SHELL]",
+            is_eager=True,
+            callback=shells.show,
+            show_default=False,
+            help="Print what that would write, to keep it elsewhere.",
+        ),
+    ] = None,
 ) -> None:
     """The options of the whole; the parser calls this for what stands before a command."""
 
@@ -137,7 +163,7 @@ def _by_its_own_name(arguments: Sequence[str]) -> Sequence[str]:
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
     """`--wait` alone means without a limit; the parser wants a value for each option that may have one."""
-    return ["--wait=" if one == "--wait" else one for one in arguments]
+    return ["--wait=" if one == "--wait" else one for one in shells.joined(arguments)]
 
 
 def _tell(error: Exception, arguments: Sequence[str]) -> None:

@@ -1,0 +1,55 @@
+"""Teaches a shell to complete: the one that the command is typed into, or one that is named."""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import shellingham
+import typer
+from typer import completion
+
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+"""Those that typer has a script for."""
+INSTALL, SHOW = "--install-completion", "--show-completion"
+
+
+def install(context: typer.Context, option: Any, shell: str | None) -> None:
+    """Teach the shell, and end. Raises BadParameter if none is named and none is found."""
+    if shell is not None and not context.resilient_parsing:
+        completion.install_callback(context, option, _known(option, shell))
+
+
+def show(context: typer.Context, option: Any, shell: str | None) -> None:
+    """Print what the shell would be taught, and end. Raises as `install` does."""
+    if shell is not None and not context.resilient_parsing:
+        completion.show_callback(context, option, _known(option, shell))
+
+
+def joined(arguments: Sequence[str]) -> list[str]:
+    """The same, with a value for each of the two options: the word that follows, or nothing."""
+    found: list[str] = []
+    for one in arguments:
+        if found and found[-1] in {f"{INSTALL}=", f"{SHOW}="} and not one.startswith("-"):
+            found[-1] += one
+        else:
+            found.append(f"{one}=" if one in {INSTALL, SHOW} else one)
+    return found
+
+
+def _known(option: Any, shell: str) -> str:
+    shell = shell or _found(option)
+    if shell not in SHELLS:
+        _refuse(option, f"{shell} is not among the shells that can complete")
+    return shell
+
+
+def _found(option: Any) -> str:
+    try:
+        name: str = shellingham.detect_shell()[0]
+    except shellingham.ShellDetectionFailure:
+        _refuse(option, "no shell was found that this command was typed into")
+    return name
+
+
+def _refuse(option: Any, why: str) -> NoReturn:
+    named = option.opts[0]
+    raise typer.BadParameter(f"{why}. Name one: {named} {SHELLS[0]} (or {', '.join(SHELLS[1:])})", param=option)
