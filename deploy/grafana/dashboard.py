@@ -202,8 +202,8 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             ("sum(rate(todoke_api_rate_counted_alone_total[5m]))", "rate counted alone"),
         ]),
         Panel("Requests with links to files", "cps", [_rate("todoke_api_share_downloads_total", "outcome")]),
-        Panel("Files of schedules that were refused", "cps", [
-            _rate("todoke_api_schedule_files_refused_total", "reason"),
+        Panel("Files of schedules that are refused", "short", [
+            ("max by (reason) (todoke_api_schedule_files_refused)", "{{reason}}"),
         ]),
         Panel("Changes in the audit trail", "cps", [_rate("todoke_audit_entries_total", "action")]),
         Panel("Oldest snapshot, by holder", "short", [

@@ -1,8 +1,8 @@
-"""What the API shows. With several workers a scrape of any of them answers for all: no gauges here."""
+"""What the API shows. With several workers a scrape of any of them answers for all."""
 
 from shared.access.audit import Action
 from shared.runtime.metrics.common import REPORT_TYPE
-from shared.runtime.metrics.declare import FAST_S, OTHER, counter, histogram
+from shared.runtime.metrics.declare import FAST_S, OTHER, counter, gauge, histogram
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
 _ROUTE = "a route's template, or `unknown`"
@@ -62,11 +62,11 @@ SHARE_DOWNLOADS = counter(
     "was never made; limited came from an address that asks too often; failed met a file or a store that is away.",
     {"outcome": ("served", "over", "unknown", "limited", "failed")},
 )
-SCHEDULE_FILES_REFUSED = counter(
+SCHEDULE_FILES_REFUSED = gauge(
     "api",
-    "todoke_api_schedule_files_refused_total",
-    "Looks at which a file of `_schedules` could not be taken, each minute: wrong has mistakes; no_owner names a key "
-    "that the tenant does not have.",
+    "todoke_api_schedule_files_refused",
+    "Files of `_schedules` that could not be taken at the last look, each minute: wrong has mistakes; no_owner "
+    "names a key that the tenant does not have.",
     {"reason": ("wrong", "no_owner")},
 )
 ISSUER_FETCHES = counter(

@@ -3,11 +3,12 @@
 import logging
 import threading
 from pathlib import Path
+from typing import get_args
 
 from services.api import metrics
 from services.api.actions import schedule_files
 from services.api.actions.parts import Parts
-from services.api.actions.schedule_files import Refused
+from services.api.actions.schedule_files import Refused, Why
 from shared.catalog.live import State, state_of
 from shared.database.engine import transactional
 from shared.schedules import from_files
@@ -57,8 +58,9 @@ class Follower:
         wrong = [Refused(name, "wrong", "; ".join(problems)) for name, problems in found.wrong.items()]
         refused = wrong + self._as_asked(found)
         self._edited.clear()
+        for why in get_args(Why):
+            metrics.SCHEDULE_FILES_REFUSED.labels(why).set(sum(one.why == why for one in refused))
         for one in refused:
-            metrics.SCHEDULE_FILES_REFUSED.labels(one.why).inc()
             if one not in self._told:
                 log.error("schedule_file.%s", one.why, extra={"file": one.file, "problem": one.problem})
         self._told = set(refused)

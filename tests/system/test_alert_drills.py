@@ -6,6 +6,7 @@ one message is made two minutes older in its row instead of waiting.
 
 import contextlib
 import io
+import shutil
 import signal
 import uuid
 from collections.abc import Iterator
@@ -21,11 +22,12 @@ from sqlalchemy.engine import Connection
 from deploy.local.emulator import REGION, Emulator
 from deploy.local.processes import free_port
 from shared.database.engine import transactional
+from shared.schedules.files import FOLDER
 from tests.support.eventually import eventually
 from tests.support.faults.tcp_proxy import Proxy
 from tests.support.issuer import Issuer
 from tests.support.jobs import a_job
-from tests.support.processes.services import Services
+from tests.support.processes.services import CATALOG, Services
 from tests.support.prometheus import Prometheus, rules
 from tests.support.schedules import a_schedule
 from todoke import Todoke, errors
@@ -42,10 +44,11 @@ def test_each_alert_fires_on_its_fault(
         Prometheus(services.folder / "prometheus", drill.ports) as prometheus,
     ):
         services.fork_none()
-        services.start("api")
+        services.start("api", CATALOG_PATH=str(drill.catalog))
         token = drill.an_api_that_believes_an_issuer_who_left()
         services.start("relay", RELAY_LATE_AFTER_S="1", AWS_ENDPOINT_URL=sqs.url(emulator.endpoint_url))
 
+        drill.write_a_wrong_schedule_file()
         drill.submit(2)
         prometheus.until_fired("TodokeNoWorkerPolls", "TodokeJobsLateFast")
         drill.write_what_the_queue_refuses()
@@ -60,6 +63,7 @@ def test_each_alert_fires_on_its_fault(
                 "TodokeParkedMessages", "TodokeSnapshotHeld", "TodokeErasuresWait", "TodokeBulkStands"
             )
 
+        prometheus.until_fired("TodokeScheduleFilesRefused")
         with drill.a_due_schedule_whose_tick_nobody_can_write_down():
             prometheus.until_fired("TodokeSchedulesLate")
         drill.come_to_a_schedule_hours_later()
@@ -103,6 +107,8 @@ class Drill:
         self._services = services
         self._conn = conn
         self._queue_url = queue_url
+        self.catalog = services.folder / "catalog-of-the-api"
+        shutil.copytree(CATALOG, self.catalog)
         self._second_worker, self._second_api = free_port(), free_port()
         self.ports = {
             "todoke-api": [services.port("api"), self._second_api], "todoke-relay": [services.port("relay")],
@@ -112,6 +118,11 @@ class Drill:
     def submit(self, jobs: int) -> None:
         for _ in range(jobs):
             self._services.submit(str(uuid.uuid4()), {"parameters": {"seconds": 0}, "formats": ["csv"]})
+
+    def write_a_wrong_schedule_file(self) -> None:
+        folder = self.catalog / FOLDER
+        folder.mkdir(exist_ok=True)
+        (folder / "drill.toml").write_text('tenant = "drill"\nreport_type = "slow"\ncron = "never"\n')
 
     def write_what_the_queue_refuses(self) -> None:
         self._conn.execute(text("INSERT INTO outbox (topic, group_key, payload) VALUES ('jobs', 'drill', '')"))

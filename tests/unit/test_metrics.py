@@ -104,6 +104,45 @@ def test_a_process_goes_on_counting_where_a_killed_one_ended(tmp_path: Path) -> 
     assert sorted(file.name for file in tmp_path.iterdir()) == [*files, "slot-0", "slot-1"]
 
 
+_LOOKS = """
+import sys
+from shared.runtime.metrics.declare import gauge
+found = gauge("api", "todoke_found", "Found.")
+print("declared", flush=True)
+for line in sys.stdin:
+    found.set(int(line))
+    print("set", flush=True)
+"""
+
+
+def test_of_processes_that_look_at_the_same_thing_the_last_one_is_right(tmp_path: Path) -> None:
+    looking = [
+        subprocess.Popen(
+            [sys.executable, "-c", _LOOKS], cwd=ROOT, env={**os.environ, MULTIPROCESS_DIR: str(tmp_path)}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for process in looking:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "declared\n"
+
+    shown = []
+    for at, found in ((0, 2), (1, 3), (0, 0)):
+        process = looking[at]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{found}\n")
+        assert process.stdout.readline() == "set\n"
+        together = CollectorRegistry()
+        MultiProcessCollector(together, str(tmp_path))  # type: ignore[no-untyped-call]
+        shown.append([sample.value for metric in together.collect() for sample in metric.samples])
+    for process in looking:
+        process.communicate()
+
+    assert shown == [[2], [3], [0]]
+
+
 def test_series_with_closed_labels_begin_at_zero() -> None:
     """A counter whose series begins with its first step has, for `rate`, never stepped."""
     shown = {

@@ -25,6 +25,8 @@ from shared.schedules.schedule import Owner, Reason, Schedule, Wanted
 
 WHO = "catalog"
 """Who makes them, in the audit trail."""
+Why = Literal["wrong", "no_owner"]
+"""Why a file cannot be taken: it has mistakes, or names a key that its tenant does not have."""
 
 
 class ToDo(NamedTuple):
@@ -70,7 +72,7 @@ class Refused(NamedTuple):
     """A file that cannot be taken now. Its schedule stays as it was."""
 
     file: str
-    why: Literal["wrong", "no_owner"]
+    why: Why
     problem: str
 
 

@@ -50,8 +50,9 @@ def counter(shown_by: str, name: str, tells: str, labels: Mapping[str, Values] |
 
 
 def gauge(shown_by: str, name: str, tells: str, labels: Mapping[str, Values] | None = None) -> Gauge:
-    """A gauge."""
-    return _declared(Gauge(name, tells, list(labels or {})), "gauge", shown_by, name, tells, labels or {})
+    """A gauge. Processes that count together look at the same thing, and the last one to look is right."""
+    made = Gauge(name, tells, list(labels or {}), multiprocess_mode="mostrecent")
+    return _declared(made, "gauge", shown_by, name, tells, labels or {})
 
 
 def histogram(
