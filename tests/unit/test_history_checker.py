@@ -167,6 +167,7 @@ def a_clean_history() -> History:
         posted=[
             Posted(HOOK, TOLD, "failed", None),
             Posted(HOOK, TOLD, "failed", 204),
+            Posted(HOOK, TOLD, "failed", 204, OWN),
             Posted(PICKY, TOLD_TOO, "succeeded", 204),
         ],
         artifacts=[
@@ -348,6 +349,12 @@ PLANTED: list[tuple[str, str, Plant]] = [
     ("what is owed waits at rest", "what_is_owed_is_sent", lambda h: _delivery(h, 1, state="waiting")),
     ("what is owed is given up", "what_is_owed_is_sent", lambda h: _delivery(h, 0, state="dead")),
     ("what is owed is never sent", "what_is_owed_is_sent", _heard),
+    ("a callback is never sent, and the webhook's own is", "what_is_owed_is_sent",
+     lambda h: _heard(h, *(one for one in h.posted or () if one.url is None))),
+    ("a callback is signed by another webhook", "only_what_happened_is_told",
+     lambda h: _heard(h, *(h.posted or ()), Posted(GONE, TOLD, "failed", 204, OWN))),
+    ("a callback nobody took is written down as taken", "acknowledged_is_recorded",
+     lambda h: _heard(h, *(replace(one, answered=500) if one.url else one for one in h.posted or ()))),
     ("what was taken is not written down", "acknowledged_is_recorded", lambda h: _delivery(h, 0, state="dead")),
     ("what nobody took is written down as taken", "acknowledged_is_recorded",
      lambda h: _heard(h, Posted(HOOK, TOLD, "failed", 500))),

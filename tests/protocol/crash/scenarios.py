@@ -50,7 +50,7 @@ def long(play: Play) -> None:
 
 def failing(play: Play) -> None:
     """Fails for good, and its own address is told beside the webhook."""
-    own = {"callbackUrl": f"{play.stage.told.url}/{TENANTS[0]}", "notifyWhen": ["rows", "failure"]}
+    own = {"callbackUrl": f"{play.stage.told.url}/{TENANTS[0]}?own", "notifyWhen": ["rows", "failure"]}
     play.submit("FAILED", report="broken", options=own)
 
 

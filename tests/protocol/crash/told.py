@@ -96,8 +96,12 @@ class Told:
         return Handler
 
     def hear(self, path: str, headers: Mapping[str, str], body: str, status: int) -> None:
-        """Write down a request whose signature is good; one of a webhook that is not ours is nobody's."""
-        verifier = self._verifiers.get(path)
+        """Write down a request whose signature is good; one of a webhook that is not ours is nobody's.
+
+        A callback's path is that of the webhook that signs it, with something behind it.
+        """
+        own, _, more = path.partition("?")
+        verifier = self._verifiers.get(own)
         if verifier is None:
             return
         with self._lock:
@@ -107,7 +111,7 @@ class Told:
                 self.wrong.append(f"{path} {headers.get('webhook-id')}: {error!r}")
                 return
             event_id = UUID(headers["webhook-id"].removeprefix("msg_"))
-            self.posted.append(Posted(self._webhooks[path], event_id, body, status))
+            self.posted.append(Posted(self._webhooks[own], event_id, body, status, self.url + path if more else None))
 
     def untold(self, conn: Connection) -> bool:
         """True while a delivery waits."""

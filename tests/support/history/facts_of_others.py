@@ -121,3 +121,5 @@ class Posted:
     body: str
     answered: int | None
     """None when it broke the connection instead."""
+    url: str | None = None
+    """Where, if not at the webhook's own address: what a callback named."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.jobs.states import JobStatus
 from tests.support.history.facts import History, JobRow
-from tests.support.history.facts_of_others import WebhookRow
+from tests.support.history.facts_of_others import DeliveryRow, Posted, WebhookRow
 from tests.support.history.rules_jobs import Finding
 
 _TYPES = {
@@ -48,40 +48,46 @@ def only_what_happened_is_told(history: History) -> Iterator[Finding]:
         wrong = job.tenant != event.tenant or str(job.status) != event.status
         wrong = wrong or event.type not in {_TYPES.get(job.status), "job.expired"}
         yield f"{event.id} tells {event.type} of {job.id}, which is {job.status}" if wrong else None
-    made = {(one.webhook_id, one.event_id): one.body for one in history.deliveries}
+    made = {_way(one): one.body for one in history.deliveries}
     for post in history.posted or ():
-        body = made.get((post.webhook_id, post.event_id))
+        body = made.get(_way(post))
         if body is None:
-            yield f"{post.event_id} was sent to {post.webhook_id}, and no commit has made it"
+            yield f"{post.event_id} was sent to {post.url or post.webhook_id}, and no commit has made it"
         else:
             yield f"{post.event_id} was sent with another body: {post.body}" if body != post.body else None
 
 
 def what_is_owed_is_sent(history: History) -> Iterator[Finding]:
-    """At rest nothing waits, and what is owed to a webhook was sent there, once at least, and was not given up."""
-    heard = None if history.posted is None else {(one.webhook_id, one.event_id) for one in history.posted}
+    """At rest nothing waits, and what is owed to a webhook, or to the address of a callback, was sent there, once at
+    least, and was not given up."""
+    heard = None if history.posted is None else {_way(one) for one in history.posted}
     enabled = {webhook.id for webhook in history.webhooks}
     for one in history.deliveries:
         if one.state == "waiting":
             yield f"{one.event_id} waits to be sent to {one.webhook_id} at rest"
         elif one.webhook_id in enabled:
             given_up = one.state != "delivered"
-            never = heard is not None and (one.webhook_id, one.event_id) not in heard
-            yield f"{one.event_id} was owed to {one.webhook_id}, and not sent" if given_up or never else None
+            never = heard is not None and _way(one) not in heard
+            yield f"{one.event_id} was owed to {one.url or one.webhook_id}, and not sent" if given_up or never else None
 
 
 def acknowledged_is_recorded(history: History) -> Iterator[Finding]:
     """What a receiver took is written down as delivered, and what is written down as delivered a receiver took."""
     posted = history.posted
-    taken = {(one.webhook_id, one.event_id) for one in posted or () if 200 <= (one.answered or 0) < 300}
+    taken = {_way(one) for one in posted or () if 200 <= (one.answered or 0) < 300}
     for one in history.deliveries:
         delivered = one.state == "delivered"
         if delivered and not one.acknowledged:
             yield f"{one.event_id} is delivered to {one.webhook_id}, and no attempt says so"
-        elif posted is not None and delivered != ((one.webhook_id, one.event_id) in taken):
-            yield f"{one.event_id} is {one.state} for {one.webhook_id}, whose receiver says otherwise"
+        elif posted is not None and delivered != (_way(one) in taken):
+            yield f"{one.event_id} is {one.state} for {one.url or one.webhook_id}, whose receiver says otherwise"
         else:
             yield None
+
+
+def _way(one: DeliveryRow | Posted) -> tuple[UUID, UUID, str | None]:
+    """What tells one delivery from another: who signs it, of what it tells, and where it goes, of a callback."""
+    return one.webhook_id, one.event_id, one.url
 
 
 def _in_force(history: History, job: JobRow) -> Iterator[WebhookRow]:
