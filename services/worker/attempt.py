@@ -13,7 +13,6 @@ from services.worker import attempt_spans, inline, metrics
 from services.worker.assembly import Parts
 from services.worker.fitness import OWN_FAULTS, is_exhausted, scratch_fault
 from services.worker.held import Held, StopReason
-from services.worker.known_options import refuse_unknown
 from services.worker.not_again import NotAgain
 from services.worker.outcomes import Cancelled, Lost, Outcome
 from services.worker.passwords import Passwords
@@ -27,6 +26,7 @@ from shared.catalog.model import BUNDLE, Format, ReportKind, ReportType
 from shared.catalog.shape import WORDS, Shape
 from shared.errors import TodokeError
 from shared.failures import FailureCode
+from shared.jobs import options
 from shared.jobs.finish import Cause, Failure, GivenBack
 from shared.jobs.lease import StartedJob
 from shared.jobs.succeed import Success
@@ -39,6 +39,8 @@ from shared.webhooks import wanted_figures
 from shared.webhooks.conditions import FIELD as CONDITIONS
 
 log = logging.getLogger(__name__)
+
+_FORMATS = frozenset({*Format, BUNDLE})
 
 
 class Attempts:
@@ -179,7 +181,8 @@ class Attempts:
             return True
 
     def _report(self, job: StartedJob) -> ReportType:
-        refuse_unknown(job.options)
+        if asked := [*options.unknown(job.options), *(f"format {one}" for one in job.formats if one not in _FORMATS)]:
+            raise failure(FailureCode.OPTION_UNKNOWN, f"This worker's release does not know {', '.join(asked)}.")
         report = self._catalog.types.get(job.report_type)
         if report is None:
             # Retryable: during a deployment the next worker may know it.

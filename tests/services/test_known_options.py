@@ -11,10 +11,10 @@ from sqlalchemy.engine import Connection
 
 from services.api.actions import checks, schedule_request
 from services.api.actions.options import MOMENTS
-from services.worker.known_options import KNOWN, refuse_unknown
+from shared.jobs.options import KNOWN, unknown
 from shared.jobs.passwords import ENCRYPTED
-from shared.reports.interface import ReportError
-from tests.support.api_app import an_app
+from tests.support.api_app import an_app, problem
+from tests.support.jobs import a_job
 from tests.support.webhooks import secret_keys
 
 LISTENER = "https://hooks.example.com/todoke"
@@ -62,15 +62,17 @@ def test_a_worker_knows_what_the_api_writes_into_schedules(client: TestClient, c
     assert written(client, conn, "schedules", asked) == KNOWN - {ENCRYPTED, *MOMENTS, "timeZone", "relativeDates"}
 
 
-@pytest.mark.parametrize("options", [None, {}, {"encrypted": True, "csv": {"bom": True}, "columns": ["day"]}])
-def test_known_options_are_taken(options: dict[str, Any] | None) -> None:
-    refuse_unknown(options)
+def test_an_unknown_option_is_named() -> None:
+    assert unknown(None) == unknown({}) == unknown({"encrypted": True, "csv": {"bom": True}, "limit": 5}) == []
+    assert unknown({"limit": 5, "watermark": "draft", "csv": {"quote": "'"}, "aside": None}) == [
+        "aside", "csv.quote", "watermark",
+    ]  # fmt: skip
 
 
-def test_an_unknown_option_is_named_with_what_to_do() -> None:
-    with pytest.raises(ReportError) as met:
-        refuse_unknown({"limit": 5, "watermark": "draft", "csv": {"quote": "'"}, "aside": None})
+def test_an_older_api_makes_no_retry_without_what_a_newer_one_has_taken(client: TestClient, conn: Connection) -> None:
+    job_id = a_job(conn, tenant="default", options={"watermark": "draft", "limit": 5})
+    assert client.post(f"/v1/jobs/{job_id}:cancel").is_success
 
-    assert met.value.code == "option_unknown"
-    assert "does not know aside, csv.quote, watermark, which" in str(met.value)
-    assert met.value.hint.startswith("Deploy workers before the API")
+    told = problem(client.post(f"/v1/jobs/{job_id}:retry"), 422, "invalid_request")
+
+    assert [(one["field"], one["code"]) for one in told["violations"]] == [("watermark", "unknown_option")]

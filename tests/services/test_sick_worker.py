@@ -155,12 +155,19 @@ def test_a_report_type_that_this_worker_does_not_know_is_left_to_others(sick: Be
     sick.until(sick.a_rung_job(), "SUCCESS")
 
 
-def test_a_job_with_an_option_of_a_newer_release_is_left_to_others(sick: Bench) -> None:
-    newer = sick.a_rung_job(options={"watermark": "draft"}, max_attempts=1)
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [({"options": {"watermark": "draft"}}, "does not know watermark"), ({"formats": ["csv", "docx"]}, "format docx")],
+)
+def test_a_job_that_asks_for_what_only_a_newer_release_knows_is_left_to_others(
+    sick: Bench, asked: dict[str, Any], named: str
+) -> None:
+    newer = sick.a_rung_job(**asked, max_attempts=1)
     sick.start()
 
     given_back(sick, newer, "option_unknown")
-    unfit(sick, "watermark")
+    unfit(sick, named)
+    assert row(sick.conn, newer).error["hint"].startswith("Deploy workers before the API")
     sick.until(sick.a_rung_job(options={"limit": 1}), "SUCCESS")
 
 

@@ -16,6 +16,7 @@ from shared.catalog.parameters import InvalidParameters, Violation, validate_par
 from shared.catalog.read_shape import read_shape
 from shared.catalog.shape import FIELDS as SHAPE_FIELDS
 from shared.catalog.shape import WORDS, Shape
+from shared.jobs.options import unknown
 from shared.jobs.read import Job
 from shared.suggest import did_you_mean
 
@@ -77,6 +78,7 @@ def check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Vi
         Violation(name[:100], "unknown_field", f"is not a field of a request{did_you_mean(name[:100], known)}")
         for name in itertools.islice((name for name in wanted.fields if name not in known), MOST_VIOLATIONS)
     ]
+    violations += _not_to_be_kept(wanted.retry_of)
     formats = _formats(fields.get("formats"), report, violations)
     shape = _shape(wanted, report, principal, violations)
     moment = Moment.now(shape.zone)
@@ -105,6 +107,12 @@ def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:
     formats = list(old.formats) or None if given.get("formats") is None else given["formats"]
     labels = old.labels if given.get("labels") is None else given["labels"]
     return {"reportType": old.report_type, "parameters": parameters, "formats": formats, "labels": labels}
+
+
+def _not_to_be_kept(old: Job | None) -> list[Violation]:
+    """What a job was asked for with and its retry would lose, because a newer release has taken it."""
+    told = "was asked for with the job, and this API's release does not know it: ask an API of the newer release"
+    return [Violation(name[:100], "unknown_option", told) for name in unknown(old.options)] if old is not None else []
 
 
 def _report_type(fields: Mapping[str, object], principal: Principal, catalog: CatalogView) -> ReportType:
