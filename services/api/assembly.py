@@ -20,10 +20,10 @@ from services.api.auth.shared_rate import SharedRate
 from services.api.auth.tokens import Tokens
 from services.api.auth.visitors import Visitors
 from services.api.feed import Feed
-from services.api.glances import Glances
 from services.api.history import History
 from services.api.places import StreamPlaces
 from services.api.settings import ApiSettings
+from services.api.shared_look import SharedLook
 from services.api.tenant_feed import TenantFeed
 from services.api.watch import Watcher
 from shared.access.secret_keys import SecretKeys
@@ -35,6 +35,8 @@ from shared.database.engine import SESSION_BOUNDS, create_engine
 from shared.database.reading import create_reading_engine
 from shared.database.replication import watch_replication
 from shared.database.statements import measure_statements
+from shared.jobs.glance import glance
+from shared.jobs.seen import seen
 from shared.runtime.metrics.common import observe_statement
 
 
@@ -64,7 +66,9 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
         within_caps=WithinCaps(engine, ring_after_s=settings.ring_after_s),
         watcher=watcher,
         feed=Feed(watcher),
-        glances=Glances(watcher),
+        glances=SharedLook(watcher, glance, most=128),
+        # A job has up to 256 KB of parameters, and is read on the event loop.
+        jobs=SharedLook(watcher, seen, most=32),
         tenant_feed=TenantFeed(watcher),
         stream_places=StreamPlaces(watcher, most_each=settings.streams_each),
         history=History(watcher),

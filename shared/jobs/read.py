@@ -80,6 +80,8 @@ COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, fo
            extract(epoch FROM {_EXPIRES} - clock_timestamp())::float8 AS files_left_s,
            finished_at + make_interval(secs => keep_s) AS kept_until"""
 """What `job_of` reads, of a row of `jobs`."""
+_BESIDE = ("fits", "place", "files")
+"""What statements read besides."""
 
 _GET = text(f"""
     /* jobs.get */
@@ -127,5 +129,6 @@ def of_ids(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Job]:
 def job_of(row: Any) -> Job:
     """The job of a row with COLUMNS."""
     fields = row._asdict()
-    fields.pop("fits", None)  # a list's own
+    for beside in _BESIDE:
+        fields.pop(beside, None)
     return Job(**{**fields, "status": JobStatus(fields["status"])})

@@ -47,6 +47,9 @@ from shared.jobs import (
     why,
     workers,
 )
+from shared.jobs import (
+    seen as seen_jobs,
+)
 from shared.jobs.filters import NEWEST, JobFilter
 from shared.jobs.gates import Gate, Kind
 from shared.jobs.measurements import Subject
@@ -194,6 +197,7 @@ def cases(conn: Connection) -> list[Case]:
         Case(read, "_OF_IDS", {"ids": watched[:1000]}, 1_000),
         Case(artifacts, "_ARTIFACTS", {"ids": [one], "tenant": "acme"}, 2),
         Case(glance, "_GLANCE", {"asked": glances}, 500),
+        Case(seen_jobs, "_SEEN", {"asked": glances}, 500),
         Case(events, "_EVENTS", own, 4),
         Case(cancel, "_CANCEL", own, 3),
         Case(watch, "_CHANGED", {"ids": f"{{{','.join(watched)}}}", "versions": f"{{{','.join('0' * 5000)}}}"}, 10_000),

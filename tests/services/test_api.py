@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,12 +19,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
-from services.api.actions import jobs as jobs_actions
 from services.api.http.middleware import RequestContext
+from services.api.shared_look import SharedLook
 from services.api.v1.event_views import EventView
 from services.api.v1.views import AcceptedView, JobsView, JobView
 from services.api.watch import Watcher
 from shared.artifacts.open import open_store
+from shared.database.statements import statement_name
 from shared.jobs.finish import Failure, fail
 from tests.support.api_app import JSON, an_app, finished, problem
 from tests.support.jobs import a_job, count, row, started
@@ -36,46 +37,69 @@ def client(database_url: str, scratch: Path) -> Iterator[TestClient]:
         yield client
 
 
-def test_a_job_that_has_not_changed_costs_no_look_for_its_files(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def heard(app: Any) -> list[str]:
+    """The names of the statements that the application sends from now on, in their order."""
+    names: list[str] = []
+    parts = app.state.parts
+    for engine in (parts.engine, parts.watcher._engine.sync_engine):
+        event.listen(engine, "before_cursor_execute", lambda _c, _cur, sql, *_: names.append(statement_name(sql)))
+    return names
+
+
+def ask_at_once(app: Any, link: str, *headers: dict[str, str]) -> tuple[list[httpx2.Response], list[str]]:
+    """The answers to requests that come at the same time, and the statements that they cost."""
+
+    async def ask() -> tuple[list[httpx2.Response], list[str]]:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://todoke") as client:
+            names = heard(app)
+            answers = await asyncio.gather(*(client.get(link, headers=each) for each in headers))
+            await app.state.parts.close()
+            return answers, names
+
+    return asyncio.run(ask())
+
+
+def test_a_job_that_has_not_changed_costs_no_look_for_its_files(client: TestClient) -> None:
     link = client.post("/v1/jobs", json={"reportType": "calendar"}).json()["links"]["self"]
     etag = client.get(link).headers["etag"]
-    looked: list[object] = []
-
-    def look(_: Connection, jobs: Sequence[Any], **__: object) -> dict[UUID, tuple[()]]:
-        looked.append(jobs)
-        return {job.id: () for job in jobs}
-
-    monkeypatch.setattr(jobs_actions, "artifacts_of", look)
+    names = heard(client.app)
 
     assert client.get(link, headers={"If-None-Match": etag}).status_code == 304
-    assert not looked
+    assert "jobs.seen" not in names
     assert client.get(link, headers={"If-None-Match": '"0"'}).status_code == 200
-    assert looked
+    assert "jobs.seen" in names
 
 
-def test_those_who_ask_at_once_whether_a_job_has_changed_share_statements(database_url: str, scratch: Path) -> None:
-    seen: list[str] = []
+@pytest.mark.parametrize("path", ["", "/artifacts/calendar.csv"])
+def test_those_who_ask_at_once_share_statements(path: str, database_url: str, conn: Connection, scratch: Path) -> None:
+    job_id = str(a_job(conn, tenant="default"))
+    finished(conn, job_id, scratch)
 
-    async def ask(app: Any) -> list[int]:
-        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://todoke") as client:
-            link = (await client.post("/v1/jobs")).json()["links"]["self"]
-            known = {"If-None-Match": (await client.get(link)).headers["etag"]}
-            engine = app.state.parts.watcher._engine.sync_engine
-            event.listen(engine, "before_cursor_execute", lambda _c, _cur, sql, *_: seen.append(sql))
-            answers = await asyncio.gather(*(client.get(link, headers=known) for _ in range(32)))
-            await app.state.parts.close()
-            return [answer.status_code for answer in answers]
+    answers, names = ask_at_once(an_app(database_url, scratch), f"/v1/jobs/{job_id}{path}", *[{}] * 32)
 
-    assert asyncio.run(ask(an_app(database_url, scratch))) == [304] * 32
-    assert 1 <= len([sql for sql in seen if "jobs.glance" in sql]) <= 12
+    assert [answer.status_code for answer in answers] == [200] * 32
+    assert 1 <= names.count("jobs.seen") <= 12
+    assert set(names) == {"jobs.seen"}
 
 
-def test_who_asks_whether_a_job_has_changed_is_told_when_the_shared_look_fails(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+def test_those_who_ask_at_once_whether_a_job_has_changed_share_statements(
+    database_url: str, conn: Connection, scratch: Path
+) -> None:
+    link = f"/v1/jobs/{a_job(conn, tenant='default')}"
+    with TestClient(an_app(database_url, scratch)) as client:
+        known = {"If-None-Match": client.get(link).headers["etag"]}
+
+    answers, names = ask_at_once(an_app(database_url, scratch), link, *[known] * 32)
+
+    assert [answer.status_code for answer in answers] == [304] * 32
+    assert 1 <= names.count("jobs.glance") <= 12
+
+
+def test_who_asks_is_told_when_the_shared_look_fails(
+    client: TestClient, conn: Connection, scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = client.post("/v1/jobs").json()["links"]["self"]
+    finished(conn, link.rpartition("/")[2], scratch)
     etag = client.get(link).headers["etag"]
 
     async def fail_to_ask(*_: object) -> None:
@@ -85,6 +109,21 @@ def test_who_asks_whether_a_job_has_changed_is_told_when_the_shared_look_fails(
 
     assert client.get(link, headers={"If-None-Match": etag}).status_code == 304
     assert client.get(link, headers={"If-None-Match": '"0"'}).status_code == 200
+    assert client.get(f"{link}/artifacts/calendar.csv").content == b"day\n2026-01-01\n"
+    problem(client.get(f"{link}/artifacts/other.csv"), 404, "unknown_artifact")
+
+
+def test_the_consoles_pages_read_over_connections_of_their_own(
+    client: TestClient, conn: Connection, scratch: Path
+) -> None:
+    job_id = str(a_job(conn, tenant="default"))
+    finished(conn, job_id, scratch)
+    names = heard(client.app)
+
+    for page in (f"/console/jobs/{job_id}", f"/console/jobs/{job_id}/files/calendar.csv"):
+        assert client.get(page).status_code == 200
+    assert "jobs.get" not in names
+    assert "jobs.seen" not in names
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{}"])
@@ -403,7 +442,7 @@ def test_an_error_that_nobody_foresaw_is_told_once_under_its_id(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr("services.api.actions.jobs.read.get", broken)
+    monkeypatch.setattr(SharedLook, "of", broken)
     answer = client.get(f"/v1/jobs/{uuid4()}")
 
     told = problem(answer, 500, "internal_error")

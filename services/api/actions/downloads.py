@@ -19,7 +19,6 @@ from services.api.actions.job_errors import (
 from services.api.actions.jobs import FoundJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import InsufficientScope, Principal
-from shared.access.scopes import Scope
 from shared.artifacts.interface import (
     ArtifactDamaged,
     ArtifactMissing,
@@ -63,8 +62,8 @@ async def find(parts: Parts, principal: Principal, job_id: UUID, name: str) -> S
 
     Raises UnknownJob, JobDeleted, InsufficientScope, NotReady, ArtifactExpired and UnknownArtifact.
     """
-    principal.need(Scope.JOBS_READ)
-    return await to_thread.run_sync(_find, parts, principal, job_id, name)
+    found = await jobs.get(parts, principal, job_id)
+    return _file_of(found, name)
 
 
 async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str, *, link_s: int | None = None) -> Download:
@@ -72,23 +71,16 @@ async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str, *,
 
     Raises as `find` does, and ArtifactGone, ArtifactNotWhole and ArtifactStoreAway.
     """
-
-    def look() -> Download:
-        found, artifact, key = _find(parts, principal, job_id, name)
-        # No link outlives what it leads to.
-        left_s = max(1, int(found.job.files_left_s or 0))
-        expires_s = min(parts.settings.link_expires_s, link_s or left_s, left_s)
-        place = _place(parts, artifact, key, expires_s)
-        until = datetime.now(UTC) + timedelta(seconds=expires_s if isinstance(place, SignedUrl) else left_s)
-        return Download(artifact, place, until)
-
-    principal.need(Scope.JOBS_READ)
-    return await to_thread.run_sync(look)
+    found, artifact, key = await find(parts, principal, job_id, name)
+    # No link outlives what it leads to.
+    left_s = max(1, int(found.job.files_left_s or 0))
+    expires_s = min(parts.settings.link_expires_s, link_s or left_s, left_s)
+    place = await to_thread.run_sync(_place, parts, artifact, key, expires_s)
+    until = datetime.now(UTC) + timedelta(seconds=expires_s if isinstance(place, SignedUrl) else left_s)
+    return Download(artifact, place, until)
 
 
-def _find(parts: Parts, principal: Principal, job_id: UUID, name: str) -> Stored:
-    with parts.engine.connect() as conn:
-        found = jobs.load_job(conn, parts, principal, job_id)
+def _file_of(found: FoundJob, name: str) -> Stored:
     if found.lacking:
         raise InsufficientScope(found.lacking[0])
     artifacts = {a.name: a for a in found.artifacts if a.format not in PREVIEWS}
@@ -99,7 +91,7 @@ def _find(parts: Parts, principal: Principal, job_id: UUID, name: str) -> Stored
     artifact = artifacts.get(name)
     if artifact is None:
         raise UnknownArtifact(f"The job has no file {name[:60]!r}{did_you_mean(name, artifacts)}")
-    return Stored(found, artifact, artifact_key(found.job.tenant, job_id, found.job.lease_token, artifact.name))
+    return Stored(found, artifact, artifact_key(found.job.tenant, found.job.id, found.job.lease_token, artifact.name))
 
 
 def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalFile | SignedUrl:

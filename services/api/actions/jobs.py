@@ -15,6 +15,7 @@ from services.api.actions.errors import PreconditionFailed
 from services.api.actions.job_errors import JobAlreadyEnded, JobDeleted, UnknownJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import InsufficientScope, Principal
+from services.api.shared_look import each_alone
 from shared.access.audit import Action
 from shared.access.scopes import Scope
 from shared.database.engine import transactional
@@ -73,14 +74,24 @@ _NOTED = (CancelOutcome.CANCELLED, CancelOutcome.REQUESTED)
 
 
 async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
-    """The job. Raises UnknownJob and JobDeleted."""
+    """The job, as it is after this was called. Raises UnknownJob and JobDeleted."""
 
     def load() -> FoundJob:
         with parts.engine.connect() as conn:
             return load_job(conn, parts, principal, job_id)
 
     principal.need(Scope.JOBS_READ)
-    return await to_thread.run_sync(load)
+    if parts.jobs is None:
+        return await to_thread.run_sync(load)
+    try:
+        seen = await parts.jobs.of((job_id, visible.viewer(parts.catalog, principal)))
+    except Exception as error:
+        if not each_alone(error):
+            raise
+        return await to_thread.run_sync(load)  # over a connection of its own
+    if seen is None:
+        raise UnknownJob(job_id)
+    return found(principal, _there(job_id, seen.job), seen.artifacts)
 
 
 async def unchanged(parts: Parts, principal: Principal, job_id: UUID, known: Callable[[str], bool]) -> Glance | None:
@@ -90,11 +101,11 @@ async def unchanged(parts: Parts, principal: Principal, job_id: UUID, known: Cal
     """
     principal.need(Scope.JOBS_READ)
     try:
-        found = await parts.glances.of(job_id, visible.viewer(parts.catalog, principal))
+        found = await parts.glances.of((job_id, visible.viewer(parts.catalog, principal)))
     except Exception as error:
-        if not (isinstance(error, TimeoutError) or is_unavailable(error)):
+        if not each_alone(error):
             raise
-        return None  # what many share has lost its connection: each may have better luck alone
+        return None
     return found if found is not None and known(revision_of(found.version, expired=found.expired)) else None
 
 
@@ -181,11 +192,7 @@ def hold(conn: Connection, parts: Parts, principal: Principal, job_id: UUID, ins
 
     Raises UnknownJob, JobDeleted, and PreconditionFailed if the caller insists on another revision.
     """
-    job = read.hold(conn, job_id, visible.viewer(parts.catalog, principal))
-    if job is None:
-        raise UnknownJob(job_id)
-    if job.deleted_at is not None:
-        raise JobDeleted(job_id)
+    job = _there(job_id, read.hold(conn, job_id, visible.viewer(parts.catalog, principal)))
     if insists is not None and not insists(FoundJob(job, ()).revision):
         raise PreconditionFailed
     return job
@@ -193,12 +200,17 @@ def hold(conn: Connection, parts: Parts, principal: Principal, job_id: UUID, ins
 
 def load_job(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
     """The job. Raises UnknownJob and JobDeleted."""
-    job = read.get(conn, job_id, visible.viewer(parts.catalog, principal))
+    job = _there(job_id, read.get(conn, job_id, visible.viewer(parts.catalog, principal)))
+    return found(principal, job, open_artifacts(conn, principal, [job])[job.id])
+
+
+def _there(job_id: UUID, job: Job | None) -> Job:
+    """Raises UnknownJob and JobDeleted."""
     if job is None:
         raise UnknownJob(job_id)
     if job.deleted_at is not None:
         raise JobDeleted(job_id)
-    return found(principal, job, open_artifacts(conn, principal, [job])[job.id])
+    return job
 
 
 def found(principal: Principal, job: Job, artifacts: Sequence[Artifact]) -> FoundJob:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from sqlalchemy.engine import Engine
 
@@ -14,15 +15,18 @@ from services.api.auth.logins import Logins
 from services.api.auth.sessions import Sessions
 from services.api.auth.visitors import Visitors
 from services.api.feed import Feed
-from services.api.glances import Glances
 from services.api.history import History
 from services.api.places import StreamPlaces
 from services.api.settings import ApiSettings
+from services.api.shared_look import SharedLook
 from services.api.tenant_feed import TenantFeed
 from services.api.watch import Watcher
 from shared.access.secret_keys import SecretKeys
 from shared.artifacts.interface import ArtifactStore
 from shared.catalog.model import CatalogView
+from shared.jobs.glance import Glance
+from shared.jobs.seen import SeenJob
+from shared.jobs.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,10 @@ class Parts:
     """For what the submitter finds capped."""
     watcher: Watcher
     feed: Feed
-    glances: Glances
+    glances: SharedLook[tuple[UUID, Viewer], Glance | None]
+    """Tells clients that a job is as they know it."""
+    jobs: SharedLook[tuple[UUID, Viewer], SeenJob | None] | None
+    """Reads jobs and their files; None: each is read by itself, over `engine`."""
     stream_places: StreamPlaces
     tenant_feed: TenantFeed
     history: History
@@ -79,4 +86,4 @@ class Parts:
 
     def for_reading(self) -> "Parts":
         """The same parts, whose use cases read over connections of the console's own."""
-        return replace(self, engine=self.reading)
+        return replace(self, engine=self.reading, jobs=None)
