@@ -1,4 +1,5 @@
-"""Few rows as the texts of their cells. CSV, JSON Lines, HTML and XLSX are written from these without a database.
+"""Few rows as the texts of their cells. All formats but Parquet are written from these, and totals computed, without a
+database; only the queries of summaries and charts need one.
 
 For some hundred rows DuckDB takes ten times as long to read and understand a question as Python takes for the answer
 (`python -m tests.benchmarks.small_case`). What has a value of an unusual kind is DuckDB's to write, however small.
@@ -7,13 +8,14 @@ For some hundred rows DuckDB takes ten times as long to read and understand a qu
 import re
 from collections.abc import Callable, Sequence
 
+from shared.catalog.grouping import Grouping
 from shared.catalog.model import Format
 from shared.reports.extract import NUMBER, USUAL_MOMENTS, ExtractColumn
 
 Text = str | None
 Cells = Sequence[Sequence[Text]]
 """Rows of the source's texts, in the columns' order; None is NULL."""
-WRITTEN_FROM_CELLS = frozenset({Format.CSV, Format.JSONL, Format.HTML, Format.XLSX})
+WRITTEN_FROM_CELLS = frozenset(Format) - {Format.PARQUET}
 _CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n"]*)(,|\n)')
 _NUMBER, _MOMENTS = re.compile(NUMBER), {name: re.compile(usual) for name, usual in USUAL_MOMENTS.items()}
 _LEAST, _MOST = 1e-4, 1e15
@@ -32,6 +34,15 @@ def parsed(text: str, width: int) -> list[list[Text]] | None:
                 rows.append(row)
                 row = []
     return rows if all(len(row) == width for row in rows) else None
+
+
+def can_add_up(grouping: Grouping, columns: Sequence[ExtractColumn]) -> bool:
+    """True if the totals of a grouping are those of numbers, or counts."""
+    return all(
+        grouping.totals.get(c.source.name, "count") == "count"
+        or (c.source.is_number and c.source.type_name != "float4")
+        for c in columns
+    )
 
 
 def are_usual(columns: Sequence[ExtractColumn], rows: Cells) -> bool:

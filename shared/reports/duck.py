@@ -133,11 +133,11 @@ def confine(connection: duckdb.DuckDBPyConnection, *files: Path, folder: Path | 
 
     No statement can undo this.
     """
-    connection.execute(f"SET allowed_paths = [{', '.join(literal(str(file)) for file in files)}]")
+    settings = [f"allowed_paths = [{', '.join(literal(str(file)) for file in files)}]"]
     if folder is not None:
-        connection.execute(f"SET allowed_directories = [{literal(str(folder) + '/')}, '/dev/fd/']")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+        settings.append(f"allowed_directories = [{literal(str(folder) + '/')}, '/dev/fd/']")
+    settings += ["enable_external_access = false", "lock_configuration = true"]
+    connection.execute("; ".join(f"SET {setting}" for setting in settings))
 
 
 def identifier(name: str) -> str:

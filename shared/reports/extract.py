@@ -172,6 +172,11 @@ class Extract:
     cells: Sequence[Sequence[str | None]] | None = None
     """The source's texts of all rows, where they are few and of usual kinds. Then there is no file."""
 
+    def cells_of(self, columns: Sequence[ExtractColumn]) -> Sequence[Sequence[str | None]]:
+        """Return the cells of some of the columns."""
+        places = [self.columns.index(column) for column in columns]
+        return [[row[at] for at in places] for row in self.cells or ()]
+
     @property
     def as_shown(self) -> "Extract":
         """The same rows with the columns that files show."""

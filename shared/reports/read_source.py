@@ -29,8 +29,7 @@ _ZSTD_LEVEL = 1
 # processor's caches hold it (an eighth faster).
 _MOST_COLUMNS = 1_600
 """Columns that a source is asked for at once; PostgreSQL gives 1,664 (PostgreSQL 18, appendix K, read 2026-11-28)."""
-_FOR_PEOPLE = frozenset({Format.HTML, Format.XLSX})
-"""Of the formats that are written from cells."""
+_FOR_PEOPLE = frozenset({Format.HTML, Format.XLSX, Format.PDF})
 _USUAL_LINE, _LONGEST_LINE = 512 << 10, 8 << 20
 """Bytes of one row's text: the limit of the first reading, and the most that any reading allows."""
 
@@ -74,11 +73,12 @@ def read(
 
 
 def _is_computed(question: Question, formats: Sequence[Format], layout: "_Layout") -> bool:
-    """True if something is DuckDB's to compute: JSON of arrays and composites, what stands above the rows, and totals
-    and pivots, which formats for people alone have."""
+    """True if something of the rows is DuckDB's to compute: JSON of arrays and composites, and, in what is for people,
+    pivots and totals of other values than numbers."""
     report = question.report
-    for_people = bool(report.grouping or report.pivot) and not _FOR_PEOPLE.isdisjoint(formats)
-    return for_people or question.has_summaries or any(c.json_name for c in layout.columns)
+    of_rows = bool(report.pivot) or not cells.can_add_up(report.grouping, layout.columns)
+    for_people = question.has_summaries or not _FOR_PEOPLE.isdisjoint(formats)
+    return (of_rows and for_people) or any(c.json_name for c in layout.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ import functools
 import importlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from psycopg.pq import PGconn
 
 from shared.catalog.cultures import culture_of
+from shared.catalog.grouping import Grouping
 from shared.catalog.model import Column, Format, PdfOptions, ReportType, SummaryTable
 from shared.reports import answers, duck, manifest, render
 from shared.reports.cells import WRITTEN_FROM_CELLS
@@ -67,18 +67,18 @@ def _rehearse(folder: Path) -> None:
     }
     tables = (SummaryTable("t", "t", "SELECT text, sum(whole) AS whole FROM report GROUP BY ALL ORDER BY ALL"),)
     report = ReportType(
-        "rehearsal", "Rehearsal", "", "1", "", "", _REHEARSED, pdf=PdfOptions(tables=tables), columns=shown
-    )
+        "rehearsal", "Rehearsal", "", "1", "", "", _REHEARSED, pdf=PdfOptions(tables=tables), columns=shown,
+        grouping=Grouping(("text",), {"whole": "sum", "exact": "mean"}),
+    )  # fmt: skip
     steps = Steps(len(_REHEARSED), _say_nothing)
-    plain = replace(report, pdf=PdfOptions())
-    for one, formats in ((plain, tuple(WRITTEN_FROM_CELLS)), (report, _REHEARSED)):
-        request = RenderRequest(one, {}, formats, "", folder / str(len(formats)))
+    for formats in (tuple(one for one in _REHEARSED if one in WRITTEN_FROM_CELLS), _REHEARSED):
+        request = RenderRequest(report, {}, formats, "", folder / str(len(formats)))
         request.scratch.mkdir()
-        whole = answers.read(_Rows(), request.scratch, Question(one, {}), formats, steps)
+        whole = answers.read(_Rows(), request.scratch, Question(report, {}), formats, steps)
         for format_ in formats:
             render.render_one(format_, whole, request, steps)
-    with render.rendering_of(Format.PDF, whole, request, steps) as rendering:
-        document.rehearse(rendering)
+        with render.rendering_of(Format.PDF, whole, request, steps) as rendering:
+            document.rehearse(rendering)
 
 
 def _say_nothing(_: Progress) -> None:

@@ -3,7 +3,7 @@
 They are computed once, as decimals, over the rows that the file shows; every format writes these same values.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,10 @@ from shared.catalog.model import Column
 from shared.reports import duck, errors
 from shared.reports.extract import ExtractColumn, duckdb_column
 from shared.reports.formats.display import displayed
+from shared.reports.formats.display_here import shown_here
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.rendering import Rendering
+from shared.reports.formats.totals_here import runs_here, total_here
 
 MOST_GROUPS = 10_000
 """Of one level. They are held in memory; more of them are no groups for a reader."""
@@ -96,8 +98,11 @@ def bands_of(rendering: Rendering) -> Bands | None:
         return None
     levels = [columns[names.index(name)] for name in asked.by]
     summed = {columns[names.index(name)].name: what for name, what in asked.totals.items()}
-    groups = [group for at in range(len(levels)) for group in _groups(rendering, levels[: at + 1], summed)]
-    [whole] = _computed(rendering, f"SELECT *, 1 AS run FROM {_source(rendering, levels, summed)}", None, summed)
+    if rendering.extract.cells is not None:
+        groups, whole = _computed_here(rendering, levels, summed)
+    else:
+        groups = [group for at in range(len(levels)) for group in _groups(rendering, levels[: at + 1], summed)]
+        [whole] = _computed(rendering, f"SELECT *, 1 AS run FROM {_source(rendering, levels, summed)}", None, summed)
     labels = labels_of(rendering.language)
     return Bands(levels, summed, groups, whole, labels.subtotal, labels.total)
 
@@ -157,7 +162,7 @@ def _computed(
     names = {c.name: c for c in rendering.extract.columns}
     for name, what in summed.items():
         column = duckdb_column(name, types[name])
-        look = Column(name, name, number_format="#,##0") if what == "count" else rendering.shown(names[name])
+        look = _look(rendering, names[name], what)
         shown += [f"coalesce({displayed(column, look, rendering.culture)}, '')", f"{column.quoted}::VARCHAR"]
     rows = _ask(rendering, f"SELECT first_row, last_row, {', '.join(shown)} FROM ({grouped})")
     return [
@@ -166,6 +171,48 @@ def _computed(
         })
         for first, last, text, *values in rows
     ]  # fmt: skip
+
+
+def _computed_here(
+    rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[str, str]
+) -> tuple[Sequence[Group], Group]:
+    """Return the groups of all levels, and the totals of all rows, from cells."""
+    extract = rendering.extract
+    names = {c.name: c for c in extract.columns}
+    texts = {name: [text for [text] in extract.cells_of([names[name]])] for name in summed}
+    total_of = {name: _total_here(rendering, names[name], what) for name, what in summed.items()}
+
+    def group(level: int, first: int, last: int, title: str) -> Group:
+        totals = {name: total(texts[name][first : last + 1]) for name, total in total_of.items()}
+        return Group(level, first, last, title, totals)
+
+    groups = []
+    for level, titled in enumerate(levels):
+        show, rows = rendering.show(titled), extract.cells_of(levels[: level + 1])
+        for first, last in runs_here(levels[: level + 1], rows):
+            text = rows[first][-1]
+            groups.append(group(level, first, last, NOTHING if text is None else show(text)))
+    return groups, group(0, 0, extract.rows - 1, "")
+
+
+def _total_here(rendering: Rendering, column: ExtractColumn, what: str) -> Callable[[Sequence[str | None]], Total]:
+    counted = duckdb_column(column.name, "BIGINT")
+    show = shown_here(counted if what == "count" else column, _look(rendering, column, what), rendering.culture)
+    is_float = column.source.is_float or what == "mean"
+
+    def total(texts: Sequence[str | None]) -> Total:
+        number = total_here(what, column, texts)
+        if number is None:
+            return Total("", None)
+        return Total(show(number.removesuffix(".0") if is_float else number), number)
+
+    return total
+
+
+def _look(rendering: Rendering, column: ExtractColumn, what: str) -> Column:
+    if what == "count":
+        return Column(column.name, column.name, number_format="#,##0")
+    return rendering.shown(column)
 
 
 def _ask(rendering: Rendering, statement: str) -> Sequence[tuple[Any, ...]]:

@@ -29,7 +29,7 @@ class Rendering:
     """The report type in the language that the job asks for."""
     parameters: Mapping[str, object]
     database: duckdb.DuckDBPyConnection | None
-    """None where the extract has cells, from which the file is made."""
+    """None where the extract has cells, from which the file is made, all but the answers of summary queries."""
     path: Path
     """Where the finished file goes."""
     scratch: Path
@@ -113,6 +113,13 @@ class Rendering:
     def show(self, column: ExtractColumn) -> Show:
         """Return a function that makes of the source's text of a value what its reader sees."""
         return shown_here(column, self.shown(column), self.culture)
+
+    def shown_rows(
+        self, columns: Sequence[ExtractColumn], rows: Sequence[Sequence[str | None]]
+    ) -> Sequence[Sequence[str]]:
+        """Return rows of the source's texts of these columns as their reader sees them. NULL is empty."""
+        shows = [self.show(column) for column in columns]
+        return [["" if text is None else show(text) for show, text in zip(shows, row, strict=True)] for row in rows]
 
     def title(self, column: ExtractColumn) -> str:
         """Return the column's heading, with its unit, and with the time zone that was asked for if it has times."""

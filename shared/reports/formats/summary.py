@@ -4,8 +4,10 @@ The queries run on a connection that reaches nothing but the extract.
 """
 
 import contextlib
+import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,9 +15,10 @@ import duckdb
 
 from shared.catalog.model import Column, SummaryTable
 from shared.reports import duck, errors
-from shared.reports.extract import ExtractColumn, duckdb_column
+from shared.reports.extract import Extract, ExtractColumn, duckdb_column
 from shared.reports.formats.bands import Bands, Group, bands_of
-from shared.reports.formats.joined import JOINED_IN_SQL
+from shared.reports.formats.joined import JOINED, JOINED_IN_SQL
+from shared.reports.formats.query_here import Answer, answer_of
 from shared.reports.formats.rendering import Rendering
 
 MOST_ROWS = 5_000
@@ -39,33 +42,44 @@ class Table:
     first cell; `total`, whose label is there; or a `label` with the `totals` in a row below it."""
 
 
-class Summaries:
-    """Runs queries over `report`, the view of all rows."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A summary query's columns and rows."""
 
-    def __init__(self, rendering: Rendering, connection: duckdb.DuckDBPyConnection) -> None:
+    columns: Sequence[ExtractColumn]
+    shown_as: Rendering
+    """Shows them."""
+    texts: Sequence[Sequence[str | None]] | None
+    """The rows' texts as a source would write them; None if DuckDB has to be asked for the rows."""
+
+
+class Summaries:
+    """Runs queries over `report`, which has all rows."""
+
+    def __init__(self, rendering: Rendering, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self._rendering = rendering
         self._looks = rendering.report.columns
-        self._connection = connection
+        self._connect = connect
+        self._few = all((one.asked or one.extract).is_small for one in [rendering, *rendering.further])
 
     def table(self, name: str, title: str, query: str, looks: Mapping[str, Column]) -> Table:
         """Return the result as text; `looks` says how its own columns are shown. Raises ReportError."""
         shown_as = self._shown_as(looks)
+        if answer := self._answer(name, query):
+            return Table(title, _heads(answer.columns, shown_as), shown_as.shown_rows(answer.columns, answer.texts))
         columns = self._columns(name, query)
-        rows = self._ask(name, f"SELECT {_cells(columns, shown_as)} FROM ({query}\n) LIMIT {MOST_ROWS + 1}")
-        if len(rows) > MOST_ROWS:
-            raise errors.summary_too_large(name, MOST_ROWS)
-        return Table(title, _heads(columns, shown_as), rows)
+        return Table(title, _heads(columns, shown_as), self._rows(name, query, _cells(columns, shown_as)))
 
-    def columns_of(self, summary: SummaryTable) -> tuple[Sequence[ExtractColumn], Rendering]:
-        """Return the columns of a summary, and the rendering that shows them. Raises ReportError."""
-        return self._columns(summary.name, summary.query), self._shown_as(summary.columns)
+    def result_of(self, summary: SummaryTable) -> Result:
+        """Return a summary's result. Raises ReportError."""
+        shown_as, answer = self._shown_as(summary.columns), self._answer(summary.name, summary.query)
+        if answer:
+            return Result(answer.columns, shown_as, answer.texts)
+        return Result(self._columns(summary.name, summary.query), shown_as, None)
 
     def values_of(self, summary: SummaryTable, fields: Sequence[str]) -> Sequence[Sequence[str | None]]:
         """Return `fields`, SQL over a summary's result, of its rows. Raises ReportError."""
-        rows = self._ask(summary.name, f"SELECT {', '.join(fields)} FROM ({summary.query}\n) LIMIT {MOST_ROWS + 1}")
-        if len(rows) > MOST_ROWS:
-            raise errors.summary_too_large(summary.name, MOST_ROWS)
-        return rows
+        return self._rows(summary.name, summary.query, ", ".join(fields))
 
     def _shown_as(self, looks: Mapping[str, Column]) -> Rendering:
         report = self._rendering.report
@@ -74,43 +88,79 @@ class Summaries:
     def all_rows(self, title: str, rendering: Rendering, *, whole: bool = False) -> Table | None:
         """Return the rows of an answer itself, in the same words as a long table has; None if they are long texts and
         need not be `whole`."""
-        bands, table = bands_of(rendering), rendering.extract.table
+        bands = bands_of(rendering)
         every = rendering.extract.columns
         columns = [c for c in every if bands is None or c not in bands.levels] or every
-        cells = _cells(columns, rendering)
-        [(letters,)] = self._ask("rows", f"SELECT coalesce(sum(length(concat({cells}))), 0) FROM {table}")
-        if letters > _MOST_LETTERS and not whole:
+        rows = self._shown(columns, rendering, most_letters=sys.maxsize if whole else _MOST_LETTERS)
+        if rows is None:
             return None
-        rows = self._ask("rows", f"SELECT {cells} FROM {table}")
         heads = _heads(columns, rendering)
         return Table(title, heads, rows) if bands is None else _banded(title, heads, columns, rows, bands)
+
+    def _shown(
+        self, columns: Sequence[ExtractColumn], rendering: Rendering, *, most_letters: int
+    ) -> Sequence[Sequence[str]] | None:
+        """The rows with these columns; None if they have more letters."""
+        extract = rendering.extract
+        if extract.cells is not None:
+            rows = rendering.shown_rows(columns, extract.cells_of(columns))
+            return rows if sum(len(text) for row in rows for text in row) <= most_letters else None
+        cells = _cells(columns, rendering)
+        [(letters,)] = self._ask("rows", f"SELECT coalesce(sum(length(concat({cells}))), 0) FROM {extract.table}")
+        return self._ask("rows", f"SELECT {cells} FROM {extract.table}") if letters <= most_letters else None
 
     def joined_letters(self) -> set[str]:
         """Return the letters of the rows that a drawing from left to right, letter by letter, gets wrong."""
         extract, found = self._rendering.extract, set()
-        for text in (c.quoted for c in extract.columns if c.stored_as == "VARCHAR"):
+        texts = [c for c in extract.columns if c.stored_as == "VARCHAR"]
+        if extract.cells is not None:
+            return {letter for row in extract.cells_of(texts) for text in row for letter in JOINED.findall(text or "")}
+        for text in (c.quoted for c in texts):
             letters = f"unnest(regexp_extract_all({text}, '{JOINED_IN_SQL}'))"
             found |= {letter for (letter,) in self._ask("rows", f"SELECT DISTINCT {letters} FROM {extract.table}")}
         return found
 
     def objects(self, name: str, query: str) -> Sequence[Mapping[str, Any]]:
         """Return the result as JSON objects, for a chart. Raises ReportError."""
-        found = self._ask(name, f"SELECT to_json(chart)::VARCHAR FROM ({query}\n) AS chart LIMIT {MOST_ROWS + 1}")
-        if len(found) > MOST_ROWS:
-            raise errors.summary_too_large(name, MOST_ROWS)
+        if answer := self._answer(name, query):
+            return answer.objects
+        found = self._rows(name, f"SELECT to_json(chart)::VARCHAR AS object FROM ({query}\n) AS chart", "object")
         return [json.loads(text) for (text,) in found]
 
+    def _answer(self, name: str, query: str) -> Answer | None:
+        """The answer to a query over few rows; None if it is one for DuckDB to show."""
+        if not self._few:
+            return None
+        with _told(name):
+            answer = answer_of(self._connect().execute(f"FROM ({query}\n) LIMIT {MOST_ROWS + 1}"))
+        if answer and len(answer.texts) > MOST_ROWS:
+            raise errors.summary_too_large(name, MOST_ROWS)
+        return answer
+
     def _columns(self, name: str, query: str) -> Sequence[ExtractColumn]:
-        described = self._ask(name, f"DESCRIBE ({query}\n)")
+        described = self._ask(name, f"DESCRIBE FROM ({query}\n)")
         return [duckdb_column(row[0], row[1]) for row in described]
 
+    def _rows(self, name: str, query: str, fields: str) -> Sequence[Any]:
+        rows = self._ask(name, f"SELECT {fields} FROM ({query}\n) LIMIT {MOST_ROWS + 1}")
+        if len(rows) > MOST_ROWS:
+            raise errors.summary_too_large(name, MOST_ROWS)
+        return rows
+
     def _ask(self, name: str, statement: str) -> Sequence[Any]:
-        try:
-            return self._connection.execute(statement).fetchall()
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error as error:
-            raise errors.summary_failed(name, str(error).splitlines()[0]) from None
+        with _told(name):
+            return self._connect().execute(statement).fetchall()
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Say of which query an error is."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        raise errors.summary_failed(name, str(error).splitlines()[0]) from None
 
 
 def _cells(columns: Sequence[ExtractColumn], rendering: Rendering) -> str:
@@ -158,19 +208,40 @@ def _banded(
 
 @contextlib.contextmanager
 def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
-    """Open the extracts for summary queries: query.sql's rows as `report`, those of further queries by their names."""
+    """Let summaries ask the extracts: query.sql's rows as `report`, those of further queries by their names.
+
+    The first question opens a database for them.
+    """
+    with contextlib.ExitStack() as stack:
+        yield Summaries(rendering, functools.cache(lambda: stack.enter_context(_opened(rendering))))
+
+
+@contextlib.contextmanager
+def _opened(rendering: Rendering) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database that has the rows, and reaches nothing else."""
     extract, report = rendering.asked or rendering.extract, rendering.report
     columns = [*extract.columns, *rendering.beside]
-    few = extract.rows <= _FEW_ROWS
     with duck.opened_once(
-        rendering.scratch, report.limits.memory_mb, columns=len(columns), small=few, zone=rendering.shape.zone
-    ) as connection:
-        fields = ", ".join(c.as_asked for c in columns)
-        connection.execute(f"CREATE VIEW report AS SELECT {fields} FROM {extract.table}")
+        rendering.scratch, report.limits.memory_mb, columns=len(columns), small=extract.rows <= _FEW_ROWS,
+        zone=rendering.shape.zone,
+    ) as connection:  # fmt: skip
+        _offer(connection, "report", extract, columns)
         for query, one in zip(report.queries, rendering.further, strict=True):
             further = one.asked or one.extract
-            fields = ", ".join(c.as_asked for c in further.columns)
-            connection.execute(f"CREATE VIEW {duck.identifier(query.name)} AS SELECT {fields} FROM {further.table}")
-        files = {x.path for one in [rendering, *rendering.further] for x in (one.extract, one.asked) if x is not None}
-        duck.confine(connection, *files)
-        yield Summaries(rendering, connection)
+            _offer(connection, query.name, further, further.columns)
+        extracts = [x for one in [rendering, *rendering.further] for x in (one.extract, one.asked) if x is not None]
+        duck.confine(connection, *{x.path for x in extracts if x.cells is None})
+        yield connection
+
+
+def _offer(
+    connection: duckdb.DuckDBPyConnection, name: str, extract: Extract, columns: Sequence[ExtractColumn]
+) -> None:
+    """Let queries have the rows under this name: from their file, or as a table of the cells."""
+    if extract.cells is None:
+        fields = ", ".join(c.as_asked for c in columns)
+        connection.execute(f"CREATE VIEW {duck.identifier(name)} AS SELECT {fields} FROM {extract.table}")
+        return
+    fields = ", ".join(f"unnest(?::VARCHAR[])::{c.asked_as or c.stored_as} AS {c.quoted}" for c in columns)
+    texts = [[text for [text] in extract.cells_of([c])] for c in columns]
+    connection.execute(f"CREATE TABLE {duck.identifier(name)} AS SELECT {fields}", texts)

@@ -47,11 +47,11 @@ def _precisions(
 
 
 def _precisions_here(extract: Extract, times: Sequence[ExtractColumn]) -> Sequence[str]:
-    places = [extract.columns.index(column) for column in times]
     found = []
-    for at in places:
-        clocks = {text[_CLOCK] for row in extract.cells or () if (text := row[at])}
-        fractions = any("." in text for row in extract.cells or () if (text := row[at]))
+    for column in times:
+        texts = [text for [text] in extract.cells_of([column]) if text]
+        clocks = {text[_CLOCK] for text in texts}
+        fractions = any("." in text for text in texts)
         found.append(_look(
             fractions or bool(clocks - {_MIDNIGHT}),
             fractions or any(not clock.endswith(_FULL_MINUTE) for clock in clocks),

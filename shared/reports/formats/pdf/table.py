@@ -105,14 +105,19 @@ class LongTable:
         self.edition = f"{self.labels.data_of} {date}" if date else ""
         self.footer = footer_text(rendering)
         self.font_set = font_set
-        # Asked for once, because the question takes longer than these rows.
-        small = rendering.extract.is_small
-        self._few = self._ask(f"SELECT {self._shown()} FROM {rendering.extract.table}") if small else None
+        self._few = self._few_rows() if rendering.extract.is_small else None
         paper = LETTER if rendering.report.pdf.paper == "us-letter" else A4
         self.wanted = wanted = self._wanted_widths()
         upright = paper[0] - 2 * MARGIN >= sum(wanted) * _LARGEST + GAP * (len(wanted) - 1)
         self.width, self.height = paper if upright else landscape(paper)
         self.size, self.columns = self._layout(wanted)
+
+    def _few_rows(self) -> Sequence[Sequence[str]]:
+        extract = self._rendering.extract
+        if extract.cells is not None:
+            return self._rendering.shown_rows(self._columns, extract.cells_of(self._columns))
+        # Asked for once, because the question takes longer than these rows.
+        return self._ask(f"SELECT {self._shown()} FROM {extract.table}")
 
     def rows(self) -> Iterator[Sequence[str]]:
         """Yield all rows as they are shown, and tell the progress."""
@@ -163,7 +168,7 @@ class LongTable:
                 label = self.font_set.width(bands.label_of(group), 1.0, bold=True)
                 wanted[0] = max(wanted[0], min(label, WIDEST_LABEL / _LARGEST))
 
-    def _sample(self) -> Sequence[tuple[str, ...]]:
+    def _sample(self) -> Sequence[Sequence[str]]:
         if self._few is not None:
             return self._few[:_SAMPLE]
         return self._ask(f"SELECT {self._shown()} FROM {self._rendering.extract.table} LIMIT {_SAMPLE}")

@@ -9,8 +9,9 @@ from shared.reports.extract import ExtractColumn
 from shared.reports.formats.edition import edition, nothing_matches
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.rendering import Rendering
-from shared.reports.formats.summary import Summaries, open_summaries
+from shared.reports.formats.summary import Result, Summaries, open_summaries
 from shared.reports.formats.xlsx.cells import Cell, fields, rows_here
+from shared.reports.formats.xlsx.cells_here import fields_of
 from shared.reports.formats.xlsx.chart_plan import Planned, planned
 from shared.reports.formats.xlsx.charts import ChartPart, Series
 from shared.reports.formats.xlsx.column_cells import cell_of, number_format
@@ -122,25 +123,36 @@ def _figures(book: Workbook, page: _Page, rendering: Rendering, summaries: Summa
     page.row()
     quiet = book.styles.of(Style(size=9, colour=_QUIET, wrap=True, vertical="bottom"))
     look = Style(bold=True, size=16, colour=_accent(rendering), horizontal="left")
-    columns, shown_as = summaries.columns_of(figures)
+    result = summaries.result_of(figures)
+    columns, shown_as = result.columns, result.shown_as
     for start in range(0, len(columns), _COLUMNS):
         some = columns[start : start + _COLUMNS]
         page.texts(*((shown_as.title(c), quiet) for c in some), height=26)
         cells = [_cell(book, c, shown_as, look) for c in some]
-        rows = summaries.values_of(figures, fields(cells))
+        rows = _fields(summaries, figures, result, cells, start)
         page.row("".join(_inner(row) for row in rows_here(cells, rows[:1], [page.at])), height=24)
 
 
 def _table(book: Workbook, page: _Page, rendering: Rendering, summaries: Summaries, table: SummaryTable) -> None:
     _heading(book, page, table.title)
-    columns, shown_as = summaries.columns_of(table)
+    result = summaries.result_of(table)
+    columns, shown_as = result.columns, result.shown_as
     head = Style(bold=True, below=_accent(rendering), wrap=True, vertical="bottom")
     styles = {number: book.styles.of(replace(head, horizontal="right" if number else "")) for number in (False, True)}
     page.texts(*((shown_as.title(c), styles[c.source.is_number]) for c in columns), height=32)
     cells = [_cell(book, c, shown_as, Style(horizontal="left" if c.source.is_moment else "")) for c in columns]
-    rows = summaries.values_of(table, fields(cells))
+    rows = _fields(summaries, table, result, cells)
     for row in rows_here(cells, rows, itertools.count(page.at)):
         page.row(_inner(row))
+
+
+def _fields(
+    summaries: Summaries, summary: SummaryTable, result: Result, cells: Sequence[Cell], start: int = 0
+) -> Sequence[Sequence[str | None]]:
+    """The fields of the cells, whose columns begin at `start`, for `rows_here`."""
+    if result.texts is None:
+        return summaries.values_of(summary, fields(cells))
+    return fields_of(cells, [row[start : start + len(cells)] for row in result.texts])
 
 
 def _inner(row: str) -> str:

@@ -212,8 +212,7 @@ def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Colle
     """The same, for few rows: DuckDB takes longer over the question than Python over the answer."""
     rows: Sequence[Sequence[str | None]]
     if rendering.extract.cells is not None:
-        places = [at for at, c in enumerate(rendering.extract.columns) if c.stored_as == "VARCHAR"]
-        rows = [[row[at] for at in places] for row in rendering.extract.cells]
+        rows = rendering.extract.cells_of(texts)
     else:
         asked = f"SELECT {', '.join(c.quoted for c in texts)} FROM {rendering.extract.table}"
         rows = rendering.connection.execute(asked).fetchall()

@@ -1,0 +1,56 @@
+"""Computes groups and totals of few rows from their texts: what `bands` has DuckDB compute, with the same digits."""
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from decimal import Context, Decimal
+from fractions import Fraction
+
+from shared.reports.extract import ExtractColumn
+
+_EXACT = Context(prec=400)
+
+
+def runs_here(columns: Sequence[ExtractColumn], cells: Sequence[Sequence[str | None]]) -> Sequence[tuple[int, int]]:
+    """Return the first and the last row, from 0, of each run of rows that have the same values in these columns.
+
+    `cells` are those of the columns.
+    """
+    same = [float if c.source.is_float else str for c in columns]  # two zeros have one value and two texts
+    keys = [[None if text is None else of(text) for of, text in zip(same, row, strict=True)] for row in cells]
+    starts = [at for at, key in enumerate(keys) if at == 0 or key != keys[at - 1]]
+    return [(first, end - 1) for first, end in zip(starts, [*starts[1:], len(keys)], strict=True)]
+
+
+def total_here(what: str, column: ExtractColumn, texts: Sequence[str | None]) -> str | None:
+    """Return the total of a column of numbers, or the count of any, with all its digits; None if nothing is there."""
+    filled = [text for text in texts if text is not None]
+    if what == "count":
+        return str(len(filled))
+    if not filled:
+        return None
+    if column.source.is_float:
+        return repr(_of_floats(what, [float(text) for text in filled]))
+    if what == "mean":
+        return repr(float(sum(map(Fraction, filled)) / len(filled)))
+    total = functools.reduce(_EXACT_FUNCTIONS[what], map(Decimal, filled))
+    return f"{total:.{_places(column)}f}"
+
+
+def _of_floats(what: str, values: Sequence[float]) -> float:
+    # One after the other, as DuckDB does: sum() compensates from Python 3.12 on.
+    total = functools.reduce(_FLOAT_FUNCTIONS[what], values)
+    return total / len(values) if what == "mean" else total
+
+
+def _places(column: ExtractColumn) -> int:
+    """The places of the decimals that hold the column's numbers."""
+    if column.source.type_name != "numeric":
+        return 0
+    return column.decimal[1] if column.decimal else column.source.declared[1]
+
+
+_EXACT_FUNCTIONS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {"sum": _EXACT.add, "min": min, "max": max}
+_FLOAT_FUNCTIONS: dict[str, Callable[[float, float], float]] = {
+    "sum": operator.add, "mean": operator.add, "min": min, "max": max,
+}  # fmt: skip
