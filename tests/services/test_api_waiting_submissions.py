@@ -119,7 +119,7 @@ def test_who_may_not_look_at_jobs_is_not_kept_waiting(database_url: str, scratch
 def test_where_no_place_is_free_the_answer_comes_at_once(database_url: str, scratch: Path) -> None:
     settings = ApiSettings.from_environment({"DATABASE_URL": database_url, "ARTIFACT_URL": scratch.as_uri()})
     full = Watcher(create_async_engine(database_url, application_name="test"), most=0)
-    with TestClient(create_app(replace(assemble(settings), watcher=full))) as client:
+    with TestClient(create_app(replace(assemble(settings), watcher=full, jobs=None))) as client:
         answer = client.post("/v1/jobs", headers={"Prefer": "wait=30"})
 
     assert (answer.status_code, answer.json()["status"]) == (202, "PENDING")
