@@ -49,22 +49,26 @@ class Tree:
         `make` makes those that are missing; `as_far_as_they_are` ends before the first of them. Raises OSError: for a
         link, ELOOP or ENOTDIR.
         """
-        if make:
-            self.root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
-            opened = [_closed_by(stack, os.open(self.root, _FOLDER))]
+            opened = [_closed_by(stack, self._opened_root(make=make))]
             for name in names:
-                if make:
-                    with contextlib.suppress(FileExistsError):
-                        os.mkdir(name, dir_fd=opened[-1])
                 try:
-                    descriptor = os.open(name, _FOLDER | _INSIDE, dir_fd=opened[-1])
+                    descriptor = _opened_folder(name, opened[-1], make=make)
                 except MISSING:
                     if not as_far_as_they_are:
                         raise
                     break
                 opened.append(_closed_by(stack, descriptor))
             yield opened
+
+    def _opened_root(self, *, make: bool) -> int:
+        try:
+            return os.open(self.root, _FOLDER)
+        except FileNotFoundError:
+            if not make:
+                raise
+        self.root.mkdir(parents=True, exist_ok=True)
+        return os.open(self.root, _FOLDER)
 
     def open(self, path: str) -> BufferedReader:
         """The plain file at `path`, opened for reading. Raises OSError, or NotAPlainFile."""
@@ -94,6 +98,18 @@ def open_inside(name: str, folder: int) -> BufferedReader:
         os.close(descriptor)
         raise NotAPlainFile(f"{name} is not a plain file")
     return os.fdopen(descriptor, "rb")
+
+
+def _opened_folder(name: str, above: int, *, make: bool) -> int:
+    """Most folders are there: those of a job's second file, and of a tenant's second job."""
+    try:
+        return os.open(name, _FOLDER | _INSIDE, dir_fd=above)
+    except FileNotFoundError:
+        if not make:
+            raise
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, dir_fd=above)
+    return os.open(name, _FOLDER | _INSIDE, dir_fd=above)
 
 
 def _closed_by(stack: contextlib.ExitStack, descriptor: int) -> int:
