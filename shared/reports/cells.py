@@ -1,5 +1,5 @@
-"""Few rows as the texts of their cells. All formats but Parquet are written from these, and totals computed, without a
-database; only the queries of summaries and charts need one.
+"""Few rows as the texts of their cells. Files are written from these, and totals computed; only Parquet, and
+the queries of summaries and charts, need a database.
 
 For some hundred rows DuckDB takes ten times as long to read and understand a question as Python takes for the answer
 (`python -m tests.benchmarks.small_case`). What has a value of an unusual kind is DuckDB's to write, however small.
@@ -9,13 +9,11 @@ import re
 from collections.abc import Callable, Sequence
 
 from shared.catalog.grouping import Grouping
-from shared.catalog.model import Format
 from shared.reports.extract import NUMBER, USUAL_MOMENTS, ExtractColumn
 
 Text = str | None
 Cells = Sequence[Sequence[Text]]
 """Rows of the source's texts, in the columns' order; None is NULL."""
-WRITTEN_FROM_CELLS = frozenset(Format) - {Format.PARQUET}
 _CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n"]*)(,|\n)')
 _NUMBER, _MOMENTS = re.compile(NUMBER), {name: re.compile(usual) for name, usual in USUAL_MOMENTS.items()}
 _LEAST, _MOST = 1e-4, 1e15

@@ -20,7 +20,7 @@ from shared.reports.question import Question
 ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
 FEW_ROWS, LITTLE_BYTES = 1_000, 1 << 20
 """The most of which all texts may be held in memory at once."""
-_LAYOUT = 7
+_LAYOUT = 8
 """Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
 _NESTED = "NESTED"
 """Stands for DuckDB's types of values within values, which an extract has as JSON."""
@@ -170,7 +170,9 @@ class Extract:
     """How many of the columns files show, the first ones; None for all. The others are for summaries and charts."""
 
     cells: Sequence[Sequence[str | None]] | None = None
-    """The source's texts of all rows, where they are few and of usual kinds. Then there is no file."""
+    """The source's texts of all rows, where they are few and of usual kinds."""
+    has_file: bool = True
+    """False where the cells are enough."""
 
     def cells_of(self, columns: Sequence[ExtractColumn]) -> Sequence[Sequence[str | None]]:
         """Return the cells of some of the columns."""
@@ -208,12 +210,14 @@ def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]
         found = json.loads((kept / _ABOUT).read_text())
         if found["question"] != _fingerprint(question, formats):
             return None
-        cells = found.get("cells")
-        if cells is None:
+        cells, has_file = found["cells"], found["has_file"]
+        if has_file:
             path.hardlink_to(kept / ROWS_FILE)
-        if found["sha256"] == (_digest(path) if cells is None else _digest_of(cells)):
+        if found["sha256"] == _digests(path if has_file else None, cells):
             columns = [_column(one) for one in found["columns"]]
-            return Extract(path, columns, found["rows"], found["snapshot"], found["text_bytes"], found["shown"], cells)
+            return Extract(
+                path, columns, found["rows"], found["snapshot"], found["text_bytes"], found["shown"], cells, has_file
+            )
     except (OSError, ValueError, KeyError, TypeError):
         pass
     path.unlink(missing_ok=True)
@@ -228,16 +232,17 @@ def keep(extract: Extract, kept: Path, question: Question, formats: Sequence[For
     kept.mkdir(parents=True, exist_ok=True)
     about = {
         "question": _fingerprint(question, formats),
-        "sha256": _digest(extract.path) if extract.cells is None else _digest_of(extract.cells),
+        "sha256": _digests(extract.path if extract.has_file else None, extract.cells),
         "rows": extract.rows,
         "snapshot": extract.snapshot,
         "text_bytes": extract.text_bytes,
         "shown": extract.shown,
         "columns": [_as_json(column) for column in extract.columns],
         "cells": extract.cells,
+        "has_file": extract.has_file,
     }
     part = kept / f".part-{os.getpid()}"
-    if extract.cells is None:
+    if extract.has_file:
         part.hardlink_to(extract.path)
         part.rename(kept / ROWS_FILE)
     part.write_text(json.dumps(about))
@@ -249,15 +254,17 @@ def _as_json(column: ExtractColumn) -> Mapping[str, object]:
     return {**fields, "source": {name: getattr(column.source, name) for name in column.source.__slots__}}
 
 
-def _digest_of(cells: Sequence[Sequence[str | None]]) -> str:
-    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+def _digests(path: Path | None, cells: Sequence[Sequence[str | None]] | None) -> Sequence[str]:
+    """Those of the file and of the cells, as far as there are any."""
+    of_file = [] if path is None else [_digest(path)]
+    return of_file if cells is None else [*of_file, hashlib.sha256(json.dumps(cells).encode()).hexdigest()]
 
 
 def _fingerprint(question: Question, formats: Sequence[Format]) -> str:
     report, asker = question.report, question.asker
     hidden = sorted(report.hidden_columns(asker.scopes))
     role = report.role.of(asker.tenant) if report.role and asker.tenant else None
-    # An extract of cells answers no other formats than those that are written from them.
+    # An extract without a file does not answer Parquet.
     asked = [_LAYOUT, sorted(formats), report.name, report.version, report.source, report.query, question.parameters,
              asker.tenant, asker.requester, role, hidden, question.shape.as_json(), question.has_summaries]  # fmt: skip
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()

@@ -54,16 +54,19 @@ def read(
     layout = _Layout.of(source, formats, hidden)
     # Cells have the source's texts of moments, which are in UTC, and the query's own columns and rows.
     as_it_is = question.shape.zone == UTC_NAME and not question.shape.arranges
-    few_formats = cells.WRITTEN_FROM_CELLS.issuperset(formats) and not _is_computed(question, formats, layout)
-    begun, longest = _begun(source, layout, progress) if as_it_is and few_formats else (None, _USUAL_LINE)
-    if begun and (few := _few(begun, layout)) is not None:
-        columns = with_decimals_of(layout.shown, few)
-        if not any(c.asked_as == "DOUBLE" for c in columns):  # numbers that no decimal of DuckDB's holds
-            return Extract(path, columns, begun.rows, snapshot, source.sent_bytes, cells=few)
+    begun, longest = None, _USUAL_LINE
+    few: Extract | None = None
+    if as_it_is and not _is_computed(question, formats, layout):
+        begun, longest = _begun(source, layout, progress)
+        few = _few(begun, layout) if begun else None
+    if few is not None and Format.PARQUET not in formats:
+        return replace(few, path=path, snapshot=snapshot, text_bytes=source.sent_bytes)
     with duck.opened(folder, report.limits.memory_mb, columns=2 * len(source.columns)) as connection:
         columns, rows, doubtful = _read(source, connection, path, layout, progress, begun, longest)
         if rows > report.limits.max_rows:
             raise errors.row_limit_exceeded(report.limits)
+        if few is not None and not doubtful:  # the file has the very values of the cells
+            return replace(few, path=path, snapshot=snapshot, text_bytes=source.sent_bytes, has_file=True)
         shown = source.arrangement.shown if source.arrangement is not None else None
         extract_ = Extract(path, columns, rows, snapshot, source.sent_bytes, shown)
         if doubtful or not source.repeatable:
@@ -141,14 +144,19 @@ def _begun(source: SourceResult, layout: _Layout, progress: RowProgress) -> tupl
         return None, _LONGEST_LINE
 
 
-def _few(begun: Begun, layout: _Layout) -> cells.Cells | None:
-    """The cells of the columns that the asker may see, if these are all rows, and usual ones."""
+def _few(begun: Begun, layout: _Layout) -> Extract | None:
+    """The rows as cells of the columns that the asker may see, if these are all rows, and usual ones."""
     if not begun.is_all:
         return None
     rows = cells.parsed(begun.text.decode(), len(layout.columns) + len(layout.as_text))
     shown = [at for at, c in enumerate(layout.columns) if c.source.name not in layout.hidden]
     few = None if rows is None else [[row[at] for at in shown] for row in rows]
-    return few if few is not None and cells.are_usual(layout.shown, few) else None
+    if few is None or not cells.are_usual(layout.shown, few):
+        return None
+    columns = with_decimals_of(layout.shown, few)
+    if any(c.asked_as == "DOUBLE" for c in columns):  # numbers that no decimal of DuckDB's holds
+        return None
+    return Extract(Path(), columns, begun.rows, {}, 0, cells=few, has_file=False)
 
 
 def _read(

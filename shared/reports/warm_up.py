@@ -16,8 +16,8 @@ from psycopg.pq import PGconn
 from shared.catalog.cultures import culture_of
 from shared.catalog.grouping import Grouping
 from shared.catalog.model import Column, Format, PdfOptions, ReportType, SummaryTable
+from shared.catalog.shape import AS_IT_IS, Shape
 from shared.reports import answers, duck, manifest, render
-from shared.reports.cells import WRITTEN_FROM_CELLS
 from shared.reports.columns import SourceColumn
 from shared.reports.formats.pdf import document, fonts
 from shared.reports.interface import Progress, RenderRequest
@@ -34,6 +34,7 @@ _TYPES = (
 )  # fmt: skip
 _REHEARSED = (Format.CSV, Format.XLSX, Format.PARQUET, Format.JSONL, Format.HTML)
 """Without documents as a whole: Typst starts threads, and V8 too. No fork keeps them."""
+_ELSEWHERE = Shape(time_zone="Etc/GMT-1")
 
 
 @functools.cache
@@ -71,11 +72,11 @@ def _rehearse(folder: Path) -> None:
         grouping=Grouping(("text",), {"whole": "sum", "exact": "mean"}),
     )  # fmt: skip
     steps = Steps(len(_REHEARSED), _say_nothing)
-    for formats in (tuple(one for one in _REHEARSED if one in WRITTEN_FROM_CELLS), _REHEARSED):
-        request = RenderRequest(report, {}, formats, "", folder / str(len(formats)))
+    for shape in (AS_IT_IS, _ELSEWHERE):  # the rows as cells, and in a file
+        request = RenderRequest(report, {}, _REHEARSED, "", folder / shape.zone.replace("/", "-"), shape=shape)
         request.scratch.mkdir()
-        whole = answers.read(_Rows(), request.scratch, Question(report, {}), formats, steps)
-        for format_ in formats:
+        whole = answers.read(_Rows(), request.scratch, Question(report, {}, shape=shape), _REHEARSED, steps)
+        for format_ in _REHEARSED:
             render.render_one(format_, whole, request, steps)
         with render.rendering_of(Format.PDF, whole, request, steps) as rendering:
             document.rehearse(rendering)

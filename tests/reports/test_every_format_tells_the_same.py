@@ -121,7 +121,7 @@ def test_every_format_tells_what_the_source_tells(
         ]
 
 
-@pytest.mark.parametrize("more", [(), (Format.PARQUET,)], ids=["from cells", "from the extract"])
+@pytest.mark.parametrize("more", [(), (Format.PARQUET,)], ids=["from cells", "with a file beside them"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(report=reports())
 def test_few_rows_make_the_very_files_that_many_make(

@@ -29,7 +29,7 @@ class Rendering:
     """The report type in the language that the job asks for."""
     parameters: Mapping[str, object]
     database: duckdb.DuckDBPyConnection | None
-    """None where the extract has cells, from which the file is made, all but the answers of summary queries."""
+    """None where the file is made from the extract's cells, all but the answers of summary queries."""
     path: Path
     """Where the finished file goes."""
     scratch: Path
