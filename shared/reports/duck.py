@@ -18,8 +18,12 @@ _F_SETPIPE_SZ = 1031
 """Linux, fcntl(2), read 2026-11-24. Without it a pipe holds 64 KiB, and each side waits for the other."""
 
 
+_USUAL_MB = 128
+"""The budget of a report type that says nothing of memory. Databases have it from the start, because setting it takes a
+child 1 ms."""
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": _THREADS,
+    "memory_limit": f"{_USUAL_MB}MB",
     # DuckDB 2.0 starts eight more for reading ahead from a network, with each database. No file of ours is on one, and
     # with a thread beside it no process could fork.
     "async_threads": 0,
@@ -73,6 +77,8 @@ def opened(
         yield connection
         if zone != UTC_NAME:
             connection.execute(f"SET TimeZone = '{UTC_NAME}'")
+        if _budget_mb(memory_mb, columns) != _USUAL_MB:
+            connection.execute(f"SET memory_limit = '{_USUAL_MB}MB'")
     except BaseException:
         _close(connection)
         raise
@@ -103,10 +109,9 @@ def _close(connection: duckdb.DuckDBPyConnection) -> None:
 
 def connect(scratch: Path, memory_mb: int, *, columns: int = 0, zone: str = UTC_NAME) -> duckdb.DuckDBPyConnection:
     """Return a database as `opened` says. Its user closes it."""
-    # Beside its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0).
-    # Each column takes a buffer of its own, of some 70 KB to write it and as much to read it.
-    budget_mb = max(96, memory_mb // 4, min(memory_mb * 5 // 8, 64 + columns // 5))
-    settings = f"SET memory_limit = '{budget_mb}MB'; SET temp_directory = {literal(str(scratch / 'spill'))}"
+    settings = f"SET temp_directory = {literal(str(scratch / 'spill'))}"
+    if (budget_mb := _budget_mb(memory_mb, columns)) != _USUAL_MB:
+        settings += f"; SET memory_limit = '{budget_mb}MB'"
     if zone != UTC_NAME:
         settings += f"; SET TimeZone = {literal(zone)}"
     while _spare:
@@ -120,6 +125,12 @@ def connect(scratch: Path, memory_mb: int, *, columns: int = 0, zone: str = UTC_
     connection = _opened()
     connection.execute(settings)
     return connection
+
+
+def _budget_mb(memory_mb: int, columns: int) -> int:
+    # Beside its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0).
+    # Each column takes a buffer of its own, of some 70 KB to write it and as much to read it.
+    return max(96, memory_mb // 4, min(memory_mb * 5 // 8, 64 + columns // 5))
 
 
 def _opened() -> duckdb.DuckDBPyConnection:
