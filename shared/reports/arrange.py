@@ -3,7 +3,7 @@
 A query gets an outer one that calls its columns `c1`, `c2` …: no name of a request or of a result becomes SQL.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import duckdb
@@ -43,15 +43,20 @@ def arrangement_of(question: Question, names: Sequence[str]) -> Arrangement | No
     )
 
 
-def outer_query(arrangement: Arrangement, width: int, outputs: Sequence[str]) -> tuple[str, str]:
-    """Return the SQL before and behind a query of `width` columns. `outputs` are what it selects, of `c1`, `c2` …"""
+def outer_query(
+    arrangement: Arrangement, width: int, outputs: Sequence[str], *, by_text: Collection[int] = ()
+) -> tuple[str, str]:
+    """Return the SQL before and behind a query of `width` columns. `outputs` are what it selects, of `c1`, `c2` …
+
+    Rows are sorted by the texts of the columns at the places `by_text`.
+    """
     items, columns = ", ".join(outputs), ", ".join(f"c{n}" for n in range(1, width + 1))
     limit = "" if arrangement.limit is None else f" LIMIT {arrangement.limit}"
     if not arrangement.order:
         return f"SELECT {items} FROM (", f"\n) AS report ({columns}){limit}"
     # Numbered as they come, so that what is equal keeps the query's own order.
     before = f"SELECT {items} FROM (SELECT *, row_number() OVER () AS place FROM ("
-    keys = [_key(f"c{at + 1}", descending) for at, descending in arrangement.order]
+    keys = [_key(f"c{at + 1}{'::text' if at in by_text else ''}", descending) for at, descending in arrangement.order]
     return before, f"\n) AS report ({columns})) AS placed ORDER BY {', '.join([*keys, 'place'])}{limit}"
 
 

@@ -106,6 +106,21 @@ def test_no_name_of_a_column_becomes_sql(source: str, a_request: MakeRequest, sc
     assert [row["place"] for row in found] == [104, 4]
 
 
+@pytest.mark.parametrize("type_", ["json", "point", "box", "json[]"])
+def test_values_that_have_no_order_are_sorted_by_their_text(type_: str, a_request: MakeRequest, run: Run) -> None:
+    """As those of sources that DuckDB sorts."""
+    texts = {
+        "json": ["2", "1"],
+        "point": ["(2,0)", "(1,0)"],
+        "box": ["(2,2),(1,1)", "(1,1),(0,0)"],
+        "json[]": ["{2}", "{1}"],
+    }
+    query = " UNION ALL ".join(f"SELECT '{text}'::{type_} AS v, 'kept' AS other" for text in texts[type_])
+    for more in ((), (Format.PARQUET,)):
+        request = shaped(a_request(query, Format.CSV, *more), Shape(sort=("v", "-other"), columns=("v",)))
+        assert [line.strip('"') for line in lines(run(request)[0].path)[1:]] == texts[type_][::-1]
+
+
 def test_a_column_that_the_result_has_not_ends_the_job_and_says_which(a_request: MakeRequest, run: Run) -> None:
     for shape in (Shape(columns=("n", "gone")), Shape(sort=("-gone",))):
         with pytest.raises(ReportError, match="'gone'") as failed:

@@ -1,6 +1,6 @@
 """What PostgreSQL tells of a query before it is read: its columns, and where a mistake is."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import psycopg
@@ -42,6 +42,28 @@ def _column(described: PGresult, at: int) -> SourceColumn:
     if shown == "record":
         return SourceColumn(name, shown, nested=True)
     return SourceColumn(name, shown, known.get_precision(modifier), known.get_scale(modifier))
+
+
+def without_order(
+    places: Iterable[int], columns: Sequence[SourceColumn], query: bytes, session: Session
+) -> Collection[int]:
+    """Return those of a query's columns by whose type the server cannot sort: `json`, `xml`, `point`, arrays of them.
+
+    Only the server knows this of every type: it is asked, unless the type is one of the usual ones.
+    """
+    names = ", ".join(f"c{n}" for n in range(1, len(columns) + 1))
+    found = set()
+    for at in places:
+        column = columns[at]
+        if column.stored_as() != "VARCHAR" or column.is_plain_text or column.is_duration or column.is_number:
+            continue
+        sorted_by = f"\n) AS report ({names}) ORDER BY c{at + 1} LIMIT 0; RELEASE SAVEPOINT sorting".encode()
+        try:
+            session.ask(b"SAVEPOINT sorting; SELECT 1 FROM (" + query + sorted_by)
+        except psycopg.errors.UndefinedFunction:
+            session.ask(b"ROLLBACK TO SAVEPOINT sorting")
+            found.add(at)
+    return found
 
 
 def text_of(result: PGresult, column: int) -> str:

@@ -19,7 +19,7 @@ from shared.reports.columns import FORMULA_STARTS, SourceColumn, header_line
 from shared.reports.explain import explain_source
 from shared.reports.progress import RowProgress
 from shared.reports.question import Arrangement, Question
-from shared.reports.sources.described import columns_of, line_of, text_of
+from shared.reports.sources.described import columns_of, line_of, text_of, without_order
 from shared.reports.sources.result import Begun, SourceResult
 from shared.reports.sources.role import take_role
 from shared.reports.sources.session import Session, connected, failure, wait_for_more
@@ -73,7 +73,10 @@ class PostgresResult(SourceResult):
         return self._names
 
     def _arrange(self, arrangement: Arrangement) -> None:
-        before, behind = outer_query(arrangement, len(self._columns), [f"c{at + 1}" for at in arrangement.read])
+        # Sources that DuckDB sorts have such values as texts, too.
+        by_text = without_order((at for at, _ in arrangement.order), self._columns, self._query, self._session)
+        outputs = [f"c{at + 1}" for at in arrangement.read]
+        before, behind = outer_query(arrangement, len(self._columns), outputs, by_text=by_text)
         self._query = b"".join([before.encode(), self._query, behind.encode()])
         self._columns = [self._columns[at] for at in arrangement.read]
         self._expected_rows = min(self._expected_rows, arrangement.limit or self._expected_rows)

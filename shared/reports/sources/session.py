@@ -43,9 +43,10 @@ class Session:
         self.libpq.send_query(statements)
         results = []
         while (result := self._result()) is not None:
+            results.append(result)
+        for result in results:
             if result.status not in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}:
                 raise failure(result)
-            results.append(result)
         return results
 
     def _result(self) -> PGresult | None:
