@@ -7,6 +7,7 @@ for the same question, goes on from there without the source.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ FEW_ROWS, LITTLE_BYTES = 1_000, 1 << 20
 """The most of which all texts may be held in memory at once."""
 _LAYOUT = 8
 """Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
+_DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 _NESTED = "NESTED"
 """Stands for DuckDB's types of values within values, which an extract has as JSON."""
 _DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?"
@@ -87,6 +89,8 @@ class ExtractColumn:
             return f"CASE WHEN {self.quoted} THEN 't' WHEN NOT {self.quoted} THEN 'f' END"
         if self.stored_as == _NESTED:
             return f"CASE WHEN {self.quoted} IS NOT NULL THEN to_json({self.quoted})::VARCHAR END"
+        if (decimal := _DECIMAL.fullmatch(self.stored_as)) and decimal[1] == decimal[2]:
+            return f"regexp_replace({self.quoted}::VARCHAR, '^(-?)[.]', '\\10.')"  # DuckDB 2.0 writes `.25`
         return self.quoted if self.stored_as == "VARCHAR" else f"{self.quoted}::VARCHAR"
 
     @property
@@ -115,13 +119,18 @@ class ExtractColumn:
     @property
     def as_asked(self) -> str:
         """SQL for the value as the queries of a document see it, under the column's name."""
+        return self.quoted if self.asked_as is None else f"{self.asked} AS {self.quoted}"
+
+    @property
+    def asked(self) -> str:
+        """SQL for the value as the queries of a document see it."""
         if self.asked_as is None:
             return self.quoted
         text = self.quoted
         if self.source.is_moment:
             # PostgreSQL puts the era behind the time, DuckDB behind the date, in brackets.
             text = f"regexp_replace({text}, '^([^ ]+)(.*) BC$', '\\1 (BC)\\2')"
-        return f"{text}::{self.asked_as} AS {self.quoted}"
+        return f"{text}::{self.asked_as}"
 
     @property
     def as_microseconds(self) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.catalog.grouping import NO_GROUPING, Grouping
+from shared.catalog.grouping import FUNCTIONS, NO_GROUPING, Grouping
 from shared.catalog.model import Chart, Column, Format, Limits, PdfOptions, ReportType, SummaryTable
 from shared.reports import duck, extract
 from shared.reports.columns import SourceColumn
@@ -57,7 +57,7 @@ def totalled(draw: st.DrawFn) -> tuple[str, Grouping, Mapping[str, Column]]:
     levels = draw(st.integers(0, 2))
     by = tuple(f"c{at}" for at in range(min(levels, len(types) - 1)))
     whats = {
-        f"c{at}": draw(st.sampled_from(["sum", "min", "max", "count"] if type_ in _NUMBERS else ["count"]))
+        f"c{at}": draw(st.sampled_from([*FUNCTIONS] if type_ in _NUMBERS else ["count"]))
         for at, type_ in enumerate(types)
         if f"c{at}" not in by
     }

@@ -111,6 +111,54 @@ def test_a_total_that_cannot_be_computed_is_told_by_name(a_request: MakeRequest,
         run(asked(a_request, 8, Format.HTML, grouping=Grouping((), {"shop": "sum"})))
 
 
+@pytest.mark.parametrize("more", [(), (Format.PARQUET,)], ids=["from cells", "from the extract"])
+def test_rows_are_grouped_by_floating_point_numbers_beside_a_csv(
+    more: tuple[Format, ...], a_request: MakeRequest, run: Run
+) -> None:
+    """With a CSV the extract has their text twice, and a heading is the source's text."""
+    query = "SELECT n / 2 * 0.5::float8 AS share, n AS amount FROM generate_series(0, 5) AS n ORDER BY n"
+    columns = {"share": Column("share", "Share"), "amount": Column("amount", "Amount")}
+    request = a_request(query, Format.HTML, Format.CSV, *more, columns=columns)
+    request = replace(request, report=replace(request.report, grouping=Grouping(("share",), {"amount": "sum"})))
+    words = " ".join(text_of(run(request)[0]).split())
+
+    assert "0 0 1 0, total 1 0.5 2 3 0.5, total 5 1 4 5 1, total 9 Total 15" in words
+
+
+@pytest.mark.parametrize("name", ["row", "run", "begins", "first_row", "total0"])
+def test_columns_that_are_grouped_and_added_up_may_have_any_name(name: str, a_request: MakeRequest, run: Run) -> None:
+    columns = {name: Column(name, "Name"), "amount": Column("amount", "Amount")}
+    for by, of in ((name, "amount"), ("amount", name)):
+        request = a_request(f'SELECT 1 AS "{name}", 1 AS amount', Format.HTML, Format.PARQUET, columns=columns)
+        request = replace(request, report=replace(request.report, grouping=Grouping((by,), {of: "sum"})))
+
+        assert "1, total 1" in " ".join(text_of(run(request)[0]).split())
+
+
+@pytest.mark.parametrize("more", [(), (Format.PARQUET,)], ids=["from cells", "from the extract"])
+@pytest.mark.parametrize(
+    ("type_", "value", "what", "total"),
+    [
+        ("numeric(38, 10)", f"-{'9' * 28}.{'9' * 10}", "sum", f"-3{'9' * 28}.{'9' * 9}6"),
+        ("numeric(38, 0)", "9" * 38, "sum", f"3{'9' * 37}6"),
+        ("numeric(38, 38)", f"-0.{'9' * 38}", "sum", f"-3.{'9' * 37}6"),
+        ("numeric", f"6{'0' * 37}", "sum", f"24{'0' * 37}"),
+        ("numeric(38, 10)", f"{'9' * 28}.{'9' * 10}", "mean", "1e+28"),
+        ("numeric(2, 2)", "-0.25", "min", "-0.25"),
+    ],
+)  # fmt: skip
+def test_totals_have_all_digits_beyond_those_of_the_largest_decimal(
+    type_: str, value: str, what: str, total: str, more: tuple[Format, ...], a_request: MakeRequest, run: Run
+) -> None:
+    query = f"SELECT '{value}'::{type_} AS amount FROM generate_series(1, 4)"
+    request = a_request(query, Format.HTML, Format.XLSX, *more, columns={"amount": Column("amount", "Amount")})
+    request = replace(request, report=replace(request.report, grouping=Grouping((), {"amount": what})))
+    html, xlsx, *_ = run(request)
+
+    assert " ".join(text_of(html).split()).endswith(f"Total {total}")
+    assert openpyxl.load_workbook(xlsx.path).active["A6"].value is not None
+
+
 def test_what_stands_between_rows_is_put_there_however_the_pieces_are_cut() -> None:
     text, events = b"a\nb\nc\nd\n", {0: b"<0>", 2: b"<2>", 4: b"<4>"}
     for cuts in ([], [1], [2], [3], [4, 5], [1, 2, 3, 4, 5, 6, 7]):

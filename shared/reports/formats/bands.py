@@ -4,7 +4,7 @@ They are computed once, as decimals, over the rows that the file shows; every fo
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -17,12 +17,10 @@ from shared.reports.formats.display_here import shown_here
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.totals_here import runs_here, total_here
+from shared.reports.formats.totals_there import is_exact, parts_of, total_there
 
 MOST_GROUPS = 10_000
 """Of one level. They are held in memory; more of them are no groups for a reader."""
-_FUNCTIONS: Mapping[str, str] = {
-    "sum": "sum({})", "mean": "avg({})", "min": "min({})", "max": "max({})", "count": "count({})",
-}  # fmt: skip
 NOTHING = "–"  # noqa: RUF001 - a dash as wide as a digit
 """Stands for the value NULL of a group's column."""
 
@@ -97,14 +95,14 @@ def bands_of(rendering: Rendering) -> Bands | None:
     if not asked or not rendering.extract.rows:
         return None
     levels = [columns[names.index(name)] for name in asked.by]
-    summed = {columns[names.index(name)].name: what for name, what in asked.totals.items()}
+    summed = {columns[names.index(name)]: what for name, what in asked.totals.items()}
     if rendering.extract.cells is not None:
         groups, whole = _computed_here(rendering, levels, summed)
     else:
-        groups = [group for at in range(len(levels)) for group in _groups(rendering, levels[: at + 1], summed)]
-        [whole] = _computed(rendering, f"SELECT *, 1 AS run FROM {_source(rendering, levels, summed)}", None, summed)
-    labels = labels_of(rendering.language)
-    return Bands(levels, summed, groups, whole, labels.subtotal, labels.total)
+        there = _There.of(rendering, levels, summed)
+        groups, whole = list(there.groups()), there.whole()
+    labels, functions = labels_of(rendering.language), {column.name: what for column, what in summed.items()}
+    return Bands(levels, functions, groups, whole, labels.subtotal, labels.total)
 
 
 def with_bands(pieces: Iterable[bytes], end: bytes, events: Mapping[int, bytes]) -> Iterator[bytes]:
@@ -131,56 +129,80 @@ def with_bands(pieces: Iterable[bytes], end: bytes, events: Mapping[int, bytes])
         yield events[row]
 
 
-def _source(rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[str, str]) -> str:
-    """SQL for FROM: the columns in question, with their rows' numbers."""
-    wanted = [c for c in rendering.extract.columns if c in levels or c.name in summed]
-    fields = [c.quoted if c in levels else c.as_asked for c in wanted]
-    return f"(SELECT {', '.join([*fields, 'file_row_number AS row'])} FROM {rendering.extract.numbered})"
+@dataclass(frozen=True, slots=True)
+class _There:
+    """Rows that DuckDB groups and adds up, under names of ours, because a report's columns may have any."""
 
+    rendering: Rendering
+    levels: Sequence[ExtractColumn]
+    summed: Mapping[ExtractColumn, str]
+    """The columns that have totals, each with the function."""
+    source: str
+    """SQL for FROM: their values, with the rows' numbers."""
 
-def _groups(rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[str, str]) -> Sequence[Group]:
-    changes = " OR ".join(f"{c.quoted} IS DISTINCT FROM lag({c.quoted}) OVER (ORDER BY row)" for c in levels)
-    begins = f"SELECT *, (row = 0 OR {changes})::INTEGER AS begins FROM {_source(rendering, levels, summed)}"
-    runs = f"SELECT *, sum(begins) OVER (ORDER BY row) AS run FROM ({begins})"
-    found = _computed(rendering, runs, levels[-1], summed, level=len(levels) - 1)
-    if len(found) > MOST_GROUPS:
-        raise errors.groups_too_many(levels[-1].source.name, MOST_GROUPS)
-    return found
+    @classmethod
+    def of(cls, rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[ExtractColumn, str]) -> "_There":
+        fields = []
+        for at, column in enumerate(levels):
+            fields.append(f"{column.quoted} AS level{at}")
+            if column.text_name:
+                fields.append(f"{duck.identifier(column.text_name)} AS text{at}")
+        fields += [f"{column.asked} AS total{at}" for at, column in enumerate(summed)]
+        source = f"(SELECT {', '.join([*fields, 'file_row_number AS row'])} FROM {rendering.extract.numbered})"
+        renamed = [replace(c, name=f"level{at}", text_name=c.text_name and f"text{at}") for at, c in enumerate(levels)]
+        return cls(rendering, renamed, summed, source)
 
+    def groups(self) -> Iterator[Group]:
+        """Yield the groups of all levels. Raises ReportError if there are too many of one."""
+        for level, column in enumerate(self.levels):
+            keys = [c.name for c in self.levels[: level + 1]]
+            changes = " OR ".join(f"{key} IS DISTINCT FROM lag({key}) OVER (ORDER BY row)" for key in keys)
+            begins = f"SELECT *, (row = 0 OR {changes})::INTEGER AS begins FROM {self.source}"
+            runs = f"SELECT *, sum(begins) OVER (ORDER BY row) AS run FROM ({begins})"
+            found = self._computed(runs, level)
+            if len(found) > MOST_GROUPS:
+                raise errors.groups_too_many(column.source.name, MOST_GROUPS)
+            yield from found
 
-def _computed(
-    rendering: Rendering, runs: str, titled: ExtractColumn | None, summed: Mapping[str, str], *, level: int = 0
-) -> Sequence[Group]:
-    """Return a group for each `run`."""
-    functions = [f"{_FUNCTIONS[what].format(duck.identifier(name))} AS {duck.identifier(name)}"
-                 for name, what in summed.items()]  # fmt: skip
-    title = f"any_value({titled.quoted}) AS {titled.quoted}" if titled and titled.name not in summed else "NULL AS none"
-    fields = ", ".join(["min(row) AS first_row", "max(row) AS last_row", title, *functions])
-    grouped = f"SELECT {fields} FROM ({runs}) GROUP BY run ORDER BY first_row LIMIT {MOST_GROUPS + 1}"
-    types = {name: type_ for name, type_, *_ in _ask(rendering, f"DESCRIBE ({grouped})")}
-    shown = [f"coalesce({rendering.displayed(titled)}, '{NOTHING}')" if titled else "''"]
-    names = {c.name: c for c in rendering.extract.columns}
-    for name, what in summed.items():
-        column = duckdb_column(name, types[name])
-        look = _look(rendering, names[name], what)
-        shown += [f"coalesce({displayed(column, look, rendering.culture)}, '')", f"{column.quoted}::VARCHAR"]
-    rows = _ask(rendering, f"SELECT first_row, last_row, {', '.join(shown)} FROM ({grouped})")
-    return [
-        Group(level, first, last, text, {
-            name: Total(values[2 * at], values[2 * at + 1]) for at, name in enumerate(summed)
-        })
-        for first, last, text, *values in rows
-    ]  # fmt: skip
+    def whole(self) -> Group:
+        """Return all rows as one group."""
+        [whole] = self._computed(f"SELECT *, 1 AS run FROM {self.source}", None)
+        return whole
+
+    def _computed(self, runs: str, level: int | None) -> Sequence[Group]:
+        """Return a group for each `run`."""
+        fields, title = ["min(row) AS first_row", "max(row) AS last_row"], "''"
+        if level is not None:
+            titled = self.levels[level]
+            fields += [f"any_value({name}) AS {name}" for name in (titled.name, titled.text_name) if name]
+            title = f"coalesce({self.rendering.displayed(titled)}, '{NOTHING}')"
+        names = []
+        for at, (column, what) in enumerate(self.summed.items()):
+            parts = parts_of(what, column, f"total{at}", self.rendering.extract.rows)
+            names.append([f"part{at}_{n}" for n in range(len(parts))])
+            fields += [f"{part} AS {name}" for part, name in zip(parts, names[-1], strict=True)]
+        grouped = f"SELECT {', '.join(fields)} FROM ({runs}) GROUP BY run ORDER BY first_row LIMIT {MOST_GROUPS + 1}"
+        types = {name: type_ for name, type_, *_ in _ask(self.rendering, f"DESCRIBE ({grouped})")}
+        totals = [
+            _total_there(self.rendering, column, what, [(name, types[name]) for name in of])
+            for (column, what), of in zip(self.summed.items(), names, strict=True)
+        ]
+        asked = ", ".join(["first_row", "last_row", title, *(f"[{', '.join(texts)}]" for texts, _ in totals)])
+        groups = []
+        for first, last, text, *found in _ask(self.rendering, f"SELECT {asked} FROM ({grouped})"):
+            made = [total(texts) for (_, total), texts in zip(totals, found, strict=True)]
+            by_name = {column.name: total for column, total in zip(self.summed, made, strict=True)}
+            groups.append(Group(level or 0, first, last, text, by_name))
+        return groups
 
 
 def _computed_here(
-    rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[str, str]
+    rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[ExtractColumn, str]
 ) -> tuple[Sequence[Group], Group]:
     """Return the groups of all levels, and the totals of all rows, from cells."""
     extract = rendering.extract
-    names = {c.name: c for c in extract.columns}
-    texts = {name: [text for [text] in extract.cells_of([names[name]])] for name in summed}
-    total_of = {name: _total_here(rendering, names[name], what) for name, what in summed.items()}
+    texts = {column.name: [text for [text] in extract.cells_of([column])] for column in summed}
+    total_of = {column.name: _total_here(rendering, column, what) for column, what in summed.items()}
 
     def group(level: int, first: int, last: int, title: str) -> Group:
         totals = {name: total(texts[name][first : last + 1]) for name, total in total_of.items()}
@@ -195,24 +217,35 @@ def _computed_here(
     return groups, group(0, 0, extract.rows - 1, "")
 
 
-def _total_here(rendering: Rendering, column: ExtractColumn, what: str) -> Callable[[Sequence[str | None]], Total]:
-    counted = duckdb_column(column.name, "BIGINT")
-    show = shown_here(counted if what == "count" else column, _look(rendering, column, what), rendering.culture)
-    is_float = column.source.is_float or what == "mean"
+def _total_there(
+    rendering: Rendering, column: ExtractColumn, what: str, parts: Sequence[tuple[str, str]]
+) -> tuple[Sequence[str], Callable[[Sequence[str | None]], Total]]:
+    """Return SQL for texts of a total, which is there in parts of these names and types, and what makes it of them."""
+    if is_exact(what, column):
+        show = _show_of(rendering, column, what)
+        return [f"{name}::VARCHAR" for name, _ in parts], lambda texts: show(total_there(what, column, texts))
+    [(name, type_)] = parts
+    shown = displayed(duckdb_column(name, type_), rendering.shown(column), rendering.culture)
+    return [f"coalesce({shown}, '')", f"{name}::VARCHAR"], lambda texts: Total(texts[0] or "", texts[1])
 
-    def total(texts: Sequence[str | None]) -> Total:
-        number = total_here(what, column, texts)
-        if number is None:
-            return Total("", None)
-        return Total(show(number.removesuffix(".0") if is_float else number), number)
+
+def _total_here(rendering: Rendering, column: ExtractColumn, what: str) -> Callable[[Sequence[str | None]], Total]:
+    show = _show_of(rendering, column, what)
+    return lambda texts: show(total_here(what, column, texts))
+
+
+def _show_of(rendering: Rendering, column: ExtractColumn, what: str) -> Callable[[str | None], Total]:
+    """Return what makes a total of its digits."""
+    if what == "count":
+        look, column = Column(column.name, column.name, number_format="#,##0"), duckdb_column(column.name, "BIGINT")
+    else:
+        look = rendering.shown(column)
+    show, is_float = shown_here(column, look, rendering.culture), column.source.is_float or what == "mean"
+
+    def total(number: str | None) -> Total:
+        return Total("" if number is None else show(number.removesuffix(".0") if is_float else number), number)
 
     return total
-
-
-def _look(rendering: Rendering, column: ExtractColumn, what: str) -> Column:
-    if what == "count":
-        return Column(column.name, column.name, number_format="#,##0")
-    return rendering.shown(column)
 
 
 def _ask(rendering: Rendering, statement: str) -> Sequence[tuple[Any, ...]]:

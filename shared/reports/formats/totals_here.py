@@ -31,10 +31,16 @@ def total_here(what: str, column: ExtractColumn, texts: Sequence[str | None]) ->
         return None
     if column.source.is_float:
         return repr(_of_floats(what, [float(text) for text in filled]))
+    function = "sum" if what == "mean" else what
+    total = functools.reduce(_EXACT_FUNCTIONS[function], map(Decimal, filled))
+    return exact_text(what, column, total, len(filled))
+
+
+def exact_text(what: str, column: ExtractColumn, total: Decimal, count: int) -> str:
+    """Return the text of an exact number: of a mean, whose sum is `total`, the double next to the exact quotient."""
     if what == "mean":
-        return repr(float(sum(map(Fraction, filled)) / len(filled)))
-    total = functools.reduce(_EXACT_FUNCTIONS[what], map(Decimal, filled))
-    return f"{total:.{_places(column)}f}"
+        return repr(float(Fraction(total) / count))
+    return f"{total:.{places_of(column)}f}"
 
 
 def _of_floats(what: str, values: Sequence[float]) -> float:
@@ -43,7 +49,7 @@ def _of_floats(what: str, values: Sequence[float]) -> float:
     return total / len(values) if what == "mean" else total
 
 
-def _places(column: ExtractColumn) -> int:
+def places_of(column: ExtractColumn) -> int:
     """The places of the decimals that hold the column's numbers."""
     if column.source.type_name != "numeric":
         return 0

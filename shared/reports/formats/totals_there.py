@@ -1,0 +1,55 @@
+"""Asks DuckDB for totals; those of exact numbers in parts, of which Python makes all digits, however many."""
+
+import re
+from collections.abc import Sequence
+from decimal import Context, Decimal
+
+from shared.reports.columns import DECIMAL_DIGITS
+from shared.reports.extract import ExtractColumn
+from shared.reports.formats.totals_here import exact_text, places_of
+
+_DECIMAL = re.compile(r"DECIMAL\((\d+), ?\d+\)")
+_HALF = 10 ** (DECIMAL_DIGITS // 2)
+_EXACT = Context(prec=400)
+
+
+def is_exact(what: str, column: ExtractColumn) -> bool:
+    """True if the total is that of whole or decimal numbers, or a count."""
+    return what == "count" or column.source.is_integer or _DECIMAL.fullmatch(_type(column)) is not None
+
+
+def parts_of(what: str, column: ExtractColumn, name: str, rows: int) -> Sequence[str]:
+    """Return SQL for the parts of a column's total over so many rows, or fewer: aggregates over its values, `name`."""
+    count = f"count({name})"
+    if not is_exact(what, column):
+        return [f"{'avg' if what == 'mean' else what}({name})"]
+    if what in {"count", "min", "max"}:
+        return [count] if what == "count" else [f"{what}({name})", count]
+    if not _may_overflow(column, rows):
+        return [f"sum({name})", count]
+    # DuckDB adds up no more than 38 digits; two halves of the digits have room for the sums of 10^19 rows.
+    digits = f"replace({name}::VARCHAR, '.', '')::HUGEINT"
+    return [f"sum({digits} // {_HALF})", f"sum({digits} % {_HALF})", count]
+
+
+def total_there(what: str, column: ExtractColumn, parts: Sequence[str | None]) -> str | None:
+    """Return an exact total with all its digits, made of the texts of its parts; None if nothing is there."""
+    *found, count = (Decimal(text or 0) for text in parts)
+    if what == "count":
+        return str(count)
+    if not count:
+        return None
+    if len(found) == 1:
+        return exact_text(what, column, found[0], int(count))
+    digits = _EXACT.fma(found[0], _HALF, found[1])
+    return exact_text(what, column, digits.scaleb(-places_of(column), _EXACT), int(count))
+
+
+def _may_overflow(column: ExtractColumn, rows: int) -> bool:
+    decimal = _DECIMAL.fullmatch(_type(column))
+    return decimal is not None and int(decimal[1]) + len(str(rows)) > DECIMAL_DIGITS
+
+
+def _type(column: ExtractColumn) -> str:
+    """The DuckDB type in which the column is added up."""
+    return column.asked_as or column.stored_as
