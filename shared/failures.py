@@ -119,7 +119,7 @@ class FailureCode(StrEnum):
         "Check the disk below WORKER_SCRATCH.",
     )  # fmt: skip
     SUMMARY_FAILED = (
-        "summary_failed", "a query below `[pdf]` is wrong", _FINAL,
+        "summary_failed", "a query below `[pdf]` is wrong, or a total or a pivot cannot be computed", _FINAL,
         "It is DuckDB SQL over `report`, below [pdf] in report.toml; `todoke-server check` tries it.",
     )  # fmt: skip
     SUMMARY_TOO_LARGE = (

@@ -115,7 +115,8 @@ class SourceColumn:
         a NaN among decimals. Then dates and decimals stay text.
         """
         if self.type_name == "numeric" and not lenient and self.precision and self.scale is not None:
-            fits = self.precision <= DECIMAL_DIGITS and 0 <= self.scale <= self.precision
+            # Of decimals without a digit before the point DuckDB 2.0 leaves out the zero there: `.25`.
+            fits = self.precision <= DECIMAL_DIGITS and 0 <= self.scale < self.precision
             return f"DECIMAL({self.precision}, {self.scale})" if fits else "VARCHAR"
         if self.is_moment and lenient:
             return "VARCHAR"

@@ -138,6 +138,14 @@ def pivot_too_wide(column: str, most: int) -> ReportError:
     )  # fmt: skip
 
 
+def pivot_too_large(aggregate: str, column: str) -> ReportError:
+    """A cell of a pivot has more digits than an exact decimal holds."""
+    return failure(
+        FailureCode.SUMMARY_FAILED, f"The pivot's {aggregate} of {column!r} has a value of more than 38 digits.",
+        hint=f"Give {column!r} fewer digits in query.sql, or convert it to double precision.",
+    )  # fmt: skip
+
+
 def output_damaged(format_: str, what: str) -> ReportError:
     """A finished file does not read back as it was written."""
     return failure(FailureCode.OUTPUT_DAMAGED, f"The {format_} file did not read back as it was written: {what}.")

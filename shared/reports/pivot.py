@@ -31,11 +31,14 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
     of_values = names[len(rows) :]
     fields = [*(c.quoted for c in rows), *_cells(pivot, value, texts, of_values)]
     groups = ", ".join(c.quoted for c in rows)
-    [count] = connection.execute(
-        f"COPY (SELECT {', '.join(fields)} FROM (SELECT *, ({key.as_source_text}) AS {_KEY} FROM {extract.numbered}) "
-        f"GROUP BY {groups} ORDER BY min(file_row_number)) "
-        f"TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-    ).fetchone() or [0]
+    try:
+        [count] = connection.execute(
+            f"COPY (SELECT {', '.join(fields)} FROM (SELECT *, ({_text(key)}) AS {_KEY} FROM {extract.numbered}) "
+            f"GROUP BY {groups} ORDER BY min(file_row_number)) "
+            f"TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        ).fetchone() or [0]
+    except duckdb.OutOfRangeException:
+        raise errors.pivot_too_large(pivot.aggregate, pivot.value) from None
     described = connection.execute(f"DESCRIBE FROM read_parquet({duck.literal(str(path))})").fetchall()
     types = {name: type_ for name, type_, *_ in described}
     headings = [Heading(text, key, value.source.name) for text in texts]
@@ -51,10 +54,17 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
 _KEY = '"key of the pivot"'
 
 
+def _text(key: ExtractColumn) -> str:
+    """SQL for the source's text of a value. Equal values have one text: those of zero and of minus zero are `0`."""
+    if key.source.is_float:
+        return f"CASE WHEN {key.quoted} = 0 THEN '0' ELSE {key.as_float_text} END"
+    return key.as_source_text
+
+
 def _texts(extract: Extract, key: ExtractColumn, connection: duckdb.DuckDBPyConnection) -> Sequence[str | None]:
     """The source's texts of the values that become columns, in the values' order."""
     found = connection.execute(
-        f"SELECT any_value({key.as_source_text}) FROM {extract.table} GROUP BY {key.quoted} "
+        f"SELECT any_value({_text(key)}) FROM {extract.table} GROUP BY {key.quoted} "
         f"ORDER BY {key.as_sortable} NULLS LAST LIMIT {MOST_COLUMNS + 1}"
     ).fetchall()
     if len(found) > MOST_COLUMNS:

@@ -145,6 +145,7 @@ def test_few_rows_make_the_very_files_that_many_make(
         "SELECT '=' AS a UNION ALL SELECT '\\.' UNION ALL SELECT U&'\\feffx' UNION ALL SELECT E'\\r\\x0b\\\\u000b'",
         "SELECT 1 AS a WHERE false",
         "SELECT x::numeric(12, 2) AS a, x::float8 AS b FROM (VALUES ('0'), ('-0.5'), ('1e3'), ('99999999.99')) v(x)",
+        "SELECT x::numeric(2, 2) AS a, x::numeric(20, 20) AS b FROM (VALUES ('0.25'), ('-0.5'), ('0'), (NULL)) v(x)",
         "SELECT x::numeric AS a FROM (VALUES ('0.0000001'), ('0.00001'), ('3.70')) v(x)",
         ("SELECT x::timestamptz AS a, x::date AS b, x::timestamp AS c FROM (VALUES ('0001-01-01'), ('1900-02-28'), "
         "('1900-03-01 00:00:00.000001'), ('9999-12-31 23:59:59.999999')) v(x)"),

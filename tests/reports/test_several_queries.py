@@ -18,12 +18,13 @@ import pytest
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.model import Format, ReportType
 from shared.catalog.parameters import validate_parameters
+from shared.catalog.pivot import Pivot
 from shared.reports import answers
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.question import Question
 from shared.reports.render import render_files
 from shared.reports.sources.sqlite import SqliteResult
-from tests.reports.conftest import _fresh
+from tests.reports.conftest import MakeRequest, Run, _fresh
 from tests.reports.test_values import lines_of
 
 FILES = {
@@ -229,3 +230,28 @@ def test_the_queries_of_files_read_the_same_folder(
     assert files["sales-by_shop.csv"].path.read_text() == "shop,month,yen\nA,2,5\nA,1,3\nB,2,4\n"
     page = files["sales.html"].path.read_text()
     assert re.findall("<h2[^>]*>(.*?)</h2>", page) == ["By shop", "Notes"]
+
+
+def _pivoted(query: str, a_request: MakeRequest, *formats: Format, aggregate: str = "sum") -> RenderRequest:
+    request = a_request(query, *formats)
+    return replace(request, report=replace(request.report, pivot=Pivot(("shop",), "rate", "yen", aggregate, "Sum")))
+
+
+@pytest.mark.parametrize("more", [(), (Format.CSV,)], ids=["alone", "with the source's text"])
+def test_zero_and_minus_zero_are_one_column_of_a_pivot(
+    more: tuple[Format, ...], a_request: MakeRequest, run: Run
+) -> None:
+    """They are equal, and have two texts."""
+    query = "SELECT 'A' AS shop, x::float8 AS rate, 1 AS yen FROM (VALUES ('-0'), ('0'), ('1.5'), ('NaN'), (NULL)) v(x)"
+    page = run(_pivoted(query, a_request, Format.HTML, *more))[0].path.read_text()
+
+    cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][ >].*?</t[hd]>", page)]
+    assert cells == ["shop", "0", "1.5", "NaN", "-", "Sum", "A", "2", "1", "1", "1", "5"]
+
+
+def test_a_pivot_of_more_digits_than_a_decimal_holds_says_which_column(a_request: MakeRequest, run: Run) -> None:
+    query = "SELECT 'A' AS shop, 1 AS rate, 9e37::numeric(38, 0) AS yen FROM generate_series(1, 3)"
+    with pytest.raises(ReportError, match="'yen'") as failed:
+        run(_pivoted(query, a_request, Format.HTML))
+
+    assert (failed.value.code, failed.value.retryable) == ("summary_failed", False)
