@@ -203,7 +203,7 @@ def _put(context: Context, *, kind: str, target: str = "") -> Iterator[tuple[str
 
 def _lie(_: Context, *, line: str) -> Iterator[tuple[str, str]]:
     """Speak in the report's place."""
-    for descriptor in range(3, 50):
+    for descriptor in range(3, 1000):
         with contextlib.suppress(OSError):
             socket.socket(fileno=os.dup(descriptor)).sendall(line.encode() + b"\n")
     time.sleep(120)
