@@ -17,7 +17,7 @@ from shared.reports.question import Arrangement, Question
 def arrangement_of(question: Question, names: Sequence[str]) -> Arrangement | None:
     """Return what the question asks of a result with columns of these names; None if nothing.
 
-    Raises ReportError if it asks for a column that is not there, or that the asker may not have.
+    Raises ReportError if it asks for a column that is not there, or that the asker may not have, or may have none.
     """
     shape = question.shape
     if not shape.arranges:
@@ -34,6 +34,8 @@ def arrangement_of(question: Question, names: Sequence[str]) -> Arrangement | No
         return places[name]
 
     every = tuple(at for at, name in enumerate(names) if name not in hidden)
+    if not every:
+        raise source_errors.every_column_hidden()
     shown = every if shape.columns is None else tuple(map(place, shape.columns))
     others = tuple(at for at in every if at not in shown) if question.has_summaries else ()
     known = [*question.report.columns, *places]

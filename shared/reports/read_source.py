@@ -52,6 +52,8 @@ def read(
         raise source_errors.scoped_column_missing(sorted(missing))
     snapshot = source.snapshot()
     layout = _Layout.of(source, formats, hidden)
+    if not layout.shown:
+        raise source_errors.every_column_hidden()
     # Cells have the source's texts of moments, which are in UTC, and the query's own columns and rows.
     as_it_is = question.shape.zone == UTC_NAME and not question.shape.arranges
     begun, longest = None, _USUAL_LINE

@@ -152,3 +152,11 @@ def scoped_column_missing(names: Sequence[str]) -> ReportError:
 def column_missing(name: str) -> ReportError:
     """The request asks for a column that the query does not give, or not to everybody."""
     return failure(FailureCode.COLUMN_MISSING, f"The request asks for the column {name!r}, and the result has none.")
+
+
+def every_column_hidden() -> ReportError:
+    """The asker may have none of the result's columns."""
+    return failure(
+        FailureCode.COLUMN_MISSING, "The result has no column that whoever asks may see.",
+        hint="Ask with the scopes that report.toml's columns want.",
+    )  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 
 from shared.catalog.asker import NOBODY, Asker
 from shared.catalog.model import Column, Format, Limits, Locale, PdfOptions, SummaryTable
-from shared.catalog.shape import Shape
+from shared.catalog.shape import AS_IT_IS, Shape
 from shared.failures import FailureCode
 from shared.reports.interface import RenderRequest, ReportError
 from shared.reports.render import render_files
@@ -147,6 +147,16 @@ def test_a_column_that_the_asker_may_not_have_is_not_there_to_choose_or_to_sort_
     allowed = Asker(scopes=frozenset({"sales:read"}))
     [file] = run(asked(Shape(columns=("amount",), sort=("-amount",), limit=1), allowed))
     assert lines(file.path) == ["amount", "10"]
+
+
+@pytest.mark.parametrize("shape", [AS_IT_IS, Shape(limit=1), Shape(time_zone="Asia/Tokyo")])
+def test_whoever_may_see_no_column_is_told_so(shape: Shape, orders: Any, run: Run) -> None:
+    columns = {name: Column(name, name, required_scope="sales:read") for name in ("n", "kind", "amount", "moment")}
+    for formats in ((Format.CSV,), (Format.PARQUET, Format.HTML)):
+        request = orders(*formats)
+        with pytest.raises(ReportError, match="no column that whoever asks may see") as failed:
+            run(shaped(request, shape, report=replace(request.report, columns=columns)))
+        assert (failed.value.code, failed.value.retryable) == (FailureCode.COLUMN_MISSING, False)
 
 
 def test_a_limit_reads_no_more_than_the_limit_of_rows_allows(a_request: MakeRequest, run: Run) -> None:
