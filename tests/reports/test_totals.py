@@ -130,6 +130,18 @@ def test_rows_are_grouped_by_floating_point_numbers_beside_a_csv(
     assert "0 0 1 0, total 1 0.5 2 3 0.5, total 5 1 4 5 1, total 9 Total 15" in words
 
 
+@_BOTH_WAYS
+def test_rows_that_are_grouped_by_every_column_are_there_below_their_headings(
+    shape: Shape, a_request: MakeRequest, run: Run
+) -> None:
+    request = a_request("SELECT n / 2 AS half FROM generate_series(0, 2) AS n ORDER BY n", Format.HTML, Format.PDF)
+    request = replace(request, report=replace(request.report, grouping=Grouping(("half",), {})), shape=shape)
+
+    for file in run(request):
+        words = " ".join(text_of(file).split())
+        assert "half 0 0 0 1 1" in words, file.format
+
+
 @pytest.mark.parametrize("name", ["row", "run", "begins", "first_row", "total0"])
 def test_columns_that_are_grouped_and_added_up_may_have_any_name(name: str, a_request: MakeRequest, run: Run) -> None:
     columns = {name: Column(name, "Name"), "amount": Column("amount", "Amount")}

@@ -73,7 +73,9 @@ def _titles(rendering: Rendering, summaries: str) -> Sequence[str]:
 
 
 def _shown(rendering: Rendering, bands: Bands | None) -> Sequence[ExtractColumn]:
-    return [c for c in rendering.extract.columns if bands is None or c not in bands.levels]
+    every = rendering.extract.columns
+    # A row of a table needs a cell, even if headings have told all of it.
+    return [c for c in every if bands is None or c not in bands.levels] or every
 
 
 def _headings(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Sequence[Mapping[str, object]]:
