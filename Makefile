@@ -31,7 +31,7 @@ test-repeat: install ## the whole suite TIMES=10 times in a row, until one run f
 	@for n in $$(seq $(TIMES)); do echo "run $$n of $(TIMES)"; $(MAKE) --no-print-directory test || exit 1; done
 
 # What takes too long for every run. Each part is a target of its own, so that one can be run again alone.
-LONG_PARTS := long-browser long-drills long-model long-security long-floor long-stateful long-crash
+LONG_PARTS := long-browser long-drills long-model long-security long-floor long-stateful long-reports long-crash
 
 .PHONY: test-long
 test-long: install $(LONG_PARTS) ## the same tests with longer bounds: $(LONG_PARTS)
@@ -45,6 +45,8 @@ long-floor: install # 200,000 rows through a storm of producers, snapshots and c
 	@$(PYTHON) -m pytest --long -m long -rA -s tests/database/test_floor_storm.py $(ARGS)
 long-stateful: install # the protocol in a thousand random orders, drawn anew
 	@STATEFUL_EXAMPLES=1000 $(PYTHON) -m pytest --timeout 7200 tests/protocol/stateful $(ARGS)
+long-reports: install # two thousand reports drawn at random, made as of few rows and as of many
+	@REPORT_EXAMPLES=2000 $(PYTHON) -m pytest --timeout 14400 -s tests/reports/test_drawn_reports.py $(ARGS)
 long-model: install # the model with more faults, more workers, more wishes
 	@$(PYTHON) -m pytest --long -m long -rA tests/protocol/model $(ARGS)
 long-security: install # ten thousand requests made from the OpenAPI document

@@ -49,8 +49,8 @@ class FailureCode(StrEnum):
         "Narrow the parameters, add an index, or raise limits.timeout_s in report.toml.",
     )  # fmt: skip
     COLUMN_MISSING = (
-        "column_missing", "the request chooses or sorts by a column that report.toml has and the result has not, or the "
-        "asker may see none of the result's", _FINAL, "Ask without the column; and let query.sql give it, or take it out of report.toml.",
+        "column_missing", "the request asks for a column that the result has not, or the asker may see none",
+        _FINAL, "Ask without the column; and let query.sql give it, or take it out of report.toml.",
     )  # fmt: skip
     PYTHON_ROW_WRONG = (
         "python_row_wrong", "a Python report type gave a row that does not fit its columns", _FINAL,
