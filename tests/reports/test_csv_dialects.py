@@ -4,15 +4,20 @@ import csv
 import dataclasses
 import gzip
 import io
+import random
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.catalog.csv_dialect import ENCODINGS, REQUEST
-from shared.catalog.model import Column, Format
+from shared.catalog.model import Column, CsvOptions, Format
 from shared.catalog.shape import Shape
 from shared.reports.errors import output_damaged
+from shared.reports.formats.csv import copy_csv
+from shared.reports.formats.xlsx.zip_file import ZipFile
 from shared.reports.interface import RenderedFile, ReportError
 from shared.reports.verify import measure
 from tests.reports.conftest import MakeRequest, Run
@@ -67,6 +72,32 @@ def test_a_packed_file_is_the_same_file_packed_and_always_in_the_same_way(
     assert gzip.decompress(packed.path.read_bytes()) == plain.path.read_bytes()
     assert (packed.name, packed.media_type, packed.rows) == ("orders.csv.gz", "application/gzip", 3)
     assert made(a_request, run, beside=beside, gzip=True).sha256 == packed.sha256
+
+
+def test_what_is_packed_is_the_same_however_it_comes_in_pieces(tmp_path: Path) -> None:
+    """A pipe cuts as its two threads happen to run; a job that is made again must be the same file."""
+    values = random.Random(1)
+    content = "".join(f'<c r="A{n}"><v>{values.choice([1, 22, 333]) * n}</v></c>' for n in range(20_000)).encode()
+    made = []
+    for size in (100, 9_001, 65_536, 1 << 20):
+        pieces = [content[at : at + size] for at in range(0, len(content), size)]
+        path = tmp_path / f"{size}.csv.gz"
+
+        def copy(write: Callable[[bytearray], None], pieces: Sequence[bytes] = pieces) -> int:
+            for piece in pieces:
+                write(bytearray(piece))
+            return 0
+
+        copy_csv(path, CsvOptions(gzip=True), copy)
+        with (tmp_path / f"{size}.zip").open("wb") as file:
+            archive = ZipFile(file)
+            with archive.part("sheet.xml") as part:
+                part.all(pieces)
+            archive.close()
+        assert gzip.decompress(path.read_bytes()) == zipfile.ZipFile(file.name).read("sheet.xml") == content
+        made.append((path.read_bytes(), Path(file.name).read_bytes()))
+
+    assert [len(set(of)) for of in zip(*made, strict=True)] == [1, 1]
 
 
 def test_utf_16_begins_once_with_its_mark_and_counts_letters_that_hold_a_line_ends_byte(

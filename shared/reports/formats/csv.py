@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-from isal import isal_zlib
+from typing import Protocol
 
 from shared.catalog.model import CsvOptions
 from shared.catalog.shape import UTC_NAME
@@ -16,6 +14,7 @@ from shared.reports import duck
 from shared.reports.columns import FORMULA_STARTS, header_line
 from shared.reports.errors import character_not_encodable
 from shared.reports.extract import ExtractColumn
+from shared.reports.formats.deflate import Deflate
 from shared.reports.formats.rendering import Rendering
 
 _GZIP_LEVEL, _GZIP_BITS = 1, 31
@@ -113,7 +112,7 @@ def _opened(path: Path, options: CsvOptions) -> Iterator[_Sink]:
         if not options.gzip:
             yield file
             return
-        packing = isal_zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_BITS)
+        packing = Deflate(_GZIP_LEVEL, _GZIP_BITS)
         yield _Packed(packing, file)
         file.write(packing.flush())
 
@@ -122,7 +121,7 @@ def _opened(path: Path, options: CsvOptions) -> Iterator[_Sink]:
 class _Packed:
     """Packs what is written into a file."""
 
-    packing: Any
+    packing: Deflate
     file: _Sink
 
     def write(self, data: bytes | bytearray, /) -> object:

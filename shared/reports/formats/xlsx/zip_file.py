@@ -4,8 +4,6 @@ It has neither data descriptors nor ZIP64, over which SheetJS and ExcelJS stumbl
 the same bytes.
 """
 
-# Python's zipfile compresses with zlib; ISA-L does the same at about eight times the speed (`make bench-reports`).
-
 import contextlib
 import struct
 from collections.abc import Iterable, Iterator
@@ -14,9 +12,12 @@ from typing import BinaryIO
 
 from isal import isal_zlib
 
+from shared.reports.formats.deflate import Deflate
+
 _LEVEL = 1
 _VERSION = 20
 _NAMES_ARE_UTF8 = 0x800
+_NO_HEADER = -15
 _DEFLATED = 8
 _1980 = (0, 0x21)
 """Time and date of the first moment that ZIP knows."""
@@ -90,7 +91,7 @@ class PartWriter:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, -15)
+        self._deflate = Deflate(_LEVEL, _NO_HEADER)
         self.crc = self.size = self.packed = 0
 
     def all(self, pieces: Iterable[bytes]) -> None:

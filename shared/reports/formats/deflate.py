@@ -1,0 +1,30 @@
+"""Compresses what comes in pieces of any length. The same content gives the same bytes, however it is cut."""
+
+# ISA-L compresses at about eight times the speed of Python's zlib (`make bench-reports`).
+
+from isal import isal_zlib
+
+_BLOCK_BYTES = 1 << 18
+
+
+class Deflate:
+    """A compression that goes on from piece to piece."""
+
+    def __init__(self, level: int, bits: int) -> None:
+        self._packing = isal_zlib.compressobj(level, isal_zlib.DEFLATED, bits)
+        # isal 1.9 makes other bytes of other cuts, and a pipe cuts as two threads happen to run.
+        self._held = bytearray()
+
+    def compress(self, piece: bytes | bytearray) -> bytes:
+        """Take a piece, and return what is ready of those so far."""
+        self._held += piece
+        whole = len(self._held) - len(self._held) % _BLOCK_BYTES
+        if not whole:
+            return b""
+        blocks = [bytes(self._held[at : at + _BLOCK_BYTES]) for at in range(0, whole, _BLOCK_BYTES)]
+        del self._held[:whole]
+        return b"".join(map(self._packing.compress, blocks))
+
+    def flush(self) -> bytes:
+        """Return the end, after which no piece comes."""
+        return self._packing.compress(bytes(self._held)) + self._packing.flush()
