@@ -146,6 +146,14 @@ def pivot_too_large(aggregate: str, column: str) -> ReportError:
     )  # fmt: skip
 
 
+def pivot_not_of_numbers(aggregate: str, column: str) -> ReportError:
+    """A pivot adds up what is no number."""
+    return failure(
+        FailureCode.SUMMARY_FAILED, f"The pivot's {aggregate} of {column!r} cannot be computed: they are not numbers.",
+        hint="Convert the column in query.sql, or let the pivot's aggregate be count, min or max.",
+    )  # fmt: skip
+
+
 def output_damaged(format_: str, what: str) -> ReportError:
     """A finished file does not read back as it was written."""
     return failure(FailureCode.OUTPUT_DAMAGED, f"The {format_} file did not read back as it was written: {what}.")

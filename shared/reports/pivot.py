@@ -29,7 +29,8 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
     total = [pivot.total] if pivot.total else []
     names = unique_names([*(c.name for c in rows), *(text or "" for text in texts), *total])
     of_values = names[len(rows) :]
-    fields = [*(c.quoted for c in rows), *_cells(pivot, value, texts, of_values)]
+    asked = _asked(pivot, value) if _has_values(extract, value, connection) else "NULL::DOUBLE"
+    fields = [*(c.quoted for c in rows), *_cells(pivot, asked, texts, of_values)]
     groups = ", ".join(c.quoted for c in rows)
     try:
         [count] = connection.execute(
@@ -39,6 +40,8 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
         ).fetchone() or [0]
     except duckdb.OutOfRangeException:
         raise errors.pivot_too_large(pivot.aggregate, pivot.value) from None
+    except duckdb.BinderException:
+        raise errors.pivot_not_of_numbers(pivot.aggregate, pivot.value) from None
     described = connection.execute(f"DESCRIBE FROM read_parquet({duck.literal(str(path))})").fetchall()
     types = {name: type_ for name, type_, *_ in described}
     headings = [Heading(text, key, value.source.name) for text in texts]
@@ -72,11 +75,23 @@ def _texts(extract: Extract, key: ExtractColumn, connection: duckdb.DuckDBPyConn
     return [text for (text,) in found]
 
 
-def _cells(pivot: Pivot, value: ExtractColumn, texts: Sequence[str | None], names: Sequence[str]) -> Sequence[str]:
-    """SQL for the cell of each column, and for the total."""
-    asked = value.as_sortable
+def _has_values(extract: Extract, value: ExtractColumn, connection: duckdb.DuckDBPyConnection) -> bool:
+    """False for a text column of nothing but NULL: SQLite has no other type for a column without values."""
+    if value.source.type_name != "text":
+        return True
+    [count] = connection.execute(f"SELECT count({value.quoted}) FROM {extract.table}").fetchone() or [0]
+    return bool(count)
+
+
+def _asked(pivot: Pivot, value: ExtractColumn) -> str:
+    """SQL for the values that fill the cells."""
     if pivot.aggregate == "sum" and value.source.is_integer:  # DuckDB's sum is wider than what Parquet holds
-        asked = f"{asked}::DECIMAL(38, 0)"
+        return f"{value.as_sortable}::DECIMAL(38, 0)"
+    return value.as_sortable
+
+
+def _cells(pivot: Pivot, asked: str, texts: Sequence[str | None], names: Sequence[str]) -> Sequence[str]:
+    """SQL for the cell of each column, and for the total."""
     fields = []
     for at, name in enumerate(names):
         of = f"{pivot.aggregate}({asked})"

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from shared.catalog.load import CatalogError, load_catalog
-from shared.catalog.model import Format, ReportType
+from shared.catalog.model import Column, Format, ReportType
 from shared.catalog.parameters import validate_parameters
 from shared.catalog.pivot import Pivot
 from shared.reports import answers
@@ -249,9 +249,33 @@ def test_zero_and_minus_zero_are_one_column_of_a_pivot(
     assert cells == ["shop", "0", "1.5", "NaN", "-", "Sum", "A", "2", "1", "1", "1", "5"]
 
 
+@pytest.mark.parametrize(
+    ("type_", "value", "format_"),
+    [("date", "infinity", ""), ("timestamptz", "0044-03-15 00:00:00+00 BC", "yyyy"), ("float8", "NaN", "0.00"),
+     ("numeric", "Infinity", "#,##0"), ("numeric", f"1{'0' * 500}", "0.0")],
+)  # fmt: skip
+def test_a_column_of_a_pivot_may_be_headed_by_a_value_that_only_postgresql_has(
+    type_: str, value: str, format_: str, a_request: MakeRequest, run: Run
+) -> None:
+    request = _pivoted(f"SELECT 'A' AS shop, '{value}'::{type_} AS rate, 1 AS yen", a_request, Format.HTML)
+    columns = {"rate": Column("rate", "Rate", number_format=format_)}
+    page = run(replace(request, report=replace(request.report, columns=columns)))[0].path.read_text()
+
+    assert f">{value}</th>" in page
+
+
 def test_a_pivot_of_more_digits_than_a_decimal_holds_says_which_column(a_request: MakeRequest, run: Run) -> None:
     query = "SELECT 'A' AS shop, 1 AS rate, 9e37::numeric(38, 0) AS yen FROM generate_series(1, 3)"
     with pytest.raises(ReportError, match="'yen'") as failed:
         run(_pivoted(query, a_request, Format.HTML))
 
     assert (failed.value.code, failed.value.retryable) == ("summary_failed", False)
+
+
+def test_a_pivot_adds_up_numbers_only_and_nothing_where_there_is_nothing(a_request: MakeRequest, run: Run) -> None:
+    with pytest.raises(ReportError, match=r"sum of 'yen'.*not numbers") as failed:
+        run(_pivoted("SELECT 'A' AS shop, 1 AS rate, 'x' AS yen", a_request, Format.HTML))
+    [file] = run(_pivoted("SELECT 'A' AS shop, 1 AS rate, NULL::text AS yen", a_request, Format.HTML))
+
+    assert (failed.value.code, failed.value.retryable) == ("summary_failed", False)
+    assert re.findall(r"<td[^>]*>(.*?)</td>", file.path.read_text()) == ["A", "", ""]

@@ -1,5 +1,7 @@
 """What every format is given: the rows, how they are shown, where the file goes."""
 
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from shared.catalog.locales import LOCALE_PARAMETER
 from shared.catalog.model import Column, ReportType
 from shared.catalog.shape import AS_IT_IS, Shape
 from shared.reports import duck
-from shared.reports.extract import Extract, ExtractColumn, Heading
+from shared.reports.extract import USUAL_MOMENTS, Extract, ExtractColumn, Heading
 from shared.reports.formats.display import displayed
 from shared.reports.formats.display_here import Show, count_here, shown_here
 from shared.reports.formats.labels import labels_of
@@ -100,11 +102,10 @@ class Rendering:
         return found
 
     def _heading(self, heading: Heading) -> str:
-        if heading.of is None:
-            return heading.text or ""
-        return (
-            "-" if heading.text is None else shown_here(heading.of, self.shown(heading.of), self.culture)(heading.text)
-        )
+        of, text = heading.of, heading.text
+        if of is None or text is None:
+            return text or ("" if of is None else "-")
+        return shown_here(of, self.shown(of), self.culture)(text) if _is_usual(of, text) else text
 
     def displayed(self, column: ExtractColumn) -> str:
         """Return SQL for the column's value as its reader sees it."""
@@ -159,6 +160,13 @@ class Rendering:
             seen += piece.count(b"\n")
             self.progress(min(seen, self.extract.rows))
             yield piece
+
+
+def _is_usual(column: ExtractColumn, text: str) -> bool:
+    """False for a value that has no number and no date to show: NaN, infinity, a year that only PostgreSQL knows."""
+    if column.source.is_number:
+        return math.isfinite(float(text))
+    return not column.source.is_moment or re.fullmatch(USUAL_MOMENTS[column.source.type_name], text) is not None
 
 
 Renderer = Callable[[Rendering], int]
