@@ -1,5 +1,6 @@
 """Renders a request as of few rows, in Python, and as of many, by DuckDB alone; and checks what can be read back."""
 
+import datetime as dt
 import hashlib
 import json
 import math
@@ -89,6 +90,8 @@ def _check_totals(path: Path) -> None:
             letters, first, last = found[2], int(found[3]), int(found[4])
             places = [f"{letters}{n}" for n in range(first, last + 1)]
             added = [known[one].value for one in places if one not in totals]
+            if any(isinstance(value, str | dt.date | dt.time | dt.timedelta) for value in added):
+                continue  # texts, which SUBTOTAL leaves out, and numbers in the looks of dates, which openpyxl rounds
             computed, cached = _subtotal(int(found[1]), added), known[place].value
             if cached is not None:
                 assert computed is not None, (sheet.title, place)
