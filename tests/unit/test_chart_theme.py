@@ -44,6 +44,27 @@ def test_axes_speak_as_the_columns_do(language: str, field: str, values: Sequenc
     assert shown <= drawn(language, field, values)
 
 
+def test_the_numbers_of_one_axis_have_the_same_letter() -> None:
+    assert not [text for text in drawn("en", "other", [0, 18_000]) if "," in text]
+    assert {"8k", "10k"} <= drawn("en", "other", [0, 10_000])
+    assert {"0", "1,000", "4,000"} <= drawn("en", "other", [0, 4_000])  # years would stay years
+    assert {"0", "\u22128k", "\u221210k"} <= drawn("en", "other", [-10_000, 0])
+
+
+def test_axes_with_scales_of_their_own_write_each_number_by_itself() -> None:
+    of = {"type": "quantitative"}
+    layers = [{"mark": "bar", "encoding": {"y": {"field": name, **of}}} for name in ("small", "large")]
+    rows = [{"at": "a", "small": 0.5, "large": 18_000}]
+    spec = {
+        "encoding": {"x": {"field": "at", "type": "nominal"}},
+        "layer": layers,
+        "resolve": {"scale": {"y": "independent"}},
+    }
+    made = themed({**spec, "data": {"values": rows}}, Theme(), Words("en", {}), rows)
+
+    assert {"0.5", "18k"} <= set(texts(draw_here(Chart(json.dumps(made), "Noto Sans"), None)))
+
+
 def test_what_a_specification_says_of_its_axis_stays() -> None:
     axis = {"format": ".3f"}
     spec = {"mark": "line", "encoding": {"y": {"field": "share", "type": "quantitative", "axis": axis}}}

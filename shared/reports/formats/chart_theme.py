@@ -24,6 +24,7 @@ _SCALES: Mapping[str, tuple[tuple[float, str], ...]] = {
 }
 _USUAL_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k"))
 """From which number on it is divided, and the letter behind it. Below ten thousand, digits stay."""
+_THOUSAND = 1e3
 _DISCRETE = frozenset({"nominal", "ordinal"})
 
 
@@ -34,10 +35,13 @@ class Words:
     language: str
     columns: Mapping[str, Column]
 
-    def of(self, field: object, value: str, places: int | None = None) -> str:
-        """Return a Vega expression for a number of this field as text."""
+    def of(self, field: object, value: str, places: int | None = None, *, largest: str = "") -> str:
+        """Return a Vega expression for a number of this field as text.
+
+        `largest` is one for the largest number beside it, if all of them are to have the same letter.
+        """
         column = self.columns.get(str(field))
-        return _formatted(column, value) or _short(value, self.language.partition("-")[0], places)
+        return _formatted(column, value) or _short(value, self.language.partition("-")[0], places, largest=largest)
 
 
 def themed(spec: dict[str, Any], theme: Theme, words: Words, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -122,9 +126,18 @@ def _with_short_numbers(node: Any, words: Words) -> Any:
             if isinstance(axis, dict) and not {"format", "labelExpr"} & axis.keys():
                 found["encoding"][channel] = {
                     **one,
-                    "axis": {"labelExpr": words.of(one.get("field"), "datum.value"), **axis},
+                    "axis": {
+                        "labelExpr": words.of(one.get("field"), "datum.value", largest=_largest_on(channel)),
+                        **axis,
+                    },
                 }
     return {**found, **({"data": node["data"]} if "data" in node else {})}
+
+
+def _largest_on(axis: str) -> str:
+    """A Vega expression for the largest number of an axis, 0 where several have one direction: scales of their own."""
+    of = f"domain('{axis}')"
+    return f"(length({of}) ? max(abs({of}[0]), abs(peek({of}))) : 0)"
 
 
 def _with_direct_labels(spec: dict[str, Any], words: Words, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -158,11 +171,15 @@ def _places(values: Sequence[float]) -> int:
     return 0 if largest >= 1_000 else 1 if largest >= 10 else 2
 
 
-def _short(value: str, language: str, places: int | None = None) -> str:
+def _short(value: str, language: str, places: int | None = None, *, largest: str = "") -> str:
     """A Vega expression that writes a number with few digits, and a letter for its thousands."""
     usual = "',.6~g'" if places is None else f"',.{places}f'"
     text = f"abs({value}) < 1000 ? format({value}, {usual}) : format({value}, ',.0f')"
     for least, letter in reversed(_SCALES.get(language, _USUAL_SCALES)):
-        unit = 1e3 if letter == "k" else least
-        text = f"abs({value}) >= {least:.0f} ? format({value} / {unit:.0f}, ',.1~f') + '{letter}' : {text}"
+        unit, enough = least, f"abs({value}) >= {least:.0f}"
+        if letter == "k":
+            unit = _THOUSAND
+            if largest:  # beside 12k stands 8k, and not 8,000
+                enough = f"({enough} || (abs({value}) >= {unit:.0f} && {largest} >= {least:.0f}))"
+        text = f"{enough} ? format({value} / {unit:.0f}, ',.1~f') + '{letter}' : {text}"
     return text
