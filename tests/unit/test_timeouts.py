@@ -75,6 +75,14 @@ def test_a_report_s_source_is_not_looked_up_a_ticket_for(monkeypatch: pytest.Mon
     assert "gssencmode" not in conninfo_to_dict(session.bounded(URL))
 
 
+def test_what_a_service_file_says_of_encryption_by_tickets_is_not_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGGSSENCMODE", raising=False)
+    assert "gssencmode" not in conninfo_to_dict(session.bounded("service=warehouse"))
+
+    monkeypatch.setenv("PGSERVICE", "warehouse")
+    assert "gssencmode" not in conninfo_to_dict(session.bounded("dbname=orders"))
+
+
 def test_queue_and_store_are_given_up_in_time() -> None:
     by_boto = SqsCalls("us-east-1", kind="boto3", connections=1)
     store = S3Store("bucket-name", "", region="us-east-1")

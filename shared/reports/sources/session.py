@@ -84,15 +84,18 @@ def connected(dsn: str) -> Iterator[Session]:
 
 def bounded(dsn: str) -> str:
     """Return the connection string with the bounds of every session. Raises psycopg.ProgrammingError."""
-    return written({**_without_tickets(), **conninfo_to_dict(dsn), **_BOUNDS})
+    told = conninfo_to_dict(dsn)
+    return written({**_without_tickets(told), **told, **_BOUNDS})
 
 
-def _without_tickets() -> Mapping[str, object]:
-    """Let libpq look for no Kerberos ticket unless somebody asks for one.
+def _without_tickets(told: Mapping[str, object]) -> Mapping[str, object]:
+    """Let libpq look for no Kerberos ticket unless somebody asks for one, as a service file may, which this would
+    overrule.
 
     It looks before each connection, in files that a confined process cannot read (libpq 18: `gssencmode=prefer`).
     """
-    return {} if "PGGSSENCMODE" in os.environ else {"gssencmode": "disable"}
+    asked = "service" in told or not {"PGGSSENCMODE", "PGSERVICE"}.isdisjoint(os.environ)
+    return {} if asked else {"gssencmode": "disable"}
 
 
 def wait_for_more(libpq: AnyPGconn) -> None:
