@@ -8,7 +8,6 @@ from collections.abc import Container, Sequence
 from typing import Annotated
 
 import typer
-from typer._completion_classes import completion_init
 
 from todoke import errors
 from todoke.cli import (
@@ -47,10 +46,10 @@ def application(words: Container[str] | None = None) -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        add_completion=False,  # whose options can name no shell
+        add_completion=False,  # whose options can name no shell: `shells` has others
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    completion_init()
+    shells.let_complete()
     app.callback()(_root)
     for commands in (
         commands_submit, commands_retry, commands_many, commands_jobs, commands_bulk, commands_rows, commands_files,
@@ -96,28 +95,8 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", help="Show versions and exit.", is_eager=True, callback=_versions)
     ] = False,
-    install_completion: Annotated[
-        str | None,
-        typer.Option(
-            shells.INSTALL,
-            metavar="[SHELL]",
-            is_eager=True,
-            callback=shells.install,
-            show_default=False,
-            help=f"Teach this shell, or the one named, to complete: {', '.join(shells.SHELLS)}.",
-        ),
-    ] = None,
-    show_completion: Annotated[
-        str | None,
-        typer.Option(
-            shells.SHOW,
-            metavar="[SHELL]",
-            is_eager=True,
-            callback=shells.show,
-            show_default=False,
-            help="Print what that would write, to keep it elsewhere.",
-        ),
-    ] = None,
+    install_completion: Annotated[str | None, shells.INSTALLING] = None,
+    show_completion: Annotated[str | None, shells.SHOWING] = None,
 ) -> None:
     """The options of the whole; the parser calls this for what stands before a command."""
 

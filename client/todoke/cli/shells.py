@@ -1,6 +1,6 @@
 """Teaches a shell to complete: the one that the command is typed into, or one that is named."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import shellingham
@@ -10,6 +10,11 @@ from typer import completion
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 """Those that typer has a script for."""
 INSTALL, SHOW = "--install-completion", "--show-completion"
+
+
+def let_complete() -> None:
+    """Make typer's way to complete known to the parser, as typer does for options of its own."""
+    completion.get_completion_inspect_parameters()
 
 
 def install(context: typer.Context, option: Any, shell: str | None) -> None:
@@ -53,3 +58,12 @@ def _found(option: Any) -> str:
 def _refuse(option: Any, why: str) -> NoReturn:
     named = option.opts[0]
     raise typer.BadParameter(f"{why}. Name one: {named} {SHELLS[0]} (or {', '.join(SHELLS[1:])})", param=option)
+
+
+def _option(name: str, callback: Callable[..., None], told: str) -> Any:
+    return typer.Option(name, metavar="[SHELL]", is_eager=True, callback=callback, show_default=False, help=told)
+
+
+INSTALLING = _option(INSTALL, install, f"Teach this shell, or the one named, to complete: {', '.join(SHELLS)}.")
+SHOWING = _option(SHOW, show, "Print what that would write, to keep it elsewhere.")
+"""The options themselves."""
