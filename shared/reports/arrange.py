@@ -76,7 +76,7 @@ def arranged(extract: Extract, question: Question, connection: duckdb.DuckDBPyCo
     path = extract.path.with_suffix(".arranged")
     [rows] = connection.execute(
         f"COPY (SELECT {', '.join(fields)} FROM {extract.numbered} "
-        f"ORDER BY {', '.join([*keys, 'file_row_number'])} {limit}) "
+        f"ORDER BY {', '.join([*keys, extract.row_number])} {limit}) "
         f"TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
     ).fetchone() or [0]
     path.replace(extract.path)

@@ -15,7 +15,7 @@ from typing import Any
 
 from shared.catalog.model import Format
 from shared.reports import duck
-from shared.reports.columns import SourceColumn, from_duckdb
+from shared.reports.columns import SourceColumn, from_duckdb, unique_names
 from shared.reports.question import Question
 
 ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
@@ -68,10 +68,8 @@ class ExtractColumn:
     """Its DuckDB type for the queries of a document, where that is not `stored_as`."""
     text_name: str | None = None
     """The name of the column with the source's own text, where DuckDB would write the value in another way."""
-
     json_name: str | None = None
     """The name of the column with the JSON of an array or a composite, if JSON is to be made of it."""
-
     heading: Heading | None = None
     """What stands above it, if a pivot has made it. No extract that is kept has such columns."""
 
@@ -177,7 +175,6 @@ class Extract:
     """Text that the source sent for them."""
     shown: int | None = None
     """How many of the columns files show, the first ones; None for all. The others are for summaries and charts."""
-
     cells: Sequence[Sequence[str | None]] | None = None
     """The source's texts of all rows, where they are few and of usual kinds."""
     has_file: bool = True
@@ -205,8 +202,22 @@ class Extract:
 
     @property
     def numbered(self) -> str:
-        """SQL for FROM: the same rows, with `file_row_number` counting from 0."""
-        return f"read_parquet({duck.literal(str(self.path))}, file_row_number = true)"
+        """SQL for FROM: the same rows, with `row_number` from 0. A column may have DuckDB's own `file_row_number`."""
+        fields = ", ".join(map(duck.identifier, self._fields))
+        return f"(SELECT {fields}, row_number() OVER () - 1 AS {self.row_number} FROM {self.table})"
+
+    @property
+    def row_number(self) -> str:
+        """The quoted name of what counts the rows."""
+        return self.unused("row number")
+
+    def unused(self, name: str, *taken: str) -> str:
+        """Return a quoted name like this one that no column has, and none of `taken` is."""
+        return duck.identifier(unique_names([*self._fields, *taken, name])[-1])
+
+    @property
+    def _fields(self) -> Sequence[str]:
+        return [n for c in self.columns for n in (c.name, c.text_name, c.json_name) if n]
 
 
 def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]) -> Extract | None:

@@ -30,12 +30,14 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
     names = unique_names([*(c.name for c in rows), *(text or "" for text in texts), *total])
     of_values = names[len(rows) :]
     asked = _asked(pivot, value) if _has_values(extract, value, connection) else "NULL::DOUBLE"
-    fields = [*(c.quoted for c in rows), *_cells(pivot, asked, texts, of_values)]
+    text, place = extract.unused("text", *names), extract.unused("place", *names)
+    fields = [*(c.quoted for c in rows), *_cells(pivot.aggregate, asked, text, texts, of_values)]
     groups = ", ".join(c.quoted for c in rows)
     try:
         [count] = connection.execute(
-            f"COPY (SELECT {', '.join(fields)} FROM (SELECT *, ({_text(key)}) AS {_KEY} FROM {extract.numbered}) "
-            f"GROUP BY {groups} ORDER BY min(file_row_number)) "
+            f"COPY (SELECT {', '.join(fields)} FROM "
+            f"(SELECT *, ({_text(key)}) AS {text}, {extract.row_number} AS {place} FROM {extract.numbered}) "
+            f"GROUP BY {groups} ORDER BY min({place})) "
             f"TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
         ).fetchone() or [0]
     except duckdb.OutOfRangeException:
@@ -52,9 +54,6 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
         for name, heading in zip(of_values, headings, strict=True)
     ]
     return replace(extract, path=path, columns=found, rows=count)
-
-
-_KEY = '"key of the pivot"'
 
 
 def _text(key: ExtractColumn) -> str:
@@ -90,14 +89,16 @@ def _asked(pivot: Pivot, value: ExtractColumn) -> str:
     return value.as_sortable
 
 
-def _cells(pivot: Pivot, asked: str, texts: Sequence[str | None], names: Sequence[str]) -> Sequence[str]:
-    """SQL for the cell of each column, and for the total."""
+def _cells(
+    aggregate: str, asked: str, key: str, texts: Sequence[str | None], names: Sequence[str]
+) -> Sequence[str]:  # fmt: skip
+    """SQL for the cell of each column, and for the total. `key` is SQL for the text of a row's column."""
     fields = []
     for at, name in enumerate(names):
-        of = f"{pivot.aggregate}({asked})"
+        of = f"{aggregate}({asked})"
         if at < len(texts):
             text = texts[at]
-            same = f"{_KEY} IS NULL" if text is None else f"{_KEY} = {duck.literal(text)}"
+            same = f"{key} IS NULL" if text is None else f"{key} = {duck.literal(text)}"
             of = f"{of} FILTER (WHERE {same})"
         fields.append(f"{of} AS {duck.identifier(name)}")
     return fields

@@ -142,13 +142,13 @@ class _There:
 
     @classmethod
     def of(cls, rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[ExtractColumn, str]) -> "_There":
-        fields = []
+        extract, fields = rendering.extract, []
         for at, column in enumerate(levels):
             fields.append(f"{column.quoted} AS level{at}")
             if column.text_name:
                 fields.append(f"{duck.identifier(column.text_name)} AS text{at}")
         fields += [f"{column.asked} AS total{at}" for at, column in enumerate(summed)]
-        source = f"(SELECT {', '.join([*fields, 'file_row_number AS row'])} FROM {rendering.extract.numbered})"
+        source = f"(SELECT {', '.join([*fields, f'{extract.row_number} AS row'])} FROM {extract.numbered})"
         renamed = [replace(c, name=f"level{at}", text_name=c.text_name and f"text{at}") for at, c in enumerate(levels)]
         return cls(rendering, renamed, summed, source)
 

@@ -166,7 +166,8 @@ DIALECTS: Mapping[str, Dialect] = {
     ),
 }  # fmt: skip
 """By the kind of source."""
-_STEMS = ("a", "A b", "日付", "x.y", "Total", "row", "first_row", 'q"', "sum(a)", "-n", "=n")
+_STEMS = ("a", "A b", "日付", "x.y", "Total", "row", "first_row", 'q"', "sum(a)", "-n", "=n", "file_row_number", "step",
+          "select", "filename", "row number")  # fmt: skip
 _COUNTS = (0, 1, 2, 5, 9, 40, 90, 300)
 """Documents have a long table of their own beyond 60 rows."""
 

@@ -35,17 +35,6 @@ class BandRows:
             for c, f in zip(columns, formats, strict=True)
         ]
 
-    @property
-    def shift(self) -> str:
-        """SQL for how many rows of totals stand above a data row that begins new groups, beside the one before it."""
-        keys = [c.quoted for c in self._bands.levels] if self.levels else []
-        changes = [
-            " OR ".join(f"{key} IS DISTINCT FROM lag({key}) OVER ()" for key in keys[: at + 1])
-            for at in range(len(keys))
-        ]
-        steps = " + ".join(f"({change})::INTEGER" for change in changes) or "0"
-        return f"CASE WHEN file_row_number = 0 THEN 0 ELSE {steps} END"
-
     def sheets(self, rows: int, most: int) -> Iterator["SheetPart"]:
         """The sheets that rows and totals fill, with `most` lines below each header."""
         lines = list(self._lines(rows, most))

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from shared.reports.errors import cell_too_long, output_too_large
-from shared.reports.extract import Extract, ExtractColumn
+from shared.reports.extract import ExtractColumn
 from shared.reports.formats.bands import Bands, bands_of, with_bands
 from shared.reports.formats.labels import Labels, labels_of
 from shared.reports.formats.rendering import Rendering
-from shared.reports.formats.xlsx.band_rows import BandRows, SheetPart
+from shared.reports.formats.xlsx.band_rows import BandRows
 from shared.reports.formats.xlsx.cells import (
     SUSPECT,
     Cell,
@@ -32,6 +32,7 @@ from shared.reports.formats.xlsx.limits import (
     new_sheet_name,
     sheet_name,
 )
+from shared.reports.formats.xlsx.shifted_rows import ShiftedRows
 from shared.reports.formats.xlsx.styles import Style, tint_of
 from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
 from shared.reports.formats.xlsx.zip_file import PartTooLarge
@@ -135,8 +136,9 @@ def _write_rows(
             if here is not None:
                 sheet.add(["".join(f"{row}\n" for row in rows_here(cells, here[start:end])).encode()], end - start)
                 continue
-            row = row_expression(cells, f"(file_row_number - {start - 2})")
-            rows = f"{extract.numbered} WHERE file_row_number >= {start} AND file_row_number < {end}"
+            place = extract.row_number
+            row = row_expression(cells, f"({place} - {start - 2})")
+            rows = f"{extract.numbered} WHERE {place} >= {start} AND {place} < {end}"
             sheet.add(rendering.lines(row, source=rows), end - start)
 
 
@@ -146,6 +148,7 @@ def _write_with_totals(
 ) -> None:  # fmt: skip
     extract, accent = rendering.extract, rendering.report.theme.accent
     totals = BandRows(bands, extract.columns, cells, formats, book.styles, accent[1:].upper(), tint_of(accent))
+    shifted = ShiftedRows(extract, bands.levels if bands.has_totals else ())
     here = _fields_here(rendering, cells) if extract.is_small else None
     for number, part in enumerate(totals.sheets(extract.rows, SHEET_ROWS - 1), 1):
         with book.sheet(name_of(number), looks, levels=totals.levels) as sheet:
@@ -154,21 +157,11 @@ def _write_with_totals(
                 rows = rows_here(cells, here[part.first : part.end], part.numbers, outline=totals.levels)
                 pieces = [f"{row}\n".encode() for row in rows]
             else:
-                row = row_expression(cells, f"((file_row_number + shift) % {part.most} + 2)", outline=totals.levels)
-                pieces = rendering.lines(row, source=_shifted(totals, extract, part))
+                place = f"(({extract.row_number} + {shifted.shift}) % {part.most} + 2)"
+                row = row_expression(cells, place, outline=totals.levels)
+                pieces = rendering.lines(row, source=shifted.of(part.first, part.end))
             sheet.add(with_bands(pieces, b"</row>\n", part.events), part.end - part.first)
             sheet.rows += part.totals
-
-
-def _shifted(totals: BandRows, extract: Extract, part: SheetPart) -> str:
-    """SQL for FROM: the data rows of one sheet, with how many lines of totals stand above each of them."""
-    stepped = f"(SELECT *, {totals.shift} AS step FROM {extract.numbered})"
-    # Without ORDER BY the windows read the rows as they come, and keep none of them.
-    running = "sum(step) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)::BIGINT"
-    shifted = f"(SELECT *, {running} AS shift FROM {stepped})"
-    if part.end - part.first == extract.rows:
-        return shifted
-    return f"{shifted} WHERE file_row_number >= {part.first} AND file_row_number < {part.end}"
 
 
 def _fields_here(rendering: Rendering, cells: Sequence[Cell]) -> Sequence[Sequence[str | None]]:
@@ -198,9 +191,9 @@ def _check_texts(rendering: Rendering) -> Collection[str]:
     for column, most_bytes in zip(texts, found[::2], strict=True):
         if (most_bytes or 0) <= CELL_CHARACTERS:
             continue
-        length = text_length(column.quoted)
+        length, extract = text_length(column.quoted), rendering.extract
         count, row, most = rendering.connection.execute(
-            f"SELECT count(*), min(file_row_number) + 1, max({length}) FROM {rendering.extract.numbered} "
+            f"SELECT count(*), min({extract.row_number}) + 1, max({length}) FROM {extract.numbered} "
             f"WHERE {length} > {CELL_CHARACTERS}"
         ).fetchone() or (0, 0, 0)
         if count:

@@ -1,0 +1,41 @@
+"""Numbers the data rows of a worksheet that has lines of totals between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.reports.extract import Extract, ExtractColumn
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftedRows:
+    """The rows of one answer, and the columns whose every change is followed by a line of totals."""
+
+    extract: Extract
+    levels: Sequence[ExtractColumn]
+
+    @property
+    def shift(self) -> str:
+        """The quoted name of what says how many lines of totals stand above a row."""
+        return self.extract.unused("shift")
+
+    def of(self, first: int, end: int) -> str:
+        """SQL for FROM: these data rows, the last one not included, with `shift` and the extract's `row_number`."""
+        extract, step = self.extract, self.extract.unused("step")
+        stepped = f"(SELECT *, {self._step} AS {step} FROM {extract.numbered})"
+        # Without ORDER BY the windows read the rows as they come, and keep none of them.
+        running = f"sum({step}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)::BIGINT"
+        shifted = f"(SELECT *, {running} AS {self.shift} FROM {stepped})"
+        if end - first == extract.rows:
+            return shifted
+        return f"{shifted} WHERE {extract.row_number} >= {first} AND {extract.row_number} < {end}"
+
+    @property
+    def _step(self) -> str:
+        """SQL for how many lines of totals a data row has more above it than the one before it."""
+        keys = [c.quoted for c in self.levels]
+        changes = [
+            " OR ".join(f"{key} IS DISTINCT FROM lag({key}) OVER ()" for key in keys[: at + 1])
+            for at in range(len(keys))
+        ]
+        steps = " + ".join(f"({change})::INTEGER" for change in changes) or "0"
+        return f"CASE WHEN {self.extract.row_number} = 0 THEN 0 ELSE {steps} END"
