@@ -1,7 +1,9 @@
 """Groups and totals: the same values in every format, whatever the number of rows, and exact."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -203,6 +205,51 @@ def test_a_workbook_has_totals_as_formulas_with_their_values(rows: int, a_reques
     assert last_row[0].value == "Total"
     assert values.cell(max(found), 4).value == pytest.approx(0.1 * sum(range(rows)))
     assert formulas.row_dimensions[2].outlineLevel == 2
+
+
+@_BOTH_WAYS
+@pytest.mark.parametrize(
+    ("type_", "what", "found"),
+    [
+        ("numeric", "sum", ["=SUBTOTAL(9,B2:B3)", 0, None, 3]),
+        ("numeric", "mean", ["=SUBTOTAL(1,B2:B3)", 0, None, 0.75]),
+        ("numeric", "max", ["=SUBTOTAL(4,B2:B3)", "1234567890123456789", None, "1234567890123456789"]),
+        ("numeric", "count", ["=SUBTOTAL(3,B2:B3)", "=SUBTOTAL(3,B5:B6)", "=SUBTOTAL(3,B8:B8)", "=SUBTOTAL(3,B2:B9)"]),
+        ("text", "min", ["1", "-1234567890123456789", None, "-1234567890123456789"]),
+        ("bool", "max", ["yes", "yes", None, "yes"]),
+    ],
+)
+def test_a_total_over_cells_of_text_is_its_value_alone(
+    type_: str, what: str, found: Sequence[object], shape: Shape, a_request: MakeRequest
+) -> None:
+    """A spreadsheet leaves texts out of what it computes: it would show 0, or an error, where there was a number."""
+    query = f"""SELECT g, CASE WHEN '{type_}' = 'bool' THEN abs(v % 2)::int::text ELSE v::text END::{type_} AS v
+                  FROM (VALUES ('a', 1), ('a', 2), ('b', 1234567890123456789), ('b', -1234567890123456789), ('c', NULL))
+                    AS r(g, v) ORDER BY g"""
+    request = a_request(query, Format.XLSX, columns={"g": Column("g", "G"), "v": Column("v", "V")})
+    report = replace(request.report, grouping=Grouping(("g",), {"v": what}))
+    [file] = render_files(replace(request, report=report, shape=shape), lambda _: None)
+
+    sheet = openpyxl.load_workbook(file.path).active
+    assert [sheet.cell(at, 2).value for at in (4, 7, 9, 10)] == found
+
+
+@_BOTH_WAYS
+def test_totals_of_moments_and_durations_are_formulas_with_their_values(shape: Shape, a_request: MakeRequest) -> None:
+    query = """SELECT v::date AS day, v::timestamptz AS at, n * interval '9 hours' AS lasted, time '12:00' AS clock
+                 FROM (VALUES ('2026-01-31 12:00Z', 1), ('2026-02-01', 30)) AS r(v, n)"""
+    totals = {"day": "min", "at": "max", "lasted": "max", "clock": "min"}
+    request = a_request(query, Format.XLSX, Format.HTML, columns={name: Column(name, name) for name in totals})
+    report = replace(request.report, grouping=Grouping((), totals))
+    shape = replace(shape, time_zone="Asia/Tokyo")
+    file, html = render_files(replace(request, report=report, shape=shape), lambda _: None)
+
+    formulas, values = (openpyxl.load_workbook(file.path, data_only=known).active for known in (False, True))
+    assert [cell.value[:12] for cell in formulas[4]] == ["=SUBTOTAL(5,", "=SUBTOTAL(4,", "=SUBTOTAL(4,", "=SUBTOTAL(5,"]
+    assert [cell.value for cell in values[4]] == [
+        datetime(2026, 1, 31), datetime(2026, 2, 1), timedelta(hours=270), time(12),  # noqa: DTZ001
+    ]  # fmt: skip
+    assert "270:00:00" in text_of(html)
 
 
 def test_a_workbook_begins_with_a_sheet_to_read(a_request: MakeRequest, run: Run, scratch: Path) -> None:

@@ -1,6 +1,5 @@
 """Writes the totals of groups into a worksheet, as formulas with the values that they have."""
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -8,14 +7,17 @@ from typing import NamedTuple
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.bands import Bands, Group
 from shared.reports.formats.xlsx.cells import Cell, CellKind
-from shared.reports.formats.xlsx.limits import EXACT_DIGITS, column_letters
+from shared.reports.formats.xlsx.cells_here import number_of
+from shared.reports.formats.xlsx.limits import column_letters
+from shared.reports.formats.xlsx.shifted_rows import Texts
 from shared.reports.formats.xlsx.styles import Style, Styles
 from shared.reports.formats.xlsx.workbook import text_cell
 
 _CODES: Mapping[str, int] = {"sum": 9, "mean": 1, "min": 5, "max": 4, "count": 3}
 """The functions of SUBTOTAL, which leaves other SUBTOTALs out: a total of totals counts nothing twice."""
-_NUMBERS = frozenset({CellKind.INTEGER, CellKind.DECIMAL, CellKind.FLOAT})
-_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_EXACT = frozenset({CellKind.INTEGER, CellKind.DECIMAL})
+_ADDED_UP = _EXACT | {CellKind.FLOAT, CellKind.DATE, CellKind.DATETIME, CellKind.DURATION}
+"""What SUBTOTAL sees of cells; it leaves out booleans and texts."""
 
 
 class BandRows:
@@ -28,12 +30,21 @@ class BandRows:
         self._bands, self._columns, self._cells = bands, columns, cells
         self.levels = len(bands.levels) if bands.has_totals else 0
         """How deep the data rows are grouped."""
+        self.texts: Texts = {}
+        """Where columns of `computed` have texts."""
         look = Style(bold=True, fill=tint, above=accent)
         self._label = styles.of(look)
         self._styles = [
             styles.of(Style(bold=True, fill=tint, above=accent, number_format="#,##0" if _is_count(bands, c) else f))
             for c, f in zip(columns, formats, strict=True)
         ]
+
+    @property
+    def computed(self) -> Mapping[int, Cell]:
+        """The columns, from 0, of which a total is a formula as long as no cell that it adds up is text."""
+        names = {c.name: at for at, c in enumerate(self._columns)}
+        places = [names[name] for name, what in self._bands.functions.items() if what != "count"]
+        return {at: self._cells[at] for at in places if self._cells[at].kind in _ADDED_UP}
 
     def sheets(self, rows: int, most: int) -> Iterator["SheetPart"]:
         """The sheets that rows and totals fill, with `most` lines below each header."""
@@ -88,14 +99,27 @@ class BandRows:
     def _total(self, group: Group, at: int, place: str, rows: str | None) -> str:
         name = self._columns[at].name
         total, style = group.totals[name], self._styles[at]
-        number = total.number or ""
-        if len(number.lstrip("-").replace(".", "").strip("0")) > EXACT_DIGITS and self._bands.functions[name] != "mean":
-            return text_cell(place, total.shown, style)  # no number of Excel's has so many digits
-        known = self._cells[at].kind in _NUMBERS or _is_count(self._bands, self._columns[at])
-        value = f"<v>{number}</v>" if known and _PLAIN.fullmatch(number) else ""
-        if rows is None:
-            return f'<c r="{place}" s="{style}">{value}</c>' if value else text_cell(place, total.shown, style)
-        return f'<c r="{place}" s="{style}"><f>SUBTOTAL({_CODES[self._bands.functions[name]]},{rows})</f>{value}</c>'
+        value = self._value(at, total.number)
+        if value is None:
+            return text_cell(place, total.shown, style) if total.shown else f'<c r="{place}" s="{style}"/>'
+        formula = ""
+        if rows is not None and not self._has_texts(group, at):
+            formula = f"<f>SUBTOTAL({_CODES[self._bands.functions[name]]},{rows})</f>"
+        return f'<c r="{place}" s="{style}">{formula}<v>{value}</v></c>'
+
+    def _value(self, at: int, number: str | None) -> str | None:
+        """The total as a cell has it; None if it is not a number, or there is none."""
+        what = self._bands.functions[self._columns[at].name]
+        kind = CellKind.INTEGER if what == "count" else self._cells[at].kind
+        if number is None or kind not in _ADDED_UP:
+            return None
+        # A mean of exact numbers is the double next to it.
+        return number_of(CellKind.FLOAT if what == "mean" and kind in _EXACT else kind, number)
+
+    def _has_texts(self, group: Group, at: int) -> bool:
+        """True if SUBTOTAL would leave out some of what is added up."""
+        texts = self.texts.get(at, ())
+        return bisect_left(texts, group.first) < bisect_right(texts, group.last)
 
 
 class _Line(NamedTuple):

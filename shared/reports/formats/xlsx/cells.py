@@ -190,6 +190,11 @@ def _fits(cell: Cell) -> str:
             return "true"
 
 
+def is_text(cell: Cell) -> str:
+    """Return SQL that is true where a cell of a kind that is not text has text."""
+    return f"({cell.text}) IS NOT NULL AND ({_fits(cell)}) IS NOT TRUE"
+
+
 def _escaped(text: str, *, plain: bool) -> str:
     written = text
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):

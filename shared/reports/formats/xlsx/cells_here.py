@@ -27,6 +27,15 @@ def fields_of(cells: Sequence[Cell], rows: Sequence[Sequence[Text]]) -> Sequence
     ]
 
 
+def number_of(kind: CellKind, text: str) -> Text:
+    """Return the number of a total of such cells, from its text; None if Excel does not hold it."""
+    # The mean of days is a moment.
+    try:
+        return _NUMBERS[CellKind.DATETIME if kind is CellKind.DATE else kind](text)
+    except ValueError:  # infinity, years beyond those of Python
+        return None
+
+
 def _no_number(_: str) -> None:
     return None
 

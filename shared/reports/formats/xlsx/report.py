@@ -32,7 +32,7 @@ from shared.reports.formats.xlsx.limits import (
     new_sheet_name,
     sheet_name,
 )
-from shared.reports.formats.xlsx.shifted_rows import ShiftedRows
+from shared.reports.formats.xlsx.shifted_rows import ShiftedRows, texts_here
 from shared.reports.formats.xlsx.styles import Style, tint_of
 from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
 from shared.reports.formats.xlsx.zip_file import PartTooLarge
@@ -150,6 +150,10 @@ def _write_with_totals(
     totals = BandRows(bands, extract.columns, cells, formats, book.styles, accent[1:].upper(), tint_of(accent))
     shifted = ShiftedRows(extract, bands.levels if bands.has_totals else ())
     here = _fields_here(rendering, cells) if extract.is_small else None
+    if here is not None:
+        totals.texts = texts_here(list(totals.computed), here)
+    else:
+        totals.texts = shifted.texts(rendering.connection, totals.computed)
     for number, part in enumerate(totals.sheets(extract.rows, SHEET_ROWS - 1), 1):
         with book.sheet(name_of(number), looks, levels=totals.levels) as sheet:
             pieces: Iterable[bytes]

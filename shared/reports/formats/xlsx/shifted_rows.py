@@ -1,9 +1,16 @@
-"""Numbers the data rows of a worksheet that has lines of totals between them."""
+"""Numbers the data rows of a worksheet that has lines of totals between them, and says where texts are among them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import duckdb
 
 from shared.reports.extract import Extract, ExtractColumn
+from shared.reports.formats.xlsx.cells import Cell, is_text
+
+Texts = Mapping[int, Sequence[int]]
+"""Column, from 0 → data rows, from 0 and in order: one at least of each innermost group that has texts there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +46,23 @@ class ShiftedRows:
         ]
         steps = " + ".join(f"({change})::INTEGER" for change in changes) or "0"
         return f"CASE WHEN {self.extract.row_number} = 0 THEN 0 ELSE {steps} END"
+
+    def texts(self, connection: duckdb.DuckDBPyConnection, cells: Mapping[int, Cell]) -> Texts:
+        """Return where these columns have cells of text: one row for each innermost group."""
+        doubtful = {at: cell for at, cell in cells.items() if not cell.sure}
+        if not doubtful:
+            return {}
+        checks = ", ".join(f"bool_or({is_text(cell)})" for cell in doubtful.values())
+        found: Any = connection.execute(
+            f"SELECT min({self.extract.row_number}), {checks} FROM {self.of(0, self.extract.rows)} "
+            f"GROUP BY {self.shift} ORDER BY ALL"
+        ).fetchall()
+        return {at: [row for row, *flags in found if flags[n]] for n, at in enumerate(doubtful)}
+
+
+def texts_here(columns: Sequence[int], fields: Sequence[Sequence[str | None]]) -> Texts:
+    """Return where these columns have cells of text, from the fields of all rows, as `rows_here` takes them."""
+    return {
+        at: [row for row, of in enumerate(fields) if of[2 * at] is None and of[2 * at + 1] is not None]
+        for at in columns
+    }
