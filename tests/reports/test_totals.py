@@ -252,6 +252,31 @@ def test_totals_of_moments_and_durations_are_formulas_with_their_values(shape: S
     assert "270:00:00" in text_of(html)
 
 
+@pytest.mark.parametrize(
+    ("what", "shown"),
+    [("sum", "239:00:00.5"), ("mean", "79:40:00.166667"), ("min", "-01:00:00"), ("max", "216:00:00.5")],
+)
+@pytest.mark.parametrize("formats", [(Format.HTML,), (Format.HTML, Format.XLSX)])
+def test_totals_of_durations_are_durations(
+    what: str, shown: str, formats: Sequence[Format], a_request: MakeRequest
+) -> None:
+    """They were compared as texts, of which `1 day` is less than `9 days 00:00:00.5` and more than `10:00:00`."""
+    query = "SELECT v::interval AS v FROM (VALUES ('1 day'), ('9 days 0.5 s'), ('-1 day +23:00'), (NULL)) AS r(v)"
+    request = a_request(query, *formats, columns={"v": Column("v", "V")})
+    html = render_files(
+        replace(request, report=replace(request.report, grouping=Grouping((), {"v": what}))), lambda _: None
+    )[0]
+
+    assert text_of(html).split()[-1] == shown
+
+
+def test_a_total_of_durations_with_months_is_refused(a_request: MakeRequest) -> None:
+    request = a_request("SELECT interval '1 month' AS v", Format.HTML, columns={"v": Column("v", "V")})
+    request = replace(request, report=replace(request.report, grouping=Grouping((), {"v": "max"})))
+    with pytest.raises(ReportError, match="nobody knows how long 1 mon lasts"):
+        render_files(request, lambda _: None)
+
+
 def test_a_workbook_begins_with_a_sheet_to_read(a_request: MakeRequest, run: Run, scratch: Path) -> None:
     """Title, parameters, summaries, and charts of Excel's own over a sheet with their data."""
     (scratch / "c.vl.json").write_text(

@@ -17,7 +17,7 @@ from shared.reports.formats.display_here import shown_here
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.totals_here import runs_here, total_here
-from shared.reports.formats.totals_there import is_exact, parts_of, total_there
+from shared.reports.formats.totals_there import added_up, is_exact, parts_of, total_there
 
 MOST_GROUPS = 10_000
 """Of one level. They are held in memory; more of them are no groups for a reader."""
@@ -147,7 +147,7 @@ class _There:
             fields.append(f"{column.quoted} AS level{at}")
             if column.text_name:
                 fields.append(f"{duck.identifier(column.text_name)} AS text{at}")
-        fields += [f"{column.asked} AS total{at}" for at, column in enumerate(summed)]
+        fields += [f"{added_up(column)} AS total{at}" for at, column in enumerate(summed)]
         source = f"(SELECT {', '.join([*fields, f'{extract.row_number} AS row'])} FROM {extract.numbered})"
         renamed = [replace(c, name=f"level{at}", text_name=c.text_name and f"text{at}") for at, c in enumerate(levels)]
         return cls(rendering, renamed, summed, source)

@@ -18,11 +18,26 @@ def is_exact(what: str, column: ExtractColumn) -> bool:
     return what == "count" or column.source.is_integer or _DECIMAL.fullmatch(_type(column)) is not None
 
 
+def added_up(column: ExtractColumn) -> str:
+    """Return SQL for the values that a column's totals are made of: of durations the microseconds.
+
+    It fails at a duration with months, which nobody can compare with days.
+    """
+    if column.source.type_name != "interval":
+        return column.asked
+    text = column.as_source_text
+    wrong = f"error(concat('nobody knows how long ', {text}, ' lasts'))::BIGINT"
+    # PostgreSQL writes `-1 days +02:00:00`, and DuckDB reads no plus sign.
+    lasted = f"epoch_us(replace({text}, '+', '')::INTERVAL)"
+    return f"CASE WHEN regexp_matches({text}, 'mon|year') THEN {wrong} ELSE {lasted} END"
+
+
 def parts_of(what: str, column: ExtractColumn, name: str, rows: int) -> Sequence[str]:
     """Return SQL for the parts of a column's total over so many rows, or fewer: aggregates over its values, `name`."""
     count = f"count({name})"
     if not is_exact(what, column):
-        return [f"{'avg' if what == 'mean' else what}({name})"]
+        total = f"{'avg' if what == 'mean' else what}({name})"
+        return [f"to_microseconds({total}::BIGINT)" if column.source.type_name == "interval" else total]
     if what in {"count", "min", "max"}:
         return [count] if what == "count" else [f"{what}({name})", count]
     if not _may_overflow(column, rows):
