@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -13,6 +14,7 @@ from shared.reports.formats.xlsx import report
 from shared.reports.interface import RenderedFile, ReportError
 from shared.reports.render import render_files
 from shared.reports.verify import measure
+from tests.interop.workbook import same_text
 from tests.reports.conftest import MakeRequest, Run
 
 
@@ -85,6 +87,17 @@ def test_text_stays_text_whatever_it_looks_like(text: str, a_request: MakeReques
 
     cell = sheet_of(file)["A2"]
     assert (cell.value, cell.data_type, cell.hyperlink) == (text, "s", None)
+
+
+def test_titles_keep_the_letters_that_join_others_and_what_looks_like_an_escape(a_request: MakeRequest) -> None:
+    """They became spaces, so that a Persian word was two and a family three people; `_x0041_` became A."""
+    title = "می\u200cخواهم 👩\u200d💻 _x0041_"  # noqa: RUF001
+    request = a_request("SELECT 1 AS n", Format.XLSX, columns={"n": Column("n", title)})
+    [file] = render_files(replace(request, report=replace(request.report, title=title)), lambda _: None)
+
+    sheet = openpyxl.load_workbook(file.path).active
+    assert same_text(str(sheet["A1"].value), title)
+    assert sheet.title == title
 
 
 def test_control_characters_and_what_looks_like_their_escape_survive(a_request: MakeRequest, run: Run) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from shared.reports.formats.xlsx.limits import one_line
+
 _CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 _MAIN = "http://schemas.openxmlformats.org/drawingml/2006/main"
 _ANCHOR = "http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing"
@@ -52,8 +54,8 @@ def drawing_parts(charts: Sequence[ChartPart]) -> tuple[str, Sequence[str]]:
         "<xdr:twoCellAnchor>"
         f"<xdr:from><xdr:col>0</xdr:col><xdr:colOff>0</xdr:colOff><xdr:row>{c.first_row}</xdr:row><xdr:rowOff>0</xdr:rowOff></xdr:from>"
         f"<xdr:to><xdr:col>{c.last_column}</xdr:col><xdr:colOff>0</xdr:colOff><xdr:row>{c.last_row}</xdr:row><xdr:rowOff>0</xdr:rowOff></xdr:to>"
-        f'<xdr:graphicFrame macro=""><xdr:nvGraphicFramePr><xdr:cNvPr id="{n + 1}" name="{escape(c.name, _QUOTES)}" '
-        f'descr="{escape(c.name, _QUOTES)}"/><xdr:cNvGraphicFramePr/></xdr:nvGraphicFramePr>'
+        f'<xdr:graphicFrame macro=""><xdr:nvGraphicFramePr><xdr:cNvPr id="{n + 1}" name="{escape(one_line(c.name), _QUOTES)}" '
+        f'descr="{escape(one_line(c.name), _QUOTES)}"/><xdr:cNvGraphicFramePr/></xdr:nvGraphicFramePr>'
         '<xdr:xfrm><a:off x="0" y="0"/><a:ext cx="0" cy="0"/></xdr:xfrm><a:graphic>'
         f'<a:graphicData uri="{_CHART}"><c:chart xmlns:c="{_CHART}" r:id="rId{n}"/></a:graphicData></a:graphic>'
         "</xdr:graphicFrame><xdr:clientData/></xdr:twoCellAnchor>"
@@ -159,5 +161,5 @@ def _axes(kind: str, ids: tuple[int, int], chart: ChartPart, *, second: bool) ->
 def _title(text: str) -> str:
     return (
         '<c:title><c:tx><c:rich><a:bodyPr/><a:p><a:pPr><a:defRPr sz="900" b="0"/></a:pPr>'
-        f'<a:r><a:rPr lang="en" sz="900" b="0"/><a:t>{escape(text)}</a:t></a:r></a:p></c:rich></c:tx><c:overlay val="0"/></c:title>'
+        f'<a:r><a:rPr lang="en" sz="900" b="0"/><a:t>{escape(one_line(text))}</a:t></a:r></a:p></c:rich></c:tx><c:overlay val="0"/></c:title>'
     )

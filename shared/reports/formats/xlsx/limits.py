@@ -1,6 +1,7 @@
 """The limits of a workbook (support.microsoft.com, "Excel specifications and limits", read 2026-11-23)."""
 
 import itertools
+import re
 
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
@@ -8,6 +9,7 @@ CELL_CHARACTERS = 32_767
 """In UTF-16 units, so that an emoji is two."""
 SHEET_NAME_CHARACTERS = 31
 EXACT_DIGITS = 15
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 def characters(text: str) -> int:
@@ -15,9 +17,14 @@ def characters(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def one_line(text: str) -> str:
+    """Return the text with a space for each control character, line end, and what XML cannot carry."""
+    return _CONTROLS.sub(" ", text)
+
+
 def sheet_name(title: str, number: int = 1) -> str:
     """Return a name that Excel accepts: 31 characters, none of []:*?/\\, no apostrophe at the ends, not History."""
-    clean = "".join(" " if c in "[]:*?/\\" or not c.isprintable() else c for c in title).strip(" '")
+    clean = "".join(" " if c in "[]:*?/\\" else c for c in one_line(title)).strip(" '")
     if clean.lower() in {"", "history"}:
         clean = "Report"
     suffix = "" if number == 1 else f" {number}"

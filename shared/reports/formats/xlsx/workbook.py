@@ -10,7 +10,7 @@ from typing import Any, Self
 from xml.sax.saxutils import escape, quoteattr
 
 from shared.reports.formats.xlsx.charts import ChartPart, drawing_parts
-from shared.reports.formats.xlsx.limits import column_letters
+from shared.reports.formats.xlsx.limits import column_letters, one_line
 from shared.reports.formats.xlsx.styles import Style, Styles
 from shared.reports.formats.xlsx.zip_file import PartWriter, ZipFile
 
@@ -173,7 +173,7 @@ class Workbook:
             f'<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties" '
             'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/" '
             'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-            f"<dc:title>{escape(self._title)}</dc:title>"
+            f"<dc:title>{escape(one_line(self._title))}</dc:title>"
             # Some readers insist on a date; the same rows must give the same bytes.
             '<dcterms:created xsi:type="dcterms:W3CDTF">2000-01-01T00:00:00Z</dcterms:created></cp:coreProperties>'
         )
@@ -212,7 +212,7 @@ class Sheet:
 
 def text_cell(place: str, text: str, style: int) -> str:
     """Return a cell of text."""
-    shown = escape("".join(c if c.isprintable() else " " for c in text))
+    shown = escape(_ESCAPE.sub(r"_x005F_\1", one_line(text)))
     return f'<c r="{place}" s="{style}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>'
 
 
@@ -246,6 +246,8 @@ def _lines(header: str, width: float) -> int:
     return lines
 
 
+_ESCAPE = re.compile("_(x[0-9A-Fa-f]{4}_)")
+"""What looks like the escape of a character (ECMA-376 part 1, 22.9.2.19)."""
 _WIDE, _BOLD = 2.0, 1.1
 """Characters' widths that an East Asian letter takes, and a bold Latin one."""
 
