@@ -16,6 +16,8 @@ from deploy.tools.faces import RECORD
 from shared.catalog.model import Format, Limits, PdfOptions, SummaryTable
 from shared.reports.formats import chart
 from shared.reports.formats.pdf import bidi, fonts, letters, lines
+from shared.reports.formats.pdf.fonts import FontSet
+from shared.reports.formats.pdf.outlines import with_outlines
 from shared.reports.interface import RenderedFile
 from shared.reports.render import render_files
 from shared.reports.warnings import WarningCode
@@ -143,6 +145,40 @@ def test_texts_of_charts_name_the_fonts_of_their_letters(tmp_path: Path) -> None
     assert '<tspan font-family="Noto Sans">2025 </tspan><tspan font-family="Noto Sans Arabic">يناير</tspan>' in drawn
     assert ">plain</text" in drawn
     assert {"2025 ", "يناير", "plain"} <= set(chart.texts(drawn))
+
+
+def test_lines_of_a_title_name_the_fonts_of_their_letters_too(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text('{"mark": "bar", "title": ["2025 يناير", "two"], "encoding": {}}')
+    drawn = chart.draw(tmp_path / "c.json", [{"n": 1}], a_report("SELECT 1"), None)
+
+    assert '<tspan font-family="Noto Sans Arabic">يناير</tspan>' in drawn
+
+
+@pytest.mark.parametrize(
+    ("text", "anchor", "left", "right"),
+    [
+        ("हिन्दी", "start", 0, 19),
+        ("ค่าน้ำ", "middle", -9.4, 9.4),
+        ("می\u200cخواهم", "end", -37, 0),  # noqa: RUF001
+        ("שלום 12", "end", -35, 0),
+    ],
+)
+def test_texts_of_a_pdfs_chart_are_outlines_where_letters_join(
+    text: str, anchor: str, left: float, right: float
+) -> None:
+    """Typst sets the letters of an SVG font by font: Devanagari lay upon each other, and a Persian word lost one."""
+    look = f'text-anchor="{anchor}" transform="x" font-size="10px" fill="#123"'
+    svg = f"<svg><text {look}>{text}</text><text>a</text></svg>"
+    drawn = with_outlines(svg, FontSet(None))
+
+    [path] = re.findall(r'<svg><g transform="x" fill="#123"><path d="([^"]+)"/></g><text>a</text></svg>', drawn)
+    places = [float(x) for x in re.findall(r"(-?[0-9.]+) -?[0-9.]+", path)]
+    assert [min(places), max(places)] == pytest.approx([left, right], abs=2)
+
+
+def test_a_text_with_a_letter_that_no_font_has_stays_text() -> None:
+    svg = '<svg><text font-size="10px">தம شركة</text></svg>'
+    assert with_outlines(svg, FontSet(None)) == svg
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,23 @@ veraPDF, the validator of the PDF Association, is a Java program that no package
 here are its rules about metadata, fonts, colours, tags and tables: ISO 19005-2 (PDF/A-2u) and ISO 14289-1 (PDF/UA-1).
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pikepdf
+import pypdfium2
 import pytest
 
 from shared.catalog.grouping import Grouping
 from shared.catalog.model import Chart, Column, Format, PdfOptions, SummaryTable
+from shared.catalog.parameter import Parameter, ParameterKind
+from shared.reports import duck
+from shared.reports.interface import ReportError
 from shared.reports.render import render_files
 from tests.reports.conftest import MakeRequest
 
@@ -133,3 +139,65 @@ def test_the_rows_of_a_table_are_as_wide_as_its_head(document: pikepdf.Pdf) -> N
             widths.add(sum(int(attributes(cell).get("/ColSpan", 1)) for cell in cells))
         assert len(widths) == 1
         assert {str(attributes(cell)["/Scope"]) for cell in elements(rows[0].K, "/TH")} <= {"/Column", "/Both"}
+
+
+REPLACEMENT = "\ufffd"
+NO_LETTERS = "\x01\x1b\x7f\x9f\ufdd0\ufffe\uffff\U0001fffe\U0010ffff"
+
+
+@pytest.mark.parametrize("standard", ["", "a-2u", "ua-1"])
+def test_what_is_no_letter_is_replaced_wherever_it_stands(
+    standard: str, a_request: MakeRequest, tmp_path: Path
+) -> None:
+    """As HTML replaces U+0000. A document of a standard was refused, and so was any chart."""
+    (tmp_path / "c.vl.json").write_text(SPEC.replace('"mark"', f'"title": {json.dumps(NO_LETTERS)}, "mark"'))
+    text = duck.literal(NO_LETTERS)
+    query = f"SELECT 1 AS amount, {text} AS region, {text} || ' b' || U&'\\FEFF' || 'c' AS note"
+    by_region = "SELECT region, sum(amount) AS amount FROM report GROUP BY region"
+    options = PdfOptions(
+        standards=tuple(filter(None, [standard])), charts=(Chart("c", NO_LETTERS, by_region, "c.vl.json"),),
+        tables=(SummaryTable("t", NO_LETTERS, by_region, {}),),
+        figures=SummaryTable("figures", "", "SELECT max(region) AS region FROM report", {}),
+    )  # fmt: skip
+    columns = {"note": Column("note", f"Note {NO_LETTERS}", unit=NO_LETTERS), "region": Column("region", "Region")}
+    asked = a_request(query, Format.PDF, Format.HTML, Format.XLSX, columns=columns)
+    given = Parameter("given", ParameterKind.STRING, f"Given {NO_LETTERS}")
+    grouping = Grouping(("region",), {"note": "max"})
+    report = replace(
+        asked.report, title=f"Title {NO_LETTERS}", pdf=options, folder=tmp_path, parameters=(given,), grouping=grouping
+    )
+    files = render_files(replace(asked, report=report, parameters={"given": NO_LETTERS}), lambda _: None)
+
+    text = "".join(page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(files[0].path))
+    if standard:
+        assert f"{len(NO_LETTERS) * REPLACEMENT} bc" in text
+    workbook = openpyxl.load_workbook(files[2].path)
+    assert workbook.sheetnames[-1] == "Chart data"
+
+
+@pytest.mark.parametrize("standard", ["a-2u", "ua-1"])
+def test_a_letter_without_a_font_is_refused_by_name(standard: str, a_request: MakeRequest) -> None:
+    """For a standard promises that every glyph can be told. So are letters that are private, or not assigned yet."""
+    for letter in ("த", "\ue000", "\u0378"):
+        asked = a_request(f"SELECT '{letter}' AS x", Format.PDF)
+        report = replace(asked.report, pdf=PdfOptions(standards=(standard,)))
+        with pytest.raises(ReportError, match="could not be displayed with font") as refused:
+            render_files(replace(asked, report=report), lambda _: None)
+        assert refused.value.code == "template_failed"
+
+
+@pytest.mark.parametrize("standard", ["a-2u", "ua-1"])
+def test_a_chart_has_the_letters_of_every_script(standard: str, a_request: MakeRequest, tmp_path: Path) -> None:
+    """Typst knows of no text for glyphs that stand for several letters, or for none, in an SVG."""
+    texts = [
+        "شركة", "مُحَمَّد abc 12", "اردو میں", "می\u200cخواهم", "שָׁלוֹם", "र्कि कर्म हिन्दी", "ค่าน้ำ", "株式会社", "한",  # noqa: RUF001
+        "❤\ufe0f 👩\u200d💻", "e\u0302\u0301x\u0323", "\u1112\u1161\u11ab", "a\ufeffb", "plain",
+    ]  # fmt: skip
+    rows = ", ".join(f"({duck.literal(text)}, {at})" for at, text in enumerate(texts))
+    (tmp_path / "c.vl.json").write_text(SPEC.replace('"mark"', '"title": ["هذا one", "two"], "mark"'))
+    chart = Chart("c", "Chart", "SELECT region, amount FROM report", "c.vl.json")
+    asked = a_request(f"SELECT * FROM (VALUES {rows}) AS r(region, amount)", Format.PDF)
+    report = replace(asked.report, pdf=PdfOptions(standards=(standard,), charts=(chart,)), folder=tmp_path)
+    [file] = render_files(replace(asked, report=report), lambda _: None)
+
+    assert file.warnings == ()

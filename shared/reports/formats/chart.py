@@ -11,14 +11,21 @@ from shared.catalog.model import Chart, ReportType
 from shared.reports import charts, errors
 from shared.reports.formats.chart_theme import Words, themed
 from shared.reports.formats.pdf import fonts
+from shared.reports.formats.pdf.letters import of_letters_in_xml
+from shared.reports.formats.pdf.outlines import with_outlines
 from shared.reports.formats.rendering import Rendering
 
 
 def draw(
-    specification: Path, values: Sequence[Mapping[str, Any]], report: ReportType, fonts_folder: Path | None
-) -> str:
-    """Return the chart as SVG, in the report type's language and the operator's colours. Raises ReportError."""
-    spec = _translated(json.loads(specification.read_text("utf-8-sig")), report.translations)
+    specification: Path, values: Sequence[Mapping[str, Any]], report: ReportType, fonts_folder: Path | None,
+    *, outlined_by: fonts.FontSet | None = None,
+) -> str:  # fmt: skip
+    """Return the chart as SVG, in the report type's language and the operator's colours. Raises ReportError.
+
+    Texts whose letters join are outlines of these fonts, if any are given.
+    """
+    values = _of_letters([*values])
+    spec = _of_letters(_translated(json.loads(specification.read_text("utf-8-sig")), report.translations))
     spec = themed(spec, report.theme, Words(report.language, report.columns), values)
     spec["data"] = {"values": values}
     family = ", ".join(face.family for face in fonts.chain(fonts_folder))
@@ -26,15 +33,19 @@ def draw(
         drawn = charts.draw(charts.Chart(json.dumps(spec), family), fonts_folder)
     except charts.ChartRefused as error:
         raise errors.chart_failed(specification.name, _cause(str(error))) from None
-    return _with_families(_with_own_numbers(drawn), fonts_folder)
+    drawn = _with_own_numbers(drawn)
+    return with_outlines(drawn, outlined_by) if outlined_by else _with_families(drawn, fonts_folder)
 
 
-def draw_of(one: Chart, values: Sequence[Mapping[str, Any]], rendering: Rendering) -> str:
-    """Return a report type's chart of these values as SVG. Raises ReportError."""
+def draw_of(
+    one: Chart, values: Sequence[Mapping[str, Any]], rendering: Rendering,
+    *, outlined_by: fonts.FontSet | None = None,
+) -> str:  # fmt: skip
+    """Return a report type's chart of these values as `draw` does. Raises ReportError."""
     report = rendering.report
     if report.folder is None:
         raise LookupError(f"{report.name} has no folder to hold {one.spec}")
-    return draw(report.folder / one.spec, values, report, rendering.fonts)
+    return draw(report.folder / one.spec, values, report, rendering.fonts, outlined_by=outlined_by)
 
 
 def texts(drawn: str) -> Iterator[str]:
@@ -64,9 +75,9 @@ def _with_families(drawn: str, fonts_folder: Path | None) -> str:
             return found[0]
         pieces = font_set.families_of(text)
         spans = (f'<tspan font-family="{html.escape(name)}">{html.escape(piece)}</tspan>' for name, piece in pieces)
-        return f">{''.join(spans)}</text"
+        return f">{''.join(spans)}</{found[2]}"
 
-    return re.sub(r">([^<>]+)</text", named, drawn)
+    return re.sub(r">([^<>]+)</(text|tspan)", named, drawn)
 
 
 def _cause(message: str) -> str:
@@ -74,6 +85,19 @@ def _cause(message: str) -> str:
     heading, *lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no reason was given"]
     cause = next((line for line in lines if not line.startswith("at ")), heading)
     return cause.removeprefix("Error: ").rstrip(".:")
+
+
+def _of_letters(node: Any) -> Any:
+    """The same without what no SVG can have."""
+    match node:
+        case dict():
+            return {of_letters_in_xml(name): _of_letters(value) for name, value in node.items()}
+        case list():
+            return [_of_letters(value) for value in node]
+        case str():
+            return of_letters_in_xml(node)
+        case _:
+            return node
 
 
 def _translated(node: Any, texts: Mapping[str, str]) -> Any:

@@ -13,6 +13,7 @@ from shared.reports.formats.edition import data_date, footer_text, nothing_match
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.pdf import fonts
 from shared.reports.formats.pdf.layout import blocks
+from shared.reports.formats.pdf.letters import of_letters
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.summary import Summaries, Table
 
@@ -40,6 +41,8 @@ def content_of(rendering: Rendering, summaries: Summaries, folder: Path, font_se
         **_rows(rendering, summaries, font_set, nothing=bool(nothing)),
     }
     font_set.look_at(_texts(content))
+    if rendering.report.pdf.standards:
+        content = {name: _of_letters(part) for name, part in content.items()}
     if nothing:  # asked all the same, so that a wrong query shows; of no rows they say less than the sentence does
         content |= {"figures": [], "tables": [], "charts": []}
     return content
@@ -71,7 +74,8 @@ def _summed_up(rendering: Rendering, summaries: Summaries, folder: Path, font_se
     tables = [_measured(summaries.table(t.name, t.title, t.query, t.columns), rendering, font_set) for t in pdf.tables]
     charts = []
     for one in pdf.charts:
-        drawn = chart.draw_of(one, summaries.objects(one.name, one.query), rendering)
+        values = summaries.objects(one.name, one.query)
+        drawn = chart.draw_of(one, values, rendering, outlined_by=font_set)
         (folder / f"chart-{one.name}.svg").write_text(drawn)
         font_set.look_at(chart.texts(drawn))
         charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
@@ -127,6 +131,19 @@ def _texts(content: object) -> Iterator[str]:
         case list() | tuple():
             for value in content:
                 yield from _texts(value)
+
+
+def _of_letters(content: Any) -> Any:
+    """The content with texts as a standard wants them."""
+    match content:
+        case str():
+            return of_letters(content)
+        case Mapping():
+            return {name: _of_letters(part) for name, part in content.items()}
+        case list() | tuple():
+            return [_of_letters(part) for part in content]
+        case _:
+            return content
 
 
 def _is_typeset(rendering: Rendering, summaries: Summaries, font_set: fonts.FontSet) -> bool:

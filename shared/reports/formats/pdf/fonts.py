@@ -19,7 +19,7 @@ from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
 from shared.reports import charts
 from shared.reports.formats.pdf.bidi import in_order
-from shared.reports.formats.pdf.letters import is_invisible, is_mark, needs_neighbours
+from shared.reports.formats.pdf.letters import composed, is_invisible, is_mark, needs_neighbours
 from shared.reports.formats.pdf.shaping import Shaped, ShapedFont
 
 FACES = charts.FACES
@@ -138,7 +138,7 @@ class FontSet:
 
     def look_at(self, texts: Iterable[str]) -> None:
         """Note which letters of the texts no font has, for a document that Typst draws."""
-        for letter in {letter for text in texts for letter in text}:
+        for letter in {letter for text in texts for letter in composed(text)}:
             if not letter.isspace():
                 self._fonts[False][letter]
 

@@ -74,7 +74,8 @@ def _block(table: Table, needs: Sequence["_Needs"], page: float, font_set: FontS
     columns = [{**table.columns[n.at], "apart": gap} for n, gap in zip(needs, apart, strict=True)]
 
     def cell(row: Sequence[str], at: int) -> str:
-        return with_broken_pieces(row[needs[at].at], widths[at], lambda text: font_set.width(text, size) * _SLACK)
+        text = composed(row[needs[at].at])
+        return with_broken_pieces(text, widths[at], lambda piece: font_set.width(piece, size) * _SLACK)
 
     rows = [[cell(row, at) for at in range(len(needs))] for row in table.rows]
     wide = [width + _INSET + gap for width, gap in zip(widths, apart, strict=True)]

@@ -14,11 +14,31 @@ _MARKS = frozenset({"Mn", "Mc", "Me"})
 _JOINER = "\u200d"
 _VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _MOST_NAMED = 50
+_CONTROLS = "\0-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"
+_NOT_CHARACTERS = "\ufdd0-\ufdef" + "".join(
+    f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+)
+_NO_LETTERS = re.compile(f"[{_CONTROLS}{_NOT_CHARACTERS}]")
+_NO_LETTERS_OF_XML = re.compile(f"[\x0b\x0c\x85{_CONTROLS}{_NOT_CHARACTERS}]")
+_REPLACEMENT = "\ufffd"
 
 
 def composed(text: str) -> str:
     """Return the text with a letter and its mark as one letter where Unicode has it: glyphs stand side by side."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def of_letters(text: str) -> str:
+    """Return the text as a PDF of a standard may have it: U+FFFD for what is no letter, and no byte order mark.
+
+    What ends a line stays.
+    """
+    return _NO_LETTERS.sub(_REPLACEMENT, text).replace("\ufeff", "")
+
+
+def of_letters_in_xml(text: str) -> str:
+    """Return the text with U+FFFD for what is no letter, or what no SVG can have."""
+    return _NO_LETTERS_OF_XML.sub(_REPLACEMENT, text)
 
 
 def is_invisible(letter: str) -> bool:

@@ -52,7 +52,7 @@ class ShapedFont:
         self._codes: dict[tuple[int, str], str] = {}
         face = font.face
         face.charToGlyph, face.charWidths = dict(face.charToGlyph), dict(face.charWidths)  # else every document's
-        self._harfbuzz, upem = _harfbuzz(Path(str(face.filename)))
+        self._harfbuzz, upem = harfbuzz(Path(str(face.filename)))
         self._scale = 1000 / upem
 
     def shaped(self, word: str, *, from_right: bool) -> Sequence[Shaped]:
@@ -104,8 +104,8 @@ class ShapedFont:
 
 
 @functools.cache
-def _harfbuzz(path: Path) -> tuple[Any, int]:
-    """The font of a file, read once per process, and its units per em."""
+def harfbuzz(path: Path) -> tuple[Any, int]:
+    """Return the font of a file, read once per process, and its units per em."""
     import uharfbuzz
 
     face = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)))
