@@ -6,8 +6,8 @@ from pathlib import Path
 
 from shared.catalog.further import FOLDER, as_report
 from shared.catalog.model import Format, FurtherQuery
-from shared.reports import extract, read_source, source_errors
-from shared.reports.extract import Extract
+from shared.reports import kept_extract, read_source, source_errors
+from shared.reports.extract import ROWS_FILE, Extract
 from shared.reports.interface import ReportError
 from shared.reports.progress import Steps
 from shared.reports.question import Question
@@ -50,14 +50,14 @@ def read(source: SourceResult, folder: Path, question: Question, formats: Sequen
 
 def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]) -> Answers | None:
     """Return what `keep` has left, if all of it is whole, of one moment, and answers this very question."""
-    main = extract.load(kept, folder, question, formats)
+    main = kept_extract.load(kept, folder, question, formats)
     if main is None:
         return None
     further = {}
     for query in question.report.queries:
         place = _place(folder, query)
         place.mkdir(parents=True, exist_ok=True)
-        one = extract.load(_place(kept, query), place, further_question(question, query), formats)
+        one = kept_extract.load(_place(kept, query), place, further_question(question, query), formats)
         if one is None or one.snapshot != main.snapshot:
             _forget(folder, question)
             return None
@@ -68,7 +68,7 @@ def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]
 def _forget(folder: Path, question: Question) -> None:
     """Remove what was linked into `folder`, because all of it will be read anew."""
     for place in [folder, *(_place(folder, query) for query in question.report.queries)]:
-        (place / extract.ROWS_FILE).unlink(missing_ok=True)
+        (place / ROWS_FILE).unlink(missing_ok=True)
         if place != folder and place.exists():
             place.rmdir()
 
@@ -76,8 +76,8 @@ def _forget(folder: Path, question: Question) -> None:
 def keep(answers: Answers, kept: Path, question: Question, formats: Sequence[Format]) -> None:
     """Leave the extracts in `kept` for a later attempt. That of query.sql, without which none counts, comes last."""
     for query in question.report.queries:
-        extract.keep(answers.further[query.name], _place(kept, query), further_question(question, query), formats)
-    extract.keep(answers.main, kept, question, formats)
+        kept_extract.keep(answers.further[query.name], _place(kept, query), further_question(question, query), formats)
+    kept_extract.keep(answers.main, kept, question, formats)
 
 
 def _place(folder: Path, query: FurtherQuery) -> Path:

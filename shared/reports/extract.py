@@ -1,28 +1,16 @@
-"""The extract: a report's rows, read once and kept as Parquet. Every format is made from this one file.
+"""The extract: a report's rows, read once and kept as Parquet. Every format is made from this one file."""
 
-It may be kept with a description, `extract.json`, which is written last. An attempt that finds both whole, and made
-for the same question, goes on from there without the source.
-"""
-
-import hashlib
-import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from shared.catalog.model import Format
 from shared.reports import duck
 from shared.reports.columns import SourceColumn, from_duckdb, unique_names
-from shared.reports.question import Question
 
-ROWS_FILE, _ABOUT = "extract.parquet", "extract.json"
+ROWS_FILE = "extract.parquet"
 FEW_ROWS, LITTLE_BYTES = 1_000, 1 << 20
 """The most of which all texts may be held in memory at once."""
-_LAYOUT = 8
-"""Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
 _DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 _NESTED = "NESTED"
 """Stands for DuckDB's types of values within values, which an extract has as JSON."""
@@ -218,83 +206,3 @@ class Extract:
     @property
     def _fields(self) -> Sequence[str]:
         return [n for c in self.columns for n in (c.name, c.text_name, c.json_name) if n]
-
-
-def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]) -> Extract | None:
-    """Return the extract that an earlier attempt left in `kept`, if it is whole and answers this very question.
-
-    It is linked into `folder` before it is looked at, so that another attempt cannot change it meanwhile.
-    """
-    path = folder / ROWS_FILE
-    try:
-        found = json.loads((kept / _ABOUT).read_text())
-        if found["question"] != _fingerprint(question, formats):
-            return None
-        cells, has_file = found["cells"], found["has_file"]
-        if has_file:
-            path.hardlink_to(kept / ROWS_FILE)
-        if found["sha256"] == _digests(path if has_file else None, cells):
-            columns = [_column(one) for one in found["columns"]]
-            return Extract(
-                path, columns, found["rows"], found["snapshot"], found["text_bytes"], found["shown"], cells, has_file
-            )
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    path.unlink(missing_ok=True)
-    return None
-
-
-def keep(extract: Extract, kept: Path, question: Question, formats: Sequence[Format]) -> None:
-    """Leave the extract in `kept` for a later attempt, whole or not at all: the description comes last.
-
-    Cells stand in the description itself.
-    """
-    kept.mkdir(parents=True, exist_ok=True)
-    about = {
-        "question": _fingerprint(question, formats),
-        "sha256": _digests(extract.path if extract.has_file else None, extract.cells),
-        "rows": extract.rows,
-        "snapshot": extract.snapshot,
-        "text_bytes": extract.text_bytes,
-        "shown": extract.shown,
-        "columns": [_as_json(column) for column in extract.columns],
-        "cells": extract.cells,
-        "has_file": extract.has_file,
-    }
-    part = kept / f".part-{os.getpid()}"
-    if extract.has_file:
-        part.hardlink_to(extract.path)
-        part.rename(kept / ROWS_FILE)
-    part.write_text(json.dumps(about))
-    part.rename(kept / _ABOUT)
-
-
-def _as_json(column: ExtractColumn) -> Mapping[str, object]:
-    fields = {name: getattr(column, name) for name in column.__slots__}
-    return {**fields, "source": {name: getattr(column.source, name) for name in column.source.__slots__}}
-
-
-def _digests(path: Path | None, cells: Sequence[Sequence[str | None]] | None) -> Sequence[str]:
-    """Those of the file and of the cells, as far as there are any."""
-    of_file = [] if path is None else [_digest(path)]
-    return of_file if cells is None else [*of_file, hashlib.sha256(json.dumps(cells).encode()).hexdigest()]
-
-
-def _fingerprint(question: Question, formats: Sequence[Format]) -> str:
-    report, asker = question.report, question.asker
-    hidden = sorted(report.hidden_columns(asker.scopes))
-    role = report.role.of(asker.tenant) if report.role and asker.tenant else None
-    # An extract without a file does not answer Parquet.
-    asked = [_LAYOUT, sorted(formats), report.name, report.version, report.source, report.query, question.parameters,
-             asker.tenant, asker.requester, role, hidden, question.shape.as_json(), question.has_summaries]  # fmt: skip
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _column(found: dict[str, Any]) -> ExtractColumn:
-    decimal = tuple(found.pop("decimal") or ()) or None
-    return ExtractColumn(SourceColumn(**found.pop("source")), decimal=decimal, **found)
