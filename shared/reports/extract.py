@@ -84,9 +84,10 @@ class ExtractColumn:
         """SQL for a floating point number as PostgreSQL writes it: no `.0`, and its spelling of NaN and Infinity."""
         if self.text_name:
             return self.as_source_text
-        value = self.quoted
+        value, text = self.quoted, f"{self.quoted}::VARCHAR"
         return (
-            f"CASE WHEN isfinite({value}) THEN regexp_replace({value}::VARCHAR, '\\.0$', '') "
+            f"CASE WHEN isfinite({value}) AND {value} <> trunc({value}) THEN {text} "
+            f"WHEN isfinite({value}) THEN regexp_replace({text}, '\\.0$', '') "
             f"WHEN isnan({value}) THEN 'NaN' WHEN {value} > 0 THEN 'Infinity' WHEN {value} < 0 THEN '-Infinity' END"
         )
 
@@ -138,6 +139,15 @@ class ExtractColumn:
         return (
             f"CASE WHEN regexp_full_match({self.quoted}, '{usual}') THEN {self.quoted}::{self.source.stored_as()} END"
         )
+
+    @property
+    def as_utc(self) -> str:
+        """SQL for the same without a zone, as the clocks of UTC show it, which is the connection's zone.
+
+        No calendar is asked for it: that takes twice as long as all else.
+        """
+        has_zone = self.stored_as == "TIMESTAMP WITH TIME ZONE"
+        return f"make_timestamp(epoch_us({self.quoted}))" if has_zone else self.as_usual_moment
 
 
 def duckdb_column(name: str, type_: str) -> ExtractColumn:

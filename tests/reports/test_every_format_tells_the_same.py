@@ -182,6 +182,18 @@ def test_few_rows_are_shown_as_many_are(
     assert few == many
 
 
+def test_what_a_format_says_is_escaped_as_values_are(source_dsn: str, scratch: Path) -> None:
+    query = """SELECT 5::int AS n, 1.5::numeric(4, 1) AS d, 0.5::float8 AS f, true AS b, date '2026-01-02' AS day,
+                      timestamptz '2026-01-02 03:04:05+00' AS t, E'a & <b> "c" \\'d\\'\\n\\r' AS text, 7::int AS n7"""
+    marks = ' "<b> & it\'s"'
+    shown = {name: Column(name, name, number_format=f"0{marks}") for name in ("n", "d", "f")}
+    shown |= {name: Column(name, name, number_format=f"yyyy{marks}") for name in ("day", "t")}
+    shown["b"] = Column("b", "b", number_format='"<yes>";"";"<no>"')
+    few, many = _both_ways(query, source_dsn, scratch, columns=shown)
+
+    assert few == many
+
+
 def test_a_long_table_of_few_rows_is_the_very_one_of_many(source_dsn: str, scratch: Path) -> None:
     query = """SELECT n, n * 1.5 AS half, md5(n::text) AS t,
                       CASE WHEN n % 3 = 0 THEN 'x' || chr(1) || '_x0041_' END AS u,

@@ -100,7 +100,7 @@ def test_a_number_has_the_digits_that_postgresql_shows(a_request: MakeRequest, r
     [file] = run(a_request(query, Format.JSONL))
 
     assert file.path.read_text() == (
-        '{"f4":0.1,"f8":1e-7,"large":3e38,"n":5,"m":-99999999999999999999999999999999999999,"d":1234567890123456.78}\n'
+        '{"f4":0.1,"f8":1e-07,"large":3e+38,"n":5,"m":-99999999999999999999999999999999999999,"d":1234567890123456.78}\n'
     )
 
 

@@ -20,7 +20,7 @@ def cell_of(folder: Path, kind: CellKind, value: str, type_: str) -> Any:
     path = folder / "one.xlsx"
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    cell = Cell("v", kind, "v::VARCHAR")
+    cell = Cell("v", kind, "v::VARCHAR", "v")
     with Workbook(path, title="One", accent="1D5B8F") as book, book.sheet("One", [SheetColumn("v", 10)]) as sheet:
         row = row_expression([cell], "2")
         sheet.add(duck.lines(connection, f"SELECT {row} FROM (SELECT CAST({duck.literal(value)} AS {type_}) AS v)"), 1)

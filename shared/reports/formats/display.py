@@ -16,16 +16,19 @@ from shared.reports.extract import ExtractColumn
 from shared.reports.formats import display_dates
 
 
-def displayed(column: ExtractColumn, shown: Column, culture: Culture = ENGLISH) -> str:
+def displayed(column: ExtractColumn, shown: Column, culture: Culture = ENGLISH, *, utc: bool = False) -> str:
     """Return SQL for the value as text, NULL as NULL, in the ways of `culture`. Without a format, or with one that is
-    for values of another kind, it is the source's own text, with the decimal mark and the digits of the culture."""
+    for values of another kind, it is the source's own text, with the decimal mark and the digits of the culture.
+
+    `utc` says that the connection's zone is UTC, which makes instants cheaper."""
     plain = column.as_float_text if column.source.is_float else column.as_source_text
     if column.source.is_number:
         found = known(shown.number_format)
         plain = _translated(plain, {a: b for a, b in culture.marks.items() if a != ","})
         return _number(column, found, plain, culture) if found and not found.is_date else plain
     if column.source.is_moment:
-        moment = _moment(column, shown.number_format, culture)
+        value = column.as_utc if utc else column.as_usual_moment
+        moment = _moment(column, value, shown.number_format, culture)
         return moment if column.stored_as != "VARCHAR" else f"coalesce({moment}, {plain})"
     if column.stored_as == "BOOLEAN" and (words := words_of(shown.number_format)):
         yes, no = map(duck.literal, words)
@@ -147,11 +150,11 @@ def _fraction(digits: str, shape: Shape) -> str:
     return f"regexp_replace({places}, '0{{1,{optional}}}$', '')" if optional else places
 
 
-def _moment(column: ExtractColumn, number_format: str, culture: Culture) -> str:
+def _moment(column: ExtractColumn, value: str, number_format: str, culture: Culture) -> str:
     found = known(number_format)
     usual = "yyyy-mm-dd" if column.source.type_name == "date" else "yyyy-mm-dd hh:mm:ss"
     section = (found if found and found.is_date and not found.is_elapsed else read_format(usual)).sections[0]
-    return display_dates.moment(column.as_usual_moment, section, culture_in(found, culture))
+    return display_dates.moment(value, section, culture_in(found, culture))
 
 
 def culture_in(found: NumberFormat | None, culture: Culture) -> Culture:

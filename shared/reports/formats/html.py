@@ -7,8 +7,10 @@ from pathlib import Path
 import jinja2
 
 from shared.catalog.theme import Theme
+from shared.reports import duck
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.bands import Bands, bands_of, with_bands
+from shared.reports.formats.display import culture_in, known
 from shared.reports.formats.edition import edition, nothing_matches
 from shared.reports.formats.html_bands import band_rows
 from shared.reports.formats.html_summaries import summaries_of
@@ -120,11 +122,31 @@ def _opening(column: ExtractColumn) -> str:
 
 def _cell(column: ExtractColumn, rendering: Rendering) -> str:
     text = rendering.displayed(column)
+    # To ask each text once is four times as fast as to replace eight characters that it does not have.
+    if not _is_bare(column, rendering):
+        text = f"CASE WHEN regexp_matches({text}, {duck.literal(_SPECIAL)}) THEN {_escaped(text)} ELSE {text} END"
+    return f"'{_opening(column)}', {text}, '</td>'"
+
+
+def _is_bare(column: ExtractColumn, rendering: Rendering) -> bool:
+    """True if the column shows nothing that HTML writes in another way. Numbers, moments and truth values are without
+    such characters, but not every format, and perhaps not every language."""
+    source = column.source
+    if column.stored_as == "VARCHAR" or not (source.is_number or source.is_moment or source.type_name == "bool"):
+        return False
+    found = known(rendering.shown(column).number_format)
+    texts = [piece.text for section in found.sections for piece in section] if found else []
+    for of in (rendering.culture, culture_in(found, rendering.culture)):
+        texts += [*of.marks.values(), *of.months, *of.short_months, *of.days, *of.short_days, *of.halves]
+    return not any(character in text for text in texts for character in _CHARACTERS)
+
+
+def _escaped(text: str) -> str:
     for character, entity in _ENTITIES.items():
         letter = "chr(0)" if character == "\0" else f"'{character}'"
         text = f"replace({text}, {letter}, '{entity}')"
     # Line feeds end rows, by which progress is counted. So one in a cell is written as its character reference.
-    return f"'{_opening(column)}', {text}, '</td>'"
+    return text
 
 
 _ENTITIES: Mapping[str, str] = {
@@ -137,4 +159,7 @@ _ENTITIES: Mapping[str, str] = {
     "\n": "&#10;",
     "\r": "&#13;",
 }
-_ESCAPES = str.maketrans({(letter if letter != "''" else "'"): entity for letter, entity in _ENTITIES.items()})
+_ESCAPES = str.maketrans({letter[0]: entity for letter, entity in _ENTITIES.items()})
+_CHARACTERS = [letter[0] for letter in _ENTITIES]
+_SPECIAL = "[\\x00&<>\"'\\n\\r]"
+"""Finds any of these characters."""

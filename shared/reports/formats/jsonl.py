@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Sequence
 
 from shared.reports import duck
 from shared.reports.extract import NUMBER, USUAL_MOMENTS, ExtractColumn
@@ -19,12 +18,8 @@ def write_jsonl(rendering: Rendering) -> int:
     columns = rendering.extract.columns
     if rendering.extract.cells is not None:
         return _write_here(rendering)
-    if any(_is_mixed(c) or _json_of(c) for c in columns):
-        pairs = [f"concat(to_json({duck.literal(c.name)})::VARCHAR, ':', {_text(c)})" for c in columns]
-        line = f"concat('{{', concat_ws(',', {', '.join(pairs)}), '}}')"
-    else:
-        fields = [f"{duck.literal(c.name)}, {_value(c)}" for c in columns]
-        line = f"json_object({', '.join(fields)})::VARCHAR"
+    pairs = [f"{duck.literal(opening)}, {_text(c)}" for c, opening in zip(columns, _openings(columns), strict=True)]
+    line = f"concat({', '.join(pairs)}, '}}')"
     with rendering.path.open("wb", buffering=1 << 20) as file:
         for piece in rendering.lines(line):
             file.write(piece)
@@ -34,16 +29,22 @@ def write_jsonl(rendering: Rendering) -> int:
 def _write_here(rendering: Rendering) -> int:
     """Write the same from cells."""
     rows = rendering.extract.cells or ()
-    columns = [(f"{_string(c.name)}:", _writer(c)) for c in rendering.extract.columns]
+    columns = list(zip(_openings(rendering.extract.columns), map(_writer, rendering.extract.columns), strict=True))
     lines = [
-        ",".join([
-            key + ("null" if text is None else write(text)) for (key, write), text in zip(columns, row, strict=True)
+        "".join([
+            opening + ("null" if text is None else write(text))
+            for (opening, write), text in zip(columns, row, strict=True)
         ])
         for row in rows
     ]  # fmt: skip
-    rendering.path.write_text("".join(f"{{{line}}}\n" for line in lines), encoding="utf-8", newline="\n")
+    rendering.path.write_text("".join(f"{line}}}\n" for line in lines), encoding="utf-8", newline="\n")
     rendering.progress(len(lines))
     return len(lines)
+
+
+def _openings(columns: Sequence[ExtractColumn]) -> Sequence[str]:
+    """What stands in front of the value of each column."""
+    return [f"{',' if at else '{'}{_string(c.name)}:" for at, c in enumerate(columns)]
 
 
 def _string(text: str) -> str:
@@ -68,30 +69,13 @@ def _writer(column: ExtractColumn) -> Callable[[str], str]:
     if source.type_name == "bool":
         return lambda text: "true" if text == "t" else "false"
     if source.type_name == "numeric":
-        precision, scale = (
-            column.source.declared if column.stored_as != "VARCHAR" else column.decimal or source.declared
-        )
-        if scale and precision <= _BY_WAY_OF_DOUBLE:
-            return _short
+        _, scale = column.decimal or source.declared
         return lambda text: _padded(text, scale)
     if source.type_name == "timestamp":
         return lambda text: f'"{text.replace(" ", "T")}"'
     if source.type_name == "timestamptz":
         return lambda text: f'"{text.replace(" ", "T").replace("+00", "Z")}"'
     return _string
-
-
-_BY_WAY_OF_DOUBLE = 15
-"""Digits of a decimal up to which DuckDB 2.0 writes it as a double: `3.7` for 3.70, and nothing is lost."""
-_SMALLEST_PLAIN = 1e-6
-
-
-def _short(number: str) -> str:
-    value = float(number)
-    text = repr(value)
-    if "e" not in text:
-        return text
-    return f"{Decimal(text):f}" if abs(value) >= _SMALLEST_PLAIN else text.replace("e-0", "e-")
 
 
 def _padded(number: str, scale: int) -> str:
@@ -111,21 +95,26 @@ def _json_of(column: ExtractColumn) -> str:
 
 
 def _text(column: ExtractColumn) -> str:
-    """SQL for the value as JSON text. Only so has a number of more than 38 digits all of them."""
-    if value := _json_of(column):  # of type `json`, it has the line ends of whoever typed it in
-        json = (
-            f"CASE WHEN json_valid({value}) THEN translate({value}, chr(10) || chr(13), '  ') ELSE to_json({value}) END"
-        )
-        return f"coalesce({json}, 'null')"  # a source from a package may call a text JSON that is none
-    if not _is_mixed(column):
-        return _alone(_value(column))
-    value = column.quoted
-    number = _alone(f"TRY_CAST({value} AS {_decimal(column)})") if column.decimal else value
-    return f"CASE WHEN regexp_full_match({value}, '{NUMBER}') THEN {number} ELSE {_alone(value)} END"
-
-
-def _alone(value: str) -> str:
-    return f"trim(json_array({value})::VARCHAR, '[]')"
+    """SQL for the value as JSON text."""
+    value, source = column.quoted, column.source
+    if json := _json_of(column):
+        # JSON has the line ends of whoever typed it in; a source from a package may call a text JSON that is none.
+        in_a_line = f"translate({json}, chr(10) || chr(13), '  ')"
+        text = f"CASE WHEN json_valid({json}) THEN {in_a_line} ELSE to_json({json}) END"
+    elif source.is_integer or column.stored_as == "BOOLEAN":
+        text = f"{value}::VARCHAR"
+    elif source.is_float:
+        text = f"CASE WHEN isfinite({value}) THEN {value}::VARCHAR ELSE to_json({column.as_float_text}) END"
+    elif _is_mixed(column):
+        number = _exact(f"TRY_CAST({value} AS {_decimal(column)})", column) if column.decimal else value
+        text = f"CASE WHEN regexp_full_match({value}, '{NUMBER}') THEN {number} ELSE to_json({value}) END"
+    elif source.type_name == "numeric":
+        text = _exact(f"{value}::{_decimal(column)}", column)
+    elif source.is_moment:
+        text = f"""'"' || {_moment(column)} || '"'"""
+    else:
+        text = f"to_json({value})"
+    return f"coalesce({text}, 'null')"
 
 
 def _decimal(column: ExtractColumn) -> str:
@@ -136,21 +125,21 @@ def _decimal(column: ExtractColumn) -> str:
     return f"DECIMAL({precision}, {scale})" if scale else "HUGEINT"
 
 
-def _value(column: ExtractColumn) -> str:
+def _exact(number: str, column: ExtractColumn) -> str:
+    """SQL for the decimal number as text, with a digit in front of the point: DuckDB 2.0 writes `.25`."""
+    precision, scale = column.decimal or column.source.declared
+    return f"{number}::VARCHAR" if scale < precision else f"regexp_replace({number}::VARCHAR, '^(-?)[.]', '\\10.')"
+
+
+def _moment(column: ExtractColumn) -> str:
+    """SQL for a moment, without quotation marks. The connection is in UTC."""
     value = column.quoted
-    if column.source.is_float:
-        # By way of its text, a single-precision 0.1 stays 0.1 and does not become 0.10000000149011612.
-        number = f"{value}::VARCHAR::DOUBLE" if column.stored_as == "FLOAT" else value
-        return f"CASE WHEN isfinite({value}) THEN to_json({number}) ELSE to_json({column.as_float_text}) END"
-    if column.source.type_name == "numeric" and not _is_mixed(column):
-        return f"{value}::{_decimal(column)}"
-    if column.source.is_moment and column.stored_as == "VARCHAR":
+    if column.stored_as == "VARCHAR":
         instant = f"{value}::TIMESTAMPTZ::VARCHAR" if column.source.has_zone else value  # text of the query's zone
         zulu = f"replace(replace({instant}, ' ', 'T'), '+00', 'Z')"
         usual = USUAL_MOMENTS[column.source.type_name]
         return f"CASE WHEN regexp_full_match({value}, '{usual}') THEN {zulu} ELSE {value} END"
-    if column.stored_as == "TIMESTAMP":
-        return f"replace({value}::VARCHAR, ' ', 'T')"
-    if column.stored_as.startswith("TIMESTAMP WITH"):
-        return f"replace(replace({value}::VARCHAR, ' ', 'T'), '+00', 'Z')"
-    return f"{value}::VARCHAR" if column.stored_as == "DATE" else value
+    if column.stored_as == "DATE":
+        return f"{value}::VARCHAR"
+    text = f"replace({column.as_utc}::VARCHAR, ' ', 'T')"
+    return f"{text} || 'Z'" if column.source.has_zone else text

@@ -11,7 +11,7 @@ import duckdb
 from shared.catalog.cultures import Culture, culture_of
 from shared.catalog.locales import LOCALE_PARAMETER
 from shared.catalog.model import Column, ReportType
-from shared.catalog.shape import AS_IT_IS, Shape
+from shared.catalog.shape import AS_IT_IS, UTC_NAME, Shape
 from shared.reports import duck
 from shared.reports.extract import USUAL_MOMENTS, Extract, ExtractColumn, Heading
 from shared.reports.formats.display import displayed
@@ -109,7 +109,7 @@ class Rendering:
 
     def displayed(self, column: ExtractColumn) -> str:
         """Return SQL for the column's value as its reader sees it."""
-        return displayed(column, self.shown(column), self.culture)
+        return displayed(column, self.shown(column), self.culture, utc=self.shape.zone == UTC_NAME)
 
     def show(self, column: ExtractColumn) -> Show:
         """Return a function that makes of the source's text of a value what its reader sees."""

@@ -23,6 +23,8 @@ EPOCH_DAYS = 25_569
 DAY_US = 86_400_000_000
 # Excel believes that 1900 was a leap year, so dates before this one would move by a day.
 FIRST_DAY, _LAST_DAY = "1900-03-01", "9999-12-31"
+_FIRST_US, _LAST_US = -25_508 * DAY_US, 2_932_897 * DAY_US - 1
+"""The same for moments, in microseconds from 1970-01-01."""
 LONGEST_US = 2_958_465 * DAY_US
 """Of a duration: as many days as lie between Excel's day 0 and its last one. It shows no negative ones."""
 _SMALLEST, _LARGEST = "2.2251e-308", "9.99999999999999e307"
@@ -52,13 +54,17 @@ class Cell:
     """An SQL expression; NULL also where `text` has something that is not a value of this kind."""
     kind: CellKind
     text: str
-    """An SQL expression for the value as text, for what Excel cannot hold; NULL is an empty cell."""
+    """An SQL expression for the value as text, for what Excel cannot hold."""
+    stored: str
+    """An SQL expression for whatever the extract has; NULL is an empty cell."""
     style: int = 0
     """An index into the workbook's formats."""
     sure: bool = False
     """True if Excel holds every value of the column as this kind, which makes the expression much smaller."""
     plain: bool = False
     """True if no text of the column has anything that XML cannot carry, which makes the expression much smaller."""
+    bare: bool = False
+    """True if no text of the column has `&`, `<` or `>` either."""
 
 
 def row_expression(cells: Sequence[Cell], row_number: str, *, outline: int = 0) -> str:
@@ -86,8 +92,8 @@ def _fields(cell: Cell) -> Sequence[str]:
         return ["NULL", f"({cell.text})::VARCHAR"]
     number = f"({_number(cell)})::VARCHAR"
     if cell.sure:
-        return [f"CASE WHEN ({cell.text}) IS NOT NULL THEN {number} END", "NULL"]
-    return [f"CASE WHEN ({cell.text}) IS NOT NULL AND {_fits(cell)} THEN {number} END", f"({cell.text})::VARCHAR"]
+        return [f"CASE WHEN {cell.stored} IS NOT NULL THEN {number} END", "NULL"]
+    return [f"CASE WHEN {cell.stored} IS NOT NULL AND {_fits(cell)} THEN {number} END", f"({cell.text})::VARCHAR"]
 
 
 def rows_here(
@@ -130,6 +136,11 @@ _ESCAPE_ITSELF = re.compile("_(x[0-9A-Fa-f]{4}_)")
 _WRITTEN = {number: f"_x{number:04X}_" for number in _UNWRITABLE}
 
 
+def is_bare(expression: str) -> str:
+    """Return SQL that is true for a text that XML carries as it stands."""
+    return f"NOT regexp_matches({expression}, '{_SUSPECT}|[&<>]')"
+
+
 def is_plain(expression: str) -> str:
     """Return SQL that is true for a text without anything that XML cannot carry."""
     return f"NOT regexp_matches({expression}, '{_SUSPECT}')"
@@ -142,14 +153,14 @@ def text_length(expression: str) -> str:
 
 def _cell(letters: str, cell: Cell, row_number: str) -> str:
     opening = f"""'<c r="{letters}', {row_number}, '" t="inlineStr"><is><t xml:space="preserve">'"""
-    text = f"concat({opening}, {_escaped(cell.text, plain=cell.plain)}, '</t></is></c>')"
+    text = f"concat({opening}, {_escaped(cell)}, '</t></is></c>')"
     if cell.kind is CellKind.TEXT:
-        return f"CASE WHEN ({cell.text}) IS NOT NULL THEN {text} ELSE '' END"
+        return f"CASE WHEN {cell.stored} IS NOT NULL THEN {text} ELSE '' END"
     number = f"""concat('<c r="{letters}', {row_number}, '"{_style(cell)}><v>', {_number(cell)}, '</v></c>')"""
     if cell.sure:
-        return f"CASE WHEN ({cell.text}) IS NULL THEN '' ELSE {number} END"
+        return f"CASE WHEN {cell.stored} IS NULL THEN '' ELSE {number} END"
     fits = _fits(cell)
-    return f"CASE WHEN ({cell.text}) IS NULL THEN '' WHEN {fits} THEN {number} ELSE {text} END"
+    return f"CASE WHEN {cell.stored} IS NULL THEN '' WHEN {fits} THEN {number} ELSE {text} END"
 
 
 def _number(cell: Cell) -> str:
@@ -184,7 +195,9 @@ def _fits(cell: Cell) -> str:
             return f"({value} = 0 OR abs({value}) BETWEEN {_SMALLEST} AND {_LARGEST})"
         case CellKind.DURATION:
             return f"coalesce({value} BETWEEN 0 AND {LONGEST_US}, false)"
-        case CellKind.DATE | CellKind.DATETIME:
+        case CellKind.DATETIME:
+            return f"epoch_us({value}) BETWEEN {_FIRST_US} AND {_LAST_US}"
+        case CellKind.DATE:
             return f"({value})::DATE BETWEEN DATE '{FIRST_DAY}' AND DATE '{_LAST_DAY}'"
         case _:
             return "true"
@@ -192,14 +205,16 @@ def _fits(cell: Cell) -> str:
 
 def is_text(cell: Cell) -> str:
     """Return SQL that is true where a cell of a kind that is not text has text."""
-    return f"({cell.text}) IS NOT NULL AND ({_fits(cell)}) IS NOT TRUE"
+    return f"{cell.stored} IS NOT NULL AND ({_fits(cell)}) IS NOT TRUE"
 
 
-def _escaped(text: str, *, plain: bool) -> str:
-    written = text
+def _escaped(cell: Cell) -> str:
+    text = written = cell.text
+    if cell.bare:
+        return text
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         written = f"replace({written}, '{character}', '{entity}')"
-    if plain:
+    if cell.plain:
         return written
     strange = f"regexp_replace({written}, '_(x[0-9A-Fa-f]{{4}}_)', '_x005F_\\1', 'g')"
     for number in _UNWRITABLE:

@@ -49,29 +49,30 @@ def _in_language(number_format: str, culture: Culture) -> str:
 
 
 def cell_of(column: ExtractColumn, style: int, zone: str) -> Cell:
+    """Return the cells of the column, whose moments are shown as the clocks of `zone` show them."""
     value, text, source = column.quoted, column.as_source_text, column.source
     if source.is_integer:
         # A number is there if its text is.
         short = column.stored_as in {"SMALLINT", "INTEGER", "UINTEGER"}
-        return Cell(value, CellKind.INTEGER, value if short else text, style, sure=short)
+        return Cell(value, CellKind.INTEGER, value if short else text, column.quoted, style, sure=short)
     if source.type_name == "numeric":
         short = _digits(column) <= EXACT_DIGITS
-        return Cell(value, CellKind.DECIMAL, value if short else text, style, sure=short)
+        return Cell(value, CellKind.DECIMAL, value if short else text, column.quoted, style, sure=short)
     if source.is_float:
-        return Cell(value, CellKind.FLOAT, column.as_float_text, style)
+        return Cell(value, CellKind.FLOAT, column.as_float_text, column.quoted, style)
     if source.is_duration:
-        return Cell(f"({column.as_microseconds})", CellKind.DURATION, text, style)
+        return Cell(f"({column.as_microseconds})", CellKind.DURATION, text, column.quoted, style)
     match column.stored_as, source.type_name:
         case "BOOLEAN", _:
-            return Cell(value, CellKind.BOOLEAN, value, style, sure=True)
+            return Cell(value, CellKind.BOOLEAN, value, column.quoted, style, sure=True)
         case "DATE", _:
-            return Cell(value, CellKind.DATE, text, style)
+            return Cell(value, CellKind.DATE, text, column.quoted, style)
         case "TIMESTAMP" | "TIMESTAMP WITH TIME ZONE", _:
-            return Cell(_on_the_clock(value, column, zone), CellKind.DATETIME, text, style)
+            return Cell(_on_the_clock(value, column, zone), CellKind.DATETIME, text, column.quoted, style)
         case _, "date" | "timestamp" | "timestamptz":
             return _lenient(column, style, zone)
         case _:
-            return Cell(value, CellKind.TEXT, text, style)
+            return Cell(value, CellKind.TEXT, text, column.quoted, style)
 
 
 def _digits(column: ExtractColumn) -> int:
@@ -91,4 +92,4 @@ def _on_the_clock(moment: str, column: ExtractColumn, zone: str) -> str:
 def _lenient(column: ExtractColumn, style: int, zone: str) -> Cell:
     """Return the cell for a moment that is text in the extract, because some row has one that only PostgreSQL knows."""
     kind = CellKind.DATE if column.source.type_name == "date" else CellKind.DATETIME
-    return Cell(_on_the_clock(f"({column.as_usual_moment})", column, zone), kind, column.quoted, style)
+    return Cell(_on_the_clock(f"({column.as_usual_moment})", column, zone), kind, column.quoted, column.quoted, style)

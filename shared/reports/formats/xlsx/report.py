@@ -15,6 +15,7 @@ from shared.reports.formats.xlsx.cells import (
     SUSPECT,
     Cell,
     fields,
+    is_bare,
     is_plain,
     row_expression,
     rows_here,
@@ -73,10 +74,14 @@ def write_xlsx(rendering: Rendering) -> int:
 def _add(rendering: Rendering, book: Workbook, name_of: Callable[[int], str]) -> None:
     """Add the sheets of one answer; `name_of` gives the name of each, counted from 1."""
     columns = rendering.extract.columns
-    strange = _check_texts(rendering)
+    strange, marked = _check_texts(rendering)
     formats = [number_format(rendering, c) for c in columns]
     cells = [
-        replace(cell_of(c, book.styles.of(_look(c, f)), rendering.shape.zone), plain=c.name not in strange)
+        replace(
+            cell_of(c, book.styles.of(_look(c, f)), rendering.shape.zone),
+            plain=c.name not in strange,
+            bare=c.name not in marked,
+        )
         for c, f in zip(columns, formats, strict=True)
     ]
     _write_rows(book, rendering, cells, formats, name_of)
@@ -180,17 +185,17 @@ def _fields_here(rendering: Rendering, cells: Sequence[Cell]) -> Sequence[Sequen
     return rows
 
 
-def _check_texts(rendering: Rendering) -> Collection[str]:
+def _check_texts(rendering: Rendering) -> tuple[Collection[str], Collection[str]]:
     """Refuse texts that an Excel cell cannot hold, naming how many there are. They are never cut.
 
-    Returns the columns with characters that XML cannot carry.
+    Returns the columns with characters that XML cannot carry, and those with any that it does not carry as they are.
     """
     texts = [c for c in rendering.extract.columns if c.stored_as == "VARCHAR"]
     if not texts:
-        return ()
+        return (), ()
     if rendering.extract.is_small:
-        return _checked_here(rendering, texts)
-    checks = ", ".join(f"max(strlen({c.quoted})), bool_and({is_plain(c.quoted)})" for c in texts)
+        return _checked_here(rendering, texts), {c.name for c in texts}
+    checks = ", ".join(f"max(strlen({c.quoted})), bool_and({is_bare(c.quoted)})" for c in texts)
     found: Any = rendering.connection.execute(f"SELECT {checks} FROM {rendering.extract.table}").fetchone()
     for column, most_bytes in zip(texts, found[::2], strict=True):
         if (most_bytes or 0) <= CELL_CHARACTERS:
@@ -202,7 +207,11 @@ def _check_texts(rendering: Rendering) -> Collection[str]:
         ).fetchone() or (0, 0, 0)
         if count:
             raise cell_too_long(column.source.name, count, row, most)
-    return {c.name for c, plain in zip(texts, found[1::2], strict=True) if plain is False}
+    marked = [c for c, bare in zip(texts, found[1::2], strict=True) if bare is False]
+    checks = ", ".join(f"bool_and({is_plain(c.quoted)})" for c in marked)
+    found = rendering.connection.execute(f"SELECT {checks} FROM {rendering.extract.table}").fetchone() if marked else ()
+    strange = {c.name for c, plain in zip(marked, found, strict=True) if not plain}
+    return strange, {c.name for c in marked}
 
 
 def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Collection[str]:
