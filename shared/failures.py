@@ -150,7 +150,8 @@ class FailureCode(StrEnum):
         "Give API and workers the same catalog.",
     )  # fmt: skip
     OPTION_UNKNOWN = (
-        "option_unknown", "the job was asked for with an option or format that the worker's release does not know",
+        "option_unknown",
+        "the job was asked for with an option, a value or a format that the worker's release does not know",
         _RETRY,
         "Deploy workers before the API: a worker of the API's release takes the job.",
     )  # fmt: skip

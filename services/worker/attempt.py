@@ -181,7 +181,8 @@ class Attempts:
             return True
 
     def _report(self, job: StartedJob) -> ReportType:
-        if asked := [*options.unknown(job.options), *(f"format {one}" for one in job.formats if one not in _FORMATS)]:
+        formats = [f"format {one}" for one in job.formats if one not in _FORMATS]
+        if asked := [*options.unknown(job.options), *options.unknown_values(job.options), *formats]:
             raise failure(FailureCode.OPTION_UNKNOWN, f"This worker's release does not know {', '.join(asked)}.")
         report = self._catalog.types.get(job.report_type)
         if report is None:

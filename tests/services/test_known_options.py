@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from services.api.actions import checks, schedule_request
 from services.api.actions.options import MOMENTS
-from shared.jobs.options import KNOWN, unknown
+from shared.jobs.options import KNOWN, unknown, unknown_values
 from shared.jobs.passwords import ENCRYPTED
 from tests.support.api_app import an_app, problem
 from tests.support.jobs import a_job
@@ -67,6 +67,22 @@ def test_an_unknown_option_is_named() -> None:
     assert unknown({"limit": 5, "watermark": "draft", "csv": {"quote": "'"}, "aside": None}) == [
         "aside", "csv.quote", "watermark",
     ]  # fmt: skip
+
+
+def test_a_value_that_no_api_of_this_release_writes_is_named() -> None:
+    """Whoever took it would fail somewhere within, or make another file than was asked for."""
+    written = {**ASKED, "encrypted": True, "relativeDates": {"to": "today"}}
+    assert unknown_values(written) == unknown_values(dict.fromkeys(written)) == unknown_values(None) == []
+    assert unknown_values({
+        "csv": {"header": "both", "bom": 1, "quote": "'", "gzip": True}, "timeZone": "Mars/Olympus", "columns": "day",
+        "sort": [["day", "desc"]], "limit": "5%", "locale": ["en", "ja"], "encrypted": "aes-512", "relativeDates": [],
+        "watermark": "draft",
+    }) == [
+        "columns 'day'", "csv.bom 1", "csv.header 'both'", "encrypted 'aes-512'", "limit '5%'", "locale a list",
+        "relativeDates a list", "sort a list", "timeZone 'Mars/Olympus'",
+    ]  # fmt: skip
+    assert unknown_values({"csv": "excel", "limit": True, "timeZone": 9}) == ["csv 'excel'", "limit true", "timeZone 9"]
+    assert unknown({"csv": "excel"}) == []
 
 
 def test_an_older_api_makes_no_retry_without_what_a_newer_one_has_taken(client: TestClient, conn: Connection) -> None:

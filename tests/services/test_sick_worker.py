@@ -157,8 +157,13 @@ def test_a_report_type_that_this_worker_does_not_know_is_left_to_others(sick: Be
 
 @pytest.mark.parametrize(
     ("asked", "named"),
-    [({"options": {"watermark": "draft"}}, "does not know watermark"), ({"formats": ["csv", "docx"]}, "format docx")],
-)
+    [
+        ({"options": {"watermark": "draft"}}, "does not know watermark"), ({"formats": ["csv", "docx"]}, "format docx"),
+        ({"options": {"csv": {"header": "both"}}}, "does not know csv.header 'both'"),
+        ({"options": {"timeZone": "Mars/Olympus"}}, "timeZone 'Mars/Olympus'"),
+        ({"options": {"sort": [{"by": "n"}]}}, "sort a list"),
+    ],
+)  # fmt: skip
 def test_a_job_that_asks_for_what_only_a_newer_release_knows_is_left_to_others(
     sick: Bench, asked: dict[str, Any], named: str
 ) -> None:
