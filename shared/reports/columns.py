@@ -24,6 +24,7 @@ _DUCKDB_WHOLE: Mapping[str, int] = {"UBIGINT": 20, "HUGEINT": 39, "UHUGEINT": 39
 """Digits of DuckDB's whole numbers of more than 64 bits."""
 _DUCKDB_NESTED = re.compile(r"(?s)(STRUCT|MAP|UNION)\(.*|.*\[\d*\]|JSON|VARIANT")
 _DUCKDB_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_DECIMAL_WITHIN = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 # A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the
 # full-width ones by Excel in a Japanese environment, and by Numbers.
 FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
@@ -135,6 +136,22 @@ def from_duckdb(name: str, type_: str) -> SourceColumn:
     if digits := _DUCKDB_WHOLE.get(type_):
         return SourceColumn(name, "numeric", digits, 0)
     return SourceColumn(name, _FROM_DUCKDB.get(type_, "text"))
+
+
+def json_type(type_: str, *, widest: str) -> str | None:
+    """Return a DuckDB type of the same numbers that `to_json` writes as JSON; None if the type itself is one.
+
+    DuckDB 2.0 writes `.25` for decimals without a digit before the point, of which those of 38 digits become `widest`.
+    """
+
+    def wider(found: re.Match[str]) -> str:
+        digits, places = int(found[1]), int(found[2])
+        if digits != places:
+            return found[0]
+        return f"DECIMAL({digits + 1},{places})" if digits < DECIMAL_DIGITS else widest
+
+    wide = _DECIMAL_WITHIN.sub(wider, type_)
+    return None if wide == type_ else wide
 
 
 def unique_names(names: Iterable[str]) -> Sequence[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.reports import duck
-from shared.reports.columns import SourceColumn, from_duckdb, unique_names
+from shared.reports.columns import SourceColumn, from_duckdb, json_type, unique_names
 
 ROWS_FILE = "extract.parquet"
 FEW_ROWS, LITTLE_BYTES = 1_000, 1 << 20
@@ -74,7 +74,7 @@ class ExtractColumn:
         if self.stored_as == "BOOLEAN":
             return f"CASE WHEN {self.quoted} THEN 't' WHEN NOT {self.quoted} THEN 'f' END"
         if self.stored_as == _NESTED:
-            return f"CASE WHEN {self.quoted} IS NOT NULL THEN to_json({self.quoted})::VARCHAR END"
+            return f"CASE WHEN {self.quoted} IS NOT NULL THEN to_json({self.asked})::VARCHAR END"
         if (decimal := _DECIMAL.fullmatch(self.stored_as)) and decimal[1] == decimal[2]:
             return f"regexp_replace({self.quoted}::VARCHAR, '^(-?)[.]', '\\10.')"  # DuckDB 2.0 writes `.25`
         return self.quoted if self.stored_as == "VARCHAR" else f"{self.quoted}::VARCHAR"
@@ -154,7 +154,7 @@ def duckdb_column(name: str, type_: str) -> ExtractColumn:
     """Return a column of a DuckDB result as if it were one of an extract; types without a name here are `OTHER`."""
     source = from_duckdb(name, type_)
     if source.is_json:
-        return ExtractColumn(source, name, _NESTED)
+        return ExtractColumn(source, name, _NESTED, asked_as=json_type(type_, widest="VARCHAR"))
     if source.type_name == "text":
         return ExtractColumn(source, name, "OTHER")
     return ExtractColumn(source, name, source.stored_as() if source.is_moment else type_)

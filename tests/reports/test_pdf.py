@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pypdfium2
@@ -11,7 +13,10 @@ import pytest
 
 from shared.catalog.load import load_catalog
 from shared.catalog.model import Chart, Column, Format, Limits, PdfOptions, ReportType, SummaryTable
+from shared.reports.formats import chart
+from shared.reports.formats.rendering import Rendering
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
+from shared.reports.render import render_files
 from tests.reports.conftest import MakeRequest, Run
 
 SAMPLES = Path(__file__).parents[2] / "deploy" / "sample" / "catalog"
@@ -196,6 +201,35 @@ def test_markup_in_data_stays_text(a_request: MakeRequest, run: Run) -> None:
     text = "".join(text_of(file)).replace("\r\n", " ")
     assert "*bold* <b>&amp;</b>" in text
     assert "root:" not in text
+
+
+@pytest.mark.parametrize("rows", [3, 1_200])
+@pytest.mark.parametrize(
+    ("value", "drawn"),
+    [
+        ("0.25::DECIMAL(38, 38)", 0.25), ("-0.25::DECIMAL(16, 16)", -0.25), ("0.5::DECIMAL(2, 2)", 0.5),
+        ("{'a': [0.25::DECIMAL(20, 20)]}", {"a": [0.25]}), ("'nan'::DOUBLE", None), ("'-inf'::FLOAT", None),
+        ("NULL::DECIMAL(38, 38)", None),
+    ],
+)  # fmt: skip
+def test_a_chart_takes_every_number_that_its_query_gives(
+    rows: int, value: str, drawn: object, a_request: MakeRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB leaves out the zero before the point of some decimals, and JSON has neither NaN nor infinity."""
+    (tmp_path / "c.vl.json").write_text('{"mark": "point", "encoding": {"x": {"field": "v", "type": "quantitative"}}}')
+    given: list[Any] = []
+    before = chart.draw_of
+
+    def draw_of(one: Chart, values: Sequence[Mapping[str, Any]], rendering: Rendering) -> str:
+        given.extend(values)
+        return before(one, values, rendering)
+
+    monkeypatch.setattr(chart, "draw_of", draw_of)
+    pdf = PdfOptions(charts=(Chart("c", "C", f"SELECT {value} AS v, ',.5' AS t FROM report LIMIT 1", "c.vl.json"),))
+    request = with_pdf(a_request(f"SELECT generate_series(1, {rows}) AS n", Format.HTML), pdf, tmp_path)
+    render_files(request, lambda _: None)
+
+    assert given == [{"v": drawn, "t": ",.5"}]
 
 
 def test_a_chart_draws_within_the_memory_limit(a_request: MakeRequest, run: Run, tmp_path: Path) -> None:

@@ -271,8 +271,8 @@ def test_a_wrong_value_in_files_is_the_querys_own_mistake(query: str, told: str,
 def test_nested_values_of_files_are_json_in_every_format(tmp_path: Path, scratch: Path) -> None:
     query = """SELECT {'a': 1.25::DECIMAL(9, 2), 'b': [1, NULL], 'c': 'NaN "x"'} AS s, ['x', NULL] AS l,
                       MAP {'k': 1} AS m, [{'at': TIMESTAMP_NS '2026-01-01 00:00:00.123456789'}] AS n,
-                      NULL::INT[] AS nothing, 1 AS i
-                UNION ALL SELECT NULL, [], MAP {}, [], [2], 2"""
+                      NULL::INT[] AS nothing, 1 AS i, [-0.25::DECIMAL(20, 20)] AS d, {'a': 0.5::DECIMAL(38, 38)} AS e
+                UNION ALL SELECT NULL, [], MAP {}, [], [2], 2, [], NULL"""
     files = {f.format: f for f in render_files(over(tmp_path, query, scratch, formats=DATA), lambda _: None)}
     texts = [
         ['{"a":1.25,"b":[1,null],"c":"NaN \\"x\\""}', '["x",null]', '{"k":1}',
@@ -283,9 +283,12 @@ def test_nested_values_of_files_are_json_in_every_format(tmp_path: Path, scratch
     read = list(csv.reader(io.StringIO(files["csv"].path.read_text(), newline="")))[1:]
     assert [row[:5] for row in read] == texts
     lines = files["jsonl"].path.read_text().split("\n")
-    assert lines[0] == "{" + '"s":{},"l":{},"m":{},"n":{},"nothing":null,"i":1'.format(*texts[0][:4]) + "}"
-    assert lines_of(files["jsonl"])[1] == {"s": None, "l": [], "m": {}, "n": [], "nothing": [2], "i": 2}
-    assert types_of(files["parquet"]) == [*["VARCHAR"] * 5, "INTEGER"]
+    assert lines[0] == "{" + '"s":{},"l":{},"m":{},"n":{},"nothing":null,"i":1,'.format(*texts[0][:4]) + (
+        '"d":[-0.25000000000000000000],"e":{"a":".50000000000000000000000000000000000000"}}'
+    )
+    second = lines_of(files["jsonl"])[1]
+    assert second == {"s": None, "l": [], "m": {}, "n": [], "nothing": [2], "i": 2, "d": [], "e": None}
+    assert types_of(files["parquet"]) == [*["VARCHAR"] * 5, "INTEGER", "VARCHAR", "VARCHAR"]
     sheet = openpyxl.load_workbook(files["xlsx"].path).worksheets[0]
     assert [[c or "" for c in row[:5]] for row in sheet.iter_rows(min_row=2, values_only=True)] == texts
     assert [[html.unescape(c) for c in row[:5]] for row in cells_of(files["html"])] == texts

@@ -15,6 +15,7 @@ import duckdb
 
 from shared.catalog.model import Column, SummaryTable
 from shared.reports import duck, errors
+from shared.reports.columns import json_type
 from shared.reports.extract import Extract, ExtractColumn, duckdb_column
 from shared.reports.formats.bands import Bands, Group, bands_of
 from shared.reports.formats.joined import JOINED, JOINED_IN_SQL
@@ -124,8 +125,12 @@ class Summaries:
         """Return the result as JSON objects, for a chart. Raises ReportError."""
         if answer := self._answer(name, query):
             return answer.objects
-        found = self._rows(name, f"SELECT to_json(chart)::VARCHAR AS object FROM ({query}\n) AS chart", "object")
-        return [json.loads(text) for (text,) in found]
+        types = [(duck.identifier(row[0]), json_type(row[1], widest="DOUBLE"))
+                 for row in self._ask(name, f"DESCRIBE FROM ({query}\n)")]  # fmt: skip
+        cast = ", ".join(f"{field}::{type_} AS {field}" for field, type_ in types if type_)
+        fields = f"* REPLACE ({cast})" if cast else "*"
+        objects = f"SELECT to_json(chart)::VARCHAR AS object FROM (SELECT {fields} FROM ({query}\n)) AS chart"
+        return [json.loads(text, parse_constant=_no_number) for (text,) in self._rows(name, objects, "object")]
 
     def _answer(self, name: str, query: str) -> Answer | None:
         """The answer to a query over few rows; None if it is one for DuckDB to show."""
@@ -150,6 +155,10 @@ class Summaries:
     def _ask(self, name: str, statement: str) -> Sequence[Any]:
         with _told(name):
             return self._connect().execute(statement).fetchall()
+
+
+def _no_number(_: str) -> None:
+    """JSON has neither NaN nor infinity, and no chart has a place for them."""
 
 
 @contextlib.contextmanager
