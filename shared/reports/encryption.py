@@ -56,6 +56,7 @@ def _encrypt_pdf(plain: Path, sealed: Path, password: str) -> None:
 
 def _encrypt_xlsx(plain: Path, sealed: Path, password: str) -> None:
     """By AES and SHA-512 as [MS-OFFCRYPTO] 2.3.4.10 has it (agile encryption), which Excel 2010 and later open."""
+    # msoffcrypto 6 draws 128 bits for the key and fills the 256 with a constant: promise no more than that.
     found = _Digest()
     try:
         with _long_enough(plain) as book, sealed.open("wb") as into:

@@ -1,7 +1,7 @@
 """`make test-interop`: LibreOffice, SheetJS and ExcelJS read back every value of a workbook.
 
-And LibreOffice still shows numbers as tests/reports/number_formats.json says, and opens a workbook that has a password
-with it alone, as Poppler does a PDF.
+And LibreOffice computes totals anew as they are, still shows numbers as tests/reports/number_formats.json says, and
+opens a workbook that has a password with it alone, as Poppler does a PDF.
 
 Needs what `make test` does not: soffice, pdftotext and node with npm, which it installs on Debian, and npm's registry.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shared.catalog.model import Format
-from tests.interop import encrypted, number_formats
+from tests.interop import encrypted, number_formats, totals
 from tests.interop.workbook import expected, make, same_text
 from tests.support.debian import ToolMissing, tool
 from tests.support.postgres import server
@@ -37,6 +37,8 @@ def main() -> int:
         with server.database(base, template=None) as dsn:
             [path] = make(dsn, folder, Format.XLSX)
             (folder / "sealed").mkdir()
+            (folder / "totals").mkdir()
+            with_totals = totals.make(dsn, folder / "totals")
             book, document = make(dsn, folder / "sealed", Format.XLSX, Format.PDF, password=encrypted.PASSWORD)
         subprocess.run([npm, "install", "--silent", "--prefix", str(folder), *_PACKAGES], check=True)
         readers: dict[str, Callable[[], Rows]] = {
@@ -48,6 +50,7 @@ def main() -> int:
             )[1:],
         }
         wrong = sum(_compare(reader, read()) for reader, read in readers.items()) + _compare_formats(soffice)
+        wrong += totals.compare(with_totals, lambda one: _libreoffice(soffice, one, folder))
         wrong += _try_passwords(Path(soffice), Path(pdftotext), book, document, folder)
     return 1 if wrong else 0
 
@@ -57,7 +60,7 @@ def _libreoffice(soffice: str, path: Path, folder: Path) -> Rows:
     command = [soffice, "--headless", f"-env:UserInstallation=file://{folder}/profile", "--convert-to", filter_,
                "--outdir", str(folder), str(path)]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True, timeout=180)
-    with path.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
+    with (folder / path.with_suffix(".csv").name).open(newline="", encoding="utf-8") as file:
         return list(csv.reader(file))[1:]
 
 
