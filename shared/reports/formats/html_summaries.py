@@ -65,7 +65,8 @@ def _table(table: Table) -> str:
     head = "".join(_cell(str(c["title"]), c, "th") for c in table.columns)
     cells = ["".join(_cell(text, c, "td") for text, c in zip(row, table.columns, strict=True)) for row in table.rows]
     rows = "".join(f'<tr class="summary">{row}</tr>\n' for row in cells)
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n'
+    region = f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(table.title)}">'
+    return f"{region}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
 
 
 def _cell(text: str, column: Mapping[str, object], tag: str) -> str:
