@@ -270,6 +270,20 @@ def test_totals_of_durations_are_durations(
     assert text_of(html).split()[-1] == shown
 
 
+@pytest.mark.parametrize(("what", "shown"), [("sum", "0.5"), ("mean", "0.25"), ("min", "0.1"), ("max", "0.4")])
+def test_totals_of_short_floating_point_numbers_are_those_of_the_numbers_that_are_shown(
+    what: str, shown: str, a_request: MakeRequest
+) -> None:
+    """The sum of 0.1 and 0.4 was 0.5000000074505806: that of the doubles next to them."""
+    query = "SELECT v::float4 AS v FROM (VALUES (0.1), (0.4)) AS r(v)"
+    request = a_request(query, Format.HTML, Format.XLSX, columns={"v": Column("v", "V")})
+    report = replace(request.report, grouping=Grouping((), {"v": what}))
+    html, xlsx = render_files(replace(request, report=report), lambda _: None)
+
+    assert text_of(html).split()[-1] == shown
+    assert openpyxl.load_workbook(xlsx.path, data_only=True).active["A4"].value == float(shown)
+
+
 def test_a_total_of_durations_with_months_is_refused(a_request: MakeRequest) -> None:
     request = a_request("SELECT interval '1 month' AS v", Format.HTML, columns={"v": Column("v", "V")})
     request = replace(request, report=replace(request.report, grouping=Grouping((), {"v": "max"})))

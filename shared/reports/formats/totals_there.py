@@ -23,6 +23,8 @@ def added_up(column: ExtractColumn) -> str:
 
     It fails at a duration with months, which nobody can compare with days.
     """
+    if column.source.type_name == "float4":
+        return f"{column.asked}::VARCHAR::DOUBLE"  # 0.1, as it is shown, and not the double next to the short one
     if column.source.type_name != "interval":
         return column.asked
     text = column.as_source_text
