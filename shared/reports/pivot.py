@@ -10,6 +10,7 @@ from shared.catalog.pivot import Pivot
 from shared.reports import duck, errors
 from shared.reports.columns import unique_names
 from shared.reports.extract import Extract, ExtractColumn, Heading, duckdb_column
+from shared.reports.formats.totals_there import added_up
 
 MOST_COLUMNS = 500
 """Values of the column that gives the columns: more are not a table that people read."""
@@ -31,7 +32,9 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
     of_values = names[len(rows) :]
     asked = _asked(pivot, value) if _has_values(extract, value, connection) else "NULL::DOUBLE"
     text, place = extract.unused("text", *names), extract.unused("place", *names)
-    fields = [*(c.quoted for c in rows), *_cells(pivot.aggregate, asked, text, texts, of_values)]
+    lasts = _lasts(pivot, value)  # as text, for Parquet keeps milliseconds of an INTERVAL
+    shown = "to_microseconds(({})::BIGINT)::VARCHAR" if lasts else "{}"
+    fields = [*(c.quoted for c in rows), *_cells(pivot.aggregate, asked, shown, text, texts, of_values)]
     groups = ", ".join(c.quoted for c in rows)
     try:
         [count] = connection.execute(
@@ -42,6 +45,8 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
         ).fetchone() or [0]
     except duckdb.OutOfRangeException:
         raise errors.pivot_too_large(pivot.aggregate, pivot.value) from None
+    except duckdb.InvalidInputException as error:  # a duration with months
+        raise errors.summary_failed("pivot", duck.said(error)) from None
     except duckdb.BinderException:
         raise errors.pivot_not_of_numbers(pivot.aggregate, pivot.value) from None
     described = connection.execute(f"DESCRIBE FROM read_parquet({duck.literal(str(path))})").fetchall()
@@ -49,10 +54,9 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
     headings = [Heading(text, key, value.source.name) for text in texts]
     headings += [Heading(title, None, value.source.name) for title in total]
     found = [replace(c, text_name=None, json_name=None) for c in rows]
-    found += [
-        replace(duckdb_column(name, types[name]), heading=heading)
-        for name, heading in zip(of_values, headings, strict=True)
-    ]
+    made = [duckdb_column(name, "INTERVAL" if lasts else types[name]) for name in of_values]
+    for column, heading in zip(made, headings, strict=True):
+        found.append(replace(column, heading=heading, stored_as="VARCHAR" if lasts else column.stored_as))
     return replace(extract, path=path, columns=found, rows=count)
 
 
@@ -86,13 +90,19 @@ def _asked(pivot: Pivot, value: ExtractColumn) -> str:
     """SQL for the values that fill the cells."""
     if pivot.aggregate == "sum" and value.source.is_integer:  # DuckDB's sum is wider than what Parquet holds
         return f"{value.as_sortable}::DECIMAL(38, 0)"
-    return value.as_sortable
+    return added_up(value) if _lasts(pivot, value) or value.source.type_name == "float4" else value.as_sortable
+
+
+def _lasts(pivot: Pivot, value: ExtractColumn) -> bool:
+    """True if the cells are durations, which are computed in microseconds."""
+    return value.source.type_name == "interval" and pivot.aggregate != "count"
 
 
 def _cells(
-    aggregate: str, asked: str, key: str, texts: Sequence[str | None], names: Sequence[str]
+    aggregate: str, asked: str, shown: str, key: str, texts: Sequence[str | None], names: Sequence[str]
 ) -> Sequence[str]:  # fmt: skip
-    """SQL for the cell of each column, and for the total. `key` is SQL for the text of a row's column."""
+    """SQL for the cell of each column, and for the total. `key` is SQL for the text of a row's column; `shown` has
+    `{}` for an aggregate over what is asked."""
     fields = []
     for at, name in enumerate(names):
         of = f"{aggregate}({asked})"
@@ -100,5 +110,5 @@ def _cells(
             text = texts[at]
             same = f"{key} IS NULL" if text is None else f"{key} = {duck.literal(text)}"
             of = f"{of} FILTER (WHERE {same})"
-        fields.append(f"{of} AS {duck.identifier(name)}")
+        fields.append(f"{shown.replace('{}', of)} AS {duck.identifier(name)}")
     return fields

@@ -272,6 +272,30 @@ def test_a_pivot_of_more_digits_than_a_decimal_holds_says_which_column(a_request
     assert (failed.value.code, failed.value.retryable) == ("summary_failed", False)
 
 
+@pytest.mark.parametrize(
+    ("aggregate", "value", "shown"),
+    [
+        ("sum", "(0.3 * n + 0.1)::float4", "0.5"), ("max", "(n * 25 + 9) * interval '1 hour'", "34:00:00"),
+        ("sum", "(n * 25 + 9) * interval '1 hour'", "43:00:00"), ("avg", "n * interval '1 day'", "12:00:00"),
+        ("count", "interval '1 month'", "2"),
+    ],
+)  # fmt: skip
+def test_a_pivot_takes_durations_and_short_floating_point_numbers_for_what_they_show(
+    aggregate: str, value: str, shown: str, a_request: MakeRequest, run: Run
+) -> None:
+    """The longest of 9 and of 34 hours was 9, and the sum of 0.1 and 0.4 was 0.5000000074505806."""
+    query = f"SELECT 'A' AS shop, 1 AS rate, {value} AS yen FROM generate_series(0, 1) AS n"
+    [file] = run(_pivoted(query, a_request, Format.HTML, aggregate=aggregate))
+
+    assert re.findall(r"<td[^>]*>(.*?)</td>", file.path.read_text())[1:] == [shown, shown]
+
+
+def test_a_pivot_of_durations_with_months_is_refused(a_request: MakeRequest, run: Run) -> None:
+    with pytest.raises(ReportError, match="nobody knows how long 1 mon lasts") as failed:
+        run(_pivoted("SELECT 'A' AS shop, 1 AS rate, interval '1 month' AS yen", a_request, Format.HTML))
+    assert failed.value.code == "summary_failed"
+
+
 def test_a_pivot_adds_up_numbers_only_and_nothing_where_there_is_nothing(a_request: MakeRequest, run: Run) -> None:
     with pytest.raises(ReportError, match=r"sum of 'yen'.*not numbers") as failed:
         run(_pivoted("SELECT 'A' AS shop, 1 AS rate, 'x' AS yen", a_request, Format.HTML))
