@@ -90,7 +90,11 @@ def _asked(pivot: Pivot, value: ExtractColumn) -> str:
     """SQL for the values that fill the cells."""
     if pivot.aggregate == "sum" and value.source.is_integer:  # DuckDB's sum is wider than what Parquet holds
         return f"{value.as_sortable}::DECIMAL(38, 0)"
-    return added_up(value) if _lasts(pivot, value) or value.source.type_name == "float4" else value.as_sortable
+    return (
+        added_up(pivot.aggregate, value)
+        if _lasts(pivot, value) or value.source.type_name == "float4"
+        else value.as_sortable
+    )
 
 
 def _lasts(pivot: Pivot, value: ExtractColumn) -> bool:

@@ -284,6 +284,15 @@ def test_totals_of_short_floating_point_numbers_are_those_of_the_numbers_that_ar
     assert openpyxl.load_workbook(xlsx.path, data_only=True).active["A4"].value == float(shown)
 
 
+@_BOTH_WAYS
+def test_durations_with_months_are_counted(shape: Shape, a_request: MakeRequest) -> None:
+    request = a_request("SELECT interval '1 month' AS v", Format.HTML, columns={"v": Column("v", "V")})
+    report = replace(request.report, grouping=Grouping((), {"v": "count"}))
+    [html] = render_files(replace(request, report=report, shape=shape), lambda _: None)
+
+    assert text_of(html).split()[-1] == "1"
+
+
 def test_a_total_of_durations_with_months_is_refused(a_request: MakeRequest) -> None:
     request = a_request("SELECT interval '1 month' AS v", Format.HTML, columns={"v": Column("v", "V")})
     request = replace(request, report=replace(request.report, grouping=Grouping((), {"v": "max"})))

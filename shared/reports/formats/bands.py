@@ -147,7 +147,7 @@ class _There:
             fields.append(f"{column.quoted} AS level{at}")
             if column.text_name:
                 fields.append(f"{duck.identifier(column.text_name)} AS text{at}")
-        fields += [f"{added_up(column)} AS total{at}" for at, column in enumerate(summed)]
+        fields += [f"{added_up(what, column)} AS total{at}" for at, (column, what) in enumerate(summed.items())]
         source = f"(SELECT {', '.join([*fields, f'{extract.row_number} AS row'])} FROM {extract.numbered})"
         renamed = [replace(c, name=f"level{at}", text_name=c.text_name and f"text{at}") for at, c in enumerate(levels)]
         return cls(rendering, renamed, summed, source)

@@ -18,11 +18,13 @@ def is_exact(what: str, column: ExtractColumn) -> bool:
     return what == "count" or column.source.is_integer or _DECIMAL.fullmatch(_type(column)) is not None
 
 
-def added_up(column: ExtractColumn) -> str:
-    """Return SQL for the values that a column's totals are made of: of durations the microseconds.
+def added_up(what: str, column: ExtractColumn) -> str:
+    """Return SQL for the values that such totals of a column are made of: of durations the microseconds.
 
     It fails at a duration with months, which nobody can compare with days.
     """
+    if what == "count":
+        return column.asked
     if column.source.type_name == "float4":
         return f"{column.asked}::VARCHAR::DOUBLE"  # 0.1, as it is shown, and not the double next to the short one
     if column.source.type_name != "interval":
