@@ -9,6 +9,7 @@ from shared.reports import duck
 from shared.reports.columns import SourceColumn, from_duckdb, json_type, unique_names
 
 ROWS_FILE = "extract.parquet"
+_FILE_ROW_NUMBER = "file_row_number"
 FEW_ROWS, LITTLE_BYTES = 1_000, 1 << 20
 """The most of which all texts may be held in memory at once."""
 _DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
@@ -200,9 +201,19 @@ class Extract:
 
     @property
     def numbered(self) -> str:
-        """SQL for FROM: the same rows, with `row_number` from 0. A column may have DuckDB's own `file_row_number`."""
-        fields = ", ".join(map(duck.identifier, self._fields))
-        return f"(SELECT {fields}, row_number() OVER () - 1 AS {self.row_number} FROM {self.table})"
+        """SQL for FROM: the same rows, with `row_number` from 0."""
+        fields, number = ", ".join(map(duck.identifier, self._fields)), self.row_number
+        if any(name.casefold() == _FILE_ROW_NUMBER for name in self._fields):
+            return f"(SELECT {fields}, row_number() OVER () - 1 AS {number} FROM {self.table})"
+        # DuckDB's own column leaves out the groups of rows that a condition on it leaves out.
+        table = f"read_parquet({duck.literal(str(self.path))}, {_FILE_ROW_NUMBER} = true)"
+        return f"(SELECT {fields}, {_FILE_ROW_NUMBER} AS {number} FROM {table})"
+
+    def between(self, first: int, end: int) -> str:
+        """SQL for FROM: the rows from `first` to `end`, which is not one of them, with `row_number`."""
+        if first == 0 and end == self.rows:
+            return self.numbered
+        return f"(FROM {self.numbered} WHERE {self.row_number} >= {first} AND {self.row_number} < {end})"
 
     @property
     def row_number(self) -> str:

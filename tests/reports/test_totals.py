@@ -186,6 +186,13 @@ def test_what_stands_between_rows_is_put_there_however_the_pieces_are_cut() -> N
         assert b"".join(with_bands(pieces, b"\n", events)) == b"<0>a\nb\n<2>c\nd\n<4>", cuts
 
 
+@pytest.mark.parametrize("at", range(len("<row>a</row>\n<row>b</row>\n")))
+def test_lines_of_totals_find_rows_whose_end_is_cut(at: int) -> None:
+    rows, events = b"<row>a</row>\n<row>b</row>\n", {1: b"<1>"}
+
+    assert b"".join(with_bands([rows[:at], rows[at:]], b"</row>\n", events)) == b"<row>a</row>\n<1><row>b</row>\n"
+
+
 @pytest.mark.parametrize("rows", [8, 1_600])
 def test_a_workbook_has_totals_as_formulas_with_their_values(rows: int, a_request: MakeRequest, run: Run) -> None:
     [file] = run(asked(a_request, rows, Format.XLSX))

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from shared.reports import duck
-from shared.reports.formats.xlsx.cells import Cell, CellKind, row_expression
+from shared.reports.formats.xlsx.cells import Cell, CellKind, row_parts
 from shared.reports.formats.xlsx.limits import characters, column_letters, sheet_name
 from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
 
@@ -22,8 +22,10 @@ def cell_of(folder: Path, kind: CellKind, value: str, type_: str) -> Any:
     connection.execute("SET TimeZone = 'UTC'")
     cell = Cell("v", kind, "v::VARCHAR", "v")
     with Workbook(path, title="One", accent="1D5B8F") as book, book.sheet("One", [SheetColumn("v", 10)]) as sheet:
-        row = row_expression([cell], "2")
-        sheet.add(duck.lines(connection, f"SELECT {row} FROM (SELECT CAST({duck.literal(value)} AS {type_}) AS v)"), 1)
+        row = ", ".join(row_parts([cell], "2"))
+        sheet.add(
+            duck.lines(connection, f"SELECT concat({row}) FROM (SELECT CAST({duck.literal(value)} AS {type_}) AS v)"), 1
+        )
     return openpyxl.load_workbook(path).worksheets[0]["A2"].value
 
 

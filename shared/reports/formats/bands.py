@@ -112,21 +112,36 @@ def with_bands(pieces: Iterable[bytes], end: bytes, events: Mapping[int, bytes])
     """
     waiting = sorted(events)
     seen = at = 0
-    for piece in pieces:
-        start, count = 0, piece.count(end)
-        while at < len(waiting) and waiting[at] <= seen + count:
+    for piece in whole_rows(pieces, end):
+        start, rows = 0, piece.count(end)
+        while at < len(waiting) and waiting[at] <= seen + rows:
             for _ in range(waiting[at] - seen):
                 start = piece.index(end, start) + len(end)
-            count -= waiting[at] - seen
+            rows -= waiting[at] - seen
             seen = waiting[at]
             at += 1
             yield piece[:start]
             yield events[seen]
             piece, start = piece[start:], 0
-        seen += count
+        seen += rows
         yield piece
     for row in waiting[at:]:
         yield events[row]
+
+
+def whole_rows(pieces: Iterable[bytes], end: bytes) -> Iterator[bytes]:
+    """Yield the same bytes in pieces that have whole rows."""
+    rest = b""
+    for piece in pieces:
+        text = rest + piece
+        cut = text.rfind(end) + len(end)
+        if cut < len(end):
+            rest = text
+            continue
+        yield text[:cut]
+        rest = text[cut:]
+    if rest:
+        yield rest
 
 
 @dataclass(frozen=True, slots=True)

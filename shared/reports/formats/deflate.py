@@ -21,9 +21,10 @@ class Deflate:
         whole = len(self._held) - len(self._held) % _BLOCK_BYTES
         if not whole:
             return b""
-        blocks = [bytes(self._held[at : at + _BLOCK_BYTES]) for at in range(0, whole, _BLOCK_BYTES)]
+        with memoryview(self._held) as held:
+            packed = [self._packing.compress(held[at : at + _BLOCK_BYTES]) for at in range(0, whole, _BLOCK_BYTES)]
         del self._held[:whole]
-        return b"".join(map(self._packing.compress, blocks))
+        return b"".join(packed)
 
     def flush(self) -> bytes:
         """Return the end, after which no piece comes."""

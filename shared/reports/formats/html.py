@@ -95,8 +95,7 @@ def _logo(theme: Theme) -> str:
 def _rows(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Iterable[bytes]:
     if rendering.extract.is_small:
         return [_rows_here(rendering, columns)]
-    cells = "".join(f", {_cell(c, rendering)}" for c in columns)
-    return rendering.lines(f"concat('<tr>'{cells}, '</tr>')")
+    return rendering.lines("'<tr>'", *(_cell(c, rendering) for c in columns), "'</tr>'")
 
 
 def _rows_here(rendering: Rendering, columns: Sequence[ExtractColumn]) -> bytes:

@@ -19,9 +19,8 @@ def write_jsonl(rendering: Rendering) -> int:
     if rendering.extract.cells is not None:
         return _write_here(rendering)
     pairs = [f"{duck.literal(opening)}, {_text(c)}" for c, opening in zip(columns, _openings(columns), strict=True)]
-    line = f"concat({', '.join(pairs)}, '}}')"
     with rendering.path.open("wb", buffering=1 << 20) as file:
-        for piece in rendering.lines(line):
+        for piece in rendering.lines(*pairs, "'}'"):
             file.write(piece)
     return rendering.extract.rows
 

@@ -151,12 +151,18 @@ class Rendering:
             shown.append((labels.time_zone, self.shape.time_zone))
         return shown
 
-    def lines(self, expression: str, *, source: str | None = None) -> Iterator[bytes]:
-        """Yield the SQL text `expression` of each row, in pieces, and tell the progress."""
-        seen = 0
+    def lines(self, *parts: str, source: str = "") -> Iterator[bytes]:
+        """Yield what the SQL `parts` make of each row, a line for each, in pieces, and tell the progress.
+
+        `source` is SQL for FROM, if the rows are not those of the extract as it is.
+        """
+        # One concat() of all parts, because one within another copies what it has made.
+        line = f"concat({', '.join(parts)})" if len(parts) > 1 else parts[0]
+        query = f"SELECT {line} FROM {source or self.extract.table}"
         # For few rows it is cheaper to make Python's texts of them than to start a thread and a pipe.
         lines = duck.few_lines if self.extract.is_small else duck.lines
-        for piece in lines(self.connection, f"SELECT {expression} FROM {source or self.extract.table}"):
+        seen = 0
+        for piece in lines(self.connection, query):
             seen += piece.count(b"\n")
             self.progress(min(seen, self.extract.rows))
             yield piece

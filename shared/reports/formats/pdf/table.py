@@ -10,7 +10,7 @@ from itertools import pairwise
 from reportlab.lib.pagesizes import A4, LETTER, landscape
 
 from shared.reports.extract import ExtractColumn
-from shared.reports.formats.bands import Bands, bands_of
+from shared.reports.formats.bands import Bands, bands_of, whole_rows
 from shared.reports.formats.edition import data_date, footer_text
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.pdf.fonts import FontSet
@@ -126,11 +126,8 @@ class LongTable:
             self._rendering.progress(len(self._few))
             return
         # Through a pipe, because DuckDB 2.0 holds its own results whole in memory.
-        rest = b""
-        for piece in self._rendering.lines(f"json_array({self._shown()})::VARCHAR"):
-            *whole, rest = (rest + piece).split(b"\n")
-            for line in whole:
-                yield json.loads(line)
+        for piece in whole_rows(self._rendering.lines(f"json_array({self._shown()})::VARCHAR"), b"\n"):
+            yield from map(json.loads, piece[:-1].split(b"\n"))
 
     def lines_of(self, text: str, column: PlacedColumn, *, bold: bool = False) -> Sequence[str]:
         """Return the text in lines that fit the column."""

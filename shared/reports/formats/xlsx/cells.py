@@ -67,15 +67,16 @@ class Cell:
     """True if no text of the column has `&`, `<` or `>` either."""
 
 
-def row_expression(cells: Sequence[Cell], row_number: str, *, outline: int = 0) -> str:
-    """Return SQL for one `<row>` element. `row_number` is an SQL expression, 1 for the first row of the sheet.
+def row_parts(cells: Sequence[Cell], row_number: str, *, outline: int = 0) -> Sequence[str]:
+    """Return SQL for the parts of a `<row>` element. `row_number` is SQL, 1 for the first row of the sheet.
 
     `outline` is how many groups the row is in.
     """
-    parts = [_cell(column_letters(at), cell, row_number) for at, cell in enumerate(cells)]
+    filled = [_cell(column_letters(at), cell, row_number) for at, cell in enumerate(cells)]
     # Some readers leave out a row that has no cell at all.
-    filled = f"""coalesce(nullif(concat({", ".join(parts)}), ''), concat('<c r="A', {row_number}, '"/>'))"""
-    return f"""concat('<row r="', {row_number}, '"{_outlined(outline)}>', {filled}, '</row>')"""
+    empty = " AND ".join(f"{cell.stored} IS NULL" for cell in cells)
+    alone = f"""CASE WHEN {empty} THEN concat('<c r="A', {row_number}, '"/>') ELSE '' END"""
+    return ["'<row r=\"'", row_number, f"""'"{_outlined(outline)}>'""", *filled, alone, "'</row>'"]
 
 
 def _outlined(level: int) -> str:
@@ -100,7 +101,7 @@ def rows_here(
     cells: Sequence[Cell], rows: Iterable[Sequence[str | None]], numbers: Iterable[int] | None = None,
     *, outline: int = 0,
 ) -> Iterator[str]:  # fmt: skip
-    """Yield what `row_expression` makes of each row, from its fields: for few rows, this takes less time.
+    """Yield what `row_parts` makes of each row, from its fields: for few rows, this takes less time.
 
     `numbers` are those of the rows; without them, the first is the second row of the sheet.
     """

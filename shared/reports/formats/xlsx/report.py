@@ -17,7 +17,7 @@ from shared.reports.formats.xlsx.cells import (
     fields,
     is_bare,
     is_plain,
-    row_expression,
+    row_parts,
     rows_here,
     text_length,
 )
@@ -141,10 +141,8 @@ def _write_rows(
             if here is not None:
                 sheet.add(["".join(f"{row}\n" for row in rows_here(cells, here[start:end])).encode()], end - start)
                 continue
-            place = extract.row_number
-            row = row_expression(cells, f"({place} - {start - 2})")
-            rows = f"{extract.numbered} WHERE {place} >= {start} AND {place} < {end}"
-            sheet.add(rendering.lines(row, source=rows), end - start)
+            row = row_parts(cells, f"({extract.row_number} - {start - 2})")
+            sheet.add(rendering.lines(*row, source=extract.between(start, end)), end - start)
 
 
 def _write_with_totals(
@@ -167,8 +165,8 @@ def _write_with_totals(
                 pieces = [f"{row}\n".encode() for row in rows]
             else:
                 place = f"(({extract.row_number} + {shifted.shift}) % {part.most} + 2)"
-                row = row_expression(cells, place, outline=totals.levels)
-                pieces = rendering.lines(row, source=shifted.of(part.first, part.end))
+                row = row_parts(cells, place, outline=totals.levels)
+                pieces = rendering.lines(*row, source=shifted.of(part.first, part.end))
             sheet.add(with_bands(pieces, b"</row>\n", part.events), part.end - part.first)
             sheet.rows += part.totals
 

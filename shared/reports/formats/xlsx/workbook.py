@@ -205,7 +205,7 @@ class Sheet:
         """The rows so far, without the header."""
 
     def add(self, pieces: Iterable[bytes], rows: int) -> None:
-        """Add rows as `row_expression` renders them, numbered from 2, in pieces of any size."""
+        """Add rows as `row_parts` renders them, numbered from 2, in pieces of any size."""
         self._write(pieces)
         self.rows += rows
 
