@@ -12,8 +12,8 @@ _DAY = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     "template",
-    ["sales", "sales {date}", "{reportType}-{jobId}", "売上 {date}", "v1.2_final", "Größe", "हिन्दी", "{date}", "7",
-     "x" * MAX_CHARACTERS],
+    ["sales", "sales {date}", "{reportType}-{jobId}", "売上 {date}", "v1.2_final", "Größe", "हिन्दी", "می\u200cشود",
+     "श्री\u200dमान", "{date}", "7", "x" * MAX_CHARACTERS],
 )  # fmt: skip
 def test_a_plain_name_is_taken(template: str) -> None:
     assert problem(template) is None
@@ -26,7 +26,8 @@ def test_a_plain_name_is_taken(template: str) -> None:
         ("-rf", "must begin with"), ("sales ", "not end in"), ("sales.", "not end in"), ("a..b", "'..'"),
         ("../../etc/passwd", "contains '/'"), ("a/b", "contains '/'"), ("a\\b", r"contains '\\'"),
         ("a\0b", "U+0000"), ("a\r\nSet-Cookie: x", "U+000D"), ('a"; filename="b', "contains '\"'"), ("a:b", "':'"),
-        ("a\u202etxt.exe", "U+202E"), ("a\u200bb", "U+200B"), ("a%2fb", "'%'"), ("$(reboot)", "'$'"), ("=1+1", "'='"),
+        ("a\u202etxt.exe", "U+202E"), ("a\u200bb", "U+200B"), ("a\u200cb", "U+200C"), ("श\u200d", "U+200D"),
+        ("श\u200d\u200dश", "U+200D"), ("श\u200bश", "U+200B"), ("a%2fb", "'%'"), ("$(reboot)", "'$'"), ("=1+1", "'='"),
         ("a\u00b2", "contains"), ("a;b", "';'"), ("<b>", "'<'"), ("a*", "'*'"), ("\ud800", "U+D800"),
         ("con", "Windows"), ("NUL.txt", "Windows"), ("com1", "Windows"), ("lpt9.x", "Windows"),
         ("report.csv", "must not end in '.csv'"), ("report.PDF", "extension"), ("all.zip", "extension"),
