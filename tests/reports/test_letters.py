@@ -13,6 +13,7 @@ import pypdfium2
 import pytest
 
 from deploy.tools.faces import RECORD
+from shared.catalog.grouping import Grouping
 from shared.catalog.model import Format, Limits, PdfOptions, SummaryTable
 from shared.reports.formats import chart
 from shared.reports.formats.pdf import bidi, fonts, letters, lines
@@ -224,6 +225,17 @@ def test_the_faces_are_those_of_the_record_and_free() -> None:
     for one in record:
         assert hashlib.sha256((fonts.FACES / one["face"]).read_bytes()).hexdigest() == one["sha256"], one["face"]
         assert one["licence"] in {"OFL-1.1", "Bitstream-Vera AND LicenseRef-Public-Domain"}
+
+
+@pytest.mark.parametrize("rows", [3, 61])
+def test_bold_letters_are_those_of_a_bold_face(rows: int, a_request: MakeRequest, quick: Run) -> None:
+    """In headings of groups and in totals, which Typst sets in short tables, and a canvas draws in long ones."""
+    request = a_request(f"SELECT '한국어 简体说 日本語 Ωж' AS g, n FROM generate_series(1, {rows}) n", Format.PDF)
+    report = replace(request.report, grouping=Grouping(("g",), {"n": "sum"}))
+    [file] = quick(replace(request, report=report))
+
+    bold = {name for name in font_names(file) if name.endswith("-Bold")}
+    assert bold == {"NotoSans-Bold", "NotoSansKR-Bold", "NotoSansSC-Bold", "NotoSansJP-Bold"}
 
 
 @pytest.mark.parametrize("rows", [3, 61])

@@ -46,8 +46,8 @@ _OTHERS = (
         Face(f"Noto Sans {script}", FACES / f"NotoSans{script}-Regular.ttf", FACES / f"NotoSans{script}-Bold.ttf")
         for script in ("Arabic", "Hebrew", "Devanagari", "Thai")
     ),
-    Face("Noto Sans KR", FACES / "NotoSansKR-Regular.ttf"),
-    Face("Noto Sans SC", FACES / "NotoSansSC-Regular.ttf"),
+    Face("Noto Sans KR", FACES / "NotoSansKR-Regular.ttf", FACES / "NotoSansKR-Bold.ttf"),
+    Face("Noto Sans SC", FACES / "NotoSansSC-Regular.ttf", FACES / "NotoSansSC-Bold.ttf"),
     Face("Noto Emoji", FACES / "NotoEmoji-Regular.ttf"),
     Face("DejaVu Sans", FACES / "DejaVuSans.ttf", FACES / "DejaVuSans-Bold.ttf"),
 )
