@@ -137,6 +137,35 @@ def test_a_document_from_right_to_left_has_its_columns_so_too(rows: int, a_reque
         assert b' rightToLeft="1"' in parts.read("xl/worksheets/sheet1.xml")
 
 
+@pytest.mark.parametrize("rows", [3, 61, 200])
+def test_dates_and_identifiers_keep_their_order_among_letters_from_the_right(
+    rows: int, a_request: MakeRequest, quick: Run
+) -> None:
+    request = a_request(f"SELECT n FROM generate_series(1, {rows}) AS n", Format.PDF)
+    report = replace(request.report, language="ar", version="2-7", title="مبيعات")
+    [file] = quick(replace(request, report=report, job_id="0192f0c1-77ab-7c40"))
+
+    lines = [line for page in pypdfium2.PdfDocument(str(file.path)) for line in _lines_as_they_look(page)]
+    jobs, dates = ([line for line in lines if part in line] for part in ("f0c1", "UTC"))
+    assert [line for line in jobs if "0192f0c1-77ab-7c40" not in line] == []
+    assert [line for line in dates if not re.search(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[0-9]{2}:[0-9]{2}UTC", line)] == []
+    assert len(jobs) > 1
+    assert dates
+
+
+def _lines_as_they_look(page: pypdfium2.PdfPage) -> list[str]:
+    """The letters of each line from left to right, without spaces."""
+    text = page.get_textpage()
+    lines: dict[int, list[tuple[float, str]]] = {}
+    for n in range(text.count_chars()):
+        left, bottom, *_ = text.get_charbox(n, loose=True)
+        lines.setdefault(round(bottom / 3), []).append((left, text.get_text_range(n, 1)))
+    return [
+        "".join(letter for _, letter in sorted(line) if letter.isprintable()).replace(" ", "")
+        for line in lines.values()
+    ]
+
+
 def test_texts_of_charts_name_the_fonts_of_their_letters(tmp_path: Path) -> None:
     spec = {"mark": "bar", "encoding": {"y": {"field": "n", "type": "nominal"}}}
     report = replace(a_report("SELECT 1"), language="ar")

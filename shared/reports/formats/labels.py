@@ -1,7 +1,10 @@
 """The labels that Todoke itself puts into a document, by language."""
 
+import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +34,21 @@ class Labels:
     """`{group}` is the group's value."""
 
 
-_LABELS: Mapping[str, Labels] = {
-    "en": Labels(
-        parameters="Parameters", rows="Rows", all="all", appendix="All rows", page="Page {page} of {pages}",
-        time_zone="Time zone", yes="yes", no="no",
-        nothing="No rows match", data_of="Data of", version="Version", job="Job", total="Total",
-        overview="Overview", chart_data="Chart data",
-        subtotal="{group}, total",
-    ),
-    "ja": Labels(
-        parameters="条件", rows="行数", all="すべて", appendix="明細", page="{page} / {pages} ページ",
-        time_zone="時間帯", yes="はい", no="いいえ",
-        nothing="該当する行がありません", data_of="データ時点", version="版", job="ジョブ", total="合計",
-        overview="概要", chart_data="グラフのデータ",
-        subtotal="{group} 計",
-    ),
-}  # fmt: skip
+_FILE = Path(__file__).with_name("labels.json")
+_AS_IN: Mapping[str, str] = {"zh-tw": "zh-hant", "zh-hk": "zh-hant", "zh-mo": "zh-hant", "no": "nb", "nn": "nb"}
 
 
 def labels_of(language: str) -> Labels:
-    """Return the labels of `language` (`ja`, `ja-JP`), or English ones if there are none."""
-    return _LABELS.get(language.partition("-")[0], _LABELS["en"])
+    """Return the labels of `pt-BR`, else of `pt`, else English ones."""
+    tag = language.lower()
+    while tag:
+        if found := _all().get(_AS_IN.get(tag, tag)):
+            return found
+        tag = tag.rpartition("-")[0]
+    return _all()["en"]
+
+
+@functools.cache
+def _all() -> Mapping[str, Labels]:
+    found: Mapping[str, Mapping[str, str]] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return {language.lower(): Labels(**texts) for language, texts in found.items()}

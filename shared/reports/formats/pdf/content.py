@@ -9,7 +9,7 @@ from typing import Any
 from shared.catalog.theme import Theme
 from shared.reports import errors
 from shared.reports.formats import chart
-from shared.reports.formats.edition import data_date, footer_text, nothing_matches
+from shared.reports.formats.edition import data_date, footer_text, left_to_right, nothing_matches
 from shared.reports.formats.labels import labels_of
 from shared.reports.formats.pdf import fonts
 from shared.reports.formats.pdf.layout import blocks
@@ -59,7 +59,7 @@ def _edition(rendering: Rendering, folder: Path) -> dict[str, Any]:
         "language": rendering.language.partition("-")[0],
         "labels": {**asdict(labels), "dataOf": labels.data_of},
         "theme": _theme(report.theme, folder),
-        "takenAt": data_date(rendering),
+        "takenAt": left_to_right(data_date(rendering), rendering),
         "version": report.version,
         "jobId": rendering.job_id,
         "footer": footer_text(rendering),
