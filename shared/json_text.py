@@ -4,6 +4,7 @@ pydantic's own reader and writer, which are there anyway: twice and four times a
 (`make bench ARGS="--only limits"`).
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pydantic_core
@@ -38,3 +39,16 @@ def write(value: object) -> str:
 def storable(text: str) -> str:
     """The text as a jsonb may have it: PostgreSQL refuses U+0000 and lone surrogates, which a message may quote."""
     return text.replace("\0", "?").encode("utf-8", "replace").decode()
+
+
+def with_texts(node: Any, change: Callable[[str], str], *, names: bool = False) -> Any:
+    """The same value with its texts changed, and with those of the names within objects if `names` says so."""
+    match node:
+        case str():
+            return change(node)
+        case Mapping():
+            return {change(n) if names else n: with_texts(part, change, names=names) for n, part in node.items()}
+        case list() | tuple():
+            return [with_texts(part, change, names=names) for part in node]
+        case _:
+            return node

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.catalog.model import Chart, ReportType
+from shared.json_text import with_texts
 from shared.reports import charts, errors
 from shared.reports.formats.chart_theme import Words, themed
 from shared.reports.formats.pdf import fonts
@@ -24,8 +25,11 @@ def draw(
 
     Texts whose letters join are outlines of these fonts, if any are given.
     """
-    values = _of_letters([*values])
-    spec = _of_letters(_translated(json.loads(specification.read_text("utf-8-sig")), report.translations))
+    values = with_texts([*values], of_letters_in_xml, names=True)
+    spec = with_texts(
+        json.loads(specification.read_text("utf-8-sig")), lambda text: report.translations.get(text, text)
+    )
+    spec = with_texts(spec, of_letters_in_xml, names=True)
     spec = themed(spec, report.theme, Words(report.language, report.columns), values)
     spec["data"] = {"values": values}
     family = ", ".join(face.family for face in fonts.chain(fonts_folder))
@@ -85,28 +89,3 @@ def _cause(message: str) -> str:
     heading, *lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no reason was given"]
     cause = next((line for line in lines if not line.startswith("at ")), heading)
     return cause.removeprefix("Error: ").rstrip(".:")
-
-
-def _of_letters(node: Any) -> Any:
-    """The same without what no SVG can have."""
-    match node:
-        case dict():
-            return {of_letters_in_xml(name): _of_letters(value) for name, value in node.items()}
-        case list():
-            return [_of_letters(value) for value in node]
-        case str():
-            return of_letters_in_xml(node)
-        case _:
-            return node
-
-
-def _translated(node: Any, texts: Mapping[str, str]) -> Any:
-    match node:
-        case dict():
-            return {key: _translated(value, texts) for key, value in node.items()}
-        case list():
-            return [_translated(value, texts) for value in node]
-        case str():
-            return texts.get(node, node)
-        case _:
-            return node

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.catalog.theme import Theme
+from shared.json_text import with_texts
 from shared.reports import errors
 from shared.reports.formats import chart
 from shared.reports.formats.edition import data_date, footer_text, left_to_right, nothing_matches
@@ -42,7 +43,7 @@ def content_of(rendering: Rendering, summaries: Summaries, folder: Path, font_se
     }
     font_set.look_at(_texts(content))
     if rendering.report.pdf.standards:
-        content = {name: _of_letters(part) for name, part in content.items()}
+        content = with_texts(content, of_letters)
     if nothing:  # asked all the same, so that a wrong query shows; of no rows they say less than the sentence does
         content |= {"figures": [], "tables": [], "charts": []}
     return content
@@ -131,19 +132,6 @@ def _texts(content: object) -> Iterator[str]:
         case list() | tuple():
             for value in content:
                 yield from _texts(value)
-
-
-def _of_letters(content: Any) -> Any:
-    """The content with texts as a standard wants them."""
-    match content:
-        case str():
-            return of_letters(content)
-        case Mapping():
-            return {name: _of_letters(part) for name, part in content.items()}
-        case list() | tuple():
-            return [_of_letters(part) for part in content]
-        case _:
-            return content
 
 
 def _is_typeset(rendering: Rendering, summaries: Summaries, font_set: fonts.FontSet) -> bool:

@@ -1,5 +1,8 @@
-"""Draws texts of a chart as outlines, for documents of a standard: Typst cannot tell there for which letters the glyphs
-of an SVG stand where these join or show nothing, and refuses the document. Who listens is told the chart's title."""
+"""Draws texts of a chart as outlines where letters join or show nothing.
+
+Typst sets the texts of an SVG letter by letter, and cannot tell a PDF of a standard which letters such glyphs are.
+Whoever has the document read aloud hears the chart's title.
+"""
 
 import html
 import re
