@@ -51,6 +51,20 @@ def test_the_numbers_of_one_axis_have_the_same_letter() -> None:
     assert {"0", "\u22128k", "\u221210k"} <= drawn("en", "other", [-10_000, 0])
 
 
+def test_the_labels_of_bars_have_the_same_letter() -> None:
+    rows = [{"name": name, "n": n} for name, n in (("a", 17_800), ("b", 9_263), ("c", 800))]
+    spec = {
+        "mark": "bar",
+        "encoding": {"y": {"field": "name", "type": "nominal"}, "x": {"field": "n", "type": "quantitative"}},
+    }
+    made = themed({**spec, "data": {"values": rows}}, Theme(), Words("en", COLUMNS), rows)
+
+    found = set(texts(draw_here(Chart(json.dumps(made), "Noto Sans"), None)))
+
+    assert {"17.8k", "9.3k", "800"} <= found
+    assert "9,263" not in found
+
+
 def test_axes_with_scales_of_their_own_write_each_number_by_itself() -> None:
     of = {"type": "quantitative"}
     layers = [{"mark": "bar", "encoding": {"y": {"field": name, **of}}} for name in ("small", "large")]

@@ -152,13 +152,14 @@ def _with_direct_labels(spec: dict[str, Any], words: Words, values: Sequence[Map
     if not plain or x.get("type") != "quantitative" or y.get("type") not in _DISCRETE or "field" not in x:
         return spec
     value = f"datum[{json.dumps(x['field'])}]"
-    places = _places([one for row in values if isinstance(one := row.get(x["field"]), int | float)])
+    numbers = [one for row in values if isinstance(one := row.get(x["field"]), int | float)]
+    places, largest = _places(numbers), str(max(map(abs, numbers), default=0))
     label = {"type": "text", "align": "left", "baseline": "middle", "dx": 4}
     text = {"field": "_label", "type": "nominal"}
     rest = {key: value for key, value in spec.items() if key != "mark"}
     return {
         **rest,
-        "transform": [{"calculate": words.of(x["field"], value, places), "as": "_label"}],
+        "transform": [{"calculate": words.of(x["field"], value, places, largest=largest), "as": "_label"}],
         "layer": [{"mark": mark}, {"mark": label, "encoding": {"text": text}}],
     }
 
