@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.catalog.model import BUNDLE, Format
+from shared.joiners import without_joiners
 from shared.suggest import did_you_mean
 
 PLACEHOLDERS = ("reportType", "reportVersion", "jobId", "date")
@@ -17,9 +18,6 @@ MAX_BYTES = 190
 
 _PART = re.compile(r"\{([^{}]*)\}|([^{}]+)|([{}])")
 _PUNCTUATION = frozenset(" ._-")
-_JOINED = "\u0600-\u1cff"
-"""The scripts from Arabic to those of India and Indochina."""
-_JOINER = re.compile(f"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])")
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))})
 """Windows keeps these names for itself, whatever extension they have."""
 _EXTENSIONS = frozenset(map(str, (*Format, BUNDLE)))
@@ -51,12 +49,10 @@ def expand(template: str, *, report_type: str, report_version: str, job_id: UUID
 
 
 def _name_problem(name: str) -> str | None:
-    # Between letters that join, Persian and the languages of India need two characters that show nothing.
-    shown = _JOINER.sub("", name)
-    unsafe = next((c for c in shown if not _is_safe(c)), None)
+    unsafe = next((c for c in without_joiners(name) if not _is_safe(c)), None)
     if unsafe is not None:
-        named = unsafe if unsafe.isprintable() else f"U+{ord(unsafe):04X}"
-        return f"contains {named!r}: write letters, digits, spaces, '.', '_' and '-' only; the extension is added"
+        shown = unsafe if unsafe.isprintable() else f"U+{ord(unsafe):04X}"
+        return f"contains {shown!r}: write letters, digits, spaces, '.', '_' and '-' only; the extension is added"
     if not name or not name[0].isalnum() or name[-1] in " .":
         return "must begin with a letter or a digit, and not end in a space or a '.'"
     if ".." in name:

@@ -142,7 +142,9 @@ def test_an_attached_file_cannot_leave_its_folder_or_replace_another(name: str, 
     assert (refused.value.code, refused.value.retryable) == ("attachment_wrong", False)
 
 
-@pytest.mark.parametrize("name", ["Отчёт №5.pdf", "a b#c%2f.txt", "é" * 100, ";'.csv", "console.txt"])
+@pytest.mark.parametrize(
+    "name", ["Отчёт №5.pdf", "a b#c%2f.txt", "é" * 100, ";'.csv", "console.txt", "می\u200cشود.txt"]
+)
 def test_a_name_that_works_everywhere_is_taken_once(name: str, tmp_path: Path) -> None:
     running = RunningReport(tmp_path / "attachments", 1, frozenset())
     with running.attach(name, "text/plain; charset=utf-8") as file:

@@ -4,10 +4,16 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from shared.jobs.file_name import MAX_CHARACTERS, expand, problem
+from shared.reports.sources.attachments import check_name
+from todoke._core.downloads import _safe
 
 _DAY = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
+_LETTERS = st.characters(categories=["L", "M", "N", "P", "S", "Z", "C"])
+_NAMES = st.text(_LETTERS | st.sampled_from("شس\u200c\u200dनम ._-a"), max_size=20)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +44,14 @@ def test_a_plain_name_is_taken(template: str) -> None:
 )  # fmt: skip
 def test_a_name_that_could_harm_is_refused_with_the_remedy(template: str, says: str) -> None:
     assert says in str(problem(template))
+
+
+@given(name=_NAMES)
+@example(name="می\u200cشود")
+def test_what_a_client_may_choose_workers_store_and_clients_save(name: str) -> None:
+    if problem(name) is None and "{" not in name:
+        check_name(f"{name}.csv")
+        assert _safe(f"{name}.csv") == f"{name}.csv"
 
 
 def test_the_placeholders_are_ours() -> None:

@@ -6,6 +6,7 @@ A name must work in a URL, in a ZIP archive, and as a file on every system that 
 import re
 import unicodedata
 
+from shared.joiners import without_joiners
 from shared.reports import errors
 
 _MOST_BYTES = 200
@@ -31,7 +32,7 @@ def _why_not(name: str) -> str:
     if bad := next((c for c in name if c in _FORBIDDEN), ""):
         return f"{bad} is not allowed in a name"
     # Control characters, invisible ones that turn the direction of writing, halves of surrogate pairs.
-    if bad := next((c for c in name if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}), ""):
+    if bad := next((c for c in without_joiners(name) if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}), ""):
         return f"the character U+{ord(bad):04X} is not allowed in a name"
     if name.endswith((".", " ")):
         return "a name may not end in a point or a space"
