@@ -68,6 +68,12 @@ class ExtractColumn:
         return duck.identifier(self.name)
 
     @property
+    def may_be_any_text(self) -> bool:
+        """True if a value may have any letter: of a text, of JSON, and of numbers and moments that are kept as text."""
+        source = self.source
+        return self.stored_as == "VARCHAR" or not (source.is_number or source.is_moment or source.type_name == "bool")
+
+    @property
     def as_source_text(self) -> str:
         """SQL for the text that the source would write in a CSV."""
         if self.text_name:

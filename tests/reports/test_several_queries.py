@@ -264,6 +264,20 @@ def test_a_column_of_a_pivot_may_be_headed_by_a_value_that_only_postgresql_has(
     assert f">{value}</th>" in page
 
 
+@pytest.mark.parametrize("rows", [3, 1_200])
+def test_texts_in_the_cells_of_a_pivot_are_escaped(rows: int, a_request: MakeRequest, run: Run) -> None:
+    query = f"SELECT n AS id, 'k' AS k, '<b> & ' || chr(1) || n AS v FROM generate_series(1, {rows}) AS n"
+    request = a_request(query, Format.XLSX, Format.HTML)
+    pivot = Pivot(("id",), "k", "v", "max")
+    xlsx, html = sorted(
+        run(replace(request, report=replace(request.report, pivot=pivot))), key=lambda f: f.format != "xlsx"
+    )
+
+    cells = [row[1] for row in openpyxl.load_workbook(xlsx.path).active.iter_rows(min_row=2, values_only=True)]
+    assert cells == [f"<b> & _x0001_{n}" for n in range(1, rows + 1)]
+    assert f"&lt;b&gt; &amp; \x01{rows}<" in html.path.read_text()
+
+
 def test_a_pivot_of_more_digits_than_a_decimal_holds_says_which_column(a_request: MakeRequest, run: Run) -> None:
     query = "SELECT 'A' AS shop, 1 AS rate, 9e37::numeric(38, 0) AS yen FROM generate_series(1, 3)"
     with pytest.raises(ReportError, match="'yen'") as failed:

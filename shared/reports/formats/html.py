@@ -130,8 +130,7 @@ def _cell(column: ExtractColumn, rendering: Rendering) -> str:
 def _is_bare(column: ExtractColumn, rendering: Rendering) -> bool:
     """True if the column shows nothing that HTML writes in another way. Numbers, moments and truth values are without
     such characters, but not every format, and perhaps not every language."""
-    source = column.source
-    if column.stored_as == "VARCHAR" or not (source.is_number or source.is_moment or source.type_name == "bool"):
+    if column.may_be_any_text:
         return False
     found = known(rendering.shown(column).number_format)
     texts = [piece.text for section in found.sections for piece in section] if found else []

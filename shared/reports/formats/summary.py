@@ -113,10 +113,10 @@ class Summaries:
     def joined_letters(self) -> set[str]:
         """Return the letters of the rows that a drawing from left to right, letter by letter, gets wrong."""
         extract, found = self._rendering.extract, set()
-        texts = [c for c in extract.columns if c.stored_as == "VARCHAR"]
+        texts = [c for c in extract.columns if c.may_be_any_text]
         if extract.cells is not None:
             return {letter for row in extract.cells_of(texts) for text in row for letter in JOINED.findall(text or "")}
-        for text in (c.quoted for c in texts):
+        for text in (c.as_source_text for c in texts):
             letters = f"unnest(regexp_extract_all({text}, '{JOINED_IN_SQL}'))"
             found |= {letter for (letter,) in self._ask("rows", f"SELECT DISTINCT {letters} FROM {extract.table}")}
         return found

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.reports.formats.xlsx.limits import EXACT_DIGITS, column_letters
+from shared.reports.formats.xlsx.limits import EXACT_DIGITS, column_letters, escape_itself
 
 # Characters that XML 1.0 cannot carry, and CR, which XML turns into LF. ECMA-376 part 1, 22.9.2.19 (ST_Xstring), read
 # 2026-11-24: such a character is written _xHHHH_, and a text that looks so already gets its underscore escaped.
@@ -119,7 +119,7 @@ def rows_here(
             elif text is not None:
                 shown = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
                 if not is_plain_ and SUSPECT.search(text):
-                    shown = _ESCAPE_ITSELF.sub(r"_x005F_\1", shown).translate(_WRITTEN)
+                    shown = escape_itself(shown).translate(_WRITTEN)
                 parts.append(f'{opening}{row_number}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>')
         yield f'<row r="{row_number}"{outlined}>{"".join(parts) or _empty(row_number)}</row>'
 
@@ -133,7 +133,6 @@ def _style(cell: Cell) -> str:
     return f'{style} t="b"' if cell.kind is CellKind.BOOLEAN else style
 
 
-_ESCAPE_ITSELF = re.compile("_(x[0-9A-Fa-f]{4}_)")
 _WRITTEN = {number: f"_x{number:04X}_" for number in _UNWRITABLE}
 
 

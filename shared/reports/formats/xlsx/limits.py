@@ -9,12 +9,21 @@ CELL_CHARACTERS = 32_767
 """In UTF-16 units, so that an emoji is two."""
 SHEET_NAME_CHARACTERS = 31
 EXACT_DIGITS = 15
+_ESCAPE = re.compile("_(x[0-9A-Fa-f]{4}_)")
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 def characters(text: str) -> int:
     """Return the length of `text` as Excel counts it."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def escape_itself(text: str) -> str:
+    """Return the text with what looks like the escape of a character written so that it stays what it is.
+
+    ECMA-376 part 1, 22.9.2.19 (ST_Xstring), read 2026-11-24.
+    """
+    return _ESCAPE.sub(r"_x005F_\1", text)
 
 
 def one_line(text: str) -> str:

@@ -188,17 +188,17 @@ def _check_texts(rendering: Rendering) -> tuple[Collection[str], Collection[str]
 
     Returns the columns with characters that XML cannot carry, and those with any that it does not carry as they are.
     """
-    texts = [c for c in rendering.extract.columns if c.stored_as == "VARCHAR"]
+    texts = [c for c in rendering.extract.columns if c.may_be_any_text]
     if not texts:
         return (), ()
     if rendering.extract.is_small:
         return _checked_here(rendering, texts), {c.name for c in texts}
-    checks = ", ".join(f"max(strlen({c.quoted})), bool_and({is_bare(c.quoted)})" for c in texts)
+    checks = ", ".join(f"max(strlen({c.as_source_text})), bool_and({is_bare(c.as_source_text)})" for c in texts)
     found: Any = rendering.connection.execute(f"SELECT {checks} FROM {rendering.extract.table}").fetchone()
     for column, most_bytes in zip(texts, found[::2], strict=True):
         if (most_bytes or 0) <= CELL_CHARACTERS:
             continue
-        length, extract = text_length(column.quoted), rendering.extract
+        length, extract = text_length(column.as_source_text), rendering.extract
         count, row, most = rendering.connection.execute(
             f"SELECT count(*), min({extract.row_number}) + 1, max({length}) FROM {extract.numbered} "
             f"WHERE {length} > {CELL_CHARACTERS}"
@@ -206,7 +206,7 @@ def _check_texts(rendering: Rendering) -> tuple[Collection[str], Collection[str]
         if count:
             raise cell_too_long(column.source.name, count, row, most)
     marked = [c for c, bare in zip(texts, found[1::2], strict=True) if bare is False]
-    checks = ", ".join(f"bool_and({is_plain(c.quoted)})" for c in marked)
+    checks = ", ".join(f"bool_and({is_plain(c.as_source_text)})" for c in marked)
     found = rendering.connection.execute(f"SELECT {checks} FROM {rendering.extract.table}").fetchone() if marked else ()
     strange = {c.name for c, plain in zip(marked, found, strict=True) if not plain}
     return strange, {c.name for c in marked}
@@ -218,7 +218,7 @@ def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Colle
     if rendering.extract.cells is not None:
         rows = rendering.extract.cells_of(texts)
     else:
-        asked = f"SELECT {', '.join(c.quoted for c in texts)} FROM {rendering.extract.table}"
+        asked = f"SELECT {', '.join(c.as_source_text for c in texts)} FROM {rendering.extract.table}"
         rows = rendering.connection.execute(asked).fetchall()
     strange = set()
     for column, cells in zip(texts, zip(*rows, strict=True), strict=True) if rows else ():

@@ -10,7 +10,7 @@ from typing import Any, Self
 from xml.sax.saxutils import escape, quoteattr
 
 from shared.reports.formats.xlsx.charts import ChartPart, drawing_parts
-from shared.reports.formats.xlsx.limits import column_letters, one_line
+from shared.reports.formats.xlsx.limits import column_letters, escape_itself, one_line
 from shared.reports.formats.xlsx.styles import Style, Styles
 from shared.reports.formats.xlsx.zip_file import PartWriter, ZipFile
 
@@ -212,7 +212,7 @@ class Sheet:
 
 def text_cell(place: str, text: str, style: int) -> str:
     """Return a cell of text."""
-    shown = escape(_ESCAPE.sub(r"_x005F_\1", one_line(text)))
+    shown = escape(escape_itself(one_line(text)))
     return f'<c r="{place}" s="{style}" t="inlineStr"><is><t xml:space="preserve">{shown}</t></is></c>'
 
 
@@ -246,8 +246,6 @@ def _lines(header: str, width: float) -> int:
     return lines
 
 
-_ESCAPE = re.compile("_(x[0-9A-Fa-f]{4}_)")
-"""What looks like the escape of a character (ECMA-376 part 1, 22.9.2.19)."""
 _WIDE, _BOLD = 2.0, 1.1
 """Characters' widths that an East Asian letter takes, and a bold Latin one."""
 
