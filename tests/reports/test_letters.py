@@ -7,6 +7,8 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pikepdf
 import pypdfium2
@@ -16,6 +18,7 @@ from deploy.tools.faces import RECORD
 from shared.catalog.grouping import Grouping
 from shared.catalog.model import Format, Limits, PdfOptions, SummaryTable
 from shared.reports.formats import chart
+from shared.reports.formats.edition import nothing_matches
 from shared.reports.formats.pdf import bidi, fonts, letters, lines
 from shared.reports.formats.pdf.fonts import FontSet
 from shared.reports.formats.pdf.outlines import with_outlines
@@ -151,6 +154,27 @@ def test_dates_and_identifiers_keep_their_order_among_letters_from_the_right(
     assert [line for line in dates if not re.search(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[0-9]{2}:[0-9]{2}UTC", line)] == []
     assert len(jobs) > 1
     assert dates
+
+
+@pytest.mark.parametrize("rows", [3, 61])
+def test_a_date_keeps_its_order_in_the_label_of_a_total(rows: int, a_request: MakeRequest, quick: Run) -> None:
+    request = a_request(f"SELECT date '2026-01-31' AS day, n FROM generate_series(1, {rows}) AS n", Format.PDF)
+    report = replace(request.report, language="ar", title="مبيعات", grouping=Grouping(("day",), {"n": "sum"}))
+    [file] = quick(replace(request, report=report))
+
+    lines = [line for page in pypdfium2.PdfDocument(str(file.path)) for line in _lines_as_they_look(page)]
+    labels = [line for line in lines if "31" in line and "2026" in line and "UTC" not in line]
+    assert len(labels) > 1
+    assert [line for line in labels if "2026-01-31" not in line] == []
+
+
+@pytest.mark.parametrize(("value", "shown"), [("2026-01-31", "\u200e2026-01-31\u200e"), ("شمال 7", "شمال 7")])
+def test_the_sentence_of_no_rows_keeps_the_order_of_dates(value: str, shown: str) -> None:
+    rendering: Any = SimpleNamespace(
+        extract=SimpleNamespace(rows=0), language="ar", from_right=True, shown_parameters=lambda: [("س", value)]
+    )
+
+    assert nothing_matches(rendering).endswith(f"(س: {shown}).")
 
 
 def _lines_as_they_look(page: pypdfium2.PdfPage) -> list[str]:

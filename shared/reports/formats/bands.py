@@ -14,7 +14,7 @@ from shared.reports import duck, errors
 from shared.reports.extract import ExtractColumn, duckdb_column
 from shared.reports.formats.display import displayed
 from shared.reports.formats.display_here import shown_here
-from shared.reports.formats.labels import labels_of
+from shared.reports.formats.labels import labels_of, left_to_right
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.totals_here import runs_here, total_here
 from shared.reports.formats.totals_there import added_up, is_exact, parts_of, total_there
@@ -61,6 +61,8 @@ class Bands:
     all_rows: Group
     subtotal_label: str
     total_label: str
+    from_right: bool
+    """True in a document that is written from right to left."""
 
     @property
     def has_totals(self) -> bool:
@@ -69,7 +71,9 @@ class Bands:
 
     def label_of(self, group: Group) -> str:
         """What stands before a group's totals."""
-        return self.total_label if group is self.all_rows else self.subtotal_label.replace("{group}", group.title)
+        if group is self.all_rows:
+            return self.total_label
+        return self.subtotal_label.replace("{group}", left_to_right(group.title, from_right=self.from_right))
 
     def at(self) -> Mapping[int, tuple[Sequence[Group], Sequence[Group]]]:
         """Row → the groups that have ended before it, the innermost first, and those that begin with it."""
@@ -102,7 +106,7 @@ def bands_of(rendering: Rendering) -> Bands | None:
         there = _There.of(rendering, levels, summed)
         groups, whole = list(there.groups()), there.whole()
     labels, functions = labels_of(rendering.language), {column.name: what for column, what in summed.items()}
-    return Bands(levels, functions, groups, whole, labels.subtotal, labels.total)
+    return Bands(levels, functions, groups, whole, labels.subtotal, labels.total, rendering.from_right)
 
 
 def with_bands(pieces: Iterable[bytes], end: bytes, events: Mapping[int, bytes]) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from shared.reports.formats.labels import labels_of
+from shared.reports.formats.labels import labels_of, left_to_right
 from shared.reports.formats.rendering import Rendering
 
 
@@ -28,14 +28,8 @@ def edition(rendering: Rendering) -> Sequence[tuple[str, str]]:
 
 def footer_text(rendering: Rendering) -> str:
     """Return the small print at the foot of a page, left of its number."""
-    marks = (f"{title} {left_to_right(value, rendering)}" for title, value in _marks(rendering))
+    marks = (f"{title} {left_to_right(value, from_right=rendering.from_right)}" for title, value in _marks(rendering))
     return " · ".join(filter(None, (rendering.report.theme.organisation, *marks)))
-
-
-def left_to_right(text: str, rendering: Rendering) -> str:
-    """Return a number or name of ours as it stays in its order behind letters that run from the right: their direction
-    would turn round the parts of a date or of an identifier (UAX #9, U+200E)."""
-    return f"\u200e{text}\u200e" if text and rendering.from_right else text
 
 
 def _marks(rendering: Rendering) -> Sequence[tuple[str, str]]:
@@ -49,5 +43,8 @@ def nothing_matches(rendering: Rendering) -> str:
     if rendering.extract.rows:
         return ""
     labels = labels_of(rendering.language)
-    asked = "; ".join(f"{title}: {value}" for title, value in rendering.shown_parameters())
+    asked = "; ".join(
+        f"{title}: {left_to_right(value, from_right=rendering.from_right)}"
+        for title, value in rendering.shown_parameters()
+    )
     return f"{labels.nothing} ({asked})." if asked else f"{labels.nothing}."

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,17 @@ class Labels:
 
 _FILE = Path(__file__).with_name("labels.json")
 _AS_IN: Mapping[str, str] = {"zh-tw": "zh-hant", "zh-hk": "zh-hant", "zh-mo": "zh-hant", "no": "nb", "nn": "nb"}
+
+
+def left_to_right(text: str, *, from_right: bool) -> str:
+    """Return a date, number or name as it stays in its order behind the letters of a document that runs from the right:
+    their direction would turn round its parts (UAX #9, U+200E). A text that has such letters stays as it is."""
+    if not text or not from_right or any(unicodedata.bidirectional(letter) in _FROM_RIGHT for letter in text):
+        return text
+    return f"\u200e{text}\u200e"
+
+
+_FROM_RIGHT = frozenset({"R", "AL"})
 
 
 def labels_of(language: str) -> Labels:

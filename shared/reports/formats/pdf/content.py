@@ -10,8 +10,8 @@ from shared.catalog.theme import Theme
 from shared.json_text import with_texts
 from shared.reports import errors
 from shared.reports.formats import chart
-from shared.reports.formats.edition import data_date, footer_text, left_to_right, nothing_matches
-from shared.reports.formats.labels import labels_of
+from shared.reports.formats.edition import data_date, footer_text, nothing_matches
+from shared.reports.formats.labels import labels_of, left_to_right
 from shared.reports.formats.pdf import fonts
 from shared.reports.formats.pdf.layout import blocks
 from shared.reports.formats.pdf.letters import of_letters
@@ -60,7 +60,7 @@ def _edition(rendering: Rendering, folder: Path) -> dict[str, Any]:
         "language": rendering.language.partition("-")[0],
         "labels": {**asdict(labels), "dataOf": labels.data_of},
         "theme": _theme(report.theme, folder),
-        "takenAt": left_to_right(data_date(rendering), rendering),
+        "takenAt": left_to_right(data_date(rendering), from_right=rendering.from_right),
         "version": report.version,
         "jobId": rendering.job_id,
         "footer": footer_text(rendering),

@@ -11,8 +11,8 @@ from reportlab.lib.pagesizes import A4, LETTER, landscape
 
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.bands import Bands, bands_of, whole_rows
-from shared.reports.formats.edition import data_date, footer_text, left_to_right
-from shared.reports.formats.labels import labels_of
+from shared.reports.formats.edition import data_date, footer_text
+from shared.reports.formats.labels import labels_of, left_to_right
 from shared.reports.formats.pdf.fonts import FontSet
 from shared.reports.formats.pdf.letters import composed
 from shared.reports.formats.pdf.lines import broken, pieces
@@ -102,7 +102,7 @@ class LongTable:
         self.labels = labels_of(rendering.language)
         self.head = f"{self.title} · {self.labels.appendix}"
         date = data_date(rendering)
-        self.edition = f"{self.labels.data_of} {left_to_right(date, rendering)}" if date else ""
+        self.edition = f"{self.labels.data_of} {left_to_right(date, from_right=self.from_right)}" if date else ""
         self.footer = footer_text(rendering)
         self.font_set = font_set
         self._few = self._few_rows() if rendering.extract.is_small else None
