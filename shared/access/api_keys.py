@@ -99,7 +99,8 @@ _MADE_BY = text(f"""
 _LIST = text(f"""
     /* api_keys.list */
     SELECT {_COLUMNS} FROM api_keys
-     WHERE (tenant, created_at, id) < (:tenant, :at, :id COLLATE "C") AND (tenant, created_at) >= (:tenant, :beginning)
+     WHERE (tenant, created_at, id) <= (:tenant, :at, :id COLLATE "C") AND (tenant, created_at) >= (:tenant, :beginning)
+       AND id <> :id
      ORDER BY tenant DESC, created_at DESC, id DESC
      LIMIT :limit
 """)

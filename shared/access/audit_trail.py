@@ -58,7 +58,8 @@ _LIST = """
     /* {name} */
     WITH looked_at AS MATERIALIZED (
         SELECT {columns} FROM audit
-         WHERE ({key}, at, id) < ({value}, :at, :id) AND ({key}, at, id) >= ({value}, CAST(:since AS timestamptz), 0)
+         WHERE ({key}, at, id) <= ({value}, :at, :id) AND ({key}, at, id) >= ({value}, CAST(:since AS timestamptz), 0)
+           AND id <> :id
          ORDER BY {order}, at DESC, id DESC
          LIMIT :look
     ), matching AS (

@@ -153,7 +153,7 @@ def _list(name: str, *key: str, where: str = "true") -> TextClause:
     return text(f"""
         /* {name} */
         SELECT {COLUMNS} FROM bulk_actions
-         WHERE {where} AND ({names}) < ({values}, :before) AND ({names}) > ({values}, :oldest)
+         WHERE {where} AND ({names}) <= ({values}, :before) AND ({names}) >= ({values}, :oldest) AND id <> :before
          ORDER BY {order} LIMIT :limit
     """)
 

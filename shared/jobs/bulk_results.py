@@ -29,7 +29,7 @@ def _list(name: str, *key: str) -> TextClause:
     return text(f"""
         /* {name} */
         SELECT job_id, outcome, code, new_job_id FROM bulk_results
-         WHERE ({names}) < ({values}, :before) AND ({names}) > ({values}, :oldest)
+         WHERE ({names}) <= ({values}, :before) AND ({names}) >= ({values}, :oldest) AND job_id <> :before
          ORDER BY {order} LIMIT :limit
     """)
 

@@ -94,13 +94,13 @@ class JobFilter(NamedTuple):
 
     @property
     def between(self) -> tuple[UUID, UUID]:
-        """Two ids between which the ids of all these jobs are."""
-        after = OLDEST if self.created_after is None else id_at(self.created_after.timestamp() - SLACK_S)
+        """The ids of all these jobs are at least the first, and less than the second."""
+        oldest = OLDEST if self.created_after is None else id_at(self.created_after.timestamp() - SLACK_S)
         before = NEWEST if self.created_before is None else id_at(self.created_before.timestamp() + SLACK_S)
-        if self.id_begins is not None:  # both ends are outside of what is between them
-            after = max(after, UUID(int=max(1, int(self.id_begins.ljust(32, "0"), 16)) - 1))
+        if self.id_begins is not None:
+            oldest = max(oldest, UUID(int=int(self.id_begins.ljust(32, "0"), 16)))
             before = min(before, UUID(int=min(NEWEST.int, int(self.id_begins.ljust(32, "f"), 16) + 1)))
-        return after, before
+        return oldest, before
 
 
 def id_at(seconds: float) -> UUID:

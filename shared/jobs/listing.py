@@ -87,11 +87,16 @@ def _range(table: str, *key: str, where: str = "true", last: str = "job_id") -> 
     A range of the whole key, and not `tenant = … AND id < …`: for a tenant with a large share of the jobs PostgreSQL
     would walk the primary key, and meet everybody else's jobs first (seconds for a tenant that was silent for a while).
     And never `:before IS NULL OR …`: a plan made for any parameters could not use the index for it.
+
+    Both ends belong to the range, and its last job is left out beside it: PostgreSQL guesses the size of such a range
+    by its first column alone, and `(tenant, id) < ('acme', …)` by those before acme. Of a tenant whose name begins
+    with few before it, it would read all jobs and sort them.
     """
     columns = [each.partition("=")[0] for each in key]
     names = ", ".join((*columns, last))
     values = ", ".join(f":{each.rpartition('=')[2]}" for each in key)
-    of = f"FROM {table} WHERE {where} AND ({names}) < ({values}, :before) AND ({names}) > ({values}, :after)"
+    of = f"FROM {table} WHERE {where} AND ({names}) <= ({values}, :before) AND ({names}) >= ({values}, :oldest)"
+    of = f"{of} AND {last} <> :before"
     return of, "ORDER BY " + ", ".join(f"{each} DESC" for each in (*columns, last))
 
 
@@ -130,7 +135,7 @@ _YOUNG, _YOUNG_ORDER = _range("jobs", "tenant", last="id")
 _OLD, _OLD_ORDER = _range("stragglers", "tenant", where="job_id <= (SELECT reached FROM unfinished_floor)")
 _FAILED, _FAILED_ORDER = _range("failures", "tenant")
 _UNFINISHED = f"""
-        (SELECT id AS job_id {_YOUNG.replace(":after", "greatest(:after, (SELECT reached FROM unfinished_floor))")}
+        (SELECT id AS job_id {_YOUNG.replace(":oldest", "greatest(:oldest, (SELECT reached FROM unfinished_floor))")}
           {_YOUNG_ORDER} LIMIT :look)
          UNION (SELECT job_id {_OLD} {_OLD_ORDER} LIMIT :look)"""
 _NOT_WELL = f"{_UNFINISHED} UNION (SELECT job_id {_FAILED} {_FAILED_ORDER} LIMIT :look)"
@@ -188,9 +193,9 @@ def list_jobs(
 
 def parameters(viewer: Viewer, wanted: JobFilter, *, look: int, before: UUID) -> dict[str, object]:
     """What every walk asks for: of `look` jobs at most, older than `before`."""
-    after, newest = wanted.between
+    oldest, newest = wanted.between
     name, value = next(iter(wanted.labels.items())) if wanted.labels else (None, None)
-    bounds = {"before": min(before, newest), "after": after, "look": look}
+    bounds = {"before": min(before, newest), "oldest": oldest, "look": look}
     return {**viewer.where, **wanted.where, **bounds, "label_name": name, "label_value": value}
 
 

@@ -16,7 +16,8 @@ MOST = 101
 _NEWER = text(f"""
     /* jobs.newer */
     SELECT 1
-      FROM (SELECT * FROM jobs WHERE (tenant, id) > (:tenant, :than) AND (tenant, id) < (:tenant, :newest)
+      FROM (SELECT * FROM jobs WHERE (tenant, id) >= (:tenant, :than) AND (tenant, id) <= (:tenant, :newest)
+               AND id NOT IN (:than, :newest)
              ORDER BY tenant, id LIMIT :look) AS looked_at
      WHERE {VISIBLE} AND deleted_at IS NULL
        AND {MATCHES}

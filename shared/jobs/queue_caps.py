@@ -52,13 +52,14 @@ _COUNT = text(f"""
         SELECT id, finished_at FROM (
             (SELECT known.*
                FROM (SELECT job_id FROM stragglers
-                      WHERE (tenant, job_id) > (:tenant, :after)
+                      WHERE (tenant, job_id) >= (:tenant, :after) AND job_id <> :after
                         AND (tenant, job_id) <= (:tenant, (SELECT reached FROM unfinished_floor))
                       ORDER BY tenant, job_id LIMIT :slice) AS old,
                     LATERAL (SELECT id, finished_at FROM jobs WHERE id = old.job_id OFFSET 0) AS known)
             UNION ALL
             (SELECT id, finished_at FROM jobs
-              WHERE (tenant, id) > (:tenant, greatest(:after, (SELECT reached FROM unfinished_floor)))
+              WHERE (tenant, id) >= (:tenant, greatest(:after, (SELECT reached FROM unfinished_floor)))
+                AND id <> greatest(:after, (SELECT reached FROM unfinished_floor))
                 AND (tenant, id) <= (:tenant, CAST('{UUID(int=2**128 - 1)}' AS uuid))
               ORDER BY tenant, id LIMIT :slice)) AS known
          ORDER BY id LIMIT :slice

@@ -42,7 +42,7 @@ _LOOK = text(f"""
     SELECT newest.*, true AS newest
       FROM unnest(CAST(:tenants AS text[])) AS asked(tenant),
            LATERAL (SELECT {_COLUMNS} FROM jobs
-                     WHERE (jobs.tenant, jobs.id) > (asked.tenant, CAST('{UUID(int=0)}' AS uuid))
+                     WHERE (jobs.tenant, jobs.id) >= (asked.tenant, CAST('{UUID(int=0)}' AS uuid))
                        AND (jobs.tenant, jobs.id) <= (asked.tenant, CAST('{UUID(int=2**128 - 1)}' AS uuid))
                      ORDER BY jobs.tenant DESC, jobs.id DESC LIMIT :most) AS newest
      UNION ALL

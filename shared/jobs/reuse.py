@@ -23,8 +23,8 @@ _FIND = text(f"""
     SELECT id, report_type, status FROM (
         SELECT * FROM jobs
          WHERE reuse_key IS NOT NULL
-           AND (tenant, reuse_key, id) < (:tenant, :key, CAST('{UUID(int=2**128 - 1)}' AS uuid))
-           AND (tenant, reuse_key, id) > (:tenant, :key, CAST('{UUID(int=0)}' AS uuid))
+           AND (tenant, reuse_key, id) <= (:tenant, :key, CAST('{UUID(int=2**128 - 1)}' AS uuid))
+           AND (tenant, reuse_key, id) >= (:tenant, :key, CAST('{UUID(int=0)}' AS uuid))
          ORDER BY tenant DESC, reuse_key DESC, id DESC LIMIT 20) AS newest
      WHERE created_at > clock_timestamp() - make_interval(secs => :max_age_s)
        AND deleted_at IS NULL AND cancel_requested_at IS NULL

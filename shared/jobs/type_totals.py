@@ -44,7 +44,7 @@ _DONE_SINCE = """
     (SELECT {at} AS at, jobs, seconds, buckets FROM {table}
       WHERE (tenant, report_type, outcome, {at}) >= (:tenant, :type, 'SUCCESS',
              (SELECT date_trunc('day', now() - make_interval(days => :days), 'UTC')))
-        AND (tenant, report_type, outcome, {at}) < (:tenant, :type, 'SUCCESS', TIMESTAMPTZ 'infinity')
+        AND (tenant, report_type, outcome, {at}) <= (:tenant, :type, 'SUCCESS', TIMESTAMPTZ 'infinity')
       ORDER BY tenant DESC, report_type DESC, outcome DESC, {at} DESC LIMIT {most})"""
 _MINUTES = _DONE_SINCE.format(table="job_minutes", at="minute", most=":minutes")
 _HOURS = _DONE_SINCE.format(table="job_hours", at="hour", most=":hours")

@@ -88,7 +88,8 @@ _WAITS = text(f"""
     SELECT (SELECT count(*) FROM (
                 SELECT FROM (
                     SELECT status, run_at FROM jobs
-                     WHERE (tenant, id) < (:tenant, :id) AND (tenant, id) > (:tenant, CAST('{UUID(int=0)}' AS uuid))
+                     WHERE (tenant, id) <= (:tenant, :id) AND (tenant, id) >= (:tenant, CAST('{UUID(int=0)}' AS uuid))
+                       AND id <> :id
                      ORDER BY tenant DESC, id DESC LIMIT :look) AS before
                  WHERE status = 'PENDING' AND run_at <= clock_timestamp() LIMIT :most) AS nearest) AS ahead,
            EXISTS (SELECT FROM held WHERE job_id = :id) AS held,

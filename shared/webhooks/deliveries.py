@@ -20,11 +20,12 @@ _COLUMNS = """d.id, d.webhook_id, d.event_id, e.type, e.at, e.job_id, e.schedule
 
 _FIRST, _LAST = (f"CAST('{UUID(int=number)}' AS uuid)" for number in (0, 2**128 - 1))
 # Ranges of a whole key: for `webhook_id = … AND id < …` PostgreSQL may walk the primary key, and meet everybody else's
-# deliveries first (shared/jobs/listing.py). So a state is always named, and a list of all takes as many of each.
+# deliveries first; and with both ends, so that it guesses well how many rows they have (shared/jobs/listing.py). So a
+# state is always named, and a list of all takes as many of each.
 _OF_STATE = f"""
     (SELECT * FROM webhook_deliveries
-      WHERE (webhook_id, state, id) < (:webhook, {{state}}, :before)
-        AND (webhook_id, state, id) > (:webhook, {{state}}, {_FIRST}) AND tenant = :tenant
+      WHERE (webhook_id, state, id) <= (:webhook, {{state}}, :before)
+        AND (webhook_id, state, id) >= (:webhook, {{state}}, {_FIRST}) AND id <> :before AND tenant = :tenant
       ORDER BY webhook_id DESC, state DESC, id DESC LIMIT :limit)"""
 _LISTED = f"""
     SELECT {_COLUMNS}
@@ -72,7 +73,7 @@ _AGAIN_SINCE = text(f"""
      WHERE id = ANY (ARRAY(
            SELECT id FROM webhook_deliveries
             WHERE (webhook_id, state, id) >= (:webhook, 'dead', :first)
-              AND (webhook_id, state, id) < (:webhook, 'dead', {_LAST}) AND tenant = :tenant
+              AND (webhook_id, state, id) <= (:webhook, 'dead', {_LAST}) AND tenant = :tenant
             ORDER BY webhook_id, state, id LIMIT :most FOR UPDATE SKIP LOCKED))
 """)
 # Of each webhook and state up to so many: ids are in order of time, and each pair is a range of the index.
@@ -80,8 +81,8 @@ _LATELY_OF_STATE = f"""
     SELECT w.id, {{state}} AS state, (
            SELECT count(*) FROM (
                SELECT FROM webhook_deliveries
-                WHERE (webhook_id, state, id) > (w.id, {{state}}, CAST(:since AS uuid))
-                  AND (webhook_id, state, id) < (w.id, {{state}}, {_LAST}) AND tenant = :tenant
+                WHERE (webhook_id, state, id) >= (w.id, {{state}}, CAST(:since AS uuid))
+                  AND (webhook_id, state, id) <= (w.id, {{state}}, {_LAST}) AND tenant = :tenant
                 ORDER BY webhook_id DESC, state DESC, id DESC LIMIT :most) AS counted) AS made
       FROM unnest(CAST(:ids AS uuid[])) AS w(id)"""
 _LATELY_OF_ALL = " UNION ALL ".join(

@@ -111,12 +111,25 @@ def crowded(postgres_server: server.Server) -> Iterator[Engine]:
         for subject in Subject:
             measurements.write(conn, subject, {})
         _begin_to_rise(conn)
+        _mix(conn)
         conn.execute(text("VACUUM ANALYZE"))
         caps.set_cap(conn, Gate(Kind.TENANT, "acme"), 10)
         pauses.pause(conn, Gate(Kind.TENANT, "paused"), reason="", by="")
 
     with plans.crowded(postgres_server, put) as engine:
         yield engine
+
+
+def _mix(conn: Connection) -> None:
+    """A few jobs are of a tenant before the largest, and the jobs of all lie among each other, as in a real table.
+
+    PostgreSQL guesses the size of a range of `(tenant, id)` by its first column: so that of a tenant with few jobs
+    before its own would seem small, and worth being read whole.
+    """
+    fill.jobs(conn, 300, tenant="aaa", age_s=3600)
+    conn.execute(text("CREATE INDEX mixed ON jobs (md5(id::text))"))
+    conn.execute(text("CLUSTER jobs USING mixed"))
+    conn.execute(text("DROP INDEX mixed"))
 
 
 def _begin_to_rise(conn: Connection) -> None:
@@ -488,7 +501,8 @@ def test_a_list_looks_at_what_it_shows_and_a_filter_at_a_bounded_number(
                 asked = plans.used(statement, {**parameters, **more})
                 fetched = plans.visited(conn, statement, asked, generic=generic)
                 looked_at = sum(fetched.values())
-                if looked_at > (bound if statement is walk.page else max(bound, 2 * 500 + 2)):
+                # Up to two ranges meet the last job of the page before, and leave it out.
+                if looked_at > 2 + (bound if statement is walk.page else max(bound, 2 * 500 + 2)):
                     beyond[f"{statement_name(statement.text)} {viewer} {wanted}"] = (fetched, bound)
 
     assert beyond == {}
