@@ -40,7 +40,9 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
         "off: neither, which saves the store one object per job, and another per PDF",
     )
     scratch: Path = Field(
-        Path(tempfile.gettempdir()), alias="WORKER_SCRATCH", description="Folder for files under construction"
+        Path(tempfile.gettempdir()),
+        alias="WORKER_SCRATCH",
+        description="Folder for files under construction; on the file system of a folder of artifacts, finished files are not copied",
     )
     slots: int = Field(
         os.cpu_count() or 2,

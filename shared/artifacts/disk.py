@@ -2,35 +2,30 @@
 
 import contextlib
 import errno
-import hashlib
 import os
-import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BufferedRandom, BufferedReader
+from io import BufferedReader
 from pathlib import Path
 
+from shared.artifacts.durable_folders import DurableFolders
 from shared.artifacts.interface import (
     ArtifactDamaged,
-    ArtifactExists,
     ArtifactMissing,
     ArtifactStoreUnavailable,
     StoredObject,
     check_key,
 )
 from shared.artifacts.opened_file import HASH_FIRST_BYTES, OpenedFile, VerifiedFiles
-from shared.artifacts.tree import MISSING, Found, NotAPlainFile, Tree, open_inside
+from shared.artifacts.part import PREFIX, Part, new_part
+from shared.artifacts.tree import MISSING, Found, NotAPlainFile, Tree
 from shared.artifacts.whole import whole
 
-_PART = ".part-"
 _FOLDER_TRIES = 20
 _LEFT_BEHIND_S = 3600
 """Age from which a part belongs to a process that died: no copy to a disk takes an hour."""
-_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
 class DiskStore:
@@ -40,20 +35,20 @@ class DiskStore:
         self._root = root.absolute()
         self._tree = Tree(self._root)
         self._verified = VerifiedFiles()
+        self._durable = DurableFolders()
 
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
-        """See `ArtifactStore.put`. The file is copied beside its place, flushed, read back, then linked into place."""
+        """See `ArtifactStore.put`. The file is put beside its place, flushed, read back, then linked into place."""
         del media_type, metadata  # a file has no place for them; the database does
         check_key(key)
         *folders, name = key.split("/")
-        with self._errors(f"storing {key}", may_be_missing=False), self._part(folders) as part:
-            part.fill(file)
+        with self._errors(f"storing {key}", may_be_missing=False), self._part(file, folders) as (part, opened):
+            part.flush()
             if (found := part.digest()) != sha256:
                 raise ArtifactStoreUnavailable(f"what was stored reads back differently: SHA-256 {found}, not {sha256}")
             part.publish(name, sha256)
             # A new name survives a power cut only once its folder is on disk, and new folders once theirs are.
-            for folder in reversed(part.folders):
-                os.fsync(folder)
+            self._durable.flush(opened)
             return _stored(Found(key, os.fstat(part.file.fileno())))
 
     def stat(self, key: str) -> StoredObject:
@@ -141,17 +136,21 @@ class DiskStore:
         return ()
 
     @contextlib.contextmanager
-    def _part(self, folders: Sequence[str]) -> Iterator["_Part"]:
-        """A new file in the folder. The sweeper may remove the folder before it is used: then it is made again."""
+    def _part(self, file: Path, folders: Sequence[str]) -> Iterator[tuple[Part, Sequence[int]]]:
+        """The file as a part in the last of the folders, all opened.
+
+        The sweeper may remove the folder before it is used: then it is made again.
+        """
         for _ in range(_FOLDER_TRIES):
             with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as making:
-                part = _new_part(making.enter_context(self._tree.walk(folders, make=True)), making)
+                opened = making.enter_context(self._tree.walk(folders, make=True))
+                part = new_part(file, opened[-1], making)
                 made = making.pop_all()
                 break
         else:
             raise OSError(errno.EAGAIN, f"{'/'.join(folders)} vanishes as soon as it is made")
         with made:
-            yield part
+            yield part, opened
 
     @contextlib.contextmanager
     def _errors(self, doing: str, *, may_be_missing: bool = True) -> Iterator[None]:
@@ -166,70 +165,10 @@ class DiskStore:
             raise ArtifactStoreUnavailable(f"{doing} failed: {'the disk is full' if full else error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A file under construction, in the last of `folders`."""
-
-    folders: Sequence[int]
-    name: str
-    file: BufferedRandom
-
-    def fill(self, source: Path) -> None:
-        """Copy the bytes of `source` into the part, down to the disk."""
-        with source.open("rb") as bytes_:
-            shutil.copyfileobj(bytes_, self.file, 1 << 20)
-        self.file.flush()
-        os.fchmod(self.file.fileno(), 0o640)
-        os.fsync(self.file.fileno())
-
-    def digest(self) -> str:
-        """Return the SHA-256 of what the part holds, read back from the file."""
-        self.file.seek(0)
-        return hashlib.file_digest(self.file, "sha256").hexdigest()
-
-    def publish(self, name: str, sha256: str) -> None:
-        """Give the part its name, unless the name is taken: a link, unlike a rename, never replaces."""
-        folder = self.folders[-1]
-        try:
-            os.link(self.name, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-        except FileExistsError:
-            if _digest_inside(name, folder) != sha256:
-                raise ArtifactExists(f"{name} is stored already, with other bytes") from None
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            # A file system without hard links. The lease token in the key keeps two writers apart.
-            if name in os.listdir(folder):  # noqa: PTH208 - of a descriptor
-                raise ArtifactExists(f"{name} is stored already") from None
-            os.rename(self.name, name, src_dir_fd=folder, dst_dir_fd=folder)
-
-
-def _new_part(folders: Sequence[int], until: contextlib.ExitStack) -> _Part:
-    """It is removed at the end, whatever it has been linked to meanwhile."""
-    name = f"{_PART}{secrets.token_hex(8)}"
-    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folders[-1])
-    until.callback(_unlink_if_there, name, folders[-1])
-    return _Part(folders, name, until.enter_context(os.fdopen(descriptor, "w+b")))
-
-
-def _unlink_if_there(name: str, folder: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
-
-
-def _digest_inside(name: str, folder: int) -> str | None:
-    """None for what is not a plain file: then nobody may take it for ours."""
-    try:
-        with open_inside(name, folder) as stored:
-            return hashlib.file_digest(stored, "sha256").hexdigest()
-    except NotAPlainFile:
-        return None
-
-
 def _stored(found: Found) -> StoredObject:
     return StoredObject(found.path, found.status.st_size, datetime.fromtimestamp(found.status.st_mtime, UTC))
 
 
 def _under_construction(found: StoredObject) -> bool:
-    is_part = found.key.rpartition("/")[2].startswith(_PART)
+    is_part = found.key.rpartition("/")[2].startswith(PREFIX)
     return is_part and found.modified_at.timestamp() > time.time() - _LEFT_BEHIND_S

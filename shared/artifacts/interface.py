@@ -107,6 +107,7 @@ class ArtifactStore(Protocol):
     def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
         """Store `file` whole under `key` or not at all, and verify what was stored by size and SHA-256.
 
+        Nobody writes to `file` any more: a store on this machine may keep it itself, under one more name.
         Storing the same bytes again is fine; other bytes under a key that is taken raise ArtifactExists.
         """
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from shared.artifacts.disk import DiskStore
+from shared.artifacts.durable_folders import DurableFolders
 from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable
+from shared.artifacts.tree import Tree
 
 KEY = "reports/acme/1/2/orders.csv"
 DIGEST = hashlib.sha256(b"data").hexdigest()
@@ -68,6 +70,50 @@ def test_the_name_appears_after_the_bytes_are_on_disk_and_every_new_folder_after
     ]  # fmt: skip
 
 
+def test_a_folder_whose_name_is_on_disk_is_not_flushed_for_it_again_until_it_is_another_one(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, store = tmp_path / "store", DiskStore(tmp_path / "store")
+    synced: list[str] = []
+    real = os.fsync
+
+    def watch(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.extend([] if path.is_file() else [path.relative_to(root).as_posix()])
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watch)
+
+    def flushed(key: str) -> list[str]:
+        synced.clear()
+        store.put(key, file, media_type="text/csv", sha256=DIGEST, metadata={})
+        return synced
+
+    assert flushed("reports/acme/1/2/a.csv") == [
+        "reports/acme/1/2", "reports/acme/1", "reports/acme", "reports", ".",
+    ]  # fmt: skip
+    assert flushed("reports/acme/1/2/b.csv") == ["reports/acme/1/2"]
+    assert flushed("reports/acme/2/3/a.csv") == ["reports/acme/2/3", "reports/acme/2", "reports/acme"]
+    store.delete(["reports/acme/1/2/a.csv", "reports/acme/1/2/b.csv", "reports/acme/2/3/a.csv"])
+    assert len(flushed("reports/acme/1/2/a.csv")) == 5  # made anew, and in the same places of the disk
+
+
+def test_few_folders_are_remembered_and_each_is_held_open_so_that_no_other_gets_its_number(tmp_path: Path) -> None:
+    def open_files() -> int:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    before = open_files()
+    durable = DurableFolders(most=2)
+    for name in "abcde":
+        (tmp_path / name).mkdir()
+        with Tree(tmp_path).walk([name]) as opened:
+            durable.flush(opened)
+
+    assert open_files() == before + 2
+    del durable
+    assert open_files() == before
+
+
 def test_what_a_dead_writer_left_is_listed_after_an_hour_so_that_the_sweeper_finds_it(tmp_path: Path) -> None:
     part = tmp_path / "reports/acme/1/2/.part-abc"
     part.parent.mkdir(parents=True)
@@ -122,6 +168,7 @@ def test_a_folder_that_the_sweeper_removes_at_the_wrong_moment_is_made_again(
         return real(path, flags, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", remove_first)
+    file.with_suffix(".other").hardlink_to(file)  # so that it is copied
     put(DiskStore(tmp_path / "store"), file)
 
     assert len(calls) == 2
