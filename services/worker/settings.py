@@ -42,7 +42,8 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
     scratch: Path = Field(
         Path(tempfile.gettempdir()),
         alias="WORKER_SCRATCH",
-        description="Folder for files under construction; on the file system of a folder of artifacts, finished files are not copied",
+        description="Folder for files under construction; on the file system of a folder of artifacts, finished files "
+        "are not copied",
     )
     slots: int = Field(
         os.cpu_count() or 2,
