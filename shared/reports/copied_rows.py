@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from shared.catalog.model import CsvOptions, ReportType
@@ -10,7 +11,6 @@ from shared.reports.columns import FORMULA_STARTS, SourceColumn, unique_names
 
 _READ_BYTES = first_rows.MOST_BYTES + (1 << 16)
 """Of the CSV: its values take no more room there than as JSON."""
-_Value = str | int | bool | None
 
 
 class CopiedRows:
@@ -43,21 +43,15 @@ class CopiedRows:
         text = self._begin.decode(errors="replace")
         rows = _rows(text, options, len(columns))
         next(rows, None)  # the header
-        readers = [_reader(column) for column in columns]
-        for _ in range(min(of, first_rows.MOST_ROWS)):
-            row = next(rows, None)
-            if row is None:
-                return
-            values = [
-                read(cell) if read and cell is not None else cell for cell, read in zip(row, readers, strict=True)
-            ]
-            yield first_rows.as_line(values)
+        is_guarded = any(f"'{start}" in text for start in FORMULA_STARTS)
+        writers = [_writer(column, is_guarded=is_guarded) for column in columns]
+        for row in islice(rows, min(of, first_rows.MOST_ROWS)):
+            yield first_rows.as_line(row, writers)
 
 
 def _rows(text: str, options: CsvOptions, width: int) -> Iterator[Sequence[str | None]]:
     """Yield the rows that are whole: None where a cell is empty without quotes. Raises ValueError."""
     end, delimiter = options.line_end, options.delimiter
-    cell = re.compile(rf'(?:"((?:[^"]|"")*)"|([^"\r\n{re.escape(delimiter)}]*))({re.escape(delimiter)}|{end})')
     at = 0
     while at < len(text):
         stop = text.find(end, at)
@@ -68,6 +62,7 @@ def _rows(text: str, options: CsvOptions, width: int) -> Iterator[Sequence[str |
             yield [one or None for one in line.split(delimiter)]
             at = stop + len(end)
             continue
+        cell = _cell(end, delimiter)
         row: list[str | None] = []
         while len(row) < width:
             found = cell.match(text, at)
@@ -79,10 +74,17 @@ def _rows(text: str, options: CsvOptions, width: int) -> Iterator[Sequence[str |
         yield row
 
 
-def _reader(column: SourceColumn) -> Callable[[str], _Value] | None:
-    """What makes the value of a cell's text; None if the text is the value."""
-    of_its_kind = first_rows.READERS.get(first_rows.kind(column))
-    return of_its_kind or (_without_guard if column.may_hold_a_formula else None)
+def _cell(end: str, delimiter: str) -> re.Pattern[str]:
+    """A cell with or without quotes, and what ends it."""
+    return re.compile(rf'(?:"((?:[^"]|"")*)"|([^"\r\n{re.escape(delimiter)}]*))({re.escape(delimiter)}|{end})')
+
+
+def _writer(column: SourceColumn, *, is_guarded: bool) -> Callable[[str], str]:
+    """What writes a cell's text as JSON. `is_guarded` is true if there is a guard in any cell."""
+    write = first_rows.writer(column)
+    if not (is_guarded and column.may_hold_a_formula):
+        return write
+    return lambda text: write(_without_guard(text))
 
 
 def _without_guard(text: str) -> str:

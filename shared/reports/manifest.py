@@ -81,8 +81,7 @@ def _write(path: Path, document: Mapping[str, Any]) -> None:
     path.write_text(f'{{\n  "manifest": {{\n{body}\n  }},\n  "signature": {signature}\n}}\n', encoding="utf-8")
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @functools.cache

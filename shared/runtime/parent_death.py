@@ -3,6 +3,9 @@
 import ctypes
 import sys
 
+if sys.platform == "linux":
+    _libc = ctypes.CDLL(None)  # once: each makes a class, in memory that a forked process has to copy first
+
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2), from <linux/prctl.h>."""
 
@@ -13,4 +16,4 @@ def end_with_parent(number: int) -> None:
     Works on Linux only; elsewhere it does nothing. Call it after the fork: the wish is not inherited.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+        _libc.prctl(_PR_SET_PDEATHSIG, number)

@@ -1,8 +1,8 @@
 """Writes JSON Lines: one object per row, whose keys are the columns' names."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
+from json.encoder import encode_basestring
 
 from shared.reports import duck
 from shared.reports.extract import NUMBER, USUAL_MOMENTS, ExtractColumn
@@ -47,7 +47,7 @@ def _openings(columns: Sequence[ExtractColumn]) -> Sequence[str]:
 
 
 def _string(text: str) -> str:
-    written = json.dumps(text, ensure_ascii=False)
+    written = encode_basestring(text)
     return _ESCAPE.sub(_as_duckdb_has_it, written) if "\\u" in written else written
 
 

@@ -7,6 +7,7 @@ than a fork. A fresh child per attempt means that nothing of one report can reac
 import atexit
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -220,10 +221,11 @@ class _Used:
 def scratch_mb_of(folder: Path) -> int:
     """Return the megabytes on disk below `folder`, each file once however many names it has."""
     sizes: dict[int, int] = {}
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # gone again
-            status = path.lstat()
-            sizes[status.st_ino] = status.st_blocks * 512
+    for above, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            with contextlib.suppress(OSError):  # gone again
+                status = os.lstat(os.path.join(above, name))  # noqa: PTH118 - a path each takes twice as long
+                sizes[status.st_ino] = status.st_blocks * 512
     return sum(sizes.values()) >> 20
 
 
