@@ -18,7 +18,7 @@ import time
 import traceback
 from typing import NoReturn
 
-from shared.reports.process import huge_pages, isolation, kernel, tree
+from shared.reports.process import huge_pages, immortal, isolation, kernel, tree
 from shared.runtime.gc_tuning import search_seldom
 
 FORK, KILL = b"f", b"k"
@@ -46,6 +46,7 @@ def main(control: int) -> NoReturn:
     kernel.give_up_privileges()
     isolation.prepare()
     gc.collect()
+    immortal.make()
     search_seldom()  # what is frozen by that, children share for as long as nobody writes to it
     huge_pages.use()
     with socket.socket(fileno=control) as asked:
