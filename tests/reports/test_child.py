@@ -12,6 +12,8 @@ import pytest
 
 from deploy.local.processes import free_port
 from shared.reports.interface import Progress, RenderCancelled, ReportError
+from shared.reports.process import child as renderer
+from shared.reports.process.launcher import Child
 from tests.reports.conftest import Render, a_report
 from tests.support.eventually import eventually
 
@@ -131,9 +133,20 @@ def test_progress_is_told_by_phase_and_rows(make: Render) -> None:
     assert max(p.rows for p in seen) == 50_000
 
 
-def test_a_fresh_child_each_time(make: Render) -> None:
+def test_a_fresh_child_each_time(make: Render, monkeypatch: pytest.MonkeyPatch) -> None:
     """No secret of one report's process can reach the next: they never share one."""
-    before = {p.pid for p in children()}
-    make(a_report("SELECT 1"))
+    launched: list[Child] = []
+    launch = renderer.launcher.launch
 
-    assert {p.pid for p in children()} <= before
+    def remember() -> Child:
+        launched.append(launch())
+        return launched[-1]
+
+    monkeypatch.setattr(renderer.launcher, "launch", remember)
+    for _ in range(3):
+        make(a_report("SELECT 1"))
+
+    used = {one.pid for one in launched}
+    assert len(used) == 3
+    eventually(lambda: len(children()) == 1, within_s=10, what="only the spare child is there")
+    assert used.isdisjoint(p.pid for p in children())

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 from shared.catalog.model import Format, Limits
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, ReportError
 from shared.reports.process import child
+from shared.reports.process.spare import Spare, Spares
 from tests.reports.conftest import MakeRequest, Run
 from tests.support.eventually import eventually
 
@@ -118,6 +120,7 @@ def test_other_formats_of_many_rows_need_no_more_than_256_mb(format_: Format, a_
 def test_a_report_that_is_not_ready_in_time_ends_here_and_on_the_server(
     a_request: MakeRequest, run: Run, source: psycopg.Connection
 ) -> None:
+    run(a_request("SELECT 1 AS a"))  # the fork server has started
     began = time.monotonic()
     with pytest.raises(ReportError) as failure:
         run(a_request(SLEEP), deadline_s=1)
@@ -197,6 +200,67 @@ def test_a_worker_whose_fork_server_died_makes_another(a_request: MakeRequest, r
 
     assert run(a_request("SELECT 1 AS a"))[0].rows == 1
     assert the_fork_server() != before
+
+
+def the_spare() -> int:
+    """The child that waits for a report."""
+    found: list[int] = []
+
+    def there() -> bool:
+        found[:] = [one.pid for one in psutil.Process(the_fork_server()).children() if one.pid not in child._alive]
+        return len(found) == 1
+
+    eventually(there, within_s=20, what="there is a spare child")
+    return found[0]
+
+
+def test_a_report_is_made_by_the_child_that_waits_for_it(a_request: MakeRequest, run: Run) -> None:
+    run(a_request("SELECT 1 AS a"))
+    waiting = [the_spare()]
+    for _ in range(3):
+        met: list[tuple[int, int]] = []
+        run(a_request("SELECT 1 AS a"), on_progress=lambda _, met=met: met.append((the_child(), the_spare())))
+        [(made_by, next_one)] = set(met)
+        assert made_by == waiting[-1]
+        assert next_one == the_spare()  # it is no stray of the report that has ended
+        waiting.append(next_one)
+    assert len(set(waiting)) == 4
+
+
+def test_a_spare_child_that_died_is_replaced(a_request: MakeRequest, run: Run) -> None:
+    run(a_request("SELECT 1 AS a"))
+    spare, server = the_spare(), the_fork_server()
+    os.kill(spare, signal.SIGKILL)
+    eventually(lambda: gone(spare), within_s=20)
+
+    assert run(a_request("SELECT 1 AS a"))[0].rows == 1
+    assert the_spare() != spare
+    assert the_fork_server() == server
+
+
+def test_a_report_is_not_given_to_a_spare_child_that_died_just_now() -> None:
+    """Its server has not been told of its end yet."""
+    (dead, deads_end), (alive, its_end) = socket.socketpair(), socket.socketpair()
+    children = iter([Spare(1, dead), Spare(2, alive)])
+    spares = Spares(lambda *_: next(children))
+    spares.have_one()
+    deads_end.close()
+    line, output = os.pipe()
+
+    assert spares.begin(line, output) == 2
+    _, given, _, _ = socket.recv_fds(its_end, 1, 2)
+    for descriptor in (line, output, *given):
+        os.close(descriptor)
+    assert len(given) == 2
+
+
+def test_a_spare_child_ends_with_its_server(a_request: MakeRequest, run: Run) -> None:
+    run(a_request("SELECT 1 AS a"))
+    spare = the_spare()
+    os.kill(the_fork_server(), signal.SIGKILL)
+
+    eventually(lambda: gone(spare), within_s=20, what="the spare child has ended")
+    assert run(a_request("SELECT 1 AS a"))[0].rows == 1
 
 
 def test_reports_are_made_side_by_side(a_request: MakeRequest, run: Run) -> None:

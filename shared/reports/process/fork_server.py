@@ -18,7 +18,7 @@ import time
 import traceback
 from typing import NoReturn
 
-from shared.reports.process import huge_pages, immortal, isolation, kernel, tree
+from shared.reports.process import huge_pages, immortal, isolation, kernel, spare, tree
 from shared.runtime.gc_tuning import search_seldom
 
 FORK, KILL = b"f", b"k"
@@ -67,6 +67,7 @@ class _Server:
         self._asked = asked
         self._statuses: dict[int, int] = {}
         """Each child's id → where its exit code is to be written."""
+        self._spares = spare.Spares(lambda *others: spare.fork(lambda: self._forget(*others), _become))
         self._ends, self._wake = os.pipe()
         for end in (self._ends, self._wake):
             os.set_blocking(end, False)
@@ -80,6 +81,7 @@ class _Server:
         waiting.register(self._asked, select.POLLIN)
         waiting.register(self._ends, select.POLLIN)
         while True:
+            self._spares.have_one()
             ready = {descriptor for descriptor, _ in waiting.poll()}
             if self._ends in ready:
                 os.read(self._ends, 4096)
@@ -104,31 +106,23 @@ class _Server:
         return True
 
     def _fork(self, line: int, status: int, output: int) -> None:
+        """Have a child begin with its line and its output; its end will be written to `status`."""
         try:
-            pid = os.fork()
+            pid = self._spares.begin(line, output, status)
         except OSError:
-            for descriptor in (line, status, output):
-                os.close(descriptor)
-            return  # the worker finds the status closed
-        if pid == 0:
-            try:
-                self._forget(status)
-                _become(line, output)
-            except BaseException:  # noqa: BLE001 - the worker logs it as output
-                traceback.print_exc()
-            finally:
-                os._exit(1)
-        self._statuses[pid] = status
+            os.close(status)  # the worker finds it closed
+        else:
+            self._statuses[pid] = status
+            _write(status, STATUS.pack(pid))
         os.close(line)
         os.close(output)
-        _write(status, STATUS.pack(pid))
 
-    def _forget(self, status: int) -> None:
-        """Close what is the server's own."""
+    def _forget(self, *others: int) -> None:
+        """Close what is the server's own, and the others."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._asked.close()
-        for descriptor in (self._ends, self._wake, status, *self._statuses.values()):
+        for descriptor in (self._ends, self._wake, *self._statuses.values(), *others):
             os.close(descriptor)
 
     def _collect(self) -> None:
@@ -139,6 +133,7 @@ class _Server:
                 return
             if pid == 0:
                 return
+            self._spares.ended(pid)
             status = self._statuses.pop(pid, None)
             if status is not None:
                 self._kill_strays()
@@ -149,7 +144,8 @@ class _Server:
     def _kill_strays(self) -> None:
         """Kill what ended children left behind. The kernel makes it ours, and what each of it leaves."""
         give_up_at = time.monotonic() + _STRAYS_S
-        while strays := [pid for pid in tree.children_of(os.getpid()) if pid not in self._statuses]:
+        ours = {*self._statuses, *self._spares.pids}
+        while strays := [pid for pid in tree.children_of(os.getpid()) if pid not in ours]:
             for pid in strays:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -169,10 +165,11 @@ class _Server:
         for pid in self._statuses:
             _kill(pid)
         self._statuses.clear()
+        self._spares.let_go()
         self._kill_strays()
 
 
-def _become(line: int, output: int) -> None:
+def _become(line: int, output: int) -> NoReturn:
     """Be a child: what it prints goes to the worker, and nothing of it to the worker's own log."""
     from shared.reports.process import sandbox
 

@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.reports.interface import Progress
 from tests.support.faults.plan import Fault
@@ -276,7 +276,7 @@ def _fork_the_fork_server(one: Watch, folder: Path) -> None:
     sandbox: Any = importlib.import_module("shared.reports.process.sandbox")
     become, confine = fork_server._become, sandbox.confine
 
-    def watched_become(line: int, output: int) -> None:
+    def watched_become(line: int, output: int) -> NoReturn:
         one.in_a_child = True
         become(line, output)
 
