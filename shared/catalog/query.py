@@ -51,9 +51,11 @@ def bound_query(report: ReportType, parameters: Mapping[str, object], asker: Ask
 def bound_text(query: str, report: ReportType, values: Mapping[str, object], asker: Asker) -> sql.Composed:
     """Return any query of the report type, bound as `bound_query` says. `values` have been validated."""
     parts: list[sql.Composable] = []
+    between = ""
     for token in scan(query):
         if token.kind is Kind.PLACEHOLDER:
-            name = token.text[1:]
+            parts.append(sql.SQL(between))
+            between, name = "", token.text[1:]
             if name in BUILT_IN:
                 parts.append(sql.SQL("CAST({} AS text)").format(sql.Literal(BUILT_IN[name](asker))))
                 continue
@@ -62,8 +64,8 @@ def bound_text(query: str, report: ReportType, values: Mapping[str, object], ask
                 raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
             parts.append(_literal(parameter, values.get(parameter.name)))
         elif token.text != ";":  # the loader allows none but the closing one
-            parts.append(sql.SQL(token.text))
-    return sql.Composed(parts)
+            between += token.text
+    return sql.Composed([*parts, sql.SQL(between)])
 
 
 def sql_type(parameter: Parameter) -> LiteralString:

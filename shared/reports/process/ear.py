@@ -1,11 +1,11 @@
 """What a report's process hears from its worker while it works: the wish to stop, and the charts that it asked for."""
 
+import _thread
 import json
 import os
 import queue
 import socket
 import struct
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Ear:
         self._line = line
         self._tell = tell
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True, name="worker-watch").start()
+        _thread.start_new_thread(self._listen, ())  # `threading` waits until it runs, which another one delays
 
     def draw(self, chart: Chart, fonts: Path | None) -> str:
         """Have the worker's chart process draw. Raises ChartRefused. `fonts` are the worker's, which knows them."""

@@ -41,18 +41,21 @@ class _Rule(ctypes.Structure):
     """`struct landlock_path_beneath_attr`."""
 
     _pack_ = 1
-    _fields_ = (("rights", ctypes.c_uint64), ("path", ctypes.c_int32))
+    _fields_ = (("rights", ctypes.c_uint64), ("descriptor", ctypes.c_int32))
 
 
-_kept: dict[str, tuple[int, bool]] = {}
-"""Path → its descriptor, and whether it is a folder."""
+_kept: dict[str, _Rule | None] = {}
+"""Path → the rule that lets a process read it, with an open descriptor; None if there is no such path."""
 
 
 def keep_open(paths: Iterable[str]) -> None:
-    """Open what every report may read once, for all processes that are forked from this one."""
+    """Open what every report may read once, for all processes that are forked from this one.
+
+    A path that is not there by now is not looked for again.
+    """
     for path in paths:
-        if path not in _kept and (found := _opened(path)):
-            _kept[path] = found
+        if path not in _kept:
+            _kept[path] = _rule(path, _READ)
 
 
 def restrict(known: int, *, readable: Iterable[str], writable: Iterable[str], ports: Sequence[int] | None) -> None:
@@ -67,7 +70,10 @@ def restrict(known: int, *, readable: Iterable[str], writable: Iterable[str], po
     ruleset = kernel.call(_CREATE_RULESET, ctypes.byref(attributes), ctypes.sizeof(attributes), 0)
     try:
         for path in readable:
-            _allow(ruleset, path, files & _READ)
+            if path in _kept:
+                _add(ruleset, _kept[path])
+            else:
+                _allow(ruleset, path, _READ)
         for path in writable:
             _allow(ruleset, path, files & ~_NO_WRITER_NEEDS)
         for port in ports or () if net else ():
@@ -79,21 +85,24 @@ def restrict(known: int, *, readable: Iterable[str], writable: Iterable[str], po
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
-    found = _kept.get(path) or _opened(path)
-    if found is None:
-        return
-    descriptor, is_folder = found
-    try:
-        rule = _Rule(rights if is_folder else rights & _OF_A_FILE, descriptor)
+    rule = _rule(path, rights)
+    if rule is not None:
+        try:
+            _add(ruleset, rule)
+        finally:
+            os.close(rule.descriptor)
+
+
+def _add(ruleset: int, rule: _Rule | None) -> None:
+    if rule is not None:
         kernel.call(_ADD_RULE, ruleset, _PATH_BENEATH, ctypes.byref(rule), 0)
-    finally:
-        if path not in _kept:
-            os.close(descriptor)
 
 
-def _opened(path: str) -> tuple[int, bool] | None:
+def _rule(path: str, rights: int) -> _Rule | None:
+    """The rule for a path, which it opens; None if the path is not there."""
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
-    return descriptor, stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    return _Rule(rights if is_folder else rights & _OF_A_FILE, descriptor)

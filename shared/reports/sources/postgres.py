@@ -37,7 +37,6 @@ EXPLAIN (FORMAT JSON) %b
 ;
 SELECT pg_current_snapshot()::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 )
-_BEGIN = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT "
 
 
 class PostgresResult(SourceResult):
@@ -261,6 +260,19 @@ def open_result(dsn: str, question: Question) -> Iterator[PostgresResult]:
             yield PostgresResult(session, question, {**zone, **settings_of(question.asker), **role})
 
 
+_ALWAYS: Mapping[str, str] = {
+    **AS_WRITTEN, "lock_timeout": "10000", "default_transaction_read_only": "on",
+    # Ends the query seconds after the child, whose end a server in a sort does not notice (PostgreSQL 14 and later).
+    "client_connection_check_interval": "2000",
+    # The catalog's scanner reads query.sql by this rule; a role or database may have another.
+    "standard_conforming_strings": "on",
+    # Two readings of a large table start at the same row, so that LIMIT without ORDER BY finds the same ones.
+    "synchronize_seqscans": "off",
+}  # fmt: skip
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT "
+_SET = "".join(f"set_config('{name}', '{value}', true), " for name, value in _ALWAYS.items())
+
+
 def _settle(session: Session, question: Question) -> None:
     """Begin the transaction and set it up, from inside it: a connection pooler may refuse start-up options."""
     limits = question.report.limits
@@ -268,21 +280,11 @@ def _settle(session: Session, question: Question) -> None:
         # A little below the attempt's deadline, so that the cause can be told: the query, or all the rest.
         "statement_timeout": max(1, int(limits.timeout_s * 900)),
         "idle_in_transaction_session_timeout": max(1, int(limits.timeout_s * 1000)),
-        "lock_timeout": 10_000,
-        # Ends the query within seconds when the child is killed: a server in the middle of a sort does
-        # not otherwise notice (PostgreSQL 14 and later).
-        "client_connection_check_interval": 2_000,
-        "default_transaction_read_only": "on",
-        # The catalog's scanner reads query.sql by this rule; a role or database may have another.
-        "standard_conforming_strings": "on",
-        **AS_WRITTEN,
         "TimeZone": question.shape.zone,
         **settings_of(question.asker),
-        # Two readings of a large table start at the same row, so that LIMIT without ORDER BY finds the same ones.
-        "synchronize_seqscans": "off",
     }
     calls = [b"set_config('%b', %b, true)" % (n.encode(), session.literal(str(v))) for n, v in settings.items()]
-    session.ask(_BEGIN + b", ".join(calls))
+    session.ask(f"{_BEGIN}{_SET}".encode() + b", ".join(calls))
 
 
 def _only_usual(number: int, column: SourceColumn) -> str:
