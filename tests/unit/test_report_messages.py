@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from shared.reports.interface import RenderedFile
-from shared.reports.process.messages import NotUnderstood, decode, encode
+from shared.reports.process.messages import NotUnderstood, SaltMet, decode, encode
+from shared.reports.sources.scram import Salt
 from shared.reports.warnings import ReportWarning, WarningCode
 
 SCRATCH = Path("/scratch/one")
@@ -53,3 +54,24 @@ def test_a_warning_that_is_none_is_not_understood(warnings: Any) -> None:
     told["files"][0]["warnings"] = warnings
     with pytest.raises(NotUnderstood):
         decode(json.dumps(told).encode(), SCRATCH)
+
+
+@pytest.mark.parametrize("met", [SaltMet(Salt("W22ZaJ0SNY7soEsUEjb6gQ==", 4096)), SaltMet(None)])
+def test_a_salt_arrives_as_it_was_met(met: SaltMet) -> None:
+    assert decode(encode(met, SCRATCH), SCRATCH) == met
+
+
+@pytest.mark.parametrize(
+    "salt",
+    [
+        5,
+        {},
+        {"base64": "AA==", "iterations": "1"},
+        {"base64": 5, "iterations": 1},
+        {"base64": "A" * 401, "iterations": 1},
+        {"base64": "AA==", "iterations": 1, "more": 1},
+    ],
+)
+def test_a_salt_that_is_none_is_not_understood(salt: Any) -> None:
+    with pytest.raises(NotUnderstood):
+        decode(json.dumps({"salt": salt}).encode(), SCRATCH)

@@ -26,6 +26,7 @@ from shared.reports.process.charts_drawn import Charts
 from shared.reports.process.ear import CHART, LENGTH, STOP
 from shared.reports.process.launcher import Child, Launcher
 from shared.reports.process.output import Output
+from shared.reports.process.source_keys import SourceKeys
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ _STOP_WAIT_S = 0.5
 
 launcher = Launcher()
 charts = Charts(launcher)
+source_keys = SourceKeys()
 _alive: dict[int, Child] = {}
 
 
@@ -137,7 +139,8 @@ class _Attempt:
     def _assign(self) -> None:
         self.child.line.settimeout(max(0.001, min(_ASSIGN_WAIT_S, self.deadline_s)))
         with contextlib.suppress(OSError):  # it has died, and its end tells how; or is frozen, until the deadline
-            sandbox.assign(self.child.line, self.request, isolation.found())
+            login = source_keys.login(self.request.source_dsn)
+            sandbox.assign(self.child.line, self.request, isolation.found(), login)
         self.child.line.setblocking(False)
 
     def _take(self, message: messages.Message) -> Sequence[RenderedFile] | None:
@@ -154,6 +157,8 @@ class _Attempt:
                 raise message.error
             case messages.SourceRead():
                 self.used.read_bytes = message.size_bytes
+            case messages.SaltMet():
+                source_keys.told(self.request.source_dsn, message.salt)
             case _:
                 self._look_at_limits()
                 self.used.written_bytes = sum(file.size_bytes for file in message)

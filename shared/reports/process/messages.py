@@ -18,6 +18,7 @@ from shared.artifacts.tree import NotAPlainFile, Tree
 from shared.reports.charts import MOST_BYTES, Chart
 from shared.reports.interface import Progress, RenderedFile, ReportError
 from shared.reports.sources.attachments import check_media_type, check_name
+from shared.reports.sources.scram import Salt
 from shared.reports.warnings import ReportWarning, WarningCode
 
 _MOST_BYTES = 16 << 20
@@ -49,8 +50,15 @@ class SourceRead:
     size_bytes: int
 
 
-Message = Progress | ReportError | Broken | Chart | SourceRead | list[RenderedFile]
-Told = Progress | ReportError | Broken | Chart | SourceRead | Sequence[RenderedFile]
+@dataclass(frozen=True, slots=True)
+class SaltMet:
+    """The salt with which a source asked for its password; None if it asked otherwise, or not at all."""
+
+    salt: Salt | None
+
+
+Message = Progress | ReportError | Broken | Chart | SourceRead | SaltMet | list[RenderedFile]
+Told = Progress | ReportError | Broken | Chart | SourceRead | SaltMet | Sequence[RenderedFile]
 """What a report's process says."""
 
 
@@ -63,6 +71,8 @@ def encode(message: Told, scratch: Path) -> bytes:
             said = {"chart": _fields(message)}
         case SourceRead():
             said = {"read": message.size_bytes}
+        case SaltMet():
+            said = {"salt": message.salt and _fields(message.salt)}
         case ReportError():
             said = {"error": _error(message)}
         case Broken():
@@ -107,6 +117,8 @@ def decode(line: bytes, scratch: Path) -> Message:
             return Chart(**{name: _text(said["chart"][name], MOST_BYTES) for name in ("specification", "family")})
         if "read" in said:
             return SourceRead(_number(said["read"]))
+        if "salt" in said:
+            return SaltMet(None if said["salt"] is None else _salt(**said["salt"]))
         if "files" in said:
             return [_file(scratch, **one) for one in said["files"]]
         told = said["error"]
@@ -157,6 +169,10 @@ def _file(
 def _warning(*, code: str, file: str, message: str, characters: object) -> ReportWarning:
     letters = [_text(one, 300) for one in _few(characters)]
     return ReportWarning(_CODES[code], _text(file, 300), _text(message, _MOST_CHARACTERS), letters)
+
+
+def _salt(*, base64: object, iterations: object) -> Salt:
+    return Salt(_text(base64, 400), _number(iterations))
 
 
 def _few(value: object) -> list[Any]:

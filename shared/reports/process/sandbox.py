@@ -24,6 +24,7 @@ from shared.reports.process import chart_process, kernel, messages
 from shared.reports.process.confinement import Needs, confine
 from shared.reports.process.ear import Ear
 from shared.reports.process.isolation import Isolation
+from shared.reports.sources import scram
 from shared.runtime import logs
 from shared.runtime.parent_death import end_with_parent
 
@@ -46,11 +47,13 @@ class Task:
     request: bytes | None
     """The RenderRequest, pickled: it may name classes of a package, whose code must not run before the lock-down. None
     for the process that draws charts."""
+    login: scram.Login = scram.AS_EVER
+    """How it logs in to its source, if that is PostgreSQL."""
 
 
-def assign(line: socket.socket, request: RenderRequest, isolation: Isolation) -> None:
+def assign(line: socket.socket, request: RenderRequest, isolation: Isolation, login: scram.Login) -> None:
     """Tell the child at the other end of the line to make a report. For the worker. Raises OSError."""
-    _send(line, Task(Needs.of(request), isolation, sys.path, logs.level(), pickle.dumps(request)))
+    _send(line, Task(Needs.of(request), isolation, sys.path, logs.level(), pickle.dumps(request), login))
 
 
 def assign_charts(line: socket.socket, fonts: Path | None, isolation: Isolation) -> None:
@@ -88,6 +91,8 @@ def _report(line: socket.socket, task: Task, request_: bytes) -> None:
     try:
         source = enter(task.needs, task.isolation)
         charts.draw_by(Ear(line, tell).draw)
+        if task.login.tells_salt:
+            scram.log_in_by(task.login.keys, lambda salt: tell(messages.SaltMet(salt)))
         request = replace(pickle.loads(request_), source_dsn=source, scratch=scratch)  # noqa: S301 - the worker's
         limits = request.report.limits
         # Where nothing but libpq works, the kernel can hold the limit to the megabyte.

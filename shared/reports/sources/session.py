@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import ConnStatus, Escaping, ExecStatus, PGconn
+from psycopg.pq import ConnStatus, Escaping, ExecStatus
 from psycopg.pq.abc import PGconn as AnyPGconn
 from psycopg.pq.abc import PGresult
 
 from shared.database.libpq import KEEPALIVE, written
+from shared.reports.sources import scram
 
 _CONNECT_TIMEOUT_S = 10
 """Longer than our own database may take: a source may be far away."""
@@ -72,7 +73,7 @@ class Session:
 @contextlib.contextmanager
 def connected(dsn: str) -> Iterator[Session]:
     """Connect for as long as the block lasts. Raises psycopg.Error."""
-    libpq = PGconn.connect(bounded(dsn).encode())
+    libpq = scram.log_in(bounded(dsn), timeout_s=_CONNECT_TIMEOUT_S)
     try:
         if libpq.status != ConnStatus.OK:
             raise psycopg.OperationalError(libpq.get_error_message())

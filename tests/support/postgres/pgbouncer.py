@@ -21,7 +21,7 @@ _CONFIGURATION = """
 listen_addr = 127.0.0.1
 listen_port = {listen_port}
 unix_socket_dir =
-auth_type = plain
+auth_type = {auth}
 auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = {server_connections}
@@ -30,11 +30,16 @@ server_reset_query = DISCARD ALL
 
 
 class PgBouncer:
-    """Every role shares `server_connections` among all its clients. Its process ends with this one."""
+    """Every role shares `server_connections` among all its clients. Its process ends with this one.
 
-    def __init__(self, urls: dict[str, str], *, server_connections: int) -> None:
+    `auth` is how clients log in: `plain`, or `scram-sha-256` with salts that it makes up.
+    """
+
+    def __init__(self, urls: dict[str, str], *, server_connections: int, auth: str = "plain") -> None:
         self._program = tool("pgbouncer")
         self._folder = Path(tempfile.mkdtemp(prefix="todoke-pgbouncer-"))
+        self.log = self._folder / "pgbouncer.log"
+        """What it has to say."""
         self.port = free_port()
         any_url = make_url(next(iter(urls.values())))
         (self._folder / "users").write_text(
@@ -43,7 +48,7 @@ class PgBouncer:
         (self._folder / "pgbouncer.ini").write_text(
             _CONFIGURATION.format(
                 host=any_url.host, port=any_url.port, listen_port=self.port, folder=self._folder,
-                server_connections=server_connections,
+                server_connections=server_connections, auth=auth,
             )
         )  # fmt: skip
         self._root = os.geteuid() == 0
@@ -57,12 +62,11 @@ class PgBouncer:
         """The same databases and roles, through it."""
 
     def __enter__(self) -> Self:
-        log = self._folder / "pgbouncer.log"
         self._process = spawn(
-            [str(self._program), str(self._folder / "pgbouncer.ini")], env={"PATH": "/usr/bin:/bin"}, log=log,
+            [str(self._program), str(self._folder / "pgbouncer.ini")], env={"PATH": "/usr/bin:/bin"}, log=self.log,
             cwd=self._folder, user="nobody" if self._root else None,
         )  # fmt: skip
-        wait_until(self._answers, what="PgBouncer", process=self._process, log=log, timeout_s=60)
+        wait_until(self._answers, what="PgBouncer", process=self._process, log=self.log, timeout_s=60)
         return self
 
     def __exit__(
