@@ -8,13 +8,12 @@ import atexit
 import contextlib
 import logging
 import os
+import select
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from shared.reports import errors
@@ -119,21 +118,21 @@ class _Attempt:
     def attend(self, output: Output) -> Sequence[RenderedFile]:
         """Wait for the files. Raises ReportError, RenderCancelled, NotUnderstood."""
         line = messages.Line(self.child.line, self.request.scratch)
+        line_end, waiting = self.child.line.fileno(), select.poll()
+        for descriptor in (line_end, self.child.status, output.fileno()):
+            waiting.register(descriptor, select.POLLIN)
         self._assign()
         while True:
             self._check()
             left_s = self.end_at - time.monotonic()
-            heard: list[socket.socket | int] = [
-                self.child.line,
-                self.child.status,
-                *([] if output.closed else [output.fileno()]),
-            ]
-            ready = wait(heard, timeout=max(0.0, min(left_s, _LOOK_EVERY_S)))
+            ready = {descriptor for descriptor, _ in waiting.poll(max(0.0, min(left_s, _LOOK_EVERY_S)) * 1000)}
             output.read()
+            if output.closed and output.fileno() in ready:
+                waiting.unregister(output.fileno())
             for message in line.read():
                 if (files := self._take(message)) is not None:
                     return files
-            if line.closed or (self.child.status in ready and self.child.line not in ready):
+            if line.closed or (self.child.status in ready and line_end not in ready):
                 raise self._crashed()
 
     def _assign(self) -> None:
@@ -238,9 +237,9 @@ def _end(child: Child) -> None:
     """Give a child that is still at work the time that it needs to cancel its query on the server, then kill it."""
     with contextlib.suppress(OSError):
         child.line.send(STOP)
-    child.ended(_STOP_WAIT_S)
-    launcher.kill(child)
-    child.ended(_KILL_WAIT_S)
+    if not child.ended(_STOP_WAIT_S):
+        launcher.kill(child)
+        child.ended(_KILL_WAIT_S)
 
 
 atexit.register(launcher.close)  # and with it the chart process

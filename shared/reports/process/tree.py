@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,12 +81,10 @@ def _read(name: str) -> bytes:
 
 
 def _fields(pid: int, file: str) -> dict[str, int]:
-    """The numbers of one file, by name: kilobytes, for the most part."""
-    found = {}
+    """Those numbers of one file that are asked for here, by name: threads, all others in kilobytes."""
     with contextlib.suppress(OSError):
-        for line in _read(f"{_PROC}/{pid}/{file}").decode().splitlines():
-            name, _, rest = line.partition(":")
-            number = rest.split()[:1]
-            if number and number[0].isdecimal():
-                found[name] = int(number[0])
-    return found
+        return {name.decode(): int(number) for name, number in _FIELD.findall(_read(f"{_PROC}/{pid}/{file}"))}
+    return {}
+
+
+_FIELD = re.compile(rb"^(Threads|RssAnon|RssShmem|Pss_Anon|Pss_Shmem):\s*([0-9]+)", re.MULTILINE)
