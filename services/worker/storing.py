@@ -75,7 +75,7 @@ class Storing:
             raise RenderCancelled("stopped before everything was stored")
         key = artifact_key(held.job.tenant, held.lease.job_id, held.lease.token, name)
         try:
-            self._store.put(key, path, media_type=media_type, sha256=sha256, metadata=_metadata(held.job))
+            self._store.put(key, path, media_type=media_type, sha256=sha256, metadata=_metadata(held.job), given=True)
         except ArtifactStoreUnavailable:
             ARTIFACT_REQUESTS.labels("put", "failed").inc()
             raise

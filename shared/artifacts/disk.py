@@ -37,12 +37,14 @@ class DiskStore:
         self._verified = VerifiedFiles()
         self._durable = DurableFolders()
 
-    def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
+    def put(
+        self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str], given: bool = False
+    ) -> StoredObject:
         """See `ArtifactStore.put`. The file is put beside its place, flushed, read back, then linked into place."""
         del media_type, metadata  # a file has no place for them; the database does
         check_key(key)
         *folders, name = key.split("/")
-        with self._errors(f"storing {key}", may_be_missing=False), self._part(file, folders) as (part, opened):
+        with self._errors(f"storing {key}", may_be_missing=False), self._part(file, folders, given) as (part, opened):
             part.flush()
             if (found := part.digest()) != sha256:
                 raise ArtifactStoreUnavailable(f"what was stored reads back differently: SHA-256 {found}, not {sha256}")
@@ -136,7 +138,7 @@ class DiskStore:
         return ()
 
     @contextlib.contextmanager
-    def _part(self, file: Path, folders: Sequence[str]) -> Iterator[tuple[Part, Sequence[int]]]:
+    def _part(self, file: Path, folders: Sequence[str], given: bool) -> Iterator[tuple[Part, Sequence[int]]]:
         """The file as a part in the last of the folders, all opened.
 
         The sweeper may remove the folder before it is used: then it is made again.
@@ -144,7 +146,7 @@ class DiskStore:
         for _ in range(_FOLDER_TRIES):
             with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as making:
                 opened = making.enter_context(self._tree.walk(folders, make=True))
-                part = new_part(file, opened[-1], making)
+                part = new_part(file, opened[-1], making, given=given)
                 made = making.pop_all()
                 break
         else:

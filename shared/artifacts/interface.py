@@ -104,10 +104,12 @@ def _is_segment(part: str) -> bool:
 class ArtifactStore(Protocol):
     """Write-once objects by key. All methods raise ArtifactStoreUnavailable when the store does not answer."""
 
-    def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
+    def put(
+        self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str], given: bool = False
+    ) -> StoredObject:
         """Store `file` whole under `key` or not at all, and verify what was stored by size and SHA-256.
 
-        Nobody writes to `file` any more: a store on this machine may keep it itself, under one more name.
+        `given` says that nobody writes to `file` any more: a store on this machine may keep it by one more name.
         Storing the same bytes again is fine; other bytes under a key that is taken raise ArtifactExists.
         """
 

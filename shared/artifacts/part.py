@@ -52,14 +52,14 @@ class Part:
             os.rename(self.name, name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
 
 
-def new_part(source: Path, folder: int, until: contextlib.ExitStack) -> Part:
-    """A part with the bytes of `source`: the file itself where it may be, or else a copy.
+def new_part(source: Path, folder: int, until: contextlib.ExitStack, *, given: bool) -> Part:
+    """A part with the bytes of `source`: a copy, or the file itself if it is given and may be kept.
 
     It is removed at the end, whatever it has been linked to meanwhile. Raises OSError.
     """
     name = f"{PREFIX}{secrets.token_hex(8)}"
     until.callback(_unlink_if_there, name, folder)
-    file = _linked(source, name, folder) or _copied(source, name, folder)
+    file = (given and _linked(source, name, folder)) or _copied(source, name, folder)
     until.callback(file.close)
     return Part(folder, name, file)
 

@@ -59,12 +59,15 @@ class S3Store:
     def _looker(self) -> Any:
         return make_client(self._region, without=self._without, read_timeout_s=_LOOK_S, tries=2)
 
-    def put(self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str]) -> StoredObject:
+    def put(
+        self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str], given: bool = False
+    ) -> StoredObject:
         """See `ArtifactStore.put`. S3 itself computes the SHA-256 of what arrived and refuses another one.
 
         A PUT is conditional on the key being free. An upload in parts looks first, which is not atomic: the lease
         token in the key keeps two writers apart.
         """
+        del given  # it is sent, and never kept
         check_key(key)
         size = file.stat().st_size
         about = {"ContentType": media_type, "Metadata": {**metadata, "sha256": sha256}}

@@ -30,9 +30,9 @@ def stored(tmp_path: Path) -> Path:
     return tmp_path / "store" / _KEY
 
 
-def put(tmp_path: Path, file: Path) -> None:
+def put(tmp_path: Path, file: Path, *, given: bool = True) -> None:
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    DiskStore(tmp_path / "store").put(_KEY, file, media_type="text/csv", sha256=sha256, metadata={})
+    DiskStore(tmp_path / "store").put(_KEY, file, media_type="text/csv", sha256=sha256, metadata={}, given=given)
 
 
 def test_a_file_on_the_same_disk_is_not_written_again(made: Path, stored: Path, tmp_path: Path) -> None:
@@ -73,6 +73,12 @@ def test_what_may_still_be_written_to_is_copied(change: object, made: Path, stor
     assert not stored.is_symlink()
     made.write_bytes(b"other bytes")
     assert stored.read_bytes() == b"day\n"
+
+
+def test_what_is_not_given_is_copied(made: Path, stored: Path, tmp_path: Path) -> None:
+    put(tmp_path, made, given=False)
+
+    assert stored.stat().st_ino != made.stat().st_ino
 
 
 @pytest.fixture

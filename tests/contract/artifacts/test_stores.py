@@ -29,7 +29,6 @@ X = hashlib.sha256(b"x").hexdigest()
 def put(store: ArtifactStore, tmp_path: Path) -> Callable[..., StoredObject]:
     def call(data: bytes, key: str = KEY, *, sha256: str = "") -> StoredObject:
         file = tmp_path / f"{threading.get_ident()}.csv"
-        file.unlink(missing_ok=True)  # a store may have kept the file itself
         file.write_bytes(data)
         return store.put(
             key,
