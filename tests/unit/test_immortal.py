@@ -53,9 +53,9 @@ def test_references_to_what_is_there_are_counted_no_more() -> None:
     assert _run(_COUNTS) == (f"True True {('code', 12345.5)}" if HAS_IMMORTALS else f"False False {('code', 12345.5)}")
 
 
-@pytest.mark.skipif(not HAS_IMMORTALS, reason="this Python counts references to everything")
 def test_a_forked_process_copies_no_page_of_what_it_only_uses() -> None:
-    assert int(_run(_PAGES)) < 100  # of 2,000
+    copied = int(_run(_PAGES))  # of 2,000
+    assert copied < 100 if HAS_IMMORTALS else copied > 500
 
 
 def test_a_python_that_counts_elsewhere_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
