@@ -1,5 +1,6 @@
 """Remembers of which folders it is known that their own names are on the disk, so that they are flushed once."""
 
+import contextlib
 import itertools
 import os
 import threading
@@ -45,7 +46,8 @@ class DurableFolders:
     def _remember(self, folder: int) -> None:
         with self._lock:
             if (place := _place(folder)) not in self._known:
-                self._known[place] = os.dup(folder)
+                with contextlib.suppress(OSError):  # no descriptor is free: the folder is flushed again
+                    self._known[place] = os.dup(folder)
             while len(self._known) > self._most:
                 os.close(self._known.pop(next(iter(self._known))))
 

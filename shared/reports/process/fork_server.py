@@ -80,8 +80,8 @@ class _Server:
         waiting = select.poll()
         waiting.register(self._asked, select.POLLIN)
         waiting.register(self._ends, select.POLLIN)
+        self._spares.have_one()
         while True:
-            self._spares.have_one()
             ready = {descriptor for descriptor, _ in waiting.poll()}
             if self._ends in ready:
                 os.read(self._ends, 4096)
@@ -101,6 +101,8 @@ class _Server:
         what, pid = ASKED.unpack(asked)
         if what == FORK:
             self._fork(*descriptors)
+            # Here and not whenever one has died: what kills it may kill the next one, and so on for ever.
+            self._spares.have_one()
         elif pid in self._statuses:  # not collected yet, so the id is still its own
             _kill(pid)
         return True

@@ -98,6 +98,18 @@ def test_a_folder_whose_name_is_on_disk_is_not_flushed_for_it_again_until_it_is_
     assert len(flushed("reports/acme/1/2/a.csv")) == 5  # made anew, and in the same places of the disk
 
 
+def test_a_folder_for_which_no_descriptor_is_free_is_stored_in_all_the_same(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "dup", refuse)
+    put(DiskStore(tmp_path / "store"), file)
+
+    assert files(tmp_path / "store") == [KEY]
+
+
 def test_few_folders_are_remembered_and_each_is_held_open_so_that_no_other_gets_its_number(tmp_path: Path) -> None:
     def open_files() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
