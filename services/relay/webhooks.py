@@ -146,7 +146,7 @@ def _letter(one: Claimed, keys: Sequence[bytes]) -> Letter:
         "Content-Type: application/json", f"webhook-id: {message}", f"webhook-timestamp: {timestamp}",
         f"webhook-signature: {signature(keys, message, timestamp, body)}",
     ]  # fmt: skip
-    return Letter(one.token, one.url, headers, body)
+    return Letter(one.token, one.tenant, one.url, headers, body)
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -156,7 +156,7 @@ def _seconds(retry_after: str | None) -> float | None:
     if retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after[:9]), _MOST_AFTER_S)
     try:
-        at = email.utils.parsedate_to_datetime(retry_after)
-    except ValueError:
+        at = email.utils.parsedate_to_datetime(retry_after).timestamp()
+    except (ValueError, OverflowError):  # whoever answers may write years of any length
         return None
-    return min(max(0.0, at.timestamp() - time.time()), _MOST_AFTER_S)
+    return min(max(0.0, at - time.time()), _MOST_AFTER_S)

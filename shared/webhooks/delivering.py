@@ -53,7 +53,7 @@ _CLAIM = text(f"""
          WHERE owed.due_at <= clock_timestamp() AND w.disabled_at IS NULL
            AND (w.throttled_until IS NULL OR w.throttled_until <= clock_timestamp())
     ), due AS MATERIALIZED (
-        SELECT d.id, ready.url,
+        SELECT d.id, ready.tenant, ready.url,
                row_number() OVER (PARTITION BY ready.tenant ORDER BY random()) AS place,
                (SELECT sum(r.under_way) FROM ready r WHERE r.tenant = ready.tenant) AS under_way
           FROM ready, LATERAL (
@@ -62,13 +62,13 @@ _CLAIM = text(f"""
                ORDER BY due_at LIMIT greatest(0, {EACH} - ready.under_way)
                  FOR UPDATE SKIP LOCKED) AS d
     ), picked AS MATERIALIZED (
-        SELECT id, url FROM due WHERE place + under_way <= {EACH_TENANT} ORDER BY random() LIMIT :most
+        SELECT id, tenant, url FROM due WHERE place + under_way <= {EACH_TENANT} ORDER BY random() LIMIT :most
     )
     UPDATE webhook_deliveries d
        SET lease_token = gen_random_uuid(), due_at = clock_timestamp() + make_interval(secs => {LEASE_S})
       FROM picked
      WHERE d.id = picked.id
-    RETURNING d.id, d.webhook_id, d.event_id, d.lease_token AS token, d.tries, d.attempts, d.body,
+    RETURNING d.id, d.webhook_id, picked.tenant, d.event_id, d.lease_token AS token, d.tries, d.attempts, d.body,
               coalesce(d.url, picked.url) AS url, extract(epoch FROM clock_timestamp())::float8 AS now
 """)
 _RECORD = text(
@@ -152,6 +152,7 @@ class Claimed(NamedTuple):
 
     id: UUID
     webhook_id: UUID
+    tenant: str
     event_id: UUID
     token: UUID
     tries: int

@@ -3,19 +3,23 @@
 Nothing but the address decides where a request goes: no redirect is followed, no proxy is used, no cookie or password
 is kept, and no connection serves a second delivery. Answers are read up to a bound and not decompressed.
 
-Sources: libcurl's CURLOPT_OPENSOCKETFUNCTION(3), CURLOPT_PROXY(3), CURLOPT_DEBUGFUNCTION(3) (8.x, read 2026-11-29).
+Sources: libcurl's CURLOPT_OPENSOCKETFUNCTION(3), CURLOPT_PROXY(3), CURLOPT_DEBUGFUNCTION(3), CURLOPT_RESOLVE(3) (8.x,
+read 2026-11-29 and 30).
 """
 
+import ipaddress
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pycurl
 
 from shared.runtime.egress import Egress
 from shared.version import VERSION
+from shared.webhooks.lookups import Lookups
 
 CONNECT_TIMEOUT_S, TIMEOUT_S = 5, 15
 MOST_READ, MOST_KEPT = 65_536, 4_096
@@ -29,6 +33,8 @@ class Letter(NamedTuple):
 
     id: UUID
     """By which whoever sends it knows its answer."""
+    tenant: str
+    """Whose it is, so that a name server of one tenant delays no letter of another."""
     url: str
     headers: Sequence[str]
     body: bytes
@@ -53,36 +59,64 @@ class Answer(NamedTuple):
 class Postman:
     """Sends letters. For one thread."""
 
-    def __init__(self, egress: Egress, *, certificates: str | None) -> None:
-        """`certificates` is a file of authorities in PEM; None for libcurl's own."""
+    def __init__(self, egress: Egress, *, certificates: str | None, lookups: Lookups | None = None) -> None:
+        """`certificates` is a file of authorities in PEM; None for libcurl's own. `lookups` finds hosts."""
         self._egress = egress
         self._certificates = certificates
+        self._lookups = lookups or Lookups()
         self._multi = pycurl.CurlMulti()
+        self._looked_up: dict[UUID, _Sending] = {}
+        """Letters whose host is being looked up."""
         self._under_way: dict[Any, _Sending] = {}
 
     @property
     def under_way(self) -> int:
         """Letters that have no answer yet."""
-        return len(self._under_way)
+        return len(self._under_way) + len(self._looked_up)
 
     def send(self, letter: Letter) -> None:
         """Begin to send it."""
         sending = _Sending(letter, self._egress, self._certificates)
-        self._under_way[sending.curl] = sending
-        self._multi.add_handle(sending.curl)
+        host = _name_in(letter.url)
+        if host is None:
+            self._connect(sending)
+        else:
+            self._looked_up[letter.id] = sending
+            self._lookups.begin(letter.id, host, tenant=letter.tenant)
 
     def wait(self, timeout_s: float) -> Sequence[Answer]:
         """Go on with all letters, until one of them is done or the time is over. Returns those that are done."""
         give_up_at = time.monotonic() + timeout_s
-        while self._under_way:
+        while self.under_way:
+            done = list(self._lost())
             self._multi.perform()
-            if done := self._done():
-                return done
+            done += self._done()
             left_s = give_up_at - time.monotonic()
-            if left_s <= 0:
-                break
-            self._multi.select(min(left_s, 0.05))
+            if done or left_s <= 0:
+                return done
+            if self._under_way:
+                self._multi.select(min(left_s, 0.01 if self._looked_up else 0.05))
+            else:
+                self._lookups.wait(min(left_s, 0.05))
         return []
+
+    def _lost(self) -> Iterator[Answer]:
+        """Connect to the hosts that were found. Yields the answers of letters whose host was not."""
+        for letter_id, addresses in self._lookups.take().items():
+            sending = self._looked_up.pop(letter_id)
+            if addresses:
+                self._connect(sending, addresses)
+            else:
+                yield sending.answer(pycurl.E_COULDNT_RESOLVE_HOST)
+        for letter_id, sending in list(self._looked_up.items()):
+            if sending.age_s > CONNECT_TIMEOUT_S:
+                self._lookups.forget(letter_id)
+                yield self._looked_up.pop(letter_id).answer(pycurl.E_OPERATION_TIMEDOUT)
+
+    def _connect(self, sending: "_Sending", addresses: Sequence[str] = ()) -> None:
+        sending.connect_to(addresses)
+        self._under_way[sending.curl] = sending
+        self._multi.add_handle(sending.curl)
 
     def _done(self) -> list[Answer]:
         answers: list[Answer] = []
@@ -91,16 +125,19 @@ class Postman:
             for curl, code in (*((one, 0) for one in good), *((one, code) for one, code, _ in bad)):
                 self._multi.remove_handle(curl)
                 answers.append(self._under_way.pop(curl).answer(code))
-                curl.close()
             if not left:
                 return answers
 
     def close(self) -> None:
         """Let go of everything: what had no answer is sent again when its lease is over."""
-        for curl in self._under_way:
+        for curl, sending in self._under_way.items():
             self._multi.remove_handle(curl)
-            curl.close()
+            sending.close()
+        for letter_id, sending in self._looked_up.items():
+            self._lookups.forget(letter_id)
+            sending.close()
         self._under_way.clear()
+        self._looked_up.clear()
         self._multi.close()
 
 
@@ -116,7 +153,32 @@ class _Sending:
         self._sent: list[bytes] = []
         self._head: list[bytes] = []
         self._body = bytearray()
+        self._names = pycurl.CurlShare()
+        self._names.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)  # or all letters would share what one has found
         self.curl = self._prepared(letter, certificates)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it was begun."""
+        return time.monotonic() - self._began
+
+    def connect_to(self, addresses: Sequence[str]) -> None:
+        """Have it sent to these addresses of its host; to the one that its URL has, if there are none.
+
+        What looking them up has taken counts.
+        """
+        parts = urlsplit(self._letter.url)
+        if addresses:
+            port = parts.port or (443 if self._encrypted else 80)
+            places = ",".join(f"[{one}]" if ":" in one else one for one in addresses)
+            self.curl.setopt(pycurl.RESOLVE, [f"{parts.hostname}:{port}:{places}"])
+        for option, most_s in ((pycurl.CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_S), (pycurl.TIMEOUT_MS, TIMEOUT_S)):
+            self.curl.setopt(option, max(1, round((most_s - self.age_s) * 1000)))
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.curl.close()
+        self._names.close()
 
     def _prepared(self, letter: Letter, certificates: str | None) -> Any:
         curl = pycurl.Curl()
@@ -135,9 +197,7 @@ class _Sending:
             pycurl.OPENSOCKETFUNCTION: self._open,
             pycurl.FRESH_CONNECT: 1,
             pycurl.FORBID_REUSE: 1,
-            pycurl.DNS_CACHE_TIMEOUT: 0,
-            pycurl.CONNECTTIMEOUT_MS: CONNECT_TIMEOUT_S * 1000,
-            pycurl.TIMEOUT_MS: TIMEOUT_S * 1000,
+            pycurl.SHARE: self._names,
             pycurl.NOSIGNAL: 1,
             pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
             pycurl.HTTP_CONTENT_DECODING: 0,
@@ -179,15 +239,16 @@ class _Sending:
             self._sent.append(data)
 
     def answer(self, code: int) -> Answer:
-        """What became of it. `code` is libcurl's."""
+        """What became of it, and let go of it. `code` is libcurl's."""
         status = self.curl.getinfo(pycurl.RESPONSE_CODE) or None
+        self.close()
         enough = code == pycurl.E_WRITE_ERROR and len(self._body) >= MOST_READ
         error = None if code == 0 or enough else self._word_for(code)
         return Answer(
             self._letter.id,
             None if error else status,
             error,
-            round((time.monotonic() - self._began) * 1000),
+            round(self.age_s * 1000),
             _text(b"".join(self._sent)) if self._sent else None,
             _text(b"".join(self._head)) if self._head else None,
             bytes(self._body[:MOST_KEPT]),
@@ -214,6 +275,16 @@ _WORDS: dict[int, str] = {
     pycurl.E_PEER_FAILED_VERIFICATION: "tls",
     pycurl.E_SSL_CACERT_BADFILE: "tls",
 }
+
+
+def _name_in(url: str) -> str | None:
+    """The host that has to be looked up; None if the URL has an address instead."""
+    host = urlsplit(url).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return None
 
 
 def _text(raw: bytes) -> str:

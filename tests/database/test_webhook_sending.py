@@ -37,7 +37,7 @@ def a_failed_job(conn: Connection) -> None:
 
 def posted(postman: Postman, url: str) -> Answer:
     """How a letter to that address goes."""
-    postman.send(Letter(uuid7(), f"{url}/todoke", ["Content-Type: application/json"], b"{}"))
+    postman.send(Letter(uuid7(), "acme", f"{url}/todoke", ["Content-Type: application/json"], b"{}"))
     answers: Sequence[Answer] = []
     give_up_at = time.monotonic() + 60
     while not answers and time.monotonic() < give_up_at:

@@ -22,6 +22,7 @@ from services.api.assembly import assemble
 from services.api.settings import ApiSettings
 from services.relay.settings import RelaySettings
 from services.worker.settings import WorkerSettings
+from shared.access.scopes import Scope
 from todoke.cli.app import application
 from todoke.cli.help_topics import TOPICS
 
@@ -291,6 +292,12 @@ def test_the_reference_has_every_operation(app: FastAPI) -> None:
 
     assert len(operations) > 7
     _none(operations - told)
+
+
+def test_the_page_on_keys_has_every_scope() -> None:
+    told = set(re.findall(r"`([a-z_]+:[a-z_]+)`", (ROOT / "docs/how-to/tenants-and-keys.md").read_text()))
+
+    assert set(Scope) <= told
 
 
 def test_every_variable_is_one_that_somebody_reads() -> None:

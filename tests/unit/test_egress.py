@@ -1,14 +1,13 @@
 """Where webhooks may lead: each way to write an address inside is met at the socket, whatever its name said before."""
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import uuid4
 
-import pycurl
 import pytest
 
 from shared.runtime.egress import Egress, WrongNetworks, read_networks, read_ports
-from shared.webhooks.sending import Answer, Letter, Postman, _Sending
+from shared.webhooks.lookups import Lookups
+from shared.webhooks.sending import Answer, Letter, Postman
 from shared.webhooks.url import Target, read_url
 from tests.support.http_server import LoopbackServer, QuietHandler
 
@@ -131,7 +130,7 @@ def port() -> Iterator[int]:
 
 def sent(postman: Postman, url: str) -> Answer:
     """How sending there went."""
-    postman.send(Letter(uuid4(), url, [], b"{}"))
+    postman.send(Letter(uuid4(), "acme", url, [], b"{}"))
     answers: list[Answer] = []
     while postman.under_way:
         answers += postman.wait(1)
@@ -164,32 +163,20 @@ def test_proxies_of_the_environment_are_not_asked(port: int, monkeypatch: pytest
     assert answer.error == "unreachable", "nobody listens there, and a proxy would have answered"
 
 
-def test_a_name_that_leads_elsewhere_at_the_next_look_up_is_met_at_the_socket(
-    port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """libcurl's own cache of names (CURLOPT_RESOLVE) answers instead of a name server, with other addresses each time.
-
-    127.0.0.9 stands for what is open, and 127.0.0.1, where somebody listens, for what is inside.
-    """
-    answers: list[str] = []
-    prepared = _Sending._prepared
-
-    def with_the_next_answer(self: _Sending, letter: Letter, certificates: str | None) -> Any:
-        curl = prepared(self, letter, certificates)
-        curl.setopt(pycurl.RESOLVE, [f"-changes.example:{port}", f"changes.example:{port}:{answers.pop(0)}"])
-        return curl
-
-    monkeypatch.setattr(_Sending, "_prepared", with_the_next_answer)
-    postman = Postman(Egress(read_networks("127.0.0.9"), ports=read_ports("1-65535")), certificates=None)
+def test_a_name_that_leads_elsewhere_at_the_next_look_up_is_met_at_the_socket(port: int) -> None:
+    """127.0.0.9 stands for what is open, and 127.0.0.1, where somebody listens, for what is inside."""
+    found: list[str] = []
+    egress = Egress(read_networks("127.0.0.9"), ports=read_ports("1-65535"))
+    postman = Postman(egress, certificates=None, lookups=Lookups(lambda _: found))
     try:
         for next_address, error in (
-            ("127.0.0.9", "unreachable"),
-            ("127.0.0.1", "not_allowed"),
-            ("[::ffff:127.0.0.1]", "not_allowed"),
-            ("127.0.0.1,127.0.0.9", "unreachable"),
-            ("[::1],127.0.0.1", "not_allowed"),
+            (["127.0.0.9"], "unreachable"),
+            (["127.0.0.1"], "not_allowed"),
+            (["::ffff:127.0.0.1"], "not_allowed"),
+            (["127.0.0.1", "127.0.0.9"], "unreachable"),
+            (["::1", "127.0.0.1"], "not_allowed"),
         ):
-            answers.append(next_address)
+            found[:] = next_address
             answer = sent(postman, f"http://changes.example:{port}/")
             assert (answer.status, answer.error) == (None, error), next_address
     finally:

@@ -139,7 +139,7 @@ def retry_after(answer: Answer) -> float | None:
         return float(value)
     try:
         left = parsedate_to_datetime(value) - datetime.now(UTC)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, left.total_seconds())
 
