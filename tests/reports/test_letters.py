@@ -177,6 +177,36 @@ def test_the_sentence_of_no_rows_keeps_the_order_of_dates(value: str, shown: str
     assert nothing_matches(rendering).endswith(f"(س: {shown}).")
 
 
+_DIRECTED = ("+81-3-1234", "12/34 5", "=1+1", "v1.", "abc שלום -5!", "שלום abc -5!", "שלום!", "C++")
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("rows", [1, 200])
+def test_each_cell_runs_in_the_direction_of_its_first_letter(
+    language: str, rows: int, a_request: MakeRequest, quick: Run
+) -> None:
+    """-5.50 was 5.50- and a telephone's number ended with its plus in a short table of a document from the right."""
+    texts = ", ".join(f"'{text}' AS {chr(97 + at)}" for at, text in enumerate(_DIRECTED))
+    query = f"SELECT -5.5 AS n, timestamp '2024-01-02 03:04:05' AS z, {texts} FROM generate_series(1, {rows})"
+    request = with_pdf(
+        a_request(query, Format.PDF),
+        PdfOptions(figures=SummaryTable("figures", "", "SELECT -7.5 AS x FROM report LIMIT 1", {})),
+    )
+    [file] = quick(replace(request, report=replace(request.report, language=language)))
+
+    lines = "\n".join(line for page in pypdfium2.PdfDocument(str(file.path)) for line in _lines_as_they_look(page))
+    looks = ["".join(p[::-1] if right else p for p, right in bidi.in_order(text)) for text in _DIRECTED]
+    wanted = [look.replace(" ", "") for look in ("-5.5", "-7.5", "2024-01-02 03:04:05", *looks)]
+    assert [look for look in wanted if look not in lines] == []
+
+
+@pytest.mark.parametrize("rows", [1, 200])
+def test_a_tab_keeps_two_words_apart(rows: int, a_request: MakeRequest, quick: Run) -> None:
+    [file] = quick(a_request(f"SELECT E'one\\ttwo' AS a FROM generate_series(1, {rows})", Format.PDF))
+
+    assert re.search(r"one +two", pypdfium2.PdfDocument(str(file.path))[0].get_textpage().get_text_range())
+
+
 def _lines_as_they_look(page: pypdfium2.PdfPage) -> list[str]:
     """The letters of each line from left to right, without spaces."""
     text = page.get_textpage()

@@ -8,7 +8,10 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 _LEFT, _RIGHT = "L", "R"
+_ISOLATE, _END = "\u2068", "\u2069"
+"""FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE: what stands between them has its own direction."""
 _IGNORED = frozenset({"BN", "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+_STRONG = frozenset({"L", "R", "AL"})
 _SEPARATORS = frozenset({"B", "S"})
 _NEUTRAL = frozenset({"ON", "WS", "B", "S", "ES", "ET", "CS"})
 _SIDES = {"L": _LEFT, "R": _RIGHT, "EN": _RIGHT, "AN": _RIGHT}
@@ -16,13 +19,32 @@ _SIDES = {"L": _LEFT, "R": _RIGHT, "EN": _RIGHT, "AN": _RIGHT}
 _BRACKETS = {")": "(", "]": "[", "}": "{", "〉": "〈", "》": "《", "」": "「", "』": "『", "】": "【"}
 
 
-def in_order(text: str, *, from_right: bool = False) -> Sequence[tuple[str, bool]]:
+def isolated(text: str, *, from_right: bool) -> str:
+    """Return the text with marks around each line that runs in another direction than the document.
+
+    Typst gives a line the document's direction: in one from the right -5 would be 5-, and +81-3 be 81-3+. A line
+    without a letter that has a direction runs from the left, as a page's `dir="auto"` has it (UAX #9, FSI).
+    """
+    if text.isascii() and not from_right:
+        return text
+    return "\n".join(
+        line if not line or _runs_from_right(line) == from_right else f"{_ISOLATE}{line}{_END}"
+        for line in text.split("\n")
+    )
+
+
+def _runs_from_right(line: str) -> bool:
+    """True if the first letter that has a direction has that from the right."""
+    kinds = (unicodedata.bidirectional(letter) or _LEFT for letter in line)
+    return next((kind for kind in kinds if kind in _STRONG), _LEFT) != _LEFT
+
+
+def in_order(text: str) -> Sequence[tuple[str, bool]]:
     """Cut a line into pieces of one direction, from left to right as they are drawn.
 
     A piece's letters stay in the order in which they are read; it is True beside those that run from right to left.
-    `from_right` is the direction of a line without a letter that has one.
     """
-    levels = _levels(text, from_right=from_right)
+    levels = _levels(text)
     runs: list[tuple[int, int, int]] = []
     for at, level in enumerate(levels):
         if runs and runs[-1][2] == level:
@@ -47,11 +69,10 @@ def _turned(runs: Sequence[tuple[int, int, int]], level: int) -> Iterator[tuple[
     yield from reversed(high)
 
 
-def _levels(text: str, *, from_right: bool) -> list[int]:
+def _levels(text: str) -> list[int]:
     """Return the embedding level of each letter: odd ones run from right to left."""
     kinds = [unicodedata.bidirectional(letter) or _LEFT for letter in text]
-    first = next((kind for kind in kinds if kind in {"L", "R", "AL"}), "R" if from_right else "L")
-    base, side = (0, _LEFT) if first == "L" else (1, _RIGHT)
+    base, side = (1, _RIGHT) if _runs_from_right(text) else (0, _LEFT)
     at = [n for n, kind in enumerate(kinds) if kind not in _IGNORED]
     resolved = _weak([kinds[n] for n in at], side)
     resolved = _brackets([text[n] for n in at], resolved, side)

@@ -13,8 +13,9 @@ from shared.reports.formats import chart
 from shared.reports.formats.edition import data_date, footer_text, nothing_matches
 from shared.reports.formats.labels import labels_of, left_to_right
 from shared.reports.formats.pdf import fonts
+from shared.reports.formats.pdf.bidi import isolated
 from shared.reports.formats.pdf.layout import blocks
-from shared.reports.formats.pdf.letters import of_letters
+from shared.reports.formats.pdf.letters import composed, of_letters
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.summary import Summaries, Table
 
@@ -44,6 +45,7 @@ def content_of(rendering: Rendering, summaries: Summaries, folder: Path, font_se
     font_set.look_at(_texts(content))
     if rendering.report.pdf.standards:
         content = with_texts(content, of_letters)
+    content |= _in_their_direction(content, rendering)
     if nothing:  # asked all the same, so that a wrong query shows; of no rows they say less than the sentence does
         content |= {"figures": [], "tables": [], "charts": []}
     return content
@@ -119,6 +121,22 @@ def _stays_together(table: Table) -> bool:
     """True for a table of which nobody wants a part on the next page, and that fits on one."""
     letters = sum(len(text) for row in table.rows for text in row)
     return len(table.rows) <= _MOST_TOGETHER and letters <= _MOST_TOGETHER * _LETTERS_PER_ROW
+
+
+def _in_their_direction(content: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
+    """The part of the content that is data, each text in its own direction, whatever the document's is."""
+
+    of_block = ("columns", "rows")
+
+    def directed(part: object) -> Any:
+        return with_texts(part, lambda text: isolated(composed(text), from_right=rendering.from_right))
+
+    def table(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {**one, "blocks": [{**block, **directed({k: block[k] for k in of_block})} for block in one["blocks"]]}
+
+    some = {name: directed(content[name]) for name in ("parameters", "rowCount", "figures")}
+    tables = {name: [one and table(one) for one in content[name]] for name in ("tables", "sections")}
+    return {**some, **tables, "table": content["table"] and table(content["table"])}
 
 
 def _texts(content: object) -> Iterator[str]:

@@ -28,7 +28,7 @@ def write_pdf(rendering: Rendering) -> int:
     """
     folder = rendering.scratch / "document"
     folder.mkdir()
-    font_set = fonts.FontSet(rendering.fonts, from_right=rendering.from_right)
+    font_set = fonts.FontSet(rendering.fonts)
     with open_summaries(rendering) as summaries:
         content = content_of(rendering, summaries, folder, font_set)
     standards = rendering.report.pdf.standards
@@ -58,7 +58,7 @@ def write_pdf(rendering: Rendering) -> int:
 
 def rehearse(rendering: Rendering) -> None:
     """Do what `write_pdf` does, but for charts and Typst, whose threads would not survive a fork."""
-    font_set = fonts.FontSet(rendering.fonts, from_right=rendering.from_right)
+    font_set = fonts.FontSet(rendering.fonts)
     with open_summaries(rendering) as summaries:
         content_of(rendering, summaries, rendering.scratch, font_set)
     first, *others = _appendix(rendering, font_set)

@@ -86,8 +86,7 @@ def _faces_below(folder: Path) -> Sequence[Face]:
 class FontSet:
     """The fonts of one document, and what it met of letters that they cannot draw."""
 
-    def __init__(self, wanted: Path | None, *, from_right: bool = False) -> None:
-        self._from_right = from_right
+    def __init__(self, wanted: Path | None) -> None:
         self._chain = chain(wanted)
         self._loaded: dict[Path, TTFont | None] = {}
         self.families = [face.family for face in self._chain]
@@ -114,7 +113,7 @@ class FontSet:
     def drawn(self, text: str, *, bold: bool = False) -> Sequence[tuple[Any, str | Shaped]]:
         """Cut a text with such letters into pieces of one font, from left to right: glyphs, and letters without any."""
         found: list[tuple[Any, str | Shaped]] = []
-        for piece, from_right in in_order(text, from_right=self._from_right):
+        for piece, from_right in in_order(text):
             runs = self._words(piece, bold=bold)
             for font, letters in reversed(runs) if from_right else runs:
                 plain = not from_right and not self.is_joined(letters)

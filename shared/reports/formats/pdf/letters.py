@@ -24,7 +24,11 @@ _REPLACEMENT = "\ufffd"
 
 
 def composed(text: str) -> str:
-    """Return the text with a letter and its mark as one letter where Unicode has it: glyphs stand side by side."""
+    """Return the text with a letter and its mark as one letter where Unicode has it, and tabs as spaces.
+
+    Glyphs stand side by side, and Typst leaves a tab out: two words would be one.
+    """
+    text = text.expandtabs(4)
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 

@@ -131,7 +131,7 @@ class LongTable:
 
     def lines_of(self, text: str, column: PlacedColumn, *, bold: bool = False) -> Sequence[str]:
         """Return the text in lines that fit the column."""
-        text = composed(text).expandtabs(4)
+        text = composed(text)
         return broken(text, column.width + 0.1, lambda one: self.font_set.width(one, self.size, bold=bold))
 
     def _wanted_widths(self) -> list[float]:
