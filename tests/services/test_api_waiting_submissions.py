@@ -39,6 +39,12 @@ def _new_job(conn: Connection) -> str:
     return str(conn.execute(text("SELECT id FROM jobs")).scalar_one())
 
 
+def _is_watched(conn: Connection) -> bool:
+    looks = "query LIKE '%jobs.changed%' AND pid <> pg_backend_pid()"
+    asked = f"SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND {looks}"
+    return bool(conn.execute(text(asked)).scalar_one())
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_a_submission_that_waits_is_answered_202_with_the_job_that_has_ended(
     client: TestClient, conn: Connection, scratch: Path, path: str
@@ -138,6 +144,7 @@ def test_a_job_that_is_accepted_is_202_although_the_database_goes_away_while_it_
     ):
         asking = pool.submit(client.post, "/v1/jobs", headers={"Prefer": "wait=4"})
         job_id = _new_job(conn)
+        eventually(lambda: _is_watched(conn), what="the API knows that it is accepted, and waits")
         proxy.refusing = True
         proxy.cut()
         answer = asking.result(60)
