@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
-import boto3
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable
+from shared.runtime import aws
 
 THE_BUCKET = "the bucket"
 CONNECTIONS = 40
@@ -42,7 +42,7 @@ def make_client(
     modes = {"request_checksum_calculation": "when_required"}
     if without & {Feature.CHECKSUMS, Feature.CHECKSUM_MODE}:
         modes["response_checksum_validation"] = "when_required"
-    return boto3.session.Session().client(
+    return aws.new_session().client(
         "s3",
         region_name=region,
         endpoint_url=endpoint_url,

@@ -7,6 +7,7 @@ import boto3
 from botocore.config import Config
 
 from shared.queues.curl_client import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, CurlClient
+from shared.runtime import aws
 
 ClientKind = Literal["thin", "boto3"]
 
@@ -22,9 +23,9 @@ def make_client(
 ) -> Any:
     """A boto3 client for SQS whose every call is bounded. Credentials and endpoint come the standard AWS way.
 
-    Clients of one session share the description of the service, which takes longest to read.
+    Clients of one session look for credentials once.
     """
-    return (session or boto3.session.Session()).client(
+    return (session or aws.new_session()).client(
         "sqs",
         region_name=region,
         config=Config(
@@ -42,7 +43,7 @@ class SqsCalls:
     """Carries calls. Safe to use from several threads. Raises botocore's ClientError and BotoCoreError."""
 
     def __init__(self, region: str, *, kind: ClientKind, connections: int) -> None:
-        session = boto3.session.Session()
+        session = aws.new_session()
         self.client = make_client(region, read_timeout_s=READ_TIMEOUT_S, connections=connections, session=session)
         """The plain client, for set-up and questions."""
         patient_s = LONGEST_POLL_S + READ_TIMEOUT_S

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
-import boto3
 import pycurl
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import (
@@ -27,6 +26,7 @@ from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
 from shared import json_text
+from shared.runtime import aws
 
 CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 10
@@ -46,7 +46,7 @@ class CurlClient:
         self._region = client.meta.region_name
         self._credentials = client._request_signer._credentials  # noqa: SLF001 - what boto3 found; it renews itself
         self._proxy = get_environ_proxies(self._url).get(self._url.partition(":")[0], "")
-        bundle = boto3.session.Session()._session.get_config_variable("ca_bundle")  # noqa: SLF001 - AWS_CA_BUNDLE
+        bundle = aws.new_session()._session.get_config_variable("ca_bundle")  # noqa: SLF001 - AWS_CA_BUNDLE
         self._certificates = get_cert_path(bundle or True)
         self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
         """Connections by operation: what is set for one call serves the next. A list's append and pop need no lock."""

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import TodokeError
@@ -58,7 +57,7 @@ class DeadLetters:
 
     def __init__(self, queue_url: str, *, region: str, dead_letter_url: str | None = None) -> None:
         """Raises NoDeadLetterQueue, QueueUnavailable."""
-        self._client = make_client(region, read_timeout_s=10, connections=2, session=boto3.session.Session())
+        self._client = make_client(region, read_timeout_s=10, connections=2)
         self.url = dead_letter_url or self._named_by(queue_url)
         self._queue = SqsQueue(queue_url, region=region, client="boto3")
         self._dead = SqsQueue(self.url, region=region, client="boto3")

@@ -18,6 +18,12 @@ class QuietHandler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body leave together
     disable_nagle_algorithm = True
 
+    def handle_expect_100(self) -> bool:
+        """Let the client go on at once: one of S3 waits a second for this before it sends a file."""
+        goes_on = super().handle_expect_100()
+        self.wfile.flush()
+        return goes_on
+
     def body(self) -> bytes:
         """What the client sent."""
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
