@@ -184,7 +184,7 @@ class AlreadyThere(TodokeError):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        super().__init__(f"{path} exists and is another file; `force` overwrites it")
+        super().__init__(f"{path} exists and is another file; it is overwritten with --force, or force=True")
 
 
 class ManifestError(TodokeError):

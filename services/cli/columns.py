@@ -32,14 +32,21 @@ def column_problems(report: ReportType, names: Sequence[str], of_further: Mappin
             at = line_of(text, "columns", name)
             yield f"{file}:{at}: columns.{name}: the query gives no such column{did_you_mean(name, names)}"
     yield from _locale_problems(report, text, every)
+    yield from _unreachable_languages(report, text)
     for setting, name, given in _own_names(report, names, of_further):
         place = f"{file}:{line_of(text, *setting)}: {'.'.join(setting)}"
         yield f"{place}: the query gives no column {name!r}{did_you_mean(name, given)}"
-    if report.locales and report.parameter(LOCALE_PARAMETER) is None:
+
+
+def _unreachable_languages(report: ReportType, text: str) -> Iterator[str]:
+    """Yield one line if the report type has languages that no request can choose."""
+    by_request = "locale" not in report.options.forbid or report.options.defaults.locale is not None
+    if report.locales and not by_request and report.parameter(LOCALE_PARAMETER) is None:
+        file = Path(report.folder or "") / "report.toml"
         at = line_of(text, "locales", next(iter(report.locales)))
         yield (
-            f"{file}:{at}: locales: nothing chooses a language: add [parameters.locale] with "
-            f'type = "choice" and choices = {[report.language, *report.locales]}'
+            f"{file}:{at}: locales: nothing chooses a language: options.forbid has locale, and there is neither "
+            f"options.locale nor [parameters.locale]"
         )
 
 

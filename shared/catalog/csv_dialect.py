@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.catalog.model import CsvOptions
 from shared.catalog.values import Refused, show
-from shared.suggest import did_you_mean
+from shared.suggest import did_you_mean, did_you_mean_one_of
 
 ENCODINGS: Mapping[str, str] = {
     "utf-8": "utf-8", "utf-16": "utf-16", "cp932": "windows-31j", "windows-1252": "windows-1252",
@@ -55,8 +55,8 @@ def field_problem(name: str, value: object) -> Refused | None:
         return None
     listed = ", ".join("true" if one is True else "false" if one is False else f'"{one}"' for one in allowed)
     listed = listed.replace("\t", "\\t")
-    near = did_you_mean(value[:60], [str(one) for one in allowed]) if isinstance(value, str) and value else ""
-    return Refused("choice", f"must be one of {listed}, not {show(value)}{near if 'did you mean' in near else ''}")
+    near = did_you_mean_one_of(value[:60], map(str, allowed)) if isinstance(value, str) else ""
+    return Refused("choice", f"must be one of {listed}, not {show(value)}{near}")
 
 
 def dialect_problem(options: CsvOptions) -> tuple[str, str] | None:

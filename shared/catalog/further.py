@@ -10,7 +10,7 @@ from shared.catalog.model import Column, FurtherQuery, PdfOptions, ReportType
 from shared.catalog.pivot import Pivot
 from shared.catalog.query import query_problems
 from shared.catalog.toml import Table
-from shared.suggest import did_you_mean
+from shared.suggest import did_you_mean, did_you_mean_one_of
 
 FOLDER = "queries"
 QUERY_KEYS = ("title", "columns", "pivot")
@@ -72,9 +72,8 @@ def read_pivot(table: Table) -> Pivot:
             table.wrong(key, f"is missing: write {key} = {example}, a column of the query")
     aggregate = table.text("aggregate", AGGREGATES[0])
     if aggregate not in AGGREGATES:
-        table.wrong(
-            "aggregate", f"{aggregate!r} is not one of {', '.join(AGGREGATES)}{did_you_mean(aggregate, AGGREGATES)}"
-        )
+        near = did_you_mean_one_of(aggregate, AGGREGATES)
+        table.wrong("aggregate", f"{aggregate!r} is not one of {', '.join(AGGREGATES)}{near}")
     if len({*rows, column, value}) < len(rows) + 2:
         table.wrong("", "names a column twice: each is of the rows, or gives the columns, or the values")
     return Pivot(rows, column, value, aggregate, table.text("total"))

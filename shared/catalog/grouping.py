@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from shared.catalog.toml import Table
-from shared.suggest import did_you_mean
+from shared.suggest import did_you_mean, did_you_mean_one_of
 
 FUNCTIONS = ("sum", "mean", "min", "max", "count")
 _MOST_LEVELS = 3
@@ -52,7 +52,7 @@ def read_grouping(groups: Table, totals: Table, columns: Collection[str]) -> Gro
         elif name in by:
             totals.wrong(name, "is what the rows are grouped by: leave it out of one of the two")
         elif what not in FUNCTIONS:
-            totals.wrong(name, f"{what!r} is not one of {', '.join(FUNCTIONS)}{did_you_mean(what, FUNCTIONS)}")
+            totals.wrong(name, f"{what!r} is not one of {', '.join(FUNCTIONS)}{did_you_mean_one_of(what, FUNCTIONS)}")
         else:
             found[name] = what
     return Grouping(by, found)

@@ -18,7 +18,7 @@ from shared.catalog.csv_dialect import (
 from shared.catalog.model import Chart, Column, CsvOptions, Highlight, PdfOptions, SummaryTable
 from shared.catalog.number_format_text import format_problem
 from shared.catalog.toml import Table
-from shared.suggest import did_you_mean
+from shared.suggest import did_you_mean_one_of
 
 CSV_KEYS = (
     "delimiter", "decimal_mark", "header", "line_end", "bom", "encoding", "unencodable", "formula_guard", "gzip",
@@ -146,7 +146,7 @@ def _one_of(table: Table, key: str, known: tuple[str, ...]) -> str:
     if value in known:
         return value
     shown = ", ".join(repr(one) for one in known)
-    table.wrong(key, f"{value!r} is not one of {shown}{did_you_mean(value, known)}")
+    table.wrong(key, f"{value!r} is not one of {shown}{did_you_mean_one_of(value, known)}")
     return known[0]
 
 

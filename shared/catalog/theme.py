@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.catalog.toml import Table
-from shared.suggest import did_you_mean
+from shared.suggest import did_you_mean_one_of
 
 NAME = "theme.toml"
 KEYS = ("organisation", "accent", "rows", "series", "logo")
@@ -50,7 +50,7 @@ def read_theme(table: Table, folder: Path, text: str) -> Theme:
         table.wrong("accent", f"{accent} is too light for letters on white paper: take a darker shade")
     rows = table.text("rows", ROWS[0])
     if rows not in ROWS:
-        table.wrong("rows", f"{rows!r} is not one of {', '.join(map(repr, ROWS))}{did_you_mean(rows, ROWS)}")
+        table.wrong("rows", f"{rows!r} is not one of {', '.join(map(repr, ROWS))}{did_you_mean_one_of(rows, ROWS)}")
     series = table.strings("series") or (accent, *USUAL.series[1:])
     if len(series) > _MOST_SERIES or any(not _COLOUR.fullmatch(one) for one in series):
         table.wrong("series", f'must be at most {_MOST_SERIES} colours: write series = ["#1d5b8f", "#d9a441"]')

@@ -17,7 +17,7 @@ from shared.catalog.report_file import parse_toml, read_text
 from shared.catalog.toml import Table, TomlFile
 from shared.schedules.schedule import Misfire, Overlap
 from shared.schedules.timing import cron_problem
-from shared.suggest import did_you_mean
+from shared.suggest import did_you_mean, did_you_mean_one_of
 
 FOLDER = "_schedules"
 _WIRE = {
@@ -112,7 +112,7 @@ def _check_timing(table: Table) -> None:
         table.wrong("time_zone", problem)
     for key, choices in (("misfire", [*Misfire]), ("overlap", [*Overlap])):
         if (given := table.text(key)) and given not in choices:
-            table.wrong(key, f"{given!r} is not one of {', '.join(choices)}{did_you_mean(given, choices)}")
+            table.wrong(key, f"{given!r} is not one of {', '.join(choices)}{did_you_mean_one_of(given, choices)}")
 
 
 def _check_report(table: Table, fields: Mapping[str, Any], tenant: str, types: Mapping[str, ReportType]) -> None:

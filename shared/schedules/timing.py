@@ -23,7 +23,19 @@ _LOOKS_BACK = tuple(timedelta(days=days) for days in (1 / 24, 1, 31, 366, 5 * 36
 """How far `latest` looks for ticks: as far as it must, so that what runs every minute costs 60 steps, not a year's."""
 _SOME_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 """In a year that has every day."""
-_FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
+_FIELDS = {
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day of the month": "1 to 31, L for the last one, LW for the last one from Monday to Friday",
+    "month": "1 to 12, JAN to DEC",
+    "day of the week": "0 to 7 (0 and 7 are Sundays), SUN to SAT, MON#1 for the first Monday, 5L for the last Friday",
+}
+"""The fields of an expression, and what each may name."""
+_SHORT = {
+    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+}  # fmt: skip
+"""What crontab(5) has short names for."""
 
 
 class Timing(NamedTuple):
@@ -112,13 +124,26 @@ def cron_problem(text: str) -> str | None:
     fields = text.split()
     if len(text) > MOST_CHARACTERS:
         return f"must have at most {MOST_CHARACTERS} characters"
+    if meant := _SHORT.get(text.strip().lower()):
+        return f'must have five fields: write "{meant}"'
     if len(fields) != len(_FIELDS):
         return f'must have five fields ({", ".join(_FIELDS)}), not {len(fields)}: "0 7 * * MON" is Mondays at 07:00'
     try:
         first = next(CronSim(text, _SOME_DAY), None)
-    except CronSimError as error:
-        return f'has a wrong field ({str(error).removeprefix("Bad ")}): "0 7 * * MON" is Mondays at 07:00'
+    except CronSimError:
+        return next(_wrong_fields(fields), "names a day that never comes")
     return None if first else "names a day that never comes"
+
+
+def _wrong_fields(fields: list[str]) -> Iterator[str]:
+    """Yield what is wrong with each field that is wrong whatever the others are."""
+    for at, ((name, may_be), given) in enumerate(zip(_FIELDS.items(), fields, strict=True)):
+        alone = ["*"] * len(fields)
+        alone[at] = given
+        try:
+            CronSim(" ".join(alone), _SOME_DAY)
+        except CronSimError:
+            yield f"has a wrong {name}, {given!r}: there are {may_be}; lists (1,2), ranges (1-5) and steps (*/2)"
 
 
 def _until(ticks: Iterator[datetime], end: datetime) -> Iterator[datetime]:

@@ -17,6 +17,7 @@ import pytest
 from tests.client.fake_api import World, serving
 from todoke.cli import completion, exits
 from todoke.cli.app import run
+from todoke.cli.commands_types import kind_of
 from todoke.cli.durations import seconds
 from todoke.cli.exits import Exit, WrongCall, worst
 
@@ -212,6 +213,24 @@ def test_all_jobs_come_page_by_page(todoke: Command, world: World) -> None:
     assert len(json.loads(todoke("jobs", "--all", "-o", "json").out)["jobs"]) == 230
     todoke("jobs", "--status", "failed,cancelled", "--type", "calendar")
     assert "status=FAILED&status=CANCELLED&reportType=calendar" in world.asked[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ({"type": "integer", "format": "int64"}, "integer"),
+        ({"type": ["string", "number"], "pattern": "^x$"}, "decimal"),
+        ({"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^x$"}, {"type": "null"}]}, "decimal"),
+        ({"type": "string", "anyOf": [{"format": "date"}, {"pattern": "^x$"}]}, "date"),
+        ({"type": "string", "anyOf": [{"format": "date-time"}, {"pattern": "^x$"}]}, "datetime"),
+        ({"type": "array", "items": {"type": "string", "anyOf": [{"format": "date"}]}}, "list of date"),
+        ({"type": "string", "enum": ["S", "M"]}, "one of S, M"),
+        ({"anyOf": [{"type": "boolean"}, {"type": "null"}]}, "boolean"),
+        ({}, "any"),
+    ],
+)
+def test_a_parameter_is_called_as_report_toml_calls_it(shape: dict[str, object], kind: str) -> None:
+    assert kind_of(shape) == kind
 
 
 def test_one_job_is_looked_at_from_every_side(todoke: Command, world: World) -> None:

@@ -107,7 +107,8 @@ def test_what_is_wrong_is_told_with_file_and_line(
         (TOML + '[parameters.locale]\ntype = "choice"\nchoices = ["en", "ja"]\n'
          '[locales.ja.columns]\nm = "N"\n',
          QUERY, "locales.ja.columns.m: the query gives no such column"),
-        (TOML + '[locales.ja]\ntitle = "N"\n', QUERY, "numbers/report.toml:15: locales: nothing chooses a language"),
+        (TOML + '[options]\nforbid = ["locale"]\n[locales.ja]\ntitle = "N"\n', QUERY,
+         "numbers/report.toml:17: locales: nothing chooses a language: options.forbid has locale"),
         (TOML.replace("sum(n) AS total", "error('x') AS total"), QUERY, "The query of 'total' failed"),
         (TOML, QUERY.replace("SELECT n", "SELECT n, 1 / (n - 5) AS a"),
          "numbers/query.sql:1: The report's query failed: "),
@@ -123,6 +124,12 @@ def test_what_the_query_does_not_give_is_told_once(
     assert code == 1
     assert told in shown
     assert len(shown.splitlines()) == 1
+
+
+def test_a_language_that_requests_choose_by_their_locale_is_fine(catalog: Path, check: Check) -> None:
+    (catalog / "numbers" / "report.toml").write_text(TOML + '[locales.ja]\ntitle = "N"\n')
+
+    assert check("--no-files") == (0, "numbers: fine\n")
 
 
 @pytest.mark.parametrize(

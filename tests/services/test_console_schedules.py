@@ -115,7 +115,7 @@ def test_the_coming_ticks_are_told_while_the_form_is_filled_in(client: TestClien
     assert "<code>30 2 29 3 *</code>" in while_typing.text
 
     wrong = client.post("/console/schedules/new/calendar/coming", data={**change, "cron": "61 * * * *"})
-    assert (wrong.status_code, "has a wrong field" in wrong.text) == (200, True)
+    assert (wrong.status_code, "has a wrong minute" in wrong.text) == (200, True)
 
     without_scripts = client.post("/console/schedules/new/calendar", data={**FORM, "look": "1"})
     assert "at 07:00 on Mondays" in without_scripts.text
@@ -136,7 +136,7 @@ def test_a_time_that_the_clocks_skip_is_remarked(client: TestClient) -> None:
     [
         ({"name": ""}, "is required: what people call it"),
         ({"time": "7 o'clock"}, "must be a time such as 07:00"),
-        ({"kind": "cron", "cron": "61 7 * * *"}, "has a wrong field"),
+        ({"kind": "cron", "cron": "61 7 * * *"}, "has a wrong minute"),
         ({"kind": "every", "minutes": "soon"}, "must be a whole number"),
         ({"zone": "Asia/Tokio"}, "Asia/Tokio"),
         ({"until": "never"}, "until"),

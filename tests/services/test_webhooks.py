@@ -316,6 +316,8 @@ def test_a_webhook_and_a_callback_have_conditions_of_their_own(client: TestClien
     assert (webhook["notifyWhen"], client.patch(own, json={"description": "x"}).json()["notifyWhen"]) == (when, when)
     wrong = violations(client.patch(own, json={"notifyWhen": ["rows", {"figure": "row", "above": 1}]}))
     assert "did you mean 'rows'" in wrong["notifyWhen[1].figure"]
+    wrong = violations(client.patch(own, json={"notifyWhen": [{"figure": "cancelled_share", "above": 1}]}))
+    assert wrong["notifyWhen[0].figure"] == "'cancelled_share' is not a figure; there are: rows"
     assert client.patch(own, json={"notifyWhen": None}).json()["notifyWhen"] is None
     trail = conn.execute(text("SELECT before ->> 'notifyWhen' FROM audit ORDER BY id DESC LIMIT 1")).scalar_one()
     assert "rows" in trail

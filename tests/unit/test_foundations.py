@@ -31,7 +31,7 @@ from shared.runtime.loop import run_until
 from shared.runtime.settings import SettingsError
 from shared.runtime.startup import StartupFailed, wait_for
 from shared.runtime.stopping import stop_on_signals
-from shared.suggest import did_you_mean
+from shared.suggest import did_you_mean, did_you_mean_one_of
 
 ROOT = Path(__file__).parents[2]
 WORKER = {"DATABASE_URL": "postgresql://u:secret-canary@h/d", "SQS_QUEUE_URL": "http://q", "AWS_REGION": "eu-west-1"}
@@ -126,8 +126,11 @@ def test_a_log_line_is_one_json_object_with_its_context(capsys: pytest.CaptureFi
 def test_did_you_mean() -> None:
     assert did_you_mean("carier", ["carrier", "origin"]) == "; did you mean 'carrier'?"
     assert did_you_mean("tenants", Kind) == "; did you mean 'tenant'?"
-    assert did_you_mean("zzz", ["b", "a"]) == "; there are: a, b"
+    assert did_you_mean("zzz", {"b": 1, "a": 2}) == "; there are: a, b"
+    assert did_you_mean("zzz", ("S", "M", "L")) == "; there are: S, M, L"
     assert did_you_mean("x", []) == "; there are none"
+    assert did_you_mean_one_of("sun", ("sum", "mean")) == "; did you mean 'sum'?"
+    assert did_you_mean_one_of("zzz", ("sum", "mean")) == ""
 
 
 def test_waiting_says_what_for_and_gives_up(caplog: pytest.LogCaptureFixture) -> None:

@@ -78,14 +78,28 @@ _PARAMETERS = (
 )  # fmt: skip
 
 
-def _described(shape: Mapping[str, Any]) -> dict[str, object]:
-    formats = [one["format"] for one in (shape, *shape.get("anyOf", ())) if "format" in one]
-    kind = formats[0] if formats else shape.get("type") or "any"
+_KINDS = {"date-time": "datetime", "int64": "integer"}
+"""Formats of JSON Schema that report.toml calls otherwise."""
+
+
+def kind_of(shape: Mapping[str, Any]) -> str:
+    """What a parameter may be, in the words of report.toml."""
     if "enum" in shape:
-        kind = "one of " + ", ".join(map(str, shape["enum"]))
-    elif shape.get("type") == "array":
-        kind = f"list of {shape.get('items', {}).get('type', 'any')}"
+        return "one of " + ", ".join(map(str, shape["enum"]))
+    if shape.get("type") == "array":
+        return f"list of {kind_of(shape.get('items', {}))}"
+    ways = [shape, *shape.get("anyOf", ())]
+    if formats := [one["format"] for one in ways if "format" in one]:
+        return _KINDS.get(formats[0], str(formats[0]))
+    listed = [one["type"] for one in ways if "type" in one]
+    types = {one for names in listed for one in (names if isinstance(names, list) else [names])} - {"null"}
+    if types == {"number", "string"}:  # a text keeps all digits
+        return "decimal"
+    return " or ".join(sorted(types)) or "any"
+
+
+def _described(shape: Mapping[str, Any]) -> dict[str, object]:
     default = json.dumps(shape["default"], ensure_ascii=False) if "default" in shape else None
     if "x-default" in shape:
         default = "from the data"
-    return {"type": kind, "default": default, "about": shape.get("description") or shape.get("title")}
+    return {"type": kind_of(shape), "default": default, "about": shape.get("description") or shape.get("title")}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from shared.catalog.parameters import Violation
-from shared.suggest import did_you_mean
+from shared.suggest import did_you_mean, did_you_mean_one_of
 from shared.webhooks.conditions import FAILURE, FIELD, HAS_ROWS, MOST, Condition
 
 _LIKE = '"rows", "failure" or {"figure": "rows", "above": 1000}'
@@ -30,7 +30,7 @@ def _read(given: object, field: str, figures: Sequence[str], wrong: list[Violati
     if isinstance(given, str) and given in {HAS_ROWS, FAILURE}:
         return given
     if not isinstance(given, dict):
-        hint = did_you_mean(given[:60], [HAS_ROWS, FAILURE]) if isinstance(given, str) else ""
+        hint = did_you_mean_one_of(given[:60], [HAS_ROWS, FAILURE]) if isinstance(given, str) else ""
         wrong.append(Violation(field, "choice", f"must be {_LIKE}{hint}"))
         return None
     before = len(wrong)
@@ -56,8 +56,8 @@ def _check_figure(name: object, field: str, figures: Sequence[str], wrong: list[
     if not isinstance(name, str):
         wrong.append(Violation(field, "required", 'must name a figure, such as "rows"'))
         return
-    there = f"there are {', '.join(figures[:20])}" if figures else "a report type without files has none"
-    message = f"{name[:60]!r} is not a figure: {there}{did_you_mean(name[:60], figures)}"
+    hint = did_you_mean(name[:60], figures) if figures else ": a report type without files has none"
+    message = f"{name[:60]!r} is not a figure{hint}"
     wrong.append(Violation(field, "unknown_figure", message))
 
 
