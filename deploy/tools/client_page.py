@@ -31,6 +31,8 @@ from todoke import (
     share_values,
     shares,
     types,
+    webhook_values,
+    webhooks,
     why,
 )
 from todoke.client import Todoke
@@ -59,13 +61,14 @@ ValueError for what is none.
 _RESOURCES = (
     ("Todoke", Todoke, ""), ("Jobs", jobs.Jobs, "jobs."), ("Report types", types.Types, "types."),
     ("Reports that come by themselves", schedules.Schedules, "schedules."),
+    ("Webhooks", webhooks.Webhooks, "webhooks."),
     ("Links to files", shares.Shares, "shares."), ("Many jobs by a filter", bulk.Bulk, "bulk."),
     ("Keys", keys.Keys, "keys."), ("Audit trail", keys.Audit, "audit."),
     ("For operators", admin.Admin, "admin."),
 )  # fmt: skip
 _INPUTS = (
     options.JobOptions, options.CsvOptions, options.Submission, options.JobFilter, schedule_options.ScheduleOptions,
-    schedule_options.ScheduleChanges,
+    schedule_options.ScheduleChanges, webhook_values.WebhookChanges,
 )  # fmt: skip
 _VALUES = (
     models.Accepted, models.Submitted, models.Retried, models.Job, models.JobsPage, models.Event,
@@ -77,6 +80,9 @@ _VALUES = (
     schedule_values.Schedule, schedule_values.SchedulePlan, schedule_values.ComingTick, schedule_values.SchedulesPage,
     share_values.Share, share_values.MadeShare, share_values.SharesPage,
     schedule_values.Tick, schedule_values.TicksPage, schedule_values.ScheduleRun, schedule_values.Backfill,
+    webhook_values.Webhook, webhook_values.MadeWebhook, webhook_values.RotatedSecret, webhook_values.WebhooksPage,
+    webhook_values.Delivery, webhook_values.DeliveriesPage, webhook_values.WholeDelivery, webhook_values.Attempt,
+    webhook_values.Message,
     bulk_actions.BulkAction, bulk_actions.Matched, bulk_actions.BulkActionsPage, bulk_actions.BulkResult,
     bulk_actions.BulkResultsPage,
     report_types.ReportTypes, report_types.ReportType, report_types.Column,
@@ -92,7 +98,7 @@ _VALUES = (
 
 def page() -> str:
     """The page as Markdown."""
-    return "\n".join([_HEAD, *_methods(), *_inputs(), *_values(), *_manifest(), *_errors()]).rstrip() + "\n"
+    return "\n".join([_HEAD, *_methods(), *_inputs(), *_values(), *_proofs(), *_errors()]).rstrip() + "\n"
 
 
 def _methods() -> Iterator[str]:
@@ -122,15 +128,21 @@ def _values() -> Iterator[str]:
         yield f"### {kind.__name__}\n\n{_text(kind)}\n\n{_fields(kind, names)}"
 
 
-def _manifest() -> Iterator[str]:
-    call = _call("todoke.manifest.verify", manifest.verify)
-    yield f"## Manifests\n\n```python\n{call}\n```\n\n{_text(manifest.verify)}\n"
+def _proofs() -> Iterator[str]:
+    """Functions of modules, which need no client: for those who got a file, or a webhook's message."""
+    for title, name, verify in (
+        ("Manifests", "todoke.manifest.verify", manifest.verify),
+        ("Messages of webhooks", "todoke.webhooks.verify", webhooks.verify),
+    ):
+        yield f"## {title}\n\n```python\n{_call(name, verify)}\n```\n\n{_text(verify)}\n"
 
 
 def _errors() -> Iterator[str]:
     _, root, rest = (inspect.getdoc(errors) or "").partition("TodokeError\n")
     yield f"## Errors\n\n```text\n{root}{inspect.cleandoc(rest)}\n```\n"
     yield f"{_fields_of_an_error()}\n"
+    names = {one.name: one.type for one in dataclasses.fields(errors.Violation)}
+    yield f"### Violation\n\n{_text(errors.Violation)}\n\n{_fields(errors.Violation, names)}"
 
 
 def _fields_of_an_error() -> str:

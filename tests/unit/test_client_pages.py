@@ -1,13 +1,17 @@
 """The pages of the client and its command are what the code says, and the lines that are shown first work."""
 
+import dataclasses
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import todoke
 from deploy.tools import client_page, command_line_page
 from tests.client.fake_api import World, serving
+from todoke import Todoke
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -18,6 +22,21 @@ def test_a_page_that_is_made_from_the_code_is_up_to_date(name: str, page: Callab
     module = "client_page" if name == "client" else "command_line_page"
     remedy = f"run `python -m deploy.tools.{module} > docs/reference/{name}.md`"
     assert (REFERENCE / f"{name}.md").read_text(encoding="utf-8") == page(), remedy
+
+
+def test_the_page_of_the_client_has_every_method_and_every_value() -> None:
+    """Webhooks were not on it."""
+    page = client_page.page()
+    with Todoke("http://127.0.0.1:1") as client:
+        parts = {name: getattr(client, name) for name in dir(client) if not name.startswith("_")}
+        parts = {name: part for name, part in parts.items() if type(part).__module__.startswith("todoke.")}
+    assert len(parts) > 8
+    methods = [f"{name}.{one}" for name, part in parts.items() for one in dir(part)
+               if not one.startswith("_") and inspect.isroutine(getattr(part, one))]  # fmt: skip
+    assert [one for one in methods if f"todoke.{one}(" not in page] == []
+    values = [one for one in todoke.__all__ if dataclasses.is_dataclass(getattr(todoke, one))]
+    assert len(values) > 50
+    assert [one for one in values if f"### {one}\n" not in page] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.ja.md", "client/README.md"])
