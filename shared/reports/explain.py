@@ -27,14 +27,24 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
         )
     if isinstance(error, psycopg.Error):
         return explain_source(error)
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return failure(FailureCode.SCRATCH_FULL, "The worker's disk is full.")
-    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-        return failure(FailureCode.WORKER_EXHAUSTED, "The worker has no file descriptors left.")
+    if isinstance(error, OSError):
+        return _explain_os(error, limits)
+    if _is_out_of_threads(error):
+        return failure(FailureCode.WORKER_EXHAUSTED, "The worker could not start another thread.")
     if isinstance(error, OSError) and error.errno == errno.EFBIG:
         return scratch_limit_exceeded(limits)
     if isinstance(error, duckdb.Error):
         return _explain_duckdb(error, limits)
+    return renderer_failed(error)
+
+
+def _explain_os(error: OSError, limits: Limits) -> ReportError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return failure(FailureCode.SCRATCH_FULL, "The worker's disk is full.")
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return failure(FailureCode.WORKER_EXHAUSTED, "The worker has no file descriptors left.")
+    if error.errno == errno.EFBIG:
+        return scratch_limit_exceeded(limits)
     return renderer_failed(error)
 
 
@@ -61,6 +71,17 @@ def _is_out_of_memory(error: BaseException) -> bool:
     # libpq 18, fe-connect.c, fe-exec.c and fe-protocol3.c, read 2026-11-23. Without a buffer for a row it gives up in
     # the middle of the answer, and psycopg finds one result too many: an InternalError that no server sent.
     return isinstance(error, psycopg.InternalError) or "out of memory" in text or "cannot allocate memory" in text
+
+
+def _is_out_of_threads(error: BaseException) -> bool:
+    """True for what Python, DuckDB and Rust's libraries raise when the kernel starts no thread (EAGAIN).
+
+    A Python report's own BlockingIOError is not among it: its sockets raise that, too.
+    """
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return True
+    of_a_library = isinstance(error, duckdb.Error) or type(error).__name__ == "PanicException"
+    return of_a_library and "Resource temporarily unavailable" in str(error)
 
 
 def explain_source(error: psycopg.Error, *, line: int | None = None) -> ReportError:

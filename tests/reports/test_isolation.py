@@ -17,7 +17,7 @@ import pytest
 
 from shared.catalog.model import Format, Limits
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, ReportError
-from shared.reports.process import child
+from shared.reports.process import child, launcher
 from shared.reports.process.spare import Spare, Spares
 from tests.reports.conftest import MakeRequest, Run
 from tests.support.eventually import eventually
@@ -264,6 +264,79 @@ def test_a_spare_child_ends_with_its_server(a_request: MakeRequest, run: Run) ->
 
     eventually(lambda: gone(spare), within_s=20, what="the spare child has ended")
     assert run(a_request("SELECT 1 AS a"))[0].rows == 1
+
+
+def test_a_fork_that_fails_ends_nothing_else(
+    a_request: MakeRequest, run: Run, source: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a limit of processes. Other reports of the worker know nothing of it."""
+    no_more = tmp_path / "no more processes"
+    fails = "\n".join([
+        "import errno, os",
+        "from shared.reports.process import spare",
+        "fork = spare.fork",
+        "def fork_or_not(*given):",
+        f"    if os.path.exists({str(no_more)!r}): raise OSError(errno.EAGAIN, 'no more')",
+        "    return fork(*given)",
+        "spare.fork = fork_or_not",
+    ])  # fmt: skip
+    start = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda command, **how: start([*command[:2], with_(fails, command[2])], **how)
+    )
+    child.launcher.close()
+    cancel = threading.Event()
+    slow = in_thread(lambda: run(a_request(SLEEP), cancel=cancel))
+    sleeping(source)
+    server, spare = the_fork_server(), the_spare()
+    no_more.touch()
+    os.kill(spare, signal.SIGKILL)
+    eventually(lambda: not psutil.pid_exists(spare), within_s=20)
+
+    other = a_request("SELECT 1 AS a")
+    with pytest.raises(ReportError) as caught:
+        run(other)
+    assert caught.value.code == "worker_exhausted"
+    no_more.unlink()
+    assert run(other)[0].rows == 1
+    assert the_fork_server() == server
+    assert running(source)
+    cancel.set()
+    with pytest.raises(RenderCancelled):
+        slow.result(20)
+    monkeypatch.undo()
+    child.launcher.close()
+
+
+def with_(first: str, program: str) -> str:
+    """The program that does that first, after its line of imports."""
+    imports, _, rest = program.partition("; from shared")
+    return f"{imports}\n{first}\nfrom shared{rest}"
+
+
+def test_a_fork_server_that_has_died_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two attempts meet the same dead server; the second comes to that when the first has started another."""
+    own = launcher.Launcher()
+    started: list[launcher.Child] = []
+    told = launcher._number
+
+    def told_late(status: int) -> int | None:
+        monkeypatch.setattr(launcher, "_number", told)
+        own.close()
+        started.append(own.launch())
+        return None
+
+    monkeypatch.setattr(launcher, "_number", told_late)
+    try:
+        with pytest.raises(OSError, match="started no process"):
+            own.launch()
+        assert not started[0].ended(0)
+        assert own.server_pid is not None
+    finally:
+        own.close()
+        for one in started:
+            os.close(one.output)
+            one.let_go()
 
 
 def test_reports_are_made_side_by_side(a_request: MakeRequest, run: Run) -> None:

@@ -6,6 +6,7 @@ whatever they do to get away: when a child ends, what it left behind is killed b
 """
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -25,7 +26,7 @@ FORK, KILL = b"f", b"k"
 """What the worker asks for: fork a child (its line, status and output come along), or kill the one of this id."""
 ASKED = struct.Struct("=cq")
 STATUS = struct.Struct("=q")
-"""The child's id, when it has begun."""
+"""The child's id, when it has begun; or why there is none, as an error number below zero."""
 ENDED = struct.Struct("=qdq")
 """Its exit code when it has ended, negative for a signal; its seconds of processor time; its most kilobytes."""
 _PRELOADED = ("shared.reports.render", "shared.reports.process.sandbox")
@@ -111,8 +112,9 @@ class _Server:
         """Have a child begin with its line and its output; its end will be written to `status`."""
         try:
             pid = self._spares.begin(line, output, status)
-        except OSError:
-            os.close(status)  # the worker finds it closed
+        except OSError as error:
+            _write(status, STATUS.pack(-(error.errno or errno.ECHILD)))
+            os.close(status)
         else:
             self._statuses[pid] = status
             _write(status, STATUS.pack(pid))

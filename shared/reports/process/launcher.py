@@ -89,7 +89,8 @@ class Launcher:
         given = (theirs.fileno(), status_end, output_end)
         try:
             with self._lock:
-                socket.send_fds(self._running(), [ASKED.pack(FORK, 0)], given)
+                control = self._running()
+                socket.send_fds(control, [ASKED.pack(FORK, 0)], given)
         except BaseException:
             _close(ours, status, output)
             raise
@@ -98,9 +99,11 @@ class Launcher:
             os.close(status_end)
             os.close(output_end)
         pid = _number(status) if _readable(status, _STARTED_S) else None
-        if pid is None:
+        if pid is None or pid < 0:
             _close(ours, status, output)
-            self.close()  # it is dead, or frozen: the next child has another
+            if pid is not None:  # it lives, and so do its children
+                raise OSError(-pid, os.strerror(-pid))
+            self._end(control)  # it is dead, or frozen: the next child has another
             raise OSError("the fork server started no process")
         return Child(pid, ours, output, status, self._inherited_mb or self._measured())
 
@@ -117,14 +120,19 @@ class Launcher:
 
     def close(self) -> None:
         """End the fork server with all that it has forked, and wait for that. The next child starts another."""
+        self._end(self._control)
+
+    def _end(self, control: socket.socket | None) -> None:
+        """End the fork server behind this socket, unless somebody has already, and it may be another's by now."""
         with self._lock:
-            if self._control is not None and self._server is not None:
-                self._control.close()
-                try:
-                    self._server.wait(_ENDED_S)
-                except subprocess.TimeoutExpired:
-                    self._server.kill()
-                    self._server.wait()
+            if self._control is None or self._control is not control or self._server is None:
+                return
+            self._control.close()
+            try:
+                self._server.wait(_ENDED_S)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
             self._control = self._server = None
 
     def warm_up(self) -> None:

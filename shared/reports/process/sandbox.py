@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 from shared.catalog.model import Limits
+from shared.failures import FailureCode
 from shared.reports import charts
+from shared.reports.errors import memory_limit_exceeded
 from shared.reports.explain import explain
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.process import chart_process, kernel, messages
@@ -31,6 +33,8 @@ from shared.runtime.parent_death import end_with_parent
 _RESERVE_MB = 1024
 """Address space that engines take and hardly touch, which RLIMIT_DATA counts all the same: 640 MB of V8 for the code of
 charts (vl-convert 1.9), the rest of DuckDB for thread stacks and freed memory (2.0)."""
+_STACK_BYTES = 16 << 20
+"""More private memory than any thread asks for at its start."""
 _LENGTH = struct.Struct("=I")
 
 
@@ -102,11 +106,19 @@ def _report(line: socket.socket, task: Task, request_: bytes) -> None:
 
         outcome = render_files(request, tell, lambda sent_bytes: tell(messages.SourceRead(sent_bytes)))
     except BaseException as error:  # noqa: BLE001 - it must reach the worker, whatever it is
-        explained = explain(error, limits)
+        explained = explained_here(error, limits)
         foreseen = explained is error or explained.code != "renderer_failed"
         outcome = explained if foreseen else messages.Broken(explained, traceback.format_exc())
     with contextlib.suppress(BrokenPipeError):
         tell(outcome)
+
+
+def explained_here(error: BaseException, limits: Limits) -> ReportError:
+    """Explain the error, where it may be that this process had no memory for a thread: the kernel says EAGAIN then."""
+    explained = explain(error, limits)
+    most, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    has_room = most == resource.RLIM_INFINITY or most - _data_bytes() >= _STACK_BYTES
+    return explained if has_room or explained.code != FailureCode.WORKER_EXHAUSTED else memory_limit_exceeded(limits)
 
 
 def _received(line: socket.socket) -> Task:
