@@ -121,7 +121,8 @@ class _Reader:
             raise Refused("forbidden", f"needs [columns] in report.toml, and {self._report.name} has none")
         if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
             example = next(iter(self._report.columns))
-            raise Refused("type", f'must be a list of columns such as ["{example}"]; leave it out for all')
+            usual = "all" if field == "columns" else "the query's own order"
+            raise Refused("type", f'must be a list of columns such as ["{example}"]; leave it out for {usual}')
         before = len(self._violations)
         self._violations += itertools.islice(self._problems(field, value, column_of), _MOST_WRONG)
         return tuple(value) if len(self._violations) == before else None

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import threading
 import weakref
 from collections.abc import Callable, Generator, Iterator
@@ -162,12 +163,25 @@ def literal(text: str) -> str:
 
 
 def said(error: duckdb.Error) -> str:
-    """Return what an error says, in one line: its first, and those that tell which value of a CSV is wrong."""
-    first, *rest = str(error).splitlines() or [type(error).__name__]
-    return " ".join([first, *(line for line in rest if line.startswith(_TELLING))]).rstrip(".")
+    """Return what an error says, in one line: all up to its first empty one, behind which advice and settings stand.
+
+    What is wrong with a CSV, and which names are near a wrong one, stands in its second and third line. The name of the
+    CSV is there if it is relative: the worker's own paths are nobody's business.
+    """
+    first, _, rest = str(error).partition("\n\n")
+    lines = [line.strip() for line in first.splitlines()[:_MOST_LINES]] or [type(error).__name__]
+    told = " ".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in lines).rstrip(".")
+    file = re.search(r"^  file = ([^/\n].*)$", rest, re.MULTILINE)
+    return f"{told} (in {file[1]})" if file else told
 
 
-_TELLING = ("Original Line", "Error when converting column")
+def line_of(error: duckdb.Error) -> int | None:
+    """Return the line of the query that an error is about; None if it does not tell."""
+    line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
+    return int(line[1]) if line else None
+
+
+_MOST_LINES, _LONGEST = 3, 300
 AS_CSV = "DELIMITER ',', QUOTE '\"', ESCAPE '\"'"
 _FEW = 100
 _AS_LINES = "DELIMITER '', QUOTE '', ESCAPE ''"

@@ -84,6 +84,13 @@ def _is_out_of_threads(error: BaseException) -> bool:
     return of_a_library and "Resource temporarily unavailable" in str(error)
 
 
+_ADVICE = {
+    "42P01": "A table that is there is not found without its schema's name where the schema is not on the role's "
+    "search_path, or the role has no USAGE on it: GRANT USAGE ON SCHEMA."
+}
+"""What helps with an SQLSTATE whose message leads astray."""
+
+
 def explain_source(error: psycopg.Error, *, line: int | None = None) -> ReportError:
     """The ReportError that describes a source's `error`. `line` is the line of query.sql that it is about."""
     state = error.sqlstate
@@ -109,5 +116,6 @@ def explain_source(error: psycopg.Error, *, line: int | None = None) -> ReportEr
             FailureCode.SOURCE_QUERY_FAILED, "The report's query tried to write.", hint="query.sql may only read."
         )
     where = f" in line {line} of query.sql" if line else ""
-    hint = f"{error.diag.message_hint} (SQLSTATE {state})" if error.diag.message_hint else f"SQLSTATE {state}"
+    advice = error.diag.message_hint or _ADVICE.get(state)
+    hint = f"{advice} (SQLSTATE {state})" if advice else f"SQLSTATE {state}"
     return failure(FailureCode.SOURCE_QUERY_FAILED, f"The report's query failed{where}: {primary}.", hint=hint)

@@ -7,12 +7,13 @@ from shared.reports.errors import failure
 from shared.reports.interface import ReportError
 
 
-def files_query_failed(what: str) -> ReportError:
-    """DuckDB refuses the query of a report on files."""
+def files_query_failed(what: str, *, line: int | None = None, hint: str = "") -> ReportError:
+    """DuckDB refuses the query of a report on files. `line` is the line of query.sql that it is about."""
+    where = f" in line {line} of query.sql" if line else ""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
-        f"The report's query failed: {what}.",
-        hint="query.sql is DuckDB's SQL here; paths are relative to the source.",
+        f"The report's query failed{where}: {what}.",
+        hint=hint or "query.sql is DuckDB's SQL here; paths are relative to the source.",
     )
 
 

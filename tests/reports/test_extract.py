@@ -227,6 +227,47 @@ def test_files_outside_are_out_of_reach(query: str, orders: Path, scratch: Path,
     assert str(orders) not in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "told", "hint"),
+    [
+        ("SELECT *\n FROM 'names.csv' WHERE nam = 1", "in line 2 of query.sql: Binder Error: ", "DuckDB's SQL"),
+        ("SELECT nam FROM 'names.csv'", 'Candidate bindings: "name"', "DuckDB's SQL"),
+        ("SELECT * FROM 'sjis.csv'", "detected. This file is not utf-8 encoded (in sjis.csv).", "iconv -f CP932"),
+        ("SELECT * FROM read_csv('sjis.csv', encoding = 'cp932')", 'support the encoding: "cp932"', "'utf-16'"),
+        ("SELECT * FROM read_csv('torn.csv', header = true)", "Expected Number of Columns: 2 Found: 3", "DuckDB's SQL"),
+        ("SELECT * FROM 'late.csv'", 'not convert string "x" to \'BIGINT\' (in late.csv)', "DuckDB's SQL"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_or_a_name_is_told_with_its_place(
+    query: str, told: str, hint: str, orders: Path, scratch: Path, run: Run
+) -> None:
+    """Of a file in Shift_JIS, nothing was told but `CSV Error on Line: 1`."""
+    (orders / "sjis.csv").write_bytes("番号,氏名\n1,山田\n".encode("cp932"))
+    (orders / "torn.csv").write_text("a,b\n" + "1,2\n" * 30_000 + "3,4,5\n")
+    (orders / "late.csv").write_text("a,b\n" + "1,2\n" * 30_000 + "x,2\n")
+    with pytest.raises(ReportError) as failure:
+        run(over(orders, query, scratch))
+
+    assert told in str(failure.value)
+    assert hint in failure.value.hint
+    assert str(orders) not in str(failure.value)
+
+
+def test_values_of_a_csv_are_those_that_read_csv_makes_of_it(orders: Path, scratch: Path, run: Run) -> None:
+    """1.234 with thousands = '.' came out as 1.23, without a word."""
+    (orders / "de.csv").write_text("n;v;w;d;t;b\n1;1.234;1.500,5;03/04/2024;2024.01.02 03.04;ja\n2;-2.500;,25;;;nein\n")
+    query = """SELECT n, v, w, d, t FROM read_csv('de.csv', delim = ';', decimal_separator = ',', thousands = '.',
+        dateformat = '%d/%m/%Y', timestampformat = '%Y.%m.%d %H.%M',
+        types = {'v': 'DECIMAL(18, 2)', 'w': 'DOUBLE', 'd': 'DATE', 't': 'TIMESTAMP'}) ORDER BY n"""
+    alone = "SELECT v FROM read_csv('de.csv', delim = ';', decimal_separator = ',', thousands = '.')"
+
+    text, lines = run(over(orders, query.replace(" ORDER BY n", ""), scratch, formats=(Format.CSV, Format.JSONL)))
+    assert text.path.read_text() == ("n,v,w,d,t\n1,1234.00,1500.5,2024-04-03,2024-01-02 03:04:00\n2,-2500.00,0.25,,\n")
+    assert [json.loads(line)["v"] for line in lines.path.read_text().splitlines()] == [1234.00, -2500.00]
+    [text] = run(over(orders, alone, fresh(scratch)))
+    assert text.path.read_text() in {"v\n1234\n-2500\n", "v\n1234.0\n-2500.0\n"}
+
+
 def test_files_have_limits_too(orders: Path, scratch: Path, run: Run) -> None:
     with pytest.raises(ReportError) as failure:
         run(over(orders, "SELECT * FROM range(100)", scratch, limits=Limits(max_rows=99)))

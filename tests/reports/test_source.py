@@ -141,6 +141,12 @@ def test_the_sources_own_hint_is_passed_on(a_request: MakeRequest, run: Run) -> 
     assert error.hint.startswith("No function matches")
 
 
+def test_a_table_that_is_not_found_is_told_what_may_hide_it(a_request: MakeRequest, run: Run) -> None:
+    error = failure(lambda: run(a_request("SELECT * FROM nowhere")))
+
+    assert "GRANT USAGE ON SCHEMA. (SQLSTATE 42P01)" in error.hint
+
+
 @pytest.mark.parametrize(
     "dsn",
     [

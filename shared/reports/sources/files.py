@@ -33,6 +33,13 @@ from shared.reports.sources.result import SourceResult
 
 _PROGRESS_BYTES = 1 << 20
 _TOO_LONG, _TOO_FINE, _NO_JSON = "row_too_long", "nanoseconds of ", "no JSON in "
+_AS_READ = "SET disabled_optimizers = 'type_pushdown'"
+"""A value's text is the text of what read_csv made of it. DuckDB 2.0 moves the cast into the scan, which then gives the
+letters of the file: with thousands = '.', 1.234 is 1234, was written as 1.234, and became 1.23 in DECIMAL(18, 2)."""
+_OTHER_LETTERS = (
+    "A CSV file is read as UTF-8, or as read_csv(…, encoding = 'utf-16') or 'latin-1' says. Convert others, as in "
+    "iconv -f CP932 -t UTF-8."
+)
 _STRINGS = r'"(\\.|[^"\\])*"'
 """JSON strings, as a regular expression."""
 
@@ -125,7 +132,8 @@ class FilesResult(SourceResult):
         said = duck.said(error)
         for folder in self._folders:
             said = said.replace(f"{folder}/", "").replace(str(folder), "")
-        return source_errors.files_query_failed(said)
+        hint = _OTHER_LETTERS if re.search("not utf-8 encoded|support the encoding", said) else ""
+        return source_errors.files_query_failed(said, line=duck.line_of(error), hint=hint)
 
     def _exact(self, column: ExtractColumn, text: str) -> str:
         """SQL for the text, or an error for what no format has: parts of a microsecond, NaN within nested values."""
@@ -147,6 +155,7 @@ def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[File
     # Relative paths are the process's own: a report has a process to itself.
     zone = question.shape.zone
     with duck.opened_once(scratch, report.limits.memory_mb, zone=zone) as connection, contextlib.chdir(folder):
+        connection.execute(_AS_READ)
         for name, value in _variables(question):
             connection.execute(f"SET VARIABLE {duck.identifier(name)} = ?", [value])
         duck.confine(connection, folder=folder)
