@@ -1,6 +1,7 @@
 """A report in HTML is usable on a phone, on a screen, in the dark and on paper, also with charts and many columns."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,41 @@ def document(postgres_server: server.Server, tmp_path_factory: pytest.TempPathFa
         (folder / "scratch").mkdir()
         [file] = render_files(RenderRequest(report, {}, (Format.HTML,), dsn, folder / "scratch"), lambda _: None)
         yield file.path
+
+
+_SEEN = """[...document.querySelectorAll("td, .tiles b, dd")].map(one => {
+    const text = one.firstChild; if (!text) return "";
+    const places = [...text.data].map((letter, at) => {
+        const range = new Range(); range.setStart(text, at); range.setEnd(text, at + 1);
+        return [range.getBoundingClientRect().left, letter];
+    });
+    return places.sort((a, b) => a[0] - b[0]).map(place => place[1]).join("").trim();
+})"""
+"""The text of each cell as its letters stand, from left to right."""
+
+
+def test_numbers_and_moments_keep_their_order_in_a_page_from_the_right(
+    browser: Browser, postgres_server: server.Server, tmp_path: Path
+) -> None:
+    """-5.50 was 5.50-, and a moment had its time before its date."""
+    query = "SELECT -5.5 AS n, timestamp '2024-01-02 03:04:05' AS z, '+81-3-1234' AS t, 'a' AS g"
+    figures = SummaryTable("figures", "", "SELECT -7.5 AS x FROM report", {})
+    report = ReportType(
+        "r", "تقرير", "", "2-7", "default", query, (Format.HTML,), language="ar", pdf=PdfOptions(figures=figures),
+        columns={"n": Column("n", "N"), "g": Column("g", "G")}, grouping=Grouping(("g",), {"n": "sum"}),
+    )  # fmt: skip
+    with server.database(postgres_server, template=None) as dsn, browser.new_context() as context:
+        asked = RenderRequest(report, {}, (Format.HTML,), dsn, tmp_path, job_id="0192-77")
+        [file] = render_files(asked, lambda _: None)
+        page = context.new_page()
+        page.goto(file.path.as_uri())
+        seen = page.evaluate(_SEEN)
+        sides = page.evaluate("[...document.querySelectorAll('td')].map(one => getComputedStyle(one).textAlign)")
+
+    assert {"2024-01-02 03:04:05", "+81-3-1234", "2-7", "0192-77"} <= set(seen)
+    assert [seen.count("-5.5"), seen.count("-7.5")] == [3, 1], "the row, its group and all of them; the figure"
+    assert [one for one in seen if re.search(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC", one)] != []
+    assert (sides[0], sides[1]) == ("left", "right"), "numbers end where columns do, everything else begins there"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
