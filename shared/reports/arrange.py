@@ -10,7 +10,7 @@ import duckdb
 
 from shared.catalog.shape import sort_key
 from shared.reports import duck, source_errors
-from shared.reports.extract import Extract
+from shared.reports.extract import AS_EXTRACT, Extract
 from shared.reports.question import Arrangement, Question
 
 
@@ -77,7 +77,7 @@ def arranged(extract: Extract, question: Question, connection: duckdb.DuckDBPyCo
     [rows] = connection.execute(
         f"COPY (SELECT {', '.join(fields)} FROM {extract.numbered} "
         f"ORDER BY {', '.join([*keys, extract.row_number])} {limit}) "
-        f"TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        f"TO {duck.literal(str(path))} ({AS_EXTRACT})"
     ).fetchone() or [0]
     path.replace(extract.path)
     return replace(extract, columns=read, rows=rows, shown=arrangement.shown)

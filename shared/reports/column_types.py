@@ -9,9 +9,8 @@ import duckdb
 
 from shared.reports import duck
 from shared.reports.columns import DECIMAL_DIGITS
-from shared.reports.extract import NUMBER, USUAL_MOMENTS, Extract, ExtractColumn
+from shared.reports.extract import AS_EXTRACT, NUMBER, USUAL_MOMENTS, Extract, ExtractColumn
 
-_ROW_GROUP_ROWS = 20_480
 _NUMBER = re.compile(NUMBER)
 
 
@@ -34,8 +33,7 @@ def settled(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Extract:
     fields += [duck.identifier(name) for c in columns for name in (c.text_name, c.json_name) if name]
     path = extract.path.with_suffix(".settled")
     connection.execute(
-        f"COPY (SELECT {', '.join(fields)} FROM {extract.table}) TO {duck.literal(str(path))} "
-        f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_ROW_GROUP_ROWS})"
+        f"COPY (SELECT {', '.join(fields)} FROM {extract.table}) TO {duck.literal(str(path))} ({AS_EXTRACT})"
     )
     path.replace(extract.path)
     return replace(extract, columns=columns)

@@ -16,8 +16,8 @@ from shared.reports.extract import ROWS_FILE, Extract, ExtractColumn
 from shared.reports.question import Question
 
 _ABOUT = "extract.json"
-_LAYOUT = 8
-"""Goes up when `ExtractColumn` changes: an extract that another release left is not used."""
+_LAYOUT = 9
+"""Goes up when `ExtractColumn` or the file's content changes: an extract that another release left is not used."""
 
 
 def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]) -> Extract | None:

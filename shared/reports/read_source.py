@@ -21,10 +21,6 @@ from shared.reports.progress import RowProgress
 from shared.reports.question import Question
 from shared.reports.sources.result import Begun, SourceResult
 
-_ROW_GROUP_ROWS = 20_480
-"""Rows per row group. DuckDB holds two groups in memory at a time, and what is rendered from one."""
-# `make bench-reports` measures what stands here. Level 1 gives files a tenth larger than the usual 3, a tenth faster.
-_ZSTD_LEVEL = 1
 # DuckDB fills a buffer of two lines, then works on it: with a small one the source goes on meanwhile, and the
 # processor's caches hold it (an eighth faster).
 _MOST_COLUMNS = 1_600
@@ -61,14 +57,17 @@ def read(
     if as_it_is and not _is_computed(question, formats, layout):
         begun, longest = _begun(source, layout, progress)
         few = _few(begun, layout) if begun else None
-    if few is not None and Format.PARQUET not in formats:
-        return replace(few, path=path, snapshot=snapshot, text_bytes=source.sent_bytes)
+    if few is not None:
+        few = replace(few, path=path, snapshot=snapshot, text_bytes=source.sent_bytes)
+        if Format.PARQUET not in formats:
+            return few
     with duck.opened(folder, report.limits.memory_mb, columns=2 * len(source.columns)) as connection:
+        if few is not None:
+            _write_finished(few, connection)
+            return replace(few, has_file=True)
         columns, rows, doubtful = _read(source, connection, path, layout, progress, begun, longest)
         if rows > report.limits.max_rows:
             raise errors.row_limit_exceeded(report.limits)
-        if few is not None and not doubtful:  # the file has the very values of the cells
-            return replace(few, path=path, snapshot=snapshot, text_bytes=source.sent_bytes, has_file=True)
         shown = source.arrangement.shown if source.arrangement is not None else None
         extract_ = Extract(path, columns, rows, snapshot, source.sent_bytes, shown)
         if doubtful or not source.repeatable:
@@ -161,6 +160,13 @@ def _few(begun: Begun, layout: _Layout) -> Extract | None:
     return Extract(Path(), columns, begun.rows, {}, 0, cells=few, has_file=False)
 
 
+def _write_finished(few: Extract, connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the cells as the Parquet that was asked for: usual values, which their final types hold."""
+    fields, texts = few.typed_cells([(c, c.final_type) for c in few.columns])
+    written = extract.AS_EXTRACT if few.has_final_columns else extract.AS_FINISHED  # as those of many rows are
+    connection.execute(f"COPY (SELECT {fields}) TO {duck.literal(str(few.path))} ({written})", texts)
+
+
 def _read(
     source: SourceResult,
     connection: duckdb.DuckDBPyConnection,
@@ -224,8 +230,7 @@ def _read_as(
                     FROM read_csv('{pipe}', columns = {{{fields}}}, header = false, auto_detect = false,
                          delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
                          new_line = '\\n', parallel = false, max_line_size = {longest}, buffer_size = {2 * longest}))
-              TO {duck.literal(str(path))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_ZSTD_LEVEL},
-                                            ROW_GROUP_SIZE {_ROW_GROUP_ROWS})
+              TO {duck.literal(str(path))} ({extract.AS_EXTRACT})
         """).fetchone() or [0]
     return int(rows)
 

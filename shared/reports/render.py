@@ -198,7 +198,7 @@ def rendering_of(
         scratch = request.scratch / folder
         scratch.mkdir()
         database = None
-        if format_ is Format.PARQUET or any(one.cells is None for one in extracts):
+        if any(one.cells is None for one in extracts):
             # Programs read the others, and an instant is one in every zone.
             zone = UTC_NAME if format_ in {Format.PARQUET, Format.JSONL} else request.shape.zone
             width = max(len(one.columns) for one in extracts)

@@ -1,27 +1,37 @@
 """Writes Apache Parquet, typed and compressed."""
 
 from shared.reports import duck
+from shared.reports.extract import AS_FINISHED
 from shared.reports.formats.rendering import Rendering
 
-_ROW_GROUP_ROWS = 120_000
+_LOOSE = "SET disabled_optimizers = 'statistics_propagation'"
+"""Has DuckDB conclude nothing from the rows that it has seen: a new file would say of a column without NULLs that it
+must have none (2.0), and those of two days would have two schemas."""
 
 
 def write_parquet(rendering: Rendering) -> int:
     """Write zstd-compressed Parquet: exact decimals, timestamps with time zone as UTC, everything else as text.
 
-    The type of a column is the one that the source declares, also without rows. If a value does not fit it, the whole
-    column is text: a date column with `infinity` in it, a decimal column with NaN. The extract already is such a file
-    if it has only the report's columns.
+    The type of a column is the one that the source declares, also without rows, and it may have NULL. If a value does
+    not fit it, the whole column is text: a date column with `infinity` in it, a decimal column with NaN. The extract
+    already is such a file if it has only the report's columns, in their final types.
     """
     extract = rendering.extract
-    alone = not any(c.text_name or c.json_name for c in extract.columns)
-    if alone and not rendering.beside and all(c.final_type == c.stored_as for c in extract.columns):
+    if extract.cells is not None or _is_finished(rendering):
         rendering.path.hardlink_to(extract.path)
         return extract.rows
     fields = ", ".join(c.as_final for c in extract.columns)
+    rendering.connection.execute(_LOOSE)
     rendering.connection.execute(
-        f"COPY (SELECT {fields} FROM {extract.table}) TO {duck.literal(str(rendering.path))} "
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP_ROWS})"
+        f"COPY (SELECT {fields} FROM {extract.table}) TO {duck.literal(str(rendering.path))} ({AS_FINISHED})"
     )
+    rendering.connection.execute("RESET disabled_optimizers")
     rendering.progress(extract.rows)
     return extract.rows
+
+
+def _is_finished(rendering: Rendering) -> bool:
+    if rendering.beside or not rendering.extract.has_final_columns:
+        return False
+    asked = "SELECT count(*) FROM parquet_schema(?) WHERE num_children IS NULL AND repetition_type <> 'OPTIONAL'"
+    return rendering.connection.execute(asked, [str(rendering.extract.path)]).fetchone() == (0,)

@@ -251,6 +251,5 @@ def _offer(
         fields = ", ".join(c.as_asked for c in columns)
         connection.execute(f"CREATE VIEW {duck.identifier(name)} AS SELECT {fields} FROM {extract.table}")
         return
-    fields = ", ".join(f"unnest(?::VARCHAR[])::{c.asked_as or c.stored_as} AS {c.quoted}" for c in columns)
-    texts = [[text for [text] in extract.cells_of([c])] for c in columns]
+    fields, texts = extract.typed_cells([(c, c.asked_as or c.stored_as) for c in columns])
     connection.execute(f"CREATE TABLE {duck.identifier(name)} AS SELECT {fields}", texts)
