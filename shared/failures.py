@@ -31,7 +31,7 @@ class FailureCode(StrEnum):
     # The source
     SOURCE_UNAVAILABLE = (
         "source_unavailable", "the report's data source did not answer or broke off", _RETRY,
-        "Check that REPORT_SOURCE_URL can be reached from the worker.",
+        "Check that the worker reaches REPORT_SOURCE_URL and may log in: its log has the source's words.",
     )  # fmt: skip
     SOURCE_MISSING = (
         "source_missing", "the worker has no data source of the name in report.toml", _RETRY,

@@ -14,6 +14,7 @@ from deploy.local.processes import free_port
 from shared.reports.interface import Progress, RenderCancelled, ReportError
 from shared.reports.process import child as renderer
 from shared.reports.process.launcher import Child
+from shared.runtime import logs
 from tests.reports.conftest import Render, a_report
 from tests.support.eventually import eventually
 
@@ -101,11 +102,33 @@ def test_a_query_that_takes_too_long_is_ended_by_the_server(make: Render) -> Non
     assert (error.code, error.retryable) == ("source_timeout", False)
 
 
-def test_a_source_that_is_away_may_come_back_and_its_password_is_not_told(make: Render) -> None:
+def test_a_source_that_is_away_may_come_back_and_its_password_is_not_told(
+    make: Render, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_configured", ["INFO"])  # as a service has it
+    caplog.set_level("INFO")
     error = failure(make, a_report("SELECT 1"), dsn=f"postgresql://u:secret-canary@127.0.0.1:{free_port()}/x")
 
     assert (error.code, error.retryable) == ("source_unavailable", True)
     assert "canary" not in f"{error} {error.hint}"
+    said = " ".join(str(getattr(record, "text", "")) for record in caplog.records)
+    assert "Connection refused" in said
+    assert "canary" not in said
+
+
+def test_a_source_that_lets_nobody_in_tells_the_operator_and_nobody_else(
+    make: Render, database_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_configured", ["INFO"])
+    caplog.set_level("INFO")
+    place = database_url.partition("@")[2]
+    error = failure(make, a_report("SELECT 1"), dsn=f"postgresql://nobody:secret-canary@{place}")
+
+    said = " ".join(str(getattr(record, "text", "")) for record in caplog.records)
+    assert 'FATAL: password authentication failed for user "nobody"' in said
+    assert "canary" not in said
+    assert error.code == "source_unavailable"
+    assert "nobody" not in f"{error} {error.hint}"
 
 
 @pytest.mark.parametrize(
