@@ -56,6 +56,8 @@ class Sweeper:
         self._locked: dict[UUID, float] = {}
         """Jobs whose expired leases are left alone until then: their rows were locked, so nobody could renew them."""
         self._contact = Contact(engine, gap_s=_GAP_S)
+        self._clock_was: tuple[datetime, float] | None = None
+        """The database's clock at the last look, and ours (seconds of `time.monotonic`)."""
         self._floor = WalkFloor()
         self._expire_after = START
         self._began_at = 0.0
@@ -96,6 +98,7 @@ class Sweeper:
             self._tidy_at = time.monotonic() + self._tidy_rest_s
 
     def _expire(self, after: UUID) -> UUID:
+        believed_until = self._believed_until()
         with self._engine.connect() as conn:
             swept = sweep.expire(
                 conn,
@@ -103,7 +106,12 @@ class Sweeper:
                 ring_after_s=self._settings.ring_after_s,
                 spare_leases=self._contact.unbroken_s < self._settings.spare_s,
                 spared=self._spared(),
+                believed_until=believed_until,
             )
+        if swept.at is not None:
+            if believed_until is not None and swept.at > believed_until:
+                self._contact.begin_anew()
+            self._clock_was = swept.at, time.monotonic()
         self._locked |= dict.fromkeys(swept.locked, time.monotonic() + self._settings.spare_s)
         self._oldest = self._oldest or swept.first
         if swept.pauses:
@@ -116,6 +124,13 @@ class Sweeper:
         for job_id, ended in swept.ended.items():
             count_finished(_KINDS[swept.swept[job_id]], ended.reason or "requested", ended.report_type, [ended.age_s])
         return swept.next_after
+
+    def _believed_until(self) -> datetime | None:
+        """What the database's clock shows at most when it is asked now and answers at once."""
+        if self._clock_was is None:
+            return None
+        then, ours = self._clock_was
+        return then + timedelta(seconds=time.monotonic() - ours + _GAP_S)
 
     def _settle(self) -> None:
         """Give jobs back the time of a pause that is over. A relay that dies in between leaves the rest to the next."""

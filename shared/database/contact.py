@@ -30,6 +30,10 @@ class Contact:
         now = self._clock()
         return 0.0 if self._since is None or now - self._last > self._gap_s else now - self._since
 
+    def begin_anew(self) -> None:
+        """Count from now, because the database turned out not to have been there all the time."""
+        self._since = self._last = self._clock()
+
     def _answered(self, *_: Any) -> None:
         now = self._clock()
         if self._since is None or now - self._last > self._gap_s:

@@ -51,6 +51,8 @@ class Sweep:
     """Jobs whose lease has run out, and whose rows somebody else has locked: perhaps so that nobody could renew it."""
     pauses: bool = False
     """True if something is paused: it may be over, and be waiting to be settled."""
+    at: datetime | None = None
+    """The database's clock, at the end of what was looked at."""
 
 
 _MESSAGES = {
@@ -94,6 +96,7 @@ _EXPIRE = text(f"""
     ), ripe AS MATERIALIZED (
         SELECT id, status FROM slice
          WHERE NOT :spare_leases AND status = 'PROCESSING' AND lease_until < clock_timestamp()
+               AND clock_timestamp() <= coalesce(CAST(:believed_until AS timestamptz), 'infinity')
                AND id <> ALL (CAST(CAST(:spared AS text) AS uuid[]))
             OR status = 'PENDING' AND deadline_at < clock_timestamp() AND NOT {paused("slice")}
     ), silent AS MATERIALIZED (
@@ -138,7 +141,7 @@ _EXPIRE = text(f"""
         {RING} FROM swept WHERE status = 'PENDING'
     )
     SELECT swept.id, swept.status, swept.reason, swept.report_type, swept.age_s, ends.upto, ends.seen, ends.first,
-           ends.locked, ends.pauses
+           ends.locked, ends.pauses, clock_timestamp() AS at
       FROM (SELECT (SELECT id FROM slice WHERE finished_at IS NULL ORDER BY id LIMIT 1) AS first,
                    (SELECT id FROM slice ORDER BY id DESC LIMIT 1) AS upto,
                    (SELECT count(*) FROM slice) AS seen,
@@ -193,13 +196,15 @@ def expire(
     ring_after_s: float = RING_AFTER_S,
     spare_leases: bool = False,
     spared: Sequence[UUID] = (),
+    believed_until: datetime | None = None,
 ) -> Sweep:
     """Free or end those of the next `slice_size` unfinished jobs whose lease or deadline has passed.
 
     With `spare_leases` only jobs that nobody holds: after an outage, live workers renew first. `spared` are left alone.
+    So is every lease once the database's clock is beyond `believed_until`: it was frozen in the middle of this, or set.
     """
     asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, "spare_leases": spare_leases}
-    asked |= {"spared": f"{{{','.join(map(str, spared))}}}", **_EXPIRE_ERRORS}
+    asked |= {"spared": f"{{{','.join(map(str, spared))}}}", "believed_until": believed_until, **_EXPIRE_ERRORS}
     rows = conn.execute(_EXPIRE, asked).all()
     walk = _sweep(rows, slice_size)
     ended = {
@@ -207,7 +212,7 @@ def expire(
         for row in rows
         if row.id is not None and walk.swept[row.id].final
     }
-    return replace(walk, ended=ended, first=rows[0].first, locked=rows[0].locked, pauses=rows[0].pauses)
+    return replace(walk, ended=ended, first=rows[0].first, locked=rows[0].locked, pauses=rows[0].pauses, at=rows[0].at)
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> DoorbellCheck:

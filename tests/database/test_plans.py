@@ -214,7 +214,12 @@ def cases(conn: Connection) -> list[Case]:
         Case(events, "_EVENTS", own, 4),
         Case(cancel, "_CANCEL", own, 3),
         Case(watch, "_CHANGED", {"ids": f"{{{','.join(watched)}}}", "versions": f"{{{','.join('0' * 5000)}}}"}, 10_000),
-        Case(sweep, "_EXPIRE", {**slice_, **sweep._EXPIRE_ERRORS, "spare_leases": False, "spared": "{}"}, 4 * _SLICE),
+        Case(
+            sweep,
+            "_EXPIRE",
+            {**slice_, **sweep._EXPIRE_ERRORS, "spare_leases": False, "spared": "{}", "believed_until": None},
+            4 * _SLICE,
+        ),
         Case(sweep, "_OVERDUE", slice_, 2 * _SLICE + 3),
         Case(sweep, "_RING", {**slice_, "ring_cap_s": 3600, "heard_until": datetime.now(UTC)}, 4 * _SLICE),
         Case(

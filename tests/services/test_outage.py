@@ -1,6 +1,7 @@
 """After an outage longer than a lease, live workers renew first: nobody takes their jobs for abandoned."""
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,31 @@ def test_the_sweeper_spares_leases_after_its_start_and_after_an_outage(
     assert row(conn, held.job_id).status == "PROCESSING"
     seconds_pass(2)
     assert row(conn, held.job_id).status == "PENDING"
+    engine.dispose()
+
+
+def test_the_sweeper_spares_leases_when_the_databases_clock_has_jumped(database_url: str, conn: Connection) -> None:
+    """As after a stall of its host in the middle of a sweep, or a correction of its clock: all leases run out."""
+    engine = create_engine(database_url, application_name="cut", pool_size=2)
+    sweeper = a_sweeper(engine, InMemoryQueue(), RELAY_SPARE_S=10)
+    clock = Clock()
+    sweeper._contact._clock = clock
+    held = started(conn, a_job(conn)).lease
+
+    def seconds_pass(many: int) -> None:
+        for _ in range(many):
+            clock.now += 1
+            sweeper.run_once()
+
+    seconds_pass(30)
+    expire_lease(conn, held.job_id)
+    assert sweeper._clock_was is not None
+    then, ours = sweeper._clock_was
+    sweeper._clock_was = then - timedelta(seconds=100), ours  # until the next look that clock goes 100 s more than ours
+    seconds_pass(10)
+    assert row(conn, held.job_id).status == "PROCESSING", "its holder has time to renew it"
+    seconds_pass(2)
+    assert row(conn, held.job_id).status == "PENDING", "and has not"
     engine.dispose()
 
 
