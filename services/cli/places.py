@@ -11,7 +11,8 @@ from shared.reports.interface import ReportError
 
 def where_and_what(report: ReportType, error: ReportError) -> str:
     """Return one line for a person: where it is, what is wrong, what helps."""
-    return f"{_file_and_line(report, error)}: {error} {error.hint}".rstrip()
+    hint = "What was raised stands above." if error.code == FailureCode.RENDERER_FAILED else error.hint
+    return f"{_file_and_line(report, error)}: {error} {hint}".rstrip()
 
 
 def place(report: ReportType, name: str) -> str:

@@ -5,6 +5,7 @@ rows; what becomes of them (every format, limits, progress, artifacts) is the sa
 of this from `shared.plugin`; see docs/reference/python-reports.md.
 """
 
+import contextlib
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,7 +23,8 @@ from shared.catalog.model import Column, Format, Limits, ReportKind, ReportType
 from shared.catalog.number_format_text import format_problem
 from shared.catalog.parameter import Parameter, ParameterKind
 
-GROUP = "todoke.reports"
+GROUP, SOURCES_GROUP = "todoke.reports", "todoke.sources"
+"""Entry points of the second bring more sources, each named after the scheme of its URLs."""
 _DOCUMENTS = frozenset({Format.HTML, Format.PDF})
 
 TYPES: Mapping[str, str] = {
@@ -155,11 +157,30 @@ def code_of(name: str) -> Path | None:
     """
     for point in entry_points(group=GROUP):
         if point.name == name:
-            found = importlib.util.find_spec(point.module.partition(".")[0])
-            if found is not None and found.origin is not None:
-                origin = Path(found.origin)
-                return origin.parent if origin.name == "__init__.py" else origin
+            return _place_of(point.module.partition(".")[0])
     return None
+
+
+def code_of_plugins() -> Iterator[Path]:
+    """Yield the files and folders of the code behind all report types and sources that packages bring.
+
+    `pip install --editable` leaves them where they are, which need not be on `sys.path`. No code of theirs is run.
+    """
+    for point in (point for group in (GROUP, SOURCES_GROUP) for point in entry_points(group=group)):
+        beside = (point.dist.read_text("top_level.txt") or "").split() if point.dist else []
+        for name in sorted({point.module.partition(".")[0], *beside}):
+            with contextlib.suppress(ImportError, ValueError):
+                if place := _place_of(name):
+                    yield place
+
+
+def _place_of(name: str) -> Path | None:
+    """Return the file of a module, or the folder of a package, whose name has no point in it; None if it has none."""
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        return None
+    origin = Path(found.origin)
+    return origin.parent if origin.name == "__init__.py" else origin
 
 
 def _report_type(point: EntryPoint) -> ReportType:

@@ -161,6 +161,19 @@ def test_a_new_python_report_type_is_fine_and_can_be_made_at_once(package: Path,
     assert Path("loan-plan.csv").read_text().splitlines() == ["day,amount", "2026-03-01,100", "2026-03-02,137"]
 
 
+def test_what_the_code_of_a_report_raises_is_shown_to_its_author(package: Path, run: Run) -> None:
+    """There was a ValueError, and a worker's log of which no command knows."""
+    run("new", "other")
+    text = package.read_text()
+    package.write_text(text.replace("context.check_cancelled()", 'raise ValueError("no rate for 2026")'))
+
+    code, _, err = run("render", "loan-plan")
+    assert (code, err.count("no rate for 2026"), "worker's log" in err) == (1, 2, False), "the line, and what it raises"
+    assert f'File "{package}", line ' in err
+    code, out, err = run("check", "--report", "loan-plan")
+    assert (code, "What was raised stands above." in out, "no rate for 2026" in err) == (1, True, True)
+
+
 def test_watching_a_python_report_type_begins_anew_after_a_change(
     package: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

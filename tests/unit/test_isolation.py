@@ -5,6 +5,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from services.worker import __main__ as worker
 from services.worker.settings import WorkerSettings
 from shared.reports.process import isolation, kernel, landlock, seccomp
+from shared.reports.process.confinement import importable
 from shared.reports.process.isolation import Isolation, NotIsolated
 
 WHOLE = ["environment", "privileges", "process-tree", "files", "ports", "signals", "sockets", "system-calls"]
@@ -187,3 +191,36 @@ def test_landlock_is_asked_for_what_the_kernel_knows(monkeypatch: pytest.MonkeyP
     landlock.restrict(7, readable=[], writable=[], ports=None)
     bits = [(files.bit_length(), net, scopes) for files, net, scopes in asked]
     assert bits == [(14, 0, 0), (15, 0, 0), (15, 3, 0), (16, 3, 0), (16, 3, 3), (16, 3, 3), (16, 0, 3)]
+
+
+class _Elsewhere(MetaPathFinder):
+    """Finds modules in a folder that is not on `sys.path`, as what `pip install --editable` leaves behind does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        del path, target
+        file = self._folder / f"{fullname}.py"
+        return spec_from_file_location(fullname, file) if file.is_file() else None
+
+
+def test_a_package_that_was_installed_as_editable_is_readable_and_what_lies_beside_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pip install --editable ./loan-plan` is what the pages tell an author to do: the report had a PermissionError."""
+    site, code = tmp_path / "site", tmp_path / "code"
+    about = site / "loan_plan-1.dist-info"
+    about.mkdir(parents=True)
+    code.mkdir()
+    for name in ("loan_plan", "rates", "secret"):
+        (code / f"{name}.py").write_text("raise AssertionError('this runs nothing')")
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: loan-plan\nVersion: 1\n")
+    (about / "top_level.txt").write_text("loan_plan\nrates\n")
+    (about / "entry_points.txt").write_text("[todoke.reports]\nloan-plan = loan_plan:LoanPlan\ngone = gone:Gone\n")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, _Elsewhere(code)])
+
+    found = importable(tuple(sys.path))
+    assert {str(site), str(code / "loan_plan.py"), str(code / "rates.py")} <= set(found)
+    assert [one for one in found if one == str(code) or "secret" in one] == []

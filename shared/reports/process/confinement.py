@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import shared
 from shared.catalog.mariadb_url import MariaDbUrl
 from shared.catalog.model import ReportKind
+from shared.catalog.python_report import code_of_plugins
 from shared.catalog.source_urls import sqlite_path
 from shared.reports.interface import RenderRequest
 from shared.reports.process import postgres_network
@@ -146,7 +147,8 @@ def _sqlite_files(url: str) -> Sequence[str]:
 
 @functools.cache
 def importable(path: tuple[str, ...]) -> Sequence[str]:
-    """Where Python finds its modules on this `sys.path`. The current folder is not one of the places.
+    """Where Python finds its modules on this `sys.path`, and the packages of report types that stand elsewhere
+    (`pip install --editable`). The current folder is not one of the places.
 
     `python -m` puts it there, and anything may lie in it: in a container it is `/`.
     """
@@ -154,4 +156,7 @@ def importable(path: tuple[str, ...]) -> Sequence[str]:
     given = {Path(one).resolve() for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one}
     given |= {Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
     found = {Path(one or here).resolve() for one in path} - {here, *here.parents}
-    return [*map(str, sorted((given | found) - {Path("/")})), str(Path(shared.__file__).parent)]
+    places = (given | found) - {Path("/")}
+    editable = {one.resolve() for one in code_of_plugins()}
+    places |= {one for one in editable if places.isdisjoint(one.parents)}
+    return [*map(str, sorted(places)), str(Path(shared.__file__).parent)]

@@ -7,14 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.catalog.model import ReportKind
+from shared.catalog.python_report import SOURCES_GROUP
 from shared.reports import source_errors
 from shared.reports.question import Question
 from shared.reports.sources import files, postgres, python_source, sqlite
 from shared.reports.sources.result import OpenSource, SourceResult
 from shared.reports.sources.role import refuse_role
-
-GROUP = "todoke.sources"
-"""Entry points of this group bring more sources, each named after the scheme of its URLs."""
 
 
 def _open_postgres(url: str, question: Question, scratch: Path, /) -> AbstractContextManager[SourceResult]:
@@ -55,7 +53,7 @@ def open_source(
     if opener is not _open_postgres:
         refuse_role(question)
     if opener is None:
-        plugins = {point.name: point for point in entry_points(group=GROUP)}
+        plugins = {point.name: point for point in entry_points(group=SOURCES_GROUP)}
         if scheme not in plugins:
             known = ", ".join(sorted({*filter(None, _OURS), *plugins}))
             raise source_errors.source_missing(report.source, f"URLs may begin with {known}")
