@@ -9,6 +9,7 @@ import psycopg
 from deploy.local.processes import LocalFailure
 from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.source_urls import parse_sources
+from shared.database.libpq import said_of
 
 SAMPLE_CATALOG = Path(__file__).parents[1] / "sample" / "catalog"
 
@@ -74,5 +75,4 @@ def _knock(url: str) -> None:
     try:
         psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=5).close()
     except psycopg.Error as error:
-        # libpq's words name host, port, user and database; never the password.
-        raise LocalFailure(f"--source cannot be read: {str(error).strip()}") from None
+        raise LocalFailure(f"--source cannot be read: {said_of(url, error)}") from None

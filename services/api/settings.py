@@ -7,10 +7,17 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.api.networks import is_loopback, networks, origins
-from shared.catalog.source_urls import DEFAULT, parse_sources
+from shared.catalog.source_urls import DEFAULT, checked_source, checked_sources, parse_sources
 from shared.runtime.egress_settings import EgressSettings
 from shared.runtime.secret_settings import SecretSettings
-from shared.runtime.settings import ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, ServiceSettings
+from shared.runtime.setting_problems import without_password
+from shared.runtime.settings import (
+    ArtifactSettings,
+    CatalogSettings,
+    KeySettings,
+    RegionSettings,
+    ServiceSettings,
+)
 
 
 class ApiSettings(
@@ -206,6 +213,8 @@ class ApiSettings(
         description="Address of the S3 store for clients, where it is not the one that services use",
     )
 
+    _told_to_everybody = field_validator("download_endpoint_url")(without_password)
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
@@ -218,11 +227,8 @@ class ApiSettings(
         origins(value)
         return value
 
-    @field_validator("report_sources")
-    @classmethod
-    def _named_sources(cls, value: SecretStr) -> SecretStr:
-        parse_sources(value.get_secret_value())
-        return value
+    _written_source = field_validator("report_source_url")(checked_source)
+    _named_sources = field_validator("report_sources")(checked_sources)
 
     @property
     def sources(self) -> Mapping[str, str]:

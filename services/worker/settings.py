@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from shared.catalog.source_urls import DEFAULT, parse_sources
+from shared.catalog.source_urls import DEFAULT, checked_source, checked_sources, parse_sources
 from shared.runtime.secret_settings import SecretSettings
 from shared.runtime.settings import ArtifactSettings, CatalogSettings, QueueServiceSettings
 
@@ -90,11 +90,8 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
         """
         return self.lease_s + 5
 
-    @field_validator("report_sources")
-    @classmethod
-    def _named_sources(cls, value: SecretStr) -> SecretStr:
-        parse_sources(value.get_secret_value())
-        return value
+    _written_source = field_validator("report_source_url")(checked_source)
+    _named_sources = field_validator("report_sources")(checked_sources)
 
     @property
     def sources(self) -> Mapping[str, str]:

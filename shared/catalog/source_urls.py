@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from pydantic import SecretStr
+
+from shared.database.libpq import WRITE_AS_XX, may_show_its_password
+
 DEFAULT = "default"
+_POSTGRESQL = ("postgresql://", "postgres://")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -18,8 +23,28 @@ def parse_sources(text: str) -> Mapping[str, str]:
             raise ValueError("write name=URL with spaces between, the names in lower case")
         if name == DEFAULT or name in urls:
             raise ValueError(f"{name} is named already; the default source is REPORT_SOURCE_URL")
+        if wrong := problem_of(url):
+            raise ValueError(f"the URL of {name} {wrong}")
         urls[name] = url
     return urls
+
+
+def problem_of(url: str) -> str | None:
+    """Return what is wrong with how a source's URL is written, and the remedy; None if nothing can be told of it."""
+    return WRITE_AS_XX if url.startswith(_POSTGRESQL) and may_show_its_password(url) else None
+
+
+def checked_source(url: SecretStr | None) -> SecretStr | None:
+    """Return the value of REPORT_SOURCE_URL. Raises ValueError, as `parse_sources` does."""
+    if url is not None and (wrong := problem_of(url.get_secret_value())):
+        raise ValueError(wrong)
+    return url
+
+
+def checked_sources(text: SecretStr) -> SecretStr:
+    """Return the value of REPORT_SOURCES. Raises ValueError, as `parse_sources` does."""
+    parse_sources(text.get_secret_value())
+    return text
 
 
 def sources_of(environment: Mapping[str, str]) -> Mapping[str, str]:

@@ -1,7 +1,6 @@
 """Turns what a library raises into the error of a report."""
 
 import errno
-import logging
 
 import duckdb
 import psycopg
@@ -13,10 +12,6 @@ from shared.database import sqlstates
 from shared.failures import FailureCode
 from shared.reports.errors import failure, memory_limit_exceeded, renderer_failed, row_too_long, scratch_limit_exceeded
 from shared.reports.interface import ReportError
-
-log = logging.getLogger(__name__)
-
-_MOST_SAID = 500
 
 
 def explain(error: BaseException, limits: Limits) -> ReportError:
@@ -111,8 +106,6 @@ def explain_source(error: psycopg.Error, *, line: int | None = None) -> ReportEr
             hint="The worker's log has the details. Check REPORT_SOURCE_URL and the types in query.sql.",
         )
     if state is None or sqlstates.passes(state):
-        # For the operator alone: libpq names host, port, user and database, and never the password.
-        log.warning("the source says: %s", " ".join(str(error).split())[:_MOST_SAID])
         return failure(
             FailureCode.SOURCE_UNAVAILABLE,
             "The report's data source did not answer or broke off.",

@@ -19,6 +19,13 @@ _BOUNDS = {
 }
 
 
+def without_password(url: str | None) -> str | None:
+    """Return the URL. Raises ValueError if it holds a user name: logs and clients are told of it."""
+    if url is not None and "@" in url.partition("//")[2].partition("/")[0]:
+        raise ValueError("must hold no user name and no password: credentials come the standard AWS way")
+    return url
+
+
 def missing(variable: str, field: Any, environment: Mapping[str, str], known: Iterable[str]) -> str:
     """A required variable is not there. A typing error shows as one variable missing and a similar one nobody reads."""
     near = difflib.get_close_matches(variable, set(environment) - set(known), n=1, cutoff=0.8)

@@ -17,10 +17,13 @@ from pydantic import (
 )
 
 from shared.access.key_text import ENVIRONMENT
+from shared.database.libpq import WRITE_AS_XX
 from shared.errors import TodokeError
 from shared.runtime.artifact_url import parse_artifact_url
 from shared.runtime.region import DEFAULT_REGION, region_in, region_of
-from shared.runtime.setting_problems import explain, missing, near_misses
+from shared.runtime.setting_problems import explain, missing, near_misses, without_password
+
+_TWO_AT = re.compile(r"[a-z+]+://[^/?]*@[^/?]*@")
 
 
 class SettingsError(TodokeError):
@@ -176,6 +179,8 @@ class ServiceSettings(Settings):
     def _is_postgresql(cls, value: SecretStr) -> SecretStr:
         if not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
             raise ValueError("must begin with postgresql://")
+        if _TWO_AT.match(value.get_secret_value()):  # the rest of the password would be taken for the host, and told
+            raise ValueError(WRITE_AS_XX)
         return value
 
     def database_url_of_today(self) -> str:
@@ -268,7 +273,7 @@ class QueueSettings(RegionSettings):
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// (a name or an ARN is not enough)")
-        return value
+        return without_password(value)
 
     @model_validator(mode="after")
     def _the_queue_is_in_this_region(self) -> Self:

@@ -14,6 +14,7 @@ from deploy.local.processes import free_port
 from shared.reports.interface import Progress, RenderCancelled, ReportError
 from shared.reports.process import child as renderer
 from shared.reports.process.launcher import Child
+from shared.reports.sources import look
 from shared.runtime import logs
 from tests.reports.conftest import Render, a_report
 from tests.support.eventually import eventually
@@ -129,6 +130,23 @@ def test_a_source_that_lets_nobody_in_tells_the_operator_and_nobody_else(
     assert "canary" not in said
     assert error.code == "source_unavailable"
     assert "nobody" not in f"{error} {error.hint}"
+
+
+@pytest.mark.parametrize("password", ["secret@canary", "secret/canary", "secret?canary", "secret%zcanary", "a canary"])
+def test_no_part_of_a_password_that_is_written_wrongly_is_told(
+    make: Render, password: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libpq takes what follows for the host, the port or a parameter, and quotes it."""
+    monkeypatch.setattr(logs, "_configured", ["INFO"])
+    caplog.set_level("INFO")
+    url = f"postgresql://nobody:{password}@127.0.0.1:{free_port()}/x"
+    error = failure(make, a_report("SELECT 1"), dsn=url)
+
+    said = " ".join(str(getattr(record, "text", "")) for record in caplog.records)
+    told = f"{said} {error} {error.hint} {look.problem_of(url)}"
+    assert "canary" not in told
+    assert "%40" in said
+    assert "%40" in str(look.problem_of(url))
 
 
 @pytest.mark.parametrize(

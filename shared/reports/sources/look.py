@@ -10,6 +10,7 @@ import psycopg
 
 from shared.catalog.mariadb_url import MariaDbUrl
 from shared.catalog.source_urls import sqlite_uri
+from shared.database.libpq import said_of
 
 _CONNECT_TIMEOUT_S = 5
 _ROLE = """
@@ -26,7 +27,7 @@ def problem_of(url: str) -> str | None:
         try:
             _role(url)
         except (psycopg.Error, ValueError) as error:
-            return str(error).strip().partition("\n")[0]  # libpq names host, user and database, and no password
+            return said_of(url, error)
     elif url.startswith("file:") and not (folder := Path(url2pathname(urlsplit(url).path))).is_dir():
         return f"{folder} is not a folder"
     elif url.startswith("sqlite:"):

@@ -5,6 +5,7 @@ A small report asks its source six times. Through psycopg's cursors that took as
 """
 
 import contextlib
+import logging
 import os
 import select
 import socket
@@ -16,8 +17,10 @@ from psycopg.pq import ConnStatus, Escaping, ExecStatus
 from psycopg.pq.abc import PGconn as AnyPGconn
 from psycopg.pq.abc import PGresult
 
-from shared.database.libpq import KEEPALIVE, written
+from shared.database.libpq import KEEPALIVE, said_of, written
 from shared.reports.sources import scram
+
+log = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT_S = 10
 """Longer than our own database may take: a source may be far away."""
@@ -73,14 +76,26 @@ class Session:
 @contextlib.contextmanager
 def connected(dsn: str) -> Iterator[Session]:
     """Connect for as long as the block lasts. Raises psycopg.Error."""
-    libpq = scram.log_in(bounded(dsn), timeout_s=_CONNECT_TIMEOUT_S)
+    try:
+        conninfo = bounded(dsn)
+    except psycopg.Error as error:
+        _tell_operator(dsn, error)
+        raise
+    libpq = scram.log_in(conninfo, timeout_s=_CONNECT_TIMEOUT_S)
     try:
         if libpq.status != ConnStatus.OK:
-            raise psycopg.OperationalError(libpq.get_error_message())
+            said = libpq.get_error_message()
+            _tell_operator(dsn, said)
+            raise psycopg.OperationalError(said)
         yield Session(libpq)
     finally:
         # Closed, and not rolled back: in the middle of a COPY there is no statement left to send.
         libpq.finish()
+
+
+def _tell_operator(dsn: str, error: object) -> None:
+    """Log why the source cannot be read: clients are not told of its address and user."""
+    log.warning("the source says: %s", said_of(dsn, error))
 
 
 def bounded(dsn: str) -> str:
