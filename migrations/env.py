@@ -13,7 +13,7 @@ _LOCK = 7_262_610_701
 def run() -> None:
     """Migrate inside one transaction, holding a lock so that several migrators queue up instead of colliding."""
     url = context.config.attributes["database_url"]
-    engine = create_engine(url, application_name="todoke-migrations")
+    engine = create_engine(url, application_name="todoke-migrations", answer_s=None)
     with transactional(engine).begin() as connection:
         # An index may take long to build. Waiting for a lock may not: everybody else queues behind it.
         connection.execute(text("SET LOCAL statement_timeout = 0"))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine, make_url
 
 from shared import json_text
+from shared.database.answering import ANSWER_S, wait_no_longer
 from shared.database.fresh_sessions import drop_stale_sessions, use_url_of_today
 from shared.database.libpq import CONNECT_TIMEOUT_S, KEEPALIVE
 
@@ -33,6 +34,7 @@ def create_engine(
     through_pooler: bool = False,
     bounds: Mapping[str, str] = SESSION_BOUNDS,
     pool_timeout_s: float = 10,
+    answer_s: float | None = ANSWER_S,
 ) -> Engine:
     """An engine whose every connection is named, bounded in time, and fails fast when the host is away.
 
@@ -42,11 +44,14 @@ def create_engine(
     `database_url` may begin with postgresql:// or postgres://, and name several hosts as libpq does
     (`host1:5432,host2:5432`); other libpq parameters in it are kept. `through_pooler`: a pooler that gives each
     transaction whichever connection is free keeps no start-up options and no prepared statements; `check_database`
-    then sees that the role has the bounds. `bounds`: other ones than those, where there is no such pooler.
+    then sees that the role has the bounds. `bounds`: other ones than those, where there is no such pooler. `answer_s`:
+    when an answer takes so long, the connection is given up; None where a statement may take its time.
     """
     arguments = engine_arguments(database_url, application_name, pool_size, through_pooler, bounds)
     engine = sa.create_engine(**{**arguments, "pool_timeout": pool_timeout_s})
     keep_fresh(engine, database_url)
+    if answer_s is not None:
+        wait_no_longer(engine, answer_s)
     return engine
 
 

@@ -27,7 +27,7 @@ def _aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def connect_arguments(**options: Any) -> dict[str, Any]:
     """What the driver would be called with."""
-    engine = create_engine(URL, application_name="test", **options)
+    engine = create_engine(URL, application_name="test", answer_s=None, **options)
     seen: dict[str, Any] = {}
 
     @event.listens_for(engine, "do_connect")

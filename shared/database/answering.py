@@ -1,0 +1,37 @@
+"""Gives up a server that does not answer although its connection stands: it is frozen, or waits for its disk.
+
+Keep-alives notice a host that is gone. Here the host still acknowledges every packet, and `statement_timeout` is the
+server's own to keep.
+"""
+
+from typing import Any
+
+import psycopg
+from psycopg.abc import RV, PQGen
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+ANSWER_S = 35.0
+"""Longer than the `statement_timeout` of our sessions (30 s): a server that works has answered by then."""
+
+
+_LOOK_EVERY_S = 0.1
+"""As psycopg waits: so often Python may see to its signals."""
+
+
+def wait_no_longer(engine: Engine, answer_s: float) -> None:
+    """Have each statement of the engine fail, as with a lost connection, when its answer takes so long."""
+
+    class Impatient(psycopg.Connection[Any]):
+        def wait(self, gen: PQGen[RV], interval: float = _LOOK_EVERY_S, timeout: float | None = None) -> RV:
+            if timeout is not None:
+                return super().wait(gen, interval, timeout)
+            try:
+                return super().wait(gen, interval, answer_s)
+            except psycopg.errors._WaitTimeout:  # noqa: SLF001 - has no other name
+                self.pgconn.finish()  # what it still answers belongs to nobody
+                raise psycopg.OperationalError(f"no answer within {answer_s:g} seconds") from None
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
+        return Impatient.connect(*arguments, **parameters)
