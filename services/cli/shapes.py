@@ -1,6 +1,7 @@
 """What `todoke-server render` is told about the shape of the answer, as a request's fields say it."""
 
 import argparse
+import re
 from collections.abc import Sequence
 
 from services.cli.errors import WrongCall
@@ -9,7 +10,7 @@ from shared.catalog.parameters import Violation
 from shared.catalog.read_shape import read_shape
 from shared.catalog.shape import Shape
 
-_WORDS = {"true": True, "false": False, "tab": "\t"}
+_WORDS = {"true": True, "yes": True, "false": False, "no": False, "tab": "\t", "\\t": "\t"}
 
 
 def shape_of(report: ReportType, given: argparse.Namespace) -> Shape:
@@ -39,5 +40,6 @@ def _dialect(given: Sequence[str]) -> dict[str, object] | None:
         name, sign, value = one.partition("=")
         if not sign or not name:
             raise WrongCall(f"--csv {one}: write NAME=VALUE, such as --csv 'delimiter=;' or --csv gzip=true")
-        found[name] = _WORDS.get(value, value)
+        first, *words = re.split("[-_]", name)  # as `todoke submit` takes them, too
+        found[first + "".join(map(str.capitalize, words))] = _WORDS.get(value, value)
     return found or None

@@ -20,6 +20,7 @@ from shared.catalog.model import Column, Format, ReportType
 from shared.catalog.parameters import validate_parameters
 from shared.catalog.pivot import Pivot
 from shared.reports import answers
+from shared.reports.formats.labels import NOTHING
 from shared.reports.interface import RenderedFile, RenderRequest, ReportError
 from shared.reports.question import Question
 from shared.reports.render import render_files
@@ -91,7 +92,7 @@ def test_each_query_is_a_sheet_a_section_or_a_file_of_one_moment(
     book = openpyxl.load_workbook(files["sales.xlsx"].path)
     assert book.sheetnames == ["Overview", "Sales", "Sales 2", "Notes"]
     assert [[cell.value for cell in row] for row in book["Sales 2"]] == [
-        ["Shop", "2026年1月 (円)", "2026年2月 (円)", "- (円)", "Sum (円)"],
+        ["Shop", "2026年1月 (円)", "2026年2月 (円)", f"{NOTHING} (円)", "Sum (円)"],
         ["B", 10, None, 7, 17], ["A", 1, 1235, None, 1236],
     ]  # fmt: skip
     assert book["Sales 2"]["C3"].number_format == "#,##0"
@@ -246,7 +247,7 @@ def test_zero_and_minus_zero_are_one_column_of_a_pivot(
     page = run(_pivoted(query, a_request, Format.HTML, *more))[0].path.read_text()
 
     cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][ >].*?</t[hd]>", page)]
-    assert cells == ["shop", "0", "1.5", "NaN", "-", "Sum", "A", "2", "1", "1", "1", "5"]
+    assert cells == ["shop", "0", "1.5", "NaN", NOTHING, "Sum", "A", "2", "1", "1", "1", "5"]
 
 
 @pytest.mark.parametrize(

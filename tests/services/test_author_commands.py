@@ -220,7 +220,19 @@ def test_files_are_placed_whole_and_told_as_json(numbers: Path, run: Run) -> Non
 def test_the_shape_of_the_answer_is_asked_for_as_in_a_request(numbers: Path, run: Run) -> None:
     with (numbers / "report.toml").open("a") as file:
         file.write("[columns.n]\n[columns.who]\n")
-    asked = ["--columns", "n", "--sort=-n", "--limit", "2", "--csv", "header=titles", "--csv", "lineEnd=crlf"]
+    asked = [
+        "--columns",
+        "n",
+        "--sort=-n",
+        "--limit",
+        "2",
+        "--csv",
+        "header=titles",
+        "--csv",
+        "lineEnd=lf",
+        "--csv",
+        "line-end=crlf",
+    ]
     code, _, err = run("render", "numbers", "-p", "least=1", *asked, "--time-zone", "Asia/Tokyo")
     assert (code, Path("numbers.csv").read_bytes()) == (0, b"N\r\n9\r\n8\r\n"), err
     code, _, err = run("render", "numbers", "-p", "least=1", "--time-zone", "Asia/Tokio", "--columns", "m")

@@ -14,15 +14,13 @@ from shared.reports import duck, errors
 from shared.reports.extract import ExtractColumn, duckdb_column
 from shared.reports.formats.display import displayed
 from shared.reports.formats.display_here import shown_here
-from shared.reports.formats.labels import labels_of, left_to_right
+from shared.reports.formats.labels import NOTHING, labels_of, left_to_right
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.totals_here import runs_here, total_here
 from shared.reports.formats.totals_there import added_up, is_exact, parts_of, total_there
 
 MOST_GROUPS = 10_000
 """Of one level. They are held in memory; more of them are no groups for a reader."""
-NOTHING = "–"  # noqa: RUF001 - a dash as wide as a digit
-"""Stands for the value NULL of a group's column."""
 
 
 @dataclass(frozen=True, slots=True)

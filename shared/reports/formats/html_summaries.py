@@ -9,6 +9,7 @@ from markupsafe import Markup
 from shared.catalog.model import Chart
 from shared.reports.errors import summary_too_large
 from shared.reports.formats import chart
+from shared.reports.formats.labels import NOTHING
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.summary import Summaries, Table, open_summaries
 
@@ -38,14 +39,11 @@ def _tiles(table: Table) -> str:
         raise summary_too_large("figures", 1)
     values = table.rows[0] if table.rows else [""] * len(table.columns)
     tiles = "".join(
-        f'<div><span dir="auto">{html.escape(str(c["name"]))}</span><b>{html.escape(v or _NOTHING)}'
+        f'<div><span dir="auto">{html.escape(str(c["name"]))}</span><b>{html.escape(v or NOTHING)}'
         f"{_unit(str(c['unit']))}</b></div>"
         for c, v in zip(table.columns, values, strict=True)
     )
     return f'<div class="tiles">{tiles}</div>\n'
-
-
-_NOTHING = "–"  # noqa: RUF001 - a dash as wide as a digit
 
 
 def _unit(unit: str) -> str:

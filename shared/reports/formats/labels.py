@@ -47,6 +47,8 @@ def left_to_right(text: str, *, from_right: bool) -> str:
     return f"\u200e{text}\u200e"
 
 
+NOTHING = "–"  # noqa: RUF001 - a dash as wide as a digit
+"""Stands where NULL would be a heading, or an empty list an answer. A cell of a table is empty instead."""
 _FROM_RIGHT = frozenset({"R", "AL"})
 
 

@@ -16,7 +16,7 @@ from shared.reports import duck
 from shared.reports.extract import USUAL_MOMENTS, Extract, ExtractColumn, Heading
 from shared.reports.formats.display import displayed
 from shared.reports.formats.display_here import Show, count_here, shown_here
-from shared.reports.formats.labels import labels_of
+from shared.reports.formats.labels import NOTHING, labels_of
 from shared.reports.warnings import ReportWarning
 
 _FROM_RIGHT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
@@ -104,7 +104,7 @@ class Rendering:
     def _heading(self, heading: Heading) -> str:
         of, text = heading.of, heading.text
         if of is None or text is None:
-            return text or ("" if of is None else "-")
+            return text or ("" if of is None else NOTHING)
         return shown_here(of, self.shown(of), self.culture)(text) if _is_usual(of, text) else text
 
     def displayed(self, column: ExtractColumn) -> str:
@@ -143,7 +143,7 @@ class Rendering:
                 case bool():
                     text = labels.yes if value else labels.no
                 case list() | tuple():
-                    text = ", ".join(str(item) for item in value) or "-"
+                    text = ", ".join(str(item) for item in value) or NOTHING
                 case _:
                     text = str(value)
             shown.append((parameter.title, text))

@@ -11,7 +11,7 @@ from shared.json_text import with_texts
 from shared.reports import errors
 from shared.reports.formats import chart
 from shared.reports.formats.edition import data_date, footer_text, nothing_matches
-from shared.reports.formats.labels import labels_of, left_to_right
+from shared.reports.formats.labels import NOTHING, labels_of, left_to_right
 from shared.reports.formats.pdf import fonts
 from shared.reports.formats.pdf.bidi import isolated
 from shared.reports.formats.pdf.layout import blocks
@@ -180,6 +180,6 @@ def _figures(table: Table) -> Sequence[Mapping[str, object]]:
         raise errors.summary_too_large("figures", 1)
     values = table.rows[0] if table.rows else [""] * len(table.columns)
     return [
-        {"title": c["name"], "unit": c["unit"], "value": v or "–"}  # noqa: RUF001 - a dash as wide as a digit
+        {"title": c["name"], "unit": c["unit"], "value": v or NOTHING}
         for c, v in zip(table.columns, values, strict=True)
     ]
