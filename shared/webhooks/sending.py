@@ -152,6 +152,7 @@ class _Sending:
         self._began = time.monotonic()
         self._sent: list[bytes] = []
         self._head: list[bytes] = []
+        self._head_bytes = 0
         self._body = bytearray()
         self._names = pycurl.CurlShare()
         self._names.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_DNS)  # or all letters would share what one has found
@@ -227,8 +228,10 @@ class _Sending:
     def _take_head(self, line: bytes) -> None:
         if line.startswith(b"HTTP/"):
             self._head.clear()  # one of 100 Continue and the like came before
-        if sum(map(len, self._head)) < _MOST_HEAD:
+            self._head_bytes = 0
+        if self._head_bytes < _MOST_HEAD:
             self._head.append(line)
+            self._head_bytes += len(line)
 
     def _take_body(self, part: bytes) -> int | None:
         self._body += part[: MOST_READ - len(self._body)]

@@ -7,7 +7,7 @@ import pytest
 
 from shared.runtime.egress import Egress, WrongNetworks, read_networks, read_ports
 from shared.webhooks.lookups import Lookups
-from shared.webhooks.sending import Answer, Letter, Postman
+from shared.webhooks.sending import Answer, Letter, Postman, _Sending
 from shared.webhooks.url import Target, read_url
 from tests.support.http_server import LoopbackServer, QuietHandler
 
@@ -196,3 +196,26 @@ def test_an_answer_is_read_up_to_a_bound_and_is_not_unpacked() -> None:
     finally:
         postman.close()
     assert (answer.status, answer.error, answer.response_body) == (200, None, b"x" * 4_096)
+
+
+class _Counted(list[bytes]):
+    """A list that counts how often somebody goes through it."""
+
+    gone_through = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.gone_through += 1
+        return super().__iter__()
+
+
+def test_no_line_of_a_head_has_all_before_it_gone_through() -> None:
+    """libcurl lets 5,000 lines pass: an endpoint took 0.13 s of the relay's time with each answer."""
+    letter = Letter(uuid4(), "acme", "http://127.0.0.9/", [], b"{}")
+    sending = _Sending(letter, Egress(), None)
+    head = sending._head = _Counted()
+    for line in (b"HTTP/1.1 200 OK\r\n", *[b"a:\r\n"] * 5_000):
+        sending._take_head(line)
+    sending.close()
+
+    assert head.gone_through == 0
+    assert 8_192 <= len(b"".join(head)) < 8_200
