@@ -63,6 +63,10 @@ def _change(engine: Engine, given: argparse.Namespace) -> int:
         with engine.connect() as conn:
             caps.count_running(conn, gate)
     print(wrong or f"{gate}: done", file=sys.stderr)
+    if not wrong and given.action in {"pause", "cap"}:
+        with engine.connect() as conn:
+            if not gates.is_known(conn, gate):
+                print(f"note: no worker has told of {gate} yet: is the name right?", file=sys.stderr)
     return 1 if wrong else 0
 
 

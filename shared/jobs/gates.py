@@ -85,6 +85,19 @@ def tell_sources(conn: Connection, sources: Mapping[str, str]) -> None:
     conn.execute(_TELL_SOURCES, {"sources": json_text.write(sources)})
 
 
+_KNOWN = text("""
+    /* report_sources.known */
+    SELECT EXISTS (SELECT FROM report_sources
+                    WHERE CASE CAST(:kind AS text) WHEN 'source' THEN source = :name ELSE report_type = :name END)
+""")
+
+
+def is_known(conn: Connection, gate: Gate) -> bool:
+    """True if a worker has told of such a source or report type. Of tenants nothing is known: any may come."""
+    asked = {"kind": gate.kind, "name": gate.name}
+    return gate.kind is Kind.TENANT or bool(conn.execute(_KNOWN, asked).scalar_one())
+
+
 _LOCK = text("/* gates.lock */ SELECT pg_advisory_xact_lock(hashtextextended(:gate, 4711))")
 
 

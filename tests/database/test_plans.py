@@ -312,6 +312,7 @@ def cases(conn: Connection) -> list[Case]:
         Case(queue_caps, "_COUNT", {"tenant": "rare", **slice_}, 10),
         Case(queue_caps, "_KNOWN", {"ids": watched[:100]}, 100),
         Case(gates, "_TELL_SOURCES", {"sources": '{"calendar": "default"}'}, 2),
+        Case(gates, "_KNOWN", {"kind": "source", "name": "warehouse"}, 10),
         Case(passwords, "_READ", {"job_id": START}, 1),
         Case(passwords, "_BY_KEY", {}, 2 * _MANY),  # an operator's, of all of them
         Case(passwords, "_OTHERS", {"after": UUID(int=0), "newest": "another"}, 2 * 100),

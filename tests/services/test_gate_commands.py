@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from services.cli.__main__ import main
-from shared.jobs import caps, pauses
+from shared.jobs import caps, gates, pauses
 from shared.jobs.gates import Gate, Kind
 from tests.support.jobs import a_job, started
 
@@ -51,6 +51,21 @@ def test_an_operator_caps_and_what_runs_already_counts(conn: Connection, capsys:
     assert main(["gates", "uncap", "tenant", "acme"]) == 0
     assert main(["gates", "uncap", "tenant", "acme"]) == 1
     assert listed(capsys) == []
+
+
+def test_a_name_that_no_worker_has_told_of_is_pointed_out(conn: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+    gates.tell_sources(conn, {"calendar": "warehouse"})
+    for kind, name, known in (
+        ("source", "warehouse", True), ("source", "warehous", False), ("report-type", "calendar", True),
+        ("report-type", "warehouse", False), ("tenant", "anybody", True),
+    ):  # fmt: skip
+        for change in (["pause", kind, name, "--reason", "it moves"], ["cap", kind, name, "--running", "2"]):
+            capsys.readouterr()
+            assert main(["gates", *change]) == 0
+            said = capsys.readouterr().err
+            assert ("no worker has told of" in said) is not known, f"{change}: {said}"
+    assert main(["gates", "resume", "source", "warehous"]) == 0
+    assert "is the name right" not in capsys.readouterr().err
 
 
 def test_every_change_is_in_the_audit_trail(conn: Connection) -> None:
