@@ -2,8 +2,11 @@
 
 import contextlib
 import shutil
+import time
 from pathlib import Path
 from uuid import UUID
+
+_FORGOTTEN_S = 86_400.0
 
 
 class ExtractCache:
@@ -19,6 +22,16 @@ class ExtractCache:
     def drop(self, job_id: UUID) -> None:
         """Remove the job's extract: it has ended, or may not be tried again."""
         shutil.rmtree(self.folder(job_id), ignore_errors=True)
+
+    def is_forgotten(self, job_id: UUID) -> bool:
+        """True if nothing was left in the job's folder for a day.
+
+        A job that this worker's database does not know may be one of another database, whose worker has the same
+        scratch folder: /tmp, if nobody has said otherwise.
+        """
+        with contextlib.suppress(OSError):
+            return time.time() - self.folder(job_id).stat().st_mtime > _FORGOTTEN_S
+        return False
 
     def job_ids(self) -> list[UUID]:
         """The jobs whose extracts are kept."""

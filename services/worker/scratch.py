@@ -52,8 +52,10 @@ class Scratch:
         self._measure()
         if kept := self.extracts.job_ids():
             with self._engine.connect() as conn:
-                over = ended(conn, kept)
-            for job_id in over:
+                known = ended(conn, kept)
+            for job_id in kept:
+                if not known.get(job_id, self.extracts.is_forgotten(job_id)):
+                    continue
                 self.extracts.drop(job_id)
                 metrics.SCRATCH_REMOVED.labels("extract").inc()
                 log.info("scratch.removed", extra={"job_id": job_id, "reason": "the job has ended elsewhere"})

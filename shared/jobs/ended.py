@@ -1,18 +1,17 @@
 """Which of some jobs have ended, whoever ended them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-_UNFINISHED = text("""
-    /* jobs.unfinished_of */
-    SELECT id FROM jobs WHERE id = ANY (CAST(:ids AS uuid[])) AND finished_at IS NULL
+_ENDED = text("""
+    /* jobs.ended_of */
+    SELECT id, finished_at IS NOT NULL AS ended FROM jobs WHERE id = ANY (CAST(:ids AS uuid[]))
 """)
 
 
-def ended(conn: Connection, job_ids: Collection[UUID]) -> set[UUID]:
-    """Those that no attempt will be made for any more; a job that the database does not know is one of them."""
-    unfinished = conn.execute(_UNFINISHED, {"ids": list(job_ids)}).scalars()
-    return set(job_ids) - set(unfinished)
+def ended(conn: Connection, job_ids: Collection[UUID]) -> Mapping[UUID, bool]:
+    """Return whether each job has ended. One that the database does not know is missing: it may be another's."""
+    return {row.id: row.ended for row in conn.execute(_ENDED, {"ids": list(job_ids)})}

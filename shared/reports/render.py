@@ -104,7 +104,9 @@ def _make(request: RenderRequest, steps: Steps, on_read: Callable[[int], object]
         finally:
             on_read(source.sent_bytes)
     if keep:
-        answers.keep(whole, keep, question, formats)
+        # Somebody may have emptied the scratch folder: then a later attempt reads the source again.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            answers.keep(whole, keep, question, formats)
     return _from_extract(request, whole, steps)
 
 

@@ -44,6 +44,17 @@ def test_a_second_try_goes_on_from_the_extract_of_the_first(
     assert other[1].path.read_text() == "n\n2\n"
 
 
+def test_a_report_whose_folder_for_extracts_is_gone_is_made_all_the_same(
+    a_request: MakeRequest, counted: psycopg.Connection, tmp_path: Path
+) -> None:
+    """Another worker had removed it, and the report failed with PermissionError, charged."""
+    del counted
+    (tmp_path / "file").touch()
+    asked = replace(a_request("SELECT n FROM changing", Format.JSONL, Format.CSV), keep=tmp_path / "file" / "kept")
+
+    assert [file.rows for file in render_files(asked, lambda _: None)] == [1, 1]
+
+
 def test_few_rows_are_kept_too(a_request: MakeRequest, run: Run, counted: psycopg.Connection, tmp_path: Path) -> None:
     kept, formats = tmp_path / "kept", (Format.JSONL, Format.XLSX)
     first = run(replace(a_request("SELECT n FROM changing", *formats), keep=kept))

@@ -1,8 +1,10 @@
 """What killed workers and ended jobs left in the scratch folder is removed, and counted."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -74,14 +76,17 @@ def test_what_killed_workers_left_goes_and_is_counted(scratch: Path, scratch_of_
 def test_extracts_of_jobs_that_ended_elsewhere_go_and_those_of_others_stay(
     conn: Connection, scratch_of_a_worker: Scratch
 ) -> None:
-    waiting, running, failed, unknown = a_job(conn), a_job(conn), a_job(conn), uuid4()
+    """A job that this database does not know may be at work in another one, whose worker has the same folder."""
+    waiting, running, failed, unknown, forgotten = a_job(conn), a_job(conn), a_job(conn), uuid4(), uuid4()
     started(conn, running)
     fail(conn, [Failure(started(conn, failed).lease, "boom", "", retryable=False, delay_s=0)])
-    kept(scratch_of_a_worker, waiting, running, failed, unknown)
+    kept(scratch_of_a_worker, waiting, running, failed, unknown, forgotten)
+    long_ago = time.time() - 90_000
+    os.utime(scratch_of_a_worker.extracts.folder(forgotten), (long_ago, long_ago))
     before = removed("extract")
 
     scratch_of_a_worker.run_once()
-    assert sorted(scratch_of_a_worker.extracts.job_ids()) == sorted([waiting, running])
+    assert sorted(scratch_of_a_worker.extracts.job_ids()) == sorted([waiting, running, unknown])
     assert removed("extract") == before + 2
 
 
@@ -95,7 +100,7 @@ def test_nothing_is_asked_while_no_extract_is_kept(engine: Engine, conn: Connect
     kept(scratch_of_a_worker, a_job(conn))
     statements.clear()
     scratch_of_a_worker.run_once()
-    assert statements == ["jobs.unfinished_of"]
+    assert statements == ["jobs.ended_of"]
 
 
 def test_the_gauges_tell_what_lies_in_the_scratch_folder(conn: Connection, scratch_of_a_worker: Scratch) -> None:
