@@ -8,7 +8,9 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time-zone", metavar="ZONE", help="the zone of times and of words such as yesterday")
     parser.add_argument("--locale", metavar="LANGUAGE", help="the language of texts, numbers and dates")
     parser.add_argument("--columns", metavar="A,B", help="only these columns, in this order")
-    parser.add_argument("--sort", metavar="A,-B", help="sort by these columns; - for the other way")
+    parser.add_argument(
+        "--sort", metavar="A,-B", help="sort by these columns; - for the other way, as in --sort=-amount"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many rows, of the sorted ones")
     parser.add_argument(
         "--csv", action="append", default=[], metavar="NAME=VALUE",
