@@ -76,6 +76,8 @@ def _linked(source: Path, name: str, folder: int) -> BufferedReader | None:
             found = os.fstat(file.fileno())
             if not modes.S_ISREG(found.st_mode) or found.st_nlink != 1 or not _is_as_made_in(folder, found):
                 return None
+            if os.listxattr(file.fileno()):  # a label or an access list of its own, which a copy has not
+                return None
             os.fchmod(file.fileno(), _MODE)
             os.utime(file.fileno())
             os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)
