@@ -257,9 +257,14 @@ def test_a_report_is_not_given_to_a_spare_child_that_died_just_now() -> None:
     assert len(given) == 2
 
 
-def test_a_spare_child_ends_with_its_server(a_request: MakeRequest, run: Run) -> None:
+@pytest.mark.parametrize(
+    "frozen", [False, pytest.param(True, marks=pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)"))]
+)
+def test_a_spare_child_ends_with_its_server(frozen: bool, a_request: MakeRequest, run: Run) -> None:
     run(a_request("SELECT 1 AS a"))
     spare = the_spare()
+    if frozen:
+        os.kill(spare, signal.SIGSTOP)
     os.kill(the_fork_server(), signal.SIGKILL)
 
     eventually(lambda: gone(spare), within_s=20, what="the spare child has ended")

@@ -6,11 +6,14 @@ forked it.
 
 import contextlib
 import os
+import signal
 import socket
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
+
+from shared.runtime.parent_death import end_with_parent
 
 _TAKEN = b"t"
 
@@ -88,6 +91,7 @@ def fork(forget: Callable[[], None], become: Callable[[int, int], NoReturn]) -> 
         if pid:
             return Spare(pid, servers_end)
         try:
+            end_with_parent(signal.SIGKILL)  # also while it is frozen, and would not see its socket closed
             servers_end.close()
             forget()
             _, descriptors, _, _ = socket.recv_fds(own_end, len(_TAKEN), 2)
