@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from pathlib import Path
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from services.api import metrics
 from services.api.auth import sessions as cached
+from services.api.console.texts import texts
 from shared.access import api_keys, sessions, sign_in_codes
 from shared.access.scopes import USUAL, Scope
 from tests.support.api_app import an_app
@@ -357,3 +359,52 @@ def test_somebody_sees_where_they_are_signed_in_and_signs_out_there(client: Test
     assert [client.get("/console", headers=each).status_code for each in (here, *others)] == [200, 200, 200]
     trail = conn.execute(text("SELECT after FROM audit WHERE action = 'sessions.end' ORDER BY id")).scalars().all()
     assert trail == [{"elsewhere": 1}, {"elsewhere": 1}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "comes_back_to"),
+    [
+        ("GET", "/console/jobs?status=FAILED&panel=x", {}, "/console/jobs?status=FAILED&panel=x"),
+        ("POST", "/console/new/carrier-delays", {"Referer": "http://localhost/console/new/carrier-delays?from=a"},
+         "/console/new/carrier-delays?from=a"),
+        ("POST", "/console/new/carrier-delays", {}, "/console"),
+        ("POST", "/console/new/carrier-delays", {"Referer": "https://elsewhere.example/x"}, "/console"),
+        ("POST", "/console/new/carrier-delays", {"Referer": "https://[elsewhere"}, "/console"),
+        ("GET", "/console/part/rows", {"HX-Request": "true", "HX-Current-URL": "http://localhost/console/jobs?q=a%26b"},
+         "/console/jobs?q=a%26b"),
+    ],
+)  # fmt: skip
+def test_whoever_must_sign_in_again_comes_back_to_where_they_were(
+    client: TestClient, conn: Connection, method: str, path: str, headers: dict[str, str], comes_back_to: str
+) -> None:
+    key = a_key(conn)
+    asked = client.request(method, path, headers=headers)
+    place = asked.headers.get("hx-redirect") or asked.headers["location"]
+
+    wanted = re.search(r'name="next" value="([^"]*)"', client.get(place).text)
+
+    assert wanted is not None
+    assert sign_in(client, key, next=unescape(wanted[1])).headers["location"] == comes_back_to
+
+
+def test_whoever_was_signed_out_is_told_and_what_they_sent_is_not_done(client: TestClient, conn: Connection) -> None:
+    told = texts("en")
+    assert told("sign_in.ended") not in client.get(client.get("/console/jobs").headers["location"]).text
+    sign_in(client, a_key(conn))
+    conn.execute(text("DELETE FROM console_sessions"))
+    conn.commit()
+
+    looked = client.get(client.get("/console/jobs").headers["location"]).text
+    part = client.get("/console/part/rows", headers={"HX-Request": "true"}).headers["hx-redirect"]
+    sent = client.get(client.post("/console/new/carrier-delays").headers["location"]).text
+
+    assert all(told("sign_in.ended") in page for page in (looked, client.get(part).text))
+    assert told("sign_in.not_done") in sent
+    assert told("sign_in.ended") not in client.get("/console/sign-in?why=anything").text
+
+
+def test_a_form_that_is_being_filled_in_is_not_taken_away(client: TestClient) -> None:
+    """What follows a form asks for itself as somebody types; they would lose what they have typed."""
+    answer = client.post("/console/new/carrier-delays/estimate", headers={"HX-Request": "true"})
+
+    assert (answer.status_code, "hx-redirect" in answer.headers) == (401, False)

@@ -15,6 +15,9 @@ from shared.access.sessions import LASTS_S
 
 router = APIRouter(include_in_schema=False)
 
+_WHYS = ("ended", "not_done")
+"""What leads here besides a reader who comes for the first time: their session is over; what they sent is not done."""
+
 
 @router.get("/sign-in")
 @open_page
@@ -22,7 +25,8 @@ async def ask(visit: Visit) -> Response:
     """The form for the key. Where no keys are asked for, everybody is in already."""
     if visit.parts.sessions is None or visit.signed_in:
         return visit.to("")
-    return sign_in_page(visit, visit.request.query_params.get("next", ""))
+    asked = visit.request.query_params
+    return sign_in_page(visit, asked.get("next", ""), why=asked.get("why"))
 
 
 @router.post("/sign-in")
@@ -45,12 +49,16 @@ async def sign_in(visit: Visit) -> Response:
     return answer
 
 
-def sign_in_page(visit: Visit, wanted: str, refused: str | None = None, *, status: int = 200) -> Response:
-    """Every way in: a form for the key, and a link for each issuer. `wanted` is where to go to afterwards."""
+def sign_in_page(
+    visit: Visit, wanted: str, refused: str | None = None, *, why: str | None = None, status: int = 200
+) -> Response:
+    """Every way in: a form for the key, and a link for each issuer. `wanted` is where to go to afterwards, and `why`
+    what led here."""
     logins = visit.parts.logins
     context = {
         "next": wanted,
         "refused": refused,
+        "why": why if why in _WHYS else None,
         "takes_keys": visit.parts.settings.takes_keys,
         "logins": {} if logins is None else logins.offered,
     }
