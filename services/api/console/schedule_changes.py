@@ -232,6 +232,7 @@ async def _form_page(
         **schedule_form.context(report, visit.language, visit.texts, values, violations, offers),
         **await _coming(visit, report, values),
         "report": report, "schedule": schedule, "own_path": own, "key": key or str(uuid4()),
+        "readers_zone": not schedule and visit.request.method == "GET",
         "formats": [*(str(f) for f in report.formats), *([BUNDLE] if len(report.formats) > 1 else [])],
         "chosen": set(values["format"].split("\n")),
     }  # fmt: skip

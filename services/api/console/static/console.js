@@ -3,7 +3,7 @@
 (() => {
   const language = document.documentElement.lang;
   const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" }); // "tomorrow" is a day of the calendar, and thirty hours may be two
   const STEPS = [[60, "second", 1], [3600, "minute", 60], [86400, "hour", 3600], [2592000, "day", 86400], [31536000, "month", 2592000], [Infinity, "year", 31536000]];
   const dialog = document.getElementById("dialog");
 
@@ -32,11 +32,13 @@
     for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   }
 
+  const says = new WeakMap();
   async function copy(button, text) {
-    await navigator.clipboard.writeText(text);
-    const before = button.textContent;
-    button.textContent = document.body.dataset.copied;
-    setTimeout(() => { button.textContent = before; }, 1500);
+    const { copied, notCopied } = document.body.dataset;
+    const said = await navigator.clipboard.writeText(text).then(() => copied, () => notCopied);
+    if (!says.has(button)) says.set(button, button.textContent); // a second click may find the answer to the first
+    button.textContent = said;
+    setTimeout(() => { button.textContent = says.get(button); }, 1500);
   }
 
   document.addEventListener("htmx:after:swap", () => {
@@ -44,6 +46,15 @@
     showWhatScriptsDo();
     if (dialog.childElementCount && !dialog.open) dialog.showModal();
   });
+  // An answer that is no part of this page is not put into it: the link that was clicked leads to it.
+  for (const name of ["htmx:error", "htmx:response:error"]) {
+    document.addEventListener(name, (event) => {
+      const { sourceElement, target, request, response } = event.detail?.ctx ?? {};
+      if (!request || response?.status === 401) return; // whoever is signed out is led to sign in
+      if (sourceElement.matches("a[href]")) location.href = sourceElement.href;
+      else if (target === dialog) location.href = request.action;
+    });
+  }
   dialog.addEventListener("close", () => dialog.replaceChildren());
 
   document.addEventListener("click", (event) => {

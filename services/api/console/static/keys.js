@@ -3,19 +3,24 @@
 (() => {
   const base = document.body.dataset.console, panel = document.getElementById("panel");
   const $ = (selector) => document.querySelector(selector), all = (selector) => [...document.querySelectorAll(selector)];
-  let last = "", lastAt = 0, anchor = null;
+  let last = "", lastAt = 0, anchor = null, currentId = "";
 
   const rows = () => all("tr[data-job]");
-  const current = () => $("tr[data-job].current");
+  const current = () => document.getElementById(currentId);
   const go = (path) => { location.href = `${base}${path}`; };
   const press = (selector, within = document) => within?.querySelector(selector)?.click();
+
+  function mark(row) {
+    current()?.classList.remove("current");
+    currentId = row.id;
+    row.classList.add("current");
+  }
 
   function move(by) {
     const found = rows(), at = found.indexOf(current());
     const next = found[Math.min(found.length - 1, Math.max(0, at + by))];
     if (!next) return;
-    current()?.classList.remove("current");
-    next.classList.add("current");
+    mark(next);
     next.querySelector(".what a").focus();
     next.scrollIntoView({ block: "nearest" });
     if (panel?.parentElement.classList.contains("open")) press("[data-panel]", next);
@@ -102,13 +107,13 @@
   document.addEventListener("focusin", (event) => {
     const row = event.target.closest("tr[data-job]");
     if (!row || row === current()) return;
-    current()?.classList.remove("current");
-    row.classList.add("current");
+    mark(row);
   });
   document.addEventListener("click", (event) => { if (event.target.closest("[data-close-panel]")) opened(null); });
   document.addEventListener("htmx:after:swap", (event) => {
     const source = event.target.closest?.("[data-panel]");
     if (source) opened(source.closest("tr").dataset.job);
+    current()?.classList.add("current"); // a row that was read again comes without
   });
-  count();
+  addEventListener("pageshow", count); // whoever comes back finds selected what was
 })();
