@@ -120,6 +120,15 @@ def test_who_comes_back_sees_what_is_selected_and_the_filter_of_this_list(reader
     expect(page.locator(".states :checked")).to_have_count(0)
 
 
+def test_who_closes_the_panel_is_back_at_the_row(reader: Readers, conn: Connection) -> None:
+    job_id = ended(conn)
+    page = reader().goto("/jobs")
+    page.locator("[data-panel]").press("Enter")
+    page.locator("[data-close-panel]").press("Enter")
+
+    expect(page.locator(f"#job-{job_id} [data-panel]")).to_be_focused()
+
+
 def test_a_copy_button_clicked_twice_says_again_what_it_does(reader: Readers, conn: Connection) -> None:
     someone = reader()
     someone.context.grant_permissions(["clipboard-read", "clipboard-write"])

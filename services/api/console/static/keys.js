@@ -51,7 +51,10 @@
     const url = new URL(location.href);
     if (id) url.searchParams.set("panel", id); else url.searchParams.delete("panel");
     history.replaceState(null, "", url);
-    if (!id) panel.replaceChildren();
+    if (id) return;
+    const within = panel.contains(document.activeElement);
+    panel.replaceChildren();
+    if (within) current()?.querySelector("[data-panel]").focus(); // and not at the top of the page
   }
 
   function close() {
