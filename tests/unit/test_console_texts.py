@@ -1,5 +1,6 @@
 """The console's texts: complete in every language, and each page's key has one."""
 
+import ast
 import hashlib
 import json
 import re
@@ -102,6 +103,26 @@ def test_whatever_fails_and_whatever_is_foreseen_is_said_in_every_language(langu
 
     assert len(foreseen) > 10
     assert {key for key in texts(language).by_key if key.startswith(("failure.", "warning."))} == told
+
+
+def codes_of(name: str, place: int) -> set[str]:
+    """The constants at this place of all calls of a class."""
+    calls = (
+        node
+        for folder in ("services", "shared")
+        for path in Path(folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(name) and len(node.args) > place
+    )
+    given = (call.args[place] for call in calls)
+    return {str(one.value) for one in given if isinstance(one, ast.Constant)}
+
+
+def test_whatever_is_wrong_in_a_form_is_told_in_japanese() -> None:
+    codes = codes_of("Violation", 1) | codes_of("Refused", 0) | codes_of("._wrong", 1)
+
+    assert len(codes) > 20
+    assert {code for code in codes if not texts("ja").has(f"violation.{code}")} == set()
 
 
 def test_a_text_has_the_form_of_its_number() -> None:
