@@ -31,8 +31,6 @@ def explain(error: BaseException, limits: Limits) -> ReportError:
         return _explain_os(error, limits)
     if _is_out_of_threads(error):
         return failure(FailureCode.WORKER_EXHAUSTED, "The worker could not start another thread.")
-    if isinstance(error, OSError) and error.errno == errno.EFBIG:
-        return scratch_limit_exceeded(limits)
     if isinstance(error, duckdb.Error):
         return _explain_duckdb(error, limits)
     return renderer_failed(error)

@@ -42,15 +42,15 @@ class Lookups:
         """`look_up` returns the addresses of a host, or raises OSError."""
         self._look_up = look_up
         self._changed = threading.Condition()
-        self._waiting: dict[str, _LookUp] = {}
-        """By host, the oldest first."""
+        self._waiting: dict[tuple[str, str], _LookUp] = {}
+        """By tenant and host, the oldest first: who waits for their turn makes nobody else wait for the same host."""
         self._at_work: dict[str, _LookUp] = {}
         self._found: dict[UUID, Sequence[str]] = {}
 
     def begin(self, letter: UUID, host: str, *, tenant: str) -> None:
         """Have the host looked up for this letter, unless that is being done already."""
         with self._changed:
-            one = self._at_work.get(host) or self._waiting.setdefault(host, _LookUp(host, tenant))
+            one = self._at_work.get(host) or self._waiting.setdefault((tenant, host), _LookUp(host, tenant))
             one.letters.add(letter)
             self._start()
 
@@ -71,15 +71,19 @@ class Lookups:
             for one in (*self._waiting.values(), *self._at_work.values()):
                 one.letters.discard(letter)
             self._found.pop(letter, None)
-            self._waiting = {host: one for host, one in self._waiting.items() if one.letters}
+            self._waiting = {key: one for key, one in self._waiting.items() if one.letters}
 
     def _start(self) -> None:
         """Begin what may begin, the oldest first. The lock is held."""
         of = Counter(one.tenant for one in self._at_work.values())
         for one in list(self._waiting.values()):
+            if (one.tenant, one.host) not in self._waiting:
+                continue  # another tenant's turn came first, and took these letters along
             if len(self._at_work) < MOST and of[one.tenant] < MOST_OF_ONE:
                 of[one.tenant] += 1
-                self._at_work[one.host] = self._waiting.pop(one.host)
+                for key in [key for key in self._waiting if key[1] == one.host]:
+                    one.letters.update(self._waiting.pop(key).letters)
+                self._at_work[one.host] = one
                 try:
                     threading.Thread(target=self._work, args=(one,), name="webhook-look-up", daemon=True).start()
                 except RuntimeError:  # no thread is to be had

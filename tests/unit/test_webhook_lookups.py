@@ -63,6 +63,19 @@ def answers_of(postman: Postman, wanted: int) -> dict[UUID, Answer]:
     return found
 
 
+def test_who_waits_for_a_host_that_others_use_too_does_not_make_them_wait(resolver: _Resolver, port: int) -> None:
+    postman = Postman(OPEN, certificates=None, lookups=Lookups(resolver))
+    for number in range(lookups.MOST_OF_ONE):
+        sent(postman, "acme", f"http://silent-{number}.example:{port}/")
+    first = sent(postman, "acme", f"http://usual.example:{port}/")
+    other = sent(postman, "globex", f"http://usual.example:{port}/")
+
+    answers = answers_of(postman, 2)
+
+    assert [answers[one].status for one in (other, first)] == [200, 200]
+    assert resolver.asked.count("usual.example") == 1
+
+
 def test_who_names_silent_name_servers_delays_nobody_else(resolver: _Resolver, port: int) -> None:
     postman = Postman(OPEN, certificates=None, lookups=Lookups(resolver))
     for number in range(lookups.MOST + 1):
