@@ -1,12 +1,10 @@
 """A child that misbehaves fails its own attempt, with a code that says how, and nothing else."""
 
-import contextlib
 import os
 import signal
 import threading
 import time
 
-import psutil
 import psycopg
 import pytest
 
@@ -16,6 +14,7 @@ from shared.reports.process import child as renderer
 from shared.reports.process.launcher import Child
 from shared.reports.sources import look
 from shared.runtime import logs
+from tests.reports.children import the_child, the_spare
 from tests.reports.conftest import Render, a_report
 from tests.support.eventually import eventually
 
@@ -30,16 +29,6 @@ def running_queries(database_url: str) -> int:
         ).fetchone()
         assert row is not None
         return int(row[0])
-
-
-def children() -> list[psutil.Process]:
-    """The renderers: what the fork server, itself our child, has forked. PostgreSQL's processes are ours too."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if process.ppid() != os.getpid() and "process.fork_server" in " ".join(process.cmdline()):
-                found.append(process)
-    return found
 
 
 def failure(make: Render, *arguments: object, **keywords: object) -> ReportError:
@@ -81,8 +70,7 @@ def test_a_report_that_needs_too_much_memory_fails_alone(make: Render) -> None:
 def test_a_killed_child_is_a_failure_that_may_pass(make: Render, database_url: str) -> None:
     def kill() -> None:
         eventually(lambda: running_queries(database_url))
-        for child in children():
-            child.send_signal(signal.SIGKILL)
+        os.kill(the_child(), signal.SIGKILL)
 
     threading.Thread(target=kill, daemon=True).start()
     error = failure(make, a_report(SLOW))
@@ -189,5 +177,4 @@ def test_a_fresh_child_each_time(make: Render, monkeypatch: pytest.MonkeyPatch) 
 
     used = {one.pid for one in launched}
     assert len(used) == 3
-    eventually(lambda: len(children()) == 1, within_s=10, what="only the spare child is there")
-    assert used.isdisjoint(p.pid for p in children())
+    assert the_spare() not in used

@@ -19,6 +19,7 @@ from shared.catalog.model import Format, Limits
 from shared.reports.interface import Progress, RenderCancelled, RenderedFile, ReportError
 from shared.reports.process import child, launcher
 from shared.reports.process.spare import Spare, Spares
+from tests.reports.children import spares, the_child, the_fork_server, the_spare
 from tests.reports.conftest import MakeRequest, Run
 from tests.support.eventually import eventually
 
@@ -49,17 +50,6 @@ def in_thread(call: Callable[[], FILES]) -> Future[FILES]:
     future = pool.submit(call)
     pool.shutdown(wait=False)
     return future
-
-
-def the_child() -> int:
-    [pid] = child._alive
-    return pid
-
-
-def the_fork_server() -> int:
-    pid = child.launcher.server_pid
-    assert pid is not None
-    return pid
 
 
 def gone(pid: int) -> bool:
@@ -202,20 +192,6 @@ def test_a_worker_whose_fork_server_died_makes_another(a_request: MakeRequest, r
     assert the_fork_server() != before
 
 
-def the_spare() -> int:
-    """The child that waits for a report."""
-    found: list[int] = []
-
-    def there() -> bool:
-        drawing = child.charts._process  # if a test before this one had a chart drawn
-        others = {*child._alive, drawing.pid if drawing else None}
-        found[:] = [one.pid for one in psutil.Process(the_fork_server()).children() if one.pid not in others]
-        return len(found) == 1
-
-    eventually(there, within_s=20, what="there is a spare child")
-    return found[0]
-
-
 def test_a_report_is_made_by_the_child_that_waits_for_it(a_request: MakeRequest, run: Run) -> None:
     run(a_request("SELECT 1 AS a"))
     waiting = [the_spare()]
@@ -234,7 +210,7 @@ def test_a_spare_child_that_died_is_replaced(a_request: MakeRequest, run: Run) -
     spare, server = the_spare(), the_fork_server()
     os.kill(spare, signal.SIGKILL)
     eventually(lambda: not psutil.pid_exists(spare), within_s=20)  # its server has been told
-    assert not psutil.Process(server).children()  # and not at once: what killed it may kill the next one
+    assert not spares()  # and not at once: what killed it may kill the next one
 
     assert run(a_request("SELECT 1 AS a"))[0].rows == 1
     assert the_spare() != spare
