@@ -34,8 +34,9 @@ is not: that is a vendor's state of one request, and a job may wait for days. Im
 
 Behind a reverse proxy that shows the API under a path, set `API_ROOT_PATH`; the proxy may strip the path or not.
 Addresses in answers are paths, so host and scheme are the proxy's own affair: no `X-Forwarded-*` header is believed,
-because nothing depends on one. Outgoing calls to SQS and S3 honour `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Every
-address may be IPv6: `API_HOST=::1`, `METRICS_HOST=::`, `postgresql://…@[::1]:5432/…`, `http://[::1]:9324/…`.
+but for `X-Forwarded-For` of the proxies in `API_TRUSTED_PROXIES`. Outgoing calls to SQS and S3 honour `HTTP_PROXY`,
+`HTTPS_PROXY` and `NO_PROXY`. Every address may be IPv6: `API_HOST=::1`, `METRICS_HOST=::`,
+`postgresql://…@[::1]:5432/…`, `http://[::1]:9324/…`.
 """
 
 

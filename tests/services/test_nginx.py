@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import httpx2 as httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from deploy.local.processes import free_port
@@ -54,12 +55,12 @@ def _behind_nginx(
     certificate, key = self_signed(tmp_path, "127.0.0.1")
     with serving(database_url, scratch, None, **settings) as api:
         port = free_port()
-        text = _here(_SHIPPED.read_text(), tmp_path, api.port, port, certificate, key)
+        lines = _here(_SHIPPED.read_text(), tmp_path, api.port, port, certificate, key)
         for shipped, changed in more.items():
-            assert shipped in text, shipped
-            text = text.replace(shipped, changed)
+            assert shipped in lines, shipped
+            lines = lines.replace(shipped, changed)
         configuration = tmp_path / "nginx.conf"
-        configuration.write_text(text)
+        configuration.write_text(lines)
         log = (tmp_path / "nginx.log").open("wb")
         command: list[str | Path] = [tool("nginx"), "-e", "stderr", "-p", tmp_path, "-c", configuration]
         with subprocess.Popen(command, stdout=log, stderr=log) as nginx, log:
@@ -86,6 +87,23 @@ def accelerated(database_url: str, scratch: Path, tmp_path: Path) -> Iterator[ht
     more = {"alias /artifacts/;": f"alias {scratch}/;"}
     with _behind_nginx(database_url, scratch, tmp_path, more, API_ACCEL_REDIRECT="/_artifacts") as client:
         yield client
+
+
+_ROOT = "/our/reports"
+
+
+def _below_a_path(passed: str) -> Mapping[str, str]:
+    """What to change where nginx shows the API below _ROOT; `passed` is where it sends requests to."""
+    return {
+        "location / {": f"location = /healthz {{ proxy_pass http://api/healthz; }} location {_ROOT}/ {{",
+        "proxy_pass http://api;": f"proxy_pass {passed}",
+        "(/reports)*": f"({_ROOT})*",
+    }
+
+
+_STRIPPED_OR_NOT = pytest.mark.parametrize(
+    "passed", ["http://api/;", "http://api;"], ids=["nginx strips the path", "nginx leaves it"]
+)
 
 
 def _answers(client: httpx.Client) -> bool:
@@ -123,23 +141,18 @@ def test_the_python_client_hears_of_a_job_at_once_through_the_shipped_proxy(
     assert file.path.read_bytes().startswith(b"day")
 
 
-@pytest.mark.parametrize("passed", ["http://api/;", "http://api;"], ids=["nginx strips the path", "nginx leaves it"])
+@_STRIPPED_OR_NOT
 def test_client_and_command_work_where_nginx_shows_the_api_below_a_path(
     passed: str, database_url: str, conn: Connection, scratch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    below = {
-        "location / {": "location = /healthz { proxy_pass http://api/healthz; } location /our/reports/ {",
-        "proxy_pass http://api;": f"proxy_pass {passed}",
-    }
-    root = "/our/reports"
-    with _behind_nginx(database_url, scratch, tmp_path, below, API_ROOT_PATH=root) as proxied:
-        url = str(proxied.base_url).rstrip("/") + root
+    with _behind_nginx(database_url, scratch, tmp_path, _below_a_path(passed), API_ROOT_PATH=_ROOT) as proxied:
+        url = str(proxied.base_url).rstrip("/") + _ROOT
         todoke = Todoke(url, http_client=proxied)
         changes = iter(todoke.jobs.changes())
         made = todoke.jobs.create("calendar")
         assert next(changes).id == made.id
-        assert made.raw["links"]["self"].startswith(f"{root}/v1/jobs/")
+        assert made.raw["links"]["self"].startswith(f"{_ROOT}/v1/jobs/")
         states = iter(todoke.jobs.stream(made))
         assert next(states).status == "PENDING"
         finished(conn, made.id, scratch)
@@ -182,12 +195,48 @@ def test_nginx_sends_the_files_that_the_api_names(
     [stored] = scratch.glob("reports/**/calendar.csv")
     assert accelerated.get(f"/_artifacts/{stored.relative_to(scratch)}").status_code == 404, "for nginx alone"
 
+    assert whole.headers.get_list("accept-ranges") == ["bytes"]
+    apart = accelerated.get(file, headers={"Range": "bytes=0-2,8-9"})
+    assert (apart.status_code, apart.text) == (200, whole.text), "parts that do not touch are no multipart answer"
+    beyond = accelerated.get(file, headers={"Range": "bytes=900-"})
+    assert (beyond.status_code, beyond.json()["code"]) == (416, "range_not_satisfiable")
+    assert beyond.headers["content-range"] == "bytes */15"
+
     stored.write_text("day\n2026-01-02\n")
     assert accelerated.get(file).status_code == 410
 
 
 def test_clients_do_not_see_the_operators_pages(proxied: httpx.Client) -> None:
     assert [proxied.get(path).status_code for path in ("/metrics", "/readyz", "/healthz")] == [404, 404, 200]
+
+
+@_STRIPPED_OR_NOT
+def test_clients_do_not_see_the_operators_pages_below_a_path(
+    passed: str, database_url: str, scratch: Path, tmp_path: Path
+) -> None:
+    paths = [f"{_ROOT}{path}" for path in ("/metrics", "/readyz", f"{_ROOT}/metrics", "/%6detrics?x", "/healthz")]
+    with _behind_nginx(database_url, scratch, tmp_path, _below_a_path(passed), API_ROOT_PATH=_ROOT) as proxied:
+        assert [proxied.get(path).status_code for path in paths] == [404, 404, 404, 404, 200]
+
+
+def test_nobody_chooses_the_address_that_is_written_down(
+    database_url: str, conn: Connection, scratch: Path, tmp_path: Path
+) -> None:
+    with _behind_nginx(database_url, scratch, tmp_path, API_TRUSTED_PROXIES="127.0.0.1") as proxied:
+        trusted = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
+        elsewhere = httpx.HTTPTransport(verify=trusted, local_address="127.0.0.2")
+        with httpx.Client(base_url=proxied.base_url, transport=elsewhere, timeout=30) as client:
+            job = client.post("/v1/jobs", json={"reportType": "calendar"}).json()
+            client.post(job["links"]["cancel"], headers={"X-Forwarded-For": "6.6.6.6"})
+
+    assert conn.execute(text("SELECT address FROM audit")).scalars().all() == ["127.0.0.2"]
+
+
+def test_a_form_is_known_by_the_port_of_its_origin(proxied: httpx.Client) -> None:
+    """Browsers that say no Sec-Fetch-Site are told from other sites by the host and port of their page."""
+    origin = str(proxied.base_url).rstrip("/")
+    sent = [proxied.post("/console/sign-in", data={"key": "k"}, headers={"Origin": o}) for o in (origin, "https://x")]
+    assert [one.status_code for one in sent] == [303, 403]
 
 
 def test_a_header_that_does_not_arrive_is_not_waited_for(proxied: httpx.Client, tmp_path: Path) -> None:

@@ -30,7 +30,6 @@ def answer(request: Request, artifact: Artifact, file: LocalFile, *, accel: str 
     headers = {
         "ETag": f'"{artifact.sha256}"',
         "Cache-Control": "private, max-age=0, must-revalidate",
-        "Accept-Ranges": "bytes",
         # The same address gives a link to whoever asks for JSON.
         "Vary": "Accept",
     }
@@ -41,10 +40,6 @@ def answer(request: Request, artifact: Artifact, file: LocalFile, *, accel: str 
     except Problem:
         file.close()
         raise
-    if accel and not _ASKS_NGINX_TOO.intersection(request.headers):
-        file.close()
-        about = {"Content-Disposition": content_disposition(artifact.name), "Content-Type": artifact.media_type}
-        return Response(headers={**headers, **about, "X-Accel-Redirect": f"{accel}/{quote(file.key)}"})
     try:
         part = the_range(_range(request, headers), file.size_bytes)
     except NotSatisfiable:
@@ -53,6 +48,11 @@ def answer(request: Request, artifact: Artifact, file: LocalFile, *, accel: str 
         raise Problem(
             416, "range_not_satisfiable", f"The file has {size} bytes.", headers={"Content-Range": f"bytes */{size}"}
         ) from None
+    if accel and not _ASKS_NGINX_TOO.intersection(request.headers):
+        file.close()
+        about = {"Content-Disposition": content_disposition(artifact.name), "Content-Type": artifact.media_type}
+        return Response(headers={**headers, **about, "X-Accel-Redirect": f"{accel}/{quote(file.key)}"})
+    headers["Accept-Ranges"] = "bytes"  # nginx says it itself
     start, stop = part or (0, file.size_bytes)
     if part is not None:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file.size_bytes}"
