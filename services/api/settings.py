@@ -78,7 +78,7 @@ class ApiSettings(
         alias="API_RATE_LIMIT",
         gt=0,
         le=1_000_000,
-        description="Requests per second of each tenant, by all processes of one API together; default: no limit",
+        description="Requests per second of each tenant, by all processes of all APIs together; default: no limit",
     )
     rate_burst: int = Field(
         100, alias="API_RATE_BURST", ge=1, le=1_000_000, description="Requests of a tenant at once, after a pause"

@@ -107,6 +107,11 @@ def take(rate: SharedRate, times: int, weight: int = 1) -> list[bool]:
     return asyncio.run(play())
 
 
+def test_a_process_takes_no_more_than_is_wanted_of_it(engine: Engine) -> None:
+    processes = [SharedRate(RateLimit(10, 20), engine) for _ in range(8)]
+    assert [take(process, 1) for process in processes] == [[True]] * 8, "eight at once, where twenty may pass"
+
+
 def test_a_second_of_requests_costs_one_statement_and_a_flood_no_more(engine: Engine, conn: Connection) -> None:
     seen: list[str] = []
 
@@ -115,13 +120,18 @@ def test_a_second_of_requests_costs_one_statement_and_a_flood_no_more(engine: En
             seen.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)
-    now = 1_000.0
-    rate = SharedRate(RateLimit(50, 50, lambda: now), engine, lambda: now)
+    now = [1_000.0]
+    rate = SharedRate(RateLimit(50, 50, lambda: now[0]), engine, lambda: now[0])
     assert take(rate, 50) == [True] * 50
-    assert len(seen) == 1
+    assert len(seen) == 4, "4, 8, 16, and what is left"
+    conn.execute(text("UPDATE tenant_rates SET used_until = clock_timestamp()"))
+    now[0] += 1.5
+    assert take(rate, 40) == [True] * 40
+    assert len(seen) == 5
     conn.execute(text("UPDATE tenant_rates SET used_until = clock_timestamp() + interval '1 h'"))
+    now[0] += 1.5
     assert take(rate, 200) == [False] * 200
-    assert len(seen) == 2
+    assert len(seen) == 6
 
 
 def test_what_a_process_leased_and_did_not_use_goes_back(engine: Engine) -> None:

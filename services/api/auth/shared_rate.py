@@ -1,8 +1,9 @@
 """A number of requests per second for each tenant, counted together by every process of every API.
 
-A process leases what a tenant may ask in a second from its row in the database, and admits from that without another
-look: one statement per second and tenant that asks, and none for who is silent. While the database does not answer,
-each host counts by itself.
+A process leases from the tenant's row in the database what the tenant may want in the next second, and admits from
+that without another look: one statement per second and tenant that asks, and none for who is silent. It begins with a
+few and takes twice what was used before, because what it holds and does not use the other processes lack. While the
+database does not answer, each host counts by itself.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ from shared.access.rates import Granted
 log = logging.getLogger(__name__)
 
 _SLICE_S = 1.0
+_FIRST_SHARE = 16
+"""One in so many of the burst is a first lease, so that so many processes can each have one."""
 _PATIENCE_S = 1.0
 """Seconds that a request waits for a lease, before its host counts alone."""
 _ALONE_S = 5.0
@@ -35,6 +38,8 @@ class _Share:
     """What this process knows of a tenant."""
 
     tokens: int = 0
+    leased: int = 0
+    """What the tokens were at the beginning of the lease."""
     until: float = 0.0
     """When the lease is over; what is left of it goes back with the next one."""
     used_s: float = 0.0
@@ -99,8 +104,9 @@ class SharedRate:
 
     async def _lease(self, tenant: str, share: _Share, weight: int) -> None:
         burst, per_s = self.limit.burst, self.limit.per_s
-        most = min(burst, max(weight, math.ceil(per_s * _SLICE_S)))
         debt, unused = share.debt, share.tokens
+        wanted = max(math.ceil(burst / _FIRST_SHARE), 2 * (share.leased - unused))
+        most = min(burst, max(weight, min(wanted, math.ceil(per_s * _SLICE_S))))
 
         def ask() -> Granted:
             with self._engine.connect() as conn:
@@ -113,7 +119,8 @@ class SharedRate:
             share.debt += debt
             raise
         now = self._clock()
-        share.tokens, share.used_s, share.taken_at = granted.tokens, granted.used_s, now
+        share.tokens = share.leased = granted.tokens
+        share.used_s, share.taken_at = granted.used_s, now
         share.until = now + _SLICE_S
 
     def _without(self, tenant: str, weight: int, error: Exception) -> Taken:
