@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from shared.database.engine import SESSION_BOUNDS, create_engine, transactional
+from migrations.granting import by_the_owner, set_bounds
+from shared.database.engine import create_engine, transactional
 from shared.database.tables import metadata
 from shared.errors import TodokeError
 
@@ -240,11 +241,11 @@ def grant(database_url: str, roles: Mapping[str, str]) -> None:
 
     All other rights of the role end. It happens in one transaction, so a running service never misses a right. The
     bounds then hold behind a pooler, too. Triggers write the history as the owner, so no service can forge it. Raises
-    RoleMissing: the operator makes a login and its password.
+    RoleMissing (the operator makes a login and its password), RoleNotOurs, and TablesNotOurs.
     """
     engine = create_engine(database_url, application_name="todoke-migrations")
     try:
-        with transactional(engine).begin() as conn:
+        with transactional(engine).begin() as conn, by_the_owner(conn):
             for service, role in roles.items():
                 _grant_one(conn, role, _GRANTS[service])
     finally:
@@ -295,5 +296,4 @@ def _grant_one(conn: Connection, role: str, grants: Sequence[_Grant]) -> None:
         conn.execute(text(f"REVOKE ALL ON {table} FROM {quoted}"))
     for one in grants:
         conn.execute(text(one.sql(quoted)))
-    for name, value in SESSION_BOUNDS.items():
-        conn.execute(text(f"ALTER ROLE {quoted} IN DATABASE {database} SET {name} = '{value}'"))
+    set_bounds(conn, role)

@@ -1,7 +1,9 @@
 """Each service's role can do its work and no more. That it can do its work, every system test shows."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy.engine import Connection, make_url
 
 from deploy.local.processes import free_port
 from migrations import grants
+from migrations.granting import RoleNotOurs, TablesNotOurs
 from tests.support.jobs import a_job
 from tests.support.postgres.roles import service_urls
 
@@ -126,6 +129,48 @@ def test_granting_again_takes_away_what_was_added_by_hand(database_url: str) -> 
 def test_a_role_that_is_missing_is_named_with_the_remedy(database_url: str) -> None:
     with pytest.raises(grants.RoleMissing, match=r"no role 'nobody'.*CREATE ROLE nobody"):
         grants.grant(database_url, {"worker": "nobody"})
+
+
+@pytest.fixture
+def owner(database_url: str) -> Iterator[str]:
+    """The same database, as who owns its tables and may do nothing else: no superuser, and none who makes roles."""
+    service_urls(database_url)
+    url = make_url(database_url)
+    role = f"owner_of_{url.database}"  # roles belong to the server, which other tests share
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+        conn.execute(f"GRANT CREATE ON DATABASE {url.database} TO {role}; GRANT CREATE ON SCHEMA public TO {role}")
+        made = conn.execute(
+            f"SELECT format('ALTER %s %s OWNER TO {role}', CASE WHEN relkind = 'S' THEN 'SEQUENCE' "
+            "WHEN relkind = 'v' THEN 'VIEW' ELSE 'TABLE' END, oid::regclass) FROM pg_class c "
+            "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S') AND NOT EXISTS "
+            "(SELECT FROM pg_depend d WHERE d.objid = c.oid AND c.relkind = 'S' AND d.deptype IN ('a', 'i'))"
+        ).fetchall()
+        for (statement,) in made:
+            conn.execute(statement)
+        conn.execute(f"ALTER FUNCTION bulk_act(uuid, uuid[], uuid[]) OWNER TO {role}")
+        try:
+            yield url.set(username=role, password="x").render_as_string(hide_password=False)
+        finally:
+            conn.execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_an_owner_who_may_not_bound_a_role_is_told_what_a_superuser_does(owner: str, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute("ALTER ROLE test_api IN DATABASE " + str(make_url(database_url).database) + " RESET lock_timeout")
+        with pytest.raises(RoleNotOurs, match=r"owner_of_\w+ may not .* test_api\. .*WITH ADMIN OPTION") as refused:
+            grants.grant(owner, {"api": "test_api"})
+        remedy = re.findall(r"ALTER ROLE \S+ IN DATABASE [^;]*", str(refused.value))
+        assert len(remedy) == 1, "only what is missing"
+        conn.execute(remedy[0])
+
+    grants.grant(owner, {"api": "test_api"})
+
+
+def test_who_does_not_own_the_tables_is_told_who_does(database_url: str) -> None:
+    url = service_urls(database_url)["api"]
+    with pytest.raises(TablesNotOurs, match=r"test_api may not grant \(permission denied .*connect as \w+, which owns"):
+        grants.grant(url, {"api": "test_api"})
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -21,6 +21,7 @@ def looking(database_url: str, conn: Connection) -> Iterator[psycopg.Connection]
     started(conn, a_job(conn))
     a_job(conn)
     with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")  # as the compose file has it
         owner.execute(ROLE.encode())
         try:
             with psycopg.connect(database_url, autocommit=True) as session:
