@@ -90,7 +90,8 @@ _FORGET_JOBS = text("""
            (SELECT count(*) FROM slice) AS seen
 """)
 
-# `slice` is the next part of the table; `old` locks the keys of it that are too old; `gone` removes them.
+# `slice` is the next part of the table; `old` locks the keys of it that are too old; `gone` removes them. Several keys
+# may stand for one job (reuse.py), and each has its own time.
 _FORGET_KEYS = text("""
     /* idempotency_keys.forget */
     WITH slice AS MATERIALIZED (
@@ -99,9 +100,13 @@ _FORGET_KEYS = text("""
         SELECT job_id FROM idempotency_keys
          WHERE job_id = ANY (ARRAY(SELECT job_id FROM slice
                                     WHERE created_at + make_interval(secs => :keep_s) < clock_timestamp()))
+           AND created_at + make_interval(secs => :keep_s) < clock_timestamp()
            FOR UPDATE SKIP LOCKED
     ), gone AS (
-        DELETE FROM idempotency_keys WHERE job_id = ANY (ARRAY(SELECT job_id FROM old)) RETURNING 1
+        DELETE FROM idempotency_keys
+         WHERE job_id = ANY (ARRAY(SELECT job_id FROM old))
+           AND created_at + make_interval(secs => :keep_s) < clock_timestamp()
+        RETURNING 1
     )
     SELECT (SELECT count(*) FROM gone) AS rows, (SELECT job_id FROM slice ORDER BY job_id DESC LIMIT 1) AS upto,
            (SELECT count(*) FROM slice) AS seen

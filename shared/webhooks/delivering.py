@@ -71,6 +71,8 @@ _CLAIM = text(f"""
     RETURNING d.id, d.webhook_id, picked.tenant, d.event_id, d.lease_token AS token, d.tries, d.attempts, d.body,
               coalesce(d.url, picked.url) AS url, extract(epoch FROM clock_timestamp())::float8 AS now
 """)
+# `held` locks the webhooks in one order everywhere, so that two relays never wait for each other in a circle, and tells
+# those that somebody else has disabled.
 _RECORD = text(
     """
     /* webhook_deliveries.record */
@@ -98,6 +100,9 @@ _RECORD = text(
         SELECT webhook_id, bool_or(state = 'delivered') AS well, bool_or(state <> 'delivered') AS ill,
                bool_or(gone) AS gone, max(throttle_s) AS throttle_s
           FROM done GROUP BY webhook_id
+    ), held AS MATERIALIZED (
+        SELECT id, disabled_at FROM webhooks
+         WHERE id = ANY (ARRAY(SELECT webhook_id FROM health)) ORDER BY id FOR NO KEY UPDATE
     ), off AS (
         UPDATE webhooks w
            SET last_success_at = CASE WHEN h.well THEN clock_timestamp() ELSE w.last_success_at END,
@@ -109,11 +114,11 @@ _RECORD = text(
                disabled_because = coalesce(w.disabled_because, {disabled}),
                version = w.version + CASE WHEN w.disabled_at IS NULL AND {disabled} IS NOT NULL THEN 1 ELSE 0 END
           FROM health h
-         WHERE w.id = h.webhook_id
+         WHERE w.id = h.webhook_id AND w.id = ANY (ARRAY(SELECT id FROM held))
         RETURNING w.id, w.tenant, w.disabled_because
     )
-    SELECT done.id, off.id AS webhook_id, off.tenant, off.disabled_because
-      FROM done LEFT JOIN off ON off.id = done.webhook_id
+    SELECT done.id, off.id AS webhook_id, off.tenant, off.disabled_because, held.disabled_at IS NOT NULL AS off_before
+      FROM done LEFT JOIN off ON off.id = done.webhook_id LEFT JOIN held ON held.id = off.id
 """.replace(
         "{disabled}",
         f"""CASE WHEN h.gone THEN 'gone' WHEN NOT h.well
@@ -216,15 +221,14 @@ def claim(conn: Connection, *, most: int) -> Sequence[Claimed]:
 def record(conn: Connection, attempts: Sequence[Attempt]) -> tuple[set[UUID], Sequence[Off]]:
     """Write how these went: the attempt, what becomes of its delivery, and how its webhook does.
 
-    Returns the deliveries whose lease was still held, and the webhooks that are disabled from now on: what waits for
-    one of those is given up with it.
+    Returns the deliveries whose lease was still held, and the webhooks that this has disabled. What waits for one that
+    is disabled is given up with it, whoever did that.
     """
     rows = conn.execute(_RECORD, {"told": json_text.write([one._asdict() for one in attempts])}).all()
-    off = {
-        row.webhook_id: Off(row.webhook_id, row.tenant, row.disabled_because) for row in rows if row.disabled_because
-    }
+    off = {row.webhook_id: row for row in rows if row.disabled_because}
     ending.drop(conn, list(off))
-    return {row.id for row in rows}, list(off.values())
+    newly = [Off(row.webhook_id, row.tenant, row.disabled_because) for row in off.values() if not row.off_before]
+    return {row.id for row in rows}, newly
 
 
 def backlog(conn: Connection) -> Backlog:

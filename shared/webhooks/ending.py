@@ -14,13 +14,15 @@ SLICE = 1_000
 """Deliveries that one statement gives up or removes."""
 
 _DEAD = "state = 'dead', ended_at = clock_timestamp(), lease_token = NULL"
+# The caller holds the webhook. Whoever holds a delivery waits for that, to say how it went: it is left to a relay.
 _DROP = text(f"""
     /* webhook_deliveries.drop */
     UPDATE webhook_deliveries SET {_DEAD}
      WHERE id = ANY (ARRAY(
            SELECT d.id FROM unnest(CAST(:ids AS uuid[])) AS w(id), LATERAL (
                   SELECT id FROM webhook_deliveries
-                   WHERE webhook_id = w.id AND state = 'waiting' ORDER BY due_at LIMIT :slice FOR UPDATE) AS d
+                   WHERE webhook_id = w.id AND state = 'waiting' ORDER BY due_at LIMIT :slice
+                     FOR UPDATE SKIP LOCKED) AS d
             LIMIT :slice))
 """)
 # Each webhook that waits for something, by one look into the index.

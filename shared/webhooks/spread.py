@@ -31,7 +31,8 @@ _WEBHOOKS_OF = text(f"""
      WHERE w.tenant = ANY (CAST(:tenants AS text[])) AND w.disabled_at IS NULL
      ORDER BY w.tenant, w.id
 """)
-# A webhook that was deleted or disabled a moment ago is left out, and none is disabled meanwhile.
+# A webhook that was deleted or disabled a moment ago is left out, and none is disabled meanwhile. They are locked in
+# one order everywhere, so that nobody waits for others in a circle.
 _SPREAD = text("""
     /* webhook_events.spread */
     WITH made AS (
@@ -40,7 +41,7 @@ _SPREAD = text("""
           FROM jsonb_to_recordset(CAST(:deliveries AS jsonb))
                AS n(webhook_id uuid, event_id uuid, tenant text, url text, body text)
           JOIN (SELECT id FROM webhooks
-                 WHERE id = ANY (CAST(:webhooks AS uuid[])) AND disabled_at IS NULL FOR SHARE) AS w
+                 WHERE id = ANY (CAST(:webhooks AS uuid[])) AND disabled_at IS NULL ORDER BY id FOR SHARE) AS w
             ON w.id = n.webhook_id
             ON CONFLICT DO NOTHING
         RETURNING 1

@@ -30,7 +30,7 @@ from shared.jobs.finish import Failure, fail
 from shared.jobs.lease import Lease
 from shared.jobs.measurements import Subject
 from shared.jobs.submission import Accepted
-from shared.jobs.submit import submit
+from shared.jobs.submit import remember, submit
 from shared.jobs.succeed import Success, succeed
 from shared.jobs.viewer import Viewer
 from shared.jobs.walk import START
@@ -157,6 +157,22 @@ def test_a_forgotten_key_makes_a_new_job_and_a_remembered_one_does_not(
     assert isinstance(again, Accepted)
     assert isinstance(anew, Accepted)
     assert (again.job_id, again.created, anew.created) == (first, False, True)
+
+
+def test_a_key_of_today_stays_though_an_older_one_of_the_same_job_leaves(
+    conn: Connection, a_retention: Retention
+) -> None:
+    job_id = a_job(conn, idempotency_key="old")
+    conn.execute(text("UPDATE idempotency_keys SET created_at = created_at - interval '2 days'"))
+    today = a_submission(idempotency_key="today")
+    assert today.idempotency_key is not None
+    remember(conn, "acme", today.idempotency_key, Accepted(job_id, False, "calendar", reused=True))
+    until_done(a_retention.run_once)
+
+    assert conn.execute(text("SELECT key FROM idempotency_keys")).scalars().all() == ["today"]
+    (again,) = submit(conn, [today])
+    assert isinstance(again, Accepted)
+    assert (again.job_id, again.created) == (job_id, False)
 
 
 def test_a_key_that_leaves_while_it_is_asked_for_makes_a_new_job(engine: Engine, conn: Connection) -> None:
