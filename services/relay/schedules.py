@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.relay import metrics
 from shared.catalog.model import ReportType
+from shared.catalog.moment import zone_problem
 from shared.database.engine import transactional
 from shared.jobs.cancel import cancel
 from shared.jobs.queue_caps import room
@@ -31,7 +32,8 @@ log = logging.getLogger(__name__)
 _MOST = 200
 """Ticks of one transaction: some tens of milliseconds, in which nobody may change those schedules."""
 _AGAIN_S = 30.0
-"""Pause before another look at a tick for which there is no room, or whose report type this relay does not know."""
+"""Pause before another look at a tick for which there is no room, or whose report type or zone this relay does not
+know."""
 _UNKNOWN_FOR_S = 900.0
 """How long that may be a deployment that has not reached this relay yet."""
 
@@ -63,7 +65,7 @@ class Schedules:
         with transactional(self._engine).begin() as conn:
             found = due.due(conn, most=_MOST)
             rooms = Rooms(conn, found)
-            decided = [self._decide(one, rooms) for one in found]
+            decided = [self._decide_alone(one, rooms) for one in found]
             wanted = due.move(conn, [move for move, _ in decided]) if decided else set()
             submissions = [s for _, s in decided if s is not None and s.id in wanted]
             self._cancel_earlier(conn, [one for one, (_, s) in zip(found, decided, strict=True) if s in submissions])
@@ -77,13 +79,22 @@ class Schedules:
             rooms = Rooms(conn, found)
             # Where there is no room, the tick waits on.
             found = [one for one in found if rooms.take(one.schedule.tenant)]
-            tried = [submission_of(one, self._catalog.types) for one in found]
+            tried = [self._try_alone(one) for one in found]
             told = [(one.schedule.id, line) for one, (line, _) in zip(found, tried, strict=True)]
             wanted = due.settle(conn, told) if told else set()
             self._submit(conn, [s for _, s in tried if s is not None and s.id in wanted])
         for _, (line, _) in zip(found, tried, strict=True):
             metrics.TICKS.labels(line.fate, line.reason or "none").inc()
         return len(found)
+
+    def _try_alone(self, one: Due) -> tuple[Told, Submission | None]:
+        """The tick's line and job. Whatever is wrong with one keeps no other from its job: it can be asked for anew."""
+        try:
+            return submission_of(one, self._catalog.types)
+        except Exception:
+            log.exception("schedule.broken", extra={"schedule_id": one.schedule.id, "tenant": one.schedule.tenant})
+            detail = "The relay met an unexpected error."
+            return Told(one.tick, one.cause, Fate.FAILED, Reason.PARAMETERS_WRONG, detail), None
 
     def _submit(self, conn: Connection, submissions: Sequence[Submission]) -> None:
         if submissions:
@@ -95,9 +106,19 @@ class Schedules:
             if one.runs_still and schedule.wanted.overlap is Overlap.CANCEL and schedule.due_job_id:
                 cancel(conn, schedule.due_job_id, Viewer(schedule.tenant, None, ()))
 
+    def _decide_alone(self, one: Due, rooms: "Rooms") -> tuple[Move, Submission | None]:
+        """What becomes of it. Whatever is wrong with one keeps no other from its job: it is looked at again."""
+        try:
+            return self._decide(one, rooms)
+        except Exception:
+            log.exception("schedule.broken", extra={"schedule_id": one.schedule.id, "tenant": one.schedule.tenant})
+            return _again(one), None
+
     def _decide(self, one: Due, rooms: "Rooms") -> tuple[Move, Submission | None]:
         """What becomes of a schedule that is due, and the job that it asks for."""
         schedule = one.schedule
+        if problem := zone_problem(schedule.wanted.timing.zone):
+            return _without_its_zone(one, problem)
         now_runs = turn(schedule.id, schedule.wanted, one.tick, one.now)
         told = []
         if now_runs.skipped is not None:
@@ -152,6 +173,14 @@ def _again(one: Due) -> Move:
     """The tick stays as it is, and is looked at again in a moment."""
     again = one.now + timedelta(seconds=_AGAIN_S)
     return Move(one.schedule.id, one.schedule.tenant, [], one.tick, again)
+
+
+def _without_its_zone(one: Due, problem: str) -> tuple[Move, None]:
+    """A relay of another release may know the zone, for a while. Then somebody has to choose another one."""
+    if one.now < one.tick + timedelta(seconds=_UNKNOWN_FOR_S):
+        return _again(one), None
+    told = Told(one.tick, Cause.DUE, Fate.FAILED, Reason.PARAMETERS_WRONG, f"timeZone: {problem}")
+    return Move(one.schedule.id, one.schedule.tenant, [told], stop_reason=told.reason), None
 
 
 def _moved(one: Due, told: Sequence[Told], looked_at: datetime) -> Move:

@@ -29,6 +29,11 @@ def zone_problem(name: str) -> str | None:
     return f'{shown!r} is not a time zone of the IANA database, such as "Asia/Tokyo" or "UTC"{remedy}'
 
 
+def zone_of(name: str) -> ZoneInfo | None:
+    """The zone of that name; None if this machine does not know it, whose database may be older or newer."""
+    return ZoneInfo(name) if name in zone_names() else None
+
+
 class Moment(NamedTuple):
     """An instant, as the clocks of a time zone show it."""
 

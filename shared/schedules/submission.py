@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.access.scopes import Scope
 from shared.catalog.model import BUNDLE, ReportType
-from shared.catalog.moment import Moment
+from shared.catalog.moment import Moment, zone_problem
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters, words_in
 from shared.catalog.read_shape import read_shape
 from shared.catalog.shape import UTC_NAME, WORDS
@@ -48,6 +48,8 @@ def submission_for(
     wanted = schedule.wanted
     if scopes is not None and Scope.JOBS_CREATE not in scopes:
         return Refused(Reason.OWNER_LACKS_SCOPE, f"the scope {Scope.JOBS_CREATE} is missing")
+    if problem := zone_problem(wanted.timing.zone):
+        return Refused(Reason.PARAMETERS_WRONG, f"timeZone: {problem}")
     report = types.get(wanted.report_type)
     if report is None or not report.may_be_asked_by(schedule.tenant, None):
         return Refused(Reason.REPORT_TYPE_GONE)

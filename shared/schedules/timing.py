@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+
+from shared.catalog.moment import zone_of
 
 MOST_CHARACTERS = 100
 """Of a cron expression: every minute of an hour fits in the field of minutes twice."""
@@ -53,7 +54,10 @@ class Timing(NamedTuple):
     """A tick's job may be submitted so many seconds later, so that not everything runs at the full hour."""
 
     def ticks(self, after: datetime) -> Iterator[datetime]:
-        """The moments at which it is due, in UTC, each later than `after` and than the one before."""
+        """The moments at which it is due, in UTC, each later than `after` and than the one before.
+
+        There are none of a cron expression in a zone that this machine does not know.
+        """
         for tick in self._ticks(max(after, self.begins_at - timedelta(microseconds=1))):
             if self.until is not None and tick > self.until:
                 return
@@ -96,9 +100,9 @@ class Timing(NamedTuple):
 
     def remark(self, tick: datetime) -> Literal["moved", "first_of_two"] | None:
         """What the clocks of the zone do at the tick, if they are changed just then; None for nothing."""
-        if self.cron is None:
+        if self.cron is None or (zone := zone_of(self.zone)) is None:
             return None
-        local = tick.astimezone(ZoneInfo(self.zone))
+        local = tick.astimezone(zone)
         named = CronSim(self.cron, _SOME_DAY)
         if local.minute not in named.minutes or local.hour not in named.hours:
             return "moved"
@@ -111,8 +115,10 @@ class Timing(NamedTuple):
             while True:
                 yield tick
                 tick += every
+        if (zone := zone_of(self.zone)) is None:
+            return
         last = after
-        for local in CronSim(self.cron or "", after.astimezone(ZoneInfo(self.zone))):
+        for local in CronSim(self.cron or "", after.astimezone(zone)):
             # Two times that do not exist are both replaced by the one that does; one that came twice lies behind.
             if (tick := local.astimezone(UTC)) > last:
                 yield tick

@@ -1,8 +1,9 @@
 """A tick is one job, whoever looks, whatever dies, and whatever was missed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from unittest import mock
 from uuid import UUID
 
 import pytest
@@ -14,11 +15,13 @@ from shared.access import api_keys
 from shared.access.api_keys import NewKey
 from shared.access.scopes import USUAL
 from shared.catalog.load import BUILTIN, load_catalog
+from shared.catalog.model import ReportType
 from shared.database.engine import create_engine, transactional
 from shared.jobs import queue_caps
 from shared.jobs.finish import Failure, fail
 from shared.schedules import due, store
 from shared.schedules.schedule import Misfire, Overlap, Owner, Reason
+from shared.schedules.submission import submission_of
 from tests.support.jobs import started
 from tests.support.postgres import fill
 from tests.support.postgres.roles import service_urls
@@ -39,6 +42,17 @@ def a_key(conn: Connection, *, scopes: tuple[str, ...] = ("jobs:create",), tenan
     made = api_keys.make_key(conn, tenant, NewKey("ann", scopes, **new))  # type: ignore[arg-type]
     assert made is not None
     return made.key.id
+
+
+def unless(schedule_id: UUID) -> Callable[..., object]:
+    """As `submission_of`, which has a bug that only this schedule meets."""
+
+    def tried(one: due.Due, types: Mapping[str, ReportType]) -> object:
+        if one.schedule.id == schedule_id:
+            raise ZeroDivisionError
+        return submission_of(one, types)
+
+    return tried
 
 
 def end(conn: Connection, job_id: UUID) -> None:
@@ -202,6 +216,46 @@ def test_a_report_type_that_this_relay_does_not_know_yet_is_looked_for_again_bef
     hours_pass(conn, schedule_id, 0.5)
     relay.run_once()
     assert schedule(conn, schedule_id).stop_reason == "report_type_gone"
+
+
+def test_a_zone_that_this_relay_does_not_know_keeps_nobody_else_waiting_and_stops_its_schedule_in_the_end(
+    conn: Connection, relay: Schedules
+) -> None:
+    """A machine's time zone database may be older than the one of the API that took the schedule."""
+    strange, other = a_schedule(conn), a_schedule(conn, tenant="globex")
+    cron = "UPDATE schedules SET zone = 'Mars/Olympus', cron = '0 7 * * *', every_s = NULL WHERE id = :id"
+    conn.execute(text(cron), {"id": strange})
+    first = schedule(conn, strange).next_tick
+    assert relay.run_once() == 2
+    assert (len(jobs_of(conn, other)), jobs_of(conn, strange)) == (1, [])
+    waits = schedule(conn, strange)
+    assert (waits.next_tick, waits.stop_reason, ticks(conn, strange)) == (first, None, [])
+
+    hours_pass(conn, strange, 0.5)
+    relay.run_once()
+    assert schedule(conn, strange).stop_reason == "parameters_wrong"
+    assert "'Mars/Olympus' is not a time zone" in ticks(conn, strange)[0].detail
+
+
+@pytest.mark.parametrize("cause", ["due", "backfill"])
+def test_whatever_is_wrong_with_a_schedule_keeps_no_other_from_its_job(
+    conn: Connection, relay: Schedules, caplog: pytest.LogCaptureFixture, cause: str
+) -> None:
+    far, near = timedelta(hours=1), timedelta(seconds=-1)
+    broken_one, other = (a_schedule(conn, tenant=t, first=near if cause == "due" else far) for t in ("acme", "globex"))
+    if cause == "backfill":
+        for one in (broken_one, other):
+            asked = store.get(conn, one, schedule(conn, one).tenant, owner=None)
+            assert asked is not None
+            due.ask_for(conn, asked, [store.now(conn) - far])
+    with mock.patch("services.relay.schedules.submission_of", side_effect=unless(broken_one)):
+        assert relay.run_once() == 2
+
+    assert (len(jobs_of(conn, other)), jobs_of(conn, broken_one)) == (1, [])
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["schedule.broken"]
+    told = [(tick.fate, tick.detail) for tick in ticks(conn, broken_one)]
+    assert told == ([] if cause == "due" else [("failed", "The relay met an unexpected error.")])
+    assert relay.run_once() == 0
 
 
 def test_parameters_that_the_report_type_takes_no_more_stop_the_schedule_and_are_named(

@@ -358,6 +358,26 @@ def test_a_stopped_schedule_says_why_and_goes_on_once_it_is_mended(
     assert (mended["state"], mended["stopReason"]) == ("active", None)
 
 
+def test_a_schedule_whose_zone_is_not_known_any_more_can_be_seen_and_mended(
+    client: TestClient, conn: Connection
+) -> None:
+    found = made(client)
+    own = found["links"]["self"]
+    conn.execute(text("UPDATE schedules SET zone = 'Mars/Olympus', next_tick = now(), due_at = now()"))
+
+    seen = client.get(own).json()
+    assert (seen["state"], seen["timeZone"], seen["coming"]) == ("active", "Mars/Olympus", [])
+    assert [one["coming"] for one in client.get("/v1/schedules").json()["schedules"]] == [[]]
+    assert [client.get(f"/console/schedules{path}").status_code for path in ("", f"/{found['scheduleId']}")] == [
+        200
+    ] * 2
+    assert "'Mars/Olympus' is not a time zone" in violations(client.patch(own, json={"name": "Other"}))["timeZone"]
+    assert problem(client.post(f"{own}:run"), 409, "schedule_cannot_run")
+    assert client.post(f"{own}:pause").status_code == 200
+    assert client.patch(own, json={"timeZone": "Asia/Tokyo"}).status_code == 200
+    assert len(client.post(f"{own}:resume").json()["coming"]) == 5
+
+
 def test_a_scheduled_job_is_one_like_any_other(client: TestClient, conn: Connection, relay: Schedules) -> None:
     found = made(client, cron=None, everySeconds=3600, fileName="calendar-{date}", priority=7, keepSeconds=100_000)
     schedule_id = UUID(found["scheduleId"])

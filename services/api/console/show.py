@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
@@ -10,6 +9,7 @@ from babel.numbers import NumberPattern, format_decimal, format_percent, parse_p
 from markupsafe import Markup
 
 from services.api.console.texts import Texts
+from shared.catalog.moment import zone_of
 
 _KILO = 1000
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -49,8 +49,11 @@ class Shown:
         return format_datetime(moment.astimezone(UTC), "medium", locale=self._locale) + " UTC"
 
     def clock(self, moment: datetime, zone: str) -> str:
-        """Day of the week, date and time by the clocks of a zone, which is not named."""
-        local = moment.astimezone(ZoneInfo(zone))
+        """Day of the week, date and time by the clocks of a zone, which is not named; of one that is not known in UTC,
+        which says so."""
+        if (known := zone_of(zone)) is None:
+            return self.when(moment)
+        local = moment.astimezone(known)
         return f"{format_skeleton('yMMMEd', local, locale=self._locale)} {local:%H:%M}"
 
     def date(self, value: date, zone: str) -> str:

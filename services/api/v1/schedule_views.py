@@ -13,6 +13,7 @@ from services.api.actions.cron_words import LANGUAGES, in_words
 from services.api.actions.options import CALLBACK
 from services.api.actions.schedule_request import as_fields
 from services.api.v1.base_view import Time, View
+from shared.catalog.moment import zone_of
 from shared.schedules.schedule import Cause, Fate, Misfire, Overlap, Reason, Schedule, Tick, Wanted
 from shared.schedules.timing import Timing
 from shared.webhooks.url import without_query
@@ -161,7 +162,7 @@ def tick_view(tick: Tick) -> TickView:
 
 
 def _fields(wanted: Wanted, coming: Sequence[datetime]) -> dict[str, Any]:
-    fields = as_fields(wanted)
+    fields, zone = as_fields(wanted), zone_of(wanted.timing.zone)
     return {
         **{name: fields.get(name) for name in ("name", "reportType", "parameters", "formats", "labels")},
         **{name: fields[name] for name in ("cron", "everySeconds", "timeZone", "jitterSeconds", "misfireMost")},
@@ -170,7 +171,7 @@ def _fields(wanted: Wanted, coming: Sequence[datetime]) -> dict[str, Any]:
         "misfire": wanted.misfire,
         "overlap": wanted.overlap,
         "words": {language: in_words(wanted.timing, language) for language in LANGUAGES},
-        "coming": [_coming(wanted.timing, tick) for tick in coming],
+        "coming": [_coming(wanted.timing, zone, tick) for tick in coming if zone is not None],
     }
 
 
@@ -179,6 +180,6 @@ def _shown(options: Mapping[str, object]) -> dict[str, object]:
     return {**options, **({CALLBACK: without_query(str(callback))} if callback else {})}
 
 
-def _coming(timing: Timing, tick: datetime) -> ComingView:
-    local = tick.astimezone(ZoneInfo(timing.zone))
+def _coming(timing: Timing, zone: ZoneInfo, tick: datetime) -> ComingView:
+    local = tick.astimezone(zone)
     return ComingView(tick=tick.astimezone(UTC), local=local.isoformat(), remark=timing.remark(tick))
