@@ -10,7 +10,6 @@ from sqlalchemy.engine import Connection, Row
 from shared import json_text
 from shared.access.made_once import Request
 from shared.access.secret_keys import Sealed
-from shared.webhooks.event import EventType
 from shared.webhooks.webhook import Disabled, Wanted, Webhook
 
 COLUMNS = """w.id, w.tenant, w.url, w.origin, w.types, w.report_types, w.notify_when, w.description, w.version,
@@ -181,9 +180,7 @@ def owner_of_secret(webhook_id: UUID) -> str:
 
 def webhook_of(row: Row[Any]) -> Webhook:
     """The webhook of a row with `COLUMNS`."""
-    wanted = Wanted(
-        row.url, row.origin, [EventType(one) for one in row.types], row.report_types, row.description, row.notify_when
-    )
+    wanted = Wanted(row.url, row.origin, row.types, row.report_types, row.description, row.notify_when)
     return Webhook(
         row.id, row.tenant, wanted, row.version, row.created_by, row.created_at, row.updated_at, row.disabled_at,
         None if row.disabled_because is None else Disabled(row.disabled_because), row.failing_since,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from shared.webhooks.conditions import Conditions
-from shared.webhooks.event import Event, EventType
+from shared.webhooks.event import Event
 
 
 class Disabled(StrEnum):
@@ -26,8 +26,8 @@ class Wanted(NamedTuple):
 
     url: str
     origin: str
-    types: Sequence[EventType]
-    """Empty: only callbacks of jobs go there."""
+    types: Sequence[str]
+    """Of EventType, and of a newer release's. Empty: only callbacks of jobs go there."""
     report_types: Sequence[str] | None
     """None: all of them."""
     description: str = ""

@@ -237,6 +237,21 @@ def test_a_zone_that_this_relay_does_not_know_keeps_nobody_else_waiting_and_stop
     assert "'Mars/Olympus' is not a time zone" in ticks(conn, strange)[0].detail
 
 
+def test_a_schedule_with_terms_of_a_newer_release_is_left_to_its_relays_and_keeps_nobody_else_waiting(
+    conn: Connection, relay: Schedules
+) -> None:
+    newer, other = a_schedule(conn), a_schedule(conn)
+    asked = store.get(conn, newer, "acme", owner=None)
+    assert asked is not None
+    due.ask_for(conn, asked, [store.now(conn) - timedelta(days=1)])
+    conn.execute(text("""UPDATE schedules SET terms = terms || '{"room": "blue"}' WHERE id = :id"""), {"id": newer})
+
+    assert relay.run_once() == 1
+    assert (len(jobs_of(conn, other)), jobs_of(conn, newer)) == (1, [])
+    assert [tick.fate for tick in ticks(conn, newer)] == ["waiting"]
+    assert due.oldest_due_s(conn) > 0, "an alert tells of it"
+
+
 @pytest.mark.parametrize("cause", ["due", "backfill"])
 def test_whatever_is_wrong_with_a_schedule_keeps_no_other_from_its_job(
     conn: Connection, relay: Schedules, caplog: pytest.LogCaptureFixture, cause: str

@@ -22,6 +22,7 @@ from shared.jobs.viewer import Viewer
 from shared.webhooks import delivering, store
 from shared.webhooks.conditions import Condition
 from shared.webhooks.event import EventType, new_secret, secret_text
+from shared.webhooks.spread import spread
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
 from tests.support.promises import broken
@@ -100,6 +101,27 @@ def test_an_end_that_is_rolled_back_is_told_to_nobody(
     settle(teller)
 
     assert (events(conn), listener.heard) == ([], [])
+
+
+def test_what_a_newer_release_tells_is_left_to_it_and_keeps_nothing_else_back(
+    conn: Connection, sealing: SecretKeys
+) -> None:
+    """A migration comes first, and its triggers tell at once; a release that was taken back leaves what it has made."""
+    webhook_id = a_webhook(conn, sealing, "https://a.example/")
+    conn.execute(text("UPDATE webhooks SET types = types || ARRAY['job.archived']"))
+    conn.execute(text("INSERT INTO webhook_events (tenant, type, job_id) VALUES ('acme', 'job.archived', :job)"),
+                 {"job": a_job(conn)})  # fmt: skip
+    a_failed_job(conn, tenant="acme")
+
+    assert spread(conn, most=10) == (1, 1)
+    assert [(one.type, one.spread_at is None) for one in events(conn)] == [
+        ("job.archived", True),
+        ("job.failed", False),
+    ]
+    known = store.get(conn, webhook_id, "acme")
+    assert known is not None
+    assert store.replace(conn, webhook_id, "acme", known.wanted, None) is not None
+    assert "job.archived" in conn.execute(text("SELECT types FROM webhooks")).scalar_one()
 
 
 def test_each_webhook_is_told_once_however_many_relays_there_are(
@@ -238,8 +260,6 @@ def test_one_that_hangs_delays_no_other(
 def test_who_has_lost_the_lease_writes_nothing(conn: Connection, sealing: SecretKeys) -> None:
     a_webhook(conn, sealing, "https://a.example/")
     a_failed_job(conn, tenant="acme")
-    from shared.webhooks.spread import spread
-
     assert spread(conn, most=10) == (1, 1)
     [first] = delivering.claim(conn, most=10)
     assert delivering.claim(conn, most=10) == []

@@ -176,7 +176,7 @@ def _fields(webhook: Webhook, root: str) -> dict[str, object]:
     own, wanted = f"{root}/v1/webhooks/{webhook.id}", webhook.wanted
     return {
         **{name: getattr(webhook, name) for name in _TOLD},
-        "webhook_id": webhook.id, "url": wanted.url, "types": list(wanted.types),
+        "webhook_id": webhook.id, "url": wanted.url, "types": [one for one in EventType if one in wanted.types],
         "report_types": None if wanted.report_types is None else list(wanted.report_types),
         "notify_when": None if wanted.notify_when is None else list(wanted.notify_when),
         "description": wanted.description, "state": "enabled" if webhook.disabled_at is None else "disabled",
