@@ -60,7 +60,7 @@ def _change(engine: Engine, given: argparse.Namespace) -> int:
         gates.lock(conn, gate)
         wrong = {"pause": _pause, "resume": _resume, "cap": _cap, "uncap": _uncap}[given.action](conn, gate, given)
     if given.action == "cap" and given.running is not None:
-        with engine.connect() as conn:
+        with transactional(engine).begin() as conn:
             caps.count_running(conn, gate)
     print(wrong or f"{gate}: done", file=sys.stderr)
     if not wrong and given.action in {"pause", "cap"}:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from shared import json_text
-from shared.jobs.gates import Gate, Kind, concerns
+from shared.jobs.gates import Gate, Kind, concerns, lock
 from shared.jobs.lease import Lease
 from shared.jobs.unfinished import SLICE
 from shared.jobs.walk import START, next_after
@@ -119,6 +119,7 @@ _ADOPT = text(f"""
                    SELECT max(number) FROM slots WHERE kind = :kind AND name = :name), id, lease_token
           FROM slice
          WHERE status = 'PROCESSING' AND {concerns("slice")}
+           AND EXISTS (SELECT FROM caps WHERE (kind, name) = (:kind, :name))
            AND NOT EXISTS (SELECT FROM slots WHERE (kind, name, job_id) = (:kind, :name, slice.id)
                                                AND lease_token = slice.lease_token)
     )
@@ -134,8 +135,10 @@ def set_cap(conn: Connection, gate: Gate, running: int) -> None:
 def count_running(conn: Connection, gate: Gate) -> None:
     """Let what runs without a slot have one: it ran before there was a cap.
 
-    `conn` is in autocommit mode, and `set_cap` has committed: what starts from there on takes a slot by itself.
+    `set_cap` has committed: what starts from there on takes a slot by itself. `conn` is in another transaction, READ
+    COMMITTED: nobody else counts meanwhile, or changes the cap, which may be gone by now.
     """
+    lock(conn, gate)
     after, more = START, True
     while more:
         row = conn.execute(_ADOPT, {"kind": gate.kind, "name": gate.name, "after": after, "slice": _SLICE}).one()

@@ -19,6 +19,7 @@ from shared.jobs.gates import Gate, Kind, tell_sources
 from shared.jobs.lease import StartedJob, start
 from shared.jobs.states import JobStatus
 from shared.jobs.succeed import Success, succeed
+from tests.support.eventually import eventually
 from tests.support.jobs import a_job, count, expire_lease, pass_time, row
 from tests.support.promises import broken
 
@@ -37,6 +38,12 @@ def try_to_start(engine: Engine, ids: Sequence[UUID]) -> tuple[list[StartedJob],
         with transactional(engine).begin() as conn:
             admitted = admit(conn, result.gated, worker="w", lease_s=60)
     return [*result.started, *admitted.started], admitted.held
+
+
+def waits(conn: Connection) -> bool:
+    """True if a session of this database waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return bool(conn.execute(text(waiting)).scalar_one())
 
 
 def settle(engine: Engine, *, slice_size: int = 5000) -> None:
@@ -242,12 +249,43 @@ def test_what_runs_when_a_cap_is_set_counts(conn: Connection, engine: Engine) ->
     running, _ = try_to_start(engine, ids[:3])
     caps.set_cap(conn, ACME, 2)
     for _ in range(2):
-        caps.count_running(conn, ACME)
+        with transactional(engine).begin() as own:
+            caps.count_running(own, ACME)
     assert (caps.caps(conn)[0].taken, caps.room(conn)) == (3, {ACME: 0})
     ended(conn, running[:1])
     assert try_to_start(engine, ids)[0] == []
     ended(conn, running[1:2])
     assert len(try_to_start(engine, ids)[0]) == 1
+
+
+def test_two_operators_at_the_same_moment_count_what_runs_once(conn: Connection, engine: Engine) -> None:
+    running, _ = try_to_start(engine, [a_job(conn) for _ in range(3)])
+    caps.set_cap(conn, ACME, 2)
+    failed: list[Exception] = []
+
+    def counted(own: Connection) -> None:
+        try:
+            caps.count_running(own, ACME)
+        except Exception as error:  # noqa: BLE001 - the test tells which
+            failed.append(error)
+
+    second = threading.Thread(target=lambda: counted(other))
+    with transactional(engine).connect() as one, transactional(engine).connect() as other:
+        counted(one)
+        second.start()
+        eventually(lambda: waits(conn))
+        one.commit()
+        second.join(60)
+        other.commit()
+
+    assert (failed, caps.caps(conn)[0].taken, count(conn, "slots")) == ([], len(running), 2 + 3)
+
+
+def test_a_cap_that_was_removed_before_what_runs_was_counted_stays_removed(conn: Connection, engine: Engine) -> None:
+    try_to_start(engine, [a_job(conn)])
+    with transactional(engine).begin() as own:
+        caps.count_running(own, ACME)
+    assert (caps.caps(conn), count(conn, "slots")) == ([], 0)
 
 
 def test_workers_that_start_at_the_same_moment_keep_the_cap(conn: Connection, engine: Engine) -> None:

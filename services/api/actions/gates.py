@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from anyio import to_thread
 from sqlalchemy.engine import Connection
 
 from services.api.actions.auditing import audited
@@ -141,16 +140,15 @@ async def set_cap(
             after = {"mostRunning": most_running}
             audited(conn, principal, Action.GATES_CAP, _object(gate), before=was, after=after)
 
-    def count() -> OpenGate:
+    def count(conn: Connection) -> OpenGate:
         # Behind the commit: only then does whatever starts take a place by itself.
-        with parts.engine.connect() as conn:
-            caps.count_running(conn, gate)
-            return _state(conn, gate)
+        caps.count_running(conn, gate)
+        return _state(conn, gate)
 
     principal.need(Scope.ADMIN_WRITE)
     _check_exists(gate, parts.catalog)
     await in_one_transaction(parts, carry_out)
-    return await to_thread.run_sync(count)
+    return await in_one_transaction(parts, count)
 
 
 async def remove_cap(parts: Parts, principal: Principal, gate: Gate, *, insists: Insists = None) -> None:
