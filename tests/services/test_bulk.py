@@ -271,8 +271,19 @@ def test_one_key_is_one_action(client: TestClient, conn: Connection) -> None:
 
     assert again.json()["bulkId"] == first.json()["bulkId"]
     assert (first.headers.get("idempotent-replayed"), again.headers["idempotent-replayed"]) == (None, "true")
-    problem(ask(filter={"status": ["PENDING"]}), 422, "idempotency_key_reused")
+    for other in ({"status": ["PENDING"]}, {"createdAfter": "-48h"}, {"createdAfter": "2026-01-01T00:00:00Z"}, {}):
+        problem(ask(filter=other), 422, "idempotency_key_reused")
     assert count(conn, "bulk_actions") == 1
+
+
+def test_the_same_moment_in_another_spelling_is_the_same_request(client: TestClient, conn: Connection) -> None:
+    def ask(until: str) -> Response:
+        asked = {"action": "delete", "filter": {"createdBefore": until}}
+        return client.post("/v1/bulk", json=asked, headers={"Idempotency-Key": "k"})
+
+    first, again = ask("2026-02-01T00:00:00Z"), ask("2026-02-01T09:00:00+09:00")
+    assert again.json()["bulkId"] == first.json()["bulkId"]
+    problem(ask("2026-03-01T00:00:00Z"), 422, "idempotency_key_reused")
 
 
 def test_more_than_some_do_not_run_at_a_time(database_url: str, scratch: Path, conn: Connection) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -57,6 +58,8 @@ class WantedBulk(NamedTuple):
     reason: str
     dry_run: bool
     idempotency_key: str | None = None
+    ago: Mapping[str, str] = MappingProxyType({})
+    """Those moments of the filter that were written as a time ago, by their names in the filter."""
 
 
 class MadeBulk(NamedTuple):
@@ -269,9 +272,8 @@ def _replayed(earlier: Bulk | None, digest: str | None) -> MadeBulk:
 
 def _digest(wanted: WantedBulk) -> str:
     """Of what is asked for. A time ago is another moment in each request: one key is one moment, that of the first."""
-    asked = wanted.wanted._replace(created_after=None, created_before=None).stored
-    given = [name for name in ("created_after", "created_before") if getattr(wanted.wanted, name) is not None]
-    meaning = json_text.write([wanted.action, sorted(asked.items()), given, wanted.reason, wanted.dry_run])
+    asked = {**wanted.wanted.stored, **wanted.ago}
+    meaning = json_text.write([wanted.action, sorted(asked.items()), wanted.reason, wanted.dry_run])
     return hashlib.sha256(meaning.encode()).hexdigest()
 
 

@@ -1,13 +1,13 @@
 """Reads what a client wants of a bulk action: the filter is the one of the list of jobs, by the same names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
 
 from services.api.actions.bulk import WantedBulk
 from services.api.v1.body_fields import idempotency_key, refuse, unknown_fields
-from services.api.v1.job_filters import ID_BEGINS, LASTED, Written, read_filter
+from services.api.v1.job_filters import ID_BEGINS, LASTED, Written, ago_in, read_filter
 from services.api.v1.submission_body import read_fields
 from services.api.v1.submissions import IDEMPOTENCY_KEY
 from shared.catalog.parameters import Violation
@@ -88,12 +88,14 @@ async def read_bulk(request: Request) -> WantedBulk:
     """What the client wants. Raises InvalidRequest with everything that is wrong."""
     fields = await read_fields(request)
     violations = unknown_fields(fields, _FIELDS)
+    written = _written(fields.get("filter"), violations)
     wanted = WantedBulk(
         _action(fields.get("action"), violations),
-        _filter(fields.get("filter"), violations),
+        _filter(written, violations),
         _reason(fields.get("reason"), violations),
         _dry_run(fields.get("dryRun"), violations),
         idempotency_key(request, violations),
+        ago_in(written),
     )
     refuse(violations)
     return wanted
@@ -107,20 +109,28 @@ def _action(given: object, violations: list[Violation]) -> BulkAction:
     return BulkAction.CANCEL
 
 
-def _filter(given: object, violations: list[Violation]) -> JobFilter:
+def _written(given: object, violations: list[Violation]) -> Written:
+    """The filter as it is written; without anything, if it is of no use."""
     if given is None:
-        return JobFilter()
+        return Written()
     if not isinstance(given, dict):
         violations.append(Violation("filter", "type", 'must be an object such as {"status": ["FAILED"]}'))
-        return JobFilter()
+        return Written()
     wrong: list[Violation] = []
     values: dict[str, Any] = {name: _value(name, value, wrong) for name, value in list(given.items())[:100]}
-    if not wrong:
-        read = read_filter(Written(**values), wrong)
-        if not wrong:
-            return read
-    violations.extend(Violation(f"filter.{one.field}", one.code, one.message) for one in wrong)
-    return JobFilter()
+    violations.extend(_in_filter(wrong))
+    return Written() if wrong else Written(**values)
+
+
+def _filter(written: Written, violations: list[Violation]) -> JobFilter:
+    wrong: list[Violation] = []
+    read = read_filter(written, wrong)
+    violations.extend(_in_filter(wrong))
+    return read
+
+
+def _in_filter(wrong: Sequence[Violation]) -> list[Violation]:
+    return [Violation(f"filter.{one.field}", one.code, one.message) for one in wrong]
 
 
 def _value(name: str, given: object, wrong: list[Violation]) -> object:

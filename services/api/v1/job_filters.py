@@ -70,6 +70,12 @@ def read_filter(written: Written, violations: list[Violation]) -> JobFilter:
     )
 
 
+def ago_in(written: Written) -> Mapping[str, str]:
+    """Those moments that are written as a time ago, by their names in the filter."""
+    given = {"created_after": written.createdAfter, "created_before": written.createdBefore}
+    return {name: value for name, value in given.items() if value and re.fullmatch(AGO, value, re.ASCII)}
+
+
 def _check_text(name: str, given: str | None, violations: list[Violation]) -> None:
     if given is None:
         return
