@@ -129,6 +129,63 @@ def test_figures_stand_on_the_title_page(a_request: MakeRequest, run: Run) -> No
         run(with_pdf(a_request("SELECT n FROM generate_series(1, 2) AS n", Format.PDF), PdfOptions(figures=many)))
 
 
+def test_figures_of_any_length_stay_in_their_tiles(a_request: MakeRequest, run: Run) -> None:
+    """On the page: a long number had run over its neighbour."""
+    query = "SELECT 1697384015400 AS a, 9876543210987 AS b, 3 AS c, 1234567890123 AS d"
+    looks = {name: Column(name, name, "JPY", "#,##0") for name in "abcd"}
+    figures = SummaryTable("figures", "", query, looks)
+    [file] = run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), PdfOptions(figures=figures)))
+
+    with pypdfium2.PdfDocument(file.path) as document:
+        page, text = document[0], document[0].get_textpage()
+        room = (page.get_width() - 2 * 40 - 3 * 8) / 4
+        whole = text.get_text_range()
+        for at, number in enumerate(("1,697,384,015,400", "9,876,543,210,987", "3 JPY", "1,234,567,890,123")):
+            first = whole.index(number)
+            boxes = [text.get_charbox(first + n) for n in range(len(number))]
+            left = 40 + at * (room + 8)
+            assert left <= boxes[0][0]
+            assert boxes[-1][2] <= left + room - 6, number
+            assert len({round(box[1]) // 4 for box in boxes if box[0] != box[2]}) <= 2, "one line"
+
+
+def test_a_chart_of_many_bars_stays_on_its_page(a_request: MakeRequest, run: Run, tmp_path: Path) -> None:
+    bars = {"y": {"field": "name", "type": "nominal"}, "x": {"field": "n", "type": "quantitative"}}
+    (tmp_path / "c.vl.json").write_text(json.dumps({"mark": "bar", "encoding": bars, "height": {"step": 20}}))
+    query = "SELECT 'Bar ' || (100 + n) AS name, n FROM generate_series(1, 90) AS n"
+    chart = Chart("c", "C", "SELECT * FROM report", "c.vl.json")
+    [file] = run(with_pdf(a_request(query, Format.PDF), PdfOptions(charts=(chart,), appendix=False), tmp_path))
+
+    with pypdfium2.PdfDocument(file.path) as document:
+        page = next(page for page in document if "Bar 101" in page.get_textpage().get_text_range())
+        text = page.get_textpage()
+        whole = text.get_text_range()
+        lowest = min(text.get_charbox(whole.index(f"Bar {100 + n}"))[1] for n in range(1, 91))
+        assert lowest > 52, "above the footer"
+
+
+def test_a_chart_without_values_is_a_dash(a_request: MakeRequest, run: Run, tmp_path: Path) -> None:
+    bars = {"y": {"field": "name", "type": "nominal"}, "x": {"field": "n", "type": "quantitative"}}
+    (tmp_path / "c.vl.json").write_text(json.dumps({"mark": "bar", "encoding": bars}))
+    chart = Chart("c", "Nobody", "SELECT name, NULL::INTEGER AS n FROM report", "c.vl.json")
+    request = a_request("SELECT 'a bar' AS name", Format.PDF, Format.HTML)
+    pdf, html = run(with_pdf(request, PdfOptions(charts=(chart,), appendix=False), tmp_path))
+
+    assert re.search(r"Nobody\s+–", text_of(pdf)[0])  # noqa: RUF001 - the dash that stands for NULL
+    assert "a bar" not in text_of(pdf)[0]
+    assert "<svg" not in html.path.read_text()
+    assert "<img" not in html.path.read_text()
+
+
+def test_dates_and_short_words_are_not_broken_beside_a_long_text(a_request: MakeRequest, run: Run) -> None:
+    narrow = ", ".join(f"date '2026-07-0{n}' AS d{n}, 'いいえ' AS w{n}" for n in range(1, 6))
+    [file] = run(a_request(f"SELECT {narrow}, repeat('a long remark ', 20) AS remark", Format.PDF))
+
+    text = text_of(file)[0]
+    assert [day for day in range(1, 6) if f"2026-07-0{day}" in text] == [*range(1, 6)]
+    assert text.count("いいえ") == 5
+
+
 def test_a_wide_report_of_few_rows_keeps_its_cells_apart(a_request: MakeRequest, run: Run) -> None:
     """On the page, not in the text: what overlaps is still there to be copied."""
     wide = ", ".join(f"{n}000000000.5::numeric AS amount_{n}, 'word{n}word' AS c{n}" for n in range(1, 10))

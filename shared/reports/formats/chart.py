@@ -10,6 +10,7 @@ from typing import Any
 from shared.catalog.model import Chart, ReportType
 from shared.json_text import with_texts
 from shared.reports import charts, errors
+from shared.reports.formats.chart_fit import on_the_clock, shows_something, with_names_for_null
 from shared.reports.formats.chart_theme import Words, themed
 from shared.reports.formats.pdf import fonts
 from shared.reports.formats.pdf.letters import of_letters_in_xml
@@ -21,7 +22,8 @@ def draw(
     specification: Path, values: Sequence[Mapping[str, Any]], report: ReportType, fonts_folder: Path | None,
     *, outlined_by: fonts.FontSet | None = None,
 ) -> str:  # fmt: skip
-    """Return the chart as SVG, in the report type's language and the operator's colours. Raises ReportError.
+    """Return the chart as SVG, in the report type's language and the operator's colours; empty if it would show no
+    value. Raises ReportError.
 
     Texts whose letters join are outlines of these fonts, if any are given.
     """
@@ -30,6 +32,8 @@ def draw(
         json.loads(specification.read_text("utf-8-sig")), lambda text: report.translations.get(text, text)
     )
     spec = with_texts(spec, of_letters_in_xml, names=True)
+    is_empty = not shows_something(spec, values)
+    values = on_the_clock(spec, with_names_for_null(spec, values))
     spec = themed(spec, report.theme, Words(report.language, report.columns), values)
     spec["data"] = {"values": values}
     family = ", ".join(face.family for face in fonts.chain(fonts_folder))
@@ -37,6 +41,8 @@ def draw(
         drawn = charts.draw(charts.Chart(json.dumps(spec), family), fonts_folder)
     except charts.ChartRefused as error:
         raise errors.chart_failed(specification.name, _cause(str(error))) from None
+    if is_empty:  # drawn all the same, so that a wrong specification shows
+        return ""
     drawn = _with_own_numbers(drawn)
     return with_outlines(drawn, outlined_by) if outlined_by else _with_families(drawn, fonts_folder)
 
@@ -50,6 +56,12 @@ def draw_of(
     if report.folder is None:
         raise LookupError(f"{report.name} has no folder to hold {one.spec}")
     return draw(report.folder / one.spec, values, report, rendering.fonts, outlined_by=outlined_by)
+
+
+def size_of(drawn: str) -> tuple[float, float]:
+    """Return width and height of a chart that was drawn, in pixels."""
+    found = re.match(r'<svg[^>]*? width="([0-9.]+)"[^>]*? height="([0-9.]+)"', drawn)
+    return (float(found[1]), float(found[2])) if found else (1.0, 1.0)
 
 
 def texts(drawn: str) -> Iterator[str]:

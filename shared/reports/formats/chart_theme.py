@@ -12,11 +12,14 @@ from shared.catalog.cultures import Culture, culture_of
 from shared.catalog.model import Column
 from shared.catalog.number_format import shape_of
 from shared.catalog.theme import Theme
+from shared.reports.formats.chart_fit import fitted, with_shades
 from shared.reports.formats.display import known
 
 _INK, _QUIET, _LINE = "#1f2933", "#5c6875", "#dfe4e9"
 _MOST_LABELS = 25
 """Bars beyond which a number at each would be too much."""
+_ROOM_FOR_LABEL = 36
+"""Pixels left of the longest bar of a negative number."""
 _SCALES: Mapping[str, tuple[tuple[float, str], ...]] = {
     "ja": ((1e12, "兆"), (1e8, "億"), (1e4, "万")),
     "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万")),
@@ -46,6 +49,7 @@ class Words:
 
 def themed(spec: dict[str, Any], theme: Theme, words: Words, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the specification with the theme below its own settings. `values` are its data."""
+    spec = fitted(spec, values, words.language)
     spec = _with_direct_labels(spec, words, values) if len(values) <= _MOST_LABELS else spec
     below = {**_config(theme), "locale": _locale(culture_of(words.language))}
     return {**_with_short_numbers(spec, words), "config": _merged(below, spec.get("config") or {})}
@@ -91,13 +95,13 @@ def _config(theme: Theme) -> dict[str, Any]:
         "line": {"strokeWidth": 2},
         "point": {"filled": True, "size": 36},
         "text": {"color": _INK, "fontSize": 9},
-        "range": {"category": list(theme.series), "ramp": shades, "heatmap": shades},
+        "range": {"category": with_shades(theme.series), "ramp": shades, "heatmap": shades},
         "axis": {**quiet, **sizes, "gridColor": _LINE, "domainColor": _LINE, "tickColor": _LINE, "labelFlush": False,
-                 "titlePadding": 8, "labelPadding": 4},
+                 "titlePadding": 8, "labelPadding": 4, "labelLimit": 240},
         "axisQuantitative": {"domain": False, "ticks": False, "tickCount": 6},
         "axisBand": {"grid": False, "ticks": False},
         "legend": {**quiet, **sizes, "orient": "top", "title": None, "symbolType": "square", "symbolSize": 60,
-                   "offset": 8},
+                   "offset": 8, "labelLimit": 240},
         "header": {"labelColor": _INK, "titleColor": _QUIET},
         "title": {"color": _INK, "fontSize": 11},
         "view": {"stroke": None},
@@ -152,11 +156,17 @@ def _with_direct_labels(spec: dict[str, Any], words: Words, values: Sequence[Map
     if not plain or x.get("type") != "quantitative" or y.get("type") not in _DISCRETE or "field" not in x:
         return spec
     value = f"datum[{json.dumps(x['field'])}]"
+    before = f"{value} < 0"
     numbers = [one for row in values if isinstance(one := row.get(x["field"]), int | float)]
     places, largest = _places(numbers), str(max(map(abs, numbers), default=0))
-    label = {"type": "text", "align": "left", "baseline": "middle", "dx": 4}
+    label = {
+        "type": "text", "baseline": "middle",
+        "align": {"expr": f"{before} ? 'right' : 'left'"}, "dx": {"expr": f"{before} ? -4 : 4"},
+    }  # fmt: skip
     text = {"field": "_label", "type": "nominal"}
     rest = {key: value for key, value in spec.items() if key != "mark"}
+    if min(numbers, default=0) < 0:  # room for the labels left of the bars
+        rest["encoding"] = {**encoding, "x": {**x, "scale": {"padding": _ROOM_FOR_LABEL}}}
     return {
         **rest,
         "transform": [{"calculate": words.of(x["field"], value, places, largest=largest), "as": "_label"}],

@@ -13,6 +13,11 @@ from shared.reports.formats.labels import NOTHING
 from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.summary import Summaries, Table, open_summaries
 
+_ENLARGED = 1.3
+"""Pixels of a screen for a pixel of a chart, whose letters are those of a printed page."""
+_MOST_TOGETHER = 20
+"""The most rows of a table of which nobody wants a part on the next sheet of paper."""
+
 
 def summaries_of(rendering: Rendering) -> Markup:
     """Return what stands between the title and the rows. Nothing, if there are no rows. Raises ReportError."""
@@ -52,18 +57,20 @@ def _unit(unit: str) -> str:
 
 def _chart(one: Chart, rendering: Rendering, summaries: Summaries) -> str:
     drawn = chart.draw_of(one, summaries.objects(one.name, one.query), rendering)
-    packed = base64.b64encode(drawn.encode()).decode()
     title = html.escape(one.title)
-    return (
-        f'<h2 dir="auto">{title}</h2>\n<figure><img src="data:image/svg+xml;base64,{packed}" alt="{title}"></figure>\n'
-    )
+    if not drawn:
+        return f'<h2 dir="auto">{title}</h2>\n<p>{NOTHING}</p>\n'
+    packed, width = base64.b64encode(drawn.encode()).decode(), round(chart.size_of(drawn)[0] * _ENLARGED)
+    image = f'<img src="data:image/svg+xml;base64,{packed}" width="{width}" alt="{title}">'
+    return f'<h2 dir="auto">{title}</h2>\n<figure>{image}</figure>\n'
 
 
 def _table(table: Table) -> str:
     head = "".join(_cell(str(c["title"]), c, "th") for c in table.columns)
     cells = ["".join(_cell(text, c, "td") for text, c in zip(row, table.columns, strict=True)) for row in table.rows]
     rows = "".join(f'<tr class="summary">{row}</tr>\n' for row in cells)
-    region = f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(table.title)}">'
+    short = " short" if len(cells) <= _MOST_TOGETHER else ""
+    region = f'<div class="wide{short}" tabindex="0" role="region" aria-label="{html.escape(table.title)}">'
     return f"{region}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
 
 

@@ -75,13 +75,17 @@ def _summed_up(rendering: Rendering, summaries: Summaries, folder: Path, font_se
     pdf = rendering.report.pdf
     figures = pdf.figures and summaries.table("figures", "", pdf.figures.query, pdf.figures.columns)
     tables = [_measured(summaries.table(t.name, t.title, t.query, t.columns), rendering, font_set) for t in pdf.tables]
-    charts = []
+    charts: list[Mapping[str, object]] = []
     for one in pdf.charts:
         values = summaries.objects(one.name, one.query)
         drawn = chart.draw_of(one, values, rendering, outlined_by=font_set)
+        if not drawn:
+            charts.append({"title": one.title, "nothing": NOTHING})
+            continue
         (folder / f"chart-{one.name}.svg").write_text(drawn)
         font_set.look_at(chart.texts(drawn))
-        charts.append({"title": one.title, "file": f"chart-{one.name}.svg"})
+        width, height = chart.size_of(drawn)
+        charts.append({"title": one.title, "file": f"chart-{one.name}.svg", "width": width, "height": height})
     return {"figures": _figures(figures) if figures else [], "tables": tables, "charts": charts}
 
 

@@ -26,6 +26,10 @@ _WIDEST_WORD = 120.0
 _SHORT_TITLE = 55.0
 """Points of a title that is not broken into lines."""
 _TITLE_LINES, _RAGGED = 3, 1.15
+_SHORT = 60.0
+"""Points of a text that is broken only where there is no room else."""
+_MOST_INDENT = 20.0
+"""Points that the heading of an inner group is moved in."""
 _SLACK = 1.02
 """A factor, because Typst measures text a little differently."""
 
@@ -73,16 +77,25 @@ def _block(table: Table, needs: Sequence["_Needs"], page: float, font_set: FontS
     size, widths = _sizes(needs, page - _INSET * len(needs) - sum(apart))
     columns = [{**table.columns[n.at], "apart": gap} for n, gap in zip(needs, apart, strict=True)]
 
-    def cell(row: Sequence[str], at: int) -> str:
-        text = composed(row[needs[at].at])
-        return with_broken_pieces(text, widths[at], lambda piece: font_set.width(piece, size) * _SLACK)
-
-    rows = [[cell(row, at) for at in range(len(needs))] for row in table.rows]
     wide = [width + _INSET + gap for width, gap in zip(widths, apart, strict=True)]
-    totals = [rows[at] for at, kind in table.kinds.items() if kind == "total"]
-    filled = (at for at in range(1, len(needs)) if any(row[at] for row in totals))
+    totals = [table.rows[at] for at, kind in table.kinds.items() if kind == "total"]
+    filled = (at for at in range(1, len(needs)) if any(row[needs[at].at] for row in totals))
+    room = next(filled, len(needs))
+    across = {"heading": sum(wide), "label": sum(wide), "total": sum(wide[:room])}
+
+    def cell(row: Sequence[str], at: int, kind: str) -> str:
+        bold = bool(kind)
+        width = across.get(kind, 0.0) - _INSET - _MOST_INDENT * (kind == "heading") if at == 0 else 0.0
+        text = composed(row[needs[at].at])
+        width = max(width, widths[at])
+        return with_broken_pieces(text, width, lambda piece: font_set.width(piece, size, bold=bold) * _SLACK)
+
+    rows = [
+        [cell(row, at, table.kinds.get(n, "").rstrip("0123456789")) for at in range(len(needs))]
+        for n, row in enumerate(table.rows)
+    ]
     kinds = {str(at): kind for at, kind in table.kinds.items()}
-    return Block(columns, rows, size, wide, kinds, next(filled, len(needs)))
+    return Block(columns, rows, size, wide, kinds, room)
 
 
 def _sizes(needs: Sequence["_Needs"], room: float) -> tuple[float, list[float]]:
@@ -90,6 +103,8 @@ def _sizes(needs: Sequence["_Needs"], room: float) -> tuple[float, list[float]]:
     least, wanted = [n.least for n in needs], [n.wanted for n in needs]
     if sum(wanted) <= room:
         return SIZE, fitted(wanted, room)
+    if sum(whole := [n.short for n in needs]) <= room:
+        least = whole
     if sum(least) <= room:
         share = (room - sum(least)) / (sum(wanted) - sum(least))
         return SIZE, [low + (high - low) * share for low, high in zip(least, wanted, strict=True)]
@@ -124,4 +139,5 @@ class _Needs:
         totals = [table.rows[n] for n, kind in table.kinds.items() if kind == "total"]
         if at == 0 and any(len(row) > 1 and row[1] for row in totals):  # the label has this column alone
             whole = max([whole, *(min(bold(row[0]), WIDEST_LABEL) for row in totals)])
-        self.wanted = max(self.least, min(title_wanted, _WIDEST_TEXT), min(whole, _WIDEST_TEXT))
+        self.short = max(self.least, *(one for one in (in_one, whole) if one <= _SHORT), 0.0)
+        self.wanted = max(self.short, min(title_wanted, _WIDEST_TEXT), min(whole, _WIDEST_TEXT))

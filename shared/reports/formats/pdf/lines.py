@@ -13,7 +13,7 @@ _BEGINS = "\u0e40-\u0e44\u0ec0-\u0ec4"
 """Vowels that begin a syllable in Thai and Lao, which have no space between words. Typst knows the words themselves."""
 _PIECE = re.compile(
     rf"\s+|[(\[{_NOT_LAST}]*[{_WIDE}][{_NOT_FIRST})\],.;:!?%\ufe00-\ufe0f\u200d]*"
-    rf"|(?![{_WIDE}{_NOT_LAST}])[^\s\-](?:(?![{_WIDE}{_NOT_LAST}{_BEGINS}])[^\s\-])*-*|-+|."
+    rf"|(?![{_WIDE}{_NOT_LAST}])[^\s\-](?:(?![{_WIDE}{_NOT_LAST}{_BEGINS}])(?:[^\s\-]|-(?=\d)))*-*|-+(?:\d[^\s\-]*)?|."
 )  # fmt: skip
 _JOINER = "\u200d"
 
