@@ -382,3 +382,56 @@ def test_dates_stand_at_the_left_as_in_documents(a_request: MakeRequest) -> None
     head, row = openpyxl.load_workbook(file.path).worksheets[-1].iter_rows()
     assert [cell.alignment.horizontal for cell in row] == ["left", None, None]
     assert [cell.alignment.horizontal for cell in head] == [None, None, "right"]
+
+
+def test_a_groups_title_takes_the_width_of_the_table_whatever_its_first_column(
+    a_request: MakeRequest, run: Run
+) -> None:
+    """The first column is narrow, and has a total of its own, so that a label does not fit before it."""
+    long = "Paediatrics and neonatal intensive care"
+    names = ", ".join(f"'a rather long name of somebody {n}' AS name_{n}" for n in range(6))
+    query = f"SELECT 1 AS no, '{long}' AS dept, {names}, 2 AS amount"
+    request = a_request(query, Format.PDF)
+    grouping = Grouping(("dept",), {"no": "count", "amount": "sum"})
+    [file] = run(replace(request, report=replace(request.report, grouping=grouping)))
+
+    lines = text_of(file).splitlines()
+    assert [line for line in lines if line.strip() == long]
+    assert [line for line in lines if line.strip() == f"{long}, total"]
+
+
+def test_totals_are_not_parted_from_their_label(a_request: MakeRequest, run: Run) -> None:
+    """Whatever their place: in one of these documents they come to a page's end."""
+    grouping = Grouping(("dept",), {"no": "count"})
+    for size in range(1, 10):
+        query = f"SELECT n AS no, 'd' || n / {size} AS dept, 'x' AS name FROM generate_series(0, 59) AS n"
+        request = a_request(query, Format.PDF)
+        [file] = run(replace(request, report=replace(request.report, grouping=grouping)))
+        with pypdfium2.PdfDocument(file.path) as document:
+            for page in document:
+                text = page.get_textpage()
+                lines = [(box[1], text.get_text_bounded(*box)) for box in map(text.get_rect, range(text.count_rects()))]
+                lowest = min((line for line in lines if line[0] > 50), key=lambda line: line[0])
+                assert not lowest[1].strip().lower().endswith("total"), size
+
+
+def test_a_column_of_a_workbook_is_wide_enough_for_its_totals_extremes_and_dates(
+    a_request: MakeRequest, run: Run
+) -> None:
+    """Else a spreadsheet shows ###."""
+    columns = {
+        "yen": Column("yen", "Yen", number_format='#,##0" yen"'),
+        "at": Column("at", "At", number_format="dddd, d mmmm yyyy"),
+        "late": Column("late", "Late", number_format="#,##0.00"),
+    }
+    query = """SELECT 1000000000 AS yen, date '2026-09-30' AS at,
+                      CASE n WHEN {rows} THEN -123456789012.5 ELSE 1 END::numeric(18, 2) AS late
+                 FROM generate_series(1, {rows}) AS n ORDER BY n"""
+    for rows in (12, 1_500, 30_000):
+        request = a_request(query.format(rows=rows), Format.XLSX, columns=columns)
+        grouping = Grouping((), {"yen": "sum"})
+        [file] = run(replace(request, report=replace(request.report, grouping=grouping)))
+        sheet = openpyxl.load_workbook(file.path)["Orders"]
+        widths = [sheet.column_dimensions[letter].width for letter in "ABC"]
+        longest = [f"{1_000_000_000 * rows:,} yen", "Wednesday, 30 September 2026", "-123,456,789,012.50"]
+        assert [width > len(text) for width, text in zip(widths, longest, strict=True)] == [True] * 3, rows

@@ -18,6 +18,7 @@ from shared.reports.formats.summary import Summaries
 _KINDS = {"bar": "bar", "line": "line", "area": "area", "arc": "pie", "point": "line"}
 _BEYOND = frozenset({"facet", "repeat", "concat", "hconcat", "vconcat", "transform"})
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d(\.\d+)?)?")
+_LARGE = 10_000
 _MOST_SERIES, _MOST_CATEGORIES = 12, 400
 
 
@@ -79,7 +80,7 @@ def planned(rendering: Rendering, summaries: Summaries, chart: Chart) -> Planned
         [PlannedSeries(s.kind, s.title, [s.values[at] for at in order], s.second_axis, s.place) for s in series],
         stacked=any(layer.colour for layer in found),
         value_title=texts.get(next(iter(titles)), next(iter(titles))) if len(titles) == 1 else "",
-        value_format=_number_format(rendering, found[0].value),
+        value_format=_number_format(rendering, found[0].value) or _usual_format(series),
     )  # fmt: skip
 
 
@@ -154,6 +155,12 @@ def _series(
 def _number_format(rendering: Rendering, field: str) -> str:
     found = rendering.report.columns.get(field)
     return found.number_format if found else ""
+
+
+def _usual_format(series: Sequence[PlannedSeries]) -> str:
+    """What keeps the digits of large numbers readable; Excel's own way would not."""
+    largest = max((abs(value) for one in series for value in one.values if value is not None), default=0)
+    return "#,##0" if largest >= _LARGE else ""
 
 
 def _shown(rendering: Rendering, field: str, name: str) -> str:

@@ -1,8 +1,8 @@
 """Writes a workbook's first sheet, for whoever opens it: title, parameters, date of the data, summaries, charts."""
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from shared.catalog.model import ReportType, SummaryTable
 from shared.reports.extract import ExtractColumn
@@ -17,12 +17,15 @@ from shared.reports.formats.xlsx.charts import ChartPart, Series
 from shared.reports.formats.xlsx.column_cells import cell_of, number_format
 from shared.reports.formats.xlsx.limits import column_letters
 from shared.reports.formats.xlsx.styles import Style
+from shared.reports.formats.xlsx.widths import longest_of
 from shared.reports.formats.xlsx.workbook import Workbook, quoted_name, text_cell
 
 _QUIET = "5C6875"
 _CHART_ROWS = 18
 _COLUMNS = 8
-_FIRST_WIDTH, _WIDTH = 26.0, 15.0
+_FIRST_WIDTH, _WIDTH, _WIDEST, _MARGIN = 26.0, 15.0, 48.0, 2.0
+_FIGURE = 16 / 11 * 1.1
+"""How many times as large as others the bold letters of a figure are."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,14 @@ class _Page:
     rows: list[str]
     at: int = 1
     """The next row, from 1."""
+    widths: list[float] = field(default_factory=lambda: [_FIRST_WIDTH, *[_WIDTH] * (_COLUMNS - 1)])
+
+    def widen(self, columns: Iterable[Sequence[str]], *, size: float = 1.0) -> None:
+        """Make room for the texts of the columns, whose letters are so many times as large as usual ones."""
+        for at, texts in enumerate(columns):
+            wanted = min(longest_of(texts) * size, _WIDEST) + _MARGIN
+            self.widths += [_WIDTH] * (at + 1 - len(self.widths))
+            self.widths[at] = max(self.widths[at], round(wanted, 1))
 
     def row(self, cells: str = "", *, height: float = 0) -> None:
         """Add a row of cells that are numbered with it already."""
@@ -75,7 +86,7 @@ def write_cover(book: Workbook, rendering: Rendering, name: str, charted_name: s
             charts += [_chart(book, page, rendering, plan, lines) for plan, lines in zip(plans, series, strict=True)]
             for table in pdf.tables:
                 _table(book, page, rendering, summaries, table)
-    book.page(name, [_FIRST_WIDTH, *[_WIDTH] * (_COLUMNS - 1)], page.rows, charts)
+    book.page(name, page.widths, page.rows, charts)
     return charted
 
 
@@ -122,13 +133,16 @@ def _figures(book: Workbook, page: _Page, rendering: Rendering, summaries: Summa
         return
     page.row()
     quiet = book.styles.of(Style(size=9, colour=_QUIET, wrap=True, vertical="bottom"))
-    look = Style(bold=True, size=16, colour=_accent(rendering), horizontal="left")
+    begin = "right" if rendering.from_right else "left"
+    look = Style(bold=True, size=16, colour=_accent(rendering), horizontal=begin)
     result = summaries.result_of(figures)
     columns, shown_as = result.columns, result.shown_as
+    shown = _shown(summaries, figures, result)
     for start in range(0, len(columns), _COLUMNS):
         some = columns[start : start + _COLUMNS]
         page.texts(*((shown_as.title(c), quiet) for c in some), height=26)
         cells = [_cell(book, c, shown_as, look) for c in some]
+        page.widen(([row[at] for row in shown] for at in range(start, start + len(some))), size=_FIGURE)
         rows = _fields(summaries, figures, result, cells, start)
         page.row("".join(_inner(row) for row in rows_here(cells, rows[:1], [page.at])), height=24)
 
@@ -140,7 +154,9 @@ def _table(book: Workbook, page: _Page, rendering: Rendering, summaries: Summari
     head = Style(bold=True, below=_accent(rendering), wrap=True, vertical="bottom")
     styles = {number: book.styles.of(replace(head, horizontal="right" if number else "")) for number in (False, True)}
     page.texts(*((shown_as.title(c), styles[c.source.is_number]) for c in columns), height=32)
-    cells = [_cell(book, c, shown_as, Style(horizontal="left" if c.source.is_moment else "")) for c in columns]
+    page.widen(zip(*_shown(summaries, table, result), strict=True))
+    begin = "right" if rendering.from_right else "left"
+    cells = [_cell(book, c, shown_as, Style(horizontal=begin if c.source.is_moment else "")) for c in columns]
     rows = _fields(summaries, table, result, cells)
     for row in rows_here(cells, rows, itertools.count(page.at)):
         page.row(_inner(row))
@@ -153,6 +169,13 @@ def _fields(
     if result.texts is None:
         return summaries.values_of(summary, fields(cells))
     return fields_of(cells, [row[start : start + len(cells)] for row in result.texts])
+
+
+def _shown(summaries: Summaries, summary: SummaryTable, result: Result) -> Sequence[Sequence[str]]:
+    """The rows as a page shows them."""
+    if result.texts is None:
+        return summaries.table(summary.name, "", summary.query, summary.columns).rows
+    return result.shown_as.shown_rows(result.columns, result.texts)
 
 
 def _inner(row: str) -> str:
@@ -193,5 +216,7 @@ def _data(
             for n, one in enumerate(plan.series) for letters in [column_letters(n + 1)]
         ])  # fmt: skip
         page.row()
-    widest = max((len(plan.series) for plan in plans), default=0)
-    return Charted(name, page.rows, [_FIRST_WIDTH, *[_WIDTH] * widest]), found
+    page.widen([[one for plan in plans for one in plan.categories]])
+    for plan in plans:
+        page.widen([[], *([one.title] for one in plan.series)])
+    return Charted(name, page.rows, page.widths), found

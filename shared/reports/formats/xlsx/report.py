@@ -1,6 +1,5 @@
 """Writes a report as an Excel workbook with typed cells, in constant memory for any number of rows."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -35,15 +34,9 @@ from shared.reports.formats.xlsx.limits import (
 )
 from shared.reports.formats.xlsx.shifted_rows import ShiftedRows, texts_here
 from shared.reports.formats.xlsx.styles import Style, tint_of
+from shared.reports.formats.xlsx.widths import widths_of
 from shared.reports.formats.xlsx.workbook import SheetColumn, Workbook
 from shared.reports.formats.xlsx.zip_file import PartTooLarge
-
-_WIDTH_SAMPLE = 200
-_WIDEST_TEXT = 60
-_WIDEST_HEADER = 24
-_EAST_ASIAN = "[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]"
-_WIDE = re.compile(_EAST_ASIAN)
-_SQL_WIDTH = f"length(regexp_replace({{0}}, '{_EAST_ASIAN}', 'xx', 'g'))"
 
 
 def write_xlsx(rendering: Rendering) -> int:
@@ -78,7 +71,7 @@ def _add(rendering: Rendering, book: Workbook, name_of: Callable[[int], str]) ->
     formats = [number_format(rendering, c) for c in columns]
     cells = [
         replace(
-            cell_of(c, book.styles.of(_look(c, f)), rendering.shape.zone),
+            cell_of(c, book.styles.of(_look(c, f, from_right=rendering.from_right)), rendering.shape.zone),
             plain=c.name not in strange,
             bare=c.name not in marked,
         )
@@ -87,10 +80,11 @@ def _add(rendering: Rendering, book: Workbook, name_of: Callable[[int], str]) ->
     _write_rows(book, rendering, cells, formats, name_of)
 
 
-def _look(column: ExtractColumn, number_format: str) -> Style:
-    """How the cells of a column look. Dates stand at the left as in documents: at the right, where Excel has them by
-    itself, they run into the text of the next column."""
-    return Style(number_format, horizontal="left") if column.source.is_moment else Style(number_format)
+def _look(column: ExtractColumn, number_format: str, *, from_right: bool) -> Style:
+    """How the cells of a column look. Dates stand where lines begin, as in documents: at the other side, where Excel
+    has them by itself, they run into the text of the next column."""
+    side = ("right" if from_right else "left") if column.source.is_moment else ""
+    return Style(number_format, horizontal=side)
 
 
 class _SheetNames:
@@ -121,6 +115,7 @@ def _write_rows(
     book: Workbook, rendering: Rendering, cells: Sequence[Cell], formats: Sequence[str], name_of: Callable[[int], str]
 ) -> None:
     extract = rendering.extract
+    bands = bands_of(rendering)
     looks = [
         SheetColumn(
             rendering.title(c),
@@ -128,9 +123,8 @@ def _write_rows(
             c.source.is_number,
             rules_of(rendering.shown(c), book.styles),
         )
-        for c, width in zip(extract.columns, _widths(rendering), strict=True)
+        for c, width in zip(extract.columns, widths_of(rendering, bands), strict=True)
     ]
-    bands = bands_of(rendering)
     if bands is not None:
         _write_with_totals(book, rendering, bands, cells, formats, looks, name_of)
         return
@@ -232,34 +226,3 @@ def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Colle
         if any(text and SUSPECT.search(text) for text in cells):
             strange.add(column.name)
     return strange
-
-
-def _widths(rendering: Rendering) -> Sequence[float]:
-    """Return widths for the titles and the first rows."""
-    columns = rendering.extract.columns
-    found = _longest(rendering)
-    widths = []
-    for column, most in zip(columns, found, strict=True):
-        source = column.source
-        least = 12 if source.is_number else 20 if source.type_name.startswith("timestamp") else 11
-        text = min(most or 0, _WIDEST_TEXT) + 2 if column.stored_as == "VARCHAR" and not source.is_number else 0
-        title = min(_letters(rendering.title(column)), _WIDEST_HEADER) + 3
-        widths.append(rendering.shown(column).width or max(least, text, title))
-    return widths
-
-
-def _letters(text: str) -> int:
-    """How many letters wide the text is: those of East Asia count twice."""
-    return len(text) if text.isascii() else len(_WIDE.sub("xx", text))
-
-
-def _longest(rendering: Rendering) -> Sequence[int | None]:
-    """The length of each column's longest value, among the first rows. Only that of texts is looked at."""
-    columns = rendering.extract.columns
-    if rendering.extract.cells is not None:
-        sample = rendering.extract.cells[:_WIDTH_SAMPLE]
-        return [max((_letters(row[at] or "") for row in sample), default=None) for at in range(len(columns))]
-    longest = ", ".join(f"max({_SQL_WIDTH.format(f'{c.quoted}::VARCHAR')})" for c in columns)
-    rows = f"(FROM {rendering.extract.table} LIMIT {_WIDTH_SAMPLE})"
-    found: Any = rendering.connection.execute(f"SELECT {longest} FROM {rows}").fetchone()
-    return list(found)
