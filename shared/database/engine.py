@@ -25,6 +25,9 @@ SESSION_BOUNDS = {
 }
 """The bounds of every session of a service: asked for when it connects, and kept by its role (`migrate grant`)."""
 
+DIRECT = "todoke.direct"
+"""A setting of the session that arrives with the bounds or not at all; and an engine's option that it was sent."""
+
 
 def create_engine(
     database_url: DatabaseUrl,
@@ -79,10 +82,12 @@ def engine_arguments(
     if through_pooler:
         connect_args["prepare_threshold"] = None
     else:
-        connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in bounds.items())
+        connect_args["options"] = " ".join(f"-c {name}={value}" for name, value in {**bounds, DIRECT: "on"}.items())
+    connect_args = {k: v for k, v in connect_args.items() if k not in url.query}
     return {
         "url": url,
-        "connect_args": {k: v for k, v in connect_args.items() if k not in url.query},
+        "connect_args": connect_args,
+        "execution_options": {DIRECT: "options" in connect_args},
         "pool_size": pool_size,
         "max_overflow": 0,
         "pool_timeout": 10,

@@ -86,9 +86,25 @@ def test_a_role_without_bounds_is_refused_with_the_remedy(pooler: PgBouncer, dat
     engine.dispose()
 
 
-def test_without_the_setting_pgbouncer_says_what_it_does_not_take(pooler: PgBouncer) -> None:
-    engine = create_engine(pooler.urls["api"], application_name="test")
+@pytest.mark.parametrize(
+    ("ignored", "told"), [("", "unsupported startup parameter"), ("options", "a pooler drops the options")]
+)
+def test_without_the_setting_a_service_does_not_work_behind_pgbouncer(
+    ignored: str, told: str, database_url: str
+) -> None:
+    """What a driver prepares there is prepared for other clients, too: one would run the statement of another."""
+    with PgBouncer(service_urls(database_url), server_connections=3, ignored=ignored) as pooler:
+        unaware = create_engine(pooler.urls["api"], application_name="test")
+        with pytest.raises(DatabaseUnavailable, match=f"{told}.*set DATABASE_POOLER=transaction"):
+            check_database(unaware)
+        aware = create_engine(pooler.urls["api"], application_name="test", through_pooler=True)
+        check_database(aware)
+        for engine in (unaware, aware):
+            engine.dispose()
 
-    with pytest.raises(DatabaseUnavailable, match="unsupported startup parameter"):
-        check_database(engine)
+
+def test_options_of_ones_own_are_no_pooler(database_url: str) -> None:
+    url = f"{service_urls(database_url)['api']}?options=-csearch_path%3Dpublic"
+    engine = create_engine(url, application_name="test")
+    check_database(engine)
     engine.dispose()

@@ -26,16 +26,20 @@ auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = {server_connections}
 server_reset_query = DISCARD ALL
+ignore_startup_parameters = {ignored}
 """
 
 
 class PgBouncer:
     """Every role shares `server_connections` among all its clients. Its process ends with this one.
 
-    `auth` is how clients log in: `plain`, or `scram-sha-256` with salts that it makes up.
+    `auth` is how clients log in: `plain`, or `scram-sha-256` with salts that it makes up. `ignored`: start-up
+    parameters that it takes and drops.
     """
 
-    def __init__(self, urls: dict[str, str], *, server_connections: int, auth: str = "plain") -> None:
+    def __init__(
+        self, urls: dict[str, str], *, server_connections: int, auth: str = "plain", ignored: str = ""
+    ) -> None:
         self._program = tool("pgbouncer")
         self._folder = Path(tempfile.mkdtemp(prefix="todoke-pgbouncer-"))
         self.log = self._folder / "pgbouncer.log"
@@ -48,7 +52,7 @@ class PgBouncer:
         (self._folder / "pgbouncer.ini").write_text(
             _CONFIGURATION.format(
                 host=any_url.host, port=any_url.port, listen_port=self.port, folder=self._folder,
-                server_connections=server_connections, auth=auth,
+                server_connections=server_connections, auth=auth, ignored=ignored,
             )
         )  # fmt: skip
         self._root = os.geteuid() == 0
