@@ -157,13 +157,13 @@ def _webhooks(settings: RelaySettings) -> Webhooks:
 
 
 def _retention(settings: RelaySettings) -> Sequence[Loop]:
-    """The loops that remove what was kept long enough; none where RELAY_RETENTION is off."""
-    if settings.retention == "off":
-        log.warning("retention.off", extra={"hint": "RELAY_RETENTION=off: no file, job or key is removed"})
-        return []
+    """The loops that remove what was kept long enough; where RELAY_RETENTION is off, the one that counts files."""
     store = open_store(settings.artifact_url, region=settings.aws_region, s3_without=settings.s3_without)
     # Most often they take turns on one connection; while one waits for the store, the other opens the second.
     engine = _engine(settings, "retention", pool_size=2)
+    if settings.retention == "off":
+        log.warning("retention.off", extra={"hint": "RELAY_RETENTION=off: no file, job or key is removed"})
+        return [Loop("orphans", OrphanSweep(engine, store, removes=False).run_once, _ORPHANS_EVERY_S)]
     retention = Retention(
         engine,
         store,

@@ -233,12 +233,13 @@ ERASURE_OLDEST_S = gauge(
 UNKNOWN_FILES = gauge(
     "relay",
     "todoke_artifact_unknown_files",
-    "Files of jobs that the database does not know, as of this relay's last walk over the store. They are left alone.",
+    "Files of jobs that the database does not know, as of this relay's last walk over the store; NaN before its end. "
+    "They are left alone.",
 )
 STORED_BYTES = gauge(
     "relay",
     "todoke_artifact_stored_bytes",
-    "Bytes of all files of reports in the store, as of this relay's last walk over it.",
+    "Bytes of all files of reports in the store, as of this relay's last walk over it; NaN before its end.",
 )
 
 # The queue and the database

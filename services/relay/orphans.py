@@ -1,6 +1,7 @@
-"""Removes files of attempts that lost: no row names them, and none ever will."""
+"""Removes files of attempts that lost: no row names them, and none ever will. Counts those that nobody knows."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -27,9 +28,14 @@ class OrphanSweep:
     A loop of its own and not a part of retention's: a listing may take seconds, and comes ten times less often.
     """
 
-    def __init__(self, engine: Engine, store: ArtifactStore) -> None:
+    def __init__(self, engine: Engine, store: ArtifactStore, *, removes: bool = True) -> None:
+        """Without `removes` it only counts: after a restore somebody wants to know before anything is removed."""
         self._engine = engine
         self._store = store
+        self._removes = removes
+        # Nobody knows before the first walk has ended. 0 would say that all is well.
+        metrics.UNKNOWN_FILES.set(math.nan)
+        metrics.STORED_BYTES.set(math.nan)
         self._listing: Iterator[StoredObject] | None = None
         self._unknown = 0
         self._files = self._bytes = 0
@@ -41,7 +47,8 @@ class OrphanSweep:
             return 0
         try:
             if self._listing is None:
-                self._advise()
+                if self._removes:
+                    self._advise()
                 self._listing, self._unknown = self._store.list("reports/"), 0
                 self._files = self._bytes = 0
             page = list(islice(self._listing, LIST_PAGE))
@@ -61,18 +68,24 @@ class OrphanSweep:
             log.warning("artifact_store.advice", extra={"advice": advice})
 
     def _sweep(self, page: Sequence[StoredObject]) -> None:
-        parsed = [parse_key(o.key) for o in page if o.modified_at.timestamp() < time.time() - _ORPHAN_AGE_S]
+        parsed = [parse_key(one.key) for one in page]
+        files = [StoredFile(*parts) for parts in parsed if parts is not None]
         self._files += len(page)
-        self._bytes += sum(o.size_bytes for o in page)
+        self._bytes += sum(one.size_bytes for one in page)
         with self._engine.connect() as conn:
-            strays = retention.strays(conn, [StoredFile(*parts) for parts in parsed if parts is not None])
+            strays = retention.strays(conn, files)
             if self._listing is None:
                 measurements.write(conn, Subject.STORE, {"files": self._files, "bytes": self._bytes})
-        gone = delete_files(self._store, strays.orphans)
-        metrics.RETIRED.labels("orphan").inc(len(gone))
-        for file in gone:
-            log.info("artifact.orphan_removed", extra={"job_id": file.job_id, "lease_token": file.lease_token})
+        if self._removes:
+            old = {parse_key(one.key) for one in page if one.modified_at.timestamp() < time.time() - _ORPHAN_AGE_S}
+            self._remove([f for f in strays.orphans if (f.tenant, f.job_id, f.lease_token, f.name) in old])
         self._unknown += strays.unknown + sum(parts is None for parts in parsed)
         if self._listing is None:
             metrics.UNKNOWN_FILES.set(self._unknown)
             metrics.STORED_BYTES.set(self._bytes)
+
+    def _remove(self, orphans: Sequence[StoredFile]) -> None:
+        gone = delete_files(self._store, orphans)
+        metrics.RETIRED.labels("orphan").inc(len(gone))
+        for file in gone:
+            log.info("artifact.orphan_removed", extra={"job_id": file.job_id, "lease_token": file.lease_token})

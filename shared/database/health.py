@@ -47,7 +47,7 @@ def check_database(engine: Engine) -> None:
     if not bounded:
         raise DatabaseUnavailable(
             "the role's sessions have no timeouts, and the pooler does not pass ours on to PostgreSQL: "
-            "run `todoke-server migrate grant` for this role"
+            "run `todoke-server migrate grant` for this role, and let the pooler connect anew (PgBouncer: RECONNECT)"
         )
 
 

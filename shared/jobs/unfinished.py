@@ -48,9 +48,12 @@ SLICE = """
 """A part of statements: the next `slice` jobs that may be unfinished, each with `columns`. A walk goes on behind the
 last one. No plan of it looks at more rows than that, whatever the statistics say."""
 
+# A fence that is committed is older than every snapshot after it. A newer one is of another server: it came with the
+# dump of a database, and this server's ids might reach it in years.
 _LOOK = text("""
     /* unfinished.look */
-    SELECT reached, announced, fence IS NOT NULL AS fenced FROM unfinished_floor
+    SELECT reached, announced, coalesce(fence < pg_snapshot_xmax(pg_current_snapshot()), false) AS fenced
+      FROM unfinished_floor
 """)
 
 # An existing id: a relay whose clock is ahead cannot lift the floor over jobs that are still to come.
@@ -70,7 +73,8 @@ _ANNOUNCE = text("""
 _FENCE = text("""
     /* unfinished.fence */
     UPDATE unfinished_floor SET fence = pg_current_xact_id()
-     WHERE announced = :announced AND announced > reached AND fence IS NULL
+     WHERE announced = :announced AND announced > reached
+       AND (fence IS NULL OR fence >= pg_snapshot_xmax(pg_current_snapshot()))
 """)
 
 # `floor` is the announced floor, if every transaction from before the fence has ended. `listed` saves the unfinished

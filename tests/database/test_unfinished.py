@@ -186,6 +186,15 @@ def test_a_fence_that_comes_when_the_floor_is_reached_is_none(conn: Connection, 
     assert seen(conn) == [made(1), made(2), made(3)]
 
 
+def test_a_fence_of_the_server_that_a_dump_is_of_is_taken_anew(conn: Connection) -> None:
+    """Its ids were far ahead of ours: without a new one the floor would stand still until ours are there."""
+    job_id = a_job(conn)
+    conn.execute(text("UPDATE unfinished_floor SET announced = :id, fence = '900000000000'"), {"id": job_id})
+
+    risen(conn)
+    assert reached(conn) == job_id
+
+
 def _fence(engine: Engine, announced: UUID) -> None:
     with engine.connect() as conn:
         conn.execute(unfinished._FENCE, {"announced": announced})

@@ -1,6 +1,7 @@
 """What leaves when its time is over, in what order, and that a death at any step harms nothing."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,8 +17,10 @@ from sqlalchemy.exc import IntegrityError
 
 from deploy.local.emulator import REGION
 from services.relay import metrics
+from services.relay.assembly import assemble
 from services.relay.orphans import OrphanSweep
 from services.relay.retention import Retention
+from services.relay.settings import RelaySettings
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore, ArtifactStoreUnavailable, StoredObject, artifact_key
 from shared.artifacts.open import open_store
@@ -494,6 +497,33 @@ def test_a_file_of_today_is_no_orphan_yet(engine: Engine, conn: Connection, stor
 
     assert orphans_removed(OrphanSweep(engine, store)) == 0
     assert len(files(store)) == 1
+
+
+def test_where_nothing_is_removed_files_that_nobody_knows_are_counted(
+    engine: Engine, conn: Connection, store: DiskStore, scratch: Path
+) -> None:
+    """After a restore: some of today's, too, and before anybody lets the relay remove what it takes for orphans."""
+    store_file(store, scratch, Lease(uuid7(), uuid4()))
+    old = _Old(scratch / "store")
+    failed = started(conn, a_job(conn)).lease
+    store_file(old, scratch, failed)
+    fail(conn, [Failure(failed, "boom", "", retryable=False, delay_s=0)])
+    sweep = OrphanSweep(engine, old, removes=False)
+    assert math.isnan(metrics.UNKNOWN_FILES._value.get()), "nobody has looked"
+
+    assert orphans_removed(sweep) == 0
+    assert (len(files(store)), metrics.UNKNOWN_FILES._value.get()) == (2, 1)
+    assert orphans_removed(OrphanSweep(engine, store)) == 0
+    assert metrics.UNKNOWN_FILES._value.get() == 1, "of today"
+
+
+def test_a_relay_that_removes_nothing_still_counts(database_url: str, scratch: Path) -> None:
+    given = {"DATABASE_URL": database_url, "SQS_QUEUE_URL": "http://x/q", "ARTIFACT_URL": scratch.as_uri()}
+    on, off = (
+        {loop.name for loop in assemble(RelaySettings.from_environment({**given, "RELAY_RETENTION": one})).beside}
+        for one in ("on", "off")
+    )
+    assert on - off == {"retention", "tidying", "erasures"}
 
 
 def test_a_file_of_another_tenants_key_is_not_taken_for_the_jobs(
