@@ -4,6 +4,7 @@ Keep-alives notice a host that is gone. Here the host still acknowledges every p
 server's own to keep.
 """
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import psycopg
@@ -30,8 +31,28 @@ def wait_no_longer(engine: Engine, answer_s: float) -> None:
                 return super().wait(gen, interval, answer_s)
             except psycopg.errors._WaitTimeout:  # noqa: SLF001 - has no other name
                 self.pgconn.finish()  # what it still answers belongs to nobody
-                raise psycopg.OperationalError(f"no answer within {answer_s:g} seconds") from None
+                raise _no_answer(answer_s) from None
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
         return Impatient.connect(*arguments, **parameters)
+
+
+def connect_impatiently(answer_s: float) -> Callable[..., Coroutine[Any, Any, psycopg.AsyncConnection[Any]]]:
+    """Connects a coroutine, whose statements fail in the same way."""
+
+    class Impatient(psycopg.AsyncConnection[Any]):
+        async def wait(self, gen: PQGen[RV], interval: float = _LOOK_EVERY_S, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's
+            if timeout is not None:
+                return await super().wait(gen, interval, timeout)
+            try:
+                return await super().wait(gen, interval, answer_s)
+            except psycopg.errors._WaitTimeout:  # noqa: SLF001 - has no other name
+                self.pgconn.finish()  # what it still answers belongs to nobody
+                raise _no_answer(answer_s) from None
+
+    return Impatient.connect
+
+
+def _no_answer(answer_s: float) -> psycopg.OperationalError:
+    return psycopg.OperationalError(f"no answer within {answer_s:g} seconds")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy.ext import asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.database.answering import ANSWER_S, connect_impatiently
 from shared.database.engine import SESSION_BOUNDS, DatabaseUrl, engine_arguments, keep_fresh
 
 
@@ -15,9 +16,11 @@ def create_async_engine(
     pool_size: int = 1,
     through_pooler: bool = False,
     bounds: Mapping[str, str] = SESSION_BOUNDS,
+    answer_s: float = ANSWER_S,
 ) -> AsyncEngine:
     """An engine as `create_engine` makes it, for coroutines."""
     arguments = engine_arguments(database_url, application_name, pool_size, through_pooler, bounds)
+    arguments["connect_args"]["async_creator_fn"] = connect_impatiently(answer_s)
     engine = asyncio.create_async_engine(**arguments)
     keep_fresh(engine.sync_engine, database_url)
     return engine

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import event, text
@@ -16,6 +17,7 @@ from shared.database.async_engine import create_async_engine
 from shared.database.engine import SESSION_BOUNDS, transactional
 from shared.jobs.submission import IdempotencyKeyInFlight, Submission
 from shared.jobs.submit import submit
+from tests.support.faults.tcp_proxy import Proxy
 from tests.support.jobs import a_submission, count
 
 
@@ -187,6 +189,26 @@ def test_a_database_that_is_too_slow_is_waited_for_no_longer_than_that(
         blocking.execute(text("LOCK TABLE jobs"))
         asyncio.run(submit(blocking))
     assert count(conn, "jobs") == 1
+
+
+def test_a_database_that_is_frozen_is_given_up_and_another_one_asked(database_url: str, conn: Connection) -> None:
+    """As after a fail-over whose old primary still holds its connections, and answers nothing."""
+    parts = urlsplit(database_url.replace("+psycopg", ""))
+    with Proxy(str(parts.hostname), int(parts.port or 5432)) as old:
+        leads_to = [old.url(database_url)]
+        engine = create_async_engine(lambda: leads_to[0], application_name="submitting", answer_s=0.5)
+
+        async def submit() -> Any:
+            submitter = Submitter(engine)
+            await submitter.submit(a_submission())
+            old.freeze()
+            leads_to[0] = database_url
+            answer = await asyncio.wait_for(submitter.submit(a_submission()), 60)
+            await submitter.close()
+            return answer
+
+        assert asyncio.run(submit()).created
+    assert count(conn, "jobs") == 2
 
 
 def test_the_end_waits_for_what_was_asked(submitting: AsyncEngine, conn: Connection) -> None:
