@@ -99,7 +99,8 @@ BEGIN
                    version = j.version + 1, updated_at = clock_timestamp()
              WHERE {_ALLOWED} AND j.finished_at IS NULL AND j.cancel_requested_at IS NULL
             RETURNING j.id, CASE j.status WHEN 'CANCELLED' THEN 'cancelled' ELSE 'requested' END AS outcome,
-                      j.report_type, extract(epoch FROM clock_timestamp() - j.created_at)::float8 AS age_s
+                      j.report_type, extract(epoch FROM clock_timestamp()
+                                                         - greatest(j.created_at, j.scheduled_for))::float8 AS age_s
         ), told AS (
             {_TELL} 'jobs.cancel', 'jobs/' || done.id, jsonb_build_object('outcome', done.outcome, 'bulk', b.id)
               FROM done
@@ -119,7 +120,8 @@ BEGIN
                        'code', j.error -> 'code', 'message', '', 'retryable', j.error -> 'retryable', 'hint', '') END
              WHERE {_ALLOWED} AND j.finished_at IS NOT NULL
             RETURNING j.id, j.tenant, j.report_type,
-                      extract(epoch FROM clock_timestamp() - j.created_at)::float8 AS age_s
+                      extract(epoch FROM clock_timestamp()
+                                                         - greatest(j.created_at, j.scheduled_for))::float8 AS age_s
         ), queued AS (
             INSERT INTO erasures (job_id, tenant) SELECT done.id, done.tenant FROM done
         ), told AS (

@@ -107,7 +107,7 @@ class Acted(NamedTuple):
     outcome: BulkOutcome
     report_type: str
     age_s: float
-    """Seconds since it was accepted."""
+    """Seconds since it was accepted, or was to run; less than nothing before that."""
 
 
 class Slice(NamedTuple):

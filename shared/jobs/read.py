@@ -67,6 +67,11 @@ class Job:
     """The time from which the job may be forgotten; None before its end."""
 
     @property
+    def wanted_at(self) -> datetime:
+        """When it was to run: at once, or at the moment before which it must not."""
+        return max(self.created_at, self.scheduled_for or self.created_at)
+
+    @property
     def expired(self) -> bool:
         """True when the job had files and their time is over."""
         return self.files_left_s is not None and self.files_left_s <= 0

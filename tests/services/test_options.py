@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from shared.jobs import backlog, cancel, lease
 from shared.jobs.finish import Failure, fail
 from shared.jobs.viewer import Viewer
+from shared.runtime.metrics.common import JOB_SECONDS
 from tests.support.api_app import an_app, problem
 from tests.support.jobs import count, row, started
 from tests.support.promises import broken
@@ -84,6 +85,19 @@ def test_a_job_that_is_to_run_later_is_not_late(client: TestClient, conn: Connec
     conn.execute(text("UPDATE jobs SET run_at = now() - interval '2 min', scheduled_for = now() - interval '2 min'"))
     assert backlog.measure(conn, late_after_s=60).late == 1
     assert 100 < started(conn, UUID(job_id)).seconds_since_accepted < 1000
+
+
+def test_a_job_that_was_to_run_later_has_waited_from_then_on(client: TestClient, conn: Connection) -> None:
+    waits, runs = (ask(client, runAt=soon(hours=5))["jobId"] for _ in range(2))
+    conn.execute(text("UPDATE jobs SET created_at = created_at - interval '1 day'"))
+    before = JOB_SECONDS.labels("cancelled")._sum.get()
+    client.post(f"/v1/jobs/{waits}:cancel")
+    assert JOB_SECONDS.labels("cancelled")._sum.get() == before, "its time had not begun"
+
+    conn.execute(text("UPDATE jobs SET run_at = now() - interval '90 s', scheduled_for = now() - interval '90 s' "
+                      "WHERE status = 'PENDING'"))  # fmt: skip
+    started(conn, UUID(runs))
+    assert '<td data-label="Waited" class="n">1 min 30 s</td>' in client.get("/console/jobs").text
 
 
 def test_a_moment_that_has_passed_is_now(client: TestClient, conn: Connection) -> None:

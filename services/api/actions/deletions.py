@@ -54,7 +54,7 @@ async def delete(
     if outcome is DeleteOutcome.UNFINISHED:
         raise Unfinished("wait for its end, or delete it with ?cancel=true")
     if cancelled is not None:
-        age_s = (datetime.now(UTC) - cancelled.created_at).total_seconds()
+        age_s = (datetime.now(UTC) - cancelled.wanted_at).total_seconds()
         count_finished("cancelled", "requested", cancelled.report_type, [age_s])
 
 

@@ -181,7 +181,7 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: I
     outcome, found = await to_thread.run_sync(carry_out)
     job = found.job
     if outcome is CancelOutcome.CANCELLED and job.finished_at is not None:
-        count_finished("cancelled", "requested", job.report_type, [(job.finished_at - job.created_at).total_seconds()])
+        count_finished("cancelled", "requested", job.report_type, [(job.finished_at - job.wanted_at).total_seconds()])
     if outcome is CancelOutcome.TOO_LATE:
         raise JobAlreadyEnded(job.status)
     return Cancelled(found, requested=outcome is CancelOutcome.REQUESTED)

@@ -90,7 +90,7 @@ def sort_page(jobs: Sequence[JobView], sort: str) -> list[JobView]:
 
 
 def _waited(job: JobView) -> float | None:
-    return (job.started_at - job.created_at).total_seconds() if job.started_at else None
+    return (job.started_at - job.wanted_at).total_seconds() if job.started_at else None
 
 
 def _ran(job: JobView) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -132,6 +133,11 @@ class JobView(View):
     next_attempt_at: Time | None
     deadline_at: Time
     links: dict[str, str]
+
+    @property
+    def wanted_at(self) -> datetime:
+        """When it was to run: until then it waited for nobody. Not told."""
+        return max(self.created_at, self.run_at or self.created_at)
 
 
 class JobsView(View):
