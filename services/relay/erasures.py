@@ -43,7 +43,7 @@ class Erasures:
                 return 0
         with transactional(self._engine).connect() as conn:
             due = erasure.claim(conn, limit=_TAKE)
-            files = {one.job_id: self._files(one) for one in due if one.ended}
+            files = self._files_of_all([one for one in due if one.ended])
             gone = delete_files(self._store, [file for of_one in files.values() for file in of_one or ()])
             if gone:
                 retention.drop(conn, gone)
@@ -56,6 +56,15 @@ class Erasures:
         for job_id in done:
             log.info("job.erased", extra={"job_id": job_id})
         return erased
+
+    def _files_of_all(self, due: Sequence[Erasure]) -> dict[UUID, list[StoredFile] | None]:
+        """The files of each job. A store that is away is asked once: the transaction is open, and has half a minute."""
+        files: dict[UUID, list[StoredFile] | None] = {}
+        away = False
+        for one in due:
+            files[one.job_id] = None if away else self._files(one)
+            away = files[one.job_id] is None
+        return files
 
     def _files(self, one: Erasure) -> list[StoredFile] | None:
         """Everything that the store has of the job, and what rows name; None if the store does not tell."""

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
+from shared import json_text
+
 
 class OutboxRow(NamedTuple):
     """A message whose transaction committed."""
@@ -129,7 +131,7 @@ def keep(conn: Connection, unsent: Sequence[Unsent]) -> None:
             "headers": u.row.headers,
             "delay_s": u.delay_s,
             "attempts": u.row.attempts + 1,
-            "last_error": u.error,
+            "last_error": json_text.storable(u.error),  # a stranger's words
             "parked": u.parked,
         }
         for u in unsent

@@ -4,7 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from shared.database.engine import transactional
-from shared.outbox import messages
+from shared.outbox import messages, parked
 from shared.outbox.floor import Floor, Pass
 from shared.outbox.messages import Unsent
 from tests.support.jobs import count
@@ -56,6 +56,16 @@ def test_what_the_queue_refused_is_kept_in_the_claiming_transaction(engine: Engi
     (due,) = messages.claim_due(conn, limit=10)
     assert (due.payload, due.attempts) == (rows[0].payload, 1)
     assert messages.claim_due(conn, limit=10) == []
+
+
+def test_whatever_the_queue_says_of_a_message_is_kept_with_it(engine: Engine, conn: Connection) -> None:
+    """Or the pass would fail, and the next, and nothing leave any more."""
+    conn.execute(_INSERT, {"n": 1})
+    with transactional(engine).begin() as relay:
+        [row] = messages.claim(relay, floor=0, limit=10)
+        messages.keep(relay, [Unsent(row, "Bad: it says a\0b and \ud83d", 0, parked=True)])
+
+    assert parked.parked(conn)[0].last_error == "Bad: it says a?b and ?"
 
 
 def test_a_message_is_not_due_before_its_time(conn: Connection) -> None:

@@ -249,6 +249,24 @@ def test_a_store_that_is_away_keeps_the_erasure(
     assert (erasures.run_once(), files(store), count(conn, "artifacts")) == (1, [], 0)
 
 
+def test_a_store_that_is_away_is_asked_once_in_a_pass(
+    client: TestClient, conn: Connection, store: DiskStore, scratch: Path, plain: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Each answer may take a while, and the transaction that has the rows may not."""
+    for _ in range(3):
+        client.delete(f"/v1/jobs/{a_success(client, conn, store, scratch)}")
+    asked: list[str] = []
+
+    def away(_: DiskStore, prefix: str) -> None:
+        asked.append(prefix)
+        raise ArtifactStoreUnavailable("away")
+
+    monkeypatch.setattr(DiskStore, "list", away)
+    assert (Erasures(plain, store).run_once(), len(asked)) == (0, 1)
+    assert set(conn.execute(text("SELECT attempts FROM erasures")).scalars()) == {1}
+
+
 def test_a_death_at_any_statement_loses_no_erasure(
     client: TestClient, conn: Connection, store: DiskStore, scratch: Path, plain: Engine
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.reports.interface import RenderedFile
+from shared.reports.interface import Progress, RenderedFile
 from shared.reports.process.messages import NotUnderstood, SaltMet, decode, encode
 from shared.reports.sources.scram import Salt
 from shared.reports.warnings import ReportWarning, WarningCode
@@ -52,6 +52,14 @@ def test_files_arrive_as_they_were_told(file: RenderedFile) -> None:
 def test_a_warning_that_is_none_is_not_understood(warnings: Any) -> None:
     told = json.loads(encode([FILE], SCRATCH))
     told["files"][0]["warnings"] = warnings
+    with pytest.raises(NotUnderstood):
+        decode(json.dumps(told).encode(), SCRATCH)
+
+
+@pytest.mark.parametrize("percent", ["1", 1e999, 10**400, -(10**400)], ids=["text", "inf", "huge", "-huge"])
+def test_progress_that_is_none_is_not_understood(percent: Any) -> None:
+    told = json.loads(encode(Progress("reading", 1), SCRATCH))
+    told["progress"]["percent"] = percent
     with pytest.raises(NotUnderstood):
         decode(json.dumps(told).encode(), SCRATCH)
 

@@ -125,7 +125,7 @@ def decode(line: bytes, scratch: Path) -> Message:
         code, message, hint = (_text(told[name], _MOST_CHARACTERS) for name in ("code", "message", "hint"))
         error = ReportError(code, message, retryable=_is(bool, told["retryable"]), hint=hint)
         return Broken(error, _text(said["traceback"], 64_000)) if "traceback" in said else error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise NotUnderstood(f"{type(error).__name__}: {error}") from None
 
 
