@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.engine import Connection, Engine
 
 from services.relay.bulk import BulkActions
-from tests.client.test_command import Ran
+from tests.client.command import Ran
 from tests.support.api_server import ApiServer, serving
 from tests.support.jobs import a_job, count, row
 from todoke.cli import commands_bulk

@@ -14,7 +14,7 @@ from shared.access.scopes import Scope
 from shared.jobs import measurements
 from shared.jobs.workers import Presence, beat
 from shared.outbox.dead_letters import list_rows
-from tests.client.test_command import Ran
+from tests.client.command import Ran
 from tests.support.api_server import ApiServer, serving
 from tests.support.put_aside import some_dead, some_parked
 from todoke import Todoke

@@ -5,10 +5,10 @@ import json
 import httpx2
 import pytest
 
+from tests.client.command import Command, todoke, url, world
 from tests.client.conftest import Make
 from tests.client.fake_api import World
 from tests.client.samples import JOB_ID
-from tests.client.test_command import Command, todoke, url, world
 from todoke.errors import UnexpectedAnswer
 
 __all__ = ["todoke", "url", "world"]  # fixtures
