@@ -7,12 +7,14 @@ from alembic import op
 from sqlalchemy import text
 
 from migrations import (
+    artifact_tables,
     audit_table,
     bulk_tables,
     job_triggers,
     key_tables,
     list_tables,
     operator_tables,
+    outbox_tables,
     password_table,
     rate_tables,
     rollup_tables,
@@ -161,88 +163,6 @@ SELECT job_id, version, from_status, to_status, verb, attempt, lease_token, work
   FROM job_transitions
 """
 
-# Insert-only, one index. xid is assigned before id is drawn, because defaults are evaluated in column
-# order: whoever holds an id already has an older xid, and the relay's floor stands on that.
-_OUTBOX = """
-CREATE TABLE outbox (
-    xid        xid8        NOT NULL DEFAULT pg_current_xact_id(),
-    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    topic      text        NOT NULL,
-    group_key  text        NOT NULL,
-    payload    text        NOT NULL,
-    headers    text,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (
-    -- Rows live for milliseconds: vacuum by count, never by share, and never lock the table to shorten the file.
-    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
-    autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 1000000,
-    autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off
-)
-"""
-
-_OUTBOX_RETRY = """
-CREATE TABLE outbox_retry (
-    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    topic      text        NOT NULL,
-    group_key  text        NOT NULL,
-    payload    text        NOT NULL,
-    headers    text,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    due_at     timestamptz NOT NULL,
-    attempts   integer     NOT NULL DEFAULT 0,
-    last_error text,
-    parked_at  timestamptz
-)
-"""
-
-_OUTBOX_RETRY_DUE = "CREATE INDEX outbox_retry_due ON outbox_retry (due_at) WHERE parked_at IS NULL"
-# Has an entry for a message that was put aside for good, and for no other.
-_OUTBOX_RETRY_PARKED = "CREATE INDEX outbox_retry_parked ON outbox_retry (id) WHERE parked_at IS NOT NULL"
-
-_ARTIFACTS = """
-CREATE TABLE artifacts (
-    job_id      uuid        NOT NULL REFERENCES jobs (id),
-    name        text        NOT NULL,
-    lease_token uuid        NOT NULL,
-    format      text        NOT NULL,
-    media_type  text        NOT NULL,
-    size_bytes  bigint      NOT NULL CHECK (size_bytes >= 0),
-    sha256      text        NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
-    rows        bigint      NOT NULL CHECK (rows >= 0),
-    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (job_id, name)
-)
-"""
-
-# Jobs whose files must go, because a client has deleted them. A row leaves when nothing of its job is in the store.
-_ERASURES = """
-CREATE TABLE erasures (
-    job_id   uuid        PRIMARY KEY,
-    tenant   text        NOT NULL,
-    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    due_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    attempts integer     NOT NULL DEFAULT 0
-)
-"""
-
-_ERASURES_DUE = "CREATE INDEX erasures_due ON erasures (due_at)"
-
-_IDEMPOTENCY_KEYS = """
-CREATE TABLE idempotency_keys (
-    tenant         text        NOT NULL,
-    operation      text        NOT NULL,
-    key            text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
-    body_digest    text        NOT NULL,
-    meaning_digest text        NOT NULL,
-    job_id         uuid        NOT NULL,
-    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (tenant, operation, key)
-)
-"""
-
-# In order of the jobs' ids, and so of time: the sweeper meets the oldest keys first, and finds those of one job.
-_IDEMPOTENCY_KEYS_BY_JOB = "CREATE INDEX idempotency_keys_by_job ON idempotency_keys (job_id)"
-
 _TABLES = (
     "webhook_attempts",
     "webhook_deliveries",
@@ -299,11 +219,11 @@ def upgrade() -> None:
     for statement in (
         _JOBS, _JOBS_BY_TENANT, _JOBS_BY_REQUESTER, _JOBS_BY_REUSE_KEY, *list_tables.LISTS, _UNFINISHED_FLOOR,
         "INSERT INTO unfinished_floor DEFAULT VALUES", _STRAGGLERS, _STRAGGLERS_BY_TENANT, _JOB_TRANSITIONS,
-        _JOB_EVENTS, *functions, *job_triggers.TRIGGERS, _OUTBOX, _OUTBOX_RETRY, _OUTBOX_RETRY_DUE,
-        _OUTBOX_RETRY_PARKED, *turn_tables.TABLES,
-        _ARTIFACTS, _IDEMPOTENCY_KEYS,
-        _IDEMPOTENCY_KEYS_BY_JOB, *key_tables.KEYS,
-        _ERASURES, _ERASURES_DUE,
+        _JOB_EVENTS, *functions, *job_triggers.TRIGGERS,
+        *outbox_tables.TABLES,
+        *turn_tables.TABLES,
+        *artifact_tables.TABLES,
+        *key_tables.KEYS,
         audit_table.AUDIT, *audit_table.INDEXES, *audit_table.TRIGGERS,
         worker_tables.WORKERS,
         *rollup_tables.TABLES,
