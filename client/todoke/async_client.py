@@ -16,7 +16,7 @@ from todoke._core.config import configure
 from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, Writer, next_step
 from todoke.async_jobs import AsyncJobs
 from todoke.keys_and_audit import Me
-from todoke.transport import Collecting, foreign_request, head, options, our_errors
+from todoke.transport import Collecting, foreign_request, head, limits, options, our_errors
 
 if TYPE_CHECKING:
     from todoke.async_admin import AsyncAdmin
@@ -35,7 +35,8 @@ class AsyncTodoke:
 
     `timeout` is how many seconds an answer may take, and `connect` how many a connection. A request that meets an
     outage is tried `max_retries` times more, with pauses of up to 8 s, or as long as the server asks for and
-    `max_wait` allows. `http_client` brings proxies, certificates and the like; it stays the caller's to close.
+    `max_wait` allows. `http_client` brings proxies, certificates and the like; it stays the caller's to close, and
+    each wait, stream and download holds one of its connections: without it, they have as many as they need.
 
     Use one for everything, from as many tasks as you like; close it, or use `async with`.
     Raises ValueError for arguments that make no sense.
@@ -58,8 +59,8 @@ class AsyncTodoke:
             user_agent_suffix=user_agent_suffix,
         )  # fmt: skip
         self._given = http_client
-        self._own: httpx2.AsyncClient | None = None
-        self._process = 0
+        self._own: dict[bool, httpx2.AsyncClient] = {}
+        self._process = os.getpid()
         self.jobs = AsyncJobs(self._config, self._run, self._iterate)
         """Ask for reports, look at them, wait for them, download them."""
 
@@ -130,9 +131,10 @@ class AsyncTodoke:
 
     async def close(self) -> None:
         """Close the connections. A client that is used again opens new ones."""
-        if self._own is not None and self._process == os.getpid():
-            await self._own.aclose()
-        self._own = None
+        own, self._own = self._own, {}
+        if self._process == os.getpid():
+            for client in own.values():
+                await client.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -189,7 +191,7 @@ class AsyncTodoke:
 
     async def _send(self, step: Send) -> AsyncGenerator[Emit | Answer]:
         with our_errors(step):
-            client = self._http()
+            client = self._http(long=step.long)
             request = foreign_request(step) if step.foreign else client.build_request(**options(step))
             auth = None if step.foreign else httpx2.USE_CLIENT_DEFAULT
             response = await client.send(request, stream=True, follow_redirects=False, auth=auth)
@@ -211,13 +213,14 @@ class AsyncTodoke:
             finally:
                 await response.aclose()
 
-    def _http(self) -> httpx2.AsyncClient:
+    def _http(self, *, long: bool) -> httpx2.AsyncClient:
         """The caller's client, or one of this process."""
         if self._given is not None:
             return self._given
-        if self._own is None or self._process != os.getpid():
-            self._own, self._process = httpx2.AsyncClient(), os.getpid()
-        return self._own
+        if self._process != os.getpid():
+            self._own, self._process = {}, os.getpid()
+        own = self._own  # another thread may close this client
+        return own.get(long) or own.setdefault(long, httpx2.AsyncClient(limits=limits(long=long)))
 
 
 async def _write(writer: Writer, piece: bytes) -> Iterable[Any]:

@@ -14,7 +14,7 @@ from todoke._core.config import configure
 from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, next_step
 from todoke.jobs import Jobs
 from todoke.keys_and_audit import Me
-from todoke.transport import Collecting, foreign_request, head, options, our_errors
+from todoke.transport import Collecting, foreign_request, head, limits, options, our_errors
 
 if TYPE_CHECKING:
     from todoke.admin import Admin
@@ -33,7 +33,8 @@ class Todoke:
 
     `timeout` is how many seconds an answer may take, and `connect` how many a connection. A request that meets an
     outage is tried `max_retries` times more, with pauses of up to 8 s, or as long as the server asks for and
-    `max_wait` allows. `http_client` brings proxies, certificates and the like; it stays the caller's to close.
+    `max_wait` allows. `http_client` brings proxies, certificates and the like; it stays the caller's to close, and
+    each wait, stream and download holds one of its connections: without it, they have as many as they need.
 
     Use one for everything, from as many threads as you like, before and after a fork; close it, or use `with`.
     Raises ValueError for arguments that make no sense.
@@ -56,8 +57,8 @@ class Todoke:
             user_agent_suffix=user_agent_suffix,
         )  # fmt: skip
         self._given = http_client
-        self._own: httpx2.Client | None = None
-        self._process = 0
+        self._own: dict[bool, httpx2.Client] = {}
+        self._process = os.getpid()
         self.jobs = Jobs(self._config, self._run, self._iterate)
         """Ask for reports, look at them, wait for them, download them."""
 
@@ -128,9 +129,10 @@ class Todoke:
 
     def close(self) -> None:
         """Close the connections. A client that is used again opens new ones."""
-        if self._own is not None and self._process == os.getpid():
-            self._own.close()
-        self._own = None
+        own, self._own = self._own, {}
+        if self._process == os.getpid():
+            for client in own.values():
+                client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -172,7 +174,7 @@ class Todoke:
 
     def _send(self, step: Send) -> Generator[Any, None, Answer]:
         with our_errors(step):
-            client = self._http()
+            client = self._http(long=step.long)
             request = foreign_request(step) if step.foreign else client.build_request(**options(step))
             auth = None if step.foreign else httpx2.USE_CLIENT_DEFAULT
             response = client.send(request, stream=True, follow_redirects=False, auth=auth)
@@ -192,13 +194,14 @@ class Todoke:
             finally:
                 response.close()
 
-    def _http(self) -> httpx2.Client:
+    def _http(self, *, long: bool) -> httpx2.Client:
         """The caller's client, or one of this process: a connection must not be used by a parent and its child."""
         if self._given is not None:
             return self._given
-        if self._own is None or self._process != os.getpid():
-            self._own, self._process = httpx2.Client(), os.getpid()
-        return self._own
+        if self._process != os.getpid():
+            self._own, self._process = {}, os.getpid()
+        own = self._own  # another thread may close this client
+        return own.get(long) or own.setdefault(long, httpx2.Client(limits=limits(long=long)))
 
 
 def _do(step: Sleep | Local) -> Any:

@@ -20,7 +20,7 @@ from todoke.rows import Row, RowsPage
 from todoke.share_values import MadeShare
 from todoke.why import Why
 
-JobId = str | UUID | Accepted | Retried | Job
+JobId = str | UUID | Accepted | Submitted | Retried | Job | JobInShort
 """Wherever a job is asked for, its id will do, and so will what another method returned. ValueError for no id."""
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from todoke.errors import ApiError, kind_of
+from todoke.errors import ApiError, UnexpectedAnswer, kind_of
 from todoke.options import Condition
 from todoke.reading import Fields
 from todoke.results import Cost, JobError, Progress, Raw, Result
@@ -52,6 +52,13 @@ class Submitted:
     problem: ApiError | None
     """Not raised: the others were accepted."""
     raw: Raw = field(repr=False, compare=False)
+
+    @property
+    def id(self) -> str:
+        """Of the job, so that this can be waited for as any other. Raises `problem` if there is none."""
+        if self.job is None:
+            raise self.problem or UnexpectedAnswer("a submission became neither a job nor a problem")
+        return self.job.id
 
     @classmethod
     def read(cls, read: Fields) -> Self:

@@ -11,6 +11,18 @@ import httpx2
 from todoke._core.steps import Answer, Send
 from todoke.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 
+AT_ONCE = 100
+"""Requests of a client that are answered at the same time; more take turns. It is httpx2's own number."""
+
+
+def limits(*, long: bool) -> httpx2.Limits:
+    """How many connections there may be.
+
+    What takes long has as many as there are who ask for it, and apart from the others: a hundred who wait for their
+    jobs would otherwise keep everybody else of the program from asking for anything.
+    """
+    return httpx2.Limits(max_connections=None if long else AT_ONCE, max_keepalive_connections=20)
+
 
 def options(step: Send) -> dict[str, Any]:
     """The arguments of httpx2's `build_request`."""

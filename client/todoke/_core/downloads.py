@@ -166,7 +166,7 @@ def _fetch_once(config: Config, job_id: str, wanted: Wanted, target: _Target) ->
         # The server's tag of a file is its SHA-256. S3 does not know it there, and tags otherwise.
         headers |= {"Range": f"bytes={target.size}-", "If-Range": f'"{wanted.sha256}"'}
     step = to_send(config, Request("GET", path, headers=headers))
-    step = replace(step, total_s=None, writer_for=_Taking(target))
+    step = replace(step, total_s=None, writer_for=_Taking(target), long=True)
     answer = yield from _follow(step)
     if answer.status == 416 and target.size and isinstance(target, PartFile):
         target.restart()

@@ -97,4 +97,5 @@ def listen(config: Config, path: str, stream: EventStream, last_id: str | None =
     if last_id:
         headers["Last-Event-ID"] = last_id
     step = to_send(config, Request("GET", path, headers=headers))
-    return replace(step, read_s=max(_SILENCE_S, config.timeout_s), total_s=None, writer_for=stream.writer_for)
+    silence_s = max(_SILENCE_S, config.timeout_s)
+    return replace(step, read_s=silence_s, total_s=None, writer_for=stream.writer_for, long=True)

@@ -59,6 +59,7 @@ def to_send(config: Config, request: Request) -> Send:
         read_s=config.timeout_s + request.wait_s,
         total_s=config.timeout_s + request.wait_s,
         most_bytes=_MOST_BYTES,
+        long=request.wait_s > 0,
     )
 
 

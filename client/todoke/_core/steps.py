@@ -54,6 +54,8 @@ class Send:
     """True for an address that a redirect led to: nothing of the caller's own is sent there."""
     writer_for: Callable[[Answer], Writer | None] | None = field(default=None, repr=False)
     """Who takes the body of an answer with this head, as it is on the wire; None for nobody."""
+    long: bool = False
+    """True for an answer that takes its time: it comes when something has happened, or is a file."""
 
 
 @dataclass(frozen=True, slots=True)
