@@ -113,7 +113,10 @@ class AsyncJobs:
         return await self._run(jobs.why(self._config, job))
 
     def stream(self, job: JobId) -> AsyncIterator[Job]:
-        """Every state of the job as it comes, from now until it has ended; a lost connection is opened again."""
+        """Every state of the job as it comes, from now until it has ended.
+
+        A lost connection is opened again, for five minutes.
+        """
         return self._iterate(streaming.follow_stream(self._config, job))
 
     def changes(self, *, on_missed: OnMissed | None = None) -> AsyncIterator[JobInShort]:

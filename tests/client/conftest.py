@@ -66,6 +66,31 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         yield make
 
 
+class Clock:
+    """Time that passes while the client pauses."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += max(seconds, 1.0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+
+    async def sleep(seconds: float) -> None:
+        clock.pause(seconds)
+
+    monkeypatch.setattr("todoke._core.config.monotonic", lambda: clock.now)
+    monkeypatch.setattr("todoke.client.time.sleep", clock.pause)
+    monkeypatch.setattr("todoke.async_client.anyio.sleep", sleep)
+    return clock
+
+
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses are drawn at random from zero up; here each is zero."""

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from services.api.v1.tenant_streams import InShortView
 from services.api.v1.views import ProgressView
-from tests.client.conftest import Make
+from tests.client.conftest import Clock, Make
 from tests.client.samples import JOB_ID
 from tests.client.test_contract import Noting, noting
 from tests.client.test_requests import problem
@@ -27,29 +27,7 @@ from todoke.cli.app import run
 OTHER = JOB_ID.replace("019a", "019b")
 
 
-class Clock:
-    """Time that passes while the client pauses."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.pauses: list[float] = []
-
-    def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += max(seconds, 1.0)
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-
-    async def sleep(seconds: float) -> None:
-        clock.pause(seconds)
-
-    monkeypatch.setattr("todoke._core.config.monotonic", lambda: clock.now)
-    monkeypatch.setattr("todoke.client.time.sleep", clock.pause)
-    monkeypatch.setattr("todoke.async_client.anyio.sleep", sleep)
-    return clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def told(version: int, status: str = "PENDING", job_id: str = JOB_ID) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy.engine import Connection
 
-from tests.client.conftest import Make
+from tests.client.conftest import Clock, Make
 from tests.client.samples import JOB_ID, job
 from tests.client.test_requests import problem
 from tests.support.api_server import serving
@@ -104,9 +104,24 @@ def test_a_stream_that_breaks_goes_on_after_the_last_event(make: Make) -> None:
     ],
     ids=range(7),
 )  # fmt: skip
+@pytest.mark.usefixtures("clock")
 def test_what_is_no_stream_is_told(answer: Any, kind: type[Exception], make: Make) -> None:
     with pytest.raises(kind):
         list(make(handler=Streams(answer)).jobs.stream(JOB_ID))
+
+
+def test_a_server_that_is_away_is_listened_for_as_long_as_it_is_waited_for(make: Make, clock: Clock) -> None:
+    away: list[bytes | Exception] = [httpx2.ConnectError("refused")]
+    streams = Streams([event(job(), 1)], *[away] * 60, [event(job("SUCCESS"), 2)])
+    assert [one.status for one in make(handler=streams).jobs.stream(JOB_ID)] == ["PENDING", "SUCCESS"]
+    assert 60 <= clock.now < 300
+
+    streams = Streams([event(job(), 1)], away)
+    found = iter(make(handler=streams).jobs.stream(JOB_ID))
+    assert next(found).status == "PENDING"
+    with pytest.raises(errors.ConnectionFailed):
+        next(found)
+    assert 300 < clock.now < 700
 
 
 def test_a_job_that_has_ended_and_was_seen_is_nothing_new(make: Make) -> None:

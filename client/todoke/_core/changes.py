@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 
 from todoke._core.config import Config
 from todoke._core.event_stream import EventStream, listen
-from todoke._core.requests import may_pass, pause_after
+from todoke._core.requests import AWAY_S, may_pass, pause_after
 from todoke._core.steps import Answer, Flow, Sleep
 from todoke.changes import JobInShort
 from todoke.errors import ConnectionFailed, TodokeError
 from todoke.reading import Fields
 
 _PATH = "/v1/jobs:stream"
-_SILENCE_S = 300.0
-"""How long an API may be away while somebody listens: a release, a fail-over."""
 _MOST_KNOWN = 10_000
 """Jobs whose versions are remembered, so that none is told twice."""
 
@@ -99,7 +97,7 @@ def follow_changes(config: Config, on_missed: OnMissed | None) -> Flow[None]:
             if not may_pass(failure):
                 raise
             later = pause_after(failure, tries, config)
-            if not stream.told and config.clock() - silent_since > _SILENCE_S:
+            if not stream.told and config.clock() - silent_since > AWAY_S:
                 raise
             pause, tries = 8.0 if later is None else later, tries + 1
         if stream.told:

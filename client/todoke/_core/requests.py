@@ -17,6 +17,8 @@ from todoke.errors import ApiError, ConnectionFailed, TodokeError, UnexpectedAns
 
 _MOST_BYTES = 32 * 1024 * 1024
 """Of an answer in JSON. The largest that the API gives is a page of jobs, about a megabyte."""
+AWAY_S = 300.0
+"""How long an API may be away while somebody waits or listens without a limit of their own: a release, a fail-over."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
 _AGAIN = {408, 425, 429}
 

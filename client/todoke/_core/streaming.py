@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from todoke._core.config import Config
 from todoke._core.event_stream import EventStream, listen
-from todoke._core.requests import job_path, may_pass, pause_after
+from todoke._core.requests import AWAY_S, job_path, may_pass, pause_after
 from todoke._core.steps import Answer, Flow, Sleep
 from todoke.errors import ConnectionFailed, TodokeError
 from todoke.models import Job
@@ -54,7 +54,7 @@ def stream_path(job: object) -> str:
 
 def follow_stream(config: Config, job: object) -> Flow[None]:
     """Every state of the job until it has ended; a stream that is lost is opened again."""
-    last_id, known, tries = None, None, 0
+    last_id, known, tries, silent_since = None, None, 0, config.clock()
     while True:
         stream = JobStream(known=known)
         try:
@@ -66,10 +66,13 @@ def follow_stream(config: Config, job: object) -> Flow[None]:
                 raise ConnectionFailed(f"{config.url} ended a stream before it began")
             pause = stream.pause_s
         except TodokeError as failure:
-            tries = 0 if stream.told else tries + 1
-            later = pause_after(failure, tries, config)
-            if not may_pass(failure) or later is None or tries > config.max_retries:
+            if not may_pass(failure):
                 raise
-            pause = later
+            later = pause_after(failure, tries, config)
+            if not stream.told and config.clock() - silent_since > AWAY_S:
+                raise
+            pause, tries = 8.0 if later is None else later, tries + 1
+        if stream.told:
+            silent_since, tries = config.clock(), 0
         last_id, known = stream.last_id or last_id, stream.job
         yield Sleep(pause)

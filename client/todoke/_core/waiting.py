@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from todoke._core.config import Config
 from todoke._core.event_stream import BEAT_S, listen
-from todoke._core.requests import Request, content_of, job_path, may_pass, pause_after, retry_after, send
+from todoke._core.requests import AWAY_S, Request, content_of, job_path, may_pass, pause_after, retry_after, send
 from todoke._core.steps import Answer, Flow, Sleep
 from todoke._core.streaming import JobStream, stream_path
 from todoke.errors import JobCancelled, JobFailed, TodokeError, WaitTimedOut
@@ -15,8 +15,6 @@ _LONGEST_POLL_S = 30
 """What the API grants at most (`Prefer: wait=`)."""
 _ASK_S = BEAT_S + 5
 """The last seconds of a wait are asked for, not listened for: a silence may be as long as a beat."""
-_SILENCE_S = 300.0
-"""How long an API may be away while somebody waits without a limit of their own: a release, a fail-over."""
 
 OnProgress = Callable[[Job], None]
 
@@ -132,7 +130,7 @@ class _Watch:
         self._silent_since = now if self._silent_since is None else self._silent_since
         if self.left() <= 0:
             raise failure if self.job is None else WaitTimedOut(self.job) from failure
-        if self.timeout is None and now - self._silent_since > _SILENCE_S:
+        if self.timeout is None and now - self._silent_since > AWAY_S:
             raise failure
         pause = pause_after(failure, self._tries, self.config)
         self._tries += 1
