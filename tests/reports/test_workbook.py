@@ -77,6 +77,8 @@ def test_a_number_excel_cannot_hold_is_its_text(value: str, kind: CellKind, type
         ("1900-03-01", "DATE", CellKind.DATE, 61),
         ("9999-12-31", "DATE", CellKind.DATE, 2_958_465),
         ("1850-01-01 10:00", "TIMESTAMP", CellKind.DATETIME, "1850-01-01 10:00:00"),
+        ("9999-12-31 23:59:59", "TIMESTAMP", CellKind.DATETIME, 2_958_465 + 86_399 / 86_400),
+        ("9999-12-31 23:59:59.999999", "TIMESTAMP", CellKind.DATETIME, "9999-12-31 23:59:59.999999"),
     ],
 )
 def test_moments_are_days_since_1900_in_utc_or_text(

@@ -23,8 +23,9 @@ EPOCH_DAYS = 25_569
 DAY_US = 86_400_000_000
 # Excel believes that 1900 was a leap year, so dates before this one would move by a day.
 FIRST_DAY, _LAST_DAY = "1900-03-01", "9999-12-31"
-_FIRST_US, _LAST_US = -25_508 * DAY_US, 2_932_897 * DAY_US - 1
-"""The same for moments, in microseconds from 1970-01-01."""
+_FIRST_US, LAST_US = -25_508 * DAY_US, 2_932_897 * DAY_US - 1_000_000
+"""The same for moments, in microseconds from 1970-01-01. Parts of the last second would be rounded up to a day that
+Excel does not have, which it shows as #######."""
 LONGEST_US = 2_958_465 * DAY_US
 """Of a duration: as many days as lie between Excel's day 0 and its last one. It shows no negative ones."""
 _SMALLEST, _LARGEST = "2.2251e-308", "9.99999999999999e307"
@@ -196,7 +197,7 @@ def _fits(cell: Cell) -> str:
         case CellKind.DURATION:
             return f"coalesce({value} BETWEEN 0 AND {LONGEST_US}, false)"
         case CellKind.DATETIME:
-            return f"epoch_us({value}) BETWEEN {_FIRST_US} AND {_LAST_US}"
+            return f"epoch_us({value}) BETWEEN {_FIRST_US} AND {LAST_US}"
         case CellKind.DATE:
             return f"({value})::DATE BETWEEN DATE '{FIRST_DAY}' AND DATE '{_LAST_DAY}'"
         case _:

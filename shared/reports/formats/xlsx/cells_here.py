@@ -1,10 +1,10 @@
 """Makes of few rows what `cells.fields` has DuckDB make: for each cell its number, if Excel holds it, and its text."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from shared.reports.formats.display_dates_here import microseconds
-from shared.reports.formats.xlsx.cells import DAY_US, EPOCH_DAYS, FIRST_DAY, LONGEST_US, Cell, CellKind
+from shared.reports.formats.xlsx.cells import DAY_US, EPOCH_DAYS, FIRST_DAY, LAST_US, LONGEST_US, Cell, CellKind
 from shared.reports.formats.xlsx.limits import EXACT_DIGITS
 
 Text = str | None
@@ -12,6 +12,7 @@ _LONGEST_DECIMAL = 300
 _SMALLEST, _LARGEST = 2.2251e-308, 9.99999999999999e307
 _FIRST, _EPOCH = date.fromisoformat(FIRST_DAY), date(1970, 1, 1)
 _MIDNIGHT = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = _MIDNIGHT + timedelta(microseconds=LAST_US)
 
 
 def fields_of(cells: Sequence[Cell], rows: Sequence[Sequence[Text]]) -> Sequence[Sequence[Text]]:
@@ -65,7 +66,7 @@ def _date(text: str) -> Text:
 
 def _datetime(text: str) -> Text:
     moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    if moment.date() < _FIRST:
+    if moment.date() < _FIRST or moment > _LAST:
         return None
     since = moment - _MIDNIGHT
     days, part = since.days + EPOCH_DAYS, since.seconds * 1_000_000 + since.microseconds
