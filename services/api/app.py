@@ -58,6 +58,7 @@ def create_app(parts: Parts) -> FastAPI:
         title="Todoke",
         version=VERSION,
         description=_DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         # FastAPI's own documentation pages load scripts from a CDN: ours are services/api/reference.
         docs_url=None,
         redoc_url=None,

@@ -46,6 +46,7 @@ def _operation(kind: EventType) -> dict[str, Any]:
         "operationId": f"on{''.join(part.capitalize() for part in str(kind).split('.'))}",
         "summary": _TELLS[kind],
         "tags": ["webhooks"],
+        "security": [],  # the signature says who speaks
         "parameters": [
             {"name": name, "in": "header", "required": True, "description": tells, "schema": _TEXT}
             for name, tells in _HEADERS.items()

@@ -34,6 +34,7 @@ STREAM_RESPONSES: Responses = {
 
 @router.get(
     "/jobs/{job_id:job}/stream",
+    response_class=Response,
     responses={**STREAM_RESPONSES, 204: {"description": "The job has ended, and the client has seen its last state"}},
 )
 async def stream_job(

@@ -53,7 +53,11 @@ def _schema(more: dict[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             **more,
-            "parameters": {"type": ["object", "null"], "description": "As the report type's schema says"},
+            "parameters": {
+                "type": ["object", "null"],
+                "additionalProperties": True,
+                "description": "As the report type's schema says",
+            },
             "formats": {
                 "type": ["array", "null"],
                 "items": {"type": "string", "enum": [*Format, BUNDLE]},

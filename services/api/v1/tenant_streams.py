@@ -50,7 +50,7 @@ class SnapshotView(View):
     """False if more jobs go on than these, or some of these change without being told: another snapshot follows."""
 
 
-@router.get("/jobs:stream", responses=STREAM_RESPONSES)
+@router.get("/jobs:stream", response_class=Response, responses=STREAM_RESPONSES)
 async def stream_jobs(request: Request, parts: PartsOf, principal: Caller) -> Response:
     """What changes among the jobs that the caller sees, as server-sent events: a `snapshot`, then `job`s.
 
