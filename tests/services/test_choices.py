@@ -169,6 +169,20 @@ def test_only_choices_will_do_where_the_type_is_strict(client: TestClient, conn:
         assert client.post("/v1/jobs", json={"reportType": "sales", "parameters": parameters}).status_code == 202
 
 
+def test_what_was_accepted_stays_so_while_the_source_of_choices_is_away(
+    client: TestClient, conn: Connection, database_url: str
+) -> None:
+    asked: Any = {"json": {"reportType": "sales", "parameters": {"city": "TYO"}}, "headers": {"Idempotency-Key": "k"}}
+    first = client.post("/v1/jobs", **asked)
+    with psycopg.connect(database_url, autocommit=True) as source:
+        source.execute("DROP TABLE cities")
+
+    again = client.post("/v1/jobs", **asked)
+    assert (again.status_code, again.json()["jobId"]) == (202, first.json()["jobId"])
+    del asked["headers"]
+    problem(client.post("/v1/jobs", **asked), 503, "choices_unavailable")
+
+
 def test_each_sees_the_choices_of_its_own(
     database_url: str, scratch: Path, tmp_path: Path, client: TestClient, conn: Connection
 ) -> None:

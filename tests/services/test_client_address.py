@@ -1,6 +1,10 @@
 """Whose address a request is counted and written down under, behind proxies."""
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import pytest
 from fastapi.testclient import TestClient
@@ -8,8 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from starlette.requests import Request
 
+from services.api.auth.principal import ANONYMOUS
 from services.api.http.client_address import client_address
 from services.api.networks import networks
+from services.api.v1.streams import listening
 from tests.support.api_app import an_app
 
 PROXIES = networks("10.0.0.0/8, 2001:db8::/32 192.0.2.1")
@@ -61,3 +67,16 @@ def test_the_trail_has_the_clients_address(database_url: str, conn: Connection, 
         client.post(f"/v1/jobs/{job_id}:cancel", headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.5"})
 
     assert conn.execute(text("SELECT address FROM audit")).scalars().all() == ["203.0.113.5"]
+
+
+def test_who_listens_is_asked_for_again_by_the_clients_address(database_url: str, scratch: Path) -> None:
+    """Tokens that end while their streams go on would count as wrong ones of the proxy, and so of everybody."""
+    app = an_app(database_url, scratch, API_TRUSTED_PROXIES="192.0.2.0/24")
+    parts: Any = SimpleNamespace(access=mock.AsyncMock(), watcher=None)
+    scope = {"type": "http", "app": app, "client": ("192.0.2.9", 1), "headers": [(b"x-forwarded-for", b"203.0.113.5")]}
+
+    async def again() -> None:
+        await listening(Request(scope), parts, ANONYMOUS)._again()
+
+    asyncio.run(again())
+    parts.access.still.assert_awaited_once_with(None, "203.0.113.5")

@@ -11,7 +11,7 @@ from services.api.actions import passwords, reuse
 from services.api.actions.callbacks import check_callback
 from services.api.actions.checks import Checked, Wanted, check
 from services.api.actions.choices import check_strict
-from services.api.actions.errors import InvalidRequest, NotAccepted, UnknownReportType
+from services.api.actions.errors import ChoicesUnavailable, InvalidRequest, NotAccepted, UnknownReportType
 from services.api.actions.idempotency import named, plain_digest, read_key
 from services.api.actions.parts import Parts
 from services.api.actions.submitter import TooBusy
@@ -55,8 +55,8 @@ class Submitted(NamedTuple):
 async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitted:
     """Make what is wanted a job, which is committed when this returns.
 
-    Raises UnknownReportType, InvalidRequest, IdempotencyKeyReused, IdempotencyKeyInFlight, CapReached, NotAccepted and
-    SecretKeysWrong.
+    Raises UnknownReportType, InvalidRequest, ChoicesUnavailable, IdempotencyKeyReused, IdempotencyKeyInFlight,
+    CapReached, NotAccepted and SecretKeysWrong.
     """
     principal.need(Scope.JOBS_CREATE)
     given = read_key(wanted.idempotency_key) if wanted.idempotency_key else None
@@ -66,9 +66,9 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
         checked = check(wanted, principal, parts, wrong)
         await check_strict(parts, principal, checked)
         checked = await check_callback(parts, principal, wanted, checked)
-    except (InvalidRequest, UnknownReportType):
-        # The key first: what was accepted before stays so, whatever the catalog says today. Asked only now, because a
-        # request that is right learns of its key from the statement that makes the job.
+    except (InvalidRequest, UnknownReportType, ChoicesUnavailable):
+        # The key first: what was accepted before stays so, whatever catalog and source say today. Asked only now,
+        # because a request that is right learns of its key from the statement that makes the job.
         if key is None or (earlier := await _replay(parts, principal, key)) is None:
             raise
         return _submitted(earlier)

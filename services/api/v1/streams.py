@@ -14,6 +14,7 @@ from services.api.actions.jobs import FoundJob
 from services.api.actions.parts import Parts
 from services.api.actions.streams import Listener, What
 from services.api.http import event_stream
+from services.api.http.client_address import client_address
 from services.api.http.dependencies import Caller, JobId, PartsOf
 from services.api.http.event_stream import EventStream
 from services.api.http.openapi import Responses, problems
@@ -61,7 +62,8 @@ async def stream_job(
 
 def listening(request: Request, parts: Parts, principal: Caller) -> Listener:
     """The one who sent this request, and who it is from time to time."""
-    authorization, address = request.headers.get("authorization"), request.client.host if request.client else ""
+    authorization = request.headers.get("authorization")
+    address = client_address(request, request.app.state.trusted_proxies)
     return Listener(parts, principal, lambda: parts.access.still(authorization, address))
 
 
