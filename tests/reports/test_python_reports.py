@@ -175,6 +175,8 @@ def fed(tmp_path: Path, type_: str, *rows: object) -> bytes:
 @pytest.mark.parametrize(
     ("type_", "value", "text"),
     [("float", math.nan, b"NaN"), ("float", -math.inf, b"-Infinity"), ("float", 1e22, b"1e+22"),
+     ("float", 1.0, b"1"), ("float", -0.0, b"-0"), ("float", 3, b"3"), ("float", 0.5, b"0.5"),
+     ("decimal", Decimal("-0.00"), b"0.00"), ("decimal", Decimal("-1E-7"), b"-0.0000001"),
      ("decimal", Decimal("NaN"), b"NaN"), ("decimal", Decimal("-Infinity"), b"-Infinity"),
      ("decimal", Decimal("1E+3"), b"1000"), ("integer", -(1 << 63), b"-9223372036854775808")],
 )  # fmt: skip

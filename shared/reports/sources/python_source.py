@@ -200,12 +200,12 @@ def _integer(value: int) -> str:
 
 def _decimal(value: Decimal | int) -> str:
     if isinstance(value, int) or value.is_finite():
-        return format(value, "f")
+        return format(value or abs(value), "f")  # PostgreSQL's numeric has no negative zero, its floats do
     return "NaN" if value.is_nan() else "Infinity" if value > 0 else "-Infinity"
 
 
 def _float(value: float) -> str:
-    text = repr(float(value))
+    text = repr(float(value)).removesuffix(".0")
     return _NO_NUMBERS.get(text, text)
 
 
