@@ -108,7 +108,7 @@ class FailureCode(StrEnum):
     )  # fmt: skip
     CHARACTER_NOT_ENCODABLE = (
         "character_not_encodable", "the CSV's encoding lacks a character of the report", _FINAL,
-        'Set encoding = "utf-8" or unencodable = "replace" below [csv] in report.toml.',
+        'Ask for the CSV with encoding "utf-8" or unencodable "replace", or set that below [csv] in report.toml.',
     )  # fmt: skip
     OUTPUT_TOO_LARGE = (
         "output_too_large", "the workbook would be larger than an XLSX file can be", _FINAL,
