@@ -169,6 +169,34 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(make: Make, tmp_path: 
     assert (tmp_path / "a.csv").read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_the_same_file_that_appears_meanwhile_is_the_one_that_was_wanted(
+    links: bool, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store()
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        if "/artifacts/" in request.url.path:
+            (tmp_path / "a.csv").write_bytes(CONTENT)
+        return store(request)
+
+    def none(*_: object) -> None:
+        raise PermissionError("a file system without hard links")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", none)
+    [done] = make(handler=handler).jobs.download(JOB_ID, tmp_path)
+    assert (done.path.read_bytes(), done.was_there) == (CONTENT, False)
+    assert left(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_folder_of_the_name_is_told_as_one(force: bool, make: Make, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(IsADirectoryError):
+        make(handler=Store()).jobs.download_as(JOB_ID, tmp_path / "out", force=force)
+
+
 @pytest.mark.parametrize(
     "name", ["../a.csv", "/etc/a.csv", "..", "a\r\nSet-Cookie: x", "a\x1b[2J", "a\\b", "C:a", "", "a" * 300, "a\u202eb"]
 )

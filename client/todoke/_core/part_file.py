@@ -87,11 +87,10 @@ class PartFile:
         if not force:
             try:
                 self._target.hardlink_to(self._path)
-            except FileExistsError:
-                raise AlreadyThere(self._target) from None
-            except OSError:  # a file system without hard links
-                if self._target.exists():
-                    raise AlreadyThere(self._target) from None
+            except OSError:  # another has the name, or the file system has no hard links
+                if same(self._target, self._sha256):  # somebody else has downloaded it meanwhile
+                    self.discard()
+                    return
             else:
                 self._path.unlink()
                 return
@@ -141,13 +140,13 @@ class Stream:
 
 
 def same(path: Path, sha256: str) -> bool:
-    """True if the file at `path` is that one. Raises AlreadyThere if it is another."""
+    """True if the file at `path` is that one. Raises AlreadyThere if it is another, and OSError."""
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return False
-    except (IsADirectoryError, PermissionError):
+    except PermissionError:
         raise AlreadyThere(path) from None
     if found != sha256:
         raise AlreadyThere(path)
