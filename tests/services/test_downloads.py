@@ -5,8 +5,10 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -19,7 +21,9 @@ from deploy.local.emulator import REGION
 from deploy.local.processes import free_port
 from services.api.http import stored_file
 from services.api.v1.views import LinkView
+from shared.artifacts.disk import DiskStore
 from shared.artifacts.open import open_store
+from shared.artifacts.opened_file import OpenedFile
 from shared.jobs.artifacts import Artifact
 from shared.jobs.succeed import Success, succeed
 from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
@@ -235,3 +239,30 @@ def test_on_s3_the_same_address_redirects_or_gives_the_link(
         problem(client.get(url), 410, "artifact_damaged")
         store.delete([key])
         problem(client.get(url), 410, "artifact_gone")
+
+
+@pytest.mark.parametrize(("step", "piece_bytes"), [("locate", 1 << 20), ("read", 1 << 20), ("read", 1 << 10)])
+def test_a_store_that_hangs_holds_up_downloads_and_nothing_else(
+    step: str, piece_bytes: int, client: httpx.Client, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More downloads than a process has threads for everything: the probes and all other requests go on."""
+    hanging, go_on = [], threading.Event()
+
+    def hang(real: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        hanging.append(1)
+        go_on.wait(60)
+        return real(*given, **named)
+
+    where, name = {"locate": (DiskStore, "locate"), "read": (OpenedFile, "_read")}[step]
+    real = getattr(where, name)
+    monkeypatch.setattr(where, name, lambda *given, **named: hang(real, *given, **named))
+    monkeypatch.setattr(stored_file, "PIECE_BYTES", piece_bytes)
+    with httpx.Client(base_url=client.base_url, timeout=60) as patient, ThreadPoolExecutor(60) as pool:
+        downloads = [pool.submit(patient.get, url) for _ in range(60)]
+        try:
+            eventually(lambda: len(hanging) >= 32, what="many downloads hang")
+            assert client.get("/readyz").status_code == 200
+            assert client.post("/v1/jobs").status_code == 202
+        finally:
+            go_on.set()
+    assert {one.result().content == CONTENT for one in downloads} == {True}

@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from anyio import to_thread
-
 from services.api.actions import jobs
 from services.api.actions.job_errors import (
     ArtifactExpired,
@@ -19,6 +17,7 @@ from services.api.actions.job_errors import (
 from services.api.actions.jobs import FoundJob
 from services.api.actions.parts import Parts
 from services.api.auth.principal import InsufficientScope, Principal
+from services.api.store_threads import in_store_thread
 from shared.artifacts.interface import (
     ArtifactDamaged,
     ArtifactMissing,
@@ -75,7 +74,7 @@ async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str, *,
     # No link outlives what it leads to.
     left_s = max(1, int(found.job.files_left_s or 0))
     expires_s = min(parts.settings.link_expires_s, link_s or left_s, left_s)
-    place = await to_thread.run_sync(_place, parts, artifact, key, expires_s)
+    place = await in_store_thread(_place, parts, artifact, key, expires_s)
     until = datetime.now(UTC) + timedelta(seconds=expires_s if isinstance(place, SignedUrl) else left_s)
     return Download(artifact, place, until)
 
@@ -116,7 +115,7 @@ def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalF
     except ArtifactStoreUnavailable as error:
         log.warning("artifact.store_away", extra={"reason": str(error)})
         ARTIFACT_REQUESTS.labels("locate", "failed").inc()
-        raise ArtifactStoreAway("Try again.") from None
+        raise ArtifactStoreAway("The store of files does not answer as it should. Try again.") from None
     ARTIFACT_REQUESTS.labels("locate", "ok").inc()
     return place
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from anyio import to_thread
-
 from services.api.actions import jobs
 from services.api.actions.job_errors import (
     ArtifactExpired,
@@ -20,6 +18,7 @@ from services.api.actions.job_errors import (
 )
 from services.api.actions.parts import Parts
 from services.api.auth.principal import InsufficientScope, Principal
+from services.api.store_threads import in_store_thread
 from shared.access.scopes import Scope
 from shared.artifacts.interface import ArtifactDamaged, ArtifactMissing, ArtifactStoreUnavailable, artifact_key
 from shared.jobs.artifacts import PAGE_FORMAT, ROWS_FORMAT, Artifact
@@ -84,7 +83,7 @@ async def picture_of(parts: Parts, principal: Principal, job_id: UUID) -> Stored
 
 async def read(parts: Parts, stored: Stored) -> bytes:
     """What was stored, to the byte. Raises ArtifactGone, ArtifactNotWhole and ArtifactStoreAway."""
-    return await to_thread.run_sync(_read, parts, stored)
+    return await in_store_thread(_read, parts, stored)
 
 
 async def read_rows(parts: Parts, stored: Stored, *, after: int, size: int) -> RowsPage:
@@ -97,7 +96,7 @@ async def read_rows(parts: Parts, stored: Stored, *, after: int, size: int) -> R
             log.warning("preview.not_understood", extra={"reason": repr(error)[:500]})
             raise ArtifactNotWhole("The kept rows cannot be read. Download one of the files.") from None
 
-    return await to_thread.run_sync(load)
+    return await in_store_thread(load)
 
 
 async def _find(parts: Parts, principal: Principal, job_id: UUID, format_: str) -> Stored:
@@ -137,7 +136,7 @@ def _read(parts: Parts, stored: Stored) -> bytes:
     except ArtifactStoreUnavailable as error:
         log.warning("artifact.store_away", extra={"reason": str(error)})
         ARTIFACT_REQUESTS.labels("read", "failed").inc()
-        raise ArtifactStoreAway("Try again.") from None
+        raise ArtifactStoreAway("The store of files does not answer as it should. Try again.") from None
     ARTIFACT_REQUESTS.labels("read", "ok").inc()
     return content
 

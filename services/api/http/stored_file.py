@@ -4,7 +4,6 @@ import logging
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
-from anyio import to_thread
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -13,6 +12,7 @@ from services.api.actions.job_errors import ArtifactNotWhole
 from services.api.http.byte_ranges import NotSatisfiable, the_range
 from services.api.http.conditional import check
 from services.api.http.problems import HEAD, Problem
+from services.api.store_threads import from_the_store, in_store_thread
 from shared.artifacts.disposition import content_disposition
 from shared.artifacts.interface import ArtifactDamaged, LocalFile
 from shared.artifacts.opened_file import PIECE_BYTES
@@ -86,7 +86,7 @@ class _Short(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, or its head alone. Raises ArtifactNotWhole before anything is sent."""
         try:
-            self.body = b"" if scope.get(HEAD) else await to_thread.run_sync(b"".join, self._pieces)
+            self.body = b"" if scope.get(HEAD) else await in_store_thread(b"".join, self._pieces)
         except ArtifactDamaged as error:
             _tell(error)
             raise ArtifactNotWhole("The stored file was damaged. Submit the report again.") from None
@@ -101,7 +101,7 @@ class _Pieces(StreamingResponse):
     def __init__(
         self, file: LocalFile, start: int, stop: int, status: int, headers: dict[str, str], media_type: str
     ) -> None:
-        super().__init__(file.pieces(start, stop), status, headers, media_type)
+        super().__init__(from_the_store(file.pieces(start, stop)), status, headers, media_type)
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
