@@ -24,7 +24,6 @@ class QueueFacts:
     delay_s: int
     max_bytes: int | None
     """None where the service does not say."""
-    is_fifo: bool
     dead_letter_arn: str | None
     max_receive_count: int | None
     ahead_s: float | None
@@ -49,7 +48,6 @@ class QueueLook:
             int(found.get("MessageRetentionPeriod", 0)),
             int(found.get("DelaySeconds", 0)),
             int(found["MaximumMessageSize"]) if found.get("MaximumMessageSize") else None,
-            found.get("FifoQueue") == "true" or url.endswith(".fifo"),
             policy.get("deadLetterTargetArn"),
             int(policy["maxReceiveCount"]) if "maxReceiveCount" in policy else None,
             _ahead(answer),

@@ -273,6 +273,8 @@ class QueueSettings(RegionSettings):
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// (a name or an ARN is not enough)")
+        if value is not None and value.endswith(".fifo"):  # SQS gives this ending to no other queue
+            raise ValueError("is that of a FIFO queue: make a standard queue, in which jobs wait for no other")
         return without_password(value)
 
     @model_validator(mode="after")

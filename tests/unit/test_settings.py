@@ -59,6 +59,12 @@ def test_an_unreadable_file_hides_no_other_problem() -> None:
     ]
 
 
+def test_a_fifo_queue_is_refused() -> None:
+    lines = told(WorkerSettings, {**WORKER, "SQS_QUEUE_URL": "https://queue.example/1/jobs.fifo"})
+
+    assert lines == ["SQS_QUEUE_URL: is that of a FIFO queue: make a standard queue, in which jobs wait for no other"]
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [("inf", "neither infinite nor NaN"), ("nan", "neither infinite nor NaN"), ("0", "more than 0, not 0")],

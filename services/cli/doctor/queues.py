@@ -46,12 +46,7 @@ def _remedy(error: QueueUnavailable) -> str:
 
 
 def _queue(facts: QueueFacts) -> Iterator[Finding]:
-    if facts.is_fifo:
-        yield fail(
-            "queue", f"{facts.url} is a FIFO queue", "make a standard queue: a FIFO queue lets jobs wait in line"
-        )
-    else:
-        yield ok("queue", f"{facts.url} answers; {facts.messages} message(s)")
+    yield ok("queue", f"{facts.url} answers; {facts.messages} message(s)")
     if facts.delay_s > 0:
         yield warn(
             "queue.delay", f"each message waits {facts.delay_s} s before a worker sees it", "set DelaySeconds to 0"
