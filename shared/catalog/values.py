@@ -33,6 +33,10 @@ _MOST_EXACT = 2**53
 _DECIMAL = re.compile(DECIMAL_PATTERN)
 _DATE = re.compile(DATE_PATTERN)
 _DATETIME = re.compile(DATETIME_PATTERN)
+_ALMOST_DATETIME = re.compile(
+    DATE_PATTERN
+    + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6}(?P<finer>[0-9]{0,9}))?(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -149,8 +153,18 @@ def _datetime(value: object) -> datetime:
             return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused("datetime", f"must be an instant of the calendar; {show(value)} does not exist") from None
+    _say_what_lacks(value)
     hint = 'a date and time with its offset, such as "2026-01-31T09:00:00Z" or "2026-01-31T09:00:00+09:00"'
     raise Refused("type", f"must be {hint}, not {show(value)}")
+
+
+def _say_what_lacks(value: object) -> None:
+    """Raises Refused for what many libraries write unasked: .NET seven digits of a second, Python no offset."""
+    found = _ALMOST_DATETIME.fullmatch(value) if isinstance(value, str) else None
+    if found and found["finer"]:
+        raise Refused("type", f"must have at most six digits of a second, not {show(value)}")
+    if found and not found["offset"]:
+        raise Refused("type", f"must say its offset: write {show(f'{value}Z')} for UTC, or end with one such as +09:00")
 
 
 _PARSERS: Mapping[ParameterKind, Callable[[object], object]] = {

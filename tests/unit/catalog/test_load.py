@@ -94,7 +94,7 @@ def test_a_full_report_type_is_read_as_written(tmp_path: Path) -> None:
         (MINIMAL + "[parameters.q]\ntitle = 'x'", 2, "parameters.q.type: is missing"),
         (MINIMAL + "[parameters.q]\ntype = 'date'\ndefualt = 2026-01-01", 4, "did you mean 'default'?"),
         (MINIMAL + "[parameters.q]\ntype = 'date'\ndefault = 2026-01-01T00:00:00", 4, "must be a date"),
-        (MINIMAL + "[parameters.q]\ntype = 'datetime'\ndefault = 2026-01-01T00:00:00", 4, "with its offset"),
+        (MINIMAL + "[parameters.q]\ntype = 'datetime'\ndefault = 2026-01-01T00:00:00", 4, "must say its offset"),
         (MINIMAL + "[parameters.q]\ntype = 'date'\nmin = 2026-01-02\ndefault = 2026-01-01", 5, "2026-01-02 or more"),
         (MINIMAL + "[parameters.q]\ntype = 'date'\nmin = 5", 4, "must be a date"),
         (MINIMAL + "[parameters.q]\ntype = 'integer'\nmin = 2\nmax = 1", 4, "is above max"),

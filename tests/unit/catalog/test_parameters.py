@@ -107,6 +107,27 @@ def test_a_value_of_another_kind_is_refused(kind: ParameterKind, value: object, 
 
 
 @pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (
+            "2026-01-31T09:00:00.1234567Z",
+            "must have at most six digits of a second, not '2026-01-31T09:00:00.1234567Z'",
+        ),
+        (
+            "2026-01-31T09:00:00",
+            "must say its offset: write '2026-01-31T09:00:00Z' for UTC, or end with one such as +09:00",
+        ),
+        ("2026-01-31T09:00:00.5", "must say its offset: write '2026-01-31T09:00:00.5Z' for UTC, or end with"),
+        ("2026-01-31 09:00:00Z", "must be a date and time with its offset, such as"),
+    ],
+)
+def test_what_a_moment_lacks_is_told(value: str, told: str) -> None:
+    """.NET writes seven digits, and Python no offset."""
+    [violation] = violations({"p": value}, a_parameter(DATETIME))
+    assert violation.message.startswith(told)
+
+
+@pytest.mark.parametrize(
     ("kind", "minimum", "maximum", "inside", "below", "above"),
     [
         (STRING, 2, 3, ["ab", "🛫🛫🛫"], "a", "abcd"),
