@@ -1,12 +1,13 @@
 """`AsyncTodoke.bulk`: the methods of `Todoke.bulk`, without blocking."""
 
+from collections.abc import AsyncIterator
 from typing import Unpack
 from uuid import UUID
 
 from todoke._core import bulk
 from todoke._core.config import Config
-from todoke._core.steps import AsyncRun
-from todoke.bulk_actions import BulkAction, BulkActionsPage, BulkResultsPage
+from todoke._core.steps import AsyncIterate, AsyncRun
+from todoke.bulk_actions import BulkAction, BulkActionsPage, BulkResult, BulkResultsPage
 from todoke.options import JobFilter
 
 BulkId = str | UUID | BulkAction
@@ -15,9 +16,10 @@ BulkId = str | UUID | BulkAction
 class AsyncBulk:
     """One thing done to all jobs of a filter. Every method raises ApiError and ConnectionFailed."""
 
-    def __init__(self, config: Config, run: AsyncRun) -> None:
+    def __init__(self, config: Config, run: AsyncRun, iterate: AsyncIterate) -> None:
         self._config = config
         self._run = run
+        self._iterate = iterate
 
     async def create(
         self,
@@ -60,7 +62,16 @@ class AsyncBulk:
         page_size: int | None = None,
         page_token: str | None = None,
     ) -> BulkResultsPage:
-        """One page of what became of each job, newest first; of one outcome, such as `refused`, if it is named."""
+        """One page of what became of each job, newest first; of one outcome, such as `refused`, if it is named.
+
+        `iter_results` goes through all pages.
+        """
         return await self._run(
             bulk.results(self._config, bulk_id, outcome=outcome, page_size=page_size, page_token=page_token)
         )
+
+    def iter_results(
+        self, bulk_id: BulkId, *, outcome: str | None = None, page_size: int | None = None
+    ) -> AsyncIterator[BulkResult]:
+        """What became of each job, page by page as they are used; of one outcome, if it is named."""
+        return self._iterate(bulk.iterate_results(self._config, bulk_id, outcome=outcome, page_size=page_size))

@@ -76,7 +76,7 @@ class AsyncTodoke:
         """One thing done to all jobs of a filter."""
         from todoke.async_bulk import AsyncBulk
 
-        return AsyncBulk(self._config, self._run)
+        return AsyncBulk(self._config, self._run, self._iterate)
 
     @cached_property
     def schedules(self) -> "AsyncSchedules":
@@ -111,7 +111,7 @@ class AsyncTodoke:
         """Who changed what."""
         from todoke.async_keys import AsyncAudit
 
-        return AsyncAudit(self._config, self._run)
+        return AsyncAudit(self._config, self._run, self._iterate)
 
     @cached_property
     def admin(self) -> "AsyncAdmin":

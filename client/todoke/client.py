@@ -74,7 +74,7 @@ class Todoke:
         """One thing done to all jobs of a filter."""
         from todoke.bulk import Bulk
 
-        return Bulk(self._config, self._run)
+        return Bulk(self._config, self._run, self._iterate)
 
     @cached_property
     def schedules(self) -> "Schedules":
@@ -109,7 +109,7 @@ class Todoke:
         """Who changed what."""
         from todoke.keys import Audit
 
-        return Audit(self._config, self._run)
+        return Audit(self._config, self._run, self._iterate)
 
     @cached_property
     def admin(self) -> "Admin":

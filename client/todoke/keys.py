@@ -1,12 +1,12 @@
 """`Todoke.keys` and `Todoke.audit`: who may do what, and who did."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from todoke._core import access
 from todoke._core.config import Config
-from todoke._core.steps import Run
-from todoke.keys_and_audit import AuditPage, Key, KeysPage, MadeKey
+from todoke._core.steps import Iterate, Run
+from todoke.keys_and_audit import AuditEntry, AuditPage, Key, KeysPage, MadeKey
 
 
 class Keys:
@@ -64,9 +64,10 @@ class Keys:
 class Audit:
     """The audit trail: every change that somebody of the tenant has made."""
 
-    def __init__(self, config: Config, run: Run) -> None:
+    def __init__(self, config: Config, run: Run, iterate: Iterate) -> None:
         self._config = config
         self._run = run
+        self._iterate = iterate
 
     def list(
         self,
@@ -79,6 +80,23 @@ class Audit:
         page_size: int | None = None,
         page_token: str | None = None,
     ) -> AuditPage:
-        """One page of it, newest first. A page may be short, even empty, although more follow."""
+        """One page of it, newest first; `iter` goes through all of them.
+
+        A page may be short, even empty, although more follow.
+        """
         given = {"action": action, "subject": subject, "object": object, "since": since, "until": until}
         return self._run(access.audit(self._config, given, page_size=page_size, page_token=page_token))
+
+    def iter(
+        self,
+        *,
+        action: str | None = None,
+        subject: str | None = None,
+        object: str | None = None,  # noqa: A002 - the API's word
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[AuditEntry]:
+        """Every entry of it, newest first, page by page as they are used."""
+        given = {"action": action, "subject": subject, "object": object, "since": since, "until": until}
+        return self._iterate(access.iterate_audit(self._config, given, page_size=page_size))

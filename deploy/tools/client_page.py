@@ -53,7 +53,7 @@ with Todoke("https://reports.example.com", api_key="…") as todoke:
         print(file.path, file.sha256)
 ```
 
-`AsyncTodoke` has the same methods, to be awaited; `iter`, `iter_rows`, `iter_ticks`, `stream` and `changes` are for
+`AsyncTodoke` has the same methods, to be awaited; `stream`, `changes`, `iter` and those that begin with `iter_` are for
 `async for`. Wherever a method takes a `JobId`, the id will do, as a text or a UUID, and so will what another method
 returned.
 ValueError for what is none.

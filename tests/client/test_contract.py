@@ -147,6 +147,9 @@ CALLS: dict[str, tuple[str, Callable[[Todoke], Any]]] = {
     "bulk.results": (
         "listBulkResults", lambda t: t.bulk.results(JOB_ID, outcome="refused", page_size=5, page_token="a")
     ),
+    "bulk.iter_results": (
+        "listBulkResults", lambda t: next(iter(t.bulk.iter_results(JOB_ID, outcome="refused", page_size=5)))
+    ),
     "me": ("getMe", lambda t: t.me()),
     "webhooks.create": (
         "createWebhook",
@@ -189,6 +192,17 @@ CALLS: dict[str, tuple[str, Callable[[Todoke], Any]]] = {
         lambda t: t.audit.list(
             action="key.create", subject="ci", object="key:k1", since=SOON, until="2027-01-31T00:00:00Z", page_size=5,
             page_token="a",
+        ),
+    ),
+    "audit.iter": (
+        "listAudit",
+        lambda t: next(
+            iter(
+                t.audit.iter(
+                    action="key.create", subject="ci", object="key:k1", since=SOON, until="2027-01-31T00:00:00Z",
+                    page_size=5,
+                )
+            )
         ),
     ),
     "admin.list_gates": ("listGates", lambda t: t.admin.list_gates(kind="tenant")),
@@ -418,9 +432,7 @@ def test_both_shells_have_the_same_methods(blocking: type, other: type) -> None:
     for name in public(blocking):
         one, two = getattr(blocking, name), getattr(other, name)
         assert inspect.getdoc(one) == inspect.getdoc(two), name
-        assert inspect.iscoroutinefunction(two) or name in {"iter", "iter_rows", "iter_ticks", "stream", "changes"}, (
-            name
-        )
+        assert inspect.iscoroutinefunction(two) or name.startswith("iter") or name in {"stream", "changes"}, name
         returns = [str(inspect.signature(f).return_annotation).replace("Async", "") for f in (one, two)]
         assert returns[0] == returns[1], name
 

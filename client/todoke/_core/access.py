@@ -6,6 +6,7 @@ from typing import Any
 
 from todoke._core.config import Config
 from todoke._core.jobs import key_header
+from todoke._core.paging import every
 from todoke._core.requests import Request, content_of, segment, send
 from todoke._core.steps import Flow
 from todoke.keys_and_audit import AuditPage, Key, KeysPage, MadeKey, Me
@@ -57,6 +58,13 @@ def audit(
     named = {name: v.isoformat() if isinstance(v, datetime) else v for name, v in given.items()}
     query = {**named, "pageSize": page_size, "pageToken": page_token}
     return AuditPage.from_json(content_of((yield from send(config, Request("GET", "/v1/audit", query=query)))))
+
+
+def iterate_audit(config: Config, given: Mapping[str, Any], *, page_size: int | None) -> Flow[None]:
+    """Every entry of the audit trail, page by page."""
+    yield from every(
+        lambda token: audit(config, given, page_size=page_size, page_token=token), lambda page: page.entries
+    )
 
 
 def _post(config: Config, path: str, body: Mapping[str, Any], idempotency_key: str | None) -> Flow[Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from todoke._core.config import Config
 from todoke._core.jobs import key_header
+from todoke._core.paging import every
 from todoke._core.requests import Request, content_of, segment, send
 from todoke._core.steps import Flow
 from todoke.bulk_actions import BulkAction, BulkActionsPage, BulkResultsPage
@@ -59,6 +60,14 @@ def results(
     query = {"outcome": outcome, "pageSize": page_size, "pageToken": page_token}
     request = Request("GET", _path(bulk_id, "/results"), query=query)
     return BulkResultsPage.from_json(content_of((yield from send(config, request))))
+
+
+def iterate_results(config: Config, bulk_id: object, *, outcome: str | None, page_size: int | None) -> Flow[None]:
+    """What became of every job of an action, page by page."""
+    yield from every(
+        lambda token: results(config, bulk_id, outcome=outcome, page_size=page_size, page_token=token),
+        lambda page: page.results,
+    )
 
 
 def _read(answer: Any) -> BulkAction:
