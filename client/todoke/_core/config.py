@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from todoke.version import VERSION
 
 DEFAULT_URL = "http://localhost:8000"
+_LONGEST_S = 1e6
+"""Eleven days, for whoever gives infinity: a socket's time-out is milliseconds of 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,13 @@ def configure(
 ) -> Config:
     """The arguments, and TODOKE_URL and TODOKE_API_KEY for what they leave out. Raises ValueError."""
     key = api_key if api_key is not None else os.environ.get("TODOKE_API_KEY")
-    if timeout <= 0 or connect <= 0 or max_retries < 0 or max_wait < 0:
+    if not (timeout > 0 and connect > 0 and max_retries >= 0 and max_wait >= 0):  # NaN is none of it
         raise ValueError("timeout and connect must be more than 0 s; max_retries and max_wait must not be negative")
     return Config(
         url=_url(url or os.environ.get("TODOKE_URL") or DEFAULT_URL),
         api_key=_key(key) if key and key.strip() else None,
-        timeout_s=timeout,
-        connect_s=connect,
+        timeout_s=min(timeout, _LONGEST_S),
+        connect_s=min(connect, _LONGEST_S),
         max_retries=max_retries,
         max_wait_s=max_wait,
         user_agent=_user_agent(user_agent_suffix),

@@ -96,8 +96,8 @@ class _Watch:
     _tries: int = 0
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and self.timeout < 0:
-            raise ValueError("timeout must not be negative")
+        if self.timeout is not None and not self.timeout >= 0:  # NaN is no time
+            raise ValueError(f"timeout must be seconds, 0 or more, or None for no limit, not {self.timeout}")
         self._until = float("inf") if self.timeout is None else self.config.clock() + self.timeout
 
     def left(self) -> float:
