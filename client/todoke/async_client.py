@@ -16,7 +16,7 @@ from todoke._core.config import configure
 from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, Writer, next_step
 from todoke.async_jobs import AsyncJobs
 from todoke.keys_and_audit import Me
-from todoke.transport import Collecting, foreign_request, head, limits, options, our_errors
+from todoke.transport import Collecting, foreign_request, given_client, head, limits, options, our_errors
 
 if TYPE_CHECKING:
     from todoke.async_admin import AsyncAdmin
@@ -39,7 +39,7 @@ class AsyncTodoke:
     each wait, stream and download holds one of its connections: without it, they have as many as they need.
 
     Use one for everything, from as many tasks as you like; close it, or use `async with`.
-    Raises ValueError for arguments that make no sense.
+    Raises ValueError for arguments that make no sense, and TypeError for a client of another kind than httpx2's.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class AsyncTodoke:
             url, api_key, timeout=timeout, connect=connect, max_retries=max_retries, max_wait=max_wait,
             user_agent_suffix=user_agent_suffix,
         )  # fmt: skip
-        self._given = http_client
+        self._given = given_client(http_client, httpx2.AsyncClient)
         self._own: dict[bool, httpx2.AsyncClient] = {}
         self._process = os.getpid()
         self.jobs = AsyncJobs(self._config, self._run, self._iterate)

@@ -14,7 +14,7 @@ from todoke._core.config import configure
 from todoke._core.steps import Answer, Done, Emit, Flow, Local, Send, Sleep, next_step
 from todoke.jobs import Jobs
 from todoke.keys_and_audit import Me
-from todoke.transport import Collecting, foreign_request, head, limits, options, our_errors
+from todoke.transport import Collecting, foreign_request, given_client, head, limits, options, our_errors
 
 if TYPE_CHECKING:
     from todoke.admin import Admin
@@ -37,7 +37,7 @@ class Todoke:
     each wait, stream and download holds one of its connections: without it, they have as many as they need.
 
     Use one for everything, from as many threads as you like, before and after a fork; close it, or use `with`.
-    Raises ValueError for arguments that make no sense.
+    Raises ValueError for arguments that make no sense, and TypeError for a client of another kind than httpx2's.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Todoke:
             url, api_key, timeout=timeout, connect=connect, max_retries=max_retries, max_wait=max_wait,
             user_agent_suffix=user_agent_suffix,
         )  # fmt: skip
-        self._given = http_client
+        self._given = given_client(http_client, httpx2.Client)
         self._own: dict[bool, httpx2.Client] = {}
         self._process = os.getpid()
         self.jobs = Jobs(self._config, self._run, self._iterate)

@@ -4,12 +4,14 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 
 from todoke._core.steps import Answer, Send
 from todoke.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
+
+C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
 
 AT_ONCE = 100
 """Requests of a client that are answered at the same time; more take turns. It is httpx2's own number."""
@@ -22,6 +24,15 @@ def limits(*, long: bool) -> httpx2.Limits:
     jobs would otherwise keep everybody else of the program from asking for anything.
     """
     return httpx2.Limits(max_connections=None if long else AT_ONCE, max_keepalive_connections=20)
+
+
+def given_client(given: object, kind: type[C]) -> C | None:
+    """The caller's own client. Raises TypeError for one that would fail at the first request, such as httpx's."""
+    if given is None or isinstance(given, kind):
+        return given
+    theirs = type(given)
+    name = f"{theirs.__module__.partition('.')[0]}.{theirs.__name__}".removeprefix("builtins.")
+    raise TypeError(f"http_client must be an httpx2.{kind.__name__}; {name} is not one")
 
 
 def options(step: Send) -> dict[str, Any]:
