@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
@@ -22,8 +23,10 @@ MAX_CHARACTERS = 1000
 MAX_ITEMS = 1000
 """The most of a list whose parameter states no `max`: a query with so many literals still parses in milliseconds."""
 
-_MOST_UNKNOWN = 20
-"""Unknown names that are explained one by one. The rest are counted, so that junk cannot make a huge answer."""
+_MOST_WRONG = 20
+"""Unknown names and wrong items that are explained one by one: junk makes no huge answer, and takes no time."""
+_MOST_OF_A_MODEL = 100
+"""Mistakes that pydantic has found and that are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +97,16 @@ def has_words(parameter: Parameter, value: object) -> bool:
 def _by_model(model: type[BaseModel], given: Mapping[str, object]) -> dict[str, object]:
     present = {name: value for name, value in given.items() if value is not None}
     fields = list(model.model_fields)
-    unknown = [name for name in present if name not in fields]
+    unknown = dict.fromkeys(name for name in present if name not in fields)
     violations = [
-        Violation(f"parameters.{name[:100]}", "unknown_parameter", f"is unknown{did_you_mean(name, fields)}")
-        for name in unknown[:_MOST_UNKNOWN]
+        Violation(f"parameters.{name[:100]}", "unknown_parameter", f"is unknown{did_you_mean(name[:100], fields)}")
+        for name in islice(unknown, _MOST_WRONG)
     ]
     try:
         accepted = model.model_validate_json(json.dumps({n: v for n, v in present.items() if n not in unknown}))
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        for problem in problems[:_MOST_OF_A_MODEL]:
             field = ".".join(["parameters", *(str(part) for part in problem["loc"])])
             violations.append(Violation(field, problem["type"], problem["msg"][:1].lower() + problem["msg"][1:]))
         raise InvalidParameters(violations) from None
@@ -156,13 +160,13 @@ def item_of(parameter: Parameter) -> Parameter:
 def _unknown(report: ReportType, given: Mapping[str, object]) -> Iterator[Violation]:
     names = [p.name for p in report.parameters]
     unknown = [name for name in given if name not in names]
-    for name in unknown[:_MOST_UNKNOWN]:
+    for name in unknown[:_MOST_WRONG]:
         # The name goes back to the client inside JSON: half a surrogate pair would break the answer.
         short = name[:100].encode("utf-8", "backslashreplace").decode()
         message = f"report type {report.name!r} has no such parameter{did_you_mean(short, names)}"
         yield Violation(f"parameters.{short}", "unknown_parameter", message)
-    if len(unknown) > _MOST_UNKNOWN:
-        message = f"{len(unknown) - _MOST_UNKNOWN} more unknown parameters{did_you_mean('', names)}"
+    if len(unknown) > _MOST_WRONG:
+        message = f"{len(unknown) - _MOST_WRONG} more unknown parameters{did_you_mean('', names)}"
         yield Violation("parameters", "unknown_parameter", message)
 
 
@@ -177,8 +181,16 @@ def _check_list(parameter: Parameter, value: object, field: str, moment: Moment)
         # The items stay unread: a million of them must not become a million violations.
         return None, [Violation(field, "too_long", f"must have at most {most} items, not {len(value)}")]
     item = item_of(parameter)
-    checked = [check_value(item, one, f"{field}[{index}]", moment) for index, one in enumerate(value)]
-    return [one for one, _ in checked], [wrong for _, violations in checked for wrong in violations]
+    found: list[object] = []
+    wrong: list[Violation] = []
+    for index, one in enumerate(value):
+        if len(wrong) >= _MOST_WRONG:
+            wrong.append(Violation(field, wrong[-1].code, "has more items, which were not looked at"))
+            break
+        stored, problems = check_value(item, one, f"{field}[{index}]", moment)
+        found.append(stored)
+        wrong += problems
+    return found, wrong
 
 
 def _check_bounds(parameter: Parameter, meant: object) -> None:

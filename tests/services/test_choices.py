@@ -139,6 +139,11 @@ def test_a_wrong_question_says_what_is_wrong(query: dict[str, str], field: str, 
     assert (violation["field"], told in violation["message"]) == (field, True), violation
 
 
+def test_of_a_great_many_wrong_values_some_are_told(client: TestClient) -> None:
+    path = f"/v1/report-types/sales/choices/city?{'&'.join(f'given=contr{n}:JP' for n in range(500))}"
+    assert len(problem(client.get(path), 422, "invalid_request")["violations"]) == 20
+
+
 def test_a_date_it_depends_on_may_be_in_words(client: TestClient) -> None:
     assert len(values(client, "number", given="since:today-1d", timeZone="Asia/Tokyo")) == 1000
     problem(asked(client, "number", given="since:tomorow"), 422, "invalid_request")

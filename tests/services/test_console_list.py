@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
@@ -45,6 +46,16 @@ def jobs(conn: Connection) -> Jobs:
              "WHERE id IN (:runs, :ended)"), {"runs": runs, "ended": ended},
     )  # fmt: skip
     return made
+
+
+def test_of_a_great_many_mistakes_some_are_told_and_hinted(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    hints = mock.Mock(return_value="")
+    for place in ("list_query", "audit"):
+        monkeypatch.setattr(f"services.api.console.{place}.did_you_mean", hints)
+    wrong = "&".join(f"crea{n:x}=1&column={n:x}" for n in range(600))
+    assert "crea13" in client.get(f"/console/jobs?{wrong}").text
+    assert client.get(f"/console/audit?{wrong}").status_code == 422
+    assert 1 < hints.call_count <= 3 * 20
 
 
 def shown(page: str) -> list[str]:

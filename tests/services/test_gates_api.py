@@ -170,6 +170,7 @@ def test_what_left_the_catalog_can_still_be_resumed_and_uncapped(ask: Operator, 
     [
         ({}, "reason"), ({"reason": " "}, "reason"), ({"reason": "x" * 201}, "reason"), ({"reason": "\x07"}, "reason"),
         ({"reason": "x", "until": "tomorrow"}, "until"), ({"reason": "x", "until": "2020-01-01T00:00:00Z"}, "until"),
+        ({"reason": "x", "until": "9999-12-31T23:59:59-14:00"}, "until"),
         ({"reason": "x", "hours": 3}, "hours"),
     ],
     ids=str,

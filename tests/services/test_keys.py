@@ -204,6 +204,7 @@ def test_a_tenant_sees_its_own_keys_only_page_by_page(ask: Asked) -> None:
         ({**CI, "expiresAt": "2020-01-01T00:00:00Z"}, "expiresAt"),
         ({**CI, "expiresAt": "tomorrow"}, "expiresAt"),
         ({**CI, "expiresAt": "2099-01-01T00:00:00"}, "expiresAt"),
+        ({**CI, "expiresAt": "9999-12-31T23:59:59-14:00"}, "expiresAt"),
         ({**CI, "scope": "x"}, "scope"),
     ],
 )

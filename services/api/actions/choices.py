@@ -27,6 +27,8 @@ from shared.catalog.shape import Shape
 from shared.suggest import did_you_mean
 
 _T = TypeVar("_T")
+_MOST_WRONG = 20
+"""Values that mean nothing and are told: a hint for each takes its time."""
 
 
 class Asked(NamedTuple):
@@ -94,7 +96,7 @@ def _values(report: ReportType, parameter: Parameter, asked: Asked) -> Mapping[s
         name, _, text = one.partition(":")
         if name in known:
             texts.setdefault(name, []).append(text)
-        else:
+        elif len(violations) < _MOST_WRONG:
             message = f"{name[:60]!r} is not a parameter that the choices depend on{did_you_mean(name[:60], known)}"
             violations.append(Violation("given", "unknown_parameter", message))
     moment = Moment.now("UTC" if violations else asked.time_zone or "UTC")

@@ -1,6 +1,7 @@
 """What a request says of a webhook: read and checked, with every mistake named."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from services.api.actions.conditions import read_conditions
@@ -65,10 +66,9 @@ def _types(given: object, wrong: list[Violation]) -> list[EventType]:
     if not isinstance(given, list):
         wrong.append(Violation("types", "type", f"must be a list of these: {choices}; empty for callbacks only"))
         return []
-    for n, one in enumerate(given[:_MOST_UNKNOWN]):
-        if one not in CHOOSABLE:
-            hint = did_you_mean(one[:60], CHOOSABLE) if isinstance(one, str) else ""
-            wrong.append(Violation(f"types[{n}]", "choice", f"must be one of {choices}{hint}"))
+    for n, one in islice(((n, one) for n, one in enumerate(given) if one not in CHOOSABLE), _MOST_UNKNOWN):
+        hint = did_you_mean(one[:60], CHOOSABLE) if isinstance(one, str) else ""
+        wrong.append(Violation(f"types[{n}]", "choice", f"must be one of {choices}{hint}"))
     return [one for one in CHOOSABLE if one in given]
 
 
@@ -80,10 +80,9 @@ def _report_types(parts: Parts, tenant: str, given: object, wrong: list[Violatio
         wrong.append(Violation("reportTypes", "type", told))
         return None
     known = [name for name, report in parts.catalog.types.items() if report.may_be_asked_by(tenant, None)]
-    for n, one in enumerate(given):
-        if one not in known:
-            hint = did_you_mean(one[:60], known) if isinstance(one, str) else ""
-            wrong.append(Violation(f"reportTypes[{n}]", "unknown", f"is not the name of a report type{hint}"))
+    for n, one in islice(((n, one) for n, one in enumerate(given) if one not in known), _MOST_UNKNOWN):
+        hint = did_you_mean(one[:60], known) if isinstance(one, str) else ""
+        wrong.append(Violation(f"reportTypes[{n}]", "unknown", f"is not the name of a report type{hint}"))
     return sorted({str(one) for one in given})
 
 

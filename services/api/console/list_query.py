@@ -1,6 +1,7 @@
 """What the address of a list says, in one order; what means nothing is told back, and never dropped."""
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -40,6 +41,10 @@ QUALIFIERS = {
 """What the search box calls the filters."""
 TOLD = ("view_saved", "view_deleted")
 """What a page may be asked to tell once, by the text `told.{code}`: nobody's words stand in an address."""
+
+
+_MOST_WRONG = 20
+"""Of what means nothing: more is nobody's mistake, and every hint takes its time."""
 
 
 class Chip(NamedTuple):
@@ -103,8 +108,7 @@ def read_query(params: QueryParams, *, more: Collection[str] = (), texts: Texts 
     known = {*FILTERS, *_BESIDE, *WITHIN, "q", *more}
     violations = [
         Violation(name[:100], "unknown_parameter", f"is no filter{did_you_mean(name[:100], known)}")
-        for name, _ in items
-        if name not in known
+        for name in islice(dict.fromkeys(name for name, _ in items if name not in known), _MOST_WRONG)
     ]
     if params.get("zone") and (problem := zone_problem(params["zone"])):
         violations.append(Violation("zone", "zone", problem))
@@ -156,8 +160,7 @@ def _columns(given: Sequence[str], violations: list[Violation]) -> Sequence[str]
     named = [name for name in given if name]
     violations += [
         Violation("column", "choice", f"{name[:40]!r} is not a column{did_you_mean(name[:40], COLUMNS)}")
-        for name in named
-        if name not in COLUMNS
+        for name in islice(dict.fromkeys(name for name in named if name not in COLUMNS), _MOST_WRONG)
     ]
     return tuple(name for name in COLUMNS if name in named) or USUAL_COLUMNS
 

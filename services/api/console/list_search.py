@@ -35,10 +35,11 @@ def search(params: QueryParams) -> tuple[UUID | None, str]:
         return found, ""
     meant, rest = _of_words(words)
     meant += _of_range(params)
+    in_words = dict(meant)
     kept = [
         (name, value)
         for name, value in params.multi_items()
-        if name not in _PASSING and name not in WITHIN and value and (name in REPEATABLE or name not in dict(meant))
+        if name not in _PASSING and name not in WITHIN and value and (name in REPEATABLE or name not in in_words)
     ]
     everything = [*kept, *meant, *([("q", " ".join(rest))] if rest else [])]
     return None, urlencode(list(dict.fromkeys(everything)))

@@ -92,12 +92,12 @@ def _statuses(given: Sequence[str] | None, violations: list[Violation]) -> list[
         Violation("status", "choice", f"{name[:40]!r} is not a state{did_you_mean(name[:40], known)}")
         for name in itertools.islice(unknown, MOST_VIOLATIONS)
     )
-    return [JobStatus(name) for name in given if name in known] if given else None
+    return [JobStatus(name) for name in dict.fromkeys(given) if name in known] if given else None
 
 
 def _labels(given: Sequence[str] | None, violations: list[Violation]) -> Mapping[str, str] | None:
     labels: dict[str, str] = {}
-    for one in itertools.islice(given or [], MOST_VIOLATIONS):
+    for one in itertools.islice(dict.fromkeys(given or []), MOST_VIOLATIONS):
         name, colon, value = one.partition(":")
         if not colon:
             problem: str | None = f"{one[:100]!r} is not a label: write label=name:value, as in label=team:finance"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlencode
@@ -70,9 +70,9 @@ def moment(name: str, given: object, violations: list[Violation]) -> datetime | 
         return None
     try:
         found = datetime.fromisoformat(given) if isinstance(given, str) and "T" in given else None
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        violations.append(Violation(name, "date_time", "must be a moment with an offset, like 2026-12-31T23:59:59Z"))
-        return None
-    return found
+        if found is not None and found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):  # of year 10000 in UTC, which the database writes and nobody here can read
+        pass
+    violations.append(Violation(name, "date_time", "must be a moment with an offset, like 2026-12-31T23:59:59Z"))
+    return None

@@ -1,9 +1,13 @@
 """Every rule of the validator from both sides, and all violations at once."""
 
+import time
 from decimal import Decimal
+from unittest import mock
 
 import pytest
+from pydantic import BaseModel
 
+from shared.catalog.model import ReportType
 from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import InvalidParameters, Violation, validate_parameters
 from tests.unit.catalog.builders import a_parameter, a_report
@@ -182,6 +186,26 @@ def test_every_violation_is_named_at_once_with_its_place_and_a_remedy() -> None:
     assert "did you mean 'from'" in told["parameters.form"]
     assert "YYYY-MM-DD" in told["parameters.to"]
     assert "did you mean 'EWR'" in told["parameters.origin"]
+
+
+class _Model(BaseModel):
+    few: list[int] = []
+
+
+def test_a_great_many_mistakes_take_no_time_and_not_all_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    hints = mock.Mock(return_value="")
+    monkeypatch.setattr("shared.catalog.parameters.did_you_mean", hints)
+    many = a_parameter(LIST, "many", items=CHOICE, choices=("EWR", "JFK"))
+    found = violations({"many": ["EWK"] * 900}, many)
+    assert [one.field for one in found] == [*(f"parameters.many[{n}]" for n in range(20)), "parameters.many"]
+
+    began = time.process_time()
+    by_model = ReportType("r", "R", "", "1", "python", "", (), parameter_model=_Model)
+    with pytest.raises(InvalidParameters) as caught:
+        validate_parameters(by_model, {**{f"a{n}": 1 for n in range(100_000)}, "few": ["x"] * 100_000})
+    assert len(caught.value.violations) <= 20 + 100
+    assert time.process_time() - began < 5
+    assert hints.call_count <= 40
 
 
 def test_left_out_and_null_mean_the_default() -> None:
