@@ -228,6 +228,7 @@ def test_choices_are_remembered_and_lead_nowhere_else(client: TestClient, path: 
 def test_forms_are_bounded_and_of_one_kind(client: TestClient) -> None:
     assert client.post("/console/new/hostile", json={}).status_code == 415
     assert client.post("/console/new/hostile", data={"p.name": "x" * 300_000}).status_code == 413
+    assert client.post("/console/new/hostile", data={"p.name": "x", "o.priority": "9" * 5_000}).status_code == 422
     many = "&".join(f"p{n}=1" for n in range(3_000))
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert client.post("/console/new/hostile", content=many, headers=headers).status_code == 422

@@ -296,6 +296,7 @@ def test_messages_are_dealt_with_after_a_second_look(client: TestClient, conn: C
         ("pause", {"kind": "planet", "name": "x", "reason": "x"}, "Choose a tenant"),
         ("pause", {"kind": "report_type", "name": "flights-exprt", "reason": "x"}, "flights-export"),
         ("pause", {"kind": "tenant", "name": "acme", "reason": "x", "hours": "1.5"}, "Hours must"),
+        ("pause", {"kind": "tenant", "name": "acme", "reason": "x", "hours": "9" * 5_000}, "Hours must"),
         ("cap", {"kind": "tenant", "name": "acme", "most": "0"}, "from 1 to 1000"),
         ("cap", {"kind": "tenant", "name": "a b", "most": "1"}, "cannot name a tenant"),
     ],

@@ -28,7 +28,7 @@ async def pause(visit: Visit) -> Response:
     reason, hours = form.one("reason").strip(), form.one("hours").strip()
     if not reason or not reason.isprintable() or len(reason) > _LONGEST_REASON:
         wrong.append(Violation("reason", "text", "operator.say_why"))
-    if hours and not (hours.isascii() and hours.isdecimal() and 0 < int(hours) <= _MOST_HOURS):
+    if hours and not (hours.isascii() and hours.isdecimal() and len(hours) < 6 and 0 < int(hours) <= _MOST_HOURS):
         wrong.append(Violation("hours", "range", "operator.hours_wrong"))
     if not wrong:
         until = datetime.now(UTC) + timedelta(hours=int(hours)) if hours else None

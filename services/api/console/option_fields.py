@@ -44,7 +44,8 @@ def options_of(values: Mapping[str, str]) -> tuple[dict[str, object], list[Viola
     """The fields of a request that the texts stand for. What is empty is left out."""
     asked: dict[str, object] = {name: values[name] for name in _TEXTS if values.get(name)}
     if priority := values.get("priority"):
-        asked["priority"] = int(priority) if priority.isascii() and priority.isdigit() else priority
+        number = priority.isascii() and priority.isdigit() and len(priority) < 20
+        asked["priority"] = int(priority) if number else priority
     labels, violations = _labels(values.get("labels", ""))
     if password := values.get(PASSWORD):
         asked[PASSWORD] = password
