@@ -24,6 +24,7 @@ from tests.support.debian import tool
 from tests.support.eventually import eventually
 from todoke import Todoke
 from todoke.cli.app import run
+from todoke.options import Submission
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 _SHIPPED = Path(__file__).parents[2] / "deploy" / "proxy" / "nginx.conf"
@@ -126,6 +127,13 @@ def test_everything_works_through_the_shipped_proxy(proxied: httpx.Client, conn:
     assert proxied.get(file, headers={"Range": "bytes=0-2"}).content == b"day"
     head = proxied.head(file)
     assert (head.status_code, head.headers["content-length"]) == (200, "15")
+
+
+def test_a_batch_may_be_as_large_as_the_api_takes_it(proxied: httpx.Client) -> None:
+    labels = {f"label-{n}": "x" * 255 for n in range(14)}
+    wanted = [Submission(report_type="calendar", labels=labels)] * 1_000
+    found = Todoke(str(proxied.base_url), http_client=proxied).jobs.create_many(wanted)
+    assert len([one for one in found if one.job is not None]) == 1_000
 
 
 def test_the_python_client_hears_of_a_job_at_once_through_the_shipped_proxy(
