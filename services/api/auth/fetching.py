@@ -1,5 +1,6 @@
 """Fetches a small JSON document over HTTPS, within bounds of time and size, and follows nothing."""
 
+import base64
 import http.client
 import json
 import re
@@ -9,7 +10,7 @@ import threading
 import urllib.request
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from services.api.auth.issuers import url_problem
 from shared.errors import TodokeError
@@ -96,8 +97,16 @@ def _connection(url: str) -> http.client.HTTPConnection:
         return http.client.HTTPSConnection(host, port or 443, timeout=_CONNECT_S, context=context)
     via = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     through = http.client.HTTPSConnection(via.hostname or "", via.port or 80, timeout=_CONNECT_S, context=context)
-    through.set_tunnel(host, port or 443)
+    through.set_tunnel(host, port or 443, _credentials(via.username, via.password))
     return through
+
+
+def _credentials(user: str | None, password: str | None) -> Mapping[str, str]:
+    """What the proxy wants to know of us, if its address says so."""
+    if user is None:
+        return {}
+    pair = f"{unquote(user)}:{unquote(password or '')}".encode()
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
