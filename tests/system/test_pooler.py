@@ -13,6 +13,7 @@ from deploy.local.emulator import Emulator
 from shared.database.engine import SESSION_BOUNDS, create_engine
 from shared.database.health import check_database
 from shared.database.unavailable import DatabaseUnavailable
+from shared.reports.sources import look
 from tests.support.eventually import eventually
 from tests.support.postgres.pgbouncer import PgBouncer
 from tests.support.postgres.roles import service_urls
@@ -101,6 +102,11 @@ def test_without_the_setting_a_service_does_not_work_behind_pgbouncer(
         check_database(aware)
         for engine in (unaware, aware):
             engine.dispose()
+
+
+def test_a_source_behind_a_pooler_can_be_looked_at(pooler: PgBouncer) -> None:
+    assert look.problem_of(pooler.urls["worker"]) is None
+    assert look.rights_of(pooler.urls["worker"]) == "test_worker may write to tables"
 
 
 def test_options_of_ones_own_are_no_pooler(database_url: str) -> None:

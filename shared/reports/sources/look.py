@@ -74,7 +74,8 @@ def _sqlite_problem(url: str) -> str | None:
 
 
 def _role(url: str) -> tuple[str, bool, bool]:
-    with psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_S, options="-c statement_timeout=5s") as conn:
+    with psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_S) as conn:
+        conn.execute("SET LOCAL statement_timeout = '5s'")  # a pooler takes no start-up options
         found = conn.execute(_ROLE).fetchone()
     if found is None:
         raise ValueError("the role is not in pg_roles")
