@@ -90,6 +90,11 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
         """
         return self.lease_s + 5
 
+    @field_validator("fonts")
+    @classmethod
+    def _wherever_a_process_is(cls, value: Path | None) -> Path | None:
+        return value.absolute() if value else None
+
     _written_source = field_validator("report_source_url")(checked_source)
     _named_sources = field_validator("report_sources")(checked_sources)
 

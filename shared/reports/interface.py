@@ -1,7 +1,7 @@
 """What the worker and the report engine say to each other. Rendering knows nothing of queues or tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -88,6 +88,14 @@ class RenderRequest:
     """Opens the files, which are PDF and XLSX only. Secret."""
     first_rows: int | None = None
     """How many rows of a Python report type are enough, if it is only tried; None takes all."""
+
+    def __post_init__(self) -> None:
+        """Make every path absolute: the report's own process leaves the folder in which somebody wrote `catalog`."""
+        if (folder := self.report.folder) is not None and not folder.is_absolute():
+            object.__setattr__(self, "report", replace(self.report, folder=folder.absolute()))
+        for name in ("scratch", "keep", "fonts"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, path.absolute())
 
     @property
     def csv(self) -> CsvOptions:

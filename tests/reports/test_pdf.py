@@ -376,6 +376,21 @@ def test_a_template_that_fails_shows_no_path_of_the_worker(a_request: MakeReques
     assert str(tmp_path) not in str(failure.value)
 
 
+def test_a_folder_is_found_however_it_was_written(
+    a_request: MakeRequest, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`check catalog` and CATALOG_PATH=catalog: the process of a report leaves the folder that this starts from."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("catalog/report")
+    folder.mkdir(parents=True)
+    (folder / "template.typ").write_text("canary")
+    (folder / "c.vl.json").write_text('{"mark": "bar", "encoding": {"x": {"field": "n"}}}')
+    pdf = PdfOptions(charts=(Chart("c", "C", "SELECT n FROM report", "c.vl.json"),))
+
+    [file] = run(with_pdf(a_request("SELECT 1 AS n", Format.PDF), pdf, folder))
+    assert "canary" in text_of(file)[0]
+
+
 @pytest.mark.parametrize(
     ("template", "told"),
     [
