@@ -118,10 +118,6 @@ class SecretKeys:
         # Of a key of its own: what seals is used for nothing else.
         return [hmac.digest(hmac.digest(key, _DIGEST, "sha256"), content, "sha256").hex() for key in found]
 
-    def is_newest(self, sealed: Sealed) -> bool:
-        """True if a secret that is sealed now would get the same key."""
-        return sealed.key_id == self._now().newest
-
     def _now(self) -> "_Read":
         if self._file is None:
             raise SecretsNotKept

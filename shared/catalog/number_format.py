@@ -97,11 +97,6 @@ class Shape:
     point: bool
     after: str
 
-    @property
-    def has_digits(self) -> bool:
-        """False for a section of text alone."""
-        return bool(self.digits) or self.point
-
 
 def shape_of(section: Sequence[Piece]) -> Shape:
     """Return the shape of a section without codes of dates."""

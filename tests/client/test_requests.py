@@ -81,6 +81,35 @@ def test_what_may_pass_is_tried_again_with_the_same_key(
     assert pauses == [0.25, 0.5], "half of 0.5 s and of 1 s: the jitter is full"
 
 
+@pytest.mark.parametrize("lost", [httpx2.ReadError("reset"), problem(502)], ids=repr)
+@pytest.mark.parametrize("then", [problem(404), problem(410)], ids=repr)
+def test_what_is_gone_at_the_second_try_was_deleted_by_the_first(
+    lost: httpx2.Response | Exception, then: httpx2.Response, make: Make, pauses: list[float]
+) -> None:
+    make(handler=Script(lost, then)).jobs.delete(JOB_ID)
+    make(handler=Script(lost, then)).webhooks.delete(JOB_ID)
+    with pytest.raises((errors.NotFound, errors.Gone)):
+        make(handler=Script(problem(429), then)).jobs.delete(JOB_ID)
+    with pytest.raises((errors.NotFound, errors.Gone)):
+        make(handler=Script(lost, then)).jobs.cancel(JOB_ID)
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [(httpx2.ReadError("reset"), errors.ConnectionFailed), (problem(502), errors.ServerError)],
+    ids=repr,
+)
+def test_nobody_is_told_that_nothing_has_happened_where_the_first_try_may_have_changed_it(
+    lost: httpx2.Response | Exception, told: type[errors.TodokeError], make: Make, pauses: list[float]
+) -> None:
+    script = Script(lost, problem(412, "changed"))
+    with pytest.raises(told):
+        make(handler=script).jobs.cancel(JOB_ID, if_match='"3"')
+    assert len(script.asked) == 2
+    with pytest.raises(errors.Changed):
+        make(handler=Script(problem(429), problem(412, "changed"))).jobs.cancel(JOB_ID, if_match='"3"')
+
+
 @pytest.mark.parametrize("failure", [problem(500, retryable=False), problem(422), problem(404), problem(409)], ids=repr)
 def test_what_will_not_pass_is_not_tried_again(failure: httpx2.Response, make: Make, pauses: list[float]) -> None:
     script = Script(failure)

@@ -21,6 +21,7 @@ AWAY_S = 300.0
 """How long an API may be away while somebody waits or listens without a limit of their own: a release, a fail-over."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
 _AGAIN = {408, 425, 429}
+_GONE, _CHANGED = {404, 410}, 412
 
 Query = Mapping[str, str | int | Sequence[str] | None]
 
@@ -69,17 +70,23 @@ def send(config: Config, request: Request) -> Flow[Answer]:
     """The answer, which has one of the statuses that are fine. Raises ApiError, ConnectionFailed, UnexpectedAnswer.
 
     A request is tried again where that may help; each that changes something carries what makes a repetition harmless.
+    After one whose answer was lost, a thing that is gone was deleted by it, and one that has changed was, perhaps, too.
     """
-    step, tries = to_send(config, request), 0
+    step, tries, lost = to_send(config, request), 0, None
     while True:
         try:
             answer: Answer = yield step
-            if answer.status in request.fine:
+            if answer.status in request.fine or (lost and request.method == "DELETE" and answer.status in _GONE):
                 return answer
             failure: TodokeError = problem_of(answer, config.url)
         except ConnectionFailed as error:
             failure = error
-        if request.once and not (isinstance(failure, ApiError) and failure.status == 429):
+        status = failure.status if isinstance(failure, ApiError) else None
+        if lost is not None and status == _CHANGED:
+            raise lost
+        if status is None or status >= 500:
+            lost = failure
+        if request.once and status != 429:
             raise failure
         pause = pause_after(failure, tries, config)
         if pause is None or tries >= config.max_retries:
