@@ -90,3 +90,26 @@ def test_keys_can_be_switched_off(reader: Readers) -> None:
     expect(page.locator("body")).to_have_attribute("data-keys", "on")
     page.keyboard.press("n")
     page.wait_for_url("**/console/new")
+
+
+def test_a_key_that_copies_says_so(reader: Readers, conn: Connection) -> None:
+    job = a_job(conn, tenant="default", report_type="flights-export")
+    page = reader(permissions=["clipboard-read", "clipboard-write"]).goto("/jobs")
+
+    page.keyboard.press("j")
+    page.keyboard.press("y")
+    expect(page.locator("[aria-live]", has_text=say("page.copied"))).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").endswith(f"/console/jobs/{job}")
+
+
+def test_buttons_of_rows_say_what_they_are_for(reader: Readers, conn: Connection) -> None:
+    """A list of all links, as screen readers have it, does not say the same ten times."""
+    for name in ("flights-export", "carrier-delays"):
+        a_job(conn, tenant="default", report_type=name, requester="default")
+    window = reader()
+    titles = ("Flights", "Delays by carrier and month")
+
+    for path, button in (("/jobs", say("jobs.look")), ("/report-types", say("nav.new"))):
+        page = window.goto(path)
+        for title in titles:
+            expect(page.locator("td.do").get_by_role("link", name=re.compile(f"^{button} {title}"))).to_have_count(1)

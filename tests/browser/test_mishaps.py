@@ -182,3 +182,48 @@ def test_days_are_counted_and_not_called_tomorrow_or_next_month(reader: Readers,
         time.evaluate("(it, ms) => { it.dateTime = new Date(Date.now() - ms).toISOString() }", hours * 3_600_000)
         page.clock.run_for(5_000)
         expect(time).to_have_text(words)
+
+
+def test_a_form_that_did_not_arrive_has_what_was_entered_and_is_the_same_request(
+    reader: Readers, conn: Connection
+) -> None:
+    someone = reader(may_miss=True)
+    page = someone.goto("/new/flights-export")
+    page.get_by_label("Last day of departure").fill("2013-02-03")
+    page.locator("[name=format][value=csv]").check()
+    key = page.locator("#ask [name=key]").input_value()
+    page.route("**/console/new/flights-export", lambda it: away(it) if it.request.method == "POST" else it.fallback())
+    page.locator("#ask button.primary").click()
+    expect(page.get_by_role("heading", name="The proxy's own page")).to_be_visible()
+    page.unroute("**/console/new/flights-export")
+
+    someone.goto("/new/flights-export")
+
+    expect(page.get_by_label("Last day of departure")).to_have_value("2013-02-03")
+    expect(page.locator("[name=format][value=csv]")).to_be_checked()
+    expect(page.get_by_text(say("page.draft"))).to_be_visible()
+    expect(page.locator("#ask [name=key]")).to_have_value(key)
+    page.get_by_label("Last day of departure").fill("2013-02-04")
+    expect(page.locator("#ask [name=key]")).not_to_have_value(key)  # another request
+    page.locator("#ask button.primary").click()
+    page.wait_for_url("**/console/jobs/*")
+    assert conn.exec_driver_sql("SELECT parameters ->> 'to' FROM jobs").scalars().all() == ["2013-02-04"]
+
+    someone.goto("/new/flights-export")  # what has arrived is not filled in again
+    expect(page.locator("#ask")).to_be_visible()
+    expect(page.get_by_text(say("page.draft"))).to_be_hidden()
+    expect(page.get_by_label("Last day of departure")).not_to_have_value("2013-02-04")
+
+
+def test_an_estimate_of_what_was_entered_before_is_not_left_standing(reader: Readers) -> None:
+    someone = reader(may_miss=True)
+    page = someone.goto("/new/flights-export")
+    expect(page.locator("#estimate .figures")).to_be_visible()
+    page.route("**/estimate", away)
+
+    page.get_by_label("Last day of departure").fill("2013-02-03")
+
+    expect(page.locator("#estimate")).to_be_empty()
+    page.unroute("**/estimate")
+    page.get_by_label("Last day of departure").fill("2013-02-04")
+    expect(page.locator("#estimate .figures")).to_be_visible()

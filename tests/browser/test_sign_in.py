@@ -89,3 +89,33 @@ def test_a_link_that_somebody_signed_in_opens_stays_unused_and_leaves_the_addres
     assert conn.exec_driver_sql("SELECT count(*) FROM sign_in_codes").scalar_one() == 1
     assert reader.wrong == []
     reader.context.close()
+
+
+def test_a_form_whose_session_had_ended_is_filled_in_again_for_the_same_person_only(
+    browser: Browser, closed: ApiServer, conn: Connection
+) -> None:
+    root, say = closed.url.replace("127.0.0.1", "localhost"), texts("en")
+    keys = {name: api_keys.create_key(conn, tenant="acme", name=name) for name in ("ann", "ben")}
+    reader = Reader(browser.new_context(locale="en-GB"), root)
+    page = reader.page
+
+    def sign_in(who: str) -> None:
+        page.locator("#key").fill(keys[who])
+        page.locator("form.ask button.primary").click()
+
+    for who, is_back in (("ann", True), ("ben", False)):
+        reader.goto("/sign-in")
+        sign_in("ann")
+        reader.goto("/new/flights-export")
+        page.get_by_label("Last day of departure").fill("2013-02-03")
+        reader.context.clear_cookies()
+        page.locator("#ask button.primary").click()
+        expect(page.get_by_text(say("sign_in.not_done"))).to_be_visible()
+        sign_in(who)
+        page.wait_for_url("**/console/new/flights-export")
+        expect(page.locator("form.who")).to_contain_text(who)
+        expect(page.get_by_text(say("page.draft"))).to_be_visible(visible=is_back)
+        expect(page.get_by_label("Last day of departure")).to_have_value("2013-02-03" if is_back else "")
+        reader.context.clear_cookies()
+    assert conn.exec_driver_sql("SELECT count(*) FROM jobs").scalar_one() == 0
+    reader.context.close()

@@ -232,6 +232,21 @@ def test_ticks_of_the_past_are_filled_up_or_it_is_told_why_not(client: TestClien
     assert client.get(place).text.count(texts("en")("schedule_fate.waiting")) == 3
 
 
+def test_ticks_of_the_past_are_named_by_the_clocks_of_their_schedule(client: TestClient, conn: Connection) -> None:
+    """As a field for date and time gives them."""
+    place = made(client, kind="day", time="09:00", zone="Asia/Tokyo")
+    assert 'type="datetime-local"' in client.get(f"{place}/backfill").text
+    assert texts("en")("schedule_sure.moment_help", zone="Asia/Tokyo") in client.get(f"{place}/backfill").text
+
+    asked = {"from": "2026-01-01T09:00", "to": "2026-01-02T09:00"}
+    assert client.post(f"{place}/backfill", data=asked).status_code == 303
+    assert count(conn, "schedule_ticks WHERE fate = 'waiting'") == 1
+    assert count(conn, "schedule_ticks WHERE fate = 'waiting' AND tick = '2026-01-01T00:00:00Z'") == 1
+
+    wrong = client.post(f"{place}/backfill", data={"from": "2026-02-30T09:00", "to": "2026-03-02T09:00"})
+    assert wrong.status_code == 422
+
+
 def test_pages_of_other_sites_change_nothing(client: TestClient, conn: Connection) -> None:
     place = made(client)
     for action in ("run", "pause", "resume", "backfill", "delete", "edit"):

@@ -15,6 +15,7 @@ from services.api.console.fields import as_entered, entered, parameters_of
 from services.api.console.page import STATIC
 from services.api.console.texts import LANGUAGES, Texts, chosen, texts
 from services.api.console.visit import Form
+from services.api.http.problem_codes import PROBLEMS
 from shared.access.scopes import OWN
 from shared.catalog.load import load_catalog
 from shared.failures import FailureCode
@@ -48,6 +49,25 @@ def test_every_key_that_a_template_names_has_a_text(language: str) -> None:
     for template in TEMPLATES.iterdir():
         for key in re.findall(r"""\bt\(["']([a-z_.A-Z]+)["'][,)]""", template.read_text()):
             assert known.has(key), (template.name, key)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_problem_that_a_page_may_show_has_a_title(language: str) -> None:
+    told_by_no_page = {
+        "malformed_json", "malformed_request", "request_timeout", "unsupported_media_type", "range_not_satisfiable",
+        "header_too_large",
+    }  # fmt: skip
+    codes = {code for _, some, _ in PROBLEMS for code in some} - told_by_no_page
+
+    assert {code for code in codes if not texts(language).has(f"problem.{code}")} == set()
+
+
+def test_widths_at_which_pages_change_are_counted_in_letters() -> None:
+    """Who has set larger letters needs the layout of a narrow window."""
+    found = "".join(path.read_text() for path in [*STATIC.glob("*.css"), *STATIC.glob("[a-l]*.js")])
+
+    assert re.findall(r"(?:min|max)-width: [0-9.]+px\)", found) == []
+    assert "(max-width: 40em)" in found
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,11 +1,13 @@
 """Run schedules beside their ticks: now, and for ticks that had no job."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
@@ -18,6 +20,7 @@ from services.api.actions.transactions import in_one_transaction
 from services.api.auth.principal import Principal
 from shared.access.audit import Action
 from shared.access.scopes import Scope
+from shared.catalog.moment import zone_problem
 from shared.catalog.parameter import ParameterKind
 from shared.catalog.parameters import Violation
 from shared.catalog.values import Refused, parse
@@ -32,6 +35,7 @@ from shared.suggest import did_you_mean
 
 MOST_BACKFILL = 1_000
 """Ticks that one request may ask for."""
+_WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?")
 
 
 class Run(NamedTuple):
@@ -72,17 +76,22 @@ async def run(parts: Parts, principal: Principal, schedule_id: UUID, *, idempote
     return await make_once(parts, "idempotency_keys", key, carry_out)
 
 
-async def backfill(parts: Parts, principal: Principal, schedule_id: UUID, fields: Mapping[str, object]) -> int:
+async def backfill(
+    parts: Parts, principal: Principal, schedule_id: UUID, fields: Mapping[str, object], *, by_its_clocks: bool = False
+) -> int:
     """Let the relay submit the jobs of those ticks of a range that had none. Returns how many there are.
 
-    Raises UnknownSchedule and InvalidRequest.
+    `by_its_clocks`: bounds without an offset are what the clocks of the schedule's zone show. Raises UnknownSchedule
+    and InvalidRequest.
     """
 
     def carry_out(conn: Connection) -> int:
-        schedule = held(conn, principal, schedule_id)
-        wanted = _range(fields, schedule, store.now(conn))
+        schedule, bounds = held(conn, principal, schedule_id), fields
+        if by_its_clocks:
+            bounds = {name: _on_the_clock(str(at), schedule.wanted.timing.zone) for name, at in fields.items()}
+        wanted = _range(bounds, schedule, store.now(conn))
         many = due.ask_for(conn, schedule, wanted)
-        what = {"ticks": many, **{name: str(fields.get(name)) for name in ("from", "to")}}
+        what = {"ticks": many, **{name: str(bounds.get(name)) for name in ("from", "to")}}
         audited(conn, principal, Action.SCHEDULES_BACKFILL, f"schedules/{schedule_id}", after=what)
         return many
 
@@ -99,6 +108,16 @@ def _job_of(answer: Accepted | IdempotencyKeyReused) -> UUID:
     if isinstance(answer, IdempotencyKeyReused):
         raise answer
     return answer.job_id
+
+
+def _on_the_clock(entered: str, zone: str) -> str:
+    """Return what a field for date and time gives, as the moment when the zone's clocks show it."""
+    if not _WITHOUT_OFFSET.fullmatch(entered) or zone_problem(zone):
+        return entered
+    try:
+        return datetime.fromisoformat(entered).replace(tzinfo=ZoneInfo(zone)).isoformat()
+    except ValueError:  # a day that is not in the calendar: told by whoever reads it
+        return entered
 
 
 def _range(fields: Mapping[str, object], schedule: Schedule, now: datetime) -> list[datetime]:

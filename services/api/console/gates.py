@@ -1,5 +1,6 @@
 """What is paused and capped from `/console/queues`."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Response
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Response
 from services.api.actions import gates
 from services.api.actions.errors import GateResuming, UnknownGate
 from services.api.actions.gates import WantedPause
+from services.api.console import translated
 from services.api.console.queues import MOST_RUNNING, queues_page
 from services.api.console.route import page_for
 from services.api.console.visit import Form, Visit, read_form
@@ -36,7 +38,7 @@ async def pause(visit: Visit) -> Response:
             await gates.pause(visit.parts, visit.principal, gate, WantedPause(reason, until))
             return visit.to("/queues?done=pause#gates")
         except (UnknownGate, GateResuming) as error:
-            wrong.append(Violation("name", "unknown", str(error)))
+            wrong += _refused(error, visit)
     return await queues_page(visit, wrong=wrong, given=dict(form.fields), about="pause")
 
 
@@ -54,7 +56,7 @@ async def cap(visit: Visit) -> Response:
             await gates.set_cap(visit.parts, visit.principal, gate, int(most))
             return visit.to("/queues?done=cap#gates")
         except UnknownGate as error:
-            wrong.append(Violation("name", "unknown", str(error)))
+            wrong += _refused(error, visit)
     return await queues_page(visit, wrong=wrong, given=dict(form.fields), about="cap")
 
 
@@ -74,6 +76,11 @@ async def uncap(visit: Visit) -> Response:
     gate, _ = _gate(await read_form(visit))
     await gates.remove_cap(visit.parts, visit.principal, gate)
     return visit.to("/queues?done=uncap#gates")
+
+
+def _refused(error: UnknownGate | GateResuming, visit: Visit) -> Sequence[Violation]:
+    code = "name" if isinstance(error, UnknownGate) else "conflict"
+    return translated.violations([Violation("name", code, str(error))], visit.texts)
 
 
 def _gate(form: Form) -> tuple[Gate, list[Violation]]:

@@ -167,4 +167,8 @@ def _in_words(visit: Visit, reason: Reason) -> str:
     if not visit.texts.has(key):
         return reason.message
     facts: dict[str, Any] = {name: shown.fact(value) for name, value in reason.facts.items()}
+    if reason.facts.get("atLeast"):
+        facts["ahead"] = f"≥ {facts['ahead']}"
+    if reason.code == "no_worker" and reason.facts["lastSeenAt"] is None:
+        key = "why.no_worker_ever"
     return visit.texts.marked_up(key, **facts)

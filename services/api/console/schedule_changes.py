@@ -158,7 +158,7 @@ async def backfill(visit: Visit) -> Response:
     form = await read_form(visit)
     given = {name: form.one(name).strip() for name in ("from", "to")}
     try:
-        await schedule_runs.backfill(visit.parts, visit.principal, schedule_id_of(visit), given)
+        await schedule_runs.backfill(visit.parts, visit.principal, schedule_id_of(visit), given, by_its_clocks=True)
     except InvalidRequest as error:
         return await _sure_page(visit, "backfill", given, error.violations)
     return _back(visit)

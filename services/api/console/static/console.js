@@ -32,6 +32,14 @@
     for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   }
 
+  // What a key did, which no button tells.
+  document.addEventListener("todoke:copy", async (event) => {
+    const { copied, notCopied } = document.body.dataset, said = document.getElementById("said");
+    const copying = navigator.clipboard?.writeText(event.detail) ?? Promise.reject(); // plain HTTP has none
+    said.textContent = await copying.then(() => copied, () => notCopied);
+    setTimeout(() => { said.textContent = ""; }, 3000);
+  });
+
   const says = new WeakMap();
   async function copy(button, text) {
     const { copied, notCopied } = document.body.dataset;
@@ -53,6 +61,7 @@
       if (!request || response?.status === 401) return; // whoever is signed out is led to sign in
       if (sourceElement.matches("a[href]")) location.href = sourceElement.href;
       else if (target === dialog) location.href = request.action;
+      else if (sourceElement.matches("[data-estimate]")) document.getElementById("estimate").replaceChildren(); // of what was entered before
     });
   }
   dialog.addEventListener("close", () => dialog.replaceChildren());
@@ -82,7 +91,7 @@
     for (const name of ["told", "deleted"]) url.searchParams.delete(name);
     history.replaceState(history.state, "", url);
   }
-  if (matchMedia("(max-width: 640px)").matches) {
+  if (matchMedia("(max-width: 40em)").matches) {
     for (const box of document.querySelectorAll("[data-narrow-closes]")) box.open = false;
   }
   document.querySelector("[data-focus]")?.focus();

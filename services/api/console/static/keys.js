@@ -86,7 +86,7 @@
     "[": () => press("nav.pages [rel=prev]"), "]": () => press("nav.pages [rel=next]"),
     c: () => ask("cancel", (row) => "unfinished" in row.dataset), r: () => ask("retry", (row) => !("unfinished" in row.dataset)),
     d: () => press("a[download]", current() ?? document),
-    y: () => navigator.clipboard?.writeText(current()?.querySelector(".what a").href ?? location.href),
+    y: () => document.dispatchEvent(new CustomEvent("todoke:copy", { detail: current()?.querySelector(".what a").href ?? location.href })),
     "g r": () => go(""), "g j": () => go("/jobs"), "g t": () => go("/report-types"), "g o": () => press(".bar a[href$='/overview']"),
     "g s": () => press(".bar a[href$='/schedules']"), "g w": () => press(".bar a[href$='/webhooks']"), "g q": () => press(".bar a[href$='/queues']"),
     "g m": () => go(""),
