@@ -11,6 +11,7 @@ from services.api.actions.parts import Parts
 from services.api.actions.schedule_files import Refused, Why
 from shared.catalog.live import State, state_of
 from shared.database.engine import transactional
+from shared.errors import first_line
 from shared.schedules import from_files
 from shared.schedules.files import FOLDER, FoundFiles, read_schedule_files
 
@@ -86,7 +87,7 @@ def follow(parts: Parts, catalog: Path) -> None:
             try:
                 follower.look()
             except Exception as error:  # noqa: BLE001 - the database may be away; the next look asks again
-                log.warning("schedule_file.not_taken", extra={"reason": str(error).splitlines()[0][:300]})
+                log.warning("schedule_file.not_taken", extra={"reason": first_line(error)[:300]})
             pause.wait(_LOOK_EVERY_S)
 
     threading.Thread(target=watch, daemon=True, name="schedule-files").start()

@@ -218,7 +218,7 @@ def _values(given: Sequence[str]) -> Mapping[str, object]:
             raise WrongCall(f"--set {one}: write --set NAME=VALUE")
         try:
             values[name] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             values[name] = text
     return values
 

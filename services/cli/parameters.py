@@ -70,7 +70,7 @@ def _from_file(file: str) -> dict[str, object]:
 def _json(text: str, where: str) -> object:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WrongCall(f"{where}: is not JSON: {error}") from None
 
 
@@ -103,6 +103,6 @@ def _one(text: str, kinds: set[str]) -> object:
     if ("number" in kinds and "string" not in kinds) or "object" in kinds:
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
     return text

@@ -6,6 +6,7 @@ from sqlalchemy.engine import Engine
 
 from services.relay import metrics
 from shared.database.engine import transactional
+from shared.errors import first_line
 from shared.jobs import bulk_slices
 from shared.jobs.bulk import Bulk
 from shared.jobs.bulk_rules import BulkOutcome
@@ -52,7 +53,7 @@ class BulkActions:
 
     def _postpone(self, bulk: Bulk, error: Exception) -> None:
         """Let others go first: what is wrong with this action may last."""
-        reason = str(getattr(error, "orig", None) or repr(error)).strip().splitlines()[0]
+        reason = first_line(getattr(error, "orig", None) or repr(error))
         log.warning("bulk.slice_failed", extra={"bulk_id": bulk.id, "reason": reason, "failures": bulk.failures + 1})
         with self._engine.connect() as conn:
             bulk_slices.later(conn, bulk.id, reason)

@@ -96,8 +96,8 @@ class LiveCatalog:
             self._asked.wait(_LOOK_EVERY_S)
             try:
                 self.look()
-            except OSError as error:
-                log.error("catalog.unreadable", extra={"reason": str(error)})
+            except Exception as error:  # noqa: BLE001 - who stops looking would keep an old catalog for good
+                log.error("catalog.unreadable", extra={"reason": str(error) or repr(error)})
 
 
 def state_of(path: Path) -> State:

@@ -129,7 +129,7 @@ def _check_json(path: Path, table: Table) -> None:
         if isinstance(json.loads(path.read_text("utf-8-sig")), dict):
             return
         said = "it is not a JSON object"
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         said = str(error)
     table.wrong("spec", f"{path.name} is not a Vega-Lite specification: {said}")
 

@@ -89,7 +89,9 @@ def parse_toml(file: TomlFile) -> Mapping[str, object] | None:
         line = int(at[1]) if at else file.text.count("\n") + 1
         message = str(error)[: at.start()] if at else str(error)
         file.problems.append(f"{file.path}:{line}: is not TOML: {message}: see https://toml.io/en/v1.0.0")
-        return None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
+        file.problems.append(f"{file.path}:1: cannot be read as TOML: {error}: write it in a shorter way")
+    return None
 
 
 def _report_type(folder: Path, table: Table, query: str, theme: Theme) -> ReportType:

@@ -15,6 +15,7 @@ from todoke.cli import completion, exits
 from todoke.cli.app import run
 from todoke.cli.durations import seconds
 from todoke.cli.exits import Exit, WrongCall, worst
+from todoke.cli.profiles import Profile, Profiles, load, save
 
 __all__ = ["todoke", "url", "world"]  # fixtures
 
@@ -55,6 +56,13 @@ def test_a_profile_is_kept_for_its_owner_and_used(
     assert todoke("profile", "use", "nobody").code == 2
     file.chmod(0o640)
     assert f"chmod 600 {file}" in todoke("types").err
+
+
+def test_a_profile_is_read_as_it_was_written(tmp_path: Path) -> None:
+    one = Profile("http://api.test", None, "pass show '\U0001f511/\x7f\u0085\u3042\\' \"\t\"")
+    kept = Profiles("\U0001f511", {"\U0001f511": one})
+    save(tmp_path / "config.toml", kept)
+    assert load(tmp_path / "config.toml") == kept
 
 
 def test_a_profiles_key_goes_to_its_own_address_alone(

@@ -2,13 +2,18 @@
 
 import json
 import os
+import threading
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
 from tests.client.command import Command, todoke, url, world
 from tests.client.fake_api import World
 from todoke.cli.exits import Exit
+from todoke.jobs import Jobs
+from todoke.models import Job
 
 __all__ = ["todoke", "url", "world"]  # fixtures
 
@@ -56,6 +61,45 @@ def test_several_jobs_are_asked_for_again_and_the_worst_is_told(todoke: Command,
         ran = todoke("retry", olds[0], olds[2], option)
         assert (ran.code, "--file and --idempotency-key are for one job" in ran.err) == (2, True)
     assert len([path for path in world.posts() if path.endswith(":retry")]) == 8 + 1
+
+
+def test_a_great_many_jobs_are_watched_some_at_a_time(
+    todoke: Command, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("todoke.cli.following._AT_ONCE", 3)
+    ids = [world.new()["jobId"] for _ in range(9)]
+    most, lock, of_the_client = [0, 0], threading.Lock(), Jobs.wait
+
+    def waiting(jobs: Jobs, job: str, **given: Any) -> Job:
+        with lock:
+            most[0] += 1
+            most[1] = max(most)
+        try:
+            return of_the_client(jobs, job, **given)
+        finally:
+            with lock:
+                most[0] -= 1
+
+    monkeypatch.setattr(Jobs, "wait", waiting)
+    ran = todoke("watch", *ids, "-o", "id")
+    assert (ran.code, sorted(ran.out.split()), most) == (0, sorted(ids), [0, 3])
+    assert todoke("watch", *ids, "--timeout", "1s").code == 0
+
+    world.ends = ["PENDING"]
+    late = [world.new()["jobId"] for _ in range(4)]
+    assert todoke("watch", *late, "--timeout", "1s").code == Exit.TIME_OVER
+
+
+def test_what_goes_wrong_while_jobs_are_watched_ends_the_watch(
+    todoke: Command, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = todoke("watch", "nonsense", world.new()["jobId"], "-o", "id")
+    assert (ran.code, len(ran.out.split())) == (Exit.WRONG_CALL, 1)
+    assert "'nonsense' is not the id of a job" in ran.err
+
+    monkeypatch.setattr(Jobs, "wait", mock.Mock(side_effect=OSError("no more descriptors")))
+    ran = todoke("watch", world.new()["jobId"])
+    assert (ran.code, ran.err) == (Exit.FAILED_HERE, "todoke: no more descriptors\n")
 
 
 def test_several_jobs_are_cancelled_and_the_worst_is_told(todoke: Command, world: World) -> None:

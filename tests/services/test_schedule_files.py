@@ -1,6 +1,7 @@
 """The schedules of the catalog's files: there as they are written, changed and removed with them, and only so."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from services.api import metrics
 from services.api.actions.schedule_files import to_do
-from services.api.schedule_files import Follower
+from services.api.schedule_files import Follower, follow
 from shared.access import api_keys
 from shared.access.scopes import OWN, USUAL
 from shared.catalog.load import BUILTIN
@@ -19,6 +20,7 @@ from shared.database.statements import statement_name
 from shared.schedules.files import FOLDER, read_schedule_files
 from shared.schedules.from_files import HELD_S, known
 from tests.support.api_app import an_app, problem
+from tests.support.eventually import eventually
 from tests.support.jobs import count
 from tests.support.postgres.roles import service_urls
 
@@ -44,6 +46,24 @@ def client(database_url: str, scratch: Path, catalog: Path) -> Iterator[TestClie
     app = an_app(service_urls(database_url)["api"], scratch, API_AUTH="keys", CATALOG_PATH=str(catalog))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+def test_the_files_are_followed_whatever_happens(
+    client: TestClient, catalog: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks: list[None] = []
+
+    def look(_: Follower) -> None:
+        looks.append(None)
+        if len(looks) > 2:
+            threading.Event().wait()  # for good: the thread has nothing more to do
+        raise RuntimeError
+
+    monkeypatch.setattr(Follower, "look", look)
+    monkeypatch.setattr("services.api.schedule_files._LOOK_EVERY_S", 0.02)
+    follow(client.app.state.parts, catalog)  # type: ignore[attr-defined]
+    eventually(lambda: len(looks) > 2)
+    assert caplog.records[-1].reason == "RuntimeError()"  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ def test_a_file_says_what_a_client_could_ask_for_with_its_tenant_and_owner(tmp_p
         ('"start_of_last_month"', '"sometime"', ":10: parameters: from:"),
         ("owner =", "ovner =", ":3: ovner: is not a setting"),
         ('name = "Cal', 'name = Cal"', ":1: "),
+        ('name = "Cal', f'name = {"[" * 5000}"Cal', ":1: cannot be read as TOML"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, before: str, after: str, told: str) -> None:

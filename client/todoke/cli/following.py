@@ -5,6 +5,7 @@ import queue
 import shlex
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from todoke.models import Job
 
 
+_AT_ONCE = 50
+"""Jobs that are waited for: each holds a thread and a connection. When one has ended, the next has its turn."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """How the waiting for one job ended."""
@@ -33,23 +38,30 @@ def follow(
 ) -> Mapping[str, Outcome]:
     """Wait for the jobs, and show how they get on. Raises Ended when it is interrupted."""
     todoke = session.todoke
-    news: queue.Queue[tuple[str, Job | Outcome | TodokeError]] = queue.Queue()
+    news: queue.Queue[tuple[str, Job | Outcome | Exception]] = queue.Queue()
 
-    def wait(job_id: str) -> None:
+    waiting = iter(ids)
+    until = None if timeout is None else time.monotonic() + timeout
+
+    def wait_for_each() -> None:
+        for job_id in waiting:
+            wait(job_id, None if until is None else max(0.0, until - time.monotonic()))
+
+    def wait(job_id: str, within: float | None) -> None:
         try:
-            job = todoke.jobs.wait(job_id, timeout=timeout, on_progress=lambda job: news.put((job_id, job)))
+            job = todoke.jobs.wait(job_id, timeout=within, on_progress=lambda job: news.put((job_id, job)))
             news.put((job_id, Outcome(Exit.DONE, job)))
         except (JobFailed, JobCancelled, WaitTimedOut) as error:
             news.put((job_id, Outcome(exit_of(error), error.job)))
-        except TodokeError as error:
+        except Exception as error:  # noqa: BLE001 - raised or told where the command waits, which no thread may do
             news.put((job_id, error))
 
     ended: dict[str, Outcome] = {}
     try:
         with terminated(on=cancel_on_interrupt), display(quiet=session.quiet) as shown:
             # Threads, so that Ctrl-C is answered at once and not at the end of a long poll. They end with the process.
-            for job_id in ids:
-                threading.Thread(target=wait, args=[job_id], daemon=True).start()
+            for _ in range(min(len(ids), _AT_ONCE)):
+                threading.Thread(target=wait_for_each, daemon=True).start()
             while len(ended) < len(ids):
                 _take(news, ended, shown)
     except KeyboardInterrupt:
@@ -58,15 +70,17 @@ def follow(
 
 
 def _take(
-    news: "queue.Queue[tuple[str, Job | Outcome | TodokeError]]", ended: dict[str, Outcome], shown: Display
+    news: "queue.Queue[tuple[str, Job | Outcome | Exception]]", ended: dict[str, Outcome], shown: Display
 ) -> None:
     try:
         job_id, what = news.get(timeout=0.2)  # a wait without an end would not be interrupted everywhere
     except queue.Empty:
         return
-    if isinstance(what, TodokeError):
+    if isinstance(what, TodokeError | ValueError):
         ended[job_id] = Outcome(exit_of(what))
         say(f"{job_id}: {what}")
+    elif isinstance(what, Exception):
+        raise what
     elif isinstance(what, Outcome):
         ended[job_id] = what
     else:

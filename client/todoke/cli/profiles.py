@@ -59,11 +59,11 @@ def load(file: Path) -> Profiles:
 
 def save(file: Path, profiles: Profiles) -> None:
     """Write the file, whole and for its owner alone. Raises WrongCall."""
-    lines = ["# Written by `todoke login` and `todoke profile`.", f"current = {json.dumps(profiles.current)}"]
+    lines = ["# Written by `todoke login` and `todoke profile`.", f"current = {_as_toml(profiles.current)}"]
     for name, one in sorted(profiles.profiles.items()):
-        lines += ["", f"[profiles.{json.dumps(name)}]"]
+        lines += ["", f"[profiles.{_as_toml(name)}]"]
         fields = {"url": one.url, "api_key": one.api_key, "api_key_command": one.api_key_command}
-        lines += [f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None]
+        lines += [f"{key} = {_as_toml(value)}" for key, value in fields.items() if value is not None]
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         new = file.with_name(f"{file.name}.{os.getpid()}.new")
@@ -72,6 +72,11 @@ def save(file: Path, profiles: Profiles) -> None:
         new.replace(file)
     except OSError as error:
         raise WrongCall(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _as_toml(text: str) -> str:
+    """A text as TOML has it: as JSON does, but that it knows no halves of characters and no DEL as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def check_name(name: str) -> str:

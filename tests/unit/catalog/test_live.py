@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,38 @@ def test_what_changes_while_it_is_read_is_not_taken(folder: Path, monkeypatch: p
     monkeypatch.undo()
     assert taken_up(catalog) or catalog.look()
     assert (catalog.types["one"].title, catalog.types["one"].query) == ("Two", "SELECT 2 AS a")
+
+
+def test_what_no_parser_takes_is_wrong_like_anything_else(folder: Path) -> None:
+    catalog = LiveCatalog(folder)
+    for wrong in ("x = " + "[" * 5000, "[limits]\nmemory_mb = " + "9" * 5000):
+        (folder / "one" / "report.toml").write_text(f'title = "Two"\n{wrong}\n')
+        assert taken_up(catalog)
+        assert catalog.types["one"].title == "One"
+        with pytest.raises(CatalogError, match=r"report\.toml:1: cannot be read as TOML: "):
+            load_catalog(folder)
+
+
+def test_the_folder_is_followed_whatever_happens_while_it_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("shared.catalog.live._LOOK_EVERY_S", 0.02)
+    catalog = LiveCatalog(folder)
+    reads = iter([RuntimeError(), OSError(5, "Input/output error")])
+
+    def load(path: Path, **named: str | None) -> Catalog:
+        for error in reads:
+            raise error
+        return load_catalog(path, **named)
+
+    monkeypatch.setattr("shared.catalog.live.load_catalog", load)
+    (folder / "one" / "report.toml").write_text('title = "Two"\n')
+    threading.Thread(target=catalog._watch, daemon=True).start()
+    eventually(lambda: catalog.types["one"].title == "Two")
+    assert [vars(one)["reason"] for one in caplog.records if one.message == "catalog.unreadable"] == [
+        "RuntimeError()",
+        "[Errno 5] Input/output error",
+    ]
 
 
 def test_links_that_lead_in_a_circle_or_nowhere_do_no_harm(folder: Path) -> None:
