@@ -1,7 +1,10 @@
 """What both shells have in common with httpx2: how a step becomes a request, and its exceptions ours."""
 
 import contextlib
+import os
 import re
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -104,4 +107,22 @@ def _place(step: Send) -> str:
 
 def _reason(error: Exception) -> str:
     """What the operating system says, without its number."""
-    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    return "; ".join(dict.fromkeys(_said_below(error))) or _without_number(error) or type(error).__name__
+
+
+def _said_below(error: BaseException) -> Iterator[str]:
+    """What the operating system said, which asyncio and trio put below errors of their own: one for each address."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _said_below(one)
+    elif isinstance(error, ssl.SSLError | socket.gaierror):
+        yield _without_number(error)
+    elif isinstance(error, OSError) and error.errno:
+        yield os.strerror(error.errno)
+    elif below := error.__cause__ or (error.__context__ if type(error).__module__.startswith("httpcore2") else None):
+        # The context of any other error may be one that the caller was handling.
+        yield from _said_below(below)
+
+
+def _without_number(error: BaseException) -> str:
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error))
