@@ -140,7 +140,9 @@ def test_figures_of_any_length_stay_in_their_tiles(a_request: MakeRequest, run: 
         page, text = document[0], document[0].get_textpage()
         room = (page.get_width() - 2 * 40 - 3 * 8) / 4
         whole = text.get_text_range()
-        for at, number in enumerate(("1,697,384,015,400", "9,876,543,210,987", "3 JPY", "1,234,567,890,123")):
+        for at, number in enumerate((
+            "1,697,384,015,400 JPY", "9,876,543,210,987 JPY", "3 JPY", "1,234,567,890,123 JPY",
+        )):  # fmt: skip
             first = whole.index(number)
             boxes = [text.get_charbox(first + n) for n in range(len(number))]
             left = 40 + at * (room + 8)

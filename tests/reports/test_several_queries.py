@@ -26,6 +26,7 @@ from shared.reports.question import Question
 from shared.reports.render import render_files
 from shared.reports.sources.sqlite import SqliteResult
 from tests.reports.conftest import MakeRequest, Run, _fresh
+from tests.reports.test_looks import text_of
 from tests.reports.test_values import lines_of
 
 FILES = {
@@ -318,3 +319,11 @@ def test_a_pivot_adds_up_numbers_only_and_nothing_where_there_is_nothing(a_reque
 
     assert (failed.value.code, failed.value.retryable) == ("summary_failed", False)
     assert re.findall(r"<td[^>]*>(.*?)</td>", file.path.read_text()) == ["A", "", ""]
+
+
+def test_a_section_without_rows_says_so(catalog: Callable[..., ReportType], source_dsn: str, scratch: Path) -> None:
+    report = catalog(queries__notes_sql="SELECT 'x' AS note FROM generate_series(1, 0)")
+    files = made(report, source_dsn, scratch, Format.PDF, Format.HTML)
+
+    for file in files.values():
+        assert "No rows match." in text_of(file), file.format

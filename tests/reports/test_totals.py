@@ -1,6 +1,8 @@
 """Groups and totals: the same values in every format, whatever the number of rows, and exact."""
 
+import json
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
@@ -14,6 +16,7 @@ import pytest
 from shared.catalog.grouping import NO_GROUPING, Grouping
 from shared.catalog.model import Chart, Column, Format, Highlight, PdfOptions, SummaryTable
 from shared.catalog.shape import AS_IT_IS, Shape
+from shared.catalog.theme import Theme
 from shared.reports.extract import ROWS_FILE
 from shared.reports.formats.bands import with_bands
 from shared.reports.formats.xlsx import report
@@ -435,3 +438,21 @@ def test_a_column_of_a_workbook_is_wide_enough_for_its_totals_extremes_and_dates
         widths = [sheet.column_dimensions[letter].width for letter in "ABC"]
         longest = [f"{1_000_000_000 * rows:,} yen", "Wednesday, 30 September 2026", "-123,456,789,012.50"]
         assert [width > len(text) for width, text in zip(widths, longest, strict=True)] == [True] * 3, rows
+
+
+def test_a_series_alone_has_the_documents_colour_in_a_workbook_too(
+    a_request: MakeRequest, run: Run, tmp_path: Path
+) -> None:
+    axes = {"x": {"field": "name", "type": "nominal"}, "y": {"field": "n", "type": "quantitative"}}
+    (tmp_path / "c.vl.json").write_text(json.dumps({"mark": "bar", "encoding": axes}))
+    chart = Chart("c", "C", "SELECT name, n FROM report", "c.vl.json")
+    request = a_request("SELECT 'a' AS name, 20000 AS n", Format.XLSX)
+    theme = Theme(accent="#8a1538", series=("#00ff00", "#0000ff"))
+    report = replace(request.report, pdf=PdfOptions(charts=(chart,)), folder=tmp_path, theme=theme)
+    [file] = run(replace(request, report=report))
+
+    with zipfile.ZipFile(file.path) as book:
+        drawn = book.read("xl/charts/chart1.xml").decode()
+    assert "8A1538" in drawn
+    assert "00FF00" not in drawn
+    assert 'formatCode="#,##0"' in drawn

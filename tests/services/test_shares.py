@@ -254,6 +254,29 @@ def test_made_up_links_are_answered_alike_and_not_for_long(client: TestClient, e
     assert "retry-after" in client.get(f"/shared/{'C' * 43}").headers
 
 
+@pytest.mark.parametrize(("language", "over", "unknown"), [
+    ("en-GB,en;q=0.9", "This link works no more", "There is no such link"),
+    ("ja", "このリンクは使えなくなりました", "そのリンクはありません"),
+    ("xx, *", "This link works no more", "There is no such link"),
+])  # fmt: skip
+def test_a_stranger_with_a_browser_is_told_in_words_what_became_of_a_link(
+    client: TestClient, conn: Connection, scratch: Path, language: str, over: str, unknown: str
+) -> None:
+    """Programs get the problem, whatever else they take."""
+    link = shared(client, a_file(client, conn, scratch), maxDownloads=1)
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Language": language}
+    assert client.get(link["url"], headers=browser).content == CONTENT
+
+    for url, title, status in ((link["url"], over, 410), (f"/shared/{'<' * 3}{'A' * 40}", unknown, 404)):
+        page = client.get(url, headers=browser)
+        assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert f"<h1>{title}</h1>" in page.text
+        assert page.headers["content-security-policy"].startswith("default-src 'none'")
+        assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "no-referrer")
+        assert "<<<" not in page.text
+        assert client.get(url).headers["content-type"] == "application/problem+json"
+
+
 def test_a_link_that_ended_long_ago_is_forgotten_and_no_other(
     client: TestClient, conn: Connection, scratch: Path, database_url: str
 ) -> None:

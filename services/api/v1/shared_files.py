@@ -10,7 +10,7 @@ from services.api.actions import shares
 from services.api.actions.shares import ShareOver, UnknownShare
 from services.api.auth.access import RateLimited
 from services.api.auth.principal import Origin
-from services.api.http import stored_file
+from services.api.http import stored_file, stranger_page
 from services.api.http.client_address import client_address
 from services.api.http.dependencies import PartsOf
 from services.api.http.error_problems import of
@@ -48,7 +48,10 @@ async def download_shared(request: Request, token: str, parts: PartsOf) -> Respo
         answer = stored_file.answer(request, artifact, place)
     except (TodokeError, Problem) as error:
         metrics.SHARE_DOWNLOADS.labels(_OUTCOMES.get(type(error), "failed")).inc()
-        raise _alone(of(error)) from error
+        problem = _alone(of(error))
+        if page := stranger_page.page_of(request, problem):
+            return page
+        raise problem from error
     answer.headers.update(_ALONE)
     return answer
 

@@ -249,5 +249,6 @@ def _with_legend(spec: dict[str, Any], units: Sequence[Mapping[str, Any]], value
         )
         widest = max(map(_pixels, names), default=0.0) + _KEY
         if names and widest * len(names) > _WIDTH:
-            found = {"columns": max(1, int(_WIDTH / widest))}
+            # A reader's browser may draw wider letters than ours.
+            found = {"columns": max(1, int(_WIDTH / widest)), "columnPadding": 10 + widest * 0.15}
     return {**spec, "config": {**config, "legend": {**found, **(config.get("legend") or {})}}} if found else spec

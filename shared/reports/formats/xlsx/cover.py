@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.catalog.model import ReportType, SummaryTable
+from shared.catalog.theme import Theme
 from shared.reports.extract import ExtractColumn
 from shared.reports.formats.edition import edition, nothing_matches
 from shared.reports.formats.labels import labels_of
@@ -82,7 +83,7 @@ def write_cover(book: Workbook, rendering: Rendering, name: str, charted_name: s
         with open_summaries(rendering) as summaries:
             _figures(book, page, rendering, summaries)
             plans = [plan for chart in pdf.charts if (plan := planned(rendering, summaries, chart))]
-            charted, series = _data(plans, charted_name, report.theme.series)
+            charted, series = _data(plans, charted_name, report.theme)
             charts += [_chart(book, page, rendering, plan, lines) for plan, lines in zip(plans, series, strict=True)]
             for table in pdf.tables:
                 _table(book, page, rendering, summaries, table)
@@ -188,9 +189,7 @@ def _cell(book: Workbook, column: ExtractColumn, rendering: Rendering, look: Sty
     return cell_of(column, style, rendering.shape.zone)
 
 
-def _data(
-    plans: Sequence[Planned], name: str, colours: Sequence[str]
-) -> tuple[Charted | None, Sequence[Sequence[Series]]]:
+def _data(plans: Sequence[Planned], name: str, theme: Theme) -> tuple[Charted | None, Sequence[Sequence[Series]]]:
     """Lay the charts' data out below each other, and refer to it."""
     if not plans:
         return None, []
@@ -207,6 +206,8 @@ def _data(
             )
             page.row(text_cell(f"A{page.at}", category, 0) + filled)
         last = max(page.at - 1, first)
+        # A series alone has the colour of the document, as in HTML and PDF.
+        colours = theme.series if len(plan.series) > 1 else (theme.accent,)
         own = [one.place for one in plan.series]
         places = own if len(set(own)) == len(own) else list(range(len(own)))
         found.append([

@@ -33,7 +33,7 @@ def one_line(text: str) -> str:
 
 def sheet_name(title: str, number: int = 1) -> str:
     """Return a name that Excel accepts: 31 characters, none of []:*?/\\, no apostrophe at the ends, not History."""
-    clean = "".join(" " if c in "[]:*?/\\" else c for c in one_line(title)).strip(" '")
+    clean = re.sub(r"[\[\]:*?/\\ ]+", " ", one_line(title)).strip(" '")
     if clean.lower() in {"", "history"}:
         clean = "Report"
     suffix = "" if number == 1 else f" {number}"

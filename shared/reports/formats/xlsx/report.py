@@ -52,7 +52,8 @@ def write_xlsx(rendering: Rendering) -> int:
     names = _SheetNames(report.title, labels_of(rendering.language))
     try:
         accent = report.theme.accent[1:].upper()
-        with Workbook(rendering.path, title=report.title, accent=accent, from_right=rendering.from_right) as book:
+        paper, from_right = report.pdf.paper, rendering.from_right
+        with Workbook(rendering.path, title=report.title, accent=accent, from_right=from_right, paper=paper) as book:
             charted = write_cover(book, rendering, names.cover, names.charted) if has_cover(report) else None
             _add(rendering, book, names.rows)
             for one in rendering.further:

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,14 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPES = "application/vnd.openxmlformats-officedocument"
 # All columns on one page's width, as many pages as the rows need.
 _FIT = '<sheetPr><outlinePr summaryBelow="1"/><pageSetUpPr fitToPage="1"/></sheetPr>'
-_ON_PAPER = '<pageSetup orientation="{}" fitToWidth="1" fitToHeight="0"/>'
+_ON_PAPER = (
+    '<pageSetup paperSize="{paper}" orientation="{side}" fitToWidth="1" fitToHeight="0"/>'
+    "<headerFooter><oddFooter>&amp;L{title}&amp;R&amp;P / &amp;N</oddFooter></headerFooter>"
+)
+_PAPERS: Mapping[str, int] = {"a4": 9, "us-letter": 1}
+"""Their numbers (ECMA-376, 18.3.1.63). Without one, Excel takes American paper."""
+_LONGEST_FOOTER = 120
+"""Characters of a title at the foot of a printed page, of the 255 that Excel allows for all of it."""
 _LINE_POINTS = 15.0
 
 
@@ -41,8 +48,11 @@ class SheetColumn:
 class Workbook:
     """Writes an .xlsx file, which is whole once the block ends without an error."""
 
-    def __init__(self, path: Path, *, title: str, accent: str, from_right: bool = False) -> None:
+    def __init__(self, path: Path, *, title: str, accent: str, from_right: bool = False, paper: str = "a4") -> None:
         self._title = title
+        # An ampersand begins a code there, and is itself when doubled.
+        self._foot = escape(one_line(title)[:_LONGEST_FOOTER].replace("&", "&&"))
+        self._paper = _PAPERS[paper]
         self._from_right = ' rightToLeft="1"' if from_right else ""
         self._sheets: list[tuple[str, bool]] = []
         self._drawings: dict[int, int] = {}
@@ -70,7 +80,7 @@ class Workbook:
             end = f"{column_letters(len(columns) - 1)}{sheet.rows + 1}"
             part.all([f'</sheetData><autoFilter ref="A1:{end}"/>'.encode()])
             part.all(_conditions(columns, sheet.rows + 1))
-            part.all([f"{_ON_PAPER.format('landscape')}</worksheet>".encode()])
+            part.all([f"{self._on_paper('landscape')}</worksheet>".encode()])
 
     def page(self, name: str, widths: Sequence[float], rows: Iterable[str], charts: Sequence[ChartPart] = ()) -> None:
         """Add a worksheet for reading: rows as `<row>` elements, and charts over its cells."""
@@ -83,9 +93,12 @@ class Workbook:
             ])  # fmt: skip
             part.all(row.encode() for row in rows)
             drawing = '<drawing r:id="rId1"/>' if charts else ""
-            part.all([f"</sheetData>{_ON_PAPER.format('portrait')}{drawing}</worksheet>".encode()])
+            part.all([f"</sheetData>{self._on_paper('portrait')}{drawing}</worksheet>".encode()])
         if charts:
             self._draw(number, charts)
+
+    def _on_paper(self, side: str) -> str:
+        return _ON_PAPER.format(paper=self._paper, side=side, title=self._foot)
 
     def _draw(self, sheet: int, charts: Sequence[ChartPart]) -> None:
         drawing = len(self._drawings) + 1

@@ -1,0 +1,58 @@
+"""What somebody without an account sees who opens a link in a browser that leads to no file: words, and what to do."""
+
+import html
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+
+from services.api.http.accept import asks_for
+from services.api.http.problems import Problem
+
+
+class _Words(NamedTuple):
+    title: str
+    advice: str
+
+
+_NEW_ONE = "Ask whoever sent it to you for a new one."
+_WORDS: Mapping[str, Mapping[str, _Words]] = {
+    "en": {
+        "share_over": _Words("This link works no more", _NEW_ONE),
+        "unknown_share": _Words("There is no such link", f"Perhaps a part of its address is missing. {_NEW_ONE}"),
+        "rate_limited": _Words("Too many requests", "Try again in a minute."),
+        "": _Words("The file cannot be had at present", "Try again later, or ask whoever sent you the link."),
+    },
+    "ja": {
+        "share_over": _Words("このリンクは使えなくなりました", "送った人に新しいリンクを依頼してください。"),
+        "unknown_share": _Words(
+            "そのリンクはありません", "アドレスの一部が欠けている可能性があります。送った人に確認してください。"
+        ),
+        "rate_limited": _Words("リクエストが多すぎます", "1 分ほど待ってからもう一度お試しください。"),
+        "": _Words("ファイルを取得できません", "後でもう一度試すか、リンクを送った人に確認してください。"),
+    },
+}
+_HEADERS = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Vary": "Accept, Accept-Language"}
+
+
+def page_of(request: Request, problem: Problem) -> Response | None:
+    """Return the problem as a page; None for a client that did not ask for one, as programs do."""
+    if not asks_for(request.headers.get("accept", ""), "text/html"):
+        return None
+    language = _language(request.headers.get("accept-language", ""))
+    words = _WORDS[language].get(problem.code) or _WORDS[language][""]
+    number = html.escape(str(request.scope.get("request_id") or ""))
+    content = (
+        f'<!doctype html>\n<html lang="{language}">\n<head><meta charset="utf-8"><meta name="color-scheme" '
+        'content="light dark"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{words.title}</title></head>\n<body><main><h1>{words.title}</h1>\n<p>{words.advice}</p>\n"
+        f"<p><small>{problem.status} · <code>{number}</code></small></p></main></body></html>\n"
+    )
+    return HTMLResponse(content, problem.status, {**problem.headers, **_HEADERS, "Content-Language": language})
+
+
+def _language(accepted: str) -> str:
+    """The first of the reader's languages that is known, else English."""
+    wished = (part.partition(";")[0].strip().lower().partition("-")[0] for part in accepted[:500].split(","))
+    return next((language for language in wished if language in _WORDS), "en")
