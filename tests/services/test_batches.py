@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from fastapi.testclient import TestClient
@@ -47,6 +48,15 @@ def test_each_is_answered_for_itself_in_order(client: TestClient, conn: Connecti
         assert client.get(one["job"]["links"]["self"]).json()["status"] == "PENDING"
     assert count(conn, "jobs") == count(conn, "outbox") == 2
     assert broken(conn, at_rest=False) == {}
+
+
+def test_a_batch_of_mistakes_keeps_nobody_else_waiting(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    hints = mock.Mock(return_value="")
+    monkeypatch.setattr("services.api.actions.checks.did_you_mean", hints)
+    wrong = {**{f"field{n}": 1 for n in range(200)}, "formats": [f"csv{n}" for n in range(200)]}
+    found = batch(client, *[wrong] * 30)
+    assert {one["status"] for one in found} == {422}
+    assert hints.call_count <= 30 * 20, "each takes its time, and there may be a thousand submissions"
 
 
 def test_the_same_batch_again_makes_nothing_twice(client: TestClient, conn: Connection) -> None:

@@ -23,6 +23,8 @@ from shared.suggest import did_you_mean
 _FIELDS = ("reportType", "parameters", "formats", "labels", reuse.FIELD, passwords.FIELD, *options.FIELDS,
            *SHAPE_FIELDS)  # fmt: skip
 _FIELDS_OF_A_RETRY = ("parameters", "formats", "labels", passwords.FIELD, *options.FIELDS, *SHAPE_FIELDS)
+_MOST_HINTED = 10
+"""Unknown names of one submission that are explained: each takes its time, and a batch has a thousand submissions."""
 
 
 class Wanted(NamedTuple):
@@ -76,7 +78,7 @@ def check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Vi
     report = _report_type(fields, principal, parts.catalog)
     violations = [
         Violation(name[:100], "unknown_field", f"is not a field of a request{did_you_mean(name[:100], known)}")
-        for name in itertools.islice((name for name in wanted.fields if name not in known), MOST_VIOLATIONS)
+        for name in itertools.islice((name for name in wanted.fields if name not in known), _MOST_HINTED)
     ]
     violations += _not_to_be_kept(wanted.retry_of)
     formats = _formats(fields.get("formats"), report, violations)
@@ -139,7 +141,7 @@ def _formats(given: object, report: ReportType, violations: list[Violation]) -> 
     unknown = ((n, f[:100] if isinstance(f, str) else "") for n, f in enumerate(given) if f not in offered)
     wrong = [
         Violation(f"formats[{n}]", "unknown_format", f"{report.name} has no such format{did_you_mean(f, offered)}")
-        for n, f in itertools.islice(unknown, MOST_VIOLATIONS)
+        for n, f in itertools.islice(unknown, _MOST_HINTED)
     ]
     violations += wrong
     if wrong:
