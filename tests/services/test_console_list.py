@@ -13,8 +13,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
+from starlette.datastructures import QueryParams
 
-from services.api.console import files
+from services.api.console import files, list_query
 from services.api.console.texts import texts
 from shared.jobs import finish
 from shared.jobs.finish import Failure
@@ -56,6 +57,16 @@ def test_of_a_great_many_mistakes_some_are_told_and_hinted(client: TestClient, m
     assert "crea13" in client.get(f"/console/jobs?{wrong}").text
     assert client.get(f"/console/audit?{wrong}").status_code == 422
     assert 1 < hints.call_count <= 3 * 20
+
+
+def test_of_a_great_many_filters_some_have_chips() -> None:
+    params = QueryParams([("label", f"a:{n}") for n in range(300)])
+    written = mock.Mock(wraps=list_query._encoded)
+    with mock.patch.object(list_query, "_encoded", written):
+        found = list_query.read_query(params)
+    assert len(found.chips) == 50
+    assert len(found.given) == 300
+    assert written.call_count <= 60, "each says the address without it"
 
 
 def shown(page: str) -> list[str]:

@@ -47,6 +47,10 @@ _MOST_WRONG = 20
 """Of what means nothing: more is nobody's mistake, and every hint takes its time."""
 
 
+_MOST_CHIPS = 50
+"""More are nobody's filter, and each says the whole address once more."""
+
+
 class Chip(NamedTuple):
     """A part of the address that can be taken away."""
 
@@ -196,8 +200,8 @@ def _not_understood(value: str) -> str:
 
 def _chips(items: Sequence[tuple[str, str]], violations: Sequence[Violation]) -> list[Chip]:
     wrong = {violation.field: violation.message for violation in reversed(violations)}
+    shown = ((name, value) for name, value in dict.fromkeys(items) if name in FILTERS or name[:100] in wrong)
     return [
         Chip(name, value, wrong.get(name[:100], ""), _encoded([each for each in items if each != (name, value)]))
-        for name, value in dict.fromkeys(items)
-        if name in FILTERS or name[:100] in wrong
+        for name, value in islice(shown, _MOST_CHIPS)
     ]
