@@ -92,7 +92,7 @@ def _once(wish: _Wish, cancel: threading.Event) -> int:
         if report.kind is ReportKind.ANSWER:
             return _answer(report, parameters, wish)
         with tempfile.TemporaryDirectory(prefix="todoke-render-") as scratch:
-            return _make(_request(report, parameters, shape, wish, Path(scratch)), wish, cancel)
+            return _make(report, _request(report, parameters, shape, wish, Path(scratch)), wish, cancel)
     except CatalogError as error:
         made.tell_problems(error.problems, wish.given.output)
         return 1
@@ -142,8 +142,9 @@ def _formats(report: ReportType, asked: Sequence[str]) -> Sequence[str]:
     return list(dict.fromkeys(asked)) or offered[:1]
 
 
-def _make(request: RenderRequest, wish: _Wish, cancel: threading.Event) -> int:
-    report, began = request.report, time.monotonic()
+def _make(report: ReportType, request: RenderRequest, wish: _Wish, cancel: threading.Event) -> int:
+    """`report` is that of the request, with its folder as it was written: messages name it so."""
+    began = time.monotonic()
     with made.progress() as show:
         try:
             files = render(request, deadline_s=report.limits.timeout_s, on_progress=show, cancel=cancel)
