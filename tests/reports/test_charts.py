@@ -72,7 +72,7 @@ def test_two_tenants_charts_come_from_one_process_and_each_is_as_if_it_were_alon
     a_chart_of: ChartOf, run: Run, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"  # its rows are read once, so that both documents are of one moment
-    alone = digest(run(replace(a_chart_of("globex"), keep=kept)))
+    alone = digest(run(replace(a_chart_of("globex", tenant="globex"), keep=kept)))
     child.charts.close()
     first = run(a_chart_of("acme-secret"))
     process = the_process()
