@@ -2,7 +2,8 @@
 `plain-html` and `plain-xlsx` have rows alone, as what a user would write has.
 
 Prints JSON: milliseconds of one attempt, by the clock (median) and by processor time: the worker's share, the fork
-server's and that of every process it started, with isolation in force, files read back, stored on disk.
+server's and that of every process it started, with isolation in force, files read back, stored on disk. And the page
+faults of the processes that ended.
 `REPORT_PREVIEW=off` leaves out what is kept beside the files.
 """
 
@@ -13,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,6 +32,7 @@ from tests.support.sqs.double import InMemoryQueue
 from tests.support.worker import worker_parts
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_CHILDRENS_FAULTS = 8
 _UTIME = 11
 """Of what follows the name in /proc/…/stat; then stime, and the same of ended children."""
 
@@ -42,13 +45,13 @@ def main() -> None:
         _run(attempts, format_)
         _run(attempts, format_)
         search_seldom()
-        before, walls = _cpu_s(), []
+        before, faults_before, walls = _cpu_s(), _faults(), []
         for _ in range(times):
             began = time.perf_counter()
             _run(attempts, format_)
             walls.append(time.perf_counter() - began)
-        cpu_s = (_cpu_s() - before) / times
-    print(json.dumps({"cpu_ms": cpu_s * 1000, "wall_ms": statistics.median(walls) * 1000}))
+        cpu_s, faults = (_cpu_s() - before) / times, (_faults() - faults_before) / times
+    print(json.dumps({"cpu_ms": cpu_s * 1000, "wall_ms": statistics.median(walls) * 1000, "page_faults": faults}))
 
 
 def _attempts(dsn: str, folder: Path, *, plain: bool) -> Attempts:
@@ -76,16 +79,22 @@ def _cpu_s() -> float:
     """Of this process and of all that it has started, ended or not."""
     own = resource.getrusage(resource.RUSAGE_SELF)
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    below = sum(_of(pid) for pid in tree.tree_of(os.getpid())[1:])
+    below = sum(sum(_told(pid, _UTIME, 4)) for pid in tree.tree_of(os.getpid())[1:]) / _TICKS
     return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime + below
 
 
-def _of(pid: int) -> float:
+def _faults() -> int:
+    """Of the ended processes that this one's children had started."""
+    return sum(sum(_told(pid, _CHILDRENS_FAULTS, 1)) for pid in tree.tree_of(os.getpid())[1:])
+
+
+def _told(pid: int, first: int, count: int) -> Sequence[int]:
+    """The kernel's numbers about a process; none if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0.0
-    return sum(map(int, fields[_UTIME : _UTIME + 4])) / _TICKS
+        return []
+    return [int(one) for one in fields[first : first + count]]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import time
 import traceback
 from typing import NoReturn
 
-from shared.reports.process import huge_pages, immortal, isolation, kernel, spare, tree
+from shared.reports.process import gaps, huge_pages, immortal, isolation, kernel, spare, tree
 from shared.runtime.gc_tuning import search_seldom
 
 FORK, KILL = b"f", b"k"
@@ -49,6 +49,7 @@ def main(control: int) -> NoReturn:
     gc.collect()
     immortal.make()
     search_seldom()  # what is frozen by that, children share for as long as nobody writes to it
+    gaps.fill()
     huge_pages.use()
     with socket.socket(fileno=control) as asked:
         _Server(asked).run()

@@ -1,0 +1,76 @@
+"""Fills the gaps between what this process has, so that what its forks allocate lies side by side.
+
+Objects that were freed leave gaps on thousands of pages. Allocators use those first, and a fork has to copy each page
+before it writes there. With no gaps left it writes to new pages only, as many as its data needs. That is a fifth of
+all page faults of a small report (`python -m tests.benchmarks.small_case`, 2026-11-30).
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable, Sequence
+from mmap import PAGESIZE
+
+_RUN_BYTES = 64 << 10
+"""What is as long as this, and of one piece, is no gap any more."""
+_ONE_PIECE = 1.15
+"""The most pages on which one piece may lie, as a multiple of the least: it may begin within a page, or a pool."""
+_POOLED = range(48, 512 + 1, 16)
+"""The sizes that CPython has pools for (Objects/obmalloc.c of 3.11 to 3.13, read 2026-11-30), from that of the shortest
+bytes which are made anew each time."""
+_BYTES_HEADER = sys.getsizeof(b"")
+_CHUNKED = range(2040, 8, -16)
+"""What one asks malloc(3) of glibc for, to get each size of its chunks on 64 bits, largest first."""
+_CHUNK_HEADER = 8
+_MOST_BYTES = 8 << 20
+"""More than a fork server ever needed, for each of the two. Elsewhere, memory may never lie side by side."""
+
+_filling: list[Sequence[object]] = []
+
+
+def fill() -> None:
+    """Fill them for good, with what nobody uses. Changes nothing else. Call it when all is there that forks share."""
+    _fill_pools()
+    _fill_heap()
+
+
+def _fill_pools() -> None:
+    """Fill the gaps between small objects of Python."""
+    left = _MOST_BYTES
+    for size in _POOLED:
+        count, length = _RUN_BYTES // size, size - _BYTES_HEADER
+        while left > 0:
+            made = [bytes(length) for _ in range(count)]
+            if _lie_side_by_side([id(one) for one in made], size):
+                break
+            _filling.append(made)
+            left -= count * size
+
+
+def _fill_heap() -> None:
+    """Fill the gaps between all else, by the C library's own functions."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "gnu_get_libc_version") or sys.maxsize < 1 << 32:
+        return
+    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_size_t
+    libc.free.argtypes, libc.free.restype = [ctypes.c_size_t], None
+    left = _MOST_BYTES
+    for size in _CHUNKED:
+        taken = [0] * (_RUN_BYTES // size)  # at once: a list that grows would take memory in between
+        while left > 0:
+            _fill_in(taken, libc.malloc, size)
+            if _lie_side_by_side(taken, size + _CHUNK_HEADER):
+                for one in taken:
+                    libc.free(one)
+                break
+            left -= len(taken) * size
+
+
+def _fill_in(taken: list[int], malloc: Callable[[int], int], size: int) -> None:
+    for at in range(len(taken)):
+        taken[at] = malloc(size)
+
+
+def _lie_side_by_side(addresses: Sequence[int], size: int) -> bool:
+    """True if they are on about as few pages as they can be."""
+    pages = len({one // PAGESIZE for one in addresses})
+    return pages <= _ONE_PIECE * len(addresses) * size / PAGESIZE + 1
