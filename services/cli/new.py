@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from shared.catalog.names import name_problem, near_name
 from shared.errors import TodokeError
 from shared.suggest import did_you_mean
 
+_NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _USUAL = (Format.XLSX, Format.CSV)
 
 
@@ -29,6 +31,8 @@ def run(given: argparse.Namespace) -> int:
     if wrong := name_problem(given.type):
         near = near_name(given.type)
         raise WrongCall(f"{given.type!r} {wrong}{f'; did you mean {near!r}?' if near else ''}")
+    if bad := _NOT_SHOWN.search(given.title or ""):
+        raise WrongCall(f"--title has {bad[0]!a}, which cannot be shown: leave it out")
     words = {
         "name": given.type,
         "title": json.dumps(given.title or given.type.replace("-", " ").capitalize(), ensure_ascii=False),

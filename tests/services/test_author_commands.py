@@ -112,6 +112,12 @@ def test_a_title_is_whatever_people_call_it_and_a_source_has_its_name(run: Run) 
     assert (report.title, report.source, [str(f) for f in report.formats]) == (title, "files", ["xlsx", "csv"])
 
 
+@pytest.mark.parametrize("title", ["DEL \x7f", "two\nlines", "\udcff of no text", "\ufffe"])
+def test_a_title_that_no_catalog_may_have_makes_nothing(run: Run, title: str) -> None:
+    code, _, err = run("new", "trains", "--title", title)
+    assert (code, "--title has " in err, Path("catalog").exists()) == (2, True, False)
+
+
 def test_a_new_report_type_of_a_file_source_is_fine_too(run: Run, tmp_path: Path) -> None:
     run("new", "trains")
     code, out, err = run("render", "trains", "--source", tmp_path.as_uri(), "--format", "csv")
