@@ -83,7 +83,7 @@ def test_excel_cells_have_types_titles_and_formats(make: Render) -> None:
     assert (first["A2"].number_format, first["B2"].number_format) == ("0.0", "0.0%")
     assert first.freeze_panes == "A2"
     assert first.auto_filter.ref == "A1:K2"
-    assert first.title == "Probe  a  test"
+    assert first.title == "Probe a test"
 
 
 def test_no_rows_is_a_report_too(make: Render) -> None:
