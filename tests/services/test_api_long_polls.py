@@ -23,11 +23,10 @@ from sqlalchemy.engine import Connection
 from services.api.app import create_app
 from services.api.assembly import assemble
 from services.api.settings import ApiSettings
-from services.api.watch import Watcher
-from shared.database.async_engine import create_async_engine
 from shared.jobs.cancel import cancel
 from shared.jobs.submit import submit
 from shared.jobs.viewer import Viewer
+from tests.support.api_app import all_places_taken
 from tests.support.eventually import eventually
 from tests.support.faults.tcp_proxy import Proxy
 from tests.support.jobs import a_job, a_submission
@@ -149,8 +148,7 @@ def test_more_than_may_wait_are_answered_at_once_and_told_so(
 ) -> None:
     job_id = a_job(conn, tenant="default")
     parts = assemble(_app_settings(database_url, scratch))
-    full = Watcher(create_async_engine(database_url, application_name="test"), most=0)
-    with TestClient(create_app(replace(parts, watcher=full, jobs=None))) as client:
+    with TestClient(create_app(replace(parts, jobs=None))) as client, all_places_taken(parts.watcher):
         began = time.monotonic()
         answer = client.get(f"/jobs/{job_id}", headers={"Prefer": "wait=30"})
         known = {"Prefer": "wait=30", "If-None-Match": answer.headers["etag"]}

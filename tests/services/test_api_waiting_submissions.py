@@ -17,10 +17,8 @@ from services.api.app import create_app
 from services.api.assembly import assemble
 from services.api.settings import ApiSettings
 from services.api.v1.views import AcceptedView, JobView
-from services.api.watch import Watcher
 from shared.access import api_keys
-from shared.database.async_engine import create_async_engine
-from tests.support.api_app import an_app, finished
+from tests.support.api_app import all_places_taken, an_app, finished
 from tests.support.eventually import eventually
 from tests.support.faults.tcp_proxy import Proxy
 from tests.support.jobs import count
@@ -124,8 +122,8 @@ def test_who_may_not_look_at_jobs_is_not_kept_waiting(database_url: str, scratch
 
 def test_where_no_place_is_free_the_answer_comes_at_once(database_url: str, scratch: Path) -> None:
     settings = ApiSettings.from_environment({"DATABASE_URL": database_url, "ARTIFACT_URL": scratch.as_uri()})
-    full = Watcher(create_async_engine(database_url, application_name="test"), most=0)
-    with TestClient(create_app(replace(assemble(settings), watcher=full, jobs=None))) as client:
+    parts = assemble(settings)
+    with TestClient(create_app(replace(parts, jobs=None))) as client, all_places_taken(parts.watcher):
         answer = client.post("/v1/jobs", headers={"Prefer": "wait=30"})
 
     assert (answer.status_code, answer.json()["status"]) == (202, "PENDING")

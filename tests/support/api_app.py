@@ -1,5 +1,7 @@
 """The API over a test's database, what its problems look like, and a worker's part."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,6 +12,7 @@ from sqlalchemy.engine import Connection
 from services.api.app import create_app
 from services.api.assembly import assemble
 from services.api.settings import ApiSettings
+from services.api.watch import Watcher
 from shared.artifacts.disk import DiskStore
 from shared.artifacts.interface import ArtifactStore, artifact_key
 from shared.jobs.artifacts import Artifact
@@ -23,6 +26,15 @@ def an_app(url: str, folder: Path, **settings: str) -> FastAPI:
     """The application whose files are in `folder`. Its connections are let go at the end of its lifespan."""
     environment = {"DATABASE_URL": url, "ARTIFACT_URL": folder.as_uri(), **settings}
     return create_app(assemble(ApiSettings.from_environment(environment)))
+
+
+@contextlib.contextmanager
+def all_places_taken(watcher: Watcher) -> Iterator[None]:
+    """Within the block, as many wait at this API as may."""
+    with contextlib.ExitStack() as taken:
+        while taken.enter_context(watcher.place()):
+            pass
+        yield
 
 
 def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
