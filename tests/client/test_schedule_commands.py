@@ -1,18 +1,19 @@
 """`todoke schedules`: what is sent, and what is written, by an API in this process."""
 
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.client.command import Command, todoke, world
 from tests.client.fake_api import Handler, World
 from tests.client.samples import JOB_ID
 from tests.support.http_server import LoopbackServer
-from todoke.cli.app import run
+
+__all__ = ["todoke", "world"]  # fixtures
 
 SCHEDULE: dict[str, Any] = {
     "scheduleId": JOB_ID, "name": "Mondays", "reportType": "calendar", "state": "active", "cron": "0 7 * * MON",
@@ -55,34 +56,12 @@ class Schedules(Handler):
             self._json(201 if path == "/v1/schedules" else 200, SCHEDULE, {"ETag": '"2"'})
 
 
-class Ran(NamedTuple):
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ran]
-
-
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def todoke(
-    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Command]:
-    def call(*arguments: str) -> Ran:
-        monkeypatch.setattr("sys.stdin", io.StringIO())
-        return Ran(run(arguments), *capsys.readouterr())
-
+def url(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     with LoopbackServer(type("Served", (Schedules,), {"world": world}), 0) as server:
         monkeypatch.setenv("TODOKE_URL", server.url)
         monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-        yield call
+        yield server.url
 
 
 def sent(world: World) -> tuple[str, str, Any]:
