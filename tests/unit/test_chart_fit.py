@@ -5,13 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from shared.catalog.theme import Theme
-from shared.reports.charts import Chart, draw_here
+from shared.reports.charts import Chart, ChartRefused, draw_here
 from shared.reports.formats.chart import size_of, texts
 from shared.reports.formats.chart_fit import on_the_clock, shows_something, with_names_for_null, with_shades
 from shared.reports.formats.chart_theme import Words, themed
@@ -145,3 +145,37 @@ def test_more_series_than_colours_have_colours_of_their_own() -> None:
 
     assert len(set(colours)) == 3 * len(Theme().series)
     assert colours[: len(Theme().series)] == [*Theme().series]
+
+
+ODD: Sequence[object] = (None, True, 3, "x", [], ["x"], {}, [{}], {"a": 1}, [[1]])
+WHOLE = (
+    {**of("line", x={**DAY, "axis": {}}, y=N, color={**NAME, "scale": {"domain": ["a"]}}),
+     "config": {"view": {}, "legend": {}}, "width": 300},
+    {**of({"type": "bar"}, x=N, y=NAME), "config": {}},
+    {"layer": [of({"type": "bar"}, y=N, color={"datum": "x", "type": "nominal"})], "encoding": {"x": NAME}},
+)  # fmt: skip
+
+
+def places(node: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    below = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in below:
+        yield (*at, key)
+        yield from places(value, (*at, key))
+
+
+@pytest.mark.parametrize("whole", WHOLE, ids=["line", "bars", "layers"])
+def test_what_is_no_specification_is_left_to_the_engine_to_refuse(whole: Mapping[str, Any]) -> None:
+    rows: Rows = [{"day": "2026-01-01", "n": 1, "name": "a"}, {"day": None, "n": None, "name": None}]
+    tried = [(at, odd) for at in places(whole) for odd in ODD]
+    for at, odd in tried:
+        spec = json.loads(json.dumps(whole))
+        node = spec
+        for key in at[:-1]:
+            node = node[key]
+        node[at[-1]] = odd
+        assert shows_something(spec, rows) in {True, False}
+        assert len(on_the_clock(spec, with_names_for_null(spec, rows))) == 2
+        assert themed(spec, Theme(), Words("en", {}), rows).keys() >= spec.keys() - {"mark"}
+
+    with pytest.raises(ChartRefused):
+        drawn({"layer": True}, rows)

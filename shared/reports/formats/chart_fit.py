@@ -30,7 +30,7 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d
 
 def fitted(spec: dict[str, Any], values: Values, language: str) -> dict[str, Any]:
     """Return the specification with what it leaves open. Nothing that it says is changed."""
-    if _COMPOSED & spec.keys():
+    if _COMPOSED & spec.keys() or is_misshapen(spec):
         return spec
     units = [*_units(spec)]
     if any(_BY_FACET & unit["encoding"].keys() for unit in units):
@@ -38,9 +38,32 @@ def fitted(spec: dict[str, Any], values: Values, language: str) -> dict[str, Any
     return _with_legend(_with_parts(_with_size(spec, units, values), values, language), units, values)
 
 
+def is_misshapen(spec: Mapping[str, Any]) -> bool:
+    """True for what is not Vega-Lite. It stays as it is, for its engine to say what is wrong with it."""
+    layers, config = _said(spec, "layer", []), _said(spec, "config", {})
+    if not isinstance(layers, list) or not isinstance(config, dict):
+        return True
+    if not all(isinstance(one, dict) for one in (*layers, _said(config, "view", {}), _said(config, "legend", {}))):
+        return True
+    for unit in (spec, *layers):
+        encoding, mark = _said(unit, "encoding", {}), _said(unit, "mark", "")
+        kind = _said(mark, "type", "") if isinstance(mark, dict) else mark
+        if not isinstance(encoding, dict) or not isinstance(kind, str):
+            return True
+        placed = [_said(encoding, name, {}) for name in ("x", "y", *_COLOURS)]
+        if not all(isinstance(one, dict) and isinstance(_said(one, "type", ""), str) for one in placed):
+            return True
+    return False
+
+
+def _said(node: Mapping[str, Any], name: str, otherwise: object) -> Any:
+    value = node.get(name)
+    return otherwise if value is None else value
+
+
 def with_names_for_null(spec: Mapping[str, Any], values: Values) -> Values:
     """Return the values with a dash where NULL would be the name of a bar or a series."""
-    if "transform" in spec or _COMPOSED & spec.keys():  # these may ask for NULL
+    if "transform" in spec or _COMPOSED & spec.keys() or is_misshapen(spec):  # these may ask for NULL
         return values
     names = {
         one["field"] for unit in _units(spec) for one in unit["encoding"].values()
@@ -79,7 +102,7 @@ def _fields_of_time(node: object) -> Iterator[str]:
 
 def shows_something(spec: Mapping[str, Any], values: Values) -> bool:
     """True unless no value would be drawn: there are no rows, or all numbers are NULL."""
-    if not values or "transform" in spec or _COMPOSED & spec.keys():
+    if not values or "transform" in spec or _COMPOSED & spec.keys() or is_misshapen(spec):
         return bool(values)
     fields = {
         one["field"] for unit in _units(spec) for one in unit["encoding"].values()

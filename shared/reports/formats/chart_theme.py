@@ -12,7 +12,7 @@ from shared.catalog.cultures import Culture, culture_of
 from shared.catalog.model import Column
 from shared.catalog.number_format import shape_of
 from shared.catalog.theme import Theme
-from shared.reports.formats.chart_fit import fitted, with_shades
+from shared.reports.formats.chart_fit import fitted, is_misshapen, with_shades
 from shared.reports.formats.display import known
 
 _INK, _QUIET, _LINE = "#1f2933", "#5c6875", "#dfe4e9"
@@ -49,6 +49,8 @@ class Words:
 
 def themed(spec: dict[str, Any], theme: Theme, words: Words, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the specification with the theme below its own settings. `values` are its data."""
+    if is_misshapen(spec):
+        return spec
     spec = fitted(spec, values, words.language)
     spec = _with_direct_labels(spec, words, values) if len(values) <= _MOST_LABELS else spec
     below = {**_config(theme), "locale": _locale(culture_of(words.language))}
@@ -153,7 +155,12 @@ def _with_direct_labels(spec: dict[str, Any], words: Words, values: Sequence[Map
         return spec
     x, y = encoding["x"], encoding["y"]
     plain = all(isinstance(one, dict) and not {"aggregate", "bin", "timeUnit", "scale"} & one.keys() for one in (x, y))
-    if not plain or x.get("type") != "quantitative" or y.get("type") not in _DISCRETE or "field" not in x:
+    if (
+        not plain
+        or x.get("type") != "quantitative"
+        or y.get("type") not in _DISCRETE
+        or not isinstance(x.get("field"), str)
+    ):
         return spec
     value = f"datum[{json.dumps(x['field'])}]"
     before = f"{value} < 0"
