@@ -77,7 +77,8 @@ class OrphanSweep:
             if self._listing is None:
                 measurements.write(conn, Subject.STORE, {"files": self._files, "bytes": self._bytes})
         if self._removes:
-            old = {parse_key(one.key) for one in page if one.modified_at.timestamp() < time.time() - _ORPHAN_AGE_S}
+            before = time.time() - _ORPHAN_AGE_S
+            old = {parts for one, parts in zip(page, parsed, strict=True) if one.modified_at.timestamp() < before}
             self._remove([f for f in strays.orphans if (f.tenant, f.job_id, f.lease_token, f.name) in old])
         self._unknown += strays.unknown + sum(parts is None for parts in parsed)
         if self._listing is None:
