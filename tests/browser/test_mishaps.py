@@ -84,7 +84,7 @@ def test_who_is_offline_sees_that_nothing_can_be_asked(reader: Readers, conn: Co
 
     page.locator("[data-action=cancel]").click()
 
-    page.wait_for_url("chrome-error://chromewebdata/")
+    expect(page).to_have_url("chrome-error://chromewebdata/")
 
 
 def test_the_row_that_somebody_is_at_stays_so_when_it_is_read_again(reader: Readers, conn: Connection) -> None:

@@ -19,6 +19,7 @@ from shared.outbox import messages
 from shared.outbox.floor import Floor
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job
+from tests.support.postgres import power
 from tests.support.relay import a_publisher
 from tests.support.sqs.double import InMemoryQueue
 
@@ -60,7 +61,7 @@ def test_the_pool_recovers_and_the_floor_starts_anew_at_the_other_address(
     publish(engine, publisher, 20)
     eventually(lambda: (publisher.run_once(), publisher.settled_floor)[1] == 20, what="the floor has risen")
 
-    first.kill()
+    power.cut(first)
     eventually(lambda: answers(engine), what="the pool has found the other address")
     publish(engine, publisher, 3)  # whose ids are 1 to 3, far below the old floor
 

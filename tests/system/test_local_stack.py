@@ -35,6 +35,7 @@ from deploy.local.samples import progress_on
 from deploy.local.stack import Stack
 from tests.support.eventually import eventually
 from tests.support.jobs import a_job, started
+from tests.support.postgres import power
 from todoke import Todoke, errors
 from todoke.sizes import size
 
@@ -55,7 +56,7 @@ def test_data_survives_a_stop_and_a_kill(folder: Path) -> None:
         with psycopg.connect(server.dsn("kept")) as conn:
             conn.execute("CREATE TABLE t AS SELECT 42 AS answer")
     server.start()
-    server.kill()
+    power.cut(server)
     with EmbeddedPostgres(folder) as again, psycopg.connect(again.dsn("kept")) as conn:
         assert conn.execute("SELECT answer FROM t").fetchone() == (42,)
 

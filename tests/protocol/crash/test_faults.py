@@ -1,10 +1,8 @@
 """What goes wrong around the services: their database, queue, store and clock, and their neighbours' version."""
 
-import contextlib
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -13,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
-import psutil
 import pytest
 from sqlalchemy import text
 
@@ -29,6 +26,7 @@ from tests.protocol.crash.stage import Stage, opened
 from tests.support.eventually import eventually
 from tests.support.faults.plan import Fault, Hit
 from tests.support.faults.tcp_proxy import Proxy
+from tests.support.postgres import power
 from tests.support.processes.zygote import ROOT, Zygote
 from tests.support.promises import broken
 
@@ -50,16 +48,6 @@ def own_server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
         yield server
 
 
-def kill_every_backend(server: EmbeddedPostgres) -> None:
-    """As when the machine loses its power: nobody has time to say goodbye."""
-    everybody = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-    for process in everybody:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
-    server.kill()
-    psutil.wait_procs(everybody, timeout=30)
-
-
 def test_a_database_that_is_killed_and_recovers_has_lost_no_accepted_job(
     zygote: Zygote, own_server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
@@ -67,7 +55,7 @@ def test_a_database_that_is_killed_and_recovers_has_lost_no_accepted_job(
         play = Play(stage)
         for _ in range(3):
             a_few(play, 3, seconds=0.2)
-            kill_every_backend(own_server)
+            power.cut(own_server)
             own_server.start()
         engine = create_engine(own_server.dsn("crash"), application_name="test")
         with engine.connect() as stage.conn:

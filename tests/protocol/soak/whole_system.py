@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
-
 import migrations
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.processes import Process
@@ -19,6 +17,7 @@ from shared.database.engine import create_engine
 from tests.protocol.soak.told import Told
 from tests.support.faults.tcp_proxy import Proxy
 from tests.support.history.facts import Catalog, Died, Locked
+from tests.support.postgres import power
 from tests.support.postgres.roles import service_urls
 from tests.support.processes.services import Services
 from tests.support.sqs.server import Door
@@ -79,12 +78,7 @@ class Stage:
 
     def crash_postgres(self) -> None:
         """kill -9 of the postmaster and every backend, then a new start: recovery from the log."""
-        backends = psutil.Process(self.postgres.pid).children(recursive=True)
-        self.postgres.kill()
-        for backend in backends:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                backend.kill()
-        psutil.wait_procs(backends, timeout=30)
+        power.cut(self.postgres)
         self.postgres.start()
 
     def heal(self) -> None:

@@ -1,0 +1,21 @@
+"""A machine loses its power: PostgreSQL's postmaster and every backend are gone at once."""
+
+import contextlib
+
+import psutil
+
+from deploy.local.postgres import EmbeddedPostgres
+
+
+def cut(server: EmbeddedPostgres) -> None:
+    """Nobody has time to say goodbye, and none is left that could still answer: a backend outlives its postmaster by
+    a moment. The next start recovers from the write-ahead log."""
+    postmaster = psutil.Process(server.pid)
+    postmaster.suspend()  # so that no backend is born that is not among these
+    backends = postmaster.children(recursive=True)
+    server.kill()
+    for backend in backends:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            backend.kill()
+    _, alive = psutil.wait_procs(backends, timeout=30)
+    assert not alive
