@@ -1,1 +1,1 @@
-"""The API: takes report requests, shows jobs, hands out files. It never talks to the queue."""
+"""The API accepts report requests, shows jobs and serves files. It never talks to the queue."""

@@ -24,9 +24,11 @@ from shared.runtime.stopping import stop_on_signals
 log = logging.getLogger("services.api")
 
 _GRACE_S = 10
-"""Seconds that requests under way may take after SIGTERM."""
+"""Seconds that requests in progress may take after SIGTERM."""
 _OTHER_DESCRIPTORS = 192
-"""Descriptors that are not a client's: the database, the catalog, downloads, and connections that are told to go."""
+"""Descriptors not used for clients: the database, the catalog, downloads, and connections that are only told to go
+away.
+"""
 
 
 def main() -> int:
@@ -57,7 +59,7 @@ def serve(settings: ApiSettings) -> int:
         extra={"port": settings.port, "processes": settings.workers, "report_types": sorted(parts.catalog.types)},
     )
     options = uvicorn_options(settings)
-    # uvicorn takes the signals over from here, and drains.
+    # uvicorn handles the signals from here on, and drains.
     if settings.workers == 1:
         tracing.configure("api")
         uvicorn.run(create_app(parts), **options)
@@ -69,14 +71,14 @@ def serve(settings: ApiSettings) -> int:
 
 
 def uvicorn_options(settings: ApiSettings) -> dict[str, Any]:
-    """How uvicorn serves."""
+    """Return the options with which uvicorn serves."""
     return {
         "host": settings.host,
         "port": settings.port,
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        # Nothing here depends on a client's address or scheme, so nobody is believed about them.
+        # Nothing here depends on a client's address or scheme, so no proxy headers are trusted.
         "proxy_headers": False,
         "timeout_graceful_shutdown": _GRACE_S,
         "timeout_keep_alive": settings.keep_alive_s,

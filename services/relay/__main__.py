@@ -18,7 +18,7 @@ log = logging.getLogger("services.relay")
 
 
 def main() -> int:
-    """Serve. Returns the exit code: 0 after a clean stop, 1 when something it needs is missing."""
+    """Run the relay. Returns the exit code: 0 after a clean stop, 1 when something it needs is missing."""
     argparse.ArgumentParser(
         prog="python -m services.relay",
         description="Publish the outbox to SQS and sweep silent jobs until SIGTERM. Settings: environment.",

@@ -42,24 +42,28 @@ from shared.webhooks.sending import Postman
 log = logging.getLogger(__name__)
 
 _BUSY_S = 0.005
-"""The publisher's first pause after there was something to send."""
+"""The publisher's first pause after a pass that sent something."""
 _GAUGES_EVERY_S = 5.0
 """Pause between readings of the database-wide gauges: a few milliseconds of one connection."""
 _RETENTION_EVERY_S = 1.0
-"""Pause between looks at the next thousand rows of each table: some milliseconds, and ten million rows in 3 hours."""
+"""Pause between passes over the next thousand rows of each table: some milliseconds each, and ten million rows in 3
+hours.
+"""
 _RETENTION_REST_S = 5.0
 _TIDY_REST_S = 2.0
-"""An idle relay has looked at everything, and these two looks were nearly half of all that it asked."""
+"""The longer pause of an idle relay, which has looked at everything: these two passes were nearly half of all its
+queries.
+"""
 _ORPHANS_EVERY_S = 10.0
 """Pause between pages of the store: ten million files in 28 hours, for four cents per day on S3."""
 _ERASURES_EVERY_S = 2.0
-"""Pause between looks for jobs that clients have deleted: what they may wait for their files to go."""
+"""Pause between looks for jobs that clients have deleted; the files of such a job wait this long at most."""
 _BULK_EVERY_S = 1.0
-"""Pause between looks for bulk actions while none is due: what whoever starts one may wait for its first jobs."""
+"""Pause between looks for bulk actions while none is due: how long a new one may wait for its first jobs."""
 _SCHEDULES_EVERY_S = 1.0
-"""Pause between looks for schedules that are due, which name minutes."""
+"""Pause between looks for schedules that are due. Schedules are precise to the minute."""
 _WEBHOOKS_EVERY_S = 0.5
-"""Pause between looks for what webhooks are to be told, while there is nothing."""
+"""Pause between looks for events and deliveries of webhooks, while there are none."""
 _DAY_S = 86_400
 
 
@@ -75,15 +79,15 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """What a relay runs, and what it needs for that."""
+    """All loops of one relay, and what they need."""
 
     checks: Checks
     publisher: Loop
     beside: Sequence[Loop]
-    """Each in a thread of its own."""
+    """Each of these loops runs in a thread of its own."""
 
     def run(self, stop: threading.Event) -> None:
-        """Publish, with the other loops beside, until `stop` is set; each loop ends its pass."""
+        """Publish in this thread, with the other loops beside it, until `stop` is set. Each loop finishes its pass."""
         threads = [threading.Thread(target=_repeat, args=(loop, stop), name=loop.name) for loop in self.beside]
         for thread in threads:
             thread.start()
@@ -97,11 +101,12 @@ def _repeat(loop: Loop, stop: threading.Event) -> None:
 
 
 def assemble(settings: RelaySettings, *, follow_catalog: bool = False) -> Relay:
-    """Everything that `settings` ask for. Connects to nothing yet.
+    """Return everything that `settings` ask for. Connects to nothing yet.
 
-    With `follow_catalog` changes of the catalog's folder are taken up from now on; for the main thread.
+    With `follow_catalog`, changes of the catalog's folder are taken up from now on; call it from the main thread
+    then.
     """
-    # Two doors: claims may be forgotten in a crash (synchronous_commit off), transitions never.
+    # Two engines: a crash may undo claims (synchronous_commit off), but never transitions.
     publishing = _engine(settings, "publisher")
     sweeping = _engine(settings, "sweeper", pool_size=3)
     queue = _queue(settings)
@@ -133,7 +138,9 @@ def assemble(settings: RelaySettings, *, follow_catalog: bool = False) -> Relay:
 
 
 def _dead_letters(settings: RelaySettings, queue: SqsQueue) -> Loop:
-    """Its own connection: a look may wait for the queue, and nobody waits for a look."""
+    """This loop has a connection of its own, because a look may wait for the queue, and no other loop should wait
+    for it.
+    """
 
     def opened() -> DeadLetters:
         url, dead = settings.sqs_queue_url, settings.sqs_dlq_url
@@ -157,9 +164,9 @@ def _webhooks(settings: RelaySettings) -> Webhooks:
 
 
 def _retention(settings: RelaySettings) -> Sequence[Loop]:
-    """The loops that remove what was kept long enough; where RELAY_RETENTION is off, the one that counts files."""
+    """Return the loops that remove expired data; where RELAY_RETENTION is off, only the loop that counts files."""
     store = open_store(settings.artifact_url, region=settings.aws_region, s3_without=settings.s3_without)
-    # Most often they take turns on one connection; while one waits for the store, the other opens the second.
+    # Usually the loops take turns on one connection. While one waits for the store, the other opens the second.
     engine = _engine(settings, "retention", pool_size=2)
     if settings.retention == "off":
         log.warning("retention.off", extra={"hint": "RELAY_RETENTION=off: no file, job or key is removed"})

@@ -7,7 +7,7 @@ from shared.backoff import full_jitter
 
 
 class Breaker:
-    """Opens when a whole pass was refused. Then it lets one pass through after each back-off, until one succeeds."""
+    """Opens when a whole pass was refused. After each back-off it lets one pass through, until one succeeds."""
 
     def __init__(self, *, base_s: float = 0.5, cap_s: float = 30, clock: Callable[[], float] = time.monotonic) -> None:
         self._base_s = base_s
@@ -27,16 +27,17 @@ class Breaker:
         return self._refusals > 0
 
     def refused(self) -> float:
-        """Record a pass that got nothing through. Returns for how many seconds to make none."""
+        """Record a pass of which nothing was accepted. Returns for how many seconds to make none."""
         self._refusals += 1
-        # At least half the step: a draw near zero is fair among many clients, but one relay would ask again at once.
+        # At least half the step. Full jitter may draw almost zero, which is fair among many clients, but a single
+        # relay would ask again at once.
         step = min(self._cap_s, self._base_s * 2.0 ** min(self._refusals - 1, 40))
         wait_s = step / 2 + full_jitter(1, base_s=step / 2, cap_s=step / 2)
         self._closed_again_at = self._clock() + wait_s
         return wait_s
 
     def accepted(self) -> bool:
-        """Record a pass that got something through, and close. Returns True if this ended an outage."""
+        """Record a pass of which something was accepted, and close. Returns True if this ended an outage."""
         ended = self._refusals > 0
         self._refusals = 0
         return ended

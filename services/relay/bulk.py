@@ -1,4 +1,4 @@
-"""Carries out bulk actions: cancels, deletes and repeats jobs, some at a time, for those who asked for it."""
+"""Carries out bulk actions: cancels, deletes or repeats many jobs for a client, one slice at a time."""
 
 import logging
 
@@ -17,10 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class BulkActions:
-    """One relay's share of the bulk actions. Any number may run: SKIP LOCKED gives each action to one of them.
+    """One relay's share of the bulk actions. Any number of relays may run: SKIP LOCKED gives each action to one of
+    them.
 
-    A slice is one transaction: what it does to jobs, what it tells of them and where it has come to. Whatever dies,
-    the next slice begins there.
+    A slice is one transaction: it changes the jobs, records the results, and moves the action's position. After any
+    crash, the next slice continues from there.
     """
 
     def __init__(self, engine: Engine, *, pause_s: float, most: int = bulk_slices.MOST) -> None:
@@ -30,7 +31,10 @@ class BulkActions:
         self._most = most
 
     def run_once(self) -> int:
-        """Take one slice of the action that is due. Returns 1 if there was one: then the next pass follows at once."""
+        """Take one slice of the action that is due.
+
+        Returns 1 if there was one, so that the next pass follows at once.
+        """
         with self._engine.connect() as conn:
             if not bulk_slices.waiting(conn):
                 return 0
@@ -40,7 +44,7 @@ class BulkActions:
                 claimed = bulk_slices.claim(conn)
                 if claimed is None:
                     return 0
-                # One that a time-out met is taken in smaller pieces.
+                # A slice that ran into a time-out is repeated in smaller pieces.
                 most = max(1, self._most >> min(claimed.failures, 20))
                 taken = bulk_slices.take(conn, claimed, most=most, pause_s=self._pause_s)
         except Exception as error:
@@ -52,7 +56,7 @@ class BulkActions:
         return 1
 
     def _postpone(self, bulk: Bulk, error: Exception) -> None:
-        """Let others go first: what is wrong with this action may last."""
+        """Let other actions go first: this one's fault may last."""
         reason = first_line(getattr(error, "orig", None) or repr(error))
         log.warning("bulk.slice_failed", extra={"bulk_id": bulk.id, "reason": reason, "failures": bulk.failures + 1})
         with self._engine.connect() as conn:

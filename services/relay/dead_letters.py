@@ -1,7 +1,9 @@
-"""Looks into the dead-letter queue: copies what is there into rows, and does what somebody wishes for it.
+"""Looks into the dead-letter queue, copies its messages into rows, and carries out what operators requested for
+them.
 
-The queue is the truth: a message leaves it only once it was sent again, or is to be deleted. Killed between sending and
-deleting, it is in both queues, and a second doorbell does no harm; killed before the row goes, the next look does.
+The queue is the truth: a message leaves it only after it was sent again or is to be deleted. If the relay dies
+between sending and deleting, the message is in both queues, and a second doorbell does no harm. If it dies before
+the row is removed, the next look removes it.
 """
 
 import logging
@@ -20,25 +22,28 @@ from shared.queues.interface import Queue, QueueUnavailable
 log = logging.getLogger(__name__)
 
 EVERY_S = 3.0
-"""Pause between looks at the database whether a look into the queue is due."""
+"""Pause between queries that ask whether a look into the queue is due."""
 _PAUSE_S = 60.0
-"""Pause between looks into the queue; a wish makes one due at once. An empty queue costs one request each."""
+"""Pause between looks into the queue; a request makes one due at once.
+
+A look into an empty queue costs one API request.
+"""
 _PAUSE_EACH_S = 0.5
-"""So much longer for each message that is there: each look receives them all, and gives them back."""
+"""Additional pause for each message in the queue: a look receives all of them, and makes them visible again."""
 
 
 class DeadLetterLooks:
-    """One relay's looks. Any number of relays may run: one of them looks at a time."""
+    """One relay's looks into the dead-letter queue. Any number of relays may run: only one of them looks at a time."""
 
     def __init__(self, engine: Engine, queue: Queue, opened: Callable[[], DeadLetters]) -> None:
-        """`opened` opens the dead-letter queue. Raises QueueUnavailable and NoDeadLetterQueue."""
+        """`opened` opens the dead-letter queue. It raises QueueUnavailable and NoDeadLetterQueue."""
         self._engine = engine
         self._queue = queue
         self._opened = opened
         self._dead: DeadLetters | None = None
 
     def run_once(self) -> int:
-        """Look, if it is time. Returns 0, so that the loop keeps its pace. Raises the database's errors."""
+        """Look if a look is due. Returns 0, so that the loop keeps its pace. Raises the database's errors."""
         with self._engine.connect() as conn:
             if not dead_letters.look_is_due(conn) or not dead_letters.begin_look(conn, pause_s=_PAUSE_S):
                 return 0
@@ -47,7 +52,7 @@ class DeadLetterLooks:
         return 0
 
     def _look(self, conn: Connection) -> Mapping[str, Any]:
-        """What is there, or why nobody knows."""
+        """Return what is in the queue, or why that is unknown."""
         try:
             if self._dead is None:
                 self._dead = self._opened()
@@ -63,7 +68,7 @@ class DeadLetterLooks:
         return {"seen": seen, "all": seen < MOST}
 
     def _walk(self, conn: Connection, queue: DeadLetters) -> int:
-        """Copy every message, and carry out the wishes. Returns how many were met."""
+        """Copy every message, and carry out the requests. Returns how many messages the queue held."""
         seen, left = 0, list[DeadLetter]()
         try:
             for batch in queue.walk(MOST):
@@ -79,7 +84,7 @@ class DeadLetterLooks:
 
     @staticmethod
     def _carried_out(queue: DeadLetters, batch: Sequence[DeadLetter], wishes: Mapping[str, Wish]) -> frozenset[str]:
-        """The ids of those that have left the queue as somebody wished."""
+        """Return the ids of messages that have left the queue as requested."""
         again, drop = (
             [message for message in batch if wishes.get(message.message_id) is wish]
             for wish in (Wish.REDRIVE, Wish.DROP)
@@ -95,6 +100,6 @@ class DeadLetterLooks:
 
 def _copy(message: DeadLetter) -> Copy:
     job_id, wrong = read_doorbell(message.body)
-    # This look is one of them.
+    # This look itself counts as a receive.
     receives = max(0, message.receive_count - 1)
     return Copy(message.message_id, job_id, message.body, message.reason or wrong, receives, message.sent_at)

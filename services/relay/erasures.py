@@ -1,4 +1,6 @@
-"""Erasures take the files of jobs that clients have deleted, and what attempts of such jobs have left beside."""
+"""Erasures remove the files of jobs that clients have deleted, and the files that lost attempts of such jobs left
+behind.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,18 +20,20 @@ from shared.jobs.retention import StoredFile
 log = logging.getLogger(__name__)
 
 _TAKE = 25
-"""Jobs of one commit: on S3 a listing and a deletion of each, so some seconds at most."""
+"""Jobs per commit. On S3 each costs a listing and a deletion, so a commit takes some seconds at most."""
 _MOST_FILES = 1_000
-"""Of one job and pass: one with more, which many lost attempts may leave, is taken in several."""
+"""Files per job and pass. A job with more, which many lost attempts may leave, takes several passes."""
 _UNFINISHED_S, _AWAY_S = 10.0, 600.0
-"""The longest pause before another look at a job that an attempt still holds, and at one whose files would not go."""
+"""The longest pause before another look at a job that an attempt still holds, and at one whose files could not be
+removed.
+"""
 
 
 class Erasures:
     """One relay's share of the erasures. Any number may run: SKIP LOCKED gives each its own rows.
 
-    Each durable step may be the last before a crash. Files leave before their rows do, and the row of the erasure
-    last, so that whatever dies, the next pass goes on.
+    A crash may follow any durable step. Files are removed before their rows, and the row of the erasure last, so
+    after any crash the next pass continues.
     """
 
     def __init__(self, engine: Engine, store: ArtifactStore) -> None:
@@ -37,7 +41,7 @@ class Erasures:
         self._store = store
 
     def run_once(self) -> int:
-        """Carry out some erasures. Returns how many; while there is more, the next pass follows at once."""
+        """Carry out some erasures. Returns how many; while there are more, the next pass follows at once."""
         with self._engine.connect() as conn:
             if not erasure.waiting(conn):
                 return 0
@@ -58,7 +62,10 @@ class Erasures:
         return erased
 
     def _files_of_all(self, due: Sequence[Erasure]) -> dict[UUID, list[StoredFile] | None]:
-        """The files of each job. A store that is away is asked once: the transaction is open, and has half a minute."""
+        """Return the files of each job; None for a job whose files cannot be listed.
+
+        A store that is unavailable is asked only once, because the transaction is open and has half a minute.
+        """
         files: dict[UUID, list[StoredFile] | None] = {}
         away = False
         for one in due:
@@ -67,7 +74,7 @@ class Erasures:
         return files
 
     def _files(self, one: Erasure) -> list[StoredFile] | None:
-        """Everything that the store has of the job, and what rows name; None if the store does not tell."""
+        """Return every file of the job that the store lists or a row names; None if the store cannot be asked."""
         prefix = f"reports/{one.tenant}/{one.job_id}/"
         try:
             keys = [parse_key(found.key) for found in islice(self._store.list(prefix), _MOST_FILES)]
@@ -78,7 +85,7 @@ class Erasures:
 
     @staticmethod
     def _gone_whole(files: Mapping[UUID, list[StoredFile] | None], gone: Sequence[StoredFile]) -> set[UUID]:
-        """The jobs of which nothing is left in the store, as far as this pass has looked."""
+        """Return the jobs that have no file left in the store, as far as this pass has looked."""
         kept = {file.job_id for of_one in files.values() for file in set(of_one or ()).difference(gone)}
         looked = {job_id for job_id, of_one in files.items() if of_one is not None and len(of_one) < _MOST_FILES}
         return looked - kept

@@ -1,4 +1,4 @@
-"""Measures the whole system for the metrics. Every relay measures for itself, so any of them may die."""
+"""Measures the whole system for the metrics. Every relay measures on its own, so any of them may die."""
 
 import logging
 import time
@@ -20,12 +20,12 @@ from shared.webhooks import delivering
 log = logging.getLogger(__name__)
 
 _QUEUE_EVERY_S = 20.0
-"""Pause between looks at the queues: each is two requests that AWS bills."""
+"""Pause between looks at the queues: each look is two requests that AWS bills."""
 _HELD_LONG = 100_000
-"""Age in transactions from which a snapshot is worth a line in the log; the alert has the same bound."""
+"""Age in transactions from which a snapshot is logged. The alert has the same bound."""
 _SAY_EVERY_S = 60.0
 _MISSED_WITHIN_S = 3_600.0
-"""For so long an alert tells of ticks that were missed, however short the outage was."""
+"""How long a metric shows missed ticks, so that an alert fires however short the outage was."""
 
 
 class Gauges:
@@ -48,10 +48,10 @@ class Gauges:
         self._queue_at = 0.0
         self._say_at = 0.0
         self._facts: dict[str, Any] = {}
-        """What this pass has read, as it is written down for whoever asks the database."""
+        """What this pass has read, as stored for readers who ask the database."""
 
     def run_once(self) -> int:
-        """Measure once. Returns 0, so that the loop keeps its own pace. Raises the database's errors."""
+        """Measure once. Returns 0, so that the loop keeps its pace. Raises the database's errors."""
         with self._engine.connect() as conn:
             self._outbox(conn)
             self._held(conn)
@@ -164,6 +164,8 @@ class Gauges:
 
 
 def _ready(conn: Connection) -> int:
-    """How many tenants and report types have a held doorbell that neither a pause nor a cap keeps."""
+    """Return how many pairs of tenant and report type have a held doorbell that neither a pause nor a cap keeps
+    back.
+    """
     room = caps.room(conn)
     return sum(all(room.get(gate, 1) > 0 for gate in first.gates) for first in held.candidates(conn, most=0))

@@ -1,5 +1,8 @@
-"""What the relay counts and measures. Metrics marked *database-wide* are about the whole system: every relay shows the
-same, so take their `max`, never their `sum`."""
+"""The metrics of the relay.
+
+Metrics marked *database-wide* are about the whole system: every relay shows the same value, so take their `max`,
+never their `sum`.
+"""
 
 from shared.runtime.metrics.declare import FAST_S, OTHER, counter, gauge, histogram
 
@@ -8,7 +11,7 @@ _WIDE = " Database-wide: take the max over relays."
 # The outbox
 PUBLISHED = counter("relay", "todoke_outbox_published_total", "Messages that the queue accepted.")
 PUBLISH_CODES = (
-    # found before the queue is asked, or instead of its answer
+    # Found before the queue is asked, or in place of its answer.
     "Deadline", "NotInAnswer", "InvalidMessageContents", "InvalidAttributes", "MessageTooLong",
     # raised by the client
     "EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "NoCredentialsError",

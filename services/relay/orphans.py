@@ -1,4 +1,4 @@
-"""Removes files of attempts that lost: no row names them, and none ever will. Counts those that nobody knows."""
+"""Removes files of lost attempts, which no row names and none ever will. Counts the files that no job explains."""
 
 import logging
 import math
@@ -19,21 +19,24 @@ log = logging.getLogger(__name__)
 
 _ORPHAN_AGE_S = 24 * 3600
 _ROUND_EVERY_S = 3600.0
-"""A walk over the store begins this long after the end of the one before, at the earliest."""
+"""A walk over the store begins this long after the end of the previous one, at the earliest."""
 
 
 class OrphanSweep:
-    """One relay's slow walk over the store itself, which knows files that no row names.
+    """One relay's slow walk over the store itself, which finds files that no row names.
 
-    A loop of its own and not a part of retention's: a listing may take seconds, and comes ten times less often.
+    It is a loop of its own and not part of retention, because a listing may take seconds and is needed ten times
+    less often.
     """
 
     def __init__(self, engine: Engine, store: ArtifactStore, *, removes: bool = True) -> None:
-        """Without `removes` it only counts: after a restore somebody wants to know before anything is removed."""
+        """With `removes` false it only counts: after a restore, an operator wants to see the numbers before
+        anything is removed.
+        """
         self._engine = engine
         self._store = store
         self._removes = removes
-        # Nobody knows before the first walk has ended. 0 would say that all is well.
+        # The numbers are unknown until the first walk has ended. 0 would claim that all is well.
         metrics.UNKNOWN_FILES.set(math.nan)
         metrics.STORED_BYTES.set(math.nan)
         self._listing: Iterator[StoredObject] | None = None
@@ -42,7 +45,7 @@ class OrphanSweep:
         self._rest_until = 0.0
 
     def run_once(self) -> int:
-        """Look at one page of the store. Returns 0: the loop keeps its own pace. Raises the database's errors."""
+        """Look at one page of the store. Returns 0, so that the loop keeps its pace. Raises the database's errors."""
         if time.monotonic() < self._rest_until:
             return 0
         try:
@@ -63,7 +66,7 @@ class OrphanSweep:
         return 0
 
     def _advise(self) -> None:
-        """Once per round: what of the files stays in the store although they were removed."""
+        """Log, once per round, which files stay in the store although they were removed."""
         for advice in self._store.advice_on_deleting():
             log.warning("artifact_store.advice", extra={"advice": advice})
 

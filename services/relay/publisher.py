@@ -1,4 +1,4 @@
-"""The outbox leaves: claim, send, keep what was refused, commit."""
+"""The publisher empties the outbox: claim rows, send them, keep those that were refused, commit."""
 
 import logging
 import time
@@ -24,14 +24,17 @@ log = logging.getLogger(__name__)
 _DUE_EVERY_S = 0.2
 """Pause between looks at the few messages that have a due time."""
 _PROBE = 10
-"""Messages in a pass that tries whether the queue is back: one batch call."""
+"""Messages in a pass that probes whether the queue is available again: one batch call."""
 
 
 class Publisher:
-    """Moves messages from the outbox to their sinks. Any number may run: each claims rows that nobody else holds."""
+    """Moves messages from the outbox to their sinks. Any number may run: each claims rows that no other relay holds."""
 
     def __init__(self, engine: Engine, sinks: Sinks, *, batch: int, ahead: int) -> None:
-        """`ahead`: doorbells of one tenant that may be in the queue and unheard. The others are held."""
+        """`ahead` limits how many doorbells of one tenant may be in the queue before workers have received them.
+
+        Further ones are held.
+        """
         self._engine = engine
         self._claiming = transactional(engine)
         self._sinks = sinks
@@ -40,10 +43,10 @@ class Publisher:
         self._floor = Floor()
         self._turns = Turns(ahead=ahead)
         self._refusal = ""
-        """Why the queue took nothing of the last pass that sent; empty if it took something."""
+        """Why the queue accepted nothing in the last pass that sent; empty if it accepted something."""
         self._due_at = 0.0
         self._look_first = False
-        """True after a pass that left nothing behind: most likely there is nothing yet."""
+        """True after a pass that left nothing behind: most likely the outbox is still empty."""
         # A new connection may lead to another server, whose sequence stands elsewhere.
         event.listen(engine, "connect", self._forget_floor)
 
@@ -51,7 +54,7 @@ class Publisher:
         self._floor = Floor()
 
     def check(self) -> None:
-        """Return unless the queue refused all of the last pass, as it does a relay that may not send.
+        """Return unless the queue refused the whole last pass, as it does for a relay without permission to send.
 
         Raises QueueUnavailable.
         """
@@ -60,15 +63,15 @@ class Publisher:
 
     @property
     def settled_floor(self) -> int:
-        """Every outbox id up to here has left."""
+        """Return the highest id up to which every outbox row has left."""
         return self._floor.settled
 
     def run_once(self) -> int:
         """Send one batch. Returns how many messages left the outbox, sent, parked or held; 0 means wait a little.
 
-        Killed before the send, the rows unlock unsent. Killed after it, they are sent again, and `jobs.start`
-        makes the second copy harmless. The transaction stays open over the send on purpose: a crash is a
-        rollback and an immediate redelivery, with nothing to wait for.
+        Killed before the send, the rows unlock unsent. Killed after it, they are sent again, and `jobs.start` makes
+        the second copy harmless. The transaction stays open over the send on purpose: a crash is a rollback and an
+        immediate redelivery, with nothing to wait for.
         """
         metrics.BREAKER_OPEN.set(self._breaker.open)
         if self._breaker.open:
@@ -88,7 +91,7 @@ class Publisher:
                 return 0
             left = self._publish(conn, [*leaving, *out], aside=aside + dropped)
         if left and rows:
-            # Only now: rows that were rolled back must stay above the recent floor.
+            # Only after the commit: rows that were rolled back must stay above the recent floor.
             self._floor.claimed(max(row.id for row in rows))
         return left
 
@@ -102,7 +105,7 @@ class Publisher:
             return messages.waiting(conn, floor=floor) or self._turns.due(conn)
 
     def _claim(self, conn: Connection, kind: Pass, floor: int) -> tuple[list[OutboxRow], list[OutboxRow]]:
-        """Rows of the outbox, and messages whose time has come."""
+        """Return claimed rows of the outbox, and messages whose due time has come."""
         started = time.perf_counter()
         limit = _PROBE if self._breaker.probing else self._batch
         rows = messages.claim(conn, floor=floor, limit=limit)
@@ -133,8 +136,8 @@ class Publisher:
                 metrics.PUBLISH_FAILURES.labels(known(failure.code, metrics.PUBLISH_CODES)).inc()
         passing = [failure for failure in sent.failed if not failure.permanent]
         if passing and not sent.accepted:
-            # The rows stay as they are: an outage costs no writes. What can never be sent waits with the others, and is
-            # parked by the first pass that gets something through, or that finds nothing else.
+            # The rows stay as they are, so an outage costs no writes. A message that can never be sent waits with
+            # the others. It is parked by the first pass that sends anything, or that finds nothing else to send.
             conn.rollback()
             self._refused(passing[0])
             return 0

@@ -1,7 +1,8 @@
-"""Retention removes files, jobs, keys of both kinds and entries of the audit trail when their time is over.
+"""Retention removes files, jobs, API keys, idempotency keys and audit entries that have expired.
 
-Each durable step may be the last before a crash. A file leaves before its row does, so a row may outlive its file but
-no file its row; readers go by the clock and never see the difference. A job leaves after its files.
+A crash may follow any durable step. A file is removed before its row, so a row may outlive its file but a file
+never outlives its row. Readers compare the expiry with the clock and see no difference. A job is removed after its
+files.
 """
 
 import time
@@ -17,13 +18,19 @@ from shared.jobs import retention
 from shared.jobs.walk import START
 
 KEEP_AUDIT_S = 400 * 86_400.0
-"""A year, and the month in which somebody asks about it. As long, after their end, stay the keys that it names."""
+"""A year, and one more month in which somebody asks about it.
+
+Keys that the audit trail names stay as long after their end.
+"""
 _LOOK = 1_000
-"""Rows of each table that one pass looks at while none is old enough."""
+"""Rows of each table that one pass looks at while none has expired."""
 _TAKE = 25
-"""The same while some are: what one commit removes. It is enough for 1,000 jobs per second, each with a file and a key,
-and on S3 for 25 files per request; and so little that no submission waits for it."""
-# `make bench-retention`: with 200, the slowest hundredth of the submissions waited half as long again.
+"""The same while some have expired: what one commit removes.
+
+It suffices for 1,000 jobs per second, each with a file and a key, and on S3 for 25 files per request. It is small
+enough that no submission waits for it.
+"""
+# `make bench-retention`: with 200, the slowest 1% of submissions waited half as long again.
 
 
 class Retention:
@@ -38,7 +45,7 @@ class Retention:
         keep_audit_s: float = KEEP_AUDIT_S,
         rest_s: float = 0.0,
     ) -> None:
-        """`rest_s`: the pause after a look at all the tables that found nothing to remove."""
+        """`rest_s` is the pause after a pass over all the tables that found nothing to remove."""
         self._engine = engine
         self._store = store
         self._keep_keys_s = keep_keys_s
@@ -47,14 +54,19 @@ class Retention:
         self._rest_until = 0.0
         self._slice = _TAKE
         self._in_store_s = 0.0
-        """What the store took of this pass: a request to S3 may take ten times as long as all that PostgreSQL does."""
+        """How much of this pass was spent in the store: a request to S3 may take ten times as long as all of
+        PostgreSQL's work.
+        """
         self._artifacts_after = START
         self._jobs_after = START
         self._keys_after = START
         self._api_keys_after = ""
 
     def run_once(self) -> int:
-        """Take one slice of each walk. Returns how much was removed; while there is more, the next follows at once."""
+        """Take one slice of each walk.
+
+        Returns how much was removed; while there is more, the next pass follows at once.
+        """
         began, self._in_store_s = time.monotonic(), 0.0
         if began < self._rest_until:
             return 0
@@ -65,7 +77,7 @@ class Retention:
             self._rest_until = began + self._rest_s
         self._slice = _TAKE if removed else _LOOK
         if removed:
-            # At most a quarter of the database's time: there is no hurry, and submissions share its disk.
+            # Use at most a quarter of the database's time: there is no hurry, and submissions share its disk.
             time.sleep(min(1.0, 3 * (time.monotonic() - began - self._in_store_s)))
         return removed
 

@@ -1,7 +1,7 @@
 """Submits the jobs of schedules that are due.
 
-Each durable step may be the last before a crash: a tick's line in the history, its job, and the schedule's next tick
-are one transaction, so whatever dies, the next pass finds the tick as it was, or done.
+A crash may follow any durable step. A tick's line in the history, its job, and the schedule's next tick are one
+transaction, so after any crash the next pass finds the tick either untouched or done.
 """
 
 import logging
@@ -30,12 +30,13 @@ from shared.schedules.turn import turn
 log = logging.getLogger(__name__)
 
 _MOST = 200
-"""Ticks of one transaction: some tens of milliseconds, in which nobody may change those schedules."""
+"""Ticks per transaction: some tens of milliseconds, during which those schedules cannot be changed."""
 _AGAIN_S = 30.0
-"""Pause before another look at a tick for which there is no room, or whose report type or zone this relay does not
-know."""
+"""Pause before another look at a tick for which the tenant's queue has no room, or whose report type or time zone
+this relay does not know.
+"""
 _UNKNOWN_FOR_S = 900.0
-"""How long that may be a deployment that has not reached this relay yet."""
+"""How long an unknown report type or zone may be explained by a deployment that has not reached this relay yet."""
 
 
 class Types(Protocol):
@@ -43,7 +44,7 @@ class Types(Protocol):
 
     @property
     def types(self) -> Mapping[str, ReportType]:
-        """Every report type by name."""
+        """Return every report type by name."""
 
 
 class Schedules:
@@ -55,7 +56,10 @@ class Schedules:
         self._ring_after_s = ring_after_s
 
     def run_once(self) -> int:
-        """Submit what is due now. Returns how many ticks were looked at; while there is more, the next pass follows."""
+        """Submit what is due now.
+
+        Returns how many ticks were looked at; while there are more, the next pass follows at once.
+        """
         with self._engine.connect() as conn:
             if not due.any_due(conn):
                 return 0
@@ -77,7 +81,7 @@ class Schedules:
         with transactional(self._engine).begin() as conn:
             found = due.waiting(conn, most=_MOST)
             rooms = Rooms(conn, found)
-            # Where there is no room, the tick waits on.
+            # A tick without room waits.
             found = [one for one in found if rooms.take(one.schedule.tenant)]
             tried = [self._try_alone(one) for one in found]
             told = [(one.schedule.id, line) for one, (line, _) in zip(found, tried, strict=True)]
@@ -88,7 +92,10 @@ class Schedules:
         return len(found)
 
     def _try_alone(self, one: Due) -> tuple[Told, Submission | None]:
-        """The tick's line and job. Whatever is wrong with one keeps no other from its job: it can be asked for anew."""
+        """Write the tick's line and submit its job.
+
+        A fault of one tick must not keep others from their jobs; the tick's job can be requested again.
+        """
         try:
             return submission_of(one, self._catalog.types)
         except Exception:
@@ -107,7 +114,7 @@ class Schedules:
                 cancel(conn, schedule.due_job_id, Viewer(schedule.tenant, None, ()))
 
     def _decide_alone(self, one: Due, rooms: "Rooms") -> tuple[Move, Submission | None]:
-        """What becomes of it. Whatever is wrong with one keeps no other from its job: it is looked at again."""
+        """Decide one tick. A fault of one tick must not keep others from their jobs; the tick is looked at again."""
         try:
             return self._decide(one, rooms)
         except Exception:
@@ -115,7 +122,7 @@ class Schedules:
             return _again(one), None
 
     def _decide(self, one: Due, rooms: "Rooms") -> tuple[Move, Submission | None]:
-        """What becomes of a schedule that is due, and the job that it asks for."""
+        """Return how a due schedule moves on, and the job that it submits, if any."""
         schedule = one.schedule
         if problem := zone_problem(schedule.wanted.timing.zone):
             return _without_its_zone(one, problem)
@@ -138,7 +145,7 @@ class Schedules:
         if submission is None:
             return Move(schedule.id, schedule.tenant, [*told, line], stop_reason=line.reason), None
         if one.runs_still and schedule.wanted.overlap is Overlap.CANCEL:
-            # Nobody did that, so it stands here and not in the audit trail.
+            # No person did this, so it is recorded here and not in the audit trail.
             line = line._replace(detail=f"The earlier job {schedule.due_job_id} was cancelled.")
         return _moved(one, [*told, line], now_runs.looked_at), submission
 
@@ -155,14 +162,17 @@ class Schedules:
 
 
 class Rooms:
-    """How many more jobs each tenant may have, where its queue is capped. Nobody else makes any meanwhile."""
+    """How many more jobs each tenant may have, where its queue is capped.
+
+    Nothing else adds jobs for these tenants meanwhile.
+    """
 
     def __init__(self, conn: Connection, found: Sequence[Due]) -> None:
-        # In one order everywhere, so that two relays never wait for each other in a circle.
+        # Lock in one order everywhere, so that two relays cannot deadlock.
         self._left = {tenant: room(conn, tenant) for tenant in sorted({one.schedule.tenant for one in found})}
 
     def take(self, tenant: str) -> bool:
-        """True if there was room for one more."""
+        """Take the room for one job. Returns False if the tenant has none left."""
         left = self._left[tenant]
         if left is not None:
             self._left[tenant] = left - 1
@@ -170,13 +180,16 @@ class Rooms:
 
 
 def _again(one: Due) -> Move:
-    """The tick stays as it is, and is looked at again in a moment."""
+    """Leave the tick as it is, to be looked at again in a moment."""
     again = one.now + timedelta(seconds=_AGAIN_S)
     return Move(one.schedule.id, one.schedule.tenant, [], one.tick, again)
 
 
 def _without_its_zone(one: Due, problem: str) -> tuple[Move, None]:
-    """A relay of another release may know the zone, for a while. Then somebody has to choose another one."""
+    """Postpone a schedule whose time zone is unknown here, and end it if that lasts.
+
+    A relay of another release may know the zone for a while. After that, somebody has to choose another zone.
+    """
     if one.now < one.tick + timedelta(seconds=_UNKNOWN_FOR_S):
         return _again(one), None
     told = Told(one.tick, Cause.DUE, Fate.FAILED, Reason.PARAMETERS_WRONG, f"timeZone: {problem}")
@@ -184,7 +197,7 @@ def _without_its_zone(one: Due, problem: str) -> tuple[Move, None]:
 
 
 def _moved(one: Due, told: Sequence[Told], looked_at: datetime) -> Move:
-    """The schedule's way to its next tick; its end, if there is none."""
+    """Move the schedule to its next tick, or end it if there is none."""
     schedule, timing = one.schedule, one.schedule.wanted.timing
     tick = timing.next_tick(looked_at)
     if tick is None:

@@ -11,21 +11,22 @@ from shared.outbox.messages import OutboxRow
 from shared.queues.interface import Outgoing, Queue, SendFailure, SendResult
 
 UNKNOWN_TOPIC = "UnknownTopic"
-"""The code of a failure: no sink takes this topic."""
+"""Failure code of a message whose topic has no sink."""
 
 
 class Sink(Protocol):
-    """Takes the messages of one topic."""
+    """Accepts the messages of one topic."""
 
     def send(self, conn: Connection, rows: Sequence[OutboxRow]) -> SendResult:
-        """Send all rows and report each one's fate, named by its place in `rows`. Never raises for a failed send.
+        """Send all rows and report the fate of each, named by its place in `rows`. Never raises for a failed send.
 
-        `conn` is in the transaction that claimed the rows: what a sink writes there is kept exactly if they leave.
+        `conn` is in the transaction that claimed the rows: what a sink writes with it is committed exactly when the
+        rows leave.
         """
 
 
 class QueueSink:
-    """Sends each row's payload and headers to a queue, in its tenant's group; tenants take turns."""
+    """Sends each row's payload and headers to a queue, in the message group of its tenant; tenants take turns."""
 
     def __init__(self, queue: Queue, *, deadline_s: float) -> None:
         self._queue = queue
@@ -45,7 +46,7 @@ class QueueSink:
 
 
 class Sinks:
-    """Every sink by its topic. A row of any other topic can never be sent, by this relay at least."""
+    """Every sink by its topic. A row of any other topic cannot be sent, at least not by this relay."""
 
     def __init__(self, by_topic: Mapping[str, Sink]) -> None:
         self._by_topic = by_topic

@@ -1,4 +1,4 @@
-"""Removes files from the artifact store, as far as it lets us."""
+"""Removes files from the artifact store, as far as the store allows it."""
 
 import logging
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 def delete_files(store: ArtifactStore, files: Sequence[StoredFile]) -> list[StoredFile]:
-    """Delete `files`. Returns those that are gone from the store now; the log says why the others are not."""
+    """Delete `files`. Returns those that are now gone from the store; the log names the reasons for the others."""
     keys = {artifact_key(f.tenant, f.job_id, f.lease_token, f.name): f for f in files}
     kept: dict[str, str] = {}
     for at in range(0, len(keys), LIST_PAGE):

@@ -24,17 +24,20 @@ log = logging.getLogger(__name__)
 
 _RING_EVERY_S = 5.0
 _WALK_S = 0.25
-"""How long one pass walks: a million unfinished jobs are looked at within some passes, and a deep backlog never costs
-more than a part of one connection's time."""
+"""How long one pass walks.
+
+A million unfinished jobs take a few passes, and a deep backlog never takes more than a part of one connection's
+time.
+"""
 
 _GAP_S = 10.0
-"""A relay that asked nothing for this long was frozen, and does not know whether the database was there."""
+"""A relay that asked nothing for this long was frozen, and does not know whether the database was available."""
 
 _KINDS = {JobStatus.PENDING: "requeued", JobStatus.FAILED: "failed", JobStatus.CANCELLED: "cancelled"}
 
 
 class Sweeper:
-    """One relay's walk over the unfinished jobs. Any number may run beside each other."""
+    """One relay's walk over the unfinished jobs. Any number of relays may walk at the same time."""
 
     def __init__(
         self,
@@ -45,7 +48,9 @@ class Sweeper:
         settled_floor: Callable[[], int],
         tidy_rest_s: float = 0.0,
     ) -> None:
-        """`tidy_rest_s`: for how long the list of long-lived jobs is left alone once nothing had to be done for it."""
+        """`tidy_rest_s` is how long the list of long-lived jobs is left alone after a pass that found nothing to do
+        in it.
+        """
         self._engine = engine
         self._transactions = transactional(engine)
         self._queue = queue
@@ -54,19 +59,21 @@ class Sweeper:
         self._tidy_rest_s = tidy_rest_s
         self._tidy_at = 0.0
         self._locked: dict[UUID, float] = {}
-        """Jobs whose expired leases are left alone until then: their rows were locked, so nobody could renew them."""
+        """Jobs whose expired leases are left alone until the given moment: their rows were locked, so nobody could
+        renew them.
+        """
         self._contact = Contact(engine, gap_s=_GAP_S)
         self._clock_was: tuple[datetime, float] | None = None
-        """The database's clock at the last look, and ours (seconds of `time.monotonic`)."""
+        """The database's clock at the last look, and this process's (seconds of `time.monotonic`)."""
         self._floor = WalkFloor()
         self._expire_after = START
         self._began_at = 0.0
         self._oldest: UUID | None = None
-        """The first unfinished job of the walk under way, which began at `_began_at` (Unix seconds)."""
+        """The first unfinished job of the current walk, which began at `_began_at` (Unix seconds)."""
         self._ring_after = START
         self._ring_at = 0.0
         self._heard_until: datetime | None = None
-        """Doorbells sent before this moment (the database's clock) have arrived, or are lost."""
+        """Doorbells sent before this moment (the database's clock) have been delivered, or are lost."""
 
     def run_once(self) -> int:
         """Take a piece of each walk. Returns 0, so that the loop keeps its pace even over a deep backlog."""
@@ -84,11 +91,11 @@ class Sweeper:
 
     @property
     def unfinished_floor(self) -> UUID:
-        """The id up to which the last walk met no unfinished job."""
+        """Return the id up to which the last walk met no unfinished job."""
         return self._floor.value
 
     def _tidy(self, begin: UUID) -> None:
-        """Keep the list of long-lived jobs. A relay that dies in between leaves the rest to the next pass."""
+        """Keep the list of long-lived jobs. If a relay dies in between, the next pass does the rest."""
         if time.monotonic() < self._tidy_at:
             return
         with self._engine.connect() as conn:
@@ -126,14 +133,17 @@ class Sweeper:
         return swept.next_after
 
     def _believed_until(self) -> datetime | None:
-        """What the database's clock shows at most when it is asked now and answers at once."""
+        """Return the latest time that the database's clock can show if it is asked now and answers at once."""
         if self._clock_was is None:
             return None
         then, ours = self._clock_was
         return then + timedelta(seconds=time.monotonic() - ours + _GAP_S)
 
     def _settle(self) -> None:
-        """Give jobs back the time of a pause that is over. A relay that dies in between leaves the rest to the next."""
+        """Give jobs back the time that a pause has taken, once the pause is over.
+
+        If a relay dies in between, the next one does the rest.
+        """
         with self._transactions.begin() as conn:
             moved = pauses.settle_slice(conn)
         if moved:
@@ -154,7 +164,7 @@ class Sweeper:
         return check.next_after
 
     def _ask_the_queue(self, conn: Connection, at: datetime) -> None:
-        """An empty queue has delivered everything that had left the outbox at that moment."""
+        """Note that an empty queue has delivered everything that had left the outbox at that moment."""
         oldest_age_s = messages.backlog(conn, floor=self._settled_floor()).oldest_age_s
         try:
             depth = self._queue.depth()

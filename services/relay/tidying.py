@@ -1,6 +1,9 @@
-"""Removes what tells of the past and has told it: workers that are silent for long, history minute by minute, bulk
-actions with their results, links that ended long ago, events of webhooks, what is left of webhooks that were disabled
-or deleted, and rates of tenants that do not ask."""
+"""Removes records of the past that have served their purpose.
+
+These are workers that have long been silent, per-minute history, bulk actions with their results, links that ended
+long ago, events of webhooks, leftovers of webhooks that were disabled or deleted, and request rates of tenants that
+no longer send requests.
+"""
 
 import time
 from collections.abc import Callable
@@ -15,30 +18,30 @@ from shared.schedules import history
 from shared.webhooks import delivering, ending
 
 EVERY_S = 300.0
-"""Pause between two looks: there is little, and nobody waits for it to go."""
+"""Pause between two passes: there is little to remove, and nobody waits for it."""
 _KEEP_WORKERS_S = 86_400.0
-"""An operator who comes in the morning sees the workers that died at night."""
+"""Long enough for an operator who comes in the morning to see which workers died at night."""
 KEEP_BULK_S = 30 * 86_400.0
-"""As long as files: somebody asks what became of a job."""
+"""As long as files are kept: somebody may ask what became of a job."""
 _RESULTS, _PIECES = 1_000, 20
-"""Rows that one statement removes, and statements of one pass: ten bulk actions of a million jobs a day."""
+"""Rows per statement, and statements per pass: enough for ten bulk actions of a million jobs per day."""
 _KEEP_TICKS_S = 400 * 86_400.0
-"""What became of a schedule's ticks: a year, and the month in which somebody asks about it."""
+"""How long the history of a schedule's ticks is kept: a year, and one more month in which somebody asks about it."""
 _KEEP_EVENTS_S = 30 * 86_400.0
-"""What webhooks were told, with each attempt: as long as files."""
+"""How long the events of webhooks are kept, with each attempt: as long as files."""
 _FOLD = 2_000
-"""Minutes that one statement makes hours of."""
+"""How many minutes of history one statement folds into hours."""
 
 
 class Tidying:
-    """Any number of relays may tidy beside each other."""
+    """Removes old records. Any number of relays may do so at the same time."""
 
     def __init__(self, engine: Engine, *, keep_bulk_s: float = KEEP_BULK_S) -> None:
         self._engine = engine
         self._keep_bulk_s = keep_bulk_s
 
     def run_once(self) -> int:
-        """Remove what is old. Returns 0, so that the loop keeps its pace."""
+        """Remove records that are old enough. Returns 0, so that the loop keeps its pace."""
         with self._engine.connect() as conn:
             gone = workers.forget(conn, keep_s=_KEEP_WORKERS_S)
             while rollups.fold(conn, most=_FOLD) == _FOLD:
@@ -65,7 +68,7 @@ class Tidying:
 
 
 def _in_slices(step: Callable[[], int]) -> int:
-    """Take the step until it finds nothing, some times at most. Returns how much it found."""
+    """Repeat the step until it finds nothing, up to a fixed number of times. Returns how much it found."""
     found = 0
     for _ in range(_PIECES):
         now = step()

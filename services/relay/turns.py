@@ -1,9 +1,10 @@
-"""Whose doorbell is next: tenants take turns, and the surplus of a tenant waits for its next one.
+"""Decides whose doorbell is next: tenants take turns, and a tenant's surplus is held until its next turn.
 
-Each relay knows which doorbells it has sent and no worker has followed. A tenant has up to `ahead` of them; its others
-are held (shared/jobs/held.py), and leave as the first are followed, so that what a quiet tenant finds before it in the
-queue is bounded, however much another has asked for (docs/explanation/fairness.md). While no tenant has so many, it
-costs one look-up for every `ahead` doorbells, and nothing is held.
+Each relay remembers the doorbells that it has sent and that no worker has answered. A tenant may have up to `ahead`
+of them; its others are held (shared/jobs/held.py), and leave as the first are answered. So the number of doorbells
+in the queue ahead of a quiet tenant is bounded, however much another tenant has asked for
+(docs/explanation/fairness.md). While no tenant has that many, this costs one look-up per `ahead` doorbells, and
+nothing is held.
 """
 
 import time
@@ -23,25 +24,26 @@ from shared.outbox.messages import OutboxRow
 T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.05
-"""Pause between looks at what is held and may leave."""
+"""Pause between looks for held doorbells that may leave."""
 _BLOCKED_S = 0.25
-"""The same while nothing may leave: the window is full, or caps are."""
+"""The same while none may leave, because the window or the caps are full."""
 _PROBE_EVERY_S = 2.0
-"""Pause between looks whether anything is held while this relay knows of nothing: others hold, too."""
+"""Pause between looks for held doorbells while this relay knows of none: other relays hold some, too."""
 _MOST_REMEMBERED = 200_000
-"""Doorbells that a relay remembers at once, of all tenants together: some 40 MB."""
+"""Doorbells that a relay remembers at once, for all tenants together: some 40 MB."""
 
 
 class Turns:
-    """One relay's order among the doorbells. For the publisher's thread."""
+    """One relay's order among the doorbells. Used only by the publisher's thread."""
 
     def __init__(self, *, ahead: int) -> None:
         self._ahead = ahead
         self._ringing: dict[str, dict[UUID, Sequence[Gate]]] = {}
-        """Tenant → the jobs that it has rung for, but for those that are known to have been started since; and what
-        each runs under, as far as it is known."""
+        """Tenant → the jobs that this relay has rung for and does not know to have started, each with the gates
+        that it runs under, as far as they are known.
+        """
         self._let_out: dict[UUID, Sequence[Gate]] = {}
-        """What left `held` in this pass, and what it runs under."""
+        """The doorbells that left `held` in this pass, and the gates of each."""
         self._remembered = 0
         self._any_held = False
         self._probe_at = 0.0
@@ -50,7 +52,7 @@ class Turns:
         """The tenant that had the last turn."""
 
     def due(self, conn: Connection) -> bool:
-        """True when held doorbells may leave now. Opens no transaction; asks the database now and then only."""
+        """True when held doorbells may leave now. Opens no transaction, and asks the database only now and then."""
         if not self._any_held and time.monotonic() >= self._probe_at:
             self._probe_at = time.monotonic() + _PROBE_EVERY_S
             self._any_held = held.any_held(conn)
@@ -66,7 +68,7 @@ class Turns:
         for row, job_id in zip(rows, doorbells, strict=True):
             ringing: Collection[UUID] = self._ringing.get(row.group_key, ())
             if job_id is None or job_id in ringing:
-                # Nobody's doorbell, or rung again because it was lost: it is counted already.
+                # Not a doorbell, or one that is rung again because it was lost: it is counted already.
                 leaving.append(row)
             elif row.behind or len(ringing) + new.get(row.group_key, 0) >= self._ahead:
                 surplus[job_id] = row.headers
@@ -80,7 +82,7 @@ class Turns:
         return leaving
 
     def let_out(self, conn: Connection, leaving: Sequence[OutboxRow]) -> tuple[list[OutboxRow], int]:
-        """Take those held doorbells whose turn it is, in the transaction that sends them with those `leaving`.
+        """Take the held doorbells whose turn it is, in the transaction that sends them together with `leaving`.
 
         Returns them, and how many more were dropped because their jobs have ended.
         """
@@ -98,17 +100,20 @@ class Turns:
         self._let_out = {waiting.job_id: waiting.gates for waiting in chosen}
         self._last = chosen[-1].tenant if chosen else self._last
         now = time.monotonic()
-        # However many jobs have to be looked up, most of the time is left for everything else.
+        # However many jobs must be looked up, most of the time is left for other work.
         self._look_at = now + max(_LOOK_EVERY_S if chosen else _BLOCKED_S, 4 * (now - began))
         out = [OutboxRow(0, TOPIC, t.tenant, doorbell_for(t.job_id), t.headers) for t in taken if t.wanted]
         return out, len(taken) - len(out)
 
     def _room(self, conn: Connection, waiting: Sequence[Waiting]) -> Mapping[Gate, int]:
-        """How many may leave under each cap: its free slots, less those that are on their way to a worker."""
+        """Return how many doorbells may leave under each cap: its free slots, less the doorbells on their way to a
+        worker.
+        """
         if not waiting:
             return {}
         room = dict(caps.room(conn))
-        # A cap of a report type or a source is everybody's: what another tenant has started counts no more.
+        # A cap of a report type or a source is shared by all tenants, so forget the started jobs of the others,
+        # too.
         self._refresh(
             conn,
             [
@@ -125,7 +130,7 @@ class Turns:
         return room
 
     def sent(self, rows: Iterable[OutboxRow]) -> None:
-        """Remember doorbells that are in the queue now: their transaction has committed."""
+        """Remember doorbells that are now in the queue, because their transaction has committed."""
         for row in rows:
             job_id = _named(row)
             if job_id is not None:
@@ -146,7 +151,7 @@ class Turns:
         )
 
     def _refresh(self, conn: Connection, tenants: Iterable[str]) -> None:
-        """Forget the jobs of these tenants that a worker has started, that have ended or were rung again."""
+        """Forget the jobs of these tenants that a worker has started, that have ended, or that were rung again."""
         asked = [job_id for tenant in tenants for job_id in self._ringing.get(tenant, ())]
         if not asked:
             return
@@ -164,9 +169,10 @@ def _named(row: OutboxRow) -> UUID | None:
 
 
 def in_turns(items: Iterable[T], whose: Callable[[T], str]) -> list[T]:
-    """All items, so that their owners take turns: the first of each, the second of each, and so on.
+    """Return all items in an order in which their owners take turns: the first item of each, then the second, and
+    so on.
 
-    Owners stand in the order of their first items, and the items of each keep their order.
+    Owners follow in the order of their first items, and the items of each owner keep their order.
     """
     own: dict[str, list[T]] = {}
     for item in items:
@@ -180,9 +186,10 @@ def in_turns(items: Iterable[T], whose: Callable[[T], str]) -> list[T]:
 def chosen_in_turns(
     waiting: Iterable[Waiting], *, most: int, after: str, room: Mapping[Gate, int] | None = None
 ) -> list[Waiting]:
-    """The next `most`: tenants take turns from behind `after` on; within one the most urgent comes first.
+    """Return the next `most` doorbells. Tenants take turns, beginning after `after`; within a tenant the most
+    urgent comes first.
 
-    `room`: how many may leave under each cap.
+    `room` is how many may leave under each cap.
     """
     ordered = sorted(waiting, key=lambda w: (w.tenant <= after, w.tenant, -w.priority, w.job_id))
     left = dict(room or {})

@@ -1,7 +1,8 @@
-"""Tells webhooks what has happened: spreads events, and makes the deliveries that are due.
+"""Notifies webhooks: turns events into deliveries, and makes the deliveries that are due.
 
-Each durable step may be the last before a crash. Killed before a delivery is written down, its lease runs out, and it
-is sent again under the same `webhook-id`; so each is made at least once, and a second one is known as such.
+A crash may follow any durable step. If a relay dies before a delivery's result is written, the lease of the
+delivery runs out and it is sent again under the same `webhook-id`. So each delivery is made at least once, and a
+receiver can recognise a repetition.
 """
 
 import base64
@@ -27,22 +28,24 @@ from shared.webhooks.spread import spread
 log = logging.getLogger(__name__)
 
 _EVENTS = 200
-"""Events of one transaction: some tens of milliseconds."""
+"""Events per transaction: some tens of milliseconds."""
 _MOST = 64
-"""Deliveries that one relay has under way: a socket each, and slow ones of few tenants leave room for the others."""
+"""Deliveries that one relay has under way: each needs a socket, and slow ones of a few tenants must leave room for
+the others.
+"""
 _WAIT_S = 0.2
-"""What a delivery that has become due may wait, while others are under way."""
+"""How long a delivery that has become due may wait while others are under way."""
 _MOST_AFTER_S = 86_400.0
-"""The longest `Retry-After` that counts."""
+"""The longest `Retry-After` that is obeyed."""
 _THROTTLE_S = 60.0
-"""For so long nothing is sent to who asks for less, and says not for how long."""
+"""How long nothing is sent to a receiver that asks for fewer requests without a `Retry-After`."""
 _JITTER = 0.2
 _THROTTLES = frozenset({429, 502, 503, 504})
 _GONE = 410
 
 
 class Verdict(NamedTuple):
-    """What becomes of a delivery after a try."""
+    """What happens to a delivery after an attempt."""
 
     state: str
     delay_s: float | None = None
@@ -51,7 +54,10 @@ class Verdict(NamedTuple):
 
 
 class Webhooks:
-    """One relay's share of the webhooks. Any number may run: each delivery is leased to one of them. For one thread."""
+    """One relay's share of the webhooks. Any number may run: each delivery is leased to one of them.
+
+    Used from one thread only.
+    """
 
     def __init__(self, engine: Engine, postman: Postman, keys: SecretKeys) -> None:
         self._engine = engine
@@ -59,12 +65,15 @@ class Webhooks:
         self._postman = postman
         self._keys = keys
         self._claimed: dict[UUID, Claimed] = {}
-        """By their lease: a relay that has slept may meet a delivery again that it has under way."""
+        """Deliveries by lease: a relay that was asleep may claim a delivery again that it still has under way."""
         self._unwritten: list[Attempt] = []
-        """How deliveries went, until that is committed."""
+        """The results of deliveries that are not yet committed."""
 
     def run_once(self) -> int:
-        """Spread, send and write down what there is now. Returns 0 if there was nothing, and nothing is under way."""
+        """Spread events, send deliveries and write down results.
+
+        Returns 0 if there were none and nothing is under way.
+        """
         spread_now = 0
         if not self._postman.under_way and not self._unwritten:
             with self._engine.connect() as conn:
@@ -124,7 +133,7 @@ class Webhooks:
 
 
 def judge(answer: Answer, tries: int) -> Verdict:
-    """What becomes of a delivery that was tried `tries` times before."""
+    """Decide what happens to a delivery that was tried `tries` times before."""
     status = answer.status or 0
     if 200 <= status < 300:
         return Verdict("delivered")
@@ -150,13 +159,16 @@ def _letter(one: Claimed, keys: Sequence[bytes]) -> Letter:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """The pause that `Retry-After` names, in seconds or as a date (RFC 9110, section 10.2.3); None for nothing."""
+    """Return the pause in seconds that `Retry-After` names, as a number or a date (RFC 9110, section 10.2.3);
+
+    None if it names none.
+    """
     if retry_after is None:
         return None
     if retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after[:9]), _MOST_AFTER_S)
     try:
         at = email.utils.parsedate_to_datetime(retry_after).timestamp()
-    except (ValueError, OverflowError):  # whoever answers may write years of any length
+    except (ValueError, OverflowError):  # A receiver may write a year of any length.
         return None
     return min(max(0.0, at - time.time()), _MOST_AFTER_S)

@@ -57,7 +57,7 @@ def serve(settings: WorkerSettings) -> int:
 
 
 def _isolate(settings: WorkerSettings) -> None:
-    """Say what keeps reports apart on this machine, and hide this process from them. Raises NotIsolated."""
+    """Log how reports are isolated on this machine, and hide this process from them. Raises NotIsolated."""
     found = isolation.found()
     if settings.isolation == "required":
         found.require()

@@ -14,11 +14,17 @@ THREADS = 8
 """Delete requests at once. A request within a region takes about 8 ms, so eight threads delete 10,000 messages per
 second."""
 MOST_WAITING = 5_000
-"""Half a second of that. While more wait, polling pauses: receipts would grow old, and the heap would grow."""
+"""Half a second's worth of deletions.
+
+While more receipts wait, polling pauses: otherwise receipts would grow old, and the heap would grow.
+"""
 _GATHER_S = 0.1
-"""How long a group waits to become ten: a request for one costs as much, and a copy of an ended job does no harm."""
+"""How long a group waits to reach ten.
+
+Deleting one message costs a request as deleting ten does, and a copy of an ended job does no harm.
+"""
 _LOOK_EVERY_S = 0.5
-"""How long a pass waits for its first receipt, before the loop looks whether it is to stop."""
+"""How long a pass waits for its first receipt before the loop checks whether it should stop."""
 
 
 class Acknowledgements:
@@ -34,7 +40,7 @@ class Acknowledgements:
         self._look_every_s = _LOOK_EVERY_S
 
     def add(self, receipts: Sequence[str]) -> None:
-        """Delete these messages soon: what they rang for is committed. Called from one thread only."""
+        """Delete these messages soon: the outcomes of their jobs are committed. Called from one thread only."""
         self._ever_added += len(receipts)
         self._added.put(receipts)
 
@@ -51,7 +57,10 @@ class Acknowledgements:
         return len(group)
 
     def end(self) -> None:
-        """Let nobody wait any more: nothing will be added. Else each thread in turn would wait for a first receipt."""
+        """Release every thread that waits for a receipt: no more will be added.
+
+        Otherwise each thread in turn would wait for a first receipt.
+        """
         self._look_every_s = 0.0
         self._added.put(())
 
@@ -79,5 +88,5 @@ class Acknowledgements:
         try:
             self._queue.delete(receipts)
         except QueueUnavailable as error:
-            # They show again, and are deleted as copies of jobs that have ended.
+            # These messages become visible again, and are deleted as copies of jobs that have ended.
             log.warning("queue.delete_failed", extra={"reason": str(error), "messages": len(receipts)})

@@ -41,11 +41,11 @@ Render = Callable[..., Sequence[RenderedFile]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that the worker's loops stand on. Each takes from it what it needs."""
+    """Everything that the worker's loops stand on. Each loop takes from it what it needs."""
 
     settings: WorkerSettings
     name: str
-    """Names this process in the jobs that it holds and in the log."""
+    """Names this process in the rows of the jobs that it holds, and in the log."""
     engine: Engine
     queue: Queue
     store: ArtifactStore
@@ -54,13 +54,13 @@ class Parts:
     signing_key: Ed25519PrivateKey | None
     """Signs manifests; None leaves them unsigned."""
     secret_keys: SecretKeys
-    """Open the passwords of files."""
+    """The keys that open the passwords of files."""
     fitness: Fitness
-    """Whether this worker can work."""
+    """Whether this worker is able to work."""
 
     @property
     def checks(self) -> Checks:
-        """What must answer for the worker to be ready."""
+        """Return the dependencies that must answer before the worker is ready."""
         return {
             "database": lambda: check_database(self.engine),
             "queue": self.queue.check,
@@ -70,9 +70,9 @@ class Parts:
 
 
 def assemble(settings: WorkerSettings) -> Parts:
-    """Open what the settings name, and follow the catalog. Connects to nothing yet. For the main thread.
+    """Open what the settings name, and follow the catalog. Call it from the main thread.
 
-    Raises TodokeError.
+    Nothing is connected yet. Raises TodokeError.
     """
     catalog = LiveCatalog(settings.catalog_path or BUILTIN)
     _make_usable(settings.scratch)

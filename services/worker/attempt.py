@@ -1,4 +1,4 @@
-"""An attempt makes the report, stores its files under the lease token and says how it ended. It writes no row."""
+"""An attempt makes the report, stores its files under the lease token and returns how it ended. It writes no row."""
 
 import contextlib
 import functools
@@ -51,7 +51,7 @@ class Attempts:
         self._engine = parts.engine
         self._not_again = not_again
         self._versions = {(name, report.version) for name, report in parts.catalog.types.items()}
-        """Every version of a report type that this worker's catalog has had."""
+        """Every version of a report type that this worker's catalog has held."""
         self._settings = parts.settings
         self._catalog = parts.catalog
         self._render = parts.render
@@ -73,7 +73,7 @@ class Attempts:
         return outcome
 
     def _try(self, held: Held) -> Outcome:
-        """Make what the job asks for, and turn whatever goes wrong into an outcome."""
+        """Make what the job asks for, and turn any failure into an outcome."""
         with logs.context(**held.log_fields):
             _log_start(held)
             try:
@@ -104,13 +104,17 @@ class Attempts:
         return self._failure(held, error)
 
     def _at_fault(self, held: Held, error: ReportError, reason: str) -> GivenBack:
-        """Give the job back uncharged, and leave it to others for a while. `reason` is for the operator only."""
+        """Give the job back uncharged, and leave it to other workers for a while. `reason` is shown to the operator
+        only.
+        """
         self._fitness.note(error.code, reason)
         self._not_again.note(held.lease.job_id, shared=error.code == FailureCode.ARTIFACT_STORE_UNAVAILABLE)
         return GivenBack(held.lease, Cause(error.code, str(error), error.hint), attempt_spans.retry_headers(held))
 
     def _is_other_version(self, job: StartedJob) -> bool:
-        """True if the job was accepted with a version that this worker has never had: its own may be the older."""
+        """True if the job was accepted with a version that this worker has never had; this worker's own version may
+        be the older one.
+        """
         return (job.report_type, job.report_version) not in self._versions
 
     def _make_answer(self, held: Held) -> Success:
@@ -121,7 +125,7 @@ class Attempts:
         return Success(held.lease, (), seconds=time.monotonic() - began, answer=answer)
 
     def _make_files(self, held: Held) -> Success:
-        """Render in a child process, then store what it left in the scratch folder."""
+        """Render in a child process, then store the files that the child left in the scratch folder."""
         job, began = held.job, time.monotonic()
         report = self._report(job)
         timer = PhaseTimer(job.report_type, held.show)
@@ -164,13 +168,15 @@ class Attempts:
             asker=_asker(job),
             job_id=str(job.lease.job_id),
             file_name=job.file_name,
-            # What stands beside the files can be read without their password.
+            # Anyone can read what is stored beside the files without their password.
             preview=self._settings.preview == "on" and password is None,
             figures=self._wants_figures(job, report),
         )
 
     def _wants_figures(self, job: StartedJob, report: ReportType) -> bool:
-        """Whether somebody is told of the job's end by a figure. Few are, and figures cost more than a small report."""
+        """True if somebody is notified of the job's end with a figure. Few jobs are, and a figure costs more than a
+        small report.
+        """
         if report.pdf.figures is None:
             return False
         try:
@@ -186,7 +192,7 @@ class Attempts:
             raise failure(FailureCode.OPTION_UNKNOWN, f"This worker's release does not know {', '.join(asked)}.")
         report = self._catalog.types.get(job.report_type)
         if report is None:
-            # Retryable: during a deployment the next worker may know it.
+            # Retryable: during a deployment the next worker may know the report type.
             raise failure(
                 FailureCode.REPORT_TYPE_MISSING, f"This worker's catalog has no report type {job.report_type!r}."
             )
@@ -217,7 +223,7 @@ class Attempts:
 
 
 def _note_cost(held: Held, cost: Cost) -> None:
-    """Count it, whatever becomes of the attempt."""
+    """Count what the report cost, however the attempt ends."""
     held.cost = cost
     report_type = report_type_label(held.job.report_type)
     metrics.ATTEMPT_CPU_SECONDS.labels(report_type).inc(cost.cpu_s)
@@ -243,7 +249,7 @@ def _log_start(held: Held) -> None:
 
 @contextlib.contextmanager
 def _folder(scratch: Scratch) -> Iterator[Path]:
-    """A folder of this attempt's own. Raises ReportError if the worker cannot make one."""
+    """Yield a folder that only this attempt uses. Raises ReportError if the worker cannot make one."""
     try:
         made = scratch.attempt_folder()
     except OSError as error:
@@ -266,7 +272,7 @@ def _differs(job: StartedJob) -> ReportError:
 
 
 def _store_error(error: ArtifactStoreUnavailable) -> ReportError:
-    # The reason may name buckets and folders: it is for the operator's log, not for the client.
+    # The reason may name buckets and folders, so it goes to the operator's log and not to the client.
     return failure(
         FailureCode.ARTIFACT_STORE_UNAVAILABLE,
         "The finished files could not be stored.",

@@ -12,11 +12,11 @@ from services.worker.in_flight import InFlight
 from services.worker.outcomes import EndedAttempt
 
 _HAND_OVER_AFTER_S = 0.02
-"""Attempts that share a thread hand their outcomes over together, unless one takes this long."""
+"""Attempts that share a thread hand over their outcomes together, unless one of them takes longer than this."""
 
 
 class AttemptPool:
-    """Runs every attempt that is dispatched. Those that come after `stop` is set are given back."""
+    """Runs every attempt that is dispatched. Attempts dispatched after `stop` is set are given back."""
 
     def __init__(self, attempts: Attempts, in_flight: InFlight, finisher: Finisher, *, stop: threading.Event) -> None:
         self._attempts = attempts
@@ -26,7 +26,9 @@ class AttemptPool:
         self._threads = ThreadPoolExecutor(in_flight.slots, thread_name_prefix="attempt")
 
     def dispatch(self, started: Sequence[Held]) -> None:
-        """Run these attempts: each that makes files in its own thread, and all inline ones one after another in one."""
+        """Run these attempts: each one that makes files in its own thread, and all inline ones one after another in
+        a shared thread.
+        """
         if self._stop.is_set():
             for held in started:
                 held.ask_to_stop(StopReason.SHUTDOWN)
@@ -37,11 +39,12 @@ class AttemptPool:
             else:
                 self._threads.submit(self._run, [held])
         if inline:
-            # Handing each to its own thread costs more than its work (make bench ARGS="--only where").
+            # Handing each inline attempt to its own thread costs more than its work (make bench ARGS="--only
+            # where").
             self._threads.submit(self._run, inline)
 
     def close(self) -> None:
-        """Start nothing more, and wait for no thread: the process is about to end."""
+        """Start no more attempts, and wait for no thread: the process is about to end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, attempts: Sequence[Held]) -> None:

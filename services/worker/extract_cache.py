@@ -20,21 +20,21 @@ class ExtractCache:
         return self.root / str(job_id)
 
     def drop(self, job_id: UUID) -> None:
-        """Remove the job's extract: it has ended, or may not be tried again."""
+        """Remove the job's extract, because the job has ended or may not be tried again."""
         shutil.rmtree(self.folder(job_id), ignore_errors=True)
 
     def is_forgotten(self, job_id: UUID) -> bool:
-        """True if nothing was left in the job's folder for a day.
+        """True if nothing was written in the job's folder for a day.
 
-        A job that this worker's database does not know may be one of another database, whose worker has the same
-        scratch folder: /tmp, if nobody has said otherwise.
+        A job that this worker's database does not know may belong to another database whose worker shares the
+        scratch folder, which is /tmp unless the settings name another.
         """
         with contextlib.suppress(OSError):
             return time.time() - self.folder(job_id).stat().st_mtime > _FORGOTTEN_S
         return False
 
     def job_ids(self) -> list[UUID]:
-        """The jobs whose extracts are kept."""
+        """Return the jobs whose extracts are kept."""
         found = []
         for folder in self.root.glob("*"):
             with contextlib.suppress(ValueError):

@@ -1,4 +1,6 @@
-"""The finisher writes outcomes together, one statement per kind; after that their messages may be deleted."""
+"""The finisher writes outcomes in batches, one statement per kind. Only then may the messages of these jobs be
+deleted.
+"""
 
 import logging
 import queue
@@ -29,22 +31,22 @@ from shared.runtime.metrics.declare import known, observe_all
 log = logging.getLogger(__name__)
 
 _LOCKED_AGAIN_S = 0.5
-"""Pause before an outcome is tried again whose job's row somebody else had locked."""
+"""How long an outcome waits for another try if another transaction had locked its job's row."""
 _MOST_TOGETHER = 500
-"""Outcomes gathered for one pass. Under load a pass takes what ended while the one before was under way."""
+"""Outcomes gathered for one pass. Under load, a pass takes what ended while the previous pass was being written."""
 _VERBS: Mapping[type, str] = {Success: "succeed", Failure: "fail", Cancelled: "cancel", GivenBack: "give_back"}
-"""Kind of outcome → the statement that writes it, as metrics and traces call it."""
+"""Kind of outcome → the name of the statement that writes it, for metrics and traces."""
 _LABELS = {
     JobStatus.SUCCESS: "success",
     JobStatus.FAILED: "failed",
     JobStatus.PENDING: "retried",
     JobStatus.CANCELLED: "cancelled",
 }
-"""The status that an attempt left its job in → how metrics call the attempt's end."""
+"""Job status after the attempt → the label that metrics give to the attempt's end."""
 
 
 class Finisher:
-    """Takes outcomes from many threads and writes them from its own, the one that calls `run_once`."""
+    """Takes outcomes from many threads and writes them in the thread that calls `run_once`."""
 
     def __init__(self, parts: Parts, in_flight: InFlight, acknowledgements: Acknowledgements) -> None:
         self._engine = parts.engine
@@ -54,11 +56,13 @@ class Finisher:
         self._handed_over: queue.SimpleQueue[Sequence[EndedAttempt]] = queue.SimpleQueue()
         self._unwritten: list[EndedAttempt] = []
         self._locked: list[EndedAttempt] = []
-        """Not written, because somebody else had locked their rows. Tried again at `_try_locked_at`."""
+        """Outcomes that were not written because another transaction had locked their rows. Tried again at
+        `_try_locked_at`.
+        """
         self._try_locked_at = 0.0
 
     def add(self, ended: Sequence[EndedAttempt]) -> None:
-        """Take over attempts that have ended."""
+        """Queue the outcomes of attempts that have ended."""
         for held, _ in ended:
             held.ended = True
         self._handed_over.put(ended)
@@ -66,8 +70,9 @@ class Finisher:
     def run_once(self) -> int:
         """Write the outcomes that wait, after waiting up to 0.2 s for the first. Returns 0 if none came.
 
-        Raises when the database is away: the outcomes stay here, their leases are renewed meanwhile, and the next pass
-        tries again. A commit whose reply was lost is tried again too; it matches no lease then, and counts as late.
+        Raises when the database is unavailable. The outcomes are kept, their leases are still renewed, and the next
+        pass tries again. A commit whose reply was lost is tried again too; by then it matches no lease and counts
+        as late.
         """
         if not self._unwritten:
             self._gather(wait_s=0.2)
@@ -77,7 +82,7 @@ class Finisher:
         if not self._unwritten:
             return 0
         self._discard_lost()
-        # Those whose rows were locked go apart, so that nobody waits for them.
+        # Outcomes whose rows were locked form batches of their own, so that the others do not wait for them.
         batches: dict[tuple[type, bool], list[EndedAttempt]] = {}
         for each in self._unwritten:
             batches.setdefault((type(each[1]), each[0].row_locked), []).append(each)
@@ -94,7 +99,9 @@ class Finisher:
             pass
 
     def _discard_lost(self) -> None:
-        """Let go of attempts that lost their lease. Their messages stay: they belong to the jobs' new holders."""
+        """Drop the outcomes of attempts that lost their lease. Their messages stay: they belong to the jobs' new
+        holders.
+        """
         lost = [(h, o) for h, o in self._unwritten if h.stop_reason is StopReason.LOST or isinstance(o, Lost)]
         for held, outcome in lost:
             self._let_go([(held, outcome)])
@@ -117,7 +124,7 @@ class Finisher:
         self._acknowledgements.add([held.receipt for held, _ in batch])
 
     def _put_locked_off(self, batch: Sequence[EndedAttempt], statuses: Outcomes) -> Sequence[EndedAttempt]:
-        """Keep what could not be written for a locked row, to be tried again. Returns the others."""
+        """Keep outcomes whose rows were locked for another try. Returns the others."""
         locked = [one for one in batch if statuses.get(one[0].lease.token) is JobStatus.PROCESSING]
         if not locked:
             return batch
@@ -141,9 +148,11 @@ class Finisher:
         return statements[kind]
 
     def _write_one_by_one(self, kind: type, batch: Sequence[EndedAttempt], error: SQLAlchemyError) -> None:
-        """The database refuses a row of this batch: it must not hold the others back.
+        """Write a batch row by row after the database refused it, so that one bad row does not hold back the
+        others.
 
-        An outcome that is refused alone is let go. Its lease will run out, and the sweeper decides about the job.
+        An outcome that is refused on its own is dropped. Its lease will run out, and the sweeper decides about the
+        job.
         """
         if len(batch) > 1:
             for one in batch:
@@ -154,7 +163,10 @@ class Finisher:
         self._let_go(batch)
 
     def _log_and_count(self, kind: type, batch: Sequence[EndedAttempt], statuses: Outcomes) -> None:
-        """Say how each attempt ended. One without a status had lost its lease: its write was refused."""
+        """Log and count how each attempt ended.
+
+        An attempt without a status had lost its lease, so its write changed nothing.
+        """
         ended_at = time.monotonic()
         alike: defaultdict[tuple[str, str, str, JobStatus], list[Held]] = defaultdict(list)
         for held, outcome in batch:
@@ -188,7 +200,7 @@ def _count(
     lengths_s = [ended_at - held.started_at for held in group]
     observe_all(metrics.ATTEMPT_SECONDS.labels(report_type, label), lengths_s)
     if status.final:
-        # A cancelled job ended because the client asked, whatever its attempt met.
+        # The client asked for this end, so the job is cancelled whatever error its attempt met.
         reason = "requested" if status is JobStatus.CANCELLED else reason
         ages_s = [h.job.seconds_since_accepted + length_s for h, length_s in zip(group, lengths_s, strict=True)]
         count_finished(label, reason, report_type, ages_s)

@@ -1,7 +1,8 @@
-"""Whether this worker can work: what is wrong with the worker itself, and not with the jobs that it was given.
+"""Whether this worker is able to work: faults of the worker itself, as opposed to faults of its jobs.
 
-A job is not at fault when the worker's disk is full. Such attempts are given back uncharged, and the worker stops
-polling until a probe succeeds; else it would be the quickest of all workers, and fail everybody's jobs.
+A job is not to blame when the worker's disk is full. Such an attempt is given back uncharged, and the worker stops
+polling until a probe succeeds. Otherwise a broken worker would be the fastest of all, and would fail every job that
+it took.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ _STOPPING = frozenset(
         FailureCode.WORKER_EXHAUSTED,
     }
 )
-"""Causes that would meet every job. A probe finds out when they have gone."""
+"""Causes that affect every job. A probe finds out when they are gone."""
 _LACKING = frozenset(
     {
         FailureCode.SOURCE_MISSING,
@@ -42,22 +43,22 @@ _LACKING = frozenset(
         FailureCode.PASSWORD_NOT_READABLE,
     }
 )
-"""Causes that meet some jobs: the worker goes on with all others."""
+"""Causes that affect some jobs only. The worker carries on with all others."""
 OWN_FAULTS = _STOPPING | _LACKING
-"""Causes of the worker's own: the job is given back uncharged."""
+"""Causes that lie in the worker. The job is given back uncharged."""
 
 _PROBE_EVERY_S = 3.0
 _LONGEST_REST_S = 60.0
-"""A probe may succeed where attempts go on failing. Each such round then rests twice as long as the last."""
+"""The longest pause. A probe may succeed while attempts still fail; each such round doubles the pause."""
 _LACKING_S = 60.0
-"""How long the worker is unready after a job asked for what it lacks."""
+"""How long the worker reports itself as not ready after a job asked for something that it lacks."""
 _PROBE_BYTES = 64 * 1024
 _PROBE_FILES = 16
 """Descriptors that a probe opens: about as many as one attempt needs."""
 
 
 class Unfit(TodokeError):
-    """This worker cannot work, or lacks what some jobs need."""
+    """This worker is unable to work, or lacks something that some jobs need."""
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class _Denied:
 
 
 class Fitness:
-    """What this worker knows of itself. Safe to use from several threads."""
+    """What this worker knows about its own condition. Safe to use from several threads."""
 
     def __init__(
         self, scratch: Path, check_store: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
@@ -83,22 +84,22 @@ class Fitness:
         self._probe_at = 0.0
         self._rounds = 0
         self._lacking: dict[str, float] = {}
-        """What a job asked for in vain → until when the worker says so."""
+        """What a job needed and this worker lacks → until when the worker reports it."""
         self._poll_problem = ""
         self._denied: dict[str, _Denied] = {}
-        """What each job needs of the queue and the worker may not do."""
+        """Calls on messages that every job needs and the queue denies to this worker."""
         metrics.UNFIT.labels("queue_denied").set_function(lambda: float(bool(self._denied)))
         for code in _STOPPING:
             metrics.UNFIT.labels(code).set_function(partial(self._has, code))
 
     @property
     def fit(self) -> bool:
-        """True while jobs may be taken."""
+        """True while this worker may take jobs."""
         return self._problem is None and not self._denied
 
     @property
     def cause(self) -> str | None:
-        """Why no jobs are taken, in a word; None while they are."""
+        """Return a short code for why this worker takes no jobs; None while it takes them."""
         if (problem := self._problem) is not None:
             return problem[0]
         if self._denied:
@@ -106,7 +107,7 @@ class Fitness:
         return "queue_unavailable" if self._poll_problem else None
 
     def note(self, code: str, reason: str) -> None:
-        """Take note of an attempt that failed for a cause of the worker's own."""
+        """Record an attempt that failed because of the worker itself."""
         metrics.OWN_FAULTS.labels(code).inc()
         with self._lock:
             if code in _LACKING:
@@ -120,15 +121,18 @@ class Fitness:
             self._problem = code, reason
 
     def worked(self) -> None:
-        """Take note of an attempt that used all that the worker has, and succeeded."""
+        """Record an attempt that succeeded and used everything that the worker has."""
         self._rounds = 0
 
     def polled(self, problem: str = "") -> None:
-        """Take note of how the last poll of the queue ended: what the queue refused, or nothing."""
+        """Record how the last poll of the queue ended.
+
+        `problem` is what the queue refused; None if it refused nothing.
+        """
         self._poll_problem = problem
 
     def denied(self, what: str, reason: str, *, again: Callable[[], object]) -> None:
-        """Take note that the worker may not do `what` with messages. `again` repeats the call, and is the probe."""
+        """Record that the queue denies `what` to this worker. `again` repeats the call, and serves as the probe."""
         with self._lock:
             if what not in self._denied:
                 log.error(
@@ -137,14 +141,14 @@ class Fitness:
             self._denied[what] = _Denied(reason, again, self._clock() + _PROBE_EVERY_S)
 
     def allowed(self, what: str) -> None:
-        """Take note that the worker may do `what` with messages."""
+        """Record that the queue allows `what` to this worker."""
         if what in self._denied:
             with self._lock:
                 self._denied.pop(what, None)
             log.info("worker.fit_again")
 
     def run_once(self) -> int:
-        """Probe, if the worker is unfit and the time has come. Returns 0: the loop keeps its pace."""
+        """Probe if the worker is unfit and a probe is due. Returns 0, so that the loop keeps its pace."""
         self._probe_queue()
         if self._problem is None or self._clock() < self._probe_at:
             return 0
@@ -157,7 +161,9 @@ class Fitness:
         return 0
 
     def check(self) -> None:
-        """Return if this worker can work and lacks nothing that a job asked for lately. Raises Unfit saying why not."""
+        """Return if this worker can work and has lately lacked nothing that a job asked for. Otherwise raises Unfit
+        with the reason.
+        """
         problem = self._problem or self._probe_scratch()
         if problem is not None:
             raise Unfit(f"{problem[0]}: {problem[1]}")
@@ -188,7 +194,7 @@ class Fitness:
         return None
 
     def _probe_scratch(self) -> tuple[str, str] | None:
-        """Write some KB as an attempt would, with as many open files."""
+        """Write a few KB as an attempt would, with as many files open."""
         opened: list[int] = []
         try:
             with tempfile.TemporaryDirectory(prefix="todoke-probe-", dir=self._scratch) as folder:
@@ -213,7 +219,7 @@ class Fitness:
 
 
 def scratch_fault(error: OSError) -> FailureCode:
-    """The code of an error met while working in the scratch folder."""
+    """Return the failure code for an error met while working in the scratch folder."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return FailureCode.SCRATCH_FULL
     if error.errno in _EXHAUSTED:
@@ -225,7 +231,7 @@ _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
 
 
 def is_exhausted(error: BaseException) -> bool:
-    """True for what Python raises when descriptors, processes or threads have run out."""
+    """True for the errors that Python raises when descriptors, processes or threads have run out."""
     if isinstance(error, RuntimeError):
         return "can't start new thread" in str(error)
     return isinstance(error, OSError) and error.errno in _EXHAUSTED

@@ -1,4 +1,6 @@
-"""The heartbeat renews leases, keeps messages hidden, and learns which attempts are lost or to be cancelled."""
+"""The heartbeat renews leases, keeps messages hidden, and finds out which attempts have lost their lease or must be
+cancelled.
+"""
 
 import dataclasses
 import logging
@@ -15,11 +17,11 @@ from shared.queues.interface import QueueUnavailable
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-"""Seconds between two looks. Progress of an attempt is written at most this often."""
+"""Seconds between two ticks. The progress of an attempt is written at most this often."""
 
 
 class Heartbeat:
-    """Renews everything that is due in one statement per tick."""
+    """Renews every lease that is due, in one statement per tick."""
 
     def __init__(self, parts: Parts, in_flight: InFlight) -> None:
         self._settings = parts.settings
@@ -29,7 +31,7 @@ class Heartbeat:
         self._expected_at = time.monotonic()
 
     def run_once(self) -> int:
-        """Renew the leases that are due or have progress to show. Returns 0: the loop waits for its next tick."""
+        """Renew the leases that are due or have progress to write. Returns 0: the loop waits for its next tick."""
         now = time.monotonic()
         metrics.HEARTBEAT_LATE_S.observe(max(0.0, now - self._expected_at))
         self._expected_at = now + TICK_S
@@ -44,8 +46,9 @@ class Heartbeat:
         return 0
 
     def _renew(self, now: float, beats: Sequence[Beat], held: Sequence[Held]) -> None:
-        # If this raises, the work goes on: while the database is away nobody can take the jobs over, and the lease
-        # token decides at the end. A worker that alone is cut off works in vain, for one attempt's deadline at most.
+        # If this raises, the work goes on: while the database is unavailable no worker can take the jobs over, and
+        # the lease token decides at the end. If only this worker is cut off, it works in vain for at most one
+        # attempt's deadline.
         with self._engine.connect() as conn:
             renewal = renew(conn, beats, lease_s=self._settings.lease_s)
         for each in held:
@@ -59,16 +62,17 @@ class Heartbeat:
                 log.info("job.cancel_learned", extra=each.log_fields)
 
     def _stop_lost(self, held: Held) -> None:
-        """Stop an attempt whose lease belongs to somebody else, and count it as lost.
+        """Stop an attempt whose lease has passed to another holder, and count the lease as lost.
 
-        An attempt that has ended here meanwhile is not counted: most likely this worker itself has ended the job.
+        An attempt that has ended here in the meantime is not counted: most likely this worker itself has ended the
+        job.
         """
         if held.ask_to_stop(StopReason.LOST) and not held.ended:
             metrics.LEASES_LOST.inc()
             log.warning("job.lease_lost", extra=held.log_fields)
 
     def _keep_hidden(self, now: float) -> None:
-        """Hide the messages of long attempts again. Failing is harmless: a copy would find its job busy."""
+        """Extend the invisibility of long attempts' messages. A failure is harmless: a copy would find its job busy."""
         visibility_s = self._settings.visibility_s
         due = [held for held in self._in_flight.all() if held.message_due(now, every_s=visibility_s / 3)]
         if not due:

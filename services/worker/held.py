@@ -1,4 +1,4 @@
-"""One attempt that this worker holds: the job, the message that rang for it, and the wish to stop it."""
+"""One attempt that this worker holds: its job, the message that rang for the job, and any request to stop."""
 
 import threading
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from shared.runtime import tracing
 
 
 class StopReason(StrEnum):
-    """Why an attempt must end before it is done."""
+    """Why an attempt must end before it has finished."""
 
     CANCEL = "cancel"
     """The client asked for it. The job ends CANCELLED."""
     LOST = "lost"
-    """Another holder has the lease, or may have it by now. Nothing more may be written."""
+    """Another holder has the lease, or may have it by now. The attempt must write nothing more."""
     SHUTDOWN = "shutdown"
     """This worker is leaving. The job goes back to PENDING, and the attempt is not charged."""
 
@@ -52,9 +52,9 @@ class Held:
         self.cost: Cost | None = None
         """What the attempt has used, once its report's process has ended."""
         self.ended = False
-        """True once the attempt is over and its outcome waits to be written, or is written."""
+        """True once the attempt has ended; its outcome is waiting to be written, or is written."""
         self.row_locked = False
-        """True if somebody else had locked the job's row when the outcome was to be written."""
+        """True if another transaction had locked the job's row when the outcome was about to be written."""
         self._renewed_at = now
         self._hidden_at = now
         self._stop: threading.Event | None = None
@@ -70,7 +70,10 @@ class Held:
         return {**fields, "trace_id": tracing.trace_id(self.traceparent)} if self.traceparent else fields
 
     def ask_to_stop(self, reason: StopReason) -> bool:
-        """Ask the attempt to end. Returns False if it was asked before: the first reason stays, unless this is LOST."""
+        """Ask the attempt to end.
+
+        Returns False if it was asked before: the first reason stays, unless the new one is LOST.
+        """
         with self._lock:
             if self.stop_reason is not None:
                 if reason is StopReason.LOST:
@@ -84,8 +87,8 @@ class Held:
     @property
     def stop(self) -> threading.Event:
         """Set when the attempt must stop. Created on first use, because most attempts never need it."""
-        # Created with every attempt, it took a fifth of the time of starting jobs of no work
-        # (make bench ARGS="--only where", the thread "starter").
+        # Creating it with every attempt took a fifth of the time that starting empty jobs takes (make bench
+        # ARGS="--only where", the thread "starter").
         with self._lock:
             if self._stop is None:
                 self._stop = threading.Event()
@@ -98,7 +101,7 @@ class Held:
         return now - self._renewed_at >= every_s
 
     def renewed(self, at: float) -> None:
-        """Note that the lease was renewed by a request sent at that time."""
+        """Record that a request sent at `at` renewed the lease."""
         self._renewed_at = at
 
     def message_due(self, now: float, *, every_s: float) -> bool:
@@ -106,20 +109,22 @@ class Held:
         return now - self._hidden_at >= every_s
 
     def hidden(self, at: float) -> None:
-        """Note that the message was hidden again by a request sent at that time."""
+        """Record that a request sent at `at` hid the message again."""
         self._hidden_at = at
 
     def traced_by(self, span: tracing.Span) -> None:
-        """Use the attempt's own span from now on: in the log, for the write that ends it, and in a retry's headers."""
+        """Use the attempt's own span from now on: in the log, for the write that ends the attempt, and in a retry's
+        headers.
+        """
         self.traceparent = span.traceparent or self.traceparent
 
     def show(self, progress: Progress) -> None:
-        """Keep the newest progress until the next heartbeat takes it along."""
+        """Keep the newest progress until the next heartbeat writes it."""
         with self._lock:
             self._progress = progress
 
     def take_progress(self) -> Progress | None:
-        """The progress that no heartbeat has taken yet; None if there is none."""
+        """Return progress that no heartbeat has written yet; None if there is none."""
         with self._lock:
             progress, self._progress = self._progress, None
         return progress

@@ -9,19 +9,21 @@ from shared.reports import errors
 from shared.reports.explain import explain
 
 _MAX_BYTES = 64 * 1024
-"""Longest answer as JSON. It is part of the job's row, which every look at the job reads; anything larger is a file."""
+"""The longest answer, as JSON. An answer is part of the job's row, which every read of the job returns; anything
+larger belongs in a file.
+"""
 
 
 def runs(catalog: CatalogView, report_type: str) -> bool:
-    """True if the report type makes no files, so that it runs in the worker's own process."""
+    """True if the report type makes no files, and therefore runs in the worker's own process."""
     report = catalog.types.get(report_type)
     return report is not None and report.answer is not None
 
 
 def answer(report: ReportType, parameters: Mapping[str, object], asker: Asker) -> Mapping[str, object]:
-    """Return what the report type answers, as it will be read back from the job's row.
+    """Return the report type's answer as a reader of the job's row will see it.
 
-    Raises ReportError, also for whatever the report type's code raises.
+    Raises ReportError, also for any exception of the report type's code.
     """
     if report.answer is None:
         raise LookupError(f"{report.name} makes files")
@@ -42,14 +44,14 @@ def _checked(given: object) -> Mapping[str, object]:
     if (size := len(written.encode())) > _MAX_BYTES:
         raise errors.answer_wrong(f"{size:,} bytes; {_MAX_BYTES:,} are allowed")
     try:
-        # One level deeper, because it stands in the row below "answer".
+        # One level deeper, because the row keeps the answer below "answer".
         [answer] = json_text.read(f"[{written}]")
     except json_text.TooDeep as error:
         raise errors.answer_wrong(str(error)) from None
     except ValueError:
         raise errors.answer_wrong("NaN and Infinity are not JSON") from None
-    # PostgreSQL's jsonb cannot hold U+0000. The quick test comes first. It is also true for a text in which a backslash
-    # stands before "u0000", which is not the escape.
+    # PostgreSQL's jsonb cannot hold U+0000. The quick test comes first; it also matches a text in which a
+    # backslash precedes "u0000" without being that escape.
     if "\\u0000" in written and "\0" in "".join(_texts(answer)):
         raise errors.answer_wrong("it contains U+0000")
     checked: Mapping[str, object] = answer

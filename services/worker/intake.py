@@ -1,4 +1,4 @@
-"""The intake starts the jobs that received messages ring for, and deals with every other message."""
+"""The intake starts the jobs that received messages ring for, and settles every other message."""
 
 import logging
 import math
@@ -28,12 +28,13 @@ from shared.runtime.metrics.declare import observe_all
 log = logging.getLogger(__name__)
 
 _MOST_STARTED = 500
-"""Messages in one start. Beyond some hundred, a longer statement saves nothing more."""
+"""Messages in one start. Beyond a few hundred, a longer statement saves nothing more."""
 _LOOK_EVERY_S = 0.5
-"""How long a pass waits for its first message, before the loop looks whether it is to stop."""
+"""How long a pass waits for its first message before the loop checks whether it should stop."""
 _UNKNOWN_TRIES = 5
-"""Receives of a doorbell for an unknown job before it is put aside: a restored or lagging database may still learn of
-the job."""
+"""How often a doorbell for an unknown job may be received before it is dead-lettered: a restored or lagging
+database may still learn of the job.
+"""
 
 
 class Doorbell(NamedTuple):
@@ -44,13 +45,13 @@ class Doorbell(NamedTuple):
 
 
 _FirstOf = Mapping[UUID, Doorbell]
-"""Job → the first doorbell for it among those that were received together."""
+"""Job → the first doorbell for it among those received together."""
 
 
 class Intake:
-    """Takes messages from the pollers' threads and starts their jobs from its own, the one that calls `run_once`.
+    """Takes messages from the pollers' threads and starts their jobs in the thread that calls `run_once`.
 
-    While a start is under way the inbox fills, and the next start takes all of it: the same group commit as in the
+    While a start is running the inbox fills, and the next start takes all of it: the same group commit as in the
     API's submitter.
     """
 
@@ -64,7 +65,7 @@ class Intake:
         stop: threading.Event,
         may_take_over: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`may_take_over()` is false while live workers may not have been able to renew their leases."""
+        """`may_take_over()` returns False while live workers may have been unable to renew their leases."""
         self._settings = parts.settings
         self._worker = parts.name
         self._engine = parts.engine
@@ -80,19 +81,27 @@ class Intake:
         self._inbox: queue.SimpleQueue[Sequence[Received]] = queue.SimpleQueue()
         self._failing = False
         self._started = 0
-        """Jobs started so far, counted by the one thread that starts."""
+        """Jobs started so far, counted by the thread that starts them."""
 
     def put(self, received: Sequence[Received]) -> None:
-        """Add the messages of one poll to the inbox. A slot is reserved for each; the intake frees those not used."""
+        """Add the messages of one poll to the inbox.
+
+        A slot is reserved for each; the intake frees the slots it does not use.
+        """
         self._inbox.put(received)
 
     @property
     def blocked(self) -> bool:
-        """True while starts fail and messages wait for one. Polling pauses then: each receive of a message counts."""
+        """True while starts fail and messages wait for one.
+
+        Polling pauses then, because each receive of a message counts.
+        """
         return self._failing and not self._inbox.empty()
 
     def run_once(self) -> int:
-        """Start all jobs in the inbox, waiting up to 0.5 s for the first message. Returns how many messages came."""
+        """Start all jobs in the inbox, after waiting up to 0.5 s for the first message. Returns how many messages
+        came.
+        """
         received = [message for poll in self._gathered() for message in poll]
         try:
             self._deal_with(received)
@@ -124,7 +133,7 @@ class Intake:
             self._in_flight.release(len(received) - (self._started - before))
 
     def _hand_back(self, messages: Iterable[Received]) -> None:
-        """Show these messages to other workers at once."""
+        """Make these messages visible to other workers at once."""
         self._queue.extend([m.receipt for m in messages], visibility_s=0)
 
     def _understand(self, received: Iterable[Received]) -> list[Doorbell]:
@@ -139,7 +148,9 @@ class Intake:
         return doorbells
 
     def _for_this_worker(self, doorbells: list[Doorbell]) -> list[Doorbell]:
-        """Leave out, and hide for a while, those whose jobs this worker holds or gave back because it was at fault."""
+        """Leave out doorbells of jobs that this worker holds, or gave back through its own fault, and hide them for
+        a while.
+        """
         held = self._in_flight.job_ids()
         ours = []
         for doorbell in doorbells:
@@ -152,7 +163,8 @@ class Intake:
         return ours
 
     def _start(self, doorbells: Sequence[Doorbell]) -> None:
-        # A stop between the statement and `add` has to wait, or nobody would work on the jobs until their leases end.
+        # A stop between the statement and `add` must wait; otherwise nobody would work on these jobs until their
+        # leases end.
         with self._in_flight.starting():
             if self._stop.is_set():
                 self._hand_back(d.message for d in doorbells)
@@ -176,17 +188,20 @@ class Intake:
                 )
             return self._admit(result) if result.gated else result
         except (DBAPIError, PoolTimeout):
-            # Not at once, or the messages would be back as fast as the queue can deliver them.
+            # Not made visible at once, or the messages would return as fast as the queue can deliver them.
             self._queue.extend([d.message.receipt for d in doorbells], visibility_s=5)
             raise
 
     def _admit(self, result: StartResult) -> StartResult:
-        """Start those that are capped, as far as there is room. The others are held: their messages have done."""
+        """Start capped jobs as far as their caps have room.
+
+        The others are held, and their messages are no longer needed.
+        """
         try:
             with self._transactions.begin() as conn:
                 admitted = admit(conn, result.gated, worker=self._worker, lease_s=self._settings.lease_s)
         except (DBAPIError, PoolTimeout) as error:
-            # The others have begun. These are looked at again.
+            # The uncapped jobs have started already. Only the capped ones are decided here.
             log.warning("jobs.not_admitted", extra={"jobs": len(result.gated), "reason": str(error)[:200]})
             return replace(result, contended=result.contended | result.gated, gated=frozenset())
         left = result.gated - admitted.held - {job.lease.job_id for job in admitted.started}
@@ -208,9 +223,9 @@ class Intake:
         return held
 
     def _settle_others(self, result: StartResult, first_of: _FirstOf, copies: Sequence[Doorbell]) -> None:
-        """Deal with the messages that started nothing.
+        """Settle the messages that started nothing.
 
-        Most have nothing to say and are deleted: the job's row, its own doorbell or the sweeper covers the job.
+        Most are redundant and are deleted: the job's row, its own doorbell or the sweeper covers the job.
         """
         metrics.STARTS.labels("duplicate").inc(len(copies))
         done = list(copies)
@@ -241,5 +256,5 @@ class Intake:
             self._hide(message)
 
     def _hide(self, message: Received, *, most_s: int = 900) -> None:
-        """Hide the message for longer each time it comes. The queue's redrive policy ends that."""
+        """Hide the message, longer each time it is received. The queue's redrive policy ends the repetition."""
         self._queue.extend([message.receipt], visibility_s=min(most_s, 5 * 2 ** min(message.receive_count, 8)))

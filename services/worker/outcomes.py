@@ -10,7 +10,7 @@ from shared.jobs.succeed import Success
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The attempt stopped because the client asked, before anything was published."""
+    """The attempt stopped because the client asked for it, before anything was published."""
 
     lease: Lease
 

@@ -1,4 +1,4 @@
-"""The passwords of the files that jobs ask for: opened for the attempt that needs one, and kept nowhere."""
+"""The passwords of the files that jobs ask for. Each is opened for the attempt that needs it, and is not kept."""
 
 import logging
 
@@ -15,14 +15,14 @@ log = logging.getLogger(__name__)
 
 
 class Passwords:
-    """Reads and opens passwords. Safe to use from several threads."""
+    """Reads and decrypts passwords. Safe to use from several threads."""
 
     def __init__(self, engine: Engine, keys: SecretKeys) -> None:
         self._engine = engine
         self._keys = keys
 
     def of(self, job: StartedJob) -> str | None:
-        """The password of the job's files; None for a job without one, which asks nobody.
+        """Return the password of the job's files; None for a job without one, which costs no query.
 
         Raises ReportError(password_not_readable), which is not the job's fault.
         """

@@ -1,4 +1,4 @@
-"""The phase timer measures each phase of a report by the progress that the renderer reports anyway."""
+"""The phase timer measures each phase of a report from the progress that the renderer reports anyway."""
 
 import logging
 import time
@@ -13,11 +13,11 @@ from shared.runtime.metrics.declare import known
 log = logging.getLogger(__name__)
 
 _MOST = 20
-"""Phases that are told apart: a Python report names its own."""
+"""How many phases are measured separately: a Python report may name any number of phases."""
 
 
 class PhaseTimer:
-    """Passes progress on, and measures each phase from its first progress to the next phase's."""
+    """Passes progress on, and measures each phase from its first progress until the next phase begins."""
 
     def __init__(
         self, report_type: str, on_progress: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic
@@ -29,10 +29,10 @@ class PhaseTimer:
         self._began = 0.0
         self._began_ns = 0
         self.took: dict[str, float] = {}
-        """Seconds that each phase took which has ended, in order."""
+        """Seconds that each finished phase took, in order."""
 
     def show(self, progress: Progress) -> None:
-        """Pass this progress on. If it begins another phase, the one before is measured."""
+        """Pass this progress on. If it begins another phase, measure the previous one."""
         if progress.phase != self._phase:
             self.end()
             log.debug("report.phase", extra={"phase": progress.phase})
@@ -40,9 +40,12 @@ class PhaseTimer:
         self._on_progress(progress)
 
     def end(self) -> None:
-        """Measure the phase under way. Called after the last phase only, so that one that failed is not measured."""
+        """Measure the current phase.
+
+        Call it after the last phase has succeeded, so that a phase that failed is not measured.
+        """
         if self._phase:
-            # A phase is named like "writing csv": the phase, and the format if it serves one alone.
+            # A phase has a name like "writing csv": the phase, then the format if the phase serves only one.
             phase, _, format_ = self._phase.partition(" ")
             metrics.REPORT_SECONDS.labels(
                 self._report_type, known(format_ or "all", metrics.FORMATS), known(phase, metrics.PHASES)

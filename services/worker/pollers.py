@@ -1,4 +1,4 @@
-"""Pollers receive messages: several at once while there is much to do, one while there is not."""
+"""Pollers receive messages: several at once while there is much to do, otherwise one."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from shared.runtime.loop import run_until
 _MOST_POLLS = 16
 """Polls at once. SQS brings ten messages per call in about 10 ms, so sixteen bring as much as one process can do."""
 _LOOK_EVERY_S = 0.5
-"""How often a poller that waits looks whether it may poll again, is called to help, or is to stop."""
+"""How often a waiting poller checks whether it may poll again, is needed to help, or should stop."""
 
 
 class Pollers:
@@ -22,7 +22,7 @@ class Pollers:
     A poll asks for no more messages than there are free slots. Nothing is prefetched, so no job waits behind another.
     """
 
-    # At rest that is one long poll of 20 s after another: 180 requests per hour.
+    # When there is nothing to do, that is one long poll of 20 s after another: 180 requests per hour.
 
     def __init__(
         self, parts: Parts, in_flight: InFlight, intake: Intake, *, stop: threading.Event, behind: Callable[[], bool]
@@ -41,9 +41,9 @@ class Pollers:
         self._lock = threading.Lock()
 
     def start_polling(self) -> None:
-        """Poll in threads of its own until `stop` is set.
+        """Poll in separate threads until `stop` is set.
 
-        They are daemons: a long poll may outlast the stop, and must not delay the exit.
+        The threads are daemons: a long poll may outlast the stop, and must not delay the exit.
         """
         for run_once in (self.run_once, *[self._help_once] * self._helpers):
             threading.Thread(
@@ -51,7 +51,7 @@ class Pollers:
             ).start()
 
     def run_once(self) -> int:
-        """Poll once and hand the messages to the intake. Returns how many came; a full poll calls a helper."""
+        """Poll once and hand the messages to the intake. Returns how many came. A full poll wakes a helper."""
         if self._behind() or self._intake.blocked or not self._fitness.fit:
             self._pause()
             return 0
@@ -85,7 +85,7 @@ class Pollers:
         self._stop.wait(_LOOK_EVERY_S)
 
     def _help_once(self) -> int:
-        """Wait a little to be called, then poll as long as polls come back full. Returns 1 if it was called."""
+        """Wait briefly to be woken, then poll as long as polls come back full. Returns 1 if it was woken."""
         if not self._calls.acquire(timeout=_LOOK_EVERY_S):
             return 0
         try:

@@ -1,4 +1,4 @@
-"""The worker tells that it is there, what it knows and how it is: a row that people and gauges read."""
+"""The worker announces itself, its catalog and its condition in a row that the console, the API and the gauges read."""
 
 import contextlib
 import hashlib
@@ -14,11 +14,13 @@ from shared.errors import TodokeError
 from shared.jobs import gates, workers
 
 TICK_S = 1.0
-"""Seconds between two looks at itself. The database is asked only when something has changed, or a beat is due."""
+"""Seconds between two checks. The database is asked only when something has changed or a beat is due."""
 
 
 class PresenceBeat:
-    """One statement per `workers.BEAT_S`, and one at once when the worker falls sick, recovers or learns."""
+    """Writes one statement per `workers.BEAT_S`, and one at once when the worker becomes unfit, recovers, or its
+    catalog changes.
+    """
 
     def __init__(self, parts: Parts, in_flight: InFlight) -> None:
         self._engine = parts.engine
@@ -31,11 +33,11 @@ class PresenceBeat:
         self._sources: Mapping[str, str] = {}
         self._told_sources: Mapping[str, str] = {}
         self._told: tuple[str, str | None] | None = None
-        """Digest and cause of the last beat; None before the first."""
+        """Digest and cause as the last beat wrote them; None before the first."""
         self._beat_at = 0.0
 
     def run_once(self) -> int:
-        """Beat if it is due. Returns 0: the loop keeps its pace. Raises the database's errors."""
+        """Write a beat if one is due. Returns 0, so that the loop keeps its pace. Raises the database's errors."""
         now, about = time.monotonic(), (self._digest_of_today(), self._fitness.cause)
         if self._told is not None and about == self._told and now < self._beat_at:
             return 0
@@ -51,7 +53,7 @@ class PresenceBeat:
         return 0
 
     def leave(self) -> None:
-        """Take the row away. One that cannot be taken away is found to be silent."""
+        """Remove the row. If that fails, the worker will be found to be silent."""
         if self._told is None:
             return
         with contextlib.suppress(SQLAlchemyError, TodokeError), self._engine.connect() as conn:
@@ -59,7 +61,7 @@ class PresenceBeat:
 
     def _digest_of_today(self) -> str:
         types = self._catalog.types
-        if types is not self._types:  # a catalog that is read again gives another mapping
+        if types is not self._types:  # A catalog that is read again is another mapping object.
             versions = sorted((name, report.version) for name, report in types.items())
             self._digest = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
             self._sources = {name: report.source for name, report in types.items()}

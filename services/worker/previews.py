@@ -1,7 +1,7 @@
-"""Finds what an attempt has left beside its files for whoever looks before downloading.
+"""Finds the previews that an attempt has left beside its files, for people who look before they download.
 
-The report's process made it, so nothing of it is believed: what is not what it should be is left out, and the report is
-as good without.
+The report's process made these files, so nothing in them is trusted. A preview that is malformed is left out, and
+the report is as good without it.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MOST_BYTES = 2 << 20
-"""Of one: twice what rows may take, because their first line has a word about each column."""
+"""The longest preview: twice what its rows may take, because its first line describes each column."""
 
 
 class _Wrong(ValueError):
-    """It is not what it should be."""
+    """The preview is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class _Kind:
     format: str
     media_type: str
     rows: Callable[[bytes], int]
-    """The rows in it. Raises _Wrong."""
+    """Return how many rows the preview has. Raises _Wrong."""
 
 
 def previews_in(folder: Path) -> Iterator[Artifact]:
-    """Describe what there is. The report's process has ended, so nobody changes it any more."""
+    """Describe the previews that are there. The report's process has ended, so nothing changes them any more."""
     for kind in _KINDS:
         try:
             with Tree(folder).open(kind.name) as file:

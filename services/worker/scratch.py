@@ -19,11 +19,13 @@ log = logging.getLogger(__name__)
 
 _PREFIX = "todoke-worker-"
 TIDY_EVERY_S = 60.0
-"""Seconds between two looks. One statement each, and none while no extract is kept."""
+"""Seconds between two cleanings. Each costs one statement, or none while no extract is kept."""
 
 
 class Scratch:
-    """One folder per worker below the scratch folder, with one per attempt in it. Safe to use from several threads."""
+    """One folder per worker below the scratch folder, with one folder per attempt in it. Safe to use from several
+    threads.
+    """
 
     def __init__(self, root: Path, engine: Engine) -> None:
         self._root = root
@@ -33,18 +35,20 @@ class Scratch:
         self.extracts = ExtractCache(root)
 
     def attempt_folder(self) -> "tempfile.TemporaryDirectory[str]":
-        """An empty folder, removed at the end of its block. Raises OSError if there cannot be one."""
+        """Return an empty folder that is removed at the end of its `with` block. Raises OSError if it cannot be
+        made.
+        """
         with self._renewing:
             if not self._own.path.is_dir():
-                # Somebody emptied the scratch folder, or mounted another one over it.
+                # The scratch folder was emptied, or another one was mounted over it.
                 self._own.close()
                 self._own = OwnFolder(self._root, _PREFIX)
         return tempfile.TemporaryDirectory(prefix="todoke-", dir=self._own.path, ignore_cleanup_errors=True)
 
     def run_once(self) -> int:
-        """Remove what nobody will use again, and measure the rest. Returns 0: the loop waits for its next turn.
+        """Remove what will not be used again, and measure the rest. Returns 0: the loop waits for its next turn.
 
-        At the start, and now and then: a worker that was killed may have no successor of its own.
+        Runs at the start and from time to time, because a worker that was killed may have no successor of its own.
         """
         for folder in remove_abandoned(self._root, _PREFIX):
             metrics.SCRATCH_REMOVED.labels("abandoned").inc()
@@ -73,7 +77,9 @@ class Scratch:
 
 
 def _bytes_below(folder: Path) -> int:
-    """Of disk: a file under construction may have holes. What vanishes meanwhile counts nothing."""
+    """Return the disk space used below `folder`: a file being written may have holes. A file that vanishes
+    meanwhile counts as 0.
+    """
     blocks = 0
     for above, _, names in os.walk(folder):
         for name in names:

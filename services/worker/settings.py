@@ -85,8 +85,8 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
     def visibility_s(self) -> float:
         """Seconds that a received message stays hidden: a little longer than the lease.
 
-        When a worker dies, its job is free before its message shows again, so the copy starts the job and is not thrown
-        away as busy.
+        When a worker dies, its job is free before its message becomes visible again, so the copy starts the job and
+        is not dropped as busy.
         """
         return self.lease_s + 5
 
@@ -100,7 +100,7 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """The name of each source → the URL that its queries connect to, with the passwords of today. Secret."""
+        """Return the URL of each source by its name, with current passwords. Secret."""
         if self.report_source_url is None:
             default = self.database_url_of_today()
         else:

@@ -27,12 +27,10 @@ class Storing:
         self._signing_key = signing_key
 
     def store(self, held: Held, files: Sequence[RenderedFile], folder: Path) -> list[Artifact]:
-        """Store the files, what else of the report is in its scratch folder, and then their manifest.
+        """Store the report's files, then the rest of its scratch folder, and last their manifest.
 
-        The manifest is signed if this worker has a key.
-
-        Raises RenderCancelled once the attempt is asked to stop, and ArtifactStoreUnavailable. Files that are stored by
-        then stay unpublished, and the relay removes them.
+        The manifest is signed if this worker has a key. Raises RenderCancelled once the attempt is asked to stop,
+        and ArtifactStoreUnavailable. Files stored before that stay unpublished, and the relay removes them.
         """
         artifacts = [self._store_file(held, file) for file in files]
         artifacts += [self._store_preview(held, preview, folder) for preview in previews_in(folder)]
@@ -40,7 +38,9 @@ class Storing:
         return artifacts
 
     def location(self, artifact_url: str, job: StartedJob) -> str:
-        """The URI of the folder below `artifact_url` in which the files of this attempt stand; it ends in a slash."""
+        """Return the URI of the folder below `artifact_url` that holds the files of this attempt. It ends in a
+        slash.
+        """
         folder, _, _ = artifact_key(job.tenant, job.lease.job_id, job.lease.token, "x").rpartition("/")
         return f"{artifact_url.rstrip('/')}/{folder}/"
 
@@ -58,7 +58,7 @@ class Storing:
         return preview
 
     def _store_manifest(self, held: Held, path: Path) -> Iterator[Artifact]:
-        """Store the manifest, if there is one. It comes last, so that it never names a file that is not stored."""
+        """Store the manifest, if there is one. It comes last, so it never names a file that is not stored."""
         if not path.exists():
             return
         if held.cost is not None:

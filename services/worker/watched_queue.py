@@ -1,4 +1,4 @@
-"""The queue as the worker uses it: what it may not do there stops the worker."""
+"""The queue as the worker uses it: a call that the queue denies makes the worker unfit."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,9 +7,10 @@ from shared.queues.interface import Depth, Outgoing, Queue, QueueDenied, Receive
 
 
 class WatchedQueue:
-    """A queue that tells the worker's fitness of each denied deletion and extension, and when it is allowed again.
+    """A queue that reports each denied deletion and extension to the worker's fitness, and when the call is allowed
+    again.
 
-    A worker that may receive and not delete would take each message until the dead-letter queue has it.
+    A worker that may receive messages but not delete them would receive each one until the queue dead-letters it.
     """
 
     def __init__(self, queue: Queue, fitness: Fitness) -> None:
@@ -25,7 +26,7 @@ class WatchedQueue:
         return self._watched("extend", lambda: self._queue.extend(receipts, visibility_s=visibility_s))
 
     def dead_letter(self, message: Received, *, reason: str) -> bool:
-        """See `Queue.dead_letter`. It ends with a deletion."""
+        """See `Queue.dead_letter`, which ends with a deletion."""
         try:
             return self._queue.dead_letter(message, reason=reason)
         except QueueDenied as denied:
@@ -36,7 +37,7 @@ class WatchedQueue:
         try:
             done = call()
         except QueueDenied as denied:
-            # The same call is the probe: a receipt that grew stale meanwhile is no matter of rights.
+            # The same call is the probe: it is allowed or denied whether or not its receipt has gone stale.
             self._fitness.denied(what, str(denied), again=lambda: self._watched(what, call))
             raise
         self._fitness.allowed(what)

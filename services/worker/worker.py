@@ -27,7 +27,7 @@ from shared.runtime.stopping import wait_until_stopped
 log = logging.getLogger(__name__)
 
 _LAST_WRITES_S = 5.0
-"""After the grace, how long the outcomes of stopped attempts may take to be written."""
+"""How long, after the grace period, the outcomes of stopped attempts may take to be written."""
 
 
 class Worker:
@@ -36,9 +36,9 @@ class Worker:
     def __init__(self, parts: Parts) -> None:
         self._settings = parts.settings
         self._leaving = threading.Event()
-        """Set first: nothing more is received or started."""
+        """Set first: from then on nothing more is received or started."""
         self._drained = threading.Event()
-        """Set last: nothing is left for the other loops to do."""
+        """Set last: from then on the other loops have nothing left to do."""
         self._in_flight = InFlight(parts.settings.slots)
         self._acknowledgements = Acknowledgements(parts.queue)
         self._finisher = Finisher(parts, self._in_flight, self._acknowledgements)
@@ -66,7 +66,7 @@ class Worker:
         metrics.SLOTS_BUSY.set_function(lambda: self._in_flight.working)
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set, then finish within the grace and give the rest back."""
+        """Work until `stop` is set, then finish what ends within the grace period and give the rest back."""
         self._pollers.start_polling()
         loops = self._start_loops()
         wait_until_stopped(stop)
@@ -81,9 +81,9 @@ class Worker:
         self._scratch.close()
 
     def _start_loops(self) -> Sequence[threading.Thread]:
-        """Start all loops but the pollers. They go on until nothing is in flight any more."""
+        """Start all loops except the pollers. They go on until nothing is in flight any more."""
         tick_s = min(TICK_S, self._settings.heartbeat_s)
-        # After an outage the heartbeat must be back before anybody takes the jobs for abandoned.
+        # After an outage the heartbeat must have renewed before any worker may take the jobs for abandoned.
         cap_s = min(10.0, self._settings.heartbeat_s)
         loops = [
             threading.Thread(
@@ -94,7 +94,7 @@ class Worker:
             )
             for name, run_once, idle_s in (
                 ("heartbeat", self._heartbeat.run_once, tick_s),
-                # It outlives the pollers: what they bring after the stop is handed back at once.
+                # This loop outlives the pollers: messages that arrive after the stop are handed back at once.
                 ("starter", self._intake.run_once, 0.001),
                 ("finisher", self._finisher.run_once, 0.001),
                 ("fitness", self._fitness.run_once, 0.5),
@@ -108,7 +108,7 @@ class Worker:
         return loops
 
     def _drain(self) -> None:
-        """Let the attempts finish; after the grace, stop them and give them back uncharged."""
+        """Let the attempts finish; after the grace period, stop them and give them back uncharged."""
         began = time.monotonic()
         if self._in_flight.wait_until_empty(self._settings.grace_s):
             return
@@ -124,9 +124,12 @@ class Worker:
 
 
 def _join(loops: Sequence[threading.Thread], *, within_s: float) -> None:
-    """Wait up to `within_s` for the loops to end. One that does not end is left: all it owed is written by now."""
-    # It happens: CPython 3.11's SimpleQueue forgets the timeout of a `get` when a signal interrupts it after that time
-    # has passed, as in a process that was frozen, woken and asked to stop. Then `get` waits for ever.
+    """Wait up to `within_s` for the loops to end.
+
+    One that does not end is left behind: everything it owed is written by now.
+    """
+    # CPython 3.11's SimpleQueue loses the timeout of a `get` when a signal interrupts it after the timeout has
+    # passed, as in a process that was frozen, woken and asked to stop. That `get` then waits forever.
     give_up_at = time.monotonic() + within_s
     for loop in loops:
         loop.join(max(0.0, give_up_at - time.monotonic()))

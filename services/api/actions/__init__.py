@@ -1,1 +1,1 @@
-"""Use cases: functions over the API's parts, a principal and an input. They know no HTTP."""
+"""Use cases: functions that take the API's parts, a principal and an input. They know nothing of HTTP."""

@@ -1,6 +1,7 @@
-"""What needs an operator's attention, from what was measured. Another condition is another function of the list below.
+"""Conditions that need an operator's attention, derived from the measurements.
 
-The bounds are those of the alerts (deploy/prometheus/rules), as a test compares: a page and a pager say the same.
+To add a condition, add a function to the list below. The bounds are those of the alerts (deploy/prometheus/rules),
+and a test compares them, so that the page and the pager agree.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +16,16 @@ from shared.jobs.workers import Seen
 NOT_MEASURED_S = 60.0
 OUTBOX_STUCK_S = 60.0
 WAITING_LONG_S = 300.0
-"""What the objective of the alerts is, too: final within five minutes."""
+"""The alerts' objective as well: a job is final within five minutes."""
 HELD_LONG_S = 300.0
 ERASURES_WAIT_S = 900.0
 SNAPSHOT_HELD = 100_000
-"""Transactions."""
+"""In transactions."""
 FAILING_LATELY_S, FAILING_BEFORE_S = 900, 86_400
 _FAILED_AT_LEAST, _FAILED_SHARE, _FAILED_TIMES = 5, 0.05, 3.0
-"""Failures rise where so many jobs failed lately, so large a share of all, and so many times the share before."""
+"""Failures have risen when at least so many jobs failed lately, so large a share of all, and so many times the
+earlier share.
+"""
 
 
 class Severity(StrEnum):
@@ -40,21 +43,21 @@ class Condition(NamedTuple):
     severity: Severity
     message: str
     facts: Mapping[str, Any] = {}
-    """What the message says, for machines; the names are the wire's."""
+    """The values that the message mentions, for machines. The names are those on the wire."""
     since_s: float | None = None
-    """For how long it has been so; None where nobody knows."""
+    """How long the condition has held; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the conditions are found in. None: it was not looked at."""
+    """What the conditions are derived from. A field is None if it could not be read."""
 
     measured: Mapping[Subject, Measured] | None = None
     workers: Sequence[Seen] | None = None
     failing: Failing | None = None
 
     def fact(self, subject: Subject, part: str | None = None) -> Any:
-        """What was measured last; None if nothing was."""
+        """Return the latest measured value; None if there is none."""
         found = (self.measured or {}).get(subject)
         if found is None:
             return None
@@ -62,7 +65,7 @@ class State:
 
 
 def conditions(state: State) -> Sequence[Condition]:
-    """Everything that needs attention, the worst first."""
+    """Return every condition that needs attention, the most severe first."""
     found = [condition for rule in _RULES if (condition := rule(state)) is not None]
     return sorted(found, key=lambda condition: list(Severity).index(condition.severity))
 
@@ -105,9 +108,9 @@ def _old(
     state: State, code: str, severity: Severity, part: str, over_s: float, *,
     words: str, names: Mapping[str, str], age: str = "oldestAgeS",
 ) -> Condition | None:  # fmt: skip
-    """The condition that the oldest of something is older than `over_s` seconds.
+    """Return a condition if the oldest of something is older than `over_s` seconds.
 
-    `names`: what the wire calls what was measured. `words` has these in braces, and `age`.
+    `names` are the wire names of the measured values. `words` may contain them in braces, and `age`.
     """
     measured = state.fact(Subject.DATABASE, part)
     if not measured or measured[age] <= over_s:
@@ -213,4 +216,4 @@ _RULES: Sequence[Callable[[State], Condition | None]] = (
     _relay_silent, _no_worker, _workers_unfit, _outbox_stuck, _waiting_long, _unknown_type, _failures_rising,
     _dead_letters, _dead_letters_hidden, _parked, _erasures_wait, _snapshot_held, _held_long, _paused,
 )  # fmt: skip
-"""Each gives its condition, or None if it does not hold."""
+"""Each rule returns its condition, or None if the condition does not hold."""

@@ -1,4 +1,4 @@
-"""Read the audit trail of one's tenant."""
+"""Read the audit trail of the caller's tenant."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -30,7 +30,7 @@ async def list_page(
     size: int,
     token: str | None,
 ) -> FoundEntries:
-    """One page of the tenant's entries; `written` is the filter as the client wrote it.
+    """Return one page of the tenant's entries; `written` is the filter as the client wrote it.
 
     Raises PageTokenInvalid, PageTokenMismatch and PageTokenExpired.
     """

@@ -1,4 +1,4 @@
-"""Writes down what a principal has changed."""
+"""Records what a principal has changed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,9 +20,9 @@ def audited(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down, in the transaction of the change, that the principal has changed `what`, such as `jobs/<id>`.
+    """Record, in the transaction of the change, that the principal has changed `what`, such as `jobs/<id>`.
 
-    `before` and `after` hold what the change was about: neither secrets nor parameters or texts of jobs.
+    `before` and `after` hold the values that changed, but never secrets, nor parameters or texts of jobs.
     """
     audit.record(conn, principal.actor, action, what, before=before, after=after)
     metrics.AUDITED.labels(action).inc()

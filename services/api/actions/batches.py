@@ -1,4 +1,4 @@
-"""Submit many reports at once: each is a submission of its own, with its own answer."""
+"""Submit many reports at once. Each is a submission of its own, with its own answer."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,21 +18,24 @@ MOST = 1_000
 KEY = "idempotencyKey"
 """The field of a submission that is its Idempotency-Key."""
 _LONGEST_BYTES = 256 * 1024
-"""Of one submission, as for one that comes alone."""
+"""The longest single submission, as when it comes alone."""
 _TOGETHER = 128
-"""Submissions under way at once: what the submitter puts into one statement, and a part of those that may wait for
-it, so that a batch keeps nobody else out."""
+"""Submissions in progress at once: what the submitter puts into one statement.
+
+It is only a part of those that may wait for the submitter, so a batch keeps no other client out.
+"""
 
 Outcome = Submitted | Exception
-"""What became of one submission: TodokeError for a mistake or an outage, anything else for a bug."""
+"""The result of one submission: a TodokeError for a mistake or an outage, any other exception for a bug."""
 
 
 async def submit_all(
     parts: Parts, principal: Principal, asked: Sequence[object], *, trace_context: str | None = None
 ) -> list[Outcome]:
-    """Submit each of `asked`, and answer each for itself, in order. What is accepted is committed when this returns.
+    """Submit each of `asked`, and return one outcome for each, in order.
 
-    Each counts as a request. Raises InsufficientScope.
+    Every accepted job is committed when this returns. Each submission counts as a request. Raises
+    InsufficientScope.
     """
     principal.need(Scope.JOBS_CREATE)
     parts.access.charge(principal, len(asked) - 1)
@@ -41,7 +44,7 @@ async def submit_all(
         some = (_submit(parts, principal, one, trace_context) for one in asked[begin : begin + _TOGETHER])
         for outcome in await asyncio.gather(*some, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
-                raise outcome  # this request is being given up
+                raise outcome  # The whole request is being cancelled.
             outcomes.append(outcome)
     return outcomes
 
@@ -64,7 +67,7 @@ async def _submit(parts: Parts, principal: Principal, asked: object, trace_conte
 
 
 def _renamed(violation: Violation) -> Violation:
-    """The key has another place here than in a submission that comes alone."""
+    """In a batch the key stands in another place than in a single submission."""
     if violation.field != "Idempotency-Key":
         return violation
     return Violation(KEY, violation.code, violation.message)

@@ -1,4 +1,4 @@
-"""Bulk actions: look at what one would do, let it run, stop it, and see what became of the jobs."""
+"""Bulk actions: preview one, run it, stop it, and list what happened to the jobs."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -42,16 +42,16 @@ NEEDS: Mapping[BulkAction, Scope] = {
     BulkAction.RETRY: Scope.JOBS_CREATE,
     BulkAction.DELETE: Scope.JOBS_DELETE,
 }
-"""The scope that an action asks for beside `jobs:read`: the same as for one job."""
+"""The scope that an action needs besides `jobs:read`: the same as for a single job."""
 MOST_COUNTED = 5_000
-"""Jobs that a dry run counts: of more it says that it is at least as many."""
+"""Jobs that a dry run counts; beyond that it reports at least as many."""
 _LOOKS = 12
-"""Looks of a dry run, each at 2,000 jobs: some hundred milliseconds at most."""
+"""Reads of a dry run, 2,000 jobs each: some hundred milliseconds at most."""
 _DRY_RUN_LIVES = timedelta(days=1)
 
 
 class WantedBulk(NamedTuple):
-    """What an action is to be, each part checked."""
+    """A requested action whose fields have all been checked."""
 
     action: BulkAction
     wanted: JobFilter
@@ -59,7 +59,7 @@ class WantedBulk(NamedTuple):
     dry_run: bool
     idempotency_key: str | None = None
     ago: Mapping[str, str] = MappingProxyType({})
-    """Those moments of the filter that were written as a time ago, by their names in the filter."""
+    """Moments of the filter that were written relative to now, by their names in the filter."""
 
 
 class MadeBulk(NamedTuple):
@@ -79,7 +79,7 @@ class FoundBulk(NamedTuple):
 
 
 class FoundResults(NamedTuple):
-    """One page of what became of an action's jobs, newest job first."""
+    """One page of the results of an action's jobs, newest job first."""
 
     bulk: Bulk
     results: Sequence[BulkResult]
@@ -88,9 +88,9 @@ class FoundResults(NamedTuple):
 
 
 async def create(parts: Parts, principal: Principal, wanted: WantedBulk) -> MadeBulk:
-    """Count what the action would do, and make it: as a dry run, or to be carried out at once.
+    """Count what the action would do, and create it: as a dry run, or to be carried out at once.
 
-    Jobs that are accepted from now on are never met. Raises InsufficientScope, TooManyBulkActions and
+    Jobs that are accepted later are never included. Raises InsufficientScope, TooManyBulkActions and
     KeyRequestReused.
     """
 
@@ -101,7 +101,7 @@ async def create(parts: Parts, principal: Principal, wanted: WantedBulk) -> Made
         if new.state is BulkState.RUNNING:
             _may_begin(conn, parts, principal)
         made = stored.create(conn, new, principal.actor)
-        if made is None:  # another request of that key was quicker
+        if made is None:  # Another request with that key was faster.
             return _replayed(stored.made_by(conn, principal.tenant, request or ""), digest)
         audited(conn, principal, Action.BULK_CREATE, f"bulk/{made.id}", after=_told(made))
         return MadeBulk(made, created=True)
@@ -113,11 +113,11 @@ async def create(parts: Parts, principal: Principal, wanted: WantedBulk) -> Made
 
 
 async def run(parts: Parts, principal: Principal, bulk_id: UUID, *, reason: str | None = None) -> Bulk:
-    """Carry out a dry run that its creator has looked at. One that runs, or is done, is left as it is.
+    """Carry out a dry run that its creator has reviewed. An action that is running or done is left as it is.
 
-    It acts with what the creator may do both then and now. `reason` stands in the place of the one of then.
-
-    Raises UnknownBulk, NotYourBulk, BulkAlreadyEnded, BulkTooOld, TooManyBulkActions and InsufficientScope.
+    It may do what its creator was allowed to do then and is still allowed to do now. `reason` replaces the one
+    given then. Raises UnknownBulk, NotYourBulk, BulkAlreadyEnded, BulkTooOld, TooManyBulkActions and
+    InsufficientScope.
     """
 
     def carry_out(conn: Connection) -> Bulk:
@@ -143,7 +143,7 @@ async def run(parts: Parts, principal: Principal, bulk_id: UUID, *, reason: str 
 
 
 async def stop(parts: Parts, principal: Principal, bulk_id: UUID) -> Bulk:
-    """Let nothing more be done; what was done stays. One that was stopped is left as it is.
+    """Stop the action; what is done stays done. An action that was stopped before is left as it is.
 
     Raises UnknownBulk, BulkAlreadyEnded and InsufficientScope.
     """
@@ -164,13 +164,13 @@ async def stop(parts: Parts, principal: Principal, bulk_id: UUID) -> Bulk:
 
 
 async def get(parts: Parts, principal: Principal, bulk_id: UUID) -> Bulk:
-    """One action that the principal sees. Raises UnknownBulk."""
+    """Return one action that the principal may see. Raises UnknownBulk."""
     principal.need(Scope.JOBS_READ)
     return await in_one_transaction(parts, lambda conn: _get(conn, principal, bulk_id))
 
 
 async def list_page(parts: Parts, principal: Principal, *, size: int, token: str | None) -> FoundBulk:
-    """The actions that the principal sees: its own, and with `jobs:read_all` everybody's of the tenant.
+    """List the actions that the principal may see: its own, and with `jobs:read_all` all of the tenant.
 
     Raises PageTokenInvalid, PageTokenMismatch and PageTokenExpired.
     """
@@ -190,7 +190,7 @@ async def list_page(parts: Parts, principal: Principal, *, size: int, token: str
 async def results(
     parts: Parts, principal: Principal, bulk_id: UUID, *, outcome: BulkOutcome | None, size: int, token: str | None
 ) -> FoundResults:
-    """What became of the jobs that an action met; of one `outcome`, if it is named.
+    """List what happened to an action's jobs; only those with the given `outcome`, if it is not None.
 
     Raises UnknownBulk, PageTokenInvalid, PageTokenMismatch and PageTokenExpired.
     """
@@ -220,7 +220,7 @@ def _may_begin(conn: Connection, parts: Parts, principal: Principal) -> None:
 
 
 def _new(conn: Connection, parts: Parts, principal: Principal, wanted: WantedBulk) -> NewBulk:
-    """The action with its horizon: a moment of the database's clock, and an id above all jobs of before."""
+    """Return the action with its horizon: a moment of the database's clock, and an id above all earlier jobs."""
     until = stored.now(conn)
     horizon = id_at(until.timestamp() + SLACK_S)
     reach = Reach(visible.viewer(parts.catalog, principal), meant(wanted.action, wanted.wanted), until)
@@ -238,7 +238,10 @@ def _new(conn: Connection, parts: Parts, principal: Principal, wanted: WantedBul
 
 
 def _count(conn: Connection, action: BulkAction, reach: Reach, horizon: UUID, terms: Terms | None) -> dict[str, Any]:
-    """What the action would do now. More than can be counted in a bounded time is `atLeast` that many."""
+    """Return what the action would do now.
+
+    `atLeast` replaces the count if there are more jobs than can be counted in bounded time.
+    """
     jobs: list[Picked] = []
     ended = False
     for found in some(conn, reach, before=horizon, most=MOST_COUNTED + 1, looks=_LOOKS):
@@ -271,12 +274,16 @@ def _replayed(earlier: Bulk | None, digest: str | None) -> MadeBulk:
 
 
 def _digest(wanted: WantedBulk) -> str:
-    """Of what is asked for. A time ago is another moment in each request: one key is one moment, that of the first."""
+    """Return the digest of the request.
+
+    A relative time means another moment in each request, but a repeated key means the moment of the first, so the
+    text as written counts.
+    """
     asked = {**wanted.wanted.stored, **wanted.ago}
     meaning = json_text.write([wanted.action, sorted(asked.items()), wanted.reason, wanted.dry_run])
     return hashlib.sha256(meaning.encode()).hexdigest()
 
 
 def _told(bulk: Bulk) -> dict[str, object]:
-    """For the trail: what it is about. The filter may hold a label, which is a client's text, and is left out."""
+    """Return what the audit trail records. The filter is left out: a label in it would be a client's text."""
     return {"action": bulk.action, "state": bulk.state, "reason": bulk.reason, "matched": bulk.matched}

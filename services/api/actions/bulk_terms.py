@@ -1,6 +1,6 @@
-"""What the new jobs of a bulk retry are made with: as it is for its creator when the action begins.
+"""The terms of the jobs that a bulk retry creates, as they are for its creator when the action begins.
 
-The relay, which carries it out, knows neither the catalog nor the API's settings.
+The relay carries the action out, and knows neither the catalog nor the API's settings.
 """
 
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from shared.jobs.bulk_rules import Terms
 
 
 def terms_of(parts: Parts, principal: Principal, report_type: str | None) -> Terms:
-    """The terms for one report type, or for all that the principal may ask for."""
+    """Return the terms for one report type, or for all that the principal may ask for."""
     settings = parts.settings
     types = visible.report_types(parts.catalog, principal).types
     wanted = types.values() if report_type is None else [one for one in types.values() if one.name == report_type]

@@ -1,7 +1,7 @@
-"""The callback of a job: an address that its own request names, and that is told how the job ended.
+"""The callback of a job: an address in the job's own request that is notified when the job ends.
 
-It may lead to hosts at which the tenant has a webhook, whose secret signs it: so nobody makes the service call a host
-that nobody in the tenant answers for, and each message can be checked.
+Its host must be one for which the tenant has a webhook, whose secret signs the message. So a client cannot make the
+service call a host that nobody in the tenant answers for, and a receiver can check each message.
 """
 
 from anyio import to_thread
@@ -18,9 +18,10 @@ from shared.webhooks.url import origin_of
 
 
 async def check_callback(parts: Parts, principal: Principal, wanted: Wanted, checked: Checked) -> Checked:
-    """The same, if its callback may be told; without one that a retry has from the old job, if it may not any more.
+    """Return `checked` if its callback is allowed.
 
-    Raises InvalidRequest. A request without a callback asks nobody.
+    A callback that a retry takes over from the old job is removed if it is not allowed any more. Raises
+    InvalidRequest. A request without a callback costs no query.
     """
     url = checked.options.callback_url
     if url is None:
@@ -39,7 +40,7 @@ async def check_callback(parts: Parts, principal: Principal, wanted: Wanted, che
 
 
 def callback_problem(conn: Connection, tenant: str, url: object) -> Violation | None:
-    """What keeps the tenant's jobs from telling that address; None if nothing does, or there is none."""
+    """Return what forbids the tenant's jobs to notify this address; None if nothing does or there is no address."""
     if not isinstance(url, str) or store.has_origin(conn, tenant, origin := origin_of(url)):
         return None
     message = (

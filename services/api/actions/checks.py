@@ -1,4 +1,4 @@
-"""Check what a client asks for: everything that is wrong with it is said at once."""
+"""Check what a client asks for, and report every mistake at once."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -24,54 +24,54 @@ _FIELDS = ("reportType", "parameters", "formats", "labels", reuse.FIELD, passwor
            *SHAPE_FIELDS)  # fmt: skip
 _FIELDS_OF_A_RETRY = ("parameters", "formats", "labels", passwords.FIELD, *options.FIELDS, *SHAPE_FIELDS)
 _MOST_HINTED = 10
-"""Unknown names of one submission that are explained: each takes its time, and a batch has a thousand submissions."""
+"""Unknown names of one submission that get a hint: each hint takes time, and a batch has a thousand submissions."""
 
 
 class Wanted(NamedTuple):
-    """What a client asks for, not checked yet."""
+    """What a client asks for, not yet checked."""
 
     fields: Mapping[str, object]
-    """`reportType`, `parameters`, `formats`, `labels` and options, each of which may be left out or null."""
+    """`reportType`, `parameters`, `formats`, `labels` and options. Each may be left out or null."""
     body: bytes = b""
-    """The fields as they came."""
+    """The fields as they were received."""
     idempotency_key: Sequence[str] = ()
     """The lines of the header."""
     trace_context: str | None = None
-    """Travels with the job through outbox and queue."""
+    """Travels with the job through the outbox and the queue."""
     retry_of: Job | None = None
-    """The job that is asked for again: what the fields leave out is as it was there."""
+    """The job that this one repeats. Fields that are left out are taken from it."""
 
     def __repr__(self) -> str:
-        """Say nothing of what it holds: a password may be among it."""
+        """Reveal none of the content, which may include a password."""
         return f"Wanted({', '.join(self.fields)})"
 
 
 class Checked(NamedTuple):
-    """What is wanted, and can be had."""
+    """A request that was checked and can be carried out."""
 
     report: ReportType
     parameters: Mapping[str, object]
     formats: tuple[str, ...]
-    """Those that are made, and `zip` for all of them in one archive, too."""
+    """The formats to make; `zip` stands for all of them in one archive as well."""
     labels: Mapping[str, str] | None
     options: Options
     shape: Shape
     words: Mapping[str, object]
-    """Parameters that are asked for in words such as `yesterday`."""
+    """Parameters that were given in words such as `yesterday`."""
     max_age_s: int | None
-    """How old a job may be that answers it; None for a new one."""
+    """How old an existing job may be to answer this request; None asks for a new job."""
     password: str | None = None
     """Opens the files. Secret."""
 
     def __repr__(self) -> str:
-        """Say nothing of what it holds: a password may be among it."""
+        """Reveal none of the content, which may include a password."""
         return f"Checked({self.report.name})"
 
 
 def check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Violation] = ()) -> Checked:
-    """What is wanted, if it is right. Says everything that is wrong with it at once, after what is `wrong` already.
+    """Return what is wanted if it is valid.
 
-    Raises UnknownReportType and InvalidRequest.
+    Otherwise raises UnknownReportType, or InvalidRequest with every mistake, those in `wrong` first.
     """
     known = _FIELDS if wanted.retry_of is None else _FIELDS_OF_A_RETRY
     fields = wanted.fields if wanted.retry_of is None else _as_before(wanted.retry_of, wanted.fields)
@@ -102,7 +102,10 @@ def check(wanted: Wanted, principal: Principal, parts: Parts, wrong: Sequence[Vi
 
 
 def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:
-    """What the old job was asked for, with what is given now in its place. A parameter that is null is its default."""
+    """Return what the old job was asked for, overridden by the fields given now.
+
+    A parameter given as null takes its default.
+    """
     parameters = given.get("parameters")
     if parameters is None or isinstance(parameters, dict):
         parameters = {**old.parameters, **(parameters or {})}
@@ -112,7 +115,7 @@ def _as_before(old: Job, given: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _not_to_be_kept(old: Job | None) -> list[Violation]:
-    """What a job was asked for with and its retry would lose, because a newer release has taken it."""
+    """Return what a retry would lose because only a newer release understands it."""
     told = "was asked for with the job, and this API's release does not know it: ask an API of the newer release"
     return [Violation(name[:100], "unknown_option", told) for name in unknown(old.options)] if old is not None else []
 
@@ -147,19 +150,19 @@ def _formats(given: object, report: ReportType, violations: list[Violation]) -> 
     if wrong:
         return ()
     asked = tuple(dict.fromkeys(given))
-    # The archive alone is an archive of everything that the report type makes.
+    # The archive alone contains everything that the report type can make.
     return (*report.formats, BUNDLE) if asked == (BUNDLE,) else asked
 
 
 def _shape(wanted: Wanted, report: ReportType, principal: Principal, violations: list[Violation]) -> Shape:
-    """The shape that is asked for; what a retry does not name is as it was."""
+    """Return the requested shape; fields that a retry does not name are as in the old job."""
     old = Shape.of(wanted.retry_of.options).as_json() if wanted.retry_of is not None else {}
     kept = {name: value for name, value in old.items() if name not in wanted.fields}
     return read_shape(report, {**kept, **wanted.fields}, principal.scopes, violations)
 
 
 def _words_of_before(wanted: Wanted) -> Mapping[str, object]:
-    """The words of parameters that a retry leaves as they were: what they stood for stays, too."""
+    """Return the words of parameters that a retry keeps. What they stood for is kept, too."""
     parameters, options = wanted.fields.get("parameters"), wanted.retry_of.options if wanted.retry_of else None
     asked_anew = parameters if isinstance(parameters, dict) else {}
     return {name: words for name, words in (options or {}).get(WORDS, {}).items() if name not in asked_anew}
@@ -168,7 +171,7 @@ def _words_of_before(wanted: Wanted) -> Mapping[str, object]:
 def _parameters(
     given: object, report: ReportType, moment: Moment, violations: list[Violation]
 ) -> tuple[Mapping[str, object], Mapping[str, object]]:
-    """The parameters as the job stores them, and those that are given in words."""
+    """Return the parameters as the job stores them, and those that were given in words."""
     if given is None:
         given = {}
     if not isinstance(given, dict):

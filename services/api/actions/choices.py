@@ -1,4 +1,4 @@
-"""Say which values a parameter may have, given those of others; and hold submissions to them where a type is strict."""
+"""Say which values a parameter may have, given the values of others, and refuse other values where a type is strict."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -28,21 +28,21 @@ from shared.suggest import did_you_mean
 
 _T = TypeVar("_T")
 _MOST_WRONG = 20
-"""Values that mean nothing and are told: a hint for each takes its time."""
+"""Invalid values that are reported: finding a hint for each takes time."""
 
 
 class Asked(NamedTuple):
-    """Which parameter's choices somebody wants to know."""
+    """The parameter whose choices are requested."""
 
     report_type: str
     parameter: str
     given: Sequence[str] = ()
-    """Values of other parameters, as `name:value`; several of one name are a list."""
+    """Values of other parameters, as `name:value`; several with one name form a list."""
     time_zone: str | None = None
 
 
 async def choices_of(parts: Parts, principal: Principal, asked: Asked) -> Choices:
-    """The choices of a parameter, listed ones or those that its query gives, for this principal.
+    """Return the choices of a parameter for this principal, whether they are listed or come from its query.
 
     Raises UnknownReportType, NoChoices, InvalidRequest and ChoicesUnavailable.
     """
@@ -65,9 +65,9 @@ async def choices_of(parts: Parts, principal: Principal, asked: Asked) -> Choice
 
 
 async def check_strict(parts: Parts, principal: Principal, checked: Checked) -> None:
-    """Refuse values that are not among the choices, where report.toml says that only those will do.
+    """Refuse values that are not among the choices, where report.toml demands one of them.
 
-    Raises InvalidRequest and ChoicesUnavailable. Types without such a parameter ask nobody.
+    Raises InvalidRequest and ChoicesUnavailable. A type without such a parameter costs no query.
     """
     report = checked.report
     strict = [p for p in report.parameters if p.choice_query is not None and p.choice_query.strict]
@@ -86,7 +86,7 @@ async def check_strict(parts: Parts, principal: Principal, checked: Checked) -> 
 
 
 def _values(report: ReportType, parameter: Parameter, asked: Asked) -> Mapping[str, object]:
-    """The stored values of the parameters that the choices depend on. Raises InvalidRequest."""
+    """Return the stored values of the parameters that the choices depend on. Raises InvalidRequest."""
     violations: list[Violation] = []
     if asked.time_zone is not None and (problem := zone_problem(asked.time_zone)):
         violations.append(Violation("timeZone", "unknown_time_zone", problem))
@@ -113,7 +113,7 @@ def _values(report: ReportType, parameter: Parameter, asked: Asked) -> Mapping[s
 
 
 def _value(parameter: Parameter, texts: Sequence[str]) -> object:
-    """The JSON value that texts of a query stand for; without any, the default."""
+    """Return the JSON value that the texts of a query string stand for; the default if there are none."""
     if not texts:
         return parameter.default
     if parameter.kind is ParameterKind.LIST:
@@ -137,7 +137,7 @@ def _url(parts: Parts, report: ReportType) -> str:
 
 
 async def _ask(parts: Parts, report: ReportType, ask: Callable[[], _T]) -> _T:
-    """What the source answers, on the places that estimates have, too. Raises ChoicesUnavailable."""
+    """Return the source's answer. It shares its places with the estimates. Raises ChoicesUnavailable."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await parts.estimating.acquire()

@@ -1,4 +1,4 @@
-"""What a request says of when somebody is told of a job's end: read and checked, with every mistake named."""
+"""Conditions in a request on notifications of a job's end: read and checked, with every mistake named."""
 
 import math
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ _KEYS = ("figure", "above", "below")
 
 
 def read_conditions(given: object, figures: Sequence[str], wrong: list[Violation]) -> list[Condition] | None:
-    """The conditions, of which one is enough; None for always. What is wrong is added to `wrong`.
+    """Return the conditions, one of which must hold; None means always.
 
-    `figures` are the names of figures that there are.
+    Mistakes are added to `wrong`. `figures` are the names of the existing figures.
     """
     if given is None:
         return None

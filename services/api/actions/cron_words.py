@@ -11,13 +11,13 @@ from shared.schedules.timing import Timing
 
 LANGUAGES = ("en", "ja")
 _MOST_TIMES = 4
-"""Times of a day that are told one by one."""
+"""How many times of a day are listed one by one."""
 _SECONDS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _ALL_MINUTES, _ALL_HOURS, _ALL_MONTHS, _WORKDAYS = set(range(60)), set(range(24)), set(range(1, 13)), {1, 2, 3, 4, 5}
 
 
 def in_words(timing: Timing, language: str) -> str:
-    """When it is due, for example `at 07:00 on Mondays`. The zone is not named."""
+    """Say when a schedule is due, for example `at 07:00 on Mondays`. The time zone is not named."""
     words: _Words = _Japanese() if language == "ja" else _English()
     if timing.every_s is not None:
         size, unit = next((size, unit) for size, unit in _SECONDS if timing.every_s % size == 0)
@@ -32,7 +32,7 @@ def in_words(timing: Timing, language: str) -> str:
 
 
 class _Words(Protocol):
-    """One language."""
+    """The words of one language."""
 
     def every(self, many: int, unit: str) -> str: ...
     def times(self, times: Sequence[str]) -> str: ...
@@ -95,7 +95,7 @@ def _weekdays(words: _Words, days: "set[int | tuple[int, int]]") -> list[str]:
 
 
 def _runs(numbers: Sequence[int], one: Callable[[int], str], several: Callable[[int, int], str]) -> list[str]:
-    """The numbers one by one, and three and more that follow each other as a run."""
+    """List the numbers one by one, and three or more consecutive ones as a range."""
     told: list[str] = []
     start = 0
     for end in range(1, len(numbers) + 1):
@@ -108,7 +108,7 @@ def _runs(numbers: Sequence[int], one: Callable[[int], str], several: Callable[[
 
 
 def _day_name(language: str, day: int) -> str:
-    """Of the day whose number cron knows: Sunday is 0."""
+    """Name the day that has this number in cron: Sunday is 0."""
     return str(get_day_names("wide", locale=language)[(day - 1) % 7])
 
 

@@ -1,4 +1,4 @@
-"""Delete jobs: nothing of them can be looked at or downloaded any more, and what they held is erased."""
+"""Delete jobs: nothing of a deleted job can be viewed or downloaded any more, and its content is erased."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -26,10 +26,11 @@ from shared.runtime.metrics.common import count_finished
 async def delete(
     parts: Parts, principal: Principal, job_id: UUID, *, cancel: bool = False, insists: Insists = None
 ) -> None:
-    """Delete the job, and with `cancel` end it first, in one commit. Deleting twice is harmless.
+    """Delete the job. With `cancel`, an unfinished job is cancelled first, in the same commit. Deleting twice is
+    harmless.
 
-    The job is blank when this returns, and hidden; its files are removed by the relay within seconds. Raises
-    UnknownJob, Unfinished and PreconditionFailed.
+    When this returns, the job is blank and hidden; the relay removes its files within seconds. Raises UnknownJob,
+    Unfinished and PreconditionFailed.
     """
 
     def carry_out() -> tuple[DeleteOutcome, Job | None]:
@@ -59,7 +60,7 @@ async def delete(
 
 
 async def deleted(parts: Parts, principal: Principal, job_id: UUID) -> Job | None:
-    """What is left of a job that was deleted, if the principal saw it before; None for every other id."""
+    """Return the remains of a deleted job, if the principal could see it before; None for every other id."""
 
     def look() -> Job | None:
         with parts.engine.connect() as conn:
@@ -71,7 +72,7 @@ async def deleted(parts: Parts, principal: Principal, job_id: UUID) -> Job | Non
 
 
 def _cancel(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) -> CancelOutcome:
-    """End the job, or have its worker told. One that has ended already is as good."""
+    """Cancel the job, or ask its worker to. A job that has ended already needs neither."""
     outcome = cancelling.cancel(conn, job_id, visible.viewer(parts.catalog, principal))
     if outcome in {CancelOutcome.CANCELLED, CancelOutcome.REQUESTED}:
         audited(conn, principal, Action.JOBS_CANCEL, f"jobs/{job_id}", after={"outcome": outcome})

@@ -35,29 +35,29 @@ log = logging.getLogger(__name__)
 
 
 class Download(NamedTuple):
-    """A file, and where it can be had until when. Whoever gets a local file closes it."""
+    """A file, and where and until when it can be fetched. The receiver of a local file must close it."""
 
     artifact: Artifact
     place: LocalFile | SignedUrl
     until: datetime
 
     def close(self) -> None:
-        """For one that nobody sends."""
+        """Close the file without sending it."""
         if not isinstance(self.place, SignedUrl):
             self.place.close()
 
 
 class Stored(NamedTuple):
-    """A file of a job, as the database has it."""
+    """A file of a job, as the database describes it."""
 
     found: FoundJob
     artifact: Artifact
     key: str
-    """In the store."""
+    """Its key in the store."""
 
 
 async def find(parts: Parts, principal: Principal, job_id: UUID, name: str) -> Stored:
-    """The job's file of that name.
+    """Return the job's file of that name.
 
     Raises UnknownJob, JobDeleted, InsufficientScope, NotReady, ArtifactExpired and UnknownArtifact.
     """
@@ -66,12 +66,13 @@ async def find(parts: Parts, principal: Principal, job_id: UUID, name: str) -> S
 
 
 async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str, *, link_s: int | None = None) -> Download:
-    """The job's file of that name, and where it can be had; a link of the store works for `link_s` seconds at most.
+    """Return the job's file of that name and where it can be fetched; a link of the store works for at most
+    `link_s` seconds.
 
     Raises as `find` does, and ArtifactGone, ArtifactNotWhole and ArtifactStoreAway.
     """
     found, artifact, key = await find(parts, principal, job_id, name)
-    # No link outlives what it leads to.
+    # No link outlives its file.
     left_s = max(1, int(found.job.files_left_s or 0))
     expires_s = min(parts.settings.link_expires_s, link_s or left_s, left_s)
     place = await in_store_thread(_place, parts, artifact, key, expires_s)
@@ -85,7 +86,7 @@ def _file_of(found: FoundJob, name: str) -> Stored:
     artifacts = {a.name: a for a in found.artifacts if a.format not in PREVIEWS}
     if found.job.status is not JobStatus.SUCCESS or found.job.lease_token is None:
         raise NotReady(found.job.status)
-    if found.job.expired or not artifacts:  # or expired since: a success always has files
+    if found.job.expired or not artifacts:  # It may have expired since. Otherwise a successful job has files.
         raise ArtifactExpired(found.job.expires_at)
     artifact = artifacts.get(name)
     if artifact is None:
@@ -104,7 +105,7 @@ def _place(parts: Parts, artifact: Artifact, key: str, expires_s: int) -> LocalF
             expires_s=expires_s,
         )
         if parts.settings.accel_redirect and not isinstance(place, SignedUrl):
-            _verify(place)  # nginx looks at no digest while it sends
+            _verify(place)  # nginx checks no digest while it sends.
     except ArtifactMissing as error:
         log.warning("artifact.missing", extra={"reason": str(error)})
         raise ArtifactGone("The file has been removed. Submit the report again.") from None

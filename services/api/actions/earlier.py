@@ -1,4 +1,4 @@
-"""What jobs of the same report type took before a job: whether it is a usual one."""
+"""Earlier jobs of the same report type, to tell whether a job took as long as usual."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,15 +27,16 @@ class Run(NamedTuple):
     job_id: UUID
     at: datetime
     seconds: float
-    """Time that its last attempt worked."""
+    """How long its last attempt worked."""
     rows: int | None
-    """Of its largest file; None without files."""
+    """Rows of its largest file; None without files."""
 
 
 async def before(parts: Parts, principal: Principal, job: Job) -> Sequence[Run]:
-    """The newest successes of the job's type that the principal sees and that were asked for before it, oldest first.
+    """Return the latest successful jobs of the job's type that the principal may see and that were submitted before
+    it, oldest first.
 
-    At most MOST, found among a bounded number of jobs: a type that is rarely asked for may have more.
+    At most MOST, found among a bounded number of jobs, so a type that is rarely used may have more.
     """
 
     def look() -> Sequence[Run]:

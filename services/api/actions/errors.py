@@ -1,4 +1,4 @@
-"""Why an action did not give what was asked for. Each message is written for the client."""
+"""Why an action did not do what was asked. Each message is written for the client."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -10,11 +10,14 @@ from shared.schedules.schedule import Reason
 from shared.suggest import did_you_mean
 
 MOST_VIOLATIONS = 100
-"""Violations told at once: a small request can hold a hundred thousand mistakes, and the answer must stay small."""
+"""Violations reported at once.
+
+A small request can contain a hundred thousand mistakes, and the answer must stay small.
+"""
 
 
 class InvalidRequest(TodokeError):
-    """The request has mistakes, all of which are named."""
+    """The request has mistakes, and all of them are named."""
 
     def __init__(self, message: str, violations: Sequence[Violation] = ()) -> None:
         super().__init__(message)
@@ -37,7 +40,7 @@ class NoChoices(TodokeError):
 
 
 class ChoicesUnavailable(TodokeError):
-    """The source gave no choices. Nothing was written."""
+    """The source returned no choices. Nothing was written."""
 
 
 class NotAccepted(TodokeError):
@@ -45,14 +48,14 @@ class NotAccepted(TodokeError):
 
 
 class PreconditionFailed(TodokeError):
-    """The caller insists on a revision that is not the one that is here. Nothing was changed."""
+    """The caller requires another revision than the current one. Nothing was changed."""
 
     def __init__(self) -> None:
         super().__init__("What is here is not what If-Match names: look at it again.")
 
 
 class PageTokenInvalid(TodokeError):
-    """The token is not one of ours, or not this caller's, or not of this list."""
+    """The token was not issued here, or not to this caller, or not for this list."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -61,7 +64,7 @@ class PageTokenInvalid(TodokeError):
 
 
 class PageTokenMismatch(TodokeError):
-    """The token is of a list with another filter."""
+    """The token belongs to a list with another filter."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -78,7 +81,7 @@ class PageTokenExpired(TodokeError):
 
 
 class KeysNotInUse(TodokeError):
-    """The API does not take keys, so nobody makes any here."""
+    """The API does not use keys, so none can be created."""
 
     def __init__(self) -> None:
         super().__init__("This API takes no keys (API_AUTH), so none are made here: an operator makes the first.")
@@ -92,32 +95,32 @@ class UnknownKey(TodokeError):
 
 
 class KeyNotUsable(TodokeError):
-    """The key is over already: it cannot be followed by another."""
+    """The key has ended already, so no other key can follow it."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"The key {key_id!r} was revoked, or its time is over: make a new one.")
 
 
 class KeyAlreadyReplaced(TodokeError):
-    """The key is followed by another already."""
+    """Another key follows this key already."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"The key {key_id!r} has a successor. If its secret is lost, revoke it, and rotate again.")
 
 
 class KeyRequestReused(TodokeError):
-    """An Idempotency-Key came with another request before."""
+    """An Idempotency-Key was used with another request before."""
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key came with another request before. Use a new one for a new request.")
 
 
 class UnknownGate(TodokeError):
-    """Nothing of that name can be paused or capped."""
+    """No gate of that name can be paused or capped."""
 
 
 class GateResuming(TodokeError):
-    """The pause before is over, and its jobs get back the time that they lost."""
+    """The previous pause has ended, and its jobs are being given back the time that they lost."""
 
     def __init__(self, gate: str) -> None:
         super().__init__(f"The {gate} is just being resumed: pause it again in a moment.")
@@ -131,7 +134,7 @@ class UnknownBulk(TodokeError):
 
 
 class TooManyBulkActions(TodokeError):
-    """As many of the tenant's bulk actions run as may."""
+    """As many bulk actions of the tenant are running as are allowed."""
 
     def __init__(self, most: int) -> None:
         super().__init__(
@@ -140,21 +143,21 @@ class TooManyBulkActions(TodokeError):
 
 
 class BulkAlreadyEnded(TodokeError):
-    """The bulk action has come to its end: it can neither be run nor stopped."""
+    """The bulk action has ended, so it can be neither run nor stopped."""
 
     def __init__(self, state: str) -> None:
         super().__init__(f"The bulk action is {state}: make a new one.")
 
 
 class BulkTooOld(TodokeError):
-    """Too much may have changed since somebody looked at the dry run."""
+    """Too much may have changed since the dry run was reviewed."""
 
     def __init__(self) -> None:
         super().__init__("The dry run is older than a day: make a new one, and look at it.")
 
 
 class NotYourBulk(TodokeError):
-    """Only who made a dry run may have it carried out: it acts with that one's rights."""
+    """Only the creator of a dry run may have it carried out, because it acts with the creator's rights."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -170,14 +173,14 @@ class UnknownWebhook(TodokeError):
 
 
 class TooManyWebhooks(TodokeError):
-    """The tenant has as many webhooks as it may."""
+    """The tenant has as many webhooks as are allowed."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"There are {most} webhooks already, the most of a tenant (API_WEBHOOKS_EACH): delete some.")
 
 
 class WebhookBusy(TodokeError):
-    """The webhook is not in a state for this. The message says why."""
+    """The webhook is not in a state that allows this. The message says why."""
 
 
 class UnknownSchedule(TodokeError):
@@ -188,14 +191,14 @@ class UnknownSchedule(TodokeError):
 
 
 class TooManySchedules(TodokeError):
-    """The tenant has as many schedules as it may."""
+    """The tenant has as many schedules as are allowed."""
 
     def __init__(self, most: int) -> None:
         super().__init__(f"There are {most} schedules already, the most of a tenant (API_SCHEDULES_EACH): delete some.")
 
 
 class ScheduleInFile(TodokeError):
-    """The schedule is written in a file of the catalog, and can be changed there only."""
+    """The schedule is defined in a file of the catalog, and can only be changed there."""
 
     def __init__(self, file: str, *, gone: bool = False) -> None:
         path = f"_schedules/{file}.toml"

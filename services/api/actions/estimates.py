@@ -1,4 +1,4 @@
-"""Say what a report would be, before it is asked for: how many rows, how long, and what would go wrong."""
+"""Predict a report before it is requested: how many rows, how long it takes, and what would go wrong."""
 
 import asyncio
 import math
@@ -24,20 +24,20 @@ from shared.jobs import rollups
 from shared.jobs.rollups import Kind, quantile
 
 _PASSING = {"08", "53", "55", "57"}
-"""Classes of SQLSTATE that say nothing against the query: no connection, no room, a lock, a time-out."""
+"""Classes of SQLSTATE that are no fault of the query: no connection, no room, a lock, a time-out."""
 _SHEET_ROWS = 1_048_575
 """Rows of an Excel sheet below its header."""
 
 
 class Warned(NamedTuple):
-    """What somebody should know before asking for the report."""
+    """A warning to read before requesting the report."""
 
     code: str
     message: str
 
 
 class Usual(NamedTuple):
-    """What became of the tenant's latest jobs of the report type that succeeded."""
+    """Figures of the tenant's latest successful jobs of the report type."""
 
     jobs: int
     p50_s: float
@@ -45,19 +45,19 @@ class Usual(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What the report would be."""
+    """The predicted report."""
 
     report: ReportType
     formats: tuple[str, ...]
     expected: Expected | None
-    """None where nobody can be asked; the warnings say why."""
+    """None if the source cannot be asked; the warnings say why."""
     usual: Usual | None
-    """None while nothing is known."""
+    """None while no such job is known."""
     warnings: list[Warned]
 
 
 async def estimate(parts: Parts, principal: Principal, wanted: Wanted) -> Estimate:
-    """What the report would be. Nothing is written, and the query is planned and not run.
+    """Return a prediction of the report. Nothing is written; the query is planned, not run.
 
     Raises UnknownReportType and InvalidRequest, as a submission would.
     """
@@ -73,7 +73,7 @@ async def estimate(parts: Parts, principal: Principal, wanted: Wanted) -> Estima
 
 
 async def _planned(parts: Parts, principal: Principal, checked: Checked) -> tuple[Expected | None, Warned | None]:
-    """What the source expects, or why it was not asked."""
+    """Return what the source expects, or why it was not asked."""
     report = checked.report
     if report.kind is not ReportKind.QUERY:
         return None, Warned("not_estimated", "Its rows come from code, which nothing can be asked of before it runs.")

@@ -1,4 +1,4 @@
-"""Pause, resume and cap report types, tenants and sources: for those who run the service, about all tenants."""
+"""Pause, resume and cap report types, tenants and sources. For operators, across all tenants."""
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
@@ -26,14 +26,14 @@ from shared.jobs.queue_caps import QueueCap
 from shared.suggest import did_you_mean
 
 Insists = Callable[[str], bool] | None
-"""Tells whether a change may be made of the state of this revision; None: of any."""
+"""Given the current revision, says whether the change may be made; None allows any revision."""
 
 MOST_RUNNING = 1_000
-"""The greatest cap: each of its places is a row."""
+"""The highest cap: each of its places is a row."""
 
 
 class WantedPause(NamedTuple):
-    """Why, and until when; None: until somebody resumes it."""
+    """Why to pause, and until when; None until somebody resumes it."""
 
     reason: str
     until: datetime | None
@@ -41,19 +41,19 @@ class WantedPause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenGate:
-    """What holds for one gate."""
+    """The state of one gate."""
 
     gate: Gate
     pause: Pause | None
     cap: Cap | None
     queue_cap: QueueCap | None = None
-    """Of a tenant."""
+    """Only a tenant has one."""
     unfinished: int | None = None
-    """How many jobs of a tenant with such a cap have not ended; None where it was not counted."""
+    """How many jobs of a tenant with a queue cap are unfinished; None if they were not counted."""
 
     @property
     def revision(self) -> str:
-        """Changes with whatever an operator has set, and not with what runs."""
+        """Return a value that changes with every setting of an operator, but not with what is running."""
         most = [None if self.cap is None else self.cap.running, None if self.queue_cap is None else self.queue_cap.most]
         paused = None if self.pause is None else list(map(str, self.pause[1:]))
         told = json_text.write([str(self.gate), paused, most])
@@ -61,7 +61,7 @@ class OpenGate:
 
 
 async def list_all(parts: Parts, principal: Principal, kind: Kind | None = None) -> Sequence[OpenGate]:
-    """Every gate of that kind that is paused or capped, by kind and name."""
+    """List every paused or capped gate of that kind, by kind and name."""
 
     def look(conn: Connection) -> Sequence[OpenGate]:
         paused = {one.gate: one for one in pauses.pauses(conn)}
@@ -75,7 +75,10 @@ async def list_all(parts: Parts, principal: Principal, kind: Kind | None = None)
 
 
 async def get(parts: Parts, principal: Principal, gate: Gate) -> OpenGate:
-    """What holds for the gate, which may be nothing. Raises UnknownGate for what nothing can be called."""
+    """Return the state of the gate, which may be neither paused nor capped.
+
+    Raises UnknownGate for a name that no gate can have.
+    """
     principal.need(Scope.ADMIN_READ)
     _check_name(gate)
     return await in_one_transaction(parts, lambda conn: _counted(conn, _state(conn, gate)))
@@ -84,9 +87,9 @@ async def get(parts: Parts, principal: Principal, gate: Gate) -> OpenGate:
 async def pause(
     parts: Parts, principal: Principal, gate: Gate, wanted: WantedPause, *, insists: Insists = None
 ) -> OpenGate:
-    """Start no more of its jobs; the deadlines of those that wait stand still. Paused already, it gets the new reason.
+    """Start no more of its jobs; the deadlines of waiting jobs stand still.
 
-    Raises UnknownGate, GateResuming and PreconditionFailed.
+    If it is paused already, it gets the new reason. Raises UnknownGate, GateResuming and PreconditionFailed.
     """
 
     def carry_out(conn: Connection) -> OpenGate:
@@ -106,9 +109,10 @@ async def pause(
 
 
 async def resume(parts: Parts, principal: Principal, gate: Gate, *, insists: Insists = None) -> OpenGate:
-    """End its pause; what is not paused stays so. Its jobs start once each has got back the time that it stood still.
+    """End its pause; a gate that is not paused is left as it is.
 
-    Raises UnknownGate and PreconditionFailed.
+    Its jobs start once each has been given back the time for which it stood still. Raises UnknownGate and
+    PreconditionFailed.
     """
 
     def carry_out(conn: Connection) -> OpenGate:
@@ -127,7 +131,7 @@ async def resume(parts: Parts, principal: Principal, gate: Gate, *, insists: Ins
 async def set_cap(
     parts: Parts, principal: Principal, gate: Gate, most_running: int, *, insists: Insists = None
 ) -> OpenGate:
-    """Let at most so many of its jobs run at the same time. What runs already goes on, and counts.
+    """Limit how many of its jobs run at the same time. Running jobs continue, and count.
 
     Raises UnknownGate and PreconditionFailed.
     """
@@ -141,7 +145,7 @@ async def set_cap(
             audited(conn, principal, Action.GATES_CAP, _object(gate), before=was, after=after)
 
     def count(conn: Connection) -> OpenGate:
-        # Behind the commit: only then does whatever starts take a place by itself.
+        # After the commit: only then does every job that starts take a place by itself.
         caps.count_running(conn, gate)
         return _state(conn, gate)
 
@@ -152,7 +156,10 @@ async def set_cap(
 
 
 async def remove_cap(parts: Parts, principal: Principal, gate: Gate, *, insists: Insists = None) -> None:
-    """Let any number of its jobs run; what has no cap stays so. Raises UnknownGate and PreconditionFailed."""
+    """Remove the limit on running jobs; a gate without a cap is left as it is.
+
+    Raises UnknownGate and PreconditionFailed.
+    """
 
     def carry_out(conn: Connection) -> None:
         before = _hold(conn, gate, insists)
@@ -168,7 +175,7 @@ async def remove_cap(parts: Parts, principal: Principal, gate: Gate, *, insists:
 async def set_queue_cap(
     parts: Parts, principal: Principal, tenant: str, most: int, *, insists: Insists = None
 ) -> OpenGate:
-    """Let the tenant have at most so many unfinished jobs. What was accepted already goes on, and counts.
+    """Limit how many unfinished jobs the tenant may have. Accepted jobs continue, and count.
 
     Raises UnknownGate and PreconditionFailed.
     """
@@ -189,7 +196,10 @@ async def set_queue_cap(
 
 
 async def remove_queue_cap(parts: Parts, principal: Principal, tenant: str, *, insists: Insists = None) -> None:
-    """Let the tenant have any number of jobs; what has no such cap stays so. Raises UnknownGate, PreconditionFailed."""
+    """Remove the limit on unfinished jobs; a tenant without one is left as it is.
+
+    Raises UnknownGate, PreconditionFailed.
+    """
     gate = Gate(Kind.TENANT, tenant)
 
     def carry_out(conn: Connection) -> None:
@@ -204,7 +214,7 @@ async def remove_queue_cap(parts: Parts, principal: Principal, tenant: str, *, i
 
 
 def _hold(conn: Connection, gate: Gate, insists: Insists) -> OpenGate:
-    """What holds now, which nobody else changes until this transaction ends."""
+    """Lock the gate and return its state, which nobody else can change until this transaction ends."""
     gates.lock(conn, gate)
     found = _state(conn, gate)
     if insists is not None and not insists(found.revision):
@@ -218,14 +228,17 @@ def _state(conn: Connection, gate: Gate) -> OpenGate:
 
 
 def _counted(conn: Connection, found: OpenGate) -> OpenGate:
-    """With what counts against the cap on its queue: dear enough not to be done for a list."""
+    """Add the number of unfinished jobs, which is too expensive to count for a list."""
     if found.queue_cap is None:
         return found
     return replace(found, unfinished=queue_caps.count_unfinished(conn, found.gate.name, most=queue_caps.MOST))
 
 
 def _check_name(gate: Gate) -> None:
-    """Refuse what cannot be one. A report type or source that was there once may be paused or capped still."""
+    """Refuse a name that no gate can have.
+
+    Names of removed report types and sources are allowed: they may still be paused or capped.
+    """
     if gate.kind is Kind.TENANT and (wrong := tenant_problem(gate.name)):
         raise UnknownGate(f"{gate.name[:80]!r} {wrong}.")
     if not gate.name.isprintable() or len(gate.name) > 200:
@@ -233,7 +246,7 @@ def _check_name(gate: Gate) -> None:
 
 
 def _check_exists(gate: Gate, catalog: CatalogView) -> None:
-    """A typing error would pause nothing, and say that it did. Tenants are known by name alone."""
+    """Refuse an unknown name: a typing error would pause nothing and report success. Tenants are known by name only."""
     _check_name(gate)
     if gate.kind is Kind.TENANT:
         return

@@ -1,4 +1,4 @@
-"""What a client's Idempotency-Key is, and when two requests are the same."""
+"""Reads a client's Idempotency-Key, and decides when two requests are the same."""
 
 import hashlib
 import re
@@ -17,16 +17,19 @@ from shared.catalog.values import MAX_INTEGER, Refused, parse, store
 from shared.jobs.submission import IdempotencyKey
 
 Digests = Callable[[bytes], Sequence[str]]
-"""Gives the digest that is stored, and then those that were stored before for the same content."""
+"""Returns the digest to store, then older digests that may have been stored for the same content."""
 _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _LONGEST = 255
 PATTERN = r"""^([!#-~][!-~]{0,254}|"([ !#-\[\]-~]|\\["\\]){1,255}")$"""
-"""What `read_key` takes, for the description of the API."""
+"""What `read_key` accepts, for the description of the API."""
 
 
 def read_key(lines: Sequence[str]) -> str | Violation | None:
-    """The key in the header lines of a request; quoted, as the IETF draft writes it, or bare: `"k"` and `k` are one."""
+    """Return the key in the header lines of a request, quoted as in the IETF draft or bare:
+
+    `"k"` and `k` are the same key.
+    """
     keys = {_key(line.strip(" \t")) for line in lines}
     if len(keys) > 1:
         return Violation("Idempotency-Key", "repeated", "came in several lines with different keys: send one")
@@ -53,7 +56,10 @@ def named(
     *,
     digests: Digests,
 ) -> IdempotencyKey:
-    """The key with the digests of its request. It stands for this requester's jobs only: others may get other rows."""
+    """Return the key with the digests of its request.
+
+    It covers this requester's jobs only: other requesters may get other rows.
+    """
     meaning = json_text.write(_sorted(_meaning(fields, catalog))).encode()
     of, operation = (b"", "submit") if retry_of is None else (retry_of.bytes, "retry")
     of_body, *others = digests(of + body)
@@ -67,7 +73,10 @@ def plain_digest(content: bytes) -> Sequence[str]:
 
 
 def _meaning(fields: Mapping[str, object], catalog: CatalogView) -> Mapping[str, object]:
-    """What the client wrote, in one spelling. Defaults are not in it: they may change between two tries."""
+    """Return the client's fields in one canonical spelling.
+
+    Defaults are left out: they may change between two tries.
+    """
     given = {name: value for name, value in fields.items() if value is not None}
     parameters = given.get("parameters")
     if isinstance(parameters, dict):
@@ -89,7 +98,7 @@ def _parameters(given: Mapping[str, object], report_type: object, catalog: Catal
 
 
 def _value(parameter: Parameter | None, value: object) -> object:
-    """One spelling of a value: by its kind where the catalog knows it, else as JSON has it."""
+    """Return the canonical spelling of a value: by its kind if the catalog knows it, otherwise as JSON."""
     if parameter is not None and parameter.kind is ParameterKind.LIST and isinstance(value, list):
         return [_value(item_of(parameter), one) for one in value]
     if parameter is None or parameter.kind is ParameterKind.LIST:
@@ -112,7 +121,7 @@ def _plain(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        return hex(value)  # the digits of a very long one take long to write
+        return hex(value)  # Writing out the digits of a very long number takes too long.
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Why a job, or one of its files, cannot be had or changed. Each message is written for the client."""
+"""Why a job, or one of its files, cannot be returned or changed. Each message is written for the client."""
 
 from datetime import datetime
 from uuid import UUID
@@ -22,7 +22,7 @@ class JobAlreadyEnded(TodokeError):
 
 
 class NotEnded(TodokeError):
-    """The job goes on: there is nothing to do again yet."""
+    """The job is unfinished, so it cannot be repeated yet."""
 
     def __init__(self, status: JobStatus) -> None:
         super().__init__(f"The job is {status}: wait for its end, or cancel it, before you ask for it again.")
@@ -36,21 +36,21 @@ class JobDeleted(TodokeError):
 
 
 class NothingToKeep(TodokeError):
-    """The files, or the job, are gone or as good as gone."""
+    """The files, or the job, are gone or about to be removed."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The job's files cannot be kept: {why}.")
 
 
 class Unfinished(TodokeError):
-    """The job goes on, and what ends with it cannot be done yet."""
+    """The job is unfinished, so this cannot be done yet."""
 
     def __init__(self, remedy: str) -> None:
         super().__init__(f"The job has not ended: {remedy}.")
 
 
 class NotReady(TodokeError):
-    """The job has no files: it has not ended, or not in SUCCESS."""
+    """The job has no files: it has not ended, or did not end in SUCCESS."""
 
     def __init__(self, status: JobStatus) -> None:
         super().__init__(f"The job is {status}: only a job that ended in SUCCESS has files.")
@@ -58,7 +58,7 @@ class NotReady(TodokeError):
 
 
 class ArtifactExpired(TodokeError):
-    """The files' time is over."""
+    """The files have expired."""
 
     def __init__(self, expires_at: datetime | None) -> None:
         super().__init__(f"The job's files expired at {expires_at:%Y-%m-%d %H:%M:%SZ}. Submit the report again.")
@@ -83,12 +83,12 @@ class NoPicture(TodokeError):
 
 
 class ArtifactGone(TodokeError):
-    """The file should be there, and is not."""
+    """The file should exist, but does not."""
 
 
 class ArtifactNotWhole(TodokeError):
-    """The file is there, and is not what was stored."""
+    """The file exists, but is not what was stored."""
 
 
 class ArtifactStoreAway(TodokeError):
-    """The artifact store does not answer; trying again may help."""
+    """The artifact store does not answer. Trying again may help."""

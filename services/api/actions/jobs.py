@@ -1,4 +1,4 @@
-"""Read jobs, wait for them, cancel them."""
+"""Read jobs, wait for them, and cancel them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,13 +36,13 @@ class FoundJob:
 
     job: Job
     artifacts: Sequence[Artifact]
-    """Of a job that succeeded, until they expire."""
+    """The files of a successful job, until they expire."""
     lacking: Sequence[str] = ()
-    """The scopes that the files ask for and the caller lacks: then it gets none."""
+    """Scopes that the files require and the caller lacks; if there are any, the caller gets no file."""
 
     @property
     def revision(self) -> str:
-        """Names this state of the job: it is another one whenever a client would see a difference."""
+        """Return the name of this state of the job. It changes whenever a client would see a difference."""
         return revision_of(self.job.version, expired=self.job.expired)
 
 
@@ -52,11 +52,11 @@ def revision_of(version: int, *, expired: bool) -> str:
 
 
 class Waited(NamedTuple):
-    """The job after a wait."""
+    """The job after waiting."""
 
     found: FoundJob
     honoured: bool
-    """False if as many wait as can: then the answer came at once."""
+    """False if as many clients wait as the process allows, so that the answer came at once."""
 
 
 class Cancelled(NamedTuple):
@@ -64,17 +64,17 @@ class Cancelled(NamedTuple):
 
     found: FoundJob
     requested: bool
-    """True if a worker holds the job and is told: it may still end otherwise."""
+    """True if a worker holds the job and was asked to stop: the job may still end in another way."""
 
 
 Insists = Callable[[str], bool] | None
-"""Tells whether the caller means this revision of a job; None if it means whatever is there."""
+"""Given a revision, says whether the caller means it; None accepts any revision."""
 _NOTED = (CancelOutcome.CANCELLED, CancelOutcome.REQUESTED)
 """Outcomes of a cancellation that changed something."""
 
 
 async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
-    """The job, as it is after this was called. Raises UnknownJob and JobDeleted."""
+    """Return the job as it is after this call began. Raises UnknownJob and JobDeleted."""
 
     def load() -> FoundJob:
         with parts.engine.connect() as conn:
@@ -88,14 +88,14 @@ async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
     except Exception as error:
         if not each_alone(error):
             raise
-        return await to_thread.run_sync(load)  # over a connection of its own
+        return await to_thread.run_sync(load)  # Uses a connection of its own.
     if seen is None:
         raise UnknownJob(job_id)
     return found(principal, _there(job_id, seen.job), seen.artifacts)
 
 
 async def unchanged(parts: Parts, principal: Principal, job_id: UUID, known: Callable[[str], bool]) -> Glance | None:
-    """The state of the job, if `known` says that the caller has seen this revision; None if `get` has to tell.
+    """Return the job's state if `known` says that the caller has this revision; None if `get` must be called.
 
     Raises InsufficientScope.
     """
@@ -112,9 +112,10 @@ async def unchanged(parts: Parts, principal: Principal, job_id: UUID, known: Cal
 async def wait(
     parts: Parts, principal: Principal, job_id: UUID, *, seconds: float, known: Callable[[str], bool] | None = None
 ) -> Waited:
-    """The job when it has ended, or as it is after `seconds`. Raises UnknownJob.
+    """Return the job when it has ended, or as it is after `seconds`. Raises UnknownJob.
 
-    `known` tells whether the caller has seen a revision of the job: then the answer comes with the first other one.
+    `known` says whether the caller has a revision of the job. If given, this returns as soon as there is another
+    one.
     """
     give_up_at = time.monotonic() + seconds
     found = await get(parts, principal, job_id)
@@ -134,9 +135,10 @@ async def wait(
 
 
 async def wait_for_new(parts: Parts, principal: Principal, job_id: UUID, *, seconds: float) -> Waited | None:
-    """A job that was accepted a moment ago, as `wait` gives it; None if it cannot be had.
+    """Wait for a job that was accepted a moment ago, as `wait` does; None if the job cannot be shown.
 
-    It is accepted whatever happens here: who may not look at it, or finds the database away, is told so without it.
+    The job stays accepted whatever happens here. A caller that may not read it, or meets an unavailable database,
+    gets the short answer instead.
     """
     try:
         return await wait(parts, principal, job_id, seconds=seconds)
@@ -149,7 +151,7 @@ async def wait_for_new(parts: Parts, principal: Principal, job_id: UUID, *, seco
 
 
 async def history(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[JobEvent]:
-    """Every change of the job's state, oldest first. Raises UnknownJob and JobDeleted."""
+    """Return every change of the job's state, oldest first. Raises UnknownJob and JobDeleted."""
 
     def load() -> JobHistory:
         with parts.engine.connect() as conn:
@@ -165,7 +167,7 @@ async def history(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[
 
 
 async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: Insists = None) -> Cancelled:
-    """Cancel the job, or have its worker told. Raises UnknownJob, JobAlreadyEnded and PreconditionFailed."""
+    """Cancel the job, or ask its worker to. Raises UnknownJob, JobAlreadyEnded and PreconditionFailed."""
 
     def carry_out() -> tuple[CancelOutcome, FoundJob]:
         with transactional(parts.engine).begin() as conn:
@@ -177,7 +179,7 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: I
             return outcome, load_job(conn, parts, principal, job_id)
 
     principal.need(Scope.JOBS_CANCEL)
-    principal.need(Scope.JOBS_READ)  # the answer is the job
+    principal.need(Scope.JOBS_READ)  # The answer contains the job.
     outcome, found = await to_thread.run_sync(carry_out)
     job = found.job
     if outcome is CancelOutcome.CANCELLED and job.finished_at is not None:
@@ -188,9 +190,9 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: I
 
 
 def hold(conn: Connection, parts: Parts, principal: Principal, job_id: UUID, insists: Insists) -> Job:
-    """The job, which stays as it is until the transaction ends.
+    """Lock the job until the transaction ends, and return it.
 
-    Raises UnknownJob, JobDeleted, and PreconditionFailed if the caller insists on another revision.
+    Raises UnknownJob, JobDeleted, and PreconditionFailed if the caller requires another revision.
     """
     job = _there(job_id, read.hold(conn, job_id, visible.viewer(parts.catalog, principal)))
     if insists is not None and not insists(FoundJob(job, ()).revision):
@@ -199,13 +201,13 @@ def hold(conn: Connection, parts: Parts, principal: Principal, job_id: UUID, ins
 
 
 def load_job(conn: Connection, parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
-    """The job. Raises UnknownJob and JobDeleted."""
+    """Return the job with its files. Raises UnknownJob and JobDeleted."""
     job = _there(job_id, read.get(conn, job_id, visible.viewer(parts.catalog, principal)))
     return found(principal, job, open_artifacts(conn, principal, [job])[job.id])
 
 
 def _there(job_id: UUID, job: Job | None) -> Job:
-    """Raises UnknownJob and JobDeleted."""
+    """Return the job if it exists and is not deleted. Otherwise raises UnknownJob or JobDeleted."""
     if job is None:
         raise UnknownJob(job_id)
     if job.deleted_at is not None:
@@ -214,12 +216,12 @@ def _there(job_id: UUID, job: Job | None) -> Job:
 
 
 def found(principal: Principal, job: Job, artifacts: Sequence[Artifact]) -> FoundJob:
-    """The job as the principal sees it: without its files, if one of their scopes is lacking."""
+    """Return the job as the principal may see it: without its files if the principal lacks one of their scopes."""
     lacking = principal.lacks(job.scopes or ())
     return FoundJob(job, () if lacking else artifacts, lacking)
 
 
 def open_artifacts(conn: Connection, principal: Principal, found: Sequence[Job]) -> Mapping[UUID, Sequence[Artifact]]:
-    """The files of each job; none of a job whose files ask for a scope that the principal lacks."""
+    """Return the files of each job; none for a job whose files require a scope that the principal lacks."""
     open_to_it = [job for job in found if not principal.lacks(job.scopes or ())]
     return {job.id: () for job in found} | artifacts_of(conn, open_to_it, tenant=principal.tenant)

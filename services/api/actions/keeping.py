@@ -1,4 +1,4 @@
-"""Keep a job and its files for longer than was asked for, within the operator's bounds."""
+"""Keep a job and its files for longer than requested, within the operator's bounds."""
 
 import math
 from collections.abc import Mapping
@@ -29,11 +29,14 @@ from shared.suggest import did_you_mean
 
 FIELDS = ("expiresAt", "keptUntil")
 LEAST_LEFT_S = 60.0
-"""Files that expire sooner are given up: retention may have chosen them already. No transaction takes so long."""
+"""Files that expire sooner than this count as gone: retention may have selected them already.
+
+No transaction takes as long.
+"""
 
 
 class _Wanted(NamedTuple):
-    """Seconds after the job's end; 0 for what stays as it is."""
+    """How long to keep files and job, in seconds after the job's end; 0 leaves it unchanged."""
 
     keep_files_s: int
     keep_s: int
@@ -42,10 +45,11 @@ class _Wanted(NamedTuple):
 async def keep(
     parts: Parts, principal: Principal, job_id: UUID, fields: Mapping[str, object], *, insists: Insists = None
 ) -> FoundJob:
-    """Keep the job and its files until the moments of `fields`; without any, for as long as the operator allows.
+    """Keep the job and its files until the moments in `fields`; if there are none, for as long as the operator
+    allows.
 
-    Nothing is ever kept for less time than before, so asking twice is harmless. Raises UnknownJob, JobDeleted,
-    InvalidRequest, Unfinished, NothingToKeep and PreconditionFailed.
+    Nothing is ever kept for less time than before, so repeating the request is harmless. Raises UnknownJob,
+    JobDeleted, InvalidRequest, Unfinished, NothingToKeep and PreconditionFailed.
     """
 
     def carry_out() -> None:
@@ -58,7 +62,7 @@ async def keep(
                 audited(conn, principal, Action.JOBS_KEEP, f"jobs/{job_id}", before=before, after=after)
 
     principal.need(Scope.JOBS_CREATE)
-    principal.need(Scope.JOBS_READ)  # the answer is the job
+    principal.need(Scope.JOBS_READ)  # The answer contains the job.
     moments = _moments(fields)
     await to_thread.run_sync(carry_out)
     return await jobs.get(parts, principal, job_id)
@@ -108,7 +112,7 @@ def _wanted(job: Job, moments: Mapping[str, datetime], settings: ApiSettings) ->
 
 
 def _seconds(name: str, moments: Mapping[str, datetime], end: datetime, most: int, violations: list[Violation]) -> int:
-    """Seconds from the job's end to the moment; 0 if none is given."""
+    """Return the seconds from the job's end to the moment; 0 if none is given."""
     if name not in moments:
         return 0
     seconds = math.ceil((moments[name] - end).total_seconds())

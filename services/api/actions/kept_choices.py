@@ -1,4 +1,4 @@
-"""Keeps what sources said of choices for a little while: a form asks for the same ones again and again."""
+"""Caches the choices that sources returned for a short while: a form asks for the same ones again and again."""
 
 import time
 from collections import OrderedDict
@@ -7,18 +7,18 @@ from collections.abc import Callable, Hashable
 from shared.catalog.choices import Choices
 
 _KEPT_S, _MOST_KEPT = 30.0, 500
-"""Seconds for which an answer is given again without asking the source, and how many of them a process keeps."""
+"""Seconds for which an answer is reused without asking the source, and how many answers a process keeps."""
 
 
 class KeptChoices:
-    """What sources answered lately. For one event loop."""
+    """Recent answers of sources. For one event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kept: OrderedDict[Hashable, tuple[float, Choices]] = OrderedDict()
 
     def get(self, key: Hashable) -> Choices | None:
-        """The answer, if it is young enough."""
+        """Return the answer if it is recent enough."""
         until, found = self._kept.get(key, (0.0, None))
         return found if self._clock() < until else None
 

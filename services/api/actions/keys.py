@@ -1,4 +1,4 @@
-"""Make, list, rotate and revoke the API keys of one's tenant."""
+"""Create, list, rotate and revoke the API keys of the caller's tenant."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from shared.access.scopes import Scope
 
 
 class WantedKey(NamedTuple):
-    """What a new key is to be, each part checked."""
+    """A requested key whose fields have all been checked."""
 
     name: str
     scopes: frozenset[str]
@@ -39,9 +39,9 @@ class MadeKey(NamedTuple):
 
     key: ApiKey
     secret: str | None
-    """The whole key; None if an earlier request of the same Idempotency-Key has made it: it is shown once."""
+    """The whole key, which is shown only once; None if an earlier request with the same Idempotency-Key created it."""
     old: ApiKey | None = None
-    """The key that it follows, with its end."""
+    """The key that this one follows, with its end."""
 
 
 class FoundKeys(NamedTuple):
@@ -53,7 +53,7 @@ class FoundKeys(NamedTuple):
 
 
 async def create(parts: Parts, principal: Principal, wanted: WantedKey) -> MadeKey:
-    """Make a key of the tenant, with scopes that the principal has itself.
+    """Create a key of the tenant, with scopes that the principal itself has.
 
     Raises InsufficientScope, KeyRequestReused, IdempotencyKeyInFlight and KeysNotInUse.
     """
@@ -80,11 +80,11 @@ async def rotate(
     expires_at: datetime | None,
     again: str | None,
 ) -> MadeKey:
-    """Make a key that follows another, of its name and scopes; the old one works for `overlap_s` seconds more.
+    """Create a key that follows another, with its name and scopes; the old key works for `overlap_s` more seconds.
 
-    The new one lives as long as the old one was made to, unless `expires_at` says otherwise.
-    `again` is the Idempotency-Key. Raises UnknownKey, KeyNotUsable, KeyAlreadyReplaced, InsufficientScope,
-    KeyRequestReused, IdempotencyKeyInFlight and KeysNotInUse.
+    The new key lives as long as the old one was created to live, unless `expires_at` says otherwise. `again` is the
+    Idempotency-Key. Raises UnknownKey, KeyNotUsable, KeyAlreadyReplaced, InsufficientScope, KeyRequestReused,
+    IdempotencyKeyInFlight and KeysNotInUse.
     """
 
     def carry_out(conn: Connection) -> MadeKey:
@@ -126,13 +126,13 @@ async def revoke(parts: Parts, principal: Principal, key_id: str) -> None:
 
 
 async def get(parts: Parts, principal: Principal, key_id: str) -> ApiKey:
-    """One key of the tenant. Raises UnknownKey and KeysNotInUse."""
+    """Return one key of the tenant. Raises UnknownKey and KeysNotInUse."""
     _may(parts, principal, Scope.KEYS_READ)
     return await in_one_transaction(parts, lambda conn: _key(conn, principal, key_id))
 
 
 async def list_page(parts: Parts, principal: Principal, *, size: int, token: str | None) -> FoundKeys:
-    """The tenant's keys, those that are over too.
+    """List the tenant's keys, including those that have ended.
 
     Raises KeysNotInUse, PageTokenInvalid, PageTokenMismatch and PageTokenExpired.
     """
@@ -169,7 +169,9 @@ def _only_own(principal: Principal, scopes: Sequence[str] | frozenset[str]) -> N
 
 
 def _make(conn: Connection, parts: Parts, principal: Principal, new: NewKey, request: str | None) -> MadeKey:
-    """The key; or the one that an earlier request of that name has made, without its secret."""
+    """Create the key; or return the one that an earlier request with the same Idempotency-Key created, without its
+    secret.
+    """
     new = new._replace(environment=parts.settings.key_environment, created_by=principal.subject)
     if request is not None:
         new = new._replace(request=request, digest=_digest(new))

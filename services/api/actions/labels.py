@@ -1,4 +1,4 @@
-"""Labels: what a client marks a job with, to find it again."""
+"""Labels: names and values with which a client marks a job, to find it again."""
 
 import itertools
 import re
@@ -9,14 +9,14 @@ from shared.catalog.parameters import Violation
 
 MOST, LONGEST_NAME, LONGEST_VALUE = 16, 63, 255
 NAME = r"[A-Za-z0-9]([A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?"
-"""What a label's name looks like, so that `name:value` is read in one way only."""
+"""The form of a label's name, chosen so that `name:value` can be read in one way only."""
 
 _NAME = re.compile(NAME)
 _NOT_SHOWN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def read_labels(given: object, violations: list[Violation]) -> Mapping[str, str] | None:
-    """The labels of a request; None for none. What is wrong with them is added to `violations`."""
+    """Return the labels of a request; None if it has none. Mistakes are added to `violations`."""
     if given is None or given == {}:
         return None
     if not isinstance(given, dict):
@@ -42,7 +42,7 @@ def _wrong(name: str, value: object) -> Violation | None:
 
 
 def name_problem(name: str) -> str | None:
-    """Say what keeps the text from being a label's name, and the remedy; None if it can be one."""
+    """Say why the text cannot be a label's name, and how to mend it; None if it can."""
     if _NAME.fullmatch(name):
         return None
     return (
@@ -52,7 +52,7 @@ def name_problem(name: str) -> str | None:
 
 
 def value_problem(value: str) -> str | None:
-    """Say what keeps the text from being a label's value, and the remedy; None if it can be one."""
+    """Say why the text cannot be a label's value, and how to mend it; None if it can."""
     if len(value) > LONGEST_VALUE:
         return f"has {len(value)} characters: {LONGEST_VALUE} at most"
     if _NOT_SHOWN.search(value):

@@ -20,9 +20,9 @@ from shared.jobs.listing import LOOK, list_jobs
 from shared.jobs.read import Job
 
 USUAL_SIZE, MOST = 20, 100
-"""Jobs of a page that nobody asked another size for, and of the largest."""
+"""The default and the greatest number of jobs on a page."""
 LOOKED_AT = LOOK
-"""Most jobs that one page of a filtered list looks at."""
+"""How many jobs one page of a filtered list examines at most."""
 
 
 class Query(NamedTuple):
@@ -31,7 +31,7 @@ class Query(NamedTuple):
     size: int
     wanted: JobFilter
     written: Mapping[str, object]
-    """The filter as the client wrote it: a token of the list is of this filter."""
+    """The filter as the client wrote it. A page token is valid for this filter only."""
     page_token: str | None = None
 
 
@@ -45,7 +45,10 @@ class FoundPage(NamedTuple):
 
 
 async def list_page(parts: Parts, principal: Principal, query: Query) -> FoundPage:
-    """One page of the jobs that the principal sees. Raises PageTokenInvalid, PageTokenMismatch and PageTokenExpired."""
+    """Return one page of the jobs that the principal may see.
+
+    Raises PageTokenInvalid, PageTokenMismatch and PageTokenExpired.
+    """
     listing = Listing("jobs", principal, query.written)
 
     def load() -> FoundPage:
@@ -66,7 +69,7 @@ async def list_page(parts: Parts, principal: Principal, query: Query) -> FoundPa
 
 
 async def newer(parts: Parts, principal: Principal, than: UUID, wanted: JobFilter) -> int:
-    """How many of the wanted jobs have come since the job `than`. 101 means that it is more than a hundred."""
+    """Count the wanted jobs that are newer than the job `than`. 101 means more than a hundred."""
 
     def look() -> int:
         with parts.engine.connect() as conn:
@@ -77,7 +80,7 @@ async def newer(parts: Parts, principal: Principal, than: UUID, wanted: JobFilte
 
 
 async def of_ids(parts: Parts, principal: Principal, ids: Sequence[UUID]) -> FoundPage:
-    """Those of the jobs that the principal sees, in the order of `ids`, as they are now."""
+    """Return the current state of those of the jobs that the principal may see, in the order of `ids`."""
 
     def load() -> FoundPage:
         with parts.engine.connect() as conn:

@@ -1,4 +1,4 @@
-"""An Idempotency-Key makes one thing, however often it comes."""
+"""Makes sure that an Idempotency-Key creates one thing only, however often it is sent."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -25,10 +25,10 @@ async def make_once(
     request: object | None,
     work: Callable[[Connection], T],
 ) -> T:
-    """Do work in one transaction that writes the name of the request, if it has one, into the table.
+    """Do `work` in one transaction that also writes the request's key, if it has one, into `table`.
 
-    Raises IdempotencyKeyInFlight while another transaction, which goes on for longer than this one may wait, writes
-    the same name.
+    Raises IdempotencyKeyInFlight if another transaction that writes the same key runs for longer than this one may
+    wait.
     """
     try:
         return await in_one_transaction(parts, work)
@@ -39,7 +39,7 @@ async def make_once(
 
 
 def request_of(idempotency_key: str | None, principal: Principal, fields: Mapping[str, object]) -> Request | None:
-    """What stands for the request; None if it has no key. Who asks belongs to what is asked for."""
+    """Return what identifies the request; None if it has no key. The requester is part of the request."""
     if idempotency_key is None:
         return None
     meaning = json_text.write([principal.subject, sorted(fields.items())])
@@ -47,7 +47,10 @@ def request_of(idempotency_key: str | None, principal: Principal, fields: Mappin
 
 
 def same(made_by: Callable[[str], tuple[T, str | None] | None], request: Request | None) -> T | None:
-    """What an earlier request of that name has made; None if there was none. Raises KeyRequestReused for another."""
+    """Return what an earlier request with this key created;
+
+    None if there was none. Raises KeyRequestReused if the requests differ.
+    """
     earlier = None if request is None else made_by(request.text)
     if request is None or earlier is None:
         return None

@@ -1,4 +1,4 @@
-"""Read the manifest of a job's files: what they were made from, and by what."""
+"""Read the manifest of a job's files: what they were made from, and by which tools."""
 
 import json
 import logging
@@ -15,45 +15,47 @@ from services.api.auth.principal import Principal
 log = logging.getLogger(__name__)
 
 NAME = "manifest.json"
-"""As shared/reports/manifest.py names it, whose module the API does not load."""
+"""The manifest's name, as in shared/reports/manifest.py, which the API does not import."""
 
 
 class Manifest(NamedTuple):
-    """What a manifest says besides what the job itself does."""
+    """What a manifest contains besides what the job itself shows."""
 
     source: str
     """The name of the report type's source."""
     taken_at: datetime | None
-    """Of the moment that all files show; None if the source does not tell it."""
+    """The moment that all files represent; None if the source does not report one."""
     snapshot: Mapping[str, str]
-    """What else tells this state of the source from others."""
+    """Further identification of the source's state."""
     rows: int
     queries: Mapping[str, int]
-    """Each further query, and its rows."""
+    """Each further query, with the number of its rows."""
     left_out: Sequence[str]
-    """The columns that the asker may not see."""
+    """The columns that the requester may not see."""
     tools: Mapping[str, str]
-    """What made the files → its version."""
+    """Each tool that made the files → its version."""
     signed_by: str | None
     """The key that signed it; None if it is not signed."""
 
 
 async def of_job(parts: Parts, principal: Principal, job_id: UUID) -> Manifest:
-    """The manifest of the job's files.
+    """Return the manifest of the job's files.
 
-    Raises what `downloads.find` and `previews.read` raise: whoever may download the files may read it.
+    Raises as `downloads.find` and `previews.read` do: permission to download the files includes it.
     """
     stored = await downloads.find(parts, principal, job_id, NAME)
     content = await previews.read(parts, previews.Stored(stored.artifact, stored.key))
     try:
         return _understood(json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # another version of the worker wrote it
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # Another version of the worker wrote it.
         log.warning("manifest.not_understood", extra={"reason": repr(error)[:500]})
         raise ArtifactNotWhole("The manifest cannot be read here. Download it.") from None
 
 
 def _understood(document: Mapping[str, Any]) -> Manifest:
-    """Raises ValueError, KeyError, TypeError and AttributeError for what `shared.reports.manifest` does not write."""
+    """Raise ValueError, KeyError, TypeError or AttributeError for anything that `shared.reports.manifest` does not
+    write.
+    """
     told, signature = document["manifest"], document["signature"]
     source = told["source"]
     snapshot = {str(name): str(value) for name, value in source["snapshot"].items() if value is not None}

@@ -1,5 +1,6 @@
-"""What a client may say about when its job runs and before which others, how often it is tried, how long it is kept,
-what its files are called, and who is told of its end."""
+"""The options of a request: when its job runs and with which priority, how often it is tried, how long it is kept,
+what its files are called, and who is notified of its end.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,18 +26,20 @@ FIELDS = (
     "runAt", "notAfter", "maxAttempts", "keepFilesSeconds", "keepSeconds", "fileName", "priority", "callbackUrl",
     NOTIFY_WHEN,
 )  # fmt: skip
-"""The fields of a request that are options. Each may be left out or null."""
+"""The option fields of a request. Each may be left out or null."""
 MOMENTS = ("runAt", "notAfter")
-"""Those that are a moment: the same one may be written with several offsets."""
+"""Options that are moments: one moment may be written with different offsets."""
 CALLBACK = "callbackUrl"
 MOST_URGENT = 9
 LEAST_KEEP_FILES_S = 60
 LEAST_KEEP_S = 86_400
-"""Whoever waits for a job finds it for a day after its end, as with JOB_KEEP_DAYS. What must go at once is deleted."""
+"""A client that waits for a job finds it for a day after its end, as with JOB_KEEP_DAYS. To remove it sooner,
+delete it.
+"""
 
 
 class Options(NamedTuple):
-    """Checked options. None: not asked for."""
+    """Checked options. None means that the option was not requested."""
 
     run_at: datetime | None = None
     not_after: datetime | None = None
@@ -47,12 +50,12 @@ class Options(NamedTuple):
     """A template (shared/jobs/file_name.py)."""
     priority: int | None = None
     callback_url: str | None = None
-    """Who is told of its end, besides webhooks. It may hold what opens something."""
+    """The address that is notified of the job's end, besides webhooks. It may contain a secret."""
     notify_when: Sequence[Condition] | None = None
-    """The conditions under which that is told; None for always."""
+    """The conditions for that notification; None means always."""
 
     def as_asked(self) -> Mapping[str, object] | None:
-        """What the job stores of them, beside `run_at`, to be asked for again; None for nothing."""
+        """Return the options as the job stores them for a retry, without `run_at`; None if there are none."""
         asked = {
             "notAfter": self.not_after and store(ParameterKind.DATETIME, self.not_after),
             "maxAttempts": self.max_attempts,
@@ -66,12 +69,15 @@ class Options(NamedTuple):
         return {name: value for name, value in asked.items() if value is not None} or None
 
     def kept_for(self, settings: ApiSettings) -> tuple[int, int]:
-        """Seconds for which files and job are kept. A job outlives its files: what was asked for moves the other."""
+        """Return the seconds for which files and job are kept.
+
+        A job outlives its files, so requesting one may change the other.
+        """
         keep_s = self.keep_s or max(settings.keep_s, self.keep_files_s or 0)
         return min(self.keep_files_s or settings.keep_artifacts_s, keep_s), keep_s
 
     def named(self, report: ReportType, job_id: UUID) -> str | None:
-        """The name of the job's files without extension; None for the report type's."""
+        """Return the name of the job's files without extension; None for the report type's default."""
         if self.file_name is None:
             return None
         now = datetime.now(UTC)
@@ -90,9 +96,9 @@ def read_options(
     *,
     retry_of: Job | None = None,
 ) -> Options:
-    """The options of a request, and of the job that it repeats; whatever is wrong is added to `violations`.
+    """Return the options of a request, and of the job that it repeats; mistakes are added to `violations`.
 
-    `moment` is now, in the zone of the request: moments may be in words, such as `tomorrow+9h`.
+    `moment` is now, in the request's time zone: moments may be written in words, such as `tomorrow+9h`.
     """
     given = {name: fields.get(name) for name in FIELDS if fields.get(name) is not None}
     kept = _kept(retry_of, fields, report, settings, moment) if retry_of is not None else {}
@@ -102,8 +108,11 @@ def read_options(
 def _kept(
     old: Job, fields: Mapping[str, object], report: ReportType, settings: ApiSettings, moment: Moment
 ) -> dict[str, object]:
-    """What the old job was asked for and the new request does not name. What is not possible any more, such as a moment
-    that has passed, is left out: nobody asks for it now."""
+    """Return the old job's options that the new request does not name.
+
+    An option that is no longer possible, such as a moment that has passed, is left out, because nobody requests it
+    now.
+    """
     asked = {**(old.options or {})}
     if old.scheduled_for is not None and old.scheduled_for > datetime.now(UTC):
         asked["runAt"] = store(ParameterKind.DATETIME, old.scheduled_for.astimezone(UTC))
@@ -136,7 +145,7 @@ class _Reader:
         self._now = moment.instant
 
     def read(self) -> Options:
-        """All of them."""
+        """Return all options."""
         run_at = self._run_at()
         keep_files_s, keep_s = self._keep()
         return Options(
@@ -152,7 +161,7 @@ class _Reader:
         )
 
     def _read(self, field: str, kind: ParameterKind, problem: Callable[..., str | None]) -> object:
-        """The field's value; None if it is left out, or wrong in its kind or by its `problem`."""
+        """Return the field's value; None if it is left out, of a wrong type, or rejected by `problem`."""
         if (given := self._given.get(field)) is None:
             return None
         try:
@@ -166,7 +175,7 @@ class _Reader:
         return value
 
     def _callback(self) -> str | None:
-        """What can be said of the address alone: whether it may be told, `check_callback` says."""
+        """Check what the address alone can show; `check_callback` decides whether it may be notified."""
         if (given := self._given.get(CALLBACK)) is None:
             return None
         target = read_url(given, self._settings.egress)

@@ -1,4 +1,6 @@
-"""How the whole installation stands: what needs attention, what was measured, who works, and what became of jobs."""
+"""The state of the whole installation: what needs attention, what was measured, which workers run, and how jobs
+ended.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,36 +32,36 @@ class Period(StrEnum):
 
     @property
     def seconds(self) -> int:
-        """Its length."""
+        """Return its length in seconds."""
         return _STEPS[self][0]
 
     @property
     def step_s(self) -> int:
-        """The length of one step of the history."""
+        """Return the length in seconds of one step of the history."""
         return _STEPS[self][1]
 
 
 _STEPS = {Period.HOUR: (3_600, 60), Period.DAY: (86_400, 900), Period.WEEK: (7 * 86_400, 3 * 3_600)}
-"""Sixty to a hundred steps."""
+"""Sixty to a hundred steps per period."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How everything stands. What is None was not looked at, because the database took too long."""
+    """The state of the installation. A part is None if the database took too long to read it."""
 
     at: datetime
     period: Period
     conditions: Sequence[Condition]
     measured: Mapping[Subject, Measured] | None
     workers: Sequence[Seen] | None
-    """Those that were seen within a day, the first 200."""
+    """The workers seen within a day, the first 200."""
     points: Sequence[Point] | None
     accepted: Sequence[Came] | None
     types: Sequence[OfType] | None
 
     @property
     def not_looked_at(self) -> Sequence[str]:
-        """The parts that are None."""
+        """Return the names of the parts that are None."""
         parts = {
             "measured": self.measured, "workers": self.workers, "history": self.points, "accepted": self.accepted,
             "reportTypes": self.types,
@@ -68,7 +70,10 @@ class Overview:
 
 
 async def look(parts: Parts, principal: Principal, period: Period) -> Overview:
-    """How everything stands, with the history of the period. Six statements, each over a bounded number of rows."""
+    """Return the state of the installation, with the history of the period.
+
+    Six statements, each over a bounded number of rows.
+    """
 
     def read() -> Overview:
         engine, seconds, step_s = parts.engine, period.seconds, period.step_s
@@ -90,6 +95,6 @@ async def look(parts: Parts, principal: Principal, period: Period) -> Overview:
 
 
 async def measured(parts: Parts, principal: Principal) -> Mapping[Subject, Measured] | None:
-    """What the relays measured last; None if the database took too long."""
+    """Return what the relays measured last; None if the database took too long."""
     principal.need(Scope.ADMIN_READ)
     return await to_thread.run_sync(lambda: looked_at(parts.engine, "measurements", measurements.read))

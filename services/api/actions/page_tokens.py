@@ -1,4 +1,6 @@
-"""Page tokens: where a list goes on, signed, so that nobody makes one, and none is taken to another list."""
+"""Page tokens: the place where a list continues, signed, so that clients can neither forge one nor use it for
+another list.
+"""
 
 import base64
 import binascii
@@ -21,17 +23,17 @@ from shared.access.page_keys import PageKeys, make_page_key, read_page_keys
 LIVES_S = 3 * 86_400
 """Seconds for which a token works."""
 _FORM = 1
-"""The first byte: another form of tokens has another."""
+"""The first byte, which names the token's format."""
 _BODY = struct.Struct(">BIQ16s16s")
-"""Form, week of the key, when it was made (seconds since 1970), position, digest of the filter."""
+"""Format, week of the key, time of creation (seconds since 1970), position, digest of the filter."""
 _SIGNED = 16
-"""Bytes of the signature: nobody guesses 128 bits over the net."""
+"""Bytes of the signature: 128 bits cannot be guessed over the network."""
 _LOOK_AGAIN_S = 300.0
-"""Seconds for which the keys are remembered. A week's key is believed for another week, so a late look harms nobody."""
+"""Seconds for which the keys are cached. A week's key stays valid for another week, so a late look does no harm."""
 
 
 class Listing(NamedTuple):
-    """A list, for whom, and what it shows."""
+    """A list, whom it belongs to, and what it shows."""
 
     operation: str
     principal: Principal
@@ -40,41 +42,41 @@ class Listing(NamedTuple):
 
     @property
     def whose(self) -> bytes:
-        """Signed with the token, and not in it."""
+        """Return what is signed together with the token but is not part of it."""
         return json_text.write([self.operation, self.principal.tenant, self.principal.subject]).encode()
 
     @property
     def digest(self) -> bytes:
-        """Of the filter, in one order."""
+        """Return the digest of the filter, independent of its order."""
         named = sorted((name, value) for name, value in self.wanted.items() if value not in (None, [], {}))
         return hashlib.sha256(json_text.write(named).encode()).digest()[:16]
 
 
 class PageTokens:
-    """Writes and reads tokens with the keys of the database, so that any API process reads those of any other."""
+    """Writes and reads tokens with keys from the database, so that any API process can read another's tokens."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
-        """`engine` writes a new week's key, because a page's connection cannot."""
+        """`engine` writes a new week's key, because a page's connection can only read."""
         self._engine = engine
         self._clock = clock
         self._keys: PageKeys | None = None
         self._read_at = 0.0
 
     def write(self, conn: Connection, listing: Listing, position: UUID) -> str:
-        """The token for what comes behind `position`."""
+        """Return the token for the page that follows `position`."""
         keys, now = self._known(conn)
         body = _BODY.pack(_FORM, keys.week, int(now), position.bytes, listing.digest)
         return _text(body + _signature(keys.secrets[keys.week], body, listing))
 
     def read(self, conn: Connection, listing: Listing, token: str) -> UUID:
-        """The position. Raises PageTokenInvalid, PageTokenMismatch and PageTokenExpired."""
+        """Return the token's position. Raises PageTokenInvalid, PageTokenMismatch and PageTokenExpired."""
         raw = _bytes(token)
         if len(raw) != _BODY.size + _SIGNED or raw[0] != _FORM:
             raise PageTokenInvalid
         body = raw[: _BODY.size]
         _, week, made_at, position, digest = _BODY.unpack(body)
         keys, now = self._known(conn)
-        if week > keys.week:  # another process has begun a new week
+        if week > keys.week:  # Another process has begun a new week.
             self._keys = None
             keys, now = self._known(conn)
         if week < keys.week - 1:
@@ -89,7 +91,7 @@ class PageTokens:
         return UUID(bytes=position)
 
     def _known(self, conn: Connection) -> tuple[PageKeys, float]:
-        """The keys, and what the database's clock says."""
+        """Return the keys, and the time by the database's clock."""
         if self._keys is None or self._clock() - self._read_at > _LOOK_AGAIN_S:
             found = read_page_keys(conn)
             if found.week not in found.secrets:

@@ -1,4 +1,4 @@
-"""Looks that may take too long: a page that shows many things says of one that it was not looked at."""
+"""Reads that may take too long: a page that shows many things can say that one of them was not read."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def looked_at(engine: Engine, what: str, look: Callable[[Connection], T]) -> T | None:
-    """What `look` finds over a connection of its own; None if the database took longer than the connection may.
+    """Return what `look` finds over a connection of its own; None if it exceeded the connection's time limit.
 
     Raises every other error of the database.
     """
@@ -28,7 +28,7 @@ def looked_at(engine: Engine, what: str, look: Callable[[Connection], T]) -> T |
 
 
 async def looked_at_if_quick(what: str, look: Awaitable[T]) -> T | None:
-    """The same for a use case, whose connections end what takes long."""
+    """The same for a use case, whose connections have a time limit of their own."""
     try:
         return await look
     except (PoolTimeout, DBAPIError) as error:
@@ -37,7 +37,7 @@ async def looked_at_if_quick(what: str, look: Awaitable[T]) -> T | None:
 
 
 def _note(what: str, error: PoolTimeout | DBAPIError) -> None:
-    """Write down that it took too long. Raises the error if it says something else."""
+    """Log that it took too long. Raises the error if it has another cause."""
     reason = "no connection"
     if isinstance(error, DBAPIError):
         reason = str(getattr(error.orig, "sqlstate", None))

@@ -1,4 +1,4 @@
-"""What the actions work with."""
+"""The parts that the actions work with."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -31,50 +31,50 @@ from shared.jobs.viewer import Viewer
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything that an API process stands on, put together once by `assemble`."""
+    """Everything that an API process needs, put together once by `assemble`."""
 
     settings: ApiSettings
     catalog: CatalogView
     store: ArtifactStore
     engine: Engine
-    """For the thread pool, in autocommit mode."""
+    """Used in the thread pool, in autocommit mode."""
     reading: Engine
-    """For the console's pages, in the place of `engine`: it can only read, and not for long."""
+    """Replaces `engine` for the console's pages: it can only read, and has a short time limit."""
     submitter: Submitter
     within_caps: WithinCaps
-    """For what the submitter finds capped."""
+    """Takes submissions of tenants that the submitter finds capped."""
     watcher: Watcher
     feed: Feed
     glances: SharedLook[tuple[UUID, Viewer], Glance | None]
-    """Tells clients that a job is as they know it."""
+    """Answers whether a job is unchanged since the client read it."""
     jobs: SharedLook[tuple[UUID, Viewer], SeenJob | None] | None
-    """Reads jobs and their files; None: each is read by itself, over `engine`."""
+    """Reads jobs with their files for many clients at once; None reads each on its own, over `engine`."""
     stream_places: StreamPlaces
     tenant_feed: TenantFeed
     history: History
     access: Access
     sessions: Sessions | None
-    """Of the console; None where no keys are asked for."""
+    """Sessions of the console; None where no keys are required."""
     logins: Logins | None
-    """With which issuers people sign in to the console; None where no tokens are taken."""
+    """The issuers with which people sign in to the console; None where no tokens are accepted."""
     page_tokens: PageTokens
     secret_keys: SecretKeys
     visitors: Visitors
-    """Who comes with a link, and without a key."""
+    """Limits requests that come with a link and without a key."""
 
     estimating: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    """Estimates that ask sources at the same time, each over a connection of its own."""
+    """Limits how many estimates ask sources at the same time, each over a connection of its own."""
 
     choices: KeptChoices = field(default_factory=KeptChoices)
-    """What sources said lately of the choices of parameters."""
+    """What sources recently answered about the choices of parameters."""
 
     def release(self) -> None:
-        """Wake everybody who waits: the process is about to end."""
+        """Wake everyone who waits: the process is about to end."""
         self.watcher.release()
         self.tenant_feed.release()
 
     async def close(self) -> None:
-        """Commit what waits, and let every connection go."""
+        """Commit what waits, and close every connection."""
         await self.submitter.close()
         await self.within_caps.close()
         await self.history.close()
@@ -85,5 +85,5 @@ class Parts:
         self.reading.dispose()
 
     def for_reading(self) -> "Parts":
-        """The same parts, whose use cases read over connections of the console's own."""
+        """Return the same parts, whose use cases read over the console's own connections."""
         return replace(self, engine=self.reading, jobs=None)

@@ -1,4 +1,4 @@
-"""The password that a request gives its files: checked here, sealed for its job, and told to nobody."""
+"""The password that a request gives its files: checked here, encrypted for its job, and shown to nobody."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from shared.jobs.read import Job
 
 FIELD = "password"
 LEAST, MOST_BYTES = 6, 127
-"""Characters, and bytes in UTF-8: ISO 32000-2 (7.6.4.3.3) cuts what is longer."""
+"""Characters at least, and bytes in UTF-8 at most: ISO 32000-2 (7.6.4.3.3) truncates anything longer."""
 _FORMATS = (Format.PDF, Format.XLSX, BUNDLE)
-"""What may have one. The archive has none itself: what is in it has."""
+"""The formats that may have one. The archive itself has none, but its content has."""
 
 
 def read_password(
@@ -25,9 +25,9 @@ def read_password(
     kept: bool,
     retry_of: Job | None = None,
 ) -> str | None:
-    """The password of a request; None for none. No message quotes it.
+    """Return the password of a request; None if it has none. No message quotes it.
 
-    `kept` is true where the service has keys to seal it with. `formats` are those of the request, checked.
+    `kept` is true if the service has keys to encrypt it with. `formats` are the checked formats of the request.
     """
     given = fields.get(FIELD)
     if given is None:
@@ -50,7 +50,8 @@ def read_password(
 def _text_problem(given: str) -> str | None:
     if len(given) < LEAST or len(given.encode()) > MOST_BYTES:
         return f"must have at least {LEAST} characters, and at most {MOST_BYTES} bytes in UTF-8"
-    # A reader may bring what is typed into this form first (SASLprep, RFC 4013), and would then not open the file.
+    # A PDF reader may first normalise the typed text into this form (SASLprep, RFC 4013), and could then not open
+    # the file.
     if not given.isprintable() or unicodedata.normalize("NFKC", given) != given:
         return "must consist of visible characters and plain spaces, in the form that Unicode calls NFKC"
     return None

@@ -1,4 +1,4 @@
-"""Places in lists that are in the order of time, as page tokens hold them."""
+"""Positions in lists ordered by time, as page tokens hold them."""
 
 import struct
 from datetime import UTC, datetime, timedelta
@@ -10,11 +10,11 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def place(at: datetime, number: int) -> UUID:
-    """The place behind what has that moment and, of the same moment, that number (below 2**64)."""
+    """Return the position after the item with that moment and, within the same moment, that number (below 2**64)."""
     return UUID(bytes=_BOTH.pack((at - _EPOCH) // _MICROSECOND, number))
 
 
 def at_place(position: UUID) -> tuple[datetime, int]:
-    """Moment and number of a place."""
+    """Return the moment and number of a position."""
     microseconds, number = _BOTH.unpack(position.bytes)
     return _EPOCH + microseconds * _MICROSECOND, number

@@ -29,11 +29,11 @@ from shared.runtime.metrics.artifacts import ARTIFACT_REQUESTS
 log = logging.getLogger(__name__)
 
 USUAL_SIZE, MOST = 100, 1_000
-"""Rows of a page that nobody asked another size for, and of the largest: all that are kept."""
+"""The default and the greatest number of rows on a page. The greatest is all that are kept."""
 
 
 class Stored(NamedTuple):
-    """What stands beside the files of a job, and where."""
+    """A preview that is kept beside the files of a job, and where."""
 
     artifact: Artifact
     key: str
@@ -45,7 +45,7 @@ class Column(NamedTuple):
     name: str
     title: str
     type: str
-    """`integer` and `boolean` have JSON's own values; those of every other type are text."""
+    """`integer` and `boolean` values are JSON's own; those of every other type are text."""
 
 
 class RowsPage(NamedTuple):
@@ -55,15 +55,15 @@ class RowsPage(NamedTuple):
     rows: Sequence[Sequence[Any]]
     """Values in the order of the columns."""
     stored: int
-    """Rows that are kept."""
+    """How many rows are kept."""
     total: int
-    """Rows of the report."""
+    """How many rows the report has."""
     next_after: int | None
-    """How many rows come before the next page; None on the last one."""
+    """How many rows precede the next page; None on the last one."""
 
     @property
     def objects(self) -> list[Mapping[str, Any]]:
-        """The rows, each as values by the columns' names."""
+        """Return the rows, each as a mapping from column name to value."""
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 
@@ -77,22 +77,24 @@ async def rows_of(parts: Parts, principal: Principal, job_id: UUID) -> Stored:
 
 
 async def picture_of(parts: Parts, principal: Principal, job_id: UUID) -> Stored:
-    """Find the picture of the first page of a job's PDF. Raises what `rows_of` raises, and NoPicture for NoRows."""
+    """Find the picture of the first page of a job's PDF. Raises as `rows_of` does, with NoPicture in place of
+    NoRows.
+    """
     return await _find(parts, principal, job_id, PAGE_FORMAT)
 
 
 async def read(parts: Parts, stored: Stored) -> bytes:
-    """What was stored, to the byte. Raises ArtifactGone, ArtifactNotWhole and ArtifactStoreAway."""
+    """Return exactly what was stored. Raises ArtifactGone, ArtifactNotWhole and ArtifactStoreAway."""
     return await in_store_thread(_read, parts, stored)
 
 
 async def read_rows(parts: Parts, stored: Stored, *, after: int, size: int) -> RowsPage:
-    """Up to `size` rows, without the first `after`. Raises what `read` raises."""
+    """Return up to `size` rows, skipping the first `after`. Raises as `read` does."""
 
     def load() -> RowsPage:
         try:
             return _page(_read(parts, stored), after, size)
-        except (ValueError, KeyError, TypeError) as error:  # a report's own process wrote it
+        except (ValueError, KeyError, TypeError) as error:  # The content comes from a report's own process.
             log.warning("preview.not_understood", extra={"reason": repr(error)[:500]})
             raise ArtifactNotWhole("The kept rows cannot be read. Download one of the files.") from None
 
@@ -142,7 +144,7 @@ def _read(parts: Parts, stored: Stored) -> bytes:
 
 
 def _page(content: bytes, after: int, size: int) -> RowsPage:
-    """Raises ValueError, KeyError and TypeError for what is not as `shared.reports.first_rows` writes it."""
+    """Raise ValueError, KeyError or TypeError for anything that `shared.reports.first_rows` does not write."""
     head, *lines = content.decode().split("\n")[:-1]
     told = json.loads(head)
     columns = [Column(str(one["name"]), str(one["title"]), str(one["type"])) for one in told["columns"]]

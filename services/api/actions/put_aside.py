@@ -1,7 +1,7 @@
-"""Messages that were put aside, dead letters of the queue and parked ones of the outbox: shown, sent again, dropped.
+"""Show, resend and drop dead letters of the queue and parked messages of the outbox. For operators, across all
+tenants.
 
-For those who run the service, about all tenants. What is done to a dead letter is a wish that a relay carries out: the
-API never talks to the queue.
+A change of a dead letter is a request that a relay carries out: the API never talks to the queue.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,29 +27,29 @@ MOST = dead_letters.MOST
 
 
 class Wanted(NamedTuple):
-    """What is to be done, and with which messages."""
+    """What to do, and with which messages."""
 
     ids: Sequence[str]
-    """Empty: with all, up to MOST; a dead letter that names no job is then sent again only by its id."""
+    """Empty selects all, up to MOST. A dead letter that names no job is resent only if its id is given."""
     reason: str
-    """Why, for the audit trail."""
+    """The reason, for the audit trail."""
     dry_run: bool = False
-    """True: only tell what would be done."""
+    """True only reports what would be done."""
 
 
 class Done(NamedTuple):
-    """What was done, or would be."""
+    """What was done, or would be done."""
 
     ids: Sequence[str]
     missing: Sequence[str]
-    """Those that were named and are not there, or are being dealt with already."""
+    """Ids that were given but not found, or are already being handled."""
     dry_run: bool
     more: bool = False
-    """True if there are more than one request is for."""
+    """True if there are more messages than one request handles."""
 
 
 class FoundDeadLetters(NamedTuple):
-    """One page of dead letters, those first that were seen first."""
+    """One page of dead letters, in the order in which they were first seen."""
 
     rows: Sequence[DeadLetterRow]
     next_page_token: str | None
@@ -65,7 +65,7 @@ class FoundParked(NamedTuple):
 async def list_dead_letters(
     parts: Parts, principal: Principal, *, size: int, token: str | None = None
 ) -> FoundDeadLetters:
-    """What lies in the dead-letter queue, as a relay has copied it. Raises PageTokenInvalid and its like."""
+    """List the dead-letter queue, as copied by a relay. Raises PageTokenInvalid and its like."""
 
     def look(conn: Connection, after: int) -> Sequence[DeadLetterRow]:
         return dead_letters.list_rows(conn, size=size + 1, after=after)
@@ -75,7 +75,7 @@ async def list_dead_letters(
 
 
 async def list_parked(parts: Parts, principal: Principal, *, size: int, token: str | None = None) -> FoundParked:
-    """The messages that can never be sent as they are. Raises PageTokenInvalid and its like."""
+    """List the messages that can never be sent as they are. Raises PageTokenInvalid and its like."""
 
     def look(conn: Connection, after: int) -> Sequence[ParkedRow]:
         return parked.parked(conn, most=size + 1, after=after)
@@ -85,12 +85,12 @@ async def list_parked(parts: Parts, principal: Principal, *, size: int, token: s
 
 
 async def redrive(parts: Parts, principal: Principal, wanted: Wanted) -> Done:
-    """Let a relay send dead letters to the queue again, within seconds."""
+    """Ask a relay to send dead letters to the queue again, within seconds."""
     return await _wish(parts, principal, Wish.REDRIVE, wanted)
 
 
 async def drop_dead_letters(parts: Parts, principal: Principal, wanted: Wanted) -> Done:
-    """Let a relay delete dead letters, within seconds."""
+    """Ask a relay to delete dead letters, within seconds."""
     return await _wish(parts, principal, Wish.DROP, wanted)
 
 
@@ -115,12 +115,12 @@ async def _wish(parts: Parts, principal: Principal, verb: Wish, wanted: Wanted) 
 
 
 async def requeue(parts: Parts, principal: Principal, wanted: Wanted) -> Done:
-    """Let the relay send parked messages again, at once."""
+    """Make the relay send parked messages again, at once."""
     return await _change_parked(parts, principal, Action.OUTBOX_REQUEUE, wanted)
 
 
 async def drop_parked(parts: Parts, principal: Principal, wanted: Wanted) -> Done:
-    """Delete parked messages, which nobody will send."""
+    """Delete parked messages without sending them."""
     return await _change_parked(parts, principal, Action.OUTBOX_DROP, wanted)
 
 
@@ -167,7 +167,10 @@ def _about_dead_letter(row: DeadLetterRow) -> Mapping[str, Any]:
 async def _page(
     parts: Parts, listing: Listing, size: int, token: str | None, look: Callable[[Connection, int], Sequence[Any]]
 ) -> tuple[Sequence[Any], str | None]:
-    """Rows in the order of their `id`, and where the next page begins. `look` gives one more, if there is one."""
+    """Return rows in the order of their `id`, and where the next page begins.
+
+    `look` returns one row more if there is one.
+    """
 
     def read() -> tuple[Sequence[Any], str | None]:
         with parts.engine.connect() as conn:

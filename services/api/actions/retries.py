@@ -1,4 +1,4 @@
-"""Ask for a report again."""
+"""Repeat a report."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -21,21 +21,22 @@ class Retried(NamedTuple):
     submitted: Submitted
     old: Job
     version_changed: bool
-    """True if the report type is another version now than the old job was accepted with."""
+    """True if the report type's version now differs from the one that the old job was accepted with."""
 
 
 async def retry(
     parts: Parts, principal: Principal, job_id: UUID, wanted: Wanted, *, insists: Insists = None
 ) -> Retried:
-    """Make a new job of what an ended one was asked for, with what is wanted in its place.
+    """Create a new job from what an ended job was asked for, overridden by what is wanted. The old job and its
+    files are unchanged.
 
-    The old job and its files stay as they are. The new one is the caller's: it has the rows and columns that the caller
-    may see. Raises UnknownJob, NotEnded, PreconditionFailed, and what `submit` raises.
+    The new job belongs to the caller, and has the rows and columns that the caller may see. Raises UnknownJob,
+    NotEnded, PreconditionFailed, and whatever `submit` raises.
     """
-    principal.need(Scope.JOBS_CREATE)  # before anything is told of the job
+    principal.need(Scope.JOBS_CREATE)  # Before the answer reveals anything about the job.
     found = await jobs.get(parts, principal, job_id)
     old = found.job
-    # An ended job changes no more but that its files expire, which takes nothing from its retry: no lock is needed.
+    # An ended job changes only when its files expire, which does not affect its retry: no lock is needed.
     if insists is not None and not insists(found.revision):
         raise PreconditionFailed
     if not old.status.final:

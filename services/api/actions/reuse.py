@@ -1,4 +1,4 @@
-"""`reuse: {maxAgeSeconds}`: whether a question was asked before, and by whom it may be answered."""
+"""`reuse: {maxAgeSeconds}`: whether the same question was asked before, and whether that answer may be used."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ MOST_S = 7 * 86_400
 
 
 def read_reuse(fields: Mapping[str, object], violations: list[Violation]) -> int | None:
-    """How old a job may be that answers the request, in seconds; None if it must be a new one."""
+    """Return how old a job, in seconds, may be to answer the request; None if it must be a new one."""
     if (given := fields.get(FIELD)) is None:
         return None
     if not isinstance(given, dict):
@@ -54,10 +54,10 @@ def reuse_key(
     scopes: Sequence[str] | None,
     beside: Mapping[str, object],
 ) -> str:
-    """The digest of a question: two requests with the same one would get the same files, byte for byte their own.
+    """Return the digest of a question. Two requests with the same digest would get the same files, byte for byte.
 
-    The requester is part of it, always: a source may give each other rows by its session alone, which nobody can tell
-    from the query.
+    The requester is always part of it: a source may choose rows by its session alone, which the query does not
+    show.
     """
     question = [report.name, report.version, _sorted(parameters), list(formats), requester, scopes, _sorted(beside)]
     return hashlib.sha256(json_text.write(question).encode()).hexdigest()
