@@ -44,7 +44,7 @@ async def submit_all(
         some = (_submit(parts, principal, one, trace_context) for one in asked[begin : begin + _TOGETHER])
         for outcome in await asyncio.gather(*some, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
-                raise outcome  # The whole request is being cancelled.
+                raise outcome  # the whole request is being cancelled
             outcomes.append(outcome)
     return outcomes
 

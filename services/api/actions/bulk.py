@@ -101,7 +101,7 @@ async def create(parts: Parts, principal: Principal, wanted: WantedBulk) -> Made
         if new.state is BulkState.RUNNING:
             _may_begin(conn, parts, principal)
         made = stored.create(conn, new, principal.actor)
-        if made is None:  # Another request with that key was faster.
+        if made is None:  # another request with that key was faster
             return _replayed(stored.made_by(conn, principal.tenant, request or ""), digest)
         audited(conn, principal, Action.BULK_CREATE, f"bulk/{made.id}", after=_told(made))
         return MadeBulk(made, created=True)

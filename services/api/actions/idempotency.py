@@ -121,7 +121,7 @@ def _plain(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        return hex(value)  # Writing out the digits of a very long number takes too long.
+        return hex(value)  # writing out the digits of a very long number takes too long
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if isinstance(value, dict):

@@ -88,7 +88,7 @@ async def get(parts: Parts, principal: Principal, job_id: UUID) -> FoundJob:
     except Exception as error:
         if not each_alone(error):
             raise
-        return await to_thread.run_sync(load)  # Uses a connection of its own.
+        return await to_thread.run_sync(load)  # uses a connection of its own
     if seen is None:
         raise UnknownJob(job_id)
     return found(principal, _there(job_id, seen.job), seen.artifacts)
@@ -179,7 +179,7 @@ async def cancel(parts: Parts, principal: Principal, job_id: UUID, *, insists: I
             return outcome, load_job(conn, parts, principal, job_id)
 
     principal.need(Scope.JOBS_CANCEL)
-    principal.need(Scope.JOBS_READ)  # The answer contains the job.
+    principal.need(Scope.JOBS_READ)  # the answer contains the job
     outcome, found = await to_thread.run_sync(carry_out)
     job = found.job
     if outcome is CancelOutcome.CANCELLED and job.finished_at is not None:

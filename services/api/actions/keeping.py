@@ -62,7 +62,7 @@ async def keep(
                 audited(conn, principal, Action.JOBS_KEEP, f"jobs/{job_id}", before=before, after=after)
 
     principal.need(Scope.JOBS_CREATE)
-    principal.need(Scope.JOBS_READ)  # The answer contains the job.
+    principal.need(Scope.JOBS_READ)  # the answer contains the job
     moments = _moments(fields)
     await to_thread.run_sync(carry_out)
     return await jobs.get(parts, principal, job_id)

@@ -47,7 +47,7 @@ async def of_job(parts: Parts, principal: Principal, job_id: UUID) -> Manifest:
     content = await previews.read(parts, previews.Stored(stored.artifact, stored.key))
     try:
         return _understood(json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # Another version of the worker wrote it.
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # another version of the worker wrote it
         log.warning("manifest.not_understood", extra={"reason": repr(error)[:500]})
         raise ArtifactNotWhole("The manifest cannot be read here. Download it.") from None
 

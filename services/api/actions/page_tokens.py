@@ -76,7 +76,7 @@ class PageTokens:
         body = raw[: _BODY.size]
         _, week, made_at, position, digest = _BODY.unpack(body)
         keys, now = self._known(conn)
-        if week > keys.week:  # Another process has begun a new week.
+        if week > keys.week:  # another process has begun a new week
             self._keys = None
             keys, now = self._known(conn)
         if week < keys.week - 1:

@@ -94,7 +94,7 @@ async def read_rows(parts: Parts, stored: Stored, *, after: int, size: int) -> R
     def load() -> RowsPage:
         try:
             return _page(_read(parts, stored), after, size)
-        except (ValueError, KeyError, TypeError) as error:  # The content comes from a report's own process.
+        except (ValueError, KeyError, TypeError) as error:  # the content comes from a report's own process
             log.warning("preview.not_understood", extra={"reason": repr(error)[:500]})
             raise ArtifactNotWhole("The kept rows cannot be read. Download one of the files.") from None
 

@@ -33,7 +33,7 @@ async def retry(
     The new job belongs to the caller, and has the rows and columns that the caller may see. Raises UnknownJob,
     NotEnded, PreconditionFailed, and whatever `submit` raises.
     """
-    principal.need(Scope.JOBS_CREATE)  # Before the answer reveals anything about the job.
+    principal.need(Scope.JOBS_CREATE)  # before the answer reveals anything about the job
     found = await jobs.get(parts, principal, job_id)
     old = found.job
     # An ended job changes only when its files expire, which does not affect its retry: no lock is needed.
