@@ -45,7 +45,7 @@ A 202 is a fact: the job is committed, and it will reach SUCCESS, FAILED or CANC
 
 
 def create_app(parts: Parts) -> FastAPI:
-    """The API over these parts, which are closed at the end of its lifespan."""
+    """Return the application over these parts, which are closed at the end of its lifespan."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
@@ -59,10 +59,10 @@ def create_app(parts: Parts) -> FastAPI:
         version=VERSION,
         description=_DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        # FastAPI's own documentation pages load scripts from a CDN: ours are services/api/reference.
+        # FastAPI's own documentation pages load scripts from a CDN. Ours are in services/api/reference.
         docs_url=None,
         redoc_url=None,
-        # A redirect would be built from the Host header, which anybody may choose.
+        # A redirect would be built from the Host header, which any client may choose.
         redirect_slashes=False,
         lifespan=lifespan,
         generate_unique_id_function=openapi.operation_id,

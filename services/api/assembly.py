@@ -43,7 +43,7 @@ from shared.runtime.metrics.common import observe_statement
 def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
     """Open what the settings name. Raises TodokeError; connects to nothing yet.
 
-    With `follow_catalog` changes of the catalog's folder are taken up from now on; for the main thread.
+    With `follow_catalog`, changes of the catalog's folder are taken up from now on; call it from the main thread then.
     """
     catalog = LiveCatalog(settings.catalog_path or BUILTIN, default=settings.default_report_type)
     store = open_store(
@@ -86,8 +86,10 @@ def assemble(settings: ApiSettings, *, follow_catalog: bool = False) -> Parts:
 
 
 def _engines(settings: ApiSettings) -> tuple[Engine, Engine, AsyncEngine, AsyncEngine]:
-    """For everything, for the console's lists, for submissions, and for those who wait: the last two share one
-    connection each."""
+    """Return four engines: for general use, for the console's pages, for submissions, and for waiting clients.
+
+    The last two have one connection each.
+    """
     url = settings.database_url_of_today
     options: dict[str, Any] = {"application_name": "todoke-api", "through_pooler": settings.through_pooler}
     engine = create_engine(url, pool_size=settings.pool_size - 2, **options)
@@ -97,12 +99,12 @@ def _engines(settings: ApiSettings) -> tuple[Engine, Engine, AsyncEngine, AsyncE
         pool_size=settings.console_pool_size,
         through_pooler=settings.through_pooler,
     )
-    # Behind a pooler the role's own bound is kept, which is twice as long.
+    # Behind a pooler the role's own limit applies, which is twice as long.
     submitting = create_async_engine(url, bounds={**SESSION_BOUNDS, "lock_timeout": KEY_WAIT}, **options)
     watching = create_async_engine(url, **options)
     for each in (engine, reading, submitting.sync_engine, watching.sync_engine):
         measure_statements(each, observe_statement)
-    watch_replication(engine)  # for who reuses jobs
+    watch_replication(engine)  # for requests that reuse jobs
     return engine, reading, submitting, watching
 
 

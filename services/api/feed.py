@@ -1,4 +1,4 @@
-"""Reads jobs for all who listen: what many want to know at once is one statement on the watcher's connection."""
+"""Reads jobs for all listeners: reads that come at the same time share one statement on the watcher's connection."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Read(NamedTuple):
 
 
 class Feed:
-    """Gives the newest state of jobs. For one event loop."""
+    """Returns the newest state of jobs. For one event loop."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -32,9 +32,9 @@ class Feed:
         self._reading: asyncio.Task[None] | None = None
 
     async def read(self, job_id: UUID) -> Read | None:
-        """The job as it is now; None if it is gone. Raises TimeoutError and the database's errors.
+        """Return the job as it is now; None if it is gone. Raises TimeoutError and the database's errors.
 
-        Nothing here is limited to a viewer: the caller has seen the job through its own before.
+        No tenant or scope is checked here: the caller has already read the job with its own permissions.
         """
         wanted = self._wanted.get(job_id)
         if wanted is None:
@@ -42,7 +42,7 @@ class Feed:
             wanted.add_done_callback(_retrieve)
             if self._reading is None:
                 self._reading = asyncio.create_task(self._run())
-        # Shielded: one who goes away takes nothing from the others.
+        # Shielded, so that a caller that disconnects does not cancel the read for the others.
         return await asyncio.shield(wanted)
 
     async def _run(self) -> None:
@@ -50,7 +50,7 @@ class Feed:
             while self._wanted:
                 batch = dict(list(self._wanted.items())[:_MOST])
                 for job_id in batch:
-                    del self._wanted[job_id]  # who asks from now on gets a younger answer
+                    del self._wanted[job_id]  # later callers get a newer answer
                 try:
                     found = await self._watcher.ask(_read, list(batch))
                 except Exception as error:  # noqa: BLE001 - it belongs to those who asked
@@ -64,7 +64,7 @@ class Feed:
 
 
 def _retrieve(future: "asyncio.Future[Read | None]") -> None:
-    """Let nobody complain of an error that all who asked for have left behind."""
+    """Retrieve the error, so that Python does not complain if every caller has gone."""
     if not future.cancelled():
         future.exception()
 

@@ -1,4 +1,7 @@
-"""When to look again, from what jobs of the same kind took lately. Asked for every answer, so it asks nobody itself."""
+"""When a client should look again, derived from how long jobs of the same kind took recently.
+
+It is needed for every answer, so it never waits for a query.
+"""
 
 import asyncio
 import logging
@@ -16,7 +19,7 @@ log = logging.getLogger(__name__)
 
 SOONEST_S, LATEST_S = 1, 30
 _FRESH_S = 60.0
-"""How long a figure is used before the next one is read."""
+"""How long a figure is used before it is read again."""
 _CLOSE_S = 2.0
 _MOST_KINDS = 10_000
 _BATCH = 200
@@ -29,7 +32,7 @@ class _Known(NamedTuple):
 
 
 class History:
-    """Remembers how long jobs of each tenant and report type take. For one event loop."""
+    """Caches how long jobs of each tenant and report type take. For one event loop."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -38,9 +41,9 @@ class History:
         self._reading: asyncio.Task[None] | None = None
 
     def retry_after_s(self, tenant: str, report_type: str, *, due_at: datetime | None = None) -> int:
-        """Whole seconds until it makes sense to look at an unfinished job that could be started at `due_at`, or now.
+        """Return the whole seconds until a look at an unfinished job makes sense that can start at `due_at`, or now.
 
-        The half of its kind that ends first has ended by then. 1 until something is known of its kind.
+        By then the faster half of its kind has ended. 1 until something is known about its kind.
         """
         typical_s = self.typical_s(tenant, report_type)
         elapsed_s = (datetime.now(UTC) - due_at).total_seconds() if due_at else 0.0
@@ -49,7 +52,7 @@ class History:
         return math.ceil(min(LATEST_S, max(SOONEST_S, (typical_s or 0) - elapsed_s)))
 
     def typical_s(self, tenant: str, report_type: str) -> float | None:
-        """The median of what jobs of the kind took lately; None while nothing is known. Never waits."""
+        """Return the median of how long jobs of the kind took recently; None while nothing is known. Never waits."""
         kind = Kind(tenant, report_type)
         known = self._known.get(kind)
         if known is None or known.until < time.monotonic():
@@ -58,8 +61,8 @@ class History:
 
     async def close(self) -> None:
         """Stop reading."""
-        # What is being read is waited for: a connection that is cancelled while it is opened stays open until somebody
-        # collects the garbage, and its server process for as long.
+        # Wait for the read in progress: a connection that is cancelled while it opens stays open until it is
+        # garbage collected, and its server process as well.
         self._wanted.clear()
         if (reading := self._reading) is not None:
             await asyncio.wait([reading], timeout=_CLOSE_S)
@@ -69,7 +72,7 @@ class History:
     def _want(self, kind: Kind, known: _Known | None) -> None:
         if len(self._known) >= _MOST_KINDS:
             self._known.clear()
-        # Nobody asks again for this one while it is read, nor at once after a failure.
+        # It is not read again while a read is in progress, nor right after a failure.
         self._known[kind] = _Known(known.typical_s if known else None, time.monotonic() + _FRESH_S)
         self._wanted.add(kind)
         if self._reading is None:

@@ -1,4 +1,4 @@
-"""What the API shows. With several workers a scrape of any of them answers for all."""
+"""The metrics of the API. With several API processes, scraping any of them returns the sum of all."""
 
 from shared.access.audit import Action
 from shared.runtime.metrics.common import REPORT_TYPE

@@ -9,7 +9,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(given: str) -> Sequence[Network]:
-    """The addresses and networks of a list with commas. Raises ValueError, which quotes none of them."""
+    """Return the addresses and networks of a comma-separated list. Raises ValueError, which quotes none of them."""
     found: list[Network] = []
     for number, part in enumerate(given.replace(",", " ").split(), 1):
         try:
@@ -21,7 +21,7 @@ def networks(given: str) -> Sequence[Network]:
 
 
 def is_loopback(host: str) -> bool:
-    """True for an address, or the name `localhost`, that this machine alone can reach."""
+    """True for the name `localhost`, or an address that only this machine can reach."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -29,7 +29,7 @@ def is_loopback(host: str) -> bool:
 
 
 def origins(given: str) -> Sequence[str]:
-    """The origins of a list with commas. Raises ValueError, with the remedy."""
+    """Return the origins of a comma-separated list. Raises ValueError with the remedy."""
     found = given.replace(",", " ").split()
     for number, origin in enumerate(found, 1):
         if not _ORIGIN.fullmatch(origin):

@@ -1,4 +1,4 @@
-"""How many streams one caller may have open, so that nobody takes the places of all."""
+"""Limits how many streams one caller may have open, so that no caller takes all places."""
 
 import contextlib
 from collections import Counter
@@ -10,25 +10,25 @@ from shared.errors import TodokeError
 
 
 class TooManyStreams(TodokeError):
-    """The caller has as many streams open as it may."""
+    """The caller has as many open streams as it may."""
 
 
 class NoStreamLeft(TodokeError):
-    """The process has as many streams and long polls as it can serve, or is about to end."""
+    """The process serves as many streams and long polls as it can, or is about to end."""
 
 
 class StreamPlaces:
-    """The places of one process. They are the watcher's: a long poll takes one, too."""
+    """The places of one process. They are the watcher's own, because a long poll takes one, too."""
 
     def __init__(self, watcher: Watcher, *, most_each: int) -> None:
-        """`most_each`: streams of one key, or of whatever names the caller; everybody together where nothing does."""
+        """`most_each` limits the streams of one key or other identity; callers without identities share one limit."""
         self._watcher = watcher
         self._most_each = most_each
         self._taken: Counter[tuple[str, str | None]] = Counter()
 
     @contextlib.contextmanager
     def place(self, principal: Principal) -> Iterator[None]:
-        """A place for the caller, within the block. Raises TooManyStreams and NoStreamLeft."""
+        """Hold a place for the caller within the block. Raises TooManyStreams and NoStreamLeft."""
         who = principal.tenant, principal.subject
         if principal.subject is not None and self._taken[who] >= self._most_each:
             raise TooManyStreams(f"You have {self._most_each} streams open, as many as you may: close one.")

@@ -1,7 +1,7 @@
-"""Several API processes behind one port, counting together.
+"""Several API processes behind one port that count together.
 
-uvicorn's supervisor starts them, restarts one that dies, and stops them in order. Each finds its settings in the
-environment, which the supervisor has checked already.
+uvicorn's supervisor starts them, restarts one that dies, and stops them in order. Each reads its settings from the
+environment, which the supervisor has already checked.
 """
 
 import logging
@@ -27,10 +27,11 @@ from shared.runtime.parent_death import end_with_parent
 log = logging.getLogger("services.api")
 
 _PREFIX = "todoke-api-processes-"
-"""Of the folder in which the processes count together."""
+"""Prefix of the folder in which the processes share their counts."""
 _SILENT_S = 30
-"""A process whose threads say nothing for this long is hung, and replaced. uvicorn's own 5 s are short for a machine
-that is busy with something else."""
+"""A process whose threads are silent for this long is considered hung, and is replaced. uvicorn's own 5 s are too short
+for a machine that is busy with other work.
+"""
 
 
 def serve_several(settings: ApiSettings, **options: object) -> None:
@@ -54,8 +55,8 @@ def serve_several(settings: ApiSettings, **options: object) -> None:
 
 def application() -> FastAPI:
     """The application of one of the processes."""
-    end_with_parent(signal.SIGTERM)  # nobody is left to stop us otherwise
-    # The kernel says nothing of a parent that ended before it was asked, while this process was importing.
+    end_with_parent(signal.SIGTERM)  # otherwise nothing would stop this process
+    # The kernel does not report a parent that ended before this request, while this process was importing.
     parent = multiprocessing.parent_process()
     if parent is not None and os.getppid() != parent.pid:
         sys.exit(1)

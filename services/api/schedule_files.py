@@ -1,4 +1,4 @@
-"""Follows the schedules of the catalog's files: taken when the API starts, when a file has changed, and each minute."""
+"""Follows the schedule files of the catalog: read when the API starts, when a file changes, and once per minute."""
 
 import logging
 import threading
@@ -19,12 +19,15 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 5.0
 _AGAIN = 12
-"""Looks after which everything is looked at again: a minute. A key that a file names may be there by then, another
-API's version of a file may be gone, and what this API has is said again."""
+"""Number of looks after which everything is checked again: a minute.
+
+By then a key that a file names may exist, another API's version of a file may be gone, and this API must confirm what
+it has.
+"""
 
 
 class Follower:
-    """One API's look at the files. For one thread."""
+    """One API's view of the files. For one thread."""
 
     def __init__(self, parts: Parts, catalog: Path) -> None:
         self._parts = parts
@@ -33,14 +36,17 @@ class Follower:
         self._taken: State | None = None
         self._looks = 0
         self._digests: dict[str, str] = {}
-        """Of each file as it was read last without mistakes."""
+        """The digest of each file as it was last read without mistakes."""
         self._edited: set[str] = set()
-        """Files that were changed since, and are not taken yet."""
+        """Files that were changed since, and have not been applied yet."""
         self._told: set[Refused] = set()
-        """What the log says already: each line is written once as long as it is true."""
+        """What the log contains already: each line is written once as long as it stays true."""
 
     def look(self) -> bool:
-        """Take the files, if they have changed and rest, or if it is time. Returns True if they were read."""
+        """Apply the files if they have changed and come to rest, or if a check is due.
+
+        Returns True if they were read.
+        """
         state = state_of(self._catalog / FOLDER)
         settled, self._seen = state == self._seen, state
         self._looks += 1
@@ -67,7 +73,7 @@ class Follower:
         self._told = set(refused)
 
     def _as_asked(self, found: FoundFiles) -> list[Refused]:
-        """Let the schedules be as the files have them. Most often they are, and then nothing is locked or written."""
+        """Bring the schedules in line with the files. Usually they are, and then nothing is locked or written."""
         with self._parts.engine.connect() as conn:
             wanted = schedule_files.to_do(from_files.known(conn), found, self._edited)
             if wanted.seen:
@@ -79,7 +85,7 @@ class Follower:
 
 
 def follow(parts: Parts, catalog: Path) -> None:
-    """Take the files now and whenever they change, in a daemon thread."""
+    """Apply the files now and whenever they change, in a daemon thread."""
 
     def watch() -> None:
         follower, pause = Follower(parts, catalog), threading.Event()

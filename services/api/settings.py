@@ -1,4 +1,4 @@
-"""What the API reads from its environment."""
+"""The settings of the API."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from shared.runtime.settings import (
 class ApiSettings(
     ArtifactSettings, CatalogSettings, KeySettings, RegionSettings, SecretSettings, EgressSettings, ServiceSettings
 ):
-    """Checked once at start."""
+    """What the API reads from its environment, checked once at start."""
 
     host: str = Field("127.0.0.1", alias="API_HOST", description="Address to listen on; the image sets 0.0.0.0")
     port: int = Field(8000, alias="API_PORT", ge=1, le=65535, description="Port to listen on")
@@ -232,7 +232,7 @@ class ApiSettings(
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """The name of each source that estimates may ask → its URL, with the passwords of today. Secret."""
+        """Return the URL of each source that estimates may ask, by its name, with current passwords. Secret."""
         named = parse_sources(self.secret_of_today("REPORT_SOURCES", self.report_sources))
         if self.report_source_url is None:
             return named
@@ -266,30 +266,30 @@ class ApiSettings(
 
     @property
     def takes_keys(self) -> bool:
-        """True if API keys are asked for."""
+        """True if API keys are required."""
         return "keys" in self.auth
 
     @property
     def takes_tokens(self) -> bool:
-        """True if tokens are asked for."""
+        """True if tokens are accepted."""
         return "oidc" in self.auth
 
     @property
     def keep_artifacts_s(self) -> int:
-        """Of a job accepted from now on."""
+        """Return how long the files of a new job are kept."""
         return round(self.keep_artifacts_days * 86_400)
 
     @property
     def keep_s(self) -> int:
-        """Of a job accepted from now on."""
+        """Return how long a new job is kept."""
         return round(self.keep_jobs_days * 86_400)
 
     @property
     def most_keep_artifacts_s(self) -> int:
-        """The most that a client may ask for; a job outlives its files."""
+        """Return the longest time for which a client may keep files. A job outlives its files."""
         return min(self.most_keep_s, max(self.keep_artifacts_s, round(self.most_keep_artifacts_days * 86_400)))
 
     @property
     def most_keep_s(self) -> int:
-        """The most that a client may ask for."""
+        """Return the longest time for which a client may keep a job."""
         return max(self.keep_s, round(self.most_keep_jobs_days * 86_400))

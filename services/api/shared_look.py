@@ -1,7 +1,7 @@
-"""Answers many clients' questions about jobs at once: those who ask at the same time share one statement.
+"""Answers questions of many clients about jobs with one statement: those who ask at the same time share it.
 
-Asking on the event loop, on the watcher's connection, costs a third of a thread and a connection for each request
-(`make bench ARGS="--only reading"`).
+Asking on the event loop, over the watcher's connection, costs a third of a thread and a connection per request (`make
+bench ARGS="--only reading"`).
 """
 
 import asyncio
@@ -19,12 +19,12 @@ Found = TypeVar("Found")
 
 
 def each_alone(error: BaseException) -> bool:
-    """True if what many share has lost its connection: each may have better luck with one of its own."""
+    """True if a shared statement has lost its connection: each caller may do better on a connection of its own."""
     return isinstance(error, TimeoutError) or is_unavailable(error)
 
 
 class SharedLook(Generic[Asked, Found]):
-    """Looks for many clients at once: what each is told was read after it asked. For one event loop."""
+    """Looks for many clients at once. Each answer was read after its question was asked. For one event loop."""
 
     def __init__(
         self, watcher: Watcher, look: Callable[[Connection, Sequence[Asked]], Sequence[Found]], *, most: int
@@ -37,7 +37,7 @@ class SharedLook(Generic[Asked, Found]):
         self._looking: asyncio.Task[None] | None = None
 
     async def of(self, asked: Asked) -> Found:
-        """What is there now. Raises TimeoutError and the database's errors."""
+        """Return the current answer. Raises TimeoutError and the database's errors."""
         seen: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, seen))
         if self._looking is None:
@@ -48,7 +48,7 @@ class SharedLook(Generic[Asked, Found]):
         answered = 0
         try:
             while self._waiting:
-                # Half of all that are here, as the submitter does (services/api/actions/submitter.py).
+                # Take half of the clients in play, as the submitter does (services/api/actions/submitter.py).
                 share = min(self._most, len(self._waiting), (len(self._waiting) + answered + 1) // 2)
                 batch = [self._waiting.popleft() for _ in range(share)]
                 await self._look(batch)
@@ -60,11 +60,11 @@ class SharedLook(Generic[Asked, Found]):
         try:
             found = await self._watcher.ask(self._look_for, [asked for asked, _ in batch])
         except Exception as error:  # noqa: BLE001 - it belongs to those who asked
-            if each_alone(error):  # those who wait for the next look would meet the same, one time limit later
+            if each_alone(error):  # the next look would fail in the same way, one time limit later
                 batch += self._waiting
                 self._waiting.clear()
             elif len(batch) > 1:
-                for one in batch:  # so that a row which cannot be read harms nobody but who asked for it
+                for one in batch:  # so that a row that cannot be read harms only the client that asked for it
                     await self._look([one])
                 return
             for _, seen in batch:

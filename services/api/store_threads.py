@@ -1,4 +1,4 @@
-"""Threads for the artifact store alone: while it hangs, downloads wait for one another and nothing else does."""
+"""Threads for the artifact store alone: when it hangs, downloads wait for one another and nothing else does."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar, TypeVarTuple
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 async def in_store_thread(call: Callable[[*_Ts], _T], *given: *_Ts) -> _T:
-    """What `call` returns, which runs in one of these threads."""
+    """Run `call` in one of these threads, and return its result."""
     try:
         limiter = _LIMITER.get()
     except LookupError:
@@ -24,6 +24,6 @@ async def in_store_thread(call: Callable[[*_Ts], _T], *given: *_Ts) -> _T:
 
 
 async def from_the_store(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The same pieces, each read in one of these threads: a slow client holds none."""
+    """Yield the same pieces, each read in one of these threads. A slow client occupies none."""
     while piece := await in_store_thread(next, pieces, b""):
         yield piece

@@ -1,8 +1,8 @@
-"""Tells all who listen to a tenant's jobs what has changed: one look per process, whatever their number.
+"""Reports changes to all who listen to a tenant's jobs, with one look per process, however many listeners there are.
 
-A look is one statement on the watcher's connection: the newest jobs of each tenant that somebody listens to, and those
-seen before that had not ended. Each listener has one slot that holds the newest state of each job that changed since it
-was taken last: bounded, so a slow reader is told that it has missed some, and makes nothing grow.
+A look is one statement on the watcher's connection: the newest jobs of each tenant with a listener, and the unfinished
+ones seen before. Each listener has one slot, which holds the newest state of each job that has changed since the
+listener last took it. A slot is bounded, so a slow reader learns that it has missed changes, and no memory grows.
 """
 
 import asyncio
@@ -20,22 +20,24 @@ from shared.jobs.recent import Recent
 log = logging.getLogger(__name__)
 
 PAUSE_S = 0.5
-"""Seconds between two looks. More tenants take longer, so that the looks' cost per second is bounded."""
+"""Seconds between two looks. With more tenants the pause grows, so that the cost per second is bounded."""
 _TENANTS_PER_S = 200
 _NEWEST = 100
-"""Jobs of each tenant that a look sees, from the newest on."""
+"""How many of each tenant's jobs a look reads, from the newest on."""
 MOST_FOLLOWED = 1_000
-"""Unfinished jobs of a tenant that are followed although newer ones have come: the newest of them. Whoever listens is
-told when others are dropped."""
+"""Unfinished jobs of a tenant that are followed after newer ones have come: the newest of them.
+
+Listeners learn when others are dropped.
+"""
 _MOST_KEPT = 1_000
-"""Changes that one listener's slot holds."""
+"""How many changes one listener's slot holds."""
 _CATCH_UP = 2
-"""Listeners that read a snapshot at the same time because they have missed something."""
+"""How many listeners may read a snapshot at the same time because they have missed changes."""
 _BACKOFF_CAP_S = 5.0
 
 
 class Slot:
-    """What changed since a listener took it last."""
+    """The changes since a listener last took them."""
 
     def __init__(self) -> None:
         self._changes: dict[UUID, Recent] = {}
@@ -44,11 +46,11 @@ class Slot:
         self._looked = asyncio.Event()
 
     def looked(self) -> None:
-        """From now on every change is told."""
+        """Note that every change is reported from now on."""
         self._looked.set()
 
     async def ready(self, within_s: float) -> None:
-        """Wait until every change is told, for so long at most."""
+        """Wait until every change is reported, for at most `within_s`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._looked.wait()
@@ -62,12 +64,12 @@ class Slot:
         self._woken.set()
 
     def miss(self) -> None:
-        """Something has changed that nobody can tell any more."""
+        """Note that a change was lost that cannot be reported any more."""
         self._changes.clear()
         self.lose()
 
     def lose(self) -> None:
-        """Something may change from now on that nobody will tell."""
+        """Note that changes may be lost from now on."""
         self._missed = True
         self._woken.set()
 
@@ -76,7 +78,7 @@ class Slot:
         self._woken.set()
 
     async def take(self, within_s: float) -> tuple[Sequence[Recent], bool]:
-        """What changed, oldest job first, and whether something was missed; nothing after `within_s` seconds."""
+        """Return what changed, oldest job first, and whether something was missed; nothing after `within_s` seconds."""
         try:
             async with asyncio.timeout(within_s):
                 await self._woken.wait()
@@ -94,20 +96,20 @@ class _Tenant:
     def __init__(self) -> None:
         self.slots: set[Slot] = set()
         self.versions: dict[UUID, int] = {}
-        """The unfinished jobs that were seen, by their version."""
+        """The unfinished jobs that were seen, with their versions."""
         self.looked = False
         """False before the first look."""
         self.newest: Sequence[UUID] = ()
         """The newest jobs of the last look, newest first."""
 
     def learn(self, rows: Sequence[Recent]) -> None:
-        """Tell the slots what is new in a look."""
+        """Report what is new in a look to the slots."""
         before, seen = dict(self.versions), {*self.newest}
         newest = [row for row in rows if row.newest]
         if self.looked and len(newest) >= _NEWEST and seen.isdisjoint(row.id for row in newest):
             for slot in self.slots:
-                slot.miss()  # more have come than a look sees
-        # A job may come behind a newer one: ids are in the order in which jobs were asked for, at several hosts.
+                slot.miss()  # more have come than a look reads
+        # A job may appear after a newer one: ids follow the order of submission, but on several hosts.
         oldest = self.newest[-1] if len(self.newest) >= _NEWEST else UUID(int=0)
         for row in rows:
             born = self.looked and row.newest and row.id not in seen and row.id > oldest
@@ -125,9 +127,9 @@ class _Tenant:
             slot.looked()
 
     def follow(self, versions: Mapping[UUID, int]) -> bool:
-        """Tell changes of these unfinished jobs, too, from the versions on that somebody has seen.
+        """Report changes of these unfinished jobs, too, from the given versions on.
 
-        False if there are too many, and the oldest are not followed.
+        False if there are too many, so that the oldest are not followed.
         """
         self.versions = {**versions, **self.versions}
         self._bound()
@@ -149,11 +151,11 @@ class TenantFeed:
         self._tenants: dict[str, _Tenant] = {}
         self._looking: asyncio.Task[None] | None = None
         self.catching_up = asyncio.Semaphore(_CATCH_UP)
-        """Held by who reads a snapshot in the middle of a stream."""
+        """Held while a listener reads a snapshot in the middle of a stream."""
 
     @contextlib.contextmanager
     def slot(self, tenant: str) -> Iterator[Slot]:
-        """A slot that is told of the tenant's jobs, within the block."""
+        """Yield a slot that receives the changes of the tenant's jobs, within the block."""
         slot = Slot()
         of = self._tenants.setdefault(tenant, _Tenant())
         of.slots.add(slot)
@@ -169,15 +171,15 @@ class TenantFeed:
                 self._tenants.pop(tenant, None)
 
     def follow(self, tenant: str, versions: Mapping[UUID, int]) -> bool:
-        """Tell the tenant's slots of these unfinished jobs, too, when they are another version than these.
+        """Report changes of these unfinished jobs to the tenant's slots, too, if their versions differ.
 
-        False if not all of them are followed.
+        False if not all are followed.
         """
         of = self._tenants.get(tenant)
         return of is not None and of.follow(versions)
 
     def release(self) -> None:
-        """Wake everybody: the process is about to end."""
+        """Wake everyone: the process is about to end."""
         for tenant in self._tenants.values():
             for slot in tenant.slots:
                 slot.wake()

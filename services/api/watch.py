@@ -1,9 +1,9 @@
-"""One look for all who wait: who waits for a job holds neither a thread nor a database connection.
+"""One look for all who wait: a client that waits for a job occupies neither a thread nor a database connection.
 
-One task per process asks, on one connection, about every job that somebody waits for. It has looked at all of them
-every 20 ms while few jobs are watched, every n/10,000 s while n are, and every second from 10,000 on. So a look's
-cost per second is bounded, and nothing is asked while nobody waits. Many jobs are asked about in pieces, spread over
-that time: one long statement would hold up the requests that meet it (`make bench ARGS="--only waiters"`).
+One task per process asks, on one connection, about every job that somebody waits for. It looks at all of them every 20
+ms while few jobs are watched, every n/10,000 s while n are, and every second from 10,000 on. So the cost per second is
+bounded, and nothing is asked while nobody waits. Many jobs are asked about in pieces, spread over that time: one long
+statement would hold up the requests that meet it (`make bench ARGS="--only waiters"`).
 """
 
 import asyncio
@@ -27,21 +27,21 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_WAITERS = 10_000
-"""Who may wait at the same time in one process. More would wait for their look longer than a second."""
+"""How many may wait at the same time in one process. With more, their look would take longer than a second."""
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
 _PIECE = 200
-"""Jobs that one statement asks about: their look-ups take less time than a request does."""
+"""Jobs that one statement asks about: looking them up takes less time than a request does."""
 _LOOK_TIMEOUT_S = 10
-"""A statement that takes longer has lost its connection."""
+"""A statement that takes longer is assumed to have lost its connection."""
 _FRESH_S = 2.0
-"""A look at all jobs that began within this time tells what a job is; an older one does not."""
+"""A look at all jobs that began within this time shows their current state; an older one does not."""
 _LINGER_S = 5.0
-"""Seconds for which the connection is kept when nobody waits any more: the next client often follows at once."""
+"""Seconds for which the connection is kept when nobody waits any more: the next client often follows soon."""
 _BACKOFF_CAP_S = 5.0
 
 
 def pause_s(watched: int) -> float:
-    """Seconds between two looks at so many jobs."""
+    """Return the seconds between two looks at this many jobs."""
     return min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, watched / MOST_WAITERS))
 
 
@@ -61,13 +61,13 @@ class Watcher:
     """Wakes those who wait for a job when it changes. For one event loop."""
 
     def __init__(self, engine: AsyncEngine, *, most: int = MOST_WAITERS) -> None:
-        """`engine` is the watcher's own: `close` disposes of it."""
+        """`engine` belongs to the watcher: `close` disposes of it."""
         self._engine = engine
         self._most = most
         self._places = 0
         self._released = False
         self._versions: dict[str, int] = {}
-        """Watched job → the newest version that anybody has seen."""
+        """Watched job → the newest version that any waiter has seen."""
         self._waiters: dict[str, set[_Waiter]] = {}
         self._came = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -77,7 +77,7 @@ class Watcher:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[bool]:
-        """A place among those who wait, within the block: False if all are taken, or nobody may wait any more."""
+        """Hold a place among those who wait, within the block. Yields False if all are taken, or waiting is over."""
         free = self._places < self._most and not self._released
         self._places += free
         try:
@@ -88,9 +88,9 @@ class Watcher:
     async def changed(self, job_id: UUID, version: int, *, until_end: bool, within_s: float) -> bool:
         """Wait until the job has another version than `version`; with `until_end`, until it has ended.
 
-        True tells the caller to read the job again: it has changed, or no look could tell. False comes after
-        `within_s` seconds without a change. The caller has read the job before, for its tenant. Cancelled, the
-        wait is forgotten.
+        True tells the caller to read the job again: it has changed, or a look failed. False comes after `within_s`
+        seconds without a change. The caller must have read the job before, for its tenant. A cancelled wait is
+        forgotten.
         """
         if self._released:
             return False
@@ -112,13 +112,13 @@ class Watcher:
 
     @property
     def released(self) -> bool:
-        """True when nobody may wait any more."""
+        """True once waiting is over."""
         return self._released
 
     async def ask(self, work: Callable[..., T], *given: Any) -> T:
-        """Return `work(connection, *given)`, on the one connection, between two looks. It should be quick.
+        """Return `work(connection, *given)`, run on the shared connection between two looks. It should be quick.
 
-        Raises TimeoutError and the database's errors; the connection is let go then.
+        Raises TimeoutError and the database's errors; the connection is closed then.
         """
         async with self._asking:
             try:
@@ -131,21 +131,21 @@ class Watcher:
                 raise
 
     def release(self) -> None:
-        """Wake everybody, and let nobody wait from now on: the process is about to end."""
+        """Wake everyone, and let nobody wait from now on: the process is about to end."""
         self._released = True
         for waiters in self._waiters.values():
             for waiter in waiters:
                 waiter.wake()
 
     async def close(self) -> None:
-        """Stop looking and let the connection go."""
+        """Stop looking and close the connection."""
         if (looking := self._looking) is not None:
             looking.cancel()
             await asyncio.wait([looking])
         await self._let_go()
 
     def _add(self, key: str, waiter: _Waiter) -> _Waiter:
-        if self._versions.get(key) != waiter.version:  # else all who wait for it have seen this, be they thousands
+        if self._versions.get(key) != waiter.version:  # otherwise every waiter has seen this version already
             self._advance(watch.Change(key, waiter.version, ended=False))
         self._versions[key] = waiter.version
         self._waiters.setdefault(key, set()).add(waiter)
@@ -161,7 +161,7 @@ class Watcher:
             del self._waiters[key], self._versions[key]
 
     def _advance(self, change: watch.Change) -> None:
-        """Wake who waits for this, unless a newer version has been seen since the look."""
+        """Wake those who wait for this change, unless a newer version has been seen since the look."""
         seen = self._versions.get(change.job_id)
         if seen is None or (change.version is not None and change.version < seen):
             return
@@ -172,7 +172,7 @@ class Watcher:
                 waiter.wake()
 
     async def _run(self) -> None:
-        """Look again and again, until nobody has waited for a while."""
+        """Repeat the look until nobody has waited for a while."""
         failures = 0
         try:
             while self._versions or await self._somebody_comes():
@@ -188,7 +188,7 @@ class Watcher:
                 else:
                     failures = 0
         finally:
-            # Nothing is awaited before this: who comes from now on starts a task of its own.
+            # Nothing is awaited before this, so anyone who comes later starts a task of their own.
             self._looking = None
             await self._let_go()
 
@@ -200,11 +200,11 @@ class Watcher:
         return bool(self._versions)
 
     def _pause_s(self) -> float:
-        """Seconds between two pieces."""
+        """Return the seconds between two pieces."""
         return pause_s(len(self._versions)) / max(1, math.ceil(len(self._versions) / _PIECE))
 
     async def _look(self) -> None:
-        """Look at everything that is watched now, piece by piece."""
+        """Look at everything that is being watched, piece by piece."""
         began, watched = asyncio.get_running_loop().time(), list(self._versions)
         for start in range(0, len(watched), _PIECE):
             if start:
@@ -220,7 +220,7 @@ class Watcher:
 
     async def _drop(self) -> None:
         conn, self._conn = self._conn, None
-        with contextlib.suppress(Exception):  # it may be broken, which is why it goes
+        with contextlib.suppress(Exception):  # it may be broken, which is why it is closed
             if conn is not None:
                 await conn.close()
             await self._engine.dispose()
@@ -231,7 +231,7 @@ def _back_off_s(failures: int) -> float:
 
 
 def _report(error: Exception) -> None:
-    """Log the first failure of a row of them."""
+    """Log the first of consecutive failures."""
     if isinstance(error, (TodokeError, TimeoutError)) or is_unavailable(error):
         cause = str(getattr(error, "orig", None) or error or "no answer").strip().splitlines()[:1]
         log.warning("watch.failed", extra={"reason": cause})

@@ -103,8 +103,7 @@ def _repeat(loop: Loop, stop: threading.Event) -> None:
 def assemble(settings: RelaySettings, *, follow_catalog: bool = False) -> Relay:
     """Return everything that `settings` ask for. Connects to nothing yet.
 
-    With `follow_catalog`, changes of the catalog's folder are taken up from now on; call it from the main thread
-    then.
+    With `follow_catalog`, changes of the catalog's folder are taken up from now on; call it from the main thread then.
     """
     # Two engines: a crash may undo claims (synchronous_commit off), but never transitions.
     publishing = _engine(settings, "publisher")
@@ -138,8 +137,8 @@ def assemble(settings: RelaySettings, *, follow_catalog: bool = False) -> Relay:
 
 
 def _dead_letters(settings: RelaySettings, queue: SqsQueue) -> Loop:
-    """This loop has a connection of its own, because a look may wait for the queue, and no other loop should wait
-    for it.
+    """This loop has a connection of its own, because a look may wait for the queue, and no other loop should wait for
+    it.
     """
 
     def opened() -> DeadLetters:

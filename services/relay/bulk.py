@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class BulkActions:
-    """One relay's share of the bulk actions. Any number of relays may run: SKIP LOCKED gives each action to one of
-    them.
+    """One relay's share of the bulk actions.
 
-    A slice is one transaction: it changes the jobs, records the results, and moves the action's position. After any
-    crash, the next slice continues from there.
+    Any number of relays may run: SKIP LOCKED gives each action to one of them. A slice is one transaction: it changes
+    the jobs, records the results, and moves the action's position. After any crash, the next slice continues from
+    there.
     """
 
     def __init__(self, engine: Engine, *, pause_s: float, most: int = bulk_slices.MOST) -> None:

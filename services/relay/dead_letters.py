@@ -1,9 +1,8 @@
-"""Looks into the dead-letter queue, copies its messages into rows, and carries out what operators requested for
-them.
+"""Looks into the dead-letter queue, copies its messages into rows, and carries out what operators requested for them.
 
-The queue is the truth: a message leaves it only after it was sent again or is to be deleted. If the relay dies
-between sending and deleting, the message is in both queues, and a second doorbell does no harm. If it dies before
-the row is removed, the next look removes it.
+The queue is the truth: a message leaves it only after it was sent again or is to be deleted. If the relay dies between
+sending and deleting, the message is in both queues, and a second doorbell does no harm. If it dies before the row is
+removed, the next look removes it.
 """
 
 import logging

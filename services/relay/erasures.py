@@ -32,8 +32,8 @@ removed.
 class Erasures:
     """One relay's share of the erasures. Any number may run: SKIP LOCKED gives each its own rows.
 
-    A crash may follow any durable step. Files are removed before their rows, and the row of the erasure last, so
-    after any crash the next pass continues.
+    A crash may follow any durable step. Files are removed before their rows, and the row of the erasure last, so after
+    any crash the next pass continues.
     """
 
     def __init__(self, engine: Engine, store: ArtifactStore) -> None:

@@ -164,8 +164,8 @@ class Gauges:
 
 
 def _ready(conn: Connection) -> int:
-    """Return how many pairs of tenant and report type have a held doorbell that neither a pause nor a cap keeps
-    back.
+    """Return how many pairs of tenant and report type have a held doorbell that neither a pause nor
+    a cap keeps back.
     """
     room = caps.room(conn)
     return sum(all(room.get(gate, 1) > 0 for gate in first.gates) for first in held.candidates(conn, most=0))

@@ -1,7 +1,7 @@
 """The metrics of the relay.
 
-Metrics marked *database-wide* are about the whole system: every relay shows the same value, so take their `max`,
-never their `sum`.
+Metrics marked *database-wide* are about the whole system: every relay shows the same value, so take their `max`, never
+their `sum`.
 """
 
 from shared.runtime.metrics.declare import FAST_S, OTHER, counter, gauge, histogram

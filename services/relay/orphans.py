@@ -25,13 +25,13 @@ _ROUND_EVERY_S = 3600.0
 class OrphanSweep:
     """One relay's slow walk over the store itself, which finds files that no row names.
 
-    It is a loop of its own and not part of retention, because a listing may take seconds and is needed ten times
-    less often.
+    It is a loop of its own and not part of retention, because a listing may take seconds and is needed ten times less
+    often.
     """
 
     def __init__(self, engine: Engine, store: ArtifactStore, *, removes: bool = True) -> None:
-        """With `removes` false it only counts: after a restore, an operator wants to see the numbers before
-        anything is removed.
+        """With `removes` false it only counts: after a restore, an operator wants to see the numbers before anything is
+        removed.
         """
         self._engine = engine
         self._store = store

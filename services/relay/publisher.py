@@ -69,8 +69,8 @@ class Publisher:
     def run_once(self) -> int:
         """Send one batch. Returns how many messages left the outbox, sent, parked or held; 0 means wait a little.
 
-        Killed before the send, the rows unlock unsent. Killed after it, they are sent again, and `jobs.start` makes
-        the second copy harmless. The transaction stays open over the send on purpose: a crash is a rollback and an
+        Killed before the send, the rows unlock unsent. Killed after it, they are sent again, and `jobs.start` makes the
+        second copy harmless. The transaction stays open over the send on purpose: a crash is a rollback and an
         immediate redelivery, with nothing to wait for.
         """
         metrics.BREAKER_OPEN.set(self._breaker.open)

@@ -1,8 +1,7 @@
 """Retention removes files, jobs, API keys, idempotency keys and audit entries that have expired.
 
-A crash may follow any durable step. A file is removed before its row, so a row may outlive its file but a file
-never outlives its row. Readers compare the expiry with the clock and see no difference. A job is removed after its
-files.
+A crash may follow any durable step. A file is removed before its row, so a row may outlive its file but a file never
+outlives its row. Readers compare the expiry with the clock and see no difference. A job is removed after its files.
 """
 
 import time

@@ -1,5 +1,5 @@
-"""The relay's part of each message's trace: a span from the claim to the queue's answer, which the message carries
-on.
+"""The relay's part of each message's trace: a span from the claim to the queue's answer, which the
+message carries on.
 """
 
 from collections.abc import Sequence

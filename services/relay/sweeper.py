@@ -26,8 +26,7 @@ _RING_EVERY_S = 5.0
 _WALK_S = 0.25
 """How long one pass walks.
 
-A million unfinished jobs take a few passes, and a deep backlog never takes more than a part of one connection's
-time.
+A million unfinished jobs take a few passes, and a deep backlog never takes more than a part of one connection's time.
 """
 
 _GAP_S = 10.0
@@ -48,8 +47,8 @@ class Sweeper:
         settled_floor: Callable[[], int],
         tidy_rest_s: float = 0.0,
     ) -> None:
-        """`tidy_rest_s` is how long the list of long-lived jobs is left alone after a pass that found nothing to do
-        in it.
+        """`tidy_rest_s` is how long the list of long-lived jobs is left alone after a pass that found nothing to do in
+        it.
         """
         self._engine = engine
         self._transactions = transactional(engine)

@@ -1,8 +1,8 @@
 """Removes records of the past that have served their purpose.
 
-These are workers that have long been silent, per-minute history, bulk actions with their results, links that ended
-long ago, events of webhooks, leftovers of webhooks that were disabled or deleted, and request rates of tenants that
-no longer send requests.
+These are workers that have long been silent, per-minute history, bulk actions with their results, links that ended long
+ago, events of webhooks, leftovers of webhooks that were disabled or deleted, and request rates of tenants that no
+longer send requests.
 """
 
 import time

@@ -1,10 +1,9 @@
 """Decides whose doorbell is next: tenants take turns, and a tenant's surplus is held until its next turn.
 
-Each relay remembers the doorbells that it has sent and that no worker has answered. A tenant may have up to `ahead`
-of them; its others are held (shared/jobs/held.py), and leave as the first are answered. So the number of doorbells
-in the queue ahead of a quiet tenant is bounded, however much another tenant has asked for
-(docs/explanation/fairness.md). While no tenant has that many, this costs one look-up per `ahead` doorbells, and
-nothing is held.
+Each relay remembers the doorbells that it has sent and that no worker has answered. A tenant may have up to `ahead` of
+them; its others are held (shared/jobs/held.py), and leave as the first are answered. So the number of doorbells in the
+queue ahead of a quiet tenant is bounded, however much another tenant has asked for (docs/explanation/fairness.md).
+While no tenant has that many, this costs one look-up per `ahead` doorbells, and nothing is held.
 """
 
 import time
@@ -39,8 +38,8 @@ class Turns:
     def __init__(self, *, ahead: int) -> None:
         self._ahead = ahead
         self._ringing: dict[str, dict[UUID, Sequence[Gate]]] = {}
-        """Tenant → the jobs that this relay has rung for and does not know to have started, each with the gates
-        that it runs under, as far as they are known.
+        """Tenant → the jobs that this relay has rung for and does not know to have started, each with the gates that it
+        runs under, as far as they are known.
         """
         self._let_out: dict[UUID, Sequence[Gate]] = {}
         """The doorbells that left `held` in this pass, and the gates of each."""
@@ -169,8 +168,8 @@ def _named(row: OutboxRow) -> UUID | None:
 
 
 def in_turns(items: Iterable[T], whose: Callable[[T], str]) -> list[T]:
-    """Return all items in an order in which their owners take turns: the first item of each, then the second, and
-    so on.
+    """Return all items in an order in which their owners take turns: the first item of each, then the second, and so
+    on.
 
     Owners follow in the order of their first items, and the items of each owner keep their order.
     """
@@ -186,10 +185,10 @@ def in_turns(items: Iterable[T], whose: Callable[[T], str]) -> list[T]:
 def chosen_in_turns(
     waiting: Iterable[Waiting], *, most: int, after: str, room: Mapping[Gate, int] | None = None
 ) -> list[Waiting]:
-    """Return the next `most` doorbells. Tenants take turns, beginning after `after`; within a tenant the most
-    urgent comes first.
+    """Return the next `most` doorbells.
 
-    `room` is how many may leave under each cap.
+    Tenants take turns, beginning after `after`; within a tenant the most urgent comes first. `room` is how many may
+    leave under each cap.
     """
     ordered = sorted(waiting, key=lambda w: (w.tenant <= after, w.tenant, -w.priority, w.job_id))
     left = dict(room or {})

@@ -1,8 +1,8 @@
 """Notifies webhooks: turns events into deliveries, and makes the deliveries that are due.
 
-A crash may follow any durable step. If a relay dies before a delivery's result is written, the lease of the
-delivery runs out and it is sent again under the same `webhook-id`. So each delivery is made at least once, and a
-receiver can recognise a repetition.
+A crash may follow any durable step. If a relay dies before a delivery's result is written, the lease of the delivery
+runs out and it is sent again under the same `webhook-id`. So each delivery is made at least once, and a receiver can
+recognise a repetition.
 """
 
 import base64
@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 _EVENTS = 200
 """Events per transaction: some tens of milliseconds."""
 _MOST = 64
-"""Deliveries that one relay has under way: each needs a socket, and slow ones of a few tenants must leave room for
-the others.
+"""Deliveries that one relay has under way: each needs a socket, and slow ones of a few tenants must leave room for the
+others.
 """
 _WAIT_S = 0.2
 """How long a delivery that has become due may wait while others are under way."""
@@ -159,9 +159,8 @@ def _letter(one: Claimed, keys: Sequence[bytes]) -> Letter:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Return the pause in seconds that `Retry-After` names, as a number or a date (RFC 9110, section 10.2.3);
-
-    None if it names none.
+    """Return the pause in seconds that `Retry-After` names, as a number or a date (RFC 9110, section 10.2.3); None if
+    it names none.
     """
     if retry_after is None:
         return None
@@ -169,6 +168,6 @@ def _seconds(retry_after: str | None) -> float | None:
         return min(float(retry_after[:9]), _MOST_AFTER_S)
     try:
         at = email.utils.parsedate_to_datetime(retry_after).timestamp()
-    except (ValueError, OverflowError):  # A receiver may write a year of any length.
+    except (ValueError, OverflowError):  # a receiver may write a year of any length
         return None
     return min(max(0.0, at - time.time()), _MOST_AFTER_S)

@@ -104,16 +104,17 @@ class Attempts:
         return self._failure(held, error)
 
     def _at_fault(self, held: Held, error: ReportError, reason: str) -> GivenBack:
-        """Give the job back uncharged, and leave it to other workers for a while. `reason` is shown to the operator
-        only.
+        """Give the job back uncharged, and leave it to other workers for a while.
+
+        `reason` is shown to the operator only.
         """
         self._fitness.note(error.code, reason)
         self._not_again.note(held.lease.job_id, shared=error.code == FailureCode.ARTIFACT_STORE_UNAVAILABLE)
         return GivenBack(held.lease, Cause(error.code, str(error), error.hint), attempt_spans.retry_headers(held))
 
     def _is_other_version(self, job: StartedJob) -> bool:
-        """True if the job was accepted with a version that this worker has never had; this worker's own version may
-        be the older one.
+        """True if the job was accepted with a version that this worker has never had; this worker's own version may be
+        the older one.
         """
         return (job.report_type, job.report_version) not in self._versions
 
@@ -174,8 +175,9 @@ class Attempts:
         )
 
     def _wants_figures(self, job: StartedJob, report: ReportType) -> bool:
-        """True if somebody is notified of the job's end with a figure. Few jobs are, and a figure costs more than a
-        small report.
+        """True if somebody is notified of the job's end with a figure.
+
+        Few jobs are, and a figure costs more than a small report.
         """
         if report.pdf.figures is None:
             return False

@@ -26,8 +26,8 @@ class AttemptPool:
         self._threads = ThreadPoolExecutor(in_flight.slots, thread_name_prefix="attempt")
 
     def dispatch(self, started: Sequence[Held]) -> None:
-        """Run these attempts: each one that makes files in its own thread, and all inline ones one after another in
-        a shared thread.
+        """Run these attempts: each one that makes files in its own thread, and all inline ones one after another in a
+        shared thread.
         """
         if self._stop.is_set():
             for held in started:

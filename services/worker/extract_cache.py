@@ -26,8 +26,8 @@ class ExtractCache:
     def is_forgotten(self, job_id: UUID) -> bool:
         """True if nothing was written in the job's folder for a day.
 
-        A job that this worker's database does not know may belong to another database whose worker shares the
-        scratch folder, which is /tmp unless the settings name another.
+        A job that this worker's database does not know may belong to another database whose worker shares the scratch
+        folder, which is /tmp unless the settings name another.
         """
         with contextlib.suppress(OSError):
             return time.time() - self.folder(job_id).stat().st_mtime > _FORGOTTEN_S

@@ -1,5 +1,6 @@
-"""The finisher writes outcomes in batches, one statement per kind. Only then may the messages of these jobs be
-deleted.
+"""The finisher writes outcomes in batches, one statement per kind.
+
+Only then may the messages of these jobs be deleted.
 """
 
 import logging
@@ -56,8 +57,9 @@ class Finisher:
         self._handed_over: queue.SimpleQueue[Sequence[EndedAttempt]] = queue.SimpleQueue()
         self._unwritten: list[EndedAttempt] = []
         self._locked: list[EndedAttempt] = []
-        """Outcomes that were not written because another transaction had locked their rows. Tried again at
-        `_try_locked_at`.
+        """Outcomes that were not written because another transaction had locked their rows.
+
+        Tried again at `_try_locked_at`.
         """
         self._try_locked_at = 0.0
 
@@ -71,8 +73,8 @@ class Finisher:
         """Write the outcomes that wait, after waiting up to 0.2 s for the first. Returns 0 if none came.
 
         Raises when the database is unavailable. The outcomes are kept, their leases are still renewed, and the next
-        pass tries again. A commit whose reply was lost is tried again too; by then it matches no lease and counts
-        as late.
+        pass tries again. A commit whose reply was lost is tried again too; by then it matches no lease and counts as
+        late.
         """
         if not self._unwritten:
             self._gather(wait_s=0.2)
@@ -99,8 +101,9 @@ class Finisher:
             pass
 
     def _discard_lost(self) -> None:
-        """Drop the outcomes of attempts that lost their lease. Their messages stay: they belong to the jobs' new
-        holders.
+        """Drop the outcomes of attempts that lost their lease.
+
+        Their messages stay: they belong to the jobs' new holders.
         """
         lost = [(h, o) for h, o in self._unwritten if h.stop_reason is StopReason.LOST or isinstance(o, Lost)]
         for held, outcome in lost:
@@ -148,11 +151,9 @@ class Finisher:
         return statements[kind]
 
     def _write_one_by_one(self, kind: type, batch: Sequence[EndedAttempt], error: SQLAlchemyError) -> None:
-        """Write a batch row by row after the database refused it, so that one bad row does not hold back the
-        others.
+        """Write a batch row by row after the database refused it, so that one bad row does not hold back the others.
 
-        An outcome that is refused on its own is dropped. Its lease will run out, and the sweeper decides about the
-        job.
+        An outcome that is refused on its own is dropped. Its lease will run out, and the sweeper decides about the job.
         """
         if len(batch) > 1:
             for one in batch:

@@ -1,8 +1,8 @@
 """Whether this worker is able to work: faults of the worker itself, as opposed to faults of its jobs.
 
 A job is not to blame when the worker's disk is full. Such an attempt is given back uncharged, and the worker stops
-polling until a probe succeeds. Otherwise a broken worker would be the fastest of all, and would fail every job that
-it took.
+polling until a probe succeeds. Otherwise a broken worker would be the fastest of all, and would fail every job that it
+took.
 """
 
 import contextlib
@@ -161,8 +161,9 @@ class Fitness:
         return 0
 
     def check(self) -> None:
-        """Return if this worker can work and has lately lacked nothing that a job asked for. Otherwise raises Unfit
-        with the reason.
+        """Return if this worker can work and has lately lacked nothing that a job asked for.
+
+        Otherwise raises Unfit with the reason.
         """
         problem = self._problem or self._probe_scratch()
         if problem is not None:

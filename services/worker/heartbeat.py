@@ -64,8 +64,7 @@ class Heartbeat:
     def _stop_lost(self, held: Held) -> None:
         """Stop an attempt whose lease has passed to another holder, and count the lease as lost.
 
-        An attempt that has ended here in the meantime is not counted: most likely this worker itself has ended the
-        job.
+        An attempt that has ended here in the meantime is not counted: most likely this worker itself has ended the job.
         """
         if held.ask_to_stop(StopReason.LOST) and not held.ended:
             metrics.LEASES_LOST.inc()

@@ -34,8 +34,8 @@ class InFlight:
 
     @contextlib.contextmanager
     def starting(self) -> Iterator[None]:
-        """Make `wait_until_empty` wait for the whole block, in which the database gives this worker jobs that are
-        not added yet.
+        """Make `wait_until_empty` wait for the whole block, in which the database gives this worker jobs that are not
+        added yet.
         """
         with self._lock:
             self._starting += 1
@@ -50,8 +50,8 @@ class InFlight:
         """Reserve up to `most` free slots for messages, waiting up to `timeout_s` for the first. Returns how many.
 
         Reserving keeps concurrent polls from bringing more jobs than can start. When only some slots are free, this
-        waits a moment for the rest: a busy worker frees many at once, and a request for ten messages costs as much
-        as one for one.
+        waits a moment for the rest: a busy worker frees many at once, and a request for ten messages costs as much as
+        one for one.
         """
         most = min(most, self.slots)
         with self._room_made:
@@ -90,8 +90,8 @@ class InFlight:
             self._room_made.notify_all()
 
     def remove(self, leases: Iterable[Lease]) -> None:
-        """Remove the attempts of these leases, and free their slots: their outcome is written, or another worker
-        writes it.
+        """Remove the attempts of these leases, and free their slots: their outcome is written, or another worker writes
+        it.
         """
         with self._lock:
             for lease in leases:
@@ -109,8 +109,9 @@ class InFlight:
             return frozenset(held.lease.job_id for held in self._held.values())
 
     def wait_until_empty(self, timeout_s: float) -> bool:
-        """Wait until nothing is held and nothing is being started. Returns False if that takes longer than
-        `timeout_s`.
+        """Wait until nothing is held and nothing is being started.
+
+        Returns False if that takes longer than `timeout_s`.
         """
         with self._emptied:
             return self._emptied.wait_for(lambda: self._empty, timeout_s)

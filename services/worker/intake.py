@@ -32,8 +32,8 @@ _MOST_STARTED = 500
 _LOOK_EVERY_S = 0.5
 """How long a pass waits for its first message before the loop checks whether it should stop."""
 _UNKNOWN_TRIES = 5
-"""How often a doorbell for an unknown job may be received before it is dead-lettered: a restored or lagging
-database may still learn of the job.
+"""How often a doorbell for an unknown job may be received before it is dead-lettered: a restored or lagging database
+may still learn of the job.
 """
 
 
@@ -51,8 +51,8 @@ _FirstOf = Mapping[UUID, Doorbell]
 class Intake:
     """Takes messages from the pollers' threads and starts their jobs in the thread that calls `run_once`.
 
-    While a start is running the inbox fills, and the next start takes all of it: the same group commit as in the
-    API's submitter.
+    While a start is running the inbox fills, and the next start takes all of it: the same group commit as in the API's
+    submitter.
     """
 
     def __init__(
@@ -99,8 +99,9 @@ class Intake:
         return self._failing and not self._inbox.empty()
 
     def run_once(self) -> int:
-        """Start all jobs in the inbox, after waiting up to 0.5 s for the first message. Returns how many messages
-        came.
+        """Start all jobs in the inbox, after waiting up to 0.5 s for the first message.
+
+        Returns how many messages came.
         """
         received = [message for poll in self._gathered() for message in poll]
         try:
@@ -148,8 +149,8 @@ class Intake:
         return doorbells
 
     def _for_this_worker(self, doorbells: list[Doorbell]) -> list[Doorbell]:
-        """Leave out doorbells of jobs that this worker holds, or gave back through its own fault, and hide them for
-        a while.
+        """Leave out doorbells of jobs that this worker holds, or gave back through its own fault, and hide them for a
+        while.
         """
         held = self._in_flight.job_ids()
         ours = []

@@ -16,8 +16,7 @@ _MOST = 10_000
 
 
 class NotAgain:
-    """Job → until when this worker leaves it to others: a minute, doubled each time this worker gives it back
-    again.
+    """Job → until when this worker leaves it to others: a minute, doubled each time this worker gives it back again.
 
     A job that no worker can work on is therefore tried less and less often until its deadline.
     """

@@ -61,7 +61,7 @@ class PresenceBeat:
 
     def _digest_of_today(self) -> str:
         types = self._catalog.types
-        if types is not self._types:  # A catalog that is read again is another mapping object.
+        if types is not self._types:  # a catalog that is read again is another mapping object
             versions = sorted((name, report.version) for name, report in types.items())
             self._digest = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
             self._sources = {name: report.source for name, report in types.items()}

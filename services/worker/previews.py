@@ -1,7 +1,7 @@
 """Finds the previews that an attempt has left beside its files, for people who look before they download.
 
-The report's process made these files, so nothing in them is trusted. A preview that is malformed is left out, and
-the report is as good without it.
+The report's process made these files, so nothing in them is trusted. A preview that is malformed is left out, and the
+report is as good without it.
 """
 
 import hashlib

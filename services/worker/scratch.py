@@ -23,8 +23,9 @@ TIDY_EVERY_S = 60.0
 
 
 class Scratch:
-    """One folder per worker below the scratch folder, with one folder per attempt in it. Safe to use from several
-    threads.
+    """One folder per worker below the scratch folder, with one folder per attempt in it.
+
+    Safe to use from several threads.
     """
 
     def __init__(self, root: Path, engine: Engine) -> None:
@@ -35,8 +36,9 @@ class Scratch:
         self.extracts = ExtractCache(root)
 
     def attempt_folder(self) -> "tempfile.TemporaryDirectory[str]":
-        """Return an empty folder that is removed at the end of its `with` block. Raises OSError if it cannot be
-        made.
+        """Return an empty folder that is removed at the end of its `with` block.
+
+        Raises OSError if it cannot be made.
         """
         with self._renewing:
             if not self._own.path.is_dir():
@@ -77,8 +79,9 @@ class Scratch:
 
 
 def _bytes_below(folder: Path) -> int:
-    """Return the disk space used below `folder`: a file being written may have holes. A file that vanishes
-    meanwhile counts as 0.
+    """Return the disk space used below `folder`: a file being written may have holes.
+
+    A file that vanishes meanwhile counts as 0.
     """
     blocks = 0
     for above, _, names in os.walk(folder):

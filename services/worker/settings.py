@@ -85,8 +85,8 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
     def visibility_s(self) -> float:
         """Seconds that a received message stays hidden: a little longer than the lease.
 
-        When a worker dies, its job is free before its message becomes visible again, so the copy starts the job and
-        is not dropped as busy.
+        When a worker dies, its job is free before its message becomes visible again, so the copy starts the job and is
+        not dropped as busy.
         """
         return self.lease_s + 5
 

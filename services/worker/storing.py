@@ -29,8 +29,8 @@ class Storing:
     def store(self, held: Held, files: Sequence[RenderedFile], folder: Path) -> list[Artifact]:
         """Store the report's files, then the rest of its scratch folder, and last their manifest.
 
-        The manifest is signed if this worker has a key. Raises RenderCancelled once the attempt is asked to stop,
-        and ArtifactStoreUnavailable. Files stored before that stay unpublished, and the relay removes them.
+        The manifest is signed if this worker has a key. Raises RenderCancelled once the attempt is asked to stop, and
+        ArtifactStoreUnavailable. Files stored before that stay unpublished, and the relay removes them.
         """
         artifacts = [self._store_file(held, file) for file in files]
         artifacts += [self._store_preview(held, preview, folder) for preview in previews_in(folder)]
@@ -38,8 +38,9 @@ class Storing:
         return artifacts
 
     def location(self, artifact_url: str, job: StartedJob) -> str:
-        """Return the URI of the folder below `artifact_url` that holds the files of this attempt. It ends in a
-        slash.
+        """Return the URI of the folder below `artifact_url` that holds the files of this attempt.
+
+        It ends in a slash.
         """
         folder, _, _ = artifact_key(job.tenant, job.lease.job_id, job.lease.token, "x").rpartition("/")
         return f"{artifact_url.rstrip('/')}/{folder}/"

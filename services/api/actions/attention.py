@@ -1,7 +1,7 @@
 """Conditions that need an operator's attention, derived from the measurements.
 
-To add a condition, add a function to the list below. The bounds are those of the alerts (deploy/prometheus/rules),
-and a test compares them, so that the page and the pager agree.
+To add a condition, add a function to the list below. The bounds are those of the alerts (deploy/prometheus/rules), and
+a test compares them, so that the page and the pager agree.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +23,8 @@ SNAPSHOT_HELD = 100_000
 """In transactions."""
 FAILING_LATELY_S, FAILING_BEFORE_S = 900, 86_400
 _FAILED_AT_LEAST, _FAILED_SHARE, _FAILED_TIMES = 5, 0.05, 3.0
-"""Failures have risen when at least so many jobs failed lately, so large a share of all, and so many times the
-earlier share.
+"""Failures have risen when at least so many jobs failed lately, so large a share of all, and so many times the earlier
+share.
 """
 
 

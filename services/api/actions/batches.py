@@ -34,8 +34,7 @@ async def submit_all(
 ) -> list[Outcome]:
     """Submit each of `asked`, and return one outcome for each, in order.
 
-    Every accepted job is committed when this returns. Each submission counts as a request. Raises
-    InsufficientScope.
+    Every accepted job is committed when this returns. Each submission counts as a request. Raises InsufficientScope.
     """
     principal.need(Scope.JOBS_CREATE)
     parts.access.charge(principal, len(asked) - 1)

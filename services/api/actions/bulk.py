@@ -90,8 +90,7 @@ class FoundResults(NamedTuple):
 async def create(parts: Parts, principal: Principal, wanted: WantedBulk) -> MadeBulk:
     """Count what the action would do, and create it: as a dry run, or to be carried out at once.
 
-    Jobs that are accepted later are never included. Raises InsufficientScope, TooManyBulkActions and
-    KeyRequestReused.
+    Jobs that are accepted later are never included. Raises InsufficientScope, TooManyBulkActions and KeyRequestReused.
     """
 
     def carry_out(conn: Connection) -> MadeBulk:
@@ -115,9 +114,8 @@ async def create(parts: Parts, principal: Principal, wanted: WantedBulk) -> Made
 async def run(parts: Parts, principal: Principal, bulk_id: UUID, *, reason: str | None = None) -> Bulk:
     """Carry out a dry run that its creator has reviewed. An action that is running or done is left as it is.
 
-    It may do what its creator was allowed to do then and is still allowed to do now. `reason` replaces the one
-    given then. Raises UnknownBulk, NotYourBulk, BulkAlreadyEnded, BulkTooOld, TooManyBulkActions and
-    InsufficientScope.
+    It may do what its creator was allowed to do then and is still allowed to do now. `reason` replaces the one given
+    then. Raises UnknownBulk, NotYourBulk, BulkAlreadyEnded, BulkTooOld, TooManyBulkActions and InsufficientScope.
     """
 
     def carry_out(conn: Connection) -> Bulk:
@@ -276,8 +274,8 @@ def _replayed(earlier: Bulk | None, digest: str | None) -> MadeBulk:
 def _digest(wanted: WantedBulk) -> str:
     """Return the digest of the request.
 
-    A relative time means another moment in each request, but a repeated key means the moment of the first, so the
-    text as written counts.
+    A relative time means another moment in each request, but a repeated key means the moment of the first, so the text
+    as written counts.
     """
     asked = {**wanted.wanted.stored, **wanted.ago}
     meaning = json_text.write([wanted.action, sorted(asked.items()), wanted.reason, wanted.dry_run])

@@ -20,8 +20,8 @@ from shared.webhooks.url import origin_of
 async def check_callback(parts: Parts, principal: Principal, wanted: Wanted, checked: Checked) -> Checked:
     """Return `checked` if its callback is allowed.
 
-    A callback that a retry takes over from the old job is removed if it is not allowed any more. Raises
-    InvalidRequest. A request without a callback costs no query.
+    A callback that a retry takes over from the old job is removed if it is not allowed any more. Raises InvalidRequest.
+    A request without a callback costs no query.
     """
     url = checked.options.callback_url
     if url is None:

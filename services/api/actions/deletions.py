@@ -26,11 +26,10 @@ from shared.runtime.metrics.common import count_finished
 async def delete(
     parts: Parts, principal: Principal, job_id: UUID, *, cancel: bool = False, insists: Insists = None
 ) -> None:
-    """Delete the job. With `cancel`, an unfinished job is cancelled first, in the same commit. Deleting twice is
-    harmless.
+    """Delete the job. With `cancel`, an unfinished job is cancelled first, in the same commit.
 
-    When this returns, the job is blank and hidden; the relay removes its files within seconds. Raises UnknownJob,
-    Unfinished and PreconditionFailed.
+    Deleting twice is harmless. When this returns, the job is blank and hidden; the relay removes its files within
+    seconds. Raises UnknownJob, Unfinished and PreconditionFailed.
     """
 
     def carry_out() -> tuple[DeleteOutcome, Job | None]:

@@ -66,8 +66,8 @@ async def find(parts: Parts, principal: Principal, job_id: UUID, name: str) -> S
 
 
 async def locate(parts: Parts, principal: Principal, job_id: UUID, name: str, *, link_s: int | None = None) -> Download:
-    """Return the job's file of that name and where it can be fetched; a link of the store works for at most
-    `link_s` seconds.
+    """Return the job's file of that name and where it can be fetched; a link of the store works for at most `link_s`
+    seconds.
 
     Raises as `find` does, and ArtifactGone, ArtifactNotWhole and ArtifactStoreAway.
     """

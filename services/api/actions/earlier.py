@@ -33,8 +33,8 @@ class Run(NamedTuple):
 
 
 async def before(parts: Parts, principal: Principal, job: Job) -> Sequence[Run]:
-    """Return the latest successful jobs of the job's type that the principal may see and that were submitted before
-    it, oldest first.
+    """Return the latest successful jobs of the job's type that the principal may see and that were submitted before it,
+    oldest first.
 
     At most MOST, found among a bounded number of jobs, so a type that is rarely used may have more.
     """

@@ -26,9 +26,8 @@ PATTERN = r"""^([!#-~][!-~]{0,254}|"([ !#-\[\]-~]|\\["\\]){1,255}")$"""
 
 
 def read_key(lines: Sequence[str]) -> str | Violation | None:
-    """Return the key in the header lines of a request, quoted as in the IETF draft or bare:
-
-    `"k"` and `k` are the same key.
+    """Return the key in the header lines of a request, quoted as in the IETF draft or bare: `"k"` and `k` are the same
+    key.
     """
     keys = {_key(line.strip(" \t")) for line in lines}
     if len(keys) > 1:

@@ -114,8 +114,7 @@ async def wait(
 ) -> Waited:
     """Return the job when it has ended, or as it is after `seconds`. Raises UnknownJob.
 
-    `known` says whether the caller has a revision of the job. If given, this returns as soon as there is another
-    one.
+    `known` says whether the caller has a revision of the job. If given, this returns as soon as there is another one.
     """
     give_up_at = time.monotonic() + seconds
     found = await get(parts, principal, job_id)
@@ -137,8 +136,8 @@ async def wait(
 async def wait_for_new(parts: Parts, principal: Principal, job_id: UUID, *, seconds: float) -> Waited | None:
     """Wait for a job that was accepted a moment ago, as `wait` does; None if the job cannot be shown.
 
-    The job stays accepted whatever happens here. A caller that may not read it, or meets an unavailable database,
-    gets the short answer instead.
+    The job stays accepted whatever happens here. A caller that may not read it, or meets an unavailable database, gets
+    the short answer instead.
     """
     try:
         return await wait(parts, principal, job_id, seconds=seconds)

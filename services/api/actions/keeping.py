@@ -45,11 +45,10 @@ class _Wanted(NamedTuple):
 async def keep(
     parts: Parts, principal: Principal, job_id: UUID, fields: Mapping[str, object], *, insists: Insists = None
 ) -> FoundJob:
-    """Keep the job and its files until the moments in `fields`; if there are none, for as long as the operator
-    allows.
+    """Keep the job and its files until the moments in `fields`; if there are none, for as long as the operator allows.
 
-    Nothing is ever kept for less time than before, so repeating the request is harmless. Raises UnknownJob,
-    JobDeleted, InvalidRequest, Unfinished, NothingToKeep and PreconditionFailed.
+    Nothing is ever kept for less time than before, so repeating the request is harmless. Raises UnknownJob, JobDeleted,
+    InvalidRequest, Unfinished, NothingToKeep and PreconditionFailed.
     """
 
     def carry_out() -> None:

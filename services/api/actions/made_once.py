@@ -47,9 +47,9 @@ def request_of(idempotency_key: str | None, principal: Principal, fields: Mappin
 
 
 def same(made_by: Callable[[str], tuple[T, str | None] | None], request: Request | None) -> T | None:
-    """Return what an earlier request with this key created;
+    """Return what an earlier request with this key created; None if there was none.
 
-    None if there was none. Raises KeyRequestReused if the requests differ.
+    Raises KeyRequestReused if the requests differ.
     """
     earlier = None if request is None else made_by(request.text)
     if request is None or earlier is None:

@@ -1,5 +1,5 @@
-"""The options of a request: when its job runs and with which priority, how often it is tried, how long it is kept,
-what its files are called, and who is notified of its end.
+"""The options of a request: when its job runs and with which priority, how often it is tried, how long it is kept, what
+its files are called, and who is notified of its end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +33,8 @@ CALLBACK = "callbackUrl"
 MOST_URGENT = 9
 LEAST_KEEP_FILES_S = 60
 LEAST_KEEP_S = 86_400
-"""A client that waits for a job finds it for a day after its end, as with JOB_KEEP_DAYS. To remove it sooner,
-delete it.
+"""A client that waits for a job finds it for a day after its end, as with JOB_KEEP_DAYS. To remove it sooner, delete
+it.
 """
 
 
@@ -110,8 +110,7 @@ def _kept(
 ) -> dict[str, object]:
     """Return the old job's options that the new request does not name.
 
-    An option that is no longer possible, such as a moment that has passed, is left out, because nobody requests it
-    now.
+    An option that is no longer possible, such as a moment that has passed, is left out, because nobody requests it now.
     """
     asked = {**(old.options or {})}
     if old.scheduled_for is not None and old.scheduled_for > datetime.now(UTC):

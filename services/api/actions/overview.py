@@ -1,5 +1,5 @@
-"""The state of the whole installation: what needs attention, what was measured, which workers run, and how jobs
-ended.
+"""The state of the whole installation: what needs attention, what was measured, which workers run,
+and how jobs ended.
 """
 
 from collections.abc import Mapping, Sequence

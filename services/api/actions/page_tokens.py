@@ -1,5 +1,5 @@
-"""Page tokens: the place where a list continues, signed, so that clients can neither forge one nor use it for
-another list.
+"""Page tokens: the place where a list continues, signed, so that clients can neither forge one nor use it for another
+list.
 """
 
 import base64

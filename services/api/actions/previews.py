@@ -77,8 +77,8 @@ async def rows_of(parts: Parts, principal: Principal, job_id: UUID) -> Stored:
 
 
 async def picture_of(parts: Parts, principal: Principal, job_id: UUID) -> Stored:
-    """Find the picture of the first page of a job's PDF. Raises as `rows_of` does, with NoPicture in place of
-    NoRows.
+    """Find the picture of the first page of a job's PDF. Raises as `rows_of` does, with NoPicture
+    in place of NoRows.
     """
     return await _find(parts, principal, job_id, PAGE_FORMAT)
 

@@ -1,5 +1,4 @@
-"""Show, resend and drop dead letters of the queue and parked messages of the outbox. For operators, across all
-tenants.
+"""Show, resend and drop dead letters of the queue and parked messages of the outbox. For operators, across all tenants.
 
 A change of a dead letter is a request that a relay carries out: the API never talks to the queue.
 """

@@ -27,11 +27,10 @@ class Retried(NamedTuple):
 async def retry(
     parts: Parts, principal: Principal, job_id: UUID, wanted: Wanted, *, insists: Insists = None
 ) -> Retried:
-    """Create a new job from what an ended job was asked for, overridden by what is wanted. The old job and its
-    files are unchanged.
+    """Create a new job from what an ended job was asked for, overridden by what is wanted.
 
-    The new job belongs to the caller, and has the rows and columns that the caller may see. Raises UnknownJob,
-    NotEnded, PreconditionFailed, and whatever `submit` raises.
+    The old job and its files are unchanged. The new job belongs to the caller, and has the rows and columns that the
+    caller may see. Raises UnknownJob, NotEnded, PreconditionFailed, and whatever `submit` raises.
     """
     principal.need(Scope.JOBS_CREATE)  # before the answer reveals anything about the job
     found = await jobs.get(parts, principal, job_id)

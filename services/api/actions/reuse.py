@@ -56,8 +56,7 @@ def reuse_key(
 ) -> str:
     """Return the digest of a question. Two requests with the same digest would get the same files, byte for byte.
 
-    The requester is always part of it: a source may choose rows by its session alone, which the query does not
-    show.
+    The requester is always part of it: a source may choose rows by its session alone, which the query does not show.
     """
     question = [report.name, report.version, _sorted(parameters), list(formats), requester, scopes, _sorted(beside)]
     return hashlib.sha256(json_text.write(question).encode()).hexdigest()

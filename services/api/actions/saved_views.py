@@ -1,4 +1,4 @@
-"""Save views of the console's lists under names, for oneself or for everybody in one's tenant."""
+"""Save views of the console's lists under names, for oneself or for everyone in the tenant."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -28,32 +28,32 @@ class UnknownView(TodokeError):
 
 
 class ViewExists(TodokeError):
-    """Its owner has a view of that name."""
+    """The owner already has a view of that name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is a view named {name!r} already: choose another name, or delete that one first.")
 
 
 class TooManyViews(TodokeError):
-    """Its owner has as many views as may be."""
+    """The owner has as many views as are allowed."""
 
     def __init__(self) -> None:
         super().__init__(f"There are {MOST} saved views of this page already: delete one first.")
 
 
 class WantedView(NamedTuple):
-    """What somebody wants to save."""
+    """A view that the caller wants to save."""
 
     page: ViewPage
     name: str
     query: str
-    """Of that page, as its own reader of addresses writes it."""
+    """The query of that page, as the page's own reader of addresses writes it."""
     shared: bool
-    """For everybody in the tenant."""
+    """True to show it to everyone in the tenant."""
 
 
 async def list_views(parts: Parts, principal: Principal, page: ViewPage) -> Sequence[SavedView]:
-    """The principal's views of the page, then those for everybody in its tenant."""
+    """Return the principal's own views of the page, then those shared within the tenant."""
 
     def look() -> Sequence[SavedView]:
         with parts.engine.connect() as conn:
@@ -64,9 +64,10 @@ async def list_views(parts: Parts, principal: Principal, page: ViewPage) -> Sequ
 
 
 async def save(parts: Parts, principal: Principal, wanted: WantedView) -> SavedView:
-    """Save a view. Where no keys are asked for nobody is anybody, and every view is for everybody.
+    """Save a view.
 
-    Raises InsufficientScope, InvalidRequest, ViewExists and TooManyViews.
+    Where no keys are required there are no identities, so every view is shared. Raises InsufficientScope,
+    InvalidRequest, ViewExists and TooManyViews.
     """
     owner = None if wanted.shared else principal.subject
 
@@ -87,7 +88,7 @@ async def save(parts: Parts, principal: Principal, wanted: WantedView) -> SavedV
 
 
 async def delete(parts: Parts, principal: Principal, view_id: UUID) -> None:
-    """Delete a view of one's own, or with `admin:write` one that is for everybody in the tenant.
+    """Delete a view of one's own, or with `admin:write` one that is shared within the tenant.
 
     Raises UnknownView and InsufficientScope.
     """
@@ -108,7 +109,7 @@ async def delete(parts: Parts, principal: Principal, view_id: UUID) -> None:
 
 
 def may_share(principal: Principal) -> bool:
-    """True if the principal may save views for everybody, and delete those."""
+    """True if the principal may share views, and delete shared ones."""
     return principal.has(Scope.ADMIN_WRITE)
 
 
@@ -119,7 +120,7 @@ def _may_write(principal: Principal, owner: str | None) -> None:
 
 
 def _checked(wanted: WantedView) -> str:
-    """The name as it is kept. Raises InvalidRequest."""
+    """Return the name as it is stored. Raises InvalidRequest."""
     name, violations = " ".join(wanted.name.split()), []
     if not name:
         violations.append(Violation("name", "required", "is empty: give the view a name"))

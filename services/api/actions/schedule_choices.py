@@ -1,4 +1,4 @@
-"""Hold what a schedule asks for to the choices of its report type, as a request is held to them."""
+"""Check what a schedule requests against the choices of its report type, as for a single request."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -18,10 +18,11 @@ async def check_choices(
     given: Mapping[str, object],
     before: Callable[[], Awaitable[Schedule]] | None = None,
 ) -> None:
-    """Refuse values that are not among the choices, where only those will do; `before` gives the schedule that changes.
+    """Refuse values that are not among the choices, where only those are allowed; `before` returns the schedule that is
+    being changed.
 
-    What else is wrong is told by whoever reads the schedule. The source is asked outside of any transaction, and only
-    for report types with such a parameter. Raises InvalidRequest, ChoicesUnavailable and UnknownSchedule.
+    Other mistakes are reported by the code that reads the schedule. The source is asked outside any transaction, and
+    only for report types with such a parameter. Raises InvalidRequest, ChoicesUnavailable and UnknownSchedule.
     """
     if not any(map(_is_strict, parts.catalog.types.values())):
         return

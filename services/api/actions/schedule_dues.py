@@ -1,4 +1,4 @@
-"""When a schedule is due once it was written, and what the audit trail says of it."""
+"""When a schedule is due after a change, and what the audit trail records about it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ _NOTHING = Next(None, None)
 
 
 def next_due_of(schedule_id: UUID, wanted: Wanted, now: datetime) -> Next:
-    """When a new schedule is due first."""
+    """Return when a new schedule is first due."""
     tick = wanted.timing.next_tick(now)
     if tick is None:
         return Next(None, None, Reason.NO_TICKS_LEFT)
@@ -22,7 +22,10 @@ def next_due_of(schedule_id: UUID, wanted: Wanted, now: datetime) -> Next:
 
 
 def next_of_changed(conn: Connection, old: Schedule, wanted: Wanted, now: datetime) -> Next:
-    """When it is due next. What is due already, and no relay has submitted yet, stays due if it is named still."""
+    """Return when a changed schedule is next due.
+
+    A tick that is due already, but not yet submitted by a relay, stays due if the new timing still includes it.
+    """
     if old.next_tick is None or old.paused_at is not None:
         let_go.before(conn, old, now)
         return _NOTHING if old.paused_at is not None else next_due_of(old.id, wanted, now)
@@ -33,7 +36,7 @@ def next_of_changed(conn: Connection, old: Schedule, wanted: Wanted, now: dateti
 
 
 def told_of(schedule: Schedule) -> dict[str, object]:
-    """What the audit trail says of it: when and what, and none of its parameters or texts."""
+    """Return what the audit trail records: name and timing, but none of the parameters or texts."""
     fields = as_fields(schedule.wanted)
     told = ("name", "reportType", "cron", "everySeconds", "timeZone", "until", "misfire", "overlap")
     beside: dict[str, object] = {"paused": schedule.paused_at is not None, "owner": schedule.owner.subject}

@@ -1,4 +1,4 @@
-"""Let the schedules of the catalog's files be there as they are written."""
+"""Brings the schedules in line with the catalog's schedule files."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -24,26 +24,26 @@ from shared.schedules.files import FoundFiles, ScheduleFile
 from shared.schedules.schedule import Owner, Reason, Schedule, Wanted
 
 WHO = "catalog"
-"""Who makes them, in the audit trail."""
+"""Who creates these schedules, in the audit trail."""
 Why = Literal["wrong", "no_owner"]
-"""Why a file cannot be taken: it has mistakes, or names a key that its tenant does not have."""
+"""Why a file is refused: it has mistakes, or names a key that its tenant does not have."""
 
 
 class ToDo(NamedTuple):
-    """What the files ask to be done about the schedules that are there."""
+    """The changes that the files call for."""
 
     write: Sequence[tuple[ScheduleFile, from_files.Known | None]]
-    """Files whose schedule is to be made, or written anew; each with the one that there is."""
+    """Files whose schedule must be created or rewritten, each with the existing schedule if there is one."""
     stop: Sequence[from_files.Known]
     """Schedules whose file is gone."""
     seen: Sequence[UUID]
-    """Schedules that are as a file here has them, or whose file here cannot be read, and nobody has said so lately."""
+    """Schedules that match a file here, or whose file here cannot be read, and that no API has confirmed lately."""
 
 
 def to_do(known: Sequence[from_files.Known], found: FoundFiles, edited: Collection[str]) -> ToDo:
-    """Say what is to be done, by the rule that a version of a file is in force as long as an API has it.
+    """Return the changes, by the rule that a version of a file is in force as long as an API has it.
 
-    `edited` are the names of files that were changed under this API: whoever does that wants it now.
+    `edited` are the names of files that changed while this API was running: such a change takes effect at once.
     """
     here = {(file.tenant, file.name): file for file in found.right}
     there = {one.at: one for one in known}
@@ -69,7 +69,7 @@ def _is_to_write(file: ScheduleFile, known: from_files.Known, edited: Collection
 
 
 class Refused(NamedTuple):
-    """A file that cannot be taken now. Its schedule stays as it was."""
+    """A file that is refused for now. Its schedule stays as it was."""
 
     file: str
     why: Why
@@ -77,9 +77,9 @@ class Refused(NamedTuple):
 
 
 def take(conn: Connection, parts: Parts, found: FoundFiles, edited: Collection[str]) -> list[Refused]:
-    """Make, change and stop schedules as the files ask for. One API at a time does it.
+    """Create, change and stop schedules as the files demand. One API at a time does this.
 
-    Returns which files could not be taken: they are to be asked again.
+    Returns the refused files, which must be tried again.
     """
     wanted = to_do(from_files.hold(conn), found, edited)
     for one in wanted.stop:
@@ -90,14 +90,14 @@ def take(conn: Connection, parts: Parts, found: FoundFiles, edited: Collection[s
 
 
 def _take(conn: Connection, parts: Parts, file: ScheduleFile, known: from_files.Known | None) -> Refused | None:
-    """Write the schedule as its file has it, or say why that cannot be done now."""
+    """Write the schedule as its file defines it, or return why that is impossible now."""
     key = api_keys.newest(conn, file.tenant, file.owner) if file.owner is not None else None
     if file.owner is not None and key is None:
         return Refused(file.name, "no_owner", f"the tenant {file.tenant!r} has no key {file.owner!r} that works")
     if key is not None and Scope.JOBS_CREATE not in key.scopes:
         return Refused(file.name, "wrong", f"owner: the key {file.owner!r} lacks the scope {Scope.JOBS_CREATE}")
     now = store.now(conn)
-    # Whoever writes the catalog runs the service, and may ask for ticks as often as they like.
+    # The author of the catalog runs the service, and may request ticks as often as they like.
     scopes = None if key is None else frozenset(key.scopes) | {Scope.ADMIN_WRITE}
     try:
         wanted = _wanted(conn, parts, Principal(file.tenant, WHO, scopes), file, now)
@@ -117,13 +117,13 @@ def _write(conn: Connection, file: ScheduleFile, wanted: Wanted, owner: Owner, o
     if old is None:
         schedule_id = uuid7()
         return store.create(conn, schedule_id, file.tenant, wanted, owner, next_due_of(schedule_id, wanted, now), None)
-    # It counts from its beginning, whatever is changed in its file.
+    # An interval counts from the schedule's creation, whatever changes in its file.
     wanted = wanted._replace(timing=wanted.timing._replace(begins_at=old.wanted.timing.begins_at))
     return store.replace(conn, old.id, file.tenant, wanted, owner, next_of_changed(conn, old, wanted, now))
 
 
 def _wanted(conn: Connection, parts: Parts, principal: Principal, file: ScheduleFile, now: datetime) -> Wanted:
-    """What the file asks for. Raises InvalidRequest and UnknownReportType."""
+    """Return what the file defines. Raises InvalidRequest and UnknownReportType."""
     wanted = read_schedule(parts, principal, file.fields, now)
     problem = callback_problem(conn, file.tenant, (wanted.options or {}).get(CALLBACK))
     if problem is not None:

@@ -1,4 +1,4 @@
-"""What people look at beside a schedule: how its latest ticks ended, and when it would be due."""
+"""What is shown with a schedule: how its latest ticks ended, and when it would be due."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,11 +20,11 @@ from shared.schedules.schedule import Schedule
 from shared.schedules.timing import Timing
 
 LATEST = 10
-"""Ticks whose ends are told beside a schedule."""
+"""How many ticks are shown with a schedule."""
 
 
 class Due(NamedTuple):
-    """When something would be due; nothing is written."""
+    """When a schedule would be due; nothing is written."""
 
     timing: Timing
     ticks: Sequence[datetime]
@@ -33,9 +33,9 @@ class Due(NamedTuple):
 async def outcomes(
     parts: Parts, principal: Principal, schedules: Sequence[Schedule]
 ) -> Mapping[UUID, Sequence[Outcome]]:
-    """How the latest ticks of schedules that the principal sees ended, oldest first.
+    """Return how the latest ticks of schedules that the principal may see ended, oldest first.
 
-    Of a job of somebody else, whom the principal does not see, no state is told.
+    The state of a job that the principal may not see is left out.
     """
 
     def look(conn: Connection) -> Mapping[UUID, Sequence[Outcome]]:
@@ -47,7 +47,10 @@ async def outcomes(
 
 
 async def due(parts: Parts, principal: Principal, fields: Mapping[str, object], *, ticks: int) -> Due:
-    """When a schedule of these fields would be due, whatever else is wrong with them. Raises InvalidRequest."""
+    """Return when a schedule with these fields would be due, ignoring mistakes in other fields.
+
+    Raises InvalidRequest.
+    """
 
     def look(conn: Connection) -> Due:
         now = store.now(conn)

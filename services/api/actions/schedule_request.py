@@ -1,4 +1,4 @@
-"""What a client wants of a schedule: read, checked, and given back as it was written."""
+"""What a client wants of a schedule: read, checked, and returned as it was written."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -33,26 +33,26 @@ ASKED = (
     "reportType", "parameters", "formats", "labels",
     *(name for name in options.FIELDS if name not in options.MOMENTS), *_SHAPE,
 )  # fmt: skip
-"""What each of its jobs is asked for, by the fields of a submission. Its zone is the schedule's."""
+"""What each of its jobs asks for, by the fields of a submission. The time zone is the schedule's."""
 TIMED = ("cron", "everySeconds", "timeZone", "until", "jitterSeconds", "misfire", "misfireMost", "overlap")
 FIELDS = ("name", *ASKED, *TIMED)
 MOST_MISFIRE = 100
-"""Of the ticks that were missed, the most that run."""
+"""The most missed ticks that are made up for."""
 OFTEN_S = 300
-"""Whoever runs the installation may ask for ticks that are closer to each other."""
+"""The least pause between ticks; only an operator may request ticks that are closer to each other."""
 
 
 def read_schedule(
     parts: Parts, principal: Principal, given: Mapping[str, object], now: datetime, before: Schedule | None = None
 ) -> Wanted:
-    """What is wanted: of a new schedule, or of the one `before`, with what is given in the place of what it had.
+    """Return what is wanted: a new schedule, or `before` with the given fields replaced.
 
-    Null stands for what a field is when it is left out. Raises InvalidRequest, which names everything that is wrong,
-    and UnknownReportType.
+    Null stands for the field's value when it is left out. Raises InvalidRequest, which names every mistake, and
+    UnknownReportType.
     """
     fields = {**(as_fields(before.wanted) if before else {}), **given}
     if before is not None:
-        # One way of timing takes the place of the other, without a word about the other.
+        # A new way of timing replaces the old one, which need not be set to null.
         for one, other in (("cron", "everySeconds"), ("everySeconds", "cron")):
             if given.get(one) is not None and other not in given:
                 fields[other] = None
@@ -86,7 +86,10 @@ def _unknown(name: str) -> str:
 
 
 def read_timing(principal: Principal, given: Mapping[str, object], now: datetime) -> Timing:
-    """When a schedule of these fields would be due, whatever else is wrong with them. Raises InvalidRequest."""
+    """Return when a schedule with these fields would be due, ignoring mistakes in other fields.
+
+    Raises InvalidRequest.
+    """
     violations: list[Violation] = []
     timing = _Reader(given, violations).timing(now)
     if not violations:
@@ -97,7 +100,7 @@ def read_timing(principal: Principal, given: Mapping[str, object], now: datetime
 
 
 def as_fields(wanted: Wanted) -> dict[str, object]:
-    """The fields by which the same could be asked for again; null for what is left out."""
+    """Return the fields that request the same schedule again; null for those that are left out."""
     timing = wanted.timing
     return {
         "name": wanted.name,
@@ -118,7 +121,7 @@ def as_fields(wanted: Wanted) -> dict[str, object]:
 
 
 def _beside(fields: Mapping[str, object], checked: Checked) -> Mapping[str, object] | None:
-    """What its jobs are asked for beside, as it was written: a default of the report type is the one of the day."""
+    """Return the options of its jobs as they were written: a default of the report type is looked up on the day."""
     shape = {name: fields[name] for name in _SHAPE if fields.get(name) is not None}
     return {**(checked.options.as_asked() or {}), **shape} or None
 
@@ -149,14 +152,14 @@ def _check_ticks(timing: Timing, now: datetime, principal: Principal, violations
 
 
 class _Reader:
-    """Reads the fields that are a schedule's own. Whatever is wrong is added to `violations`."""
+    """Reads the schedule's own fields. Mistakes are added to `violations`."""
 
     def __init__(self, fields: Mapping[str, object], violations: list[Violation]) -> None:
         self._fields = fields
         self._violations = violations
 
     def name(self) -> str:
-        """Its name."""
+        """Return its name."""
         name = self._text("name", "Carrier delays on Mondays")
         if self._fields.get("name") is None:
             self._wrong("name", "required", 'is required: what people call it, for example "Carrier delays on Mondays"')
@@ -165,7 +168,7 @@ class _Reader:
         return name or ""
 
     def timing(self, begins_at: datetime) -> Timing:
-        """When it is due."""
+        """Return when it is due."""
         cron, every_s = self._text("cron", "0 7 * * MON"), self._number("everySeconds", LEAST_EVERY_S, MOST_EVERY_S)
         if (self._fields.get("cron") is None) == (self._fields.get("everySeconds") is None):
             self._wrong("cron", "required", 'give either cron, such as "0 7 * * MON", or everySeconds, such as 86400')
@@ -179,7 +182,7 @@ class _Reader:
         return Timing(cron and " ".join(cron.split()), every_s, zone, begins_at, self._until(), jitter_s)
 
     def policies(self) -> tuple[Misfire, int, Overlap]:
-        """What becomes of ticks that were missed, and of those that come too early."""
+        """Return what happens to ticks that were missed, and to ticks that come while a job is unfinished."""
         misfire = Misfire(self._choice("misfire", [*Misfire]) or Misfire.RUN_ONCE)
         most = self._number("misfireMost", 1, MOST_MISFIRE) or 1
         if most > 1 and misfire is not Misfire.RUN_ALL:

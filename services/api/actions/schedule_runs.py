@@ -1,4 +1,4 @@
-"""Run schedules beside their ticks: now, and for ticks that had no job."""
+"""Run schedules outside their ticks: now, and for ticks that had no job."""
 
 import hashlib
 import re
@@ -34,20 +34,20 @@ from shared.schedules.submission import submission_of
 from shared.suggest import did_you_mean
 
 MOST_BACKFILL = 1_000
-"""Ticks that one request may ask for."""
+"""The most ticks that one request may fill in."""
 _WITHOUT_OFFSET = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?)?")
 
 
 class Run(NamedTuple):
-    """A job that somebody asked a schedule for."""
+    """A job that was requested from a schedule."""
 
     job_id: UUID
     created: bool
-    """False if an earlier request with the same Idempotency-Key made it."""
+    """False if an earlier request with the same Idempotency-Key created it."""
 
 
 async def run(parts: Parts, principal: Principal, schedule_id: UUID, *, idempotency_key: str | None = None) -> Run:
-    """Submit the schedule's job now, beside its ticks, on behalf of its owner.
+    """Submit the schedule's job now, outside its ticks, on behalf of its owner.
 
     Raises UnknownSchedule, ScheduleCannotRun, IdempotencyKeyReused and IdempotencyKeyInFlight.
     """
@@ -57,7 +57,8 @@ async def run(parts: Parts, principal: Principal, schedule_id: UUID, *, idempote
         job_id = uuid7()
         if key is not None:
             seen(conn, principal, schedule_id)
-            # Before the schedule's row, so that who waits for the same key is told so.
+            # Before the schedule's row is locked, so that a request with the same key learns at once that it must
+            # wait.
             if (earlier := claim(conn, principal.tenant, key, job_id)) is not None:
                 return Run(_job_of(earlier), created=False)
         schedule = held(conn, principal, schedule_id)
@@ -79,10 +80,10 @@ async def run(parts: Parts, principal: Principal, schedule_id: UUID, *, idempote
 async def backfill(
     parts: Parts, principal: Principal, schedule_id: UUID, fields: Mapping[str, object], *, by_its_clocks: bool = False
 ) -> int:
-    """Let the relay submit the jobs of those ticks of a range that had none. Returns how many there are.
+    """Make the relay submit the jobs of those ticks of a range that had none. Returns how many there are.
 
-    `by_its_clocks`: bounds without an offset are what the clocks of the schedule's zone show. Raises UnknownSchedule
-    and InvalidRequest.
+    With `by_its_clocks`, bounds without an offset are local times of the schedule's zone. Raises UnknownSchedule and
+    InvalidRequest.
     """
 
     def carry_out(conn: Connection) -> int:
@@ -111,12 +112,12 @@ def _job_of(answer: Accepted | IdempotencyKeyReused) -> UUID:
 
 
 def _on_the_clock(entered: str, zone: str) -> str:
-    """Return what a field for date and time gives, as the moment when the zone's clocks show it."""
+    """Return the moment at which the zone's clocks show what a field for date and time contains."""
     if not _WITHOUT_OFFSET.fullmatch(entered) or zone_problem(zone):
         return entered
     try:
         return datetime.fromisoformat(entered).replace(tzinfo=ZoneInfo(zone)).isoformat()
-    except ValueError:  # a day that is not in the calendar: told by whoever reads it
+    except ValueError:  # A day that is not in the calendar: reported where the field is checked
         return entered
 
 

@@ -1,4 +1,4 @@
-"""Make, read, change, pause and run schedules."""
+"""Create, read, change, pause and run schedules."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -45,7 +45,7 @@ class MadeSchedule(NamedTuple):
 
     schedule: Schedule
     created: bool
-    """False if an earlier request with the same Idempotency-Key made it."""
+    """False if an earlier request with the same Idempotency-Key created it."""
 
 
 class FoundSchedules(NamedTuple):
@@ -63,7 +63,7 @@ class FoundTicks(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What a schedule would be; nothing is written."""
+    """The schedule that a request would create; nothing is written."""
 
     wanted: Wanted
     ticks: Sequence[datetime]
@@ -72,7 +72,7 @@ class Preview(NamedTuple):
 async def create(
     parts: Parts, principal: Principal, fields: Mapping[str, object], *, idempotency_key: str | None
 ) -> MadeSchedule:
-    """Make a schedule, which acts on behalf of the principal from now on.
+    """Create a schedule, which acts on behalf of the principal.
 
     Raises InvalidRequest, UnknownReportType, InsufficientScope, KeyRequestReused, IdempotencyKeyInFlight and
     TooManySchedules.
@@ -106,7 +106,7 @@ async def create(
 
 
 async def preview(parts: Parts, principal: Principal, fields: Mapping[str, object], *, ticks: int) -> Preview:
-    """What such a schedule would be, and its next ticks. Raises as `create` does."""
+    """Return what such a schedule would be, with its next ticks. Raises as `create` does."""
 
     def look(conn: Connection) -> Preview:
         wanted, now = _read(conn, parts, principal, fields)
@@ -118,13 +118,16 @@ async def preview(parts: Parts, principal: Principal, fields: Mapping[str, objec
 
 
 async def get(parts: Parts, principal: Principal, schedule_id: UUID) -> Schedule:
-    """One schedule. Raises UnknownSchedule."""
+    """Return one schedule. Raises UnknownSchedule."""
     principal.need(Scope.SCHEDULES_READ)
     return await in_one_transaction(parts, lambda conn: seen(conn, principal, schedule_id))
 
 
 async def list_page(parts: Parts, principal: Principal, *, size: int, token: str | None) -> FoundSchedules:
-    """The schedules that the principal sees. Raises PageTokenInvalid, PageTokenMismatch and PageTokenExpired."""
+    """List the schedules that the principal may see.
+
+    Raises PageTokenInvalid, PageTokenMismatch and PageTokenExpired.
+    """
     listing = Listing("schedules", principal, {})
 
     def look(conn: Connection) -> FoundSchedules:
@@ -140,7 +143,7 @@ async def list_page(parts: Parts, principal: Principal, *, size: int, token: str
 
 
 async def ticks(parts: Parts, principal: Principal, schedule_id: UUID, *, size: int, token: str | None) -> FoundTicks:
-    """What became of the schedule's ticks. Raises UnknownSchedule, and as `list_page` does."""
+    """List what happened to the schedule's ticks. Raises UnknownSchedule, and as `list_page` does."""
     listing = Listing("ticks", principal, {"schedule": str(schedule_id)})
 
     def look(conn: Connection) -> FoundTicks:
@@ -158,10 +161,10 @@ async def ticks(parts: Parts, principal: Principal, schedule_id: UUID, *, size: 
 async def update(
     parts: Parts, principal: Principal, schedule_id: UUID, fields: Mapping[str, object], *, insists: Insists = None
 ) -> Schedule:
-    """Change what is given, and leave the rest. The schedule acts on behalf of the principal from now on.
+    """Change the fields that are given, and keep the others. The schedule acts on behalf of the principal from now on.
 
-    A schedule that had stopped goes on. Raises UnknownSchedule, PreconditionFailed, InvalidRequest,
-    UnknownReportType, InsufficientScope and ScheduleInFile.
+    A schedule that had stopped resumes. Raises UnknownSchedule, PreconditionFailed, InvalidRequest, UnknownReportType,
+    InsufficientScope and ScheduleInFile.
     """
 
     def carry_out(conn: Connection) -> Schedule:
@@ -182,7 +185,7 @@ async def update(
 async def pause(
     parts: Parts, principal: Principal, schedule_id: UUID, *, note: str, insists: Insists = None
 ) -> Schedule:
-    """Let no tick come until somebody resumes it. Raises UnknownSchedule and PreconditionFailed."""
+    """Suspend all ticks until somebody resumes the schedule. Raises UnknownSchedule and PreconditionFailed."""
 
     def carry_out(conn: Connection) -> Schedule:
         old = held(conn, principal, schedule_id, insists)
@@ -195,10 +198,11 @@ async def pause(
 
 
 async def resume(parts: Parts, principal: Principal, schedule_id: UUID, *, insists: Insists = None) -> Schedule:
-    """Go on with the next tick that is to come, on behalf of the principal. What was due meanwhile is not made up for.
+    """Continue with the next future tick, on behalf of the principal.
 
-    What neither was paused nor had stopped keeps the tick that it has, even if it is due.
-    Raises UnknownSchedule, PreconditionFailed, ScheduleInFile, InvalidRequest, UnknownReportType and InsufficientScope.
+    Ticks that were due in the meantime are not made up for. A schedule that was neither paused nor stopped keeps its
+    tick, even if it is due. Raises UnknownSchedule, PreconditionFailed, ScheduleInFile, InvalidRequest,
+    UnknownReportType and InsufficientScope.
     """
 
     def carry_out(conn: Connection) -> Schedule:
@@ -211,7 +215,7 @@ async def resume(parts: Parts, principal: Principal, schedule_id: UUID, *, insis
         next_due = (
             Next(old.next_tick, old.due_at) if old.next_tick is not None else next_due_of(schedule_id, wanted, now)
         )
-        # The owner of a file's schedule stands in the file.
+        # The owner of a schedule from a file is named in the file.
         owner = _owner(parts, principal, now) if old.file is None else old.owner
         new = store.resume(conn, schedule_id, principal.tenant, owner, next_due)
         return _changed(conn, principal, Action.SCHEDULES_RESUME, old, new)
@@ -241,7 +245,7 @@ async def delete(parts: Parts, principal: Principal, schedule_id: UUID, *, insis
 def _read(
     conn: Connection, parts: Parts, principal: Principal, fields: Mapping[str, object], old: Schedule | None = None
 ) -> tuple[Wanted, datetime]:
-    """What is wanted, and what the database's clock says. Raises InvalidRequest and UnknownReportType."""
+    """Return what is wanted, and the time by the database's clock. Raises InvalidRequest and UnknownReportType."""
     now = store.now(conn)
     wanted = read_schedule(parts, principal, fields, now, old)
     problem = callback_problem(conn, principal.tenant, (wanted.options or {}).get(CALLBACK))
@@ -268,7 +272,7 @@ def _changed(conn: Connection, principal: Principal, action: Action, old: Schedu
 
 
 def seen(conn: Connection, principal: Principal, schedule_id: UUID) -> Schedule:
-    """The schedule, as it is at this moment. Raises UnknownSchedule."""
+    """Return the schedule as it is now. Raises UnknownSchedule."""
     found = store.get(conn, schedule_id, principal.tenant, owner=principal.sees_only)
     if found is None:
         raise UnknownSchedule(schedule_id)
@@ -276,7 +280,7 @@ def seen(conn: Connection, principal: Principal, schedule_id: UUID) -> Schedule:
 
 
 def held(conn: Connection, principal: Principal, schedule_id: UUID, insists: Insists = None) -> Schedule:
-    """The schedule, which stays as it is until the transaction ends. Raises UnknownSchedule and PreconditionFailed."""
+    """Lock the schedule until the transaction ends, and return it. Raises UnknownSchedule and PreconditionFailed."""
     found = store.get(conn, schedule_id, principal.tenant, owner=principal.sees_only, hold=True)
     if found is None:
         raise UnknownSchedule(schedule_id)

@@ -1,4 +1,4 @@
-"""Give away links to files, take them back, and answer whoever has one."""
+"""Create links to files, revoke them, and serve visitors who have one."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,7 +29,9 @@ from shared.jobs.artifacts import Artifact
 
 _LAST_ID = UUID(int=2**128 - 1)
 _LIMITED_LINK_S = 60
-"""Seconds for which the store's own signed link works where downloads are counted: it works more than once."""
+"""Seconds for which the store's own signed link works where downloads are limited: that link can be used more than
+once.
+"""
 _OVER = {
     State.EXPIRED: "The time of this link is over.",
     State.REVOKED: "This link was revoked.",
@@ -45,25 +47,25 @@ class UnknownShare(TodokeError):
 
 
 class ShareOver(TodokeError):
-    """The link worked, and works no more."""
+    """The link has expired, is used up or was revoked."""
 
 
 class TooManyShares(TodokeError):
-    """The job has as many links as it may."""
+    """The job has as many links as are allowed."""
 
     def __init__(self) -> None:
         super().__init__(f"This job has {shares.MOST_OF_A_JOB} links that work: revoke one first.")
 
 
 class SharingOff(TodokeError):
-    """Whoever runs the service lets nobody give links away."""
+    """The operator does not allow links."""
 
     def __init__(self) -> None:
         super().__init__("Links are turned off here: API_SHARE_MAX_DAYS is 0.")
 
 
 class WantedShare(NamedTuple):
-    """What a link is to be, each part checked."""
+    """A requested link whose fields have all been checked."""
 
     expires_s: int
     max_downloads: int | None
@@ -75,7 +77,9 @@ class MadeShare(NamedTuple):
 
     share: Share
     token: str | None
-    """What stands in it; None if an earlier request of the same Idempotency-Key has made it: it is shown once."""
+    """The secret part of the link, shown only once; None if an earlier request with the same Idempotency-Key created
+    it.
+    """
 
 
 class FoundShares(NamedTuple):
@@ -86,9 +90,9 @@ class FoundShares(NamedTuple):
 
 
 async def create(parts: Parts, principal: Principal, job_id: UUID, name: str, wanted: WantedShare) -> MadeShare:
-    """Make a link to the job's file of that name. It works no longer than the file is kept.
+    """Create a link to the job's file of that name. It works no longer than the file is kept.
 
-    What the file's scopes are is asked of the principal now, and of nobody later. Raises as `downloads.find` does, and
+    The principal must have the file's scopes now; visitors need none later. Raises as `downloads.find` does, and
     SharingOff, TooManyShares, KeyRequestReused and IdempotencyKeyInFlight.
     """
     principal.need(Scope.JOBS_SHARE)
@@ -97,7 +101,7 @@ async def create(parts: Parts, principal: Principal, job_id: UUID, name: str, wa
     found, artifact, _ = await downloads.find(parts, principal, job_id, name)
     token = shares.new_token()
     ends_at = found.job.expires_at
-    if ends_at is None:  # `find` has looked
+    if ends_at is None:  # `find` has checked that
         raise NotReady(found.job.status)
     request = f"{job_id} {wanted.idempotency_key}" if wanted.idempotency_key else None
     meant = json_text.write([principal.subject, artifact.name, wanted.expires_s, wanted.max_downloads])
@@ -111,7 +115,8 @@ async def create(parts: Parts, principal: Principal, job_id: UUID, name: str, wa
         made = shares.create(conn, new)
         if made is None:
             return _again(shares.made_by(conn, principal.tenant, request or ""), digest)
-        # After the link, whose name is what a second request of that name waits for, and not any other of the job.
+        # After the link: a second request with the same key must wait for the link's row, and requests for other
+        # links of the job need not.
         shares.hold(conn, job_id)
         if shares.too_many(conn, principal.tenant, job_id):
             raise TooManyShares
@@ -124,7 +129,8 @@ async def create(parts: Parts, principal: Principal, job_id: UUID, name: str, wa
 async def list_page(
     parts: Parts, principal: Principal, *, job_id: UUID | None, size: int, token: str | None
 ) -> FoundShares:
-    """The links of a job that the principal sees; without a job its own, and with `jobs:read_all` the tenant's.
+    """List the links of a job that the principal may see; without a job its own links, and with `jobs:read_all` the
+    tenant's.
 
     Raises UnknownJob, JobDeleted, PageTokenInvalid, PageTokenMismatch and PageTokenExpired.
     """
@@ -145,13 +151,13 @@ async def list_page(
 
 
 async def get(parts: Parts, principal: Principal, share_id: UUID) -> Share:
-    """One link, without what stands in it. Raises UnknownShare."""
+    """Return one link, without its secret. Raises UnknownShare."""
     principal.need(Scope.JOBS_READ)
     return await in_one_transaction(parts, lambda conn: _one(conn, principal, share_id))
 
 
 async def revoke(parts: Parts, principal: Principal, share_id: UUID) -> None:
-    """End a link of one's own, or to a job of one's own; ending it twice is harmless. Raises UnknownShare."""
+    """Revoke one's own link, or a link to one's own job. Revoking twice is harmless. Raises UnknownShare."""
 
     def carry_out(conn: Connection) -> None:
         share = _one(conn, principal, share_id)
@@ -163,7 +169,7 @@ async def revoke(parts: Parts, principal: Principal, share_id: UUID) -> None:
 
 
 async def download(parts: Parts, token: str, origin: Origin) -> Download:
-    """The file that a link leads to: counted and audited, once it is known that it can be had.
+    """Return the file that a link leads to. The download is counted and audited once it is known to be possible.
 
     Raises UnknownShare, ShareOver, ArtifactExpired, ArtifactGone, ArtifactNotWhole and ArtifactStoreAway.
     """
@@ -194,7 +200,10 @@ async def download(parts: Parts, token: str, origin: Origin) -> Download:
 
 
 async def about(parts: Parts, token: str, origin: Origin) -> Artifact:
-    """What a link leads to, for who asks without downloading. Nothing is counted. Raises UnknownShare and ShareOver."""
+    """Describe the file that a link leads to, for a visitor who does not download it. Nothing is counted.
+
+    Raises UnknownShare and ShareOver.
+    """
     share, holder = await _opened(parts, token, origin)
     try:
         return (await downloads.find(parts, holder, share.job_id, share.name)).artifact
@@ -203,7 +212,7 @@ async def about(parts: Parts, token: str, origin: Origin) -> Artifact:
 
 
 async def _opened(parts: Parts, token: str, origin: Origin) -> tuple[Share, Principal]:
-    """The link, which works, and on whose behalf it is answered: nobody's, who sees this tenant's files."""
+    """Return the link if it works, and the principal to answer it for: nobody, with access to this tenant's files."""
     read = shares.read_token(token)
     share = None if read is None else await in_one_transaction(parts, lambda conn: shares.look(conn, read))
     if share is None:

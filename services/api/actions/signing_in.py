@@ -1,4 +1,4 @@
-"""Sign in to the console, and out."""
+"""Sign in to the console, and sign out."""
 
 import hashlib
 import secrets
@@ -18,11 +18,11 @@ from shared.access.sessions import Person, Session
 from shared.database.engine import transactional
 
 MOST_SESSIONS = 100
-"""Sessions of one holder that are looked at."""
+"""Sessions of one holder that are listed."""
 
 
 async def sign_in(parts: Parts, principal: Principal) -> str:
-    """Open a session for whoever has just shown this key, or was vouched for.
+    """Open a session for a caller who has just presented this key, or was vouched for by an issuer.
 
     Returns the cookie's value, which is stored nowhere.
     """
@@ -38,9 +38,10 @@ async def sign_in(parts: Parts, principal: Principal) -> str:
 
 
 async def redeem(parts: Parts, code: str, origin: Origin) -> str:
-    """Open a session for whoever has just shown a code that signs in once. Returns the cookie's value.
+    """Open a session for a caller who has just presented a one-time sign-in code.
 
-    The code is used up if and only if the session is there. Raises Unauthorized and RateLimited.
+    Returns the cookie's value. The code is used up exactly when the session exists. Raises Unauthorized and
+    RateLimited.
     """
     token = secrets.token_urlsafe(32)
 
@@ -58,7 +59,7 @@ async def redeem(parts: Parts, code: str, origin: Origin) -> str:
 
 
 async def sign_out(parts: Parts, known: Sessions, token: str, principal: Principal) -> None:
-    """End the session: from now on in this process, within seconds in others. One that has ended stays so."""
+    """End the session: at once in this process, within seconds in others. Ending it twice is harmless."""
 
     def write() -> None:
         with transactional(parts.engine).begin() as conn:
@@ -70,17 +71,17 @@ async def sign_out(parts: Parts, known: Sessions, token: str, principal: Princip
 
 
 class OwnSession(NamedTuple):
-    """A session of whoever asks."""
+    """One of the caller's own sessions."""
 
     name: str
-    """Names it among theirs; nothing can be opened with it."""
+    """Distinguishes it from the caller's other sessions. It cannot be used to sign in."""
     session: Session
     this: bool
-    """True for the one that asks."""
+    """True for the session of this request."""
 
 
 async def own_sessions(parts: Parts, principal: Principal, token: str) -> Sequence[OwnSession]:
-    """The sessions that the principal has open, newest first: its own 100 newest."""
+    """Return the principal's 100 newest open sessions, newest first."""
 
     def look() -> Sequence[Session]:
         with parts.engine.connect() as conn:
@@ -95,9 +96,9 @@ async def own_sessions(parts: Parts, principal: Principal, token: str) -> Sequen
 
 
 async def end_others(parts: Parts, known: Sessions, token: str, principal: Principal, name: str | None) -> int:
-    """End the principal's other sessions: the one of that name, or all. Returns how many have ended.
+    """End the principal's other sessions: the one of that name, or all. Returns how many ended.
 
-    They end at once in this process, within seconds in others. The session that asks stays open.
+    They end at once in this process, within seconds in others. The session of this request stays open.
     """
     others = [each for each in await own_sessions(parts, principal, token) if not each.this]
     wanted = [each.session.token_sha256 for each in others if name in (None, each.name)]

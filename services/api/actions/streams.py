@@ -1,7 +1,7 @@
-"""Follow a job as it changes, for as long as somebody listens and may.
+"""Follow a job as it changes, for as long as a client listens and is allowed to.
 
-Who listens holds a place, a timer and the last state that it was sent: no thread, no connection to the database and no
-queue. What comes next is read when the one before has been taken, so a slow reader skips states and makes nothing grow.
+A listener holds a place, a timer and the last state that it was sent, but no thread, database connection or queue. The
+next state is read when the previous one has been received, so a slow reader skips states and no memory grows.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from shared.backoff import full_jitter
 from shared.database.unavailable import DatabaseUnavailable, is_unavailable
 
 HEARTBEAT_S = 15.0
-"""Seconds of silence: proxies give up a connection on which nothing comes for a minute."""
+"""Seconds of silence before a beat is sent: proxies close a connection after a minute without data."""
 _CHECK_S = 30.0
-"""How often it is asked anew whether the listener may listen. A key that was revoked is known as such after 10 s."""
+"""How often the listener's permission is checked again. A revoked key is known as such after 10 s."""
 _LIFE_S = 3600.0
-"""A stream ends after about an hour, and its client comes back: perhaps to a process that was started since."""
+"""A stream ends after about an hour, and its client reconnects, perhaps to a newer process."""
 _JITTER = 0.1
 _BACKOFF_CAP_S = 5.0
 
@@ -32,11 +32,11 @@ class What(StrEnum):
     """What happens on a stream."""
 
     JOB = "job"
-    """Here is the job as it is now."""
+    """The job's current state."""
     END = "end"
     """The job has ended, and its last state was sent."""
     BYE = "bye"
-    """The listener may not listen any more, or the job is gone."""
+    """The listener may not listen any more, or the job no longer exists."""
     BEAT = "beat"
     """Nothing happened for a while."""
     LATER = "later"
@@ -51,11 +51,11 @@ class Happening(NamedTuple):
 
 
 Again = Callable[[], Awaitable[Principal | None]]
-"""Who the listener is now; None if nobody any more."""
+"""Returns who the listener is now; None if it is nobody any more."""
 
 
 class Listener:
-    """One who listens: who it is, for how long it may, and when it was sent something."""
+    """One listener: who it is, how long it may listen, and when something was last sent to it."""
 
     def __init__(self, parts: Parts, principal: Principal, again: Again) -> None:
         self.principal = principal
@@ -68,25 +68,28 @@ class Listener:
 
     @property
     def quiet_s(self) -> float:
-        """Seconds until the listener must be sent something."""
+        """Return the seconds until something must be sent to the listener."""
         return max(0.05, self._sent_at + HEARTBEAT_S - time.monotonic())
 
     def sent(self) -> None:
-        """Something was sent."""
+        """Note that something was sent."""
         self._sent_at = time.monotonic()
 
     @property
     def beat_is_due(self) -> bool:
-        """True after so much silence that the listener must be sent something."""
+        """True after so long a silence that a beat must be sent."""
         return time.monotonic() >= self._sent_at + HEARTBEAT_S - 0.05
 
     @property
     def must_go(self) -> bool:
-        """True if the stream has lived long enough, or the process is about to end."""
+        """True if the stream is old enough to end, or the process is about to end."""
         return self._parts.watcher.released or time.monotonic() >= self._end_at
 
     async def may_stay(self) -> bool:
-        """Ask from time to time who the listener is now. False if nobody any more; a database that is away says no."""
+        """Check from time to time who the listener is now.
+
+        False if it is nobody any more; an unavailable database changes nothing.
+        """
         if time.monotonic() < self._check_at:
             return True
         self._check_at = time.monotonic() + _CHECK_S
@@ -95,14 +98,14 @@ class Listener:
         except Exception as error:
             if not passes(error):
                 raise
-            return True  # nobody knows: it is asked again
+            return True  # unknown, so it is checked again later
         if known is not None:
             self.principal = known
         return known is not None
 
 
 async def follow(parts: Parts, listener: Listener, found: FoundJob) -> AsyncGenerator[Happening, None]:
-    """Yield what happens to the job, beginning with what it is now, until it has ended or the stream must."""
+    """Yield what happens to the job, beginning with its current state, until the job has ended or the stream must."""
     failures = 0
     yield Happening(What.JOB, found)
     while not found.job.status.final:
@@ -135,5 +138,5 @@ async def follow(parts: Parts, listener: Listener, found: FoundJob) -> AsyncGene
 
 
 def passes(error: Exception) -> bool:
-    """True for what an outage of the database raises."""
+    """True for the errors that an outage of the database raises."""
     return isinstance(error, (TimeoutError, DatabaseUnavailable)) or is_unavailable(error)

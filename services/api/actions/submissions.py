@@ -1,4 +1,4 @@
-"""Submit a report: check what is wanted, and make it a job."""
+"""Submit a report: check what is wanted, and turn it into a job."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -46,14 +46,14 @@ class Submitted(NamedTuple):
     job_id: UUID
     report_type: str
     created: bool
-    """False if an earlier request with the same Idempotency-Key made it, or it is reused."""
+    """False if an earlier request with the same Idempotency-Key created it, or if it is reused."""
     status: JobStatus
     reused: bool = False
-    """True if it answers an earlier request that asked the same."""
+    """True if the job answers an earlier request for the same report."""
 
 
 async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitted:
-    """Make what is wanted a job, which is committed when this returns.
+    """Create a job for what is wanted; it is committed when this returns.
 
     Raises UnknownReportType, InvalidRequest, ChoicesUnavailable, IdempotencyKeyReused, IdempotencyKeyInFlight,
     CapReached, NotAccepted and SecretKeysWrong.
@@ -67,8 +67,9 @@ async def submit(parts: Parts, principal: Principal, wanted: Wanted) -> Submitte
         await check_strict(parts, principal, checked)
         checked = await check_callback(parts, principal, wanted, checked)
     except (InvalidRequest, UnknownReportType, ChoicesUnavailable):
-        # The key first: what was accepted before stays so, whatever catalog and source say today. Asked only now,
-        # because a request that is right learns of its key from the statement that makes the job.
+        # A known key takes precedence: what was accepted before stays accepted, whatever the catalog and the
+        # source say today. It is looked up only after a mistake, because a valid request learns about its key from
+        # the statement that creates the job.
         if key is None or (earlier := await _replay(parts, principal, key)) is None:
             raise
         return _submitted(earlier)
@@ -111,7 +112,7 @@ def _submission(
 
 
 def _beside(checked: Checked) -> Mapping[str, object] | None:
-    """What the job stores of what is asked for beside the parameters; None for nothing."""
+    """Return what the job stores besides the parameters; None if there is nothing."""
     words = {WORDS: dict(checked.words)} if checked.words else {}
     protected = {ENCRYPTED: True} if checked.password is not None else {}
     return {**(checked.options.as_asked() or {}), **checked.shape.as_json(), **words, **protected} or None
@@ -124,7 +125,7 @@ def _sealed(parts: Parts, checked: Checked, job_id: UUID) -> Sealed | None:
 
 
 def _reuse_key(principal: Principal, checked: Checked) -> str:
-    """Names what is asked for, with everything beside that could make another job of it."""
+    """Return the reuse key: the digest of everything that could lead to another job."""
     # Not the words: the same day in other words is the same question.
     asked = {**(checked.options.as_asked() or {}), **checked.shape.as_json()}
     beside = {**asked, "labels": sorted((checked.labels or {}).items())}
@@ -180,7 +181,7 @@ async def _new(parts: Parts, submission: Submission) -> Answer:
 
 
 async def _reused(parts: Parts, submission: Submission, max_age_s: int) -> Answer:
-    """The answer of a job that is there, or of a new one; most often the first, which one look tells."""
+    """Return the answer for an existing or a new job. Usually the job exists, and one look finds it."""
 
     def carry_out() -> Answer:
         with parts.engine.connect() as conn:

@@ -1,8 +1,8 @@
-"""Group commit: what arrives while one commit is under way becomes the next one.
+"""Group commit: submissions that arrive during one commit become the next one.
 
-Alone, a request costs one statement and one commit; 32 at once share them. Each is answered from its own row.
-Everything happens on the event loop: handing each request to a thread and back, and sharing the interpreter's lock
-with it, cost more than the statement itself.
+A request that comes alone costs one statement and one commit; 32 at once share them. Each is answered from its own row.
+Everything happens on the event loop: handing each request to a thread and back, and sharing the interpreter's lock with
+it, cost more than the statement itself.
 """
 
 import asyncio
@@ -39,22 +39,22 @@ _Waiting = tuple[Submission, "asyncio.Future[Answer]"]
 
 
 KEY_WAIT = "5s"
-"""For so long a request waits for another with its Idempotency-Key: the lock_timeout of the connection."""
+"""How long a request waits for another with the same Idempotency-Key: the lock_timeout of the connection."""
 _BRIEFLY = "50ms"
-"""For so long while another is known to be at work: everybody's submissions wait for this one."""
+"""How long it waits if another is known to be at work: every other submission waits for this one, too."""
 _KNOWN_S = 10.0
-"""Seconds for which a key that was waited for in vain is known to be at work elsewhere."""
+"""How long a key that was waited for in vain is known to be at work elsewhere."""
 
 
 class TooBusy(TodokeError):
-    """More submissions wait for the database than it makes sense to queue."""
+    """More submissions are waiting for the database than it makes sense to queue."""
 
 
 class Submitter:
-    """One statement at a time, on one connection of `engine`, which `close` disposes of.
+    """Runs one statement at a time, on one connection of `engine`, which `close` disposes of.
 
-    The connection is kept from one statement to the next: getting it from the pool and giving it back costs half as
-    much as the statement.
+    The connection is kept between statements: taking it from the pool and returning it costs half as much as the
+    statement.
     """
 
     def __init__(
@@ -78,9 +78,9 @@ class Submitter:
         self._in_flight: dict[KeyName, float] = {}
 
     async def submit(self, submission: Submission) -> Answer:
-        """The answer, once it is committed. Raises TooBusy at once, TimeoutError, and the database's errors.
+        """Return the answer once it is committed. Raises TooBusy at once, TimeoutError, and the database's errors.
 
-        The job may be made even if the caller goes away or gives up meanwhile: its row may be in the statement already.
+        The job may be created even if the caller disconnects or times out: its row may be in the statement already.
         """
         if len(self._waiting) >= self._most_waiting:
             raise TooBusy("the database is slower than the requests; try again shortly")
@@ -89,7 +89,7 @@ class Submitter:
         self._waiting.append((submission, answer))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
-        # Not asyncio.timeout: for each request that costs a tenth of what is ours in it.
+        # Not asyncio.timeout, which would cost a tenth of this process's own work per request.
         bound = loop.call_later(self._timeout_s, _give_up, answer)
         try:
             return await answer
@@ -97,7 +97,7 @@ class Submitter:
             bound.cancel()
 
     async def close(self) -> None:
-        """Commit what is waiting, then let the connection go."""
+        """Commit what is waiting, then close the connection."""
         if self._running is not None:
             await asyncio.wait([self._running], timeout=10)
         await self._let_go()
@@ -112,10 +112,12 @@ class Submitter:
             answered = len(batch)
 
     def _share(self, answered: int) -> int:
-        """How many of those that wait are next: half of all that are here, with those just answered, who may ask again.
+        """Return how many of the waiting submissions to take next: half of all that are in play, including those just
+        answered, whose clients may submit again.
 
-        The database has one half while the loop answers and reads the other. Left to itself, everything ends up in
-        one statement, during which the loop has nothing to do: a quarter fewer requests per second at 32 connections.
+        The database then works on one half while the event loop answers and reads the other. Otherwise all would end up
+        in one statement, during which the loop has nothing to do: a quarter fewer requests per second at 32
+        connections.
         """
         return min(self._most, len(self._waiting), (len(self._waiting) + answered + 1) // 2)
 
@@ -144,7 +146,9 @@ class Submitter:
         return {key for one in batch if (key := _key_of(one)) in self._in_flight and key}
 
     async def _commit_apart(self, batch: Sequence[_Waiting], keys: Collection[KeyName]) -> None:
-        """Commit those of other keys together, and then those of each of these keys, which wait only briefly now."""
+        """Commit the submissions with other keys together, then those with each of these keys, which now wait only
+        briefly.
+        """
         others = [one for one in batch if _key_of(one) not in keys]
         if others:
             await self._commit(others)
@@ -167,9 +171,10 @@ class Submitter:
                 raise IdempotencyKeyInFlight from None
             if isinstance(error, DBAPIError) and not is_unavailable(error):
                 raise
-            # A connection that went stale, or a commit whose reply was lost: the ids are ours, so twice is once.
+            # The connection was stale, or the commit's reply was lost. The ids are ours, so committing twice has
+            # the effect of once.
             log.info("submit.again", extra={"submissions": len(submissions)})
-            return await self._once(submissions, briefly=False)  # ids that are there abort a transaction
+            return await self._once(submissions, briefly=False)  # ids that exist already abort a transaction
 
     async def _once(self, submissions: Sequence[Submission], *, briefly: bool) -> Sequence[Answer]:
         if self._kept is None:
@@ -216,7 +221,10 @@ def _confirmed(conn: Connection, submissions: Sequence[Submission], ring_after_s
 
 
 def _confirmed_briefly(conn: Connection, submissions: Sequence[Submission], ring_after_s: float) -> Sequence[Answer]:
-    """In a transaction, because a pooler keeps nothing else together. The driver itself knows of none."""
+    """In an explicit transaction, because a pooler keeps statements together only within one.
+
+    The driver begins none here.
+    """
     conn.exec_driver_sql("BEGIN")
     try:
         conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BRIEFLY}'")

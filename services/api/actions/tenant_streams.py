@@ -1,7 +1,7 @@
-"""Follow what changes among the jobs that a caller sees.
+"""Follow what changes among the jobs that a caller may see.
 
-A stream begins with a snapshot. When something could not be told, or will not be, it says so at once, and another
-snapshot follows: soon, and then ever more seldom, until one is complete and everything in it is followed.
+A stream begins with a snapshot. When changes were missed, or will be, the stream says so at once and sends another
+snapshot: soon, then less and less often, until a snapshot is complete and everything in it is followed.
 """
 
 import time
@@ -27,19 +27,19 @@ from shared.jobs.viewer import Viewer
 SNAPSHOT = 50
 """The newest jobs, with which a stream begins."""
 _PAGE, _PAGES = 200, 5
-"""Then the older ones that go on: pages of a list, each of which looks at a bounded number of jobs."""
+"""Then older unfinished jobs, in pages of a list. Each page looks at a bounded number of jobs."""
 _GOING_ON = JobFilter(statuses=[JobStatus.PENDING, JobStatus.PROCESSING])
 _FIRST_LOOK_S = 5.0
 _AGAIN_S = (10.0, 60.0)
-"""Least and longest pause between two snapshots of one stream, while they cannot be complete."""
+"""Shortest and longest pause between two snapshots of one stream while they cannot be complete."""
 
 
 class Snapshot(NamedTuple):
-    """The newest jobs, and all older ones that go on; newest first."""
+    """The newest jobs, and all older unfinished ones; newest first."""
 
     jobs: Sequence[Job]
     complete: bool
-    """False if more may go on than these, or some of these change without being told."""
+    """False if there are more unfinished jobs, or if changes of some of these will not be reported."""
 
 
 class Change(NamedTuple):
@@ -48,13 +48,13 @@ class Change(NamedTuple):
     what: What
     jobs: Sequence[Recent] = ()
     missed: bool = False
-    """True if something has changed that could not be told, or may from now on: a snapshot follows."""
+    """True if a change was missed, or may be from now on: a snapshot follows."""
     snapshot: Snapshot | None = None
-    """How everything is now, where something was missed before."""
+    """The current state of everything, after changes were missed."""
 
 
 async def begin(parts: Parts, principal: Principal, slot: Slot) -> Snapshot:
-    """The jobs that the caller sees, once whatever changes from then on is told to the slot."""
+    """Return the jobs that the caller may see, once every later change is reported to the slot."""
     principal.need(Scope.JOBS_READ)
     await slot.ready(_FIRST_LOOK_S)
     return await _snapshot(parts, principal)
@@ -83,7 +83,7 @@ def _read(conn: Connection, viewer: Viewer) -> Snapshot:
 
 
 class _Again:
-    """When the next snapshot is due, while something is missed."""
+    """When the next snapshot is due, after changes were missed."""
 
     def __init__(self, first: Snapshot) -> None:
         self.missed = not first.complete
@@ -92,16 +92,16 @@ class _Again:
 
     @property
     def due_in_s(self) -> float:
-        """Seconds until then; as good as never while nothing is missed."""
+        """Return the seconds until then; practically never while nothing was missed."""
         return max(0.0, self._at - time.monotonic()) if self.missed else float("inf")
 
     def put_off(self) -> None:
-        """One is tried now: the next one is due later, and the one after that later still."""
+        """Note that a snapshot is being tried: the next one is due later, and the one after that later still."""
         self._at = time.monotonic() + self._pause_s
         self._pause_s = min(2 * self._pause_s, _AGAIN_S[1])
 
     def had(self, snapshot: Snapshot) -> None:
-        """One was sent."""
+        """Note that a snapshot was sent."""
         self.missed = not snapshot.complete
         if snapshot.complete:
             self._pause_s = _AGAIN_S[0]
@@ -132,7 +132,7 @@ async def follow(parts: Parts, listener: Listener, slot: Slot, first: Snapshot) 
 
 
 async def _catch_up(parts: Parts, principal: Principal) -> Snapshot | None:
-    """How everything is now; None if the database is away."""
+    """Return the current state of everything; None if the database is unavailable."""
     try:
         async with parts.tenant_feed.catching_up:
             return await _snapshot(parts, principal)

@@ -1,4 +1,4 @@
-"""Work on the database for a request, beside the event loop."""
+"""Database work of a request, outside the event loop."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""What became of the tenant's jobs of each report type in the last day."""
+"""How the tenant's jobs of each report type ended in the last day."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,16 +14,18 @@ from shared.jobs.type_totals import Day, Figures
 PERIOD_S = 86_400
 DAYS = 30
 MOST = 200
-"""Types that are looked at: each has a hundred minutes or more."""
+"""Types whose figures are read: each has a hundred minutes or more."""
 
 
 def may_see(principal: Principal) -> bool:
-    """True for whoever sees everybody's jobs: figures tell of them all."""
+    """True if the principal may see everyone's jobs: the figures are about all of them."""
     return principal.has(Scope.JOBS_READ) and principal.has(Scope.JOBS_READ_ALL)
 
 
 async def figures(parts: Parts, principal: Principal, names: Sequence[str]) -> Mapping[str, Figures] | None:
-    """The figures of the first MOST of these types, which the principal may see; None if the database took too long."""
+    """Return the figures of the first MOST of these types that the principal may see; None if the database took too
+    long.
+    """
     principal.need(Scope.JOBS_READ)
     principal.need(Scope.JOBS_READ_ALL)
     return await to_thread.run_sync(
@@ -36,7 +38,9 @@ async def figures(parts: Parts, principal: Principal, names: Sequence[str]) -> M
 
 
 async def days(parts: Parts, principal: Principal, name: str) -> Sequence[Day] | None:
-    """What jobs of the type took on each of the last DAYS days and today; None if the database took too long."""
+    """Return how long jobs of the type took on each of the last DAYS days and today; None if the database took too
+    long.
+    """
     principal.need(Scope.JOBS_READ)
     principal.need(Scope.JOBS_READ_ALL)
     return await to_thread.run_sync(

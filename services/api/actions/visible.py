@@ -1,4 +1,4 @@
-"""What exists for a principal: report types, and jobs."""
+"""Which report types and jobs exist for a principal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from shared.jobs.viewer import Viewer
 
 @dataclass(frozen=True, slots=True)
 class VisibleCatalog:
-    """The report types that somebody may ask for."""
+    """The report types that a principal may ask for."""
 
     types: Mapping[str, ReportType]
     default: str | None
 
 
 def report_types(catalog: CatalogView, principal: Principal) -> CatalogView:
-    """The catalog as the principal sees it. A default that it may not ask for is None."""
+    """Return the catalog as the principal may see it. A default that it may not ask for is None."""
     types = {name: one for name, one in catalog.types.items() if _may_ask(principal, one)}
     return VisibleCatalog(types, catalog.default if catalog.default in types else None)
 
 
 def report_type(catalog: CatalogView, principal: Principal, name: str) -> ReportType:
-    """The report type. Raises UnknownReportType, whether it does not exist or only not for the principal."""
+    """Return the report type. Raises UnknownReportType if it does not exist, or does not exist for the principal."""
     report = catalog.types.get(name)
     if report is None or not _may_ask(principal, report):
         raise UnknownReportType(name, report_types(catalog, principal))
@@ -35,13 +35,13 @@ def report_type(catalog: CatalogView, principal: Principal, name: str) -> Report
 
 
 def viewer(catalog: CatalogView, principal: Principal) -> Viewer:
-    """Whose jobs the principal sees."""
+    """Return whose jobs the principal may see."""
     hidden = [name for name, one in catalog.types.items() if not _may_ask(principal, one)]
     return Viewer(principal.tenant, principal.sees_only, hidden)
 
 
 def sees(catalog: CatalogView, principal: Principal, job: Job | Recent) -> bool:
-    """True if the principal still sees a job that it saw before."""
+    """True if the principal may still see a job that it has seen before."""
     seer = viewer(catalog, principal)
     whose = seer.tenant == job.tenant and seer.requester in (None, job.requester)
     return principal.has(Scope.JOBS_READ) and whose and job.report_type not in seer.hidden

@@ -1,4 +1,4 @@
-"""Test webhooks, look at what they were told, and let it be delivered again."""
+"""Test webhooks, list their deliveries, and repeat deliveries."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ from shared.webhooks.webhook import Webhook
 _LAST_ID = UUID(int=2**128 - 1)
 _DAY_S = 86_400
 MOST_COUNTED = 1_000
-"""Deliveries of a day that are counted."""
+"""How many of a day's deliveries are counted."""
 MOST_OF_JOB = 50
-"""Deliveries that are shown with a job: of the newest webhooks, where a tenant has so many."""
+"""How many deliveries are shown with a job: those of the newest webhooks, if the tenant has that many."""
 _MOST_ATTEMPTS = 50
-"""Attempts of a delivery that are shown: the latest. A round has ten."""
+"""How many attempts of a delivery are shown: the latest. One round has ten."""
 
 
 class FoundDeliveries(NamedTuple):
@@ -47,7 +47,7 @@ class WholeDelivery(NamedTuple):
 
 
 async def test(parts: Parts, principal: Principal, webhook_id: UUID) -> UUID:
-    """Let it be told a `webhook.ping`. Returns the delivery's id. Raises UnknownWebhook and WebhookBusy."""
+    """Send the webhook a `webhook.ping`. Returns the delivery's id. Raises UnknownWebhook and WebhookBusy."""
 
     def carry_out(conn: Connection) -> UUID:
         _enabled(held(conn, principal, webhook_id))
@@ -63,7 +63,7 @@ async def test(parts: Parts, principal: Principal, webhook_id: UUID) -> UUID:
 async def list_deliveries(
     parts: Parts, principal: Principal, webhook_id: UUID, *, state: str | None, size: int, token: str | None
 ) -> FoundDeliveries:
-    """What the webhook was told, or is to be. Raises UnknownWebhook, and as `list_page` does."""
+    """List past and pending deliveries of the webhook. Raises UnknownWebhook, and as `list_page` does."""
     listing = Listing("deliveries", principal, {"webhook": str(webhook_id), "state": state or ""})
 
     def look(conn: Connection) -> FoundDeliveries:
@@ -81,9 +81,9 @@ async def list_deliveries(
 
 
 async def of_job(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[OfJob]:
-    """What webhooks were told of a job that the principal sees, or are to be: the newest MOST_OF_JOB, newest first.
+    """Return past and pending deliveries about a job that the principal may see: the newest MOST_OF_JOB, newest first.
 
-    Whether there is such a job is for the caller to know.
+    The caller must know that there is such a job.
     """
     principal.need(Scope.WEBHOOKS_READ)
     return await in_one_transaction(
@@ -92,7 +92,9 @@ async def of_job(parts: Parts, principal: Principal, job_id: UUID) -> Sequence[O
 
 
 async def lately(parts: Parts, principal: Principal, ids: Sequence[UUID]) -> Mapping[UUID, tuple[int, int]]:
-    """How many of a day's deliveries of these webhooks succeeded, and how many there were: 1,000 of a state at most."""
+    """Return for each of these webhooks how many of the day's deliveries succeeded, and how many there were, up to
+    1,000 per state.
+    """
 
     def look(conn: Connection) -> Mapping[UUID, tuple[int, int]]:
         since = id_at(time.time() - _DAY_S)
@@ -109,7 +111,7 @@ async def get_delivery(parts: Parts, principal: Principal, webhook_id: UUID, del
 
 
 async def redeliver(parts: Parts, principal: Principal, webhook_id: UUID, delivery_id: UUID) -> WholeDelivery:
-    """Deliver once more, under the same `webhook-id`. Raises UnknownWebhook and WebhookBusy."""
+    """Repeat a delivery under the same `webhook-id`. Raises UnknownWebhook and WebhookBusy."""
 
     def carry_out(conn: Connection) -> WholeDelivery:
         _enabled(held(conn, principal, webhook_id))
@@ -124,7 +126,10 @@ async def redeliver(parts: Parts, principal: Principal, webhook_id: UUID, delive
 
 
 async def redeliver_since(parts: Parts, principal: Principal, webhook_id: UUID, since: datetime) -> int:
-    """Deliver all once more that were given up since then. Returns how many. Raises UnknownWebhook and WebhookBusy."""
+    """Repeat all deliveries that have been given up since then.
+
+    Returns how many. Raises UnknownWebhook and WebhookBusy.
+    """
 
     def carry_out(conn: Connection) -> int:
         _enabled(held(conn, principal, webhook_id))

@@ -1,4 +1,4 @@
-"""What a request says of a webhook: read and checked, with every mistake named."""
+"""What a request says about a webhook: read and checked, with every mistake named."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -25,7 +25,10 @@ _MOST_UNKNOWN = 20
 def read_webhook(
     parts: Parts, tenant: str, fields: Mapping[str, Any], old: Webhook | None = None
 ) -> tuple[Wanted, Disabled | None]:
-    """What the webhook is to be, and whether it is off; what is not named stays as in `old`. Raises InvalidRequest."""
+    """Return the webhook as it should be, and whether it is switched off; fields that are not given stay as in `old`.
+
+    Raises InvalidRequest.
+    """
     wrong = _unknown(fields, FIELDS if old is None else CHANGES)
     was = None if old is None else old.wanted
     url, origin = (was.url, was.origin) if was is not None else ("", "")
@@ -87,7 +90,7 @@ def _report_types(parts: Parts, tenant: str, given: object, wrong: list[Violatio
 
 
 def _figures(parts: Parts, tenant: str, report_types: Sequence[str] | None) -> Sequence[str]:
-    """The names of the figures of these report types, of the tenant's."""
+    """Return the names of the figures of these report types that exist for the tenant."""
     types = parts.catalog.types.items()
     some = [one for name, one in types if one.may_be_asked_by(tenant, None) and name in (report_types or [name])]
     return list(dict.fromkeys(name for one in some for name in figures_of(one)))

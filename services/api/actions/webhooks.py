@@ -1,4 +1,4 @@
-"""Make, read, change and delete webhooks."""
+"""Create, read, change and delete webhooks."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -33,7 +33,7 @@ from shared.webhooks.webhook import Webhook
 
 _LAST_ID = UUID(int=2**128 - 1)
 _MOST_SECRETS = 4
-"""Secrets of a webhook that sign at the same time: each makes every message longer."""
+"""Secrets of a webhook that sign at the same time: each one makes every message longer."""
 
 
 class MadeWebhook(NamedTuple):
@@ -41,7 +41,7 @@ class MadeWebhook(NamedTuple):
 
     webhook: Webhook
     secret: str | None
-    """What its receiver checks signatures with, told once. None at a repetition."""
+    """Verifies signatures at the receiver. Shown only once: None if the request is repeated."""
 
 
 class RotatedSecret(NamedTuple):
@@ -49,7 +49,7 @@ class RotatedSecret(NamedTuple):
 
     secret: str
     old_ends_at: datetime
-    """The one before signs beside it until then."""
+    """The previous secret signs as well until then."""
 
 
 class FoundWebhooks(NamedTuple):
@@ -62,9 +62,10 @@ class FoundWebhooks(NamedTuple):
 async def create(
     parts: Parts, principal: Principal, fields: Mapping[str, object], *, idempotency_key: str | None
 ) -> MadeWebhook:
-    """Make a webhook. Its secret is told once; a repetition with the same key is answered without it.
+    """Create a webhook.
 
-    Raises InvalidRequest, KeyRequestReused, TooManyWebhooks, SecretsNotKept and SecretKeysWrong.
+    Its secret is shown only once; a repetition with the same key is answered without it. Raises InvalidRequest,
+    KeyRequestReused, TooManyWebhooks, SecretsNotKept and SecretKeysWrong.
     """
 
     def carry_out(conn: Connection) -> MadeWebhook:
@@ -116,9 +117,10 @@ async def list_page(parts: Parts, principal: Principal, *, size: int, token: str
 async def update(
     parts: Parts, principal: Principal, webhook_id: UUID, fields: Mapping[str, object], *, insists: Insists = None
 ) -> Webhook:
-    """Change what is named, and leave the rest. What waits for one that is switched off is given up.
+    """Change the fields that are given, and keep the others.
 
-    Raises UnknownWebhook, PreconditionFailed and InvalidRequest.
+    Pending deliveries of a webhook that is switched off are given up. Raises UnknownWebhook, PreconditionFailed and
+    InvalidRequest.
     """
 
     def carry_out(conn: Connection) -> Webhook:
@@ -150,7 +152,7 @@ async def delete(parts: Parts, principal: Principal, webhook_id: UUID, *, insist
 
 
 async def rotate(parts: Parts, principal: Principal, webhook_id: UUID, *, overlap_s: int) -> RotatedSecret:
-    """Let a new secret sign, beside the one before for `overlap_s`.
+    """Sign with a new secret, and with the previous one as well for `overlap_s`.
 
     Raises UnknownWebhook, WebhookBusy, SecretsNotKept and SecretKeysWrong.
     """
@@ -171,7 +173,7 @@ async def rotate(parts: Parts, principal: Principal, webhook_id: UUID, *, overla
 
 
 def seen(conn: Connection, principal: Principal, webhook_id: UUID) -> Webhook:
-    """The webhook. Raises UnknownWebhook."""
+    """Return the webhook. Raises UnknownWebhook."""
     found = store.get(conn, webhook_id, principal.tenant)
     if found is None:
         raise UnknownWebhook(webhook_id)
@@ -179,7 +181,7 @@ def seen(conn: Connection, principal: Principal, webhook_id: UUID) -> Webhook:
 
 
 def held(conn: Connection, principal: Principal, webhook_id: UUID, insists: Insists = None) -> Webhook:
-    """The webhook, which stays as it is until the transaction ends. Raises UnknownWebhook and PreconditionFailed."""
+    """Lock the webhook until the transaction ends, and return it. Raises UnknownWebhook and PreconditionFailed."""
     found = store.get(conn, webhook_id, principal.tenant, hold=True)
     if found is None:
         raise UnknownWebhook(webhook_id)
@@ -189,7 +191,7 @@ def held(conn: Connection, principal: Principal, webhook_id: UUID, insists: Insi
 
 
 def _told(webhook: Webhook) -> dict[str, object]:
-    """What the audit trail says of it: never its address's query, which may hold what opens something."""
+    """Return what the audit trail records: never the query of the address, which may contain a secret."""
     wanted = webhook.wanted
     return {
         "url": wanted.url.partition("?")[0], "types": [str(one) for one in wanted.types],

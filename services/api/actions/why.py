@@ -1,4 +1,7 @@
-"""Why a job is where it is, in words and for machines. Another reason is another function of the list below."""
+"""Explain why a job is in its current state, in words and for machines.
+
+To add a reason, add a function to the list below.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -18,32 +21,32 @@ from shared.jobs.states import JobStatus
 from shared.jobs.why import MOST_COUNTED, Facts
 
 _LAG_S = 5.0
-"""A message this old should have left: the relay sends within a fraction of a second."""
+"""A message that is older than this should have left: the relay sends within a fraction of a second."""
 
 
 _GATES = {Kind.TENANT: "your tenant", Kind.REPORT_TYPE: "the report type", Kind.SOURCE: "what the report reads"}
-"""A source's name is the operator's own business."""
+"""The name of a source concerns the operator only."""
 
 
 class Reason(NamedTuple):
-    """One thing that holds a job, or that will end its wait."""
+    """One thing that holds a job back, or that will end its wait."""
 
     code: str
     message: str
     facts: Mapping[str, object] = {}
-    """What the message says, for machines; the names are the wire's."""
+    """The values that the message mentions, for machines. The names are those on the wire."""
 
 
 class Explained(NamedTuple):
-    """Where a job is, and why."""
+    """Where a job stands, and why."""
 
     status: JobStatus
     reasons: Sequence[Reason]
-    """What matters most comes first."""
+    """The most important reason comes first."""
 
 
 async def explain(parts: Parts, principal: Principal, job_id: UUID) -> Explained:
-    """Why the job is where it is. Raises UnknownJob and JobDeleted."""
+    """Explain why the job is in its current state. Raises UnknownJob and JobDeleted."""
 
     def look() -> Facts | None:
         with parts.engine.connect() as conn:
@@ -191,7 +194,7 @@ _RULES: Sequence[Callable[[Facts], Reason | None]] = (
     _ended, _cancel_requested, _held, _not_due, _closed, _no_worker, _sick_workers, _unknown_type, _outbox_lag, _busy,
     _turn, _behind,
 )  # fmt: skip
-"""Each gives its reason, or None if it does not hold."""
+"""Each rule returns its reason, or None if the reason does not apply."""
 
 
 def _at(moment: datetime) -> str:

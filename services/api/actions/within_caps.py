@@ -1,7 +1,7 @@
-"""Submissions of tenants that may have so many unfinished jobs only: gathered by tenant, a transaction for each batch.
+"""Submissions of tenants whose number of unfinished jobs is capped: gathered by tenant, one transaction per batch.
 
-They go past the submitter's one connection: a transaction waits for others of its tenant, in other processes too, and
-nobody else's submission may wait with it.
+They do not use the submitter's single connection: such a transaction waits for others of its tenant, in other processes
+too, and no other tenant's submission may wait with it.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ _Waiting = tuple[Submission, "asyncio.Future[Answer]"]
 
 _TOGETHER = 128
 _MOST_WAITING = 1_024
-"""Of one tenant."""
+"""Waiting submissions of one tenant."""
 _TIMEOUT_S = 15.0
 
 
 class WithinCaps:
-    """Makes jobs of as many submissions as their tenant has room for. For the event loop's thread."""
+    """Accepts as many submissions as their tenant has room for. For the event loop's thread."""
 
     def __init__(self, engine: Engine, *, ring_after_s: float) -> None:
         self._engine = engine
@@ -36,7 +36,7 @@ class WithinCaps:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def submit(self, submission: Submission) -> Answer:
-        """The answer, once it is committed. Raises TooBusy at once, TimeoutError, and the database's errors."""
+        """Return the answer once it is committed. Raises TooBusy at once, TimeoutError, and the database's errors."""
         waiting = self._waiting.setdefault(submission.tenant, deque())
         if len(waiting) >= _MOST_WAITING:
             raise TooBusy("the database is slower than the requests; try again shortly")
@@ -82,7 +82,7 @@ class WithinCaps:
         except Exception as error:
             if not is_unavailable(error):
                 raise
-            # As in the submitter: the ids are ours, so twice is once.
+            # As in the submitter: the ids are ours, so committing twice has the effect of once.
             return self._commit(tenant, submissions)
 
     def _commit(self, tenant: str, submissions: Sequence[Submission]) -> Sequence[Answer]:

@@ -1,1 +1,1 @@
-"""Who asks, and how often."""
+"""Who sends a request, and how often they may."""

@@ -1,4 +1,4 @@
-"""Who a request is from, and whether it may ask now."""
+"""Whom a request comes from, and whether it is allowed now."""
 
 import logging
 import math
@@ -23,53 +23,53 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 POLICY, POLICY_OF_EACH = "requests", "requests-of-one"
-"""What the wire calls the quota of a tenant, and that of one within it."""
+"""The wire names of the quota of a tenant, and of one requester within it."""
 _TELL_EVERY_S = 10.0
-"""The metrics count what is refused; the log names a tenant, and is not flooded."""
+"""The metrics count every refusal. The log names the tenant, at most once in this time, so that it is not flooded."""
 
 
 _GUESSES_PER_S, _GUESSES_AT_ONCE = 0.5, 30
-"""Wrong credentials from one address, and those that are looked up now: far too few to find one."""
+"""Failed credentials per address, and look-ups in progress: far too few to guess one."""
 
 
 _NO_KEYS = "This API takes tokens, and no API keys."
 
 
 class Unauthorized(TodokeError):
-    """A credential is needed, and there is none or a wrong one."""
+    """The request needs a credential, and has none or a wrong one."""
 
     def __init__(self, message: str, *, given: bool = True) -> None:
         super().__init__(message)
         self.given = given
-        """False if the request has none."""
+        """False if the request carries no credential."""
 
 
 class RateLimited(TodokeError):
-    """The tenant has asked as often as it may."""
+    """The tenant has sent as many requests as it may."""
 
     def __init__(self, message: str, wait_s: float, quota: "Quota | None" = None) -> None:
         super().__init__(message)
         self.wait_s = wait_s
-        """Seconds until a request may pass."""
+        """Seconds until a request is allowed again."""
         self.quota = quota
-        """What the tenant has; None where it is not the tenant that asked too often."""
+        """The tenant's quota; None if it was not the tenant that sent too many."""
 
 
 class Quota(NamedTuple):
-    """How many requests a tenant, or one within it, may make, and how many are left."""
+    """How many requests a tenant, or one requester within it, may send, and how many are left."""
 
     burst: int
     window_s: int
-    """Seconds in which `burst` requests are given back."""
+    """Seconds in which `burst` requests are regained."""
     left: int
     again_s: int
-    """Seconds until more can pass: all of them, or after a refusal the request that was refused."""
+    """Seconds until more are allowed: the full quota, or after a refusal the refused request."""
     policy: str
-    """What the wire calls it."""
+    """The quota's name on the wire."""
 
 
 class Access:
-    """Tells the principal of a request, or refuses it. Without `keys` and `tokens` everybody is the same one."""
+    """Returns the principal of a request, or refuses it. Without `keys` and `tokens` everyone is the same principal."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Access:
         each: SharedRate | None = None,
         tokens: Tokens | None = None,
     ) -> None:
-        """`limit` is for each tenant, `each` for one who asks within it."""
+        """`limit` applies to each tenant, `each` to each requester within it."""
         self._keys = keys
         self._tokens = tokens
         self._limit = limit
@@ -91,16 +91,16 @@ class Access:
 
     @property
     def issuers(self) -> Collection[Issuer]:
-        """Those whose tokens are taken."""
+        """Return the issuers whose tokens are accepted."""
         return [] if self._tokens is None else self._tokens.issuers
 
     @property
     def limited(self) -> bool:
-        """True if tenants may ask so often only."""
+        """True if tenants have a rate limit."""
         return self._limit is not None
 
     async def principal(self, authorization: str | None, address: str = "") -> Principal:
-        """The principal that an `Authorization` header names.
+        """Return the principal that an `Authorization` header names.
 
         Raises Unauthorized, RateLimited, NoTenant and IssuerAway.
         """
@@ -110,7 +110,7 @@ class Access:
     async def admitted(
         self, authorization: str | None, address: str = "", *, weight: int = 1
     ) -> tuple[Principal, Quota | None]:
-        """The principal that an `Authorization` header names, and what is left of its quota; None without a limit.
+        """Return the principal of an `Authorization` header, and what is left of its quota; None without a limit.
 
         The request counts as `weight`. Raises as `principal` does.
         """
@@ -118,9 +118,9 @@ class Access:
         return principal, await self.count(principal, weight=weight)
 
     async def count(self, principal: Principal, *, weight: int = 1) -> Quota | None:
-        """Count a request of the principal as `weight`. Returns what is left; None without a limit.
+        """Count a request of the principal as `weight`.
 
-        Raises RateLimited.
+        Returns what is left; None without a limit. Raises RateLimited.
         """
         if self._limit is None:
             return None
@@ -133,7 +133,7 @@ class Access:
         return self._pass(principal, self._limit.limit, taken, weight)
 
     def _pass(self, principal: Principal, limit: RateLimit, taken: Taken, weight: int, policy: str = POLICY) -> Quota:
-        """What is left. Raises RateLimited."""
+        """Return what is left. Raises RateLimited."""
         quota = _quota(limit, taken, policy)
         if taken.wait_s:
             self._tell(principal.tenant)
@@ -144,27 +144,27 @@ class Access:
         return quota
 
     def charge(self, principal: Principal, requests: int) -> None:
-        """Count more requests for one that did the work of several: its tenant waits for them afterwards."""
+        """Count additional requests for one that did the work of several. Its tenant waits for them afterwards."""
         if self._limit is not None and requests > 0:
             self._limit.charge(principal.tenant, requests)
             if self._each is not None and (one := _one(principal)) is not None:
                 self._each.charge(one, requests)
 
     def quota_of(self, principal: Principal) -> Quota | None:
-        """What is left of the principal's quota now; None without a limit."""
+        """Return what is left of the principal's quota now; None without a limit."""
         return None if self._limit is None else _quota(self._limit.limit, self._limit.look(principal.tenant))
 
     async def still(self, authorization: str | None, address: str = "") -> Principal | None:
-        """The principal that the header of a request names now, long after it was answered; None if nobody any more."""
+        """Return the principal that the header names now, long after the answer; None if it is nobody any more."""
         try:
             return await self._named(authorization or "", address)
         except (Unauthorized, RateLimited, NoTenant, IssuerAway):
             return None
 
     async def of_session(self, sessions: Sessions, token: str, address: str = "") -> Principal | None:
-        """Who is signed in with that cookie of the console; None if nobody is, or not any more.
+        """Return who is signed in with this cookie of the console; None if nobody is, or not any more.
 
-        One that nobody was given counts as a wrong credential: RateLimited comes before any look-up.
+        A made-up cookie counts as a failed credential: RateLimited is raised before any look-up.
         """
         if sessions.was_seen(token):
             return await sessions.principal_of(token)
@@ -179,17 +179,17 @@ class Access:
         return principal
 
     def attempt(self, address: str) -> None:
-        """Count a sign-in from there as a wrong one, until `succeeded` says otherwise. Raises RateLimited."""
+        """Count a sign-in from this address as failed, until `succeeded` corrects it. Raises RateLimited."""
         self._guess(address)
 
     def succeeded(self, address: str) -> None:
-        """The sign-in that was counted last was a good one."""
+        """Correct the last `attempt`: the sign-in succeeded."""
         self._guesses.give_back(_guesses_of(address))
 
     async def of_code(self, redeem: Callable[[], Awaitable[T | None]], address: str = "") -> T:
-        """What `redeem` gives for a code that signs in once. One that is worth nothing counts as a wrong credential.
+        """Return what `redeem` returns for a one-time sign-in code. A worthless code counts as a failed credential.
 
-        Raises Unauthorized, and RateLimited before `redeem` is asked.
+        Raises Unauthorized, and RateLimited before `redeem` is called.
         """
         try:
             return await self._redeemed(redeem, address)
@@ -198,7 +198,7 @@ class Access:
             raise
 
     async def close(self) -> None:
-        """Write down what is still to be written, and ask for nothing any more."""
+        """Write what is still to be written, and stop asking for keys."""
         for part in (self._keys, self._tokens):
             if part is not None:
                 await part.close()
@@ -230,7 +230,8 @@ class Access:
         except MalformedKey as error:
             self._guess(address)
             raise Unauthorized(f"This API key {error}.") from None
-        # Before any look-up. A key that was valid lately passes, so who guesses behind a proxy shuts nobody else out.
+        # Before any look-up. A key that was valid recently passes, so an attacker behind a shared proxy locks
+        # nobody else out.
         if not (known := keys.was_valid(key)):
             self._guess(address)
         principal = await keys.principal_of(key)
@@ -243,7 +244,7 @@ class Access:
     async def _of_token(self, tokens: Tokens, credential: str, address: str) -> Principal:
         if (principal := tokens.remembered(credential)) is not None:
             return principal
-        # Tokens are new every few minutes, and a whole company may have one address: only wrong ones count in the end.
+        # Tokens change every few minutes, and a company may share one address: only wrong ones count in the end.
         self._guess(address)
         try:
             principal = await tokens.principal_of(credential)
@@ -285,7 +286,7 @@ _REASONS = {Unauthorized: "unauthorized", RateLimited: "limited", NoTenant: "no_
 
 
 def _one(principal: Principal) -> str | None:
-    """Whose share it is: no tenant's name has a slash. None where nobody is asked who it is."""
+    """Return the name of the requester's share; None without an identity. No tenant's name contains a slash."""
     return None if principal.subject is None else f"{principal.tenant}/{principal.subject}"
 
 

@@ -1,4 +1,4 @@
-"""Fetches a small JSON document over HTTPS, within bounds of time and size, and follows nothing."""
+"""Fetches a small JSON document over HTTPS, bounded in time and size, without following redirects."""
 
 import base64
 import http.client
@@ -24,24 +24,27 @@ _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,9})")
 
 
 class CannotFetch(TodokeError):
-    """The document did not come, or is not one. The message is for the operator."""
+    """The document could not be fetched, or is not valid. The message is for the operator."""
 
 
 class Document(NamedTuple):
-    """What came."""
+    """The fetched document."""
 
     content: Mapping[str, Any]
     max_age_s: float | None
-    """For how long it may be kept, as its Cache-Control says."""
+    """How long it may be cached, according to its Cache-Control."""
 
 
 def fetch(url: str) -> Document:
-    """The object at `url`. Raises CannotFetch, within some ten seconds."""
+    """Return the object at `url`. Raises CannotFetch, within about ten seconds."""
     return _ask(url, "GET")
 
 
 def post_form(url: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Document:
-    """The object that answers a form. Raises CannotFetch, as `fetch` does; its message has nothing of the form."""
+    """Return the object with which the server answers a form.
+
+    Raises CannotFetch as `fetch` does; its message quotes nothing of the form.
+    """
     form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
     return _ask(url, "POST", urlencode(fields).encode(), form)
 
@@ -50,7 +53,7 @@ def _ask(url: str, method: str, body: bytes | None = None, headers: Mapping[str,
     if wrong := url_problem(url):
         raise CannotFetch(f"{url[:300]} {wrong}")
     connection = _connection(url)
-    # A server that sends a byte now and then keeps every single wait short.
+    # A server that sends one byte now and then keeps every single wait short.
     late = threading.Timer(_WHOLE_S, _hang_up, [connection])
     late.daemon = True
     late.start()
@@ -86,7 +89,7 @@ def _answer(
 
 
 def _connection(url: str) -> http.client.HTTPConnection:
-    """Not connected yet; through the proxy of HTTPS_PROXY, if that names one for this host."""
+    """Return an unconnected connection, through the proxy of HTTPS_PROXY if it names one for this host."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     if parts.scheme == "http":
@@ -102,7 +105,7 @@ def _connection(url: str) -> http.client.HTTPConnection:
 
 
 def _credentials(user: str | None, password: str | None) -> Mapping[str, str]:
-    """What the proxy wants to know of us, if its address says so."""
+    """Return the header with the proxy's credentials, if its address contains any."""
     if user is None:
         return {}
     pair = f"{unquote(user)}:{unquote(password or '')}".encode()

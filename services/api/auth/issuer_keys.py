@@ -1,4 +1,6 @@
-"""The keys of an issuer: fetched seldom, kept while it is away, never asked for because of a stranger's whim."""
+"""The signing keys of an issuer: fetched rarely, kept while the issuer is unavailable, and never fetched more often
+because a stranger sends bad tokens.
+"""
 
 import asyncio
 import logging
@@ -18,27 +20,27 @@ from shared.errors import TodokeError
 log = logging.getLogger(__name__)
 
 _SELDOM_S = 30.0
-"""Between two requests to an issuer because of keys that are not known, or because it did not answer."""
+"""The shortest time between two requests to an issuer after an unknown key id or a failed request."""
 _FRESH_S = (300.0, 86_400.0)
-"""Least and longest time for which keys are not asked for again, whatever their Cache-Control says."""
+"""Shortest and longest time before keys are fetched again, whatever their Cache-Control says."""
 _LAST_GOOD_S = 86_400.0
-"""For so long after they came keys are believed while their issuer cannot be asked."""
+"""How long fetched keys are trusted while their issuer is unavailable."""
 _NOT_THERE_S = 300.0
 _NOT_THERE = 64
-"""Ids that an issuer did not know are remembered for a while, so many of them at most."""
+"""Key ids that the issuer did not know are remembered for _NOT_THERE_S, and at most this many of them."""
 _MOST_KEYS = 100
 _KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
 
 class IssuerAway(TodokeError):
-    """The issuer's keys cannot be had, so nobody can say whether a token is good."""
+    """The issuer's keys are unavailable, so no token can be verified."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The keys of the issuer {name!r} cannot be fetched now. Try again.")
 
 
 class IssuerKeys:
-    """For the event loop's thread; fetches in others, one at a time."""
+    """The keys of one issuer. Used from the event loop's thread; fetches run in other threads, one at a time."""
 
     def __init__(
         self,
@@ -60,7 +62,10 @@ class IssuerKeys:
             metrics.ISSUER_FETCHES.labels(issuer.name, outcome)  # shown from 0 on: an alert asks how much it rose
 
     async def find(self, kid: str | None, algorithm: str) -> Key | None:
-        """The key by which a token of that header is checked; None if the issuer has none. Raises IssuerAway."""
+        """Return the key that verifies a token with this header; None if the issuer has no such key.
+
+        Raises IssuerAway.
+        """
         now = self._clock()
         if now >= self._fetched_at + _LAST_GOOD_S:
             self._keys = ()
@@ -68,7 +73,7 @@ class IssuerKeys:
             if not self._keys:
                 raise IssuerAway(self._issuer.name)
         elif now >= self._fresh_until and self._may_ask():
-            self._begin()  # beside the requests: the keys that are there are good
+            self._begin()  # in the background: the present keys are still good
         if (key := self._known(kid, algorithm)) is not None:
             return key
         if self._not_there.get(kid or "", 0) > now:
@@ -81,13 +86,13 @@ class IssuerKeys:
         return None
 
     async def close(self) -> None:
-        """Wait for nobody any more."""
+        """Cancel a fetch that is in progress."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
 
     def _known(self, kid: str | None, algorithm: str) -> Key | None:
-        """By id, kind, use and algorithm; without an id only if there is no choice."""
+        """Return the key with this id, kind, use and algorithm; without an id only if exactly one key fits."""
         fitting = [key for key, about in self._keys if _fits(about, algorithm) and kid in (None, about.get("kid"))]
         return fitting[0] if fitting and (kid is not None or len(fitting) == 1) else None
 
@@ -110,9 +115,9 @@ class IssuerKeys:
         return self._fetching
 
     async def _refresh(self) -> None:
-        """Ask, unless that was done a moment ago; wait with others for the same answer."""
+        """Fetch the keys unless that was done a moment ago. Callers at the same time share one fetch."""
         if self._may_ask() or self._asking:
-            # A client that goes away takes nobody else's answer with it.
+            # A client that disconnects must not cancel the fetch for the others.
             await asyncio.shield(self._begin())
 
     async def _fetch(self) -> None:
@@ -144,7 +149,7 @@ class IssuerKeys:
 
 
 def _read(content: Mapping[str, Any]) -> Sequence[tuple[Key, Mapping[str, Any]]]:
-    """The public keys that can be used; others in the set do not matter. Raises CannotFetch if there is none."""
+    """Return the usable public keys, ignoring others in the set. Raises CannotFetch if there is none."""
     listed = content.get("keys")
     found: list[tuple[Key, Mapping[str, Any]]] = []
     for about in listed[:_MOST_KEYS] if isinstance(listed, list) else ():

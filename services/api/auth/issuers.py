@@ -1,4 +1,4 @@
-"""Who may issue tokens, and what their claims mean: the file that API_OIDC_PATH names."""
+"""Which issuers of tokens are trusted, and what their claims mean: the file that API_OIDC_PATH names."""
 
 import re
 import tomllib
@@ -15,12 +15,12 @@ from shared.access.tenants import tenant_problem
 from shared.errors import TodokeError
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"]
-"""Signatures by a private key: with a shared secret, whoever can check a token can make one."""
+"""Signatures with a private key only: with a shared secret, anyone who can verify a token could also make one."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class WrongIssuers(TodokeError):
-    """The file does not say whom to believe. The message names each mistake."""
+    """The file does not define the trusted issuers. The message names each mistake."""
 
 
 class Login(BaseModel):
@@ -30,11 +30,11 @@ class Login(BaseModel):
 
     client_id: str = Field(min_length=1, max_length=300)
     redirect_url: str
-    """Where the issuer sends the browser back to, exactly as it knows it: it ends with /console/signed-in."""
+    """Where the issuer sends the browser back to, exactly as registered there. It ends with /console/signed-in."""
     title: str = ""
-    """What the button says; the issuer's name if it is empty."""
+    """The label of the button; the issuer's name if it is empty."""
     client_secret_path: Path | None = None
-    """A file with the client's secret, read for each use; None: a public client."""
+    """A file with the client's secret, read for each use; None for a public client."""
     scopes: Sequence[str] = ("openid",)
 
     @field_validator("redirect_url")
@@ -48,43 +48,47 @@ class Login(BaseModel):
 
 
 class Issuer(BaseModel):
-    """One who issues tokens."""
+    """An issuer of tokens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    """Stands in the subjects of its tokens, `oidc:<name>:<sub>`: so two issuers never speak of the same person."""
+    """Part of the subjects of its tokens, `oidc:<name>:<sub>`, so that two issuers never name the same person."""
     issuer: str
-    """Exactly as `iss` has it."""
+    """The value of `iss`, exactly."""
     audiences: Sequence[str] = Field(min_length=1)
-    """One of them is in the token's `audience_claim`."""
+    """The token's `audience_claim` must contain one of them."""
     audience_claim: str = "aud"
     clients: Sequence[str] = ()
-    """If given, `azp` or `client_id` is one of them; needed where a token has several audiences."""
+    """If given, `azp` or `client_id` must be one of them. Needed where a token has several audiences."""
     algorithms: Sequence[Algorithm] = Field(("RS256", "PS256", "ES256", "EdDSA"), min_length=1)
     types: Sequence[str] = Field(("at+jwt",), min_length=1)
-    """What the header's `typ` may be, so that an ID token opens nothing; an empty one is a token without `typ`."""
+    """Allowed values of the header's `typ`, so that an ID token does not open the API; an empty one allows a token
+    without `typ`.
+    """
     jwks_url: str | None = None
-    """Where its keys are; None: where its discovery document says."""
+    """Where its keys are; None takes the address from its discovery document."""
     tenant: str | None = None
-    """Whose all its tokens are, in the place of `tenant_claim`."""
+    """The tenant of all its tokens, instead of `tenant_claim`."""
     tenant_claim: str | None = None
     scope_claims: Sequence[str] = ("scope", "scp")
     scope_prefix: str = ""
-    """If given, only scopes count that begin with it, and it is taken off."""
+    """If given, only scopes with this prefix count, and the prefix is removed."""
     role_claim: str = "roles"
     roles: Mapping[str, Sequence[str]] = Field(default_factory=dict)
     """Role → the scopes that it stands for."""
     operators: bool = False
-    """True if its tokens may have the scopes `admin:…`: they are about all tenants, so a tenant's own issuer may not
-    give them."""
+    """True if its tokens may have the scopes `admin:…`.
+
+    These cover all tenants, so a tenant's own issuer must not grant them.
+    """
     required: Mapping[str, str | int | bool] = Field(default_factory=dict)
-    """Claims that must be exactly this."""
+    """Claims that must have exactly these values."""
     login: Login | None = None
-    """Lets people sign in to the console with it; None: it only opens the API."""
+    """How people sign in to the console with it; None if its tokens only open the API."""
     skew_s: int = Field(60, ge=0, le=300)
     max_age_s: int = Field(86_400, ge=60, le=7 * 86_400)
-    """A token that was issued longer ago is over, whatever it says itself."""
+    """A token that was issued longer ago has expired, whatever its own claims say."""
 
     @field_validator("issuer", "jwks_url")
     @classmethod
@@ -124,7 +128,7 @@ class Issuer(BaseModel):
 
 
 def url_problem(url: str) -> str | None:
-    """Say why keys must not be fetched from there; None if they may."""
+    """Say why keys must not be fetched from this address; None if they may be."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

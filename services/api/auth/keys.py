@@ -1,4 +1,4 @@
-"""From an API key to its principal."""
+"""Finds the principal of an API key."""
 
 import time
 from collections.abc import Callable, Collection
@@ -13,12 +13,13 @@ from shared.access import api_keys
 from shared.access.key_text import KeyText
 
 _REMEMBER_S = 10.0
-"""Seconds for which a revoked key may still work, and one that was tried before it was made may not. A busy client
-costs one look-up in this time."""
+"""Seconds for which a revoked key may still work, and for which a new key may still fail if it was tried before it was
+created. A busy client costs one look-up in this time.
+"""
 
 
 class Keys:
-    """Looks keys up, and remembers for a short while which are valid and which are not, by their hash."""
+    """Looks keys up, and caches for a short time which are valid and which are not, by their hashes."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
@@ -27,11 +28,11 @@ class Keys:
         self._used = LastUsed(self._note_used, clock)
 
     def was_valid(self, key: KeyText) -> bool:
-        """True if the key has been valid in this process lately. It may have been revoked since."""
+        """True if the key was valid in this process recently. It may have been revoked since."""
         return self._known.has(key.sha256)
 
     async def principal_of(self, key: KeyText) -> Principal | None:
-        """The principal that the key stands for; None if it is unknown, revoked or over."""
+        """Return the principal that the key stands for; None if it is unknown, revoked or expired."""
         if (known := self._known.get(key.sha256)) is not None:
             return known
         if self._wrong.get(key.sha256):
@@ -47,7 +48,7 @@ class Keys:
         return principal
 
     async def close(self) -> None:
-        """Write down which keys were used."""
+        """Write which keys were used."""
         await self._used.close()
 
     def _look_up(self, key: KeyText) -> api_keys.Owner | None:

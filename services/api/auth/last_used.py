@@ -1,4 +1,4 @@
-"""When keys were last used, written down beside the requests and seldom."""
+"""When keys were last used, written in the background and rarely."""
 
 import asyncio
 import logging
@@ -10,14 +10,14 @@ from anyio import to_thread
 log = logging.getLogger(__name__)
 
 _SELDOM_S = 60.0
-"""At most one write in this time for a key, by one process; the statement holds all of them to it."""
+"""One process writes a key at most once in this time; the statement enforces it across all processes."""
 _GATHER_S = 1.0
 """Keys that are used within this time are written with one statement."""
 _REMEMBERED = 10_000
 
 
 class LastUsed:
-    """Gathers the ids of keys that were used, and has them written. A request never waits for it, nor fails by it."""
+    """Gathers the ids of used keys and has them written. No request waits for this, or fails because of it."""
 
     def __init__(self, write: Callable[[Collection[str]], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
@@ -27,7 +27,7 @@ class LastUsed:
         self._writing: asyncio.Task[None] | None = None
 
     def note(self, key_id: str) -> None:
-        """The key was used now. For the event loop's thread."""
+        """Note that the key was used now. For the event loop's thread."""
         now = self._clock()
         if self._written.get(key_id, -_SELDOM_S) + _SELDOM_S > now:
             return

@@ -1,7 +1,7 @@
-"""Signs people in with an issuer of tokens: the way to it, and what it says when they come back.
+"""Signs people in with an issuer of tokens: the redirect to the issuer, and the answer that the browser brings back.
 
-Authorization code with PKCE, state and nonce (RFC 6749, 7636, 9207; OpenID Connect Core 3.1). What has to be remembered
-meanwhile is in a cookie of the browser that began, so whoever brings a code to another browser brings nothing.
+Authorization code with PKCE, state and nonce (RFC 6749, 7636, 9207; OpenID Connect Core 3.1). What must be remembered
+in between is in a cookie of the browser that began, so a code is worth nothing in another browser.
 """
 
 import base64
@@ -21,28 +21,28 @@ from services.api.auth.principal import Principal
 from services.api.auth.tokens import Tokens, WrongToken
 
 _FRESH_S = 600.0
-"""Seconds for which an issuer's discovery document is believed."""
+"""Seconds for which an issuer's discovery document is trusted."""
 LASTS_S = 600
-"""Seconds that somebody may take to sign in with the issuer."""
+"""Seconds that a person may take to sign in with the issuer."""
 
 
 class Begun(NamedTuple):
-    """A sign-in that has begun: for the cookie. Secret, but from the browser that began it."""
+    """A sign-in that has begun, as the cookie stores it. Secret from everyone except the browser that began it."""
 
     issuer: str
-    """Its name."""
+    """The issuer's name."""
     state: str
     nonce: str
     verifier: str
 
 
 class Endpoints(NamedTuple):
-    """Where an issuer is asked."""
+    """The endpoints of an issuer."""
 
     authorization: str
     token: str
     takes_basic: bool
-    """True if the client's secret may stand in the Authorization header, as it usually does."""
+    """True if the client's secret may be sent in the Authorization header, as is usual."""
 
 
 class Logins:
@@ -64,12 +64,14 @@ class Logins:
 
     @property
     def offered(self) -> Mapping[str, str]:
-        """Name → what the button says."""
+        """Return name → the label of the button."""
         return {name: one.login.title or name for name, one in self._issuers.items() if one.login is not None}
 
     async def begin(self, name: str) -> tuple[str, Begun]:
-        """Where to send the browser, and what it has to bring back. Raises KeyError for a name that is not offered, and
-        IssuerAway."""
+        """Return where to send the browser, and what it must bring back.
+
+        Raises KeyError for a name that is not offered, and IssuerAway.
+        """
         issuer, login = self._of(name)
         endpoints = await self._found(issuer)
         begun = Begun(name, *(secrets.token_urlsafe(32) for _ in range(3)))
@@ -82,7 +84,7 @@ class Logins:
         return f"{endpoints.authorization}{'&' if '?' in endpoints.authorization else '?'}{urlencode(asked)}", begun
 
     async def finish(self, begun: Begun, answer: Mapping[str, str]) -> Principal:
-        """Who has signed in, by what the issuer has sent along with the browser.
+        """Return who has signed in, from what the issuer sent along with the browser.
 
         Raises WrongToken, NoTenant and IssuerAway.
         """
@@ -134,13 +136,13 @@ class Logins:
         except OSError:
             raise IssuerAway(issuer.name) from None
         except CannotFetch as error:
-            # 400 is what a code gets that was used before, or is another's.
+            # The issuer answers 400 for a code that was used before or belongs to another client.
             if "answers 4" in str(error):
                 raise WrongToken("was not given: the issuer does not take this code; begin again") from None
             raise IssuerAway(issuer.name) from None
 
     async def _found(self, issuer: Issuer) -> Endpoints:
-        """The endpoints, asked for again now and then. Raises IssuerAway."""
+        """Return the endpoints, which are fetched again now and then. Raises IssuerAway."""
         fresh_until, known = self._endpoints.get(issuer.name, (0.0, None))
         if known is not None and self._clock() < fresh_until:
             return known

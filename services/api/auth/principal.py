@@ -1,4 +1,4 @@
-"""Who asks, and what it may do."""
+"""Who sends a request, and what they may do."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from shared.errors import TodokeError
 
 
 class InsufficientScope(TodokeError):
-    """The caller is known, and may not do this."""
+    """The caller is known, but may not do this."""
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"This needs the scope {scope}, which you do not have.")
@@ -19,7 +19,7 @@ class InsufficientScope(TodokeError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which request somebody asks with, and from where: for the audit trail."""
+    """The request that an action belongs to, and where it came from: for the audit trail."""
 
     request_id: str | None = None
     address: str | None = None
@@ -30,24 +30,24 @@ _NOWHERE = Origin()
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The one on whose behalf an action runs."""
+    """The identity on whose behalf an action runs."""
 
     tenant: str
-    """Whose jobs it sees and makes."""
+    """The tenant whose jobs it sees and creates."""
     subject: str | None
-    """Who it is within the tenant: the name of its key. None where no keys are asked for."""
+    """Its name within the tenant: the name of its key. None where no keys are required."""
     scopes: frozenset[str] | None
-    """What it may do. None: everything, where no keys are asked for."""
+    """What it may do. None allows everything, where no keys are required."""
     key_id: str | None = None
-    """Of its API key, if it has one."""
+    """The id of its API key, if it has one."""
     origin: Origin = _NOWHERE
 
     def asking(self, origin: Origin) -> "Principal":
-        """The same, with the request that it asks with."""
+        """Return the same principal, with the request that it sends."""
         return Principal(self.tenant, self.subject, self.scopes, self.key_id, origin)
 
     def has(self, scope: str) -> bool:
-        """True if it has the scope."""
+        """True if the principal has the scope."""
         return self.scopes is None or scope in self.scopes
 
     def need(self, scope: Scope) -> None:
@@ -56,19 +56,19 @@ class Principal:
             raise InsufficientScope(scope)
 
     def lacks(self, scopes: Collection[str]) -> list[str]:
-        """Those of the scopes that it does not have, sorted."""
+        """Return those of the scopes that the principal lacks, sorted."""
         return sorted(scope for scope in scopes if not self.has(scope))
 
     @property
     def sees_only(self) -> str | None:
-        """The requester whose jobs alone it sees; None if it sees all jobs of its tenant."""
+        """Return the only requester whose jobs the principal may see; None if it may see all jobs of its tenant."""
         return None if self.has(Scope.JOBS_READ_ALL) else self.subject
 
     @property
     def actor(self) -> Actor:
-        """Who the audit trail says that it is."""
+        """Return the principal's name for the audit trail."""
         return Actor(self.tenant, self.subject, self.key_id, self.origin.request_id, self.origin.address)
 
 
 ANONYMOUS = Principal(DEFAULT_TENANT, None, None)
-"""Everybody, where no keys are asked for."""
+"""Everyone, where no keys are required."""

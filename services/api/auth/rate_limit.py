@@ -1,8 +1,8 @@
-"""A number of requests per second for each tenant, counted together by all processes of one API.
+"""A limit of requests per second for each tenant, counted together by all processes of one API.
 
-A token bucket, kept as the generic cell rate algorithm keeps it (ITU-T I.371, annex A, March 2004): one number for each
-tenant, the time until which its requests have used up their share. The numbers stand in a file that the processes map.
-Libraries for this count in one process, ask Redis, or store something for each request.
+A token bucket, implemented as the generic cell rate algorithm (ITU-T I.371, annex A, March 2004): one number per
+tenant, the time until which its requests have used up their share. The numbers are in a file that the processes map.
+Existing libraries count in one process, need Redis, or store something for each request.
 """
 
 import fcntl
@@ -19,29 +19,32 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 SHARED = "TODOKE_RATE_TABLE"
-"""Environment variable: the file that several processes share. One process alone needs no name for its own."""
+"""Environment variable with the file that several processes share. A single process needs none."""
 
 _ENTRY = struct.Struct("<Qd")  # whose, and until when (seconds of CLOCK_MONOTONIC, which all processes share)
 _TENANTS = 16_384
-"""Who has used up nothing needs no entry, so this many tenants can be busy at the same time."""
+"""A tenant that has used up nothing needs no entry, so this many tenants can be busy at the same time."""
 _NEAR = 16
-"""Entries in a row in one of which a tenant stands."""
+"""A tenant's entry is one of this many neighbours."""
 _SIZE = (_TENANTS + _NEAR) * _ENTRY.size
 
 
 class Taken(NamedTuple):
-    """What became of one request, and what is left for the next."""
+    """The result for one request, and what is left for the next."""
 
     wait_s: float
-    """0 if it passes, and is counted; else nothing was counted, and these are the seconds until it would pass."""
+    """0 if the request passes and was counted.
+
+    Otherwise nothing was counted, and it would pass after this many seconds.
+    """
     left: int
-    """How many of weight 1 could pass now."""
+    """How many requests of weight 1 could pass now."""
     full_in_s: float
-    """Seconds until as many as ever may pass at once."""
+    """Seconds until the full burst may pass at once."""
 
 
 class RateLimit:
-    """Lets `per_s` requests per second pass, and `burst` at once after a pause. For the event loop's thread."""
+    """Allows `per_s` requests per second, and `burst` at once after a pause. For the event loop's thread."""
 
     def __init__(self, per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_s = per_s
@@ -52,7 +55,7 @@ class RateLimit:
         self._table = mmap.mmap(self._file.fileno(), _SIZE)
 
     def take(self, tenant: str, weight: int = 1) -> Taken:
-        """Count one request as `weight`, at most as the burst, or refuse it and count nothing."""
+        """Count one request as `weight`, at most the burst, or refuse it and count nothing."""
         weight = min(weight, self.burst)
         key = int.from_bytes(hashlib.blake2b(tenant.encode(), digest_size=8).digest())
         with self._locked():
@@ -60,7 +63,7 @@ class RateLimit:
             place, used_until = self._find(key)
             used = max(used_until - now, 0.0)
             after = used + weight / self.per_s
-            # A thousandth of a request for what is lost in adding fractions.
+            # A thousandth of a request, for rounding errors of added fractions.
             most = (self.burst + 0.001) / self.per_s
             if after > most:
                 return Taken(after - most, self._left(used), used)
@@ -71,7 +74,7 @@ class RateLimit:
         return max(0, math.floor(self.burst + 0.001 - used_s * self.per_s))
 
     def charge(self, tenant: str, requests: int) -> None:
-        """Count requests that are carried out already: the tenant waits for them afterwards."""
+        """Count requests that were carried out already: the tenant waits for them afterwards."""
         key = int.from_bytes(hashlib.blake2b(tenant.encode(), digest_size=8).digest())
         with self._locked():
             now = self._clock()
@@ -79,7 +82,7 @@ class RateLimit:
             _ENTRY.pack_into(self._table, place, key, max(used_until, now) + requests / self.per_s)
 
     def give_back(self, tenant: str) -> None:
-        """Take back one request that `take` counted."""
+        """Give back one request that `take` counted."""
         key = int.from_bytes(hashlib.blake2b(tenant.encode(), digest_size=8).digest())
         with self._locked():
             place, used_until = self._find(key)
@@ -87,7 +90,9 @@ class RateLimit:
                 _ENTRY.pack_into(self._table, place, key, used_until - 1 / self.per_s)
 
     def _find(self, key: int) -> tuple[int, float]:
-        """The tenant's entry, or the one nearby that has used up least: nothing at all, except in a great crowd."""
+        """Return the tenant's entry, or the neighbouring one that has used up least, which is nothing unless very many
+        tenants are busy.
+        """
         start = key % _TENANTS * _ENTRY.size
         least, free = math.inf, start
         for n, (whose, until) in enumerate(_ENTRY.iter_unpack(self._table[start : start + _NEAR * _ENTRY.size])):
@@ -100,7 +105,7 @@ class RateLimit:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        # The kernel lets go of it when a process dies.
+        # The kernel releases the lock when a process dies.
         fcntl.lockf(self._file, fcntl.LOCK_EX)
         try:
             yield

@@ -1,4 +1,4 @@
-"""From a console's cookie to its principal."""
+"""Finds the principal of a console cookie."""
 
 import hashlib
 import hmac
@@ -13,11 +13,14 @@ from services.api.auth.remembered import Remembered
 from shared.access import sessions
 
 _REMEMBER_S = 10.0
-"""Seconds for which a session of a revoked key, or one that was ended by another process, may still work."""
+"""Seconds for which a session may still work after its key was revoked, or after another process ended it."""
 
 
 class Sessions:
-    """Finds sessions, and remembers for a short while which there are and which not. One does what its key may now."""
+    """Looks sessions up, and caches for a short time which exist and which do not.
+
+    A session may do what its key may do now.
+    """
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
@@ -25,12 +28,14 @@ class Sessions:
         self._wrong: Remembered[bool] = Remembered(clock)
 
     def was_seen(self, token: str) -> bool:
-        """True if somebody was signed in with that cookie lately, or it was found to be worth nothing a moment ago."""
+        """True if the cookie was recently looked up, whether somebody was signed in with it or it
+        was found worthless.
+        """
         digest = digest_of(token)
         return self._known.has(digest) or self._wrong.get(digest) is not None
 
     async def principal_of(self, token: str) -> Principal | None:
-        """Who is signed in with that cookie; None if nobody is, or not any more."""
+        """Return who is signed in with the cookie; None if nobody is, or not any more."""
         digest = digest_of(token)
         if (known := self._known.get(digest)) is not None:
             return known
@@ -51,15 +56,15 @@ class Sessions:
         return principal
 
     def forget(self, digest: bytes) -> None:
-        """Look again when it comes the next time: the session was ended."""
+        """Look the session up again when its cookie next arrives, because it was ended."""
         self._known.forget(digest)
 
 
 def form_token(token: str) -> str:
-    """What the forms of a session carry: it proves that a page of this session sent them."""
+    """Return the token that the forms of a session carry, which proves that a page of this session sent them."""
     return hmac.new(token.encode(), b"todoke console form", hashlib.sha256).hexdigest()
 
 
 def digest_of(token: str) -> bytes:
-    """What the database knows of a cookie."""
+    """Return what the database stores of a cookie."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

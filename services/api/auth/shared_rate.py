@@ -1,9 +1,9 @@
-"""A number of requests per second for each tenant, counted together by every process of every API.
+"""A limit of requests per second for each tenant, counted together by every process of every API.
 
-A process leases from the tenant's row in the database what the tenant may want in the next second, and admits from
-that without another look: one statement per second and tenant that asks, and none for who is silent. It begins with a
-few and takes twice what was used before, because what it holds and does not use the other processes lack. While the
-database does not answer, each host counts by itself.
+A process leases from the tenant's row in the database what the tenant may need in the next second, and admits requests
+from that lease without another look. That is one statement per second for each active tenant, and none for a silent
+one. A process begins with a small lease and takes twice what it used before, because the other processes lack what it
+holds unused. While the database does not answer, each host counts by itself.
 """
 
 import asyncio
@@ -25,35 +25,35 @@ log = logging.getLogger(__name__)
 
 _SLICE_S = 1.0
 _FIRST_SHARE = 16
-"""One in so many of the burst is a first lease, so that so many processes can each have one."""
+"""The first lease is the burst divided by this number, so that as many processes can each have one."""
 _PATIENCE_S = 1.0
-"""Seconds that a request waits for a lease, before its host counts alone."""
+"""Seconds that a request waits for a lease before its host counts alone."""
 _ALONE_S = 5.0
-"""Seconds until the database is asked again that did not answer."""
+"""Seconds until a database that did not answer is asked again."""
 _MOST_TENANTS = 16_384
 
 
 @dataclass(slots=True)
 class _Share:
-    """What this process knows of a tenant."""
+    """What this process knows about a tenant."""
 
     tokens: int = 0
     leased: int = 0
-    """What the tokens were at the beginning of the lease."""
+    """The tokens at the beginning of the lease."""
     until: float = 0.0
-    """When the lease is over; what is left of it goes back with the next one."""
+    """When the lease ends; the rest of it is returned with the next one."""
     used_s: float = 0.0
     """When the lease was taken: seconds until the tenant has its whole burst again."""
     taken_at: float = 0.0
     refused_until: float = 0.0
-    """Until then there is no use in asking again."""
+    """Asking again before this moment is pointless."""
     debt: int = 0
-    """Requests that were carried out, and are not counted yet."""
+    """Requests that were carried out but are not counted yet."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class SharedRate:
-    """Lets `limit.per_s` requests per second pass, and `limit.burst` at once after a pause. For the event loop."""
+    """Allows `limit.per_s` requests per second, and `limit.burst` at once after a pause. For the event loop."""
 
     def __init__(self, limit: RateLimit, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
@@ -63,7 +63,7 @@ class SharedRate:
         self._alone_until = -math.inf
 
     async def take(self, tenant: str, weight: int = 1) -> Taken:
-        """Count one request as `weight`, at most as the burst, or refuse it and count nothing."""
+        """Count one request as `weight`, at most the burst, or refuse it and count nothing."""
         weight = min(weight, self.limit.burst)
         share = self._share(tenant)
         async with share.turn:
@@ -87,11 +87,11 @@ class SharedRate:
             return self._told(share, now, wait_s)
 
     def give_back(self, tenant: str, weight: int) -> None:
-        """Take back a request of that weight which `take` counted."""
+        """Give back a request of that weight which `take` counted."""
         self._share(tenant).tokens += min(weight, self.limit.burst)
 
     def charge(self, tenant: str, requests: int) -> None:
-        """Count requests that are carried out already: the tenant waits for them afterwards."""
+        """Count requests that were carried out already: the tenant waits for them afterwards."""
         share = self._share(tenant)
         share.tokens -= requests
         if share.tokens < 0:
@@ -99,7 +99,7 @@ class SharedRate:
         self.limit.charge(tenant, requests)
 
     def look(self, tenant: str) -> Taken:
-        """What is left of it, as far as this process knows."""
+        """Return what is left, as far as this process knows."""
         return self._told(self._share(tenant), self._clock(), 0)
 
     async def _lease(self, tenant: str, share: _Share, weight: int) -> None:
@@ -136,7 +136,7 @@ class SharedRate:
         return Taken(wait_s, max(0, left), used_s)
 
     def _wait_s(self, share: _Share, now: float, weight: int) -> float:
-        """Seconds until a request of that weight would pass, if nobody else asks."""
+        """Return the seconds until a request of that weight would pass if no other came."""
         used_s = max(0.0, share.used_s - (now - share.taken_at)) + (share.debt - share.tokens) / self.limit.per_s
         return max(0.05, used_s + (weight - self.limit.burst) / self.limit.per_s)
 

@@ -1,4 +1,4 @@
-"""From a bearer token of OpenID Connect to its principal (RFC 9068, RFC 8725)."""
+"""Finds the principal of an OpenID Connect bearer token (RFC 9068, RFC 8725)."""
 
 import base64
 import binascii
@@ -24,21 +24,21 @@ from shared.access.tenants import tenant_problem
 from shared.errors import TodokeError
 
 _MOST_BYTES = 8_192
-"""A token is some hundred bytes; what is longer is not even parsed."""
+"""A token has a few hundred bytes; a longer one is not even parsed."""
 _REMEMBER_S = 60.0
-"""Seconds for which a token is believed without another look; never beyond its end."""
+"""Seconds for which a verified token is trusted without another look, but never beyond its expiry."""
 _LONGEST_SUBJECT = 255
 _MOST_SCOPES = 200
-# With them a token brings its own key, or asks for rules that are not kept here.
+# With these headers a token would bring its own key, or demand rules that are not implemented here.
 _REFUSED = ("crit", "jku", "jwk", "x5u", "x5c", "b64")
 
 
 class WrongToken(TodokeError):
-    """The token opens nothing. The message says why, and quotes none of it."""
+    """The token is not accepted. The message says why, and quotes nothing of it."""
 
 
 class NoTenant(TodokeError):
-    """The token is good, and does not say whose it is."""
+    """The token is valid, but does not say which tenant it belongs to."""
 
     def __init__(self, claim: str, wrong: str = "is missing") -> None:
         super().__init__(f"The token's claim {claim!r}, which names the tenant, {wrong}.")
@@ -47,11 +47,11 @@ class NoTenant(TodokeError):
 class _Parts(NamedTuple):
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
-    """Believed only once the signature is."""
+    """Trusted only after the signature is verified."""
 
 
 class Tokens:
-    """Verifies tokens, and remembers for a short while which were good, by their hash."""
+    """Verifies tokens, and caches the good ones for a short time, by their hashes."""
 
     def __init__(
         self,
@@ -67,15 +67,15 @@ class Tokens:
 
     @property
     def issuers(self) -> Collection[Issuer]:
-        """Those whose tokens are verified."""
+        """Return the issuers whose tokens are verified."""
         return [issuer for issuer, _ in self._issuers.values()]
 
     def remembered(self, token: str) -> Principal | None:
-        """The principal of a token that was good a moment ago."""
+        """Return the principal of a token that was verified a moment ago."""
         return self._known.get(_digest(token))
 
     async def principal_of(self, token: str) -> Principal:
-        """The principal that the token speaks of. Raises WrongToken, NoTenant and IssuerAway."""
+        """Return the principal that the token names. Raises WrongToken, NoTenant and IssuerAway."""
         parts = _parse(token)
         iss = parts.claims.get("iss")
         issuer, keys = self._issuers.get(iss, (None, None)) if isinstance(iss, str) else (None, None)
@@ -92,15 +92,15 @@ class Tokens:
         return principal
 
     async def signed_in(self, id_token: str, iss: str, *, client_id: str, nonce: str, access_token: str) -> Principal:
-        """The principal that an ID token of that issuer speaks of, which was made for this very sign-in.
+        """Return the principal that an ID token of that issuer names, if the token was issued for this very sign-in.
 
-        Its claims mean what those of the issuer's other tokens mean. Raises WrongToken, NoTenant and IssuerAway.
+        Its claims have the same meaning as in the issuer's other tokens. Raises WrongToken, NoTenant and IssuerAway.
         """
         parts = _parse(id_token)
         issuer, keys = self._issuers[iss]
         if parts.claims.get("iss") != iss:
             raise WrongToken("comes from another issuer than was asked")
-        # The same rules, but that it is an ID token, and for the client that asked for it.
+        # The same rules, except that it is an ID token, and for the client that requested it.
         asked = issuer.model_copy(
             update={
                 "types": ("JWT", ""),
@@ -127,7 +127,7 @@ class Tokens:
         return _principal(parts.claims, issuer)
 
     async def close(self) -> None:
-        """Stop asking for keys."""
+        """Stop fetching keys."""
         for _, keys in self._issuers.values():
             await keys.close()
 
@@ -137,7 +137,7 @@ def _same(given: object, expected: str) -> bool:
 
 
 def _half_hash(token: str, algorithm: str) -> str:
-    """OpenID Connect Core, 3.1.3.6: the left half of the hash that the signature's algorithm uses."""
+    """Return the left half of the hash of the signature's algorithm (OpenID Connect Core, 3.1.3.6)."""
     name = {"256": "sha256", "384": "sha384"}.get(algorithm[-3:], "sha512")
     digest = hashlib.new(name, token.encode("utf-8", "replace")).digest()
     return base64.urlsafe_b64encode(digest[: len(digest) // 2]).decode().rstrip("=")
@@ -167,7 +167,7 @@ def _object(piece: str) -> Mapping[str, Any]:
 
 
 def _header(header: Mapping[str, Any], issuer: Issuer) -> str:
-    """The algorithm, if the header is one that this issuer may write."""
+    """Return the algorithm, if this issuer may write such a header."""
     if refused := [name for name in _REFUSED if name in header]:
         raise WrongToken(f"has {refused[0]!r} in its header, which is not taken from tokens")
     algorithm = header.get("alg")
@@ -192,7 +192,7 @@ def _check_signature(token: str, key: Key, algorithm: str) -> None:
 
 
 def _check_claims(claims: Mapping[str, Any], issuer: Issuer, now: float) -> float:
-    """Seconds for which the token is still good."""
+    """Return the seconds for which the token is still valid."""
     expires = _moment(claims, "exp")
     if expires is None:
         raise WrongToken("has no end (`exp`)")
@@ -246,7 +246,7 @@ def _tenant(claims: Mapping[str, Any], issuer: Issuer) -> str:
 
 
 def _scopes(claims: Mapping[str, Any], issuer: Issuer) -> frozenset[str]:
-    """What the claims say, and what the roles stand for; what cannot be a scope of ours is none."""
+    """Return the scopes that the claims and their roles stand for, ignoring any that are not scopes of ours."""
     said = [scope for claim in issuer.scope_claims for scope in _texts(claims.get(claim))]
     own = [scope.removeprefix(issuer.scope_prefix) for scope in said if scope.startswith(issuer.scope_prefix)]
     for role in _texts(claims.get(issuer.role_claim)):
@@ -256,7 +256,7 @@ def _scopes(claims: Mapping[str, Any], issuer: Issuer) -> frozenset[str]:
 
 
 def _texts(claim: object) -> Sequence[str]:
-    """A list of texts, or one text with spaces between."""
+    """Return the texts of a list, or of one text that separates them by spaces."""
     if isinstance(claim, str):
         return claim.split()
     return [one for one in claim if isinstance(one, str)] if isinstance(claim, list) else ()
