@@ -1,4 +1,4 @@
-"""Pages for people, under `/console`: the use cases of `services.api.actions`, as HTML.
+"""Pages for people, under `/console`: the use cases of `services.api.actions` as HTML.
 
-A page has no statement of its own and needs no JavaScript to be read; scripts make it live.
+A page runs no statement of its own and can be read without JavaScript; scripts keep it up to date.
 """

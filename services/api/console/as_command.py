@@ -1,4 +1,4 @@
-"""What a page of the console shows, as a command that shows the same."""
+"""The command that shows the same as a page of the console."""
 
 import shlex
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _FLAGS = {
 
 
 def list_jobs(given: Sequence[tuple[str, str]], *, size: int) -> Sequence[str]:
-    """The command for a list of jobs with these filters; none where the command line lacks one of them."""
+    """Return the command that lists jobs with these filters; empty if the command line lacks one of them."""
     if not {name for name, _ in given} <= set(_FLAGS):
         return []
     words = [word for name, value in given for word in (_FLAGS[name], shlex.quote(_value(name, value)))]
@@ -20,7 +20,7 @@ def list_jobs(given: Sequence[tuple[str, str]], *, size: int) -> Sequence[str]:
 
 
 def of_job(job_id: str, files: Sequence[str]) -> Sequence[str]:
-    """The commands that show a job and, if it has files, fetch and verify them."""
+    """Return the commands that show a job and, if it has files, fetch and verify them."""
     shown = [f"todoke show {job_id}", f"todoke events {job_id}"]
     if not files:
         return shown

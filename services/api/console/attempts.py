@@ -1,4 +1,4 @@
-"""A job's attempts, out of its history."""
+"""Derives a job's attempts from its history."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,16 +9,16 @@ from shared.jobs.states import JobStatus
 
 
 class Attempt(NamedTuple):
-    """A time in which a worker had the job."""
+    """The time during which one worker had the job."""
 
     number: int
     began: datetime
     ended: datetime | None
     """None while it lasts."""
     verb: str
-    """What ended it, such as succeed or expire; start, if another worker took it over; empty while it lasts."""
+    """What ended it, such as succeed or expire; start if another worker took the job over; empty while it lasts."""
     reason: str
-    """The code of what went wrong; empty for nothing."""
+    """The code of what went wrong; empty if nothing did."""
 
     @property
     def seconds(self) -> float | None:

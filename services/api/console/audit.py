@@ -1,4 +1,4 @@
-"""`/console/audit`: who has changed what."""
+"""`/console/audit`: who changed what."""
 
 from collections.abc import Collection, Sequence
 from itertools import islice
@@ -35,7 +35,7 @@ _LONGEST = 300
 @router.get("/audit")
 @page_for
 async def trail(visit: Visit) -> Response:
-    """The entries that the filter leaves, newest first."""
+    """Show the entries that match the filter, newest first."""
     visit.principal.need(Scope.AUDIT_READ)
     query = visit.request.query_params
     given, filters, wrong = _asked(query, _OWN)
@@ -61,7 +61,10 @@ async def trail(visit: Visit) -> Response:
 @router.get("/audit/export")
 @page_for
 async def export(visit: Visit) -> Response:
-    """The newest entries of the filter, as CSV or as JSON Lines. Where there are more, the last line says so."""
+    """Return the newest entries that match the filter, as CSV or JSON Lines.
+
+    If there are more, the last line says so.
+    """
     visit.principal.need(Scope.AUDIT_READ)
     query = visit.request.query_params
     given, filters, wrong = _asked(query, {*_FILTERS, "format"})
@@ -79,7 +82,7 @@ async def export(visit: Visit) -> Response:
 
 
 def _asked(query: QueryParams, known: Collection[str]) -> tuple[dict[str, str], Filters, list[Violation]]:
-    """The filter as it was written, as it was understood, and what is wrong with it."""
+    """Return the filter as it was written, as it was understood, and its mistakes."""
     given = {name: query[name] for name in _FILTERS if query.get(name)}
     filters, wrong = _read(given)
     wrong += [
@@ -121,5 +124,5 @@ def _read(given: dict[str, str]) -> tuple[Filters, list[Violation]]:
 
 
 def _moment(given: str) -> str:
-    """A date stands for its beginning, in UTC: nobody types an offset into a page."""
+    """Return a date as its beginning in UTC: nobody types an offset into a page."""
     return f"{given}T00:00:00Z" if len(given) == len("2026-01-31") else given

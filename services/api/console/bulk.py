@@ -1,4 +1,4 @@
-"""`/console/bulk`: one thing done to all jobs of a filter, looked at before, watched and stopped."""
+"""`/console/bulk`: one action on all jobs that match a filter: reviewed first, then watched and stopped."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,20 +25,20 @@ from shared.jobs.bulk_rules import BulkAction, BulkOutcome
 router = APIRouter(include_in_schema=False)
 
 _TYPED_ABOVE = 1_000
-"""Of more jobs than these the number is typed: nobody hits so many by a click."""
+"""For more jobs than this, the user must type the number: nobody does that by accident."""
 _ON_A_PAGE = 25
 _REPEATABLE = ("status", "label")
 
 
 def offered(visit: Visit) -> Sequence[BulkAction]:
-    """What the visitor may do to many jobs."""
+    """Return what the visitor may do to many jobs."""
     return [action for action, scope in NEEDS.items() if visit.principal.has(scope)]
 
 
 @router.get("/bulk")
 @page_for
 async def listed(visit: Visit) -> Response:
-    """The actions that the visitor sees, newest first."""
+    """Show the actions that the visitor may see, newest first."""
     found = await bulk.list_page(
         visit.parts, visit.principal, size=_ON_A_PAGE, token=visit.request.query_params.get("pageToken")
     )
@@ -49,7 +49,7 @@ async def listed(visit: Visit) -> Response:
 @router.post("/bulk")
 @page_for
 async def count(visit: Visit) -> Response:
-    """Count what an action would do to the jobs of a filter, and show that."""
+    """Count the jobs of a filter that an action would change, and show the result."""
     form = await read_form(visit)
     violations: list[Violation] = []
     wanted = read_filter(_written(form), violations)
@@ -65,21 +65,21 @@ async def count(visit: Visit) -> Response:
 @router.get("/bulk/{bulk_id}")
 @page_for
 async def one(visit: Visit) -> Response:
-    """One action: what it would do, does, or has done."""
+    """Show one action: what it would do, is doing, or has done."""
     return page(visit, "bulk.html", await _bulk(visit))
 
 
 @router.get("/bulk/{bulk_id}/part")
 @page_for
 async def part(visit: Visit) -> Response:
-    """The changing part of an action's page."""
+    """Return the changing part of an action's page."""
     return page(visit, "_bulk.html", await _bulk(visit))
 
 
 @router.post("/bulk/{bulk_id}/run")
 @page_for
 async def run(visit: Visit) -> Response:
-    """Carry out what was looked at. Of many jobs, the number must be typed."""
+    """Carry out a reviewed action. For many jobs, their number must be typed."""
     form, bulk_id = await read_form(visit), _id(visit)
     found = await bulk.get(visit.parts, visit.principal, bulk_id)
     typed = form.one("typed").strip().replace(",", "")
@@ -94,7 +94,7 @@ async def run(visit: Visit) -> Response:
 @router.post("/bulk/{bulk_id}/stop")
 @page_for
 async def stop(visit: Visit) -> Response:
-    """Let the action do nothing more, and show what it has done."""
+    """Stop the action, and show what it has done."""
     await read_form(visit)
     await bulk.stop(visit.parts, visit.principal, _id(visit))
     return visit.to(f"/bulk/{visit.name('bulk_id')}")
@@ -132,13 +132,13 @@ def _typed(found: Bulk) -> bool:
 
 
 def _again(view: BulkView) -> list[tuple[str, str]]:
-    """The filter as the query of the list of jobs."""
+    """Return the filter as the query of the list of jobs."""
     each = ((name, value if isinstance(value, list) else [value]) for name, value in view.filter.items())
     return [(name, str(value)) for name, values in each for value in values]
 
 
 def _in_words(visit: Visit, view: BulkView) -> list[tuple[str, str]]:
-    """The filter, as a reader knows it: states and report types by their names."""
+    """Describe the filter in the reader's words: states and report types by their titles."""
     types = visible.report_types(visit.parts.catalog, visit.principal).types
     told = []
     for name, value in _again(view):

@@ -1,4 +1,4 @@
-"""Charts as the page draws them: bars and lines on a plane of 100 by 100, with the same figures for a table."""
+"""Charts as pages draw them: bars and lines on a plane of 100 by 100, with the same figures for a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from shared.jobs.totals import Came, OfType, Point
 _OUTCOMES = (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED)
 _LENGTHS_S = (20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 18_000, 36_000, 86_400)
 _GAP = 0.15
-"""Of a bar's place that stays free."""
+"""The share of a bar's place that stays empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Rect:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line; where nothing was measured it has a gap."""
+    """A line, with a gap where nothing was measured."""
 
     kind: str
     path: str
@@ -36,36 +36,36 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn, and what its table says."""
+    """What is drawn, and what its table contains."""
 
     name: str
-    """Of its texts: `chart.{name}`."""
+    """Its texts are `chart.{name}`."""
     top: float
-    """What stands at 100."""
+    """The value at the top of the plane."""
     unit: str
     """`number`, `seconds` or `percent`."""
     columns: Sequence[str]
-    """Of the table: `chart.{column}` each."""
+    """The columns of the table, `chart.{column}` each."""
     rows: Sequence[tuple[datetime, Sequence[float | None]]]
-    """The steps in which something was, and their figures."""
+    """The steps that have figures, with these figures."""
     rects: Sequence[Rect] = ()
     lines: Sequence[Line] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The history, step by step, the empty ones too."""
+    """The history in equal steps, including empty ones."""
 
     begins: Sequence[datetime]
     found: Mapping[datetime, Mapping[JobStatus, Point]]
 
     def each(self, value: Callable[[Mapping[JobStatus, Point]], float | None]) -> list[float | None]:
-        """A value per step; None where nothing ended."""
+        """Return a value per step; None for a step in which no job ended."""
         return [value(self.found[at]) if at in self.found else None for at in self.begins]
 
 
 def steps(points: Sequence[Point], period: Period, at: datetime) -> Steps:
-    """The steps of the period that ends at `at`."""
+    """Return the steps of the period that ends at `at`."""
     found: dict[datetime, dict[JobStatus, Point]] = {}
     for point in points:
         found.setdefault(point.begins, {})[point.outcome] = point
@@ -75,14 +75,14 @@ def steps(points: Sequence[Point], period: Period, at: datetime) -> Steps:
 
 
 def accepted(of: Steps, points: Sequence[Came]) -> Chart:
-    """How many jobs were accepted, as bars."""
+    """Draw how many jobs were accepted, as bars."""
     found = {point.begins: point.jobs for point in points}
     many = [[found.get(at, 0)] for at in of.begins]
     return _bars("accepted", of, ["accepted"], many)
 
 
 def ended(of: Steps) -> Chart:
-    """How many jobs ended, by outcome, as bars upon each other."""
+    """Draw how many jobs ended, by outcome, as stacked bars."""
     many = [
         [of.found[at][o].jobs if at in of.found and o in of.found[at] else 0 for o in _OUTCOMES] for at in of.begins
     ]
@@ -90,7 +90,7 @@ def ended(of: Steps) -> Chart:
 
 
 def took(of: Steps) -> Chart:
-    """Within how many seconds jobs were done: half of them, and 95 of 100."""
+    """Draw the time within which half of the jobs succeeded, and 95 of 100."""
 
     def within(q: float) -> list[float | None]:
         done = JobStatus.SUCCESS
@@ -100,7 +100,7 @@ def took(of: Steps) -> Chart:
 
 
 def succeeded(of: Steps) -> Chart:
-    """How many of 100 jobs that ended were done; what was cancelled counts neither way."""
+    """Draw how many of 100 ended jobs succeeded; cancelled jobs do not count."""
 
     def share(found: Mapping[JobStatus, Point]) -> float | None:
         done, failed = (found[o].jobs if o in found else 0 for o in (JobStatus.SUCCESS, JobStatus.FAILED))
@@ -110,13 +110,13 @@ def succeeded(of: Steps) -> Chart:
 
 
 def busiest(types: Sequence[OfType]) -> Sequence[tuple[OfType, float, float]]:
-    """Each report type, with the length of its bar and of the failed part of it, in hundredths."""
+    """Return each report type with the lengths of its bar and of the failed part, in hundredths."""
     top = max((each.jobs for each in types), default=1)
     return [(each, _n(each.jobs / top * 100), _n(each.failed / top * 100)) for each in types]
 
 
 def _bars(name: str, of: Steps, columns: Sequence[str], many: Sequence[Sequence[int]]) -> Chart:
-    """A bar per step, of as many parts upon each other as there are columns."""
+    """Draw a bar per step, stacked from as many parts as there are columns."""
     top = _round(max(map(sum, many), default=0))
     width = 100 / len(of.begins)
     rects = [
@@ -150,7 +150,7 @@ def _lines(
 
 
 def _path(values: Sequence[float | None], top: float) -> str:
-    """A move where the line begins anew; a step that stands alone is a short dash, so that it can be seen."""
+    """Start a new move where the line has a gap. A single step becomes a short dash, so that it is visible."""
     width, parts, before = 100 / len(values), list[str](), False
     for n, value in enumerate(values):
         if value is None:
@@ -163,7 +163,7 @@ def _path(values: Sequence[float | None], top: float) -> str:
 
 
 def _round(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, …; 0.1 at least, and 1 for nothing."""
+    """Return the next of 1, 2, 5, 10, 20, …; at least 0.1, and 1 for 0."""
     if value <= 0:
         return 1
     step = 0.1
@@ -175,7 +175,7 @@ def _round(value: float) -> float:
 
 
 def _round_seconds(value: float) -> float:
-    """The same, and of more than ten seconds the next length of time that people name: half a minute, two hours."""
+    """The same; above ten seconds the next duration that people use: half a minute, two hours."""
     return next((each for each in _LENGTHS_S if value <= each), 0.0) if 10 < value <= _LENGTHS_S[-1] else _round(value)
 
 

@@ -1,4 +1,4 @@
-"""The form of a report type: a field per parameter, and back to what the API takes."""
+"""The form of a report type: one field per parameter, and the way back to the API's parameters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +12,11 @@ from shared.catalog.parameter import Parameter, ParameterKind
 from shared.catalog.parameters import Violation
 
 _RADIOS = 5
-"""Up to so many choices are shown at once."""
+"""At most this many choices are shown at once."""
 _MOST_OFFERED, _MOST_BOXES = 500, 60
-"""Choices of a query that a list, or boxes to tick, have at most; with more of them one types."""
+"""The most choices of a query that a list, or check boxes, show. With more, the user types a value."""
 _WHOLE = "parameters"
-"""The field of a report type written in Python: its parameters as one JSON object."""
+"""The field of a report type written in Python: all its parameters as one JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +24,29 @@ class Field:
     """One parameter as a form shows it."""
 
     name: str
-    """Its name in the form: `p.` and the parameter's, which no other field begins with."""
+    """Its name in the form: `p.` and the parameter's name. No other field begins with that prefix."""
     title: str
     help: str
     widget: str
     """text, password, number, decimal, date, datetime, words (for a date), radios, select, checkboxes, lines, json."""
     required: bool
     value: str
-    """What is in it; a list has one item per line."""
+    """Its content; a list has one item per line."""
     choices: Sequence[str] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
-    """What people call the choices that have another title than their value."""
+    """The titles of choices whose title differs from their value."""
     default: str = ""
     computed: bool = False
-    """True if the source gives the default when the report runs."""
+    """True if the source computes the default when the report runs."""
     bounds: str = ""
-    """Which text tells its bounds: new.between, new.least, new.most, each of values, characters or items; or none."""
+    """The text that states its bounds: new.between, new.least, new.most, each for values,
+    characters or items; or none.
+    """
     minimum: str = ""
     maximum: str = ""
     errors: Sequence[str] = field(default_factory=tuple)
     ahead: bool = False
-    """True for a moment that lies ahead, as a rule: other moments can be filled in by a button."""
+    """True for a moment that usually lies in the future, for which buttons propose other moments."""
 
 
 def fields_of(
@@ -54,9 +56,9 @@ def fields_of(
     violations: Sequence[Violation],
     offers: Mapping[str, Choices],
 ) -> list[Field]:
-    """The fields of the report type's form, with what was entered and what is wrong with it.
+    """Return the fields of the report type's form, with what was entered and its mistakes.
 
-    `offers` are choices that queries gave, by the parameter's name.
+    `offers` are the choices that queries returned, by the parameter's name.
     """
     if report.parameter_model is not None:
         wrong = [f"{v.field}: {v.message}" for v in violations if v.field.startswith(_WHOLE)]
@@ -69,7 +71,7 @@ def fields_of(
 
 
 def _offered(parameter: Parameter, offers: Mapping[str, Choices], values: Mapping[str, str]) -> Parameter:
-    """The parameter with the choices of its query, and with what was entered, which need not be among them."""
+    """Return the parameter with the choices of its query, and with the value entered, which need not be among them."""
     offer = offers.get(parameter.name)
     if offer is None or offer.more or len(offer.found) > (_MOST_BOXES if parameter.items else _MOST_OFFERED):
         return parameter
@@ -78,21 +80,21 @@ def _offered(parameter: Parameter, offers: Mapping[str, Choices], values: Mappin
 
 
 def entered(report: ReportType, form: Form) -> dict[str, str]:
-    """What the form has in each field of the report type, as texts."""
+    """Return the content of each field of the report type, as text."""
     if report.parameter_model is not None:
         return {"p": form.one("p")}
     return {_name(p): "\n".join(form.many(_name(p))) for p in report.parameters}
 
 
 def as_entered(report: ReportType, parameters: Mapping[str, object]) -> dict[str, str]:
-    """The texts that the fields have when these parameters are asked for again."""
+    """Return the texts that the fields must have to request these parameters again."""
     if report.parameter_model is not None:
         return {"p": json_text.write(parameters)}
     return {_name(p): _text(parameters.get(p.name)) for p in report.parameters}
 
 
 def parameters_of(report: ReportType, values: Mapping[str, str]) -> tuple[dict[str, object], list[Violation]]:
-    """The parameters that the texts stand for. An empty field is left out, so that its default holds."""
+    """Return the parameters that the texts stand for. An empty field is left out, so that its default applies."""
     if report.parameter_model is not None:
         return _whole(values.get("p", ""))
     found: dict[str, object] = {}
@@ -148,7 +150,7 @@ def _field(
 
 
 def _bounds(parameter: Parameter) -> str:
-    """The key of the text that tells the bounds of the value, of its characters or of its items."""
+    """Return the key of the text that states the bounds of the value, of its characters or of its items."""
     low, high = parameter.minimum is not None, parameter.maximum is not None
     if not low and not high:
         return ""
@@ -183,7 +185,7 @@ def _value(parameter: Parameter, text: str) -> object:
 
 
 def _item(kind: ParameterKind, text: str) -> object:
-    """The JSON value; a text that stands for none stays one, and the API says what is wrong with it."""
+    """Return the JSON value. A text that stands for none stays a text, and the API reports the mistake."""
     if kind is ParameterKind.INTEGER:
         try:
             return int(text)

@@ -1,4 +1,4 @@
-"""Lists as files: written while they are read, and bounded, which their last line says."""
+"""Lists as files: written while they are read, with a bound that the last line mentions."""
 
 import csv
 import io
@@ -10,21 +10,24 @@ from fastapi.responses import StreamingResponse
 
 T = TypeVar("T")
 Read: TypeAlias = Callable[[int, str | None], Awaitable[tuple[Sequence[T], str | None]]]
-"""Reads a page of so many entries, behind the one whose token is given, and its own token; None after the last."""
+"""Reads a page of that many entries after the page token; returns them with the next token, None after the last."""
 FORMATS = ("csv", "jsonl")
 MOST = 5_000
 """Entries of one file."""
 FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-"""What a spreadsheet takes for a formula; the same that reports guard against, whose modules the API does not load."""
+"""What a spreadsheet takes for a formula. Reports guard against the same, but the API does not import their modules."""
 PAGE = 100
 _MOST_PAGES = 100
-"""Each looks at a bounded number of rows, for some milliseconds: a filter that matches little ends there."""
+"""The most pages of one file.
+
+Each examines a bounded number of rows, for some milliseconds, so a filter with few matches ends there.
+"""
 _MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 _ENDS = f"This file ends after {MOST} entries, or where the look for older ones ended: narrow the filter."
 
 
 class Written(Generic[T]):
-    """How the entries of a list are written: as cells of a table, or as JSON."""
+    """How the entries of a list are written: as the cells of a table, or as JSON."""
 
     def __init__(
         self, columns: Sequence[str], cells: Callable[[T], Sequence[str]], as_json: Callable[[T], str]
@@ -32,23 +35,31 @@ class Written(Generic[T]):
         self._columns, self._cells, self._as_json = columns, cells, as_json
 
     def head(self, form: str) -> str:
-        """What a file begins with. Excel takes a CSV for UTF-8 only if it begins with a mark."""
+        """Return the beginning of the file.
+
+        Excel reads a CSV file as UTF-8 only if it begins with a byte order mark.
+        """
         return f"\ufeff{_csv([self._columns])}" if form == "csv" else ""
 
     def lines(self, form: str, entries: Sequence[T]) -> str:
-        """The entries, each on a line. A cell that a spreadsheet would run as a formula has an apostrophe before it."""
+        """Return the entries, one per line.
+
+        A cell that a spreadsheet would run as a formula is preceded by an apostrophe.
+        """
         if form == "csv":
             return _csv([[_guarded(cell) for cell in self._cells(entry)] for entry in entries])
         return "".join(f"{self._as_json(entry)}\n" for entry in entries)
 
     def rest(self, form: str) -> str:
-        """The last line of a file that is not the whole list."""
+        """Return the last line of a file that does not contain the whole list."""
         return f"# {_ENDS}\r\n" if form == "csv" else f"{json.dumps({'note': _ENDS})}\n"
 
 
 async def download(name: str, form: str, written: Written[T], read: Read[T]) -> StreamingResponse:
-    """The newest MOST entries as a file. The first page is read at once: what is refused is refused as a page of ours,
-    and not in the middle of a file."""
+    """Return the newest MOST entries as a file.
+
+    The first page is read at once, so that a refusal is a page of the console and not the middle of a file.
+    """
     pages = _pages(read)
     first = await anext(pages)
 
@@ -79,7 +90,7 @@ async def _pages(read: Read[T]) -> AsyncIterator[tuple[Sequence[T], str | None]]
 
 
 def as_json(entry: Mapping[str, object]) -> str:
-    """A cell or a line of JSON."""
+    """Return a cell or a line as JSON."""
     return json.dumps(entry, ensure_ascii=False, default=str)
 
 

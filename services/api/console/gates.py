@@ -1,4 +1,4 @@
-"""What is paused and capped from `/console/queues`."""
+"""Pausing and capping from `/console/queues`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ _MOST_HOURS = 24 * 366
 @router.post("/queues/pause")
 @page_for
 async def pause(visit: Visit) -> Response:
-    """Start no more jobs of a tenant, a report type or a source."""
+    """Pause a tenant, a report type or a source."""
     form = await read_form(visit)
     gate, wrong = _gate(form)
     reason, hours = form.one("reason").strip(), form.one("hours").strip()
@@ -45,7 +45,7 @@ async def pause(visit: Visit) -> Response:
 @router.post("/queues/cap")
 @page_for
 async def cap(visit: Visit) -> Response:
-    """Let at most so many jobs of a tenant, a report type or a source run."""
+    """Limit how many jobs of a tenant, a report type or a source run at the same time."""
     form = await read_form(visit)
     gate, wrong = _gate(form)
     most = form.one("most").strip()
@@ -72,7 +72,7 @@ async def resume(visit: Visit) -> Response:
 @router.post("/queues/uncap")
 @page_for
 async def uncap(visit: Visit) -> Response:
-    """Let any number run."""
+    """Remove a cap."""
     gate, _ = _gate(await read_form(visit))
     await gates.remove_cap(visit.parts, visit.principal, gate)
     return visit.to("/queues?done=uncap#gates")

@@ -1,4 +1,4 @@
-"""What can be done with a job: each is asked about first, with what it would do in numbers, and then done."""
+"""Actions on a job. Each first shows its effect in numbers and asks for confirmation."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 class _Action(NamedTuple):
     scope: Scope
     dangerous: bool
-    """Its button is red, and the safe one has the focus."""
+    """True if its button is red, and the safe button has the focus."""
 
 
 _ACTIONS: Mapping[str, _Action] = {
@@ -33,13 +33,13 @@ _ACTIONS: Mapping[str, _Action] = {
     "delete": _Action(Scope.JOBS_DELETE, dangerous=True),
     "keep": _Action(Scope.JOBS_CREATE, dangerous=False),
 }
-"""What is asked about. Each has a POST route of the same name, and the texts `confirm.{name}`."""
+"""Actions that need confirmation. Each has a POST route of the same name, and the texts `confirm.{name}`."""
 
 
 @router.get("/jobs/{job_id}/{action}")
 @page_for
 async def confirm(visit: Visit) -> Response:
-    """What the action would do: a page of its own, or the inside of a dialog."""
+    """Show what the action would do, as a page of its own or as the content of a dialog."""
     name = visit.name("action")
     if name not in _ACTIONS:
         raise Problem(404, "unknown_path", "There is no such page.")
@@ -70,7 +70,7 @@ async def cancel(visit: Visit) -> Response:
 @router.post("/jobs/{job_id}/retry")
 @page_for
 async def retry(visit: Visit) -> Response:
-    """Ask for the same again, and show the new job."""
+    """Repeat the job, and show the new one."""
     form = await read_form(visit)
     asked = {PASSWORD: password} if (password := form.one(PASSWORD)) else {}
     key = [form.one("key")] if form.one("key") else []
@@ -82,7 +82,7 @@ async def retry(visit: Visit) -> Response:
 @router.post("/jobs/{job_id}/delete")
 @page_for
 async def delete(visit: Visit) -> Response:
-    """Delete the job with its files, and show the others, and what was deleted."""
+    """Delete the job with its files, and show the list, which says what was deleted."""
     await read_form(visit)
     await deletions.delete(visit.parts, visit.principal, job_id_of(visit))
     return visit.to(f"?deleted={job_id_of(visit)}")

@@ -25,7 +25,7 @@ _COLUMNS = (
 @router.get("/jobs/export")
 @page_for
 async def export(visit: Visit) -> Response:
-    """The newest jobs of the filter, as CSV or as JSON Lines. Where there are more, the last line says so."""
+    """Return the newest jobs that match the filter, as CSV or JSON Lines. If there are more, the last line says so."""
     visit.principal.need(Scope.JOBS_READ)
     params = visit.request.query_params
     asked, form = read_query(params, more=("format",)), params.get("format", "")

@@ -1,4 +1,7 @@
-"""`/console/jobs/{id}/links`: links to the job's files that work without a key: made, listed and revoked."""
+"""`/console/jobs/{id}/links`: links to the job's files that work without a key.
+
+They are created, listed and revoked here.
+"""
 
 from uuid import UUID, uuid4
 
@@ -33,14 +36,14 @@ _USUAL_DAYS = 7
 @router.get("/jobs/{job_id}/links")
 @page_for
 async def every(visit: Visit) -> Response:
-    """The links to the job's files, newest first."""
+    """List the links to the job's files, newest first."""
     return await _links_page(visit)
 
 
 @router.post("/jobs/{job_id}/links")
 @page_for
 async def create(visit: Visit) -> Response:
-    """Make a link, and show it: this once."""
+    """Create a link, and show it for this once."""
     form = await read_form(visit)
     given, most = form.one("most").strip(), None
     if given:
@@ -60,7 +63,7 @@ async def create(visit: Visit) -> Response:
 @router.post("/jobs/{job_id}/links/{share_id}/revoke")
 @page_for
 async def revoke(visit: Visit) -> Response:
-    """Let a link work no more."""
+    """Revoke a link."""
     await read_form(visit)
     try:
         share_id = UUID(visit.name("share_id"))

@@ -1,4 +1,4 @@
-"""`/console/jobs`: the jobs that a filter leaves, newest first."""
+"""`/console/jobs`: the jobs that match a filter, newest first."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,15 +22,15 @@ from shared.jobs.states import JobStatus
 router = APIRouter(include_in_schema=False)
 
 _PERIODS = ("-15m", "-1h", "-24h", "-7d", "-30d")
-"""Times that can be chosen, as the API's `createdAfter` writes them."""
+"""Periods that can be chosen, as the API's `createdAfter` writes them."""
 _LASTED = ("10s", "1m", "10m", "1h")
-"""Lengths of time that can be chosen, as the API's `tookAtLeast` writes them."""
+"""Durations that can be chosen, as the API's `tookAtLeast` writes them."""
 
 
 @router.get("/jobs")
 @page_for
 async def listed(visit: Visit) -> Response:
-    """The newest jobs that the visitor may see and has filtered."""
+    """List the newest jobs that the visitor may see and that match the filter."""
     if is_entered(visit.request.query_params):
         job_id, query = search(visit.request.query_params)
         if job_id is not None:
@@ -54,9 +54,9 @@ async def listed(visit: Visit) -> Response:
 
 
 def _sorts(asked: ListQuery) -> dict[str, tuple[str, str]]:
-    """For each column that the page can be sorted by: how it is now, for `aria-sort`, and the query of the next order.
+    """Return for each sortable column its current order, for `aria-sort`, and the query of the next order.
 
-    From the newest first to the most first, to the least first, and back.
+    The order goes from newest first to highest first, to lowest first, and back.
     """
     told = {}
     for name in dict.fromkeys(sort.removeprefix("-") for sort in SORTS):
@@ -88,7 +88,7 @@ def _around(visit: Visit, asked: ListQuery, found: lists.FoundPage) -> dict[str,
         "types": {name: translated.title(report, visit.language) for name, report in types.items()},
         "next_token": found.next_page_token,
         "first_page": first_page,
-        # A page that looked at all it may and found less has not looked at everything.
+        # A page that reached its bound before it was full has not examined everything.
         "short": found.next_page_token is not None and len(found.jobs) < asked.size,
         "looked_at": lists.LOOKED_AT,
     }

@@ -1,4 +1,4 @@
-"""`/console/jobs/{id}`: one job, as a page, beside a list, and in parts."""
+"""`/console/jobs/{id}`: one job, as a page, as a panel beside a list, and in parts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,10 +31,10 @@ router = APIRouter(include_in_schema=False)
 @router.get("/jobs/{job_id}")
 @page_for
 async def one(visit: Visit) -> Response:
-    """One job: what became of it, its files, its history, and what others of its type took."""
+    """Show one job: its outcome, its files, its history, and how long others of its type took."""
     found = await jobs.get(visit.parts, visit.principal, job_id_of(visit))
     final = found.job.status.final
-    # Whoever waits for the job gets the comparison when it has ended: six statements are enough for a page.
+    # An unfinished job gets the comparison when it ends: six statements are enough for one page.
     compared = await _compared(visit, found) if final else None
     told = await job_context(visit, found)
     may_fetch = told["job"].result is not None and not (found.lacking or found.job.expired)
@@ -47,7 +47,7 @@ async def one(visit: Visit) -> Response:
 @router.get("/jobs/{job_id}/part")
 @page_for
 async def part(visit: Visit) -> Response:
-    """The changing part of a job's page."""
+    """Return the changing part of a job's page."""
     found = await jobs.get(visit.parts, visit.principal, job_id_of(visit))
     return page(visit, "_job.html", {**await job_context(visit, found), "polls": True})
 
@@ -55,7 +55,7 @@ async def part(visit: Visit) -> Response:
 @router.get("/jobs/{job_id}/earlier")
 @page_for
 async def earlier_ones(visit: Visit) -> Response:
-    """What others of the job's type took before it, for a page that is open when the job ends."""
+    """Return how long others of the job's type took, for a page that is open when the job ends."""
     found = await jobs.get(visit.parts, visit.principal, job_id_of(visit))
     job = job_view(found.job, found.artifacts, visit.parts.settings.root_path)
     return page(visit, "_earlier.html", {"job": job, "earlier": await _compared(visit, found)})
@@ -64,14 +64,16 @@ async def earlier_ones(visit: Visit) -> Response:
 @router.get("/jobs/{job_id}/panel")
 @page_for
 async def panel(visit: Visit) -> Response:
-    """The job in short, beside a list, with what holds it."""
+    """Return the panel of the job beside a list, with what holds the job back."""
     return page(visit, "_panel.html", {"panel": await panel_context(visit, job_id_of(visit), reasons=True)})
 
 
 @router.get("/jobs/{job_id}/files/{name}")
 @page_for
 async def download(visit: Visit) -> Response:
-    """One of the job's files, always as a download: what a report wrote never runs as a page of ours."""
+    """Send one of the job's files, always as a download: content of a report must never run as a
+    page of the console.
+    """
     name = visit.name("name")
     artifact, place, _ = await downloads.locate(visit.parts, visit.principal, job_id_of(visit), name)
     if isinstance(place, SignedUrl):
@@ -81,9 +83,9 @@ async def download(visit: Visit) -> Response:
 
 
 async def panel_context(visit: Visit, job_id: UUID, *, reasons: bool) -> dict[str, Any] | None:
-    """The job in short, without its history; None if there is none, or none any more.
+    """Return the template context of the panel, without the history; None if there is no such job any more.
 
-    Without `reasons` the panel asks for them itself: with those of its list, six statements would not be enough.
+    Without `reasons` the panel fetches them itself: together with those of its list, six statements would not suffice.
     """
     try:
         found = await jobs.get(visit.parts, visit.principal, job_id)
@@ -94,7 +96,7 @@ async def panel_context(visit: Visit, job_id: UUID, *, reasons: bool) -> dict[st
 
 
 async def job_context(visit: Visit, found: FoundJob) -> dict[str, Any]:
-    """What the templates of one job want to know."""
+    """Return the template context of one job."""
     events = await jobs.history(visit.parts, visit.principal, found.job.id)
     result = found.job.result or {}
     bars = timeline(events, ended=found.job.status.final)
@@ -109,7 +111,7 @@ async def job_context(visit: Visit, found: FoundJob) -> dict[str, Any]:
 
 
 def _records(visit: Visit, told: Mapping[str, Any]) -> Sequence[str]:
-    """What else is known of the job, for whoever may read it: services/api/console/job_records.py."""
+    """Return which further records of the job the visitor may read: services/api/console/job_records.py."""
     job, has = told["job"], visit.principal.has
     manifest = bool(job.result and job.result.manifest) if job.done else bool(job.formats)
     kinds = {"manifest": manifest, "deliveries": has(Scope.WEBHOOKS_READ), "audit": has(Scope.AUDIT_READ)}
@@ -117,7 +119,7 @@ def _records(visit: Visit, told: Mapping[str, Any]) -> Sequence[str]:
 
 
 async def _reasons(visit: Visit, found: FoundJob) -> Sequence[str]:
-    """What holds the job, in words; nothing once it has ended."""
+    """Say what holds the job back; empty once it has ended."""
     if found.job.status.final:
         return []
     explained = await why.explain(visit.parts, visit.principal, found.job.id)
@@ -125,7 +127,7 @@ async def _reasons(visit: Visit, found: FoundJob) -> Sequence[str]:
 
 
 def _known(visit: Visit, found: FoundJob) -> dict[str, Any]:
-    """What the job itself says, and what the visitor may do with it."""
+    """Return what the job itself shows, and what the visitor may do with it."""
     parts, has = visit.parts, visit.principal.has
     report = parts.catalog.types.get(found.job.report_type)
     job = job_view(found.job, found.artifacts, parts.settings.root_path)
@@ -146,7 +148,7 @@ def _known(visit: Visit, found: FoundJob) -> dict[str, Any]:
 
 
 def job_id_of(visit: Visit) -> UUID:
-    """The job that the path names. Raises UnknownJob."""
+    """Return the job that the path names. Raises UnknownJob."""
     given = visit.name("job_id")
     try:
         return UUID(given)
@@ -155,14 +157,14 @@ def job_id_of(visit: Visit) -> UUID:
 
 
 async def _compared(visit: Visit, found: FoundJob) -> Sparkline | None:
-    """The job among those of its type before it; None if there are none."""
+    """Return the job compared with earlier ones of its type; None if there are none."""
     seconds = (found.job.result or {}).get("seconds")
     runs = await earlier.before(visit.parts, visit.principal, found.job)
     return sparkline(runs, None if seconds is None else float(seconds))
 
 
 def _in_words(visit: Visit, reason: Reason) -> str:
-    """The reason in the reader's language; one that has no text there says what the API says."""
+    """Return the reason in the reader's language, or in the API's words if it has no text there."""
     key, shown = f"why.{reason.code}", Shown(visit.texts.locale)
     if not visit.texts.has(key):
         return reason.message

@@ -1,7 +1,6 @@
-"""What is known of a job besides the job: its files' manifest, what webhooks were told of it, and who changed it.
+"""Further records of a job: the manifest of its files, the notifications of webhooks, and who changed the job.
 
-Each is a part that the job's page fetches, so that none of them keeps the page waiting, and a page for whoever has no
-scripts.
+Each is a part that the job's page fetches, so that none keeps the page waiting, and a page for readers without scripts.
 """
 
 from typing import Any, NamedTuple
@@ -31,18 +30,18 @@ from shared.webhooks.deliveries import Delivery
 router = APIRouter(include_in_schema=False)
 
 _ENTRIES = 20
-"""Entries of the audit trail that are shown with a job; the trail's own page has the others."""
+"""How many audit entries are shown with a job; the page of the audit trail has the others."""
 
 
 class Told(NamedTuple):
-    """A delivery, and whose host it goes to."""
+    """A delivery, and the host that it goes to."""
 
     delivery: Delivery
     to: str
 
 
 class _Ways(NamedTuple):
-    """The same as JSON and as a command; `{}` stands for the job's id."""
+    """Where to get the same as JSON and with a command; `{}` stands for the job's id."""
 
     json: str
     command: str
@@ -62,7 +61,7 @@ _WAYS = {
 @router.get("/jobs/{job_id}/manifest/part")
 @page_for
 async def manifest(visit: Visit) -> Response:
-    """What the job's files were made from."""
+    """Show what the job's files were made from."""
     visit.principal.need(Scope.JOBS_READ)
     found, away = None, None
     try:
@@ -72,7 +71,7 @@ async def manifest(visit: Visit) -> Response:
     except (ArtifactExpired, InsufficientScope, NotReady, UnknownArtifact):
         if not _is_part(visit):
             raise
-        return Response(status_code=204)  # the page was opened before anybody could know: there is nothing to add
+        return Response(status_code=204)  # the page was opened before there was a manifest: nothing to add
     return _record(visit, "manifest", {"manifest": found, "away": away, "file": manifests.NAME})
 
 
@@ -80,7 +79,7 @@ async def manifest(visit: Visit) -> Response:
 @router.get("/jobs/{job_id}/deliveries/part")
 @page_for
 async def deliveries(visit: Visit) -> Response:
-    """What webhooks were told of the job, or are to be."""
+    """Show past and pending notifications of webhooks about the job."""
     visit.principal.need(Scope.WEBHOOKS_READ)
     job_id = job_id_of(visit)
     await jobs.get(visit.parts, visit.principal, job_id)
@@ -94,7 +93,7 @@ async def deliveries(visit: Visit) -> Response:
 @router.get("/jobs/{job_id}/audit/part")
 @page_for
 async def entries(visit: Visit) -> Response:
-    """Who changed the job, and how."""
+    """Show who changed the job, and how."""
     visit.principal.need(Scope.AUDIT_READ)
     job_id = job_id_of(visit)
     await jobs.get(visit.parts, visit.principal, job_id)

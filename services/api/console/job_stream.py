@@ -1,6 +1,6 @@
-"""`/console/jobs/{id}/stream`: the changing part of a job's page, again whenever the job changes.
+"""`/console/jobs/{id}/stream`: the changing part of a job's page, sent again whenever the job changes.
 
-A session's cookie opens it, as it opens the page, and never the API's own streams.
+It accepts the session's cookie, as the page does, which the API's own streams never do.
 """
 
 import contextlib
@@ -28,7 +28,10 @@ router = APIRouter(include_in_schema=False)
 @router.get("/jobs/{job_id}/stream")
 @page_for
 async def stream(visit: Visit) -> Response:
-    """The part of the page as it is and whenever the job changes; where no stream is left, once, to be asked again."""
+    """Stream the part of the page now and at each change.
+
+    If no stream is free, send it once and let the browser ask again.
+    """
     found = await jobs.get(visit.parts, visit.principal, job_id_of(visit))
     held = contextlib.ExitStack()
     try:
@@ -50,7 +53,7 @@ async def _events(visit: Visit, listener: Listener, found: FoundJob) -> AsyncGen
         async with contextlib.aclosing(streams.follow(visit.parts, listener, found)) as happenings:
             async for what, state in happenings:
                 newest = state or newest
-                if what in (What.JOB, What.BEAT):  # with a beat come a new place in the queue and a new rate
+                if what in (What.JOB, What.BEAT):  # a beat brings the current place in the queue and the current rate
                     yield event_stream.message(await _part(visit, newest))
                 else:
                     end = str(what)

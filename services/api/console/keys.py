@@ -1,4 +1,4 @@
-"""`/console/keys`: the API keys of one's tenant, made, followed by others and revoked."""
+"""`/console/keys`: the API keys of the visitor's tenant: created, rotated and revoked."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -30,14 +30,14 @@ _MOST_SCOPES = 100
 @router.get("/keys")
 @page_for
 async def every(visit: Visit) -> Response:
-    """Every key of the tenant, newest first."""
+    """List every key of the tenant, newest first."""
     return await _keys_page(visit)
 
 
 @router.post("/keys")
 @page_for
 async def create(visit: Visit) -> Response:
-    """Make a key, and show it: this once."""
+    """Create a key, and show it for this once."""
     form = await read_form(visit)
     wanted, wrong = _wanted(form)
     if not wrong:
@@ -54,7 +54,7 @@ async def create(visit: Visit) -> Response:
 @router.get("/keys/{key_id}")
 @page_for
 async def one(visit: Visit) -> Response:
-    """One key, and what can be done with it."""
+    """Show one key, and what can be done with it."""
     key = await keys.get(visit.parts, visit.principal, _id(visit))
     context = {
         "key": key,
@@ -70,7 +70,7 @@ async def one(visit: Visit) -> Response:
 @router.post("/keys/{key_id}/rotate")
 @page_for
 async def rotate(visit: Visit) -> Response:
-    """Make a key that follows another, and show it: this once."""
+    """Create a key that follows another, and show it for this once."""
     form = await read_form(visit)
     key_id, hours = _id(visit), form.one("hours") if form.one("hours") in {"0", "1", "24", "168"} else "24"
     try:
@@ -92,7 +92,7 @@ async def rotate(visit: Visit) -> Response:
 @router.post("/keys/{key_id}/revoke")
 @page_for
 async def revoke(visit: Visit) -> Response:
-    """End a key."""
+    """Revoke a key."""
     await read_form(visit)
     await keys.revoke(visit.parts, visit.principal, _id(visit))
     return visit.to(f"/keys/{_id(visit)}")
@@ -141,7 +141,7 @@ def _wanted(form: Form) -> tuple[WantedKey, list[Violation]]:
     if days not in _DAYS:
         wrong.append(Violation("days", "choice", "keys.days_wrong"))
     lasts = timedelta(days=int(days)) if days in _DAYS and days != "never" else None
-    # At midnight, so that a form that is sent twice asks for the same.
+    # Midnight, so that a form that is sent twice makes the same request.
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     expires_at = None if lasts is None else today + lasts + timedelta(days=1)
     return WantedKey(name, frozenset(scopes), expires_at, form.one("again")[:255] or None), wrong

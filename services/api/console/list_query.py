@@ -1,4 +1,4 @@
-"""What the address of a list says, in one order; what means nothing is told back, and never dropped."""
+"""The meaning of a list's address, in one canonical order. A part without meaning is reported, never dropped."""
 
 from collections.abc import Collection, Sequence
 from itertools import islice
@@ -20,77 +20,79 @@ FILTERS = (
     "createdAfter", "createdBefore", "status", "reportType", "label", "requester", "errorCode", "retryOf", "bulk",
     "schedule", "id", "tookAtLeast",
 )  # fmt: skip
-"""The API's own filters, in the order in which an address has them."""
+"""The API's own filters, in the order in which an address lists them."""
 REPEATABLE = ("status", "label", "column")
 SIZES = (25, 50, 100)
 COLUMNS = ("by", "asked", "ended", "waited", "ran", "attempt", "rows", "size", "labels")
-"""What a list can show of a job, beside what it is and how it stands; an address names them as `column`."""
+"""Optional columns of a list of jobs; an address names them as `column`."""
 USUAL_COLUMNS = ("by", "asked", "waited", "ran", "attempt", "rows")
 SORTS = tuple(f"{sign}{name}" for name in ("asked", "waited", "ran", "attempt", "rows", "size") for sign in ("", "-"))
-"""Orders of the jobs on one page, the least first or, with a minus, the most. A list itself is newest first: no other
-order has an index, and so none would be honest."""
+"""Orders of the jobs on one page: lowest first or, with a minus, highest first.
+
+The whole list is always newest first: no other order has an index, so any other would be misleading.
+"""
 WITHIN = ("from", "to", "zone")
-"""A range of time as people enter it; services/api/console/list_search.py makes moments of it."""
+"""A time range as people enter it; services/api/console/list_search.py turns it into moments."""
 _BESIDE = ("size", "column", "sort", "live", "panel", "pageToken", "told")
-"""What an address says besides, behind the filters."""
+"""Further parts of an address, after the filters."""
 QUALIFIERS = {
     "state": "status", "type": "reportType", "by": "requester", "error": "errorCode", "after": "createdAfter",
     "before": "createdBefore", "retry": "retryOf", "bulk": "bulk", "schedule": "schedule", "id": "id",
     "took": "tookAtLeast",
 }  # fmt: skip
-"""What the search box calls the filters."""
+"""The search box's names for the filters."""
 TOLD = ("view_saved", "view_deleted")
-"""What a page may be asked to tell once, by the text `told.{code}`: nobody's words stand in an address."""
+"""A page shows the text `told.{code}` once, by its code: an address never contains a text to show."""
 
 
 _MOST_WRONG = 20
-"""Of what means nothing: more is nobody's mistake, and every hint takes its time."""
+"""The most meaningless parts that are reported: nobody makes more mistakes, and every hint takes time."""
 
 
 _MOST_CHIPS = 50
-"""More are nobody's filter, and each says the whole address once more."""
+"""The most chips: nobody uses more filters, and each chip repeats the whole address."""
 
 
 class Chip(NamedTuple):
-    """A part of the address that can be taken away."""
+    """A part of the address that can be removed."""
 
     name: str
     value: str
     problem: str
-    """Why it means nothing; empty for a filter."""
+    """Why it is meaningless; empty for a filter."""
     without: str
-    """The address's query without it."""
+    """The query of the address without it."""
 
 
 class ListQuery(NamedTuple):
-    """The address of a list, understood."""
+    """The parsed address of a list."""
 
     given: Sequence[tuple[str, str]]
-    """The filters."""
+    """The filters, as given."""
     wanted: JobFilter
     written: Written
     violations: Sequence[Violation]
-    """What keeps it from meaning anything."""
+    """Why the address is invalid."""
     chips: Sequence[Chip]
     size: int
     columns: Sequence[str]
     sort: str | None
-    """One of SORTS; None for the newest first."""
+    """One of SORTS; None means newest first."""
     live: bool
-    """False where the address says that the list stands still."""
+    """False if the address asks for a list that does not update itself."""
     told: str | None
     """One of TOLD."""
     panel: UUID | None
-    """The job that is looked at beside the list."""
+    """The job that is shown beside the list."""
     page_token: str | None
 
     @property
     def query(self) -> str:
-        """The filters, and how the list is looked at, for the address of another page."""
+        """Return the filters, and how the list is displayed, for the address of another page."""
         return self.sorted_by(self.sort)
 
     def sorted_by(self, sort: str | None) -> str:
-        """The same, with the jobs of a page in another order."""
+        """Return the same query, with another order of the jobs on a page."""
         size = [] if self.size == SIZES[0] else [("size", str(self.size))]
         columns = [] if self.columns == USUAL_COLUMNS else [("column", name) for name in self.columns]
         order = [("sort", sort)] if sort else []
@@ -98,12 +100,12 @@ class ListQuery(NamedTuple):
 
     @property
     def filters(self) -> str:
-        """The filters alone, as the API takes them."""
+        """Return only the filters, as the API takes them."""
         return _encoded(self.given)
 
 
 def read_query(params: QueryParams, *, more: Collection[str] = (), texts: Texts | None = None) -> ListQuery:
-    """Understand the address. `more` are parameters that its route reads itself; chips speak in the `texts` given."""
+    """Parse the address. `more` are parameters that its route reads itself; chips are worded by `texts`."""
     items = [(name, value) for name, value in params.multi_items() if value]
     ordered = sorted(
         ((name, value) for name, value in items if name in FILTERS), key=lambda each: FILTERS.index(each[0])
@@ -160,7 +162,7 @@ def _size(given: str | None, violations: list[Violation]) -> int:
 
 
 def _columns(given: Sequence[str], violations: list[Violation]) -> Sequence[str]:
-    """The columns, in their own order; the usual ones where none is named."""
+    """Return the columns in their canonical order; the default ones if none is named."""
     named = [name for name in given if name]
     violations += [
         Violation("column", "choice", f"{name[:40]!r} is not a column{did_you_mean(name[:40], COLUMNS)}")
@@ -186,7 +188,7 @@ def _panel(given: str | None, violations: list[Violation]) -> UUID | None:
 
 
 def job_id(text: str) -> UUID | None:
-    """The id of a job, if the text is one."""
+    """Return the id of a job if the text is one."""
     try:
         return UUID(text)
     except ValueError:

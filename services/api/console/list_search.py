@@ -1,4 +1,4 @@
-"""What people enter above the list of jobs, as the address that means it."""
+"""Translates what people enter above the list of jobs into an address."""
 
 import re
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from services.api.v1.job_filters import ID_BEGINS
 from shared.catalog.moment import zone_problem
 
 _LEAST_OF_ID = 6
-"""Digits from which a bare word of the search box is the beginning of a job's id."""
+"""From this many digits on, a bare word in the search box counts as the beginning of a job's id."""
 _PASSING = ("q", "pageToken", "panel", "told")
-"""What an address says of one look, and not of the list."""
+"""Parts of an address that belong to one view of the list, not to the list itself."""
 _RANGE = {"from": "createdAfter", "to": "createdBefore"}
 
 
 def is_entered(params: QueryParams) -> bool:
-    """True if a form has sent this: there are fields that an address says otherwise, or empty ones."""
+    """True if a form has sent this: it has fields that an address writes in another way, or empty ones."""
     return any(not value or name == "q" or name in WITHIN for name, value in params.multi_items())
 
 
 def search(params: QueryParams) -> tuple[UUID | None, str]:
-    """What was entered: a job whose id it is, or the query that words, times and the other filters make.
+    """Return a job if its id was entered, or the query that words, times and other filters make.
 
-    What means nothing stays under its own name, where the list shows it as such.
+    A meaningless part keeps its own name, under which the list reports it.
     """
     words = params.get("q", "").split()
     if len(words) == 1 and (found := job_id(words[0])) is not None:
@@ -46,7 +46,7 @@ def search(params: QueryParams) -> tuple[UUID | None, str]:
 
 
 def _of_words(words: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """The filters that the words are, and the words that are none."""
+    """Return the filters that the words stand for, and the remaining words."""
     meant, rest = [], []
     for word in words:
         name, colon, value = word.partition(":")
@@ -68,7 +68,7 @@ def _value(name: str, value: str) -> str:
 
 
 def _of_range(params: QueryParams) -> list[tuple[str, str]]:
-    """The moments that times of day in a zone are. Whatever they cannot be read as stays as it is."""
+    """Return the moments of local times in a time zone. What cannot be read as such stays as it is."""
     given = [(name, params[name]) for name in _RANGE if params.get(name)]
     if not given:
         return []

@@ -1,4 +1,4 @@
-"""Signing in with an issuer of tokens: to it, and back from it."""
+"""Signing in with an issuer of tokens: the way there and back."""
 
 import base64
 import binascii
@@ -22,14 +22,14 @@ from shared.access.sessions import LASTS_S
 router = APIRouter(include_in_schema=False)
 
 _MOST_NEXT = 1_000
-# The address of the page that follows holds a code.
+# The address of the following page contains a code.
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 @router.get("/sign-in/with/{name}")
 @open_page
 async def leave(visit: Visit) -> Response:
-    """To the issuer, with what it has to send back."""
+    """Redirect to the issuer, with what it must send back."""
     logins, name = visit.parts.logins, visit.name("name")
     if logins is None or name not in logins.offered:
         raise Problem(404, "unknown_path", "There is no such way to sign in.")
@@ -49,7 +49,7 @@ async def leave(visit: Visit) -> Response:
 @router.get("/signed-in")
 @open_page
 async def come_back(visit: Visit) -> Response:
-    """Back from the issuer: open a session, under a new token whatever the browser had."""
+    """Complete the sign-in: open a session, with a new token whatever the browser had before."""
     parts, logins = parts_of(visit.request), visit.parts.logins
     given = _read(visit.request.cookies.get(_cookie(visit)["key"], ""))
     if logins is None or parts.sessions is None or given is None or given[0].issuer not in logins.offered:
@@ -79,7 +79,7 @@ async def come_back(visit: Visit) -> Response:
 
 def _refused(visit: Visit, wanted: str, words: str, status: int) -> Response:
     answer = sign_in_page(visit, wanted, words, status=status)
-    answer.set_cookie(max_age=0, value="", **_cookie(visit))  # what was begun is over, however it ended
+    answer.set_cookie(max_age=0, value="", **_cookie(visit))  # the sign-in is over, however it ended
     return answer
 
 

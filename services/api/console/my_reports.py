@@ -1,4 +1,4 @@
-"""`/console`: the reports that the visitor has asked for, and a way to ask for the next one."""
+"""`/console`: the reports that the visitor has requested, and ways to request the next one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,7 +31,7 @@ _KNOWN = ("pageToken", "deleted")
 @router.get("")
 @page_for
 async def mine(visit: Visit) -> Response:
-    """What the visitor has asked for; everybody's where no keys are asked for, because then nobody is anybody."""
+    """List the visitor's own reports; everyone's where no keys are required, because there are no identities then."""
     params = visit.request.query_params
     for name in params:
         if name not in _KNOWN:
@@ -46,7 +46,9 @@ async def mine(visit: Visit) -> Response:
 
 
 async def _deleted(visit: Visit, given: str | None) -> Job | None:
-    """The job that an address says was deleted, if it was: what a page tells is looked up, and never taken from it."""
+    """Return the deleted job that an address mentions, if it was deleted: a page verifies such a claim, and never takes
+    it from the address.
+    """
     if not given:
         return None
     try:
@@ -73,7 +75,7 @@ def _around(visit: Visit, found: FoundPage, token: str | None) -> dict[str, Any]
 
 
 def _latest(found: FoundPage, types: Mapping[str, ReportType]) -> Sequence[ReportType]:
-    """The report types that were asked for last, of those that may be asked for still."""
+    """Return the report types requested most recently, among those still available."""
     names = list(dict.fromkeys(job.report_type for job in found.jobs if job.report_type in types))
     return [types[name] for name in names[:_CARDS]]
 

@@ -1,4 +1,4 @@
-"""Where the pages' header leads: one line per place, in the order in which it is shown."""
+"""The links in the header of pages: one line per place, in the order shown."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,11 +11,11 @@ class Place(NamedTuple):
     """A page that the header links to."""
 
     key: str
-    """Its name: the text `nav.{key}`, and the `section` of the pages below it."""
+    """Its name, for the text `nav.{key}` and the `section` of the pages below it."""
     path: str
     """Below `/console`."""
     scope: Scope | None = None
-    """Who lacks it is not led there; None leads everybody there."""
+    """Visitors without this scope do not see the link; None shows it to everyone."""
 
 
 PLACES: Sequence[Place] = (
@@ -29,9 +29,9 @@ PLACES: Sequence[Place] = (
     Place("access", "/keys", Scope.KEYS_READ),
     Place("audit", "/audit", Scope.AUDIT_READ),
 )
-"""Every place; the pages themselves refuse whoever lacks the scope."""
+"""Every place. The pages themselves refuse visitors who lack the scope."""
 
 
 def places_for(principal: Principal) -> Sequence[Place]:
-    """The places that are worth a link for whoever visits."""
+    """Return the places that the visitor may open."""
     return [place for place in PLACES if place.scope is None or principal.has(place.scope)]

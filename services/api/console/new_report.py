@@ -1,4 +1,4 @@
-"""`/console/new`: choose a report type, fill in its form, ask for it."""
+"""`/console/new`: choose a report type, fill in its form, and request the report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,19 +30,19 @@ router = APIRouter(include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class _Filled:
-    """A form with what is in it, as texts."""
+    """A filled-in form, as texts."""
 
     values: Mapping[str, str]
     formats: Sequence[str]
     options: Mapping[str, str] = field(default_factory=dict)
     key: str = field(default_factory=lambda: str(uuid4()))
-    """The form's own idempotency key: a double click, or a reload after an error, is one job."""
+    """The form's own idempotency key: a double click, or a reload after an error, creates one job only."""
 
 
 @router.get("/new")
 @page_for
 async def choose(visit: Visit) -> Response:
-    """Every report type that may be asked for."""
+    """Show every report type that may be requested."""
     visit.principal.need(Scope.JOBS_CREATE)
     types = visible.report_types(visit.parts.catalog, visit.principal).types
     return page(visit, "choose.html", {"types": list(types.values())})
@@ -51,7 +51,7 @@ async def choose(visit: Visit) -> Response:
 @router.get("/new/{name}")
 @page_for
 async def fill_in(visit: Visit) -> Response:
-    """The form of a report type; with `?from=` a job's id, as that job was asked for."""
+    """Show the form of a report type; with `?from=` and a job's id, filled in as for that job."""
     visit.principal.need(Scope.JOBS_CREATE)
     report = visible.report_type(visit.parts.catalog, visit.principal, visit.name("name"))
     if (old := visit.request.query_params.get("from")) is not None:
@@ -63,7 +63,7 @@ async def fill_in(visit: Visit) -> Response:
 @router.post("/new/{name}")
 @page_for
 async def ask(visit: Visit) -> Response:
-    """Make the job, and go to its page; or show the form again, with what is wrong beside each field."""
+    """Create the job and show it, or show the form again with the mistakes beside their fields."""
     form = await read_form(visit)
     report = visible.report_type(visit.parts.catalog, visit.principal, visit.name("name"))
     filled = _filled(report, form)
@@ -73,7 +73,7 @@ async def ask(visit: Visit) -> Response:
     if violations:
         return await _form_page(visit, report, filled, violations)
     try:
-        # Whoever sends a form without its own key, because it is not ours, gets a job each time.
+        # A form without its own key was not made here, and creates a job each time.
         wanted = _wanted(visit, asked, [filled.key] if form.one("key") else [])
         submitted = await submissions.submit(visit.parts, visit.principal, wanted)
     except InvalidRequest as error:
@@ -84,7 +84,7 @@ async def ask(visit: Visit) -> Response:
 @router.post("/new/{name}/estimate")
 @page_for
 async def estimate(visit: Visit) -> Response:
-    """What the form would make as it stands, and how else to ask for it. Never in the way: mistakes are told later."""
+    """Estimate the form's report as it stands, and show other ways to request it. Mistakes are not reported here."""
     form = await read_form(visit)
     report = visible.report_type(visit.parts.catalog, visit.principal, visit.name("name"))
     asked, violations = _asked(report, _filled(report, form))
@@ -105,7 +105,7 @@ def _filled(report: ReportType, form: Form) -> _Filled:
 
 
 def _asked(report: ReportType, filled: _Filled) -> tuple[dict[str, Any], list[Violation]]:
-    """The request that the form makes, as the API takes it."""
+    """Return the request that the form makes, as the API takes it."""
     parameters, violations = fields.parameters_of(report, filled.values)
     options, more = option_fields.options_of(filled.options)
     formats = {"formats": list(filled.formats)} if filled.formats else {}

@@ -1,4 +1,4 @@
-"""The choices of a form that queries give."""
+"""Choices from queries, for a form."""
 
 import contextlib
 from collections.abc import Mapping
@@ -14,7 +14,9 @@ from shared.catalog.schema import depends_on
 async def offers_of(
     visit: Visit, report: ReportType, values: Mapping[str, str], zone: str | None
 ) -> dict[str, Choices]:
-    """The choices that queries give, by parameter; without those that cannot be had now, for which one types."""
+    """Return the choices from queries, by parameter; those not available now are left out, and the
+    user types a value.
+    """
     found: dict[str, Choices] = {}
     for parameter in report.parameters:
         if parameter.choice_query is None:

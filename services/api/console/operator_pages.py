@@ -1,4 +1,4 @@
-"""The pages of those who run the service, or who give others access to it."""
+"""Pages for operators, and for those who grant access to others."""
 
 from fastapi import FastAPI
 
@@ -8,6 +8,6 @@ _PAGES = (overview, queues, put_aside, gates, keys, audit)
 
 
 def install(app: FastAPI) -> None:
-    """Serve them below `/console`."""
+    """Add them below `/console`."""
     for each in (*_PAGES, login):
         app.include_router(each.router, prefix="/console")

@@ -1,4 +1,4 @@
-"""The options of a form: when the job runs, by when it must have ended, before which others, how it is marked."""
+"""The options in a form: when the job runs, by when it must have ended, with which priority, and how it is marked."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,23 +12,23 @@ from shared.jobs.passwords import ENCRYPTED
 from shared.jobs.read import Job
 
 PROTECTED = "protected"
-"""In a form that begins as a job whose files had a password: another one is needed."""
+"""Shown in a form that starts from a job whose files had a password: a new password is needed."""
 _WIDGETS = {
     "runAt": "datetime", "notAfter": "datetime", "priority": "select", "labels": "lines", "fileName": "text",
     "callbackUrl": "text", PASSWORD: "password",
 }  # fmt: skip
-"""What the form shows, in this order; the API knows more."""
+"""The fields that the form shows, in this order; the API has more."""
 _TEXTS = ("runAt", "notAfter", "fileName", "callbackUrl")
 
 
 def entered(form: Form) -> dict[str, str]:
-    """What the form has in each option, as texts."""
+    """Return the content of each option, as text."""
     found = {name: form.one(f"o.{name}").strip() for name in _WIDGETS}
     return {**found, PASSWORD: form.one(f"o.{PASSWORD}"), PROTECTED: form.one(f"o.{PROTECTED}")}
 
 
 def as_before(job: Job) -> dict[str, str]:
-    """What the job was asked for with, as far as it makes sense once more: no moment of then."""
+    """Return the job's options that still make sense in a new request: no past moments."""
     options = job.options or {}
     labels = "\n".join(f"{name}: {value}" for name, value in (job.labels or {}).items())
     priority = options.get("priority")
@@ -41,7 +41,7 @@ def as_before(job: Job) -> dict[str, str]:
 
 
 def options_of(values: Mapping[str, str]) -> tuple[dict[str, object], list[Violation]]:
-    """The fields of a request that the texts stand for. What is empty is left out."""
+    """Return the fields of a request that the texts stand for. Empty ones are left out."""
     asked: dict[str, object] = {name: values[name] for name in _TEXTS if values.get(name)}
     if priority := values.get("priority"):
         number = priority.isascii() and priority.isdigit() and len(priority) < 20
@@ -55,7 +55,7 @@ def options_of(values: Mapping[str, str]) -> tuple[dict[str, object], list[Viola
 
 
 def option_fields(values: Mapping[str, str], violations: Sequence[Violation], texts: Texts) -> list[Field]:
-    """The fields with what was entered and what is wrong with it."""
+    """Return the fields with what was entered and its mistakes."""
     return [
         Field(
             name=f"o.{name}",
@@ -63,7 +63,7 @@ def option_fields(values: Mapping[str, str], violations: Sequence[Violation], te
             help=texts(f"option.{name}_help"),
             widget=widget,
             required=name == PASSWORD and bool(values.get(PROTECTED)),
-            value="" if name == PASSWORD else values.get(name, ""),  # no page tells a password
+            value="" if name == PASSWORD else values.get(name, ""),  # no page shows a password
             choices=[str(n) for n in range(MOST_URGENT + 1)] if widget == "select" else (),
             errors=[v.message for v in violations if v.field == name or v.field.startswith(f"{name}.")],
             ahead=True,

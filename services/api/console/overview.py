@@ -1,4 +1,4 @@
-"""`/console/overview`: what needs attention, what became of jobs, and who works."""
+"""`/console/overview`: what needs attention, how jobs ended, and which workers run."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -31,20 +31,20 @@ _LINKS = {
     "jobs_of_unknown_type": "/report-types",
     "failures_rising": "?status=FAILED&createdAfter=-1h",
 }
-"""Where something can be done about a condition, below `/console`."""
+"""Where to act on a condition, below `/console`."""
 
 
 @router.get("/overview")
 @page_for
 async def whole(visit: Visit) -> Response:
-    """How everything stands."""
+    """Show the state of the installation."""
     return page(visit, "overview.html", await _look(visit))
 
 
 @router.get("/overview/now")
 @page_for
 async def now(visit: Visit) -> Response:
-    """The changing part of it: what needs attention, and who works."""
+    """Return the changing part of the page: what needs attention, and which workers run."""
     return page(visit, "_now.html", await _look(visit))
 
 
@@ -65,7 +65,7 @@ async def _look(visit: Visit) -> dict[str, Any]:
 
 
 def standing(found: Mapping[Subject, Measured] | None) -> dict[str, Any]:
-    """What the relays measured last, by subject; empty where nothing was."""
+    """Return what the relays measured last, by subject; empty if nothing was."""
     measured = found or {}
     database, queue = measured.get(Subject.DATABASE), measured.get(Subject.QUEUE)
     return {
@@ -86,7 +86,7 @@ def _charts(found: Overview) -> list[charts.Chart]:
 
 
 def _in_words(visit: Visit, one: Condition) -> str:
-    """The condition in the reader's language; one that has no text there says what the API says."""
+    """Return the condition in the reader's language, or in the API's words if it has no text there."""
     key, shown = f"attention.{one.code}", Shown(visit.texts.locale)
     if not visit.texts.has(key):
         return one.message

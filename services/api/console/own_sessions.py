@@ -1,4 +1,4 @@
-"""`/console/sessions`: where somebody is signed in, and signing out elsewhere."""
+"""`/console/sessions`: where the visitor is signed in, and signing out elsewhere."""
 
 from fastapi import APIRouter, Response
 
@@ -16,7 +16,7 @@ _LONGEST_NAME = 64
 @router.get("/sessions")
 @page_for
 async def listed(visit: Visit) -> Response:
-    """The visitor's own sessions."""
+    """List the visitor's own sessions."""
     parts = visit.parts
     if visit.token is None:
         raise Problem(404, "unknown_path", "There are no sessions here: nobody signs in.")
@@ -26,7 +26,7 @@ async def listed(visit: Visit) -> Response:
 
 
 _ENDED = frozenset(str(number) for number in range(signing_in.MOST_SESSIONS + 1))
-"""What an address may say was ended: numbers, and nobody's words."""
+"""What an address may report as ended: numbers, never texts."""
 
 
 @router.post("/sessions/end")

@@ -1,4 +1,4 @@
-"""Renders pages: the visitor's language, the policy of what a page may load, and problems in words."""
+"""Renders pages: the visitor's language, the content security policy, and problems as pages."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Cache-Control": "no-store",
     "Vary": "Accept-Language, Cookie",
-    # The pages link to themselves, and to nobody who should learn of it.
+    # Pages link to each other, and to no other site that should learn of them.
     "Referrer-Policy": "same-origin",
 }
 
@@ -41,7 +41,7 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """The template as a page, or a part of one, for whoever visits."""
+    """Render the template as a page, or a part of one, for this visitor."""
     root, url = visit.parts.settings.root_path, visit.request.url
     known = {
         "t": visit.texts,
@@ -66,7 +66,7 @@ def page(
 
 
 def problem_page(visit: Visit, problem: Problem) -> Response:
-    """The problem as a page: what happened, under which id, and where to go from here."""
+    """Render the problem as a page: what happened, its request id, and where to go from here."""
     title = HTTPStatus(problem.status).phrase
     violations = translated.violations(problem.violations or (), visit.texts)
     context = {
@@ -86,7 +86,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        auto_reload=False,  # a list of a hundred rows asks for two hundred parts, each with a look at its file
+        auto_reload=False,  # a list of a hundred rows includes two hundred parts, and each would check its file
     )
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False, indent=2, default=str)
     return environment
@@ -94,5 +94,5 @@ def _environment() -> Environment:
 
 @cache
 def _digest(name: str) -> str:
-    """The beginning of the file's digest: a new version of it has a new address, so caches may keep the old."""
+    """Return the beginning of the file's digest: each version has its own address, so caches may keep the old one."""
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]

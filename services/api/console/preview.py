@@ -1,4 +1,4 @@
-"""`/console/jobs/{id}/rows` and what belongs to it: a look into a report before its files are downloaded."""
+"""`/console/jobs/{id}/rows` and related pages: a look into a report before its files are downloaded."""
 
 import re
 from typing import Any
@@ -18,16 +18,16 @@ from services.api.v1.rows import PICTURE_HEADERS, PNG
 router = APIRouter(include_in_schema=False)
 
 _FEW = 10
-"""Rows that a job's page shows."""
+"""How many rows a job's page shows."""
 _NUMBERS = frozenset({"integer", "bigint", "decimal", "float"})
 _LONGEST = 300
-"""Characters of a cell that are shown: a page of long texts would be megabytes."""
+"""How many characters of a cell are shown: a page of long texts would be megabytes."""
 
 
 @router.get("/jobs/{job_id}/rows")
 @page_for
 async def rows(visit: Visit) -> Response:
-    """The first rows of the job's report, a page at a time."""
+    """Show the first rows of the job's report, a page at a time."""
     given = visit.request.query_params.get("after", "")
     after = int(given) if re.fullmatch(r"[0-9]{1,4}", given, re.ASCII) else 0
     stored = await previews.rows_of(visit.parts, visit.principal, job_id_of(visit))
@@ -38,7 +38,7 @@ async def rows(visit: Visit) -> Response:
 @router.get("/jobs/{job_id}/rows/part")
 @page_for
 async def few_rows(visit: Visit) -> Response:
-    """The very first of them, for the job's page, or why they cannot be shown."""
+    """Return the very first rows for the job's page, or why they cannot be shown."""
     stored = await previews.rows_of(visit.parts, visit.principal, job_id_of(visit))
     try:
         found = await previews.read_rows(visit.parts, stored, after=0, size=_FEW)
@@ -50,7 +50,7 @@ async def few_rows(visit: Visit) -> Response:
 @router.get("/jobs/{job_id}/page.png")
 @page_for
 async def picture(visit: Visit) -> Response:
-    """The picture of the first page of the job's PDF, from our own origin: pages load no others."""
+    """Send the picture of the first page of the job's PDF, from this origin: pages load no others."""
     stored = await previews.picture_of(visit.parts, visit.principal, job_id_of(visit))
     headers = {**PICTURE_HEADERS, "ETag": f'"{stored.artifact.sha256}"'}
     if not check(visit.request, headers["ETag"]):
@@ -68,7 +68,7 @@ def _told(visit: Visit, found: RowsPage) -> dict[str, Any]:
 
 
 def _shown(value: object) -> str | None:
-    """The value as a text; None for NULL, which is not the same as an empty text."""
+    """Return the value as a text; None for NULL, which differs from an empty text."""
     if value is None or isinstance(value, str):
         return value if value is None or len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"
     return str(value).lower() if isinstance(value, bool) else str(value)

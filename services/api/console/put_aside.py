@@ -1,4 +1,4 @@
-"""What is done from `/console/queues` with messages that were put aside: asked for, looked at once more, then done."""
+"""Actions from `/console/queues` on messages that were set aside: requested, reviewed once more, then done."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -23,7 +23,7 @@ _MOST_SHOWN = 20
 
 
 class _Act(NamedTuple):
-    """One thing that can be done."""
+    """One possible action."""
 
     carry_out: Callable[[Parts, Principal, Wanted], Awaitable[Done]]
     danger: bool
@@ -41,7 +41,7 @@ _ACTS = {
 @router.post("/queues/messages")
 @page_for
 async def ask(visit: Visit) -> Response:
-    """Tell the exact effect, and let it be confirmed; once it is, do it."""
+    """Show the exact effect and ask for confirmation; once it is confirmed, carry it out."""
     form = await read_form(visit)
     verb = form.one("do")
     act = _ACTS.get(verb)

@@ -1,4 +1,4 @@
-"""`/console/queues`: the queue and the outbox, what was put aside, and what is paused or capped."""
+"""`/console/queues`: the queue and the outbox, messages set aside, and what is paused or capped."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,14 +24,14 @@ MOST_RUNNING = gates.MOST_RUNNING
 @router.get("/queues")
 @page_for
 async def shown(visit: Visit) -> Response:
-    """Everything about queue and outbox."""
+    """Show everything about the queue and the outbox."""
     return await queues_page(visit)
 
 
 async def queues_page(
     visit: Visit, *, wrong: Sequence[Violation] = (), given: Mapping[str, str] | None = None, about: str = ""
 ) -> Response:
-    """The page; with what is wrong with the form `about`, and what was given in it."""
+    """Return the page, with the mistakes of the form `about` and what was entered in it."""
     visit.principal.need(Scope.ADMIN_READ)
     query, parts = visit.request.query_params, visit.parts.for_reading()
     measured = await overview.measured(parts, visit.principal)
@@ -56,4 +56,4 @@ async def queues_page(
 
 
 _DONE = {"redrive", "drop", "requeue", "drop-parked", "pause", "resume", "cap", "uncap"}
-"""What a page may say that was just done."""
+"""What a page may report as just done."""

@@ -1,4 +1,4 @@
-"""`/console/report-types`: what can be asked for, and what became of it lately."""
+"""`/console/report-types`: what can be requested, and how recent jobs ended."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,13 +26,13 @@ _NOTHING = Figures(0, 0, (), None)
 
 
 class _Lately(NamedTuple):
-    """What became of a type's jobs in the last day."""
+    """How a type's jobs ended in the last day."""
 
     figures: Figures
     percent_failed: float | None
     """None if no job ended."""
     half_s: float | None
-    """Seconds within which half of the jobs that were done ended, counted from their request; None of none."""
+    """The time from request to success that half of the jobs needed, in seconds; None if none succeeded."""
     nearly_all_s: float | None
     """The same for 95 of 100."""
 
@@ -40,7 +40,7 @@ class _Lately(NamedTuple):
 @router.get("/report-types")
 @page_for
 async def every(visit: Visit) -> Response:
-    """Every report type that the visitor may ask for."""
+    """Show every report type that the visitor may request."""
     types = visible.report_types(visit.parts.catalog, visit.principal).types
     return page(visit, "report_types.html", {"types": list(types.values()), **await _lately(visit, list(types))})
 
@@ -48,7 +48,7 @@ async def every(visit: Visit) -> Response:
 @router.get("/report-types/{name}")
 @page_for
 async def one(visit: Visit) -> Response:
-    """One report type: its parameters, columns, formats and limits."""
+    """Show one report type: its parameters, columns, formats and limits."""
     report = visible.report_type(visit.parts.catalog, visit.principal, visit.name("name"))
     begins = _begins()
     chart = await _durations(visit, report.name, begins) if type_figures.may_see(visit.principal) else None
@@ -58,14 +58,14 @@ async def one(visit: Visit) -> Response:
         "durations": chart,
         "first_day": begins[0],
         "last_day": begins[-1],
-        # How the query asks is for those who run the service: it tells of tables that its readers never see.
+        # The query is shown to operators only: it names tables that its readers never see.
         "queries": _queries(report) if visit.principal.has(Scope.ADMIN_READ) else (),
     }
     return page(visit, "report_type.html", context)
 
 
 async def _lately(visit: Visit, names: Sequence[str]) -> dict[str, Any]:
-    """The figures of the types, for whoever may see them: `lately` is None where they were not looked at."""
+    """Return the figures of the types for visitors who may see them: `lately` is None if they could not be read."""
     if not type_figures.may_see(visit.principal):
         return {"shows_figures": False, "lately": None}
     found = await type_figures.figures(visit.parts, visit.principal, names)
@@ -74,13 +74,13 @@ async def _lately(visit: Visit, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _begins() -> Sequence[datetime]:
-    """The days that are looked at, up to today, in UTC."""
+    """Return the days that are shown, up to today, in UTC."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return [today - timedelta(days=n) for n in range(type_figures.DAYS, -1, -1)]
 
 
 async def _durations(visit: Visit, name: str, begins: Sequence[datetime]) -> Chart | None:
-    """What jobs of the type took, day by day; None where it was not looked at."""
+    """Draw how long jobs of the type took, day by day; None if that could not be read."""
     days = await type_figures.days(visit.parts, visit.principal, name)
     if days is None:
         return None
@@ -90,7 +90,7 @@ async def _durations(visit: Visit, name: str, begins: Sequence[datetime]) -> Cha
 
 
 def _queries(report: ReportType) -> Sequence[tuple[str, str]]:
-    """The files that the report type asks with, and what stands in them."""
+    """Return the query files of the report type, with their content."""
     if report.kind is not ReportKind.QUERY:
         return ()
     return [("query.sql", report.query), *((f"queries/{each.name}.sql", each.query) for each in report.queries)]

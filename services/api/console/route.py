@@ -1,4 +1,4 @@
-"""What every page has around it: who visits, and problems as pages."""
+"""What surrounds every page: identifying the visitor, and problems as pages."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -16,14 +16,14 @@ Route: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 def page_for(handler: Handler) -> Route:
-    """A route that answers whoever is signed in, and lets others sign in first. Problems leave as pages."""
+    """Return a route for signed-in visitors, which sends others to the sign-in. Problems become pages."""
 
     async def guarded(visit: Visit) -> Response:
         if visit.signed_in:
             return await handler(visit)
         if "hx-request" not in visit.request.headers:
             return visit.to(_sign_in(visit))
-        # A part of an open page: the whole of it goes to the sign-in, except where somebody is filling in a form.
+        # For a part of an open page, the whole page goes to the sign-in, unless somebody is filling in a form.
         looks = visit.request.method == "GET"
         return Response(status_code=401, headers={"HX-Redirect": visit.console + _sign_in(visit)} if looks else None)
 
@@ -31,7 +31,10 @@ def page_for(handler: Handler) -> Route:
 
 
 def _sign_in(visit: Visit) -> str:
-    """Where to sign in: it says why, and leads back to where the reader is, which is not always what was asked for."""
+    """Return the address of the sign-in.
+
+    It says why, and leads back to the reader's page, which may differ from the requested one.
+    """
     request, fields = visit.request, {"next": visit.console}
     sent = request.method != "GET"
     if sent or visit.cookie["key"] in request.cookies:
@@ -39,7 +42,7 @@ def _sign_in(visit: Visit) -> str:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     inside = "hx-request" in request.headers
     told = request.headers.get("hx-current-url" if inside else "referer", "") if sent or inside else here
-    with contextlib.suppress(ValueError):  # of a host that is none
+    with contextlib.suppress(ValueError):  # not a valid host
         place = urlsplit(told)
         if f"{place.path}/".startswith(f"{visit.console}/"):
             fields["next"] = place.path + (f"?{place.query}" if place.query else "")
@@ -47,7 +50,7 @@ def _sign_in(visit: Visit) -> str:
 
 
 def open_page(handler: Handler) -> Route:
-    """A route that answers everybody. Problems leave as pages."""
+    """Return a route for everyone. Problems become pages."""
 
     async def answer(request: Request) -> Response:
         visit = visit_of(request)

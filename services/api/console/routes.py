@@ -37,9 +37,9 @@ from services.api.http.problems import Problem
 
 _YEAR_S = 365 * 86_400
 _CHOICES = ((LANGUAGE, LANGUAGES, "language"), (THEME, THEMES, "theme"), (KEYS, SWITCH, "keys"))
-"""What can be chosen: its cookie, its values, and its field."""
+"""Settings that can be chosen: cookie, values, and field."""
 
-# An action's path is any word behind a job's id: what has a path of its own there comes before it.
+# The path of an action is any word after a job's id, so fixed paths there must come before it.
 _PAGES = (
     my_reports, job_list, job_export, bulk, rows, preview, job_page, job_records, job_stream, job_links, job_actions,
     new_report, report_types, schedule_changes, schedules, webhook_changes, webhooks, own_sessions, sign_in, views,
@@ -51,7 +51,7 @@ _router = APIRouter(include_in_schema=False)
 @_router.post("/preferences")
 @open_page
 async def prefer(visit: Visit) -> Response:
-    """Remember language, theme and the keyboard's switch in cookies, and go back."""
+    """Store language, theme and keyboard switch in cookies, and go back."""
     form = await read_form(visit)
     answer = RedirectResponse(within(form.one("next"), visit.console), 303)
     for cookie, known, name in _CHOICES:
@@ -65,24 +65,24 @@ async def prefer(visit: Visit) -> Response:
 @_router.api_route("/{rest:path}", methods=["GET", "POST"])
 @page_for
 async def nothing(visit: Visit) -> Response:
-    """What no page is."""
+    """Answer a path that is no page."""
     if not visit.name("rest") and visit.request.method == "GET":
         return RedirectResponse(visit.console, 308)
     raise Problem(404, "unknown_path", "There is no such page.")
 
 
 class _Vendored(StaticFiles):
-    """Files whose addresses change with their bytes, so that they may be kept for ever."""
+    """Files whose addresses change with their content, so that caches may keep them forever."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """The file."""
+        """Return the file."""
         answer = super().file_response(*args, **kwargs)
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
 
 
 def install(app: FastAPI) -> None:
-    """Serve the console below `/console`."""
+    """Add the console below `/console`."""
     app.mount("/console/static", _Vendored(directory=STATIC), name="static")
     operator_pages.install(app)
     for of in _PAGES:

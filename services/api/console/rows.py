@@ -1,4 +1,4 @@
-"""The rows of a list of jobs, and what keeps them fresh: nothing is read anew but what is seen and not final yet."""
+"""The rows of a list of jobs, and their updates: only rows that are visible and not final are read again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -23,14 +23,14 @@ from shared.ids import uuid7
 router = APIRouter(include_in_schema=False)
 
 Kind = Literal["reports", "jobs"]
-"""Which columns the rows have: those for people who ask, or those for people who run."""
+"""Which columns the rows have: those for requesters, or those for operators."""
 _KINDS: Mapping[str, Kind] = {"reports": "reports", "jobs": "jobs"}
 
 
 @router.get("/part/rows")
 @page_for
 async def rows(visit: Visit) -> Response:
-    """The named rows as they are now."""
+    """Return the named rows as they are now."""
     asked = read_query(visit.request.query_params, more=("kind", "row"))
     found = await lists.of_ids(visit.parts, visit.principal, _ids(visit))
     return page(visit, "_rows_again.html", context_of(visit, found, _kind(visit), asked.query, columns=asked.columns))
@@ -39,7 +39,7 @@ async def rows(visit: Visit) -> Response:
 @router.get("/part/newer")
 @page_for
 async def newer(visit: Visit) -> Response:
-    """How many rows there would be before the first one."""
+    """Return how many rows there would be before the first one."""
     asked = read_query(visit.request.query_params, more=("kind", "than"))
     than = _id(visit.request.query_params.get("than", ""))
     if asked.violations:
@@ -49,14 +49,14 @@ async def newer(visit: Visit) -> Response:
 
 
 def newer_context(kind: Kind, query: str, than: UUID, count: int = 0) -> dict[str, Any]:
-    """What tells that jobs have come since `than`."""
+    """Return the template context that announces jobs newer than `than`."""
     return {"kind": kind, "query": query, "than": than, "newer_count": count, "newer_most": lists.MOST}
 
 
 def context_of(
     visit: Visit, found: FoundPage, kind: Kind, query: str, *, columns: Sequence[str] = (), sort: str | None = None
 ) -> dict[str, Any]:
-    """What the templates of rows want to know; `query` is the list's own, and so are `columns` and `sort`."""
+    """Return the template context of rows; `query`, `columns` and `sort` are those of the list."""
     types = visible.report_types(visit.parts.catalog, visit.principal).types
     jobs = [job_view(job, found.artifacts[job.id], visit.parts.settings.root_path) for job in found.jobs]
     if sort is not None:
@@ -82,7 +82,7 @@ def context_of(
 
 
 def sort_page(jobs: Sequence[JobView], sort: str) -> list[JobView]:
-    """The jobs of one page by what a column shows, one of SORTS; those that have nothing there come last."""
+    """Sort the jobs of one page by one of SORTS; those without a value come last."""
     name, descending = sort.removeprefix("-"), sort.startswith("-")
     by = [(_SORTED_BY[name](job), job) for job in jobs]
     known = sorted((pair for pair in by if pair[0] is not None), key=lambda pair: pair[0], reverse=descending)
@@ -116,7 +116,7 @@ _SORTED_BY: Mapping[str, Callable[[JobView], Any]] = {
 
 
 def newest_of(found: FoundPage) -> UUID:
-    """The job than which newer ones would stand before the first row of a list that is newest first."""
+    """Return the job after which newer ones would come first in a list that is newest first."""
     return found.jobs[0].id if found.jobs else uuid7()
 
 

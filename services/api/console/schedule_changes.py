@@ -1,4 +1,4 @@
-"""What is done to schedules from the console: made, changed, paused, resumed, run, filled up, deleted."""
+"""Changes of schedules from the console: create, change, pause, resume, run, backfill, delete."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ from shared.schedules.schedule import Schedule
 router = APIRouter(include_in_schema=False)
 
 _ASKED_ABOUT: Mapping[str, bool] = {"pause": False, "backfill": False, "delete": True}
-"""What is asked about first, and whether it is dangerous: then the safe button has the focus."""
+"""Actions that need confirmation, and whether they are dangerous: then the safe button has the focus."""
 _LONGEST_NOTE = 1_000
 _NEXT = 5
 
@@ -33,7 +33,7 @@ _NEXT = 5
 @router.get("/schedules/new")
 @page_for
 async def choose(visit: Visit) -> Response:
-    """Every report type that a schedule may ask for."""
+    """Show every report type that a schedule may request."""
     _need(visit)
     types = visible.report_types(visit.parts.catalog, visit.principal).types
     return page(visit, "schedule_types.html", {"types": list(types.values())})
@@ -42,7 +42,7 @@ async def choose(visit: Visit) -> Response:
 @router.get("/schedules/new/{name}")
 @page_for
 async def fill_in(visit: Visit) -> Response:
-    """The form of a new schedule."""
+    """Show the form of a new schedule."""
     _need(visit)
     report = _report(visit, visit.name("name"))
     return await _form_page(visit, report, schedule_form.new(report))
@@ -51,7 +51,7 @@ async def fill_in(visit: Visit) -> Response:
 @router.post("/schedules/new/{name}")
 @page_for
 async def create(visit: Visit) -> Response:
-    """Make the schedule, and show it; or show the form again, with what is wrong, or with its next ticks."""
+    """Create the schedule and show it, or show the form again, with its mistakes or its next ticks."""
     form = await read_form(visit)
     _need(visit)
     report = _report(visit, visit.name("name"))
@@ -72,7 +72,7 @@ async def create(visit: Visit) -> Response:
 @router.post("/schedules/new/{name}/coming")
 @page_for
 async def coming(visit: Visit) -> Response:
-    """When the form as it stands would be due: words and ticks. Never in the way: other mistakes are told later."""
+    """Show when the form as it stands would be due, in words and ticks. Other mistakes are not reported here."""
     form = await read_form(visit)
     _need(visit)
     report = _report(visit, visit.name("name"))
@@ -82,7 +82,7 @@ async def coming(visit: Visit) -> Response:
 @router.get("/schedules/{schedule_id}/edit")
 @page_for
 async def edit(visit: Visit) -> Response:
-    """The form of a schedule that is there."""
+    """Show the form of an existing schedule."""
     _need(visit)
     schedule = await schedules.get(visit.parts, visit.principal, schedule_id_of(visit))
     report = _report(visit, schedule.wanted.report_type)
@@ -92,7 +92,7 @@ async def edit(visit: Visit) -> Response:
 @router.post("/schedules/{schedule_id}/edit")
 @page_for
 async def change(visit: Visit) -> Response:
-    """Change the schedule, unless somebody else did since the form was opened, and show it."""
+    """Change the schedule and show it, unless somebody else changed it since the form was opened."""
     form = await read_form(visit)
     _need(visit)
     schedule = await schedules.get(visit.parts, visit.principal, schedule_id_of(visit))
@@ -115,7 +115,7 @@ async def change(visit: Visit) -> Response:
 @router.get("/schedules/{schedule_id}/{action}")
 @page_for
 async def confirm(visit: Visit) -> Response:
-    """What the action would do, and what it needs: a page of its own, or the inside of a dialog."""
+    """Show what the action would do and what it needs, as a page of its own or as the content of a dialog."""
     if visit.name("action") not in _ASKED_ABOUT:
         raise Problem(404, "unknown_path", "There is no such page.")
     visit.principal.need(Scope.SCHEDULES_WRITE)
@@ -125,7 +125,7 @@ async def confirm(visit: Visit) -> Response:
 @router.post("/schedules/{schedule_id}/pause")
 @page_for
 async def pause(visit: Visit) -> Response:
-    """Let no tick come."""
+    """Pause the schedule."""
     form = await read_form(visit)
     note = form.one("note").strip()[:_LONGEST_NOTE].replace("\0", "")
     await schedules.pause(visit.parts, visit.principal, schedule_id_of(visit), note=note)
@@ -135,7 +135,7 @@ async def pause(visit: Visit) -> Response:
 @router.post("/schedules/{schedule_id}/resume")
 @page_for
 async def resume(visit: Visit) -> Response:
-    """Let ticks come again."""
+    """Resume the schedule."""
     await read_form(visit)
     await schedules.resume(visit.parts, visit.principal, schedule_id_of(visit))
     return _back(visit)
@@ -144,7 +144,7 @@ async def resume(visit: Visit) -> Response:
 @router.post("/schedules/{schedule_id}/run")
 @page_for
 async def run(visit: Visit) -> Response:
-    """Submit its job now; and show the job to whoever may look at jobs."""
+    """Submit its job now, and show the job to visitors who may see jobs."""
     form = await read_form(visit)
     key = form.one("key")[:255] or None
     found = await schedule_runs.run(visit.parts, visit.principal, schedule_id_of(visit), idempotency_key=key)
@@ -200,7 +200,7 @@ async def _sure_page(
 
 
 async def _coming(visit: Visit, report: ReportType, values: Mapping[str, str]) -> dict[str, Any]:
-    """The words and the next ticks of what the form says, or what is wrong with it."""
+    """Return the words and the next ticks of the form's timing, or its mistakes."""
     asked, wrong = schedule_form.asked(report, values)
     late = [one for one in wrong if one.field == "time"]
     found = None

@@ -1,4 +1,4 @@
-"""The form of a schedule: when it is due, said simply or in cron; what it asks for; what becomes of odd ticks."""
+"""The form of a schedule: its timing, in simple terms or cron; what it requests; and how it treats unusual ticks."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,20 @@ from shared.catalog.parameters import Violation
 from shared.schedules.schedule import Misfire, Overlap, Schedule
 
 KINDS = ("day", "workdays", "week", "month", "cron", "every")
-"""The ways of saying when: the first four write cron."""
+"""The ways to state the timing: the first four produce cron."""
 WEEKDAYS = ("1", "2", "3", "4", "5", "6", "0")
-"""As cron numbers them, from Monday on."""
+"""Numbered as in cron, from Monday on."""
 MONTH_DAYS = (*(str(n) for n in range(1, 32)), "L")
 WORDS = (
     "today", "yesterday", "tomorrow", "start_of_week", "start_of_last_week", "end_of_last_week", "start_of_month",
     "start_of_last_month", "end_of_last_month", "start_of_last_quarter", "end_of_last_quarter", "start_of_year",
 )  # fmt: skip
-"""Dates in words that the form proposes; each tick reckons them anew."""
+"""Relative dates that the form proposes; each tick resolves them anew."""
 _NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _DAYS = {"day": "*", "workdays": "1-5"}
 _OWN = {"name": "name", "timeZone": "zone", "until": "until", "misfire": "misfire", "misfireMost": "misfireMost",
         "jitterSeconds": "jitter", "overlap": "overlap", "cron": "cron", "everySeconds": "minutes"}  # fmt: skip
-"""The fields of the request that the form has under a name of its own."""
+"""Fields of the request that have a name of their own in the form."""
 _USUAL = {"kind": "day", "time": "07:00", "weekday": "1", "day": "1", "zone": "UTC", "misfire": str(Misfire.RUN_ONCE),
           "overlap": str(Overlap.SKIP)}  # fmt: skip
 _ENTERED = ("name", "kind", "time", "weekday", "day", "cron", "minutes", "zone", "until", "misfire", "misfireMost",
@@ -41,12 +41,12 @@ _NOT_HERE = ("runAt", "notAfter", "callbackUrl", PASSWORD, option_fields.PROTECT
 
 @cache
 def zones() -> Sequence[str]:
-    """Every zone that may be named."""
+    """Return every time zone that may be named."""
     return sorted(zone for zone in available_timezones() if not zone.startswith(("Etc/", "SystemV/", "posix")))
 
 
 def entered(report: ReportType, form: Form) -> dict[str, str]:
-    """What the form has in each field, as texts."""
+    """Return the content of each field, as text."""
     own = {name: form.one(name).strip() for name in _ENTERED}
     formats = {"format": "\n".join(form.many("format"))}
     options = {f"o.{name}": text for name, text in option_fields.entered(form).items() if name not in _NOT_HERE}
@@ -54,13 +54,13 @@ def entered(report: ReportType, form: Form) -> dict[str, str]:
 
 
 def new(report: ReportType) -> dict[str, str]:
-    """The form of a schedule that is not there yet: daily, and never too often by oversight."""
+    """Return the form of a new schedule: daily, so that none is too frequent by accident."""
     usual = {"format": str(report.formats[0]) if report.formats else ""}
     return {**dict.fromkeys(_ENTERED, ""), **fields.as_entered(report, {}), **usual, **_USUAL}
 
 
 def of_schedule(report: ReportType, schedule: Schedule) -> dict[str, str]:
-    """The form as the schedule was written."""
+    """Return the form filled in from the schedule as it was written."""
     wanted, timing = schedule.wanted, schedule.wanted.timing
     asked = as_fields(wanted)
     options = wanted.options or {}
@@ -79,7 +79,9 @@ def of_schedule(report: ReportType, schedule: Schedule) -> dict[str, str]:
 
 
 def asked(report: ReportType, values: Mapping[str, str]) -> tuple[dict[str, Any], list[Violation]]:
-    """The request that the form makes, as the API takes it; null for what the form shows and leaves empty."""
+    """Return the request that the form makes, as the API takes it; null for fields that the form
+    shows but are empty.
+    """
     parameters, wrong = fields.parameters_of(report, values)
     options, more = option_fields.options_of({name[2:]: text for name, text in values.items() if name[:2] == "o."})
     timed, late = _timed(values)
@@ -108,7 +110,7 @@ def context(
     violations: Sequence[Violation],
     offers: Mapping[str, Choices],
 ) -> dict[str, Any]:
-    """What the template shows of the form."""
+    """Return the template context of the form."""
     wrong: dict[str, list[str]] = {}
     for violation in violations:
         wrong.setdefault(_OWN.get(violation.field, violation.field), []).append(violation.message)
@@ -128,7 +130,7 @@ def context(
 
 
 def _in_words(field: Field) -> Field:
-    """A date of a schedule may be said in words: a calendar to pick from could not hold them."""
+    """Let a date be entered in words: a schedule needs relative dates, which a calendar control cannot hold."""
     return replace(field, widget="words") if field.widget in ("date", "datetime") else field
 
 
@@ -152,7 +154,7 @@ def _timed(values: Mapping[str, str]) -> tuple[dict[str, Any], list[Violation]]:
 
 
 def _when(cron: str | None, every_s: int | None) -> dict[str, str]:
-    """How the form says that: simply, where it can."""
+    """Return how the form states this timing: in simple terms where possible."""
     if every_s is not None and every_s % 60 == 0:
         return {"kind": "every", "minutes": str(every_s // 60)}
     told = {"kind": "cron", "cron": cron or ""}
@@ -169,5 +171,5 @@ def _when(cron: str | None, every_s: int | None) -> dict[str, str]:
 
 
 def _number(text: str) -> int | str | None:
-    """A text that is none is sent as it is: the API says best what is wrong."""
+    """Return the number; a text that is none is sent as it is, because the API explains the mistake best."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text or None

@@ -1,4 +1,4 @@
-"""`/console/schedules`: reports that come by themselves, looked at."""
+"""`/console/schedules`: schedules and their ticks, for reading."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ _ON_A_PAGE, _TICKS = 25, 25
 @router.get("/schedules")
 @page_for
 async def every(visit: Visit) -> Response:
-    """The schedules that the reader sees, newest first."""
+    """List the schedules that the reader may see, newest first."""
     token = visit.request.query_params.get("pageToken")
     listed = schedules.list_page(visit.parts, visit.principal, size=_ON_A_PAGE, token=token)
     found = await looked_at_if_quick("schedules", listed)
@@ -49,7 +49,7 @@ async def every(visit: Visit) -> Response:
 @router.get("/schedules/{schedule_id}")
 @page_for
 async def one(visit: Visit) -> Response:
-    """One schedule: when it is due, what it asks for, what became of its ticks."""
+    """Show one schedule: when it is due, what it requests, and how its ticks ended."""
     schedule = await schedules.get(visit.parts, visit.principal, schedule_id_of(visit))
     token = visit.request.query_params.get("pageToken")
     looked = schedules.ticks(visit.parts, visit.principal, schedule.id, size=_TICKS, token=token)
@@ -67,7 +67,7 @@ async def one(visit: Visit) -> Response:
 
 
 def told(visit: Visit, schedule: Schedule) -> dict[str, Any]:
-    """What pages say of a schedule."""
+    """Return what pages show of a schedule."""
     return {
         "schedule": schedule,
         "view": schedule_view(schedule, visit.parts.settings.root_path),
@@ -77,7 +77,7 @@ def told(visit: Visit, schedule: Schedule) -> dict[str, Any]:
 
 
 def report_of(visit: Visit, schedule: Schedule) -> ReportType | None:
-    """Its report type; None if the catalog has it no more, or the reader may not see it."""
+    """Return its report type; None if the catalog no longer has it, or the reader may not see it."""
     try:
         return visible.report_type(visit.parts.catalog, visit.principal, schedule.wanted.report_type)
     except UnknownReportType:
@@ -85,7 +85,7 @@ def report_of(visit: Visit, schedule: Schedule) -> ReportType | None:
 
 
 def schedule_id_of(visit: Visit) -> UUID:
-    """The id in the path. Raises UnknownSchedule for what is none."""
+    """Return the id in the path. Raises UnknownSchedule for an invalid one."""
     text = visit.name("schedule_id")
     try:
         return UUID(text)
@@ -94,7 +94,7 @@ def schedule_id_of(visit: Visit) -> UUID:
 
 
 def _parameters(visit: Visit, schedule: Schedule) -> list[tuple[str, Any]]:
-    """By their titles, as they were written."""
+    """Return the parameters by their titles, as they were written."""
     report = report_of(visit, schedule)
     titles = parameter_titles(report, visit.language) if report else {}
     return [(titles.get(name, name), value) for name, value in schedule.wanted.parameters.items()]

@@ -1,4 +1,4 @@
-"""The folded part of a report type's form: in which zone, with which columns, how sorted, how a CSV is written."""
+"""The collapsed part of a report type's form: time zone, columns, sorting, and how a CSV is written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from shared.catalog.model import Format, ReportType
 from shared.catalog.shape import FIELDS
 
 _CSV = ("delimiter", "decimalMark", "header", "encoding", "formulaGuard", "gzip")
-"""The fields of `csv` that the form offers; programs, which use the API, have all."""
+"""The fields of `csv` that the form offers; the API has all of them."""
 _LISTS = ("columns", "sort")
 
 
@@ -21,20 +21,20 @@ class ShapeField:
     """One field of the shape as a form shows it."""
 
     name: str
-    """Its name in the form: `s.` and the request's."""
+    """Its name in the form: `s.` and the request's field."""
     widget: str
     """text, number, checkboxes or select."""
     value: str
-    """What is in it; of several, one per line."""
+    """Its content; several values have one per line."""
     choices: Sequence[tuple[str, str]] = ()
-    """Value and title of each; a select has an empty one for the usual."""
+    """Value and title of each; a select has an empty choice for the default."""
     errors: Sequence[str] = ()
 
 
 def fields_of(
     report: ReportType, language: str, values: Mapping[str, str], wrong: Mapping[str, Sequence[str]]
 ) -> list[ShapeField]:
-    """The fields that the report type allows. `wrong` has the messages by the request's names."""
+    """Return the fields that the report type allows. `wrong` has the messages by the request's field names."""
     if not report.formats:
         return []
     titles = [(name, title) for name, title in column_titles(report, language).items()]
@@ -59,13 +59,13 @@ def fields_of(
 
 
 def entered(form: Form) -> dict[str, str]:
-    """What the form has in each field of the shape, as texts."""
+    """Return the content of each field of the shape, as text."""
     names = ["timeZone", "locale", *_LISTS, "limit", *(f"csv.{name}" for name in _CSV)]
     return {f"s.{name}": "\n".join(one for one in form.many(f"s.{name}") if one) for name in names}
 
 
 def as_entered(options: Mapping[str, Any] | None) -> dict[str, str]:
-    """The texts that the fields have when a job with these options is asked for again."""
+    """Return the texts that the fields must have to request a job with these options again."""
     found: dict[str, str] = {}
     for name in FIELDS:
         value = (options or {}).get(name)
@@ -77,7 +77,7 @@ def as_entered(options: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def asked(values: Mapping[str, str]) -> dict[str, object]:
-    """The fields of a request that the texts stand for. An empty one is left out."""
+    """Return the fields of a request that the texts stand for. Empty ones are left out."""
     found: dict[str, object] = {}
     given = {name.removeprefix("s."): text.strip() for name, text in values.items() if name.startswith("s.")}
     for name, text in given.items():

@@ -1,4 +1,7 @@
-"""How values look on a page, in the reader's language. Times are UTC here; a script shows them in the reader's zone."""
+"""How values look on a page, in the reader's language.
+
+Times are written in UTC here; a script converts them to the reader's zone.
+"""
 
 import json
 from datetime import UTC, date, datetime
@@ -15,57 +18,58 @@ _KILO = 1000
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _LONGEST_VALUE = 80
 _LENGTHS = {"ja": ("秒", "分", "時間")}
-# Read once: a list of a hundred rows has a thousand figures, and Babel reads a pattern for each.
+# Parsed only once: a list of a hundred rows has a thousand figures, and Babel would parse a pattern for each.
 _TWO, _ONE, _WHOLE, _AT_MOST_ONE = map(parse_pattern, ("0.00", "0.0", "#,##0", "#,##0.#"))
 _USUAL_LENGTHS = ("s", "min", "h")
 
 
 class Shown:
-    """Writes values as readers of one language expect them."""
+    """Writes values in the way of one language."""
 
     def __init__(self, locale: Locale) -> None:
         self._locale = locale
 
     def number(self, value: float) -> str:
-        """`1,048,576`."""
+        """Return for example `1,048,576`."""
         return format_decimal(value, locale=self._locale)
 
     def _figure(self, value: float, pattern: NumberPattern) -> str:
         return str(pattern.apply(value, self._locale))
 
     def percent(self, value: float) -> str:
-        """`37%` from 37.2."""
+        """Return `37%` for 37.2."""
         return format_percent(value / 100, locale=self._locale)
 
     def size(self, size_bytes: int) -> str:
-        """`1.2 MB`, of 1,000,000 bytes each."""
+        """Return for example `1.2 MB`, with 1,000,000 bytes per MB."""
         value, unit = float(size_bytes), 0
         while value >= _KILO and unit < len(_UNITS) - 1:
             value, unit = value / _KILO, unit + 1
         return f"{self._figure(value, _AT_MOST_ONE if unit else _WHOLE)} {_UNITS[unit]}"
 
     def when(self, moment: datetime) -> str:
-        """Date and time in UTC, which says so."""
+        """Return date and time in UTC, with the zone's name."""
         return format_datetime(moment.astimezone(UTC), "medium", locale=self._locale) + " UTC"
 
     def clock(self, moment: datetime, zone: str) -> str:
-        """Day of the week, date and time by the clocks of a zone, which is not named; of one that is not known in UTC,
-        which says so."""
+        """Return weekday, date and time by the clocks of a zone, without its name; for an unknown zone in UTC, with its
+        name.
+        """
         if (known := zone_of(zone)) is None:
             return self.when(moment)
         local = moment.astimezone(known)
         return f"{format_skeleton('yMMMEd', local, locale=self._locale)} {local:%H:%M}"
 
     def date(self, value: date, zone: str) -> str:
-        """A day; of an instant, day and time by the clocks of the zone."""
+        """Return a day; for an instant, day and time by the clocks of the zone."""
         return self.clock(value, zone) if isinstance(value, datetime) else format_date(value, locale=self._locale)
 
     def ago(self, moment: datetime) -> str:
-        """`3 minutes ago`, or `in 2 days`."""
+        """Return for example `3 minutes ago` or `in 2 days`."""
         return format_timedelta(moment - datetime.now(UTC), add_direction=True, locale=self._locale)
 
     def took(self, seconds: float) -> str:
-        """`0.84 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`; `3 分 05 秒`."""
+        """Return for example `0.84 s`, `12.3 s`, `3 min 05 s`, `2 h 10 min`; `3 分 05 秒`."""
         seconds = max(0.0, seconds)
         s, m, h = _LENGTHS.get(self._locale.language, _USUAL_LENGTHS)
         if seconds < 60:
@@ -76,7 +80,7 @@ class Shown:
         return f"{minutes // 60} {h} {minutes % 60:02} {m}"
 
     def fact(self, value: object) -> str:
-        """A fact of a reason as readers expect it; scripts show its moments in their zone."""
+        """Return a fact of a reason in the reader's format; scripts convert its moments to the reader's zone."""
         if isinstance(value, datetime):
             return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), self.when(value))
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -84,11 +88,13 @@ class Shown:
         return "?" if value is None else self.value(value)
 
     def told(self, value: object, texts: Texts) -> str:
-        """The same as `value`, with yes and no in words."""
+        """Return the same as `value`, with yes and no as words."""
         return texts(f"value.{str(value).lower()}") if isinstance(value, bool) else self.value(value)
 
     def value(self, value: object) -> str:
-        """A parameter in a line: texts bare, lists with commas, everything else as JSON; shortened where it is long."""
+        """Return a parameter on one line: texts bare, lists with commas, everything else as JSON;
+        long ones shortened.
+        """
         if isinstance(value, str):
             text = value
         elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""`/console/sign-in`: an API key, or a code that is good once, opens a session: its cookie is a random token."""
+"""`/console/sign-in`: an API key or a one-time code opens a session, whose cookie is a random token."""
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
@@ -16,13 +16,15 @@ from shared.access.sessions import LASTS_S
 router = APIRouter(include_in_schema=False)
 
 _WHYS = ("ended", "not_done")
-"""What leads here besides a reader who comes for the first time: their session is over; what they sent is not done."""
+"""Why a reader is sent here, other than coming for the first time: the session has ended, or the form they sent was not
+accepted.
+"""
 
 
 @router.get("/sign-in")
 @open_page
 async def ask(visit: Visit) -> Response:
-    """The form for the key. Where no keys are asked for, everybody is in already."""
+    """Show the form for the key. Where no keys are required, everyone is signed in already."""
     if visit.parts.sessions is None or visit.signed_in:
         return visit.to("")
     asked = visit.request.query_params
@@ -32,7 +34,7 @@ async def ask(visit: Visit) -> Response:
 @router.post("/sign-in")
 @open_page
 async def sign_in(visit: Visit) -> Response:
-    """Open a session, under a new token whatever the browser had, and go to where the reader wanted to."""
+    """Open a session, with a new token whatever the browser had before, and go to the page that the reader wanted."""
     request = visit.request
     form = await read_form(visit)
     if visit.parts.sessions is None:
@@ -52,8 +54,10 @@ async def sign_in(visit: Visit) -> Response:
 def sign_in_page(
     visit: Visit, wanted: str, refused: str | None = None, *, why: str | None = None, status: int = 200
 ) -> Response:
-    """Every way in: a form for the key, and a link for each issuer. `wanted` is where to go to afterwards, and `why`
-    what led here."""
+    """Show every way to sign in: a form for the key, and a link for each issuer.
+
+    `wanted` is the page to go to afterwards, and `why` says what led here.
+    """
     logins = visit.parts.logins
     context = {
         "next": wanted,
@@ -66,7 +70,7 @@ def sign_in_page(
 
 
 async def _session(visit: Visit, given: str, origin: Origin) -> str:
-    """The cookie of a new session for an API key, or for a code that signs in once."""
+    """Return the cookie of a new session for an API key or a one-time code."""
     if given.startswith(sign_in_codes.PREFIX):
         return await signing_in.redeem(visit.parts, given, origin)
     principal = await visit.parts.access.principal(f"Bearer {given}", origin.address or "")

@@ -1,4 +1,4 @@
-"""The same request as a form makes, for those who would rather write it: curl, the command, Python."""
+"""A form's request written in other ways: with curl, the command line, and Python."""
 
 import json
 import shlex
@@ -18,7 +18,7 @@ _COMMAND_NAMES = {
 
 
 class Snippet(NamedTuple):
-    """One way to write it."""
+    """One way to write the request."""
 
     name: str
     """The key of its title."""
@@ -26,9 +26,9 @@ class Snippet(NamedTuple):
 
 
 def snippets(asked: Mapping[str, Any], url: str, *, keyed: bool) -> Sequence[Snippet]:
-    """Every way to write a request of these fields to the API at `url`; `keyed` if it asks for a key.
+    """Return every way to send a request with these fields to the API at `url`; `keyed` if it needs a key.
 
-    None of them shows a password.
+    No snippet contains a password.
     """
     if PASSWORD in asked:
         asked = {**asked, PASSWORD: "…"}

@@ -1,4 +1,4 @@
-"""How a job compares with those of its type before it, as bars."""
+"""How a job compares with earlier jobs of its type, as bars."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,9 +10,9 @@ WIDTH, HEIGHT = 100.0, 32.0
 """Of the picture, in its own units."""
 _LEAST = 1.0
 _GAP = 0.25
-"""Share of a bar's place that stays empty."""
+"""The share of a bar's place that stays empty."""
 _ENOUGH = 5
-"""Of so few runs no share is told."""
+"""With fewer runs than this, no share is stated."""
 
 
 class SparkBar(NamedTuple):
@@ -29,19 +29,19 @@ class SparkBar(NamedTuple):
 
 
 class Sparkline(NamedTuple):
-    """The runs before a job, and the job itself as the last bar."""
+    """Earlier runs, and the job itself as the last bar."""
 
     bars: Sequence[SparkBar]
     runs: int
-    """Runs before it."""
+    """How many earlier runs there are."""
     median_s: float
     slowest_s: float
     slower_than: int | None
-    """Per cent of the runs before it that took less; None before its end, and beside too few."""
+    """The percentage of earlier runs that took less; None before the job's end, and with too few runs."""
 
 
 def sparkline(runs: Sequence[Run], seconds: float | None) -> Sparkline | None:
-    """The picture of the runs, oldest first, and of a job that took `seconds`; None without runs."""
+    """Return the picture of the runs, oldest first, and of a job that took `seconds`; None without runs."""
     if not runs:
         return None
     shown: list[tuple[UUID | None, float, int | None]] = [(run.job_id, run.seconds, run.rows) for run in runs]

@@ -1,4 +1,4 @@
-"""What the pages say, in each language."""
+"""The texts of the pages, in each language."""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from babel.core import negotiate_locale
 from markupsafe import Markup
 
 LANGUAGES = ("en", "ja")
-"""The languages that have a catalogue; the first one is for everybody else."""
+"""The languages that have texts. The first is used for readers of any other language."""
 _FOLDER = Path(__file__).parent / "texts"
 
 
@@ -24,14 +24,17 @@ class Texts:
     by_key: Mapping[str, str | Mapping[str, str]]
 
     def __call__(self, key: str, *, count: int = 0, **values: Any) -> str:
-        """The text of that key with its `{values}`. `count` chooses among the forms of a text that has several."""
+        """Return the text of that key with its `{values}` filled in.
+
+        `count` chooses among the forms of a text that has several.
+        """
         text = self.by_key[key]
         if not isinstance(text, str):
             text = text.get(self.locale.plural_form(count)) or text["other"]
         return text.format(count=count, **values)
 
     def marked_up(self, key: str, **values: Any) -> Markup:
-        """The text as HTML, with values that may be HTML themselves: what is not is text. Of a key with one form."""
+        """Return the text as HTML, for a key with one form. Values that are not HTML are escaped."""
         return Markup.escape(self.by_key[key]).format(**values)
 
     def has(self, key: str) -> bool:
@@ -41,7 +44,7 @@ class Texts:
 
 @cache
 def texts(language: str) -> Texts:
-    """The texts of a language in LANGUAGES: of every file that begins with its name."""
+    """Return the texts of a language in LANGUAGES, from every file that begins with its name."""
     found: dict[str, str | Mapping[str, str]] = {}
     for path in sorted(_FOLDER.glob(f"{language}*.toml")):
         found.update(_flat(tomllib.loads(path.read_text("utf-8")), ""))
@@ -49,7 +52,7 @@ def texts(language: str) -> Texts:
 
 
 def chosen(wish: str | None, accept_language: str) -> str:
-    """The language to speak: the one wished for, else the best of an Accept-Language header that is known."""
+    """Return the language to use: the one wished for, otherwise the best match of an Accept-Language header."""
     if wish in LANGUAGES:
         return wish
     preferred = [part.partition(";")[0].strip().replace("-", "_") for part in accept_language[:500].split(",")]
@@ -60,7 +63,7 @@ def chosen(wish: str | None, accept_language: str) -> str:
 
 
 def _flat(table: Mapping[str, Any], before: str) -> list[tuple[str, str | Mapping[str, str]]]:
-    """Every text by its dotted key. A table that has the form `other` is one text in several forms."""
+    """Return every text by its dotted key. A table with the form `other` is one text in several forms."""
     found: list[tuple[str, str | Mapping[str, str]]] = []
     for name, value in table.items():
         key = f"{before}{name}"

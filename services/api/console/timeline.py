@@ -8,25 +8,25 @@ from shared.jobs.events import JobEvent
 from shared.jobs.states import JobStatus
 
 _LEAST = 0.6
-"""Hundredths of the scale that the shortest bar takes, so that it can be seen."""
+"""The least length of a bar, in hundredths of the scale, so that it is visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A time that a job spent in one state."""
+    """The period that a job spent in one state."""
 
     status: JobStatus
     attempt: int
     left: float
-    """Hundredths of the whole before it."""
+    """How much of the scale precedes it, in hundredths."""
     width: float
     seconds: float
     outcome: str
-    """How it is coloured: pending, processing, success, failed or cancelled."""
+    """Its colour: pending, processing, success, failed or cancelled."""
 
 
 def timeline(events: Sequence[JobEvent], *, ended: bool, now: datetime | None = None) -> list[Bar]:
-    """The times that the job waited and worked, oldest first, by the database's clock. None is negative."""
+    """Return the periods that the job waited and worked, oldest first, by the database's clock. None is negative."""
     if not events:
         return []
     moments = [event.at for event in events]
@@ -53,20 +53,20 @@ def timeline(events: Sequence[JobEvent], *, ended: bool, now: datetime | None = 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of the attempt that made the report, on the scale of the bars."""
+    """A phase of the attempt that made the report, on the scale of the bars."""
 
     name: str
-    """Such as `querying` or `writing pdf`; `starting` for what went before the first."""
+    """For example `querying` or `writing pdf`; `starting` is what precedes the first."""
     left: float
     width: float
     seconds: float
 
 
 def phases_of(told: Sequence[tuple[str, float]], seconds: float, bars: Sequence[Bar]) -> list[Phase]:
-    """The parts of the attempt that made the report, one after the other; `told` are names and seconds of `seconds`.
+    """Return the phases of the attempt that made the report, in order; `told` are names and seconds out of `seconds`.
 
-    The worker's clock measured the parts, and the database's the attempt: they are laid to the attempt's end, and none
-    begins before it.
+    The worker's clock measured the phases, and the database's the attempt. They are aligned to the attempt's end, and
+    none begins before its start.
     """
     if not told or not bars:
         return []
@@ -83,7 +83,7 @@ def phases_of(told: Sequence[tuple[str, float]], seconds: float, bars: Sequence[
 
 
 def _outcome(event: JobEvent, following: JobEvent | None) -> str:
-    """An attempt is told by how it ended: one that is tried again was a failure, too."""
+    """Return how the attempt ended: one that is retried failed, too."""
     if event.to_status is JobStatus.PENDING or following is None:
         return event.to_status.lower()
     if following.to_status.final:

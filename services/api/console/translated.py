@@ -1,4 +1,4 @@
-"""What others say in the reader's language: a report type's own texts, as far as its folder has them; violations."""
+"""Texts of others in the reader's language: those of a report type, as far as its folder has them, and violations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,29 +11,29 @@ _NONE = Locale()
 
 
 def title(report: ReportType, language: str) -> str:
-    """What the report type is called."""
+    """Return the report type's title."""
     return _locale(report, language).title or report.title
 
 
 def description(report: ReportType, language: str) -> str:
-    """What it is about."""
+    """Return the report type's description."""
     return _locale(report, language).description or report.description
 
 
 def parameter_titles(report: ReportType, language: str) -> Mapping[str, str]:
-    """What each of its parameters is called, by name, in their order."""
+    """Return the title of each parameter by its name, in their order."""
     translated = _locale(report, language).parameters
     return {p.name: translated.get(p.name) or p.title for p in report.parameters}
 
 
 def column_titles(report: ReportType, language: str) -> Mapping[str, str]:
-    """What each of its columns is called, by name."""
+    """Return the title of each column by its name."""
     translated = _locale(report, language).columns
     return {name: translated.get(name) or column.title for name, column in report.columns.items()}
 
 
 def violations(found: Sequence[Violation], texts: Texts) -> Sequence[Violation]:
-    """What is wrong, in words of the reader's language. The API's own, which name values and bounds, stand behind."""
+    """Return the violations in the reader's language, followed by the API's own words, which name values and bounds."""
     return [
         replace(one, message=texts(f"violation.{one.code}", message=one.message))
         if texts.has(f"violation.{one.code}")

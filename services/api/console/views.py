@@ -1,4 +1,4 @@
-"""`/console/views`: views of lists that people have saved: filters under a name, as addresses of our own pages."""
+"""`/console/views`: saved views of lists: filters under a name, stored as addresses of the console's own pages."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -22,14 +22,14 @@ _MOST_FIELDS = 100
 
 
 async def views_context(visit: Visit, query: str) -> dict[str, Any]:
-    """What the menu of views on a list wants to know; `query` is the list's own."""
+    """Return the template context of a list's menu of views; `query` is that of the list."""
     return {**_around(visit, query), "views": await saved_views.list_views(visit.parts, visit.principal, ViewPage.JOBS)}
 
 
 @router.post("/views")
 @page_for
 async def save(visit: Visit) -> Response:
-    """Save a view, and show the list as it is in it."""
+    """Save a view, and show the list that it describes."""
     form = await read_form(visit)
     asked = _list_query(form)
     wanted = WantedView(ViewPage.JOBS, form.one("name"), asked.query, shared=form.has("shared"))
@@ -43,14 +43,14 @@ async def save(visit: Visit) -> Response:
 @router.post("/views/{view_id}/delete")
 @page_for
 async def delete(visit: Visit) -> Response:
-    """Delete a view, and show the list as it was."""
+    """Delete a view, and show the list as it was before."""
     asked = _list_query(await read_form(visit))
     await saved_views.delete(visit.parts, visit.principal, _id(visit))
     return visit.to(f"/jobs?{_with_told(asked.query, 'view_deleted')}")
 
 
 def _list_query(form: Form) -> ListQuery:
-    """The list's query that the form carries: understood, and written anew. Raises InvalidRequest."""
+    """Return the list's query in the form, parsed and written anew. Raises InvalidRequest."""
     try:
         pairs = parse_qsl(form.one("query"), max_num_fields=_MOST_FIELDS)
     except ValueError:
@@ -62,7 +62,7 @@ def _list_query(form: Form) -> ListQuery:
 
 
 def _again(visit: Visit, form: Form, asked: ListQuery, error: Exception) -> Response:
-    """The form on a page of its own, with what is wrong beside the field, and nothing lost."""
+    """Show the form on a page of its own, with the mistakes beside their fields and nothing lost."""
     violations = error.violations if isinstance(error, InvalidRequest) else ()
     wrong = "; ".join(violation.message for violation in violations) or str(error)
     context = {**_around(visit, asked.query), "name": form.one("name"), "shared": form.has("shared"), "wrong": wrong}
@@ -73,7 +73,7 @@ def _around(visit: Visit, query: str) -> dict[str, Any]:
     return {
         "view_query": query,
         "may_share": saved_views.may_share(visit.principal),
-        # Where nobody is anybody, every view is for everybody.
+        # Where there are no identities, every view is shared.
         "is_somebody": visit.principal.subject is not None,
         "longest_name": LONGEST_NAME,
     }

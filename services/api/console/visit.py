@@ -1,4 +1,4 @@
-"""A request for a page: who asks, in which language and theme; and reading the forms that pages send."""
+"""A request for a page: who sends it, in which language and theme, and how its form is read."""
 
 import hmac
 from dataclasses import dataclass, replace
@@ -20,13 +20,13 @@ from services.api.networks import is_loopback
 
 THEMES = ("auto", "light", "dark")
 SWITCH = ("on", "off")
-"""Whether single keys do something."""
+"""Whether single-key shortcuts are on."""
 LANGUAGE, THEME, KEYS = "todoke-language", "todoke-theme", "todoke-keys"
-"""Cookies with what the visitor chose. They hold no secret."""
+"""Cookies with the visitor's settings. They hold no secret."""
 SESSION, PLAIN_SESSION = "__Host-todoke", "todoke-session"
-"""The session's cookie; and its name on plain HTTP, where browsers refuse the first one."""
+"""The session's cookie, and its name on plain HTTP, where browsers refuse the first name."""
 NOBODY = Principal("", None, frozenset())
-"""Whoever is not signed in: it may do nothing."""
+"""The principal of a visitor who is not signed in: it may do nothing."""
 _MAX_FORM_BYTES = 256 * 1024
 _MAX_FIELDS = 2_000
 _FORM = "application/x-www-form-urlencoded"
@@ -44,42 +44,42 @@ class CookieOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request for a page. Its principal is nobody's until `signed_in`."""
+    """A request for a page. Its principal is NOBODY until `identified` has found the session."""
 
     request: Request
     principal: Principal
     language: str
     theme: str
     keys: str
-    """`off` if single keys are to do nothing."""
+    """`off` if single-key shortcuts are switched off."""
     signed_in: bool
     token: str | None
-    """Of the session; None where no keys are asked for, and for whoever is not signed in."""
+    """The session's token; None where no keys are required, and for a visitor who is not signed in."""
 
     @property
     def parts(self) -> Parts:
-        """The API's parts; for a page that is only looked at, those that cannot write and never take long."""
+        """Return the API's parts; for a page that only reads, those that cannot write and have a short time limit."""
         parts = parts_of(self.request)
         return parts.for_reading() if self.request.method in {"GET", "HEAD"} else parts
 
     @property
     def texts(self) -> Texts:
-        """The texts of the reader's language."""
+        """Return the texts of the reader's language."""
         return texts(self.language)
 
     @property
     def console(self) -> str:
-        """The path of the console, behind the proxy's own."""
+        """Return the path of the console, including the proxy's own prefix."""
         return f"{self.parts.settings.root_path}/console"
 
     @property
     def proof(self) -> str:
-        """What the forms of this session carry; empty where there are no sessions."""
+        """Return the token that forms of this session carry; empty where there are no sessions."""
         return form_token(self.token) if self.token else ""
 
     @property
     def cookie(self) -> CookieOptions:
-        """How the session's cookie is set."""
+        """Return how the session's cookie is set."""
         plain = _is_plain(self.request)
         name = PLAIN_SESSION if plain else SESSION
         return {"key": name, "path": "/", "httponly": True, "samesite": "lax", "secure": not plain}
@@ -147,9 +147,9 @@ async def identified(visit: Visit) -> Visit:
 
 
 def _is_plain(request: Request) -> bool:
-    """True for plain HTTP to this very machine, where a browser keeps no secure cookie.
+    """True for plain HTTP to this very machine, where a browser refuses to store a secure cookie.
 
-    Everywhere else the cookie is for HTTPS alone, wherever that ends: a proxy speaks plain HTTP to us.
+    Everywhere else the cookie is for HTTPS only, even if a proxy ends it and speaks plain HTTP to us.
     """
     return request.url.scheme == "http" and is_loopback(request.url.hostname or "")
 
@@ -177,10 +177,10 @@ async def read_form(visit: Visit) -> Form:
 
 
 def refuse_other_sites(request: Request) -> None:
-    """Raise Problem 403 if a page of another site made the browser send this.
+    """Raise Problem 403 if a page of another site made the browser send this request.
 
-    Browsers say so in Sec-Fetch-Site; older ones send the page's origin. Other clients send neither header, and cannot
-    have somebody else's cookies.
+    Browsers report that in Sec-Fetch-Site; older ones send the page's origin. Other clients send neither header, and
+    cannot have another person's cookies.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     same = site == "same-origin" if site is not None else origin is None or _host(origin) == request.headers.get("host")

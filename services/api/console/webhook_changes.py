@@ -1,4 +1,4 @@
-"""What is done to webhooks from the console: made, changed, tried, given another secret, switched off, deleted."""
+"""Changes of webhooks from the console: create, change, test, rotate the secret, switch off, delete."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,14 +22,14 @@ from shared.webhooks.webhook import Webhook
 router = APIRouter(include_in_schema=False)
 
 _HOURS = ("0", "1", "24", "168")
-"""For how long the secret before may sign as well."""
+"""For how long the previous secret may sign as well."""
 _USUAL_HOURS = "24"
 _DAYS = ("1", "7", "30")
-"""How far back failed deliveries are sent again."""
+"""How far back failed deliveries are repeated."""
 
 
 def _or_why_not(handler: Handler) -> Handler:
-    """What answers with the webhook's page, which says why, where that cannot be done to it now."""
+    """Wrap a handler so that the webhook's page says why, if the change is not possible now."""
 
     @wraps(handler)
     async def answer(visit: Visit) -> Response:
@@ -45,7 +45,7 @@ def _or_why_not(handler: Handler) -> Handler:
 @router.get("/webhooks/new")
 @page_for
 async def fill_in(visit: Visit) -> Response:
-    """The form of a new webhook."""
+    """Show the form of a new webhook."""
     visit.principal.need(Scope.WEBHOOKS_WRITE)
     return _form_page(visit, webhook_form.new())
 
@@ -53,7 +53,7 @@ async def fill_in(visit: Visit) -> Response:
 @router.post("/webhooks/new")
 @page_for
 async def create(visit: Visit) -> Response:
-    """Make the webhook, and show its secret: this once."""
+    """Create the webhook, and show its secret for this once."""
     form = await read_form(visit)
     visit.principal.need(Scope.WEBHOOKS_WRITE)
     values, key = webhook_form.entered(form), form.one("key")[:255] or None
@@ -68,7 +68,7 @@ async def create(visit: Visit) -> Response:
 @router.get("/webhooks/{webhook_id}/edit")
 @page_for
 async def edit(visit: Visit) -> Response:
-    """The form of a webhook that is there."""
+    """Show the form of an existing webhook."""
     visit.principal.need(Scope.WEBHOOKS_WRITE)
     webhook = await webhooks.get(visit.parts, visit.principal, webhook_id_of(visit))
     return _form_page(visit, webhook_form.of_webhook(webhook), webhook=webhook)
@@ -77,7 +77,7 @@ async def edit(visit: Visit) -> Response:
 @router.post("/webhooks/{webhook_id}/edit")
 @page_for
 async def change(visit: Visit) -> Response:
-    """Change the webhook, unless somebody else did since the form was opened, and show it."""
+    """Change the webhook and show it, unless somebody else changed it since the form was opened."""
     form = await read_form(visit)
     visit.principal.need(Scope.WEBHOOKS_WRITE)
     webhook_id, values = webhook_id_of(visit), webhook_form.entered(form)
@@ -106,7 +106,7 @@ async def enabled(visit: Visit) -> Response:
 @page_for
 @_or_why_not
 async def rotate(visit: Visit) -> Response:
-    """Make a new secret, and show it: this once."""
+    """Create a new secret, and show it for this once."""
     form = await read_form(visit)
     hours = form.one("hours") if form.one("hours") in _HOURS else _USUAL_HOURS
     webhook_id = webhook_id_of(visit)
@@ -129,7 +129,7 @@ async def test(visit: Visit) -> Response:
 @page_for
 @_or_why_not
 async def redeliver_all(visit: Visit) -> Response:
-    """Deliver once more what was given up lately."""
+    """Repeat the deliveries that were given up recently."""
     form = await read_form(visit)
     days = form.one("days") if form.one("days") in _DAYS else _DAYS[0]
     since = datetime.now(UTC) - timedelta(days=int(days))
@@ -150,7 +150,7 @@ async def delete(visit: Visit) -> Response:
 @page_for
 @_or_why_not
 async def redeliver(visit: Visit) -> Response:
-    """Deliver once more, under the same id."""
+    """Repeat a delivery under the same id."""
     await read_form(visit)
     webhook_id, delivery_id = webhook_id_of(visit), delivery_id_of(visit)
     await webhook_deliveries.redeliver(visit.parts, visit.principal, webhook_id, delivery_id)

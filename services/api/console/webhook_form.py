@@ -1,4 +1,4 @@
-"""The form of a webhook: what it is filled with, and what it asks the API for."""
+"""The form of a webhook: its initial content, and the request that it makes."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ _BOUND = re.compile(r"([^<>\s]+)\s*([<>])\s*(-?[0-9.]+)")
 
 
 def new() -> dict[str, Any]:
-    """The form of a webhook that is not there yet: told of everything."""
+    """Return the form of a new webhook, which receives every event."""
     return {"url": "", "description": "", "types": list(CHOOSABLE), "reportTypes": [], "notifyWhen": "", "version": ""}
 
 
 def of_webhook(webhook: Webhook) -> dict[str, Any]:
-    """The form as the webhook was written."""
+    """Return the form filled in from the webhook as it was written."""
     wanted = webhook.wanted
     return {
         "url": wanted.url, "description": wanted.description, "types": [str(one) for one in wanted.types],
@@ -30,13 +30,13 @@ def of_webhook(webhook: Webhook) -> dict[str, Any]:
 
 
 def entered(form: Form) -> dict[str, Any]:
-    """What the form has in each field."""
+    """Return the content of each field."""
     texts = {name: form.one(name).strip() for name in ("url", "description", "notifyWhen", "version")}
     return {**texts, "types": form.many("types")[:50], "reportTypes": form.many("reportTypes")[:200]}
 
 
 def asked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The request that the form makes, as the API takes it."""
+    """Return the request that the form makes, as the API takes it."""
     lines = [line.strip() for line in values["notifyWhen"].splitlines() if line.strip()]
     return {
         "url": values["url"], "description": values["description"], "types": values["types"],
@@ -45,7 +45,7 @@ def asked(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def context(visit: Visit, values: Mapping[str, Any], violations: Sequence[Violation]) -> dict[str, Any]:
-    """What the template shows of the form."""
+    """Return the template context of the form."""
     wrong: dict[str, list[str]] = {}
     for violation in violations:
         name = re.split(r"[.\[]", violation.field)[0]

@@ -1,4 +1,4 @@
-"""`/console/webhooks`: who is told what has happened, and each delivery with every byte, looked at."""
+"""`/console/webhooks`: who is notified of what, and each delivery with every byte, for reading."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ class Tried(NamedTuple):
 @router.get("/webhooks")
 @page_for
 async def every(visit: Visit) -> Response:
-    """The tenant's webhooks, newest first."""
+    """List the tenant's webhooks, newest first."""
     token = visit.request.query_params.get("pageToken")
     listed = webhooks.list_page(visit.parts, visit.principal, size=_ON_A_PAGE, token=token)
     found = await looked_at_if_quick("webhooks", listed)
@@ -60,7 +60,7 @@ async def every(visit: Visit) -> Response:
 @router.get("/webhooks/{webhook_id}")
 @page_for
 async def one(visit: Visit) -> Response:
-    """One webhook with its deliveries, newest first."""
+    """Show one webhook with its deliveries, newest first."""
     webhook = await webhooks.get(visit.parts, visit.principal, webhook_id_of(visit))
     return await webhook_page(visit, webhook)
 
@@ -68,7 +68,7 @@ async def one(visit: Visit) -> Response:
 @router.get("/webhooks/{webhook_id}/deliveries/{delivery_id}")
 @page_for
 async def delivery(visit: Visit) -> Response:
-    """One delivery: what was sent, what came, and when it is tried next."""
+    """Show one delivery: what was sent, what was answered, and when it is tried next."""
     webhook_id, delivery_id = webhook_id_of(visit), delivery_id_of(visit)
     webhook = await webhooks.get(visit.parts, visit.principal, webhook_id)
     whole = await webhook_deliveries.get_delivery(visit.parts, visit.principal, webhook_id, delivery_id)
@@ -85,7 +85,7 @@ async def delivery(visit: Visit) -> Response:
 
 
 async def webhook_page(visit: Visit, webhook: Webhook, *, wrong: str | None = None, status: int = 200) -> Response:
-    """The page of a webhook; `wrong` says what could not be done."""
+    """Return the page of a webhook; `wrong` says what could not be done."""
     query = visit.request.query_params
     state, token = query.get("state"), query.get("pageToken")
     state = state if state in STATES else None
@@ -107,17 +107,17 @@ async def webhook_page(visit: Visit, webhook: Webhook, *, wrong: str | None = No
 
 
 def in_words(conditions: Sequence[str | Mapping[str, object]] | None) -> list[str]:
-    """Conditions as people write them, and as the form takes them."""
+    """Return the conditions as people write them, and as the form accepts them."""
     return [words for one in conditions or () for words in ([one] if isinstance(one, str) else _bounds(one))]
 
 
 def webhook_id_of(visit: Visit) -> UUID:
-    """The webhook's id in the path. Raises UnknownWebhook for what is none."""
+    """Return the webhook's id in the path. Raises UnknownWebhook for an invalid one."""
     return _id(visit.name("webhook_id"), "webhook")
 
 
 def delivery_id_of(visit: Visit) -> UUID:
-    """The delivery's id in the path. Raises UnknownWebhook for what is none."""
+    """Return the delivery's id in the path. Raises UnknownWebhook for an invalid one."""
     return _id(visit.name("delivery_id"), "delivery")
 
 

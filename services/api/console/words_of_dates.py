@@ -1,4 +1,4 @@
-"""What dates in words, such as `start_of_last_month`, would be at a schedule's next tick."""
+"""The dates that relative dates, such as `start_of_last_month`, stand for at a schedule's next tick."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -12,7 +12,7 @@ from shared.catalog.values import Refused
 
 
 class Resolved(NamedTuple):
-    """A parameter, and the date that it would be."""
+    """A parameter, and the date that it stands for."""
 
     title: str
     words: str
@@ -22,7 +22,7 @@ class Resolved(NamedTuple):
 def resolved(
     report: ReportType, language: str, parameters: Mapping[str, object], tick: datetime, zone: str
 ) -> Sequence[Resolved]:
-    """Every date in words among the parameters, those of the report type's defaults too, at that tick."""
+    """Return every relative date among the parameters, including the report type's defaults, as of that tick."""
     titles, moment, found = translated.parameter_titles(report, language), Moment(tick, zone), []
     for parameter in report.parameters:
         words = parameters.get(parameter.name, parameter.default)
@@ -30,5 +30,5 @@ def resolved(
             try:
                 found.append(Resolved(titles[parameter.name], words, evaluate(words, parameter.kind, moment)))
             except Refused:
-                continue  # told beside its field when the form is sent
+                continue  # reported beside its field when the form is sent
     return found

@@ -1,16 +1,16 @@
-"""`Accept` as RFC 9110 12.5.1 has it, for the one choice that there is."""
+"""`Accept` as in RFC 9110, section 12.5.1, for the one choice that the API offers."""
 
 import re
 
 _QUALITY = re.compile(r"q=(0(\.\d{0,3})?|1(\.0{0,3})?)", re.IGNORECASE)
 _MOST = 2_000
-"""Characters that are read of it."""
+"""At most this many characters of the header are read."""
 
 
 def rather_json(accept: str, media_type: str) -> bool:
-    """Whether the client takes JSON and does not take `media_type`.
+    """True if the client accepts JSON and does not accept `media_type`.
 
-    A client that takes anything, or nothing by name, gets the file: HTTP libraries send `application/json, */*` with
+    A client that accepts anything, or names nothing, gets the file: HTTP libraries send `application/json, */*` with
     every request.
     """
     qualities = _qualities(accept)
@@ -18,7 +18,7 @@ def rather_json(accept: str, media_type: str) -> bool:
 
 
 def asks_for(accept: str, media_type: str) -> bool:
-    """Whether the client names `media_type`, and does not rather take JSON."""
+    """True if the client names `media_type`, and does not prefer JSON."""
     qualities = _qualities(accept)
     wanted = qualities.get(media_type, 0.0)
     return wanted > 0 and wanted >= qualities.get("application/json", 0.0)
@@ -34,7 +34,7 @@ def _qualities(accept: str) -> dict[str, float]:
 
 
 def _quality(qualities: dict[str, float], media_type: str) -> float:
-    """Of the range that names the type most closely."""
+    """Return the quality of the range that matches the type most closely."""
     plain = media_type.partition(";")[0].strip().lower()
     ranges = (plain, f"{plain.partition('/')[0]}/*", "*/*")
     return next((qualities[each] for each in ranges if each in qualities), 0.0)

@@ -1,22 +1,24 @@
-"""`Range` as RFC 9110 14.2 has it: what is not understood is ignored, and what the file does not have is a 416."""
+"""`Range` as in RFC 9110, section 14.2: a header that cannot be understood is ignored, and a range outside the file is
+a 416.
+"""
 
 import re
 from collections.abc import Iterator
 
 _MOST = 20
-"""Ranges of one request. More are no client's need, and every one costs a look."""
+"""The most ranges of one request. No client needs more, and each costs time."""
 _SPEC = re.compile(r"([0-9]{0,20})-([0-9]{0,20})")
 
 
 class NotSatisfiable(ValueError):
-    """The file has none of the ranges that were asked for."""
+    """The file has none of the requested ranges."""
 
 
 def the_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and end of the part that was asked for; None where the whole file is the answer.
+    """Return the first byte and the end of the requested part; None if the whole file is the answer.
 
-    The whole is the answer to a `Range` that is malformed or of another unit, and to parts that do not touch: a server
-    may ignore those, and one answer in many parts is what few clients can read. Raises NotSatisfiable.
+    The whole file answers a `Range` that is malformed or has another unit, and parts that do not touch: a server may
+    ignore those, and few clients can read an answer in several parts. Raises NotSatisfiable.
     """
     unit, equals, specs = (header or "").partition("=")
     if not equals or unit.strip().lower() != "bytes":

@@ -1,4 +1,4 @@
-"""Where a request came from, behind proxies that are trusted to say so."""
+"""Where a request came from, behind proxies that are trusted to report it."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -8,14 +8,15 @@ from starlette.requests import HTTPConnection
 from services.api.networks import Network
 
 _LONGEST = 2_000
-"""Characters of X-Forwarded-For that are read, from its end."""
+"""How many characters of X-Forwarded-For are read, from its end."""
 
 
 def client_address(request: HTTPConnection, trusted: Sequence[Network]) -> str:
-    """The client's address: of the connection, or what the nearest trusted proxies say; empty if nobody knows.
+    """Return the client's address: that of the connection, or the one reported by the nearest trusted proxies; empty if
+    unknown.
 
-    X-Forwarded-For is read from its end: each trusted proxy has added whom it spoke with, and the first that is not
-    trusted is the client. What stands before that anybody may have written.
+    X-Forwarded-For is read from its end: each trusted proxy has appended the address that it spoke with, and the first
+    address that is not trusted is the client. Anyone may have written what precedes it.
     """
     peer = request.client.host if request.client else ""
     if not trusted or not _in(peer, trusted):
@@ -43,7 +44,7 @@ def _in(address: str, trusted: Sequence[Network]) -> bool:
 
 
 def _address(hop: str) -> str | None:
-    """The address in one element, with or without a port; None if it is none."""
+    """Return the address in one element, with or without a port; None if it is not an address."""
     bare = hop[1 : hop.index("]")] if hop.startswith("[") and "]" in hop else hop
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): what a client knows already, and what it insists on."""
+"""Conditional requests (RFC 9110, section 13): which version a client has already, and which one it requires."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ class Tags(NamedTuple):
     """The entity tags of a header."""
 
     given: frozenset[str]
-    """Each with its quotes, and with `W/` where it is weak."""
+    """Each tag with its quotes, and with `W/` if it is weak."""
     any: bool
-    """The header is `*`."""
+    """True if the header is `*`."""
 
     def weakly(self, etag: str) -> bool:
         """True if the header names this tag, weak or strong: for If-None-Match."""
@@ -45,9 +45,9 @@ def tags(request: Request, header: str) -> Tags | None:
 
 
 def check(request: Request, etag: str) -> bool:
-    """False if the client has this already, so 304 is the answer.
+    """Return False if the client has this version already, so that 304 is the answer.
 
-    Raises PreconditionFailed if it insists on another.
+    Raises PreconditionFailed if it requires another.
     """
     wanted = tags(request, "if-match")
     if wanted is not None and not wanted.strongly(etag):
@@ -57,13 +57,15 @@ def check(request: Request, etag: str) -> bool:
 
 
 def insists(request: Request) -> Callable[[str], bool] | None:
-    """Tells whether a change may be made of the revision that this entity tag would name; None if of any."""
+    """Return a function that says whether a change may be made of the revision with this entity tag; None if any may be
+    changed.
+    """
     wanted = tags(request, "if-match")
     return None if wanted is None else lambda revision: wanted.strongly(f'"{revision}"')
 
 
 def seen(request: Request) -> Callable[[str], bool] | None:
-    """Tells whether the client knows the revision that this entity tag names; None if it knows none."""
+    """Return a function that says whether the client has the revision with this entity tag; None if it has none."""
     known = tags(request, "if-none-match")
     return None if known is None else known.weakly
 
@@ -72,9 +74,9 @@ _PART = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*("(?:[^"\\]|\\.)
 
 
 def preferences(lines: Sequence[str]) -> dict[str, str]:
-    """What a client prefers (RFC 7240): names in lower case, the first of each; parameters of preferences left out.
+    """Return what a client prefers (RFC 7240): names in lower case, the first of each, without their parameters.
 
-    A line that cannot be read says nothing from there on.
+    An unreadable line counts for nothing from the unreadable place on.
     """
     preferred: dict[str, str] = {}
     for line in lines:

@@ -1,7 +1,7 @@
-"""Lets pages of other origins read the API (CORS, the Fetch standard), if an operator names the origins.
+"""Lets pages of other origins read the API (CORS, Fetch standard), if an operator names the origins.
 
-No cookie opens the API, so there are no credentials to allow: a page sends its bearer token itself. The console is not
-among what it opens.
+No cookie opens the API, so there are no credentials to allow: a page sends its bearer token itself. The console is
+excluded.
 """
 
 import re
@@ -22,7 +22,7 @@ _KEEP_S = b"600"
 
 
 class Cors:
-    """Around the whole application, so that a page can read its errors, too."""
+    """Wraps the whole application, so that a page can read its errors, too."""
 
     def __init__(self, app: ASGIApp, *, origins: Sequence[str], root_path: str) -> None:
         self._app = app
@@ -50,7 +50,10 @@ class Cors:
 
 
 def _allowing(origin: bytes, message: Message, *, asks_first: bool) -> Sequence[tuple[bytes, bytes]]:
-    """What a browser wants to see. OPTIONS has been answered by the application, with the methods of the path."""
+    """Return the headers that a browser needs.
+
+    The application has already answered OPTIONS with the methods of the path.
+    """
     whose = (b"access-control-allow-origin", origin)
     if not asks_first:
         return [whose, (b"access-control-expose-headers", _SHOWN)]

@@ -1,4 +1,4 @@
-"""What FastAPI injects into the routes."""
+"""Dependencies that FastAPI injects into the routes."""
 
 import itertools
 from collections.abc import Callable, Collection, Mapping
@@ -32,12 +32,14 @@ WEIGHTS: Mapping[str, int] = {
     "stream_job": 2,
     "stream_jobs": 2,
 }
-"""What requests of these operations count as, where a rate is limited; 1 for every other. They look at many rows, or
-stay."""
+"""What requests of these operations count as in rate limits; every other counts as 1.
+
+These examine many rows, or stay open.
+"""
 
 
 class _NameConvertor(StringConvertor):
-    """Matches no colon: `/jobs/x:cancel` is a path of its own, and nothing about a job named `x:cancel`."""
+    """Matches no colon, so that `/jobs/x:cancel` is a path of its own, and not a job named `x:cancel`."""
 
     regex = "[^/:]+"
 
@@ -52,7 +54,10 @@ def parts_of(request: Request) -> Parts:
 
 
 async def principal_of(request: Request) -> Principal:
-    """The principal that sent the request. Raises Unauthorized and RateLimited, and InvalidRequest for its query."""
+    """Return the principal that sent the request.
+
+    Raises Unauthorized and RateLimited, and InvalidRequest for its query.
+    """
     address = client_address(request, request.app.state.trusted_proxies)
     access = parts_of(request).access
     try:
@@ -72,10 +77,10 @@ def _weight(request: Request) -> int:
 
 
 def _check_query(request: Request) -> None:
-    """Refuse what the operation does not know: a filter with a typing error would list everything."""
+    """Refuse query parameters that the operation does not know: a filter with a typing error would list everything."""
     dependant = getattr(request.scope.get("route"), "dependant", None)
     fields = dependant.query_params if dependant is not None else []
-    # Whether a field may be repeated, by its name.
+    # Parameter → whether it may be repeated.
     known = {field.alias: str(field.field_info.annotation).startswith("list") for field in fields}
     given = request.query_params.multi_items()
     names = [name for name, _ in given]
@@ -96,7 +101,7 @@ def _remedy(name: str, known: Collection[str]) -> str:
     return did_you_mean(name, list(known)) if known else ": this operation has none"
 
 
-# Coroutines, though they have nothing to wait for: FastAPI would send a plain function through its thread pool.
+# Coroutines, although they await nothing: FastAPI would send a plain function through its thread pool.
 async def _parts(request: Request) -> Parts:
     return parts_of(request)
 
@@ -105,7 +110,7 @@ Caller = Annotated[Principal, Depends(principal_of)]
 
 
 def uuid_of(given: str, unknown: Callable[[str], TodokeError]) -> UUID:
-    """The id in a path. What is not a UUID as we write it is unknown: a thing has one address."""
+    """Return the id in a path. Any other spelling of a UUID is unknown: a resource has one address only."""
     try:
         found = UUID(given)
     except ValueError:
@@ -118,7 +123,7 @@ def uuid_of(given: str, unknown: Callable[[str], TodokeError]) -> UUID:
 async def _job_id(
     job_id: Annotated[str, Path(description="The job's UUID", json_schema_extra={"format": "uuid"})], _: Caller
 ) -> UUID:
-    """The job's id."""
+    """Return the job's id."""
     return uuid_of(job_id, UnknownJob)
 
 
@@ -126,14 +131,14 @@ async def _schedule_id(
     schedule_id: Annotated[str, Path(description="The schedule's UUID", json_schema_extra={"format": "uuid"})],
     _: Caller,
 ) -> UUID:
-    """The schedule's id."""
+    """Return the schedule's id."""
     return uuid_of(schedule_id, UnknownSchedule)
 
 
 async def _webhook_id(
     webhook_id: Annotated[str, Path(description="The webhook's UUID", json_schema_extra={"format": "uuid"})], _: Caller
 ) -> UUID:
-    """The webhook's id."""
+    """Return the webhook's id."""
     return uuid_of(webhook_id, UnknownWebhook)
 
 

@@ -1,7 +1,7 @@
-"""Tells clients of the paths without a version that `/v1` has the same (RFC 9745).
+"""Tells clients of paths without a version that `/v1` offers the same (RFC 9745).
 
-`POST /generate-report` and `GET /jobs/{id}` are the first contract and stay, so they are not among them. No day is set
-on which any of the others goes, so no answer has a Sunset (RFC 8594).
+`POST /generate-report` and `GET /jobs/{id}` are the original contract and stay, so they are not deprecated. No date is
+set for the removal of any other, so no answer has a Sunset header (RFC 8594).
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ _SINCE = b"@1795910400"
 
 
 def is_deprecated(method: str, path: str) -> bool:
-    """True for an operation that has a path with a version. `path` may be a template."""
+    """True for an operation that also has a path with a version. `path` may be a template."""
     if not path.startswith("/jobs"):
         return False
     of_the_first_contract = path.count("/") == 2 and ":" not in path and method in {"GET", "HEAD"}
@@ -21,7 +21,7 @@ def is_deprecated(method: str, path: str) -> bool:
 
 
 def headers_of(scope: Scope, root_path: str) -> Sequence[tuple[bytes, bytes]]:
-    """What an answer of such an operation carries."""
+    """Return the headers that an answer of such an operation carries."""
     path = scope["path"].removeprefix(root_path)
     if not is_deprecated(scope["method"], path):
         return ()

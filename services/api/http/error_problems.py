@@ -1,4 +1,4 @@
-"""What becomes of each error: the problem that it is on the wire, and the handlers that answer with it."""
+"""Turns each error into a problem, and answers with it."""
 
 import logging
 import math
@@ -44,13 +44,13 @@ def _too_many(error: RateLimited) -> Problem:
 
 
 def _unauthorized(error: Unauthorized) -> Problem:
-    """As RFC 6750, section 3.1, has it: no error code where no credential was sent."""
+    """Return 401 as in RFC 6750, section 3.1: without an error code where no credential was sent."""
     challenge = 'Bearer realm="todoke"' + (', error="invalid_token"' if error.given else "")
     return Problem(401, "unauthorized", str(error), headers={"WWW-Authenticate": challenge})
 
 
 def _insufficient_scope(error: InsufficientScope) -> Problem:
-    """As RFC 6750, section 3.1, has it."""
+    """Return 403 as in RFC 6750, section 3.1."""
     challenge = f'Bearer realm="todoke", error="insufficient_scope", scope="{error.scope}"'
     return Problem(403, "insufficient_scope", str(error), headers={"WWW-Authenticate": challenge})
 
@@ -60,7 +60,7 @@ def _not_ready(error: job_errors.NotReady) -> Problem:
 
 
 def _plain(status: int, code: str, *, headers: Mapping[str, str] | None = None) -> Callable[[Any], Problem]:
-    """A problem that says what the error says; 503 may succeed later."""
+    """Return a function that makes a problem from the error's own message; a 503 is retryable."""
     return lambda error: Problem(status, code, str(error), retryable=status == 503, headers=headers)
 
 
@@ -147,15 +147,15 @@ _PROBLEMS: Mapping[type[TodokeError], Callable[[Any], Problem]] = {
     job_errors.NoRows: _plain(404, "no_rows"),
     job_errors.NoPicture: _plain(404, "no_picture"),
     job_errors.ArtifactGone: _plain(410, "artifact_gone"),
-    # What was stored is gone, as above; a 410 may be cached, and an operator may put the file back.
+    # A lost file is 404, as above: a 410 may be cached, and an operator may restore the file.
     job_errors.ArtifactNotWhole: _plain(410, "artifact_damaged", headers={"Cache-Control": "no-store"}),
     job_errors.ArtifactStoreAway: _plain(503, "artifact_store_unavailable", headers=_RETRY_AFTER),
 }
-"""What becomes of each error of an action."""
+"""Error of an action → its problem."""
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """What an error of an action is on the wire; None for one that nobody foresaw."""
+    """Return the problem of an action's error; None for an unexpected error."""
     if isinstance(error, Problem):
         return error
     make = _PROBLEMS.get(type(error))  # type: ignore[arg-type] # it is asked whether it is one of these
@@ -166,7 +166,10 @@ _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods of the path: several routes may share it, and the first one alone knows only its own."""
+    """Return the methods of the path.
+
+    Several routes may share it, and the first route alone knows only its own methods.
+    """
     scopes = {method: {**request.scope, "method": method} for method in _METHODS}
     allowed = {
         method
@@ -177,7 +180,7 @@ def _methods(request: Request) -> list[str]:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of the application leave as a problem."""
+    """Make every error of the application a problem."""
     for error in _PROBLEMS:
         app.add_exception_handler(error, _of_an_action)
     for failure in (DBAPIError, PoolTimeout, DatabaseUnavailable):
@@ -221,12 +224,12 @@ async def _of_the_database(request: Request, error: Exception) -> Response:
 
 
 def unexpected(request: HTTPConnection, error: Exception) -> Response:
-    """The answer to an error that nobody foresaw."""
+    """Return the answer to an unexpected error."""
     return answer(request, _unforeseen(error))
 
 
 def of(error: Exception) -> Problem:
-    """The problem that an error of the application is. Writes what nobody foresaw, and the database's, to the log."""
+    """Return the problem of an application's error. Unexpected errors, and the database's, are logged."""
     if isinstance(error, Problem):
         return error
     if (known := _PROBLEMS.get(type(error))) is not None:  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Server-sent events (HTML standard, section 9.2): the bytes, and an answer that goes on until one side ends it."""
+"""Server-sent events (HTML standard, section 9.2): their bytes, and an answer that continues until one side ends it."""
 
 import contextlib
 from collections.abc import AsyncGenerator
@@ -10,40 +10,46 @@ from services.api.http.hang_up import HungUp, unless_hung_up
 from services.api.http.problems import HEAD
 
 BEGIN = b": todoke\nretry: 2000\n\n"
-"""A comment opens buffers on the way; a client that loses the connection comes back after two seconds."""
+"""A comment opens buffers on the way. A client that loses the connection reconnects after two seconds."""
 BEAT = b": beat\n\n"
 MEDIA_TYPE = "text/event-stream"
 
 
 def event(name: str, data: str = "{}", *, number: int | None = None) -> bytes:
-    """One event. `data` is one line; `number` is what a client that comes back names as the last that it has seen."""
+    """Return one event.
+
+    `data` is one line; a client that reconnects names the `number` of the last event it has seen.
+    """
     numbered = "" if number is None else f"id: {number}\n"
     return f"event: {name}\n{numbered}data: {data}\n\n".encode()
 
 
 def message(text: str) -> bytes:
-    """An event without a name, whose text may have lines."""
+    """Return an event without a name, whose text may have several lines."""
     return ("".join(f"data: {line}\n" for line in text.splitlines()) + "\n").encode()
 
 
 def come_again(after_ms: int) -> bytes:
-    """Tells the client when to come back once the connection has ended."""
+    """Return what tells the client when to reconnect after the connection has ended."""
     return f"retry: {after_ms}\n\n".encode()
 
 
 class EventStream(Response):
-    """Sends what comes, as it comes. The next is asked for when the client has taken the last, however slow it is."""
+    """Sends chunks as they come.
+
+    The next one is requested when the client has received the last, however slow it is.
+    """
 
     def __init__(self, chunks: AsyncGenerator[bytes, None], held: contextlib.ExitStack) -> None:
-        """`held` is closed at the end, however it comes."""
+        """`held` is closed at the end, however the stream ends."""
         super().__init__(headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-        # Nobody knows how long it will be.
+        # The length is unknown.
         self.raw_headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
         self._chunks = chunks
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the stream; a HEAD gets its head only."""
+        """Serve the stream; a HEAD request gets only the headers."""
         with self._held:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             if not scope.get(HEAD):

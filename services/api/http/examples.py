@@ -1,4 +1,4 @@
-"""An example for every answer that the description tells of, made from its schema and from the names of its fields."""
+"""An example for every answer in the API description, made from its schema and the names of its fields."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -23,7 +23,7 @@ _FIELDS: Mapping[str, object] = {
     "progress": None, "error": None, "answer": None, "reason": None, "warnings": [], "requiredScopes": [],
     "name": "carrier-delays.csv", "format": "csv", "mediaType": "text/csv; charset=utf-8", "sizeBytes": 48213,
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "rows": 1204, "seconds": 1.5,
-    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",  # of the specification of Standard Webhooks: nobody uses it
+    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",  # from the Standard Webhooks specification; not in use
     "url": _FILE, "nextPageToken": None, "scheduledFor": None, "runAt": None, "notAfter": None, "nextAttemptAt": None,
     "cancelRequestedAt": None, "expiresAt": _LATER, "keptUntil": _LATER, "deadlineAt": _LATER, "tenant": "acme",
     "title": "Delays by carrier", "description": "Flights and their delays, by carrier and month.", "unit": "min",
@@ -32,12 +32,12 @@ _FIELDS: Mapping[str, object] = {
     "after": {"outcome": "cancelled"}, "requestId": "019acb31-02a4-7d3c-8a1f-5e0b7f1f9c55", "revokedAt": None,
     "code": "held_by_a_worker", "message": "A worker holds it until 12:01:00.", "reportVersionChanged": False,
 }  # fmt: skip
-"""By the names of the wire. What does not fit a schema is not taken."""
+"""By the names on the wire. An example that does not fit the schema is not used."""
 _BY_TYPE: Mapping[str, object] = {"string": "text", "integer": 1, "number": 1.5, "boolean": False, "null": None}
 
 
 def example_of(schema: Mapping[str, Any], schemas: Schemas, name: str = "") -> Any:
-    """An example that fits the schema. `name` is the field that it is of."""
+    """Return an example that fits the schema. `name` is the field that has this schema."""
     if "$ref" in schema:
         schema = schemas[str(schema["$ref"]).rpartition("/")[2]]
     for key in ("example", "const"):
@@ -67,7 +67,7 @@ def _of_type(schema: Mapping[str, Any], schemas: Schemas, name: str) -> Any:
 
 
 def _takes(schema: Mapping[str, Any], value: object, schemas: Schemas) -> bool:
-    """True if a value of this JSON type may stand here."""
+    """True if a value of this JSON type fits the schema."""
     if "$ref" in schema:
         schema = schemas[str(schema["$ref"]).rpartition("/")[2]]
     if either := schema.get("anyOf") or schema.get("oneOf"):
@@ -84,11 +84,11 @@ def _kind(value: object) -> str:
 
 
 _TITLES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
-"""Titles of RFC 9110 where Python 3.11 still has those of older ones."""
+"""Titles from RFC 9110 where Python 3.11 still has older ones."""
 
 
 def title_of(status: int) -> str:
-    """The title of problems with this status."""
+    """Return the title of problems with this status."""
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
@@ -108,16 +108,22 @@ _ONLY_AT: Mapping[str, str] = {
     "unknown_webhook": "{webhook_id}", "too_many_webhooks": "createWebhook", "secrets_not_kept": "createWebhook",
     "webhook_not_ready": ":redeliver|:test|rotateWebhook", "secret_keys_unusable": "createWebhook|rotateWebhook",
 }  # fmt: skip
-"""What an operation has, in its path or its description, that answers with this code. Others may come from any."""
+"""Code → what the path or description of an operation must contain for that code.
+
+Other codes may come from any operation.
+"""
 _NOWHERE = {
     "unknown_path", "malformed_request", "too_many_connections", "unknown_view", "view_exists", "too_many_views",
     "share_over",
 }  # fmt: skip
-"""What is answered before an operation is known, and by the console alone."""
+"""Codes that are answered before an operation is known, and codes of the console alone."""
 
 
 def problem_codes(status: int, operation: str) -> list[str]:
-    """The codes with which an operation, whose path and description are in the text, may answer that status."""
+    """Return the codes with which an operation may answer that status.
+
+    The text has the operation's path and description.
+    """
     codes = [code for with_status, some, _ in PROBLEMS for code in some if with_status == status]
     own = [code for code in codes if code not in _NOWHERE and _may_come_from(operation, code)]
     return own or codes
@@ -128,7 +134,7 @@ def _may_come_from(operation: str, code: str) -> bool:
 
 
 def problem_examples() -> dict[str, Any]:
-    """An example of each problem, by its code."""
+    """Return an example of each problem, by its code."""
     return {
         code: {"summary": f"{meaning[:1].upper()}{meaning[1:]}", "value": _problem(status, code, meaning)}
         for status, codes, meaning in PROBLEMS

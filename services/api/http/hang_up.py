@@ -1,4 +1,4 @@
-"""Clients that go away while their answer is waited for."""
+"""Handles clients that disconnect while they wait for their answer."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,11 +11,11 @@ T = TypeVar("T")
 
 
 class HungUp(Exception):
-    """Nobody is left to answer."""
+    """The client has disconnected."""
 
 
 async def unless_hung_up(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns. When the client hangs up, `work` is cancelled at once and HungUp raised."""
+    """Return the result of `work`. When the client disconnects, `work` is cancelled at once and HungUp is raised."""
     working, listening = asyncio.create_task(work), asyncio.create_task(_hang_up(request.receive))
     both = (working, listening)
     try:

@@ -1,4 +1,4 @@
-"""Around every request: its id, its measure, its safe headers."""
+"""What surrounds every request: its id, its metrics, and security headers."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 CLIENT_CLOSED_REQUEST = 499
-"""What nginx counts a request as whose client hung up. No client sees it; the metrics do."""
+"""The status with which nginx records a request whose client disconnected. No client sees it; the metrics do."""
 _STOPPED = Problem(
     503,
     "stopping",
@@ -35,7 +35,7 @@ _STOPPED = Problem(
     headers={"Retry-After": "1"},
 )
 STOPPING = "todoke.stopping"
-"""In the lifespan's state: what to call when the server begins to stop."""
+"""Key in the lifespan's state: the function to call when the server begins to stop."""
 
 SAFE_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -46,7 +46,7 @@ SAFE_HEADERS = (
 
 
 class RequestContext:
-    """Plain ASGI, because it stands in the way of every submission."""
+    """Plain ASGI, because every submission passes through it."""
 
     def __init__(self, app: ASGIApp, *, root_path: str) -> None:
         self._app = app
@@ -57,14 +57,15 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # Routing looks behind it where the path has it, and the description names it.
+        # Routing reads the path after the proxy's prefix where the path includes it, and the description names the
+        # prefix.
         scope["root_path"] = self._root_path
         if scope["method"] == "HEAD":
-            # The server looks at its own scope, and sends no body.
+            # The server reads its own scope, and sends no body for HEAD.
             scope = {**scope, "method": "GET", HEAD: True}
         incoming = _traceparent(scope)
         with tracing.span(_method(scope), kind="server", parent=incoming) as traced:
-            # What continues the trace from here, for the routes.
+            # The trace context from here on, for the routes.
             scope[tracing.TRACEPARENT] = traced.traceparent or incoming
             await self._serve(scope, receive, send, traced)
 
@@ -101,11 +102,11 @@ class RequestContext:
                 await answer(HTTPConnection(scope), _STOPPED)(scope, receive, send_with_headers)
             except Exception as error:
                 if status:
-                    raise  # half an answer is out: only closing the connection can tell
+                    raise  # half an answer is sent: only closing the connection can show the failure
                 await unexpected(HTTPConnection(scope), error)(scope, receive, send_with_headers)
             finally:
                 route = _route(scope)
-                status = status or CLIENT_CLOSED_REQUEST  # nothing was sent: nobody was there, or we were stopped
+                status = status or CLIENT_CLOSED_REQUEST  # the client had gone, or the server was stopping
                 _tell(traced, _method(scope), route, status)
                 _count(_method(scope), route, status, time.perf_counter() - started)
 
@@ -123,7 +124,7 @@ def _method(scope: Scope) -> str:
 
 
 def _request_id(scope: Scope) -> str:
-    """The caller's own id if it is harmless, else a new one."""
+    """Return the caller's own request id if it is harmless, otherwise a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
             return str(value.decode("latin-1"))
@@ -131,7 +132,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _traceparent(scope: Scope) -> str | None:
-    """The caller's trace, if it sent a valid one."""
+    """Return the caller's trace context, if it sent a valid one."""
     for name, value in scope["headers"]:
         if name == b"traceparent":
             return tracing.valid(value.decode("latin-1"))
@@ -139,7 +140,7 @@ def _traceparent(scope: Scope) -> str | None:
 
 
 def _names(scope: Scope) -> dict[str, object]:
-    """What every log line of the request tells."""
+    """Return the fields that every log line of the request has."""
     traceparent = scope[tracing.TRACEPARENT]
     request = {"request_id": scope["request_id"]}
     return {**request, "trace_id": tracing.trace_id(traceparent)} if traceparent else request
@@ -160,6 +161,6 @@ def _tell(traced: tracing.Span, method: str, route: str, status: int) -> None:
 
 
 def _route(scope: Scope) -> str:
-    """The route's template: raw paths would make a label without bounds."""
+    """Return the route's template: raw paths would make a label with unlimited values."""
     route: BaseRoute | Any = scope.get("route")
     return getattr(route, "path_format", None) or getattr(route, "path", None) or "unknown"

@@ -1,4 +1,4 @@
-"""How the API describes itself: the names of its operations, their problems, and what leads from one to the next."""
+"""How the API describes itself: the names of its operations, their problems, and the links between them."""
 
 import re
 from collections.abc import Callable, Collection
@@ -18,7 +18,7 @@ from services.api.http.problems import ProblemView
 Responses = dict[int | str, dict[str, Any]]
 
 _OWN_NAMES = {"/generate-report": "generateReport"}
-"""Paths without `/v1` whose operation has a name of its own; the others append `Unversioned`."""
+"""Paths without `/v1` whose operation has a name of its own; the names of the others end in `Unversioned`."""
 
 _WHY = {
     400: "The body is not JSON",
@@ -38,7 +38,7 @@ _WHY = {
 
 
 def problems(*statuses: int) -> Responses:
-    """The descriptions of these problems."""
+    """Return the descriptions of these problems."""
     return {
         status: {"model": ProblemView, "description": _WHY[status], "content": {"application/problem+json": {}}}
         for status in statuses
@@ -46,7 +46,7 @@ def problems(*statuses: int) -> Responses:
 
 
 def links_of_a_job(pointer: str) -> dict[str, Any]:
-    """The operations that follow when a job's id is at `pointer` of an answer's body."""
+    """Return links to the operations that use a job's id, which is at `pointer` in the answer's body."""
     following = {"job": "getJob", "events": "listJobEvents", "cancel": "cancelJob", "retry": "retryJob"}
     return {
         name: {"operationId": operation, "parameters": {"job_id": f"$response.body#{pointer}"}}
@@ -55,15 +55,15 @@ def links_of_a_job(pointer: str) -> dict[str, Any]:
 
 
 def operation_id(route: APIRoute) -> str:
-    """The operation's stable name: its function's, in camel case. A path without `/v1` says so in the name."""
+    """Return the operation's stable name: that of its function in camel case. A path without `/v1` has another name."""
     name = to_camel(route.name)
     return name if route.path_format.startswith("/v1/") else _OWN_NAMES.get(route.path_format, f"{name}Unversioned")
 
 
 def describe(app: FastAPI, *, asks_who: bool, issuers: Collection[Issuer] = ()) -> None:
-    """Describe what is sent: problems by their own media type, and the headers that matter to a client.
+    """Describe everything that the API sends: problems with their own media type, and headers that matter to clients.
 
-    `issuers` are those whose tokens are taken.
+    `issuers` are those whose tokens are accepted.
     """
     plain: Callable[[], dict[str, Any]] = app.openapi
 
@@ -78,7 +78,7 @@ def describe(app: FastAPI, *, asks_who: bool, issuers: Collection[Issuer] = ()) 
                 _exemplify(operation["responses"], schemas, f"{path} {operation}")
                 if asks_who:
                     needed = scopes_of(operation["operationId"]) or []
-                    # OpenAPI 3.1 lets any scheme name what its caller needs.
+                    # OpenAPI 3.1 lets any scheme list the scopes that a caller needs.
                     operation["security"] = [{"bearer": needed}, *({n: needed} for n in _discovered(issuers))]
         for never_sent in ("HTTPValidationError", "ValidationError"):
             schemas.pop(never_sent, None)
@@ -94,7 +94,7 @@ def describe(app: FastAPI, *, asks_who: bool, issuers: Collection[Issuer] = ()) 
 
 
 def _discovered(issuers: Collection[Issuer]) -> dict[str, dict[str, Any]]:
-    """A scheme for each issuer whose discovery document is where OpenID Connect has it."""
+    """Return a scheme for each issuer with a discovery document in the place that OpenID Connect defines."""
     return {
         f"openid_{issuer.name}": {
             "type": "openIdConnect",
@@ -118,7 +118,7 @@ _TAGS = {
     "operations": "How the whole installation stands, and messages that were put aside",
     "gates": "What is paused and capped, for those who run the service",
 }
-"""One for each kind of thing."""
+"""One tag for each kind of resource."""
 
 
 def _exemplify(answers: dict[str, Any], schemas: dict[str, Any], operation: str) -> None:
@@ -136,7 +136,7 @@ def _exemplify(answers: dict[str, Any], schemas: dict[str, Any], operation: str)
 
 def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     about = operation.get("description", "")
-    # What the operation does is the first sentence of its function.
+    # The first sentence of its function says what the operation does.
     operation["summary"] = re.split(r"[.:](?:\s|$)", about, maxsplit=1)[0].replace("\n", " ")
     if is_deprecated(method.upper(), path):
         operation["deprecated"] = True
@@ -164,7 +164,7 @@ def _describe_headers(path: str, method: str, operation: dict[str, Any]) -> None
             answers[status]["headers"] |= {n: _header(_TELLS[n]) for n in ("ETag", "Retry-After", "Preference-Applied")}
     if path.endswith("/artifacts/{name}"):
         for status in ("200", "206"):
-            # Whatever the file is. Generators of clients know the first of the two.
+            # Whatever the file's own type is. Client generators know only the first of the two.
             file = {"schema": {"type": "string", "format": "binary"}}
             answers[status]["content"] = {"application/octet-stream": file, "*/*": file}
         for status in ("200", "206", "304"):
@@ -174,7 +174,7 @@ def _describe_headers(path: str, method: str, operation: dict[str, Any]) -> None
 
 
 _TELL_THEIR_ETAG = (":cancel", ":keep", ":pause", ":resume", "/cap", "/queue-cap", "/gates/{kind}/{name}")
-"""Paths whose 200 names the version that it shows."""
+"""Paths whose 200 answer names the version that it shows."""
 _ASKED: tuple[tuple[str | tuple[str, ...], str, tuple[str, ...]], ...] = (
     ("/jobs/{job_id}", "get", ("If-None-Match", "If-Match", "Prefer")),
     ("/artifacts/{name}", "get", ("If-None-Match", "If-Match", "Range", "If-Range")),
@@ -187,7 +187,7 @@ _ASKED: tuple[tuple[str | tuple[str, ...], str, tuple[str, ...]], ...] = (
     (("/cap", "/queue-cap"), "put", ("If-Match",)),
     (("/cap", "/queue-cap"), "delete", ("If-Match",)),
 )
-"""Headers that an operation heeds: the end of its path, its method, their names."""
+"""Headers that an operation uses: the end of its path, its method, the headers' names."""
 
 
 def _describe_answer(status: str, answer: dict[str, Any]) -> None:

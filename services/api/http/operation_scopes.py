@@ -1,4 +1,4 @@
-"""The scopes that each operation asks for, as its description tells."""
+"""The scopes that each operation requires, for the API description."""
 
 from collections.abc import Mapping, Sequence
 
@@ -80,10 +80,10 @@ OPERATION_SCOPES: Mapping[str, Sequence[Scope]] = {
     "setQueueCap": (Scope.ADMIN_WRITE,),
     "removeQueueCap": (Scope.ADMIN_WRITE,),
 }
-"""By the names of operations; those without `/v1` ask for the same."""
+"""By the names of operations; those without `/v1` require the same."""
 
 
 def scopes_of(operation_id: str) -> list[str] | None:
-    """The scopes of an operation; None if they are not told above."""
+    """Return the scopes of an operation; None if they are not listed above."""
     found = OPERATION_SCOPES.get(operation_id.removesuffix("Unversioned"))
     return None if found is None else [str(scope) for scope in found]

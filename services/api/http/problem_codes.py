@@ -1,6 +1,6 @@
-"""What the API answers when it refuses or fails: every status and code, with its meaning.
+"""Every status and code with which the API refuses or fails, with its meaning.
 
-A test compares it with the code. docs/reference/errors.md and the examples of the description are made from it.
+A test compares this list with the code. docs/reference/errors.md and the examples of the description are made from it.
 """
 
 PROBLEMS = (
@@ -75,10 +75,10 @@ PROBLEMS = (
     (503, ("stopping",), "the process was stopped while it worked on the request; try again"),
     (503, ("artifact_store_unavailable",), "try again"),
 )  # fmt: skip
-"""Status, codes and meaning of the API's answers."""
+"""Status, code and meaning of each problem."""
 
 RETRYABLE = frozenset(
     {code for status, codes, _ in PROBLEMS for code in codes if status in (408, 429, 500, 503)}
     | {"not_ready", "not_ended", "gate_resuming", "idempotency_in_flight"}
 )
-"""Codes with which the same request may succeed later."""
+"""Codes after which the same request may succeed later."""

@@ -61,20 +61,20 @@ class Problem(Exception):
 
 
 def invalid(detail: str, violations: Sequence[Violation] = ()) -> Problem:
-    """The request does not say what can be done."""
+    """Return the problem of an invalid request."""
     return Problem(422, "invalid_request", detail, violations=violations)
 
 
 HEAD = "todoke.head"
-"""In a scope: the client asked for the head alone. The application sees GET."""
+"""Scope key: the client requested only the headers. The application sees GET."""
 WHOLE_SERVER = "todoke.whole_server"
-"""In a scope: the request is `OPTIONS *`, which is about no path."""
+"""Scope key: the request is `OPTIONS *`, which has no path."""
 REFUSED = "todoke.refused"
-"""In a scope: the Problem with which the server refuses a request that it could read."""
+"""Scope key: the Problem with which the server refuses a request that it could read."""
 
 
 def problem_view(problem: Problem, request_id: str | None, root: str = "") -> ProblemView:
-    """The problem as a model; `root` is the path under which a proxy shows the API."""
+    """Return the problem as a model; `root` is the path under which a proxy publishes the API."""
     told = problem.violations[: errors.MOST_VIOLATIONS]
     return ProblemView(
         type=f"{root}/problems/{problem.code}",
@@ -91,19 +91,19 @@ def problem_view(problem: Problem, request_id: str | None, root: str = "") -> Pr
 
 
 def problem_json(problem: Problem, request_id: str | None, root: str = "") -> str:
-    """The problem as it is on the wire."""
+    """Return the problem as it is on the wire."""
     body = problem_view(problem, request_id, root)
     silent = {name for name in ("violations", "violated_policies") if not getattr(body, name)}
     return body.model_dump_json(exclude=silent, by_alias=True)
 
 
 def answer(request: HTTPConnection, problem: Problem) -> Response:
-    """The problem as a response."""
+    """Return the problem as a response."""
     content = problem_json(problem, request.scope.get("request_id"), request.scope.get("root_path", ""))
     headers = {"Content-Language": "en", **problem.headers}
     return Response(content, problem.status, headers, media_type="application/problem+json")
 
 
 def _readable(text: str) -> str:
-    """The text without halves of surrogate pairs: a message may quote one, and an error about it must not fail too."""
+    """Replace unpaired surrogates: a message may quote one, and the answer must not fail because of it."""
     return text.encode("utf-8", "replace").decode()

@@ -1,7 +1,7 @@
-"""HTTP/1.1 as a server on the open internet reads it: what a client sends is bounded in bytes and in time.
+"""HTTP/1.1 as a server on the open internet should read it: what a client sends is bounded in bytes and in time.
 
-uvicorn's protocol on httptools, which bounds neither. What can be understood so far as to be answered in its place
-goes through the application as a refusal, with its id, its headers and its measure; what cannot is answered here.
+This extends uvicorn's protocol on httptools, which bounds neither. A bad request that can be understood passes through
+the application as a refusal, with its id, headers and metrics; any other is answered here.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ log = logging.getLogger(__name__)
 
 _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 _TELL_EVERY_S = 10.0
-"""The metrics count what is refused here; the log has a line in this time at most, because anybody can cause one."""
+"""The metrics count every refusal here. The log has at most one line in this time, because any client can cause one."""
 _SPARE = 64
-"""Connections above the limit that are still told so; what comes beyond is closed at once."""
+"""How many connections above the limit get an answer that says so; further ones are closed at once."""
 _HURRY_S = 1.0
-"""What a connection above the limit has for its header."""
+"""How long a connection above the limit may take for its header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client, and all of them together, may take."""
+    """The limits of each client, and of all clients together."""
 
     header_bytes: int = 32 * 1024
     header_s: float = 10.0
@@ -42,27 +42,27 @@ class Limits:
     stalled_s: float = 60.0
     connections: int = 12_000
     root_path: str = ""
-    """Where a proxy shows the API: problems tell addresses."""
+    """The path under which a proxy publishes the API: problems contain addresses."""
 
 
 class _Reading(Enum):
     """What a connection waits for from its client."""
 
     NOTHING = auto()
-    """An answer is being made, or nothing has been asked since the last one: uvicorn's keep-alive bounds that."""
+    """An answer is being made, or there was no request since the last one: uvicorn's keep-alive bounds that."""
     HEADER = auto()
     BODY = auto()
 
 
 class _Teller:
-    """Writes a line now and then, with how many there were."""
+    """Writes a log line now and then, with the number of refusals since the last."""
 
     def __init__(self) -> None:
         self._count = 0
         self._next_at = 0.0
 
     def tell(self, problem: Problem) -> None:
-        """Count it, and log it if the last line is long ago."""
+        """Count the refusal, and log it if the last line was long ago."""
         metrics.REQUESTS.labels("unknown", OTHER, problem.status).inc()
         self._count += 1
         if time.monotonic() >= self._next_at:
@@ -86,12 +86,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stalled: asyncio.TimerHandle | None = None
         self._in_head = self._in_body = self._ended = False
         self._head_bytes = 0
-        """What came of a header, without what came in one piece with the end of the request before it."""
+        """Bytes of the current header, without those that came in one piece with the end of the previous request."""
         self._deaf = False
-        """Nothing more is read: what comes would belong to no request."""
+        """True once nothing more is read: later bytes would belong to no request."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for a header, for a while."""
+        """Start the time limit for the header."""
         super().connection_made(transport)  # type: ignore[arg-type]
         over = len(self.connections) - self._limits.connections
         if over > _SPARE:
@@ -101,14 +101,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait(_Reading.HEADER, _HURRY_S if over > 0 else self._limits.header_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Cancel the timers."""
         self._wait(_Reading.NOTHING)
         self.resume_writing()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, within the bounds."""
+        """Read more, within the bounds."""
         if self._deaf:
             return
         self._unset_keepalive_if_required()
@@ -118,7 +118,8 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # RFC 9110, section 7.8: a server may ignore Upgrade. What follows is another protocol's, so not read.
+            # RFC 9110, section 7.8: a server may ignore Upgrade. What follows uses another protocol, so it is not
+            # read.
             self._deaf, self.cycle.keep_alive, self._in_body = True, False, False
         except httptools.HttpParserError:
             self._refuse(_MALFORMED)
@@ -129,14 +130,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._watch()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begin a request."""
         self._in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """A request may be answered now, or is refused in its place."""
+        """Let the request be answered, or refused in its turn."""
         if self.url == b"*" and self.parser.get_method() == b"OPTIONS":
-            # RFC 9110, section 9.3.7. It has no path, and the application wants one.
+            # RFC 9110, section 9.3.7. The request has no path, and the application expects one.
             self.url = b"/"
             self.scope[WHOLE_SERVER] = True  # type: ignore[literal-required]
         self._in_head, self._in_body, self._head_bytes = False, True, 0
@@ -145,30 +146,30 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Note that the request is complete."""
         self._in_body, self._ended = False, True
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than we write: it has a while to take the next bytes."""
+        """Give a client that reads too slowly a limited time to take the next bytes."""
         super().pause_writing()
         self._stalled = self.loop.call_later(self._limits.stalled_s, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client has read on."""
+        """Cancel that time limit: the client has read on."""
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
         super().resume_writing()
 
     def shutdown(self) -> None:
-        """The server stops: who waits for something is answered now."""
+        """Stop serving: clients that wait are answered now."""
         if (stopping := self.app_state.get(STOPPING)) is not None:
             stopping()
         super().shutdown()
 
     def _watch(self) -> None:
-        """Bound what is waited for. More bytes of the same do not move the bound."""
+        """Bound the time for what is awaited. Further bytes of the same kind do not extend it."""
         if self.transport.is_closing() or self.parser is None:
             self._wait(_Reading.NOTHING)
         elif self._in_body:
@@ -178,7 +179,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self.cycle is not None and not self.cycle.response_complete:
             self._wait(_Reading.NOTHING)
         elif self._ended:
-            # Answered before it was whole: from now on the connection is idle.
+            # Answered before it was complete: from now on the connection is idle.
             self._wait(_Reading.NOTHING)
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -199,7 +200,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _too_late(self) -> None:
         self._timer = None
         if self._state is _Reading.HEADER and not self._head_bytes and not self._in_head:
-            self.transport.close()  # nobody has asked anything
+            self.transport.close()  # no request was made
             return
         what = "header" if self._state is _Reading.HEADER else "body"
         seconds = self._limits.header_s if self._state is _Reading.HEADER else self._limits.body_s
@@ -212,7 +213,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return Problem(431, "header_too_large", detail, headers={"Connection": "close"})
 
     def _wrong_with_head(self) -> Problem | None:
-        """Why the request is refused although it can be read."""
+        """Return the problem with which to refuse a request that can be read."""
         if len(self.connections) > self._limits.connections:
             return Problem(
                 503,
@@ -221,7 +222,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 retryable=True,
                 headers={"Retry-After": "5", "Connection": "close"},
             )
-        # Not `_head_bytes`: what came in the same piece may belong to what is before this header or after it.
+        # Not `_head_bytes`: bytes of the same piece may belong to what precedes or follows this header.
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self._limits.header_bytes:
             return self._too_large()
         hosts = [value for name, value in self.headers if name == b"host"]
@@ -238,14 +239,14 @@ class BoundedProtocol(HttpToolsProtocol):
         return Problem(400, "malformed_request", detail, headers={"Connection": "close"}) if detail else None
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer what cannot become a request of the application, and close."""
+        """Answer what cannot become a request of the application, and close the connection."""
         self._deaf = True
         self._wait(_Reading.NOTHING)
         cycle = self.cycle
         if cycle is not None and (self._in_body or not cycle.response_complete):
             mine = self._in_body and not cycle.response_started and not self.pipeline
             if not mine:
-                # The answer to this request, or to an earlier one, must stay whole, and is the last one.
+                # The answer to this or an earlier request must stay whole, and is the last one.
                 cycle.keep_alive = False
                 if self._in_body:
                     self.transport.close()
@@ -256,7 +257,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def _raw(problem: Problem, root: str) -> bytes:
-    """The whole answer, without a request to belong to."""
+    """Return the whole answer, without a request that it belongs to."""
     request_id = str(uuid7())
     body = problem_json(problem, request_id, root).encode()
     headers = [

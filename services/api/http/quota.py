@@ -1,6 +1,6 @@
-"""Tells a client how often it may ask, as draft-ietf-httpapi-ratelimit-headers-10 has it.
+"""Tells a client its rate limit, as in draft-ietf-httpapi-ratelimit-headers-10.
 
-It is a draft and no RFC: names and meanings may change.
+It is a draft and not an RFC: names and meanings may change.
 """
 
 from starlette.types import Scope
@@ -8,15 +8,15 @@ from starlette.types import Scope
 from services.api.auth.access import Quota
 
 QUOTA = "todoke.quota"
-"""In a scope: the Quota of the request's tenant, or None."""
+"""Scope key: the Quota of the request's tenant, or None."""
 UNFINISHED_JOBS = "unfinished-jobs"
-"""The name of the cap on a tenant's queue. It stands in problems only: the draft has no unit for it."""
+"""The name of the cap on a tenant's queue. It is used in problems only, because the draft has no unit for it."""
 
 Headers = list[tuple[bytes, bytes]]
 
 
 def headers_of(scope: Scope, status: int) -> Headers:
-    """The headers of this answer: of every refusal, and of whatever was asked with another method than GET."""
+    """Return the headers of this answer: for every refusal, and for every request with another method than GET."""
     quota: Quota | None = scope.get(QUOTA)
     if quota is None or (scope["method"] == "GET" and status != 429):
         return []

@@ -1,4 +1,4 @@
-"""Answers made of models."""
+"""Responses made from models."""
 
 from collections.abc import Mapping
 
@@ -7,5 +7,5 @@ from pydantic import BaseModel
 
 
 def json_response(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The model as JSON, by its names on the wire."""
+    """Return the model as JSON, with its names on the wire."""
     return Response(model.model_dump_json(by_alias=True), status, headers, "application/json")

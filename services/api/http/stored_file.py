@@ -1,4 +1,4 @@
-"""A stored file as an answer: whole, a part of it, or not again."""
+"""A stored file as an answer: whole, in part, or not modified."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 
 
 def answer(request: Request, artifact: Artifact, file: LocalFile, *, accel: str = "") -> Response:
-    """200, 206, 304 or 416, as the request's conditions and range ask. The file is closed in the end.
+    """Return 200, 206, 304 or 416, depending on the request's conditions and range. The file is closed in the end.
 
     With `accel`, the path of nginx's location over the store's folder, nginx is told to send the file.
     """
     headers = {
         "ETag": f'"{artifact.sha256}"',
         "Cache-Control": "private, max-age=0, must-revalidate",
-        # The same address gives a link to whoever asks for JSON.
+        # The same address returns a link to clients that ask for JSON.
         "Vary": "Accept",
     }
     try:
@@ -52,7 +52,7 @@ def answer(request: Request, artifact: Artifact, file: LocalFile, *, accel: str 
         file.close()
         about = {"Content-Disposition": content_disposition(artifact.name), "Content-Type": artifact.media_type}
         return Response(headers={**headers, **about, "X-Accel-Redirect": f"{accel}/{quote(file.key)}"})
-    headers["Accept-Ranges"] = "bytes"  # nginx says it itself
+    headers["Accept-Ranges"] = "bytes"  # nginx adds it itself
     start, stop = part or (0, file.size_bytes)
     if part is not None:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file.size_bytes}"
@@ -63,28 +63,28 @@ def answer(request: Request, artifact: Artifact, file: LocalFile, *, accel: str 
 
 
 _ASKS_NGINX_TOO = frozenset({"if-match", "if-unmodified-since"})
-"""Conditions that nginx would judge again, by an ETag and a time of its own. With them the API sends the file."""
+"""Conditions that nginx would evaluate again, with an ETag and a time of its own. With them the API sends the file."""
 
 
 def _range(request: Request, headers: dict[str, str]) -> str | None:
-    """What was asked for, unless it was asked for on a condition that does not hold (RFC 9110 13.1.5)."""
+    """Return the requested range, unless its condition does not hold (RFC 9110, section 13.1.5)."""
     lines, condition = request.headers.getlist("range"), request.headers.get("if-range")
     holds = condition is None or condition == headers["ETag"]
     return lines[0] if holds and len(lines) == 1 else None
 
 
 class _Short(Response):
-    """A file, or a part of one, that is read in one visit to a thread: a stream takes one for each of its steps."""
+    """A file, or a part of one, that is read in a single call to a thread: a stream makes one call for each step."""
 
     def __init__(
         self, file: LocalFile, start: int, stop: int, status: int, headers: dict[str, str], media_type: str
     ) -> None:
-        super().__init__(None, status, headers, media_type)  # with the file's own length, which is in the headers
+        super().__init__(None, status, headers, media_type)  # the headers already contain the file's length
         self._file = file
         self._pieces = file.pieces(start, stop)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it, or its head alone. Raises ArtifactNotWhole before anything is sent."""
+        """Send it, or only its headers. Raises ArtifactNotWhole before anything is sent."""
         try:
             self.body = b"" if scope.get(HEAD) else await in_store_thread(b"".join, self._pieces)
         except ArtifactDamaged as error:
@@ -96,7 +96,7 @@ class _Short(Response):
 
 
 class _Pieces(StreamingResponse):
-    """Breaks off where the file turns out to be damaged: the client misses bytes that Content-Length announced."""
+    """Breaks off where the file turns out to be damaged: the client then misses bytes that Content-Length announced."""
 
     def __init__(
         self, file: LocalFile, start: int, stop: int, status: int, headers: dict[str, str], media_type: str
@@ -105,16 +105,16 @@ class _Pieces(StreamingResponse):
         self._file = file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it, or its head alone."""
+        """Send it, or only its headers."""
         if scope.get(HEAD):
             self.body_iterator = _nothing()
         try:
             await super().__call__(scope, receive, send)
         except ArtifactDamaged as error:
-            # Too late for a problem. The server closes the connection of an answer that was not completed.
+            # Too late for a problem. The server closes the connection of an incomplete answer.
             _tell(error)
         finally:
-            # A client that leaves leaves the pieces half-read, for the garbage collector to find some day.
+            # A client that disconnects leaves the pieces half-read until the garbage collector finds them.
             self._file.close()
 
 
@@ -124,6 +124,6 @@ def _tell(error: ArtifactDamaged) -> None:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    """What a HEAD gets of the file."""
+    """Yield nothing: the body of a HEAD request."""
     return
     yield b""

@@ -1,4 +1,6 @@
-"""What somebody without an account sees who opens a link in a browser that leads to no file: words, and what to do."""
+"""The page for somebody without an account who opens a link in a browser and gets no file: what happened, and what to
+do.
+"""
 
 import html
 from collections.abc import Mapping
@@ -53,6 +55,6 @@ def page_of(request: Request, problem: Problem) -> Response | None:
 
 
 def _language(accepted: str) -> str:
-    """The first of the reader's languages that is known, else English."""
+    """Return the first of the reader's languages that has texts, otherwise English."""
     wished = (part.partition(";")[0].strip().lower().partition("-")[0] for part in accepted[:500].split(","))
     return next((language for language in wished if language in _WORDS), "en")

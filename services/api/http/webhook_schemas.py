@@ -1,4 +1,4 @@
-"""The `webhooks` section of the description: what is sent to whoever wants to be told (OpenAPI 3.1, `webhooks`)."""
+"""The `webhooks` section of the API description: what is sent to webhooks (OpenAPI 3.1, `webhooks`)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ _HEADERS = {
 
 
 def sent() -> dict[str, Any]:
-    """What is sent, by the types of events."""
+    """Return what is sent, by event type."""
     return {str(kind): {"post": _operation(kind)} for kind in EventType}
 
 
@@ -46,7 +46,7 @@ def _operation(kind: EventType) -> dict[str, Any]:
         "operationId": f"on{''.join(part.capitalize() for part in str(kind).split('.'))}",
         "summary": _TELLS[kind],
         "tags": ["webhooks"],
-        "security": [],  # the signature says who speaks
+        "security": [],  # the signature authenticates the sender
         "parameters": [
             {"name": name, "in": "header", "required": True, "description": tells, "schema": _TEXT}
             for name, tells in _HEADERS.items()

@@ -1,1 +1,1 @@
-"""Pages for people who write clients: the API, operation by operation, and every problem."""
+"""Pages for authors of clients: the API, operation by operation, and every problem."""

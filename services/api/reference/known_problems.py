@@ -1,4 +1,4 @@
-"""Every problem that somebody may meet: in an answer of the API, or in the error of a job."""
+"""Every problem that a client may meet: in an answer of the API, or in the error of a job."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class KnownProblem(NamedTuple):
     meaning: str
     retryable: bool
     status: int | None = None
-    """Of an answer; None for a code that only jobs have."""
+    """The status of the answer; None for a code that only jobs have."""
     title: str = ""
     remedy: str = ""
 
@@ -25,11 +25,11 @@ ANSWERS: Mapping[str, KnownProblem] = {
     for status, codes, meaning in PROBLEMS
     for code in codes
 }
-"""By their codes."""
+"""Problems of answers, by their codes."""
 FAILURES: Mapping[str, KnownProblem] = {
     str(code): KnownProblem(
         str(code), f"{code.meaning[:1].upper()}{code.meaning[1:]}", code.retryable, remedy=code.remedy
     )
     for code in FailureCode
 }
-"""By their codes. One of them, `internal_error`, is an answer's, too: its page is the answer's."""
+"""Errors of jobs, by their codes. `internal_error` is also a problem of answers, and shares that page."""

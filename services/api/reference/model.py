@@ -1,4 +1,4 @@
-"""The OpenAPI description, in the shape in which a page shows it."""
+"""The OpenAPI description, in the form in which a page shows it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ class Field(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What comes back."""
+    """One possible response."""
 
     status: str
     about: str
@@ -49,7 +49,7 @@ class Group(NamedTuple):
 
 
 def groups(description: Mapping[str, Any]) -> list[Group]:
-    """Every operation below its tag; those that are deprecated last."""
+    """Return every operation under its tag; deprecated ones last."""
     operations = [
         (operation["tags"][0], _operation(method, path, operation, description))
         for path, methods in description["paths"].items()
@@ -102,7 +102,7 @@ def _fields(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Iterat
 
 
 def _whole(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a reference leads to; of several alternatives the first."""
+    """Return what a reference leads to; of several alternatives, the first."""
     while "$ref" in schema or "anyOf" in schema:
         ref = schema.get("$ref")
         schema = description["components"]["schemas"][ref.rpartition("/")[2]] if ref else schema["anyOf"][0]

@@ -1,4 +1,6 @@
-"""GET /docs, /problems and /problems/{code}: without scripts, and with no style but the one that its policy names."""
+"""GET /docs, /problems and /problems/{code}: without scripts, and with no style except the one that
+their policy names.
+"""
 
 import base64
 import functools
@@ -23,7 +25,7 @@ _ENVIRONMENT = Environment(
 _STYLE = _ENVIRONMENT.get_template("style.css").render()
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS = {
-    # Nothing is loaded, nothing runs, nothing is sent anywhere.
+    # Nothing is loaded, run or sent anywhere.
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "public, max-age=300",
@@ -32,7 +34,7 @@ _HEADERS = {
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """The API, operation by operation."""
+    """Show the API, operation by operation."""
     return Response(_reference(request.app), headers=_HEADERS, media_type="text/html; charset=utf-8")
 
 
@@ -52,7 +54,7 @@ def _reference(app: Any) -> str:
 
 @router.get("/problems")
 async def problems(request: Request) -> Response:
-    """Every problem there is."""
+    """Show every problem."""
     told = [
         ("Answers of the API", ANSWERS.values()),
         ("Reasons in a job's error", FAILURES.values()),
@@ -62,7 +64,7 @@ async def problems(request: Request) -> Response:
 
 @router.get("/problems/{code}")
 async def problem(request: Request, code: str) -> Response:
-    """What a code means, and what to do about it: the `type` of a problem leads here."""
+    """Show what a code means, and what to do about it: the `type` of a problem leads here."""
     found = ANSWERS.get(code) or FAILURES.get(code)
     if found is None:
         raise HTTPException(404)

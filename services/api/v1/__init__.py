@@ -1,1 +1,1 @@
-"""One module per resource, and the views beside them."""
+"""The API's routes, one module per resource, with their views."""

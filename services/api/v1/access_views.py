@@ -1,4 +1,4 @@
-"""The wire of identity: keys, who one is, and the audit trail."""
+"""Views of keys, the caller's identity, and the audit trail."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,15 +18,15 @@ class KeyView(View):
 
     key_id: str
     name: str
-    """Who uses it: jobs belong to this name."""
+    """Who uses it: its jobs belong to this name."""
     scopes: list[str]
     created_at: _Time
     created_by: str | None
     replaces: str | None
-    """The key that it was made to follow."""
+    """The key that this one was created to follow."""
     expires_at: _Time | None
     last_used_at: _Time | None
-    """To the minute, about."""
+    """Accurate to about a minute."""
     revoked_at: _Time | None
 
 
@@ -34,9 +34,9 @@ class MadeKeyView(KeyView):
     """A new API key. `key` is shown once."""
 
     key: str | None = Field(examples=["todoke_live_4fzyo82mvyr0_…"])
-    """What to send as `Authorization: Bearer …`; null when the request is repeated."""
+    """What to send as `Authorization: Bearer …`; null if the request is repeated."""
     secret_shown: bool
-    """False when the request is repeated with its Idempotency-Key: the key was shown then."""
+    """False if the request is repeated with its Idempotency-Key: the key was shown the first time."""
 
 
 class RotatedKeyView(MadeKeyView):
@@ -54,15 +54,15 @@ class KeysView(View):
 
 
 class MeView(View):
-    """Who the caller is."""
+    """The identity of the caller."""
 
     tenant: str
     subject: str | None
-    """Null where no identity is asked for."""
+    """Null where no identity is required."""
     credential: Literal["none", "key", "token"]
     key_id: str | None
     scopes: list[str] | None
-    """Null: everything, where no identity is asked for."""
+    """Null, which allows everything, where no identity is required."""
 
 
 class EntryView(View):
@@ -93,7 +93,7 @@ def key_view(key: ApiKey) -> KeyView:
 
 
 def made_view(made: MadeKey) -> MadeKeyView:
-    """The view of a new key; with the one that it follows, if it follows one."""
+    """Return the view of a new key, with the one that it follows, if any."""
     fields = {**_key(made.key), "key": made.secret, "secret_shown": made.secret is not None}
     return MadeKeyView(**fields) if made.old is None else RotatedKeyView(**fields, old=key_view(made.old))
 

@@ -1,4 +1,4 @@
-"""GET /v1/audit: who has changed what."""
+"""GET /v1/audit: who changed what."""
 
 from typing import Annotated
 
@@ -35,9 +35,9 @@ async def list_audit(
     pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """Every change that somebody of the tenant has made, newest first; needs the scope `audit:read`.
+    """Every change made in the tenant, newest first; needs the scope `audit:read`.
 
-    A page of a filtered list may hold fewer entries than asked for, even none, although more follow.
+    A page of a filtered list may hold fewer entries than requested, even none, although more follow.
     """
     violations: list[Violation] = []
     if action is not None and action not in list(Action):

@@ -29,11 +29,13 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 class BatchItemView(View):
-    """What became of one submission of a batch: a job or a problem, with the status that it would have had alone."""
+    """The answer to one submission of a batch: a job or a problem, with the status that it would
+    have had on its own.
+    """
 
     status: int
     replayed: bool
-    """True if an earlier request with this key made the job."""
+    """True if an earlier request with this key created the job."""
     job: AcceptedView | None
     problem: ProblemView | None
 
@@ -80,15 +82,15 @@ _BATCH: dict[str, Any] = {
     responses={200: {"model": BatchView}, **problems(400, 401, 403, 413, 415, 422, 429, 503)},
 )
 async def submit_jobs(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Ask for up to 1,000 reports in one request. Each is answered for itself, in order: accepted, or its own problem.
+    """Request up to 1,000 reports at once. Each is answered on its own, in order: accepted, or with its own problem.
 
-    A submission that is refused harms no other. Each may have an `idempotencyKey`: after a lost answer the same batch
-    makes no job twice. Each counts as a request for the rate limit.
+    A refused submission affects no other. Each may have an `idempotencyKey`, so that after a lost answer the same batch
+    creates no job twice. Each counts as a request for the rate limit.
     """
     fields = await read_fields(request, most_bytes=MAX_BODY_BYTES)
     asked = _asked(fields)
     outcomes = await batches.submit_all(parts, principal, asked, trace_context=trace_context(request))
-    request.scope[QUOTA] = parts.access.quota_of(principal)  # what the batch has left of it
+    request.scope[QUOTA] = parts.access.quota_of(principal)  # what the batch leaves of the quota
     root, request_id = parts.settings.root_path, request.scope.get("request_id")
     return Response(json_text.write({"results": [_item(o, root, request_id) for o in outcomes]}), 200,
                     media_type="application/json")  # fmt: skip
@@ -111,7 +113,7 @@ def _asked(fields: Any) -> list[object]:
 
 
 def _item(outcome: Outcome, root: str, request_id: str | None) -> dict[str, Any]:
-    """What BatchItemView would give."""
+    """Return what BatchItemView would produce."""
     if isinstance(outcome, Submitted):
         return {
             "status": 202,

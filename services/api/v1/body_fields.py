@@ -1,4 +1,4 @@
-"""What requests have in common whose bodies are objects of a few fields."""
+"""Reading and describing request bodies that are objects with a few fields."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ _DAY_S = 86_400
 
 
 def unknown_fields(fields: Mapping[str, Any], known: Collection[str]) -> list[Violation]:
-    """A violation for each field that is none of these."""
+    """Return a violation for each field that is not known."""
     names = [name for name in fields if name not in known][:MOST_VIOLATIONS]
     wrong = "is not a field of this request"
     return [Violation(n[:100], "unknown_field", f"{wrong}{did_you_mean(n[:100], known)}") for n in names]
@@ -24,7 +24,7 @@ def unknown_fields(fields: Mapping[str, Any], known: Collection[str]) -> list[Vi
 def whole_number(
     fields: Mapping[str, Any], name: str, least: int, most: int, violations: list[Violation], unit: str = ""
 ) -> int | None:
-    """The field's whole number; None if there is none, or a wrong one: then there is a violation more."""
+    """Return the field's whole number; None if it is missing, or invalid, which adds a violation."""
     given = fields.get(name)
     number = whole(given)
     if given is None or (number is not None and least <= number <= most):
@@ -34,7 +34,7 @@ def whole_number(
 
 
 def idempotency_key(request: Request, violations: list[Violation]) -> str | None:
-    """The request's Idempotency-Key; None if it has none, or a wrong one: then there is a violation more."""
+    """Return the request's Idempotency-Key; None if it is missing, or invalid, which adds a violation."""
     key = read_key(request.headers.getlist("idempotency-key"))
     if isinstance(key, Violation):
         violations.append(key)
@@ -43,7 +43,7 @@ def idempotency_key(request: Request, violations: list[Violation]) -> str | None
 
 
 def only_idempotency_key(request: Request) -> str | None:
-    """The same, in a request that has no other mistakes to tell. Raises InvalidRequest."""
+    """The same, for a request without other possible mistakes. Raises InvalidRequest."""
     violations: list[Violation] = []
     key = idempotency_key(request, violations)
     refuse(violations)
@@ -51,18 +51,18 @@ def only_idempotency_key(request: Request) -> str | None:
 
 
 def overlap_s(fields: Mapping[str, Any], longest_s: int, violations: list[Violation]) -> int:
-    """For how long what is replaced works on, in seconds: a day, if `overlapSeconds` is left out."""
+    """Return for how long what is replaced stays valid, in seconds: a day if `overlapSeconds` is left out."""
     asked_s = whole_number(fields, "overlapSeconds", 0, longest_s, violations, " of seconds")
     return _DAY_S if asked_s is None else asked_s
 
 
 def overlap_schema(longest_s: int, description: str) -> dict[str, Any]:
-    """How `overlapSeconds` is described."""
+    """Return the schema of `overlapSeconds`."""
     return {"type": ["integer", "null"], "minimum": 0, "maximum": longest_s, "description": description}
 
 
 def body_of(fields: Mapping[str, Any], example: Mapping[str, Any], *, required: Collection[str] = ()) -> dict[str, Any]:
-    """How an operation describes a body of these fields and no others; it may be left out if none is required."""
+    """Describe a body with exactly these fields. It may be left out if none is required."""
     schema = {"type": "object", "additionalProperties": False, "properties": fields, "required": list(required)}
     content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": bool(required), "content": content}}

@@ -1,4 +1,4 @@
-"""/v1/bulk: one thing done to all jobs of a filter."""
+"""/v1/bulk: one action on all jobs that match a filter."""
 
 from typing import Annotated
 from uuid import UUID
@@ -23,13 +23,13 @@ from shared.suggest import did_you_mean
 router = APIRouter(tags=["bulk"])
 
 _LOOK_AGAIN_S = "2"
-"""A running action comes on twice per second."""
+"""A running action progresses twice per second."""
 
 
 async def _bulk_id(
     bulk_id: Annotated[str, Path(description="The bulk action's UUID", json_schema_extra={"format": "uuid"})], _: Caller
 ) -> UUID:
-    """The action's id."""
+    """Return the action's id."""
     return uuid_of(bulk_id, UnknownBulk)
 
 
@@ -50,10 +50,10 @@ _Outcome = Annotated[
     },
 )
 async def create_bulk(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Cancel, retry or delete all jobs of a filter: counted first (201), or with `dryRun: false` at once (202).
+    """Cancel, retry or delete all jobs that match a filter: counted first (201), or with `dryRun: false` at once (202).
 
-    Jobs that are accepted from now on are never met. Needs `jobs:read`, and the scope that the action needs for one
-    job. Repeat a request safely with an Idempotency-Key.
+    Jobs that are accepted later are never included. Needs `jobs:read`, and the scope that the action needs for one job.
+    Repeat a request safely with an Idempotency-Key.
     """
     made = await bulk.create(parts, principal, await read_bulk(request))
     headers = {"Location": f"{parts.settings.root_path}/v1/bulk/{made.bulk.id}"}
@@ -69,7 +69,7 @@ async def list_bulk(
     pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """The bulk actions that the caller has made, newest first; with `jobs:read_all`, everybody's of the tenant."""
+    """The caller's bulk actions, newest first; with `jobs:read_all`, everyone's in the tenant."""
     size = pages.only_size(pageSize)
     found = await bulk.list_page(parts, principal, size=size, token=pageToken)
     root = parts.settings.root_path
@@ -81,7 +81,7 @@ async def list_bulk(
     "/v1/bulk/{bulk_id:job}", responses={200: {"model": BulkView}, **problems(401, 403, 404, 412, 422, 429, 503)}
 )
 async def get_bulk(request: Request, bulk_id: _BulkId, parts: PartsOf, principal: Caller) -> Response:
-    """One bulk action: what it met, how far it has come, and how many jobs had which outcome."""
+    """One bulk action: how many jobs it matched, how far it is, and how many jobs had which outcome."""
     found = await bulk.get(parts, principal, bulk_id)
     if not check(request, f'"{found.version}"'):
         return Response(status_code=304, headers={"ETag": f'"{found.version}"'})
@@ -94,7 +94,7 @@ async def get_bulk(request: Request, bulk_id: _BulkId, parts: PartsOf, principal
     responses={202: {"model": BulkView}, **problems(401, 403, 404, 409, 422, 429, 503)},
 )
 async def run_bulk(bulk_id: _BulkId, parts: PartsOf, principal: Caller) -> Response:
-    """Carry out a dry run, as it was counted: only who made it may. One that runs or is done is left as it is."""
+    """Carry out a dry run as it was counted; only its creator may. A running or completed action is left as it is."""
     return _response(parts.settings.root_path, await bulk.run(parts, principal, bulk_id), 202, {})
 
 
@@ -103,7 +103,7 @@ async def run_bulk(bulk_id: _BulkId, parts: PartsOf, principal: Caller) -> Respo
     responses={200: {"model": BulkView}, **problems(401, 403, 404, 409, 422, 429, 503)},
 )
 async def stop_bulk(bulk_id: _BulkId, parts: PartsOf, principal: Caller) -> Response:
-    """Let a bulk action do nothing more: what it has done stays. 409 if it is done already."""
+    """Stop a bulk action; what it has done stays done. 409 if it has ended already."""
     return _response(parts.settings.root_path, await bulk.stop(parts, principal, bulk_id), 200, {})
 
 
@@ -119,7 +119,7 @@ async def list_bulk_results(
     pageSize: pages.PageSize = "0",  # noqa: N803
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """What became of each job that the action met, newest first: with `outcome=refused` the refused ones, and why."""
+    """What happened to each job of the action, newest first; with `outcome=refused`, the refused ones and why."""
     violations: list[Violation] = []
     size = pages.page_size(pageSize, violations)
     if outcome is not None and outcome not in list(BulkOutcome):

@@ -1,4 +1,4 @@
-"""Reads what a client wants of a bulk action: the filter is the one of the list of jobs, by the same names."""
+"""Reads a client's bulk action. Its filter has the same fields as that of the list of jobs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from shared.suggest import did_you_mean
 _FIELDS = ("action", "filter", "reason", "dryRun")
 _LISTS = ("status", "label")
 MOST_REASON = 500
-"""Characters of a reason."""
+"""The most characters of a reason."""
 
 
 def _text(description: str, **more: Any) -> dict[str, Any]:
@@ -81,11 +81,11 @@ BODY: dict[str, Any] = {
     },
     "parameters": [IDEMPOTENCY_KEY],
 }
-"""What the operation takes, as its description tells."""
+"""The request body, for the API description."""
 
 
 async def read_bulk(request: Request) -> WantedBulk:
-    """What the client wants. Raises InvalidRequest with everything that is wrong."""
+    """Return what the client wants. Raises InvalidRequest with every mistake."""
     fields = await read_fields(request)
     violations = unknown_fields(fields, _FIELDS)
     written = _written(fields.get("filter"), violations)
@@ -110,7 +110,7 @@ def _action(given: object, violations: list[Violation]) -> BulkAction:
 
 
 def _written(given: object, violations: list[Violation]) -> Written:
-    """The filter as it is written; without anything, if it is of no use."""
+    """Return the filter as it is written; an empty one if it is invalid."""
     if given is None:
         return Written()
     if not isinstance(given, dict):
@@ -168,7 +168,7 @@ def _dry_run(given: object, violations: list[Violation]) -> bool:
 
 
 def as_written(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored filter by the names of the wire: what a list of its jobs is asked for with."""
+    """Return a stored filter by the names on the wire, as for a list of its jobs."""
     names = {
         "report_type": "reportType", "created_after": "createdAfter", "created_before": "createdBefore",
         "error_code": "errorCode", "retry_of": "retryOf", "statuses": "status",

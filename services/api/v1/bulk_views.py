@@ -1,4 +1,4 @@
-"""The wire of bulk actions."""
+"""Views of bulk actions."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -17,42 +17,42 @@ _Time = Annotated[datetime, PlainSerializer(datetime.isoformat, when_used="json"
 
 
 class MatchedView(View):
-    """What the action met when it was made, without doing anything."""
+    """What the action matched when it was created, before it changed anything."""
 
     jobs: int = Field(examples=[37])
     at_least: bool
     """True if there may be more: only so many are counted."""
     by_status: dict[JobStatus, int] = Field(examples=[{"PENDING": 31, "PROCESSING": 6}])
     outcomes: dict[BulkOutcome, int] = Field(examples=[{"cancelled": 31, "requested": 6}])
-    """What would become of them, if they stayed as they were."""
+    """What would happen to the jobs if they stayed as they were."""
 
 
 class BulkView(View):
-    """One thing that is done to all jobs of a filter."""
+    """One action on all jobs that match a filter."""
 
     bulk_id: UUID
     action: BulkAction
     status: BulkState
     done: bool
-    """True if nothing more comes."""
+    """True if nothing more will happen."""
     filter: dict[str, Any] = Field(examples=[{"status": ["PENDING", "PROCESSING"], "reportType": "carrier-delays"}])
-    """As for the list of jobs; a time ago stands as its moment."""
+    """As for the list of jobs; a relative time is shown as its moment."""
     reason: str = Field(examples=["asked for by mistake"])
     created_by: str | None = Field(examples=["ci"])
     created_at: _Time
-    """Jobs that were accepted later are never met."""
+    """Jobs that were accepted later are never included."""
     matched: MatchedView
     handled: int = Field(examples=[37])
-    """Jobs that it has met since it runs."""
+    """How many jobs it has handled so far."""
     outcomes: dict[BulkOutcome, int] = Field(examples=[{"cancelled": 30, "requested": 6, "refused": 1}])
-    """What became of them."""
+    """What happened to the jobs."""
     reached_at: _Time | None
-    """It goes from the newest job to the oldest: those made since this moment are done with. Null before it runs."""
+    """It proceeds from the newest job to the oldest: jobs created since this moment are done. Null before it runs."""
     started_at: _Time | None
     ended_at: _Time | None
     stopped_by: str | None = Field(examples=[None])
     error: str | None = Field(examples=[None])
-    """Why its last step went wrong, or why it was stopped; a step is tried again."""
+    """Why its last step failed, or why it was stopped; a failed step is tried again."""
     links: dict[str, str]
 
 
@@ -64,19 +64,19 @@ class BulksView(View):
 
 
 class BulkResultView(View):
-    """What became of one job."""
+    """What happened to one job."""
 
     job_id: UUID
     outcome: BulkOutcome
     code: str | None = Field(examples=[None])
-    """Why it was refused: the code with which the API refuses the same of one job."""
+    """Why it was refused: the code with which the API refuses the same action on a single job."""
     new_job_id: UUID | None
     """The job that repeats it."""
     links: dict[str, str]
 
 
 class BulkResultsView(View):
-    """One page of what became of the jobs, newest job first."""
+    """One page of results, newest job first."""
 
     results: list[BulkResultView]
     next_page_token: str | None

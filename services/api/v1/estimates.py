@@ -1,4 +1,4 @@
-"""Say what a report would be: POST /v1/jobs:estimate."""
+"""Predict a report: POST /v1/jobs:estimate."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -16,17 +16,17 @@ router = APIRouter(tags=["jobs"])
 
 
 class ExpectedView(View):
-    """What the source's planner expects. It knows samples only, and may be far off."""
+    """What the source's planner expects. It works from samples, and may be far off."""
 
     rows: int
     bytes: int
-    """Of all rows, as the source holds them."""
+    """Bytes of all rows, as the source stores them."""
     cost: float
-    """In the planner's own unit: good for comparing one question with another."""
+    """In the planner's own unit: useful for comparing one question with another."""
 
 
 class UsualView(View):
-    """What became of the tenant's latest jobs of the report type that succeeded."""
+    """Figures of the tenant's latest successful jobs of the report type."""
 
     jobs: int
     p50_seconds: float
@@ -34,20 +34,20 @@ class UsualView(View):
 
 
 class WarnedView(View):
-    """What somebody should know before asking for the report."""
+    """A warning to read before requesting the report."""
 
     code: str = Field(examples=["split_over_sheets"])
     message: str = Field(examples=["About 2,500,000 rows: the workbook will be split over 3 sheets."])
 
 
 class EstimateView(View):
-    """What the report would be."""
+    """The predicted report."""
 
     report_type: str
     report_version: str
     formats: list[str]
     expected: ExpectedView | None
-    """Null where nobody can be asked; `warnings` says why."""
+    """Null if the source cannot be asked; `warnings` says why."""
     usual: UsualView | None
     """Null while nothing is known."""
     warnings: list[WarnedView]
@@ -59,9 +59,9 @@ class EstimateView(View):
     responses={200: {"model": EstimateView}, **problems(400, 401, 403, 404, 413, 415, 422, 429, 503)},
 )
 async def estimate_job(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """What a report would be: how many rows, how long it takes as a rule, and what would go wrong.
+    """Predict a report: how many rows, how long it usually takes, and what would go wrong.
 
-    Takes what a submission takes. Nothing is written, and the query is planned, not run. It counts as five requests.
+    Accepts what a submission accepts. Nothing is written; the query is planned, not run. It counts as five requests.
     """
     return json_response(_view(await estimates.estimate(parts, principal, await read_submission(request))))
 

@@ -1,4 +1,4 @@
-"""The changes of a job's state on the wire."""
+"""Views of a job's state changes."""
 
 from services.api.v1.base_view import Time, View
 from shared.jobs.events import JobEvent

@@ -1,4 +1,4 @@
-"""The wire of what is paused and capped."""
+"""Views of what is paused and capped."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,9 +19,9 @@ class PauseView(View):
     by: str
     began_at: _Time
     until: _Time | None
-    """When it ends by itself; null: when somebody ends it."""
+    """When it ends by itself; null if somebody must end it."""
     ended_at: _Time | None
-    """When it was ended: jobs get back the time that they stood still, and start then."""
+    """When it was ended: jobs are then given back the time for which they stood still, and start."""
 
 
 class CapView(View):
@@ -29,28 +29,28 @@ class CapView(View):
 
     most_running: int
     running: int
-    """How many run now; more than `mostRunning` after it was lowered, until they end."""
+    """How many are running now; more than `mostRunning` for a while after it was lowered."""
 
 
 class QueueCapView(View):
-    """How many jobs of a tenant may be unfinished: waiting and running."""
+    """How many jobs of a tenant may be unfinished, waiting or running."""
 
     most_unfinished: int
     unfinished: int | None
-    """How many are, as far as 100,000; null in the list, which does not count them."""
+    """How many are unfinished, counted up to 100,000; null in the list, which does not count them."""
 
 
 class GateView(View):
-    """What holds for one tenant, report type or source."""
+    """The state of one tenant, report type or source."""
 
     kind: Kind
     name: str
     pause: PauseView | None
     cap: CapView | None
     queue_cap: QueueCapView | None
-    """Of a tenant."""
+    """Only a tenant has one."""
     etag: str
-    """Names what an operator has set: for `If-Match`."""
+    """Changes with every setting of an operator: for `If-Match`."""
 
 
 class GatesView(View):

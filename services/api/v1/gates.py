@@ -1,4 +1,4 @@
-"""/v1/gates: what is paused and capped, for those who run the service."""
+"""/v1/gates: what is paused and capped, for operators."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -65,7 +65,7 @@ _QUEUE = "/v1/gates/tenant/{name:job}/queue-cap"
 
 @router.get("/v1/gates", responses={200: {"model": GatesView}, **problems(401, 403, 422, 429, 503)})
 async def list_gates(parts: PartsOf, principal: Caller, kind: _OfKind = None) -> Response:
-    """What is paused or capped: tenants, report types and sources; needs the scope `admin:read`."""
+    """Every tenant, report type and source that is paused or capped; needs the scope `admin:read`."""
     violations: list[Violation] = []
     if kind is not None and kind not in list(Kind):
         wrong = f"{kind[:40]!r} is not a kind{did_you_mean(kind[:40], list(Kind))}"
@@ -77,7 +77,7 @@ async def list_gates(parts: PartsOf, principal: Caller, kind: _OfKind = None) ->
 
 @router.get(_PLACE, responses={200: {"model": GateView}, 304: {}, **problems(401, 403, 404, 412, 422, 429, 503)})
 async def get_gate(request: Request, kind: _Kind, name: _Name, parts: PartsOf, principal: Caller) -> Response:
-    """What holds for one tenant, report type or source, which may be nothing; needs the scope `admin:read`."""
+    """The state of one tenant, report type or source, paused or capped or neither; needs the scope `admin:read`."""
     found = await gates.get(parts, principal, _gate(kind, name))
     if not check(request, _etag(found)):
         return Response(status_code=304, headers={"ETag": _etag(found)})
@@ -92,8 +92,8 @@ async def get_gate(request: Request, kind: _Kind, name: _Name, parts: PartsOf, p
 async def pause_gate(request: Request, kind: _Kind, name: _Name, parts: PartsOf, principal: Caller) -> Response:
     """Pause a tenant, a report type or a source: none of its jobs is started; needs the scope `admin:write`.
 
-    Its jobs are accepted and wait, and their deadlines stand still. What runs goes on. Paused again, it gets the new
-    reason and end.
+    Its jobs are accepted and wait, and their deadlines stand still. Running jobs continue. Pausing again changes the
+    reason and the end.
     """
     fields = await read_fields(request)
     violations = unknown_fields(fields, ("reason", "until"))
@@ -104,9 +104,10 @@ async def pause_gate(request: Request, kind: _Kind, name: _Name, parts: PartsOf,
 
 @router.post(f"{_PLACE}:resume", responses={200: {"model": GateView}, **problems(401, 403, 404, 412, 422, 429, 503)})
 async def resume_gate(request: Request, kind: _Kind, name: _Name, parts: PartsOf, principal: Caller) -> Response:
-    """End a pause; needs the scope `admin:write`. What is not paused stays so.
+    """End a pause; needs the scope `admin:write`. What is not paused stays as it is.
 
-    Its jobs get back the time that they stood still, and then start in turns; `pause.endedAt` is there until then.
+    Its jobs are given back the time for which they stood still, and then start in turns; `pause.endedAt` is shown until
+    then.
     """
     return _answer(await gates.resume(parts, principal, _gate(kind, name), insists=insists(request)))
 
@@ -117,9 +118,9 @@ async def resume_gate(request: Request, kind: _Kind, name: _Name, parts: PartsOf
     responses={200: {"model": GateView}, **problems(400, 401, 403, 404, 412, 413, 415, 422, 429, 503)},
 )
 async def set_cap(request: Request, kind: _Kind, name: _Name, parts: PartsOf, principal: Caller) -> Response:
-    """Let at most so many jobs of a tenant, a report type or a source run; needs the scope `admin:write`.
+    """Limit how many jobs of a tenant, a report type or a source run; needs the scope `admin:write`.
 
-    What runs already goes on, and counts.
+    Running jobs continue, and count.
     """
     fields = await read_fields(request)
     violations = unknown_fields(fields, ("mostRunning",))
@@ -134,7 +135,7 @@ async def set_cap(request: Request, kind: _Kind, name: _Name, parts: PartsOf, pr
     responses={204: {"description": "It has no cap"}, **problems(401, 403, 404, 412, 422, 429, 503)},
 )
 async def remove_cap(request: Request, kind: _Kind, name: _Name, parts: PartsOf, principal: Caller) -> Response:
-    """Let any number of jobs run; needs the scope `admin:write`. What has no cap stays so."""
+    """Remove the limit on running jobs; needs the scope `admin:write`. What has no cap stays as it is."""
     await gates.remove_cap(parts, principal, _gate(kind, name), insists=insists(request))
     return Response(status_code=204)
 
@@ -145,9 +146,9 @@ async def remove_cap(request: Request, kind: _Kind, name: _Name, parts: PartsOf,
     responses={200: {"model": GateView}, **problems(400, 401, 403, 404, 412, 413, 415, 422, 429, 503)},
 )
 async def set_queue_cap(request: Request, name: _Name, parts: PartsOf, principal: Caller) -> Response:
-    """Let a tenant have at most so many unfinished jobs, waiting and running; needs the scope `admin:write`.
+    """Limit how many unfinished jobs a tenant may have, waiting and running; needs the scope `admin:write`.
 
-    What it asks for beyond is refused with 429. What was accepted before goes on, and counts.
+    Further submissions are refused with 429. Accepted jobs continue, and count.
     """
     fields = await read_fields(request)
     violations = unknown_fields(fields, ("mostUnfinished",))
@@ -162,7 +163,7 @@ async def set_queue_cap(request: Request, name: _Name, parts: PartsOf, principal
     responses={204: {"description": "It has no such cap"}, **problems(401, 403, 404, 412, 422, 429, 503)},
 )
 async def remove_queue_cap(request: Request, name: _Name, parts: PartsOf, principal: Caller) -> Response:
-    """Let a tenant have any number of jobs; needs the scope `admin:write`. What has no such cap stays so."""
+    """Remove the limit on a tenant's unfinished jobs; needs the scope `admin:write`. What has no cap stays as it is."""
     await gates.remove_queue_cap(parts, principal, name, insists=insists(request))
     return Response(status_code=204)
 

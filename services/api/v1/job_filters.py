@@ -1,4 +1,4 @@
-"""Which jobs: the filter of a list as it stands in a query, with every mistake told at once."""
+"""The filter of a list of jobs as it stands in a query, with every mistake reported at once."""
 
 import itertools
 import re
@@ -17,17 +17,17 @@ from shared.suggest import did_you_mean
 AGO = r"-([0-9]{1,6})(s|m|h|d|w)"
 """A time before now."""
 LASTED = r"([0-9]{1,6})(s|m|h|d|w)"
-"""A length of time."""
+"""A duration."""
 ID_BEGINS = r"[0-9a-fA-F]{4}(-?[0-9a-fA-F]){0,28}"
-"""The beginning of a job's id, hyphens or not."""
+"""The beginning of a job's id, with or without hyphens."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
 _LONGEST = 100
-"""Characters of a requester's name or an error's code."""
+"""The most characters of a requester's name or an error's code."""
 
 
 class Written(NamedTuple):
-    """A filter as a client wrote it, by the names of the wire."""
+    """A filter as a client wrote it, by the names on the wire."""
 
     status: Sequence[str] | None = None
     reportType: str | None = None  # noqa: N815 - the wire's spelling
@@ -40,18 +40,18 @@ class Written(NamedTuple):
     bulk: str | None = None
     schedule: str | None = None
     id: str | None = None
-    """The beginning of one, or the whole."""
+    """The beginning of an id, or the whole."""
     tookAtLeast: str | None = None  # noqa: N815
 
     @property
     def named(self) -> Mapping[str, object]:
-        """What was given, by its name; the order of what may be repeated means nothing."""
+        """Return what was given, by its name. The order of repeated values is ignored."""
         given = {name: value for name, value in self._asdict().items() if value}
         return {name: sorted(set(value)) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def read_filter(written: Written, violations: list[Violation]) -> JobFilter:
-    """The filter. What is wrong with it is added to `violations`, and it is of no use then."""
+    """Return the filter. Mistakes are added to `violations`; the filter must not be used then."""
     for name in ("reportType", "requester", "errorCode"):
         _check_text(name, getattr(written, name), violations)
     return JobFilter(
@@ -71,7 +71,7 @@ def read_filter(written: Written, violations: list[Violation]) -> JobFilter:
 
 
 def ago_in(written: Written) -> Mapping[str, str]:
-    """Those moments that are written as a time ago, by their names in the filter."""
+    """Return those moments that are written relative to now, by their names in the filter."""
     given = {"created_after": written.createdAfter, "created_before": written.createdBefore}
     return {name: value for name, value in given.items() if value and re.fullmatch(AGO, value, re.ASCII)}
 
@@ -113,7 +113,7 @@ def _labels(given: Sequence[str] | None, violations: list[Violation]) -> Mapping
 
 
 def _moment(name: str, given: str | None, violations: list[Violation]) -> datetime | None:
-    """A moment as RFC 3339 has it, or a time ago. A `+` that became a space on the way is understood."""
+    """Read a moment in the form of RFC 3339, or a time ago. A `+` that was decoded as a space is understood."""
     if given is None:
         return None
     try:
@@ -123,14 +123,14 @@ def _moment(name: str, given: str | None, violations: list[Violation]) -> dateti
             text = given[:10] + "T" + given[11:].replace(" ", "+")
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        pass  # a 31st of February, or long before the first year
+        pass  # a 31st of February, or a moment long before the first year
     message = f"{given[:60]!r} is not a time: write 2026-01-31T12:00:00Z, with an offset, or a time ago such as -24h"
     violations.append(Violation(name, "date_time", message))
     return None
 
 
 def _lasted(name: str, given: str | None, violations: list[Violation]) -> int | None:
-    """A length of time, in seconds."""
+    """Read a duration, in seconds."""
     if given is None:
         return None
     if lasted := re.fullmatch(LASTED, given, re.ASCII):
@@ -151,7 +151,7 @@ def _id(name: str, given: str | None, what: str, violations: list[Violation]) ->
 
 
 def _beginning(given: str | None, violations: list[Violation]) -> str | None:
-    """The beginning of an id, as its digits alone."""
+    """Read the beginning of an id, as its digits without hyphens."""
     if given is None or re.fullmatch(ID_BEGINS, given, re.ASCII):
         return given and given.replace("-", "").lower()
     message = f"{given[:60]!r} does not begin the id of a job: write at least 4 of its digits, as in 019acb2e-7c41"

@@ -1,22 +1,24 @@
-"""Where to go from a job."""
+"""Links from a job."""
 
 from urllib.parse import quote
 from uuid import UUID
 
 
 def job_url(job_id: UUID | str, root: str) -> str:
-    """Where a job is, for a client; `root` is the path under which a proxy shows the API."""
+    """Return the address of a job; `root` is the path under which a proxy publishes the API."""
     return f"{root}/v1/jobs/{job_id}"
 
 
 def file_url(job_id: UUID, name: str, root: str) -> str:
-    """Where a file of the job is, for a client."""
+    """Return the address of a file of the job."""
     return f"{job_url(job_id, root)}/artifacts/{quote(name, safe='')}"
 
 
 def links(job_id: UUID | str, root: str, *, ended: bool, has_rows: bool = False) -> dict[str, str]:
-    """What can be looked at of the job, and what can be done with it as it is now: an action that would be refused
-    because of the job's state has no link."""
+    """Return the links to what can be viewed of the job and done with it.
+
+    An action that the job's current state would refuse has no link.
+    """
     own = job_url(job_id, root)
     always = {"self": own, "events": f"{own}/events", "why": f"{own}/why"}
     if not ended:

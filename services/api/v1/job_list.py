@@ -18,7 +18,7 @@ from shared.jobs.states import JobStatus
 
 router = APIRouter(tags=["jobs"])
 
-# What is described here is checked in job_filters, where every violation is told at once.
+# The parameters are described here and checked in job_filters, which reports every violation at once.
 _TEXT = r"^[^\x00]*$"
 
 
@@ -74,10 +74,10 @@ async def list_jobs(
     pageSize: pages.PageSize = "0",  # noqa: N803
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """The jobs that the caller sees, newest first, a page at a time, until `nextPageToken` is null.
+    """The jobs that the caller may see, newest first, a page at a time, until `nextPageToken` is null.
 
-    A page of a filtered list may hold fewer jobs than asked for, even none, although more follow: each request looks
-    at a bounded number of jobs.
+    A page of a filtered list may hold fewer jobs than requested, even none, although more follow: each request examines
+    a bounded number of jobs.
     """
     written = Written(
         status,

@@ -1,4 +1,4 @@
-"""Look at jobs, and cancel them."""
+"""Read jobs, and cancel them."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ _EVENTS = TypeAdapter(list[EventView])
     },
 )
 async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
-    """A job. With `Prefer: wait=n` (up to 30 s) the answer waits until the job changes from If-None-Match, or ends."""
+    """A job. With `Prefer: wait=n` (up to 30 s) the answer waits until the job differs from If-None-Match, or ends."""
     if wait_s := wait_asked_s(request):
         waiting = jobs.wait(parts, principal, job_id, seconds=wait_s, known=_known(request))
         try:
@@ -46,7 +46,7 @@ async def get_job(request: Request, job_id: JobId, parts: PartsOf, principal: Ca
     ) is not None:
         revision = jobs.revision_of(same.version, expired=same.expired)
         headers = _headers(parts, revision, same, tenant=principal.tenant)
-        check(request, headers["ETag"])  # If-Match comes first
+        check(request, headers["ETag"])  # if-Match takes precedence
         return Response(status_code=304, headers=headers)
     else:
         waited = Waited(await jobs.get(parts, principal, job_id), honoured=False)
@@ -94,7 +94,7 @@ async def list_job_events(job_id: JobId, parts: PartsOf, principal: Caller) -> R
     },
 )
 async def cancel_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
-    """Cancel a job: 200 when it is cancelled, 202 when its worker will be told, 409 when it had ended already."""
+    """Cancel a job: 200 if it is cancelled, 202 if its worker was asked to stop, 409 if it had ended already."""
     cancelled = await jobs.cancel(parts, principal, job_id, insists=insists(request))
     headers = {"ETag": f'"{cancelled.found.revision}"'}
     return json_response(_view(cancelled.found, parts.settings.root_path), 202 if cancelled.requested else 200, headers)

@@ -1,4 +1,4 @@
-"""/v1/keys and /v1/me: who one is, and the keys of one's tenant."""
+"""/v1/keys and /v1/me: the caller's identity, and the keys of its tenant."""
 
 from datetime import datetime
 from typing import Any
@@ -51,7 +51,7 @@ _ROTATE = {
 
 @router.get("/v1/me", responses={200: {"model": MeView}, **problems(401, 422, 429)})
 async def get_me(principal: Caller) -> Response:
-    """Who the caller is, and what it may do."""
+    """The caller's identity, and what it may do."""
     credential = "none" if principal.scopes is None else "key" if principal.key_id else "token"
     scopes = None if principal.scopes is None else sorted(principal.scopes)
     me = MeView(
@@ -71,7 +71,7 @@ async def list_keys(
     pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """The tenant's API keys, newest first, those that are over or revoked too; needs the scope `keys:read`."""
+    """The tenant's API keys, newest first, including expired and revoked ones; needs the scope `keys:read`."""
     size = pages.only_size(pageSize)
     found = await keys.list_page(parts, principal, size=size, token=pageToken)
     links = pages.list_links(f"{parts.settings.root_path}/v1/keys", pageSize, found.next_page_token)
@@ -92,7 +92,7 @@ async def get_key(key_id: str, parts: PartsOf, principal: Caller) -> Response:
     responses={201: {"model": MadeKeyView}, **problems(400, 401, 403, 409, 413, 415, 422, 429, 503)},
 )
 async def create_key(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Make an API key of the tenant, with scopes that the caller has; needs the scope `keys:write`.
+    """Create an API key of the tenant, with scopes that the caller has; needs the scope `keys:write`.
 
     The key is shown once. A repetition with the same Idempotency-Key is answered without it.
     """
@@ -115,9 +115,9 @@ async def create_key(request: Request, parts: PartsOf, principal: Caller) -> Res
     responses={201: {"model": RotatedKeyView}, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503)},
 )
 async def rotate_key(request: Request, key_id: str, parts: PartsOf, principal: Caller) -> Response:
-    """Make an API key that follows another, of its name and scopes; the old one works on for a while.
+    """Create an API key that follows another, with its name and scopes; the old one keeps working for a while.
 
-    Needs the scope `keys:write`. Without `expiresAt` the new key lives as long as the old one was made to.
+    Needs the scope `keys:write`. Without `expiresAt` the new key lives as long as the old one was created to live.
     """
     fields = await read_fields(request)
     violations = unknown_fields(fields, ("overlapSeconds", "expiresAt"))
@@ -135,7 +135,7 @@ async def rotate_key(request: Request, key_id: str, parts: PartsOf, principal: C
     responses={204: {"description": "It works no more"}, **problems(401, 403, 404, 409, 422, 429, 503)},
 )
 async def revoke_key(key_id: str, parts: PartsOf, principal: Caller) -> Response:
-    """Revoke an API key; needs the scope `keys:write`. An API process may believe it for ten seconds more."""
+    """Revoke an API key; needs the scope `keys:write`. An API process may accept it for ten more seconds."""
     await keys.revoke(parts, principal, _id(key_id))
     return Response(status_code=204)
 
@@ -148,7 +148,7 @@ def _made(made: MadeKey, root: str) -> Response:
 
 
 def _id(given: str) -> str:
-    """What PostgreSQL takes: no key has U+0000 in its id."""
+    """Refuse an id with U+0000, which PostgreSQL does not accept and no key has."""
     return given.replace("\0", "?")
 
 

@@ -28,10 +28,10 @@ _Cancel = Annotated[bool, Query(description="End a job that goes on, too")]
 async def delete_job(
     request: Request, job_id: JobId, parts: PartsOf, principal: Caller, cancel: _Cancel = False
 ) -> Response:
-    """Delete a job with its parameters, result, error texts and files. What is left answers 410 until it is forgotten.
+    """Delete a job with its parameters, result, error texts and files. Afterwards it answers 410 until it is forgotten.
 
-    Nothing can be downloaded from here any more; the files leave the store within seconds. 409 if the job goes on,
-    unless `cancel=true`: then its worker is told, and what it still makes is removed.
+    Nothing can be downloaded any more, and the files leave the store within seconds. 409 if the job is unfinished,
+    unless `cancel=true`: then its worker is asked to stop, and whatever it still makes is removed.
     """
     await deletions.delete(parts, principal, job_id, cancel=cancel, insists=insists(request))
     return Response(status_code=204)
@@ -68,9 +68,9 @@ _KEEP: dict[str, Any] = {
     responses={200: {"model": JobView}, **problems(400, 401, 403, 404, 409, 410, 412, 413, 415, 422, 429, 503)},
 )
 async def keep_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
-    """Keep an ended job and its files for longer, within the operator's bounds: never for less time than before.
+    """Keep an ended job and its files for longer, within the operator's bounds; never for less time than before.
 
-    409 while the job goes on, and when the files have expired.
+    409 while the job is unfinished, and when the files have expired.
     """
     fields = await read_fields(request)
     found = await keeping.keep(parts, principal, job_id, fields, insists=insists(request))

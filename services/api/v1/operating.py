@@ -1,4 +1,4 @@
-"""For those who run the service: how everything stands, and messages that were put aside."""
+"""For operators: the state of the installation, and messages that were set aside."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
@@ -62,7 +62,7 @@ _CHANGING = problems(400, 401, 403, 413, 415, 422, 429, 503)
 
 @router.get("/v1/overview", responses={200: {"model": OverviewView}, **problems(401, 403, 422, 429, 503)})
 async def get_overview(parts: PartsOf, principal: Caller, period: _Period = "1h") -> Response:
-    """How the whole installation stands: what needs attention, workers, queue, outbox, and what became of jobs.
+    """The state of the whole installation: what needs attention, workers, queue, outbox, and how jobs ended.
 
     Needs the scope `admin:read`. Nothing is read from the jobs themselves: relays measure and count.
     """
@@ -80,7 +80,7 @@ async def list_dead_letters(
     pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """What lies in the dead-letter queue, as a relay has copied it; needs the scope `admin:read`."""
+    """The content of the dead-letter queue, as copied by a relay; needs the scope `admin:read`."""
     found = await put_aside.list_dead_letters(parts, principal, size=pages.only_size(pageSize), token=pageToken)
     links = _links(parts, "/v1/dead-letters", pageSize, found.next_page_token)
     return json_response(dead_letters_view(found), headers={"Link": links})
@@ -88,16 +88,16 @@ async def list_dead_letters(
 
 @router.post("/v1/dead-letters:redrive", openapi_extra=_DEAD_LETTERS, responses={200: {"model": DoneView}, **_CHANGING})
 async def redrive_dead_letters(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Let a relay send dead letters to the queue again, within seconds; needs the scope `admin:write`.
+    """Make a relay send dead letters to the queue again, within seconds; needs the scope `admin:write`.
 
-    With `all`, those that name a job; others are sent again only by their ids.
+    `all` selects those that name a job; others are sent again only by their ids.
     """
     return await _done(request, lambda wanted: put_aside.redrive(parts, principal, wanted))
 
 
 @router.post("/v1/dead-letters:drop", openapi_extra=_DEAD_LETTERS, responses={200: {"model": DoneView}, **_CHANGING})
 async def drop_dead_letters(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Let a relay delete dead letters, within seconds; needs the scope `admin:write`. No job is lost by it."""
+    """Make a relay delete dead letters, within seconds; needs the scope `admin:write`. No job is lost."""
     return await _done(request, lambda wanted: put_aside.drop_dead_letters(parts, principal, wanted))
 
 
@@ -116,13 +116,13 @@ async def list_parked_messages(
 
 @router.post("/v1/outbox/parked:requeue", openapi_extra=_PARKED, responses={200: {"model": DoneView}, **_CHANGING})
 async def requeue_parked_messages(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Let the relay send parked messages again, at once; needs the scope `admin:write`."""
+    """Make the relay send parked messages again, at once; needs the scope `admin:write`."""
     return await _done(request, lambda wanted: put_aside.requeue(parts, principal, wanted))
 
 
 @router.post("/v1/outbox/parked:drop", openapi_extra=_PARKED, responses={200: {"model": DoneView}, **_CHANGING})
 async def drop_parked_messages(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Delete parked messages, which nobody will send; needs the scope `admin:write`."""
+    """Delete parked messages without sending them; needs the scope `admin:write`."""
     return await _done(request, lambda wanted: put_aside.drop_parked(parts, principal, wanted))
 
 
@@ -150,7 +150,7 @@ def _wanted(fields: Mapping[str, Any]) -> Wanted:
 
 
 def reason_is_good(reason: str) -> bool:
-    """True if the text can stand in the audit trail as a reason."""
+    """True if the audit trail accepts the text as a reason."""
     return bool(reason.strip()) and reason.isprintable() and len(reason) <= LONGEST_REASON
 
 

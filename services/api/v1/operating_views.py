@@ -1,4 +1,4 @@
-"""The wire of those who run the service: dead letters, parked messages, and how everything stands."""
+"""Views for operators: dead letters, parked messages, and the state of the installation."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -14,28 +14,28 @@ from shared.jobs.totals import Point
 
 
 class DeadLetterView(View):
-    """A message of the dead-letter queue, as a relay has copied it."""
+    """A message of the dead-letter queue, as copied by a relay."""
 
     message_id: str
     first_seen_at: Time
     sent_at: Time | None
     receives: int
-    """Deliveries before it was copied, about."""
+    """Deliveries before it was copied, approximately."""
     size_bytes: int
     why: str
-    """Why a worker put it aside: `malformed`, `foreign`, `unknown`; empty if the queue service did."""
+    """Why a worker dead-lettered it: `malformed`, `foreign`, `unknown`; empty if the queue service did."""
     job_id: UUID | None
     tenant: str | None
     body: str
-    """Its beginning."""
+    """The beginning of the message's body."""
     wish: Literal["redrive", "drop"] | None
-    """What a relay is about to do with it."""
+    """What a relay has been asked to do with it."""
     wished_at: Time | None
     wished_by: str | None
 
 
 class DeadLettersView(View):
-    """One page of dead letters, those first that were seen first."""
+    """One page of dead letters, in the order in which they were first seen."""
 
     dead_letters: list[DeadLetterView]
     next_page_token: str | None
@@ -62,14 +62,14 @@ class ParkedMessagesView(View):
 
 
 class DoneView(View):
-    """With which messages something is done, or would be."""
+    """The number of messages that were changed, or would be."""
 
     ids: list[str]
     missing: list[str]
-    """Those that were named and are not there, or are being dealt with already."""
+    """Ids that were given but not found, or are already being handled."""
     dry_run: bool
     more: bool
-    """True if there are more than one request is for."""
+    """True if there are more messages than one request handles."""
 
 
 class ConditionView(View):
@@ -80,11 +80,11 @@ class ConditionView(View):
     message: str
     facts: dict[str, Any]
     since_s: float | None
-    """For how long it has been so, in seconds; null where nobody knows."""
+    """For how long the condition has held, in seconds; null if unknown."""
 
 
 class MeasuredView(View):
-    """A reading of a relay."""
+    """A relay's measurement."""
 
     at: Time
     age_s: float
@@ -92,7 +92,7 @@ class MeasuredView(View):
 
 
 class WorkerView(View):
-    """A worker as it told of itself last."""
+    """A worker, as it last described itself."""
 
     name: str
     since: Time
@@ -102,24 +102,24 @@ class WorkerView(View):
     sick: str | None
     """Why it takes no jobs."""
     report_types: int
-    """How many it knows."""
+    """How many report types it knows."""
     slots: int
     holding: int
 
 
 class PointView(View):
-    """The jobs of one outcome that ended within one step of time. Of nothing there is no point."""
+    """The jobs of one outcome that ended within one step of time. A step without such jobs is left out."""
 
     begins: Time
     outcome: Literal["SUCCESS", "FAILED", "CANCELLED"]
     jobs: int
     p50_s: float | None
-    """Half of them had ended within so many seconds after they were asked for."""
+    """Half of them ended within this many seconds of being requested."""
     p95_s: float | None
 
 
 class AcceptedJobsView(View):
-    """The jobs that were accepted within one step of time. Of nothing there is no point."""
+    """The jobs that were accepted within one step of time. A step without such jobs is left out."""
 
     begins: Time
     jobs: int
@@ -134,14 +134,14 @@ class TypeTotalView(View):
 
 
 class OverviewView(View):
-    """How the whole installation stands. A part that is null was not looked at: the database took too long."""
+    """The state of the whole installation. A part is null if the database took too long to read it."""
 
     at: Time
     period: Literal["1h", "24h", "7d"]
     step_s: int
     conditions: list[ConditionView]
     measured: dict[str, MeasuredView] | None
-    """By what was measured: `database`, `queue`, `dead_letters`, `store`."""
+    """By subject: `database`, `queue`, `dead_letters`, `store`."""
     workers: list[WorkerView] | None
     history: list[PointView] | None
     accepted: list[AcceptedJobsView] | None
@@ -160,7 +160,7 @@ def dead_letters_view(found: FoundDeadLetters) -> DeadLettersView:
 
 
 def parked_view(found: FoundParked) -> ParkedMessagesView:
-    """The view of a page of parked messages."""
+    """Return the view of a page of parked messages."""
     messages = [
         ParkedMessageView(
             id=str(row.id), topic=row.topic, tenant=row.group_key, payload=row.payload, created_at=row.created_at,
@@ -172,12 +172,12 @@ def parked_view(found: FoundParked) -> ParkedMessagesView:
 
 
 def done_view(done: Done) -> DoneView:
-    """The view of what is done."""
+    """Return the view of what was done."""
     return DoneView(ids=list(done.ids), missing=list(done.missing), dry_run=done.dry_run, more=done.more)
 
 
 def overview_view(found: Overview) -> OverviewView:
-    """The view of how everything stands."""
+    """Return the view of the installation's state."""
     return OverviewView(
         at=found.at,
         period=found.period.value,

@@ -14,18 +14,18 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/healthz")
 async def healthz() -> JSONResponse:
-    """The process answers."""
+    """Say that the process answers."""
     return JSONResponse({"status": "ok"})
 
 
 @router.get("/readyz")
 async def readyz(parts: PartsOf) -> JSONResponse:
-    """The database answers. The queue does not matter here: submissions are accepted without it."""
+    """Say whether the database answers. The queue does not matter here: submissions are accepted without it."""
     failing = await run_in_threadpool(problems, {"database": lambda: check_database(parts.engine)})
     return JSONResponse({"status": "unready" if failing else "ok", "problems": failing}, 503 if failing else 200)
 
 
 @router.get("/metrics")
 def metrics() -> Response:
-    """Everything this process and its siblings have counted."""
+    """Return everything that this process and its siblings have counted."""
     return Response(exposition(), media_type=CONTENT_TYPE)

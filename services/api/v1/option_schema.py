@@ -1,4 +1,4 @@
-"""How the description of a request's body tells its options."""
+"""The options in the description of a request's body."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -50,7 +50,7 @@ NOTIFY_WHEN_SCHEMA: Mapping[str, Any] = {
     },
     "examples": [["failure", {"figure": "rows", "above": 1000}]],
 }
-"""Conditions on what is told."""
+"""The schema of conditions for notifications."""
 OPTION_SCHEMA: Mapping[str, Any] = {
     "runAt": _moment("Do not run before this moment; the deadline counts from it. One that has passed is now"),
     "notAfter": _moment("Fail if the job has not ended by then: within JOB_DEADLINE_S of now, or of runAt"),
@@ -91,4 +91,7 @@ OPTION_SCHEMA: Mapping[str, Any] = {
     },
     **SHAPE_SCHEMA,
 }
-"""Each option's JSON Schema, by its field. What depends on the report type and on settings is in the words only."""
+"""Each option's JSON Schema, by its field.
+
+Dependencies on the report type and on settings are described in words only.
+"""

@@ -1,4 +1,4 @@
-"""What every list has in common: the size of its pages, their tokens, and the links between them."""
+"""What all lists share: the size of pages, page tokens, and the links between pages."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ Moment = Annotated[
 
 
 def page_size(given: str, violations: list[Violation], *, usual: int = USUAL_SIZE, most: int = MOST) -> int:
-    """The size, as AIP-158 has it; a violation if it is none."""
+    """Return the size as in AIP-158; an invalid one adds a violation."""
     if re.fullmatch(r"[0-9]{1,100}", given, re.ASCII):
         return min(int(given), most) or usual
     violations.append(
@@ -38,7 +38,7 @@ def page_size(given: str, violations: list[Violation], *, usual: int = USUAL_SIZ
 
 
 def only_size(given: str) -> int:
-    """The size, in a query that has no other mistakes to tell. Raises Problem."""
+    """Return the size, for a query without other possible mistakes. Raises Problem."""
     violations: list[Violation] = []
     size = page_size(given, violations)
     if violations:
@@ -47,7 +47,7 @@ def only_size(given: str) -> int:
 
 
 def links(place: str, query: Mapping[str, object], next_page: str | None, *, by: str = "pageToken") -> str:
-    """The pages that one may go to from here (RFC 8288), each by its whole address; `by` names the page."""
+    """Return the links to neighbouring pages (RFC 8288), with whole addresses; `by` names the parameter of the page."""
     pages = {"first": query}
     if next_page is not None:
         pages = {"next": {**query, by: next_page}, **pages}
@@ -58,21 +58,22 @@ def links(place: str, query: Mapping[str, object], next_page: str | None, *, by:
 def list_links(
     place: str, size: str, next_page: str | None, filters: Mapping[str, object] = MappingProxyType({})
 ) -> dict[str, str]:
-    """The header with the pages of a list that was asked for with this `pageSize`, and with those of the filters that
-    are not None."""
+    """Return the link header of a list that was requested with this `pageSize`, and with those of the filters that are
+    not None.
+    """
     asked = {name: value for name, value in filters.items() if value is not None}
     return {"Link": links(place, {**asked, **({} if size == "0" else {"pageSize": size})}, next_page)}
 
 
 def moment(name: str, given: object, violations: list[Violation]) -> datetime | None:
-    """The moment; a violation of the field `name` if it is none."""
+    """Return the moment; an invalid one adds a violation of the field `name`."""
     if given is None:
         return None
     try:
         found = datetime.fromisoformat(given) if isinstance(given, str) and "T" in given else None
         if found is not None and found.tzinfo is not None:
             return found.astimezone(UTC)
-    except (ValueError, OverflowError):  # of year 10000 in UTC, which the database writes and nobody here can read
+    except (ValueError, OverflowError):  # the year 10000 in UTC, which the database can write and Python cannot read
         pass
     violations.append(Violation(name, "date_time", "must be a moment with an offset, like 2026-12-31T23:59:59Z"))
     return None

@@ -1,4 +1,4 @@
-"""Report types on the wire, as models."""
+"""Views of report types."""
 
 from typing import Any, Self
 
@@ -16,11 +16,11 @@ class ColumnView(View):
     title: str
     unit: str
     required_scope: str | None
-    """Files have this column only for whoever asks with this scope."""
+    """Files have this column only for requesters with this scope."""
 
 
 class ReportTypeView(View):
-    """What a client needs to ask for a report of this type."""
+    """What a client needs in order to request a report of this type."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ class ReportTypeView(View):
     """A JSON Schema."""
     columns: list[ColumnView]
     options: dict[str, Any]
-    """A JSON Schema of what requests may say about the shape of the answer, beside the parameters."""
+    """A JSON Schema of the request's fields for the shape of the answer, besides the parameters."""
 
     @classmethod
     def of(cls, report: ReportType) -> Self:
@@ -56,7 +56,7 @@ class ChoiceView(View):
 
     value: str
     title: str
-    """What people call it."""
+    """The title that people see."""
 
 
 class ChoicesView(View):
@@ -64,7 +64,7 @@ class ChoicesView(View):
 
     choices: list[ChoiceView]
     more: bool
-    """True if there are more than these."""
+    """True if there are more choices than these."""
 
     @classmethod
     def of(cls, found: Choices) -> Self:

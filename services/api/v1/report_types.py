@@ -1,4 +1,4 @@
-"""What can be asked for."""
+"""Report types: what can be requested."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["report types"])
 
 @router.get("/v1/report-types", responses={200: {"model": ReportTypesView}, **problems(401, 429)})
 async def list_report_types(parts: PartsOf, principal: Caller) -> Response:
-    """Every report type that the caller may ask for, with the JSON Schema of its parameters."""
+    """Every report type that the caller may request, with the JSON Schema of its parameters."""
     return json_response(ReportTypesView.of(visible.report_types(parts.catalog, principal)))
 
 
@@ -36,9 +36,9 @@ async def list_choices(
         str | None, Query(alias="timeZone", description="The IANA time zone of the query and of dates in words")
     ] = None,
 ) -> Response:
-    """The values that a parameter may have, as the report type's source has them now for the caller: up to 1,000.
+    """The values that a parameter may have, as the report type's source now has them for the caller: up to 1,000.
 
-    They may depend on other parameters: `x-choices` in the report type's JSON Schema names those.
+    They may depend on other parameters, which `x-choices` in the report type's JSON Schema names.
     """
     found = await choices.choices_of(parts, principal, Asked(name, parameter, given, time_zone))
     return json_response(ChoicesView.of(found))

@@ -1,4 +1,4 @@
-"""The wire: what a successful job made."""
+"""Views of what a successful job made."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,14 +23,14 @@ class ArtifactView(View):
 
 
 class ManifestView(View):
-    """Says what the files were made from, and proves them: `todoke verify`."""
+    """The manifest says what the files were made from, and proves that they are unchanged: `todoke verify`."""
 
     url: str
     sha256: str
 
 
 class PreviewView(View):
-    """What is kept to be looked at before a download; null for what is not there."""
+    """What is kept for viewing before a download; null for what does not exist."""
 
     rows: int | None
     """How many of the first rows are kept."""
@@ -40,14 +40,14 @@ class PreviewView(View):
 
 
 class WarningView(View):
-    """What the reader of a file should know: the job succeeded, but somebody should look."""
+    """A warning for readers of the file: the job succeeded, but something may need attention."""
 
     code: str
     file: str
     message: str
     hint: str
     characters: list[str]
-    """The letters that it is about, as `U+0627 ARABIC LETTER ALEF`; up to fifty."""
+    """The characters concerned, as `U+0627 ARABIC LETTER ALEF`; up to fifty."""
 
 
 class PhaseView(View):
@@ -62,19 +62,19 @@ class ResultView(View):
 
     artifacts: list[ArtifactView]
     required_scopes: list[str]
-    """The scopes that the files ask for. Who lacks one of them gets none of the files."""
+    """The scopes that the files require. A caller that lacks one of them gets none of the files."""
     warnings: list[WarningView]
     manifest: ManifestView | None
     preview: PreviewView | None
     answer: dict[str, Any] | None
-    """Of a report type without files."""
+    """The answer of a report type without files."""
     seconds: float
     phases: list[PhaseView]
-    """What took how long, in order; empty for a report type without files."""
+    """How long each phase took, in order; empty for a report type without files."""
 
 
 def result_view(job: Job, artifacts: Sequence[Artifact], root: str) -> ResultView | None:
-    """What the job made; None if it has not succeeded."""
+    """Return what the job made; None if it has not succeeded."""
     if job.status is not JobStatus.SUCCESS or job.result is None:
         return None
     files = [

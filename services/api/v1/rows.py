@@ -24,7 +24,7 @@ router = APIRouter(tags=["artifacts"])
 NDJSON, PNG = "application/x-ndjson", "image/png"
 _PROBLEMS = problems(401, 403, 404, 409, 410, 412, 422, 429, 503)
 _KEPT = {"Cache-Control": "private, max-age=0, must-revalidate"}
-# A picture that somebody opens by itself runs nothing and loads nothing, whatever is in it.
+# A picture that is opened on its own runs nothing and loads nothing, whatever it contains.
 PICTURE_HEADERS = {**_KEPT, "Content-Security-Policy": "default-src 'none'; sandbox", "Content-Disposition": "inline"}
 
 
@@ -34,8 +34,9 @@ class RowsColumnView(View):
     name: str
     title: str
     type: str
-    """`integer` and `boolean` have values of JSON's own; `bigint`, `decimal`, `float`, `date`, `timestamp`,
-    `timestamptz`, `json` and `text` have text. More may come."""
+    """`integer` and `boolean` values are JSON's own; `bigint`, `decimal`, `float`, `date`, `timestamp`, `timestamptz`,
+    `json` and `text` values are text. More types may come.
+    """
 
 
 class RowsView(View):
@@ -43,11 +44,11 @@ class RowsView(View):
 
     columns: list[RowsColumnView]
     rows: list[dict[str, str | int | bool | None]]
-    """Values by the columns' names: null, or what the file has."""
+    """Values by column name: null, or what the file contains."""
     stored_rows: int
-    """Rows that are kept: the first 1,000, or as many as fit into 1 MiB."""
+    """How many rows are kept: the first 1,000, or as many as fit into 1 MiB."""
     total_rows: int
-    """Rows of the report."""
+    """How many rows the report has."""
     truncated: bool
     """True if the report has more rows than are kept."""
     next_after: int | None
@@ -62,7 +63,7 @@ _ROWS: Responses = {
 }
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _PICTURE: Responses = {
-    # Generators of clients know the first of these two types alone.
+    # Client generators know only the first of these two types.
     200: {"description": "The picture", "content": {"application/octet-stream": _FILE, PNG: _FILE}},
     304: {"description": "Not changed"},
     **_PROBLEMS,
@@ -94,7 +95,8 @@ async def list_job_rows(
 ) -> Response:
     """The first rows of the job's report, a page at a time: what is in its files, before they are downloaded.
 
-    A client that asks for `application/x-ndjson` gets the rows alone, one JSON object per line; `Link` leads on.
+    A client that asks for `application/x-ndjson` gets only the rows, one JSON object per line; `Link` leads to the next
+    page.
     """
     violations: list[Violation] = []
     size = pages.page_size(pageSize, violations, usual=USUAL_SIZE, most=MOST)

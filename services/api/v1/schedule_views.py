@@ -1,4 +1,4 @@
-"""The wire of schedules."""
+"""Views of schedules."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,11 +19,11 @@ from shared.schedules.timing import Timing
 from shared.webhooks.url import without_query
 
 NEXT = 5
-"""Ticks to come that every answer tells."""
+"""How many future ticks every answer lists."""
 
 
 class ComingView(View):
-    """A tick that is to come."""
+    """A future tick."""
 
     tick: Time
     local: str = Field(examples=["2026-03-29T03:00:00+02:00"], json_schema_extra={"format": "date-time"})
@@ -41,7 +41,7 @@ class ScheduleFields(View):
     formats: list[str] | None
     labels: dict[str, str] | None
     options: dict[str, Any]
-    """What its jobs are asked for beside, by the names of a submission."""
+    """What its jobs ask for besides, by the field names of a submission."""
     cron: str | None
     every_seconds: int | None
     time_zone: str
@@ -51,7 +51,7 @@ class ScheduleFields(View):
     misfire_most: int
     overlap: Overlap
     words: dict[str, str] = Field(examples=[{"en": "at 07:00 on Mondays", "ja": "毎週月曜日の07:00"}])
-    """When it is due, by language."""
+    """When it is due, in words, by language."""
     coming: list[ComingView]
     """The next ticks; none while it is paused or stopped."""
 
@@ -61,24 +61,26 @@ class ScheduleView(ScheduleFields):
 
     schedule_id: UUID
     state: Literal["active", "paused", "stopped", "ended"]
-    """`stopped` says that its job could not be submitted, and `ended` that no tick is left."""
+    """`stopped`: its job could not be submitted; `ended`: no tick is left."""
     stop_reason: Reason | None
     stopped_at: Time | None
     paused_at: Time | None
     paused_by: str | None
     pause_note: str | None
     owner: str | None
-    """On whose behalf it asks: whoever wrote or resumed it last. Null where no identity is asked for."""
+    """On whose behalf it acts: the caller who last changed or resumed it. Null where no identity is required."""
     acts_until: Time | None
-    """When it stops unless somebody writes or resumes it before: it acts with the scopes that its owner's token had.
-    Null for the owner of an API key, whose scopes are those of the key at each tick."""
+    """When it stops unless somebody changes or resumes it before: it acts with the scopes of its owner's token.
+
+    Null if the owner has an API key: then it acts with the scopes that the key has at each tick.
+    """
     last_tick: Time | None
     last_job_id: UUID | None
     created_at: Time
     updated_at: Time
     version: int
     file: str | None
-    """The file of the catalog that it is written in; it can be changed there only. Null if a client made it."""
+    """The file of the catalog that defines it; it can only be changed there. Null if a client created it."""
     links: dict[str, str]
 
 
@@ -90,7 +92,7 @@ class SchedulesView(View):
 
 
 class TickView(View):
-    """What became of a tick."""
+    """What happened to a tick."""
 
     tick: Time
     cause: Cause
@@ -99,7 +101,7 @@ class TickView(View):
     detail: str | None
     job_id: UUID | None
     since: Time | None
-    """The first of the ticks that were skipped together, of which this was the last: it may have its job by now."""
+    """The first of several ticks that were skipped together, of which this was the last. It may have its job by now."""
     at: Time
 
 
@@ -111,7 +113,7 @@ class TicksView(View):
 
 
 class RunView(View):
-    """A job that a schedule was asked for beside its ticks."""
+    """A job that was requested from a schedule outside its ticks."""
 
     job_id: UUID
     links: dict[str, str]
@@ -152,7 +154,7 @@ _TOLD = (
 
 
 def preview_view(wanted: Wanted, coming: Sequence[datetime]) -> ScheduleFields:
-    """The view of a schedule that is not there."""
+    """Return the view of a schedule that does not exist."""
     return ScheduleFields(**_fields(wanted, coming))
 
 

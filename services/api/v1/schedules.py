@@ -1,4 +1,4 @@
-"""/v1/schedules: reports that come by themselves."""
+"""/v1/schedules: reports that are requested again and again by the clock."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -105,7 +105,10 @@ async def list_schedules(
     responses={201: {"model": ScheduleView}, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503)},
 )
 async def create_schedule(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Ask for a report again and again, by the clock. The schedule acts with the scopes that its maker has then."""
+    """Request a report again and again, by the clock.
+
+    The schedule acts with the scopes that its creator has at each tick.
+    """
     fields = await read_fields(request)
     again = only_idempotency_key(request)
     made = await schedules.create(parts, principal, fields, idempotency_key=again)
@@ -120,7 +123,7 @@ async def create_schedule(request: Request, parts: PartsOf, principal: Caller) -
     responses={200: {"model": ScheduleFields}, **problems(400, 401, 403, 404, 413, 415, 422, 429, 503)},
 )
 async def preview_schedule(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """What such a schedule would be: when it is due in words, and its next ticks. Nothing is written."""
+    """The schedule that a request would create: when it is due in words, and its next ticks. Nothing is written."""
     found = await schedules.preview(parts, principal, await read_fields(request), ticks=NEXT)
     return json_response(preview_view(found.wanted, found.ticks), headers={"Cache-Control": "no-store"})
 
@@ -140,9 +143,9 @@ async def get_schedule(schedule_id: ScheduleId, parts: PartsOf, principal: Calle
     responses={200: {"model": ScheduleView}, **problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503)},
 )
 async def update_schedule(request: Request, schedule_id: ScheduleId, parts: PartsOf, principal: Caller) -> Response:
-    """Change what is named, and leave the rest; null is what a field is when it is left out.
+    """Change the fields that are given, and keep the others; null resets a field to what it is when left out.
 
-    It acts on the caller's behalf from then on, and goes on if it had stopped.
+    The schedule acts on the caller's behalf from then on, and resumes if it had stopped.
     """
     fields = await read_fields(request)
     changed = await schedules.update(parts, principal, schedule_id, fields, insists=insists(request))
@@ -169,7 +172,7 @@ async def delete_schedule(request: Request, schedule_id: ScheduleId, parts: Part
     responses={200: {"model": ScheduleView}, **problems(400, 401, 403, 404, 412, 413, 415, 422, 429, 503)},
 )
 async def pause_schedule(request: Request, schedule_id: ScheduleId, parts: PartsOf, principal: Caller) -> Response:
-    """Let no tick come until somebody resumes it."""
+    """Suspend a schedule until somebody resumes it."""
     note = _note(await read_fields(request))
     paused = await schedules.pause(parts, principal, schedule_id, note=note, insists=insists(request))
     return _whole_answer(parts.settings.root_path, paused)
@@ -180,7 +183,10 @@ async def pause_schedule(request: Request, schedule_id: ScheduleId, parts: Parts
     responses={200: {"model": ScheduleView}, **problems(401, 403, 404, 412, 422, 429, 503)},
 )
 async def resume_schedule(request: Request, schedule_id: ScheduleId, parts: PartsOf, principal: Caller) -> Response:
-    """Go on after a pause or a stop, on the caller's behalf. What was due meanwhile is not made up for: `:backfill`."""
+    """Resume a schedule after a pause or a stop, on the caller's behalf.
+
+    Missed ticks are not made up for: `:backfill`.
+    """
     resumed = await schedules.resume(parts, principal, schedule_id, insists=insists(request))
     return _whole_answer(parts.settings.root_path, resumed)
 
@@ -192,7 +198,7 @@ async def resume_schedule(request: Request, schedule_id: ScheduleId, parts: Part
     responses={202: {"model": RunView}, **problems(401, 403, 404, 409, 422, 429, 503)},
 )
 async def run_schedule(request: Request, schedule_id: ScheduleId, parts: PartsOf, principal: Caller) -> Response:
-    """Submit its job now, beside its ticks, on behalf of its owner; also while it is paused."""
+    """Submit its job now, outside its ticks, on behalf of its owner; also while it is paused."""
     again = only_idempotency_key(request)
     found = await schedule_runs.run(parts, principal, schedule_id, idempotency_key=again)
     own = f"{parts.settings.root_path}/v1/jobs/{found.job_id}"
@@ -207,7 +213,9 @@ async def run_schedule(request: Request, schedule_id: ScheduleId, parts: PartsOf
     responses={202: {"model": BackfillView}, **problems(400, 401, 403, 404, 413, 415, 422, 429, 503)},
 )
 async def backfill_schedule(request: Request, schedule_id: ScheduleId, parts: PartsOf, principal: Caller) -> Response:
-    """Submit the jobs of those ticks of a range that had none: missed, skipped, failed, or from before it was made."""
+    """Submit the jobs of those ticks of a range that had none: missed, skipped, failed, or before
+    the schedule existed.
+    """
     many = await schedule_runs.backfill(parts, principal, schedule_id, await read_fields(request))
     links = {"ticks": f"{parts.settings.root_path}/v1/schedules/{schedule_id}/ticks"}
     return json_response(BackfillView(ticks=many, links=links), 202)
@@ -224,7 +232,7 @@ async def list_schedule_ticks(
     pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """What became of its ticks, the latest first: those that were skipped, too, with the reason."""
+    """What happened to its ticks, the latest first, including skipped ones with the reason."""
     size = pages.only_size(pageSize)
     found = await schedules.ticks(parts, principal, schedule_id, size=size, token=pageToken)
     own = f"{parts.settings.root_path}/v1/schedules/{schedule_id}/ticks"
@@ -233,7 +241,10 @@ async def list_schedule_ticks(
 
 
 def _whole_answer(root: str, schedule: Schedule, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The schedule. Its tag names what was written, not when it is due next: a tick spoils nobody's change."""
+    """Return the schedule.
+
+    Its entity tag names what was written, not when it is due next, so a tick does not invalidate a client's change.
+    """
     tag = {"ETag": f'"{schedule.version}"', "Cache-Control": "no-store"}
     return json_response(schedule_view(schedule, root), status, {**tag, **(headers or {})})
 

@@ -1,4 +1,4 @@
-"""The wire of links to files."""
+"""Views of links to files."""
 
 from uuid import UUID
 
@@ -10,14 +10,16 @@ from shared.access.shares import Share, State
 
 
 class ShareView(View):
-    """A link to a file, without what stands in it."""
+    """A link to a file, without its secret part."""
 
     share_id: UUID
     job_id: UUID
     name: str
-    """Of the file."""
+    """The name of the file."""
     state: State
-    """`used_up` says that it was downloaded as often as it may be; `revoked` that it, or the key that made it, was."""
+    """`used_up`: it was downloaded as often as allowed; `revoked`: the link, or the key that
+    created it, was revoked.
+    """
     expires_at: Time
     max_downloads: int | None
     """Null: any number."""
@@ -34,9 +36,9 @@ class MadeShareView(ShareView):
     """A new link. `url` is shown once."""
 
     url: str | None = Field(examples=["/shared/…"])
-    """Where anybody downloads the file, without a key; null when the request is repeated."""
+    """Where anyone can download the file without a key; null if the request is repeated."""
     url_shown: bool
-    """False when the request is repeated with its Idempotency-Key: the link was shown then."""
+    """False if the request is repeated with its Idempotency-Key: the link was shown the first time."""
 
 
 class SharesView(View):
@@ -58,7 +60,7 @@ def made_view(made: MadeShare, root: str) -> MadeShareView:
 
 
 def shared_url(token: str, root: str) -> str:
-    """Where somebody without a key finds the file; `root` is the path under which a proxy shows the API."""
+    """Return where a visitor without a key finds the file; `root` is the path under which a proxy publishes the API."""
     return f"{root}/shared/{token}"
 
 

@@ -1,4 +1,4 @@
-"""/shared: files for whoever has a link, without a key."""
+"""/shared: files for visitors who have a link, without a key."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ _ALONE = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow, noarchive, nosnippet",
 }
-"""Nobody keeps, passes on or indexes what a link leads to."""
+"""What a link leads to must not be cached, passed on or indexed."""
 _OUTCOMES: Mapping[type[Exception], str] = {UnknownShare: "unknown", ShareOver: "over", RateLimited: "limited"}
 
 
@@ -44,7 +44,7 @@ async def download_shared(request: Request, token: str, parts: PartsOf) -> Respo
         artifact, place, _ = await shares.download(parts, token, origin)
         if isinstance(place, SignedUrl):
             return RedirectResponse(place.url, 307, _ALONE)
-        # Not by nginx, which would leave these headers out.
+        # Not through nginx, which would leave these headers out.
         answer = stored_file.answer(request, artifact, place)
     except (TodokeError, Problem) as error:
         metrics.SHARE_DOWNLOADS.labels(_OUTCOMES.get(type(error), "failed")).inc()

@@ -1,4 +1,4 @@
-"""/v1/shares: links with which somebody without a key downloads a file."""
+"""/v1/shares: links with which a visitor without a key downloads a file."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -51,7 +51,7 @@ _Job = Annotated[str | None, Query(description="The links of this job alone", js
     responses={201: {"model": MadeShareView}, **problems(400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503)},
 )
 async def share_artifact(request: Request, job_id: JobId, name: str, parts: PartsOf, principal: Caller) -> Response:
-    """Make a link with which anybody downloads this file, without a key."""
+    """Create a link with which anyone can download this file, without a key."""
     wanted = _wanted(request, await read_fields(request), parts.settings.share_max_days)
     made = await shares.create(parts, principal, job_id, name, wanted)
     headers = {"Location": f"{parts.settings.root_path}/v1/shares/{made.share.id}", **_NOT_KEPT}
@@ -68,7 +68,7 @@ async def list_shares(
     pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """The caller's links, newest first, without what stands in them; with `jobs:read_all` those of the whole tenant."""
+    """The caller's links, newest first, without their secret parts; with `jobs:read_all` those of the whole tenant."""
     size = pages.only_size(pageSize)
     job_id = None if job is None else uuid_of(job, UnknownJob)
     found = await shares.list_page(parts, principal, job_id=job_id, size=size, token=pageToken)
@@ -94,7 +94,7 @@ async def get_share(share_id: _Id, parts: PartsOf, principal: Caller) -> Respons
     responses={204: {"description": "It works no more"}, **problems(401, 403, 404, 422, 429, 503)},
 )
 async def revoke_share(share_id: _Id, parts: PartsOf, principal: Caller) -> Response:
-    """Let a link work no more."""
+    """Revoke a link."""
     await shares.revoke(parts, principal, uuid_of(share_id, _unknown))
     return Response(status_code=204)
 

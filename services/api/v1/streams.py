@@ -23,7 +23,7 @@ from services.api.v1.views import job_view
 router = APIRouter(tags=["jobs"])
 
 _SOONEST_MS, _LATEST_MS = 1_000, 10_000
-"""When those whose stream ends come back: not all at the same moment."""
+"""When clients whose stream ends should reconnect: spread out, not all at the same moment."""
 _LAST = "The `id` of the last event that the client has seen"
 _LastHeader = Annotated[str | None, Header(alias="Last-Event-ID", max_length=64, description=_LAST)]
 _LastQuery = Annotated[str | None, Query(max_length=64, description=f"{_LAST}, where no header can be sent")]
@@ -46,10 +46,11 @@ async def stream_job(
     last_event_id: _LastHeader = None,
     lastEventId: _LastQuery = None,  # noqa: N803 - the wire's spelling
 ) -> Response:
-    """The job as it is and whenever it changes, as server-sent events, until it has ended.
+    """The job as it is now and whenever it changes, as server-sent events, until it has ended.
 
-    Each `job` event has the whole job, as `GET /v1/jobs/{id}` gives it, and the job's version as its `id`. The first
-    one comes at once. After the last one comes `end`; who comes back then is answered 204, and comes no more.
+    Each `job` event has the whole job, as `GET /v1/jobs/{id}` returns it, and the job's version as its `id`. The first
+    one comes at once. After the last one comes `end`; a client that reconnects after that is answered 204, and should
+    not come again.
     """
     found = await jobs.get(parts, principal, job_id)
     if found.job.status.final and (last_event_id or lastEventId) == str(found.job.version):
@@ -61,7 +62,7 @@ async def stream_job(
 
 
 def listening(request: Request, parts: Parts, principal: Caller) -> Listener:
-    """The one who sent this request, and who it is from time to time."""
+    """Return the sender of this request as a listener, whose identity is checked again from time to time."""
     authorization = request.headers.get("authorization")
     address = client_address(request, request.app.state.trusted_proxies)
     return Listener(parts, principal, lambda: parts.access.still(authorization, address))
@@ -85,7 +86,7 @@ async def _events(parts: Parts, listener: Listener, found: FoundJob) -> AsyncGen
 
 
 def last_words(what: What) -> bytes:
-    """What is sent when nothing new is: a beat, or why the stream ends."""
+    """Return what is sent when there is nothing new: a beat, or why the stream ends."""
     match what:
         case What.END:
             return event_stream.event("end")

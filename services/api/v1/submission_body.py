@@ -1,4 +1,4 @@
-"""Read what a client wants from an untrusted request."""
+"""Reads a client's submission from an untrusted request."""
 
 import codecs
 import json
@@ -15,18 +15,21 @@ from shared import json_text
 from shared.runtime import tracing
 
 MAX_BODY_BYTES = 256 * 1024
-"""A request is a handful of parameters; what is larger is a mistake or an attack."""
+"""A request has a handful of parameters; a larger body is a mistake or an attack."""
 
 
 async def read_submission(request: Request) -> Wanted:
-    """What the client wants, not checked yet. Raises Problem 400, 413, 415 or 422 if the body is not an object."""
+    """Return what the client wants, not yet checked.
+
+    Raises Problem 400, 413, 415 or 422 if the body is not an object.
+    """
     raw = await _body(request)
     fields = _fields(request, raw) if raw else {}
     return Wanted(fields, raw, request.headers.getlist("idempotency-key"), trace_context(request))
 
 
 async def read_fields(request: Request, *, most_bytes: int = MAX_BODY_BYTES) -> Mapping[str, Any]:
-    """The fields of a body that is an object; none without a body. Raises Problem as `read_submission` does."""
+    """Return the fields of a body that is an object; none without a body. Raises Problem as `read_submission` does."""
     raw = await _body(request, most_bytes)
     return _fields(request, raw) if raw else {}
 
@@ -77,7 +80,7 @@ def _check_headers(request: Request) -> None:
 
 
 def _guess(raw: bytes) -> str | None:
-    """What the bytes are, if they are not text in UTF-8."""
+    """Guess what the bytes are, if they are not text in UTF-8."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
         return "it looks like UTF-16 or UTF-32"
     if raw.startswith(b"\x1f\x8b"):
@@ -89,7 +92,7 @@ _NAME = re.compile(rb'"\s*:')
 
 
 def _twice(raw: bytes, content: object) -> str | None:
-    """A name that stands twice in one object: readers would not agree on which counts."""
+    """Return a name that occurs twice in one object: readers would disagree on which one counts."""
     if len(_NAME.findall(raw)) == _names(content):
         return None
     found: list[str] = []
@@ -99,7 +102,7 @@ def _twice(raw: bytes, content: object) -> str | None:
         if len(set(names)) < len(names):
             found.append(next(name for name, times in Counter(names).items() if times > 1))
 
-    # Names in texts look the same, and only this reads twice. The first reader has bounded the depth.
+    # Names inside texts look the same, so only this parses a second time. The first parser has bounded the depth.
     json.loads(raw, object_pairs_hook=note, parse_int=str, parse_float=str)
     return found[0] if found else None
 
@@ -113,6 +116,8 @@ def _names(content: object) -> int:
 
 
 def trace_context(request: Request) -> str | None:
-    """The trace of this request, ours or its caller's: it travels with the job through outbox and queue."""
+    """Return the trace context of this request, ours or the caller's: it travels with the job
+    through outbox and queue.
+    """
     traceparent = request.scope.get(tracing.TRACEPARENT)
     return json.dumps({tracing.TRACEPARENT: traceparent}) if traceparent else None

@@ -1,4 +1,4 @@
-"""Ask for a report, and ask again: POST /generate-report, /v1/jobs and /v1/jobs/{id}:retry."""
+"""Request a report, and repeat one: POST /generate-report, /v1/jobs and /v1/jobs/{id}:retry."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
@@ -26,11 +26,13 @@ from shared.runtime import tracing
 
 
 class _Direct(APIRoute):
-    """A route whose function takes the request and gives the response. FastAPI would ask on the way what to inject
-    and how to make a response of it, for as long as everything else that is done here."""
+    """A route whose function takes the request and returns the response.
+
+    FastAPI's injection and response handling would take as long as everything else that is done here.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The function itself."""
+        """Return the function itself."""
         return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)
 
 
@@ -38,7 +40,7 @@ router = APIRouter(tags=["jobs"], route_class=_Direct)
 
 
 def _body_of(description: str, more: dict[str, Any], example: dict[str, Any]) -> dict[str, Any]:
-    """The description of a request's body, and of its key."""
+    """Describe a request's body, and its Idempotency-Key."""
     body = {"application/json": {"schema": _schema(more), "example": example}}
     return {
         "requestBody": {"required": False, "description": description, "content": body},
@@ -47,7 +49,7 @@ def _body_of(description: str, more: dict[str, Any], example: dict[str, Any]) ->
 
 
 def _schema(more: dict[str, Any]) -> dict[str, Any]:
-    """What a body may hold, with `more` in it."""
+    """Return the schema of a body, extended by `more`."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -93,7 +95,7 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "The same key with the same request is one job, however often it is sent. A bare word, or a "
     "quoted string as the IETF draft writes it: both spellings are one key.",
 }
-"""How it is described, for every operation that takes one."""
+"""The header's description, for every operation that accepts it."""
 _PREFER: dict[str, Any] = {
     "name": "Prefer",
     "in": "header",
@@ -119,7 +121,7 @@ _REPORT_TYPE = {
     },
 }
 SUBMISSION_SCHEMA: dict[str, Any] = _schema(_REPORT_TYPE)
-"""What a submission may hold, as JSON Schema."""
+"""A submission, as JSON Schema."""
 _SUBMIT: dict[str, Any] = _body_of(
     "Without a body the default report type runs with its default parameters.",
     _REPORT_TYPE,
@@ -127,7 +129,7 @@ _SUBMIT: dict[str, Any] = _body_of(
 )
 _SUBMIT["parameters"].append(_PREFER)
 SUBMISSION_BODY: dict[str, Any] = _SUBMIT["requestBody"]
-"""The description of what asks for a report."""
+"""The description of the body of a submission."""
 _RETRY: dict[str, Any] = _body_of("Without a body everything is as it was.", {}, {"parameters": {}, "formats": ["csv"]})
 _RETRY["parameters"].append(_PREFER)
 
@@ -136,11 +138,11 @@ _RETRY["parameters"].append(_PREFER)
 @router.post("/jobs", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)
 @router.post("/v1/jobs", status_code=202, openapi_extra=_SUBMIT, responses=_RESPONSES)
 async def submit_job(request: Request) -> Response:
-    """Ask for a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED.
+    """Request a report. 202 means that the job is committed and will reach SUCCESS, FAILED or CANCELLED.
 
-    With `Prefer: wait=n` (up to 30 s) the answer waits until the job has ended, and is the whole job.
+    With `Prefer: wait=n` (up to 30 s) the answer waits until the job has ended, and contains the whole job.
     """
-    # Fetched, not injected: FastAPI's injection takes as long as everything else that is done here.
+    # Called directly: FastAPI's injection takes as long as everything else that is done here.
     parts = parts_of(request)
     principal = await principal_of(request)
     job = await submissions.submit(parts, principal, await read_submission(request))
@@ -161,10 +163,10 @@ retrying = APIRouter(tags=["jobs"])
     },
 )
 async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
-    """Ask again for what a job was asked for that has ended: a new job, with other parameters or formats if given.
+    """Repeat an ended job: a new job, with other parameters or formats if given.
 
-    A parameter that is not named stays as it was; one that is null takes its default. 409 until the job has ended.
-    With `Prefer: wait=n` (up to 30 s) the answer waits until the new job has ended, and is the whole job.
+    A parameter that is not named stays as it was; one that is null takes its default. 409 until the job has ended. With
+    `Prefer: wait=n` (up to 30 s) the answer waits until the new job has ended, and contains the whole job.
     """
     wanted = await read_submission(request)
     retried = await retries.retry(parts, principal, job_id, wanted, insists=insists(request))
@@ -175,7 +177,7 @@ async def retry_job(request: Request, job_id: JobId, parts: PartsOf, principal: 
 async def _answer_in_time(
     request: Request, parts: Parts, principal: Principal, job: Submitted, short: dict[str, Any]
 ) -> Response:
-    """The short answer, or the whole job if the client would like to wait for its end."""
+    """Return the short answer, or the whole job if the client is willing to wait for its end."""
     if not (wait_s := wait_asked_s(request)):
         return _answer(parts, principal, job, short)
     waiting = jobs.wait_for_new(parts, principal, job.job_id, seconds=wait_s)
@@ -189,7 +191,7 @@ async def _answer_in_time(
 
 
 def _whole_answer(parts: Parts, principal: Principal, job: Submitted, waited: Waited, wait_s: float) -> Response:
-    """The job as it is after the wait. Still a 202: what was asked for is the job, and it is made."""
+    """Return the job as it is after the wait. It is still a 202: the request was for a job, and the job is accepted."""
     found = waited.found
     view = job_view(found.job, found.artifacts, parts.settings.root_path)
     body = view.model_dump(mode="json", by_alias=True)
@@ -206,7 +208,7 @@ def _answer(parts: Parts, principal: Principal, job: Submitted, body: dict[str, 
     if not job.status.final:
         headers["Retry-After"] = str(parts.history.retry_after_s(principal.tenant, job.report_type))
     if job.created:
-        headers["ETag"] = '"1"'  # the job as it was born, for If-Match and If-None-Match
+        headers["ETag"] = '"1"'  # the new job's first version, for If-Match and If-None-Match
     elif not job.reused:
         headers["Idempotent-Replayed"] = "true"
     return Response(json_text.write(body), 202, headers, "application/json")

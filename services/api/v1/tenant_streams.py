@@ -1,4 +1,4 @@
-"""A stream of what changes among the caller's jobs."""
+"""A stream of changes among the caller's jobs."""
 
 import contextlib
 from collections.abc import AsyncGenerator
@@ -26,7 +26,7 @@ router = APIRouter(tags=["jobs"])
 
 
 class InShortView(View):
-    """What a stream of many jobs tells of one."""
+    """A job in a stream of many jobs."""
 
     job_id: UUID
     version: int
@@ -43,21 +43,22 @@ class InShortView(View):
 
 
 class SnapshotView(View):
-    """The newest jobs and all others that go on, with which a stream begins."""
+    """The newest jobs and all other unfinished ones, with which a stream begins."""
 
     jobs: list[InShortView]
     complete: bool
-    """False if more jobs go on than these, or some of these change without being told: another snapshot follows."""
+    """False if there are more unfinished jobs, or if changes of some of these will not be reported: another snapshot
+    follows.
+    """
 
 
 @router.get("/jobs:stream", response_class=Response, responses=STREAM_RESPONSES)
 async def stream_jobs(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """What changes among the jobs that the caller sees, as server-sent events: a `snapshot`, then `job`s.
+    """Changes among the jobs that the caller may see, as server-sent events: a `snapshot`, then `job`s.
 
-    The snapshot has the newest jobs and all older ones that go on; if these are too many, `complete` is false in it.
-
-    Each tells a job in short, with its `version`. `missed` says that something has changed that could not be told, or
-    may from now on. Then, and after a snapshot that is not complete, another `snapshot` follows within a minute.
+    The snapshot has the newest jobs and all older unfinished ones; if there are too many of these, its `complete` is
+    false. Each job is shown in short, with its `version`. `missed` says that a change was missed, or may be from now
+    on. After it, and after a snapshot that is not complete, another `snapshot` follows within a minute.
     """
     held = contextlib.ExitStack()
     try:
@@ -93,7 +94,7 @@ def _chunks(change: Change, told: dict[UUID, int], root: str) -> list[bytes]:
         told.clear()
         told |= {job.id: job.version for job in change.snapshot.jobs}
         return [event_stream.event("snapshot", _snapshot(change.snapshot, root))]
-    # What stood in the snapshot already is not told again.
+    # What the snapshot already showed is not sent again.
     new = [job for job in change.jobs if told.pop(job.id, 0) < job.version]
     chunks = [event_stream.event("job", _in_short(job, root).model_dump_json(by_alias=True)) for job in new]
     return [event_stream.event("missed"), *chunks] if change.missed else chunks

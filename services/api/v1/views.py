@@ -1,4 +1,4 @@
-"""The wire: what clients get, as models."""
+"""What clients receive, as models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -36,7 +36,7 @@ class RetriedView(AcceptedView):
 
     retry_of: UUID
     report_version_changed: bool
-    """True if the report type is another version now than the old job was accepted with."""
+    """True if the report type's version now differs from the one that the old job was accepted with."""
 
 
 class LinkView(View):
@@ -56,7 +56,7 @@ class ErrorView(View):
 
 
 class CostView(View):
-    """What the newest attempt that ended has used: for report types with files."""
+    """What the newest ended attempt used, for report types with files."""
 
     cpu_seconds: float
     peak_memory_mb: int
@@ -80,36 +80,36 @@ class JobView(View):
     job_id: UUID
     status: JobStatus
     done: bool
-    """True when the job has ended: a state that a client does not know is not final unless this says so."""
+    """True when the job has ended. A state that a client does not know is final only if this says so."""
     report_type: str
     report_version: str
     requested_by: str | None
-    """The name of the API key; null where none is asked for."""
+    """The name of the API key; null where none is required."""
     retry_of: UUID | None
     """The job that this one repeats."""
     schedule_id: UUID | None
     parameters: dict[str, Any]
     relative_dates: dict[str, Any] | None
-    """The parameters that were asked for in words such as `yesterday`, with the words; null for none."""
+    """The parameters that were given in words such as `yesterday`, with these words; null if there are none."""
     formats: list[str]
     time_zone: str | None
-    """The time zone that was asked for, by its IANA name; null for UTC."""
+    """The requested time zone, by its IANA name; null for UTC."""
     locale: str | None
     columns: list[str] | None
     sort: list[str] | None
     limit: int | None
     csv: dict[str, Any] | None
-    """How a CSV is written, as far as the request said so."""
+    """How a CSV is written, as far as the request specified it."""
     file_name: str | None
-    """The template that the request named the files with; null for the report type's name."""
+    """The template of the request for the files' names; null for the report type's name."""
     callback_url: str | None
-    """Who is told of its end besides webhooks, without the query of the address; null for nobody."""
+    """The address that is notified of the job's end besides webhooks, without its query; null for none."""
     notify_when: list[str | dict[str, Any]] | None
-    """When that is told: if one of these conditions is met; null for always."""
+    """The conditions for that notification, one of which must hold; null for always."""
     encrypted: bool
-    """True if the files open with the password of the request only."""
+    """True if the files open only with the request's password."""
     labels: dict[str, str]
-    """What the client marked it with."""
+    """The client's labels."""
     attempt: int
     max_attempts: int
     crashes: int
@@ -129,14 +129,14 @@ class JobView(View):
     keep_seconds: int
     """Seconds after its end for which its files, and the job itself, are kept."""
     run_at: Time | None
-    """The moment before which it does not run; null if it was to run at once."""
+    """The moment before which it must not run; null if it may run at once."""
     next_attempt_at: Time | None
     deadline_at: Time
     links: dict[str, str]
 
     @property
     def wanted_at(self) -> datetime:
-        """When it was to run: until then it waited for nobody. Not told."""
+        """Return when it was to run: until then it waited for nobody. Not part of the answer."""
         return max(self.created_at, self.run_at or self.created_at)
 
 
@@ -148,7 +148,10 @@ class JobsView(View):
 
 
 def accepted(job: Submitted, root: str) -> dict[str, Any]:
-    """What AcceptedView would give, made by hand: every submission gets one. A test compares the two."""
+    """Return what AcceptedView would produce, made by hand because every submission gets one.
+
+    A test compares the two.
+    """
     own, kind = str(job.job_id), job.report_type
     return {
         "jobId": own,
@@ -160,13 +163,13 @@ def accepted(job: Submitted, root: str) -> dict[str, Any]:
 
 
 def retried_view(retried: Retried, root: str) -> dict[str, Any]:
-    """What RetriedView would give."""
+    """Return what RetriedView would produce."""
     more = {"retryOf": str(retried.old.id), "reportVersionChanged": retried.version_changed}
     return {**accepted(retried.submitted, root), **more}
 
 
 def job_view(job: Job, artifacts: Sequence[Artifact] = (), root: str = "") -> JobView:
-    """The view of a job. `artifacts` are those of a job that succeeded."""
+    """Return the view of a job. `artifacts` are those of a successful job."""
     asked = job.options or {}
     waiting = job.status is JobStatus.PENDING and (job.error is not None or job.scheduled_for is not None)
     return JobView(
@@ -216,5 +219,5 @@ def _cost(job: Job) -> CostView | None:
 
 
 def progress_view(stored: Mapping[str, Any]) -> ProgressView:
-    """The view of how far an attempt is."""
+    """Return the view of an attempt's progress."""
     return ProgressView(**{name: stored.get(name) for name in ("phase", "rows", "percent", "total_rows", "eta_s")})

@@ -1,4 +1,4 @@
-"""The wire of webhooks."""
+"""Views of webhooks."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -20,11 +20,11 @@ class WebhookView(View):
     webhook_id: UUID
     url: str
     types: list[EventType]
-    """Empty: only callbacks of jobs go there."""
+    """Empty: only callbacks of jobs are sent there."""
     report_types: list[str] | None
-    """Null: all of them."""
+    """Null means all of them."""
     notify_when: list[str | dict[str, Any]] | None
-    """Which ends of jobs: those that meet one of these conditions. Null: all of them."""
+    """Which ends of jobs are sent: those that meet one of these conditions. Null means all of them."""
     description: str
     state: Literal["enabled", "disabled"]
     disabled_because: Disabled | None
@@ -35,7 +35,7 @@ class WebhookView(View):
     last_success_at: Time | None
     last_failure_at: Time | None
     throttled_until: Time | None
-    """It has asked for less: nothing is sent before."""
+    """It has asked for fewer requests: nothing is sent before this moment."""
     created_by: str | None
     created_at: Time
     updated_at: Time
@@ -47,7 +47,7 @@ class MadeWebhookView(WebhookView):
     """A new webhook."""
 
     secret: str | None
-    """What its receiver checks signatures with. It is told once: null at a repetition."""
+    """Verifies signatures at the receiver. Shown only once: null if the request is repeated."""
     secret_shown: bool
 
 
@@ -59,30 +59,30 @@ class WebhooksView(View):
 
 
 class RotatedSecretView(View):
-    """A webhook's new secret, told once."""
+    """A webhook's new secret, shown only once."""
 
     webhook_id: UUID
     secret: str
     old_ends_at: Time
-    """The secret before signs beside it until then."""
+    """The previous secret signs as well until then."""
 
 
 class TestView(View):
-    """A delivery that was asked for."""
+    """A delivery that was requested."""
 
     delivery_id: UUID
     links: dict[str, str]
 
 
 class RedeliveryView(View):
-    """Deliveries that begin again."""
+    """Deliveries that are repeated."""
 
     deliveries: int
     links: dict[str, str]
 
 
 class DeliveryView(View):
-    """An event on its way to a webhook, or there, or given up."""
+    """An event on its way to a webhook, delivered, or given up."""
 
     delivery_id: UUID
     message_id: str
@@ -92,7 +92,7 @@ class DeliveryView(View):
     job_id: UUID | None
     schedule_id: UUID | None
     url: str | None
-    """Of a job's callback; null for the webhook's own address."""
+    """The address of a job's callback; null for the webhook's own address."""
     state: DeliveryState
     attempts: int
     created_at: Time
@@ -100,7 +100,7 @@ class DeliveryView(View):
     ended_at: Time | None
     last_status: int | None
     last_error: str | None
-    """A word for what went wrong: not_allowed, unresolved, unreachable, timeout, tls, broken or secret."""
+    """A code for what went wrong: not_allowed, unresolved, unreachable, timeout, tls, broken or secret."""
     links: dict[str, str]
 
 
@@ -112,17 +112,17 @@ class DeliveriesView(View):
 
 
 class AttemptView(View):
-    """One attempt, with what was sent and what came."""
+    """One attempt, with what was sent and what was answered."""
 
     number: int
     at: Time
     took_ms: int
     request_head: str | None
-    """The bytes before the body, as they were sent; null if no connection came about."""
+    """The bytes before the body, as they were sent; null if no connection was made."""
     status: int | None
     response_head: str | None
     response_body: str
-    """The first 4,096 bytes, as text; what is not UTF-8 is replaced."""
+    """The first 4,096 bytes, as text; invalid UTF-8 is replaced."""
     error: str | None
 
 
@@ -161,7 +161,7 @@ def whole_view(whole: WholeDelivery, root: str) -> WholeDeliveryView:
 
 
 def delivery_links(webhook_id: UUID, delivery_id: UUID, root: str) -> dict[str, str]:
-    """Where a delivery is, and asked for again."""
+    """Return the address of a delivery, and the one that repeats it."""
     own = f"{root}/v1/webhooks/{webhook_id}/deliveries/{delivery_id}"
     return {"self": own, "redeliver": f"{own}:redeliver", "webhook": f"{root}/v1/webhooks/{webhook_id}"}
 

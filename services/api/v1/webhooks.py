@@ -1,4 +1,4 @@
-"""/v1/webhooks: who is told what has happened."""
+"""/v1/webhooks: which addresses are notified of events."""
 
 from typing import Annotated, Any
 
@@ -102,7 +102,7 @@ async def list_webhooks(
     responses={201: {"model": MadeWebhookView}, **problems(400, 401, 403, 409, 413, 415, 422, 429, 503)},
 )
 async def create_webhook(request: Request, parts: PartsOf, principal: Caller) -> Response:
-    """Let an address be told what happens in the tenant; needs the scope `webhooks:write`.
+    """Create a webhook: an address that is notified of what happens in the tenant; needs the scope `webhooks:write`.
 
     Its secret is shown once. A repetition with the same Idempotency-Key is answered without it.
     """
@@ -131,7 +131,7 @@ async def get_webhook(webhook_id: WebhookId, parts: PartsOf, principal: Caller) 
     responses={200: {"model": WebhookView}, **problems(400, 401, 403, 404, 412, 413, 415, 422, 429, 503)},
 )
 async def update_webhook(request: Request, webhook_id: WebhookId, parts: PartsOf, principal: Caller) -> Response:
-    """Change what is named, and leave the rest; `enabled` switches it off and on."""
+    """Change the fields that are given, and keep the others; `enabled` switches it off and on."""
     fields = await read_fields(request)
     changed = await webhooks.update(parts, principal, webhook_id, fields, insists=insists(request))
     return json_response(webhook_view(changed, parts.settings.root_path), headers=_tag(changed.version))
@@ -143,7 +143,7 @@ async def update_webhook(request: Request, webhook_id: WebhookId, parts: PartsOf
     responses={204: {"description": "It is gone, with its deliveries"}, **problems(401, 403, 404, 412, 422, 429, 503)},
 )
 async def delete_webhook(request: Request, webhook_id: WebhookId, parts: PartsOf, principal: Caller) -> Response:
-    """Delete a webhook with its secrets and deliveries. What waits is not sent."""
+    """Delete a webhook with its secrets and deliveries. Pending deliveries are not sent."""
     await webhooks.delete(parts, principal, webhook_id, insists=insists(request))
     return Response(status_code=204)
 
@@ -154,7 +154,7 @@ async def delete_webhook(request: Request, webhook_id: WebhookId, parts: PartsOf
     responses={202: {"model": TestView}, **problems(401, 403, 404, 409, 422, 429, 503)},
 )
 async def test_webhook(webhook_id: WebhookId, parts: PartsOf, principal: Caller) -> Response:
-    """Send a `webhook.ping`. The delivery tells request and answer, in a moment."""
+    """Send a `webhook.ping`. Its delivery shows request and answer a moment later."""
     delivery_id = await webhook_deliveries.test(parts, principal, webhook_id)
     links = delivery_links(webhook_id, delivery_id, parts.settings.root_path)
     return json_response(TestView(delivery_id=delivery_id, links=links), 202, {"Location": links["self"]})
@@ -166,7 +166,7 @@ async def test_webhook(webhook_id: WebhookId, parts: PartsOf, principal: Caller)
     responses={200: {"model": RotatedSecretView}, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503)},
 )
 async def rotate_webhook_secret(request: Request, webhook_id: WebhookId, parts: PartsOf, principal: Caller) -> Response:
-    """Make a new secret, which is shown once; the one before signs beside it for a while."""
+    """Create a new secret, which is shown once; the previous one signs as well for a while."""
     fields = await read_fields(request)
     violations = unknown_fields(fields, ("overlapSeconds",))
     lasts_s = overlap_s(fields, _LONGEST_OVERLAP_S, violations)
@@ -182,7 +182,7 @@ async def rotate_webhook_secret(request: Request, webhook_id: WebhookId, parts: 
     responses={202: {"model": RedeliveryView}, **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503)},
 )
 async def redeliver_webhook(request: Request, webhook_id: WebhookId, parts: PartsOf, principal: Caller) -> Response:
-    """Deliver everything once more that was given up since a moment: up to 10,000 deliveries, oldest first."""
+    """Repeat all deliveries that were given up since a moment: up to 10,000 deliveries, oldest first."""
     fields = await read_fields(request)
     violations = unknown_fields(fields, ("since",))
     since = pages.moment("since", fields.get("since"), violations)
@@ -207,7 +207,7 @@ async def list_webhook_deliveries(
     pageSize: pages.PageSize = "0",  # noqa: N803 - the wire's spelling
     pageToken: pages.PageToken = None,  # noqa: N803
 ) -> Response:
-    """What the webhook was told, is to be told, or was not told in the end; newest first, for a month."""
+    """Past and pending deliveries of the webhook, including those given up; newest first, for a month."""
     size = pages.only_size(pageSize)
     found = await webhook_deliveries.list_deliveries(
         parts, principal, webhook_id, state=state, size=size, token=pageToken
@@ -230,7 +230,7 @@ DeliveryId = Annotated[str, Path(description="The delivery's UUID", json_schema_
 async def get_webhook_delivery(
     webhook_id: WebhookId, delivery_id: DeliveryId, parts: PartsOf, principal: Caller
 ) -> Response:
-    """One delivery, with the bytes of its latest 50 attempts: what was sent, and what came."""
+    """One delivery, with the bytes of its latest 50 attempts: what was sent, and what was answered."""
     whole = await webhook_deliveries.get_delivery(parts, principal, webhook_id, uuid_of(delivery_id, UnknownWebhook))
     return json_response(whole_view(whole, parts.settings.root_path), headers=_NOT_KEPT)
 
@@ -243,7 +243,7 @@ async def get_webhook_delivery(
 async def redeliver_webhook_delivery(
     webhook_id: WebhookId, delivery_id: DeliveryId, parts: PartsOf, principal: Caller
 ) -> Response:
-    """Deliver once more, under the same `webhook-id`, with all tries anew."""
+    """Repeat a delivery under the same `webhook-id`, with a new round of attempts."""
     whole = await webhook_deliveries.redeliver(parts, principal, webhook_id, uuid_of(delivery_id, UnknownWebhook))
     return json_response(whole_view(whole, parts.settings.root_path), 202, _NOT_KEPT)
 

@@ -1,4 +1,4 @@
-"""Say why a job is where it is."""
+"""Explain why a job is in its current state."""
 
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ router = APIRouter(tags=["jobs"])
 
 
 class ReasonView(View):
-    """One thing that holds a job. Beside these two there are the facts of its code."""
+    """One thing that holds a job back. Besides these two fields it has the facts of its code."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
 
@@ -28,19 +28,19 @@ class ReasonView(View):
 
 
 class WhyView(View):
-    """Where a job is, and why."""
+    """Where a job stands, and why."""
 
     job_id: UUID
     status: JobStatus
     reasons: list[ReasonView]
-    """What matters most comes first."""
+    """The most important reason comes first."""
 
 
 @router.get(
     "/jobs/{job_id:job}/why", responses={200: {"model": WhyView}, **problems(401, 403, 404, 410, 422, 429, 503)}
 )
 async def get_job_why(job_id: JobId, parts: PartsOf, principal: Caller) -> Response:
-    """Why the job is where it is: what it waits for, who holds it, when it goes on."""
+    """Why the job is in its current state: what it waits for, who holds it, when it continues."""
     explained = await why.explain(parts, principal, job_id)
     reasons = [_view(reason) for reason in explained.reasons]
     view = WhyView(job_id=job_id, status=explained.status, reasons=reasons)
