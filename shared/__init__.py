@@ -1,1 +1,1 @@
-"""What the three services agree on. Imports inside point down; import-linter keeps it so (see pyproject.toml)."""
+"""Code that the services share. Imports inside it point down; import-linter enforces that (see pyproject.toml)."""

@@ -6,5 +6,5 @@ class TodokeError(Exception):
 
 
 def first_line(error: object) -> str:
-    """The first line of what an error says, or its kind where it says nothing."""
+    """Return the first line of an error's message, or its type if the message is empty."""
     return next(iter(str(error).strip().splitlines()), repr(error))

@@ -1,7 +1,7 @@
 """Why jobs fail: every code that a job's `error` may have, with what it means and what to do.
 
-A leaf, and not a part of `jobs`: the report engine raises these, which knows nothing of jobs, and metrics count them,
-which lie below it. A Python report type or a data source from a package may raise codes of its own besides; metrics
+A leaf module, and not part of `jobs`: the report engine, which knows nothing of jobs, raises these codes, and metrics,
+which lie below it, count them. A Python report type or a data source from a package may raise codes of its own; metrics
 count those as `other`. docs/reference/errors.md is made from here (`python -m deploy.tools.errors_page`).
 """
 
@@ -15,14 +15,14 @@ class FailureCode(StrEnum):
     """The stable name of a failure, as the wire shows it. A name that was released is never changed or reused."""
 
     meaning: str
-    """What has happened, after "because"."""
+    """What has happened, phrased to follow "because"."""
     retryable: bool
-    """Whether the same job may succeed at another time. Todoke then tries it again by itself, while it may."""
+    """Whether the same job may succeed at another time. If so, Todoke retries it within the job's limits."""
     remedy: str
-    """What somebody can do about it: the `hint` of the job's error, unless the place that fails knows better."""
+    """What to do about it: the `hint` of the job's error, unless the failing code knows better."""
 
     def __new__(cls, code: str, meaning: str, retryable: bool, remedy: str) -> Self:
-        """A member whose value is `code` alone."""
+        """Create a member whose value is only `code`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning, member.retryable, member.remedy = meaning, retryable, remedy

@@ -1,4 +1,4 @@
-"""Joiner and non-joiner: they show nothing, and words of Persian and of Indian languages need them."""
+"""Joiner and non-joiner: invisible characters that words of Persian and of Indian languages need."""
 
 import re
 
@@ -8,8 +8,8 @@ _JOINER = re.compile(f"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])")
 
 
 def without_joiners(text: str) -> str:
-    """Return the text without those that stand between two letters which join, one at a time.
+    """Return the text without its legitimate joiners: single ones between two letters that join.
 
-    What is left of them would make two names look alike.
+    Any that remain would make two names look alike.
     """
     return _JOINER.sub("", text)

@@ -1,6 +1,6 @@
-"""JSON where every request and every job passes, and wherever one process reads what another one stored.
+"""JSON for every request and job, and wherever one process reads what another one stored.
 
-pydantic's own reader and writer, which are there anyway: twice and four times as fast as the standard library's
+It uses pydantic's reader and writer, which are installed anyway: twice and four times as fast as the standard library's
 (`make bench ARGS="--only limits"`).
 """
 
@@ -10,16 +10,22 @@ from typing import Any
 import pydantic_core
 
 MOST_LEVELS = 200
-"""Arrays and objects within each other. One limit for whoever accepts and whoever reads later: what the API took, a
-worker must be able to read. The standard library's depends on how deep the reader's own stack is."""
+"""Nested arrays and objects.
+
+Both the accepting and the later reading process use this limit: a worker must be able to read whatever the API
+accepted. The limit of the standard library depends on the depth of the reader's own stack.
+"""
 
 
 class TooDeep(ValueError):
-    """More than MOST_LEVELS."""
+    """More than MOST_LEVELS levels."""
 
 
 def read(text: str | bytes) -> Any:
-    """The value. Raises ValueError; also for NaN, Infinity, half of a surrogate pair and bytes that are not UTF-8."""
+    """Return the value.
+
+    Raises ValueError; also for NaN, Infinity, an unpaired surrogate and bytes that are not UTF-8.
+    """
     try:
         # Keys repeat from message to message. Values (ids, receipts) do not, and would only fill the cache.
         return pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="keys")
@@ -32,17 +38,19 @@ def read(text: str | bytes) -> Any:
 
 
 def write(value: object) -> str:
-    """The text, without spaces. Raises ValueError for half of a surrogate pair and for what JSON cannot hold."""
+    """Return the text, without spaces. Raises ValueError for an unpaired surrogate and for what JSON cannot hold."""
     return pydantic_core.to_json(value).decode()
 
 
 def storable(text: str) -> str:
-    """The text as a jsonb may have it: PostgreSQL refuses U+0000 and lone surrogates, which a message may quote."""
+    """Return the text as a jsonb can hold it: PostgreSQL refuses U+0000 and lone surrogates, which
+    a message may quote.
+    """
     return text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 def with_texts(node: Any, change: Callable[[str], str], *, names: bool = False) -> Any:
-    """The same value with its texts changed, and with those of the names within objects if `names` says so."""
+    """Return the value with its texts changed by `change`, including the names in objects if `names` is true."""
     match node:
         case str():
             return change(node)

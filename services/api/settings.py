@@ -232,7 +232,7 @@ class ApiSettings(
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Return the URL of each source that estimates may ask, by its name, with current passwords. Secret."""
+        """The URL of each source that estimates may ask, by its name, with current passwords. Secret."""
         named = parse_sources(self.secret_of_today("REPORT_SOURCES", self.report_sources))
         if self.report_source_url is None:
             return named
@@ -276,20 +276,20 @@ class ApiSettings(
 
     @property
     def keep_artifacts_s(self) -> int:
-        """Return how long the files of a new job are kept."""
+        """How long the files of a new job are kept."""
         return round(self.keep_artifacts_days * 86_400)
 
     @property
     def keep_s(self) -> int:
-        """Return how long a new job is kept."""
+        """How long a new job is kept."""
         return round(self.keep_jobs_days * 86_400)
 
     @property
     def most_keep_artifacts_s(self) -> int:
-        """Return the longest time for which a client may keep files. A job outlives its files."""
+        """The longest time for which a client may keep files. A job outlives its files."""
         return min(self.most_keep_s, max(self.keep_artifacts_s, round(self.most_keep_artifacts_days * 86_400)))
 
     @property
     def most_keep_s(self) -> int:
-        """Return the longest time for which a client may keep a job."""
+        """The longest time for which a client may keep a job."""
         return max(self.keep_s, round(self.most_keep_jobs_days * 86_400))

@@ -63,7 +63,7 @@ class Publisher:
 
     @property
     def settled_floor(self) -> int:
-        """Return the highest id up to which every outbox row has left."""
+        """The highest id up to which every outbox row has left."""
         return self._floor.settled
 
     def run_once(self) -> int:

@@ -44,7 +44,7 @@ class Types(Protocol):
 
     @property
     def types(self) -> Mapping[str, ReportType]:
-        """Return every report type by name."""
+        """Every report type by name."""
 
 
 class Schedules:

@@ -90,7 +90,7 @@ class Sweeper:
 
     @property
     def unfinished_floor(self) -> UUID:
-        """Return the id up to which the last walk met no unfinished job."""
+        """The id up to which the last walk met no unfinished job."""
         return self._floor.value
 
     def _tidy(self, begin: UUID) -> None:

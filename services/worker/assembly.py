@@ -60,7 +60,7 @@ class Parts:
 
     @property
     def checks(self) -> Checks:
-        """Return the dependencies that must answer before the worker is ready."""
+        """The dependencies that must answer before the worker is ready."""
         return {
             "database": lambda: check_database(self.engine),
             "queue": self.queue.check,

@@ -99,7 +99,7 @@ class Fitness:
 
     @property
     def cause(self) -> str | None:
-        """Return a short code for why this worker takes no jobs; None while it takes them."""
+        """A short code for why this worker takes no jobs; None while it takes them."""
         if (problem := self._problem) is not None:
             return problem[0]
         if self._denied:

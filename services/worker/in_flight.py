@@ -126,5 +126,5 @@ class InFlight:
 
     @property
     def working(self) -> int:
-        """Return how many attempts occupy a slot."""
+        """How many attempts occupy a slot."""
         return self._working

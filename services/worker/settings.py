@@ -100,7 +100,7 @@ class WorkerSettings(ArtifactSettings, CatalogSettings, SecretSettings, QueueSer
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Return the URL of each source by its name, with current passwords. Secret."""
+        """The URL of each source by its name, with current passwords. Secret."""
         if self.report_source_url is None:
             default = self.database_url_of_today()
         else:

@@ -1,4 +1,7 @@
-"""API keys: who owns which, and what becomes of them. The database holds their hashes only."""
+"""API keys: who owns them, and how they are created, used, ended and forgotten.
+
+The database stores only their hashes.
+"""
 
 import hmac
 from collections.abc import Collection, Sequence
@@ -15,11 +18,11 @@ _BEGINNING, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzin
 
 
 class Owner(NamedTuple):
-    """Who a key belongs to."""
+    """The owner of a key."""
 
     tenant: str
     name: str
-    """What the key was called when it was made, for example `ci`: the jobs of its requests are this name's."""
+    """The name that the key was given, for example `ci`. Jobs requested with the key belong to this name."""
     scopes: frozenset[str]
     expires_at: datetime | None = None
 
@@ -32,43 +35,43 @@ class ApiKey(NamedTuple):
     scopes: Sequence[str]
     created_at: datetime
     created_by: str | None
-    """Who made it; None where nobody was asked for."""
+    """Who created it; None where no identity was required."""
     replaces: str | None
-    """The id of the key that it was made to follow."""
+    """The id of the key that this one was created to follow."""
     expires_at: datetime | None
     last_used_at: datetime | None
-    """To the minute, about."""
+    """Accurate to about a minute."""
     revoked_at: datetime | None
 
 
 class NewKey(NamedTuple):
-    """What a new key is to be."""
+    """The key to create."""
 
     name: str
     scopes: Collection[str] = USUAL
     environment: str = "live"
     valid_s: float | None = None
-    """None: until it is revoked."""
+    """None means until it is revoked."""
     expires_at: datetime | None = None
-    """In the place of `valid_s`."""
+    """Replaces `valid_s`."""
     created_by: str | None = None
     replaces: str | None = None
     request: str | None = None
-    """Names the request that asks for it: a second one of that name makes no second key."""
+    """The name of the request that creates it: a second request with this name creates no second key."""
     digest: str | None = None
-    """Of what that request asks for."""
+    """The digest of that request's content."""
 
 
 class Made(NamedTuple):
-    """A key that was made."""
+    """A created key."""
 
     secret: str
-    """The whole key: it is returned once, and stored only as SHA-256."""
+    """The whole key. It is returned once, and stored only as SHA-256."""
     key: ApiKey
 
 
 class EarlierRequest(NamedTuple):
-    """A key that a request of the same name has made."""
+    """A key that an earlier request of the same name created."""
 
     key: ApiKey
     digest: str
@@ -95,7 +98,8 @@ _MADE_BY = text(f"""
     /* api_keys.made_by */
     SELECT {_COLUMNS}, digest FROM api_keys WHERE tenant = :tenant AND request = :request
 """)
-# Behind a page that ended with the key made at `at`; ids are compared by their bytes, whatever the database's language.
+# After a page that ended with the key created at `at`. Ids are compared by their bytes, whatever the database's
+# collation.
 _LIST = text(f"""
     /* api_keys.list */
     SELECT {_COLUMNS} FROM api_keys
@@ -135,8 +139,9 @@ _USED = text("""
      WHERE id = ANY (:ids) AND (last_used_at IS NULL OR last_used_at < clock_timestamp() - interval '55 s')
 """)
 
-# An entry of the audit trail names its key, so a key stays as long. So does one on whose behalf a schedule makes its
-# jobs, and what has followed it: the schedule goes from one to the next. Whoever comes second finds the row gone.
+# An audit entry names its key, so a key is kept as long as such entries. So is a key on whose behalf a schedule
+# submits jobs, and each key that follows it: the schedule moves from one to the next. A concurrent second deletion
+# finds the row gone.
 _FORGET = text("""
     /* api_keys.forget */
     WITH slice AS MATERIALIZED (
@@ -157,16 +162,16 @@ _FORGET = text("""
 
 
 class Forgotten(NamedTuple):
-    """What one slice of keys came to."""
+    """The result of removing keys from one slice."""
 
     rows: int
-    """Keys that were removed."""
+    """How many keys were removed."""
     next_after: str
-    """Behind which key the next slice begins; empty: from the beginning."""
+    """The key after which the next slice begins; empty to start again."""
 
 
 def make_key(conn: Connection, tenant: str, new: NewKey) -> Made | None:
-    """Make a key for `tenant`; None if a request of the same name has made one: see `made_by`."""
+    """Create a key for `tenant`; None if a request of the same name has created one: see `made_by`."""
     secret = new_key(new.environment)
     about = read_key(secret)
     fields = {**new._asdict(), "scopes": sorted(new.scopes)}
@@ -177,19 +182,19 @@ def make_key(conn: Connection, tenant: str, new: NewKey) -> Made | None:
 def create_key(
     conn: Connection, *, tenant: str, name: str, scopes: Collection[str] = USUAL, valid_s: float | None = None
 ) -> str:
-    """Make a key with these scopes, which works for `valid_s` seconds, or until it is revoked. Secret."""
+    """Create a key with these scopes, which works for `valid_s` seconds, or until it is revoked. Secret."""
     made = make_key(conn, tenant, NewKey(name, scopes, valid_s=valid_s))
-    return made.secret if made else ""  # only a request that has a name can have been there before
+    return made.secret if made else ""  # only a request with a name can have come before
 
 
 def made_by(conn: Connection, tenant: str, request: str) -> EarlierRequest | None:
-    """The key that a request of that name has made."""
+    """Return the key that a request of that name has created."""
     row = conn.execute(_MADE_BY, {"tenant": tenant, "request": request}).one_or_none()
     return None if row is None else EarlierRequest(ApiKey(*row[:-1]), row.digest)
 
 
 def get(conn: Connection, tenant: str, key_id: str) -> ApiKey | None:
-    """The tenant's key of that id."""
+    """Return the tenant's key of that id."""
     row = conn.execute(_GET, {"tenant": tenant, "id": key_id}).one_or_none()
     return None if row is None else ApiKey(*row)
 
@@ -197,14 +202,16 @@ def get(conn: Connection, tenant: str, key_id: str) -> ApiKey | None:
 def list_keys(
     conn: Connection, tenant: str, *, size: int, before: tuple[datetime, str] | None = None
 ) -> Sequence[ApiKey]:
-    """Up to `size` of the tenant's keys, newest first, revoked ones too, behind the one that was made at `before`."""
+    """Return up to `size` of the tenant's keys, newest first, including revoked ones, after the one created at
+    `before`.
+    """
     at, key_id = before or (_END, "")
     where = {"tenant": tenant, "at": at, "id": key_id, "beginning": _BEGINNING, "limit": size}
     return [ApiKey(*row) for row in conn.execute(_LIST, where)]
 
 
 def newest(conn: Connection, tenant: str, name: str) -> ApiKey | None:
-    """The newest key of that name that works; None if there is none."""
+    """Return the newest working key of that name; None if there is none."""
     row = conn.execute(_NEWEST, {"tenant": tenant, "name": name}).one_or_none()
     return None if row is None else ApiKey(*row)
 
@@ -215,28 +222,28 @@ def revoke_keys(conn: Connection, *, tenant: str, name: str) -> Sequence[str]:
 
 
 def revoke_key(conn: Connection, tenant: str, key_id: str) -> bool:
-    """Revoke one key. False if there was none that worked."""
+    """Revoke one key. False if it was not working."""
     return bool(conn.execute(_REVOKE, {"tenant": tenant, "id": key_id}).rowcount)
 
 
 def end_after(conn: Connection, tenant: str, key_id: str, overlap_s: float) -> datetime | None:
-    """Let a key work for `overlap_s` seconds more, at most. Returns its end; None if it is over or unknown."""
+    """Let a key work for at most `overlap_s` more seconds. Returns its end; None if it has ended or is unknown."""
     return conn.execute(_END_AFTER, {"tenant": tenant, "id": key_id, "overlap_s": overlap_s}).scalar_one_or_none()
 
 
 def note_used(conn: Connection, key_ids: Collection[str]) -> None:
-    """Write down that the keys were used now, unless that was written down within the last minute."""
+    """Record that the keys were used now, unless that was recorded within the last minute."""
     conn.execute(_USED, {"ids": sorted(key_ids)})
 
 
 def forget(conn: Connection, *, keep_s: float, after: str = "", slice_size: int = 1_000) -> Forgotten:
-    """Remove those of the next `slice_size` keys that ended `keep_s` seconds ago and that nothing goes back to."""
+    """Remove those of the next `slice_size` keys that ended `keep_s` seconds ago and that nothing refers to."""
     row = conn.execute(_FORGET, {"after": after, "slice": slice_size, "keep_s": keep_s}).one()
     return Forgotten(row.rows, row.upto if row.seen == slice_size else "")
 
 
 def owner_of(conn: Connection, given: KeyText) -> Owner | None:
-    """The owner of the key; None if it is unknown, revoked or over."""
+    """Return the owner of the key; None if it is unknown, revoked or expired."""
     row = conn.execute(_OWNER, {"id": given.id}).one_or_none()
     if row is None or not hmac.compare_digest(bytes(row.key_sha256), given.sha256):
         return None

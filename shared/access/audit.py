@@ -1,6 +1,6 @@
 """The audit trail: who changed what, written in the transaction of the change.
 
-A submission writes nothing here: its own row says who asked for it, and its history says when.
+A submission writes no entry: the job's own row says who requested it, and its history says when.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,9 @@ from shared import json_text
 
 
 class Action(StrEnum):
-    """What somebody did: an operation of the API that changes something, or its command on the server."""
+    """What was done: an operation of the API that changes something, or the command on the server
+    that does the same.
+    """
 
     BULK_CREATE = "bulk.create"
     BULK_RUN = "bulk.run"
@@ -63,12 +65,12 @@ class Actor(NamedTuple):
 
     tenant: str
     subject: str | None = None
-    """None where no identity is asked for."""
+    """None where no identity is required."""
     key_id: str | None = None
-    """Of the API key, if it was one."""
+    """The id of the API key, if one was used."""
     request_id: str | None = None
     address: str | None = None
-    """The client's, behind proxies that are trusted."""
+    """The client's address, as reported by trusted proxies."""
 
 
 _RECORD = text("""
@@ -88,10 +90,11 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down that `actor` has changed `what`, such as `jobs/<id>`: in the caller's transaction, or it is worthless.
+    """Record that `actor` has changed `what`, such as `jobs/<id>`.
 
-    `before` and `after` hold what the change was about, by names of the wire: small, and neither secrets nor the
-    parameters or texts of jobs, because nothing is erased from the trail.
+    It must run in the caller's transaction, or the entry proves nothing. `before` and `after` hold the values that
+    changed, by their names on the wire. They are small, and contain neither secrets nor parameters or texts of jobs,
+    because nothing is erased from the trail.
     """
     conn.execute(
         _RECORD,

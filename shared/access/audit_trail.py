@@ -1,4 +1,4 @@
-"""Reads the audit trail, and removes what was kept long enough."""
+"""Reads the audit trail, and removes entries that have been kept long enough."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -24,20 +24,20 @@ class Entry(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a page ends: entries are in the order of time, then of their ids."""
+    """The end of a page: entries are ordered by time, then by id."""
 
     at: datetime
     id: int
 
 
 class Filters(NamedTuple):
-    """Which entries to list; None: any."""
+    """Which entries to list; None matches any."""
 
     action: str | None = None
     subject: str | None = None
     object: str | None = None
     since: datetime | None = None
-    """Entries of this moment and later."""
+    """Entries from this moment on."""
     until: datetime | None = None
     """Entries before this moment."""
 
@@ -52,8 +52,8 @@ class TrailPage(NamedTuple):
 
 _COLUMNS = "id, at, subject, key_id, request_id, address, action, object, before, after"
 
-# The range is one of the index: of all that happened in the tenant, or of all that happened to one thing. `looked_at`
-# bounds what a filter that matches little may look at. Its last row says where to go on when it is full.
+# The range is one of an index: all entries of the tenant, or all about one object. `looked_at` limits how many entries
+# a filter with few matches may examine. If it is full, its last row says where to continue.
 _LIST = """
     /* {name} */
     WITH looked_at AS MATERIALIZED (
@@ -85,11 +85,11 @@ _LIST_OF_TENANT = _statement("audit.list", "tenant")
 _LIST_OF_OBJECT = _statement("audit.list_of_object", "tenant", "object")
 
 _LOOK = 2_000
-"""Most entries that one page of a filtered list looks at: some milliseconds."""
+"""How many entries one page of a filtered list examines at most: some milliseconds."""
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _END = Place(datetime(9999, 12, 31, tzinfo=UTC), 2**63 - 1)
 
-# Ids are in the order of time but for transactions that overlap, so the oldest stand first.
+# Ids follow time except in transactions that overlap, so the oldest entries come first.
 _FORGET = text("""
     /* audit.forget */
     WITH oldest AS MATERIALIZED (
@@ -106,9 +106,10 @@ _FORGET = text("""
 def list_entries(
     conn: Connection, tenant: str, filters: Filters, *, size: int, before: Place | None = None
 ) -> TrailPage:
-    """The next `size` entries of the tenant, newest first, behind the page that ended at `before`.
+    """Return the next `size` entries of the tenant, newest first, after the page that ended at `before`.
 
-    A filter looks at a bounded number of entries: a page may be short, even empty, while `next_before` says go on.
+    A filter examines a bounded number of entries, so a page may be short, even empty, although `next_before` is not
+    None.
     """
     filtered = filters.action is not None or filters.subject is not None
     until = None if filters.until is None else Place(filters.until, -1)
@@ -129,5 +130,5 @@ def list_entries(
 
 
 def forget_entries(conn: Connection, *, keep_s: float, slice_size: int = 1_000) -> int:
-    """Remove those of the oldest `slice_size` entries that are older than `keep_s`. Returns how many there were."""
+    """Remove those of the oldest `slice_size` entries that are older than `keep_s`. Returns how many."""
     return conn.execute(_FORGET, {"slice": slice_size, "keep_s": keep_s}).rowcount

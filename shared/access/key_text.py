@@ -1,7 +1,7 @@
 """The text of an API key: `todoke_<environment>_<id>_<secret><checksum>`.
 
-The checksum tells a typing error or half a key from a wrong one without a look-up, and lets scanners of repositories
-be sure of what they found. The id stands in logs and lists; the secret is 256 random bits.
+The checksum distinguishes a mistyped or incomplete key from a wrong one without a look-up, and lets secret scanners be
+sure of what they found. The id appears in logs and lists; the secret is 256 random bits.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from shared.errors import TodokeError
 
 PREFIX = "todoke_"
 TOKENS = "oidc:"
-"""The subjects of tokens begin with this, and the names of keys do not: nobody is mistaken for the other."""
+"""Subjects of tokens begin with this, and names of keys do not, so one is never taken for the other."""
 _LONGEST_NAME = 100
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _BASE36 = string.digits + string.ascii_lowercase
@@ -28,7 +28,7 @@ _KEY = re.compile(rf"{PREFIX}({ENVIRONMENT})_([a-z0-9]{{{_ID_CHARACTERS}}})_[0-9
 
 
 class MalformedKey(TodokeError):
-    """A text is not a whole API key. The message says what is wrong with it, and quotes none of it."""
+    """A text is not a whole API key. The message says what is wrong with it, and quotes nothing of it."""
 
 
 class KeyText(NamedTuple):
@@ -37,18 +37,18 @@ class KeyText(NamedTuple):
     environment: str
     id: str
     sha256: bytes
-    """Of the whole text: what the database knows."""
+    """The digest of the whole text, which is what the database stores."""
 
 
 def name_problem(name: str) -> str | None:
-    """Say what keeps the text from naming a key, and the remedy; None if it can."""
+    """Say why the text cannot name a key, and how to mend it; None if it can."""
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         return f"must be a name of 1 to {_LONGEST_NAME} visible characters, for example ci"
     return f"must not begin with {TOKENS}: such are the subjects of tokens" if name.startswith(TOKENS) else None
 
 
 def new_key(environment: str) -> str:
-    """A new key. Secret."""
+    """Return a new key. Secret."""
     key_id = "".join(secrets.choice(_BASE36) for _ in range(_ID_CHARACTERS))
     secret = "".join(secrets.choice(_BASE62) for _ in range(_SECRET_CHARACTERS))
     body = f"{PREFIX}{environment}_{key_id}_{secret}"
@@ -56,7 +56,7 @@ def new_key(environment: str) -> str:
 
 
 def read_key(key: str) -> KeyText:
-    """The parts of a key. Raises MalformedKey if it is not one, or not as it was made."""
+    """Return the parts of a key. Raises MalformedKey if the text is not a key, or was changed."""
     match = _KEY.fullmatch(key)
     if match is None:
         raise MalformedKey("is not written like one: todoke_<environment>_<id>_<secret>, copied whole")
@@ -67,12 +67,12 @@ def read_key(key: str) -> KeyText:
 
 
 def id_number(key_id: str) -> int:
-    """The id as a number, below 2**63."""
+    """Return the id as a number, below 2**63."""
     return int(key_id, 36)
 
 
 def id_of_number(number: int) -> str:
-    """The id of that number."""
+    """Return the id of that number."""
     digits = ""
     for _ in range(_ID_CHARACTERS):
         number, digit = divmod(number, len(_BASE36))

@@ -1,11 +1,11 @@
-"""What names a request that makes something, so that a second one of that name makes nothing."""
+"""The name of a request that creates something, so that a second request of that name creates nothing."""
 
 from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """Of one tenant and one kind of thing."""
+    """The name of a request, within one tenant and one kind of object."""
 
     text: str
     digest: str
-    """Of what it asks for."""
+    """The digest of the request's content."""

@@ -1,4 +1,4 @@
-"""The keys that sign page tokens: one a week, the same for every API process, kept in the database."""
+"""The keys that sign page tokens: one per week, the same for every API process, stored in the database."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -26,23 +26,23 @@ _MAKE = text(f"""
 
 
 class PageKeys(NamedTuple):
-    """The keys that are believed."""
+    """The keys that are accepted."""
 
     week: int
-    """Signs now."""
+    """The week whose key signs now."""
     secrets: Mapping[int, bytes]
-    """By their weeks: this one, and the one before, if there was a list then."""
+    """Keys by week: this week's, and last week's if any list was read then."""
     at: float
-    """When that was so: seconds since 1970, by the database's clock."""
+    """When this was read: seconds since 1970, by the database's clock."""
 
 
 def read_page_keys(conn: Connection) -> PageKeys:
-    """The keys of now. In a new week its own may be missing."""
+    """Return the current keys. At the beginning of a week, its own key may be missing."""
     rows = conn.execute(_KEYS).all()
     secrets = {row.of_week: bytes(row.secret) for row in rows if row.secret is not None}
     return PageKeys(rows[0].week, secrets, rows[0].at)
 
 
 def make_page_key(conn: Connection, new: bytes) -> None:
-    """Make `new`, 32 secret bytes, the key of this week, unless somebody else was first."""
+    """Make `new`, 32 secret bytes, the key of this week, unless another process was first."""
     conn.execute(_MAKE, {"secret": new})

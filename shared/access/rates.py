@@ -1,7 +1,7 @@
-"""How much of its rate a tenant has used up, for all processes of all APIs: one row per tenant that has asked lately.
+"""How much of its rate limit a tenant has used, for all processes of all APIs: one row per recently active tenant.
 
-The generic cell rate algorithm keeps one number, the moment until which the tenant's requests have used up their
-share. The table is unlogged: it costs no WAL, and after a crash everybody begins anew.
+The generic cell rate algorithm stores one number, the moment until which the tenant's requests have used up their
+share. The table is unlogged: it costs no WAL, and after a crash every tenant starts afresh.
 """
 
 from typing import NamedTuple
@@ -11,16 +11,17 @@ from sqlalchemy.engine import Connection
 
 
 class Granted(NamedTuple):
-    """What became of a wish."""
+    """The result of a lease."""
 
     tokens: int
-    """Requests of weight 1 that may pass here; 0 if not even the least could be given."""
+    """Requests of weight 1 that this process may admit; 0 if fewer than `least` were left."""
     used_s: float
-    """Seconds after which the tenant has its whole burst again."""
+    """Seconds until the tenant has its whole burst again."""
 
 
-# `debt` is used up already, and counted whatever is left; less than nothing gives back. Then as many as are left, up
-# to `most`; none, if that is fewer than `least`. A thousandth of a request is for what is lost in adding fractions.
+# `debt` was used already and is counted whatever is left; a negative one gives back. Then as many as are left are
+# granted, up to `most`, or none if that is fewer than `least`. A thousandth of a request covers rounding errors of
+# fractions.
 _LEASE = text("""
     /* rates.lease */
     INSERT INTO tenant_rates AS r (tenant, used_until, granted)
@@ -49,16 +50,16 @@ _FORGET = text("""
 
 
 def lease(conn: Connection, tenant: str, *, least: int, most: int, debt: float, per_s: float, burst: int) -> Granted:
-    """Take up to `most` requests out of what all may still ask for the tenant, or none if there are fewer than `least`.
+    """Lease up to `most` requests of the tenant's remaining ones, or none if fewer than `least` remain.
 
-    `debt`: those that were carried out already; negative for those that were taken and not used.
+    `debt` is the number of requests that were carried out already; negative for requests that were leased and not used.
     """
-    # As fractions: PostgreSQL would divide whole numbers without them.
+    # As floats: PostgreSQL would otherwise divide integers without fractions.
     fractions = {"debt": float(debt), "per_s": float(per_s), "burst": float(burst)}
     asked = {"tenant": tenant, "least": least, "most": most, **fractions}
     return Granted(*conn.execute(_LEASE, asked).one())
 
 
 def forget(conn: Connection, *, slice_size: int = 1_000) -> int:
-    """Remove some that have not asked for a day. Returns how many."""
+    """Remove some tenants that have sent no request for a day. Returns how many."""
     return conn.execute(_FORGET, {"slice": slice_size}).rowcount

@@ -1,4 +1,4 @@
-"""Views of lists that people have saved: a query of one of the console's pages, under a name."""
+"""Saved views of lists: a query of one of the console's pages, under a name."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 MOST = 50
-"""Views of one page that one person has, and as many that are for everybody in a tenant."""
+"""How many views of one page one person may have, and how many may be shared in a tenant."""
 LONGEST_NAME = 60
 """Characters."""
 LONGEST_QUERY = 2_000
@@ -23,18 +23,18 @@ class ViewPage(StrEnum):
 
 
 class SavedView(NamedTuple):
-    """A view."""
+    """A saved view."""
 
     id: UUID
     owner: str | None
-    """Whose it is; None where it is for everybody in the tenant."""
+    """Its owner; None if it is shared with the whole tenant."""
     name: str
     query: str
-    """What stands behind the `?` of the page's address."""
+    """The part after the `?` of the page's address."""
 
 
 class NewView(NamedTuple):
-    """What a view is to be."""
+    """The view to save."""
 
     id: UUID
     tenant: str
@@ -45,7 +45,7 @@ class NewView(NamedTuple):
 
 
 _COLUMNS = "id, owner, name, query"
-# Two ranges of one index: `owner = … OR owner IS NULL` would be a walk over everybody's.
+# Two ranges of one index: `owner = … OR owner IS NULL` would scan all owners.
 _LIST = text(f"""
     /* saved_views.list */
     (SELECT {_COLUMNS} FROM saved_views
@@ -78,25 +78,28 @@ _DELETE = text("/* saved_views.delete */ DELETE FROM saved_views WHERE id = :id 
 
 
 def list_views(conn: Connection, tenant: str, owner: str | None, page: ViewPage) -> Sequence[SavedView]:
-    """The owner's views of the page, then those for everybody in the tenant, each in the order of their names."""
+    """Return the owner's views of the page, then the shared ones of the tenant, each ordered by name."""
     where = {"tenant": tenant, "owner": owner, "page": page, "most": MOST}
     return [SavedView(*row) for row in conn.execute(_LIST, where)]
 
 
 def room(conn: Connection, new: NewView) -> bool:
-    """True if its owner may have one more; no other is saved for that owner before this transaction ends."""
+    """Return True if its owner may have one more view.
+
+    No other is saved for that owner before this transaction ends.
+    """
     conn.execute(_ONE_AT_A_TIME, {"tenant": new.tenant, "owner": new.owner})
     where = {"tenant": new.tenant, "owner": new.owner, "page": new.page, "most": MOST}
     return int(conn.execute(_HOW_MANY, where).scalar_one()) < MOST
 
 
 def save(conn: Connection, new: NewView) -> bool:
-    """Save the view. False, and nothing written, if its owner has one of that name."""
+    """Save the view. False, and nothing is written, if its owner already has one of that name."""
     return conn.execute(_SAVE, new._asdict()).rowcount == 1
 
 
 def get(conn: Connection, tenant: str, view_id: UUID) -> SavedView | None:
-    """The tenant's view of that id, whoever's it is."""
+    """Return the tenant's view of that id, whoever owns it."""
     row = conn.execute(_GET, {"id": view_id, "tenant": tenant}).one_or_none()
     return None if row is None else SavedView(*row)
 

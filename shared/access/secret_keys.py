@@ -1,10 +1,9 @@
-"""The keys that secrets are sealed with before the database keeps them: those of webhooks, and passwords of files.
+"""The keys with which secrets are encrypted before the database stores them: those of webhooks, and passwords of files.
 
-They are what a service must show or use again, so no hash will do. The keys stand in the file that SECRETS_KEY_FILE
-names and never in the database, so a copy of the database opens nothing.
-
-Sealing is AES-256-GCM with 96 random bits as the nonce (NIST SP 800-38D, sections 5.2.1.1 and 8.2.2), which allows
-2**32 secrets per key. What a secret belongs to is sealed with it, so that one row's secret is of no use in another.
+A service must be able to show or use these secrets again, so hashes would not do. The keys are in the file that
+SECRETS_KEY_FILE names and never in the database, so a copy of the database reveals nothing. Sealing is AES-256-GCM with
+96 random bits as the nonce (NIST SP 800-38D, sections 5.2.1.1 and 8.2.2), which allows 2**32 secrets per key. The owner
+of a secret is sealed with it, so that the secret of one row is useless in another.
 """
 
 import base64
@@ -35,33 +34,33 @@ class SecretKeysWrong(TodokeError):
 
 
 class SecretsNotKept(TodokeError):
-    """Nobody named a file of keys, so no secret can be kept."""
+    """No file of keys is configured, so no secret can be stored."""
 
     def __init__(self) -> None:
         super().__init__("no secret can be kept here: SECRETS_KEY_FILE names no file of keys; ask who runs the service")
 
 
 class SecretNotReadable(TodokeError):
-    """A sealed secret cannot be opened with the keys of now."""
+    """A sealed secret cannot be opened with the current keys."""
 
 
 class Sealed(NamedTuple):
-    """A secret as the database keeps it."""
+    """A secret as the database stores it."""
 
     key_id: str
-    """Of the key that opens it."""
+    """The id of the key that opens it."""
     content: bytes
     """The nonce, and the sealed text with its tag."""
 
 
 class SecretKeys:
-    """The keys of a file: the last line seals, all of them open. Safe to use from several threads.
+    """The keys of a file: the last line seals, and all of them open. Safe to use from several threads.
 
-    The file is read again when it has changed, so keys are added and removed without a restart.
+    The file is read again when it has changed, so keys can be added and removed without a restart.
     """
 
     def __init__(self, file: Path | None) -> None:
-        """Raises SecretKeysWrong if there is a file and it cannot be used. Without one, every use is refused."""
+        """Raises SecretKeysWrong if there is a file and it cannot be used. Without a file, every use is refused."""
         self._file = file
         self._read: _Read | None = None
         if file is not None:
@@ -69,7 +68,7 @@ class SecretKeys:
 
     @property
     def kept(self) -> bool:
-        """True if there are keys, so that secrets can be kept."""
+        """True if there are keys, so that secrets can be stored."""
         return self._file is not None
 
     @property
@@ -83,13 +82,16 @@ class SecretKeys:
         return self._now().newest
 
     def seal(self, secret: bytes, *, of: str) -> Sealed:
-        """Seal a secret of that owner, such as `webhook:<id>`. Raises SecretsNotKept and SecretKeysWrong."""
+        """Seal a secret of the owner `of`, such as `webhook:<id>`. Raises SecretsNotKept and SecretKeysWrong."""
         keys = self._now()
         nonce = os.urandom(_NONCE_BYTES)
         return Sealed(keys.newest, nonce + AESGCM(keys.by_id[keys.newest]).encrypt(nonce, secret, of.encode()))
 
     def open(self, sealed: Sealed, *, of: str) -> bytes:
-        """The secret that was sealed for that owner. Raises SecretsNotKept, SecretKeysWrong and SecretNotReadable."""
+        """Return the secret that was sealed for that owner.
+
+        Raises SecretsNotKept, SecretKeysWrong and SecretNotReadable.
+        """
         key = self._now().by_id.get(sealed.key_id)
         if key is None:
             raise SecretNotReadable(
@@ -106,16 +108,16 @@ class SecretKeys:
             ) from None
 
     def digests(self, content: bytes) -> Sequence[str]:
-        """Digests of a request that holds a secret: of the newest key, and of each other. Raises SecretKeysWrong.
+        """Return digests of a request that contains a secret: by the newest key, then by each other.
 
-        They tell nobody what it holds, not even whoever has the database and tries all likely secrets. Without keys the
-        digest is none of any request.
+        Raises SecretKeysWrong. They reveal nothing of its content, not even to somebody who has the database and tries
+        all likely secrets. Without keys there is no digest, and no request matches.
         """
         if self._file is None:
             return (os.urandom(_KEY_BYTES).hex(),)
         keys = self._now()
         found = [keys.by_id[keys.newest], *(key for name, key in keys.by_id.items() if name != keys.newest)]
-        # Of a key of its own: what seals is used for nothing else.
+        # A key of its own: the key that seals is used for nothing else.
         return [hmac.digest(hmac.digest(key, _DIGEST, "sha256"), content, "sha256").hex() for key in found]
 
     def _now(self) -> "_Read":
@@ -135,7 +137,7 @@ class SecretKeys:
 
 
 class _Read(NamedTuple):
-    """What the file said when it was last looked at."""
+    """The content of the file when it was last read."""
 
     version: tuple[int, int, int]
     by_id: Mapping[str, bytes]
@@ -143,7 +145,10 @@ class _Read(NamedTuple):
 
 
 def read_keys(text: str) -> tuple[Mapping[str, bytes], str]:
-    """The keys by their ids, and the id of the last. Raises SecretKeysWrong with the line's number and the remedy."""
+    """Return the keys by their ids, and the id of the last.
+
+    Raises SecretKeysWrong with the line's number and the remedy.
+    """
     found: dict[str, bytes] = {}
     for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if not line or line.startswith("#"):

@@ -1,4 +1,4 @@
-"""Sessions of the console: who is signed in, until when. The database holds the hashes of their cookies only."""
+"""Sessions of the console: who is signed in, and until when. The database stores only the hashes of their cookies."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,11 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 LASTS_S = 12 * 3600.0
-"""A day's work; then whoever it is signs in again."""
+"""A working day; after that the person signs in again."""
 IDLE_S = 3600.0
-"""A session that nobody has used for so long has ended."""
+"""A session that was not used for this long has ended."""
 _SLICE = 100
-"""Sessions that one sign-in removes: more than it adds."""
+"""How many ended sessions one sign-in removes: more than it adds."""
 
 _BEGIN = text("""
     /* sessions.begin */
@@ -29,7 +29,7 @@ _HOLDER = text("""
        AND (k.id IS NOT NULL OR s.key_id IS NULL)
        AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
 """)
-# Once a minute at most: a page that is open asks every second.
+# At most once a minute: an open page sends a request every second.
 _SEEN = text("""
     /* sessions.seen */
     UPDATE console_sessions SET seen_at = clock_timestamp()
@@ -51,7 +51,7 @@ _FORGET = text("""
 
 
 class Holder(NamedTuple):
-    """Who is signed in: the key that opened the session, as it is now; or the person, as an issuer has vouched."""
+    """Who is signed in: the key that opened the session, in its current state; or a person vouched for by an issuer."""
 
     tenant: str
     name: str
@@ -60,25 +60,25 @@ class Holder(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A session, as its holder sees it."""
+    """A session, as shown to its holder."""
 
     token_sha256: bytes
     began_at: datetime
     seen_at: datetime
-    """When it was used last; up to a minute later in truth."""
+    """When it was last used; the actual time may be up to a minute later."""
     ends_at: datetime
-    """When it ends, unless it is not used for IDLE_S before."""
+    """When it ends, if it does not end sooner because it was idle for IDLE_S."""
 
 
 class Person(NamedTuple):
-    """Somebody whom an issuer of tokens has vouched for."""
+    """A person vouched for by an issuer of tokens."""
 
     subject: str
     scopes: frozenset[str]
 
 
 def begin(conn: Connection, token_sha256: bytes, *, tenant: str, who: str | Person, lasts_s: float = LASTS_S) -> None:
-    """Open a session for the tenant's key (its id) or for a person, and remove some whose time is over."""
+    """Open a session for the tenant's key (its id) or for a person, and remove some ended sessions."""
     conn.execute(_FORGET, {"slice": _SLICE})
     person = who if isinstance(who, Person) else None
     asked = {
@@ -90,7 +90,7 @@ def begin(conn: Connection, token_sha256: bytes, *, tenant: str, who: str | Pers
 
 
 def holder_of(conn: Connection, token_sha256: bytes, *, idle_s: float = IDLE_S) -> Holder | None:
-    """Who is signed in; None if there is no such session, its time is over, or its key works no more."""
+    """Return who is signed in; None if there is no such session, it has ended, or its key has."""
     row = conn.execute(_HOLDER, {"hash": token_sha256, "idle_s": idle_s}).one_or_none()
     if row is None:
         return None
@@ -99,7 +99,7 @@ def holder_of(conn: Connection, token_sha256: bytes, *, idle_s: float = IDLE_S) 
 
 
 def of_holder(conn: Connection, tenant: str, holder: str, *, most: int) -> Sequence[Session]:
-    """The newest `most` sessions of a key (its id) or a person (their subject), also such as are over by now."""
+    """Return the newest `most` sessions of a key (its id) or a person (their subject), including ended ones."""
     asked = {"tenant": tenant, "holder": holder, "most": most}
     return [Session(*row) for row in conn.execute(_OF_HOLDER, asked)]
 

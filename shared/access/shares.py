@@ -1,7 +1,9 @@
-"""Links to files that work without a key: whoever has one downloads that file, so often and until then, and no more.
+"""Links to files that work without a key: whoever has a link can download its one file, a limited number of times and
+until a limited time.
 
-The database knows the hash of what stands in a link, as it does of keys. A link ends with its time, its downloads, its
-file, its job, or the API key that made it, when that is revoked or its row is forgotten, long after its end.
+The database stores the hash of a link's secret part, as it does for keys. A link ends when it expires, when its
+downloads are used up, with its file or its job, or when the API key that created it is revoked or forgotten, long after
+that key's end.
 """
 
 import hashlib
@@ -17,58 +19,58 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Row
 
 MOST_OF_A_JOB = 100
-"""Links of one job that work at the same time."""
+"""How many links of one job may work at the same time."""
 MOST_DOWNLOADS = 1_000_000
-"""What a limit of downloads may be."""
+"""The highest limit of downloads."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 random bits in base64url
 _KEEP_S = 30 * 86_400.0
-"""Seconds after its end for which a link is listed: somebody asks who downloaded what."""
+"""Seconds for which a link is listed after its end: somebody may ask who downloaded what."""
 
 
 class State(StrEnum):
-    """What becomes of a request with a link."""
+    """How a request with a link is answered."""
 
     ACTIVE = "active"
-    """It is answered with the file, while there is one."""
+    """With the file, while there is one."""
     EXPIRED = "expired"
-    """Its time is over."""
+    """The link has expired."""
     REVOKED = "revoked"
-    """Somebody has revoked it, or the API key that made it."""
+    """The link, or the API key that created it, was revoked."""
     USED_UP = "used_up"
-    """It was downloaded as often as it may be."""
+    """The file was downloaded as often as allowed."""
 
 
 class Token(NamedTuple):
-    """What stands in a link. Secret."""
+    """The secret part of a link."""
 
     text: str
     sha256: bytes
 
 
 class NewShare(NamedTuple):
-    """What a link is to be."""
+    """The link to create."""
 
     id: UUID
     tenant: str
     job_id: UUID
     name: str
-    """Of the file."""
+    """The name of the file."""
     token_sha256: bytes
     expires_s: float
     """Seconds for which it works."""
     file_ends_at: datetime
-    """The time from which the file is not kept, and the link works no more."""
+    """When the file expires, and the link with it."""
     max_downloads: int | None
     created_by: str | None
     key_id: str | None
     request: str | None
-    """Names the request that makes it: a second one of that name makes no second link."""
+    """The name of the request that creates it: a second request with this name creates no second link."""
     digest: str | None
-    """Of what that asks for."""
+    """The digest of that request's content."""
 
 
 class Share(NamedTuple):
-    """A link, without what stands in it."""
+    """A link, without its secret part."""
 
     id: UUID
     tenant: str
@@ -78,14 +80,14 @@ class Share(NamedTuple):
     created_by: str | None
     expires_at: datetime
     max_downloads: int | None
-    """None: any number."""
+    """None means any number."""
     downloads: int
     last_download_at: datetime | None
     revoked_at: datetime | None
     revoked_by: str | None
     state: State
     digest: str | None = None
-    """Of the request that made it."""
+    """The digest of the request that created it."""
 
 
 _STATE = """CASE WHEN s.revoked_at IS NOT NULL THEN 'revoked'
@@ -105,7 +107,7 @@ _LIVE = text("""
          WHERE tenant = :tenant AND job_id = :job_id AND revoked_at IS NULL AND expires_at > clock_timestamp()
          LIMIT :most) AS bounded
 """)
-# A file whose time ends while this runs has a link that leads to nothing, for a second.
+# If a file expires while this runs, its link leads to nothing, for a second.
 _CREATE = text(f"""
     /* shares.create */
     INSERT INTO shares AS s (id, tenant, job_id, name, token_sha256, created_by, key_id, request, digest, max_downloads,
@@ -132,7 +134,7 @@ _OF_JOB = text(f"""
      WHERE s.tenant = :tenant AND s.job_id = :job_id AND s.id < :before
      ORDER BY s.id DESC LIMIT :limit
 """)
-# Whoever made a link, and whoever asked for the job that it leads to.
+# The creator of a link, and the requester of the job that it leads to.
 _THEIRS = """s.id = :id AND s.tenant = :tenant
        AND (CAST(:maker AS text) IS NULL OR s.created_by = :maker
             OR EXISTS (SELECT FROM jobs j WHERE j.id = s.job_id AND j.tenant = s.tenant AND j.requester = :maker))"""
@@ -143,7 +145,7 @@ _REVOKE = text("""
      WHERE id = :id AND tenant = :tenant AND revoked_at IS NULL
 """)
 _LOOK = text(f"/* shares.look */ SELECT {_COLUMNS} FROM shares s WHERE s.token_sha256 = :token_sha256")
-# Who waits for another download looks at the row again: so none is one too many.
+# A concurrent download waits and then checks the row again, so the limit is never exceeded.
 _TAKE = text(f"""
     /* shares.take */
     UPDATE shares s SET downloads = s.downloads + 1, last_download_at = clock_timestamp()
@@ -160,35 +162,35 @@ _FORGET = text("""
 
 
 def new_token() -> Token:
-    """What stands in a new link."""
+    """Return the secret part of a new link."""
     written = secrets.token_urlsafe(32)
     return Token(written, _sha256(written))
 
 
 def read_token(given: str) -> Token | None:
-    """What stands in a link; None for what cannot be that, so that nothing is looked up."""
+    """Return the secret part of a link; None for a text that cannot be one, so that nothing is looked up."""
     return Token(given, _sha256(given)) if _TOKEN.fullmatch(given) else None
 
 
 def hold(conn: Connection, job_id: UUID) -> None:
-    """Wait for whoever makes a link to a file of this job: until this transaction ends, nobody else counts them."""
+    """Wait for others who create a link to a file of this job: until this transaction ends, nobody else counts them."""
     conn.execute(_LOCK, {"job_id": str(job_id)})
 
 
 def too_many(conn: Connection, tenant: str, job_id: UUID) -> bool:
-    """True if the job, which is held, has more links than it may."""
+    """True if the job, which is locked, has more links than allowed."""
     found = conn.execute(_LIVE, {"tenant": tenant, "job_id": job_id, "most": MOST_OF_A_JOB + 1})
     return int(found.scalar_one()) > MOST_OF_A_JOB
 
 
 def create(conn: Connection, new: NewShare) -> Share | None:
-    """Make the link; None if a request of that name has made one: see `made_by`."""
+    """Create the link; None if a request of that name has created one: see `made_by`."""
     row = conn.execute(_CREATE, new._asdict()).one_or_none()
     return None if row is None else _share(row)
 
 
 def made_by(conn: Connection, tenant: str, request: str) -> Share | None:
-    """The link that a request of that name has made."""
+    """Return the link that a request of that name has created."""
     row = conn.execute(_MADE_BY, {"tenant": tenant, "request": request}).one_or_none()
     return None if row is None else _share(row)
 
@@ -196,7 +198,9 @@ def made_by(conn: Connection, tenant: str, request: str) -> Share | None:
 def list_page(
     conn: Connection, tenant: str, *, maker: str | None, job_id: UUID | None, before: UUID, limit: int
 ) -> Sequence[Share]:
-    """Up to `limit` links with an id below `before`, newest first: those of the job, or of the maker (None: all)."""
+    """Return up to `limit` links with an id below `before`, newest first: those of the job, or of the maker (None:
+    all).
+    """
     asked = {"tenant": tenant, "before": before, "limit": limit}
     if job_id is not None:
         return [_share(row) for row in conn.execute(_OF_JOB, {**asked, "job_id": job_id})]
@@ -204,24 +208,24 @@ def list_page(
 
 
 def get(conn: Connection, tenant: str, share_id: UUID, *, maker: str | None) -> Share | None:
-    """The link, if it is that one's, or leads to a job of that one's; None for `maker`: whoever made it."""
+    """Return the link if `maker` created it or requested its job; with None for `maker`, whoever did."""
     row = conn.execute(_GET, {"id": share_id, "tenant": tenant, "maker": maker}).one_or_none()
     return None if row is None else _share(row)
 
 
 def revoke(conn: Connection, tenant: str, share_id: UUID, *, by: str | None) -> bool:
-    """End the link. False if it was revoked before."""
+    """Revoke the link. False if it was revoked before."""
     return conn.execute(_REVOKE, {"id": share_id, "tenant": tenant, "by": by}).rowcount == 1
 
 
 def look(conn: Connection, token: Token) -> Share | None:
-    """The link in which this stands."""
+    """Return the link with this secret part."""
     row = conn.execute(_LOOK, {"token_sha256": token.sha256}).one_or_none()
     return None if row is None else _share(row)
 
 
 def take(conn: Connection, share_id: UUID) -> int | None:
-    """Count a download. Returns how many that makes; None, and nothing counted, if the link works no more."""
+    """Count a download. Returns the new count; None, and nothing is counted, if the link does not work any more."""
     taken: int | None = conn.execute(_TAKE, {"id": share_id}).scalar_one_or_none()
     return taken
 

@@ -1,4 +1,4 @@
-"""Keeps artifacts in a folder: on one machine, or on a volume that API and workers share."""
+"""Stores artifacts in a folder: on one machine, or on a volume that API and workers share."""
 
 import contextlib
 import errno
@@ -25,11 +25,11 @@ from shared.artifacts.whole import whole
 
 _FOLDER_TRIES = 20
 _LEFT_BEHIND_S = 3600
-"""Age from which a part belongs to a process that died: no copy to a disk takes an hour."""
+"""Age from which an unfinished file belongs to a process that died: no copy to a disk takes an hour."""
 
 
 class DiskStore:
-    """Each object is a file below `root`, whole from the moment it can be seen. Below it, no link is followed."""
+    """Each object is a file below `root`, complete from the moment it is visible. No link below `root` is followed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
@@ -40,8 +40,11 @@ class DiskStore:
     def put(
         self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str], given: bool = False
     ) -> StoredObject:
-        """See `ArtifactStore.put`. The file is put beside its place, flushed, read back, then linked into place."""
-        del media_type, metadata  # a file has no place for them; the database does
+        """See `ArtifactStore.put`.
+
+        The file is written beside its final place, flushed, read back, then linked into place.
+        """
+        del media_type, metadata  # a file has no place for them; the database stores them
         check_key(key)
         *folders, name = key.split("/")
         with self._errors(f"storing {key}", may_be_missing=False), self._part(file, folders, given) as (part, opened):
@@ -49,7 +52,7 @@ class DiskStore:
             if (found := part.digest()) != sha256:
                 raise ArtifactStoreUnavailable(f"what was stored reads back differently: SHA-256 {found}, not {sha256}")
             part.publish(name, sha256)
-            # A new name survives a power cut only once its folder is on disk, and new folders once theirs are.
+            # A new name survives a power cut only once its folder is flushed, and a new folder once its parent is.
             self._durable.flush(opened)
             return _stored(Found(key, os.fstat(part.file.fileno())))
 
@@ -80,11 +83,11 @@ class DiskStore:
                 raise ArtifactDamaged(f"{key} holds {opened.size_bytes} bytes; {size_bytes} were stored")
             if size_bytes <= HASH_FIRST_BYTES:
                 opened.verify()
-            stack.pop_all()  # it is its reader's to close now
+            stack.pop_all()  # closing it is now up to its reader
             return opened
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """See `ArtifactStore.list`. A file under construction is not an object; one that a dead process left is."""
+        """See `ArtifactStore.list`. An unfinished file is not an object, unless its process has died."""
         folder = prefix.rpartition("/")[0]
         if folder:
             check_key(folder)
@@ -94,7 +97,7 @@ class DiskStore:
                     yield found
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
-        """See `ArtifactStore.delete`. Folders that it leaves empty go too."""
+        """See `ArtifactStore.delete`. Folders that become empty are removed, too."""
         kept = {}
         for key in keys:
             try:
@@ -106,8 +109,8 @@ class DiskStore:
     def _delete(self, key: str) -> None:
         check_key(key)
         *folders, name = key.split("/")
-        # Some of the folders may be gone: a process died before it came to the next. The root may be a volume
-        # that is not mounted: then nothing is known of the file.
+        # Some of the folders may be gone, if a process died before it removed the next. If the root itself is missing,
+        # a volume may not be mounted: then nothing is known of the file.
         with (
             self._errors(f"deleting {key}", may_be_missing=False),
             self._tree.walk(folders, as_far_as_they_are=True) as opened,
@@ -121,7 +124,10 @@ class DiskStore:
                         os.rmdir(folder, dir_fd=above)
 
     def check(self) -> None:
-        """See `ArtifactStore.check`. Writes and flushes a byte, because a full disk still makes empty files."""
+        """See `ArtifactStore.check`.
+
+        Writes and flushes a byte, because empty files can be created even on a full disk.
+        """
         with self._errors(f"writing to {self._root}", may_be_missing=False):
             self._root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._root) as probe:
@@ -139,9 +145,9 @@ class DiskStore:
 
     @contextlib.contextmanager
     def _part(self, file: Path, folders: Sequence[str], given: bool) -> Iterator[tuple[Part, Sequence[int]]]:
-        """The file as a part in the last of the folders, all opened.
+        """Yield the file as a part in the last of the folders, and the opened folders.
 
-        The sweeper may remove the folder before it is used: then it is made again.
+        The sweeper may remove the folder before it is used; then it is created again.
         """
         for _ in range(_FOLDER_TRIES):
             with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as making:

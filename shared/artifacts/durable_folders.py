@@ -1,4 +1,4 @@
-"""Remembers of which folders it is known that their own names are on the disk, so that they are flushed once."""
+"""Remembers which folders are known to be durable by name, so that each is flushed only once."""
 
 import contextlib
 import itertools
@@ -7,27 +7,29 @@ import threading
 from collections.abc import Sequence
 
 _MOST = 32
-"""Folders that are remembered, each by an open descriptor: those of a worker's attempts and of its latest tenants."""
+"""How many folders are remembered, each by an open descriptor: those of a worker's attempts and of
+its latest tenants.
+"""
 
 
 class DurableFolders:
-    """The folders that this process has used lately. Safe to use from several threads.
+    """The folders that this process used recently. Safe to use from several threads.
 
-    Each is held open, because the file system may give the number of a folder that is gone to a new one. Whoever made
-    a folder may have died before its name was on the disk: so only what was flushed here is known.
+    Each is held open, because the file system may reuse the number of a removed folder for a new one. The process that
+    created a folder may have died before the name was flushed, so only what was flushed here counts.
     """
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._known: dict[tuple[int, int], int] = {}
-        """Device and number of a folder → our descriptor of it; the latest last."""
+        """Device and number of a folder → our descriptor of it; the most recent comes last."""
         self._lock = threading.Lock()
 
     def flush(self, opened: Sequence[int]) -> None:
-        """Return when a new name in the last of the folders survives a power cut, and so do those of the folders.
+        """Return once a new name in the last of the folders, and the folders' own names, survive a power cut.
 
-        `opened` are descriptors, each of a folder in the one before it; of the first the name is not ours. Raises
-        OSError.
+        `opened` are descriptors, each of a folder inside the previous one; the name of the first is not our concern.
+        Raises OSError.
         """
         os.fsync(opened[-1])
         for above, folder in reversed(list(itertools.pairwise(opened))):
@@ -46,13 +48,13 @@ class DurableFolders:
     def _remember(self, folder: int) -> None:
         with self._lock:
             if (place := _place(folder)) not in self._known:
-                with contextlib.suppress(OSError):  # no descriptor is free: the folder is flushed again
+                with contextlib.suppress(OSError):  # no descriptor is free: the folder will be flushed again
                     self._known[place] = os.dup(folder)
             while len(self._known) > self._most:
                 os.close(self._known.pop(next(iter(self._known))))
 
     def __del__(self) -> None:
-        """Let go of the folders."""
+        """Close the folders."""
         while self._known:
             os.close(self._known.popitem()[1])
 

@@ -1,4 +1,7 @@
-"""What Todoke asks of a store of finished files. Keys carry the fence: a late worker never touches its successor's."""
+"""What Todoke requires of a store of finished files.
+
+Keys contain the lease token: a late worker never touches its successor's files.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ LIST_PAGE = 1_000
 
 
 class ArtifactStoreUnavailable(TodokeError):
-    """The store did not answer or refused for a reason that may pass (network, throttling, disk full)."""
+    """The store did not answer, or refused for a reason that may pass (network, throttling, disk full)."""
 
 
 class ArtifactMissing(TodokeError):
@@ -22,11 +25,11 @@ class ArtifactMissing(TodokeError):
 
 
 class ArtifactExists(TodokeError):
-    """Another object has this key already. It stays as it is: objects are written once."""
+    """Another object has this key already. It is unchanged: objects are written once."""
 
 
 class ArtifactDamaged(TodokeError):
-    """The object is there, and is not what was stored: another size or other bytes. It must not be served."""
+    """The object exists, but its size or content is not what was stored. It must not be served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class StoredObject:
 
 
 class LocalFile(Protocol):
-    """Says that the object is a file on this machine, opened for one client; whoever gets it closes it."""
+    """The object is a file on this machine, opened for one client. Whoever receives it must close it."""
 
     @property
     def key(self) -> str:
@@ -47,31 +50,31 @@ class LocalFile(Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """Its length when it was opened: that of what was stored."""
+        """Its length when it was opened, which is that of what was stored."""
 
     def verify(self) -> None:
         """Return when the whole file is known to be what was stored. Raises ArtifactDamaged."""
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to `stop`, piece by piece; then the file is closed.
+        """Yield the bytes from `start` up to `stop`, piece by piece; then close the file.
 
-        Raises ArtifactDamaged instead of the last piece when the file is not what was stored, or changes meanwhile: a
-        transfer that breaks off is never taken for a whole file.
+        Raises ArtifactDamaged instead of yielding the last piece if the file is not what was stored, or changes
+        meanwhile: an aborted transfer is never taken for a whole file.
         """
 
     def close(self) -> None:
-        """For one whose pieces nobody asks for."""
+        """Close a file whose pieces are not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """Says that the object is fetched from `url`, which stops working after a short while."""
+    """The object can be fetched from `url`, which stops working after a short time."""
 
     url: str
 
 
 def artifact_key(tenant: str, job_id: UUID, lease_token: UUID, name: str) -> str:
-    """The key `reports/{tenant}/{job}/{lease_token}/{name}`, each part safe as one path segment."""
+    """Return the key `reports/{tenant}/{job}/{lease_token}/{name}`, each part safe as one path segment."""
     for part in (tenant, name):
         if not _is_segment(part):
             raise ValueError(f"{part!r} cannot be one segment of an artifact key")
@@ -79,14 +82,14 @@ def artifact_key(tenant: str, job_id: UUID, lease_token: UUID, name: str) -> str
 
 
 def parse_key(key: str) -> tuple[str, UUID, UUID, str] | None:
-    """Tenant, job, lease token and name of an `artifact_key`; None for any other key."""
+    """Return tenant, job, lease token and name of an `artifact_key`; None for any other key."""
     match key.split("/"):
         case ["reports", tenant, job_id, lease_token, name]:
             try:
                 parsed = (tenant, UUID(job_id), UUID(lease_token), name)
             except ValueError:
                 return None
-            # Only the spelling that `artifact_key` makes: a UUID can be written in several ways.
+            # Only the spelling that `artifact_key` produces: a UUID can be written in several ways.
             return parsed if _is_segment(tenant) and _is_segment(name) and artifact_key(*parsed) == key else None
     return None
 
@@ -109,45 +112,49 @@ class ArtifactStore(Protocol):
     ) -> StoredObject:
         """Store `file` whole under `key` or not at all, and verify what was stored by size and SHA-256.
 
-        `given` says that nobody writes to `file` any more: a store on this machine may keep it by one more name.
-        Storing the same bytes again is fine; other bytes under a key that is taken raise ArtifactExists.
+        `given` promises that nobody writes to `file` any more, so a store on this machine may keep it under a second
+        name. Storing the same bytes again is fine; other bytes under a key that is taken raise ArtifactExists.
         """
 
     def stat(self, key: str) -> StoredObject:
-        """The object that is stored under `key`. Raises ArtifactMissing."""
+        """Return the object that is stored under `key`. Raises ArtifactMissing."""
 
     def open(self, key: str) -> BinaryIO:
-        """A stream of the object's bytes, to be closed by the caller. Raises ArtifactMissing."""
+        """Return a stream of the object's bytes, to be closed by the caller. Raises ArtifactMissing."""
 
     def read(self, key: str, *, size_bytes: int, sha256: str) -> bytes:
-        """The bytes of a small object, which are what was stored. Raises ArtifactMissing, ArtifactDamaged."""
+        """Return the bytes of a small object, verified to be what was stored.
+
+        Raises ArtifactMissing, ArtifactDamaged.
+        """
 
     def locate(
         self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int
     ) -> LocalFile | SignedUrl:
-        """The way for a client to fetch what was stored with this size and digest: an opened file, or a link.
+        """Return how a client can fetch what was stored with this size and digest: an opened file, or a link.
 
-        The link is valid for `expires_s`. Raises ArtifactMissing, or ArtifactDamaged
-        when the store tells of another object.
+        The link is valid for `expires_s`. Raises ArtifactMissing, or ArtifactDamaged if the store has another object
+        there.
         """
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object whose key begins with `prefix`, asked for as it is consumed, LIST_PAGE objects at a time."""
+        """Yield every object whose key begins with `prefix`, fetched as it is consumed, LIST_PAGE objects at a time."""
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Remove up to LIST_PAGE objects; removing one that is gone is not an error. Only retention calls this.
 
-        Returns the keys that could not be removed, each with the reason: nothing is known to be left of the others.
+        Returns the keys that could not be removed, each with the reason. Nothing is known to be left of the others.
         """
 
     def check(self) -> None:
-        """Return when the store answers and takes what `put` sends; raise ArtifactStoreUnavailable saying why not.
+        """Return when the store answers and accepts what `put` sends; otherwise raise ArtifactStoreUnavailable with the
+        reason.
 
-        What the store takes is tried once, with an object of its own.
+        What the store accepts is tried once, with a separate object.
         """
 
     def advice_on_storing(self) -> Sequence[str]:
-        """What `check` found that works and has a price which the operator should know, a sentence each."""
+        """Return what `check` found that works but has a cost the operator should know, a sentence each."""
 
     def advice_on_deleting(self) -> Sequence[str]:
-        """What `delete` would leave in the store, or does slowly, a sentence each; asks the store."""
+        """Return what `delete` would leave in the store, or does slowly, a sentence each. Asks the store."""

@@ -1,4 +1,4 @@
-"""What a person who looks after the artifact store should know of it."""
+"""What an operator should know about the artifact store."""
 
 import shutil
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from shared.runtime.artifact_url import parse_artifact_url
 
 @dataclass(frozen=True, slots=True)
 class StoreFacts:
-    """The store as it is now."""
+    """The current state of the store."""
 
     name: str
     """`folder /path` or `bucket name`."""
     advice: Sequence[str]
-    """What works and has a price, a sentence each."""
+    """What works but has a cost, a sentence each."""
     free_mb: int | None = None
-    """Of a folder's disk."""
+    """Free space on a folder's disk."""
     keeps_versions: bool | None = None
-    """Whether a bucket keeps older versions of objects; None if nobody may ask, and for a folder."""
+    """Whether a bucket keeps older versions of objects; None for a folder, or without permission to ask."""
     ahead_s: float | None = None
-    """Seconds by which S3's clock is ahead of this machine's, to a second."""
+    """By how many seconds S3's clock is ahead of this machine's, to the second."""
 
 
 def look_at(url: str, *, region: str, s3_without: Sequence[str]) -> StoreFacts:
-    """Try the store as a worker does at its start, with an object of its own, and return the facts.
+    """Try the store as a worker does at its start, with a separate object, and return the facts.
 
     Raises UnknownArtifactUrl, UnknownFeature, ArtifactStoreUnavailable.
     """
@@ -53,5 +53,5 @@ def _bucket(region: str, bucket: str) -> tuple[bool | None, float | None]:
         ahead_s = parsedate_to_datetime(date).timestamp() - time() if date else None
         try:
             return client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled", ahead_s
-        except ClientError:  # not allowed, or not offered; the store's advice tells
+        except ClientError:  # not allowed, or not offered; the store's advice mentions it
             return None, ahead_s

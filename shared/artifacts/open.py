@@ -15,15 +15,15 @@ class UnknownArtifactUrl(TodokeError):
 
 
 class UnknownFeature(TodokeError):
-    """ARTIFACT_S3_WITHOUT names what no store could lack."""
+    """ARTIFACT_S3_WITHOUT names something that no store could lack."""
 
 
 def open_store(
     url: str, *, region: str | None = None, links_at: str | None = None, s3_without: Sequence[str] = ()
 ) -> ArtifactStore:
-    """The store that `file:///folder` or `s3://bucket/prefix` names. Raises UnknownArtifactUrl, UnknownFeature.
+    """Return the store that `file:///folder` or `s3://bucket/prefix` names. Raises UnknownArtifactUrl, UnknownFeature.
 
-    `links_at` is where clients reach S3, if that is another address than ours; `s3_without` what it does not offer.
+    `links_at` is where clients reach S3, if that differs from our address; `s3_without` names what the store lacks.
     """
     try:
         place = parse_artifact_url(url)

@@ -1,4 +1,4 @@
-"""A file of the disk store on its way to a client: never sent to its end unless it is what was stored."""
+"""A file of the disk store on its way to a client: it is never sent to its end unless it is what was stored."""
 
 import hashlib
 import os
@@ -10,13 +10,15 @@ from io import BufferedReader
 from shared.artifacts.interface import ArtifactDamaged
 
 HASH_FIRST_BYTES = 16 << 20
-"""A file up to this size is read once before the first byte of it is sent, so that damage is an answer with a code.
-A larger one is hashed while it is sent, and its last piece leaves only when the digest is right. What SHA-256 costs:
-`python -m tests.benchmarks.downloads`."""
+"""A file up to this size is read once before its first byte is sent, so that damage is answered with an error code.
+
+A larger one is hashed while it is sent, and its last piece is sent only if the digest is right. What SHA-256 costs:
+`python -m tests.benchmarks.downloads`.
+"""
 PIECE_BYTES = 256 * 1024
 
 _TRUSTED_FOR_S = 3600.0
-"""A disk can lose bits without a new modification time, so a file is read again after an hour."""
+"""A disk can corrupt bits without changing the modification time, so a file is verified again after an hour."""
 _REMEMBERED = 10_000
 _STRIPES = 64
 
@@ -24,7 +26,7 @@ Identity = tuple[int, int, int, int, int]
 
 
 class VerifiedFiles:
-    """The files whose content was found right within the last hour. Safe to use from several threads."""
+    """The files whose content was verified within the last hour. Safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -33,26 +35,28 @@ class VerifiedFiles:
         self._hashing = [threading.Lock() for _ in range(_STRIPES)]
 
     def hold(self, status: os.stat_result, sha256: str) -> bool:
-        """Whether this very file, unchanged since, had this digest."""
+        """True if this very file, unchanged since, had this digest."""
         with self._lock:
             return self._until.get((_identity(status), sha256), 0.0) > self._clock()
 
     def remember(self, status: os.stat_result, sha256: str) -> None:
-        """The file had this digest just now."""
+        """Remember that the file had this digest just now."""
         with self._lock:
             key = (_identity(status), sha256)
-            self._until.pop(key, None)  # the newest stand last
+            self._until.pop(key, None)  # the newest come last
             self._until[key] = self._clock() + _TRUSTED_FOR_S
             while len(self._until) > _REMEMBERED:
                 del self._until[next(iter(self._until))]
 
     def one_at_a_time(self, status: os.stat_result) -> threading.Lock:
-        """Held by whoever hashes the file, so that sixteen ranges asked for at once are one reading."""
+        """Return the lock that is held while the file is hashed, so that sixteen concurrent ranges cause only one
+        reading.
+        """
         return self._hashing[hash(_identity(status)) % _STRIPES]
 
 
 class OpenedFile:
-    """See `LocalFile`. The descriptor is opened once: what is sent is what was looked at."""
+    """See `LocalFile`. The descriptor is opened once, so what is sent is what was verified."""
 
     def __init__(self, key: str, file: BufferedReader, *, sha256: str, verified: VerifiedFiles) -> None:
         self._key = key
@@ -72,7 +76,7 @@ class OpenedFile:
         return self._status.st_size
 
     def verify(self) -> None:
-        """See `LocalFile.verify`. It is read, unless that was done within the hour."""
+        """See `LocalFile.verify`. The file is read unless that was done within the hour."""
         with self._verified.one_at_a_time(self._status):
             if self._verified.hold(self._status, self._sha256):
                 return
@@ -81,7 +85,7 @@ class OpenedFile:
             self._end_of_reading(found)
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """See `LocalFile.pieces`. A part of a file that nobody has verified is verified first."""
+        """See `LocalFile.pieces`. A part of an unverified file is verified first."""
         stop = self.size_bytes if stop is None else stop
         with self._file:
             whole = start == 0 and stop == self.size_bytes

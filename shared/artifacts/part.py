@@ -1,4 +1,4 @@
-"""A file under construction in a folder of the disk store: filled, flushed and read back before it gets its name."""
+"""An unfinished file in a folder of the disk store: filled, flushed and read back before it gets its final name."""
 
 import contextlib
 import errno
@@ -21,7 +21,7 @@ _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file under construction, in `folder`, an open descriptor."""
+    """An unfinished file in `folder`, which is an open descriptor."""
 
     folder: int
     name: str
@@ -37,7 +37,7 @@ class Part:
         return hashlib.file_digest(self.file, "sha256").hexdigest()
 
     def publish(self, name: str, sha256: str) -> None:
-        """Give the part its name, unless the name is taken: a link, unlike a rename, never replaces."""
+        """Give the part its final name, unless the name is taken: a link, unlike a rename, never replaces."""
         try:
             os.link(self.name, name, src_dir_fd=self.folder, dst_dir_fd=self.folder, follow_symlinks=False)
         except FileExistsError:
@@ -46,16 +46,16 @@ class Part:
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            # A file system without hard links. The lease token in the key keeps two writers apart.
+            # The file system has no hard links. The lease token in the key keeps two writers apart.
             if name in os.listdir(self.folder):  # noqa: PTH208 - of a descriptor
                 raise ArtifactExists(f"{name} is stored already") from None
             os.rename(self.name, name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
 
 
 def new_part(source: Path, folder: int, until: contextlib.ExitStack, *, given: bool) -> Part:
-    """A part with the bytes of `source`: a copy, or the file itself if it is given and may be kept.
+    """Yield a part with the bytes of `source`: a copy, or the file itself if it is given and may be kept.
 
-    It is removed at the end, whatever it has been linked to meanwhile. Raises OSError.
+    The part is removed at the end, whatever it has been linked to meanwhile. Raises OSError.
     """
     name = f"{PREFIX}{secrets.token_hex(8)}"
     until.callback(_unlink_if_there, name, folder)
@@ -65,10 +65,10 @@ def new_part(source: Path, folder: int, until: contextlib.ExitStack, *, given: b
 
 
 def _linked(source: Path, name: str, folder: int) -> BufferedReader | None:
-    """Make `source` itself the part, opened; None where only a copy would be what a file made here is.
+    """Make `source` itself the part, opened; None if only a copy would be like a file made here.
 
-    A workbook of a million rows is not written a second time. Nobody else may be able to write to it, so it must be
-    ours and have no other name; it must have the group and the mode that a new file has, and its time.
+    This saves writing a workbook of a million rows twice. Nobody else may be able to write to the file, so it must be
+    ours and have no other name. It must also have the group, the mode and the time that a new file has.
     """
     with contextlib.ExitStack() as opening:
         try:
@@ -76,24 +76,24 @@ def _linked(source: Path, name: str, folder: int) -> BufferedReader | None:
             found = os.fstat(file.fileno())
             if not modes.S_ISREG(found.st_mode) or found.st_nlink != 1 or not _is_as_made_in(folder, found):
                 return None
-            if os.listxattr(file.fileno()):  # a label or an access list of its own, which a copy has not
+            if os.listxattr(file.fileno()):  # a label or an access list of its own, which a copy would not have
                 return None
             os.fchmod(file.fileno(), _MODE)
             os.utime(file.fileno())
             os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)
         except OSError:
-            return None  # another file system, or one without links; a copy tells what else is wrong
+            return None  # another file system, or one without links; the copy will report any other fault
         opening.pop_all()
         return file
 
 
 def _is_as_made_in(folder: int, found: os.stat_result) -> bool:
-    """True if a file that is made in the folder would get the owner and group of this one, and nothing else."""
+    """True if a new file in the folder would get the owner and group of this one, and nothing else."""
     if not hasattr(os, "listxattr"):
         return False
     above = os.fstat(folder)
     group = above.st_gid if above.st_mode & modes.S_ISGID else os.getegid()
-    # Labels and default access lists are given to what is made in a folder, and not to what is linked into it.
+    # Labels and default access lists are given to files created in a folder, but not to files linked into it.
     return (found.st_uid, found.st_gid) == (os.geteuid(), group) and not os.listxattr(folder)
 
 
@@ -115,7 +115,7 @@ def _unlink_if_there(name: str, folder: int) -> None:
 
 
 def _digest_inside(name: str, folder: int) -> str | None:
-    """None for what is not a plain file: then nobody may take it for ours."""
+    """Return the digest of a plain file in the folder; None for anything else, which must not be taken for ours."""
     try:
         with open_inside(name, folder) as stored:
             return hashlib.file_digest(stored, "sha256").hexdigest()

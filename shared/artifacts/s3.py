@@ -1,4 +1,4 @@
-"""Keeps artifacts in Amazon S3, or anything that speaks its API. Needs boto3: the `s3` extra."""
+"""Stores artifacts in Amazon S3, or anything with a compatible API. Needs boto3: the `s3` extra."""
 
 import base64
 import contextlib
@@ -27,14 +27,14 @@ from shared.artifacts.s3_probe import PROBE, Probe
 from shared.artifacts.whole import whole
 
 MULTIPART_BYTES = 64 * 1024 * 1024
-"""Larger files travel in parts: S3 takes at most 5 GiB in one PUT (S3 user guide, read 2026-11-23)."""
+"""Larger files are uploaded in parts: S3 takes at most 5 GiB in one PUT (S3 user guide, read 2026-11-23)."""
 
 _LOOK_S = 5.0
-"""Seconds that a client's request waits for S3 to tell of an object, twice at most."""
+"""Seconds that a client's request waits for S3 to describe an object, at most twice."""
 
 
 class S3Store:
-    """Each object is `prefix/key` in one bucket. S3 shows an object only when it is whole."""
+    """Each object is `prefix/key` in one bucket. S3 makes an object visible only when it is complete."""
 
     def __init__(
         self,
@@ -62,18 +62,18 @@ class S3Store:
     def put(
         self, key: str, file: Path, *, media_type: str, sha256: str, metadata: Mapping[str, str], given: bool = False
     ) -> StoredObject:
-        """See `ArtifactStore.put`. S3 itself computes the SHA-256 of what arrived and refuses another one.
+        """See `ArtifactStore.put`. S3 itself computes the SHA-256 of what arrived and refuses a mismatch.
 
-        A PUT is conditional on the key being free. An upload in parts looks first, which is not atomic: the lease
-        token in the key keeps two writers apart.
+        A PUT is conditional on the key being free. An upload in parts checks that beforehand, which is not atomic: the
+        lease token in the key keeps two writers apart.
         """
-        del given  # it is sent, and never kept
+        del given  # the file is sent, and never kept
         check_key(key)
         size = file.stat().st_size
         about = {"ContentType": media_type, "Metadata": {**metadata, "sha256": sha256}}
         in_parts = size > MULTIPART_BYTES
         if in_parts or Feature.CHECKSUMS in self._without:
-            # Then S3 checks each request's body, and nobody the whole.
+            # Then S3 checks each request's body, but not the whole.
             _must_be(file, sha256)
         if (in_parts or Feature.CONDITIONAL_WRITES in self._without) and self._is_stored(key):
             return self._verified(key, size, sha256)
@@ -99,7 +99,10 @@ class S3Store:
                     raise
 
     def _upload_parts(self, key: str, file: Path, about: Mapping[str, Any]) -> None:
-        """S3 checks each part on arrival; the whole is checked by size and by the digest kept beside it."""
+        """Upload in parts.
+
+        S3 checks each part on arrival; the whole is checked by its size and the digest kept beside it.
+        """
         checksums = {} if Feature.CHECKSUMS in self._without else {"ChecksumAlgorithm": "SHA256"}
         with told_as_ours(self._bucket, key):
             self._client.upload_file(
@@ -135,7 +138,7 @@ class S3Store:
             return cast("BinaryIO", self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"])
 
     def read(self, key: str, *, size_bytes: int, sha256: str) -> bytes:
-        """See `ArtifactStore.read`. A client waits for it, so it is asked for as `locate` asks."""
+        """See `ArtifactStore.read`. A client waits for it, so it uses the time limits of `locate`."""
         check_key(key)
         with told_as_ours(self._bucket, key):
             body = self._looker.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"]
@@ -146,10 +149,10 @@ class S3Store:
     def locate(
         self, key: str, *, size_bytes: int, sha256: str, download_name: str, media_type: str, expires_s: int
     ) -> SignedUrl:
-        """See `ArtifactStore.locate`. One HEAD tells whether the object is still the one that was stored.
+        """See `ArtifactStore.locate`. One HEAD shows whether the object is still the one that was stored.
 
-        S3 checks what it keeps by itself; another object under this key has another size or digest. A link signed
-        with temporary credentials ends with them, however long `expires_s` is.
+        S3 checks the integrity of what it keeps; another object under this key has another size or digest. A link
+        signed with temporary credentials expires with them, however long `expires_s` is.
         """
         stored = self._head(key, self._looker)
         if not _holds(stored, size_bytes, sha256):
@@ -185,7 +188,7 @@ class S3Store:
         return {key.removeprefix(self._prefix): reason for key, reason in kept.items()}
 
     def check(self) -> None:
-        """See `ArtifactStore.check`. The probe is asked until it has passed once."""
+        """See `ArtifactStore.check`. The probe runs until it has passed once."""
         with told_as_ours(self._bucket, THE_BUCKET):
             self._client.head_bucket(Bucket=self._bucket)
         if self._probed is None:
@@ -196,7 +199,7 @@ class S3Store:
         return self._probed or ()
 
     def advice_on_deleting(self) -> Sequence[str]:
-        """See `ArtifactStore.advice_on_deleting`. Removes the probe object of a worker that may not."""
+        """See `ArtifactStore.advice_on_deleting`. Also removes the probe object of a worker that may not do so."""
         self.delete([PROBE])
         return self._deletion.advice()
 
@@ -210,7 +213,7 @@ class S3Store:
 
 
 def _holds(stored: Mapping[str, Any], size: int, sha256: str) -> bool:
-    """Whether S3 tells of an object of this size and digest. It may know no digest: a copy loses what stood beside."""
+    """True if S3 describes an object of this size and digest. It may have no digest: a copy loses metadata."""
     of_whole = stored.get("ChecksumSHA256", "")  # one with a dash and a number is over the parts' checksums
     digests = {base64.b64decode(of_whole).hex()} if of_whole and "-" not in of_whole else set()
     digests |= {digest for name, digest in stored.get("Metadata", {}).items() if name == "sha256"}

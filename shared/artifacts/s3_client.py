@@ -1,4 +1,4 @@
-"""Clients of S3, what a store that speaks S3's API may lack, and what its errors mean."""
+"""Clients of S3: which features a compatible store may lack, and what its errors mean."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,18 +14,21 @@ from shared.runtime import aws
 
 THE_BUCKET = "the bucket"
 CONNECTIONS = 40
-"""As many as the API has threads that may ask at once."""
+"""As many as the API has threads that may call it at once."""
 
 
 class Feature(StrEnum):
-    """What AWS has and other stores may refuse. ARTIFACT_S3_WITHOUT names those that are not to be used."""
+    """What AWS offers and other stores may refuse. ARTIFACT_S3_WITHOUT names features that must not be used."""
 
     CONDITIONAL_WRITES = "conditional-writes"
-    """`If-None-Match: *` at PutObject. Without it the worker looks first; the lease token keeps two writers apart."""
+    """`If-None-Match: *` at PutObject.
+
+    Without it the worker checks beforehand; the lease token keeps two writers apart.
+    """
     CHECKSUMS = "checksums"
     """`x-amz-checksum-sha256` and its kin. Without them each body's SHA-256 is part of the request's signature."""
     CHECKSUM_MODE = "checksum-mode"
-    """`x-amz-checksum-mode` at HeadObject and GetObject: the store tells the digest that it keeps."""
+    """`x-amz-checksum-mode` at HeadObject and GetObject: the store returns the digest that it keeps."""
     BATCH_DELETES = "batch-deletes"
     """DeleteObjects. Without it files are deleted one by one."""
 
@@ -38,7 +41,10 @@ def make_client(
     read_timeout_s: float = 30,
     tries: int = 4,
 ) -> Any:
-    """An S3 client whose every call is bounded in time. Credentials and endpoint come the standard AWS way."""
+    """Return an S3 client whose every call is bounded in time.
+
+    Credentials and endpoint come from the standard AWS settings.
+    """
     modes = {"request_checksum_calculation": "when_required"}
     if without & {Feature.CHECKSUMS, Feature.CHECKSUM_MODE}:
         modes["response_checksum_validation"] = "when_required"
@@ -62,7 +68,7 @@ def make_client(
 
 @contextlib.contextmanager
 def told_as_ours(bucket: str, what: str) -> Iterator[None]:
-    """The client's errors about `what` as those of `ArtifactStore`."""
+    """Raise the client's errors about `what` as those of `ArtifactStore`."""
     try:
         yield
     except ClientError as error:
@@ -76,10 +82,10 @@ def told_as_ours(bucket: str, what: str) -> Iterator[None]:
 
 
 def code(error: ClientError) -> str:
-    """S3's name of the error; the status where a HEAD can give no name."""
+    """Return S3's name of the error; the status if the answer to a HEAD has no name."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def status(error: ClientError) -> int:
-    """The answer's HTTP status."""
+    """Return the answer's HTTP status."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

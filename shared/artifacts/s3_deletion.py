@@ -11,17 +11,17 @@ from shared.artifacts.interface import LIST_PAGE
 from shared.artifacts.s3_client import THE_BUCKET, Feature, code, status, told_as_ours
 
 _LOOK_AGAIN_S = 3600.0
-"""Versioning is switched on by an operator's hand; a request per hour tells of it."""
+"""An operator may switch versioning on by hand; a request per hour notices it."""
 _NOT_OFFERED = {400, 405, 411, 501}
-"""How stores say that they know no DeleteObjects, or want it with another digest than SDKs send by now."""
+"""Errors of stores that do not know DeleteObjects, or require another digest than current SDKs send."""
 _RULE = "a lifecycle rule with NoncurrentVersionExpiration"
 
 Version = Mapping[str, str]
-"""What S3 calls an object identifier: a key, and a version's id where the bucket keeps versions."""
+"""An object identifier in S3's terms: a key, and a version's id where the bucket keeps versions."""
 
 
 class Deletion:
-    """Removes objects of one bucket. Keys are whole: with the prefix."""
+    """Removes objects of one bucket. Keys include the prefix."""
 
     def __init__(self, client: Any, bucket: str, without: frozenset[Feature]) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class Deletion:
         self._looked_at = float("-inf")
 
     def delete(self, keys: Sequence[str]) -> Mapping[str, str]:
-        """The keys of which something is left, each with the reason. Raises ArtifactStoreUnavailable."""
+        """Return the keys of which something is left, each with the reason. Raises ArtifactStoreUnavailable."""
         with told_as_ours(self._bucket, THE_BUCKET):
             kept: dict[str, str] = {}
             named = self._named(keys)
@@ -42,7 +42,7 @@ class Deletion:
             return kept
 
     def advice(self) -> list[str]:
-        """What stays in the bucket, or is slow to leave it, a sentence each. Raises ArtifactStoreUnavailable."""
+        """Return what stays in the bucket, or is slow to leave it, a sentence each. Raises ArtifactStoreUnavailable."""
         with told_as_ours(self._bucket, THE_BUCKET):
             return [*self._on_versions(), *self._on_batches()]
 
@@ -74,7 +74,7 @@ class Deletion:
             )
 
     def _named(self, keys: Sequence[str]) -> list[Version]:
-        """What is to be deleted: the keys themselves, or all versions and delete markers of them."""
+        """Return what to delete: the keys themselves, or all their versions and delete markers."""
         plain: list[Version] = [{"Key": key} for key in keys]
         try:
             if time.monotonic() > self._looked_at + _LOOK_AGAIN_S:
@@ -86,16 +86,17 @@ class Deletion:
         except ClientError as error:
             if status(error) not in {400, 403, 405, 501}:
                 raise
-            # Without the right to know, a delete marker at least; `advice` has said what ends the rest.
+            # Without permission to ask, at least a delete marker is made; `advice` has mentioned what removes the
+            # rest.
             self._keeps_versions, self._looked_at = False, time.monotonic()
             return plain
 
     def _versioning(self) -> bool:
-        """A bucket whose versioning was suspended still holds older versions."""
+        """True if the bucket may hold older versions, as it does after versioning was suspended."""
         return "Status" in self._client.get_bucket_versioning(Bucket=self._bucket)
 
     def _versions(self, keys: Sequence[str]) -> Iterator[Version]:
-        """One listing for all files of an attempt: they share a folder."""
+        """Yield the versions of the keys, with one listing for all files of an attempt: they share a folder."""
         pages = self._client.get_paginator("list_object_versions")
         for _, files in groupby(sorted(keys), key=lambda key: key.rpartition("/")[0]):
             wanted = list(files)
@@ -137,6 +138,6 @@ class Deletion:
 
 
 def _common_beginning(keys: Sequence[str]) -> str:
-    """Of sorted keys."""
+    """Return the common prefix of sorted keys."""
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(keys[0], keys[-1], strict=False))
     return "".join(letter for letter, _ in pairs)

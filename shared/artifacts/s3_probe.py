@@ -1,4 +1,4 @@
-"""What a store that speaks S3's API takes and refuses, tried with one small object before jobs depend on it."""
+"""Finds out what an S3-compatible store accepts and refuses, with one small object, before jobs depend on it."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from shared.artifacts.interface import ArtifactMissing, ArtifactStoreUnavailable
 from shared.artifacts.s3_client import Feature, code, status, told_as_ours
 
 PROBE = "todoke-probe"
-"""The object's name below the prefix. It stays until a relay removes it: a worker may have no right to delete."""
+"""The object's name below the prefix. It stays until a relay removes it: a worker may lack the permission to delete."""
 SETTING = "ARTIFACT_S3_WITHOUT"
 
 _BODY = b"todoke"
@@ -22,7 +22,7 @@ _BUSY = {429, 500, 502, 503, 504}
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One feature that the store refuses, as it was tried."""
+    """One feature that the store refused."""
 
     feature: Feature
     tried: str
@@ -39,7 +39,10 @@ class Probe:
         self._without = without
 
     def run(self) -> list[str]:
-        """What is ignored, a sentence each. Raises ArtifactStoreUnavailable, naming every header that is refused."""
+        """Return what the store ignores, a sentence each.
+
+        Raises ArtifactStoreUnavailable, naming every header that is refused.
+        """
         self._must_work("s3:PutObject", self._put)
         self._must_work("s3:GetObject", lambda: self._client.head_object(**self._where))
         refused = [r for r in (self._checksums(), self._conditions(), self._checksum_mode()) if r is not None]
@@ -80,7 +83,10 @@ class Probe:
     def _tried(
         self, feature: Feature, tried: str, call: Callable[..., object], headers: Mapping[str, str]
     ) -> Refusal | None:
-        """The refusal, if there is one. Whatever is refused now is refused for this header: without it, all went."""
+        """Return the refusal, if there is one.
+
+        A call that is refused now is refused because of this header: without it, all succeeded.
+        """
         if feature in self._without:
             return None
         with told_as_ours(self._bucket, f"a probe object ({tried})"):
@@ -107,7 +113,10 @@ class Probe:
             )
 
     def _refuses(self, headers: Mapping[str, str], *, tries: int) -> bool:
-        """Whether the store heeds it. A second try: a relay may have removed the object before the first."""
+        """True if the store obeys it.
+
+        There is a second try, because a relay may have removed the object before the first.
+        """
         for _ in range(tries):
             with told_as_ours(self._bucket, "a probe object"):
                 try:

@@ -1,7 +1,7 @@
-"""A folder that is walked by open descriptors: below its root, no symbolic link is followed, whoever put it there.
+"""A folder that is walked by open descriptors: below its root, no symbolic link is followed.
 
-Whoever takes over a process that writes to a shared volume could otherwise make the others read and serve files of
-their own machines.
+Otherwise an attacker who takes over a process that writes to a shared volume could make the others read and serve files
+of their own machines.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ from shared.errors import TodokeError
 MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _INSIDE = os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# A pipe that stands in a file's place would be waited for without O_NONBLOCK; to files it means nothing.
+# Without O_NONBLOCK, opening a pipe in place of a file would wait; for files the flag means nothing.
 _READ = os.O_RDONLY | os.O_NONBLOCK | _INSIDE
 
 
 class NotAPlainFile(TodokeError):
-    """Something else stands where a file should be: a link, a folder, a pipe, a device."""
+    """Something other than a file is there: a link, a folder, a pipe, a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,10 @@ class Found:
 
 
 class Tree:
-    """The files below `root`, by paths such as `a/b/c.csv`. The root itself may be a link: an operator's choice."""
+    """The files below `root`, by paths such as `a/b/c.csv`.
+
+    The root itself may be a link: that is the operator's choice.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -44,9 +47,9 @@ class Tree:
     def walk(
         self, names: Sequence[str], *, make: bool = False, as_far_as_they_are: bool = False
     ) -> Iterator[list[int]]:
-        """Descriptors of the root and of each folder in `names` below it, open until the block ends.
+        """Yield descriptors of the root and of each folder in `names` below it, open until the block ends.
 
-        `make` makes those that are missing; `as_far_as_they_are` ends before the first of them. Raises OSError: for a
+        `make` creates missing folders; `as_far_as_they_are` stops before the first missing one. Raises OSError: for a
         link, ELOOP or ENOTDIR.
         """
         with contextlib.ExitStack() as stack:
@@ -77,7 +80,7 @@ class Tree:
             return open_inside(name, opened[-1])
 
     def files(self, folder: str) -> Iterator[Found]:
-        """Every plain file below `folder`, by name; what vanishes meanwhile is left out."""
+        """Yield every plain file below `folder`, by name; files that vanish meanwhile are left out."""
         names = folder.split("/") if folder else []
         try:
             with self.walk(names) as opened:
@@ -101,7 +104,10 @@ def open_inside(name: str, folder: int) -> BufferedReader:
 
 
 def _opened_folder(name: str, above: int, *, make: bool) -> int:
-    """Most folders are there: those of a job's second file, and of a tenant's second job."""
+    """Open the folder, creating it if it is missing.
+
+    Usually it is there: for a job's second file, and a tenant's second job.
+    """
     try:
         return os.open(name, _FOLDER | _INSIDE, dir_fd=above)
     except FileNotFoundError:

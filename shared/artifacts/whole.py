@@ -1,4 +1,4 @@
-"""Tells whether bytes that were read are those that were stored."""
+"""Checks that bytes that were read are those that were stored."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Asks a PostgreSQL source something short on somebody's behalf, from a service that makes no reports."""
+"""Sends a short query to a PostgreSQL source on a requester's behalf, from a service that makes no reports."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,20 +17,20 @@ from shared.errors import TodokeError
 TIMEOUT_S = 2
 """For connecting, and for planning."""
 POSTGRESQL = ("postgresql://", "postgres://")
-"""How the URL of a source begins that can be asked."""
+"""The beginning of the URL of a source that can be queried."""
 
 
 class NoRole(TodokeError):
-    """The report type runs as a role of the source, and names none for the asker's tenant."""
+    """The report type runs as a role of the source, and defines none for the requester's tenant."""
 
 
 @contextlib.contextmanager
 def asking(
     dsn: str, report: ReportType, asker: Asker, shape: Shape, *, timeout_s: float = TIMEOUT_S
 ) -> Iterator[psycopg.Connection[Any]]:
-    """Hold a read-only transaction that sees what the asker's own run would see, row-level security included.
+    """Hold a read-only transaction that sees what the requester's own run would see, including row-level security.
 
-    A statement may take `timeout_s`. It ends in a rollback. Raises psycopg.Error and NoRole.
+    A statement may take `timeout_s`. The transaction ends in a rollback. Raises psycopg.Error and NoRole.
     """
     bounded = make_conninfo(
         dsn, connect_timeout=TIMEOUT_S, application_name="todoke-estimate", client_encoding="UTF8", **KEEPALIVE
@@ -45,7 +45,7 @@ def asking(
 
 
 def _role(report: ReportType, asker: Asker) -> str:
-    """The role as which the asker's own run would ask. Raises NoRole."""
+    """Return the role that the requester's own run would use. Raises NoRole."""
     role = report.role.of(asker.tenant) if report.role is not None and asker.tenant is not None else None
     if role is None:
         raise NoRole(f"{report.name} names no role for the tenant")

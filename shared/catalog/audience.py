@@ -1,5 +1,4 @@
-"""Reads who may have a report type and its columns: `tenants`, `required_scope`, `shared` and `role`
-of report.toml."""
+"""Reads who may use a report type and its columns: `tenants`, `required_scope`, `shared` and `role` of report.toml."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,7 +14,7 @@ AUDIENCE_KEYS = ("tenants", "required_scope", "shared", "role")
 
 
 class Audience(NamedTuple):
-    """Who may ask for a report type, and whose rows they get."""
+    """Who may request a report type, and whose rows they get."""
 
     tenants: tuple[str, ...]
     required_scope: str | None
@@ -45,7 +44,7 @@ def scope(table: Table) -> str | None:
 
 
 def check_documents(table: Table, report: ReportType) -> None:
-    """Refuse a summary or a chart that names a column which not everybody gets: its figures would tell of it."""
+    """Refuse a summary or a chart that names a column with a required scope: its figures would reveal the column."""
     columns = [report.columns, *(query.columns for query in report.queries)]
     scoped = {name.casefold() for some in columns for name, column in some.items() if column.required_scope}
     if not scoped:

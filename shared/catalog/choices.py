@@ -1,4 +1,4 @@
-"""Asks a report type's source which values a parameter may have, given those of others."""
+"""Asks a report type's source which values a parameter may have, given the values of others."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from shared.catalog.query import bound_text
 from shared.catalog.shape import Shape
 
 MOST = 1_000
-"""Choices that are given at once: more than anybody reads in a list."""
+"""The most choices returned at once: more than anyone reads in a list."""
 _LONGEST = 1_000
 """Characters of a value or a title."""
 
 
 class Choice(NamedTuple):
-    """A value, and what people call it."""
+    """A value, and its title for people."""
 
     value: str
     title: str
 
 
 class Choices(NamedTuple):
-    """The choices in the query's order."""
+    """The choices, in the query's order."""
 
     found: Sequence[Choice]
     more: bool
@@ -38,9 +38,9 @@ class Choices(NamedTuple):
 def choices(
     dsn: str, report: ReportType, parameter: Parameter, values: Mapping[str, object], asker: Asker, shape: Shape
 ) -> Choices:
-    """Return the choices of a parameter that has a query for them. `values` are stored ones of other parameters.
+    """Return the choices of a parameter that has a query for them. `values` are stored values of other parameters.
 
-    The query's first column is the value, the second, if there is one, its title. Raises psycopg.Error and NoRole.
+    The query's first column is the value; a second one, if there is one, is its title. Raises psycopg.Error and NoRole.
     """
     with asking(dsn, report, asker, shape) as conn:
         query, columns = _query(conn, report, parameter, values, asker)
@@ -76,7 +76,7 @@ def first_value(
     dsn: str, report: ReportType, query: str, values: Mapping[str, object], asker: Asker, shape: Shape,
     *, timeout_s: float,
 ) -> object:  # fmt: skip
-    """Return the first value of the query's first row as a request would have it; None for NULL, or without a row.
+    """Return the first value of the query's first row as a request would write it; None for NULL, or without a row.
 
     A number with a fraction is a text, which keeps its digits. Raises as `choices` does.
     """
@@ -92,7 +92,7 @@ def first_value(
 def _query(
     conn: psycopg.Connection[Any], report: ReportType, parameter: Parameter, values: Mapping[str, object], asker: Asker
 ) -> tuple[sql.Composed, int]:
-    """The bound query, and the number of its columns."""
+    """Return the bound query, and the number of its columns."""
     if parameter.choice_query is None:
         raise LookupError(f"{parameter.name} has no query for its choices")
     query = bound_text(parameter.choice_query.query, report, values, asker)

@@ -1,4 +1,4 @@
-"""How a CSV is written: what report.toml says, and what a request may ask for in its place."""
+"""How a CSV file is written: the settings of report.toml, and what a request may choose instead."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -37,17 +37,17 @@ _READ: Mapping[str, tuple[str, Callable[[Any], object]]] = {
 
 
 def dialect(usual: CsvOptions, asked: Mapping[str, Any] | None) -> CsvOptions:
-    """Return the report type's options with what was asked for in their place. `asked` has no `dialect_problem`."""
+    """Return the report type's options, overridden by `asked`, which must have no `dialect_problem`."""
     if not asked:
         return usual
     found: dict[str, Any] = {_READ[name][0]: _READ[name][1](value) for name, value in asked.items()}
     if "bom" not in found and found.get("encoding", usual.encoding) != usual.encoding:
-        found["bom"] = False  # it was for the other encoding
+        found["bom"] = False  # it applied to the other encoding
     return replace(usual, **found)
 
 
 def field_problem(name: str, value: object) -> Refused | None:
-    """Say what is wrong with one field of `csv`; None if it is right."""
+    """Say what is wrong with one field of `csv`; None if it is valid."""
     if name not in REQUEST:
         return Refused("unknown_field", f"is not a field of csv{did_you_mean(name[:60], REQUEST)}")
     allowed = REQUEST[name]
@@ -69,5 +69,5 @@ def dialect_problem(options: CsvOptions) -> tuple[str, str] | None:
 
 
 def media_type(options: CsvOptions) -> str:
-    """The media type of the file."""
+    """Return the media type of the file."""
     return "application/gzip" if options.gzip else f"text/csv; charset={ENCODINGS[options.encoding]}"

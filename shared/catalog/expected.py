@@ -1,4 +1,4 @@
-"""What PostgreSQL expects a report type's query to give. The query is planned and never run."""
+"""What PostgreSQL expects a report type's query to return. The query is planned and never run."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,22 +15,22 @@ from shared.catalog.shape import AS_IT_IS, Shape
 
 
 class Expected(NamedTuple):
-    """An expectation, which may be far off: the planner knows samples only."""
+    """An expectation, which may be far off: the planner works from samples."""
 
     rows: int
     row_bytes: int
-    """Of a row, as the source holds it."""
+    """Bytes of a row, as the source stores it."""
     cost: float
-    """In the planner's own unit: good for comparing one question with another."""
+    """In the planner's own unit: useful for comparing one question with another."""
 
 
 def expected(
     dsn: str, report: ReportType, parameters: Mapping[str, object], asker: Asker, shape: Shape = AS_IT_IS
 ) -> Expected:
-    """Ask the source for the plan of the report's queries, as the asker would run them: rows are query.sql's, cost is
-    that of all.
+    """Ask the source for the plans of the report's queries, as the requester would run them: rows are query.sql's, cost
+    is the sum.
 
-    It sees what the asker's own run would see, row-level security included. Raises psycopg.Error and NoRole; and
+    It sees what the requester's own run would see, including row-level security. Raises psycopg.Error and NoRole; and
     InvalidParameters if the report type has changed.
     """
     queries = [bound_query(one, parameters, asker) for one in (report, *(as_report(report, q) for q in report.queries))]

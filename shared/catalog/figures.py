@@ -1,4 +1,4 @@
-"""The figures of a report: numbers with a name, by which people and conditions tell one run from another."""
+"""The figures of a report: named numbers by which people and conditions distinguish one run from another."""
 
 import re
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from shared.catalog.model import ReportType
 
 ROWS = "rows"
-"""How many rows the report has; every report type with files has it."""
+"""The number of rows; every report type with files has this figure."""
 _ALIAS = re.compile(r"\bAS\s+\"?([A-Za-z_]\w*)\"?", re.IGNORECASE)
 
 
 def figures_of(report: ReportType) -> Sequence[str]:
-    """The names of the report type's figures: `rows`, and the columns of `[pdf.figures]`."""
+    """Return the names of the report type's figures: `rows`, and the columns of `[pdf.figures]`."""
     if not report.formats:
         return []
     figures = report.pdf.figures

@@ -1,4 +1,4 @@
-"""Further queries of a report type: `queries/NAME.sql` beside query.sql, and how a result is turned into a pivot."""
+"""Further queries of a report type: `queries/NAME.sql` beside query.sql, and how a result becomes a pivot."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,9 +29,9 @@ def further_queries(
     read_text: Callable[[Path, list[str], str], str | None],
     read_column: Callable[[str, Table], Column],
 ) -> tuple[FurtherQuery, ...]:
-    """Read `queries/*.sql` and `[queries]`: first those that report.toml names, in its order, then the others by name.
+    """Read `queries/*.sql` and `[queries]`: first those named in report.toml, in its order, then the others by name.
 
-    What is wrong goes to `problems`, as lines `file:line: what is wrong: remedy`.
+    Mistakes are added to `problems`, as lines `file:line: what is wrong: remedy`.
     """
     paths = {path.stem: path for path in sorted((folder / FOLDER).glob("*.sql"))}
     tables = dict(table.tables())

@@ -1,4 +1,4 @@
-"""Reads `[groups]` and `[totals]` of report.toml: which rows belong together, and what is computed of them."""
+"""Reads `[groups]` and `[totals]` of report.toml: which rows belong together, and what is computed from them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +17,13 @@ class Grouping:
     by: tuple[str, ...] = ()
     """Columns, the outermost group first. Neighbouring rows with the same values are one group."""
     totals: Mapping[str, str] = field(default_factory=dict)
-    """Column → what is computed of it, for each group and for all rows."""
+    """Column → what is computed from it, for each group and for all rows."""
 
     def within(self, columns: Collection[str], *, sorted_anew: bool) -> "Grouping":
-        """What is left of it for a file of these columns. Rows in an order that the asker chose have no groups."""
+        """Return what remains of it for a file with these columns.
+
+        Rows in an order chosen by the requester have no groups.
+        """
         by: list[str] = []
         for name in () if sorted_anew else self.by:
             if name not in columns:

@@ -1,6 +1,7 @@
-"""Links in a catalog may lead anywhere inside it, as those of a Kubernetes ConfigMap do, and never out of it.
+"""Links in a catalog may lead anywhere inside it, as those of a Kubernetes ConfigMap do, but never out of it.
 
-Whoever may write into the folder of one report type would otherwise have every file of the service printed in it.
+Otherwise anyone with write access to the folder of one report type could have every file of the service printed in a
+report.
 """
 
 import os
@@ -9,7 +10,10 @@ from pathlib import Path
 
 
 def leading_out(root: Path) -> Iterator[Path]:
-    """The links below `root` whose target lies outside, or is itself. Hidden ones are left out: nothing reads them."""
+    """Yield the links below `root` whose target is outside, or the root itself.
+
+    Hidden links are left out: nothing reads them.
+    """
     inside = root.resolve()
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

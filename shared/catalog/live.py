@@ -1,6 +1,6 @@
 """A catalog that follows its folder: it is read again on SIGHUP and when a file has changed, without a restart.
 
-A change is taken whole or not at all: a folder that is still being copied is left until it rests.
+A change is applied whole or not at all: a folder that is still being copied is left alone until it comes to rest.
 """
 
 import logging
@@ -18,14 +18,16 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 5.0
 
 State = frozenset[tuple[str, int, int, int, int]]
-"""Path, device, inode, size and modification time of every file and folder (0 and 0 for these), links followed."""
+"""Path, device, inode, size and modification time of every file and folder (0 and 0 for folders),
+with links followed.
+"""
 
 
 class LiveCatalog:
-    """Serves the last valid catalog. If a changed folder does not load, its errors are logged and the previous catalog
-    stays in use.
+    """Serves the last valid catalog.
 
-    A ReportType never changes: a running attempt keeps the one it began with.
+    If a changed folder does not load, its errors are logged and the previous catalog stays in use. A ReportType never
+    changes: a running attempt keeps the one it began with.
     """
 
     def __init__(self, path: Path, *, default: str | None = None) -> None:
@@ -35,7 +37,7 @@ class LiveCatalog:
         self._state = state_of(path)
         self._catalog: Catalog = load_catalog(path, default=default)
         self._seen: State = self._state
-        """What the last look saw. A folder is read once it has stayed the same for two looks."""
+        """The state at the last look. A folder is read once it has stayed the same for two looks."""
         self._asked = threading.Event()
 
     @property
@@ -51,7 +53,8 @@ class LiveCatalog:
     def reload(self) -> bool:
         """Read the folder again. Returns False, after one log line per problem, if it does not load.
 
-        False, too, if it changed while it was read: it is taken whole or not at all, and the next look tries again.
+        Also returns False if it changed while it was read: a change is applied whole or not at all, and the next look
+        tries again.
         """
         state = self._seen = state_of(self._path)
         try:
@@ -75,7 +78,7 @@ class LiveCatalog:
     def look(self) -> bool:
         """Reload if asked to, or if a file has changed. Returns True if it tried, loaded or not.
 
-        What has changed is read once it has stayed the same for two looks: it may be half of a copy.
+        A change is read once it has stayed the same for two looks: before that it may be half of a copy.
         """
         asked = self._asked.is_set()
         self._asked.clear()
@@ -101,9 +104,10 @@ class LiveCatalog:
 
 
 def state_of(path: Path) -> State:
-    """Any change to a file below the folder changes this, behind links too, and so does a link that leads elsewhere.
+    """Return a value that any change to a file below the folder changes, behind links too, as does a link that leads
+    elsewhere.
 
-    A file in the place of a folder stands for itself.
+    A file in place of a folder stands for itself.
     """
     found = set()
     walked: set[tuple[int, int]] = set()

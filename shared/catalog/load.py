@@ -1,4 +1,4 @@
-"""Reads a folder of report types, and names everything that is wrong with it at once."""
+"""Reads a folder of report types, and reports every mistake in it at once."""
 
 import os
 from dataclasses import replace
@@ -27,10 +27,10 @@ class CatalogError(TodokeError):
 
 
 def load_catalog(path: Path, *, default: str | None = None) -> Catalog:
-    """Return every report type below `path`, one subfolder each; those that begin with `.` or `_` are skipped.
+    """Return every report type below `path`, one per subfolder; those that begin with `.` or `_` are skipped.
 
-    A request that names no report type runs, in this order: `default`, the `default = "…"` of `catalog.toml` beside
-    the subfolders, the alphabetically first. Raises CatalogError naming every problem.
+    A request that names no report type runs the first of these that exists: `default`, the `default = "…"` of
+    `catalog.toml` beside the subfolders, the alphabetically first. Raises CatalogError with every problem.
     """
     if not path.is_dir():
         raise CatalogError(
@@ -67,7 +67,7 @@ def _theme(path: Path, problems: list[str]) -> Theme:
 
 
 def _table(file: Path, problems: list[str]) -> Table | None:
-    """The file's table; None if there is no such file, or after noting what is wrong with it."""
+    """Return the file's table; None if there is no such file, or if it has mistakes, which are noted."""
     if not os.path.lexists(file):
         return None
     text = read_text(file, problems, "restore it")

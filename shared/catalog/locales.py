@@ -1,4 +1,4 @@
-"""A report type in other languages: `language` and `[locales]` of report.toml, and the choice that a job makes."""
+"""A report type in other languages: `language` and `[locales]` of report.toml, and the choice of a job."""
 
 import re
 from collections.abc import Mapping
@@ -40,14 +40,14 @@ def locales(table: Table) -> Mapping[str, Locale]:
 
 
 def languages(report: ReportType) -> list[str]:
-    """The languages that its texts are in, its own first."""
+    """Return the languages in which its texts exist, its own first."""
     return list(dict.fromkeys([report.language, *report.locales]))
 
 
 def localized(report: ReportType, parameters: Mapping[str, object], locale_asked: str | None = None) -> ReportType:
-    """Return the report type in the language that the job asks for, or as it is if it does not have that language.
+    """Return the report type in the job's language, or as it is if it does not have that language.
 
-    What the request asks for as the shape of its answer goes before the parameter.
+    The `locale` of the request's shape takes precedence over the parameter.
     """
     wanted = str(locale_asked or parameters.get(LOCALE_PARAMETER) or report.language)
     locale = report.locales.get(wanted)

@@ -8,14 +8,14 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 _PORT = 3306
 SSL_MODES = ("prefer", "disable", "require", "verify-ca", "verify-full")
-"""As libpq has them; the first one is the default."""
+"""Named as in libpq; the first one is the default."""
 _FILES = ("sslrootcert", "sslcert", "sslkey")
 _ADDRESSES = "hostaddr"
 
 
 @dataclass(frozen=True, slots=True)
 class MariaDbUrl:
-    """What a URL says. Secret: do not show it."""
+    """The parts of a URL. Secret: do not show it."""
 
     host: str
     port: int
@@ -27,7 +27,7 @@ class MariaDbUrl:
     sslcert: str = ""
     sslkey: str = ""
     addresses: tuple[str, ...] = ()
-    """Where the host is, if that is known already; certificates are for its name all the same."""
+    """The addresses of the host, if they are known already; certificates are checked against its name all the same."""
 
     @classmethod
     def of(cls, url: str) -> "MariaDbUrl":
@@ -57,7 +57,7 @@ class MariaDbUrl:
         return [path for path in (self.sslrootcert, self.sslcert, self.sslkey) if path]
 
     def looked_up(self) -> "MariaDbUrl":
-        """Return the same with the addresses of its host. One that is not found stays as it is."""
+        """Return the same with the addresses of its host. A host that is not found stays as it is."""
         if self.addresses:
             return self
         try:
@@ -67,7 +67,7 @@ class MariaDbUrl:
         return dataclasses.replace(self, addresses=tuple(dict.fromkeys(str(one[4][0]) for one in found)))
 
     def __str__(self) -> str:
-        """The URL, password included."""
+        """Return the URL, including the password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         options = {"sslmode": self.sslmode, **{name: getattr(self, name) for name in _FILES}}
         options[_ADDRESSES] = ",".join(self.addresses)

@@ -1,4 +1,4 @@
-"""The report type and its parts, as they are once a folder of the catalog has been read and checked."""
+"""The report type and its parts, as they are after a folder of the catalog has been read and checked."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Format(StrEnum):
     """A kind of file that a report can be delivered as."""
 
     CSV = "csv"
-    """RFC 4180 text, UTF-8 unless the report type says otherwise, one header line."""
+    """RFC 4180 text, in UTF-8 unless the report type says otherwise, with one header line."""
     XLSX = "xlsx"
     """An Excel workbook with typed cells."""
     PARQUET = "parquet"
@@ -35,7 +35,7 @@ class Format(StrEnum):
 
 
 BUNDLE = "zip"
-"""A request adds this to its formats to have all files of the job in one archive as well."""
+"""Requests add this to their formats to get all files of the job in one archive as well."""
 
 MEDIA_TYPES: Mapping[Format, str] = {
     Format.CSV: "text/csv; charset=utf-8",
@@ -49,7 +49,7 @@ MEDIA_TYPES: Mapping[Format, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """Which values of a column a workbook makes stand out, by conditional formats."""
+    """Which values of a column a workbook highlights, with conditional formats."""
 
     above: float | None = None
     below: float | None = None
@@ -69,10 +69,10 @@ class Column:
     width: float | None = None
     """In characters; None lets the format choose."""
     required_scope: str | None = None
-    """Files have this column only for whoever asks with this scope."""
+    """Files have this column only for requesters with this scope."""
     highlight: Highlight | None = None
     key: bool = False
-    """True repeats the column where a table goes on in further blocks of columns."""
+    """True repeats the column where a table continues in further blocks of columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ class FurtherQuery:
     title: str
     query: str
     columns: Mapping[str, Column] = field(default_factory=dict)
-    """How columns of its own look; those of query.sql look as they do there."""
+    """How columns of its own look; columns of query.sql look as they do there."""
     pivot: Pivot | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one attempt of this report type may use. Beyond a limit the job fails with a code that says which."""
+    """What one attempt of this report type may use. Beyond a limit the job fails with a code that names the limit."""
 
     timeout_s: float = 600.0
     memory_mb: int = 512
@@ -97,7 +97,7 @@ class Limits:
     max_mb: int = 8_192
     """Megabytes of text that the source may send."""
     scratch_mb: int = 16_384
-    """Megabytes of all files under construction together."""
+    """Megabytes of all unfinished files together."""
     max_attempts: int = 3
 
 
@@ -107,11 +107,11 @@ class CsvOptions:
 
     delimiter: str = ","
     bom: bool = False
-    """True begins the file with a byte order mark, by which Excel recognises UTF-8."""
+    """True begins the file with a byte order mark, which tells Excel that it is UTF-8."""
     encoding: str = "utf-8"
     """One of shared.catalog.csv_dialect; UTF-16 is little-endian and always begins with a byte order mark."""
     line_end: str = "\n"
-    """Line feed, or CR LF as RFC 4180 has it."""
+    """Line feed, or CR LF as in RFC 4180."""
     unencodable: str = "strict"
     """For a character that the encoding lacks: `strict` fails the job, `replace` writes a question mark."""
     decimal_mark: str = "."
@@ -123,7 +123,7 @@ class CsvOptions:
 
     @property
     def is_postgresqls(self) -> bool:
-        """True if the cells and the header are those of a source that writes CSV itself."""
+        """True if cells and header are those of a source that writes CSV itself."""
         return self.decimal_mark == "." and self.header == "names" and self.formula_guard
 
 
@@ -134,7 +134,7 @@ class SummaryTable:
     name: str
     title: str
     query: str
-    """DuckDB SQL over `report`."""
+    """DuckDB SQL over the table `report`."""
     columns: Mapping[str, Column] = field(default_factory=dict)
     """How columns of its own look; the report's columns look as they do elsewhere."""
 
@@ -146,7 +146,7 @@ class Chart:
     name: str
     title: str
     query: str
-    """DuckDB SQL over `report`, which gives the chart's data."""
+    """DuckDB SQL over the table `report`, which returns the chart's data."""
     spec: str
     """The file name of its Vega-Lite specification, in the report type's folder."""
 
@@ -157,18 +157,18 @@ class PdfOptions:
 
     paper: str = "a4"
     standards: tuple[str, ...] = ()
-    """Archival and accessible kinds of PDF that it must be, as Typst names them: then Typst sets all of it."""
+    """PDF standards for archives and accessibility that the file must meet: then Typst typesets all of it."""
     appendix: bool = True
     """True prints all rows at the end."""
     figures: SummaryTable | None = None
-    """One row, whose values stand large below the title."""
+    """One row, whose values are shown large below the title."""
     tables: tuple[SummaryTable, ...] = ()
     charts: tuple[Chart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Locale:
-    """The texts of a report type in another language. What is missing stays in the report type's own."""
+    """The texts of a report type in another language. Missing texts stay in the report type's own language."""
 
     title: str = ""
     description: str = ""
@@ -191,13 +191,13 @@ class ReportKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportType:
-    """A report that can be asked for: one folder of the catalog, or one class of a report package."""
+    """A report that can be requested: one folder of the catalog, or one class of a report package."""
 
     name: str
     title: str
     description: str
     version: str
-    """Recorded on each job. It is what `report.toml` states, else the first 12 hex digits of the folder's SHA-256."""
+    """Recorded on each job: as stated in `report.toml`, else the first 12 hex digits of the folder's SHA-256."""
     source: str
     """The name of the data source that the query runs on."""
     query: str
@@ -205,7 +205,7 @@ class ReportType:
     formats: tuple[Format, ...]
     kind: ReportKind = ReportKind.QUERY
     queries: tuple[FurtherQuery, ...] = ()
-    """What else is asked, of the same moment: each is a sheet, a section or a file of its own."""
+    """Further queries, of the same moment: each becomes a sheet, a section or a file of its own."""
     pivot: Pivot | None = None
     parameters: tuple[Parameter, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict)
@@ -219,25 +219,25 @@ class ReportType:
     locales: Mapping[str, Locale] = field(default_factory=dict)
     """Its texts in other languages, by BCP 47 tag. The parameter `locale` chooses one."""
     theme: Theme = USUAL
-    """How its documents look, as all of the catalog do."""
+    """How its documents look, the same for the whole catalog."""
     folder: Path | None = None
     """The catalog folder; None for a report type written in Python."""
     tenants: tuple[str, ...] = ()
-    """The tenants that may ask for it; for all others there is no such report type. Empty means all."""
+    """The tenants that may request it; it does not exist for others. Empty means all."""
     required_scope: str | None = None
-    """Who asks without this scope finds no such report type."""
+    """For requesters without this scope, the report type does not exist."""
     shared: bool = False
-    """True says on purpose that all tenants get the same rows."""
+    """True confirms that all tenants get the same rows on purpose."""
     role: SourceRole | None = None
-    """As which role of a PostgreSQL source a tenant's query runs; None: as the source's own user."""
+    """The role of a PostgreSQL source under which a tenant's query runs; None for the source's own user."""
     parameter_model: type[BaseModel] | None = None
     """The pydantic model that validates the parameters of a report type written in Python."""
     network: bool = False
     """True if the code of a report type in Python opens connections of its own."""
     files: tuple[Path, ...] = ()
-    """What the code of a report type in Python reads beside its package: files, or folders with all below."""
+    """What the code of a report type in Python reads besides its package: files, or folders with everything below."""
     answer: Callable[[Mapping[str, object], Asker], Mapping[str, object]] | None = None
-    """Stored parameters and asker → JSON object, for the kind `answer`; None for the others."""
+    """Stored parameters and requester → JSON object, for the kind `answer`; None for the others."""
 
     @property
     def translations(self) -> Mapping[str, str]:
@@ -247,36 +247,38 @@ class ReportType:
 
     @property
     def column_scopes(self) -> frozenset[str]:
-        """The scopes that its columns ask for."""
+        """The scopes that its columns require."""
         columns = [*self.columns.values(), *(c for query in self.queries for c in query.columns.values())]
         return frozenset(c.required_scope for c in columns if c.required_scope)
 
     def may_be_asked_by(self, tenant: str, scopes: Collection[str] | None) -> bool:
-        """True if this report type exists for somebody with these scopes; None stands for every scope."""
+        """True if this report type exists for a requester with these scopes; None stands for every scope."""
         if self.tenants and tenant not in self.tenants:
             return False
         return self.required_scope is None or scopes is None or self.required_scope in scopes
 
     def scopes_of_files(self, scopes: Collection[str] | None) -> list[str] | None:
-        """The scopes that files of a job ask for, which somebody with these scopes has asked for (None: every scope):
-        the report type's own, and those of the columns that they have. None for none."""
+        """Return the scopes that files of a job require whose requester had these scopes (None: every scope).
+
+        They are the report type's own, and those of the columns that the requester may see. None if there are none.
+        """
         own = {self.required_scope} if self.required_scope else set()
         columns = {scope for scope in self.column_scopes if scopes is None or scope in scopes}
         return sorted(own | columns) or None
 
     def hidden_columns(self, scopes: Collection[str]) -> frozenset[str]:
-        """The names of the columns that files do not have for whoever asks with these scopes."""
+        """Return the names of the columns that are left out of files for a requester with these scopes."""
         return frozenset(
             name for name, c in self.columns.items() if c.required_scope and c.required_scope not in scopes
         )
 
     def parameter(self, name: str) -> Parameter | None:
-        """The parameter called `name`, or None."""
+        """Return the parameter called `name`, or None."""
         return next((p for p in self.parameters if p.name == name), None)
 
 
 class CatalogView(Protocol):
-    """The report types by name, as they are when they are asked for."""
+    """The report types by name, as they are at the time of each call."""
 
     @property
     def types(self) -> Mapping[str, "ReportType"]:

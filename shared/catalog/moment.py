@@ -1,4 +1,4 @@
-"""The moment and the time zone from which words such as `yesterday` are reckoned."""
+"""The moment and the time zone for which words such as `yesterday` are evaluated."""
 
 import difflib
 import functools
@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo, available_timezones
 from shared.catalog.shape import UTC_NAME
 
 _FOREIGN = ("posix", "right/", "local", "Factory")
-"""Names that stand for a machine's own settings, or that other programs lack."""
+"""Names that stand for a machine's own settings, or that other programs do not know."""
 
 
 @functools.cache
 def zone_names() -> frozenset[str]:
-    """The names of the IANA time zone database, as far as this machine has it."""
+    """Return the names of the IANA time zone database, as far as this machine has it."""
     return frozenset(name for name in available_timezones() if not name.startswith(_FOREIGN)) | {UTC_NAME}
 
 
 def zone_problem(name: str) -> str | None:
-    """Say what keeps a text from naming a time zone, and the remedy; None if it names one."""
+    """Say why a text does not name a time zone, and how to mend it; None if it names one."""
     if name in zone_names():
         return None
     shown = name[:60].encode("utf-8", "backslashreplace").decode()
@@ -30,7 +30,7 @@ def zone_problem(name: str) -> str | None:
 
 
 def zone_of(name: str) -> ZoneInfo | None:
-    """The zone of that name; None if this machine does not know it, whose database may be older or newer."""
+    """Return the zone of that name; None if this machine's database, which may be older or newer, lacks it."""
     return ZoneInfo(name) if name in zone_names() else None
 
 
@@ -43,7 +43,7 @@ class Moment(NamedTuple):
 
     @classmethod
     def now(cls, zone: str = UTC_NAME) -> Self:
-        """This instant."""
+        """Return the current moment."""
         return cls(datetime.now(UTC), zone)
 
     @property
@@ -52,12 +52,14 @@ class Moment(NamedTuple):
         return self.instant.astimezone(ZoneInfo(self.zone)).date()
 
     def start_of(self, day: date) -> datetime:
-        """The first instant of a day in the zone, in UTC. Raises OverflowError outside the years 1 to 9999.
+        """Return the first instant of a day in the zone, in UTC. Raises OverflowError outside the years 1 to 9999.
 
-        Where clocks skip midnight, the day starts with the skip.
+        Where clocks skip midnight, the day starts after the skip.
         """
         return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
 
     def end_of(self, day: date) -> datetime:
-        """The last microsecond of a day in the zone, in UTC. Raises OverflowError outside the years 1 to 9999."""
+        """Return the last microsecond of a day in the zone, in UTC. Raises OverflowError outside
+        the years 1 to 9999.
+        """
         return self.start_of(day + timedelta(days=1)) - timedelta(microseconds=1)

@@ -1,6 +1,6 @@
-"""What an Excel number format does to a number or a date, once `number_format_text` has read it.
+"""What an Excel number format does to a number or a date, once `number_format_text` has parsed it.
 
-XLSX keeps a format as it is written, because Excel itself applies it. HTML and PDF apply what is told here.
+XLSX keeps a format as it is written, because Excel itself applies it. HTML and PDF apply what is described here.
 """
 
 from collections.abc import Sequence
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ELAPSED = frozenset({"[h]", "[hh]", "[m]", "[mm]", "[s]", "[ss]"})
-"""Codes of hours, minutes and seconds that go on where a clock begins anew."""
+"""Codes of hours, minutes and seconds that keep counting where a clock would start again."""
 ERAS = frozenset({"g", "gg", "ggg", "e", "ee"})
 """Codes of Japanese eras and their years."""
 NAMES = frozenset({"mmm", "mmmm", "mmmmm", "ddd", "dddd", "aaa", "aaaa", "AM/PM"})
-"""Codes of what has a name, which is another one in each language."""
+"""Codes of names, which differ between languages."""
 
 
 class Part(StrEnum):
     """The kind of a piece of a format."""
 
     TEXT = "text"
-    """Letters that stand as they are."""
+    """Literal text."""
     DIGIT = "digit"
     """`0`, `#` or `?`."""
     POINT = "point"
@@ -28,7 +28,7 @@ class Part(StrEnum):
     DATE = "date"
     """A code such as `yyyy` or `AM/PM`; minutes are `min` and `minmin`, to tell them from months."""
     OTHER = "other"
-    """What only a spreadsheet does; its text says what."""
+    """What only a spreadsheet can do; its text names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class NumberFormat:
-    """A format in its sections, of which Excel takes one by the value's sign."""
+    """A format in its sections, of which Excel chooses one by the value's sign."""
 
     sections: Sequence[Sequence[Piece]]
     lcid: int | None = None
@@ -59,7 +59,7 @@ class NumberFormat:
 
     @property
     def only_in_excel(self) -> str:
-        """What keeps HTML and PDF from applying the format, in words; empty for nothing."""
+        """Say what keeps HTML and PDF from applying the format; empty if nothing does."""
         for section in self.sections:
             for piece in section:
                 if piece.part is Part.OTHER:
@@ -81,25 +81,26 @@ class Shape:
     before: str
     """What stands before the first digit."""
     digits: Sequence[tuple[int, str]]
-    """The digits before the point in groups from left to right, each with the text behind it; the first takes all that
-    the others leave."""
+    """The digits before the point in groups from left to right, each with the text that follows it; the first takes all
+    that the others leave.
+    """
     least: int
-    """Digits before the point at least."""
+    """The least number of digits before the point."""
     grouped: bool
-    """True with a comma between thousands."""
+    """True with a separator between thousands."""
     thousands: int
     """How often the number is divided by a thousand."""
     hundreds: int
     """How often it is multiplied by a hundred: once for each `%`."""
     places: int
     least_places: int
-    """Digits behind the point that stay even if they are zeros at the end."""
+    """Digits after the point that are kept even if they are trailing zeros."""
     point: bool
     after: str
 
 
 def shape_of(section: Sequence[Piece]) -> Shape:
-    """Return the shape of a section without codes of dates."""
+    """Return the shape of a section without date codes."""
     spots = [at for at, piece in enumerate(section) if piece.part in {Part.DIGIT, Part.POINT}]
     first, last = (spots[0], spots[-1]) if spots else (len(section), len(section) - 1)
     body = section[first : last + 1]
@@ -134,7 +135,7 @@ def _as_text(pieces: Sequence[Piece]) -> str:
 
 
 def _shapeless(section: Sequence[Piece]) -> str:
-    """Say why a section is none for numbers here; empty if it is one."""
+    """Say why a section cannot be used for numbers here; empty if it can."""
     spots = [at for at, piece in enumerate(section) if piece.part in {Part.DIGIT, Part.POINT}]
     if not spots:
         return ""

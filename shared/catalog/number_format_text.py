@@ -1,4 +1,4 @@
-"""Reads Excel's number formats (ECMA-376 part 1, 18.8.31, read 2026-11-28), as report.toml gives them to columns."""
+"""Parses Excel's number formats (ECMA-376 part 1, 18.8.31, read 2026-11-28), as report.toml gives them to columns."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -40,11 +40,11 @@ _DATE_CODES = {
 
 
 class WrongFormat(ValueError):
-    """The format is none, for Excel either. The message says why, and what to do."""
+    """The text is not a valid format, in Excel either. The message says why, and what to do."""
 
 
 def read_format(text: str) -> NumberFormat:
-    """Return the format that `text` writes. Raises WrongFormat."""
+    """Return the parsed format. Raises WrongFormat."""
     if len(text) > LONGEST:
         raise WrongFormat(f"has {len(text)} characters, and Excel takes {LONGEST}")
     if bad := re.search(r"[\x00-\x1f\x7f\ufffe\uffff\ud800-\udfff]", text):
@@ -142,7 +142,7 @@ def _why(rest: str) -> str:
 
 
 def _with_minutes(pieces: list[Piece]) -> list[Piece]:
-    """Tell minutes from months: `m` and `mm` behind an hour or before a second."""
+    """Distinguish minutes from months: `m` and `mm` after an hour or before a second are minutes."""
     codes = [at for at, piece in enumerate(pieces) if piece.part is Part.DATE and "/" not in piece.text]
     for here, at in enumerate(codes):
         if pieces[at].text not in {"m", "mm"}:

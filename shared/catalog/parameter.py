@@ -1,4 +1,4 @@
-"""What a report type asks of whoever wants it: its parameters, as report.toml declares them."""
+"""The parameters of a report type, as report.toml declares them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,9 +22,9 @@ class ChoiceQuery:
     """Where the choices of a parameter come from."""
 
     query: str
-    """One SELECT on the report type's source, with `:name` for other parameters: values, and titles if it likes."""
+    """One SELECT on the report type's source, with `:name` for other parameters: values, and optionally titles."""
     strict: bool = False
-    """True: a submission is refused whose value is not among them. Else they are an offer."""
+    """True refuses submissions with other values. Otherwise the choices are suggestions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Parameter:
     default: object = None
     """The JSON value used when a request leaves the parameter out; None binds NULL."""
     default_query: str = ""
-    """One SELECT on the source whose first value is used then, with `:name` for other parameters; empty for none."""
+    """One SELECT on the source whose first value is the default, with `:name` for other parameters; empty for none."""
     minimum: object = None
     """The smallest value (numbers, dates), fewest characters (string) or fewest items (list), as a JSON value."""
     maximum: object = None
@@ -51,11 +51,14 @@ class Parameter:
     items: ParameterKind | None = None
     """The type of a list's items; None for anything else."""
     choice_query: ChoiceQuery | None = None
-    """What gives its choices, if they are not listed."""
+    """The query for its choices, if they are not listed."""
 
     @property
     def item_kind(self) -> ParameterKind:
-        """The type of a list's items. Raises LookupError for anything but a list; the loader gives every list one."""
+        """The type of a list's items.
+
+        Raises LookupError for anything but a list; the loader gives every list one.
+        """
         if self.items is None:
             raise LookupError(f"{self.name} is a {self.kind}, not a list")
         return self.items

@@ -36,7 +36,7 @@ _MOST_COUNTED = 100_000
 
 
 def parameter(name: str, table: Table) -> Parameter:
-    """Read one of them."""
+    """Read one parameter."""
     if name in BUILT_IN:
         table.wrong("", f"is Todoke's own: use :{name} in query.sql without declaring it, or choose another name")
     if not _PARAMETER_NAME.fullmatch(name):
@@ -82,7 +82,7 @@ def _check_keys(table: Table, kind: ParameterKind, items: ParameterKind | None) 
     if items is not None:
         allowed = [key for key in allowed if key in {"items", "min", "max"} or key in _CONSTRAINTS[items]]
     if table.is_table("choices") and (items or kind) is ParameterKind.STRING:
-        allowed.append("choices")  # a query may offer values for any text
+        allowed.append("choices")  # a query may suggest values for any text
     what = f"list of {items}" if items else str(kind)
     for key in ALL_CONSTRAINTS:
         if key in table and key not in allowed:
@@ -126,7 +126,7 @@ def _pattern(table: Table) -> str | None:
 def _choices(
     table: Table, kind: ParameterKind, items: ParameterKind | None
 ) -> tuple[tuple[str, ...], ChoiceQuery | None]:
-    """The choices that are listed, or the query that gives them."""
+    """Read the listed choices, or the query that returns them."""
     if table.is_table("choices"):
         return (), _choice_query(table.table("choices"))
     choices = table.strings("choices")

@@ -1,4 +1,4 @@
-"""Turns the parameters that a client sent into those that the job stores, or gives every reason why it cannot."""
+"""Turns the parameters of a client into those that the job stores, or gives every reason why it cannot."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,15 +18,17 @@ from shared.errors import TodokeError
 from shared.suggest import did_you_mean
 
 MAX_CHARACTERS = 1000
-"""The most of a string whose parameter states no `max`: enough for a name or a search text, not for a document."""
+"""The default `max` of a string, in characters: enough for a name or a search text, not for a document."""
 
 MAX_ITEMS = 1000
-"""The most of a list whose parameter states no `max`: a query with so many literals still parses in milliseconds."""
+"""The default `max` of a list, in items: a query with that many literals still parses in milliseconds."""
 
 _MOST_WRONG = 20
-"""Unknown names and wrong items that are explained one by one: junk makes no huge answer, and takes no time."""
+"""Unknown names and wrong items that are explained one by one, so that junk causes neither a huge
+answer nor long work.
+"""
 _MOST_OF_A_MODEL = 100
-"""Mistakes that pydantic has found and that are told."""
+"""How many mistakes found by pydantic are reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Violation:
 
 
 class InvalidParameters(TodokeError):
-    """The request does not fit the report type. `violations` has everything that is wrong, not just the first."""
+    """The request does not fit the report type. `violations` has every mistake, not just the first."""
 
     def __init__(self, violations: list[Violation]) -> None:
         super().__init__("; ".join(f"{v.field}: {v.message}" for v in violations))
@@ -54,8 +56,8 @@ def validate_parameters(
 ) -> dict[str, object]:
     """Return the parameters as the job stores them: a canonical JSON value for every declared name, defaults filled in.
 
-    Null means "left out". A parameter that was left out and has no default is stored as None, and the query sees
-    NULL. Words such as `yesterday` become the date that they stand for at `moment`, without one now in UTC. Validating
+    Null means "left out". A parameter that was left out and has no default is stored as None, and the query sees NULL.
+    Words such as `yesterday` become the date that they stand for at `moment`, or now in UTC if it is None. Validating
     the result again returns it unchanged. Raises InvalidParameters with every violation.
     """
     if report.parameter_model is not None:
@@ -81,13 +83,13 @@ def validate_parameters(
 
 
 def words_in(report: ReportType, given: Mapping[str, object]) -> dict[str, object]:
-    """The parameters that are given in words such as `yesterday`, or are so by default: name → the words."""
+    """Return the parameters whose value, given or default, is in words such as `yesterday`: name → the words."""
     asked = ((p, p.default if given.get(p.name) is None else given[p.name]) for p in report.parameters)
     return {p.name: value for p, value in asked if has_words(p, value)}
 
 
 def has_words(parameter: Parameter, value: object) -> bool:
-    """True if the value of a date, or one of a list of dates, is in words."""
+    """True if the value of a date, or one in a list of dates, is in words."""
     kind = parameter.items if parameter.kind is ParameterKind.LIST else parameter.kind
     if kind not in {ParameterKind.DATE, ParameterKind.DATETIME}:
         return False
@@ -129,7 +131,7 @@ def check_value(parameter: Parameter, value: object, field: str, moment: Moment)
 
 
 def read_date(kind: ParameterKind, value: object, moment: Moment) -> object:
-    """Return the Python value as `parse` does, and what words for a date stand for at `moment`. Raises Refused."""
+    """Return the Python value as `parse` does, or the date that words stand for at `moment`. Raises Refused."""
     if kind in {ParameterKind.DATE, ParameterKind.DATETIME} and isinstance(value, str):
         if is_relative(value):
             return evaluate(value, kind, moment)
@@ -146,7 +148,10 @@ def describe(parameter: Parameter) -> str:
 
 
 def item_of(parameter: Parameter) -> Parameter:
-    """Return what each item of a list must be. Pattern and choices are the item's; min and max were the list's."""
+    """Return what each item of a list must be.
+
+    Pattern and choices apply to the item; min and max applied to the list.
+    """
     return Parameter(
         name=parameter.name,
         kind=parameter.item_kind,
@@ -161,7 +166,7 @@ def _unknown(report: ReportType, given: Mapping[str, object]) -> Iterator[Violat
     names = [p.name for p in report.parameters]
     unknown = [name for name in given if name not in names]
     for name in unknown[:_MOST_WRONG]:
-        # The name goes back to the client inside JSON: half a surrogate pair would break the answer.
+        # The name goes back to the client inside JSON, and an unpaired surrogate would break the answer.
         short = name[:100].encode("utf-8", "backslashreplace").decode()
         message = f"report type {report.name!r} has no such parameter{did_you_mean(short, names)}"
         yield Violation(f"parameters.{short}", "unknown_parameter", message)
@@ -178,7 +183,7 @@ def _check_list(parameter: Parameter, value: object, field: str, moment: Moment)
     if len(value) < fewest:
         return None, [Violation(field, "too_short", f"must have at least {fewest} items, not {len(value)}")]
     if len(value) > most:
-        # The items stay unread: a million of them must not become a million violations.
+        # The items are not read: a million of them must not become a million violations.
         return None, [Violation(field, "too_long", f"must have at most {most} items, not {len(value)}")]
     item = item_of(parameter)
     found: list[object] = []

@@ -1,7 +1,7 @@
 """Patterns of parameters: regular expressions that mean the same to the service and to its clients.
 
-Clients read them in the JSON Schema, as ECMA-262 has them. The service matches with RE2, whose time grows with the
-text and not with the ways to cut it. A pattern is usable if both understand it.
+Clients read them in the JSON Schema, as ECMA-262 expressions. The service matches with RE2, whose time is proportional
+to the text, whatever the pattern. A pattern is usable if both understand it.
 """
 
 import functools
@@ -14,23 +14,24 @@ import re2
 from shared.errors import TodokeError
 
 _MOST_BYTES = 4 << 20
-"""Memory of one compiled pattern: sixty letters of any script, counted, take 3 MB."""
-# The worst that we could think of, `[ab]*(a[ab]{0,900})*[cd]`, takes 10 µs per letter; usual ones take a thousandth.
+"""Memory of one compiled pattern: sixty letters of any script, with a repetition count, take 3 MB."""
+# The worst pattern that we found, `[ab]*(a[ab]{0,900})*[cd]`, takes 10 µs per letter; usual ones take a thousandth of
+# that.
 _ESCAPED = r"\\u[0-9A-Fa-f]{4} | \\x[0-9A-Fa-f]{2} | \\[pP]\{[^{}]*\} | \\.? | "
 _IN_CLASS = re.compile(_ESCAPED + ".", re.VERBOSE | re.DOTALL)
 _OUTSIDE = re.compile(
     _ESCAPED + r"\(\?(?:<[=!]|<(?=[A-Za-z_])|P?.)? | \{[0-9]+(?:,[0-9]*)?\} | \[\^?\]? | .", re.VERBOSE | re.DOTALL
 )
 _GROUPS = {"(?:", "(?<"}
-"""What may begin a group beside a bare parenthesis: one without a number, one with a name."""
+"""What may begin a group besides a bare parenthesis: a group without a number, and one with a name."""
 _LOOKS = {"(?=": "look-ahead", "(?!": "look-ahead", "(?<=": "look-behind", "(?<!": "look-behind"}
 _PROPERTY = re.compile(r"\\([pP])\{(?:([A-Z][a-z]?)|(?:Script|sc)=(\w+))\}")
 _SPACES = r"\s\v\p{Z}\x{FEFF}"
-"""What ECMA-262 calls white space; RE2's own `\\s` knows ASCII only."""
+"""White space as ECMA-262 defines it; RE2's own `\\s` covers ASCII only."""
 
 
 class UnusablePattern(TodokeError):
-    """The pattern is wrong, or not of the part that RE2 and ECMA-262 share. The message says what, and the remedy."""
+    """The pattern is invalid, or not in the part that RE2 and ECMA-262 share. The message says what, and the remedy."""
 
 
 def check_pattern(pattern: str) -> None:
@@ -39,7 +40,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """True if the whole text fits the pattern. Takes time in proportion to the text, whatever the pattern."""
+    """True if the whole text fits the pattern. The time is proportional to the text, whatever the pattern."""
     return _compiled(pattern).fullmatch(text) is not None
 
 
@@ -62,7 +63,10 @@ def _compiled(pattern: str) -> Any:
 
 
 def _of_re2(pattern: str) -> Iterator[str]:
-    """Yield the pattern's parts as RE2 writes them. Raises UnusablePattern for what only one of the two knows."""
+    """Yield the pattern's parts as RE2 writes them.
+
+    Raises UnusablePattern for a part that only one of the two knows.
+    """
     at, in_class = 0, False
     while found := (_IN_CLASS if in_class else _OUTSIDE).match(pattern, at):
         token, at = found[0], found.end()
@@ -70,7 +74,7 @@ def _of_re2(pattern: str) -> Iterator[str]:
             yield _escape(token, in_class=in_class)
         elif in_class:
             in_class = not token.startswith("]")
-            # RE2 would read `[:alpha:]` in a class; to ECMA-262 the bracket is a character.
+            # RE2 would read `[:alpha:]` in a class; for ECMA-262 the bracket is a character.
             yield token.replace("[", r"\[")
         elif token[0] == "[":
             if token[-1] == "]":
@@ -83,7 +87,7 @@ def _of_re2(pattern: str) -> Iterator[str]:
 
 
 def _check_plain(token: str) -> None:
-    """Raise UnusablePattern for a token outside of classes that the two read differently."""
+    """Raise UnusablePattern for a token outside classes that the two read differently."""
     if looks := _LOOKS.get(token):
         raise UnusablePattern(
             f"has the {looks} {token}…), which cannot be matched in bounded time: say what may be, as in "

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Pivot:
-    """How the rows of a result become a table of two directions, in the formats that people read."""
+    """How the rows of a result become a two-dimensional table, in the formats that people read."""
 
     rows: tuple[str, ...]
-    """The columns that stay, one row for each of their combinations, in the order of the first ones."""
+    """The columns that stay, with one row for each combination of their values, in the order of first appearance."""
     column: str
     """The column whose values become columns, in their order."""
     value: str
-    """The column whose values fill them."""
+    """The column whose values fill those columns."""
     aggregate: str = "sum"
     total: str = ""
     """The title of a last column over all values; empty for none."""

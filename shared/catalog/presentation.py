@@ -31,7 +31,7 @@ COLUMN_KEYS = ("title", "unit", "format", "width", "required_scope", "highlight"
 HIGHLIGHT_KEYS = ("above", "below", "bars")
 _LARGEST = 1e15
 _EXCEL_WIDEST = 255
-"""Characters that a column can be wide (Microsoft, "Excel specifications and limits", read 2026-11-23)."""
+"""The greatest width of a column in characters (Microsoft, "Excel specifications and limits", read 2026-11-23)."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _PAPERS = ("a4", "us-letter")
 _STANDARDS = ("a-2u", "ua-1")

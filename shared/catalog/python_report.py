@@ -1,8 +1,8 @@
-"""Report types written in Python, which packages bring by an entry point of the group `todoke.reports`.
+"""Report types written in Python, which packages provide by an entry point of the group `todoke.reports`.
 
-They are for what SQL cannot say: a call to another system, a model, a file that another program makes. The class gives
-rows; what becomes of them (every format, limits, progress, artifacts) is the same as for a query. Packages import all
-of this from `shared.plugin`; see docs/reference/python-reports.md.
+They are for what SQL cannot express: a call to another system, a model, a file that another program makes. The class
+returns rows; everything after that (formats, limits, progress, artifacts) is the same as for a query. Packages import
+all of this from `shared.plugin`; see docs/reference/python-reports.md.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from shared.catalog.number_format_text import format_problem
 from shared.catalog.parameter import Parameter, ParameterKind
 
 GROUP, SOURCES_GROUP = "todoke.reports", "todoke.sources"
-"""Entry points of the second bring more sources, each named after the scheme of its URLs."""
+"""Entry points of the second group add sources, each named after the scheme of its URLs."""
 _DOCUMENTS = frozenset({Format.HTML, Format.PDF})
 
 TYPES: Mapping[str, str] = {
@@ -36,7 +36,7 @@ TYPES: Mapping[str, str] = {
     "datetime": "timestamptz",
     "text": "text",
 }
-"""The types that a column may have, and what PostgreSQL calls them."""
+"""The types that a column may have, with PostgreSQL's name for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class PythonColumn:
     format: str = ""
     """An Excel number format."""
     required_scope: str | None = None
-    """Files have this column only for whoever asks with this scope."""
+    """Files have this column only for requesters with this scope."""
 
 
 class Context(Protocol):
@@ -60,23 +60,23 @@ class Context(Protocol):
 
     @property
     def tenant(self) -> str | None:
-        """Whose rows to give. None only where the report is tried and nobody asked."""
+        """The tenant whose rows to return. None only where the report is tried without a requester."""
 
     @property
     def requester(self) -> str | None:
-        """Who asked, within the tenant: the name of an API key. None where no keys are asked for."""
+        """The requester within the tenant: the name of an API key. None where no keys are required."""
 
     @property
     def time_zone(self) -> str:
-        """The IANA time zone in which the answer is to be; `UTC` unless another one was asked for."""
+        """The IANA time zone of the answer; `UTC` unless another one was requested."""
 
     def progress(self, rows: int, of: int | None = None) -> None:
-        """Tell how far the work is, before the first row. Rows that are handed over are counted anyway."""
+        """Report how far the work is before the first row. Rows that are yielded are counted anyway."""
 
     def check_cancelled(self) -> None:
-        """Raise RenderCancelled if nobody waits for the report any more.
+        """Raise RenderCancelled if the report is no longer wanted.
 
-        A cancelled report is ended in any case; this is for work that has something to put in order first.
+        A cancelled report is ended in any case; this is for work that must first clean something up.
         """
 
     def attach(self, name: str, media_type: str) -> AbstractContextManager[BinaryIO]:
@@ -85,9 +85,9 @@ class Context(Protocol):
 
 @runtime_checkable
 class PythonReport(Protocol):
-    """A report type whose class yields rows. An instance is made without arguments, once per process.
+    """A report type whose class yields rows. An instance is created without arguments, once per process.
 
-    It may have `limits`, and `tenants`, `required_scope` and `shared` as report.toml has them.
+    It may have `limits`, and `tenants`, `required_scope` and `shared` as in report.toml.
     """
 
     title: ClassVar[str]
@@ -102,7 +102,7 @@ class PythonReport(Protocol):
     def rows(self, parameters: Any, context: Context) -> Iterable[Sequence[object]]:
         """Yield the rows, one value per column. Memory stays flat if it yields them one by one.
 
-        An exception fails the attempt, which may be tried again; `ReportError` says how the client sees it.
+        An exception fails the attempt, which may be retried; `ReportError` controls what the client sees.
         """
 
 
@@ -110,9 +110,9 @@ class PythonReport(Protocol):
 class InlineReport(Protocol):
     """A report type without files, whose answer is a small JSON object that the client reads in the job itself.
 
-    It runs in the worker's own process, many one after another, without a child, a memory limit or a deadline: it is
-    for trusted code that is done in milliseconds. One that blocks holds up those behind it, and no cancellation or
-    stop can end it.
+    It runs in the worker's own process, many one after another, without a child process, a memory limit or a deadline.
+    It is meant for trusted code that finishes in milliseconds. One that blocks holds up those behind it, and no
+    cancellation or stop can end it.
     """
 
     title: ClassVar[str]
@@ -121,14 +121,14 @@ class InlineReport(Protocol):
     Parameters: ClassVar[type[BaseModel]]
 
     def answer(self, parameters: Any, asker: Asker, /) -> Mapping[str, object]:
-        """Return the answer, which must hold nothing of another tenant than the asker's.
+        """Return the answer, which must contain nothing of a tenant other than the requester's.
 
         An exception fails the attempt, as with `PythonReport.rows`.
         """
 
 
 def python_report_types(taken: Iterable[str], problems: list[str]) -> Iterator[ReportType]:
-    """Return every installed Python report type, and add what is wrong with one to `problems`."""
+    """Yield every installed Python report type, and add the mistakes of invalid ones to `problems`."""
     taken = set(taken)
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         where = f"{point.value} ({GROUP}: {point.name})"
@@ -151,9 +151,9 @@ def load_python_report(name: str) -> PythonReport:
 
 
 def code_of(name: str) -> Path | None:
-    """Return the file or folder of the code behind a Python report type; None if no package brings such a type.
+    """Return the file or folder of the code behind a Python report type; None if no package provides such a type.
 
-    The code is not run, so that the place is known of code which cannot be loaded, too.
+    The code is not run, so its place is known even if it cannot be loaded.
     """
     for point in entry_points(group=GROUP):
         if point.name == name:
@@ -162,9 +162,9 @@ def code_of(name: str) -> Path | None:
 
 
 def code_of_plugins() -> Iterator[Path]:
-    """Yield the files and folders of the code behind all report types and sources that packages bring.
+    """Yield the files and folders of the code behind all report types and sources that packages provide.
 
-    `pip install --editable` leaves them where they are, which need not be on `sys.path`. No code of theirs is run.
+    `pip install --editable` leaves them where they are, which need not be on `sys.path`. None of their code is run.
     """
     for point in (point for group in (GROUP, SOURCES_GROUP) for point in entry_points(group=group)):
         beside = (point.dist.read_text("top_level.txt") or "").split() if point.dist else []
@@ -175,7 +175,7 @@ def code_of_plugins() -> Iterator[Path]:
 
 
 def _place_of(name: str) -> Path | None:
-    """Return the file of a module, or the folder of a package, whose name has no point in it; None if it has none."""
+    """Return the file of a module, or the folder of a package, with a name without dots; None if there is none."""
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
         return None
@@ -218,7 +218,7 @@ def _report_type(point: EntryPoint) -> ReportType:
 
 
 def inline_report_type(name: str, report: InlineReport) -> ReportType:
-    """Return the report type of that name whose answers `report` gives."""
+    """Return the report type of that name, whose answers come from `report`."""
     return ReportType(
         name=name,
         title=report.title,
@@ -236,7 +236,7 @@ def inline_report_type(name: str, report: InlineReport) -> ReportType:
 
 
 def _optional(report: object) -> dict[str, Any]:
-    """What a class may leave out."""
+    """Return the optional settings of a class."""
     limits, tenants = getattr(report, "limits", Limits()), tuple(getattr(report, "tenants", ()))
     scope, shared = getattr(report, "required_scope", None), bool(getattr(report, "shared", False))
     for name in tenants:

@@ -1,7 +1,7 @@
 """Turns query.sql into a statement that PostgreSQL runs: `:name` placeholders become quoted, typed literals.
 
-COPY and cursors take no bound parameters. So psycopg writes the literals (libpq does the quoting, with the
-connection's own settings), never this code, and a value cannot leave its literal.
+COPY and cursors take no bound parameters. So psycopg writes the literals (libpq does the quoting, with the connection's
+own settings), never this code, and a value cannot escape from its literal.
 """
 
 import re
@@ -33,7 +33,7 @@ BUILT_IN: Mapping[str, Callable[[Asker], str | None]] = {
     "tenant": lambda asker: asker.tenant,
     "requester": lambda asker: asker.requester,
 }
-"""Placeholders that every query may use → what they stand for. No request and no catalog gives them another value."""
+"""Placeholders that every query may use → what they stand for. No request or catalog can change these values."""
 
 
 def bound_query(report: ReportType, parameters: Mapping[str, object], asker: Asker) -> sql.Composed:
@@ -49,7 +49,7 @@ def bound_query(report: ReportType, parameters: Mapping[str, object], asker: Ask
 
 
 def bound_text(query: str, report: ReportType, values: Mapping[str, object], asker: Asker) -> sql.Composed:
-    """Return any query of the report type, bound as `bound_query` says. `values` have been validated."""
+    """Return any query of the report type, bound as described in `bound_query`. `values` must be validated already."""
     parts: list[sql.Composable] = []
     between = ""
     for token in scan(query):
@@ -61,9 +61,9 @@ def bound_text(query: str, report: ReportType, values: Mapping[str, object], ask
                 continue
             parameter = report.parameter(name)
             if parameter is None:
-                raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
+                raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses such a query
             parts.append(_literal(parameter, values.get(parameter.name)))
-        elif token.text != ";":  # the loader allows none but the closing one
+        elif token.text != ";":  # the loader allows only a closing one
             between += token.text
     return sql.Composed([*parts, sql.SQL(between)])
 
@@ -76,7 +76,9 @@ def sql_type(parameter: Parameter) -> LiteralString:
 
 
 def python_value(parameter: Parameter, stored: object) -> object:
-    """Convert a stored JSON value to what psycopg takes: date, datetime in UTC, Decimal, list, … Raises Refused."""
+    """Convert a stored JSON value to a Python value for psycopg: date, datetime in UTC, Decimal, list, … Raises
+    Refused.
+    """
     if stored is None:
         return None
     if parameter.kind is ParameterKind.LIST and isinstance(stored, list):
@@ -123,7 +125,7 @@ def _statement_problems(code: list[Token]) -> Iterator[tuple[int, str]]:
 
 
 def _parenthesis_problems(code: list[Token]) -> Iterator[tuple[int, str]]:
-    """A query that closes a parenthesis it did not open would end the `COPY (` around it."""
+    """Yield unbalanced parentheses: a query that closes one it did not open would end the `COPY (` around it."""
     opened: list[int] = []
     for token in code:
         if token.text == "(":

@@ -1,4 +1,4 @@
-"""Reads the shape that a request asks for, or gives every reason why it cannot be had."""
+"""Reads the shape that a request asks for, or gives every reason why it is impossible."""
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,9 +22,9 @@ _MOST_WRONG = 20
 def read_shape(
     report: ReportType, given: Mapping[str, object], scopes: Collection[str] | None, violations: list[Violation]
 ) -> Shape:
-    """The shape, with the report type's defaults; whatever is wrong is added to `violations`.
+    """Return the shape, with the report type's defaults; mistakes are added to `violations`.
 
-    `scopes` are those of the asker, None for every scope: a column that asks for another one can be neither chosen nor
+    `scopes` are the requester's, None for every scope: a column that requires another scope can be neither chosen nor
     sorted by.
     """
     asked = {name: value for name, value in given.items() if name in FIELDS and value is not None}
@@ -49,7 +49,7 @@ class _Reader:
         }  # fmt: skip
 
     def read(self, name: str, value: object) -> object:
-        """One field; None if it is wrong."""
+        """Read one field; None if it is invalid."""
         try:
             self._check_allowed(name)
             return self._readers[name](value)
@@ -87,7 +87,7 @@ class _Reader:
         return limit
 
     def _csv(self, value: object) -> Mapping[str, object] | None:
-        """Its own fields are told by name: `csv.delimiter`."""
+        """Read `csv`, naming wrong fields as in `csv.delimiter`."""
         if Format.CSV not in self._report.formats:
             raise Refused("forbidden", f"is for CSV, which {self._report.name} does not make: leave it out")
         if not isinstance(value, dict):
@@ -116,7 +116,7 @@ class _Reader:
         return found
 
     def _names(self, field: str, value: object, column_of: Callable[[str], str | None]) -> tuple[str, ...] | None:
-        """The items of a list of columns, each of which is named once."""
+        """Return the items of a list of columns, each of which may be named only once."""
         if not self._report.columns:
             raise Refused("forbidden", f"needs [columns] in report.toml, and {self._report.name} has none")
         if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):

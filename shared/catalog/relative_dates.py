@@ -1,6 +1,6 @@
-"""Reads dates in words: `today-1d`, `monday`, `end_of_last_month`. docs/reference/catalog.md has the grammar.
+"""Evaluates relative dates: `today-1d`, `monday`, `end_of_last_month`. docs/reference/catalog.md has the grammar.
 
-What they stand for follows from the words, a time zone and an instant, and from nothing else.
+The result depends only on the words, a time zone and an instant.
 """
 
 import calendar
@@ -17,7 +17,7 @@ _BASES = ("now", "today", "yesterday", "tomorrow", *_DAYS)
 _EDGE = "(start|end)_of_(last_|next_)?(week|month|quarter|year)"
 _STEP = "[+-][0-9]{1,4}[hdwmqy]"
 PATTERN = f"({'|'.join(_BASES)}|{_EDGE})({_STEP}){{0,4}}".replace("(", "(?:")
-"""All words, as a regular expression that every dialect reads."""
+"""All relative dates, as a regular expression that every dialect understands."""
 
 _WORDS = re.compile(f"({'|'.join(_BASES)}|{_EDGE})((?:{_STEP}){{0,4}})")
 _KINDS = (ParameterKind.DATE, ParameterKind.DATETIME)
@@ -76,11 +76,11 @@ _FIRST: Mapping[str, Callable[[date], date]] = {
     "quarter": lambda day: day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1),
     "year": lambda day: day.replace(month=1, day=1),
 }
-"""The first day of each period. Weeks begin on Monday, as ISO 8601 has them."""
+"""The first day of each period. Weeks begin on Monday, as in ISO 8601."""
 
 
 def _months_later(day: date, months: int) -> date:
-    """The same day of another month, or that month's last one."""
+    """Return the same day of another month, or that month's last day."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     if not 1 <= year <= 9999:
         raise OverflowError
@@ -88,7 +88,7 @@ def _months_later(day: date, months: int) -> date:
 
 
 def _moved(day: date, steps: str) -> tuple[date, int]:
-    """The day after all steps, in their order, and the hours that they add up to."""
+    """Return the day after all steps, in their order, and the sum of their hours."""
     hours = 0
     for number, unit in re.findall("([+-][0-9]+)([a-z])", steps):
         if unit == "h":
@@ -101,7 +101,7 @@ def _moved(day: date, steps: str) -> tuple[date, int]:
 
 
 def _later(instant: datetime, steps: str, moment: Moment) -> datetime:
-    """The same time of another day, by the zone's clocks, and hours later than that."""
+    """Return the same time on another day, by the zone's clocks, and then hours later."""
     day, hours = _moved(moment.day, steps)
     since_midnight = instant - moment.start_of(moment.day)
     begin = instant if day == moment.day else moment.start_of(day) + since_midnight

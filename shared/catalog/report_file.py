@@ -39,8 +39,9 @@ _LIMIT_KEYS = ("timeout_s", "memory_mb", "max_rows", "max_mb", "scratch_mb", "ma
 
 
 def read_report_type(folder: Path, problems: list[str], theme: Theme = USUAL) -> ReportType | None:
-    """Return the report type in `folder`, whose documents have this theme, or None after adding `file:line: what is
-    wrong: remedy` to `problems`."""
+    """Return the report type in `folder`, whose documents have this theme; None after adding its mistakes to
+    `problems`, as `file:line: what is wrong: remedy`.
+    """
     before = len(problems)
     if wrong := name_problem(folder.name):
         problems.append(f"{folder}: {folder.name!r} {wrong}: rename the folder")
@@ -164,7 +165,7 @@ def _check_placeholders(file: TomlFile, report: ReportType) -> None:
         try:
             found = placeholders(text)
         except UnreadableSql:
-            return  # noted already, and half a query says nothing about its placeholders
+            return  # reported already, and placeholders in half a query prove nothing
         used |= {token.text[1:] for token in found}
         for token in found:
             name = token.text[1:]
@@ -185,12 +186,12 @@ def _check_placeholders(file: TomlFile, report: ReportType) -> None:
 def _check_own_placeholders(
     file: TomlFile, parameter: Parameter, setting: str, query: str, declared: list[str]
 ) -> None:
-    """Check the query of a parameter's own choices or default."""
+    """Check the query of a parameter's choices or default."""
     at = ("parameters", parameter.name, setting, "query")
     try:
         used = placeholders(query)
     except UnreadableSql:
-        return  # noted already
+        return  # reported already
     for name in dict.fromkeys(token.text[1:] for token in used):
         if name == parameter.name:
             file.wrong(at, f"uses :{name}, whose {setting} it gives: leave it out")

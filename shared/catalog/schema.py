@@ -63,7 +63,7 @@ def _property(parameter: Parameter) -> Schema:
 
 
 def depends_on(parameter: Parameter) -> list[str]:
-    """The parameters that its choices depend on, in the order of its query."""
+    """Return the parameters that its choices depend on, in the order of its query."""
     return _used_in(parameter.choice_query.query) if parameter.choice_query is not None else []
 
 
@@ -84,7 +84,7 @@ def _string(parameter: Parameter) -> Schema:
     if parameter.minimum is not None:
         schema["minLength"] = parameter.minimum
     if parameter.pattern is not None:
-        # JSON Schema searches, we match the whole string.
+        # JSON Schema searches for the pattern, while we match the whole string.
         schema["pattern"] = f"^(?:{parameter.pattern})$"
     return schema
 

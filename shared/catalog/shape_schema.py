@@ -80,4 +80,4 @@ SHAPE_SCHEMA: Mapping[str, Schema] = {
         "has it",
     },
 }
-"""Each field's schema, as far as it does not depend on the report type."""
+"""Each field's schema, without what depends on the report type."""

@@ -1,4 +1,4 @@
-"""As which role of the source a tenant's query runs: `role` of report.toml."""
+"""The role of the source under which a tenant's query runs: `role` of report.toml."""
 
 import re
 from collections.abc import Mapping
@@ -9,21 +9,21 @@ from shared.catalog.toml import Table
 
 _TENANT = "{tenant}"
 LONGEST = 63
-"""Bytes of a role's name: PostgreSQL cuts the others off, and two tenants would share a role (NAMEDATALEN)."""
+"""Bytes of a role's name: PostgreSQL truncates longer names, so that two tenants could share a role (NAMEDATALEN)."""
 _SPECIAL = {"none", "public"}
-"""Names that PostgreSQL takes for something else."""
+"""Names that have a special meaning for PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRole:
-    """A role for each tenant, by one pattern or by a list."""
+    """A role for each tenant, by a pattern or by a list."""
 
     pattern: str = ""
-    """With `{tenant}` in it; empty if there is a list."""
+    """Contains `{tenant}`; empty if there is a list."""
     by_tenant: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, tenant: str) -> str | None:
-        """The role of the tenant; None if it has none, or one that PostgreSQL cannot have."""
+        """Return the role of the tenant; None if it has none, or one that PostgreSQL does not allow."""
         role = self.pattern.replace(_TENANT, tenant) if self.pattern else self.by_tenant.get(tenant)
         return None if role is None or _problem(role) else role
 
@@ -48,7 +48,7 @@ def read_role(table: Table) -> SourceRole | None:
 
 
 def _problem(role: str) -> str | None:
-    """Say why PostgreSQL cannot have a role of this name; None if it can."""
+    """Say why PostgreSQL does not allow a role of this name; None if it does."""
     if not role or "\0" in role or role in _SPECIAL or len(role.encode()) > LONGEST:
         return f"cannot name a role: write 1 to {LONGEST} bytes, and not none or public"
     return None

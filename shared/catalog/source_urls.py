@@ -1,4 +1,4 @@
-"""Finds the URL that a source's name stands for, from the environment's two variables; and reads URLs of SQLite."""
+"""Finds the URL of a source by its name, from the environment's two variables, and reads URLs of SQLite."""
 
 import re
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def parse_sources(text: str) -> Mapping[str, str]:
 
 
 def problem_of(url: str) -> str | None:
-    """Return what is wrong with how a source's URL is written, and the remedy; None if nothing can be told of it."""
+    """Return what is wrong with the form of a source's URL, and the remedy; None if nothing is."""
     return WRITE_AS_XX if url.startswith(_POSTGRESQL) and may_show_its_password(url) else None
 
 
@@ -63,7 +63,7 @@ def sqlite_path(url: str) -> Path:
 
 
 def sqlite_uri(url: str) -> str:
-    """Return the URI by which SQLite opens the file to read, and nothing beside it to write. Raises ValueError.
+    """Return the URI with which SQLite opens the file read-only, and writes nothing beside it. Raises ValueError.
 
     `?immutable=1` promises that nobody writes: then SQLite takes no locks and looks for no journal.
     """

@@ -46,11 +46,11 @@ class UnreadableSql(TodokeError):
         self.line = line
 
 
-# Every character beyond ASCII may stand in a name.
+# Every character beyond ASCII may be part of a name.
 _START = r"[A-Za-z_\x80-\U0010ffff]"
 _REST = r"[A-Za-z0-9_\x80-\U0010ffff]"
 _ESCAPED = r"(?:[^'\\]|\\.|'')*"
-# White space with a line break, and another quote behind it: a literal goes on there.
+# White space with a line break, followed by another quote: there the literal continues.
 _GOES_ON = r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*[\r\n])*'"
 
 _TOKEN = re.compile(

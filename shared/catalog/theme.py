@@ -1,4 +1,4 @@
-"""The operator's look of documents: `theme.toml` in the catalog, for all of its report types."""
+"""The operator's design of documents: `theme.toml` in the catalog, for all of its report types."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from shared.suggest import did_you_mean_one_of
 NAME = "theme.toml"
 KEYS = ("organisation", "accent", "rows", "series", "logo")
 ROWS = ("hairlines", "zebra")
-"""What keeps the rows of a table apart; the first is the usual one."""
+"""The separation of a table's rows; the first is the default."""
 _COLOUR = re.compile("#[0-9a-f]{6}", re.IGNORECASE)
 _MOST_SERIES = 12
 _LOGO_KINDS = {".svg": "svg", ".png": "png"}
@@ -23,12 +23,12 @@ _DARKEST_ON_WHITE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """How documents look, besides what a report type says of itself."""
+    """How documents look, besides what a report type says about itself."""
 
     organisation: str = ""
-    """Whose documents these are; stands in their header."""
+    """The owner of these documents, shown in their header."""
     accent: str = "#1d5b8f"
-    """The colour of titles and rules, and the first one of charts."""
+    """The colour of titles and rules, and the first colour of charts."""
     rows: str = ROWS[0]
     series: tuple[str, ...] = ("#1d5b8f", "#d9a441", "#4f8a5b", "#a8505a", "#6a5f9e", "#4a8c99", "#8a6d3b", "#66727f")
     """The colours of a chart's series, in their order."""
@@ -36,14 +36,14 @@ class Theme:
     logo_kind: str = ""
     """`svg` or `png`."""
     digest: str = ""
-    """Of the files that it was read from; empty for the usual look."""
+    """The digest of the files that it was read from; empty for the default."""
 
 
 USUAL = Theme()
 
 
 def read_theme(table: Table, folder: Path, text: str) -> Theme:
-    """Read the tables of `theme.toml`, and note what is wrong with them. The logo lies in `folder`."""
+    """Read the tables of `theme.toml`, and note their mistakes. The logo is in `folder`."""
     table.only(KEYS)
     accent = _colour(table, "accent", USUAL.accent)
     if _contrast_with_white(accent) < _DARKEST_ON_WHITE:
@@ -72,7 +72,7 @@ def _colour(table: Table, key: str, usual: str) -> str:
 
 
 def _contrast_with_white(colour: str) -> float:
-    """The contrast ratio by WCAG 2.2 (relative luminance; read 2026-11-29)."""
+    """Return the contrast ratio by WCAG 2.2 (relative luminance; read 2026-11-29)."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)

@@ -1,6 +1,6 @@
 """Gives typed access to one table of a TOML file, and collects every problem with its line.
 
-tomllib keeps no line numbers of what it has read, so `line_of` finds them again.
+tomllib keeps no line numbers, so `line_of` finds them again.
 """
 
 import re
@@ -16,13 +16,13 @@ _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-"""What neither XML nor a page can hold. TOML itself allows none of these but written as escapes."""
+"""Characters that neither XML nor a page can contain. TOML itself allows them only as escapes."""
 _MULTILINE = re.compile(r'"""|\'\'\'')
 
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
-    """A file that is being read, and what is wrong with it so far."""
+    """A file that is being read, and its problems so far."""
 
     path: Path
     text: str

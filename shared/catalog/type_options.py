@@ -1,5 +1,4 @@
-"""Reads `[options]` of report.toml: what requests may not say about the shape of an answer, and what holds if they say
-nothing."""
+"""Reads `[options]` of report.toml: what requests may not say about the shape of an answer, and the defaults."""
 
 from collections.abc import Iterable, Sequence
 

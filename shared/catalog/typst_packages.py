@@ -1,4 +1,7 @@
-"""Finds the packages that Typst templates ask for. None is ever fetched: a report is made from its own folder alone."""
+"""Finds the packages that Typst templates import.
+
+None is ever downloaded: a report is made from its own folder alone.
+"""
 
 import re
 from collections.abc import Iterator
@@ -10,14 +13,14 @@ _COMMENT = re.compile(r"(^|\s)//.*")
 
 
 def packages_in(template: Path) -> Iterator[tuple[int, str]]:
-    """The line and the specification of each package that the template names. Raises OSError."""
+    """Yield the line and the specification of each package that the template imports. Raises OSError."""
     for number, line in enumerate(template.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         for found in _PACKAGE.finditer(_COMMENT.sub("", line)):
             yield number, found[1]
 
 
 def package_problems(folder: Path) -> Iterator[str]:
-    """A problem for each package that a template in `folder` names."""
+    """Yield a problem for each package that a template in `folder` imports."""
     for template in sorted(folder.rglob("*.typ")):
         if template.is_file():
             for line, package in packages_in(template):

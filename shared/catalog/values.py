@@ -28,7 +28,7 @@ DATETIME_PATTERN = DATE_PATTERN + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?
 because a time without one is a different instant for each reader."""
 
 _MOST_EXACT = 2**53
-"""Beyond this not every integer is a float, so a float may be another number than its sender meant."""
+"""Beyond this not every integer can be a float, so a float may be another number than its sender meant."""
 
 _DECIMAL = re.compile(DECIMAL_PATTERN)
 _DATE = re.compile(DATE_PATTERN)
@@ -93,9 +93,9 @@ def _text(value: object) -> str:
 
 
 def whole(value: object) -> int | None:
-    """The whole number that a JSON value is; None if it is none.
+    """Return the whole number that a JSON value stands for; None if it stands for none.
 
-    JSON Schema's integers have no fraction; that is 3.0 for clients whose numbers are floats.
+    JSON Schema's integers have no fraction; 3.0 is one, for clients whose numbers are floats.
     """
     if isinstance(value, float) and value.is_integer() and abs(value) <= _MOST_EXACT:
         return int(value)
@@ -121,7 +121,7 @@ def _decimal(value: object) -> Decimal:
         raise Refused("range", f"must be written with at most {MAX_DECIMAL_CHARACTERS} characters")
     if isinstance(value, int) and abs(value) >= 10**MAX_DECIMAL_DIGITS:
         raise Refused("range", f"must have at most {MAX_DECIMAL_DIGITS} digits")
-    # repr() of a float is the shortest text that means it: the number as the client wrote it.
+    # repr() of a float is the shortest text with its value: the number as the client wrote it.
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
         raise wrong
@@ -159,7 +159,7 @@ def _datetime(value: object) -> datetime:
 
 
 def _say_what_lacks(value: object) -> None:
-    """Raises Refused for what many libraries write unasked: .NET seven digits of a second, Python no offset."""
+    """Raise Refused for forms that many libraries write by default: .NET seven digits of a second, Python no offset."""
     found = _ALMOST_DATETIME.fullmatch(value) if isinstance(value, str) else None
     if found and found["finer"]:
         raise Refused("type", f"must have at most six digits of a second, not {show(value)}")

@@ -1,4 +1,4 @@
-"""Connections for coroutines. Apart from `engine`, because only the API's image has what they need."""
+"""Connections for coroutines. Separate from `engine`, because only the API's image has what they need."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ def create_async_engine(
     bounds: Mapping[str, str] = SESSION_BOUNDS,
     answer_s: float = ANSWER_S,
 ) -> AsyncEngine:
-    """An engine as `create_engine` makes it, for coroutines."""
+    """Return an engine for coroutines, otherwise as `create_engine` makes it."""
     arguments = engine_arguments(database_url, application_name, pool_size, through_pooler, bounds)
     arguments["connect_args"]["async_creator_fn"] = connect_impatiently(answer_s)
     engine = asyncio.create_async_engine(**arguments)

@@ -7,7 +7,7 @@ _timestamp = sa.DateTime(timezone=True)
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe them there."""
+    """Add them to the metadata."""
     of_somebody, asked = sa.text("subject IS NOT NULL"), sa.text("request IS NOT NULL")
     running = sa.text("state = 'RUNNING'")
     sa.Table(

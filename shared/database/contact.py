@@ -1,4 +1,4 @@
-"""Tells for how long the database has answered without a break."""
+"""Measures for how long the database has answered without a break."""
 
 import time
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from sqlalchemy.engine import Engine, ExceptionContext
 
 
 class Contact:
-    """What the statements of one engine tell of the database: since when it has answered.
+    """What the statements of one engine show: since when the database has answered.
 
-    After an outage longer than a lease, every lease looks abandoned until its holder has renewed it. Whoever takes
-    jobs away from silent workers waits until the database has been there for a while.
+    After an outage longer than a lease, every lease looks abandoned until its holder has renewed it. A process that
+    takes jobs away from silent workers first waits until the database has been available for a while.
     """
 
     def __init__(self, engine: Engine, *, gap_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """`gap_s`: nothing is known of a longer time without a statement; it counts as a break."""
+        """`gap_s`: a longer time without a statement counts as a break, because nothing is known about it."""
         self._gap_s = gap_s
         self._clock = clock
         self._since: float | None = None
@@ -26,12 +26,12 @@ class Contact:
 
     @property
     def unbroken_s(self) -> float:
-        """Seconds for which the database has answered; 0 if the last statement failed or was long ago."""
+        """For how many seconds the database has answered; 0 if the last statement failed or was long ago."""
         now = self._clock()
         return 0.0 if self._since is None or now - self._last > self._gap_s else now - self._since
 
     def begin_anew(self) -> None:
-        """Count from now, because the database turned out not to have been there all the time."""
+        """Count from now on, because the database turned out not to have been available all the time."""
         self._since = self._last = self._clock()
 
     def _answered(self, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Makes connections to PostgreSQL, each named and bounded in time."""
+"""Creates connections to PostgreSQL, each named and bounded in time."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,20 +13,22 @@ from shared.database.fresh_sessions import drop_stale_sessions, use_url_of_today
 from shared.database.libpq import CONNECT_TIMEOUT_S, KEEPALIVE
 
 DatabaseUrl = str | Callable[[], str]
-"""Where the database is, with user and password. A function is asked again for each new connection, so that a rotated
-password needs no restart."""
+"""Where the database is, with user and password.
+
+A function is called again for each new connection, so a rotated password needs no restart.
+"""
 
 SESSION_BOUNDS = {
-    # A frozen process must not hold row locks for ever: SKIP LOCKED would skip its rows.
+    # A frozen process must not hold row locks forever: SKIP LOCKED would skip its rows.
     "idle_in_transaction_session_timeout": "30s",
     "statement_timeout": "30s",
     "lock_timeout": "10s",
     "timezone": "UTC",
 }
-"""The bounds of every session of a service: asked for when it connects, and kept by its role (`migrate grant`)."""
+"""The limits of every session of a service: requested on connecting, and stored with its role (`migrate grant`)."""
 
 DIRECT = "todoke.direct"
-"""A setting of the session that arrives with the bounds or not at all; and an engine's option that it was sent."""
+"""A session setting that arrives with the bounds or not at all, and the engine option that says that it was sent."""
 
 
 def create_engine(
@@ -39,16 +41,15 @@ def create_engine(
     pool_timeout_s: float = 10,
     answer_s: float | None = ANSWER_S,
 ) -> Engine:
-    """An engine whose every connection is named, bounded in time, and fails fast when the host is away.
+    """Return an engine whose connections are named, bounded in time, and fail fast when the host is unreachable.
 
-    Every statement is its own transaction: one round trip, and nothing left open. `transactional` is for the few places
-    that need more.
+    Every statement is its own transaction: one round trip, and nothing is left open. `transactional` is for the few
+    places that need more. `database_url` may begin with postgresql:// or postgres://, and name several hosts as libpq
+    does (`host1:5432,host2:5432`); other libpq parameters in it are kept.
 
-    `database_url` may begin with postgresql:// or postgres://, and name several hosts as libpq does
-    (`host1:5432,host2:5432`); other libpq parameters in it are kept. `through_pooler`: a pooler that gives each
-    transaction whichever connection is free keeps no start-up options and no prepared statements; `check_database`
-    then sees that the role has the bounds. `bounds`: other ones than those, where there is no such pooler. `answer_s`:
-    when an answer takes so long, the connection is given up; None where a statement may take its time.
+    With `through_pooler`, each transaction may get another connection, so start-up options and prepared statements
+    would be lost; `check_database` then checks that the role has the bounds. `bounds` replaces SESSION_BOUNDS, where
+    there is no such pooler. `answer_s`: when an answer takes this long, the connection is given up; None sets no limit.
     """
     arguments = engine_arguments(database_url, application_name, pool_size, through_pooler, bounds)
     engine = sa.create_engine(**{**arguments, "pool_timeout": pool_timeout_s})
@@ -59,7 +60,7 @@ def create_engine(
 
 
 def keep_fresh(engine: Engine, database_url: DatabaseUrl) -> None:
-    """Let the engine end sessions that stopped being of use, and connect with the password of today."""
+    """Make the engine close sessions that have become useless, and connect with the current password."""
     drop_stale_sessions(engine)
     if callable(database_url):
         use_url_of_today(engine, lambda: _url(database_url()))
@@ -72,7 +73,7 @@ def engine_arguments(
     through_pooler: bool,
     bounds: Mapping[str, str] = SESSION_BOUNDS,
 ) -> dict[str, Any]:
-    """The arguments of SQLAlchemy's `create_engine` or `create_async_engine` for such an engine."""
+    """Return the arguments of SQLAlchemy's `create_engine` or `create_async_engine` for such an engine."""
     url = _url(database_url() if callable(database_url) else database_url)
     connect_args: dict[str, Any] = {
         "application_name": application_name,
@@ -92,11 +93,11 @@ def engine_arguments(
         "max_overflow": 0,
         "pool_timeout": 10,
         "pool_recycle": 1800,
-        # Here and not as an option of each connection taken from the pool, which would switch it over and back.
+        # Here and not as an option of each connection taken from the pool, which would switch it on and off again.
         "isolation_level": "AUTOCOMMIT",
         "skip_autocommit_rollback": True,
         "json_deserializer": json_text.read,
-        "use_native_hstore": False,  # or every new connection would ask for that type, in a transaction
+        "use_native_hstore": False,  # otherwise every new connection would query that type, in a transaction
         "hide_parameters": True,  # parameters may be secrets; errors and logs never show them
     }
 
@@ -106,7 +107,7 @@ _SEVERAL_HOSTS = re.compile(r"^([^/?#]*@)?([^/?#@]+,[^/?#@]+)(/[^?]*)?(?:\?(.*))
 
 
 def _url(database_url: str) -> URL:
-    """The URL as SQLAlchemy reads it, with several hosts as parameters of their own."""
+    """Return the URL in SQLAlchemy's form, with several hosts as parameters of their own."""
     plain = re.sub(r"^postgres(ql)?(\+psycopg)?://", "", database_url)
     if several := _SEVERAL_HOSTS.match(plain):
         user, hosts, path, query = several.groups()
@@ -118,5 +119,7 @@ def _url(database_url: str) -> URL:
 
 
 def transactional(engine: Engine) -> Engine:
-    """The same pool, whose connections keep what they execute in one transaction until they commit or roll back."""
+    """Return an engine with the same pool, whose connections keep statements in one transaction until commit or
+    rollback.
+    """
     return engine.execution_options(isolation_level="READ COMMITTED")

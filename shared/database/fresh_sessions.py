@@ -1,4 +1,4 @@
-"""Sessions that stopped being of use are ended, and the next try asks a new one, with the password of today."""
+"""Closes sessions that have become useless, so that the next try opens a new one, with the current password."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +12,10 @@ _LIBPQ_NAMES = ("host", "port", "dbname", "user", "password")
 
 
 def drop_stale_sessions(engine: Engine) -> None:
-    """Give up every idle connection of the engine after an error that only a new session gets rid of.
+    """Close every idle connection of the engine after an error that only a new session can avoid.
 
-    Such as a database that was read-only when the session began, or a plan that a migration has made stale: the pool
-    would keep these sessions for half an hour, and each of their statements would fail.
+    Examples are a database that was read-only when the session began, and a plan that a migration has made stale. The
+    pool would keep these sessions for half an hour, and each of their statements would fail.
     """
 
     @event.listens_for(engine, "handle_error")
@@ -27,7 +27,7 @@ def drop_stale_sessions(engine: Engine) -> None:
 
 
 def use_url_of_today(engine: Engine, url_of_today: Callable[[], URL]) -> None:
-    """Ask `url_of_today` for each new connection, and take user, password and address from there."""
+    """Call `url_of_today` for each new connection, and take user, password and address from it."""
 
     @event.listens_for(engine, "do_connect")
     def _connect(dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Checks whether the database can be used: it answers, takes writes, has been migrated, and bounds our sessions."""
+"""Checks whether the database is usable: it answers, accepts writes, has been migrated, and bounds our sessions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,13 +25,14 @@ _SAY_POOLER = (
 
 
 def check_database(engine: Engine) -> None:
-    """Return if the database answers, can be written to, has been migrated and bounds our sessions.
+    """Return if the database answers, is writable, has been migrated and bounds our sessions.
 
-    Behind a pooler that we were not told of it is not: sessions are not ours there. Raises DatabaseUnavailable.
+    Otherwise raises DatabaseUnavailable. Behind an undeclared pooler the check fails, because sessions there are not
+    ours.
     """
     migrated, bounded, writable, direct = _answer(engine, _CHECK, direct=DIRECT)
     if not writable:
-        # Perhaps only this session is, because it began while the database was: ask a new one.
+        # Perhaps only this session is read-only, because the database was when it began: open a new one.
         engine.dispose()
         migrated, bounded, writable, direct = _answer(engine, _CHECK, direct=DIRECT)
     if engine.get_execution_options().get(DIRECT) and not direct:
@@ -66,7 +67,7 @@ def _answer(engine: Engine, question: str, **asked: str) -> Sequence[Any]:
 
 
 def _told(reason: str) -> str:
-    """A server that is away, and one that answers and refuses, need different remedies."""
+    """Choose the wording: a server that is unreachable, and one that refuses, need different remedies."""
     first_line = reason.partition("\n")[0]
     if "authentication failed" in reason or "no password supplied" in reason:
         return f"PostgreSQL refuses the login: {first_line}: check user and password in DATABASE_URL"

@@ -1,6 +1,6 @@
-"""How every connection to PostgreSQL notices a host that has vanished, in libpq's own words.
+"""How every connection to PostgreSQL notices a host that has vanished, in libpq's own settings.
 
-Free of SQLAlchemy, so that the sources of reports, which speak psycopg alone, may import it.
+Independent of SQLAlchemy, so that the sources of reports, which only use psycopg, may import it.
 """
 
 import re
@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 CONNECT_TIMEOUT_S = 5
-"""A host that does not answer within this is away."""
+"""A host that does not answer within this time counts as unreachable."""
 
 KEEPALIVE: Mapping[str, int] = {
     "keepalives": 1,
@@ -46,7 +46,9 @@ def may_show_its_password(conninfo: str) -> bool:
 
 
 def said_of(conninfo: str, error: object) -> str:
-    """What libpq says of a connection, in one line: it names host, port, user and database, and never the password."""
+    """Return libpq's message about a connection, on one line: it names host, port, user and database, never the
+    password.
+    """
     return f"its URL {WRITE_AS_XX}" if may_show_its_password(conninfo) else " ".join(str(error).split())[:_MOST_SAID]
 
 

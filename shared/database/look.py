@@ -1,4 +1,4 @@
-"""What a person who looks after the database should know of it, asked in one go."""
+"""What an operator should know about the database, read in one go."""
 
 from dataclasses import dataclass
 from time import time
@@ -25,30 +25,30 @@ _REVISION = text("/* database.revision */ SELECT version_num FROM alembic_versio
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """One database as one session sees it."""
+    """One database, as one session sees it."""
 
     version_number: int
     """150004 is 15.4."""
     version: str
     encoding: str
     survives_crashes: bool
-    """False if a crash of its machine may lose or tear what was committed: fsync or full_page_writes is off."""
+    """False if a crash of its machine may lose or tear committed data: fsync or full_page_writes is off."""
     commits_are_kept: bool
     """False if this session's commits return before they are on disk."""
     role: str
     is_owner: bool | None
-    """True if the role may do whatever the owner of the tables may; None without tables."""
+    """True if the role has all rights of the tables' owner; None without tables."""
     is_migrated: bool
     revision: str | None
-    """The revision that the schema is at; None if there is none, or if the role may not see it."""
+    """The revision of the schema; None if there is none, or the role may not see it."""
     ahead_s: float
-    """Seconds by which its clock is ahead of this machine's, give or take half of the round trip."""
+    """By how many seconds its clock is ahead of this machine's, give or take half of the round trip."""
 
 
 def look_at(engine: Engine) -> DatabaseFacts:
     """Return the facts. Raises SQLAlchemy's errors."""
     with engine.connect() as conn:
-        conn.execute(_FACTS)  # the first one connects, and its time tells nothing
+        conn.execute(_FACTS)  # the first statement connects, so its time proves nothing
         before = time()
         row = conn.execute(_FACTS).one()._asdict()
         middle = (before + time()) / 2

@@ -1,4 +1,4 @@
-"""The tables of what operators look at and act upon, as SQLAlchemy sees them."""
+"""The tables for operators, as SQLAlchemy sees them."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -8,7 +8,7 @@ _now = sa.text("clock_timestamp()")
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe them there."""
+    """Add them to the metadata."""
     sa.Table(
         "measurements",
         metadata,

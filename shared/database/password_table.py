@@ -1,11 +1,11 @@
-"""Passwords of the files that unfinished jobs are to make."""
+"""The table of passwords of files that unfinished jobs will make."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe them there."""
+    """Add it to the metadata."""
     sa.Table(
         "job_passwords",
         metadata,

@@ -1,4 +1,4 @@
-"""Connections that can only read, and never for long: for pages, which must not slow down what the service is for."""
+"""Connections that can only read, and only briefly: for pages, which must not slow down the service's main work."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection, Engine
 from shared.database.engine import SESSION_BOUNDS, DatabaseUrl, create_engine, transactional
 
 TIMEOUT_S = 2.0
-"""Seconds that a statement may take, a wait for a lock included, and a wait for a connection."""
+"""Seconds that a statement may take, including a wait for a lock, and that a wait for a connection may take."""
 
 
 def create_reading_engine(
@@ -19,9 +19,9 @@ def create_reading_engine(
     through_pooler: bool = False,
     timeout_s: float = TIMEOUT_S,
 ) -> Engine:
-    """An engine as `create_engine` makes it, which refuses to write, and ends each statement after `timeout_s`.
+    """Return an engine as `create_engine` makes it, which refuses to write, and ends each statement after `timeout_s`.
 
-    Its pool is its own, so whoever waits for a connection waits for others of its kind alone.
+    It has a pool of its own, so a page that waits for a connection waits only for other pages.
     """
     bound = f"{round(timeout_s * 1000)}ms"
     bounds = {"statement_timeout": bound, "lock_timeout": bound, "default_transaction_read_only": "on"}
@@ -31,7 +31,7 @@ def create_reading_engine(
     )
     if not through_pooler:
         return engine
-    # A pooler keeps no options of a session: each transaction says so itself, and each look is one.
+    # A pooler keeps no session options, so each transaction sets them, and each look is a transaction.
     reading = transactional(engine)
     say = f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{bound}'; SET LOCAL lock_timeout = '{bound}'"
 

@@ -11,10 +11,10 @@ _UNCONFIRMED = "commit_unconfirmed"
 
 
 def watch_replication(engine: Engine) -> None:
-    """Let `raise_if_unconfirmed` work on the connections of `engine`.
+    """Make `raise_if_unconfirmed` work on the connections of `engine`.
 
-    When the wait for the standby is cancelled, COMMIT succeeds with only a WARNING (PostgreSQL 18,
-    "Synchronous Replication", read 2026-11-23): an answer of 202 would promise more than is true.
+    When the wait for the standby is cancelled, COMMIT succeeds with only a WARNING (PostgreSQL 18, "Synchronous
+    Replication", read 2026-11-23): an answer of 202 would then promise more than is true.
     """
 
     @event.listens_for(engine, "connect")

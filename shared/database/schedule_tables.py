@@ -8,7 +8,7 @@ _now = sa.text("clock_timestamp()")
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe them there."""
+    """Add them to the metadata."""
     sa.Table(
         "schedules",
         metadata,

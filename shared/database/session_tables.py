@@ -1,4 +1,4 @@
-"""The tables of who is signed in at the console, and of codes that sign in once, as SQLAlchemy sees them."""
+"""The tables of console sessions and of one-time sign-in codes, as SQLAlchemy sees them."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -8,7 +8,7 @@ _now = sa.text("clock_timestamp()")
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe them there."""
+    """Add them to the metadata."""
     sa.Table(
         "console_sessions",
         metadata,

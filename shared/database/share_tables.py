@@ -1,4 +1,4 @@
-"""Links with which somebody without a key downloads a file."""
+"""The table of links with which a visitor without a key downloads a file, as SQLAlchemy sees it."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -8,7 +8,7 @@ _now = sa.text("clock_timestamp()")
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe them there."""
+    """Add it to the metadata."""
     sa.Table(
         "shares",
         metadata,

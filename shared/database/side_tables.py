@@ -1,4 +1,4 @@
-"""The tables around jobs and outbox, each kind in its own module."""
+"""The tables besides jobs and outbox, each kind in its own module."""
 
 import sqlalchemy as sa
 
@@ -16,7 +16,7 @@ from shared.database import (
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe all of them there."""
+    """Add all of them to the metadata."""
     for kind in (
         session_tables, turn_tables, operator_tables, bulk_tables, schedule_tables, view_tables, share_tables,
         webhook_tables, password_table,

@@ -1,4 +1,4 @@
-"""Tells the names of statements, and how long each takes."""
+"""Finds the names of statements, and measures how long each takes."""
 
 import re
 import time
@@ -12,7 +12,7 @@ _NAME = re.compile(r"^\s*/\* ([a-z_.]+) \*/")
 
 
 def statement_name(sql: str) -> str:
-    """The name that a statement of ours begins with, such as `jobs.succeed`; `other` for any other statement."""
+    """Return the name with which our statements begin, such as `jobs.succeed`; `other` for any other statement."""
     match = _NAME.match(sql)
     return match.group(1) if match else "other"
 

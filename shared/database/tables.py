@@ -132,7 +132,7 @@ job_transitions = sa.Table(
     sa.Column("worker", sa.Text),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
 )
-# The view job_events shows these and each job's birth, which its own row tells.
+# The view job_events adds each job's birth, which is in the job's own row.
 
 outbox = sa.Table(
     "outbox",

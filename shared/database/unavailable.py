@@ -1,4 +1,4 @@
-"""Tells a database that is away from a statement that is wrong."""
+"""Distinguishes a database that is unavailable from a statement that is wrong."""
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -8,15 +8,15 @@ from shared.errors import TodokeError
 
 
 class DatabaseUnavailable(TodokeError):
-    """PostgreSQL did not answer. Nothing is known to be written; try again later."""
+    """PostgreSQL did not answer. It is unknown whether anything was written; try again later."""
 
 
 def waited_for(error: BaseException, table: str) -> bool:
     """True if the statement waited too long for a transaction that writes the same key into the table."""
     if not isinstance(error, DBAPIError) or getattr(error.orig, "sqlstate", None) != sqlstates.LOCK_NOT_AVAILABLE:
         return False
-    # "while inserting index tuple (0,24) in relation "idempotency_keys"": who waits for the table's lock says nothing,
-    # and who waits for a row, "while locking tuple".
+    # The text is: while inserting index tuple (0,24) in relation "idempotency_keys". A wait for the table's lock has
+    # no such text, and a wait for a row says "while locking tuple".
     context = getattr(getattr(error.orig, "diag", None), "context", None) or ""
     return "while inserting index tuple" in context and f'in relation "{table}"' in context
 
@@ -32,5 +32,5 @@ def is_unavailable(error: BaseException) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
         return isinstance(error, OperationalError)
-    # Our services write only where they may: READ_ONLY says that they have met a standby.
+    # Our services write only to the primary, so READ_ONLY means that they have reached a standby.
     return sqlstates.passes(state) or state in sqlstates.TIMEOUTS or state == sqlstates.READ_ONLY

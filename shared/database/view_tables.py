@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe it there."""
+    """Add it to the metadata."""
     sa.Table(
         "saved_views",
         metadata,

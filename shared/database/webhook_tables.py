@@ -13,7 +13,7 @@ _id = sa.text(
 
 
 def add_to(metadata: sa.MetaData) -> None:
-    """Describe them there."""
+    """Add them to the metadata."""
     _webhooks(metadata)
     _events(metadata)
     _deliveries(metadata)

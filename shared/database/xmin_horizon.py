@@ -1,8 +1,8 @@
-"""Finds who keeps dead rows from being vacuumed: the oldest snapshots that this database must still be able to show.
+"""Finds what keeps dead rows from being vacuumed: the oldest snapshots that this database must still be able to show.
 
 A forgotten transaction, a replication slot that nobody reads or a prepared transaction keeps all dead rows of the
-outbox, and everything gets slower without an error anywhere. To ask needs no rights: PostgreSQL shows backend_xmin and
-application_name of every session to everybody (pg_stat_get_activity, PostgreSQL 18).
+outbox, and everything gets slower without an error anywhere. Asking needs no rights: PostgreSQL shows backend_xmin and
+application_name of every session to everyone (pg_stat_get_activity, PostgreSQL 18).
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 # Only sessions of this database hold its tables back, and walsenders (no database), which pass on what their standby
-# needs. A vacuum has a snapshot that PostgreSQL leaves out of account.
+# needs. The snapshot of a vacuum does not count for PostgreSQL.
 _HOLDERS = text("""
     /* horizon.holders */
     SELECT kind, name, who, age
@@ -48,5 +48,5 @@ class Holder:
 
 
 def holders(conn: Connection) -> Sequence[Holder]:
-    """Everything that holds the horizon back, the oldest first, without this session."""
+    """Return everything that holds the horizon back, the oldest first, without this session."""
     return [Holder(*row) for row in conn.execute(_HOLDERS)]

@@ -53,7 +53,7 @@ class OpenGate:
 
     @property
     def revision(self) -> str:
-        """Return a value that changes with every setting of an operator, but not with what is running."""
+        """A value that changes with every setting of an operator, but not with what is running."""
         most = [None if self.cap is None else self.cap.running, None if self.queue_cap is None else self.queue_cap.most]
         paused = None if self.pause is None else list(map(str, self.pause[1:]))
         told = json_text.write([str(self.gate), paused, most])

@@ -42,7 +42,7 @@ class FoundJob:
 
     @property
     def revision(self) -> str:
-        """Return the name of this state of the job. It changes whenever a client would see a difference."""
+        """The name of this state of the job. It changes whenever a client would see a difference."""
         return revision_of(self.job.version, expired=self.job.expired)
 
 

@@ -32,12 +32,12 @@ class Period(StrEnum):
 
     @property
     def seconds(self) -> int:
-        """Return its length in seconds."""
+        """Its length in seconds."""
         return _STEPS[self][0]
 
     @property
     def step_s(self) -> int:
-        """Return the length in seconds of one step of the history."""
+        """The length in seconds of one step of the history."""
         return _STEPS[self][1]
 
 
@@ -61,7 +61,7 @@ class Overview:
 
     @property
     def not_looked_at(self) -> Sequence[str]:
-        """Return the names of the parts that are None."""
+        """The names of the parts that are None."""
         parts = {
             "measured": self.measured, "workers": self.workers, "history": self.points, "accepted": self.accepted,
             "reportTypes": self.types,

@@ -42,12 +42,12 @@ class Listing(NamedTuple):
 
     @property
     def whose(self) -> bytes:
-        """Return what is signed together with the token but is not part of it."""
+        """What is signed together with the token but is not part of it."""
         return json_text.write([self.operation, self.principal.tenant, self.principal.subject]).encode()
 
     @property
     def digest(self) -> bytes:
-        """Return the digest of the filter, independent of its order."""
+        """The digest of the filter, independent of its order."""
         named = sorted((name, value) for name, value in self.wanted.items() if value not in (None, [], {}))
         return hashlib.sha256(json_text.write(named).encode()).digest()[:16]
 

@@ -63,7 +63,7 @@ class RowsPage(NamedTuple):
 
     @property
     def objects(self) -> list[Mapping[str, Any]]:
-        """Return the rows, each as a mapping from column name to value."""
+        """The rows, each as a mapping from column name to value."""
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 

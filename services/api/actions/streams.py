@@ -68,7 +68,7 @@ class Listener:
 
     @property
     def quiet_s(self) -> float:
-        """Return the seconds until something must be sent to the listener."""
+        """The seconds until something must be sent to the listener."""
         return max(0.05, self._sent_at + HEARTBEAT_S - time.monotonic())
 
     def sent(self) -> None:

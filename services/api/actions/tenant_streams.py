@@ -92,7 +92,7 @@ class _Again:
 
     @property
     def due_in_s(self) -> float:
-        """Return the seconds until then; practically never while nothing was missed."""
+        """The seconds until then; practically never while nothing was missed."""
         return max(0.0, self._at - time.monotonic()) if self.missed else float("inf")
 
     def put_off(self) -> None:

@@ -91,7 +91,7 @@ class Access:
 
     @property
     def issuers(self) -> Collection[Issuer]:
-        """Return the issuers whose tokens are accepted."""
+        """The issuers whose tokens are accepted."""
         return [] if self._tokens is None else self._tokens.issuers
 
     @property

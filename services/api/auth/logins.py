@@ -64,7 +64,7 @@ class Logins:
 
     @property
     def offered(self) -> Mapping[str, str]:
-        """Return name → the label of the button."""
+        """Name → the label of the button."""
         return {name: one.login.title or name for name, one in self._issuers.items() if one.login is not None}
 
     async def begin(self, name: str) -> tuple[str, Begun]:

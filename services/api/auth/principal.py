@@ -61,12 +61,12 @@ class Principal:
 
     @property
     def sees_only(self) -> str | None:
-        """Return the only requester whose jobs the principal may see; None if it may see all jobs of its tenant."""
+        """The only requester whose jobs the principal may see; None if it may see all jobs of its tenant."""
         return None if self.has(Scope.JOBS_READ_ALL) else self.subject
 
     @property
     def actor(self) -> Actor:
-        """Return the principal's name for the audit trail."""
+        """The principal's name for the audit trail."""
         return Actor(self.tenant, self.subject, self.key_id, self.origin.request_id, self.origin.address)
 
 

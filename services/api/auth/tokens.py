@@ -67,7 +67,7 @@ class Tokens:
 
     @property
     def issuers(self) -> Collection[Issuer]:
-        """Return the issuers whose tokens are verified."""
+        """The issuers whose tokens are verified."""
         return [issuer for issuer, _ in self._issuers.values()]
 
     def remembered(self, token: str) -> Principal | None:

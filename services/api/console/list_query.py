@@ -88,7 +88,7 @@ class ListQuery(NamedTuple):
 
     @property
     def query(self) -> str:
-        """Return the filters, and how the list is displayed, for the address of another page."""
+        """The filters, and how the list is displayed, for the address of another page."""
         return self.sorted_by(self.sort)
 
     def sorted_by(self, sort: str | None) -> str:
@@ -100,7 +100,7 @@ class ListQuery(NamedTuple):
 
     @property
     def filters(self) -> str:
-        """Return only the filters, as the API takes them."""
+        """Only the filters, as the API takes them."""
         return _encoded(self.given)
 
 

@@ -58,28 +58,28 @@ class Visit:
 
     @property
     def parts(self) -> Parts:
-        """Return the API's parts; for a page that only reads, those that cannot write and have a short time limit."""
+        """The API's parts; for a page that only reads, those that cannot write and have a short time limit."""
         parts = parts_of(self.request)
         return parts.for_reading() if self.request.method in {"GET", "HEAD"} else parts
 
     @property
     def texts(self) -> Texts:
-        """Return the texts of the reader's language."""
+        """The texts of the reader's language."""
         return texts(self.language)
 
     @property
     def console(self) -> str:
-        """Return the path of the console, including the proxy's own prefix."""
+        """The path of the console, including the proxy's own prefix."""
         return f"{self.parts.settings.root_path}/console"
 
     @property
     def proof(self) -> str:
-        """Return the token that forms of this session carry; empty where there are no sessions."""
+        """The token that forms of this session carry; empty where there are no sessions."""
         return form_token(self.token) if self.token else ""
 
     @property
     def cookie(self) -> CookieOptions:
-        """Return how the session's cookie is set."""
+        """How the session's cookie is set."""
         plain = _is_plain(self.request)
         name = PLAIN_SESSION if plain else SESSION
         return {"key": name, "path": "/", "httponly": True, "samesite": "lax", "secure": not plain}

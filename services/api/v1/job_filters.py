@@ -45,7 +45,7 @@ class Written(NamedTuple):
 
     @property
     def named(self) -> Mapping[str, object]:
-        """Return what was given, by its name. The order of repeated values is ignored."""
+        """What was given, by its name. The order of repeated values is ignored."""
         given = {name: value for name, value in self._asdict().items() if value}
         return {name: sorted(set(value)) if isinstance(value, list) else value for name, value in given.items()}
 

@@ -136,7 +136,7 @@ class JobView(View):
 
     @property
     def wanted_at(self) -> datetime:
-        """Return when it was to run: until then it waited for nobody. Not part of the answer."""
+        """When it was to run: until then it waited for nobody. Not part of the answer."""
         return max(self.created_at, self.run_at or self.created_at)
 
 
