@@ -1,7 +1,7 @@
 """Starts jobs that are paused or capped, as far as that is allowed. The ordinary `start` passes them by.
 
-A job that may not start now has its doorbell held, in the same transaction. So it does not go round through the queue:
-the relay lets it out when there is room.
+If a job may not start now, its doorbell is held, in the same transaction. So the doorbell does not circulate through
+the queue: the relay sends it when there is room.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,21 +29,24 @@ class Waiting(NamedTuple):
     source: str | None
     paused: bool
     in_time: bool
-    """False once its deadline has passed: the sweeper ends it, or moves its deadline when the pause is over."""
+    """False once its deadline has passed: the sweeper ends the job, or moves the deadline when the pause is over."""
 
     @property
     def gates(self) -> Sequence[Gate]:
-        """All that it would run under."""
+        """All gates that it would run under."""
         return gates_of(self.tenant, self.report_type, self.source)
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What became of the jobs of one `admit`. Those in neither were locked by somebody else: look again shortly."""
+    """What happened to the jobs of one `admit`.
+
+    A job in neither field was locked by another transaction: look again shortly.
+    """
 
     started: Sequence[StartedJob]
     held: frozenset[UUID]
-    """Their doorbells are held; or they are past their deadline, which the sweeper deals with."""
+    """Jobs whose doorbells are held, or which are past their deadline: the sweeper deals with those."""
 
 
 _LOOK = text(f"""
@@ -64,7 +67,8 @@ _START = text(f"""
 
 
 def admit(conn: Connection, job_ids: Collection[UUID], *, worker: str, lease_s: float) -> Admission:
-    """Start those that no pause holds and that have a slot under each of their caps; hold the doorbells of the others.
+    """Start the jobs that no pause holds back and that have a slot under each of their caps; hold the doorbells of the
+    others.
 
     `conn` is in a transaction, which the caller commits: only then do the leases hold.
     """
@@ -83,7 +87,7 @@ def admit(conn: Connection, job_ids: Collection[UUID], *, worker: str, lease_s: 
 
 
 def places_for(waiting: Sequence[Waiting], free: Mapping[Gate, list[Slot]]) -> Mapping[UUID, Sequence[Slot]]:
-    """The jobs that may start, in their order, each with the slots that it takes: one under each of its caps."""
+    """Return the jobs that may start, in order, each with the slots that it takes: one under each of its caps."""
     left = {gate: list(slots) for gate, slots in free.items()}
     places: dict[UUID, Sequence[Slot]] = {}
     for job in waiting:

@@ -1,4 +1,4 @@
-"""The files of jobs that succeeded."""
+"""The files of successful jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ MANIFEST_FORMAT = "manifest"
 ROWS_FORMAT, PAGE_FORMAT = "rows", "page"
 """The formats of the first rows, and of the picture of a PDF's first page."""
 PREVIEWS = frozenset({ROWS_FORMAT, PAGE_FORMAT})
-"""The formats of what is shown before a download. They are not downloaded by name: the rows ask for a scope."""
+"""The formats of previews. They cannot be downloaded by name: the rows require a scope of their own."""
 BESIDE = PREVIEWS | {MANIFEST_FORMAT}
-"""The formats of what stands beside the files that a client asked for."""
+"""The formats of files that are stored besides those that a client requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ _ARTIFACTS = text("""
 
 
 def artifacts_of(conn: Connection, jobs: Sequence[Job], *, tenant: str) -> dict[UUID, list[Artifact]]:
-    """The files of each job, ordered by name; none for a job that did not succeed, or whose files have expired."""
+    """Return the files of each job, ordered by name; none for a job that did not succeed, or whose
+    files have expired.
+    """
     found: dict[UUID, list[Artifact]] = {job.id: [] for job in jobs}
     if ids := [job.id for job in jobs if job.status is JobStatus.SUCCESS and not job.expired]:
         for r in conn.execute(_ARTIFACTS, {"ids": ids, "tenant": tenant}):

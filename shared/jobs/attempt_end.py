@@ -1,4 +1,4 @@
-"""What all statements that end attempts have in common: the batch, the fence, and what is told of each lease."""
+"""What all statements that end attempts share: the batch, the fence, and the answer for each lease."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,13 +12,14 @@ from shared.jobs.lease import Lease
 from shared.jobs.states import JobStatus
 
 Outcomes = Mapping[UUID, JobStatus]
-"""Lease token → the status the job has now. A token that is absent had lost its lease: nothing was written for it.
+"""Lease token → the status that the job has now.
 
-PROCESSING: nothing was written this time, because somebody else has locked the job's row. Try again.
+An absent token had lost its lease: nothing was written for it. PROCESSING means that nothing was written this time,
+because another transaction has locked the job's row. Try again.
 """
 
-# `own` is the batch. `free` locks those of its rows that can be had, so that a row that somebody else has locked harms
-# no other job.
+# `own` is the batch. `free` locks those of its rows that are not locked already, so that a row locked by another
+# transaction affects no other job.
 OWN = """own AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS own({columns})
     )"""
@@ -32,7 +33,8 @@ OWN_FREE = (
 )
 IS_OWN = """jobs.id = own.id AND jobs.id = ANY (ARRAY(SELECT id FROM free))
            AND jobs.status = 'PROCESSING' AND jobs.lease_token = own.token"""
-# What was written, and which leases of the others were the current ones before this statement: their rows were locked.
+# What was written, and which of the remaining leases were current before this statement: the rows of those were
+# locked.
 TOLD = """SELECT own.token AS lease_token, coalesce({written}.status, seen.status) AS status
       FROM own
       LEFT JOIN {written} ON {written}.token = own.token
@@ -50,5 +52,5 @@ def write(conn: Connection, statement: TextClause, rows: Sequence[Mapping[str, o
 
 
 def lease_row(lease: Lease) -> dict[str, Any]:
-    """The part of a row of the batch that names the attempt."""
+    """Return the part of a batch's row that names the attempt."""
     return {"id": lease.job_id, "token": lease.token}

@@ -10,7 +10,8 @@ from shared.jobs.unfinished import SLICE
 from shared.jobs.walk import START
 from shared.jobs.workers import ABLE, SILENT_S
 
-# A backlog deeper than the slice shows as the slice's size, and its age is still right: the oldest are in it.
+# A backlog deeper than the slice shows as the slice's size. Its age is right all the same: the slice has the oldest
+# jobs.
 _BACKLOG = text(f"""
     /* jobs.backlog */
     SELECT count(*) FILTER (WHERE status = 'PENDING' AND run_at <= now()) AS waiting,
@@ -29,23 +30,23 @@ _BACKLOG = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How the oldest unfinished jobs stand."""
+    """The state of the oldest unfinished jobs."""
 
     waiting: int
     """Jobs that could be started now."""
     delayed: int
-    """Jobs that are to run later, or to be tried again later."""
+    """Jobs that are to run later, or to be retried later."""
     running: int
-    """Jobs that a worker holds."""
+    """Jobs held by a worker."""
     late: int
-    """Unfinished jobs that were accepted, or were to run, longer ago than asked for."""
+    """Unfinished jobs that were accepted, or were to run, longer ago than `late_after_s`."""
     oldest_waiting_s: float
     """Time since the oldest waiting job could first have been started; 0 when none waits."""
     of_unknown_type: int
-    """Those of the waiting whose report type no worker that takes jobs knows."""
+    """Waiting jobs whose report type is unknown to every worker that takes jobs."""
 
 
 def measure(conn: Connection, *, late_after_s: float, after: UUID = START, slice_size: int = 50_000) -> Backlog:
-    """How the oldest `slice_size` jobs above `after` that may be unfinished stand, by the database's clock."""
+    """Measure the oldest `slice_size` jobs above `after` that may be unfinished, by the database's clock."""
     asked = {"late_after_s": late_after_s, "after": after, "slice": slice_size, "silent_s": SILENT_S}
     return Backlog(*conn.execute(_BACKLOG, asked).one())

@@ -1,7 +1,7 @@
-"""Bulk actions: one thing done to all jobs of a filter, up to a horizon that stands when the action is made.
+"""Bulk actions: one action on all jobs that match a filter, up to a horizon that is fixed when the action is created.
 
-The row holds what its creator may see and do, so that whoever carries it out (bulk_slices.py) goes by that. An action
-begins as a dry run, which somebody looks at and then lets run; or it runs at once.
+The row records what the action's creator may see and do, and the relay that carries it out (bulk_slices.py) keeps to
+that. An action begins as a dry run, which somebody reviews and then runs; or it runs at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,17 +22,17 @@ from shared.jobs.viewer import Viewer
 
 
 class BulkState(StrEnum):
-    """Where an action is."""
+    """The state of an action."""
 
     DRY_RUN = "DRY_RUN"
-    """It says what it would do."""
+    """It shows what it would do."""
     RUNNING = "RUNNING"
     DONE = "DONE"
     STOPPED = "STOPPED"
 
     @property
     def final(self) -> bool:
-        """True if nothing more comes."""
+        """True if nothing more will happen."""
         return self in {BulkState.DONE, BulkState.STOPPED}
 
 
@@ -46,7 +46,7 @@ class Bulk(NamedTuple):
     filter: Mapping[str, Any]
     reason: str
     matched: Mapping[str, Any]
-    """What it met when it was made, without doing anything."""
+    """What it matched when it was created, before it changed anything."""
     created_at: datetime
     horizon: UUID
     subject: str | None
@@ -55,29 +55,29 @@ class Bulk(NamedTuple):
     terms: Terms | None
     digest: str | None
     position: UUID
-    """It has met everything above."""
+    """It has handled every job above this id."""
     outcomes: Mapping[str, int]
     started_at: datetime | None
     ended_at: datetime | None
     stopped_by: str | None
     failures: int
-    """Times in a row that its next step went wrong."""
+    """How many times in a row its next step failed."""
     last_error: str | None
     version: int
 
     @property
     def reach(self) -> Reach:
-        """The jobs that it may meet."""
+        """Which jobs it may include."""
         return Reach(Viewer(self.tenant, self.sees_only, self.hidden), self.wanted, self.created_at)
 
     @property
     def wanted(self) -> JobFilter:
-        """The filter, as jobs are picked by it."""
+        """The filter that selects its jobs."""
         return JobFilter.of_stored(self.filter)
 
 
 class NewBulk(NamedTuple):
-    """An action that is to be made."""
+    """An action to create."""
 
     id: UUID
     action: BulkAction
@@ -88,9 +88,9 @@ class NewBulk(NamedTuple):
     matched: Mapping[str, Any]
     terms: Terms | None
     request: str | None = None
-    """Names the request that asks for it: a second one of that name makes no second action."""
+    """The name of the request that creates it: a second request with this name creates no second action."""
     digest: str | None = None
-    """Of what that request asks for."""
+    """The digest of that request's content."""
 
 
 COLUMNS = ", ".join(Bulk._fields)
@@ -119,14 +119,14 @@ _HOLD = text(f"""
 """)
 _MADE_BY = text(f"/* bulk.made_by */ SELECT {COLUMNS} FROM bulk_actions WHERE tenant = :tenant AND request = :request")
 
-# One at a time for each tenant: two requests that begin an action count each other.
+# One at a time for each tenant, so that two requests that begin an action count each other.
 _ONE_AT_A_TIME = text("/* bulk.lock */ SELECT pg_advisory_xact_lock(hashtextextended('bulk/' || :tenant, 0))")
 _RUNNING = text("""
     /* bulk.running */
     SELECT count(*) FROM (SELECT FROM bulk_actions WHERE tenant = :tenant AND state = 'RUNNING' LIMIT :most) AS bounded
 """)
 
-# With no more than the creator had, and no more than it has now.
+# With no more rights than the creator had then, and no more than it has now.
 _RUN = text(f"""
     /* bulk.run */
     UPDATE bulk_actions
@@ -147,7 +147,9 @@ _STOP = text(f"""
 
 
 def _list(name: str, *key: str, where: str = "true") -> TextClause:
-    """Newest first, behind `before`: a range of a whole index key, as in listing.py."""
+    """Return a statement for a list, newest first, older than `before`: a range of a whole index
+    key, as in listing.py.
+    """
     names, order = ", ".join((*key, "id")), ", ".join(f"{column} DESC" for column in (*key, "id"))
     values = ", ".join(f":{column}" for column in key)
     return text(f"""
@@ -164,13 +166,13 @@ _LIST_OWN = _list("bulk.list_own", "tenant", "subject", where="subject IS NOT NU
 
 
 def now(conn: Connection) -> datetime:
-    """What the database's clock says."""
+    """Return the time by the database's clock."""
     at: datetime = conn.execute(_NOW).scalar_one()
     return at
 
 
 def create(conn: Connection, new: NewBulk, actor: Actor) -> Bulk | None:
-    """Make it; None if an earlier request of its name has made one."""
+    """Create the action; None if an earlier request of its name has created one."""
     viewer = new.reach.viewer
     values = {
         **new._asdict(), **actor._asdict(), "filter": json_text.write(new.reach.wanted.stored),
@@ -182,22 +184,25 @@ def create(conn: Connection, new: NewBulk, actor: Actor) -> Bulk | None:
 
 
 def get(conn: Connection, tenant: str, bulk_id: UUID, *, own: str | None, hold: bool = False) -> Bulk | None:
-    """The action, or None if there is none with that id; with `own`, none of somebody else.
+    """Return the action, or None if there is none with that id; with `own`, or if it belongs to another subject.
 
-    `hold` keeps it as it is until the transaction ends.
+    `hold` locks it until the transaction ends.
     """
     row = conn.execute(_HOLD if hold else _GET, {"id": bulk_id, "tenant": tenant, "own": own}).one_or_none()
     return None if row is None else bulk_of(row)
 
 
 def made_by(conn: Connection, tenant: str, request: str) -> Bulk | None:
-    """What a request of that name has made."""
+    """Return the action that a request of that name has created."""
     row = conn.execute(_MADE_BY, {"tenant": tenant, "request": request}).one_or_none()
     return None if row is None else bulk_of(row)
 
 
 def may_begin(conn: Connection, tenant: str, *, most: int) -> bool:
-    """True if fewer than `most` of the tenant's actions run; no other begins before this transaction ends."""
+    """True if fewer than `most` of the tenant's actions are running.
+
+    No other can begin before this transaction ends.
+    """
     conn.execute(_ONE_AT_A_TIME, {"tenant": tenant})
     return int(conn.execute(_RUNNING, {"tenant": tenant, "most": most}).scalar_one()) < most
 
@@ -205,9 +210,9 @@ def may_begin(conn: Connection, tenant: str, *, most: int) -> bool:
 def run(
     conn: Connection, bulk_id: UUID, viewer: Viewer, terms: Terms | None, actor: Actor, *, reason: str | None = None
 ) -> Bulk | None:
-    """Let a dry run be carried out, with what its creator may do both then and now. None if it is none any more.
+    """Let a dry run be carried out, with the rights that its creator has had since.
 
-    `reason` stands in the place of the one that it was made with.
+    None if it is not a dry run any more. `reason` replaces the one given at its creation.
     """
     values = {
         "id": bulk_id, "sees_only": viewer.requester, "hidden": list(viewer.hidden),
@@ -219,18 +224,18 @@ def run(
 
 
 def stop(conn: Connection, bulk_id: UUID, by: str | None) -> Bulk | None:
-    """Let nothing more be done. None if it has ended already."""
+    """Stop the action. None if it has ended already."""
     row = conn.execute(_STOP, {"id": bulk_id, "by": by}).one_or_none()
     return None if row is None else bulk_of(row)
 
 
 def list_bulk(conn: Connection, tenant: str, *, own: str | None, size: int, before: UUID) -> list[Bulk]:
-    """The tenant's actions, newest first, older than `before`; with `own` those of one subject."""
+    """Return the tenant's actions, newest first, older than `before`; with `own`, those of one subject."""
     asked = {"tenant": tenant, "subject": own, "before": before, "oldest": OLDEST, "limit": size}
     return [bulk_of(row) for row in conn.execute(_LIST if own is None else _LIST_OWN, asked)]
 
 
 def bulk_of(row: Any) -> Bulk:
-    """The action of a row with COLUMNS."""
+    """Return the action of a row with COLUMNS."""
     fields = row._asdict()
     return Bulk(**{**fields, "action": BulkAction(fields["action"]), "state": BulkState(fields["state"])})

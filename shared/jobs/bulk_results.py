@@ -1,4 +1,4 @@
-"""What became of each job that a bulk action met; and the end of actions that were kept long enough."""
+"""The result for each job of a bulk action, and the removal of actions that have been kept long enough."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from shared.jobs.filters import OLDEST
 
 
 class BulkResult(NamedTuple):
-    """What became of one job."""
+    """What happened to one job."""
 
     job_id: UUID
     outcome: BulkOutcome
@@ -23,7 +23,7 @@ class BulkResult(NamedTuple):
 
 
 def _list(name: str, *key: str) -> TextClause:
-    """A range of a whole index key, as in listing.py."""
+    """Return a statement for a range of a whole index key, as in listing.py."""
     names, order = ", ".join((*key, "job_id")), ", ".join(f"{column} DESC" for column in (*key, "job_id"))
     values = ", ".join(f":{column}" for column in key)
     return text(f"""
@@ -36,7 +36,7 @@ def _list(name: str, *key: str) -> TextClause:
 
 _LIST, _LIST_OF_OUTCOME = _list("bulk_results.list", "bulk_id"), _list("bulk_results.list_of", "bulk_id", "outcome")
 
-# `old` is one action whose time is over; `part` its next results, and the action leaves with the last of them.
+# `old` is one expired action; `part` its next results. The action is removed with the last of them.
 _FORGET = text("""
     /* bulk.forget */
     WITH old AS MATERIALIZED (
@@ -59,12 +59,15 @@ _FORGET = text("""
 def list_results(
     conn: Connection, bulk_id: UUID, *, size: int, before: UUID, outcome: BulkOutcome | None = None
 ) -> Sequence[BulkResult]:
-    """The results of an action that the caller may see, newest job first, for jobs older than `before`."""
+    """Return the results of an action that the caller may see, newest job first, for jobs older than `before`."""
     asked = {"bulk_id": bulk_id, "before": before, "oldest": OLDEST, "limit": size, "outcome": outcome}
     rows = conn.execute(_LIST if outcome is None else _LIST_OF_OUTCOME, asked)
     return [BulkResult(row.job_id, BulkOutcome(row.outcome), row.code, row.new_job_id) for row in rows]
 
 
 def forget(conn: Connection, *, before: UUID, slice_size: int = 1_000) -> bool:
-    """Take a piece of an action that was made before the time of that id. Returns True when one is gone whole."""
+    """Remove a piece of an action created before the time of that id.
+
+    Returns True when an action is completely removed.
+    """
     return conn.execute(_FORGET, {"before": before, "slice": slice_size}).rowcount > 0

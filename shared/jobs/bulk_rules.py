@@ -1,4 +1,4 @@
-"""What a bulk action does to a job, which it tells beforehand and afterwards by the same rules."""
+"""What a bulk action does to a job. The preview and the execution follow the same rules."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from shared.jobs.states import JobStatus
 
 
 class BulkAction(StrEnum):
-    """What is done to every job."""
+    """What is done to each job."""
 
     CANCEL = "cancel"
     RETRY = "retry"
@@ -20,21 +20,21 @@ class BulkAction(StrEnum):
 
 
 class BulkOutcome(StrEnum):
-    """What becomes of a job."""
+    """What happens to a job."""
 
     CANCELLED = "cancelled"
     REQUESTED = "requested"
-    """A worker holds it and is told: it may still end otherwise."""
+    """A worker holds it and was asked to stop: it may still end in another way."""
     RETRIED = "retried"
-    """Another job was made of it."""
+    """Another job was created from it."""
     DELETED = "deleted"
     UNCHANGED = "unchanged"
-    """It was so before."""
+    """It was in that state before."""
     REFUSED = "refused"
 
 
 class Picked(NamedTuple):
-    """A job that an action may meet, as far as the rules ask."""
+    """A job that an action may include, with the columns that the rules need."""
 
     id: UUID
     status: JobStatus
@@ -46,15 +46,15 @@ class Picked(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What becomes of a job, and why not what was asked for."""
+    """What happens to a job, and why it is not what was requested."""
 
     outcome: BulkOutcome
     code: str | None = None
-    """Of a refusal: the code with which the API refuses the same of one job."""
+    """For a refusal: the code with which the API refuses the same action on a single job."""
 
 
 Terms = Mapping[str, Any]
-"""What new jobs are made with, as it was when the action began: by `types` what may be asked for, and bounds."""
+"""The terms for new jobs, fixed when the action began: `types`, which may be requested, and bounds."""
 
 _USUALLY: Mapping[BulkAction, Sequence[JobStatus]] = {
     BulkAction.CANCEL: (JobStatus.PENDING, JobStatus.PROCESSING),
@@ -65,12 +65,12 @@ _CHANGES = {BulkOutcome.CANCELLED, BulkOutcome.REQUESTED, BulkOutcome.RETRIED, B
 
 
 def meant(action: BulkAction, wanted: JobFilter) -> JobFilter:
-    """The filter; one that names no states means those that the action is for."""
+    """Return the filter. One that names no states gets those that the action applies to."""
     return wanted if wanted.statuses else wanted._replace(statuses=_USUALLY[action])
 
 
 def decide(action: BulkAction, job: Picked, terms: Terms | None) -> Verdict:
-    """What becomes of the job."""
+    """Decide what happens to the job."""
     if action is BulkAction.CANCEL:
         return _cancel(job)
     if not job.status.final:
@@ -98,10 +98,10 @@ def _cancel(job: Picked) -> Verdict:
 
 
 def changes(verdict: Verdict) -> bool:
-    """True if the job becomes another, or another is made."""
+    """True if the job changes, or another is created."""
     return verdict.outcome in _CHANGES
 
 
 def tally(each: Iterable[str]) -> dict[str, int]:
-    """How many there are of each."""
+    """Count how many there are of each."""
     return {str(one): jobs for one, jobs in Counter(each).items()}

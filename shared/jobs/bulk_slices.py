@@ -1,8 +1,8 @@
-"""Carries out bulk actions, a slice at a time: some jobs, what became of them and the new position in one commit.
+"""Carries out bulk actions, a slice at a time: some jobs, their results and the new position in one commit.
 
-Any number of relays may do so: each takes an action that nobody else has. Whoever dies in between leaves nothing
-behind, and the next slice begins where the last commit has come to. What is done to jobs is done by the database
-(migrations/bulk_tables.py), which holds an action to its tenant, its creator's sight and its horizon.
+Any number of relays may do so: each takes an action that no other has. A relay that dies in between leaves nothing
+behind, and the next slice begins where the last commit ended. The jobs are changed by the database
+(migrations/bulk_tables.py), which confines an action to its tenant, to what its creator may see, and to its horizon.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from shared.jobs.viewer import VISIBLE
 MOST = 500
 """Jobs of one slice."""
 _UNTIL_ROOM_S = 5.0
-"""Seconds until an action that makes jobs looks again whether their tenant may have more."""
+"""Seconds until an action that creates jobs checks again whether their tenant has room for more."""
 _LONGEST_ERROR = 200
 """Characters of an error's text that are kept."""
 _NOT_ALLOWED = Verdict(BulkOutcome.REFUSED, "unknown_job")
@@ -36,7 +36,7 @@ _WAITING = text("""
     SELECT (SELECT due_at FROM bulk_actions WHERE state = 'RUNNING' ORDER BY due_at LIMIT 1) <= clock_timestamp()
 """)
 
-# In turns: what was moved stands last.
+# In turns: an action that progressed goes to the end.
 _CLAIM = text(f"""
     /* bulk.claim */
     SELECT {COLUMNS} FROM bulk_actions
@@ -45,8 +45,8 @@ _CLAIM = text(f"""
        FOR NO KEY UPDATE SKIP LOCKED
 """)
 
-# The row as it is now, and not as it was picked. One that somebody else has locked is not waited for: so this never
-# stands in a circle of those who wait for each other.
+# The row as it is now, and not as it was selected. A row locked by another transaction is not waited for, so this
+# cannot be part of a deadlock.
 _LOCK = text(f"""
     /* bulk.lock_jobs */
     SELECT id, status, report_type, formats, cancel_requested_at, {IS_ENCRYPTED} AS encrypted,
@@ -57,7 +57,7 @@ _LOCK = text(f"""
        FOR NO KEY UPDATE SKIP LOCKED
 """)
 
-# `acted` may be empty though jobs were asked for: then the action is over (its creator's key was revoked).
+# `acted` may be empty although jobs were selected: then the action has ended, because its creator's key was revoked.
 _ACT = text("""
     /* bulk.act */
     WITH acted AS MATERIALIZED (
@@ -92,7 +92,7 @@ _LATER = text("""
      WHERE id = :bulk AND state = 'RUNNING'
 """)
 
-# How long the action stands that has not come on for longest.
+# The age of the action that has gone longest without progress.
 _STANDING = text("""
     /* bulk.standing */
     SELECT count(*) AS running, coalesce(extract(epoch FROM clock_timestamp() - min(moved_at)), 0)::float8 AS longest_s
@@ -101,13 +101,13 @@ _STANDING = text("""
 
 
 class Acted(NamedTuple):
-    """A job that a slice has changed, or made another of."""
+    """A job that a slice has changed, or repeated in a new job."""
 
     job_id: UUID
     outcome: BulkOutcome
     report_type: str
     age_s: float
-    """Seconds since it was accepted, or was to run; less than nothing before that."""
+    """Seconds since it was accepted, or was to run; negative before that."""
 
 
 class Slice(NamedTuple):
@@ -115,17 +115,17 @@ class Slice(NamedTuple):
 
     acted: Sequence[Acted]
     outcomes: Mapping[str, int]
-    """Every job that it met."""
+    """Every job that it handled."""
     done: bool
-    """True if it was the last one."""
+    """True if it was the last slice."""
 
 
 class Standing(NamedTuple):
-    """The actions that run."""
+    """The running actions."""
 
     running: int
     longest_s: float
-    """Seconds since the one that has waited longest came on."""
+    """For how long the slowest of them has made no progress, in seconds."""
 
 
 def waiting(conn: Connection) -> bool:
@@ -134,15 +134,17 @@ def waiting(conn: Connection) -> bool:
 
 
 def claim(conn: Connection) -> Bulk | None:
-    """An action that is due, held until this transaction ends; None if there is none, or others have them."""
+    """Return an action that is due, locked until this transaction ends; None if there is none, or
+    others hold them all.
+    """
     row = conn.execute(_CLAIM).one_or_none()
     return None if row is None else bulk_of(row)
 
 
 def take(conn: Connection, bulk: Bulk, *, most: int = MOST, pause_s: float = 0.0) -> Slice:
-    """Do the next slice of an action that was claimed in this transaction: it is done when that commits.
+    """Do the next slice of an action that was claimed in this transaction; it counts when that commits.
 
-    The next one is due in `pause_s`, or at once if this one found no job where it looked. Where the tenant's queue is
+    The next slice is due in `pause_s`, or at once if this one found no job where it looked. If the tenant's queue is
     capped, a retry waits until there is room for more.
     """
     picks = pick(conn, bulk.reach, before=bulk.position, most=most)
@@ -155,7 +157,7 @@ def take(conn: Connection, bulk: Bulk, *, most: int = MOST, pause_s: float = 0.0
     asked = [job_id for job_id, verdict in verdicts.items() if changes(verdict)]
     acted = _act(conn, bulk, asked)
     noted = {job_id: verdict for job_id, verdict in verdicts.items() if not changes(verdict)}
-    # What the database knows better: it held the action to what its creator may.
+    # The database has the last word: it confined the action to what its creator may do.
     noted |= dict.fromkeys({*asked}.difference(one.job_id for one in acted), _NOT_ALLOWED)
     met = tally([*(one.outcome for one in acted), *(verdict.outcome for verdict in noted.values())])
     moved = {
@@ -170,17 +172,17 @@ def take(conn: Connection, bulk: Bulk, *, most: int = MOST, pause_s: float = 0.0
 
 
 def later(conn: Connection, bulk_id: UUID, error: str, *, most_s: float = 300.0) -> None:
-    """Try the next slice again after a pause, which grows to `most_s`."""
+    """Retry the next slice after a pause, which grows up to `most_s`."""
     conn.execute(_LATER, {"bulk": bulk_id, "error": error[:_LONGEST_ERROR], "most_s": most_s})
 
 
 def standing(conn: Connection) -> Standing:
-    """How many actions run, and how long one has not come on. Looks at 10,000 rows at most."""
+    """Return how many actions are running, and for how long one has made no progress. Looks at 10,000 rows at most."""
     return Standing(*conn.execute(_STANDING).one())
 
 
 def _lock(conn: Connection, bulk: Bulk, picks: Picks) -> tuple[list[Picked], UUID | None]:
-    """The jobs that nobody else holds, up to the first that somebody does, and where the next slice begins."""
+    """Return the jobs before the first one locked by another transaction, and where the next slice begins."""
     if not picks.jobs:
         return [], picks.next_before
     seer = bulk.wanted.within(bulk.reach.viewer) or bulk.reach.viewer
@@ -191,7 +193,7 @@ def _lock(conn: Connection, bulk: Bulk, picks: Picks) -> tuple[list[Picked], UUI
     before = bulk.position
     for job in picks.jobs:
         if job.id not in found:
-            # Locked, and so looked at again; or forgotten meanwhile, and then the next look does not find it.
+            # A locked job is looked at again. A job that was forgotten meanwhile is not found by the next look.
             return free, before
         before = job.id
         if found[job.id].matches:
@@ -200,7 +202,7 @@ def _lock(conn: Connection, bulk: Bulk, picks: Picks) -> tuple[list[Picked], UUI
 
 
 def _fitting(conn: Connection, bulk: Bulk, verdicts: dict[UUID, Verdict]) -> dict[UUID, Verdict]:
-    """Those before the first that would make a job that the tenant has no room for."""
+    """Return the jobs before the first that would create a job for which the tenant has no room."""
     room = queue_caps.room(conn, bulk.tenant) if bulk.action is BulkAction.RETRY and verdicts else None
     if room is None:
         return verdicts

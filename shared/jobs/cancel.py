@@ -1,4 +1,4 @@
-"""Carries a client's wish to stop a job to its row."""
+"""Applies a client's request to cancel a job."""
 
 from enum import StrEnum
 from uuid import UUID
@@ -10,23 +10,23 @@ from shared.jobs.viewer import VISIBLE, Viewer
 
 
 class CancelOutcome(StrEnum):
-    """What a request to cancel found."""
+    """The result of a request to cancel."""
 
     CANCELLED = "cancelled"
     """The job was waiting: it is CANCELLED now."""
     CANCELLED_BEFORE = "cancelled_before"
     """It had been cancelled before."""
     REQUESTED = "requested"
-    """A worker holds it and will learn of the wish on its heartbeat; completion may still win."""
+    """A worker holds it and will learn of the request on its heartbeat; the job may still succeed before."""
     TOO_LATE = "too_late"
     """It had ended in SUCCESS or FAILED."""
     UNKNOWN = "unknown"
-    """The viewer sees no such job."""
+    """The viewer may not see such a job, or there is none."""
 
 
-# `asked` ends a waiting job, or notes the wish on a running one. The outer SELECT sees the row as it was before, which
-# tells the outcomes apart. When a concurrent transition changes the row in between, the UPDATE decides again on the new
-# version (READ COMMITTED).
+# `asked` ends a waiting job, or notes the request on a running one. The outer SELECT sees the row as it was before,
+# which distinguishes the outcomes. When a concurrent transition changes the row in between, the UPDATE decides again
+# on the new version (READ COMMITTED).
 _CANCEL = text(f"""
     /* jobs.cancel */
     WITH asked AS (
@@ -45,7 +45,7 @@ _CANCEL = text(f"""
 
 
 def cancel(conn: Connection, job_id: UUID, viewer: Viewer) -> CancelOutcome:
-    """End a waiting job now, or ask the holder of a running one to stop. Asking twice is harmless."""
+    """End a waiting job now, or ask the holder of a running one to stop. Repeating the request is harmless."""
     row = conn.execute(_CANCEL, {"id": job_id, **viewer.where}).one()
     if row.status_now is not None:
         return CancelOutcome.CANCELLED if row.status_now == "CANCELLED" else CancelOutcome.REQUESTED
@@ -53,7 +53,7 @@ def cancel(conn: Connection, job_id: UUID, viewer: Viewer) -> CancelOutcome:
         return CancelOutcome.UNKNOWN
     if row.status_before == "CANCELLED":
         return CancelOutcome.CANCELLED_BEFORE
-    # It ended while this statement waited for the row: what it ended in decides, so ask once more.
+    # It ended while this statement waited for the row. Its final state decides, so ask once more.
     if row.status_before in {"PENDING", "PROCESSING"}:
         return cancel(conn, job_id, viewer)
     return CancelOutcome.TOO_LATE

@@ -1,8 +1,8 @@
 """Caps: how many jobs of a tenant, of a report type or on a source may run at the same time.
 
-A cap has as many slots as jobs may run, one row each. The start of a job writes itself into a free one; nobody clears
-it. It is free again when that job no longer runs under that lease, which the job's own row tells: an end costs nothing
-more, and no crash can lose a slot. Only what is capped pays.
+A cap has as many slots as jobs may run, one row each. The start of a job writes its lease into a free slot; nothing
+clears it. The slot is free again when that job no longer runs under that lease, which the job's own row shows. So
+ending a job costs nothing extra, and no crash can lose a slot. Jobs that are not capped pay nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _HOLDS = """EXISTS (
 
 FREE = f"""greatest(0, caps.running - (
                SELECT count(*) FROM slots WHERE (slots.kind, slots.name) = (caps.kind, caps.name) AND {_HOLDS}))"""
-"""A part of statements: how many more jobs may start under the cap of this row of `caps`."""
+"""An SQL fragment: how many more jobs may start under the cap of this row of `caps`."""
 
 
 class Slot(NamedTuple):
@@ -42,7 +42,7 @@ class Cap(NamedTuple):
     gate: Gate
     running: int
     taken: int
-    """How many run now; more than `running` after it was lowered, until they end."""
+    """How many are running now; more than `running` for a while after it was lowered."""
 
 
 _SET = text("""
@@ -70,10 +70,10 @@ _LIST = text(f"/* caps.list */ SELECT kind, name, running, {_TAKEN} FROM caps OR
 
 _GET = text(f"/* caps.get */ SELECT kind, name, running, {_TAKEN} FROM caps WHERE kind = :kind AND name = :name")
 
-# The lowest free slots, as many as may be taken: a cap that was lowered has more slots than it may use. All who ask at
-# the same time ask for the same ones, and SKIP LOCKED gives each to one of them. They are free as far as this statement
-# sees. Whoever took one a moment ago is seen by the next statement only: `_TRULY_FREE` asks again, once nobody else can
-# take them.
+# The lowest free slots, as many as may be taken: a cap that was lowered has more slots than it may use. Concurrent
+# callers ask for the same slots, and SKIP LOCKED gives each slot to one of them. They are free as far as this
+# statement can see. A slot taken a moment ago is visible only to the next statement, so `_TRULY_FREE` checks again,
+# once nobody else can take them.
 _LOCK_FREE = text(f"""
     /* slots.lock_free */
     SELECT caps.kind, caps.name, free.number
@@ -108,7 +108,7 @@ _ROOM = text(f"""
     SELECT kind, name, {FREE} FROM caps
 """)
 
-# What ran before there was a cap. Such a job has a slot of its own, until it ends.
+# Jobs that were running before the cap existed. Each gets a slot of its own until it ends.
 _ADOPT = text(f"""
     /* caps.adopt */
     WITH slice AS MATERIALIZED (
@@ -128,15 +128,15 @@ _ADOPT = text(f"""
 
 
 def set_cap(conn: Connection, gate: Gate, running: int) -> None:
-    """Let at most `running` jobs of it run from now on. What runs already goes on: `count_running` has to follow."""
+    """Let at most `running` of its jobs run from now on. Running jobs continue: `count_running` must follow."""
     conn.execute(_SET, {"kind": gate.kind, "name": gate.name, "running": running})
 
 
 def count_running(conn: Connection, gate: Gate) -> None:
-    """Let what runs without a slot have one: it ran before there was a cap.
+    """Give a slot to every job that runs without one, because it started before the cap existed.
 
-    `set_cap` has committed: what starts from there on takes a slot by itself. `conn` is in another transaction, READ
-    COMMITTED: nobody else counts meanwhile, or changes the cap, which may be gone by now.
+    `set_cap` must have committed: jobs that start after it take a slot by themselves. `conn` is in another transaction,
+    READ COMMITTED: nobody else counts meanwhile, or changes the cap, which may be gone by now.
     """
     lock(conn, gate)
     after, more = START, True
@@ -147,17 +147,17 @@ def count_running(conn: Connection, gate: Gate) -> None:
 
 
 def remove_cap(conn: Connection, gate: Gate) -> bool:
-    """Let any number run. Returns False if it had no cap."""
+    """Remove the cap. Returns False if there was none."""
     return conn.execute(_REMOVE, {"kind": gate.kind, "name": gate.name}).rowcount == 1
 
 
 def caps(conn: Connection) -> Sequence[Cap]:
-    """Every cap, and how much of it is taken."""
+    """Return every cap, and how much of it is taken."""
     return [_cap(row) for row in conn.execute(_LIST)]
 
 
 def cap_of(conn: Connection, gate: Gate) -> Cap | None:
-    """The cap of that gate; None if it has none."""
+    """Return the cap of that gate; None if it has none."""
     row = conn.execute(_GET, {"kind": gate.kind, "name": gate.name}).one_or_none()
     return None if row is None else _cap(row)
 
@@ -168,12 +168,14 @@ def _cap(row: Sequence[Any]) -> Cap:
 
 
 def room(conn: Connection) -> Mapping[Gate, int]:
-    """How many more jobs may start under each cap."""
+    """Return how many more jobs may start under each cap."""
     return {Gate(Kind(kind), name): free for kind, name, free in conn.execute(_ROOM)}
 
 
 def lock_free_slots(conn: Connection, wanted: Mapping[Gate, int]) -> Mapping[Gate, list[Slot]]:
-    """Up to so many free slots of each gate that has a cap, which nobody else can take until this transaction ends."""
+    """Return up to as many free slots as wanted for each gate with a cap; nobody else can take them until this
+    transaction ends.
+    """
     asked = [{"kind": gate.kind, "name": gate.name, "many": many} for gate, many in wanted.items()]
     rows = conn.execute(_LOCK_FREE, {"gates": json_text.write(asked)}).all()
     free: dict[Gate, list[Slot]] = {Gate(Kind(row.kind), row.name): [] for row in rows}
@@ -186,7 +188,7 @@ def lock_free_slots(conn: Connection, wanted: Mapping[Gate, int]) -> Mapping[Gat
 
 
 def fill(conn: Connection, taken: Sequence[tuple[Slot, Lease]]) -> None:
-    """Write who runs in each slot, in the transaction that starts them and has locked the slots."""
+    """Write which job runs in each slot, in the transaction that starts the jobs and has locked the slots."""
     rows = [
         {"kind": slot.gate.kind, "name": slot.gate.name, "number": slot.number, "job_id": lease.job_id,
          "token": lease.token}

@@ -1,6 +1,6 @@
 """The doorbell: the message that tells workers to look at one job. It carries an id and nothing else.
 
-Every change that leaves a job waiting rings, in its own statement: what was committed has its message in the outbox.
+Every change that leaves a job waiting rings, in its own statement: whatever is committed has its message in the outbox.
 """
 
 from uuid import UUID
@@ -16,25 +16,27 @@ _MESSAGE = f"'{TOPIC}', tenant, json_build_object('jobId', id)::text"
 
 RING = f"""INSERT INTO outbox (topic, group_key, payload, headers)
         SELECT {_MESSAGE}, trace_context"""
-"""A part of statements: rings for each job of the rows that follow (`FROM …`), which have id, tenant, trace_context."""
+"""An SQL fragment that rings for each job of the rows that follow (`FROM …`), which have id, tenant, trace_context."""
 
 RING_LATER = f"""INSERT INTO outbox_retry (topic, group_key, payload, headers, due_at)
         SELECT {_MESSAGE}, headers, due_at"""
-"""As RING, at each row's `due_at` and with its own `headers`."""
+"""Like RING, at each row's `due_at` and with its own `headers`."""
 
 _DOORBELL = SchemaValidator(
     core_schema.typed_dict_schema({"jobId": core_schema.typed_dict_field(core_schema.uuid_schema())})
 )
-"""Reads and checks in one go: every message passes here."""
+"""Reads and validates in one pass, because every message is read here."""
 
 
 def doorbell_for(job_id: UUID) -> str:
-    """The message that rings for one job."""
+    """Return the message that rings for one job."""
     return json_text.write({"jobId": str(job_id)})
 
 
 def read_doorbell(body: str) -> tuple[UUID | None, str]:
-    """The job that a message names, or None and why not: `malformed` (not a JSON object) or `foreign` (not ours)."""
+    """Return the job that a message names, or None and the reason: `malformed` (not a JSON object) or `foreign` (not
+    ours).
+    """
     try:
         return _DOORBELL.validate_json(body)["jobId"], ""
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Which of some jobs have ended, whoever ended them."""
+"""Which of some jobs have ended, for any reason."""
 
 from collections.abc import Collection, Mapping
 from uuid import UUID
@@ -13,5 +13,8 @@ _ENDED = text("""
 
 
 def ended(conn: Connection, job_ids: Collection[UUID]) -> Mapping[UUID, bool]:
-    """Return whether each job has ended. One that the database does not know is missing: it may be another's."""
+    """Return whether each job has ended.
+
+    A job that the database does not know is missing: it may belong to another database.
+    """
     return {row.id: row.ended for row in conn.execute(_ENDED, {"ids": list(job_ids)})}

@@ -1,8 +1,8 @@
-"""Erases jobs: what a client wrote and got leaves at once, and a durable row says that the files must follow.
+"""Erases jobs: a client's input and results are removed at once, and a durable row says that the files must follow.
 
-What is left is a tombstone, until the job would have been forgotten anyway: so that its Idempotency-Key, the jobs that
-repeat it and its history stay true. A deletion is not a change of state. Only the relay removes files (retention.py),
-so a deletion that was committed is carried out whoever dies, and until it is, `deleted_at` already hides everything.
+A tombstone remains until the job would have been forgotten anyway, so that its Idempotency-Key, the jobs that repeat it
+and its history stay valid. A deletion is not a change of state. Only the relay removes files (retention.py), so a
+committed deletion is carried out whatever dies; until then, `deleted_at` already hides everything.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,16 @@ from sqlalchemy.engine import Connection
 from shared.jobs.retention import StoredFile
 from shared.jobs.viewer import VISIBLE, Viewer
 
-# The constraints of jobs want a result of a success, an answer of a report type without files, a code of a failure.
+# The constraints of jobs require a result of a success, an answer of a report type without files, and a code of a
+# failure.
 _BLANK = """result = CASE WHEN status <> 'SUCCESS' THEN NULL
                              WHEN cardinality(formats) = 0 THEN CAST('{"answer": null}' AS jsonb)
                              ELSE CAST('{}' AS jsonb) END,
                error = CASE WHEN error IS NOT NULL THEN jsonb_build_object(
                    'code', error -> 'code', 'message', '', 'retryable', error -> 'retryable', 'hint', '') END"""
 
-# `erased` blanks the job. The holder of a running one has its parameters in memory, and nobody will start it again: its
-# cancellation was asked for. `queued` says that its files must go. The outer SELECT tells why nothing was done.
+# `erased` blanks the job. The holder of a running job has its parameters in memory, and nobody will start it again:
+# its cancellation was requested. `queued` says that its files must go. The outer SELECT says why nothing was done.
 _DELETE = text(f"""
     /* jobs.delete */
     WITH erased AS (
@@ -43,7 +44,7 @@ _DELETE = text(f"""
       FROM (SELECT) AS one LEFT JOIN jobs AS before ON before.id = :id AND {VISIBLE}
 """)
 
-# `due` locks the next rows, so that several relays share them; `files` are the rows of what is in the store.
+# `due` locks the next rows, so that several relays share them; `files` are the rows of the stored files.
 _CLAIM = text("""
     /* erasures.claim */
     WITH due AS MATERIALIZED (
@@ -59,7 +60,7 @@ _CLAIM = text("""
       LEFT JOIN files ON files.job_id = due.job_id
 """)
 
-# What a holder wrote that was not stopped in time: a result, or why it failed.
+# What a holder that was not stopped in time has written: a result, or an error.
 _BLANK_AGAIN = text(f"""
     /* jobs.blank */
     UPDATE jobs
@@ -67,7 +68,7 @@ _BLANK_AGAIN = text(f"""
      WHERE id = ANY (CAST(:jobs AS uuid[])) AND deleted_at IS NOT NULL AND finished_at IS NOT NULL
 """)
 
-# A file that somebody else has locked is somebody else's to remove: then this row stays until that is done.
+# A file locked by another transaction is being removed there; this row stays until that is done.
 _DONE = text("""
     /* erasures.done */
     DELETE FROM erasures
@@ -76,7 +77,7 @@ _DONE = text("""
     RETURNING job_id
 """)
 
-# Twice the pause each time: a store may be away for hours.
+# The pause doubles each time: a store may be unavailable for hours.
 _LATER = text("""
     /* erasures.later */
     UPDATE erasures
@@ -98,40 +99,40 @@ _BACKLOG = text("""
 
 
 class DeleteOutcome(StrEnum):
-    """What a request to delete found."""
+    """The result of a request to delete."""
 
     DELETED = "deleted"
     DELETED_BEFORE = "deleted_before"
     UNFINISHED = "unfinished"
-    """It has not ended, and nobody has asked for that."""
+    """It has not ended, and nobody has requested that."""
     UNKNOWN = "unknown"
-    """The viewer sees no such job."""
+    """The viewer may not see such a job, or there is none."""
 
 
 class Erasure(NamedTuple):
-    """A job whose files must go."""
+    """A job whose files must be removed."""
 
     job_id: UUID
     tenant: str
     ended: bool
     """False while an attempt holds the job: it may still store files."""
     files: list[StoredFile]
-    """Those that rows name."""
+    """The files that rows name."""
 
 
 class Backlog(NamedTuple):
-    """The erasures that are not carried out yet."""
+    """The erasures that are not yet carried out."""
 
     waiting: int
-    """How many, up to 10,000."""
+    """How many there are, up to 10,000."""
     oldest_s: float
-    """Seconds since the oldest of them was asked for."""
+    """The age in seconds of the oldest request among them."""
 
 
 def delete(conn: Connection, job_id: UUID, viewer: Viewer, *, running: bool = False) -> DeleteOutcome:
-    """Blank an ended job and have its files removed. Asking twice is harmless.
+    """Blank an ended job and have its files removed. Repeating the request is harmless.
 
-    `running` takes one that a worker holds and whose cancellation was asked for, too.
+    `running` includes a job that a worker holds and whose cancellation was requested.
     """
     row = conn.execute(_DELETE, {"id": job_id, **viewer.where, "running": running}).one()
     if row.erased:
@@ -149,9 +150,10 @@ def waiting(conn: Connection) -> bool:
 
 
 def claim(conn: Connection, *, limit: int) -> list[Erasure]:
-    """The next erasures that are due, locked for this transaction with the rows of their files.
+    """Return the next erasures that are due, locked for this transaction together with the rows of their files.
 
-    Remove the files, `retention.drop` their rows, then say `done`. Killed in between, everything is there still.
+    Remove the files, `retention.drop` their rows, then call `done`. After a crash in between, everything is still
+    there.
     """
     found: dict[UUID, Erasure] = {}
     for row in conn.execute(_CLAIM, {"limit": limit}):
@@ -170,11 +172,11 @@ def done(conn: Connection, jobs: Sequence[UUID]) -> int:
 
 
 def later(conn: Connection, jobs: Sequence[UUID], *, most_s: float) -> None:
-    """Try these erasures again after a pause, which grows to `most_s`."""
+    """Retry these erasures after a pause, which grows up to `most_s`."""
     if jobs:
         conn.execute(_LATER, {"jobs": list(jobs), "most_s": most_s})
 
 
 def backlog(conn: Connection) -> Backlog:
-    """What is not carried out yet. Looks at 10,000 rows at most."""
+    """Return what is not yet carried out. Looks at 10,000 rows at most."""
     return Backlog(*conn.execute(_BACKLOG).one())

@@ -44,7 +44,7 @@ _EVENTS = text(f"""
 
 
 def events_of(conn: Connection, job_id: UUID, viewer: Viewer) -> JobHistory:
-    """The job's history; empty if the viewer sees no such job."""
+    """Return the job's history; empty if the viewer may not see the job."""
     rows = conn.execute(_EVENTS, {"id": job_id, **viewer.where}).all()
     found = [
         JobEvent(

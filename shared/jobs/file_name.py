@@ -1,4 +1,4 @@
-"""The names of a job's files, as a client may choose them: a template whose values are ours, and safe characters."""
+"""The names of a job's files, as a client may choose them: a template with our placeholders and safe characters."""
 
 import re
 import unicodedata
@@ -14,17 +14,20 @@ PLACEHOLDERS = ("reportType", "reportVersion", "jobId", "date")
 """What a template may name in braces: `date` is the day (UTC) on which the job is to run."""
 MAX_CHARACTERS = 120
 MAX_BYTES = 190
-"""Of the finished name in UTF-8: with its extension it stays within the 200 that any file of a job may have."""
+"""Length of the finished name in UTF-8.
+
+With its extension it stays within the 200 bytes that any file of a job may have.
+"""
 
 _PART = re.compile(r"\{([^{}]*)\}|([^{}]+)|([{}])")
 _PUNCTUATION = frozenset(" ._-")
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))})
-"""Windows keeps these names for itself, whatever extension they have."""
+"""Windows reserves these names, whatever extension they have."""
 _EXTENSIONS = frozenset(map(str, (*Format, BUNDLE)))
 
 
 def problem(template: str) -> str | None:
-    """Say what keeps a template from naming files, and the remedy; None if it can."""
+    """Say why a template cannot name files, and how to mend it; None if it can."""
     if len(template) > MAX_CHARACTERS:
         return f"must have at most {MAX_CHARACTERS} characters"
     letters: list[str] = []
@@ -38,7 +41,7 @@ def problem(template: str) -> str | None:
 
 
 def expand(template: str, *, report_type: str, report_version: str, job_id: UUID, day: datetime) -> str:
-    """The name without its extension, which may be too long still. `template` has no `problem`."""
+    """Return the name without its extension, which may still be too long. `template` must have no `problem`."""
     values: Mapping[str, str] = {
         "reportType": report_type,
         "reportVersion": "".join(c if _is_safe(c) else "_" for c in report_version)[:40],
@@ -68,5 +71,7 @@ def _name_problem(name: str) -> str | None:
 
 
 def _is_safe(character: str) -> bool:
-    """True for letters, their marks, digits and some punctuation: nothing that shells, paths or headers know."""
+    """True for letters, their marks, digits and some punctuation: nothing with a meaning in shells,
+    paths or headers.
+    """
     return character in _PUNCTUATION or unicodedata.category(character)[0] in "LM" or character.isdecimal()

@@ -1,4 +1,4 @@
-"""Which jobs are meant: conditions on a row of `jobs`, and the part of time in which its id must lie."""
+"""Which jobs are selected: conditions on a row of `jobs`, and the range of ids in which they must lie."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -24,31 +24,34 @@ MATCHES = """(CAST(:statuses AS text[]) IS NULL OR status = ANY (CAST(:statuses 
 OLDEST, NEWEST = UUID(int=0), UUID(int=2**128 - 1)
 _MOMENTS, _IDS = ("created_after", "created_before"), ("retry_of", "bulk", "schedule")
 SLACK_S = 60.0
-"""An id has the time of the API's clock, and `created_at` that of the database: how far the two may be apart."""
+"""How far the time in an id, from the API's clock, may be from `created_at`, by the database's clock."""
 
 
 class JobFilter(NamedTuple):
-    """Which jobs. What is None, or empty, leaves out none."""
+    """Which jobs are selected. A field that is None, or empty, excludes none."""
 
     statuses: Sequence[JobStatus] | None = None
     report_type: str | None = None
     labels: Mapping[str, str] | None = None
-    """Each of them."""
+    """A job must have all of them."""
     created_after: datetime | None = None
-    """Created then or later."""
+    """Created at this time or later."""
     created_before: datetime | None = None
-    """Created earlier."""
+    """Created before this time."""
     requester: str | None = None
     error_code: str | None = None
     """Failed with this code."""
     retry_of: UUID | None = None
     bulk: UUID | None = None
-    """Met by this bulk action."""
+    """Handled by this bulk action."""
     schedule: UUID | None = None
     id_begins: str | None = None
-    """Lower-case hexadecimal digits with which the id begins: a range of ids, and so no condition of MATCHES."""
+    """Lower-case hexadecimal digits with which the id begins.
+
+    That is a range of ids, and so not a condition in MATCHES.
+    """
     took_s: int | None = None
-    """Seconds from the start to the end, or until now while it runs: so many or more."""
+    """Least duration in seconds from the start to the end, or until now while the job runs."""
 
     @property
     def where(self) -> Mapping[str, object]:
@@ -68,19 +71,19 @@ class JobFilter(NamedTuple):
 
     @property
     def stored(self) -> Mapping[str, object]:
-        """What a row keeps of it: everything that leaves out some, by the names here."""
+        """What a row stores of it: every field that excludes some jobs, by its name here."""
         given = {name: value for name, value in self._asdict().items() if value not in (None, [], {})}
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in given.items()}
 
     @classmethod
     def of_stored(cls, stored: Mapping[str, Any]) -> "JobFilter":
-        """The filter that `stored` was of."""
+        """Return the filter that was stored."""
         moments = {name: datetime.fromisoformat(stored[name]) for name in _MOMENTS if name in stored}
         ids = {name: UUID(stored[name]) for name in _IDS if name in stored}
         return cls(**{**stored, **moments, **ids})
 
     def within(self, viewer: Viewer) -> Viewer | None:
-        """Who sees no more than these jobs; None if the viewer sees none of them."""
+        """Return a viewer that sees no more than these jobs; None if the viewer sees none of them."""
         if self.requester is None:
             return viewer
         if viewer.requester not in (None, self.requester):
@@ -89,12 +92,12 @@ class JobFilter(NamedTuple):
 
     @property
     def narrows(self) -> bool:
-        """True if it leaves out jobs of its requester."""
+        """True if it excludes jobs of its requester."""
         return any(value is not None for value in self.where.values())
 
     @property
     def between(self) -> tuple[UUID, UUID]:
-        """The ids of all these jobs are at least the first, and less than the second."""
+        """The range of these jobs' ids: at least the first, and less than the second."""
         oldest = OLDEST if self.created_after is None else id_at(self.created_after.timestamp() - SLACK_S)
         before = NEWEST if self.created_before is None else id_at(self.created_before.timestamp() + SLACK_S)
         if self.id_begins is not None:
@@ -104,5 +107,5 @@ class JobFilter(NamedTuple):
 
 
 def id_at(seconds: float) -> UUID:
-    """The least UUID version 7 of that moment."""
+    """Return the least UUID version 7 of that moment."""
     return UUID(int=min(max(0, int(seconds * 1000)), 2**48 - 1) << 80)

@@ -1,4 +1,6 @@
-"""Ends attempts that made no report, by compare-and-set on the lease token: whoever lost the lease changes nothing."""
+"""Ends attempts that made no report, by compare-and-set on the lease token: a holder that has lost its lease changes
+nothing.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ class Failure:
 
 
 class Cause(NamedTuple):
-    """Why a worker gave a job back: it stands in the job's error until the job goes on."""
+    """Why a worker gave a job back. It is shown as the job's error until the job is started again."""
 
     code: str
     message: str
@@ -50,9 +52,9 @@ class GivenBack(NamedTuple):
     """The headers of the next attempt's doorbell; the job's trace context unless given."""
 
 
-# `verdict` decides how each attempt ends: a client's wish to cancel outranks another try, but not a failure that is
-# final anyway. `ended` writes it. `rung` rings for those that are tried again, when they are due: `due_at` is what the
-# relay waits for, and equals `run_at`, before which no `start` takes the job.
+# `verdict` decides how each attempt ends: a client's request to cancel takes precedence over another try, but not over
+# a failure that is final anyway. `ended` writes it. `rung` rings for jobs that are retried, when they are due:
+# `due_at` is what the relay waits for, and equals `run_at`, before which no `start` takes the job.
 _FAIL = text(f"""
     /* jobs.fail */
     WITH {OWN.format(columns="id uuid, token uuid, error jsonb, retryable boolean, delay_s float8, headers text")},
@@ -102,7 +104,8 @@ _CANCEL_HELD = text(f"""
     {TOLD.format(written="cancelled")} AND seen.cancel_requested_at IS NOT NULL
 """)
 
-# `given` returns each job, or cancels it if the client has asked meanwhile; `rung` rings for those that wait again.
+# `given` returns each job, or cancels it if the client has requested that meanwhile; `rung` rings for those that wait
+# again.
 _GIVE_BACK = text(f"""
     /* jobs.give_back */
     WITH {OWN_FREE.format(columns="id uuid, token uuid, error jsonb, headers text")}, given AS (
@@ -128,7 +131,7 @@ _GIVE_BACK = text(f"""
 def fail(conn: Connection, failures: Sequence[Failure], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
     """End each attempt: its job is PENDING again, with a doorbell due in `delay_s`, while budget and deadline allow.
 
-    Otherwise the job is FAILED. A retryable failure of a job that the client wants cancelled makes it CANCELLED.
+    Otherwise the job is FAILED. After a retryable failure, a job whose cancellation was requested is CANCELLED.
     """
     return write(conn, _FAIL, [_failure_row(f) for f in failures], ring_after_s=ring_after_s)
 
@@ -139,7 +142,7 @@ def cancel_held(conn: Connection, leases: Sequence[Lease]) -> Outcomes:
 
 
 def give_back(conn: Connection, returned: Sequence[GivenBack], *, ring_after_s: float = RING_AFTER_S) -> Outcomes:
-    """Return unfinished jobs to PENDING with a new doorbell; CANCELLED if the client has asked for that meanwhile."""
+    """Return unfinished jobs to PENDING with a new doorbell; CANCELLED if the client has requested that meanwhile."""
     rows = [{**lease_row(each.lease), "error": _cause_error(each.cause), "headers": each.headers} for each in returned]
     return write(conn, _GIVE_BACK, rows, ring_after_s=ring_after_s)
 

@@ -1,7 +1,7 @@
-"""What operators pause and cap: report types, tenants, and sources. Parts of statements that other modules share.
+"""What operators pause and cap: report types, tenants and sources. SQL fragments that other modules share.
 
-A gate is named by its kind and name. Both tables are small and most often empty, and a statement looks at that first:
-where nothing is paused or capped, a gate costs no look at a job. Which source a report type reads, workers tell
+A gate is identified by its kind and name. Both tables are small and usually empty, and a statement checks that first:
+where nothing is paused or capped, a gate costs no look at a job. Workers record which source a report type reads
 (`report_sources`), because only they and the API read the catalog.
 """
 
@@ -34,13 +34,16 @@ class Gate(NamedTuple):
 
 
 def gates_of(tenant: str, report_type: str, source: str | None) -> Sequence[Gate]:
-    """All that a job runs under. `source`: what its report type reads; None if no worker has told."""
+    """Return all gates that a job runs under.
+
+    `source` is what its report type reads; None if no worker has recorded it.
+    """
     own = [Gate(Kind.TENANT, tenant), Gate(Kind.REPORT_TYPE, report_type)]
     return own if source is None else [*own, Gate(Kind.SOURCE, source)]
 
 
 def holds(gate: str, job: str) -> str:
-    """A part of statements: true if this row of `pauses` or `caps` is about the job of that row."""
+    """Return an SQL fragment: true if this row of `pauses` or `caps` applies to the job of that row."""
     return f"""({gate}.kind = 'tenant' AND {gate}.name = {job}.tenant
                 OR {gate}.kind = 'report_type' AND {gate}.name = {job}.report_type
                 OR {gate}.kind = 'source' AND {gate}.name = (
@@ -53,23 +56,23 @@ def _gated(table: str, job: str) -> str:
 
 
 def paused(job: str) -> str:
-    """A part of statements: true if the job of this row (its `tenant` and `report_type`) is paused."""
+    """Return an SQL fragment: true if the job of this row (its `tenant` and `report_type`) is paused."""
     return _gated("pauses", job)
 
 
 def capped(job: str) -> str:
-    """A part of statements: true if the job of this row needs a slot."""
+    """Return an SQL fragment: true if the job of this row needs a slot."""
     return _gated("caps", job)
 
 
 def concerns(job: str) -> str:
-    """A part of statements: true if the gate `:kind`, `:name` is one of the job of this row."""
+    """Return an SQL fragment: true if the job of this row runs under the gate `:kind`, `:name`."""
     return f"""CASE CAST(:kind AS text) WHEN 'tenant' THEN {job}.tenant = :name
                     WHEN 'report_type' THEN {job}.report_type = :name
                     ELSE {job}.report_type IN (SELECT report_type FROM report_sources WHERE source = :name) END"""
 
 
-# Nothing is written for what is known already.
+# Nothing is written for sources that are recorded already.
 _TELL_SOURCES = text("""
     /* report_sources.tell */
     INSERT INTO report_sources AS known (report_type, source)
@@ -81,7 +84,7 @@ _TELL_SOURCES = text("""
 
 
 def tell_sources(conn: Connection, sources: Mapping[str, str]) -> None:
-    """Write down which source each report type reads."""
+    """Record which source each report type reads."""
     conn.execute(_TELL_SOURCES, {"sources": json_text.write(sources)})
 
 
@@ -93,7 +96,7 @@ _KNOWN = text("""
 
 
 def is_known(conn: Connection, gate: Gate) -> bool:
-    """True if a worker has told of such a source or report type. Of tenants nothing is known: any may come."""
+    """True if a worker has recorded such a source or report type. Any tenant may exist, so none is known."""
     asked = {"kind": gate.kind, "name": gate.name}
     return gate.kind is Kind.TENANT or bool(conn.execute(_KNOWN, asked).scalar_one())
 
@@ -102,7 +105,8 @@ _LOCK = text("/* gates.lock */ SELECT pg_advisory_xact_lock(hashtextextended(:ga
 
 
 def lock(conn: Connection, gate: Gate) -> None:
-    """Let nobody else who locks it change the gate until this transaction ends: what is read before a change holds.
+    """Keep the gate unchanged by others who lock it until this transaction ends, so that what is read before a change
+    stays true.
 
     A gate that is neither paused nor capped has no row that could be locked.
     """

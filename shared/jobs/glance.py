@@ -13,11 +13,11 @@ from shared.jobs.viewer import ASKED, SEEN_BY_ASKER, Viewer, asked_about
 
 
 class Glance(NamedTuple):
-    """What tells whether a client knows a job's state already, and when to look again."""
+    """What tells whether a client has a job's current state, and when it should look again."""
 
     version: int
     expired: bool
-    """True when the job had files and their time is over."""
+    """True when the job had files that have expired."""
     status: JobStatus
     report_type: str
     run_at: datetime
@@ -37,7 +37,7 @@ _GLANCE = text(f"""
 
 
 def glance(conn: Connection, asked: Sequence[tuple[UUID, Viewer]]) -> Sequence[Glance | None]:
-    """Each job as its viewer sees it; None if it sees none with that id, or one that was deleted."""
+    """Return each job as its viewer may see it; None if it sees none with that id, or one that was deleted."""
     found: list[Glance | None] = [None] * len(asked)
     rows = conn.execute(_GLANCE, {"asked": asked_about(asked)})
     for place, version, expired, status, report_type, run_at in rows:

@@ -1,4 +1,4 @@
-"""Doorbells that wait for their turn: the surplus of a tenant, and jobs that may not be started now.
+"""Doorbells that wait for their turn: a tenant's surplus, and jobs that may not be started now.
 
 A tenant may have a bounded number of doorbells in the queue. The others are held here, and leave in turns: tenant by
 tenant, and within a tenant by priority, then in order. A held doorbell is as safe as one in the outbox: it leaves in
@@ -16,7 +16,7 @@ from shared import json_text
 from shared.jobs.gates import Gate, gates_of, paused
 
 USUAL_PRIORITY = 4
-"""Of a job whose request names none. 9 is the most urgent, 0 the least."""
+"""The priority of a job whose request names none. 9 is the most urgent, 0 the least."""
 
 
 class Waiting(NamedTuple):
@@ -27,15 +27,15 @@ class Waiting(NamedTuple):
     report_type: str
     priority: int
     source: str | None = None
-    """What its report type reads; None if no worker has told."""
+    """What its report type reads; None if no worker has recorded it."""
 
     @property
     def gates(self) -> Sequence[Gate]:
-        """All that it would run under."""
+        """All gates that it would run under."""
         return gates_of(self.tenant, self.report_type, self.source)
 
 
-# The job tells tenant, type and priority. One that is gone needs no doorbell; one that is held already stays in its
+# The job's row has tenant, type and priority. A missing job needs no doorbell; one that is held already keeps its
 # place.
 _HOLD = text(f"""
     /* held.hold */
@@ -49,7 +49,7 @@ _HOLD = text(f"""
 
 _ANY = text("/* held.any */ SELECT (SELECT tenant FROM held LIMIT 1) IS NOT NULL")
 
-# Each lane by one look into the index, however many doorbells are held in it.
+# Each lane costs one look into the index, however many doorbells it holds.
 _LANES = """
     WITH RECURSIVE lanes AS (
         (SELECT tenant, report_type FROM held ORDER BY tenant, report_type LIMIT 1)
@@ -61,7 +61,8 @@ _LANES = """
                ORDER BY tenant, report_type LIMIT 1) AS next
     )"""
 
-# Not what is paused. As many of each lane as its tenant's turns can come to, and some more where there are few tenants.
+# Without paused ones. From each lane as many as its tenant's turns can reach, and some more where there are few
+# tenants.
 _NEXT = text(f"""
     /* held.next */
     {_LANES}
@@ -85,8 +86,8 @@ _TAKE = text("""
               EXISTS (SELECT FROM jobs WHERE id = held.job_id AND finished_at IS NULL OFFSET 0) AS wanted
 """)
 
-# Not in the queue is one that the sweeper has rung again since, which is lost as far as anybody can tell; and one that
-# is held again, because a worker met a pause or a cap behind it.
+# Two kinds are not in the queue: a doorbell that the sweeper has rung again since, which is most likely lost; and one
+# that is held again, because a worker met a pause or a cap.
 _UNSTARTED = text("""
     /* held.unstarted */
     SELECT id FROM jobs
@@ -103,17 +104,17 @@ _COUNT = text("""
 
 
 class Taken(NamedTuple):
-    """A doorbell that is held no longer."""
+    """A doorbell that is no longer held."""
 
     job_id: UUID
     tenant: str
     headers: str | None
     wanted: bool
-    """False if its job has ended meanwhile: nobody needs to hear it."""
+    """False if its job has ended meanwhile, so that it need not be sent."""
 
 
 class Held(NamedTuple):
-    """How much is held."""
+    """How many doorbells are held."""
 
     messages: int
     tenants: int
@@ -121,7 +122,7 @@ class Held(NamedTuple):
 
 
 def hold(conn: Connection, doorbells: Mapping[UUID, str | None]) -> None:
-    """Keep these doorbells (job → headers) for their turn. One that is held already stays where it stands."""
+    """Hold these doorbells (job → headers) until their turn. One that is held already keeps its place."""
     rows = [{"job_id": job_id, "headers": headers} for job_id, headers in doorbells.items()]
     conn.execute(_HOLD, {"rows": json_text.write(rows)})
 
@@ -132,9 +133,9 @@ def any_held(conn: Connection) -> bool:
 
 
 def candidates(conn: Connection, *, most: int) -> list[Waiting]:
-    """The first doorbells of each tenant and report type, one at least: enough for `most` of them to leave in turns.
+    """Return the first doorbells of each tenant and report type, at least one: enough for `most` to leave in turns.
 
-    None of what is paused.
+    Paused ones are left out.
     """
     return [Waiting(*row) for row in conn.execute(_NEXT, {"most": most})]
 
@@ -148,10 +149,10 @@ def take(conn: Connection, job_ids: Sequence[UUID]) -> list[Taken]:
 
 
 def unstarted(conn: Connection, job_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these jobs whose doorbell is in the queue: no worker has followed it, and nobody holds it."""
+    """Return those of these jobs whose doorbell is in the queue: no worker has answered it, and it is not held."""
     return set(conn.execute(_UNSTARTED, {"ids": list(job_ids)}).scalars())
 
 
 def count(conn: Connection) -> Held:
-    """How much is held. Looks at 10,000 rows at most."""
+    """Return how many are held. Looks at 10,000 rows at most."""
     return Held(*conn.execute(_COUNT).one())

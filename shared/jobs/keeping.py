@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-# It only ever grows: what was promised once is kept.
+# The time only ever grows: a promise is kept.
 _KEEP = text("""
     /* jobs.keep */
     UPDATE jobs
@@ -19,8 +19,9 @@ _KEEP = text("""
 
 
 def keep(conn: Connection, job_id: UUID, *, keep_files_s: int, keep_s: int) -> bool:
-    """Keep the job for at least `keep_s` after its end, and its files for `keep_files_s`. False if nothing changed.
+    """Keep the job for at least `keep_s` after its end, and its files for `keep_files_s`.
 
-    The caller has locked the job in this transaction, and seen that its files are there still.
+    Returns False if nothing changed. The caller has locked the job in this transaction, and checked that its files
+    still exist.
     """
     return conn.execute(_KEEP, {"id": job_id, "keep_files_s": keep_files_s, "keep_s": keep_s}).rowcount == 1

@@ -22,7 +22,7 @@ class Lease:
 
 
 class StartedJob(NamedTuple):
-    """A job that the caller holds now."""
+    """A job that the caller now holds."""
 
     lease: Lease
     tenant: str
@@ -44,26 +44,26 @@ class StartedJob(NamedTuple):
     file_name: str | None = None
     """The name of its files without extension; None for the report type's."""
     options: Mapping[str, Any] | None = None
-    """What its client asked for beside the parameters; None for nothing."""
+    """The client's options besides the parameters; None if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartResult:
-    """What became of each id of one `start`. Every id stands in exactly one place."""
+    """What happened to each id of one `start`. Every id is in exactly one field."""
 
     started: Sequence[StartedJob]
     final: frozenset[UUID]
     """Ended already: a late copy of the doorbell."""
     busy: frozenset[UUID]
-    """Another worker's lease is alive, or its crash budget is spent and the sweeper will end it."""
+    """Another worker's lease is current, or its crash budget is spent and the sweeper will end it."""
     not_due: frozenset[UUID]
-    """Waiting for its next try, whose own doorbell will ring."""
+    """Waiting for its next try, for which another doorbell will ring."""
     contended: frozenset[UUID]
     """Locked by another transaction at this moment, or spared because `take_over` was off: look again shortly."""
     unknown: frozenset[UUID]
     """No such job."""
     gated: frozenset[UUID] = frozenset()
-    """Waiting and due, but something that they need is paused or capped: `admission.admit` says what is to be done."""
+    """Waiting and due, but under a gate that is paused or capped: `admission.admit` decides about it."""
 
 
 TAKE = """
@@ -84,13 +84,13 @@ TAKE = """
                       AS seconds_since_accepted,
                   requester, scopes, file_name, options
 """
-"""A part of statements: takes the jobs `which`, each under a fresh token, and returns what `started_job` reads."""
+"""An SQL fragment that takes the jobs `which`, each under a fresh token, and returns what `started_job` reads."""
 
 _GATED = f"({paused('jobs')} OR {capped('jobs')})"
 
 # `asked` is the batch. `free` locks those of it that may be started; SKIP LOCKED, because two workers with overlapping
-# batches must not wait for each other in a circle. `started` takes them. `other` shows the jobs that were not taken as
-# they were before this statement. What is paused or capped is passed by, and told: `admission.admit` deals with it.
+# batches must not deadlock. `started` takes them. `other` shows the jobs that were not taken as they were before this
+# statement. Paused and capped jobs are skipped and reported: `admission.admit` deals with them.
 _START = text(f"""
     /* jobs.start */
     WITH asked AS MATERIALIZED (
@@ -120,7 +120,7 @@ _START = text(f"""
 
 
 def started_job(row: Sequence[Any]) -> StartedJob:
-    """The job of a row that TAKE returned."""
+    """Return the job of a row that TAKE returned."""
     job_id, token, *about = row
     return StartedJob(Lease(job_id, token), *about)
 
@@ -128,10 +128,10 @@ def started_job(row: Sequence[Any]) -> StartedJob:
 def start(conn: Connection, ids: Sequence[UUID], *, worker: str, lease_s: float, take_over: bool = True) -> StartResult:
     """Take every job of `ids` that is waiting and due, or whose holder's lease has run out, each under a fresh token.
 
-    One statement for the whole batch. A job that is not taken is an answer, told apart in the result. Without
-    `take_over` leases that have run out are spared: after an outage their holders renew them first.
+    One statement for the whole batch. A job that is not taken is not an error: the result says why. Without
+    `take_over`, leases that have run out are spared: after an outage their holders renew them first.
     """
-    # The text of an array, made from JSON's: psycopg takes longer to write one than the rest of this function.
+    # The array as a text, made from JSON: psycopg takes longer to write one than the rest of this function.
     asked = f"{{{json_text.write(list(set(ids)))[1:-1]}}}"
     rows = conn.execute(_START, {"ids": asked, "worker": worker, "lease_s": lease_s, "take_over": take_over}).all()
     places: dict[str, set[UUID]] = {
@@ -158,7 +158,7 @@ def _place(status_before: str | None, due: bool | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One lease to renew, with the progress to show, if it changed."""
+    """One lease to renew, with the progress to write, if it changed."""
 
     lease: Lease
     progress: Mapping[str, object] | None = None
@@ -166,18 +166,21 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What became of the leases of one `renew`. A lease in no set is simply renewed."""
+    """What happened to the leases of one `renew`. A lease in no set was simply renewed."""
 
     lost: frozenset[Lease]
     """Another worker holds these jobs, or they have ended: stop working on them."""
     cancel_requested: frozenset[Lease]
-    """The caller holds these jobs still, and the client wants them stopped."""
+    """The caller still holds these jobs, and the client wants them stopped."""
     skipped: frozenset[Lease] = frozenset()
-    """Not renewed this time: somebody else has locked the row. They are the caller's as far as one can see."""
+    """Not renewed this time, because another transaction has locked the row.
+
+    As far as one can see, the caller still holds them.
+    """
 
 
-# `free` locks the rows that can be had, so that one row that somebody else has locked delays no other lease. `seen`
-# tells a row that was passed by from a lease that is lost: it shows the row as it was before this statement.
+# `free` locks the rows that are not locked already, so that a row locked by another transaction delays no other lease.
+# `seen` distinguishes a skipped row from a lost lease: it shows the row as it was before this statement.
 _RENEW = text("""
     /* jobs.renew */
     WITH beat AS MATERIALIZED (
@@ -213,7 +216,7 @@ _RENEW = text("""
 def renew(conn: Connection, beats: Sequence[Beat], *, lease_s: float) -> Renewal:
     """Extend all leases to `lease_s` seconds from now, in one statement; learn which are lost or to be cancelled.
 
-    It waits for no row that somebody else has locked.
+    It waits for no row that another transaction has locked.
     """
     asked = [{"id": b.lease.job_id, "token": b.lease.token, "progress": b.progress} for b in beats]
     rows = conn.execute(_RENEW, {"beats": json_text.write(asked), "lease_s": lease_s}).all()

@@ -1,8 +1,8 @@
 """Lists jobs, newest first. Every statement is limited to what its viewer may see, in SQL.
 
 Ids are in order of creation, so the last id of a page is where the next one begins. A list walks the narrowest order
-that there is for its filter: all jobs of the tenant or of a requester, those that failed, those that have not ended,
-those with a label, those that repeat a job. On the way it looks at a bounded number of them.
+that contains its filter's jobs: all jobs of the tenant or of a requester, those that failed, those that have not ended,
+those with a label, those that repeat a job. It examines a bounded number of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,16 +22,16 @@ from shared.jobs.viewer import VISIBLE, Viewer
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """Some of the jobs that somebody sees, newest first."""
+    """Some of the jobs that the viewer may see, newest first."""
 
     jobs: Sequence[Job]
     next_before: UUID | None
     """Where the next page begins; None after the last one."""
 
 
-# A job may hold a quarter of a megabyte, and a page a hundred jobs. `start` is what stands before a row; the first row
-# that begins beyond the bound comes too, and says that there are more. The inner LIMIT bounds what a filter that
-# matches little may look at.
+# A job may hold a quarter of a megabyte, and a page a hundred jobs. `start` is the size of what precedes a row; the
+# first row that begins beyond the bound is included, and shows that there are more. The inner LIMIT bounds how many
+# jobs a filter with few matches may examine.
 _SIZE = " + ".join(f"coalesce(octet_length({c}::text), 0)" for c in ("parameters", "result", "error", "progress"))
 _ROWS = "ROWS BETWEEN UNBOUNDED PRECEDING AND"
 _LISTED = f"""
@@ -50,8 +50,9 @@ _LISTED = f"""
 """
 
 
-# One statement, and so one snapshot: what is met tells where the walk goes on, and no job between two slices is missed.
-# Nothing here is more than what picks a job: the relay may read no more. A job that is gone has left its place.
+# One statement, and so one snapshot: the selected jobs determine where the walk continues, and no job between two
+# slices is missed. It reads only columns needed to select a job: the relay may read no others. A job that is gone has
+# left its place.
 _PICKED = f"""
     /* {{name}}_pick */
     WITH looked_at AS MATERIALIZED ({{looked_at}}), found AS (
@@ -76,21 +77,22 @@ class _Walk(NamedTuple):
 
     page: TextClause
     end: TextClause
-    """The last id of what `page` may look at; no row if it looked at everything."""
+    """The last id of what `page` may examine; no row if it examined everything."""
     pick: TextClause
     """The next jobs of a bulk action, and where it has looked."""
 
 
 def _range(table: str, *key: str, where: str = "true", last: str = "job_id") -> tuple[str, str]:
-    """FROM and ORDER BY for a part of an index, newest first. The index is of the columns `key`, then the job's id.
+    """Return FROM and ORDER BY for a part of an index, newest first.
 
-    A range of the whole key, and not `tenant = … AND id < …`: for a tenant with a large share of the jobs PostgreSQL
-    would walk the primary key, and meet everybody else's jobs first (seconds for a tenant that was silent for a while).
-    And never `:before IS NULL OR …`: a plan made for any parameters could not use the index for it.
+    The index has the columns `key`, then the job's id. It is a range of the whole key, and not `tenant = … AND id < …`:
+    for a tenant with a large share of the jobs PostgreSQL would walk the primary key, and meet all other jobs first
+    (seconds for a tenant that was silent for a while). And never `:before IS NULL OR …`: a generic plan could not use
+    the index for it.
 
-    Both ends belong to the range, and its last job is left out beside it: PostgreSQL guesses the size of such a range
-    by its first column alone, and `(tenant, id) < ('acme', …)` by those before acme. Of a tenant whose name begins
-    with few before it, it would read all jobs and sort them.
+    Both ends belong to the range, and its last job is excluded separately: PostgreSQL estimates the size of such a
+    range from its first column alone, so `(tenant, id) < ('acme', …)` from the tenants before acme. If there are few of
+    these, it would read all jobs and sort them.
     """
     columns = [each.partition("=")[0] for each in key]
     names = ", ".join((*columns, last))
@@ -113,7 +115,7 @@ def _by_tenant(name: str) -> _Walk:
 
 
 def _by_ids(name: str, ids: str) -> _Walk:
-    """Walk the jobs whose ids a statement tells, newest first; an index alone answers it, whatever the statistics."""
+    """Walk the jobs whose ids a statement returns, newest first. An index alone answers it, whatever the statistics."""
     looked_at = f"""
         SELECT job.*, walked.job_id
           FROM (SELECT job_id FROM ({ids} LIMIT :look) AS ids ORDER BY job_id DESC) AS walked,
@@ -130,7 +132,7 @@ def _by(name: str, table: str, *key: str, where: str = "true", last: str = "job_
     return _by_ids(name, f"SELECT {last} AS job_id {of} {order}")
 
 
-# The young jobs by their ids, whether they have ended or not, and the unfinished ones of the old (unfinished.py).
+# Recent jobs by their ids, whether they have ended or not, and older unfinished ones (unfinished.py).
 _YOUNG, _YOUNG_ORDER = _range("jobs", "tenant", last="id")
 _OLD, _OLD_ORDER = _range("stragglers", "tenant", where="job_id <= (SELECT reached FROM unfinished_floor)")
 _FAILED, _FAILED_ORDER = _range("failures", "tenant")
@@ -157,12 +159,14 @@ WALKS: Mapping[str, _Walk] = {
     "not_well": _by_ids("jobs.list_not_well", _NEWEST_FIRST.format(_NOT_WELL)),
     "bulk": _by("jobs.list_of_bulk", "bulk_results", "bulk_id"),
 }
-"""The orders in which there are jobs."""
+"""The available orders of jobs."""
 
 LOOK = 2_000
-"""Most jobs that one page of a filtered list looks at: some milliseconds."""
+"""How many jobs one page of a filtered list examines at most: some milliseconds."""
 _MOST_BYTES = 1_000_000
-"""Parameters, results and errors on one page, and one job more: what an answer may take of the API's memory."""
+"""Bytes of parameters, results and errors on one page, plus one job: how much of the API's memory
+an answer may take.
+"""
 _UNENDED = {JobStatus.PENDING, JobStatus.PROCESSING}
 _NOBODYS = JobFilter()
 
@@ -170,10 +174,11 @@ _NOBODYS = JobFilter()
 def list_jobs(
     conn: Connection, viewer: Viewer, *, size: int, before: UUID | None = None, wanted: JobFilter = _NOBODYS
 ) -> JobPage:
-    """The next `size` of the wanted jobs that the viewer sees, newest first, behind the page that ends with `before`.
+    """Return the next `size` of the wanted jobs that the viewer may see, newest first, after the page that ends with
+    `before`.
 
-    A page holds a bounded number of bytes, and a filter looks at a bounded number of jobs: so a page may be short,
-    even empty, while `next_before` says go on.
+    A page holds a bounded number of bytes, and a filter examines a bounded number of jobs, so a page may be short, even
+    empty, although `next_before` is not None.
     """
     seer = wanted.within(viewer)
     if seer is None:
@@ -187,12 +192,13 @@ def list_jobs(
         return JobPage(jobs, jobs[-1].id)
     # Deleted jobs are left out, so even a page without filters may be short before the end.
     end = conn.execute(walk.end, where).scalar()
-    # Jobs that were born between the two statements have moved the end up: what was returned stays behind it.
+    # Jobs created between the two statements have moved the end up: the next page must still begin after what was
+    # returned.
     return JobPage(jobs, min([end, *(job.id for job in jobs)]) if end else None)
 
 
 def parameters(viewer: Viewer, wanted: JobFilter, *, look: int, before: UUID) -> dict[str, object]:
-    """What every walk asks for: of `look` jobs at most, older than `before`."""
+    """Return the parameters of every walk: at most `look` jobs, older than `before`."""
     oldest, newest = wanted.between
     name, value = next(iter(wanted.labels.items())) if wanted.labels else (None, None)
     bounds = {"before": min(before, newest), "oldest": oldest, "look": look}
@@ -200,7 +206,7 @@ def parameters(viewer: Viewer, wanted: JobFilter, *, look: int, before: UUID) ->
 
 
 def order_for(viewer: Viewer, wanted: JobFilter) -> str:
-    """The name of the narrowest order that holds all wanted jobs."""
+    """Return the name of the narrowest order that contains all wanted jobs."""
     statuses = set(wanted.statuses or ())
     choices = {
         "bulk": wanted.bulk is not None,

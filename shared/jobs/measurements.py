@@ -1,6 +1,6 @@
-"""The last readings of the relays: how the whole system stood, for whoever looks without asking every table.
+"""The latest measurements of the relays: the state of the whole system, for readers who do not query every table.
 
-A row per subject. Relays write the same numbers that they show as metrics, so a page and an alert never disagree.
+One row per subject. Relays write the same numbers that they show as metrics, so a page and an alert never disagree.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ class Subject(StrEnum):
     """What is measured."""
 
     DATABASE = "database"
-    """Outbox, jobs, workers: what the database tells."""
+    """Outbox, jobs, workers: what the database knows."""
     QUEUE = "queue"
-    """What the queue service tells."""
+    """What the queue service reports."""
     DEAD_LETTERS = "dead_letters"
     """The last look into the dead-letter queue."""
     STORE = "store"
@@ -36,7 +36,7 @@ class Measured(NamedTuple):
     facts: Mapping[str, Any]
 
 
-# Every relay reads the same; one row every few seconds is enough, however many relays there are.
+# Every relay measures the same; one row every few seconds is enough, however many relays there are.
 _WRITE = text("""
     /* measurements.write */
     INSERT INTO measurements AS m (subject, facts) VALUES (:subject, CAST(:facts AS jsonb))
@@ -51,10 +51,10 @@ _READ = text("""
 
 
 def write(conn: Connection, subject: Subject, facts: Mapping[str, Any], *, fresh_s: float = 5.0) -> None:
-    """Write the reading down, unless another relay has done so within `fresh_s` seconds."""
+    """Store the measurement, unless another relay has done so within `fresh_s` seconds."""
     conn.execute(_WRITE, {"subject": subject, "facts": json_text.write(facts), "fresh_s": fresh_s})
 
 
 def read(conn: Connection) -> Mapping[Subject, Measured]:
-    """The last reading of each subject that was ever measured."""
+    """Return the latest measurement of each subject that was ever measured."""
     return {Subject(row.subject): Measured(row.at, row.age_s, row.facts) for row in conn.execute(_READ)}

@@ -1,4 +1,4 @@
-"""Tells how many jobs have come since: for a list that says so instead of moving under its reader's hand."""
+"""Counts how many jobs have been added, for a list that says so instead of moving while it is read."""
 
 from uuid import UUID
 
@@ -10,9 +10,9 @@ from shared.jobs.listing import LOOK
 from shared.jobs.viewer import VISIBLE, Viewer
 
 MOST = 101
-"""What is counted: `100` is a number, and one more says that there are more."""
+"""The highest exact count: one more stands for any higher number."""
 
-# A range of the whole key, as in shared/jobs/listing.py. From the oldest on, so that the bound cuts off the newest.
+# A range of the whole key, as in shared/jobs/listing.py, from the oldest on, so that the bound cuts off the newest.
 _NEWER = text(f"""
     /* jobs.newer */
     SELECT 1
@@ -26,9 +26,11 @@ _NEWER = text(f"""
 
 
 def newer(conn: Connection, viewer: Viewer, *, than: UUID, wanted: JobFilter) -> int:
-    """How many of the wanted jobs that the viewer sees are newer than the job `than`: at most MOST, which says more."""
+    """Return how many wanted jobs that the viewer may see are newer than the job `than`: up to MOST, and one more for
+    any higher number.
+    """
     seer = wanted.within(viewer)
-    if seer is None or wanted.bulk is not None:  # a bulk action meets no job that comes later
+    if seer is None or wanted.bulk is not None:  # a bulk action includes no job that comes later
         return 0
     _, newest = wanted.between
     bounds = {"than": than, "newest": newest, "look": LOOK, "most": MOST}

@@ -1,7 +1,7 @@
-"""What this release knows of what a job is asked for. While a new release is rolled out, jobs may hold more than that.
+"""Which options of a job this release knows.
 
-Whoever ignored the rest would be wrong in silence: files without the password that was asked for, or rows that should
-be left out.
+While a new release is rolled out, jobs may have other options. Ignoring these would be a silent error: files without
+the requested password, or rows that should be left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,11 +18,11 @@ KNOWN = frozenset(
         "keepFilesSeconds", "keepSeconds", "fileName", "priority",
     }
 )  # fmt: skip
-"""Every option that an API of this release writes, also those that only the API, the relay or the database act on."""
+"""Every option that an API of this release writes, including those that only the API, the relay or the database use."""
 
 
 def unknown(options: Mapping[str, Any] | None) -> list[str]:
-    """The names of those options of a job that this release does not know; of csv's fields as `csv.NAME`."""
+    """Return the names of those options of a job that this release does not know; fields of csv as `csv.NAME`."""
     if not options:
         return []
     of_csv = _of_csv(options).keys() - csv_dialect.REQUEST.keys()
@@ -30,7 +30,7 @@ def unknown(options: Mapping[str, Any] | None) -> list[str]:
 
 
 def unknown_values(options: Mapping[str, Any] | None) -> list[str]:
-    """The known options of a job with values that this release does not know, each as `NAME VALUE`."""
+    """Return the known options of a job with values that this release does not know, each as `NAME VALUE`."""
     if not options:
         return []
     wrong = [(name, options[name]) for name, is_known in _VALUES.items()
@@ -67,4 +67,4 @@ _VALUES: Mapping[str, Callable[[Any], bool]] = {
     shape.WORDS: _is_object,
     ENCRYPTED: lambda value: value is True,
 }
-"""What a worker acts on → true for a value that it knows. Names of columns and languages are the catalog's."""
+"""Options that a worker uses → true for a value that it knows. Names of columns and languages depend on the catalog."""

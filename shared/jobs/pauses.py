@@ -1,8 +1,8 @@
-"""Pause and resume report types, tenants and sources.
+"""Pause and resume report types, tenants and sources. Workers start no paused job; the doorbells of such jobs are held.
 
-Workers start no job of what is paused; its doorbells are held. Its deadlines stand still: while the pause lasts nothing
-ends by its deadline, and when it is over every job that it concerned gets back the time that it lost, in slices, before
-anything is started again. So a pause ends in two steps: it is over, and then it is settled, which removes its row.
+Their deadlines stand still: during the pause no job ends by its deadline. Afterwards every affected job is given back
+the time that it lost, in slices, before any is started again. So a pause ends in two steps: it is over, and then it is
+settled, which removes its row.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ from shared.jobs.walk import START, next_after
 
 
 class Pause(NamedTuple):
-    """A pause that holds."""
+    """A pause in force."""
 
     gate: Gate
     reason: str
     by: str
     began_at: datetime
     until: datetime | None
-    """When it ends by itself; None if somebody has to end it."""
+    """When it ends by itself; None if somebody must end it."""
     ended_at: datetime | None
-    """When it was ended; jobs get back their time now, and start then."""
+    """When it was ended; jobs are then given back their time, and start."""
 
 
 _PAUSE = text("""
@@ -54,7 +54,7 @@ _LIST = text(f"/* pauses.list */ SELECT {_COLUMNS} FROM pauses ORDER BY kind, na
 
 _GET = text(f"/* pauses.get */ SELECT {_COLUMNS} FROM pauses WHERE kind = :kind AND name = :name")
 
-# The oldest pause that is over and that no other relay settles.
+# The oldest pause that is over and that no other relay is settling.
 _OVER = text("""
     /* pauses.over */
     SELECT kind, name, settled_upto FROM pauses
@@ -62,8 +62,8 @@ _OVER = text("""
      ORDER BY kind, name LIMIT 1 FOR UPDATE SKIP LOCKED
 """)
 
-# `moved` gives each unfinished job of the pause the time that it stood still; a moment that the client named stays.
-# `rung` rings for those that were taken for too late meanwhile, whose doorbell was thrown away.
+# `moved` gives each unfinished job of the pause the time for which it stood still; a moment named by the client stays.
+# `rung` rings for jobs that looked overdue meanwhile, whose doorbell was dropped.
 _GIVE_BACK_TIME = text(f"""
     /* pauses.give_back_time */
     WITH pause AS MATERIALIZED (
@@ -104,26 +104,26 @@ _FORGET = text("/* pauses.forget */ DELETE FROM pauses WHERE kind = :kind AND na
 
 
 def pause(conn: Connection, gate: Gate, *, reason: str, by: str, until: datetime | None = None) -> datetime | None:
-    """Pause it from now on; a pause that holds gets the new reason and end. Returns when it began.
+    """Pause the gate from now on; a pause in force gets the new reason and end. Returns when it began.
 
-    None while an earlier pause of it is over and not settled: a moment later it can be paused anew.
+    Returns None while an earlier pause of it is over but not settled: a moment later it can be paused again.
     """
     asked = {"kind": gate.kind, "name": gate.name, "reason": reason, "by": by, "until": until}
     return conn.execute(_PAUSE, asked).scalar()
 
 
 def resume(conn: Connection, gate: Gate) -> bool:
-    """End the pause. Returns False if there is none. Jobs start once they have got their time back."""
+    """End the pause. Returns False if there is none. Jobs start once they have been given back their time."""
     return conn.execute(_RESUME, {"kind": gate.kind, "name": gate.name}).first() is not None
 
 
 def pauses(conn: Connection) -> Sequence[Pause]:
-    """Every pause that holds or is being settled."""
+    """Return every pause that is in force or being settled."""
     return [_pause(row) for row in conn.execute(_LIST)]
 
 
 def pause_of(conn: Connection, gate: Gate) -> Pause | None:
-    """The pause of that gate, which holds or is being settled; None if there is none."""
+    """Return the pause of that gate that is in force or being settled; None if there is none."""
     row = conn.execute(_GET, {"kind": gate.kind, "name": gate.name}).one_or_none()
     return None if row is None else _pause(row)
 
@@ -134,10 +134,10 @@ def _pause(row: Sequence[Any]) -> Pause:
 
 
 def settle_slice(conn: Connection, *, slice_size: int = 5_000) -> int | None:
-    """Give back their time to the next jobs of a pause that is over. Returns how many; None if no pause is over.
+    """Give the next jobs of a pause that is over their time back. Returns how many; None if no pause is over.
 
-    `conn` is in a transaction: killed in it, the slice has not been; killed behind it, the next one follows. The last
-    slice removes the pause.
+    `conn` is in a transaction: after a crash inside it, the slice has not happened; after it, the next slice follows.
+    The last slice removes the pause.
     """
     over = conn.execute(_OVER).one_or_none()
     if over is None:

@@ -1,4 +1,4 @@
-"""Picks the jobs that a bulk action means, newest first, a bounded look at a time: as a list of them walks."""
+"""Selects the jobs of a bulk action, newest first, a bounded look at a time, in the order in which lists walk."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -15,13 +15,13 @@ from shared.jobs.viewer import Viewer
 
 
 class Reach(NamedTuple):
-    """Which jobs an action may meet."""
+    """Which jobs an action may include."""
 
     viewer: Viewer
-    """Who asked for it: a job that it does not see is never met."""
+    """Who requested it: a job that this viewer may not see is never included."""
     wanted: JobFilter
     until: datetime
-    """Jobs that were accepted later are never met."""
+    """Jobs that were accepted later are never included."""
 
 
 class Picks(NamedTuple):
@@ -29,11 +29,14 @@ class Picks(NamedTuple):
 
     jobs: Sequence[Picked]
     next_before: UUID | None
-    """Where the next look begins; None if there is nothing behind it."""
+    """Where the next look begins; None if nothing is left."""
 
 
 def pick(conn: Connection, reach: Reach, *, before: UUID, most: int, look: int = listing.LOOK) -> Picks:
-    """The next `most` jobs older than `before`. It looks at `look` of them: it may find few, and go on."""
+    """Return the next `most` jobs older than `before`.
+
+    It examines only `look` of them, so it may find few although more follow.
+    """
     seer = reach.wanted.within(reach.viewer)
     if seer is None:
         return Picks([], None)
@@ -47,12 +50,12 @@ def pick(conn: Connection, reach: Reach, *, before: UUID, most: int, look: int =
 
 
 def picked(row: Any) -> Picked:
-    """The job of a row that has these columns."""
+    """Return the job of a row that has these columns."""
     return Picked(row.id, JobStatus(row.status), row.report_type, row.formats, row.cancel_requested_at, row.encrypted)
 
 
 def some(conn: Connection, reach: Reach, *, before: UUID, most: int, looks: int) -> Iterator[Picks]:
-    """Look after look, until `most` jobs were found, `looks` were taken or there is nothing more."""
+    """Yield look after look, until `most` jobs were found, `looks` were taken or nothing is left."""
     place: UUID | None = before
     for _ in range(looks):
         if place is None or most <= 0:

@@ -1,9 +1,9 @@
 """Caps on the queue: how many jobs of a tenant may be unfinished, waiting and running, at the same time.
 
-`jobs.submit` makes nothing for a tenant that has such a cap: its submissions come here, into a transaction of their
-own that locks the tenant, counts, and makes as many as there is room for. So the cap is exact, however many ask at
-once, and whoever has none pays for nothing. It is counted anew each time: nobody keeps a number that a crash could
-leave wrong.
+`jobs.submit` accepts nothing for a tenant with such a cap. Its submissions are accepted here, in a transaction of their
+own that locks the tenant, counts, and creates as many jobs as there is room for. So the cap is exact under any
+concurrency, and other tenants pay nothing for it. The jobs are counted anew each time: there is no stored number that a
+crash could leave wrong.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ from shared.jobs.walk import START, next_after
 from shared.runtime.settings import RING_AFTER_S
 
 MOST = 100_000
-"""The greatest cap. A count of so many takes some tens of milliseconds."""
+"""The highest cap. Counting that many takes some tens of milliseconds."""
 
 
 class QueueCap(NamedTuple):
@@ -41,10 +41,10 @@ _LIST = text("/* queue_caps.list */ SELECT tenant, most FROM queue_caps ORDER BY
 
 _GET = text("/* queue_caps.get */ SELECT most FROM queue_caps WHERE tenant = :tenant")
 
-# Whoever else submits for the tenant waits here for this commit, and counts what it made.
+# Concurrent submissions of the tenant wait here for this commit, and count what it created.
 _LOCK = text("/* queue_caps.lock */ SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 2))")
 
-# Where the tenant's unfinished jobs are: shared/jobs/unfinished.py. Both ends of a range name the whole key, as in
+# Where to find the tenant's unfinished jobs: shared/jobs/unfinished.py. Both ends of a range name the whole key, as in
 # listing.py.
 _COUNT = text(f"""
     /* queue_caps.count */
@@ -77,30 +77,30 @@ _KNOWN = text("""
 
 
 def set_queue_cap(conn: Connection, tenant: str, most: int) -> None:
-    """Let the tenant have at most so many unfinished jobs from now on. What was accepted before counts, and stays."""
+    """Limit the tenant's unfinished jobs to `most` from now on. Accepted jobs count, and stay."""
     conn.execute(_SET, {"tenant": tenant, "most": most})
 
 
 def remove_queue_cap(conn: Connection, tenant: str) -> bool:
-    """Let the tenant have any number. Returns False if it had no such cap."""
+    """Remove the limit. Returns False if there was none."""
     return conn.execute(_REMOVE, {"tenant": tenant}).rowcount == 1
 
 
 def queue_caps(conn: Connection) -> Sequence[QueueCap]:
-    """Every such cap, by tenant."""
+    """Return every such cap, by tenant."""
     return [QueueCap(*row) for row in conn.execute(_LIST)]
 
 
 def queue_cap_of(conn: Connection, tenant: str) -> QueueCap | None:
-    """The tenant's cap; None if it has none."""
+    """Return the tenant's cap; None if it has none."""
     most = conn.execute(_GET, {"tenant": tenant}).scalar()
     return None if most is None else QueueCap(tenant, most)
 
 
 def count_unfinished(conn: Connection, tenant: str, *, most: int, slice_size: int = _SLICE) -> int:
-    """How many unfinished jobs the tenant has; `most` stands for more, too.
+    """Return how many unfinished jobs the tenant has; `most` also stands for any higher number.
 
-    None is overlooked that is there all the while, however the floor rises between two slices.
+    A job that is unfinished throughout is never missed, however the floor rises between two slices.
     """
     found, after, more = 0, START, True
     while more and found < most:
@@ -112,9 +112,10 @@ def count_unfinished(conn: Connection, tenant: str, *, most: int, slice_size: in
 
 
 def room(conn: Connection, tenant: str) -> int | None:
-    """How many more jobs the tenant may have; None: any number.
+    """Return how many more jobs the tenant may have; None for any number.
 
-    `conn` is in a transaction, READ COMMITTED: nobody else makes any before it ends, if the tenant has such a cap.
+    `conn` is in a transaction, READ COMMITTED: if the tenant has such a cap, nobody else creates jobs for it before the
+    transaction ends.
     """
     if queue_cap_of(conn, tenant) is None:
         return None
@@ -126,10 +127,10 @@ def room(conn: Connection, tenant: str) -> int | None:
 def submit_within(
     conn: Connection, tenant: str, submissions: Sequence[Submission], *, ring_after_s: float = RING_AFTER_S
 ) -> list[Answer]:
-    """Make as many of the tenant's submissions jobs as it has room for, the first ones, and answer each in order.
+    """Create jobs from the first of the tenant's submissions, as many as it has room for, and answer each in order.
 
-    `conn` is in a transaction, READ COMMITTED, which the caller commits. What was accepted before, under its id or its
-    Idempotency-Key, needs no room.
+    `conn` is in a transaction, READ COMMITTED, which the caller commits. A submission accepted before, under its id or
+    its Idempotency-Key, needs no room.
     """
     conn.execute(_LOCK, {"tenant": tenant})
     most = conn.execute(_GET, {"tenant": tenant}).scalar()
@@ -143,7 +144,7 @@ def submit_within(
 def _fitting(
     submissions: Sequence[Submission], left: int, known: Collection[UUID], held: Collection[KeyName]
 ) -> list[Submission]:
-    """Those that are there already, and the first `left` of the others; one key is one job."""
+    """Return the submissions accepted before, and the first `left` of the others; each key counts as one job."""
     fitting: list[Submission] = []
     named = set(held)
     for submission in submissions:

@@ -25,21 +25,21 @@ class Job:
     parameters: Mapping[str, Any]
     formats: Sequence[str]
     scopes: Sequence[str] | None
-    """The scopes that its files ask for; None for none."""
+    """The scopes that its files require; None if there are none."""
     retry_of: UUID | None
-    """The job that this one was asked for again."""
+    """The job that this one repeats."""
     schedule_id: UUID | None
-    """The schedule that asked for it."""
+    """The schedule that requested it."""
     labels: Mapping[str, str] | None
-    """What its client marked it with; None for nothing."""
+    """Its client's labels; None if there are none."""
     scheduled_for: datetime | None
-    """The moment before which it must not run; None if it was to run at once."""
+    """The moment before which it must not run; None if it may run at once."""
     keep_artifacts_s: int
     """Seconds after its end for which its files are kept."""
     keep_s: int
     """Seconds after its end for which it is kept."""
     options: Mapping[str, Any] | None
-    """What the client asked for beside (services/api/actions/options.py); None for nothing."""
+    """The client's other options (services/api/actions/options.py); None if there are none."""
     status: JobStatus
     version: int
     """Grows with every change that a client can see."""
@@ -58,13 +58,13 @@ class Job:
     cancel_requested_at: datetime | None
     finished_at: datetime | None
     deleted_at: datetime | None
-    """The time at which a client deleted it: nothing of it is shown any more."""
+    """When a client deleted it: nothing of it is shown any more."""
     expires_at: datetime | None
-    """The end of the time in which the files can be downloaded; None before SUCCESS."""
+    """When its files expire; None before SUCCESS."""
     files_left_s: float | None
     """Time until `expires_at`, by the database's clock; 0 or less when the files have expired."""
     kept_until: datetime | None
-    """The time from which the job may be forgotten; None before its end."""
+    """When the job may be forgotten; None before its end."""
 
     @property
     def wanted_at(self) -> datetime:
@@ -73,7 +73,7 @@ class Job:
 
     @property
     def expired(self) -> bool:
-        """True when the job had files and their time is over."""
+        """True when the job had files that have expired."""
         return self.files_left_s is not None and self.files_left_s <= 0
 
 
@@ -84,7 +84,7 @@ COLUMNS = f"""id, tenant, requester, report_type, report_version, parameters, fo
            cancel_requested_at, finished_at, deleted_at, {_EXPIRES} AS expires_at,
            extract(epoch FROM {_EXPIRES} - clock_timestamp())::float8 AS files_left_s,
            finished_at + make_interval(secs => keep_s) AS kept_until"""
-"""What `job_of` reads, of a row of `jobs`."""
+"""What `job_of` reads from a row of `jobs`."""
 _BESIDE = ("fits", "place", "files")
 """What statements read besides."""
 
@@ -103,7 +103,7 @@ _HOLD = text(f"""
        FOR NO KEY UPDATE
 """)
 
-# Each by the primary key, as in shared/jobs/watch.py, whatever the statistics say.
+# Each by the primary key, as in shared/jobs/watch.py, whatever the statistics.
 _OF_IDS = text(f"""
     /* jobs.of_ids */
     SELECT found.* FROM unnest(CAST(:ids AS uuid[])) AS asked(id),
@@ -112,27 +112,27 @@ _OF_IDS = text(f"""
 
 
 def get(conn: Connection, job_id: UUID, viewer: Viewer) -> Job | None:
-    """The job, or None if the viewer sees none with that id."""
+    """Return the job, or None if the viewer may see none with that id."""
     row = conn.execute(_GET, {"id": job_id, **viewer.where}).one_or_none()
     return None if row is None else job_of(row)
 
 
 def hold(conn: Connection, job_id: UUID, viewer: Viewer) -> Job | None:
-    """The job, which nobody else changes before this transaction ends; None if the viewer sees none with that id."""
+    """Lock the job until this transaction ends, and return it; None if the viewer may see none with that id."""
     row = conn.execute(_HOLD, {"id": job_id, **viewer.where}).one_or_none()
     return None if row is None else job_of(row)
 
 
 def of_ids(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Job]:
-    """Those of the jobs that exist.
+    """Return those of the jobs that exist.
 
-    Nothing here is limited to a viewer: the caller shows a job only to those who have seen it through theirs before.
+    No viewer limits this: the caller shows a job only to clients that have read it through their own viewer before.
     """
     return {row.id: job_of(row) for row in conn.execute(_OF_IDS, {"ids": list(ids)})}
 
 
 def job_of(row: Any) -> Job:
-    """The job of a row with COLUMNS."""
+    """Return the job of a row with COLUMNS."""
     fields = row._asdict()
     for beside in _BESIDE:
         fields.pop(beside, None)

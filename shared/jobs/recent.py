@@ -1,4 +1,4 @@
-"""The newest jobs of several tenants, and how some others stand now, with one statement."""
+"""The newest jobs of several tenants, and the current state of some others, with one statement."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 
 class Recent(NamedTuple):
-    """A job, as far as a list of changes tells it."""
+    """A job, as a list of changes shows it."""
 
     id: UUID
     tenant: str
@@ -29,14 +29,14 @@ class Recent(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """True if it changes no more."""
+        """True if it will not change any more."""
         return self.finished_at is not None
 
 
 _COLUMNS = """id, tenant, requester, report_type, status, version, attempt, progress, error ->> 'code' AS error_code,
            created_at, updated_at, finished_at"""
 
-# The tenants' newest by their index, each bounded; the others by the primary key, whatever the statistics say.
+# The tenants' newest by their index, each bounded; the others by the primary key, whatever the statistics.
 _LOOK = text(f"""
     /* jobs.recent */
     SELECT newest.*, true AS newest
@@ -53,9 +53,9 @@ _LOOK = text(f"""
 
 
 def look(conn: Connection, tenants: Sequence[str], ids: Sequence[UUID], most: int) -> Mapping[str, list[Recent]]:
-    """The `most` newest jobs of each tenant, newest first, then those of `ids`; each once, by tenant.
+    """Return the `most` newest jobs of each tenant, newest first, then those of `ids`; each once, by tenant.
 
-    Nothing here is limited to a viewer: the caller shows a job only to those who see it.
+    No viewer limits this: the caller shows a job only to those who may see it.
     """
     found: dict[str, dict[UUID, Recent]] = {}
     for row in conn.execute(_LOOK, {"tenants": list(tenants), "ids": list(ids), "most": most}):

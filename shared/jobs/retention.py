@@ -1,9 +1,9 @@
-"""Removes what was kept long enough: artifacts, then jobs with their history, and idempotency keys.
+"""Removes what has been kept long enough: artifacts, then jobs with their history, and idempotency keys.
 
-Each job's row says how long that is, as it was promised when the job was accepted; the database refuses to delete a
-job before. Tables are walked in slices in the order of job ids, which is the order of time: no index of jobs or
-artifacts serves retention alone, so it costs transitions nothing, and a slice costs the same whatever the size of the
-tables. Reads go by the clock, so nobody sees that a walk comes round late.
+Each job's row says how long that is, as promised when the job was accepted; the database refuses to delete a job
+before. Tables are walked in slices in the order of job ids, which is the order of time: no index of jobs or artifacts
+exists for retention alone, so it costs transitions nothing, and a slice costs the same whatever the size of the tables.
+Readers compare with the clock, so nobody sees that a walk comes round late.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class ExpiredFiles:
-    """The files of one slice of a walk whose time is over."""
+    """The expired files of one slice of a walk."""
 
     files: Sequence[StoredFile]
     next_after: UUID
@@ -45,8 +45,8 @@ class Forgotten:
     """Where the next slice begins; START after the last one."""
 
 
-# `slice` is the next part of the table. `ends` is where it ends: with a whole job, which is then taken with all its
-# files. `expired` locks the rows of it whose time is over.
+# `slice` is the next part of the table. `ends` is where it ends: after a whole job, whose files are then all included.
+# `expired` locks the expired rows of it.
 _EXPIRED = text("""
     /* artifacts.expired */
     WITH slice AS MATERIALIZED (
@@ -70,8 +70,8 @@ _DROP = text("""
      WHERE artifacts.job_id = gone.job_id AND artifacts.name = gone.name
 """)
 
-# `slice` is the next part of the table; `old` locks the jobs of it whose time is over, unless they have files; `gone`
-# removes them. History and keys leave by the trigger on jobs.
+# `slice` is the next part of the table; `old` locks the expired jobs of it that have no files; `gone` removes them.
+# History and keys are removed by the trigger on jobs.
 _FORGET_JOBS = text("""
     /* jobs.forget */
     WITH slice AS MATERIALIZED (
@@ -91,7 +91,7 @@ _FORGET_JOBS = text("""
 """)
 
 # `slice` is the next part of the table; `old` locks the keys of it that are too old; `gone` removes them. Several keys
-# may stand for one job (reuse.py), and each has its own time.
+# may stand for one job (reuse.py), and each expires on its own.
 _FORGET_KEYS = text("""
     /* idempotency_keys.forget */
     WITH slice AS MATERIALIZED (
@@ -112,7 +112,7 @@ _FORGET_KEYS = text("""
            (SELECT count(*) FROM slice) AS seen
 """)
 
-# A token that is not the job's current one, or whose job has ended, can never be named by `succeed` any more.
+# `succeed` can never again name a token that is not the job's current one, or whose job has ended.
 _UNREFERENCED = text("""
     /* artifacts.unreferenced */
     SELECT f.place, j.id IS NOT NULL AS known,
@@ -125,9 +125,10 @@ _UNREFERENCED = text("""
 
 
 def expired(conn: Connection, *, after: UUID = START, slice_size: int = 1_000) -> ExpiredFiles:
-    """The files of the next `slice_size` rows whose time is over. Their rows are locked for this transaction.
+    """Return the expired files among the next `slice_size` rows. Their rows are locked for this transaction.
 
-    Delete the files, then `drop` their rows. Killed in between, the rows are still there and the next walk goes on.
+    Delete the files, then `drop` their rows. After a crash in between, the rows are still there and the next walk
+    continues.
     """
     rows = conn.execute(_EXPIRED, {"after": after, "slice": slice_size}).all()
     files = [StoredFile(r.tenant, r.job_id, r.lease_token, r.name) for r in rows if r.job_id is not None]
@@ -140,7 +141,7 @@ def drop(conn: Connection, files: Sequence[StoredFile]) -> None:
 
 
 def forget_jobs(conn: Connection, *, after: UUID = START, slice_size: int = 1_000) -> Forgotten:
-    """Remove, with their history, those of the next `slice_size` jobs whose time is over and whose files are gone."""
+    """Remove, with their history, those of the next `slice_size` jobs that have expired and whose files are gone."""
     row = conn.execute(_FORGET_JOBS, {"after": after, "slice": slice_size}).one()
     return Forgotten(row.rows, next_after(row.upto, row.seen, slice_size))
 
@@ -153,18 +154,18 @@ def forget_keys(conn: Connection, *, keep_s: float, after: UUID = START, slice_s
 
 @dataclass(frozen=True, slots=True)
 class Strays:
-    """What the database knows of files found in the store."""
+    """What the database knows about files found in the store."""
 
     orphans: Sequence[StoredFile]
     """Files of attempts that lost or failed: no row names them, and none ever will."""
     unknown: int
-    """How many are of jobs that this database does not know."""
+    """How many belong to jobs that this database does not know."""
 
 
 def strays(conn: Connection, files: Sequence[StoredFile]) -> Strays:
-    """Which of `files` are orphans.
+    """Return which of `files` are orphans.
 
-    A file of a job that is not known is not an orphan: the database may be the wrong one, or older than the store.
+    A file of an unknown job is not an orphan: the database may be the wrong one, or older than the store.
     """
     columns: Mapping[str, list[Any]] = {
         "tenants": [f.tenant for f in files],

@@ -1,6 +1,6 @@
-"""Answers a question that was asked lately with the job that answers it already: one run for many who ask the same.
+"""Answers a question that was asked recently with the job that answers it already: one run for many who ask the same.
 
-Only jobs that were asked for in this way are found, by `reuse_key`. It is NULL in all others, which pay nothing.
+Only jobs that were requested in this way are found, by `reuse_key`. It is NULL in all others, which pay nothing.
 """
 
 from uuid import UUID
@@ -14,10 +14,10 @@ from shared.jobs.submission import Accepted, Answer, Capped, IdempotencyKeyReuse
 from shared.jobs.submit import remember, replay, submit
 from shared.runtime.settings import RING_AFTER_S
 
-# Who asks the same at the same moment waits here for the other's commit, and then finds its job.
+# Concurrent requests with the same question wait here for the first to commit, and then find its job.
 _LOCK = text("/* reuse.lock */ SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
-# The newest that were asked for so, few of which may have failed. A range of the whole key, as in listing.py.
+# The newest jobs with this question, few of which may have failed. A range of the whole key, as in listing.py.
 _FIND = text(f"""
     /* jobs.reusable */
     SELECT id, report_type, status FROM (
@@ -37,9 +37,9 @@ _FIND = text(f"""
 
 
 def look(conn: Connection, submission: Submission, *, max_age_s: int) -> Accepted | IdempotencyKeyReused | None:
-    """The job of the submission's key, or one that answers the same question; None if there is neither. Writes nothing.
+    """Return the job of the submission's key, or one that answers the same question; None if there is neither.
 
-    A job that failed or was cancelled answers nothing, nor does one whose files expire within a minute.
+    Writes nothing. A job that failed or was cancelled answers nothing, nor does one whose files expire within a minute.
     """
     if submission.idempotency_key is not None:
         earlier = replay(conn, submission.tenant, submission.idempotency_key)
@@ -53,10 +53,10 @@ def look(conn: Connection, submission: Submission, *, max_age_s: int) -> Accepte
 def submit_or_reuse(
     conn: Connection, submission: Submission, *, max_age_s: int, ring_after_s: float = RING_AFTER_S
 ) -> Answer:
-    """Make the submission a job, unless one of the last `max_age_s` answers the same question. It has a `reuse_key`.
+    """Create a job from the submission, unless one of the last `max_age_s` answers the same question.
 
-    `conn` is in a transaction, READ COMMITTED: of several at the same moment one makes the job. An Idempotency-Key
-    stands for the job that is found, too.
+    It must have a `reuse_key`. `conn` is in a transaction, READ COMMITTED: of several at the same moment one creates
+    the job. An Idempotency-Key also stands for a job that is found.
     """
     conn.execute(_LOCK, {"name": f"{submission.tenant}/{submission.reuse_key}"})
     found = look(conn, submission, max_age_s=max_age_s)

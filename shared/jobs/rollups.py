@@ -1,12 +1,12 @@
-"""What became of jobs: per tenant, report type, outcome and minute, how many ended and after how long.
+"""Counts of jobs: per tenant, report type, outcome and minute, how many ended and how long they took.
 
-The relay counts a job once, when it leaves the relay's sight: as one that has ended when the floor of the unfinished
-jobs rises over it, or when it is taken off the list of those that live longer (shared/jobs/unfinished.py). Each is one
+The relay counts a job once, when the job leaves the relay's sight: either the floor of the unfinished jobs rises past
+the ended job, or the job is removed from the list of those that live longer (shared/jobs/unfinished.py). Each is one
 statement that moves the mark and counts, so any number of relays may do it, and die at any step. A statement that ends
 a job pays nothing for it. After some days the minutes become hours.
 
-That a job was accepted is counted when the floor rises over it, whatever has become of it: some seconds later. One
-whose id lies below the floor from its birth, because the clock of an API is behind, is counted when it leaves the list.
+A job counts as accepted when the floor rises past it, whatever its state: some seconds later. A job whose id lies below
+the floor from the start, because the clock of an API is behind, counts when it leaves the list.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 BOUNDS_S: Sequence[float] = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
-"""Upper ends of the buckets; the last bucket has none."""
+"""Upper bounds of the buckets in seconds; the last bucket has none."""
 KEEP_MINUTES_S = 8 * 86_400.0
 KEEP_HOURS_S = 366 * 86_400.0
 
@@ -28,9 +28,9 @@ _ADD = """jobs = m.jobs + excluded.jobs, seconds = m.seconds + excluded.seconds,
                              WITH ORDINALITY AS each(mine, more, place) ORDER BY place)"""
 
 ENDED = "tenant, report_type, status, finished_at, greatest(created_at, scheduled_for) AS asked_at"
-"""What COUNT wants to know of a job that has ended."""
+"""The columns that COUNT needs of an ended job."""
 
-# In the order of their key, so that relays that count at the same time never wait for each other in a circle.
+# In the order of their key, so that relays that count at the same time never deadlock.
 COUNT = f"""counts AS MATERIALIZED (
         SELECT tenant, report_type, status AS outcome, date_trunc('minute', finished_at, 'UTC') AS minute,
                count(*) AS jobs, sum(age_s) AS seconds, ARRAY[{_BUCKETS}] AS buckets
@@ -50,17 +50,18 @@ COUNT = f"""counts AS MATERIALIZED (
           FROM counts GROUP BY minute, outcome ORDER BY minute, outcome
             ON CONFLICT (minute, outcome) DO UPDATE SET {_ADD}
     )"""
-"""A part of statements, some of their CTEs: counts the rows of `ended`, a CTE of the columns ENDED."""
+"""An SQL fragment of CTEs that counts the rows of `ended`, a CTE with the columns ENDED."""
 
 ACCEPT = """accepted AS (
         INSERT INTO accepted_minutes AS m (minute, jobs)
         SELECT date_trunc('minute', created_at, 'UTC') AS minute, count(*) FROM came GROUP BY 1 ORDER BY 1
             ON CONFLICT (minute) DO UPDATE SET jobs = m.jobs + excluded.jobs
     )"""
-"""Another one, which comes behind COUNT: counts the rows of `came`, a CTE with created_at, as accepted."""
+"""Another one, to follow COUNT: it counts the rows of `came`, a CTE with created_at, as accepted."""
 
-# `old` is the next part of the minutes whose time is over, by their places, which are locked: joined by their key, a
-# generic plan reads the whole table. One that was added to meanwhile has another place, and is left to the next time.
+# `old` is the next part of the expired minutes, by their row addresses, which are locked: joined by their key, a
+# generic plan would read the whole table. A row that was changed meanwhile has another address, and is left for the
+# next time.
 _FOLD = text(f"""
     /* rollups.fold */
     WITH old AS MATERIALIZED (
@@ -105,7 +106,7 @@ _FORGET_ACCEPTED = text("""
          ORDER BY minute LIMIT :most FOR UPDATE SKIP LOCKED))
 """)
 
-# The latest minutes of each: what a job of this kind takes now, and not what one took last week.
+# The latest minutes of each kind: how long its jobs take now, and not last week.
 _RECENT = text("""
     /* rollups.recent */
     SELECT asked.tenant, asked.report_type, latest.buckets
@@ -118,14 +119,14 @@ _RECENT = text("""
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Jobs that may be compared."""
+    """Jobs that are comparable."""
 
     tenant: str
     report_type: str
 
 
 def fold(conn: Connection, *, keep_s: float = KEEP_MINUTES_S, most: int = 2_000) -> int:
-    """Add minutes that are older than `keep_s` to their hours. Returns how many; `most` says that there are more."""
+    """Add minutes that are older than `keep_s` to their hours. Returns how many; `most` means that there are more."""
     return int(conn.execute(_FOLD, {"keep_s": keep_s, "most": most}).scalar_one())
 
 
@@ -141,7 +142,9 @@ def forget_totals(conn: Connection, *, keep_s: float = KEEP_MINUTES_S, most: int
 
 
 def recent(conn: Connection, kinds: Iterable[Kind], *, minutes: int = 60) -> Mapping[Kind, Sequence[int]]:
-    """How long the latest successes of each kind took, as buckets; of the latest `minutes` in which any ended."""
+    """Return how long the latest successes of each kind took, as buckets, from the latest `minutes`
+    in which any ended.
+    """
     asked = list(kinds)
     of = {"tenants": [k.tenant for k in asked], "report_types": [k.report_type for k in asked], "minutes": minutes}
     found: dict[Kind, list[int]] = {}
@@ -152,9 +155,10 @@ def recent(conn: Connection, kinds: Iterable[Kind], *, minutes: int = 60) -> Map
 
 
 def quantile(buckets: Sequence[int], q: float) -> float | None:
-    """The seconds within which the share `q` of the jobs ended, as if each bucket were filled evenly; None of none.
+    """Return the seconds within which the share `q` of the jobs ended, as if each bucket were filled evenly; None
+    without jobs.
 
-    What lies in the last bucket took at least an hour: it counts as one.
+    Jobs in the last bucket took at least an hour, and count as one hour.
     """
     wanted, before = q * sum(buckets), 0
     if not wanted:

@@ -13,14 +13,14 @@ from shared.jobs.viewer import ASKED, SEEN_BY_ASKER, Viewer, asked_about
 
 
 class SeenJob(NamedTuple):
-    """A job and its files, of one moment."""
+    """A job and its files at the same moment."""
 
     job: Job
     artifacts: Sequence[Artifact]
-    """By name; none of a job that did not succeed, or whose files have expired."""
+    """By name; none for a job that did not succeed, or whose files have expired."""
 
 
-# Each by the primary key, as in shared/jobs/watch.py. The files are those that `artifacts.of_jobs` finds.
+# Each by the primary key, as in shared/jobs/watch.py. The files are those that `artifacts.artifacts_of` finds.
 _SEEN = text(f"""
     /* jobs.seen */
     SELECT job.*, asked.place, files.files
@@ -36,9 +36,9 @@ _SEEN = text(f"""
 
 
 def seen(conn: Connection, asked: Sequence[tuple[UUID, Viewer]]) -> Sequence[SeenJob | None]:
-    """Each job as its viewer sees it; None if it sees none with that id.
+    """Return each job as its viewer may see it; None if it sees none with that id.
 
-    Nothing is known here of the scopes that files ask for: the caller shows the files to those who have them.
+    The scopes of files are not checked here: the caller shows the files to those who have them.
     """
     found: list[SeenJob | None] = [None] * len(asked)
     for row in conn.execute(_SEEN, {"asked": asked_about(asked)}):

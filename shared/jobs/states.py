@@ -1,6 +1,6 @@
 """The states of a job, and which change of state each verb may make.
 
-The trigger in `migrations/job_triggers.py` holds the same table; a test compares them.
+The trigger in `migrations/job_triggers.py` has the same table, and a test compares them.
 """
 
 from enum import StrEnum
@@ -47,7 +47,7 @@ class Verb(StrEnum):
     GIVE_BACK = "give_back"
     """The holder is shutting down, or cannot work for a cause of its own; the attempt is not charged."""
     CANCEL = "cancel"
-    """The client's wish was carried out."""
+    """The client's request to cancel was carried out."""
     EXPIRE = "expire"
     """The sweeper found a lease that ran out, or a job past its deadline."""
 

@@ -1,4 +1,4 @@
-"""Accepts jobs: the row, its idempotency key and its outbox row in one statement, so in one commit."""
+"""Accepts jobs: the row, its idempotency key and its outbox row in one statement, and so in one commit."""
 
 import base64
 from collections.abc import Collection, Mapping, Sequence
@@ -16,10 +16,10 @@ from shared.jobs.states import JobStatus
 from shared.jobs.submission import Accepted, Capped, IdempotencyKey, IdempotencyKeyReused, KeyName, Submission
 from shared.runtime.settings import RING_AFTER_S
 
-# `request` is the batch, and what of it is capped. `claimed` takes the others' idempotency keys: in one order
-# everywhere, so that two batches can wait for each other's keys but never in a circle; ON CONFLICT waits for a
-# concurrent holder to commit or roll back. `born` makes the jobs whose key is new, or that have none; `rung` rings for
-# them.
+# `request` is the batch, and which part of it is capped. `claimed` takes the idempotency keys of the rest, always in
+# the same order, so that two batches may wait for each other's keys but never deadlock; ON CONFLICT waits for a
+# concurrent holder to commit or roll back. `born` creates the jobs whose key is new, or that have none; `rung` rings
+# for them.
 _INSERT = """
     /* {name} */
     WITH request AS MATERIALIZED (
@@ -55,15 +55,15 @@ _INSERT = """
     )
     SELECT id, false AS capped FROM born UNION ALL SELECT id, true FROM request WHERE capped
 """
-# A look at a table that is most often empty, once in a statement.
+# A look at a table that is usually empty, once per statement.
 _CAPPED = """((SELECT true FROM queue_caps LIMIT 1) IS NOT NULL
                   AND EXISTS (SELECT FROM queue_caps WHERE queue_caps.tenant = r.tenant OFFSET 0))"""
 # ON CONFLICT costs each row a second WAL record (48 bytes: inserted speculatively, then confirmed). Ids are ours and
-# new, so only what was sent before needs it; the primary key tells.
+# new, so only rows that were sent before need it, and the primary key reveals those.
 _USUALLY = {"when": "", "ring": f"{RING} FROM born", "secret": ""}
 _SUBMIT = text(_INSERT.format(name="jobs.submit", on_conflict="", capped=_CAPPED, **_USUALLY))
-# A job that is to run later rings then, and one with a password keeps it. What does neither does not pay for that, as
-# long as no such job is with it.
+# A job that is to run later rings then, and one with a password stores it. Other jobs do not pay for that, unless such
+# a job is in their batch.
 _WHEN = ", trace_context AS headers, run_at AS due_at"
 _RING_EACH = f"""{RING} FROM born WHERE due_at <= now()
     ), rung_later AS (
@@ -76,7 +76,7 @@ _EACH = {"when": _WHEN, "ring": _RING_EACH, "secret": ", password_key text, pass
 _SUBMIT_LATER = text(_INSERT.format(name="jobs.submit_later", on_conflict="", capped=_CAPPED, **_EACH))
 _AGAIN = "ON CONFLICT (id) DO NOTHING"
 _SUBMIT_AGAIN = text(_INSERT.format(name="jobs.submit_again", on_conflict=_AGAIN, capped=_CAPPED, **_EACH))
-# What is known to have room.
+# The tenants that are known to have room.
 _SUBMIT_WITHIN = text(_INSERT.format(name="jobs.submit_within", on_conflict=_AGAIN, capped="false", **_EACH))
 
 _REPLAY = text("""
@@ -102,9 +102,9 @@ def submit(
 ) -> list[Accepted | IdempotencyKeyReused | Capped]:
     """Make every submission durable, in one statement, and answer each from its own row, in order.
 
-    `conn` is in autocommit mode: when this returns, what it accepted is committed. Submitting the same
-    ids again (after a lost reply) changes nothing and answers the same. A second statement runs only if
-    an id or an Idempotency-Key was met again. What is Capped is for `queue_caps.submit_within`.
+    `conn` is in autocommit mode: when this returns, what it accepted is committed. Submitting the same ids again (after
+    a lost reply) changes nothing and gives the same answer. A second statement runs only if an id or an Idempotency-Key
+    was used before. Capped submissions must go to `queue_caps.submit_within`.
     """
     unusual = any(s.run_at is not None or s.password is not None for s in submissions)
     found = _insert(conn, _asked(submissions, ring_after_s), unusual=unusual)
@@ -120,7 +120,7 @@ def submit(
 def submit_all(
     conn: Connection, submissions: Sequence[Submission], *, ring_after_s: float
 ) -> list[Accepted | IdempotencyKeyReused]:
-    """Make every submission durable, however many jobs its tenant has: the caller has made sure that it may."""
+    """Make every submission durable, however many jobs its tenant has: the caller has checked that it may."""
     answers = None
     while answers is None:
         born = conn.execute(_SUBMIT_WITHIN, _asked(submissions, ring_after_s)).scalars()
@@ -135,7 +135,7 @@ def _asked(submissions: Sequence[Submission], ring_after_s: float) -> Mapping[st
 def _answers(
     conn: Connection, submissions: Sequence[Submission], born: Collection[UUID]
 ) -> list[Accepted | IdempotencyKeyReused] | None:
-    """None if a key was met and has left since: its time was over. What was born stays as it is; ask again."""
+    """Return the answers; None if a key existed and has expired since. Created jobs stay as they are; ask again."""
     met_again = [s.idempotency_key.name_of(s.tenant) for s in submissions if s.idempotency_key and s.id not in born]
     holders = _holders(conn, met_again) if met_again else {}
     if any(key not in holders for key in met_again):
@@ -144,25 +144,28 @@ def _answers(
 
 
 def held_keys(conn: Connection, submissions: Sequence[Submission]) -> Collection[KeyName]:
-    """The names of those of their keys that stand for a job already."""
+    """Return the names of those of their keys that stand for a job already."""
     names = [s.idempotency_key.name_of(s.tenant) for s in submissions if s.idempotency_key]
     return _holders(conn, names).keys() if names else set()
 
 
 def replay(conn: Connection, tenant: str, key: IdempotencyKey) -> Accepted | IdempotencyKeyReused | None:
-    """Answer a request whose key was met before, without making anything; None if the key is new."""
+    """Answer a request whose key was used before, without creating anything; None if the key is new."""
     holder = _holders(conn, [key.name_of(tenant)]).get(key.name_of(tenant))
     return None if holder is None else _replayed(key, holder)
 
 
 def remember(conn: Connection, tenant: str, key: IdempotencyKey, found: Accepted) -> Accepted | IdempotencyKeyReused:
-    """Let the key stand for a job that is there; the answer of the one that it stands for already, if it does."""
+    """Let the key stand for an existing job. If it stands for another job already, return the answer of that one."""
     return found if _took(conn, tenant, key, found.job_id) else replay(conn, tenant, key) or found
 
 
 def claim(conn: Connection, tenant: str, key: IdempotencyKey, job_id: UUID) -> Accepted | IdempotencyKeyReused | None:
-    """Let the key stand for a job that this transaction goes on to make; the answer of the one that it stands for
-    already, if it does. Waits for another transaction that writes the same key."""
+    """Let the key stand for a job that this transaction is about to create; if it stands for one already, return its
+    answer.
+
+    Waits for another transaction that writes the same key.
+    """
     while not _took(conn, tenant, key, job_id):
         if (earlier := replay(conn, tenant, key)) is not None:
             return earlier
@@ -175,10 +178,7 @@ def _took(conn: Connection, tenant: str, key: IdempotencyKey, job_id: UUID) -> b
 
 
 def _insert(conn: Connection, asked: Mapping[str, object], *, unusual: bool) -> dict[UUID, bool]:
-    """Insert what is new. Returns its ids, and those that are capped: id → capped.
-
-    `unusual`: some is to run later, or has a password.
-    """
+    """Insert what is new. Returns id → capped for its ids. `unusual` means that some run later, or have a password."""
     try:
         return _by_id(conn.execute(_SUBMIT_LATER if unusual else _SUBMIT, asked))
     except IntegrityError as error:
@@ -192,7 +192,7 @@ def _by_id(rows: CursorResult[Any]) -> dict[UUID, bool]:
 
 
 def _row(submission: Submission) -> dict[str, object]:
-    """The submission as the statement's record names its fields."""
+    """Return the submission with the field names of the statement's record."""
     row, key = submission._asdict(), submission.idempotency_key
     if (password := row.pop("password")) is not None:
         row |= {"password_key": password.key_id, "password_sealed": base64.b64encode(password.content).decode()}
@@ -207,7 +207,7 @@ def _row(submission: Submission) -> dict[str, object]:
 
 
 class _Holder(NamedTuple):
-    """The job that a key stands for, and the digests of the request that made it."""
+    """The job that a key stands for, and the digests of the request that created it."""
 
     body_digest: str
     meaning_digest: str
@@ -229,7 +229,7 @@ def _holders(conn: Connection, names: Sequence[KeyName]) -> _Holders:
 def _answer(submission: Submission, born: bool, holders: _Holders) -> Accepted | IdempotencyKeyReused:
     key = submission.idempotency_key
     if born or key is None:
-        # Not born and without a key: the id was there already, so this is our own request sent twice.
+        # Not created and without a key: the id existed already, so this is our own request sent twice.
         return Accepted(submission.id, True, submission.report_type)
     answer = _replayed(key, holders[key.name_of(submission.tenant)])
     if isinstance(answer, Accepted) and answer.job_id == submission.id:

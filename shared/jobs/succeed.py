@@ -21,7 +21,7 @@ class Success(NamedTuple):
     lease: Lease
     artifacts: Sequence[Artifact]
     seconds: float
-    """Time that the attempt worked."""
+    """How long the attempt worked."""
     answer: Mapping[str, object] | None = None
     """The answer of a report type without files; None for one that makes files."""
     location: str | None = None
@@ -31,12 +31,12 @@ class Success(NamedTuple):
     cost: Mapping[str, float] | None = None
     """What it used; None for a report type without files."""
     figures: Mapping[str, float] = MappingProxyType({})
-    """Numbers of the report with a name, for conditions on who is told."""
+    """Named numbers of the report, for conditions on notifications."""
     phases: Mapping[str, float] = MappingProxyType({})
     """Seconds that each of its phases took, in order."""
 
 
-# `done` ends each job whose lease is still the current one; `published` lists its files.
+# `done` ends each job whose lease is still current; `published` lists its files.
 _SUCCEED = """
     /* jobs.succeed */
     WITH {own}, done AS (
@@ -59,8 +59,8 @@ _SUCCESSES = "id uuid, token uuid, result jsonb, artifacts jsonb"
 _SUCCEED_FREE = text(
     _SUCCEED.format(own=OWN_FREE.format(columns=_SUCCESSES), is_own=IS_OWN, told=TOLD.format(written="done"))
 )
-# A lock of its own costs each job 56 bytes of WAL (`python -m tests.benchmarks.wal`). Almost never has somebody else
-# locked a row, so the usual statement takes none, and waits a moment for the rows that it meets locked.
+# A separate lock costs each job 56 bytes of WAL (`python -m tests.benchmarks.wal`). Rows are hardly ever locked by
+# others, so the usual statement takes no lock, and waits a moment if it meets a locked row.
 _SUCCEED_SOON = text(
     _SUCCEED.format(
         own=OWN.format(columns=_SUCCESSES),
@@ -75,7 +75,7 @@ _SUCCEED_SOON = text(
 def succeed(conn: Connection, successes: Sequence[Success], *, some_locked: bool = False) -> Outcomes:
     """Publish each attempt's artifacts and end its job, if its lease is still the current one.
 
-    `some_locked` says that rows of these jobs were locked by somebody else lately: no time is lost in waiting for them.
+    `some_locked` says that others recently had rows of these jobs locked: then no time is spent on waiting for them.
     """
     rows = [_success_row(s) for s in successes]
     if not some_locked:
@@ -101,7 +101,7 @@ def _success_row(success: Success) -> dict[str, Any]:
     ]
     result: dict[str, object] = {"seconds": round(success.seconds, 3)}
     if success.location is not None and files:
-        # For whoever looks at the table: clients are told links, which are checked and expire.
+        # For people who read the table: clients are given links, which are checked and expire.
         result |= {"location": success.location, "uri": f"{success.location}{quote(success.artifacts[0].name)}"}
     if success.warnings:
         result["warnings"] = list(success.warnings)

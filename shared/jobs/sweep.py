@@ -1,8 +1,7 @@
-"""Mends silent jobs: leases that ran out, deadlines that passed, doorbells that were lost.
+"""Repairs silent jobs: leases that ran out, deadlines that passed, doorbells that were lost.
 
-Any number of sweepers may run beside each other: SKIP LOCKED gives each its own rows, and every
-statement is one transaction. The unfinished jobs are walked in slices, so that a pass costs the same
-whatever the backlog.
+Any number of sweepers may run at the same time: SKIP LOCKED gives each its own rows, and every statement is one
+transaction. The unfinished jobs are walked in slices, so that a pass costs the same whatever the backlog.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +36,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What became of one slice of a walk."""
+    """The result of one slice of a walk."""
 
     swept: Mapping[UUID, JobStatus]
     """Jobs that were changed, and the status each has now."""
@@ -48,11 +47,11 @@ class Sweep:
     ended: Mapping[UUID, Ended] = field(default_factory=dict)
     """The jobs of `swept` that are final now."""
     locked: Sequence[UUID] = ()
-    """Jobs whose lease has run out, and whose rows somebody else has locked: perhaps so that nobody could renew it."""
+    """Jobs whose lease has run out and whose rows others have locked, perhaps so that nobody could renew the lease."""
     pauses: bool = False
-    """True if something is paused: it may be over, and be waiting to be settled."""
+    """True if something is paused: the pause may be over, and waiting to be settled."""
     at: datetime | None = None
-    """The database's clock, at the end of what was looked at."""
+    """The database's clock, at the end of the look."""
 
 
 _MESSAGES = {
@@ -64,7 +63,7 @@ _EXPIRE_ERRORS = {
     code.value: json_text.write({"code": code, "message": message, "retryable": code.retryable, "hint": code.remedy})
     for code, message in _MESSAGES.items()
 }
-"""What a job's `error` becomes, by the name of the statement's parameter."""
+"""The new `error` of a job, by the name of the statement's parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +71,25 @@ class DoorbellCheck:
     """Whether doorbells of one slice's jobs may be lost."""
 
     late: bool
-    """True when a job waits whose doorbell should have led to a start by now: it is late, or lost."""
+    """True when a job waits whose doorbell should have led to a start by now: the doorbell is late, or lost."""
     at: datetime
     """The database's clock, read before anything that the caller does next."""
     heard_until: datetime | None
-    """The latest `run_at` among running jobs. Messages are delivered roughly in order, so older ones have arrived or
-    are lost. None if no job runs."""
+    """The latest `run_at` among running jobs.
+
+    Messages are delivered roughly in order, so older ones have arrived or are lost. None if no job is running.
+    """
     next_after: UUID
     """Where the next slice begins; START after the last one."""
 
 
-# The moment that a deadline is compared with: the deadlines of what is paused stand still.
+# The moment with which a deadline is compared: the deadlines of paused jobs stand still.
 _SWEPT_AT = f"(CASE WHEN {paused('jobs')} THEN '-infinity' ELSE clock_timestamp() END)"
 
-# `slice` is the next part of the unfinished jobs, `ripe` those of it whose lease or deadline has passed. `silent` locks
-# those that can be had, and decides: PENDING again, or an end when the client asked for one, the crash budget is spent
-# or the deadline has passed, so that the time from accepted to final is bounded. `swept` writes it; `rung` rings for
-# those that wait again. `locked` are those whose rows somebody else has locked.
+# `slice` is the next part of the unfinished jobs, `ripe` those of it whose lease or deadline has passed. `silent`
+# locks those that are not locked already, and decides: PENDING again, or an end when the client requested one, the
+# crash budget is spent or the deadline has passed, so that the time from accepted to final is bounded. `swept` writes
+# it; `rung` rings for those that wait again. `locked` are those whose rows others have locked.
 _EXPIRE = text(f"""
     /* jobs.expire */
     WITH slice AS MATERIALIZED (
@@ -160,8 +161,8 @@ _OVERDUE = text(f"""
       FROM ({SLICE.format(columns="id, status, run_at, next_ring_at")}) AS slice
 """)
 
-# `slice` is the next part of the unfinished jobs; `quiet` locks those of it whose doorbell is lost, which a held one is
-# not; `rung` notes the new ring, each after twice the pause of the last; `sent` rings.
+# `slice` is the next part of the unfinished jobs; `quiet` locks those of it whose doorbell is lost, which excludes
+# held ones; `rung` records the new ring, each after twice the pause of the last; `sent` rings.
 _RING = text(f"""
     /* jobs.ring */
     WITH slice AS MATERIALIZED (
@@ -200,8 +201,9 @@ def expire(
 ) -> Sweep:
     """Free or end those of the next `slice_size` unfinished jobs whose lease or deadline has passed.
 
-    With `spare_leases` only jobs that nobody holds: after an outage, live workers renew first. `spared` are left alone.
-    So is every lease once the database's clock is beyond `believed_until`: it was frozen in the middle of this, or set.
+    With `spare_leases`, only jobs that nobody holds: after an outage, live workers renew first. `spared` are left
+    alone. So is every lease once the database's clock is beyond `believed_until`: then the process was frozen in
+    between, or the clock was set.
     """
     asked = {"after": after, "slice": slice_size, "ring_after_s": ring_after_s, "spare_leases": spare_leases}
     asked |= {"spared": f"{{{','.join(map(str, spared))}}}", "believed_until": believed_until, **_EXPIRE_ERRORS}
@@ -216,7 +218,7 @@ def expire(
 
 
 def overdue(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> DoorbellCheck:
-    """Whether doorbells of the next `slice_size` unfinished jobs may be lost. Writes nothing."""
+    """Return whether doorbells of the next `slice_size` unfinished jobs may be lost. Writes nothing."""
     row = conn.execute(_OVERDUE, {"after": after, "slice": slice_size}).one()
     return DoorbellCheck(row.late, row.at, row.heard_until, next_after(row.upto, row.seen, slice_size))
 
@@ -232,8 +234,8 @@ def ring(
 ) -> Sweep:
     """Ring again for those waiting jobs whose doorbell was overdue at `heard_until`, by the database's clock.
 
-    Doorbells from before that moment have arrived, so theirs are lost. In a deep backlog every job is late and
-    none is lost: nothing is rung. Each ring of a job backs off twice as long as the last, up to `ring_cap_s`.
+    Doorbells from before that moment have arrived, so theirs are lost. In a deep backlog every job is late and none is
+    lost: nothing is rung. The pause between rings of a job doubles each time, up to `ring_cap_s`.
     """
     asked = {"after": after, "slice": slice_size, "heard_until": heard_until}
     rows = conn.execute(_RING, {**asked, "ring_after_s": ring_after_s, "ring_cap_s": ring_cap_s})

@@ -1,4 +1,4 @@
-"""What became of the jobs of all tenants together, for charts: from the counts of minutes, and never from jobs."""
+"""Figures of all tenants' jobs together, for charts: computed from the counts per minute, and never from jobs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,9 +11,9 @@ from shared.jobs.states import JobStatus
 
 _OUTCOMES = [status for status in JobStatus if status.final]
 _LOOK = 20_000
-"""Most counts that a look by report type has: a day of a busy installation."""
+"""How many counts a look by report type reads at most: a day of a busy installation."""
 
-# Bounded by its LIMIT, so that no statistics lead to a look at the whole table.
+# Bounded by its LIMIT, so that no statistics lead to a scan of the whole table.
 _SERIES = text(
     """
     /* totals.series */
@@ -64,7 +64,7 @@ _FAILING = text("""
 
 
 class Failing(NamedTuple):
-    """How many jobs ended and failed: lately, and in the time before."""
+    """How many jobs ended and failed: recently, and in the time before."""
 
     jobs: int
     failed: int
@@ -80,7 +80,7 @@ class Point(NamedTuple):
     jobs: int
     seconds: float
     buckets: Sequence[int]
-    """How long they took, as shared/jobs/rollups.py counts it."""
+    """How long they took, in the buckets of shared/jobs/rollups.py."""
 
 
 class Came(NamedTuple):
@@ -91,37 +91,41 @@ class Came(NamedTuple):
 
 
 class OfType(NamedTuple):
-    """The jobs of one report type that ended lately."""
+    """The recently ended jobs of one report type."""
 
     report_type: str
     jobs: int
     failed: int
     since: datetime
-    """Of the oldest minute that was looked at."""
+    """The oldest minute that was read."""
     partial: bool
-    """True if there are older minutes of the period, which were not looked at."""
+    """True if the period has older minutes, which were not read."""
 
 
 def series(conn: Connection, *, period_s: int, step_s: int) -> Sequence[Point]:
-    """The points of the last `period_s` seconds, in steps of `step_s`, oldest first. Of nothing there is no point."""
+    """Return the points of the last `period_s` seconds, in steps of `step_s`, oldest first.
+
+    A step without jobs is left out.
+    """
     look = (period_s + step_s) // 60 * len(_OUTCOMES) + len(_OUTCOMES)
     rows = conn.execute(_SERIES, {"period_s": period_s, "step_s": step_s, "look": look})
     return [Point(row.begins, JobStatus(row.outcome), *row[2:]) for row in rows]
 
 
 def accepted(conn: Connection, *, period_s: int, step_s: int) -> Sequence[Came]:
-    """The jobs accepted in the last `period_s` seconds, in steps of `step_s`, oldest first; a job counts some seconds
-    after it was."""
+    """Return the jobs accepted in the last `period_s` seconds, in steps of `step_s`, oldest first; a job counts after
+    some seconds.
+    """
     look = (period_s + step_s) // 60 + 1
     return [Came(*row) for row in conn.execute(_ACCEPTED, {"period_s": period_s, "step_s": step_s, "look": look})]
 
 
 def failing(conn: Connection, *, lately_s: int, before_s: int) -> Failing:
-    """How many jobs failed in the last `lately_s` seconds, and in the `before_s` before them."""
+    """Return how many jobs failed in the last `lately_s` seconds, and in the `before_s` before them."""
     look = (lately_s + before_s) // 60 * len(_OUTCOMES) + len(_OUTCOMES)
     return Failing(*conn.execute(_FAILING, {"lately_s": lately_s, "before_s": before_s, "look": look}).one())
 
 
 def by_type(conn: Connection, *, period_s: int, most: int = 10) -> Sequence[OfType]:
-    """The `most` busiest report types of the last `period_s` seconds. Looks at 20,000 counts, the newest, at most."""
+    """Return the `most` busiest report types of the last `period_s` seconds. Reads the newest 20,000 counts at most."""
     return [OfType(*row) for row in conn.execute(_BY_TYPE, {"period_s": period_s, "most": most, "look": _LOOK})]

@@ -1,4 +1,4 @@
-"""What became of a tenant's jobs lately, by report type: from the counts of minutes, and never from jobs."""
+"""Recent figures of a tenant's jobs by report type: computed from the counts per minute, and never from jobs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,10 +12,10 @@ from shared.jobs.states import JobStatus
 
 _OUTCOMES = [str(status) for status in JobStatus if status.final]
 _LOOK = 20_000
-"""Most counts that are looked at, of all types together."""
+"""How many counts are read at most, for all types together."""
 
-# Each type and outcome has a part of the index, whose newest rows are read. Where one has more than may be read, the
-# figures of its type begin with the oldest that was: for every outcome, or the share that failed would be wrong.
+# Each type and outcome has a part of the index, whose newest rows are read. If one has more rows than may be read, all
+# figures of its type begin with the oldest row that was: otherwise the share of failures would be wrong.
 _OF_TYPES = text(f"""
     /* type_totals.of_types */
     WITH looked_at AS MATERIALIZED (
@@ -39,7 +39,7 @@ _OF_TYPES = text(f"""
      GROUP BY report_type, outcome, since
 """)
 
-# Ranges of a whole key, or PostgreSQL may walk the minutes of everybody (shared/jobs/listing.py).
+# Ranges of a whole key; otherwise PostgreSQL may walk the minutes of all tenants (shared/jobs/listing.py).
 _DONE_SINCE = """
     (SELECT {at} AS at, jobs, seconds, buckets FROM {table}
       WHERE (tenant, report_type, outcome, {at}) >= (:tenant, :type, 'SUCCESS',
@@ -48,7 +48,7 @@ _DONE_SINCE = """
       ORDER BY tenant DESC, report_type DESC, outcome DESC, {at} DESC LIMIT {most})"""
 _MINUTES = _DONE_SINCE.format(table="job_minutes", at="minute", most=":minutes")
 _HOURS = _DONE_SINCE.format(table="job_hours", at="hour", most=":hours")
-# The latest days stand there by the minute, and the days before by the hour.
+# The latest days are stored by the minute, and the days before by the hour.
 _DAYS = text(f"""
     /* type_totals.days */
     SELECT date_trunc('day', at, 'UTC') AS day, sum(jobs)::bigint AS jobs, sum(seconds) AS seconds,
@@ -59,37 +59,37 @@ _DAYS = text(f"""
 
 
 class Figures(NamedTuple):
-    """What became of one type's jobs."""
+    """The figures of one type's jobs."""
 
     ended: int
     failed: int
     buckets: Sequence[int]
-    """How long those that were done took, as shared/jobs/rollups.py counts it."""
+    """How long the successful ones took, in the buckets of shared/jobs/rollups.py."""
     since: datetime | None
-    """The first minute that was looked at; None if that was the whole period."""
+    """The first minute that was read; None if that was the whole period."""
 
 
 class Day(NamedTuple):
-    """A type's jobs that were done on one day, in UTC."""
+    """A type's jobs that succeeded on one day, in UTC."""
 
     begins: datetime
     jobs: int
     seconds: float
     buckets: Sequence[int]
-    """How long they took, as shared/jobs/rollups.py counts it."""
+    """How long they took, in the buckets of shared/jobs/rollups.py."""
 
 
 def by_day(conn: Connection, tenant: str, name: str, *, days: int) -> Sequence[Day]:
-    """What the tenant's jobs of that type took on each of the last `days` days and today, oldest first.
+    """Return how long the tenant's jobs of that type took on each of the last `days` days and today, oldest first.
 
-    Of a day without any there is none.
+    A day without jobs is left out.
     """
     asked = {"tenant": tenant, "type": name, "days": days, "hours": (days + 1) * 24, "minutes": _LOOK}
     return [Day(*row) for row in conn.execute(_DAYS, asked)]
 
 
 def of_types(conn: Connection, tenant: str, names: Sequence[str], *, period_s: int) -> Mapping[str, Figures]:
-    """The figures of each of the tenant's types of which a job ended within the last `period_s` seconds."""
+    """Return the figures of each of the tenant's types of which a job ended within the last `period_s` seconds."""
     minutes = max(1, _LOOK // max(1, len(names) * len(_OUTCOMES)))
     asked = {"tenant": tenant, "types": list(names), "outcomes": _OUTCOMES, "minutes": minutes, "period_s": period_s}
     found: dict[str, Figures] = {}

@@ -29,7 +29,7 @@ _AUDIT_EVERY_S = 600.0
 """Pause between walks that begin at START: they find the jobs of a clock that is off by more than the margin."""
 
 LIST_AFTER_S = 5.0
-"""Jobs that live longer are listed. Younger ones are looked at in every pass."""
+"""Jobs that live longer than this are listed. Younger ones are looked at in every pass."""
 _MOST_PASSED = 20_000
 """Jobs that the floor passes in one step, so that no statement of it is long."""
 
@@ -45,18 +45,20 @@ SLICE = """
               ORDER BY id LIMIT :slice)
         ) AS known ORDER BY id LIMIT :slice
 """
-"""A part of statements: the next `slice` jobs that may be unfinished, each with `columns`. A walk goes on behind the
-last one. No plan of it looks at more rows than that, whatever the statistics say."""
+"""An SQL fragment: the next `slice` jobs that may be unfinished, each with `columns`.
 
-# A fence that is committed is older than every snapshot after it. A newer one is of another server: it came with the
-# dump of a database, and this server's ids might reach it in years.
+A walk continues after the last one. No plan for it reads more rows than that, whatever the statistics.
+"""
+
+# A committed fence is older than every later snapshot. A newer one comes from another server, with the dump of a
+# database, and this server's ids might reach it only in years.
 _LOOK = text("""
     /* unfinished.look */
     SELECT reached, announced, coalesce(fence < pg_snapshot_xmax(pg_current_snapshot()), false) AS fenced
       FROM unfinished_floor
 """)
 
-# An existing id: a relay whose clock is ahead cannot lift the floor over jobs that are still to come.
+# An existing id: a relay whose clock is ahead cannot lift the floor past jobs that are still to come.
 _ANNOUNCE = text("""
     /* unfinished.announce */
     UPDATE unfinished_floor SET announced = next.floor, fence = NULL
@@ -68,8 +70,8 @@ _ANNOUNCE = text("""
 """)
 
 # `:announced` was read by an earlier statement, so its commit is older than this transaction's id. Without it, a
-# statement that waited for the row while the floor was reached and announced anew would put an older id there. And
-# where the floor is reached already, a fence would be older than the next announcement.
+# statement that waited for the row while the floor was reached and announced again would write an older id. And once
+# the floor is reached, a fence would be older than the next announcement.
 _FENCE = text("""
     /* unfinished.fence */
     UPDATE unfinished_floor SET fence = pg_current_xact_id()
@@ -78,10 +80,9 @@ _FENCE = text("""
 """)
 
 # `floor` is the announced floor, if every transaction from before the fence has ended. `listed` saves the unfinished
-# jobs that it passes. `counted` counts the others, but for those that were born into the list: `prune` counts them.
-# `accepted` counts all but those.
-# Both ends are parameters: PostgreSQL believes that a range between columns holds a ninth of all jobs, and reads the
-# whole table for it.
+# jobs that it passes. `counted` counts the others, except for those that were created into the list: `prune` counts
+# these. `accepted` counts all but those. Both ends are parameters: PostgreSQL estimates that a range between columns
+# holds a ninth of all jobs, and would read the whole table for it.
 _REACH = text(f"""
     /* unfinished.reach */
     WITH floor AS MATERIALIZED (
@@ -103,8 +104,8 @@ _REACH = text(f"""
     UPDATE unfinished_floor AS f SET reached = floor.announced, fence = NULL FROM floor
 """)
 
-# `slice` is the next part of the list, below the floor: `reach` has to pass the rest first, or both would count it.
-# `gone` takes off those that need it no longer, and `counted` counts those of them that have ended.
+# `slice` is the next part of the list, below the floor: `reach` must pass the rest first, or both would count it.
+# `gone` removes the entries that are no longer needed, and `counted` counts those whose jobs have ended.
 _PRUNE = text(f"""
     /* unfinished.prune */
     WITH slice AS MATERIALIZED (
@@ -126,9 +127,9 @@ _PRUNE = text(f"""
 
 
 def advance_floor(conn: Connection, *, list_after_s: float = LIST_AFTER_S) -> bool:
-    """Take the steps that can be taken now. Returns True when the floor is higher.
+    """Take the steps that are possible now. Returns True if the floor has risen.
 
-    `conn` is in autocommit mode: each step has to see the one before it committed.
+    `conn` is in autocommit mode: each step must see the previous one committed.
     """
     floor = conn.execute(_LOOK).one()
     announced = floor.announced if floor.announced != floor.reached else _announce(conn, floor.reached, list_after_s)
@@ -146,7 +147,7 @@ def _announce(conn: Connection, reached: UUID, list_after_s: float) -> UUID | No
 
 
 def prune(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) -> UUID:
-    """Take those of the next `slice_size` listed jobs off the list that have ended or are gone.
+    """Remove those of the next `slice_size` listed jobs from the list that have ended or are gone.
 
     Returns where the next slice begins; START after the last one.
     """
@@ -155,11 +156,11 @@ def prune(conn: Connection, *, after: UUID = START, slice_size: int = 10_000) ->
 
 
 class WalkFloor:
-    """Tells where one relay's walks begin, so that they do not step over dead entries that cannot be vacuumed.
+    """Decides where one relay's walks begin, so that they need not step over dead entries that cannot be vacuumed.
 
     Under a long-held snapshot `stragglers` keeps an entry for every job that has ended since, and a walk from START
-    looks at each of them again, in every pass. A job that has ended never comes back. So the next walk begins at the
-    oldest unfinished job of the last one, less a margin. This only saves time: the next audit finds a job below.
+    looks at each of them again, in every pass. An ended job never comes back. So the next walk begins at the oldest
+    unfinished job of the last one, less a margin. This only saves time: the next audit finds a job below.
     """
 
     # 300,000 dead entries took half a second in each pass (PostgreSQL 18).
@@ -169,13 +170,13 @@ class WalkFloor:
         self._audit_at = time.monotonic() + _AUDIT_EVERY_S
 
     def begin(self) -> UUID:
-        """The id above which a walk that starts now looks."""
+        """Return the id above which a walk that starts now looks."""
         if time.monotonic() < self._audit_at:
             return self.value
         self._audit_at = time.monotonic() + _AUDIT_EVERY_S
         return START
 
     def learn(self, oldest: UUID | None, *, began_at: float) -> None:
-        """Remember a walk that began at `began_at` (Unix seconds) and met `oldest` first; None when it met no job."""
+        """Learn from a walk that began at `began_at` (Unix seconds) and met `oldest` first; None if it met no job."""
         made_at = began_at if oldest is None else min(began_at, (oldest.int >> 80) / 1000)
         self.value = UUID(int=max(0, int((made_at - _MARGIN_S) * 1000)) << 80)

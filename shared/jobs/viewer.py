@@ -1,4 +1,4 @@
-"""Whose jobs somebody sees. Every statement that reads jobs for a client is limited by it, in SQL."""
+"""Whose jobs a client may see. Every statement that reads jobs for a client is limited by it, in SQL."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ SEEN_BY_ASKER = """job.tenant = asked.tenant AND (asked.requester IS NULL OR job
 
 
 class Viewer(NamedTuple):
-    """One who looks at jobs."""
+    """A client that reads jobs."""
 
     tenant: str
     requester: str | None = None
-    """Sees the jobs that this one asked for; None: everybody's of the tenant."""
+    """It sees only jobs of this requester; None for all jobs of the tenant."""
     hidden: Sequence[str] = ()
-    """Report types that do not exist for it, so that their jobs do not, either."""
+    """Report types that do not exist for it, so their jobs do not, either."""
 
     @property
     def where(self) -> Mapping[str, object]:
@@ -33,7 +33,7 @@ class Viewer(NamedTuple):
 
 
 def asked_about(asked: Sequence[tuple[UUID, Viewer]]) -> str:
-    """The parameter of ASKED. Each has its place in `asked` as its `place`."""
+    """Return the parameter of ASKED. Each entry's `place` is its index in `asked`."""
     rows = [
         {"place": place, "id": str(job_id), "tenant": viewer.tenant, "requester": viewer.requester,
          "hidden": list(viewer.hidden)}

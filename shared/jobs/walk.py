@@ -3,9 +3,9 @@
 from uuid import UUID
 
 START = UUID(int=0)
-"""Where a walk begins, and what a slice answers when it was the last one."""
+"""Where a walk begins, and what a slice returns when it was the last one."""
 
 
 def next_after(upto: UUID, seen: int, slice_size: int) -> UUID:
-    """Where the slice behind this one begins: behind `upto`, its last row; START if it was not full."""
+    """Return where the next slice begins: after `upto`, this slice's last row; START if it was not full."""
     return upto if seen == slice_size else START

@@ -1,4 +1,4 @@
-"""Notice the changes of many jobs with one statement."""
+"""Notices changes of many jobs with one statement."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 
 class Change(NamedTuple):
-    """A job that is not what it was."""
+    """A job that has changed."""
 
     job_id: str
     version: int | None
@@ -17,10 +17,10 @@ class Change(NamedTuple):
     """True for a job that reached its final state, or is gone."""
 
 
-# The LIMIT keeps each job's look-up one of its own, by primary key: for a thousand ids PostgreSQL would rather read a
-# table of some ten thousand jobs from end to end. Only jobs that changed come back, because most have not. A job that
-# has ended changes no more, apart from its files' expiry; whoever waits has read it by then, so that this statement
-# need not look at it.
+# The LIMIT keeps each job's look-up a separate one, by primary key: for a thousand ids PostgreSQL would otherwise scan
+# a table of some ten thousand jobs. Only jobs that changed are returned, because most have not. An ended job does not
+# change any more, apart from its files' expiry; anyone who waits has read it by then, so this statement need not look
+# at it.
 _CHANGED = text("""
     /* jobs.changed */
     SELECT watched.id::text AS job_id, j.version, j.id IS NULL OR j.finished_at IS NOT NULL AS ended
@@ -31,11 +31,11 @@ _CHANGED = text("""
 
 
 def changed(conn: Connection, versions: Mapping[str, int]) -> list[Change]:
-    """The jobs that have another version than the one in `versions`, which maps ids as text to versions.
+    """Return the jobs whose version differs from the one in `versions`, which maps ids as text to versions.
 
-    Nothing here is limited to a tenant: the caller watches only jobs that it has read for their tenant before.
+    No tenant limits this: the caller watches only jobs that it has read for their tenant before.
     """
-    # One text for all ids: the driver takes some ten times as long for an array of a thousand UUIDs
-    # (`make bench ARGS="--only waiters"`).
+    # One text for all ids: the driver takes some ten times as long for an array of a thousand UUIDs (`make bench
+    # ARGS="--only waiters"`).
     asked = {"ids": f"{{{','.join(versions)}}}", "versions": f"{{{','.join(map(str, versions.values()))}}}"}
     return [Change(*row) for row in conn.execute(_CHANGED, asked)]

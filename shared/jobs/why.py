@@ -1,4 +1,4 @@
-"""Facts that tell why a job is where it is. Each statement looks at a bounded number of rows."""
+"""Facts that explain a job's current state. Each statement looks at a bounded number of rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from shared.jobs.viewer import VISIBLE, Viewer
 from shared.jobs.workers import Crew
 
 MOST_COUNTED = 1_000
-"""Jobs ahead of a job are counted so far."""
+"""Jobs ahead of a job are counted up to this number."""
 _LOOK = 2_000
-"""The tenant's jobs before it, of which those that wait are counted."""
+"""How many of the tenant's earlier jobs are examined to count those that wait."""
 _OUTBOX_LOOK = 10_000
-"""Messages that were written last, among which the oldest unsent one is looked for."""
+"""How many of the latest messages are examined to find the oldest unsent one."""
 
 
 class Closed(NamedTuple):
@@ -38,10 +38,10 @@ class Closed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a job and its surroundings, by the database's clock."""
+    """What is known about a job and its surroundings, by the database's clock."""
 
     at: datetime
-    """When this was so."""
+    """The moment of these facts."""
     report_type: str
     status: JobStatus
     attempt: int
@@ -55,17 +55,17 @@ class Facts:
     error: Mapping[str, Any] | None
     """Why it failed, or why its last try did."""
     deleted_at: datetime | None = None
-    """When a client deleted it; None if nobody has."""
+    """When a client deleted it; None if none has."""
     crew: Crew | None = None
-    """Of a job that waits."""
+    """For a job that waits."""
     ahead: int = 0
-    """The tenant's jobs that were asked for before it and wait, too; up to MOST_COUNTED."""
+    """How many of the tenant's earlier jobs wait, too; up to MOST_COUNTED."""
     closed: Sequence[Closed] = ()
     """What keeps it from being started."""
     held: bool = False
     """True if its doorbell waits for the tenant's turn."""
     unsent_since: datetime | None = None
-    """When the oldest message that the relay has not sent was written; None if all have left."""
+    """When the oldest message that the relay has not sent was written; None if all have been sent."""
 
     @property
     def due(self) -> bool:
@@ -80,9 +80,9 @@ _JOB = text(f"""
       FROM jobs WHERE id = :id AND {VISIBLE}
 """)
 
-# Ahead: from the job backwards, since jobs are started about in order, so those that wait before it are the nearest.
+# Ahead: counted backwards from the job, since jobs start roughly in order, so waiting jobs before it are the nearest.
 # Unsent: not the oldest of all, since behind a long-held snapshot an index has entries of millions of messages that
-# have left.
+# were sent.
 _WAITS = text(f"""
     /* why.waits */
     SELECT (SELECT count(*) FROM (
@@ -111,7 +111,7 @@ _CLOSED = text(f"""
 
 
 def facts(conn: Connection, job_id: UUID, viewer: Viewer) -> Facts | None:
-    """What is known of the job, or None if the viewer sees none with that id."""
+    """Return what is known about the job, or None if the viewer may see none with that id."""
     row = conn.execute(_JOB, {"id": job_id, **viewer.where}).one_or_none()
     if row is None:
         return None

@@ -1,4 +1,7 @@
-"""Who works: one row per worker process, written with a slow beat. It is for people and gauges: no job needs it."""
+"""Which workers there are: one row per worker process, written with a slow beat.
+
+It serves people and gauges: no job needs it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,43 +12,43 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 BEAT_S = 15.0
-"""Seconds between two beats of a worker to which nothing happens."""
+"""Seconds between two beats of a worker whose state does not change."""
 SILENT_S = 50.0
 """A worker that was not seen for this long is dead, or cut off: three lost beats and a little more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What a worker tells of itself."""
+    """What a worker reports about itself."""
 
     name: str
     catalog: str
-    """Another text whenever its report types or their versions are others."""
+    """A text that changes with its report types or their versions."""
     report_types: Sequence[str]
     slots: int
     holding: int
     """Attempts that work now."""
     sick: str | None = None
-    """Why it takes no jobs; None for a worker that does."""
+    """Why it takes no jobs; None if it does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """The workers that were seen lately, as they stand towards one report type."""
+    """The workers that were seen recently, with regard to one report type."""
 
     alive: int
     fit: int
-    """Those that take jobs."""
+    """How many take jobs."""
     able: int
-    """Those of the fit that know the report type."""
+    """How many of these know the report type."""
     slots: int
-    """Of the able ones, together."""
+    """The slots of the able ones together."""
     holding: int
-    """Attempts of the able ones."""
+    """Attempts that the able ones work on."""
     sick: Sequence[str]
     """Why the others take no jobs."""
     last_seen_at: datetime | None
-    """When a worker was seen last; None if none is remembered."""
+    """When a worker was last seen; None if none is remembered."""
 
 
 _BEAT = text("""
@@ -71,7 +74,7 @@ _FORGET = text("""
 ABLE = """
         SELECT unnest(report_types) FROM workers
          WHERE sick IS NULL AND seen_at > clock_timestamp() - make_interval(secs => :silent_s)"""
-"""A part of statements: the report types that some fit worker knows."""
+"""An SQL fragment: the report types that at least one fit worker knows."""
 
 _CREW = text("""
     /* workers.crew */
@@ -101,7 +104,7 @@ _LIST = text("""
 
 
 class Seen(NamedTuple):
-    """A worker as it told of itself last."""
+    """A worker, as it last described itself."""
 
     name: str
     since: datetime
@@ -121,7 +124,7 @@ class Seen(NamedTuple):
 
 
 def beat(conn: Connection, presence: Presence, *, new: bool) -> None:
-    """Write that the worker is there. `new`: it has just begun, whoever had its name before."""
+    """Record that the worker is there. `new` means that it has just started, whatever process had its name before."""
     conn.execute(
         _BEAT,
         {
@@ -137,7 +140,7 @@ def beat(conn: Connection, presence: Presence, *, new: bool) -> None:
 
 
 def leave(conn: Connection, name: str) -> None:
-    """Write that the worker has gone."""
+    """Record that the worker has left."""
     conn.execute(_LEAVE, {"name": name})
 
 
@@ -147,16 +150,16 @@ def forget(conn: Connection, *, keep_s: float) -> int:
 
 
 def crew(conn: Connection, report_type: str) -> Crew:
-    """The workers that were seen lately."""
+    """Return the workers that were seen recently."""
     return Crew(*conn.execute(_CREW, {"report_type": report_type, "silent_s": SILENT_S}).one())
 
 
 def seen(conn: Connection) -> tuple[int, int]:
-    """How many workers were seen lately: those that take jobs, and those that do not."""
+    """Return how many recently seen workers take jobs, and how many do not."""
     fit, sick = conn.execute(_SEEN, {"silent_s": SILENT_S}).one()
     return fit, sick
 
 
 def list_workers(conn: Connection, *, most: int) -> list[Seen]:
-    """Up to `most` workers of the last day: first those that work but take nothing, last those that are gone."""
+    """Return up to `most` workers of the last day: first those that run but take nothing, last those that are gone."""
     return [Seen(*row) for row in conn.execute(_LIST, {"most": most, "silent_s": SILENT_S})]
