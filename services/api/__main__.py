@@ -18,6 +18,7 @@ from services.api.settings import ApiSettings
 from shared.database.health import check_database
 from shared.errors import TodokeError
 from shared.runtime import logs, tracing
+from shared.runtime.listening import require_free
 from shared.runtime.startup import wait_for_all
 from shared.runtime.stopping import stop_on_signals
 
@@ -47,6 +48,7 @@ def main() -> int:
 def serve(settings: ApiSettings) -> int:
     """Answer requests until told to stop."""
     logs.configure("api", settings.log_level)
+    require_free("API", settings.host, settings.port)
     parts = assemble(settings, follow_catalog=True)
     stop = stop_on_signals()
     checks = {"database": lambda: check_database(parts.engine)}

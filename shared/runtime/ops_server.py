@@ -2,7 +2,6 @@
 
 import json
 import logging
-import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from shared.errors import TodokeError
+from shared.runtime.listening import CannotListen, family_of
 from shared.runtime.metrics.exposition import CONTENT_TYPE, exposition
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,10 @@ def problems(checks: Checks) -> dict[str, str]:
 
 
 class OpsServer:
-    """Serves in a thread until `close`. Healthy means that the process answers, ready that every check passes."""
+    """Serves in a thread until `close`. Healthy means that the process answers, ready that every check passes.
+
+    Raises CannotListen.
+    """
 
     def __init__(self, host: str, port: int, checks: Checks) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -61,7 +64,10 @@ class OpsServer:
             def log_message(self, *_: object) -> None:
                 """Log nothing: a probe every few seconds is not worth a line."""
 
-        self._server = _server_class(host)((host, port), Handler)
+        try:
+            self._server = _server_class(host)((host, port), Handler)
+        except OSError as error:
+            raise CannotListen(error, "METRICS", host, port) from error
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         """The port in use. The system chose it if `port` was 0."""
@@ -78,7 +84,7 @@ def _server_class(host: str) -> type[ThreadingHTTPServer]:
     """Return a server class for the address family of `host`. The standard one knows IPv4 only."""
 
     class Server(ThreadingHTTPServer):
-        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        address_family = family_of(host)
 
         def handle_error(self, request: object, client_address: object) -> None:
             """A line of the log, where the standard one prints a traceback; a client that left is not worth one."""

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -78,6 +79,24 @@ def running() -> Iterator[list[Started]]:
     for service in services:
         service.process.kill()
         service.process.wait(10)
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("api", "API"), ("relay", "METRICS"), ("worker", "METRICS")])
+def test_a_port_that_another_service_has_is_told_with_its_setting(
+    name: str, prefix: str, settings: dict[str, str], running: list[Started]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        service = Started(name, **{**settings, f"{prefix}_PORT": str(port)})
+        running.append(service)
+        code = service.end()
+
+    assert code == 1
+    assert service.lines[-1].startswith(
+        f"{name}: {prefix}_PORT={port} at {prefix}_HOST=127.0.0.1 cannot be used (Address already in use): "
+    )
+    assert service.lines[-1].endswith(f"set {prefix}_PORT to another one\n")
+    assert not [line for line in service.lines[:-1] if json.loads(line)["event"] in {f"{name}.ready", "process.broken"}]
 
 
 @pytest.mark.parametrize("name", ["api", "relay", "worker"])
