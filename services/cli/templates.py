@@ -142,6 +142,7 @@ class $class_:
     title = $title
     description = "What it answers, in a sentence or two."
     version = "1"  # recorded on each job: change it with the code
+    language = "en"  # of these texts; a document's own words, numbers and dates are in it, too
     formats = ($members)  # the first one is made when a request names none
     columns = (
         PythonColumn("day", "date", title="Day", format="yyyy-mm-dd"),

@@ -1,24 +1,23 @@
 """A report type in other languages: `language` and `[locales]` of report.toml, and the choice of a job."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.catalog.model import Column, FurtherQuery, Locale, ReportType, SummaryTable
+from shared.catalog.names import language_problem
 from shared.catalog.pivot import Pivot
 from shared.catalog.toml import Table
 
 LOCALE_KEYS = ("title", "description", "columns", "parameters", "texts")
 LOCALE_PARAMETER = "locale"
 """The parameter that chooses the language; the query need not use it."""
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def language(table: Table) -> str:
     """Read `language = "…"`."""
     name = table.text("language", "en")
-    if not _LANGUAGE.fullmatch(name):
-        table.wrong("language", f'{name!r} is not a language tag: write language = "en", "ja" or "pt-BR", for example')
+    if wrong := language_problem(name):
+        table.wrong("language", wrong)
     return name
 
 
@@ -26,7 +25,7 @@ def locales(table: Table) -> Mapping[str, Locale]:
     """Read `[locales.ja]`, `[locales.pt-BR]` and so on."""
     found = {}
     for name, one in table.tables():
-        if not _LANGUAGE.fullmatch(name):
+        if language_problem(name):
             one.wrong("", f"{name!r} is not a language tag: write [locales.ja] or [locales.pt-BR], for example")
         one.only(LOCALE_KEYS)
         found[name] = Locale(

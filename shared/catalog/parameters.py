@@ -60,9 +60,9 @@ def validate_parameters(
     Words such as `yesterday` become the date that they stand for at `moment`, or now in UTC if it is None. Validating
     the result again returns it unchanged. Raises InvalidParameters with every violation.
     """
-    if report.parameter_model is not None:
-        return _by_model(report.parameter_model, given)
     moment = moment or Moment.now()
+    if report.parameter_model is not None:
+        return _by_model(report, report.parameter_model, given, moment)
     violations = list(_unknown(report, given))
     stored: dict[str, object] = {}
     for parameter in report.parameters:
@@ -96,7 +96,9 @@ def has_words(parameter: Parameter, value: object) -> bool:
     return any(map(is_relative, value)) if isinstance(value, list | tuple) else is_relative(value)
 
 
-def _by_model(model: type[BaseModel], given: Mapping[str, object]) -> dict[str, object]:
+def _by_model(
+    report: ReportType, model: type[BaseModel], given: Mapping[str, object], moment: Moment
+) -> dict[str, object]:
     present = {name: value for name, value in given.items() if value is not None}
     fields = list(model.model_fields)
     unknown = dict.fromkeys(name for name in present if name not in fields)
@@ -104,17 +106,50 @@ def _by_model(model: type[BaseModel], given: Mapping[str, object]) -> dict[str, 
         Violation(f"parameters.{name[:100]}", "unknown_parameter", f"is unknown{did_you_mean(name[:100], fields)}")
         for name in islice(unknown, _MOST_WRONG)
     ]
+    known = {name: value for name, value in present.items() if name not in unknown}
+    wrong_words = _put_dates(report, known, moment)
     try:
-        accepted = model.model_validate_json(json.dumps({n: v for n, v in present.items() if n not in unknown}))
+        accepted = model.model_validate_json(json.dumps(known))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         for problem in problems[:_MOST_OF_A_MODEL]:
-            field = ".".join(["parameters", *(str(part) for part in problem["loc"])])
-            violations.append(Violation(field, problem["type"], problem["msg"][:1].lower() + problem["msg"][1:]))
-        raise InvalidParameters(violations) from None
+            if not wrong_words.keys() & problem["loc"][:1]:
+                field = ".".join(["parameters", *(str(part) for part in problem["loc"])])
+                violations.append(Violation(field, problem["type"], _said(problem["type"], problem["msg"])))
+    violations += wrong_words.values()
     if violations:
         raise InvalidParameters(violations)
     return dict(accepted.model_dump(mode="json"))
+
+
+def _put_dates(report: ReportType, given: dict[str, object], moment: Moment) -> dict[str, Violation]:
+    """Put the date into the place of the words that stand for one. Returns what is wrong: parameter → violation."""
+    wrong = {}
+    for parameter in report.parameters:
+        value = given.get(parameter.name)
+        kind = parameter.items or parameter.kind
+        if kind in {ParameterKind.DATE, ParameterKind.DATETIME}:
+            try:
+                dates = [_date_in_words(kind, one, moment) for one in (value if isinstance(value, list) else [value])]
+            except Refused as refused:
+                wrong[parameter.name] = Violation(f"parameters.{parameter.name}", refused.code, str(refused))
+                continue
+            if value is not None:
+                given[parameter.name] = dates if isinstance(value, list) else dates[0]
+    return wrong
+
+
+def _date_in_words(kind: ParameterKind, value: object, moment: Moment) -> object:
+    """The date as JSON, if the value is words; whatever else it is, the model will say."""
+    words = isinstance(value, str) and value[:1].isalpha()
+    return store(kind, read_date(kind, value, moment)) if words else value
+
+
+def _said(kind: str, message: str) -> str:
+    """What pydantic says, in our spelling; what the author of the model says, as it is."""
+    if kind in {"value_error", "assertion_error"}:
+        return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return message[:1].lower() + message[1:]
 
 
 def check_value(parameter: Parameter, value: object, field: str, moment: Moment) -> tuple[object, list[Violation]]:

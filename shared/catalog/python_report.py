@@ -20,6 +20,7 @@ from shared.access.scopes import scope_problem
 from shared.access.tenants import tenant_problem
 from shared.catalog.asker import Asker
 from shared.catalog.model import Column, Format, Limits, ReportKind, ReportType
+from shared.catalog.names import language_problem
 from shared.catalog.number_format_text import format_problem
 from shared.catalog.parameter import Parameter, ParameterKind
 
@@ -87,7 +88,7 @@ class Context(Protocol):
 class PythonReport(Protocol):
     """A report type whose class yields rows. An instance is created without arguments, once per process.
 
-    It may have `limits`, and `tenants`, `required_scope` and `shared` as in report.toml.
+    It may have `limits`, and `language`, `tenants`, `required_scope` and `shared` as in report.toml.
     """
 
     title: ClassVar[str]
@@ -239,13 +240,16 @@ def _optional(report: object) -> dict[str, Any]:
     """Return the optional settings of a class."""
     limits, tenants = getattr(report, "limits", Limits()), tuple(getattr(report, "tenants", ()))
     scope, shared = getattr(report, "required_scope", None), bool(getattr(report, "shared", False))
+    language = getattr(report, "language", "en")
+    if wrong := language_problem(language):
+        raise ValueError(f"language: {wrong}")
     for name in tenants:
         if wrong := tenant_problem(name):
             raise ValueError(f"tenants: {name!r} {wrong}")
     for asked in filter(None, (scope, *(c.required_scope for c in getattr(report, "columns", ())))):
         if wrong := scope_problem(asked):
             raise ValueError(f"required_scope: {asked!r} {wrong}")
-    return {"limits": limits, "tenants": tenants, "required_scope": scope, "shared": shared}
+    return {"limits": limits, "tenants": tenants, "required_scope": scope, "shared": shared, "language": language}
 
 
 def _files(paths: Iterable[str | Path]) -> tuple[Path, ...]:
@@ -259,7 +263,20 @@ def _files(paths: Iterable[str | Path]) -> tuple[Path, ...]:
 
 
 def _parameters(model: type[BaseModel]) -> tuple[Parameter, ...]:
+    properties: Mapping[str, Any] = model.model_json_schema().get("properties", {})
     return tuple(
-        Parameter(name, ParameterKind.STRING, field.title or name.replace("_", " ").capitalize())
+        _parameter(name, field.title or name.replace("_", " ").capitalize(), properties.get(name, {}))
         for name, field in model.model_fields.items()
     )
+
+
+def _parameter(name: str, title: str, schema: Mapping[str, Any]) -> Parameter:
+    """The parameter, as far as Todoke must know it: whether it is a date, or a list of dates."""
+    alone = next((one for one in schema.get("anyOf", ()) if one.get("type") != "null"), schema)
+    if alone.get("type") == "array" and (item := _DATES.get(alone.get("items", {}).get("format", ""))):
+        return Parameter(name, ParameterKind.LIST, title, items=item)
+    return Parameter(name, _DATES.get(alone.get("format", ""), ParameterKind.STRING), title)
+
+
+_DATES = {"date": ParameterKind.DATE, "date-time": ParameterKind.DATETIME}
+"""What JSON Schema calls them."""

@@ -29,7 +29,9 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema(report: ReportType) -> Schema:
     """Return the schema of `parameters` in a request for this report type. The caller may change the dict."""
     if report.parameter_model is not None:
-        return {"$schema": _DIALECT, **report.parameter_model.model_json_schema()}
+        whole = report.parameter_model.model_json_schema()
+        properties = {name: _with_words(one) for name, one in whole.get("properties", {}).items()}
+        return {"$schema": _DIALECT, **whole, "properties": properties}
     required = [p.name for p in report.parameters if p.required]
     schema: Schema = {
         "$schema": _DIALECT,
@@ -126,8 +128,22 @@ def _instant(parameter: Parameter) -> Schema:
         written["formatMinimum"] = parameter.minimum
     if parameter.maximum is not None:
         written["formatMaximum"] = parameter.maximum
-    in_words = {"title": f"In words, {REMEDY}", "pattern": f"^{PATTERN}$"}
-    return {"type": "string", "anyOf": [written, in_words]}
+    return {"type": "string", "anyOf": [written, dict(_IN_WORDS)]}
+
+
+_IN_WORDS: Mapping[str, object] = {"title": f"In words, {REMEDY}", "pattern": f"^{PATTERN}$"}
+
+
+def _with_words(schema: Schema) -> Schema:
+    """What pydantic writes of a field, with words allowed where it has a date, or a list of them."""
+    schema = dict(schema)
+    if schema.get("type") == "string" and schema.get("format") in {"date", "date-time"}:
+        schema["anyOf"] = [{"format": schema.pop("format")}, dict(_IN_WORDS)]
+    elif isinstance(several := schema.get("anyOf"), list):
+        schema["anyOf"] = [_with_words(one) for one in several]
+    elif isinstance(items := schema.get("items"), dict):
+        schema["items"] = _with_words(items)
+    return schema
 
 
 def _list(parameter: Parameter) -> Schema:
