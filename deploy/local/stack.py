@@ -5,7 +5,6 @@ import functools
 import json
 import os
 import secrets
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from deploy.local.keys import Door, open_door, own_key
 from deploy.local.postgres import EmbeddedPostgres, psql
 from deploy.local.processes import LocalFailure, ask, ends, free_port, ready, require_free, spawn, tail, wait_until
 from deploy.local.remedies import require_room
+from deploy.local.variables import for_a_shell
 from deploy.sample.load import READER, load
 from shared.database.engine import create_engine
 from shared.jobs.backlog import measure
@@ -239,8 +239,7 @@ class Stack:
             "DATABASE_URL", "REPORT_SOURCE_URL", "REPORT_SOURCES", "CATALOG_PATH", "SQS_QUEUE_URL", "ARTIFACT_URL",
             "SECRETS_KEY_FILE", *self._emulator.environment(),
         )  # fmt: skip
-        lines = [f"export {name}={shlex.quote(env[name])}\n" for name in wanted if env.get(name)]
-        _write_secret(self.variables, "# Written by `make run`.\n" + "".join(lines))
+        _write_secret(self.variables, for_a_shell({name: env[name] for name in wanted if env.get(name)}, self.url))
 
     def _environment(self, source: str) -> dict[str, str]:
         keep = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_OURS)}

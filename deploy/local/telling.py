@@ -86,10 +86,10 @@ Todoke runs. Copy into another terminal, to ask, to look and to download:
 Write a report type of your own, try it, and look at everything:
 
   . {variables}
-  .venv/bin/python -m services.cli new my-report
-  .venv/bin/python -m services.cli render my-report --watch -O /tmp
-  .venv/bin/python -m services.cli check
-  .venv/bin/python -m services.cli doctor
+  todoke-server new my-report
+  todoke-server render my-report --watch -O /tmp
+  todoke-server check
+  todoke-server doctor
   {short(stack.psql)} "$DATABASE_URL"
 
 Ctrl-C stops everything; the data stays.""",
@@ -106,7 +106,7 @@ Sign in to the console with this link, once, within ten minutes:
 and with another whenever you like:
 
   . {short(stack.variables)}
-  .venv/bin/python -m services.cli keys link --tenant {DEFAULT_TENANT} \\
+  todoke-server keys link --tenant {DEFAULT_TENANT} \\
       --name {FIRST} --url {stack.url}
 """
 

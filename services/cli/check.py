@@ -114,7 +114,9 @@ def _try(report: ReportType, trial: _Trial) -> Iterator[str]:
         parameters = validate_parameters(report, {**_samples(report), **_known(report, trial.settings)})
     except InvalidParameters as error:
         for violation in error.violations:
-            yield f"{place(report, 'report.toml')}: no sample for {violation.field}: {violation.message}: pass --set"
+            name = violation.field.removeprefix("parameters.")
+            where = f"{place(report, 'report.toml')}: no sample for {violation.field}"
+            yield f"{where}: {violation.message}: pass --set {name}=VALUE"
         return
     if report.kind is ReportKind.ANSWER:  # it reads no source and makes no file
         return

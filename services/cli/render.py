@@ -86,7 +86,7 @@ def _watch(wish: _Wish) -> int:
 def _once(wish: _Wish, cancel: threading.Event) -> int:
     """Make the report. Returns 1 after saying why it cannot be made; 0, too, if `cancel` was set meanwhile."""
     try:
-        report = _report(load_catalog(wish.catalog).types, wish.given.type)
+        report = _report(wish)
         shape = shape_of(report, wish.given)
         parameters = _validated(report, wish.given, shape)
         if report.kind is ReportKind.ANSWER:
@@ -100,9 +100,12 @@ def _once(wish: _Wish, cancel: threading.Event) -> int:
         return 0
 
 
-def _report(types: Mapping[str, ReportType], name: str) -> ReportType:
+def _report(wish: _Wish) -> ReportType:
+    types, name = load_catalog(wish.catalog).types, wish.given.type
     if name not in types:
-        raise WrongCall(f"there is no report type {name!r}{did_you_mean(name, types)}")
+        unnamed = "; no catalog is named: set CATALOG_PATH, or give --catalog FOLDER"
+        remedy = unnamed if wish.catalog == BUILTIN else ""
+        raise WrongCall(f"there is no report type {name!r}{did_you_mean(name, types)}{remedy}")
     return types[name]
 
 

@@ -81,12 +81,14 @@ def _wrong_parts(text: str, scheme: str, name: str, egress: Egress) -> str | Non
 def _wrong_place(host: str, port: int, scheme: str, egress: Egress) -> str | None:
     """What can be said at once; the rest is for whoever connects."""
     if not any(port in some for some in egress.ports):
-        return f"has the port {port}, to which webhooks may not lead here: leave it out, or ask who runs the service"
+        remedy = "leave it out, or ask who runs the service (WEBHOOK_PORTS)"
+        return f"has the port {port}, to which webhooks may not lead here: {remedy}"
     literal = _address(host)
     if literal is None and _is_number(host):
         return "writes an IPv4 address in an unusual way: write four decimal numbers, or better a name"
     if literal is not None and not egress.lets(literal, port, encrypted=scheme == "https"):
-        return "leads to an address that is not public, to which webhooks may not lead here"
+        remedy = "ask who runs the service (WEBHOOK_NETWORKS)"
+        return f"leads to an address that is not public, to which webhooks may not lead here: {remedy}"
     return None
 
 

@@ -290,6 +290,16 @@ def test_a_wrong_call_is_told_with_the_remedy(numbers: Path, run: Run, arguments
     assert told in err
 
 
+def test_who_has_named_no_catalog_is_told_so(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CATALOG_PATH", raising=False)
+
+    code, _, err = run("render", "late-flights")
+
+    assert code == 2
+    assert err.endswith("; no catalog is named: set CATALOG_PATH, or give --catalog FOLDER\n")
+
+
 def test_a_source_that_is_away_and_a_catalog_that_is_nowhere_are_told(numbers: Path, run: Run) -> None:
     away = run("render", "numbers", "-p", "least=1", "--source", "postgresql://u:hunter2@127.0.0.1:1/d")
     assert away[0] == 1

@@ -199,7 +199,7 @@ def test_plans_only(catalog: Path, check: Check) -> None:
 def test_parameters_can_be_given(check: Check) -> None:
     code, shown = check("--set", "least=1")
     assert code == 1
-    assert "least: must be 3 or more" in shown
+    assert "least: must be 3 or more, not 1: pass --set least=VALUE\n" in shown
     assert check("--set", "least=5", "--report", "numbers")[0] == 0
     assert "did you mean 'numbers'?" in check("--report", "number")[1]
 

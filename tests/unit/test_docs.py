@@ -266,7 +266,7 @@ def _served(app: FastAPI, method: str, path: str) -> bool:
 
 def _filled(path: str) -> str:
     """The path with something in the place of each variable of the shell or of the template."""
-    path = re.sub(r"\$JOB\b|\{id\}", _UUID, path.partition("?")[0])
+    path = re.sub(r"\$(?:JOB|BULK)\b|\{id\}", _UUID, path.partition("?")[0])
     return re.sub(r"\{\w+\}", "x", path)
 
 
@@ -313,6 +313,14 @@ def test_every_variable_is_one_that_somebody_reads() -> None:
     _none(one for one in named if one[1] not in known | _FOREIGN and not one[1].startswith(_FOREIGN_PREFIXES))
 
 
+def test_every_download_may_be_repeated() -> None:
+    """With -J curl refuses to write over the file of the time before; the name in the address is the same one."""
+    saving = [(page, command) for page, command in COMMANDS if re.search(r"\bcurl\b.* -\w*O", command)]
+
+    assert len(saving) > 4
+    _none(one for one in saving if re.search(r" -\w*J|--remote-header-name", one[1]))
+
+
 def test_every_json_document_is_one() -> None:
     documents = [code for code in CODE if code.language == "json"]
     for code in documents:
@@ -321,8 +329,25 @@ def test_every_json_document_is_one() -> None:
     assert documents
 
 
+def test_every_piece_of_python_is_python_and_imports_what_there_is() -> None:
+    signatures = "docs/reference/client.md"  # which have no bodies
+    pieces = [code for code in CODE if code.language == "python" and code.page != signatures]
+    trees = [(code.page, ast.parse(code.text, code.page)) for code in pieces]
+    imported = [
+        (page, str(node.module), alias.name)
+        for page, tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in {"todoke", "shared"}
+        for alias in node.names
+    ]
+
+    assert len(pieces) > 10
+    assert len(imported) > 10
+    _none(one for one in imported if not hasattr(importlib.import_module(one[1]), one[2]))
+
+
 def test_the_report_package_that_is_shown_is_the_one_that_is_tested() -> None:
-    [shown] = [c.text for c in CODE if c.language == "python" and c.page == "docs/reference/python-reports.md"]
+    shown, *_ = [c.text for c in CODE if c.language == "python" and c.page == "docs/reference/python-reports.md"]
     tested = (ROOT / "tests" / "example_package" / "todoke_example.py").read_text()
     plugin = importlib.import_module("shared.plugin")
     imported = [

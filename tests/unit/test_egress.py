@@ -84,7 +84,7 @@ def test_what_is_no_port_is_told(text: str) -> None:
         ("https://example.com:99999/", "is not a URL"),
         ("https://-bad-.example/", "names a host that cannot be one"),
         ("https://" + "a" * 64 + ".example/", "names a host that cannot be one"),
-        ("https://127.0.0.1/", "not public"),
+        ("https://127.0.0.1/", "not public, to which webhooks may not lead here: ask who runs the service (WEBHOOK_N"),
         ("https://[::1]/", "not public"),
         ("https://[::ffff:169.254.169.254]/", "not public"),
         ("https://2130706433/", "unusual way"),

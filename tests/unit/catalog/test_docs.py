@@ -27,8 +27,8 @@ def test_the_mistakes_shown_are_those_that_the_loader_tells(tmp_path: Path) -> N
     write_report(tmp_path, wrong_toml, wrong_query, name="late-flights")
     with pytest.raises(CatalogError) as refused:
         load_catalog(tmp_path)
-    told = [problem.removeprefix(f"{tmp_path}/") for problem in refused.value.problems]
-    [shown] = re.findall(r"```\n(late-flights/report.toml:.*?)```", TUTORIAL, re.DOTALL)
+    told = [problem.replace(f"{tmp_path}/", "deploy/sample/catalog/") for problem in refused.value.problems]
+    [shown] = re.findall(r"```\n(deploy/sample/catalog/late-flights/report.toml:.*?)```", TUTORIAL, re.DOTALL)
     assert told == shown.splitlines()
 
 
