@@ -10,11 +10,8 @@ from typing import Any
 import pydantic_core
 
 MOST_LEVELS = 200
-"""Nested arrays and objects.
-
-Both the accepting and the later reading process use this limit: a worker must be able to read whatever the API
-accepted. The limit of the standard library depends on the depth of the reader's own stack.
-"""
+"""Nested arrays and objects. Both the accepting and the later reading process use this limit: a worker must be able to
+read whatever the API accepted. The limit of the standard library depends on the depth of the reader's own stack."""
 
 
 class TooDeep(ValueError):

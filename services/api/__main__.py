@@ -28,8 +28,7 @@ _GRACE_S = 10
 """Seconds that requests in progress may take after SIGTERM."""
 _OTHER_DESCRIPTORS = 192
 """Descriptors not used for clients: the database, the catalog, downloads, and connections that are only told to go
-away.
-"""
+away."""
 
 
 def main() -> int:

@@ -30,8 +30,7 @@ _PREFIX = "todoke-api-processes-"
 """Prefix of the folder in which the processes share their counts."""
 _SILENT_S = 30
 """A process whose threads are silent for this long is considered hung, and is replaced. uvicorn's own 5 s are too short
-for a machine that is busy with other work.
-"""
+for a machine that is busy with other work."""
 
 
 def serve_several(settings: ApiSettings, **options: object) -> None:

@@ -19,11 +19,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 5.0
 _AGAIN = 12
-"""Number of looks after which everything is checked again: a minute.
-
-By then a key that a file names may exist, another API's version of a file may be gone, and this API must confirm what
-it has.
-"""
+"""Number of looks after which everything is checked again: a minute. By then a key that a file names may exist, another
+API's version of a file may be gone, and this API must confirm what it has."""
 
 
 class Follower:

@@ -25,10 +25,8 @@ _TENANTS_PER_S = 200
 _NEWEST = 100
 """How many of each tenant's jobs a look reads, from the newest on."""
 MOST_FOLLOWED = 1_000
-"""Unfinished jobs of a tenant that are followed after newer ones have come: the newest of them.
-
-Listeners learn when others are dropped.
-"""
+"""Unfinished jobs of a tenant that are followed after newer ones have come: the newest of them. Listeners learn when
+others are dropped."""
 _MOST_KEPT = 1_000
 """How many changes one listener's slot holds."""
 _CATCH_UP = 2

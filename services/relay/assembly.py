@@ -47,13 +47,11 @@ _GAUGES_EVERY_S = 5.0
 """Pause between readings of the database-wide gauges: a few milliseconds of one connection."""
 _RETENTION_EVERY_S = 1.0
 """Pause between passes over the next thousand rows of each table: some milliseconds each, and ten million rows in 3
-hours.
-"""
+hours."""
 _RETENTION_REST_S = 5.0
 _TIDY_REST_S = 2.0
 """The longer pause of an idle relay, which has looked at everything: these two passes were nearly half of all its
-queries.
-"""
+queries."""
 _ORPHANS_EVERY_S = 10.0
 """Pause between pages of the store: ten million files in 28 hours, for four cents per day on S3."""
 _ERASURES_EVERY_S = 2.0

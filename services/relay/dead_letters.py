@@ -23,10 +23,8 @@ log = logging.getLogger(__name__)
 EVERY_S = 3.0
 """Pause between queries that ask whether a look into the queue is due."""
 _PAUSE_S = 60.0
-"""Pause between looks into the queue; a request makes one due at once.
-
-A look into an empty queue costs one API request.
-"""
+"""Pause between looks into the queue; a request makes one due at once. A look into an empty queue costs one API
+request."""
 _PAUSE_EACH_S = 0.5
 """Additional pause for each message in the queue: a look receives all of them, and makes them visible again."""
 

@@ -25,8 +25,7 @@ _MOST_FILES = 1_000
 """Files per job and pass. A job with more, which many lost attempts may leave, takes several passes."""
 _UNFINISHED_S, _AWAY_S = 10.0, 600.0
 """The longest pause before another look at a job that an attempt still holds, and at one whose files could not be
-removed.
-"""
+removed."""
 
 
 class Erasures:

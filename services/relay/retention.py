@@ -17,18 +17,13 @@ from shared.jobs import retention
 from shared.jobs.walk import START
 
 KEEP_AUDIT_S = 400 * 86_400.0
-"""A year, and one more month in which somebody asks about it.
-
-Keys that the audit trail names stay as long after their end.
-"""
+"""A year, and one more month in which somebody asks about it. Keys that the audit trail names stay as long after their
+end."""
 _LOOK = 1_000
 """Rows of each table that one pass looks at while none has expired."""
 _TAKE = 25
-"""The same while some have expired: what one commit removes.
-
-It suffices for 1,000 jobs per second, each with a file and a key, and on S3 for 25 files per request. It is small
-enough that no submission waits for it.
-"""
+"""The same while some have expired: what one commit removes. It suffices for 1,000 jobs per second, each with a file
+and a key, and on S3 for 25 files per request. It is small enough that no submission waits for it."""
 # `make bench-retention`: with 200, the slowest 1% of submissions waited half as long again.
 
 
@@ -54,8 +49,7 @@ class Retention:
         self._slice = _TAKE
         self._in_store_s = 0.0
         """How much of this pass was spent in the store: a request to S3 may take ten times as long as all of
-        PostgreSQL's work.
-        """
+        PostgreSQL's work."""
         self._artifacts_after = START
         self._jobs_after = START
         self._keys_after = START

@@ -33,8 +33,7 @@ _MOST = 200
 """Ticks per transaction: some tens of milliseconds, during which those schedules cannot be changed."""
 _AGAIN_S = 30.0
 """Pause before another look at a tick for which the tenant's queue has no room, or whose report type or time zone this
-relay does not know.
-"""
+relay does not know."""
 _UNKNOWN_FOR_S = 900.0
 """How long an unknown report type or zone may be explained by a deployment that has not reached this relay yet."""
 

@@ -24,10 +24,8 @@ log = logging.getLogger(__name__)
 
 _RING_EVERY_S = 5.0
 _WALK_S = 0.25
-"""How long one pass walks.
-
-A million unfinished jobs take a few passes, and a deep backlog never takes more than a part of one connection's time.
-"""
+"""How long one pass walks. A million unfinished jobs take a few passes, and a deep backlog never takes more than a part
+of one connection's time."""
 
 _GAP_S = 10.0
 """A relay that asked nothing for this long was frozen, and does not know whether the database was available."""
@@ -59,8 +57,7 @@ class Sweeper:
         self._tidy_at = 0.0
         self._locked: dict[UUID, float] = {}
         """Jobs whose expired leases are left alone until the given moment: their rows were locked, so nobody could
-        renew them.
-        """
+        renew them."""
         self._contact = Contact(engine, gap_s=_GAP_S)
         self._clock_was: tuple[datetime, float] | None = None
         """The database's clock at the last look, and this process's (seconds of `time.monotonic`)."""

@@ -39,8 +39,7 @@ class Turns:
         self._ahead = ahead
         self._ringing: dict[str, dict[UUID, Sequence[Gate]]] = {}
         """Tenant → the jobs that this relay has rung for and does not know to have started, each with the gates that it
-        runs under, as far as they are known.
-        """
+        runs under, as far as they are known."""
         self._let_out: dict[UUID, Sequence[Gate]] = {}
         """The doorbells that left `held` in this pass, and the gates of each."""
         self._remembered = 0

@@ -31,8 +31,7 @@ _EVENTS = 200
 """Events per transaction: some tens of milliseconds."""
 _MOST = 64
 """Deliveries that one relay has under way: each needs a socket, and slow ones of a few tenants must leave room for the
-others.
-"""
+others."""
 _WAIT_S = 0.2
 """How long a delivery that has become due may wait while others are under way."""
 _MOST_AFTER_S = 86_400.0

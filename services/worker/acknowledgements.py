@@ -14,15 +14,11 @@ THREADS = 8
 """Delete requests at once. A request within a region takes about 8 ms, so eight threads delete 10,000 messages per
 second."""
 MOST_WAITING = 5_000
-"""Half a second's worth of deletions.
-
-While more receipts wait, polling pauses: otherwise receipts would grow old, and the heap would grow.
-"""
+"""Half a second's worth of deletions. While more receipts wait, polling pauses: otherwise receipts would grow old, and
+the heap would grow."""
 _GATHER_S = 0.1
-"""How long a group waits to reach ten.
-
-Deleting one message costs a request as deleting ten does, and a copy of an ended job does no harm.
-"""
+"""How long a group waits to reach ten. Deleting one message costs a request as deleting ten does, and a copy of an
+ended job does no harm."""
 _LOOK_EVERY_S = 0.5
 """How long a pass waits for its first receipt before the loop checks whether it should stop."""
 

@@ -57,10 +57,8 @@ class Finisher:
         self._handed_over: queue.SimpleQueue[Sequence[EndedAttempt]] = queue.SimpleQueue()
         self._unwritten: list[EndedAttempt] = []
         self._locked: list[EndedAttempt] = []
-        """Outcomes that were not written because another transaction had locked their rows.
-
-        Tried again at `_try_locked_at`.
-        """
+        """Outcomes that were not written because another transaction had locked their rows. Tried again at
+        `_try_locked_at`."""
         self._try_locked_at = 0.0
 
     def add(self, ended: Sequence[EndedAttempt]) -> None:

@@ -10,8 +10,7 @@ from shared.reports.explain import explain
 
 _MAX_BYTES = 64 * 1024
 """The longest answer, as JSON. An answer is part of the job's row, which every read of the job returns; anything larger
-belongs in a file.
-"""
+belongs in a file."""
 
 
 def runs(catalog: CatalogView, report_type: str) -> bool:

@@ -33,8 +33,7 @@ _LOOK_EVERY_S = 0.5
 """How long a pass waits for its first message before the loop checks whether it should stop."""
 _UNKNOWN_TRIES = 5
 """How often a doorbell for an unknown job may be received before it is dead-lettered: a restored or lagging database
-may still learn of the job.
-"""
+may still learn of the job."""
 
 
 class Doorbell(NamedTuple):

@@ -8,8 +8,7 @@ from uuid import UUID
 _FIRST_S = 60.0
 _FIRST_OF_ALL_S = 5.0
 """The first pause where every worker most likely has the same trouble, as when the store is unavailable: no other
-worker would do better.
-"""
+worker would do better."""
 _LONGEST_S = 900.0
 _MOST = 10_000
 """How many jobs are remembered. The oldest are forgotten first, which costs one attempt in vain."""

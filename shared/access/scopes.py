@@ -44,8 +44,7 @@ class Scope(StrEnum):
     """See the tenant's webhooks and their deliveries, which are about everyone's jobs."""
     WEBHOOKS_WRITE = "webhooks:write"
     """Create webhooks of the tenant, which are notified of everyone's jobs; change, test and delete them, repeat
-    deliveries.
-    """
+    deliveries."""
     ADMIN_READ = "admin:read"
     """See the state of the whole installation, across all tenants: queues, outbox, workers, what is paused."""
     ADMIN_WRITE = "admin:write"
@@ -57,8 +56,7 @@ OF_ALL_TENANTS = frozenset({str(Scope.ADMIN_READ), str(Scope.ADMIN_WRITE)})
 """Scopes for operators, whatever tenant they belong to."""
 USUAL = frozenset(scope for scope in OWN if scope.startswith(("jobs:", "rows:", "schedules:")))
 """The scopes of an API key unless others are named: everything about jobs and schedules, except scopes defined by a
-catalog.
-"""
+catalog."""
 
 
 class WrongScope(TodokeError):

@@ -7,9 +7,8 @@ import threading
 from collections.abc import Sequence
 
 _MOST = 32
-"""How many folders are remembered, each by an open descriptor: those of a worker's attempts and of
-its latest tenants.
-"""
+"""How many folders are remembered, each by an open descriptor: those of a worker's attempts and of its latest
+tenants."""
 
 
 class DurableFolders:

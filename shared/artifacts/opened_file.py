@@ -10,11 +10,9 @@ from io import BufferedReader
 from shared.artifacts.interface import ArtifactDamaged
 
 HASH_FIRST_BYTES = 16 << 20
-"""A file up to this size is read once before its first byte is sent, so that damage is answered with an error code.
-
-A larger one is hashed while it is sent, and its last piece is sent only if the digest is right. What SHA-256 costs:
-`python -m tests.benchmarks.downloads`.
-"""
+"""A file up to this size is read once before its first byte is sent, so that damage is answered with an error code. A
+larger one is hashed while it is sent, and its last piece is sent only if the digest is right. What SHA-256 costs:
+`python -m tests.benchmarks.downloads`."""
 PIECE_BYTES = 256 * 1024
 
 _TRUSTED_FOR_S = 3600.0

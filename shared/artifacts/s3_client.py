@@ -21,10 +21,8 @@ class Feature(StrEnum):
     """What AWS offers and other stores may refuse. ARTIFACT_S3_WITHOUT names features that must not be used."""
 
     CONDITIONAL_WRITES = "conditional-writes"
-    """`If-None-Match: *` at PutObject.
-
-    Without it the worker checks beforehand; the lease token keeps two writers apart.
-    """
+    """`If-None-Match: *` at PutObject. Without it the worker checks beforehand; the lease token keeps two writers
+    apart."""
     CHECKSUMS = "checksums"
     """`x-amz-checksum-sha256` and its kin. Without them each body's SHA-256 is part of the request's signature."""
     CHECKSUM_MODE = "checksum-mode"

@@ -18,9 +18,8 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 5.0
 
 State = frozenset[tuple[str, int, int, int, int]]
-"""Path, device, inode, size and modification time of every file and folder (0 and 0 for folders),
-with links followed.
-"""
+"""Path, device, inode, size and modification time of every file and folder (0 and 0 for folders), with links
+followed."""
 
 
 class LiveCatalog:

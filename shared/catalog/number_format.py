@@ -82,8 +82,7 @@ class Shape:
     """What stands before the first digit."""
     digits: Sequence[tuple[int, str]]
     """The digits before the point in groups from left to right, each with the text that follows it; the first takes all
-    that the others leave.
-    """
+    that the others leave."""
     least: int
     """The least number of digits before the point."""
     grouped: bool

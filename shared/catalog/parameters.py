@@ -24,9 +24,8 @@ MAX_ITEMS = 1000
 """The default `max` of a list, in items: a query with that many literals still parses in milliseconds."""
 
 _MOST_WRONG = 20
-"""Unknown names and wrong items that are explained one by one, so that junk causes neither a huge
-answer nor long work.
-"""
+"""Unknown names and wrong items that are explained one by one, so that junk causes neither a huge answer nor long
+work."""
 _MOST_OF_A_MODEL = 100
 """How many mistakes found by pydantic are reported."""
 

@@ -13,10 +13,8 @@ from shared.database.fresh_sessions import drop_stale_sessions, use_url_of_today
 from shared.database.libpq import CONNECT_TIMEOUT_S, KEEPALIVE
 
 DatabaseUrl = str | Callable[[], str]
-"""Where the database is, with user and password.
-
-A function is called again for each new connection, so a rotated password needs no restart.
-"""
+"""Where the database is, with user and password. A function is called again for each new connection, so a rotated
+password needs no restart."""
 
 SESSION_BOUNDS = {
     # A frozen process must not hold row locks forever: SKIP LOCKED would skip its rows.

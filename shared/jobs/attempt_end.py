@@ -12,11 +12,8 @@ from shared.jobs.lease import Lease
 from shared.jobs.states import JobStatus
 
 Outcomes = Mapping[UUID, JobStatus]
-"""Lease token → the status that the job has now.
-
-An absent token had lost its lease: nothing was written for it. PROCESSING means that nothing was written this time,
-because another transaction has locked the job's row. Try again.
-"""
+"""Lease token → the status that the job has now. An absent token had lost its lease: nothing was written for it.
+PROCESSING means that nothing was written this time, because another transaction has locked the job's row. Try again."""
 
 # `own` is the batch. `free` locks those of its rows that are not locked already, so that a row locked by another
 # transaction affects no other job.

@@ -14,10 +14,8 @@ PLACEHOLDERS = ("reportType", "reportVersion", "jobId", "date")
 """What a template may name in braces: `date` is the day (UTC) on which the job is to run."""
 MAX_CHARACTERS = 120
 MAX_BYTES = 190
-"""Length of the finished name in UTF-8.
-
-With its extension it stays within the 200 bytes that any file of a job may have.
-"""
+"""Length of the finished name in UTF-8. With its extension it stays within the 200 bytes that any file of a job may
+have."""
 
 _PART = re.compile(r"\{([^{}]*)\}|([^{}]+)|([{}])")
 _PUNCTUATION = frozenset(" ._-")

@@ -46,10 +46,8 @@ class JobFilter(NamedTuple):
     """Handled by this bulk action."""
     schedule: UUID | None = None
     id_begins: str | None = None
-    """Lower-case hexadecimal digits with which the id begins.
-
-    That is a range of ids, and so not a condition in MATCHES.
-    """
+    """Lower-case hexadecimal digits with which the id begins. That is a range of ids, and so not a condition in
+    MATCHES."""
     took_s: int | None = None
     """Least duration in seconds from the start to the end, or until now while the job runs."""
 

@@ -173,10 +173,8 @@ class Renewal:
     cancel_requested: frozenset[Lease]
     """The caller still holds these jobs, and the client wants them stopped."""
     skipped: frozenset[Lease] = frozenset()
-    """Not renewed this time, because another transaction has locked the row.
-
-    As far as one can see, the caller still holds them.
-    """
+    """Not renewed this time, because another transaction has locked the row. As far as one can see, the caller still
+    holds them."""
 
 
 # `free` locks the rows that are not locked already, so that a row locked by another transaction delays no other lease.

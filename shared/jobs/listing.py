@@ -164,9 +164,8 @@ WALKS: Mapping[str, _Walk] = {
 LOOK = 2_000
 """How many jobs one page of a filtered list examines at most: some milliseconds."""
 _MOST_BYTES = 1_000_000
-"""Bytes of parameters, results and errors on one page, plus one job: how much of the API's memory
-an answer may take.
-"""
+"""Bytes of parameters, results and errors on one page, plus one job: how much of the API's memory an answer may
+take."""
 _UNENDED = {JobStatus.PENDING, JobStatus.PROCESSING}
 _NOBODYS = JobFilter()
 

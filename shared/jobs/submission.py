@@ -73,8 +73,7 @@ class Submission(NamedTuple):
     """The name of its files without extension; None for the report type's."""
     reuse_key: str | None = None
     """The digest of the question, for other requests that may use this job as their answer; None if none may
-    (reuse.py).
-    """
+    (reuse.py)."""
     options: Mapping[str, object] | None = None
     """The client's other options, to be shown and repeated; None if there are none."""
     requester: str | None = None

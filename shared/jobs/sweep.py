@@ -75,10 +75,8 @@ class DoorbellCheck:
     at: datetime
     """The database's clock, read before anything that the caller does next."""
     heard_until: datetime | None
-    """The latest `run_at` among running jobs.
-
-    Messages are delivered roughly in order, so older ones have arrived or are lost. None if no job is running.
-    """
+    """The latest `run_at` among running jobs. Messages are delivered roughly in order, so older ones have arrived or
+    are lost. None if no job is running."""
     next_after: UUID
     """Where the next slice begins; START after the last one."""
 

@@ -45,10 +45,8 @@ SLICE = """
               ORDER BY id LIMIT :slice)
         ) AS known ORDER BY id LIMIT :slice
 """
-"""An SQL fragment: the next `slice` jobs that may be unfinished, each with `columns`.
-
-A walk continues after the last one. No plan for it reads more rows than that, whatever the statistics.
-"""
+"""An SQL fragment: the next `slice` jobs that may be unfinished, each with `columns`. A walk continues after the last
+one. No plan for it reads more rows than that, whatever the statistics."""
 
 # A committed fence is older than every later snapshot. A newer one comes from another server, with the dump of a
 # database, and this server's ids might reach it only in years.

@@ -1,7 +1,8 @@
-"""Copies of what lies in the dead-letter queue, and what somebody wishes for it. A relay copies, and carries out.
+"""Copies of the dead-letter queue's messages, and what operators requested for them.
 
-A message stays in its queue until a wish for it was carried out there: a copy that is lost is made again by the next
-look, and one whose message has left is removed. So the rows are a picture, and the queue is the truth.
+A relay copies, and carries out the requests. A message stays in its queue until a request for it was carried out there.
+A lost copy is made again by the next look, and one whose message has left is removed. So the rows are a picture, and
+the queue is the truth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,18 +17,18 @@ from sqlalchemy.engine import Connection
 from shared import json_text
 
 LONGEST_BODY = 4_096
-"""Characters of a body that a copy has: a doorbell has some fifty."""
+"""Characters of a body that a copy keeps: a doorbell has some fifty."""
 _LONGEST_REASON = 200
 MOST = 1_000
-"""Messages that one look walks over, and rows that one wish is for."""
+"""Messages that one look walks over, and rows that one request covers."""
 GONE_S = 180.0
-"""A message that a walk to the end has not met for so long has left: others hide one for 120 s at most."""
+"""A message that no complete walk has met for this long has left: others hide one for 120 s at most."""
 _UNSEEN_S, _WISHED_S = 3_600.0, 86_400.0
-"""The same where no walk comes to the end; and for a row that bears a wish."""
+"""The same where no walk is complete; and for a row with a request."""
 
 
 class Wish(StrEnum):
-    """What is to be done with a message."""
+    """What to do with a message."""
 
     REDRIVE = "redrive"
     """Send it to the queue again."""
@@ -40,7 +41,7 @@ class Copy(NamedTuple):
 
     message_id: str
     job_id: UUID | None
-    """The job that it names; None if it is nobody's doorbell."""
+    """The job that it names; None if it is not one of our doorbells."""
     body: str
     reason: str
     receives: int
@@ -48,23 +49,23 @@ class Copy(NamedTuple):
 
 
 class DeadLetterRow(NamedTuple):
-    """A copy, and what is wished for its message."""
+    """A copy, and what was requested for its message."""
 
     id: int
-    """In the order in which they were first seen."""
+    """Ids follow the order in which the messages were first seen."""
     message_id: str
     first_seen_at: datetime
     sent_at: datetime | None
     receives: int
-    """Deliveries before it was copied, about."""
+    """Deliveries before it was copied, approximately."""
     size_bytes: int
     reason: str
-    """Why a worker put it aside; empty if the queue service did."""
+    """Why a worker dead-lettered it; empty if the queue service did."""
     job_id: UUID | None
     tenant: str | None
-    """Whose job it names; None if there is no such job."""
+    """The tenant of the job that it names; None if there is no such job."""
     body: str
-    """Its beginning."""
+    """The beginning of the message's body."""
     wish: str | None
     wished_at: datetime | None
     wished_by: str | None
@@ -75,7 +76,8 @@ _DUE = text("""
     SELECT coalesce((SELECT next_at <= clock_timestamp() FROM measurements WHERE subject = 'dead_letters'), true)
 """)
 
-# One relay looks at a time: two would hide messages from each other. One that dies in the look leaves it to the next.
+# One relay looks at a time: two would hide messages from each other. If a relay dies during its look, the next one
+# looks again.
 _BEGIN_LOOK = text("""
     /* dead_letters.begin_look */
     INSERT INTO measurements AS m (subject, facts, next_at)
@@ -84,7 +86,7 @@ _BEGIN_LOOK = text("""
     RETURNING clock_timestamp()
 """)
 
-# A wish that came meanwhile keeps its look.
+# A request made meanwhile keeps its look.
 _END_LOOK = text("""
     /* dead_letters.end_look */
     UPDATE measurements
@@ -136,7 +138,7 @@ _FIND = text(f"""
      WHERE message_id = ANY (CAST(:ids AS text[])) AND wish IS NULL ORDER BY id
 """)
 
-# What no worker would understand is not sent to the workers again.
+# A message that no worker would understand is not sent to the workers again.
 _FIND_ALL = text(f"""
     /* dead_letters.find_all */
     SELECT {_COLUMNS} FROM dead_letters
@@ -158,22 +160,25 @@ _LOOK_NOW = text("""
 
 
 def look_is_due(conn: Connection) -> bool:
-    """True if it is time to look into the queue. Opens no transaction."""
+    """True if a look into the queue is due. Opens no transaction."""
     return conn.execute(_DUE).scalar_one() is True
 
 
 def begin_look(conn: Connection, *, pause_s: float) -> bool:
-    """Take the look that is due; False if another relay has taken it. Without an end, the next is in `pause_s`."""
+    """Claim the look that is due; False if another relay has claimed it.
+
+    If `end_look` never follows, the next is in `pause_s`.
+    """
     return conn.execute(_BEGIN_LOOK, {"pause_s": pause_s}).first() is not None
 
 
 def end_look(conn: Connection, facts: Mapping[str, Any], *, pause_s: float) -> None:
-    """Write down what the look has met. The next is in `pause_s`, or at once if there are new wishes."""
+    """Store the result of the look. The next is in `pause_s`, or at once if there are new requests."""
     conn.execute(_END_LOOK, {"facts": json_text.write(facts), "pause_s": pause_s})
 
 
 def copy(conn: Connection, met: Sequence[Copy]) -> Mapping[str, Wish]:
-    """Copy messages, or note that they are still there. Returns what is wished for which of them."""
+    """Copy messages, or record that they are still there. Returns the requests for any of them."""
     rows = [
         {
             **each._asdict(),
@@ -193,15 +198,15 @@ def any_copied(conn: Connection) -> bool:
 
 
 def done(conn: Connection, message_ids: Sequence[str]) -> None:
-    """Remove the copies of messages for which a wish was carried out."""
+    """Remove the copies of messages for which a request was carried out."""
     if message_ids:
         conn.execute(_DONE, {"ids": list(message_ids)})
 
 
 def forget(conn: Connection, *, to_the_end: bool, gone_s: float = GONE_S) -> int:
-    """Remove the copies of messages that have left by another way. Returns how many.
+    """Remove the copies of messages that have left in another way. Returns how many.
 
-    `to_the_end`: the last walk met everything that was not hidden.
+    `to_the_end` says that the last walk met everything that was not hidden.
     """
     unseen_s = gone_s if to_the_end else _UNSEEN_S
     wished_s = gone_s if to_the_end else _WISHED_S
@@ -209,23 +214,23 @@ def forget(conn: Connection, *, to_the_end: bool, gone_s: float = GONE_S) -> int
 
 
 def list_rows(conn: Connection, *, size: int, after: int = 0) -> list[DeadLetterRow]:
-    """Up to `size` copies, those first that were seen first, behind the one of that id."""
+    """Return up to `size` copies, in the order first seen, after the one with that id."""
     return [DeadLetterRow(*row) for row in conn.execute(_LIST, {"after": after, "limit": size})]
 
 
 def find(conn: Connection, message_ids: Sequence[str]) -> list[DeadLetterRow]:
-    """Those of these messages for which nothing is wished yet."""
+    """Return those of these messages for which nothing is requested yet."""
     return [DeadLetterRow(*row) for row in conn.execute(_FIND, {"ids": list(message_ids)})]
 
 
 def find_all(conn: Connection, wish: Wish, *, most: int = MOST) -> list[DeadLetterRow]:
-    """Up to `most` messages for which nothing is wished yet; for a redrive, those that name a job."""
+    """Return up to `most` messages for which nothing is requested yet; for a redrive, only those that name a job."""
     asked = {"ours": wish is Wish.REDRIVE, "limit": most}
     return [DeadLetterRow(*row) for row in conn.execute(_FIND_ALL, asked)]
 
 
 def wish_for(conn: Connection, message_ids: Sequence[str], wish: Wish, *, by: str | None) -> frozenset[str]:
-    """Ask a relay to do that with these messages, soon. Returns those for which nothing was wished before."""
+    """Ask a relay to do this with these messages, soon. Returns those for which nothing was requested before."""
     taken = frozenset(conn.execute(_WISH, {"ids": list(message_ids), "wish": wish, "by": by}).scalars())
     conn.execute(_LOOK_NOW)
     return taken

@@ -16,8 +16,8 @@ Settled does not mean done: rows at or below V may be alive, or claimed by a rel
 floor therefore rises only to just below the oldest row still there, read without SKIP LOCKED.
 """
 
-# With 10 M rows behind it, a relay sent 46.9 k rows/s flat with a floor, and 15 k and falling without (PostgreSQL 18).
-# A fence of pg_snapshot_xmax lost 1 row in 198,000 in the storm of tests/database/test_floor_storm.py.
+# With 10 M rows behind it, a relay sent a steady 46.9 k rows/s with a floor; without one, 15 k and falling (PostgreSQL
+# 18). A fence of pg_snapshot_xmax lost 1 row in 198,000 in the storm of tests/database/test_floor_storm.py.
 
 import time
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ _FIRST_LIVE = text("/* outbox.first_live */ SELECT id FROM outbox WHERE id > :fl
 
 
 class Pass(StrEnum):
-    """The id from which a claim looks."""
+    """The kind of pass, which decides from which id a claim looks."""
 
     RECENT = "recent"
-    """From just behind the last claim: fast, and blind to a transaction that committed late."""
+    """From just after the last claim: fast, but it misses a transaction that committed late."""
     SETTLED = "settled"
     """From the proven floor: finds the late ones."""
     AUDIT = "audit"
@@ -53,15 +53,15 @@ class _Mark:
 
 
 class Floor:
-    """Holds one relay's floor over one server. It starts anew on another, whose sequence may stand elsewhere.
+    """One relay's floor over one server. It starts anew on another server, whose sequence may stand elsewhere.
 
-    A new connection tells of another server. Where a pooler hides that, the server's start time does, in the next
+    A new connection may mean another server. Where a pooler hides that, the server's start time reveals it in the next
     settling pass, and so within `rest_s`: the pause between such passes while every id ever drawn is settled.
     """
 
     def __init__(self, *, settle_every_s: float = 0.3, rest_s: float = 3.0, audit_every_s: float = 60.0) -> None:
         self.settled = 0
-        """Every id up to here is proven finished."""
+        """Every id up to here is proven to be finished."""
         self.recent = 0
         """The highest id claimed so far."""
         self._mark: _Mark | None = None
@@ -70,12 +70,12 @@ class Floor:
         self._rest_s = rest_s
         self._resting = False
         self._audit_every_s = audit_every_s
-        # A new floor has everything to learn: settle at once; an audit would look from 0 just the same.
+        # A new floor knows nothing: settle at once; an audit would look from 0 just the same.
         self._settle_at = 0.0
         self._audit_at = time.monotonic() + audit_every_s
 
     def next_pass(self, now: float | None = None) -> tuple[Pass, int]:
-        """The kind of pass that is due at `now` (monotonic seconds), and the id above which it claims."""
+        """Return the kind of pass that is due at `now` (monotonic seconds), and the id above which it claims."""
         now = time.monotonic() if now is None else now
         if now >= self._audit_at:
             self._audit_at = now + self._audit_every_s
@@ -86,7 +86,7 @@ class Floor:
         return Pass.RECENT, max(self.recent, self.settled)
 
     def claimed(self, highest_id: int) -> None:
-        """Remember how far a claim came. Ids below it may still be on their way, so there is something to settle."""
+        """Record how far a claim came. Ids below it may still be uncommitted, so there is something to settle."""
         self.recent = max(self.recent, highest_id)
         if self._resting:
             self._resting, self._settle_at = False, 0.0
@@ -94,7 +94,7 @@ class Floor:
     def advance(self, conn: Connection) -> None:
         """Raise the settled floor as far as can be proven now. `conn` is in autocommit mode.
 
-        Each statement must see the world after the one before, so they cannot be one.
+        Each statement must see the effects of the one before, so they cannot be one statement.
         """
         last_id, server = conn.execute(_LAST_ID).one()
         if server != self._server:
@@ -102,7 +102,7 @@ class Floor:
         if self._mark is None:
             self._resting = last_id <= self.settled
             if self._resting:
-                return  # nothing was drawn since: an idle relay uses up no transaction ids
+                return  # nothing was drawn since, so an idle relay uses up no transaction ids
             self._mark = _Mark(last_id, conn.execute(_FRESH_XID).scalar_one())
         if conn.execute(_OLDEST_RUNNING).scalar_one() < self._mark.xid:
             return

@@ -15,30 +15,30 @@ class OutboxRow(NamedTuple):
     """A message whose transaction committed."""
 
     id: int
-    """Unique within its table: rows of `outbox_retry` count on their own."""
+    """Unique within its table: `outbox_retry` has a sequence of its own."""
     topic: str
     group_key: str
     payload: str
     headers: str | None
     attempts: int = 0
-    """Times that sending it has failed."""
+    """How many times sending it has failed."""
     behind: bool = False
-    """True if messages of its group are held: it has to stand behind them."""
+    """True if messages of its group are held, so that it must queue behind them."""
 
 
-# In order, and not EXISTS, which forgets the order: on a table full of dead rows it may read them all.
+# In order, and without EXISTS, which ignores the order: on a table full of dead rows it may read them all.
 _WAITING = text("""
     /* outbox.waiting */
     SELECT (SELECT id FROM outbox WHERE id > :floor ORDER BY id LIMIT 1) IS NOT NULL
         OR (SELECT due_at FROM outbox_retry WHERE parked_at IS NULL ORDER BY due_at LIMIT 1) <= clock_timestamp()
 """)
 
-# Asked once for all rows while nothing is held, which is always but in a flood.
+# Evaluated once for all rows while nothing is held, which is the usual case.
 _BEHIND = """(SELECT tenant FROM held LIMIT 1) IS NOT NULL
               AND EXISTS (SELECT FROM held WHERE tenant = {table}.group_key)"""
 
-# `= ANY (ARRAY(...))` and not `IN (...)`: under a nested loop the IN form evaluates the locking
-# subquery again and again and deletes the whole table (seen on PostgreSQL 18: 1000 of 1000 rows for LIMIT 10).
+# `= ANY (ARRAY(...))` and not `IN (...)`: under a nested loop the IN form evaluates the locking subquery again and
+# again and deletes the whole table (seen on PostgreSQL 18: 1000 of 1000 rows for LIMIT 10).
 _CLAIM = text(f"""
     /* outbox.claim */
     DELETE FROM outbox
@@ -72,7 +72,7 @@ _KEEP = text("""
                    delay_s float8, attempts int, last_error text, parked boolean)
 """)
 
-# The relay alone may lose a commit: a claim that is forgotten only sends again.
+# Only the relay may lose a commit: a lost claim merely sends again.
 _FORGETTABLE = text("/* outbox.forgettable */ SET LOCAL synchronous_commit = off")
 
 _DUE_AT_LEAST = text("""
@@ -91,14 +91,15 @@ _BACKLOG = text("""
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """A message that the queue did not take this time."""
+    """A message that the queue did not accept this time."""
 
     row: OutboxRow
     error: str
     delay_s: float
     """Pause before the next try; ignored when parked."""
     parked: bool
-    """True when sending the same bytes again cannot succeed: the message is kept and alarmed, not tried again."""
+    """True when sending the same bytes again cannot succeed: the message is kept and an alert is raised, but it is not
+    retried."""
 
 
 def waiting(conn: Connection, *, floor: int) -> bool:
@@ -122,7 +123,7 @@ def claim_due(conn: Connection, *, limit: int) -> list[OutboxRow]:
 
 
 def keep(conn: Connection, unsent: Sequence[Unsent]) -> None:
-    """Put messages aside in the transaction that claimed them: each is due again in its `delay_s`, or parked."""
+    """Store messages in the transaction that claimed them: each is due again after its `delay_s`, or parked."""
     rows = [
         {
             "topic": u.row.topic,
@@ -131,7 +132,7 @@ def keep(conn: Connection, unsent: Sequence[Unsent]) -> None:
             "headers": u.row.headers,
             "delay_s": u.delay_s,
             "attempts": u.row.attempts + 1,
-            "last_error": json_text.storable(u.error),  # a stranger's words
+            "last_error": json_text.storable(u.error),  # the text comes from outside
             "parked": u.parked,
         }
         for u in unsent
@@ -146,7 +147,7 @@ def commit_may_be_lost(conn: Connection) -> None:
 
 
 def count_kept(conn: Connection) -> tuple[int, int]:
-    """How many messages wait for another try, and how many are parked. Looks at 10,000 rows at most."""
+    """Return how many messages wait for another try, and how many are parked. Looks at 10,000 rows at most."""
     row = conn.execute(_DUE_AT_LEAST).one()
     return row.waiting, row.parked
 
@@ -156,12 +157,12 @@ class Backlog:
     """The messages that have not left yet."""
 
     unsent: int
-    """How many, estimated from above: the ids drawn since the oldest unsent row. 0 is exact."""
+    """How many there are, as an upper bound: the ids drawn since the oldest unsent row. 0 is exact."""
     oldest_age_s: float
     """Age of the oldest, by the database's clock; 0 when there is none."""
 
 
 def backlog(conn: Connection, *, floor: int) -> Backlog:
-    """The messages above `floor` that have not left yet. Looks at one row."""
+    """Return the messages above `floor` that have not left yet. Looks at one row."""
     row = conn.execute(_BACKLOG, {"floor": floor}).one_or_none()
     return Backlog(row.unsent, row.oldest_age_s) if row else Backlog(0, 0.0)

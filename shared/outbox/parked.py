@@ -1,4 +1,4 @@
-"""The messages that can never be sent as they are, for a person who mends the cause or drops them."""
+"""The messages that can never be sent as they are, for an operator who removes the cause or drops them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,12 +38,12 @@ _DROP = text("""
 
 
 class ParkedRow(NamedTuple):
-    """A message that was put aside for good."""
+    """A message that was set aside permanently."""
 
     id: int
     topic: str
     group_key: str
-    """The tenant whose message it is."""
+    """The tenant that the message belongs to."""
     payload: str
     headers: str | None
     created_at: datetime
@@ -53,24 +53,24 @@ class ParkedRow(NamedTuple):
 
 
 def parked(conn: Connection, *, most: int = MOST, after: int = 0) -> list[ParkedRow]:
-    """The oldest `most` parked messages, oldest first, behind the one of that id."""
+    """Return the oldest `most` parked messages, oldest first, after the one with that id."""
     return [ParkedRow(*row) for row in conn.execute(_LIST, {"most": most, "after": after})]
 
 
 def find_parked(conn: Connection, ids: Sequence[int]) -> list[ParkedRow]:
-    """Those of these messages that are parked."""
+    """Return those of these messages that are parked."""
     return [ParkedRow(*row) for row in conn.execute(_FIND, {"ids": list(ids)})]
 
 
 def requeue(conn: Connection, ids: Sequence[int], *, reason: str) -> frozenset[int]:
-    """Let the relay send these messages again, at once. Returns those that were parked until now.
+    """Make the relay send these messages again, at once. Returns those that were parked until now.
 
-    The reason stands in `last_error` until it is sent, and when it is parked again.
+    `last_error` shows the reason until the message is sent, and again if it is parked once more.
     """
     values = {"ids": list(ids), "reason": reason, "longest": _LONGEST_ERROR}
     return frozenset(conn.execute(_REQUEUE, values).scalars())
 
 
 def drop(conn: Connection, ids: Sequence[int]) -> frozenset[int]:
-    """Delete these messages, which nobody will send. Returns those that were parked until now."""
+    """Delete these messages without sending them. Returns those that were parked until now."""
     return frozenset(conn.execute(_DROP, {"ids": list(ids)}).scalars())

@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 def size_bytes(message: Outgoing) -> int:
-    """The size that the queue counts: the body, and the name, type and value of every attribute, in UTF-8."""
+    """Return the size that the queue counts: the body, and the name, type and value of every attribute, in UTF-8."""
     attributes = sum(len(f"{name}String{value}".encode()) for name, value in message.headers.items())
     return len(message.body.encode("utf-8", "surrogatepass")) + attributes
 
 
 def refusal(message: Outgoing) -> SendFailure | None:
-    """The reason why the queue would never take this message, found without asking it; None if it may."""
+    """Return why the queue would never accept this message, without asking it; None if it may."""
     if not message.body:
         return _permanent(message, "InvalidMessageContents", "the body is empty")
     if illegal := _ILLEGAL.search(message.body):

@@ -1,4 +1,4 @@
-"""Carries calls to SQS: the curl client those that every job makes, boto3 all others."""
+"""Sends calls to SQS: frequent ones through the curl client, all others through boto3."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -21,9 +21,9 @@ LONGEST_POLL_S = 20
 def make_client(
     region: str, *, read_timeout_s: float, connections: int, session: boto3.session.Session | None = None
 ) -> Any:
-    """A boto3 client for SQS whose every call is bounded. Credentials and endpoint come the standard AWS way.
+    """Return a boto3 client for SQS whose every call is bounded in time.
 
-    Clients of one session look for credentials once.
+    Credentials and endpoint come from the standard AWS settings. Clients of one session look for credentials only once.
     """
     return (session or aws.new_session()).client(
         "sqs",
@@ -33,19 +33,19 @@ def make_client(
             read_timeout=read_timeout_s,
             max_pool_connections=connections,
             tcp_keepalive=True,
-            # Callers try again with back-off of their own; one more try covers a stale kept-alive connection.
+            # Callers retry with a back-off of their own; one more try here covers a stale kept-alive connection.
             retries={"mode": "standard", "total_max_attempts": 2},
         ),
     )
 
 
 class SqsCalls:
-    """Carries calls. Safe to use from several threads. Raises botocore's ClientError and BotoCoreError."""
+    """Sends calls. Safe to use from several threads. Raises botocore's ClientError and BotoCoreError."""
 
     def __init__(self, region: str, *, kind: ClientKind, connections: int) -> None:
         session = aws.new_session()
         self.client = make_client(region, read_timeout_s=READ_TIMEOUT_S, connections=connections, session=session)
-        """The plain client, for set-up and questions."""
+        """The boto3 client, for set-up and queries."""
         patient_s = LONGEST_POLL_S + READ_TIMEOUT_S
         poller = make_client(region, read_timeout_s=patient_s, connections=connections, session=session)
         self._methods = {

@@ -1,9 +1,8 @@
-"""Speaks AWS JSON 1.0 over libcurl, which signs as well, for the calls that every job makes.
+"""An AWS JSON 1.0 client on libcurl, which also signs, for the calls that every job makes.
 
-botocore builds, validates, hooks, signs and parses each batch call in Python. libcurl does all but the JSON outside of
-Python and without its lock. Address, region and credentials are those that boto3 has found.
-
-Sources: "Amazon SQS API Reference" (read 2026-11-25); libcurl's CURLOPT_AWS_SIGV4(3) (8.23, read 2026-11-25).
+botocore builds, validates, hooks, signs and parses each batch call in Python. libcurl does everything except the JSON
+outside Python and without its lock. Address, region and credentials are those that boto3 has found. Sources: "Amazon
+SQS API Reference" (read 2026-11-25); libcurl's CURLOPT_AWS_SIGV4(3) (8.23, read 2026-11-25).
 """
 
 # It takes about a tenth of botocore's processor time (`make bench ARGS="--only sqs_clients"`).
@@ -35,9 +34,9 @@ _NOBODY_THERE = frozenset({pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HO
 
 
 class CurlClient:
-    """Makes calls. Safe to use from several threads: each call has a connection to itself, which the next one reuses.
+    """Sends calls. Safe to use from several threads: each call has a connection to itself, which the next one reuses.
 
-    A request is sent again only where a kept connection turned out to be closed before a byte of an answer came;
+    A request is repeated only if a kept-alive connection turns out to be closed before any byte of an answer has come;
     libcurl does that. Raises botocore's ClientError and BotoCoreError, as boto3 would.
     """
 
@@ -49,7 +48,7 @@ class CurlClient:
         bundle = aws.new_session()._session.get_config_variable("ca_bundle")  # noqa: SLF001 - AWS_CA_BUNDLE
         self._certificates = get_cert_path(bundle or True)
         self._idle: defaultdict[str, list[_Connection]] = defaultdict(list)
-        """Connections by operation: what is set for one call serves the next. A list's append and pop need no lock."""
+        """Connections by operation: what is set for one call serves the next. Append and pop of a list need no lock."""
 
     def call(self, operation: str, arguments: Mapping[str, object]) -> Any:
         """Make one call. Returns the answer's body."""
@@ -60,7 +59,7 @@ class CurlClient:
         idle = self._idle[operation]
         connection = self._connection(idle)
         try:
-            # At each call: credentials that rotate are renewed here.
+            # Fetched for each call: rotating credentials are renewed here.
             credentials = self._credentials.get_frozen_credentials()
             status, head, content = connection.post(operation, body, credentials, READ_TIMEOUT_S + wait_s)
         except pycurl.error as error:
@@ -98,10 +97,10 @@ class _Connection:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.AWS_SIGV4, f"aws:amz:{region}:sqs")
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, round(CONNECT_TIMEOUT_S * 1000))
-        curl.setopt(pycurl.NOSIGNAL, 1)  # or timeouts would use a signal, which only one thread can have
+        curl.setopt(pycurl.NOSIGNAL, 1)  # otherwise timeouts would use a signal, which only one thread can have
         curl.setopt(pycurl.TCP_KEEPALIVE, 1)
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
-        # The proxy that botocore would take for this address; an empty name keeps libcurl from choosing one.
+        # The proxy that botocore would use for this address; an empty name keeps libcurl from choosing one.
         curl.setopt(pycurl.PROXY, proxy)
         curl.setopt(pycurl.NOPROXY, "")
         curl.setopt(pycurl.CAINFO, certificates)
@@ -136,7 +135,10 @@ class _Connection:
 
 
 def _refusal(operation: str, status: int, head: Sequence[bytes], body: bytes) -> ClientError:
-    """The error that botocore would raise. The code of the older query protocol wins, as it does there."""
+    """Return the error that botocore would raise.
+
+    As in botocore, the code of the older query protocol takes precedence.
+    """
     try:
         content = json_text.read(body)
     except ValueError:

@@ -1,8 +1,8 @@
-"""The dead-letter queue, for a person who looks at it: its messages, sent back or deleted.
+"""The dead-letter queue for an operator: its messages can be listed, sent back or deleted.
 
-SQS has no way to look without receiving. A walk hides each message that it shows for a while, and its receive count
-rises by one. SQS's own redrive (StartMessageMoveTask) moves all messages and no chosen one, and other servers of its
-API do not have it (API reference, read 2026-11-29). Here a message is sent first and deleted then: killed in between,
+SQS can only show messages by receiving them. A walk hides each message that it shows for a while, and increments its
+receive count. SQS's own redrive (StartMessageMoveTask) moves all messages and cannot select any, and compatible servers
+do not have it (API reference, read 2026-11-29). Here a message is first sent and then deleted: after a crash in between
 it is in both queues, and a second doorbell does no harm.
 """
 
@@ -20,16 +20,17 @@ from shared.queues.setup import dead_letter_url_of
 from shared.queues.sqs import SqsQueue
 
 _HIDDEN_S = 120
-"""How long a message that was shown stays hidden, unless it is shown again before: longer than any walk."""
+"""How long a message stays hidden, unless it is made visible before: longer than any walk."""
 _WAIT_S = 1
-"""A receive that waits asks all of SQS's servers, so that an empty answer means an empty queue; others ask some."""
+"""A receive that waits asks all of SQS's servers, so that an empty answer means an empty queue; others ask only
+some."""
 _SEND_DEADLINE_S = 10.0
 REASON = "todoke-reason"
-"""The attribute in which a worker says why it put a message aside."""
+"""The attribute in which a worker says why it dead-lettered a message."""
 
 
 class NoDeadLetterQueue(TodokeError):
-    """Nothing names a dead-letter queue."""
+    """No dead-letter queue is configured."""
 
 
 class DeadLetter(NamedTuple):
@@ -42,13 +43,13 @@ class DeadLetter(NamedTuple):
     receive_count: int
     """Deliveries so far, this look included (approximate)."""
     sent_at: datetime | None
-    """When it was first sent, to whichever queue: moving a message does not change that."""
+    """When it was first sent, to either queue: moving a message does not change that."""
     group: str = ""
     """Its group in a fair queue, if SQS itself moved it."""
 
     @property
     def reason(self) -> str:
-        """Why a worker put it aside; empty if SQS itself moved it."""
+        """Why a worker dead-lettered it; empty if SQS itself moved it."""
         return self.headers.get(REASON, "")
 
 
@@ -63,10 +64,10 @@ class DeadLetters:
         self._dead = SqsQueue(self.url, region=region, client="boto3")
 
     def walk(self, most: int) -> Iterator[Sequence[DeadLetter]]:
-        """Yield the messages that are there, up to `most`, in batches as they come. Raises QueueUnavailable.
+        """Yield the messages in the queue, up to `most`, in batches as they come. Raises QueueUnavailable.
 
-        Each stays hidden from others until `show_again`, or for two minutes. A standard queue may hold a message twice
-        under one id, also within one answer: the second is left to a later walk.
+        Each stays hidden from others until `show_again`, or for two minutes. A standard queue may return a message
+        twice under one id, even within one answer: the second copy is left to a later walk.
         """
         seen: set[str] = set()
         while len(seen) < most:
@@ -78,13 +79,13 @@ class DeadLetters:
             yield list(found.values())
 
     def show_again(self, messages: Iterable[DeadLetter]) -> None:
-        """Let others see these messages at once. Raises QueueUnavailable."""
+        """Make these messages visible to others at once. Raises QueueUnavailable."""
         self._dead.extend([message.receipt for message in messages], visibility_s=0)
 
     def send_back(self, messages: Sequence[DeadLetter]) -> frozenset[str]:
-        """Move messages to the queue. Returns the ids of those that the queue took. Raises QueueUnavailable.
+        """Move messages to the queue. Returns the ids of those that the queue accepted. Raises QueueUnavailable.
 
-        One that was taken and cannot be deleted here stays here as well.
+        If an accepted message cannot be deleted here, it stays here as well.
         """
         outgoing = [
             Outgoing(at, m.body, {name: value for name, value in m.headers.items() if name != REASON}, m.group)

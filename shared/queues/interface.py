@@ -1,4 +1,4 @@
-"""What Todoke asks of a queue. Losing, doubling or delaying a message must never change a job's outcome."""
+"""What Todoke requires of a queue. Losing, duplicating or delaying a message must never change a job's outcome."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,10 @@ class QueueUnavailable(TodokeError):
 
 
 class QueueDenied(QueueUnavailable):
-    """The credentials may not do this with the queue. `action` is what a policy must allow: `sqs:DeleteMessage`."""
+    """The credentials do not allow this operation on the queue.
+
+    `action` is what a policy must allow: `sqs:DeleteMessage`.
+    """
 
     def __init__(self, action: str, said: str) -> None:
         super().__init__(f"{said}; allow the action {action} on this queue")
@@ -26,19 +29,20 @@ class QueueDenied(QueueUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to send. `key` is the caller's own and comes back in the result."""
+    """A message to send. `key` is chosen by the caller and comes back in the result."""
 
     key: int
     body: str
     headers: Mapping[str, str] = field(default_factory=dict)
     """String message attributes, such as traceparent."""
     group: str = ""
-    """Whose message it is. A queue that is fair serves groups with few messages first (SQS: `MessageGroupId`)."""
+    """The tenant that the message belongs to. A fair queue serves groups with few messages first (SQS:
+    `MessageGroupId`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendFailure:
-    """One message that the queue did not take."""
+    """One message that the queue did not accept."""
 
     key: int
     code: str
@@ -49,7 +53,7 @@ class SendFailure:
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The fate of every message of one `send`: each key stands in exactly one of the two."""
+    """The fate of every message of one `send`: each key is in exactly one of the two fields."""
 
     accepted: frozenset[int]
     """Keys that the queue named as Successful. Nothing else counts as sent."""
@@ -81,41 +85,44 @@ class Queue(Protocol):
     """A queue with visibility timeouts and a dead-letter queue. All methods are safe to call from several threads."""
 
     def send(self, messages: Sequence[Outgoing], *, deadline_s: float) -> SendResult:
-        """Send all, in concurrent batches within the limits above, and report each one's fate within `deadline_s`.
+        """Send all, in concurrent batches within the limits above, and report the fate of each within `deadline_s`.
 
-        Never raises for a failed send: a batch that got no answer fails each of its messages as transient
-        (it may have been applied; the caller sends again and the worker's compare-and-set absorbs the copy).
+        Never raises for a failed send. If a batch gets no answer, each of its messages fails as transient: it may have
+        been delivered, so the caller sends it again and the worker's compare-and-set absorbs the copy.
         """
 
     def receive(self, most: int, *, wait_s: float, visibility_s: float) -> list[Received]:
-        """Up to `most` (1 to 10) messages, waiting up to `wait_s` (0 to 20) for the first. Raises QueueUnavailable."""
+        """Return up to `most` (1 to 10) messages, waiting up to `wait_s` (0 to 20) for the first.
+
+        Raises QueueUnavailable.
+        """
 
     def delete(self, receipts: Sequence[str]) -> frozenset[str]:
         """Delete deliveries, in batches, retrying entries that failed for a passing reason. Returns those deleted.
 
-        A stale receipt (the message was delivered again since) may or may not count as deleted: callers must not care.
-        Raises QueueUnavailable.
+        A stale receipt (the message was delivered again since) may or may not count as deleted: callers must not depend
+        on it. Raises QueueUnavailable.
         """
 
     def extend(self, receipts: Sequence[str], *, visibility_s: float) -> frozenset[str]:
         """Set the visibility timeout of deliveries to `visibility_s` from now, in batches; 0 returns them at once.
 
-        Returns the receipts for which that was done. Raises QueueUnavailable.
+        Returns the receipts that were extended. Raises QueueUnavailable.
         """
 
     def dead_letter(self, message: Received, *, reason: str) -> bool:
         """Move one message to the dead-letter queue, with `reason` as an attribute. Returns True if that was done.
 
-        False means that there is no dead-letter queue, or that it took nothing: the message stays in its queue, and
-        is delivered again after its visibility timeout. Raises QueueUnavailable if the message was copied there but
-        could not be deleted here.
+        False means that there is no dead-letter queue, or that it did not accept the message: the message stays in its
+        queue, and is delivered again after its visibility timeout. Raises QueueUnavailable if the message was copied
+        there but could not be deleted here.
         """
 
     def depth(self) -> Depth:
-        """Approximate counts. Raises QueueUnavailable."""
+        """Return approximate counts. Raises QueueUnavailable."""
 
     def dead_letters(self) -> int | None:
-        """Approximate count of the dead-letter queue; None where there is none. Raises QueueUnavailable."""
+        """Return the approximate count of the dead-letter queue; None if there is none. Raises QueueUnavailable."""
 
     def check(self) -> None:
-        """Return if the queue answers and may be used; raise QueueUnavailable saying why not."""
+        """Return if the queue answers and may be used; otherwise raise QueueUnavailable with the reason."""

@@ -1,4 +1,4 @@
-"""What a person who looks after the queue should know of it and of its dead-letter queue."""
+"""What an operator should know about the queue and its dead-letter queue."""
 
 import json
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ class QueueFacts:
     retention_s: int
     delay_s: int
     max_bytes: int | None
-    """None where the service does not say."""
+    """None if the service does not report it."""
     dead_letter_arn: str | None
     max_receive_count: int | None
     ahead_s: float | None
-    """Seconds by which the service's clock is ahead of this machine's, to a second."""
+    """By how many seconds the service's clock is ahead of this machine's, to the second."""
 
 
 class QueueLook:
-    """Asks for the attributes of queues. Each call is bounded by a few seconds."""
+    """Reads the attributes of queues. Each call is bounded to a few seconds."""
 
     def __init__(self, region: str) -> None:
         self._client = make_client(region, read_timeout_s=5, connections=2)

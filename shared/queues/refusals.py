@@ -1,4 +1,4 @@
-"""What SQS's errors mean, for the operator. Never the request: it is signed."""
+"""What SQS's errors mean, for the operator. The request itself is never quoted: it is signed."""
 
 from urllib.parse import urlsplit
 
@@ -6,33 +6,33 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.queues.interface import QueueDenied, QueueUnavailable
 
-# Codes of SQS's two protocols for what a policy does not allow ("Common Errors", read 2026-11-28).
+# Codes in SQS's two protocols for operations that a policy does not allow ("Common Errors", read 2026-11-28).
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
 def code(error: ClientError) -> str:
-    """SQS's name of the error."""
+    """Return SQS's name of the error."""
     return str(error.response.get("Error", {}).get("Code", "Unknown"))
 
 
 def reason(error: Exception) -> str:
-    """The reason in words."""
+    """Return the reason in words."""
     if isinstance(error, ClientError):
         return f"{code(error)}: {error.response.get('Error', {}).get('Message', '')}"
     return f"{type(error).__name__}: {error}"
 
 
 def told(error: ClientError | BotoCoreError, operation: str, *, queue_url: str, endpoint_url: str) -> QueueUnavailable:
-    """The error of a call as one of ours: QueueDenied for what a policy does not allow."""
+    """Return a call's error as one of ours: QueueDenied for operations that a policy does not allow."""
     said = f"SQS {operation} on {queue_url} failed: {reason(error)}{_other_address(queue_url, endpoint_url)}"
     if isinstance(error, ClientError) and code(error) in _DENIED:
-        # A policy knows no batches.
+        # Policies know no batch actions.
         return QueueDenied(f"sqs:{operation.removesuffix('Batch')}", said)
     return QueueUnavailable(said)
 
 
 def _other_address(queue_url: str, endpoint_url: str) -> str:
-    """For the end of a message: requests do not go where the queue's own address leads."""
+    """Return the end of a message for the case that requests do not go to the queue's own address."""
     queue, endpoint = urlsplit(queue_url), urlsplit(endpoint_url)
     if queue.netloc == endpoint.netloc or queue.netloc.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
         return ""

@@ -1,4 +1,4 @@
-"""The queue and its dead-letter queue: made, brought up to date, looked up."""
+"""The queue and its dead-letter queue: created, updated, looked up."""
 
 import json
 from collections.abc import Iterator
@@ -14,12 +14,11 @@ from shared.queues.calls import make_client
 DEAD_LETTER_RETENTION_S = 14 * 24 * 3600
 """As long as SQS keeps any message (14 days): a dead letter waits for a person."""
 RETENTION_S = 4 * 24 * 3600
-"""A doorbell that nobody received for four days is not needed: the sweeper has rung again long before."""
+"""A doorbell that was not received within four days is not needed: the sweeper has rung again long before."""
 
 
 class QueueSetupFailed(TodokeError):
-    """The queues could not be made or brought up to date. The message has SQS's reason and, where there is one, a
-    remedy."""
+    """The queues could not be created or updated. The message has SQS's reason and, if there is one, a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def ensure_queues(
 ) -> QueueUrls:
     """Create both queues, with a redrive policy from the first to the second. A second run updates the attributes.
 
-    Credentials and endpoint come the standard AWS way. Raises QueueSetupFailed.
+    Credentials and endpoint come from the standard AWS settings. Raises QueueSetupFailed.
     """
     with _explained():
         client = make_client(region, read_timeout_s=10, connections=1)
@@ -55,7 +54,7 @@ def ensure_queues(
 
 
 def dead_letter_url_of(client: Any, queue_url: str) -> str | None:
-    """The URL of the dead-letter queue that `queue_url`'s redrive policy names; None if it has none.
+    """Return the URL of the dead-letter queue that `queue_url`'s redrive policy names; None if it has none.
 
     `client` is a boto3 SQS client. Raises botocore's errors.
     """
@@ -69,7 +68,7 @@ def dead_letter_url_of(client: Any, queue_url: str) -> str | None:
 
 
 def _ensure(client: Any, name: str, attributes: dict[str, str]) -> str:
-    # Creating an existing queue with other attributes is an error, without attributes it is a look-up.
+    # Creating an existing queue with other attributes is an error, but without attributes it is a look-up.
     url: str = client.create_queue(QueueName=name)["QueueUrl"]
     client.set_queue_attributes(QueueUrl=url, Attributes=attributes)
     return url
@@ -83,7 +82,7 @@ def _arn(client: Any, queue_url: str) -> str:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turns botocore's errors into QueueSetupFailed."""
+    """Turn botocore's errors into QueueSetupFailed."""
     try:
         yield
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Amazon SQS behind the `Queue` interface. `shared.queues.calls` carries the calls."""
+"""Amazon SQS behind the `Queue` interface. `shared.queues.calls` sends the calls."""
 
 import logging
 import re
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 _ENTRY_TRIES = 3
 
-# Errors that concern the content of the call, not the queue's health: one of its entries causes them.
+# Errors about the content of the call, not the queue's health: one of its entries causes them.
 _ABOUT_CONTENT = frozenset(
     {
         "AWS.SimpleQueueService.BatchRequestTooLong",
@@ -30,7 +30,7 @@ _ABOUT_CONTENT = frozenset(
         "UnsupportedOperation",
     }
 )
-# What a service that knows groups for FIFO queues only, as SQS did before its fair queues (July 2025), says of one.
+# The error of a service that supports groups for FIFO queues only, as SQS did before fair queues (July 2025).
 _NO_GROUPS = re.compile(r"MessageGroupId|not valid for this queue type", re.IGNORECASE)
 
 
@@ -48,7 +48,7 @@ class SqsQueue:
         groups: bool = True,
         on_request: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`groups`: name each message's group, where the service takes it."""
+        """`groups` says whether to name each message's group, where the service accepts it."""
         self._url = queue_url
         self._groups = groups
         self._dead_letter_url = dead_letter_url
@@ -142,7 +142,7 @@ class SqsQueue:
         return frozenset().union(*(call.result() for call in calls))
 
     def _group(self, operation: str, receipts: Sequence[str], more: Mapping[str, object]) -> frozenset[str]:
-        """Make one batch call, and again for entries that failed for a reason that passes. Returns those done."""
+        """Make one batch call, and repeat it for entries that failed for a passing reason. Returns those done."""
         done: set[str] = set()
         left = list(receipts)
         for _ in range(_ENTRY_TRIES):
@@ -151,7 +151,7 @@ class SqsQueue:
             if not answer.get("Failed") and len(answer.get("Successful", [])) == len(left):
                 return frozenset([*done, *left])
             done |= {left[int(e["Id"])] for e in answer.get("Successful", [])}
-            # SenderFault means a stale handle here: the message was delivered again, so there is nothing to do.
+            # Here SenderFault means a stale receipt: the message was delivered again, so there is nothing to do.
             left = [left[int(e["Id"])] for e in answer.get("Failed", []) if not e.get("SenderFault")]
             if not left:
                 break
@@ -175,7 +175,7 @@ class SqsQueue:
         return True
 
     def _dead_letter(self) -> str | None:
-        """The URL of the dead-letter queue that the redrive policy names; asked for once."""
+        """Return the URL of the dead-letter queue that the redrive policy names; it is looked up once."""
         if not self._dead_letter_known:
             from shared.queues.setup import dead_letter_url_of
 

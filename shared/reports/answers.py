@@ -1,4 +1,4 @@
-"""The answers to all queries of a report, of one moment: that of query.sql, and those of the queries beside it."""
+"""The answers to all queries of a report, of one moment: query.sql and the further queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from shared.reports.sources.result import SourceResult
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The rows of each query, kept apart."""
+    """The rows of each query, kept separately."""
 
     main: Extract
     further: Mapping[str, Extract] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Answers:
 
 
 def further_question(question: Question, query: FurtherQuery) -> Question:
-    """Return what a further query asks. The request's columns, sort and limit are those of query.sql."""
+    """Return the question of a further query. The request's columns, sort and limit apply to query.sql only."""
     shape = replace(question.shape, columns=None, sort=None, limit=None)
     return replace(question, report=as_report(question.report, query), shape=shape, further=query)
 
@@ -41,7 +41,7 @@ def read(source: SourceResult, folder: Path, question: Question, formats: Sequen
             result = source.further(asked)
             steps.begin(f"reading {query.name}", result.estimated_rows() or None)
             one = read_source.read(result, place, asked, formats, steps.at)
-            further[query.name] = replace(one, snapshot=main.snapshot)  # a source without names tells when it began
+            further[query.name] = replace(one, snapshot=main.snapshot)  # without named snapshots, the first time counts
         except ReportError as error:
             raise source_errors.of_query(error, f"{FOLDER}/{query.name}.sql") from None
         source.sent_bytes += result.sent_bytes
@@ -66,7 +66,7 @@ def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]
 
 
 def _forget(folder: Path, question: Question) -> None:
-    """Remove what was linked into `folder`, because all of it will be read anew."""
+    """Remove what was linked into `folder`, because everything will be read anew."""
     for place in [folder, *(_place(folder, query) for query in question.report.queries)]:
         (place / ROWS_FILE).unlink(missing_ok=True)
         if place != folder and place.exists():
@@ -74,7 +74,10 @@ def _forget(folder: Path, question: Question) -> None:
 
 
 def keep(answers: Answers, kept: Path, question: Question, formats: Sequence[Format]) -> None:
-    """Leave the extracts in `kept` for a later attempt. That of query.sql, without which none counts, comes last."""
+    """Leave the extracts in `kept` for a later attempt.
+
+    That of query.sql, without which none counts, is written last.
+    """
     for query in question.report.queries:
         kept_extract.keep(answers.further[query.name], _place(kept, query), further_question(question, query), formats)
     kept_extract.keep(answers.main, kept, question, formats)

@@ -1,6 +1,7 @@
-"""Arranges a result as the request wants it: columns chosen and in another order, rows sorted, no more than so many.
+"""Arranges a result as the request demands: columns selected and reordered, rows sorted and limited.
 
-A query gets an outer one that calls its columns `c1`, `c2` …: no name of a request or of a result becomes SQL.
+A query is wrapped in another one that calls its columns `c1`, `c2` …, so that no name from a request or a result
+becomes SQL.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,9 +16,10 @@ from shared.reports.question import Arrangement, Question
 
 
 def arrangement_of(question: Question, names: Sequence[str]) -> Arrangement | None:
-    """Return what the question asks of a result with columns of these names; None if nothing.
+    """Return what the question changes in a result with columns of these names; None if nothing.
 
-    Raises ReportError if it asks for a column that is not there, or that the asker may not have, or may have none.
+    Raises ReportError if it names a column that does not exist or that the requester may not see, or if no column
+    remains.
     """
     shape = question.shape
     if not shape.arranges:
@@ -48,22 +50,26 @@ def arrangement_of(question: Question, names: Sequence[str]) -> Arrangement | No
 def outer_query(
     arrangement: Arrangement, width: int, outputs: Sequence[str], *, by_text: Collection[int] = ()
 ) -> tuple[str, str]:
-    """Return the SQL before and behind a query of `width` columns. `outputs` are what it selects, of `c1`, `c2` …
+    """Return the SQL before and after a query of `width` columns.
 
-    Rows are sorted by the texts of the columns at the places `by_text`.
+    `outputs` are the selected expressions over `c1`, `c2` … Rows are sorted by the texts of the columns at the places
+    `by_text`.
     """
     items, columns = ", ".join(outputs), ", ".join(f"c{n}" for n in range(1, width + 1))
     limit = "" if arrangement.limit is None else f" LIMIT {arrangement.limit}"
     if not arrangement.order:
         return f"SELECT {items} FROM (", f"\n) AS report ({columns}){limit}"
-    # Numbered as they come, so that what is equal keeps the query's own order.
+    # Numbered as they come, so that equal rows keep the query's own order.
     before = f"SELECT {items} FROM (SELECT *, row_number() OVER () AS place FROM ("
     keys = [_key(f"c{at + 1}{'::text' if at in by_text else ''}", descending) for at, descending in arrangement.order]
     return before, f"\n) AS report ({columns})) AS placed ORDER BY {', '.join([*keys, 'place'])}{limit}"
 
 
 def arranged(extract: Extract, question: Question, connection: duckdb.DuckDBPyConnection) -> Extract:
-    """Return the extract of a source that gave what its query gives, arranged. Raises as `arrangement_of` does."""
+    """Return the arranged extract, for a source that returned its query's result as it is.
+
+    Raises as `arrangement_of` does.
+    """
     columns = extract.columns
     arrangement = arrangement_of(question, [c.source.name for c in columns])
     if arrangement is None:

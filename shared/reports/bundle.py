@@ -16,7 +16,7 @@ _PACKED_ALREADY = frozenset({"xlsx", "parquet", "pdf"})
 _LEVEL = 1
 # Higher levels take several times as long, for a few percent.
 _LARGE_BYTES = 1 << 31
-"""From this size on ZIP needs fields of 64 bits."""
+"""From this size on ZIP needs 64-bit fields."""
 
 
 def write_bundle(files: Sequence[RenderedFile], path: Path, rows: int, progress: Callable[[int], None]) -> RenderedFile:

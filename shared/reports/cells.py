@@ -1,8 +1,8 @@
-"""Few rows as the texts of their cells. Files are written from these, and totals computed; only Parquet, and
-the queries of summaries and charts, need a database.
+"""Small results as the texts of their cells.
 
-For some hundred rows DuckDB takes ten times as long to read and understand a question as Python takes for the answer
-(`python -m tests.benchmarks.small_case`). What has a value of an unusual kind is DuckDB's to write, however small.
+Files and totals are made from these; only Parquet, and the queries of summaries and charts, need a database. For some
+hundred rows DuckDB takes ten times as long to parse a query as Python takes to answer it (`python -m
+tests.benchmarks.small_case`). Values of unusual kinds are left to DuckDB, however few.
 """
 
 import re
@@ -17,11 +17,11 @@ Cells = Sequence[Sequence[Text]]
 _CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n"]*)(,|\n)')
 _NUMBER, _MOMENTS = re.compile(NUMBER), {name: re.compile(usual) for name, usual in USUAL_MOMENTS.items()}
 _LEAST, _MOST = 1e-4, 1e15
-"""Floating point numbers in this range have one spelling, that of Python and of DuckDB, without an exponent."""
+"""Floating point numbers in this range have one spelling in Python and in DuckDB, without an exponent."""
 
 
 def parsed(text: str, width: int) -> list[list[Text]] | None:
-    """Return the cells of lines of PostgreSQL's CSV; None if they are not `width` in each."""
+    """Return the cells of lines of PostgreSQL's CSV; None if a line does not have `width` cells."""
     if '"' not in text:
         rows: list[list[Text]] = [[cell or None for cell in line.split(",")] for line in text.split("\n")[:-1]]
     else:
@@ -35,7 +35,7 @@ def parsed(text: str, width: int) -> list[list[Text]] | None:
 
 
 def can_add_up(grouping: Grouping, columns: Sequence[ExtractColumn]) -> bool:
-    """True if the totals of a grouping are those of numbers, or counts."""
+    """True if all totals of a grouping are of numbers, or counts."""
     return all(
         grouping.totals.get(c.source.name, "count") == "count"
         or (c.source.is_number and c.source.type_name != "float4")
@@ -44,7 +44,7 @@ def can_add_up(grouping: Grouping, columns: Sequence[ExtractColumn]) -> bool:
 
 
 def are_usual(columns: Sequence[ExtractColumn], rows: Cells) -> bool:
-    """True if no value is of a kind that DuckDB has to write."""
+    """True if no value is of a kind that only DuckDB can write."""
     if not rows:
         return True
     for column, values in zip(columns, zip(*rows, strict=True), strict=True):
@@ -55,13 +55,13 @@ def are_usual(columns: Sequence[ExtractColumn], rows: Cells) -> bool:
 
 
 def _check(column: ExtractColumn) -> Callable[[str], object] | None:
-    """A function that is true for a usual value; None if all are."""
+    """Return a function that is true for a usual value; None if all values are usual."""
     source = column.source
     if source.is_float:
         return _is_short_float
     if source.is_moment:
         return _MOMENTS[source.type_name].fullmatch
-    if source.is_json:  # within JSON Lines it is DuckDB's to check
+    if source.is_json:  # within JSON Lines, DuckDB must check it
         return _no_value_is
     return _NUMBER.fullmatch if source.type_name == "numeric" else None
 

@@ -1,4 +1,4 @@
-"""Draws Vega-Lite specifications as SVG, in this process or wherever somebody has arranged for it."""
+"""Draws Vega-Lite specifications as SVG, in this process or wherever `draw_by` sends them."""
 
 import functools
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOST_BYTES = 8 << 20
-"""Of one specification with its values, and of one drawing."""
+"""The largest specification with its values, and the largest drawing."""
 
 
 class ChartRefused(ValueError):
@@ -15,7 +15,7 @@ class ChartRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart to be drawn."""
+    """A chart to draw."""
 
     specification: str
     """Vega-Lite as JSON, its values included."""
@@ -29,7 +29,7 @@ Draw = Callable[[Chart, Path | None], str]
 
 def draw_here(chart: Chart, fonts: Path | None) -> str:
     """Draw in this process. The first chart starts V8, which takes a quarter of a second and 100 MB."""
-    import vl_convert  # here, because only few processes draw
+    import vl_convert  # imported here, because only few processes draw
 
     _configure(fonts)
     config = {"font": chart.family, "background": "white", "view": {"stroke": None}}
@@ -41,7 +41,7 @@ def draw_here(chart: Chart, fonts: Path | None) -> str:
 
 @functools.cache
 def _configure(fonts: Path | None) -> None:
-    """Give the library our fonts. Nothing is fetched, and no file read, for data or pictures that a chart names."""
+    """Give the library our fonts. Data and pictures that a chart names are neither fetched nor read from files."""
     import vl_convert
 
     vl_convert.configure(allowed_base_urls=[], base_url=False)
@@ -61,5 +61,5 @@ def draw(chart: Chart, fonts: Path | None) -> str:
 
 
 def draw_by(drawer: Draw) -> None:
-    """Have all charts of this process drawn by `drawer` from now on."""
+    """Send all charts of this process to `drawer` from now on."""
     _drawers.append(drawer)

@@ -1,4 +1,4 @@
-"""Settles the types of an extract's columns: each by its own values, whatever the other columns hold."""
+"""Decides the types of an extract's columns: each from its own values, whatever the other columns hold."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +15,10 @@ _NUMBER = re.compile(NUMBER)
 
 
 def settled(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Extract:
-    """Give each column the type that the source declares if all its values are usual ones, and else keep it as text.
+    """Give each column the type that the source declares if all its values are usual ones; otherwise keep it as text.
 
-    For extracts that were read without types because a value of some column did not fit, and for those of sources
-    that can be read only once.
+    For extracts that were read without types because a value of some column did not fit, and for those of sources that
+    can be read only once.
     """
     doubtful = [c for c in extract.columns if c.source.stored_as() != "VARCHAR" and _check(c)]
     if not doubtful:
@@ -40,7 +40,7 @@ def settled(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Extract:
 
 
 def _check(column: ExtractColumn) -> str:
-    """SQL that is true for a usual value; empty for types that have no other."""
+    """Return SQL that is true for a usual value; empty for types without unusual values."""
     if column.source.type_name == "numeric" and column.stored_as == "VARCHAR":
         return f"regexp_full_match({column.quoted}, '{NUMBER}')"
     if not column.source.is_moment:
@@ -60,13 +60,13 @@ def _settled(column: ExtractColumn, *, usual: bool) -> ExtractColumn:
 def _field(old: ExtractColumn, new: ExtractColumn) -> str:
     if new.stored_as == old.stored_as:
         return new.quoted
-    if new.stored_as == "VARCHAR":  # in the words of PostgreSQL, which has the era last and without brackets
+    if new.stored_as == "VARCHAR":  # as PostgreSQL writes it: with the era last and without brackets
         return f"regexp_replace({old.quoted}::VARCHAR, '^([^ ]+) [(]BC[)](.*)$', '\\1\\2 BC') AS {new.quoted}"
     return f"{old.quoted}::{new.stored_as} AS {new.quoted}"
 
 
 def with_decimals(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Sequence[ExtractColumn]:
-    """Return the columns, those of numbers that the extract keeps as text with the decimals that hold them."""
+    """Return the columns, and for numbers kept as text the decimal type that can hold them."""
     texts = [c for c in extract.columns if c.source.type_name == "numeric" and c.stored_as == "VARCHAR"]
     if not texts:
         return extract.columns
@@ -78,8 +78,8 @@ def with_decimals(extract: Extract, connection: duckdb.DuckDBPyConnection) -> Se
 
 
 _Measure = tuple[bool, int | None, int | None, int | None]
-"""Are all values of a column numbers, and of these the most digits before the point, behind it, and behind it that are
-not zeros at the end."""
+"""Whether all values of a column are numbers, and their most digits before the point, after it, and after it without
+trailing zeros."""
 
 
 def _measured(
@@ -94,7 +94,7 @@ def _measured(
 def _measured_here(
     texts: Sequence[ExtractColumn], extract: Extract, connection: duckdb.DuckDBPyConnection
 ) -> Iterator[_Measure]:
-    """The same, for few rows: DuckDB takes longer over the question than Python over the answer."""
+    """Measure a small result here, because DuckDB would take longer to parse the query than Python to answer it."""
     rows = connection.execute(f"SELECT {', '.join(c.quoted for c in texts)} FROM {extract.table}").fetchall()
     return map(_measure, zip(*rows, strict=True) if rows else [()] * len(texts))
 
@@ -102,7 +102,7 @@ def _measured_here(
 def with_decimals_of(
     columns: Sequence[ExtractColumn], cells: Sequence[Sequence[str | None]]
 ) -> Sequence[ExtractColumn]:
-    """Return what `with_decimals` does, for rows whose texts are here."""
+    """Return what `with_decimals` does, for rows whose texts are at hand."""
     return [
         _with_decimal(c, *_measure([row[at] for row in cells]))
         if c.source.type_name == "numeric" and c.stored_as == "VARCHAR" else c
@@ -125,7 +125,7 @@ def _measure(column: Sequence[str | None]) -> _Measure:
 
 
 def _measures(column: ExtractColumn) -> Sequence[str]:
-    """SQL for a `_Measure`."""
+    """Return SQL for a `_Measure`."""
     text = f"ltrim({column.quoted}, '-')"
     number = f"regexp_full_match({column.quoted}, '{NUMBER}')"
     places = f"split_part({text}, '.', 2)"
@@ -143,7 +143,7 @@ def _with_decimal(
     precision, scale = column.source.declared
     fits = numbers and (whole or 0) <= max(precision - scale, 1) and (needed or 0) <= scale
     typed_as = f"DECIMAL({precision}, {scale})" if fits else None
-    if whole is None or places is None:  # no row has a number, and any decimal can add them up
+    if whole is None or places is None:  # no row has a number, so any decimal type can add them up
         asked_as = f"DECIMAL({precision}, {scale if column.source.precision else 0})" if numbers else "DOUBLE"
         return replace(column, strange=not numbers, typed_as=typed_as, asked_as=asked_as)
     # A declared precision may be narrower than its values: numeric(3, -2) holds 12300.

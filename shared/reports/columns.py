@@ -10,7 +10,7 @@ _INTEGERS = {"int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "oid": "UI
 _FLOATS = {"float4": "FLOAT", "float8": "DOUBLE"}
 _MOMENTS = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamptz": "TIMESTAMP WITH TIME ZONE"}
 _PLAIN = {**_INTEGERS, **_FLOATS, **_MOMENTS, "bool": "BOOLEAN"}
-# Their text is made by the server from a value, not typed in by somebody.
+# The server makes their text from a value; nobody typed it.
 _UNQUOTED = frozenset({*_PLAIN, "numeric", "time", "timetz", "interval", "uuid", "inet", "cidr", "macaddr"})
 _HARMLESS = _UNQUOTED | {"money"}
 _FROM_DUCKDB: Mapping[str, str] = {
@@ -21,17 +21,18 @@ _FROM_DUCKDB: Mapping[str, str] = {
     "TIMESTAMP WITH TIME ZONE": "timestamptz", "TIME": "time", "INTERVAL": "interval",
 }  # fmt: skip
 _DUCKDB_WHOLE: Mapping[str, int] = {"UBIGINT": 20, "HUGEINT": 39, "UHUGEINT": 39}
-"""Digits of DuckDB's whole numbers of more than 64 bits."""
+"""Digits of DuckDB's integers of more than 64 bits."""
 _DUCKDB_NESTED = re.compile(r"(?s)(STRUCT|MAP|UNION)\(.*|.*\[\d*\]|JSON|VARIANT")
 _DUCKDB_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _DECIMAL_WITHIN = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 # A spreadsheet would run a text cell that begins with one of these (OWASP, "CSV Injection", read 2026-11-25); the
-# full-width ones by Excel in a Japanese environment, and by Numbers.
+# full-width ones in a Japanese Excel, and in Numbers.
 FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 DECIMAL_DIGITS = 38
 """The most that DuckDB's and Parquet's exact decimals hold."""
 _OPEN_SCALE = 20
-"""Places of a `numeric` without a precision in typed files: PostgreSQL gives averages and quotients up to 20."""
+"""Decimal places in typed files of a `numeric` without a precision: PostgreSQL gives averages and quotients up to
+20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,12 @@ class SourceColumn:
 
     name: str
     type_name: str
-    """PostgreSQL's short name (`int4`, `timestamptz`), or the type's number if it is not a built-in one."""
+    """PostgreSQL's short name (`int4`, `timestamptz`), or the type's number if it is not built in."""
     precision: int | None = None
     """Digits of a `numeric(precision, scale)`; None where the type leaves it open."""
     scale: int | None = None
     nested: bool = False
-    """True for an array or a composite of PostgreSQL's, which its source can write as JSON, too."""
+    """True for a PostgreSQL array or composite, which its source can also write as JSON."""
 
     @property
     def is_number(self) -> bool:
@@ -54,7 +55,7 @@ class SourceColumn:
 
     @property
     def is_integer(self) -> bool:
-        """True for whole numbers of at most 64 bits."""
+        """True for integers of at most 64 bits."""
         return self.type_name in _INTEGERS
 
     @property
@@ -69,17 +70,17 @@ class SourceColumn:
 
     @property
     def has_zone(self) -> bool:
-        """True for instants, which every zone's clocks show in another way."""
+        """True for instants, which are shown differently in each time zone."""
         return self.type_name == "timestamptz"
 
     @property
     def is_duration(self) -> bool:
-        """True for times of day and for intervals, of which those without months are so many days and parts of one."""
+        """True for times of day and for intervals. Intervals without months are a number of days."""
         return self.type_name in {"time", "interval"}
 
     @property
     def is_plain_text(self) -> bool:
-        """True for text that COPY writes as it stands."""
+        """True for text that COPY writes unchanged."""
         return self.type_name in {"text", "varchar"}
 
     @property
@@ -94,14 +95,14 @@ class SourceColumn:
 
     @property
     def is_never_quoted(self) -> bool:
-        """True for types whose text has nothing that a CSV must quote. Money has: `$1,000.00`."""
+        """True for types whose text never needs quotes in a CSV. Money may: `$1,000.00`."""
         return self.type_name in _UNQUOTED
 
     @property
     def declared(self) -> tuple[int, int]:
-        """Precision and scale of the exact decimal that stands for this `numeric` in typed files, whatever its rows.
+        """Precision and scale of the exact decimal that represents this `numeric` in typed files, whatever its rows.
 
-        A value that does not fit it (NaN, or more digits) makes the column text there.
+        A value that does not fit (NaN, or more digits) makes the column text there.
         """
         if not self.precision or self.scale is None:
             return DECIMAL_DIGITS, _OPEN_SCALE
@@ -112,11 +113,11 @@ class SourceColumn:
     def stored_as(self, *, lenient: bool = False) -> str:
         """Return the DuckDB type that holds every value of this column; VARCHAR holds the source's own text.
 
-        `lenient` is for results with values that exist in PostgreSQL only: infinite dates, years before Christ,
-        a NaN among decimals. Then dates and decimals stay text.
+        `lenient` is for results with values that exist in PostgreSQL only: infinite dates, years BC, NaN in decimals.
+        Then dates and decimals stay text.
         """
         if self.type_name == "numeric" and not lenient and self.precision and self.scale is not None:
-            # Of decimals without a digit before the point DuckDB 2.0 leaves out the zero there: `.25`.
+            # For decimals without a digit before the point, DuckDB 2.0 omits the zero: `.25`.
             fits = self.precision <= DECIMAL_DIGITS and 0 <= self.scale < self.precision
             return f"DECIMAL({self.precision}, {self.scale})" if fits else "VARCHAR"
         if self.is_moment and lenient:
@@ -127,7 +128,7 @@ class SourceColumn:
 def from_duckdb(name: str, type_: str) -> SourceColumn:
     """Return a column of a DuckDB result with PostgreSQL's name of its type.
 
-    Lists, structs and maps are JSON, other types that PostgreSQL lacks are text.
+    Lists, structs and maps become JSON; other types that PostgreSQL lacks become text.
     """
     if _DUCKDB_NESTED.fullmatch(type_):
         return SourceColumn(name, "json")
@@ -139,9 +140,9 @@ def from_duckdb(name: str, type_: str) -> SourceColumn:
 
 
 def json_type(type_: str, *, widest: str) -> str | None:
-    """Return a DuckDB type of the same numbers that `to_json` writes as JSON; None if the type itself is one.
+    """Return a DuckDB type of the same numbers that `to_json` writes as valid JSON; None if the type itself is one.
 
-    DuckDB 2.0 writes `.25` for decimals without a digit before the point, of which those of 38 digits become `widest`.
+    DuckDB 2.0 writes `.25` for decimals without a digit before the point; those of 38 digits become `widest`.
     """
 
     def wider(found: re.Match[str]) -> str:
@@ -155,9 +156,10 @@ def json_type(type_: str, *, widest: str) -> str | None:
 
 
 def unique_names(names: Iterable[str]) -> Sequence[str]:
-    """Make the names different from each other, whatever their case. SQL allows twins, files do not.
+    """Make the names unique, ignoring case. SQL allows duplicates, files do not.
 
-    The first of its name keeps it; a twin gets the next that no column has: of `a`, `a`, `a_2` the second is `a_3`.
+    The first keeps its name; a duplicate gets the next name that no column has: of `a`, `a`, `a_2` the second becomes
+    `a_3`.
     """
     wanted = [name or "column" for name in names]
     given = {name.casefold() for name in wanted}
@@ -175,7 +177,10 @@ def unique_names(names: Iterable[str]) -> Sequence[str]:
 
 
 def header_line(names: Sequence[str], options: CsvOptions) -> bytes:
-    """Return the first line of a CSV, quoted as COPY quotes. Names are guarded as cells are: PIVOT makes some."""
+    """Return the first line of a CSV, quoted as by COPY.
+
+    Names are guarded like cells, because PIVOT turns values into names.
+    """
     alone = len(names) == 1
     cells = []
     for name in map(guarded, names) if options.formula_guard else names:

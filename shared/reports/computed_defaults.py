@@ -1,7 +1,7 @@
-"""Asks the source for the defaults that depend on its data, such as the latest day that has any.
+"""Queries the source for defaults that depend on its data, such as the latest day that has any.
 
-They are asked for by the attempt, and not when a job is accepted, because a schedule's jobs and those of a bulk action
-are made where no source can be reached. The files and the manifest show what they came to; the job has null.
+The attempt does this, and not the acceptance of the job, because jobs of schedules and bulk actions are created where
+no source can be reached. The files and the manifest show the values; the job has null.
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,14 @@ from shared.reports.errors import failure
 from shared.reports.interface import RenderRequest, ReportError
 
 _LONGEST_S = 30.0
-"""That a default's query may take: people wait for the report, not for its parameters."""
+"""How long a default's query may take: people wait for the report, not for its parameters."""
 
 
 def with_computed_defaults(request: RenderRequest) -> RenderRequest:
-    """The same request with a value for each parameter that was left out and has a query for its default.
+    """Return the same request with a value for each parameter that was left out and has a query for its default.
 
-    A later one sees the values of those before it. One whose query gives no row stays NULL. Raises ReportError.
+    A later query sees the values of earlier ones. If a query returns no row, its parameter stays NULL. Raises
+    ReportError.
     """
     left_out = [p for p in request.report.parameters if p.default_query and request.parameters.get(p.name) is None]
     if not left_out:
@@ -53,7 +54,7 @@ def _computed(request: RenderRequest, parameter: Parameter, values: Mapping[str,
         ) from None
     except psycopg.Error as error:
         if error.sqlstate is None or error.sqlstate[:2] in {"08", "53", "57"}:
-            raise  # the source is away: told as of the report's own query
+            raise  # the source is unavailable: reported as for the report's own query
         raise _wrong(parameter, f"{str(error).splitlines()[0]} (SQLSTATE {error.sqlstate})") from None
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Takes the first rows of a CSV that the source itself writes, while it passes by."""
+"""Keeps the first rows of a CSV that the source itself writes, as it passes through."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from shared.reports import first_rows
 from shared.reports.columns import FORMULA_STARTS, SourceColumn, unique_names
 
 _READ_BYTES = first_rows.MOST_BYTES + (1 << 16)
-"""Of the CSV: its values take no more room there than as JSON."""
+"""How much of the CSV is kept: its values take no more room there than as JSON."""
 
 
 class CopiedRows:
@@ -20,7 +20,7 @@ class CopiedRows:
         self._begin = bytearray()
 
     def beside(self, out: Callable[[bytearray], object]) -> Callable[[bytearray], None]:
-        """Return a function that gives `out` each piece of the CSV, and keeps the first ones."""
+        """Return a function that passes each piece of the CSV to `out`, and keeps the first ones."""
 
         def take(piece: bytearray) -> None:
             if len(self._begin) < _READ_BYTES:
@@ -30,7 +30,7 @@ class CopiedRows:
         return take
 
     def keep(self, columns: Sequence[SourceColumn], report: ReportType, folder: Path, *, of: int) -> None:
-        """Write the first rows into `folder`, as `first_rows.keep` does. `of` is the number of all rows."""
+        """Write the first rows into `folder`, as `first_rows.keep` does. `of` is the total number of rows."""
         names = unique_names(column.name for column in columns)
         told = first_rows.described(list(zip(columns, names, strict=True)), report)
         try:
@@ -39,10 +39,10 @@ class CopiedRows:
             first_rows.not_kept(error)
 
     def _lines(self, columns: Sequence[SourceColumn], options: CsvOptions, of: int) -> Iterator[bytes]:
-        # A row that is cut off at the end is not whole, and not the last one that was asked for.
+        # A row that is cut off at the end of the buffer is incomplete, and is left out.
         text = self._begin.decode(errors="replace")
         rows = _rows(text, options, len(columns))
-        next(rows, None)  # the header
+        next(rows, None)  # skip the header
         is_guarded = any(f"'{start}" in text for start in FORMULA_STARTS)
         writers = [_writer(column, is_guarded=is_guarded) for column in columns]
         for row in islice(rows, min(of, first_rows.MOST_ROWS)):
@@ -50,7 +50,7 @@ class CopiedRows:
 
 
 def _rows(text: str, options: CsvOptions, width: int) -> Iterator[Sequence[str | None]]:
-    """Yield the rows that are whole: None where a cell is empty without quotes. Raises ValueError."""
+    """Yield the complete rows, with None for a cell that is empty without quotes. Raises ValueError."""
     end, delimiter = options.line_end, options.delimiter
     at = 0
     while at < len(text):
@@ -75,12 +75,12 @@ def _rows(text: str, options: CsvOptions, width: int) -> Iterator[Sequence[str |
 
 
 def _cell(end: str, delimiter: str) -> re.Pattern[str]:
-    """A cell with or without quotes, and what ends it."""
+    """Match a cell with or without quotes, and what ends it."""
     return re.compile(rf'(?:"((?:[^"]|"")*)"|([^"\r\n{re.escape(delimiter)}]*))({re.escape(delimiter)}|{end})')
 
 
 def _writer(column: SourceColumn, *, is_guarded: bool) -> Callable[[str], str]:
-    """What writes a cell's text as JSON. `is_guarded` is true if there is a guard in any cell."""
+    """Return a function that writes a cell's text as JSON. `is_guarded` is true if the formula guard is on."""
     write = first_rows.writer(column)
     if not (is_guarded and column.may_hold_a_formula):
         return write
@@ -88,8 +88,9 @@ def _writer(column: SourceColumn, *, is_guarded: bool) -> Callable[[str], str]:
 
 
 def _without_guard(text: str) -> str:
-    """The text without the apostrophe that keeps a spreadsheet from running it.
+    """Remove the apostrophe that keeps a spreadsheet from running the text.
 
-    A text that has had its own in front of such a character loses it here: the CSV itself does not tell the two apart.
+    A text that really begins with an apostrophe before such a character loses it, too: the CSV does not distinguish the
+    two.
     """
     return text[1:] if text[:1] == "'" and text[1:2] and text[1] in FORMULA_STARTS else text

@@ -1,4 +1,4 @@
-"""Opens DuckDB as a report may use it: bounded in memory, without extensions, and confined to its own files."""
+"""Opens DuckDB for use by a report: with limited memory, without extensions, and confined to its own files."""
 
 import contextlib
 import os
@@ -16,38 +16,39 @@ from shared.catalog.shape import UTC_NAME
 _THREADS = 1
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
-"""Linux, fcntl(2), read 2026-11-24. Without it a pipe holds 64 KiB, and each side waits for the other."""
+"""Linux, fcntl(2), read 2026-11-24. Without it a pipe holds only 64 KiB, and each side waits for the other."""
 
 
 _USUAL_MB = 128
-"""The budget of a report type that says nothing of memory. Databases have it from the start, because setting it takes a
-child 1 ms."""
+"""The budget of a report type that sets no memory limit. Databases are created with it, because setting it later takes
+a child 1 ms."""
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": _THREADS,
     "memory_limit": f"{_USUAL_MB}MB",
-    # DuckDB 2.0 starts eight more for reading ahead from a network, with each database. No file of ours is on one, and
-    # with a thread beside it no process could fork.
+    # DuckDB 2.0 starts eight more threads per database for reading ahead from a network. None of our files is on one,
+    # and a process with additional threads could not fork.
     "async_threads": 0,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "preserve_insertion_order": True,
 }
 _spare: list[duckdb.DuckDBPyConnection] = []
-"""Empty databases that wait for their use. A forked process has those of its parent, which costs a tenth of opening one
+"""Empty databases, opened in advance. A forked process inherits those of its parent, which costs a tenth of opening one
 (`python -m tests.benchmarks.small_case`)."""
 _left: list[duckdb.DuckDBPyConnection] = []
-"""Databases that end with this process, because closing one takes longer than a small report's queries."""
+"""Databases that are left for the end of the process, because closing one takes longer than a small report's
+queries."""
 
 _readings: weakref.WeakKeyDictionary[Generator[bytes, None, None], duckdb.DuckDBPyConnection] = (
     weakref.WeakKeyDictionary()
 )
-"""Results that are being read, and of which database."""
+"""Results that are being read, by their database."""
 
 
 def prepare(databases: int) -> None:
-    """Have this many databases open in advance, for this process and all that are forked from it.
+    """Open this many databases in advance, for this process and all that are forked from it.
 
-    None is there if DuckDB needs more than the one thread that a fork keeps.
+    Opens none if DuckDB needs more than the one thread that survives a fork.
     """
     while _left:
         _left.pop().close()
@@ -71,7 +72,7 @@ def opened(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory that spills into `scratch` and shows times in `zone`, for rows of so many columns.
 
-    It is used again by this process: leave no table, view or variable in it. One that is confined is not.
+    The process reuses it afterwards, so leave no table, view or variable in it. A confined database is not reused.
     """
     connection = connect(scratch, memory_mb, columns=columns, zone=zone)
     try:
@@ -90,7 +91,7 @@ def opened(
 def opened_once(
     scratch: Path, memory_mb: int, *, columns: int = 0, small: bool = False, zone: str = UTC_NAME
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database that nobody uses again, so that it may be confined. `small` says that little memory is in it."""
+    """Open a database that is not reused, so that it may be confined. `small` says that it holds little data."""
     connection = connect(scratch, memory_mb, columns=columns, zone=zone)
     try:
         yield connection
@@ -102,14 +103,14 @@ def opened_once(
 
 
 def _close(connection: duckdb.DuckDBPyConnection) -> None:
-    """Close it, its readings first: DuckDB refuses while one goes on, and a traceback keeps one that has failed."""
+    """Close it after its results: DuckDB refuses while one is open, and a traceback keeps a failed one open."""
     for reading in [one for one, of in _readings.items() if of is connection]:
         reading.close()
     connection.close()
 
 
 def connect(scratch: Path, memory_mb: int, *, columns: int = 0, zone: str = UTC_NAME) -> duckdb.DuckDBPyConnection:
-    """Return a database as `opened` says. Its user closes it."""
+    """Return a database as described in `opened`. The caller must close it."""
     settings = f"SET temp_directory = {literal(str(scratch / 'spill'))}"
     if (budget_mb := _budget_mb(memory_mb, columns)) != _USUAL_MB:
         settings += f"; SET memory_limit = '{budget_mb}MB'"
@@ -129,8 +130,8 @@ def connect(scratch: Path, memory_mb: int, *, columns: int = 0, zone: str = UTC_
 
 
 def _budget_mb(memory_mb: int, columns: int) -> int:
-    # Beside its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0).
-    # Each column takes a buffer of its own, of some 70 KB to write it and as much to read it.
+    # Besides its own budget DuckDB needs some 100 MB for buffers that it does not count (measured, 2.0). Each column
+    # needs a buffer of some 70 KB for writing it and as much for reading it.
     return max(96, memory_mb // 4, min(memory_mb * 5 // 8, 64 + columns // 5))
 
 
@@ -141,7 +142,7 @@ def _opened() -> duckdb.DuckDBPyConnection:
 
 
 def confine(connection: duckdb.DuckDBPyConnection, *files: Path, folder: Path | None = None) -> None:
-    """Allow no file from here on but `files`, those in `folder` and our own pipes, and no extension.
+    """From here on, allow only `files`, the files in `folder` and our own pipes, and no extensions.
 
     No statement can undo this.
     """
@@ -163,10 +164,10 @@ def literal(text: str) -> str:
 
 
 def said(error: duckdb.Error) -> str:
-    """Return what an error says, in one line: all up to its first empty one, behind which advice and settings stand.
+    """Return an error's message on one line, up to its first empty line, after which advice and settings follow.
 
-    What is wrong with a CSV, and which names are near a wrong one, stands in its second and third line. The name of the
-    CSV is there if it is relative: the worker's own paths are nobody's business.
+    Details of a bad CSV, and similar names for an unknown one, are on its second and third lines. The name of the CSV
+    is kept if it is relative: the worker's own paths must not be shown.
     """
     first, _, rest = str(error).partition("\n\n")
     lines = [line.strip() for line in first.splitlines()[:_MOST_LINES]] or [type(error).__name__]
@@ -176,7 +177,7 @@ def said(error: duckdb.Error) -> str:
 
 
 def line_of(error: duckdb.Error) -> int | None:
-    """Return the line of the query that an error is about; None if it does not tell."""
+    """Return the line of the query that an error refers to; None if it does not say."""
     line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
     return int(line[1]) if line else None
 
@@ -189,18 +190,18 @@ _AS_LINES = "DELIMITER '', QUOTE '', ESCAPE ''"
 
 @dataclass(slots=True)
 class Copied:
-    """The number of rows, filled in once everything is copied."""
+    """The number of rows, set once everything is copied."""
 
     rows: int = 0
 
 
 def lines(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:
-    """Yield the one text column of `query`, a line feed behind each row, in pieces of up to 1 MiB, in order."""
+    """Yield the one text column of `query`, with a line feed after each row, in pieces of up to 1 MiB, in order."""
     return copied(connection, query, _AS_LINES, Copied())
 
 
 def few_lines(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[bytes]:
-    """Yield the same as `lines` does, for a result that DuckDB may hold whole."""
+    """Yield the same as `lines`, for a result that DuckDB may hold in memory."""
     result = connection.execute(query)
     while rows := result.fetchmany(_FEW):
         yield "".join(f"{text}\n" for (text,) in rows).encode()
@@ -209,8 +210,8 @@ def few_lines(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[byt
 def copied(connection: duckdb.DuckDBPyConnection, query: str, options: str, whole: Copied) -> Iterator[bytes]:
     """Yield the result as CSV in pieces of up to 1 MiB, in order.
 
-    DuckDB makes the text and this process passes it on: no row becomes a Python object. An error of the query is
-    raised here.
+    DuckDB makes the text and this process passes it on: no row becomes a Python object. An error of the query is raised
+    here.
     """
     reading = _copied(connection, query, options, whole)
     _readings[reading] = connection
@@ -244,7 +245,7 @@ def write_all(descriptor: int, piece: bytes | bytearray) -> None:
 
 @contextlib.contextmanager
 def fed(feed: Callable[[int], None]) -> Iterator[str]:
-    """Yield the name of a pipe that `feed` fills, given a file descriptor, in a thread while the block reads it.
+    """Yield the name of a pipe that `feed`, given a file descriptor, fills in a thread while the block reads it.
 
     An error of `feed` is raised at the end of the block, even if the block failed too: then `feed` was the cause.
     """
@@ -271,7 +272,7 @@ def _pipe() -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _beside(work: Callable[[], None], *, close: int, work_is_cause: bool) -> Iterator[None]:
-    """Run `work` in a thread beside the block. The block's end closes the pipe, so that no writer waits for ever."""
+    """Run `work` in a thread beside the block. The block's end closes the pipe, so that no writer waits forever."""
     failures: list[BaseException] = []
 
     def run() -> None:

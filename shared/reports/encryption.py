@@ -1,7 +1,7 @@
-"""Encrypts a finished document with a password, and reads it back with it.
+"""Encrypts a finished document with a password, and verifies that it opens with it.
 
-Salts and keys are drawn anew each time, so such a file is never the same byte for byte. The document as it was lies
-beside the encrypted one until that was read back, in the attempt's own folder, which holds the rows as well.
+Salts and keys are random, so such a file is never the same byte for byte. The plain document stays beside the encrypted
+one until that was read back, in the attempt's own folder, which holds the rows as well.
 """
 
 import hashlib
@@ -10,9 +10,9 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-# With the renderer, in the fork server, and not at the first password: a confined child then needs no file for it, and
-# saves 9 ms. It costs every worker 0.5 MB, of 184 that its children share (pikepdf is there anyway), and no report any
-# time; measured by leaving this module out of `warm_up` in one process of two.
+# Imported with the renderer, in the fork server, and not at the first password: a confined child then needs no file
+# for it, and saves 9 ms. It costs every worker 0.5 MB, of 184 that its children share (pikepdf is there anyway), and
+# no report any time; measured by leaving this module out of `warm_up` in one process of two.
 import pikepdf
 from msoffcrypto.exceptions import DecryptionError, EncryptionError, FileFormatError, ParseError
 from msoffcrypto.format.ooxml import OOXMLFile
@@ -21,14 +21,14 @@ from shared.catalog.model import Format
 from shared.reports.errors import output_damaged
 
 FORMATS = frozenset({Format.PDF, Format.XLSX})
-"""What can have a password."""
+"""The formats that can have a password."""
 _LEAST_BYTES = 4096
-"""Of a package: a shorter one would stand in the container's mini stream, where msoffcrypto 6.1 writes the description
-of the encryption in its place (nolze/msoffcrypto-tool#105, read 2026-11-29)."""
+"""The least size of a package: a shorter one would be put into the container's mini stream, where msoffcrypto 6.1
+writes the description of the encryption in its place (nolze/msoffcrypto-tool#105, read 2026-11-29)."""
 
 
 def encrypt(path: Path, format_: Format, password: str) -> None:
-    """Put the encrypted document in the place of the one at `path`. A workbook needs thrice its size of memory.
+    """Replace the document at `path` with an encrypted one. A workbook needs three times its size in memory.
 
     Raises OSError, ReportError(output_damaged).
     """
@@ -36,13 +36,16 @@ def encrypt(path: Path, format_: Format, password: str) -> None:
     try:
         _WRITERS[format_](path, sealed, password)
     finally:
-        # Whatever happened, the plain one stays no longer than it must.
+        # In any case, the plain document stays no longer than necessary.
         path.unlink()
     sealed.rename(path)
 
 
 def _encrypt_pdf(plain: Path, sealed: Path, password: str) -> None:
-    """By AES-256 as ISO 32000-2 has it (revision 6). Whoever can open it may print, copy and read it aloud."""
+    """Encrypt with AES-256 as in ISO 32000-2 (revision 6).
+
+    A reader with the password may print, copy and read aloud.
+    """
     try:
         with pikepdf.open(plain) as document:
             pages = len(document.pages)
@@ -55,8 +58,10 @@ def _encrypt_pdf(plain: Path, sealed: Path, password: str) -> None:
 
 
 def _encrypt_xlsx(plain: Path, sealed: Path, password: str) -> None:
-    """By AES and SHA-512 as [MS-OFFCRYPTO] 2.3.4.10 has it (agile encryption), which Excel 2010 and later open."""
-    # msoffcrypto 6 draws 128 bits for the key and fills the 256 with a constant: promise no more than that.
+    """Encrypt with AES and SHA-512 as in [MS-OFFCRYPTO] 2.3.4.10 (agile encryption), which Excel
+    2010 and later open.
+    """
+    # msoffcrypto 6 draws 128 bits for the key and fills the 256 with a constant: promise no more than 128.
     found = _Digest()
     try:
         with _long_enough(plain) as book, sealed.open("wb") as into:
@@ -74,7 +79,7 @@ def _encrypt_xlsx(plain: Path, sealed: Path, password: str) -> None:
 
 
 def _long_enough(plain: Path) -> io.BufferedReader | io.BytesIO:
-    """The workbook, opened; a very small one with the same parts uncompressed, which have more than the least bytes."""
+    """Return the opened workbook; a very small one with its parts uncompressed, which then exceed the least size."""
     if plain.stat().st_size >= _LEAST_BYTES:
         return plain.open("rb")
     stored = io.BytesIO()
@@ -85,7 +90,7 @@ def _long_enough(plain: Path) -> io.BufferedReader | io.BytesIO:
 
 
 class _Digest:
-    """Takes what is decrypted, and keeps nothing of it."""
+    """Hashes what is decrypted, and keeps nothing of it."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
@@ -95,7 +100,7 @@ class _Digest:
         self._sha256.update(content)
 
     def hexdigest(self) -> str:
-        """The digest of all of them."""
+        """Return the digest of all the bytes."""
         return self._sha256.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The errors of making a report, each with a message for the client. `shared.failures` tells what their codes mean."""
+"""The errors of making a report, each with a message for the client. `shared.failures` explains their codes."""
 
 from shared.catalog.model import Limits
 from shared.failures import FailureCode
@@ -6,7 +6,10 @@ from shared.reports.interface import ReportError
 
 
 def failure(code: FailureCode, message: str, *, hint: str | None = None) -> ReportError:
-    """A ReportError with a code of ours: `code` says whether it is retryable, and what to do unless `hint` does."""
+    """Return a ReportError with one of our codes.
+
+    `code` decides whether it is retryable, and what to do unless `hint` says it.
+    """
     return ReportError(code, message, retryable=code.retryable, hint=code.remedy if hint is None else hint)
 
 
@@ -16,19 +19,19 @@ def row_limit_exceeded(limits: Limits) -> ReportError:
 
 
 def memory_limit_exceeded(limits: Limits) -> ReportError:
-    """The child needed more memory than it may have."""
+    """The child needed more memory than its limit."""
     return failure(
         FailureCode.MEMORY_LIMIT_EXCEEDED, f"Making the report needed more than {limits.memory_mb} MB of memory."
     )
 
 
 def attempt_timeout(deadline_s: float) -> ReportError:
-    """The attempt did not end in its time."""
+    """The attempt did not end before its deadline."""
     return failure(FailureCode.ATTEMPT_TIMEOUT, f"The report was not ready after {deadline_s:g} seconds.")
 
 
 def renderer_crashed(exit_code: int | None) -> ReportError:
-    """The child ended without saying why."""
+    """The child ended without reporting why."""
     how = f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
     return failure(FailureCode.RENDERER_CRASHED, f"The process that made the report ended unexpectedly ({how}).")
 
@@ -58,7 +61,7 @@ def row_too_long() -> ReportError:
 
 
 def scratch_limit_exceeded(limits: Limits) -> ReportError:
-    """The files under construction outgrew what the report type allows."""
+    """The attempt's unfinished files exceeded the report type's limit."""
     return failure(
         FailureCode.SCRATCH_LIMIT_EXCEEDED, f"The files of the report are larger than {limits.scratch_mb:,} MB."
     )
@@ -86,7 +89,7 @@ def character_not_encodable(character: str, encoding: str, line: int) -> ReportE
 
 
 def summary_failed(name: str, what: str) -> ReportError:
-    """A summary query of the document is wrong."""
+    """A summary query of the document is invalid."""
     return failure(FailureCode.SUMMARY_FAILED, f"The query of {name!r} failed: {what}.")
 
 
@@ -96,42 +99,42 @@ def summary_too_large(name: str, most: int) -> ReportError:
 
 
 def rows_too_many(most: int) -> ReportError:
-    """A PDF of a standard holds fewer rows than the report has."""
+    """A PDF that must meet a standard can hold fewer rows than the report has."""
     return failure(FailureCode.SUMMARY_TOO_LARGE, f"A PDF of a standard ([pdf] standards) holds at most {most:,} rows.")
 
 
 def groups_too_many(name: str, most: int) -> ReportError:
-    """The rows fall into more groups than anybody reads."""
+    """The rows fall into more groups than anyone would read."""
     return failure(FailureCode.SUMMARY_TOO_LARGE, f"Grouping the rows by {name!r} gives more than {most:,} groups.")
 
 
 def chart_failed(name: str, what: str) -> ReportError:
-    """A Vega-Lite specification is wrong."""
+    """A Vega-Lite specification is invalid."""
     return failure(FailureCode.CHART_FAILED, f"The chart {name} could not be drawn: {what}.")
 
 
 def template_failed(name: str, what: str) -> ReportError:
-    """A Typst template is wrong."""
+    """A Typst template is invalid."""
     return failure(FailureCode.TEMPLATE_FAILED, f"The template {name} could not be typeset: {what}.")
 
 
 def python_row_wrong(row: int, what: str) -> ReportError:
-    """A Python report type hands over a row that does not fit the columns it declares."""
+    """A Python report type yielded a row that does not fit its declared columns."""
     return failure(FailureCode.PYTHON_ROW_WRONG, f"Row {row:,} of the report does not fit its columns: {what}.")
 
 
 def attachment_wrong(name: str, why: str) -> ReportError:
-    """A Python report type attaches a file whose name or media type cannot be used."""
+    """A Python report type attached a file whose name or media type cannot be used."""
     return failure(FailureCode.ATTACHMENT_WRONG, f"The file {name[:100]!r} cannot be attached: {why}.")
 
 
 def answer_wrong(what: str) -> ReportError:
-    """A report type without files answers what a job cannot keep."""
+    """A report type without files gave an answer that a job cannot store."""
     return failure(FailureCode.ANSWER_WRONG, f"The report's answer cannot be kept: {what}.")
 
 
 def pivot_too_wide(column: str, most: int) -> ReportError:
-    """A pivot has more columns than people read."""
+    """A pivot has more columns than people can read."""
     return failure(
         FailureCode.OUTPUT_TOO_LARGE, f"The pivot has a column for each value of {column!r}: more than {most}.",
         hint="Let the pivot's columns have fewer values, or leave the pivot out.",
@@ -147,7 +150,7 @@ def pivot_too_large(aggregate: str, column: str) -> ReportError:
 
 
 def pivot_not_of_numbers(aggregate: str, column: str) -> ReportError:
-    """A pivot adds up what is no number."""
+    """A pivot adds up values that are not numbers."""
     return failure(
         FailureCode.SUMMARY_FAILED, f"The pivot's {aggregate} of {column!r} cannot be computed: they are not numbers.",
         hint="Convert the column in query.sql, or let the pivot's aggregate be count, min or max.",
@@ -155,15 +158,15 @@ def pivot_not_of_numbers(aggregate: str, column: str) -> ReportError:
 
 
 def output_damaged(format_: str, what: str) -> ReportError:
-    """A finished file does not read back as it was written."""
+    """A finished file could not be read back as it was written."""
     return failure(FailureCode.OUTPUT_DAMAGED, f"The {format_} file did not read back as it was written: {what}.")
 
 
 def output_too_large() -> ReportError:
-    """A workbook beyond 4 GiB needs ZIP64, which some readers refuse; beyond 16,384 columns Excel opens none."""
+    """A workbook over 4 GiB needs ZIP64, which some readers refuse; with over 16,384 columns Excel cannot open it."""
     return failure(FailureCode.OUTPUT_TOO_LARGE, "The workbook would be larger than an XLSX file can be.")
 
 
 def renderer_failed(error: BaseException) -> ReportError:
-    """The cause is not one of the others; the log has what was raised."""
+    """No other code applies. The log has the exception."""
     return failure(FailureCode.RENDERER_FAILED, f"The report could not be made: {type(error).__name__}.")

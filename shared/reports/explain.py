@@ -1,4 +1,4 @@
-"""Turns what a library raises into the error of a report."""
+"""Turns exceptions of libraries into errors of a report."""
 
 import errno
 
@@ -15,7 +15,7 @@ from shared.reports.interface import ReportError
 
 
 def explain(error: BaseException, limits: Limits) -> ReportError:
-    """The ReportError that describes `error`. Connection strings never appear in it."""
+    """Return the ReportError that describes `error`. Connection strings never appear in it."""
     if isinstance(error, ReportError):
         return error
     if _is_out_of_memory(error):
@@ -60,7 +60,10 @@ def _explain_duckdb(error: duckdb.Error, limits: Limits) -> ReportError:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """True for Python's own errors and for libpq's words for it. With an SQLSTATE, the server ran out, not we."""
+    """True for Python's own errors and for libpq's messages about it.
+
+    With an SQLSTATE, the server ran out, not this process.
+    """
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     if not isinstance(error, psycopg.Error) or error.sqlstate is not None:
@@ -74,7 +77,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 def _is_out_of_threads(error: BaseException) -> bool:
     """True for what Python, DuckDB and Rust's libraries raise when the kernel starts no thread (EAGAIN).
 
-    A Python report's own BlockingIOError is not among it: its sockets raise that, too.
+    A Python report's own BlockingIOError is excluded: its sockets raise that, too.
     """
     if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
         return True
@@ -86,18 +89,19 @@ _ADVICE = {
     "42P01": "A table that is there is not found without its schema's name where the schema is not on the role's "
     "search_path, or the role has no USAGE on it: GRANT USAGE ON SCHEMA."
 }
-"""What helps with an SQLSTATE whose message leads astray."""
+"""Better advice for an SQLSTATE whose message is misleading."""
 
 
 def explain_source(error: psycopg.Error, *, line: int | None = None) -> ReportError:
-    """The ReportError that describes a source's `error`. `line` is the line of query.sql that it is about."""
+    """Return the ReportError that describes a source's `error`. `line` is the line of query.sql that it refers to."""
     state = error.sqlstate
     primary = error.diag.message_primary or "unknown error"
-    # One code for two situations: an administrator's pg_cancel_backend passes, the timeout would come again.
+    # One code for two situations: an administrator's pg_cancel_backend will pass, while the timeout would occur again.
     if state in sqlstates.TIMEOUTS and "user request" not in primary:
         return failure(FailureCode.SOURCE_TIMEOUT, "The query took longer than the report type allows.")
     if state is None and not isinstance(error, psycopg.OperationalError):
-        # psycopg itself refuses: a connection string it cannot read (its message may quote it), a value it cannot load.
+        # psycopg itself refuses: a connection string it cannot read (its message may quote it), or a value it cannot
+        # load.
         return failure(
             FailureCode.SOURCE_QUERY_FAILED,
             f"The report's data could not be read: {type(error).__name__}.",

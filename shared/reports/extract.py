@@ -11,15 +11,15 @@ from shared.reports.columns import SourceColumn, from_duckdb, json_type, unique_
 ROWS_FILE = "extract.parquet"
 _FILE_ROW_NUMBER = "file_row_number"
 FEW_ROWS, LITTLE_BYTES = 1_000, 1 << 20
-"""The most of which all texts may be held in memory at once."""
+"""The largest result whose texts may all be held in memory."""
 AS_EXTRACT = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20_480"
-"""How DuckDB writes rows that are read again: it holds two groups in memory at a time, and what is rendered from one.
-Level 1 gives files a tenth larger than the usual 3, a tenth faster (`make bench-reports`)."""
+"""How DuckDB writes rows that will be read again: it holds two groups in memory at a time, and so does what is rendered
+from them. Level 1 gives files a tenth larger than the default 3, a tenth faster (`make bench-reports`)."""
 AS_FINISHED = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 120_000"
-"""How it writes a file that somebody has asked for."""
+"""How it writes a file that a client requested."""
 _DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 _NESTED = "NESTED"
-"""Stands for DuckDB's types of values within values, which an extract has as JSON."""
+"""Stands for DuckDB's nested types, which an extract stores as JSON."""
 _DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?"
 USUAL_MOMENTS: Mapping[str, str] = {
     "date": _DAY, "timestamp": f"{_DAY} {_TIME}", "timestamptz": f"{_DAY} {_TIME}[+-][0-9]{{2}}(:[0-9]{{2}}){{0,2}}",
@@ -33,14 +33,14 @@ NUMBER = "-?[0-9]+([.][0-9]+)?"
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What stands above a column that a pivot has made."""
+    """The heading of a column that a pivot has made."""
 
     text: str | None
     """The source's text of a value, or the title of the total."""
     of: "ExtractColumn | None"
     """The column whose value it is; None for the total."""
     looks: str
-    """The column whose values stand below it, and look as its own do."""
+    """The column whose values are below it, and which determines how they look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,23 @@ class ExtractColumn:
 
     source: SourceColumn
     name: str
-    """Its name in files: the source's name, made different from all others."""
+    """Its name in files: the source's name, made unique."""
     stored_as: str
     """Its DuckDB type in the extract."""
     decimal: tuple[int, int] | None = None
-    """The precision and scale that hold every number of a column that the extract keeps as text."""
+    """The precision and scale for every number of a column that the extract stores as text."""
     strange: bool = False
-    """True if some value is no usual one of its type: NaN, infinity, a year before Christ or beyond 9999."""
+    """True if some value is unusual for its type: NaN, infinity, a year BC or beyond 9999."""
     typed_as: str | None = None
-    """Its DuckDB type in files that have types, where that is not `stored_as`."""
+    """Its DuckDB type in typed files, where that differs from `stored_as`."""
     asked_as: str | None = None
-    """Its DuckDB type for the queries of a document, where that is not `stored_as`."""
+    """Its DuckDB type for the queries of a document, where that differs from `stored_as`."""
     text_name: str | None = None
-    """The name of the column with the source's own text, where DuckDB would write the value in another way."""
+    """The name of the column with the source's own text, where DuckDB would write the value differently."""
     json_name: str | None = None
-    """The name of the column with the JSON of an array or a composite, if JSON is to be made of it."""
+    """The name of the column with the JSON of an array or a composite, if JSON is to be written."""
     heading: Heading | None = None
-    """What stands above it, if a pivot has made it. No extract that is kept has such columns."""
+    """Its heading, if a pivot has made it. A kept extract has no such columns."""
 
     @property
     def quoted(self) -> str:
@@ -74,7 +74,7 @@ class ExtractColumn:
 
     @property
     def may_be_any_text(self) -> bool:
-        """True if a value may have any letter: of a text, of JSON, and of numbers and moments that are kept as text."""
+        """True if a value may contain any character: in text, in JSON, and in numbers and moments stored as text."""
         source = self.source
         return self.stored_as == "VARCHAR" or not (source.is_number or source.is_moment or source.type_name == "bool")
 
@@ -127,24 +127,24 @@ class ExtractColumn:
             return self.quoted
         text = self.quoted
         if self.source.is_moment:
-            # PostgreSQL puts the era behind the time, DuckDB behind the date, in brackets.
+            # PostgreSQL puts the era after the time, DuckDB in brackets after the date.
             text = f"regexp_replace({text}, '^([^ ]+)(.*) BC$', '\\1 (BC)\\2')"
         return f"{text}::{self.asked_as}"
 
     @property
     def as_microseconds(self) -> str:
-        """SQL for a duration in microseconds; NULL where it is negative or has months, whose length nobody knows."""
+        """SQL for a duration in microseconds; NULL if it is negative or has months, whose length varies."""
         text = self.as_source_text
         return f"CASE WHEN regexp_full_match({text}, '{DURATION}') THEN epoch_us(TRY_CAST({text} AS INTERVAL)) END"
 
     @property
     def as_sortable(self) -> str:
-        """SQL for the value to sort by and to add up: a number that the extract keeps as text is one."""
+        """SQL for the value to sort by and to add up: a number that the extract stores as text becomes a number."""
         return self.quoted if self.asked_as is None else f"TRY_CAST({self.quoted} AS {self.asked_as})"
 
     @property
     def as_usual_moment(self) -> str:
-        """SQL for the moment; NULL where the extract has text, because only PostgreSQL knows such a moment."""
+        """SQL for the moment; NULL if the extract has text, because only PostgreSQL knows such a moment."""
         if self.stored_as != "VARCHAR":
             return self.quoted
         usual = USUAL_MOMENTS[self.source.type_name]
@@ -154,16 +154,16 @@ class ExtractColumn:
 
     @property
     def as_utc(self) -> str:
-        """SQL for the same without a zone, as the clocks of UTC show it, which is the connection's zone.
+        """SQL for the same without a zone, as UTC clocks show it; the connection is in UTC.
 
-        No calendar is asked for it: that takes twice as long as all else.
+        No calendar is involved, which would take twice as long as everything else.
         """
         has_zone = self.stored_as == "TIMESTAMP WITH TIME ZONE"
         return f"make_timestamp(epoch_us({self.quoted}))" if has_zone else self.as_usual_moment
 
 
 def duckdb_column(name: str, type_: str) -> ExtractColumn:
-    """Return a column of a DuckDB result as if it were one of an extract; types without a name here are `OTHER`."""
+    """Return a column of a DuckDB result as if it were one of an extract. Types without a name here become `OTHER`."""
     source = from_duckdb(name, type_)
     if source.is_json:
         return ExtractColumn(source, name, _NESTED, asked_as=json_type(type_, widest="VARCHAR"))
@@ -174,21 +174,22 @@ def duckdb_column(name: str, type_: str) -> ExtractColumn:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """The rows of a report: their file, their columns, and the state of the source that they show."""
+    """The rows of a report: their file, their columns, and the state of the source that they represent."""
 
     path: Path
     columns: Sequence[ExtractColumn]
     rows: int
     snapshot: Mapping[str, object]
-    """What tells this state of the source from others, as JSON."""
+    """Identifies this state of the source, as JSON."""
     text_bytes: int
-    """Text that the source sent for them."""
+    """How much text the source sent for them."""
     shown: int | None = None
-    """How many of the columns files show, the first ones; None for all. The others are for summaries and charts."""
+    """How many of the columns are shown in files, from the first on; None for all. The others are for summaries and
+    charts."""
     cells: Sequence[Sequence[str | None]] | None = None
-    """The source's texts of all rows, where they are few and of usual kinds."""
+    """The source's texts of all rows, if they are few and of usual kinds."""
     has_file: bool = True
-    """False where the cells are enough. Beside cells the file is the Parquet that was asked for, with final types."""
+    """False if the cells are enough. Beside cells, the file is the requested Parquet, with final types."""
 
     def cells_of(self, columns: Sequence[ExtractColumn]) -> Sequence[Sequence[str | None]]:
         """Return the cells of some of the columns."""
@@ -196,8 +197,9 @@ class Extract:
         return [[row[at] for at in places] for row in self.cells or ()]
 
     def typed_cells(self, typed: Sequence[tuple[ExtractColumn, str]]) -> tuple[str, Sequence[Sequence[str | None]]]:
-        """Return SQL for the fields of a SELECT that gives the cells of columns, each in its DuckDB type, and what to
-        bind to it."""
+        """Return SQL for the fields of a SELECT with the cells of columns, each in its DuckDB type, and the values to
+        bind to it.
+        """
         fields = ", ".join(f"unnest(?::VARCHAR[])::{type_} AS {column.quoted}" for column, type_ in typed)
         return fields, [[text for [text] in self.cells_of([column])] for column, _ in typed]
 
@@ -227,23 +229,23 @@ class Extract:
         fields, number = ", ".join(map(duck.identifier, self._fields)), self.row_number
         if any(name.casefold() == _FILE_ROW_NUMBER for name in self._fields):
             return f"(SELECT {fields}, row_number() OVER () - 1 AS {number} FROM {self.table})"
-        # DuckDB's own column leaves out the groups of rows that a condition on it leaves out.
+        # DuckDB's own row number leaves out the groups of rows that a condition on it excludes.
         table = f"read_parquet({duck.literal(str(self.path))}, {_FILE_ROW_NUMBER} = true)"
         return f"(SELECT {fields}, {_FILE_ROW_NUMBER} AS {number} FROM {table})"
 
     def between(self, first: int, end: int) -> str:
-        """SQL for FROM: the rows from `first` to `end`, which is not one of them, with `row_number`."""
+        """Return SQL for FROM: the rows from `first` up to but excluding `end`, with `row_number`."""
         if first == 0 and end == self.rows:
             return self.numbered
         return f"(FROM {self.numbered} WHERE {self.row_number} >= {first} AND {self.row_number} < {end})"
 
     @property
     def row_number(self) -> str:
-        """The quoted name of what counts the rows."""
+        """The quoted name of the row number."""
         return self.unused("row number")
 
     def unused(self, name: str, *taken: str) -> str:
-        """Return a quoted name like this one that no column has, and none of `taken` is."""
+        """Return a quoted name like this one that differs from all columns and from `taken`."""
         return duck.identifier(unique_names([*self._fields, *taken, name])[-1])
 
     @property

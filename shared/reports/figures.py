@@ -1,4 +1,4 @@
-"""Keeps the numbers of `[pdf.figures]` beside a report's files, for conditions on who is told of its end."""
+"""Keeps the numbers of `[pdf.figures]` beside a report's files, for conditions on notifications."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from shared.reports.interface import ReportError
 log = logging.getLogger(__name__)
 
 NAME = ".figures.json"
-"""No file of a report begins with a point, so this name is free."""
+"""No file of a report begins with a dot, so this name is free."""
 _MOST = 50
 _MOST_BYTES = 16_384
 
@@ -24,7 +24,8 @@ _MOST_BYTES = 16_384
 def keep(rendering: Rendering, folder: Path) -> None:
     """Write the report's figures that are numbers into `folder`; a report without figures has none.
 
-    Without them the report is as good: failing is logged. Where a document shows them, it fails by itself.
+    The report is complete without them, so a failure is only logged. If a document shows them, the document fails by
+    itself.
     """
     figures = rendering.report.pdf.figures
     if figures is None:
@@ -40,8 +41,10 @@ def keep(rendering: Rendering, folder: Path) -> None:
 
 
 def kept_in(folder: Path) -> Mapping[str, float]:
-    """The figures that were kept. The report's process has ended, so nobody changes them any more; none is believed
-    that is not a number."""
+    """Return the figures that were kept, ignoring those that are not numbers.
+
+    The report's process has ended, so nothing changes them any more.
+    """
     try:
         with Tree(folder).open(NAME) as file:
             content = file.read(_MOST_BYTES + 1)
@@ -57,7 +60,7 @@ def kept_in(folder: Path) -> Mapping[str, float]:
 
 
 def _can_be_stored(name: str) -> bool:
-    """False for what PostgreSQL takes in no text: it would refuse the ends of other jobs beside this one's."""
+    """False for a name that PostgreSQL accepts in no text: it would make the statement fail for other jobs, too."""
     return "\0" not in name and name.encode(errors="ignore").decode() == name
 
 

@@ -22,11 +22,11 @@ from shared.reports.extract import Extract, ExtractColumn
 log = logging.getLogger(__name__)
 
 NAME = ".rows.jsonl"
-"""No file of a report begins with a point, so this name is free."""
+"""No file of a report begins with a dot, so this name is free."""
 MEDIA_TYPE = "application/x-ndjson"
 MOST_ROWS = 1_000
 MOST_BYTES = 1 << 20
-"""Of the rows together. Whole rows are kept as long as they fit."""
+"""The size of the rows together. Whole rows are kept as long as they fit."""
 _KINDS = {
     "int8": "bigint", "numeric": "decimal", "bool": "boolean", "date": "date", "timestamp": "timestamp",
     "timestamptz": "timestamptz", "json": "json", "jsonb": "json",
@@ -34,7 +34,7 @@ _KINDS = {
 
 
 def kind(column: SourceColumn) -> str:
-    """Return the type as clients are told it. `integer` and `boolean` are JSON's own; of all others there is text."""
+    """Return the type's name for clients. `integer` and `boolean` are JSON's own; all others are text."""
     if found := _KINDS.get(column.type_name):
         return found
     if column.is_integer:
@@ -43,9 +43,9 @@ def kind(column: SourceColumn) -> str:
 
 
 def keep(whole: Extract, report: ReportType, folder: Path, zone: str = UTC_NAME) -> None:
-    """Write the first rows of the extract into `folder`, with times of `zone`, as a CSV has them.
+    """Write the first rows of the extract into `folder`, as a CSV would have them, with times in `zone`.
 
-    Without them the report is as good: failing is logged.
+    The report is complete without them, so a failure is only logged.
     """
     try:
         if whole.cells is not None:
@@ -68,19 +68,19 @@ def _lines_here(whole: Extract) -> Iterable[bytes]:
 
 
 def as_line(row: Sequence[str | None], writers: Sequence[Callable[[str], str]]) -> bytes:
-    """Return the line of a row of cells, each with the `writer` of its column."""
+    """Return the line of a row of cells, each written by the `writer` of its column."""
     values = ["null" if text is None else write(text) for text, write in zip(row, writers, strict=True)]
     return f"[{','.join(values)}]\n".encode()
 
 
 def writer(column: SourceColumn) -> Callable[[str], str]:
-    """Return what writes a cell's text as JSON."""
-    # Text by text, because each call of an encoder makes another one: a row of nine cells takes half as long.
+    """Return a function that writes a cell's text as JSON."""
+    # Not json.dumps, each call of which creates an encoder: without it a row of nine cells takes half as long.
     return _WRITERS.get(kind(column), encode_basestring)
 
 
 _WRITERS: Mapping[str, Callable[[str], str]] = {"integer": str, "boolean": {"t": "true", "f": "false"}.__getitem__}
-"""How the kinds are written that JSON has itself; all others are JSON's texts."""
+"""How kinds with values of JSON's own are written; all others are JSON strings."""
 
 
 def not_kept(error: Exception) -> None:
@@ -89,7 +89,7 @@ def not_kept(error: Exception) -> None:
 
 
 def described(columns: Sequence[tuple[SourceColumn, str]], report: ReportType) -> Sequence[dict[str, str]]:
-    """Return what the first line tells of the columns, each with its name in files."""
+    """Return what the first line says about the columns, each with its name in files."""
     told = []
     for column, name in columns:
         shown = report.columns.get(column.name) or Column(column.name, column.name)
@@ -112,11 +112,11 @@ def write(path: Path, columns: Sequence[dict[str, str]], lines: Iterable[bytes],
 
 
 def _lines(whole: Extract, connection: duckdb.DuckDBPyConnection) -> Iterable[bytes]:
-    """Return the lines of the first rows, and somewhat more than fit at most."""
+    """Return the lines of the first rows, somewhat more than fit."""
     line = f"json_array({', '.join(map(_value, whole.columns))})::VARCHAR"
     if whole.is_small:
         return [f"{text}\n".encode() for (text,) in connection.execute(f"SELECT {line} FROM {whole.table}").fetchall()]
-    # Where rows are long, a thousand of them would not fit into the memory of a report that is fine without.
+    # If rows are long, a thousand of them might not fit into the memory of a report that needs none otherwise.
     most = min(MOST_ROWS, 4 * MOST_BYTES * whole.rows // max(1, whole.text_bytes))
     pieces, size = [], 0
     for piece in duck.lines(connection, f"SELECT {line} FROM {whole.table} LIMIT {most}"):

@@ -24,8 +24,7 @@ SNAPSHOT_HELD = 100_000
 FAILING_LATELY_S, FAILING_BEFORE_S = 900, 86_400
 _FAILED_AT_LEAST, _FAILED_SHARE, _FAILED_TIMES = 5, 0.05, 3.0
 """Failures have risen when at least so many jobs failed lately, so large a share of all, and so many times the earlier
-share.
-"""
+share."""
 
 
 class Severity(StrEnum):

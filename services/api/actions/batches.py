@@ -20,10 +20,8 @@ KEY = "idempotencyKey"
 _LONGEST_BYTES = 256 * 1024
 """The longest single submission, as when it comes alone."""
 _TOGETHER = 128
-"""Submissions in progress at once: what the submitter puts into one statement.
-
-It is only a part of those that may wait for the submitter, so a batch keeps no other client out.
-"""
+"""Submissions in progress at once: what the submitter puts into one statement. It is only a part of those that may wait
+for the submitter, so a batch keeps no other client out."""
 
 Outcome = Submitted | Exception
 """The result of one submission: a TodokeError for a mistake or an outage, any other exception for a bug."""

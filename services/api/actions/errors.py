@@ -10,10 +10,8 @@ from shared.schedules.schedule import Reason
 from shared.suggest import did_you_mean
 
 MOST_VIOLATIONS = 100
-"""Violations reported at once.
-
-A small request can contain a hundred thousand mistakes, and the answer must stay small.
-"""
+"""Violations reported at once. A small request can contain a hundred thousand mistakes, and the answer must stay
+small."""
 
 
 class InvalidRequest(TodokeError):

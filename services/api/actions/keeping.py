@@ -29,10 +29,8 @@ from shared.suggest import did_you_mean
 
 FIELDS = ("expiresAt", "keptUntil")
 LEAST_LEFT_S = 60.0
-"""Files that expire sooner than this count as gone: retention may have selected them already.
-
-No transaction takes as long.
-"""
+"""Files that expire sooner than this count as gone: retention may have selected them already. No transaction takes as
+long."""
 
 
 class _Wanted(NamedTuple):

@@ -34,8 +34,7 @@ MOST_URGENT = 9
 LEAST_KEEP_FILES_S = 60
 LEAST_KEEP_S = 86_400
 """A client that waits for a job finds it for a day after its end, as with JOB_KEEP_DAYS. To remove it sooner, delete
-it.
-"""
+it."""
 
 
 class Options(NamedTuple):

@@ -30,8 +30,7 @@ from shared.jobs.artifacts import Artifact
 _LAST_ID = UUID(int=2**128 - 1)
 _LIMITED_LINK_S = 60
 """Seconds for which the store's own signed link works where downloads are limited: that link can be used more than
-once.
-"""
+once."""
 _OVER = {
     State.EXPIRED: "The time of this link is over.",
     State.REVOKED: "This link was revoked.",
@@ -78,8 +77,7 @@ class MadeShare(NamedTuple):
     share: Share
     token: str | None
     """The secret part of the link, shown only once; None if an earlier request with the same Idempotency-Key created
-    it.
-    """
+    it."""
 
 
 class FoundShares(NamedTuple):

@@ -64,8 +64,7 @@ class Issuer(BaseModel):
     algorithms: Sequence[Algorithm] = Field(("RS256", "PS256", "ES256", "EdDSA"), min_length=1)
     types: Sequence[str] = Field(("at+jwt",), min_length=1)
     """Allowed values of the header's `typ`, so that an ID token does not open the API; an empty one allows a token
-    without `typ`.
-    """
+    without `typ`."""
     jwks_url: str | None = None
     """Where its keys are; None takes the address from its discovery document."""
     tenant: str | None = None
@@ -78,10 +77,8 @@ class Issuer(BaseModel):
     roles: Mapping[str, Sequence[str]] = Field(default_factory=dict)
     """Role → the scopes that it stands for."""
     operators: bool = False
-    """True if its tokens may have the scopes `admin:…`.
-
-    These cover all tenants, so a tenant's own issuer must not grant them.
-    """
+    """True if its tokens may have the scopes `admin:…`. These cover all tenants, so a tenant's own issuer must not
+    grant them."""
     required: Mapping[str, str | int | bool] = Field(default_factory=dict)
     """Claims that must have exactly these values."""
     login: Login | None = None

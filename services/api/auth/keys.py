@@ -14,8 +14,7 @@ from shared.access.key_text import KeyText
 
 _REMEMBER_S = 10.0
 """Seconds for which a revoked key may still work, and for which a new key may still fail if it was tried before it was
-created. A busy client costs one look-up in this time.
-"""
+created. A busy client costs one look-up in this time."""
 
 
 class Keys:

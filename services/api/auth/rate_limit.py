@@ -33,10 +33,8 @@ class Taken(NamedTuple):
     """The result for one request, and what is left for the next."""
 
     wait_s: float
-    """0 if the request passes and was counted.
-
-    Otherwise nothing was counted, and it would pass after this many seconds.
-    """
+    """0 if the request passes and was counted. Otherwise nothing was counted, and it would pass after this many
+    seconds."""
     left: int
     """How many requests of weight 1 could pass now."""
     full_in_s: float

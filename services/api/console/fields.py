@@ -39,9 +39,8 @@ class Field:
     computed: bool = False
     """True if the source computes the default when the report runs."""
     bounds: str = ""
-    """The text that states its bounds: new.between, new.least, new.most, each for values,
-    characters or items; or none.
-    """
+    """The text that states its bounds: new.between, new.least, new.most, each for values, characters or items; or
+    none."""
     minimum: str = ""
     maximum: str = ""
     errors: Sequence[str] = field(default_factory=tuple)

@@ -18,10 +18,8 @@ FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 """What a spreadsheet takes for a formula. Reports guard against the same, but the API does not import their modules."""
 PAGE = 100
 _MOST_PAGES = 100
-"""The most pages of one file.
-
-Each examines a bounded number of rows, for some milliseconds, so a filter with few matches ends there.
-"""
+"""The most pages of one file. Each examines a bounded number of rows, for some milliseconds, so a filter with few
+matches ends there."""
 _MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 _ENDS = f"This file ends after {MOST} entries, or where the look for older ones ended: narrow the filter."
 

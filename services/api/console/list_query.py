@@ -27,10 +27,8 @@ COLUMNS = ("by", "asked", "ended", "waited", "ran", "attempt", "rows", "size", "
 """Optional columns of a list of jobs; an address names them as `column`."""
 USUAL_COLUMNS = ("by", "asked", "waited", "ran", "attempt", "rows")
 SORTS = tuple(f"{sign}{name}" for name in ("asked", "waited", "ran", "attempt", "rows", "size") for sign in ("", "-"))
-"""Orders of the jobs on one page: lowest first or, with a minus, highest first.
-
-The whole list is always newest first: no other order has an index, so any other would be misleading.
-"""
+"""Orders of the jobs on one page: lowest first or, with a minus, highest first. The whole list is always newest first:
+no other order has an index, so any other would be misleading."""
 WITHIN = ("from", "to", "zone")
 """A time range as people enter it; services/api/console/list_search.py turns it into moments."""
 _BESIDE = ("size", "column", "sort", "live", "panel", "pageToken", "told")

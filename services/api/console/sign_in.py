@@ -17,8 +17,7 @@ router = APIRouter(include_in_schema=False)
 
 _WHYS = ("ended", "not_done")
 """Why a reader is sent here, other than coming for the first time: the session has ended, or the form they sent was not
-accepted.
-"""
+accepted."""
 
 
 @router.get("/sign-in")

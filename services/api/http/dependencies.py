@@ -32,10 +32,8 @@ WEIGHTS: Mapping[str, int] = {
     "stream_job": 2,
     "stream_jobs": 2,
 }
-"""What requests of these operations count as in rate limits; every other counts as 1.
-
-These examine many rows, or stay open.
-"""
+"""What requests of these operations count as in rate limits; every other counts as 1. These examine many rows, or stay
+open."""
 
 
 class _NameConvertor(StringConvertor):

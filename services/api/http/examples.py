@@ -108,10 +108,8 @@ _ONLY_AT: Mapping[str, str] = {
     "unknown_webhook": "{webhook_id}", "too_many_webhooks": "createWebhook", "secrets_not_kept": "createWebhook",
     "webhook_not_ready": ":redeliver|:test|rotateWebhook", "secret_keys_unusable": "createWebhook|rotateWebhook",
 }  # fmt: skip
-"""Code → what the path or description of an operation must contain for that code.
-
-Other codes may come from any operation.
-"""
+"""Code → what the path or description of an operation must contain for that code. Other codes may come from any
+operation."""
 _NOWHERE = {
     "unknown_path", "malformed_request", "too_many_connections", "unknown_view", "view_exists", "too_many_views",
     "share_over",

@@ -91,7 +91,5 @@ OPTION_SCHEMA: Mapping[str, Any] = {
     },
     **SHAPE_SCHEMA,
 }
-"""Each option's JSON Schema, by its field.
-
-Dependencies on the report type and on settings are described in words only.
-"""
+"""Each option's JSON Schema, by its field. Dependencies on the report type and on settings are described in words
+only."""

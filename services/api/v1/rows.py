@@ -35,8 +35,7 @@ class RowsColumnView(View):
     title: str
     type: str
     """`integer` and `boolean` values are JSON's own; `bigint`, `decimal`, `float`, `date`, `timestamp`, `timestamptz`,
-    `json` and `text` values are text. More types may come.
-    """
+    `json` and `text` values are text. More types may come."""
 
 
 class RowsView(View):

@@ -70,10 +70,8 @@ class ScheduleView(ScheduleFields):
     owner: str | None
     """On whose behalf it acts: the caller who last changed or resumed it. Null where no identity is required."""
     acts_until: Time | None
-    """When it stops unless somebody changes or resumes it before: it acts with the scopes of its owner's token.
-
-    Null if the owner has an API key: then it acts with the scopes that the key has at each tick.
-    """
+    """When it stops unless somebody changes or resumes it before: it acts with the scopes of its owner's token. Null if
+    the owner has an API key: then it acts with the scopes that the key has at each tick."""
     last_tick: Time | None
     last_job_id: UUID | None
     created_at: Time

@@ -17,9 +17,8 @@ class ShareView(View):
     name: str
     """The name of the file."""
     state: State
-    """`used_up`: it was downloaded as often as allowed; `revoked`: the link, or the key that
-    created it, was revoked.
-    """
+    """`used_up`: it was downloaded as often as allowed; `revoked`: the link, or the key that created it, was
+    revoked."""
     expires_at: Time
     max_downloads: int | None
     """Null: any number."""

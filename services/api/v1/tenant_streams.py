@@ -48,8 +48,7 @@ class SnapshotView(View):
     jobs: list[InShortView]
     complete: bool
     """False if there are more unfinished jobs, or if changes of some of these will not be reported: another snapshot
-    follows.
-    """
+    follows."""
 
 
 @router.get("/jobs:stream", response_class=Response, responses=STREAM_RESPONSES)
