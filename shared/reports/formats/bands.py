@@ -20,17 +20,17 @@ from shared.reports.formats.totals_here import runs_here, total_here
 from shared.reports.formats.totals_there import added_up, is_exact, parts_of, total_there
 
 MOST_GROUPS = 10_000
-"""Of one level. They are held in memory; more of them are no groups for a reader."""
+"""The most groups of one level. They are held in memory, and nobody reads more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A column's total of one group, or of all rows."""
+    """A column's total over one group, or over all rows."""
 
     shown: str
-    """As people read it, by the column's format."""
+    """As people read it, in the column's format."""
     number: str | None
-    """All digits; None if there is nothing to add up."""
+    """With all digits; None if there is nothing to add up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Group:
     """0 for the outermost."""
     first: int
     last: int
-    """Its rows, from 0, the last one included."""
+    """Its first and last rows, from 0, both included."""
     title: str
     totals: Mapping[str, Total]
     """By the columns' names."""
@@ -52,7 +52,7 @@ class Bands:
     """The groups of one file, and the totals of all its rows."""
 
     levels: Sequence[ExtractColumn]
-    """The columns whose values make the groups."""
+    """The columns whose values define the groups."""
     functions: Mapping[str, str]
     """The columns that have totals, by name → the function."""
     groups: Sequence[Group]
@@ -68,13 +68,13 @@ class Bands:
         return bool(self.functions)
 
     def label_of(self, group: Group) -> str:
-        """What stands before a group's totals."""
+        """Return the label in front of a group's totals."""
         if group is self.all_rows:
             return self.total_label
         return self.subtotal_label.replace("{group}", left_to_right(group.title, from_right=self.from_right))
 
     def at(self) -> Mapping[int, tuple[Sequence[Group], Sequence[Group]]]:
-        """Row → the groups that have ended before it, the innermost first, and those that begin with it."""
+        """Row → the groups that end before it, the innermost first, and those that begin with it."""
         found: dict[int, tuple[list[Group], list[Group]]] = {}
         for group in self.groups:
             found.setdefault(group.first, ([], []))[1].append(group)
@@ -87,7 +87,7 @@ class Bands:
 
 
 def bands_of(rendering: Rendering) -> Bands | None:
-    """Return the groups and totals that the report type asks for; None if it asks for none, or there are no rows.
+    """Return the groups and totals that the report type defines; None if it defines none, or there are no rows.
 
     Raises ReportError if there are too many groups.
     """
@@ -108,9 +108,9 @@ def bands_of(rendering: Rendering) -> Bands | None:
 
 
 def with_bands(pieces: Iterable[bytes], end: bytes, events: Mapping[int, bytes]) -> Iterator[bytes]:
-    """Yield the pieces with something between their rows: `events` says what stands before which row, from 0.
+    """Yield the pieces with insertions between their rows: `events` gives what to insert before which row, from 0.
 
-    `end` ends each row, and is nowhere within one.
+    `end` terminates each row, and occurs nowhere within one.
     """
     waiting = sorted(events)
     seen = at = 0
@@ -132,7 +132,7 @@ def with_bands(pieces: Iterable[bytes], end: bytes, events: Mapping[int, bytes])
 
 
 def whole_rows(pieces: Iterable[bytes], end: bytes) -> Iterator[bytes]:
-    """Yield the same bytes in pieces that have whole rows."""
+    """Yield the same bytes in pieces that consist of whole rows."""
     rest = b""
     for piece in pieces:
         text = rest + piece
@@ -148,12 +148,12 @@ def whole_rows(pieces: Iterable[bytes], end: bytes) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _There:
-    """Rows that DuckDB groups and adds up, under names of ours, because a report's columns may have any."""
+    """Rows that DuckDB groups and adds up, under names of ours, because a report's columns may have any name."""
 
     rendering: Rendering
     levels: Sequence[ExtractColumn]
     summed: Mapping[ExtractColumn, str]
-    """The columns that have totals, each with the function."""
+    """The columns that have totals, each with its function."""
     source: str
     """SQL for FROM: their values, with the rows' numbers."""
 
@@ -170,7 +170,7 @@ class _There:
         return cls(rendering, renamed, summed, source)
 
     def groups(self) -> Iterator[Group]:
-        """Yield the groups of all levels. Raises ReportError if there are too many of one."""
+        """Yield the groups of all levels. Raises ReportError if one level has too many."""
         for level, column in enumerate(self.levels):
             keys = [c.name for c in self.levels[: level + 1]]
             changes = " OR ".join(f"{key} IS DISTINCT FROM lag({key}) OVER (ORDER BY row)" for key in keys)
@@ -216,7 +216,7 @@ class _There:
 def _computed_here(
     rendering: Rendering, levels: Sequence[ExtractColumn], summed: Mapping[ExtractColumn, str]
 ) -> tuple[Sequence[Group], Group]:
-    """Return the groups of all levels, and the totals of all rows, from cells."""
+    """Return the groups of all levels, and the totals of all rows, computed from cells."""
     extract = rendering.extract
     texts = {column.name: [text for [text] in extract.cells_of([column])] for column in summed}
     total_of = {column.name: _total_here(rendering, column, what) for column, what in summed.items()}
@@ -237,7 +237,7 @@ def _computed_here(
 def _total_there(
     rendering: Rendering, column: ExtractColumn, what: str, parts: Sequence[tuple[str, str]]
 ) -> tuple[Sequence[str], Callable[[Sequence[str | None]], Total]]:
-    """Return SQL for texts of a total, which is there in parts of these names and types, and what makes it of them."""
+    """Return SQL for texts of a total, whose parts have these names and types, and a function that combines them."""
     if is_exact(what, column):
         show = _show_of(rendering, column, what)
         return [f"{name}::VARCHAR" for name, _ in parts], lambda texts: show(total_there(what, column, texts))
@@ -252,7 +252,7 @@ def _total_here(rendering: Rendering, column: ExtractColumn, what: str) -> Calla
 
 
 def _show_of(rendering: Rendering, column: ExtractColumn, what: str) -> Callable[[str | None], Total]:
-    """Return what makes a total of its digits."""
+    """Return a function that makes a total from its digits."""
     if what == "count":
         look, column = Column(column.name, column.name, number_format="#,##0"), duckdb_column(column.name, "BIGINT")
     else:

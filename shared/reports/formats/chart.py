@@ -23,9 +23,9 @@ def draw(
     *, outlined_by: fonts.FontSet | None = None,
 ) -> str:  # fmt: skip
     """Return the chart as SVG, in the report type's language and the operator's colours; empty if it would show no
-    value. Raises ReportError.
+    value.
 
-    Texts whose letters join are outlines of these fonts, if any are given.
+    Raises ReportError. Texts whose letters join are drawn as outlines of these fonts, if any are given.
     """
     values = with_texts([*values], of_letters_in_xml, names=True)
     spec = with_texts(
@@ -41,7 +41,7 @@ def draw(
         drawn = charts.draw(charts.Chart(json.dumps(spec), family), fonts_folder)
     except charts.ChartRefused as error:
         raise errors.chart_failed(specification.name, _cause(str(error))) from None
-    if is_empty:  # drawn all the same, so that a wrong specification shows
+    if is_empty:  # drawn all the same, so that a wrong specification is noticed
         return ""
     drawn = _with_own_numbers(drawn)
     return with_outlines(drawn, outlined_by) if outlined_by else _with_families(drawn, fonts_folder)
@@ -59,30 +59,31 @@ def draw_of(
 
 
 def size_of(drawn: str) -> tuple[float, float]:
-    """Return width and height of a chart that was drawn, in pixels."""
+    """Return width and height of a drawn chart, in pixels."""
     found = re.match(r'<svg[^>]*? width="([0-9.]+)"[^>]*? height="([0-9.]+)"', drawn)
     return (float(found[1]), float(found[2])) if found else (1.0, 1.0)
 
 
 def texts(drawn: str) -> Iterator[str]:
-    """Yield the texts of a chart that was drawn."""
+    """Yield the texts of a drawn chart."""
     yield from (html.unescape(text) for text in re.findall(r">([^<>]+)</t(?:ext|span)", drawn))
 
 
 def _with_own_numbers(drawn: str) -> str:
-    """Number the clip paths from 1: Vega numbers those of all charts of a process, whosoever they are."""
+    """Number the clip paths from 1: Vega numbers those of all charts of a process in one sequence."""
     numbers: dict[str, int] = {}
 
     def own(found: re.Match[str]) -> str:
         return f"{found[1]}{numbers.setdefault(found[2], len(numbers) + 1)}{found[3]}"
 
-    # Within tags alone: a text of the chart may say anything but "<".
+    # Only within tags: a text of the chart may contain anything but "<".
     return re.sub(r'(<[^<>]* clip-path="url\(#clip|<clipPath id="clip)([0-9]+)(\)?")', own, drawn)
 
 
 def _with_families(drawn: str, fonts_folder: Path | None) -> str:
-    """Name the font of each piece of the texts whose letters join: whoever draws the SVG takes one font for a text, and
-    looks for another one letter by letter."""
+    """Name the font of each piece of the texts whose letters join: an SVG renderer uses one font for a text, and looks
+    for another one letter by letter.
+    """
     font_set = fonts.FontSet(fonts_folder)
 
     def named(found: re.Match[str]) -> str:
@@ -97,7 +98,7 @@ def _with_families(drawn: str, fonts_folder: Path | None) -> str:
 
 
 def _cause(message: str) -> str:
-    """Return what the library says is wrong: it stands below a heading, above where in its own code that was."""
+    """Return what the library says is wrong: it follows a heading, and precedes the place in its own code."""
     heading, *lines = [line.strip() for line in message.splitlines() if line.strip()] or ["no reason was given"]
     cause = next((line for line in lines if not line.startswith("at ")), heading)
     return cause.removeprefix("Error: ").rstrip(".:")

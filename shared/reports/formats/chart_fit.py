@@ -1,6 +1,7 @@
-"""Completes a Vega-Lite specification by what its data ask for: sizes, legends, axes of dates, points of their own.
+"""Completes a Vega-Lite specification from its data: sizes, legends, date axes, points.
 
-Vega-Lite's sizes are for a small figure on a screen: columns of 20 pixels, which a page would blow up or make tiny.
+Vega-Lite's default sizes are for a small figure on a screen: columns of 20 pixels, which a page would blow up or make
+tiny.
 """
 
 import datetime as dt
@@ -19,9 +20,9 @@ _DISCRETE = frozenset({"nominal", "ordinal"})
 _COLOURS = ("color", "fill", "stroke", "shape")
 _WIDTH, _HEIGHT, _PIE, _WIDEST = 520, 190, 200, 1_000
 _STEP, _LEAST_STEP, _TALLEST = 16, 11, 860
-"""Pixels of a bar that lies, and of all of them together: then a page holds them."""
+"""Pixels of a horizontal bar, and of all of them together, so that they fit on a page."""
 _LETTER, _KEY = 5.4, 30.0
-"""Pixels of a usual letter of a label, and of the rest of an entry in a legend."""
+"""Pixels of an average letter of a label, and of the rest of an entry in a legend."""
 _POINT, _LARGE_POINT = 14, 36
 """Square pixels of a point that a line leads to, and of one without a line."""
 
@@ -29,7 +30,7 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d
 
 
 def fitted(spec: dict[str, Any], values: Values, language: str) -> dict[str, Any]:
-    """Return the specification with what it leaves open. Nothing that it says is changed."""
+    """Return the specification with its gaps filled. Nothing that it specifies is changed."""
     if _COMPOSED & spec.keys() or is_misshapen(spec):
         return spec
     units = [*_units(spec)]
@@ -39,7 +40,7 @@ def fitted(spec: dict[str, Any], values: Values, language: str) -> dict[str, Any
 
 
 def is_misshapen(spec: Mapping[str, Any]) -> bool:
-    """True for what is not Vega-Lite. It stays as it is, for its engine to say what is wrong with it."""
+    """True for what is not Vega-Lite. It is left unchanged, so that the engine reports what is wrong with it."""
     layers, config = _said(spec, "layer", []), _said(spec, "config", {})
     if not isinstance(layers, list) or not isinstance(config, dict):
         return True
@@ -63,7 +64,7 @@ def _said(node: Mapping[str, Any], name: str, otherwise: object) -> Any:
 
 def with_names_for_null(spec: Mapping[str, Any], values: Values) -> Values:
     """Return the values with a dash where NULL would be the name of a bar or a series."""
-    if "transform" in spec or _COMPOSED & spec.keys() or is_misshapen(spec):  # these may ask for NULL
+    if "transform" in spec or _COMPOSED & spec.keys() or is_misshapen(spec):  # these may test for NULL
         return values
     names = {
         one["field"] for unit in _units(spec) for one in unit["encoding"].values()
@@ -73,10 +74,10 @@ def with_names_for_null(spec: Mapping[str, Any], values: Values) -> Values:
 
 
 def on_the_clock(spec: Mapping[str, Any], values: Values) -> Values:
-    """Return the values with dates and moments as what clocks show, as the report's tables have them.
+    """Return the values with dates and moments as clock times, as the report's tables have them.
 
-    To a browser's engine a date alone is midnight in UTC, and a moment with an offset one of the worker's own zone:
-    where that is another one, bars would stand on other days.
+    A browser's engine takes a plain date for midnight in UTC, and shows a moment with an offset in the worker's own
+    zone: if that differs, bars would move to other days.
     """
     fields = {*_fields_of_time(spec)}
 
@@ -101,7 +102,7 @@ def _fields_of_time(node: object) -> Iterator[str]:
 
 
 def shows_something(spec: Mapping[str, Any], values: Values) -> bool:
-    """True unless no value would be drawn: there are no rows, or all numbers are NULL."""
+    """True unless no value would be drawn, because there are no rows or all numbers are NULL."""
     if not values or "transform" in spec or _COMPOSED & spec.keys() or is_misshapen(spec):
         return bool(values)
     fields = {
@@ -113,7 +114,7 @@ def shows_something(spec: Mapping[str, Any], values: Values) -> bool:
 
 
 def with_shades(colours: Sequence[str]) -> Sequence[str]:
-    """Return the colours, then lighter and darker ones of them, for the series beyond: no two look the same."""
+    """Return the colours, then lighter and darker ones for further series: no two look the same."""
     return [*colours, *(_mixed(one, 255, 0.5) for one in colours), *(_mixed(one, 0, 0.35) for one in colours)]
 
 
@@ -123,7 +124,7 @@ def _mixed(colour: str, other: int, share: float) -> str:
 
 
 def _units(spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the layers, or the specification itself, each with the channels of all of them."""
+    """Yield the layers, or the specification itself, each with all its channels."""
     shared = spec.get("encoding") if isinstance(spec.get("encoding"), dict) else {}
     for unit in spec.get("layer") or [spec]:
         own = unit.get("encoding") if isinstance(unit, dict) else None
@@ -140,7 +141,7 @@ def _is_discrete(channel: object) -> bool:
 
 
 def _names(channel: Mapping[str, Any], values: Values) -> Sequence[str]:
-    """The different names that a channel shows."""
+    """Return the distinct names that a channel shows."""
     domain = (channel.get("scale") or {}).get("domain") if isinstance(channel.get("scale"), dict) else None
     if isinstance(domain, list):
         return [str(one) for one in domain]
@@ -192,7 +193,7 @@ def _with_parts(spec: dict[str, Any], values: Values, language: str) -> dict[str
 
 
 def _with_lonely_points(unit: dict[str, Any], encoding: Mapping[str, Any], values: Values) -> dict[str, Any]:
-    """Draw points on a line that NULLs cut into pieces, or that has one value: a line of one point is none."""
+    """Draw points on a line that NULLs cut into pieces, or that has one value: a line of one point is invisible."""
     mark = unit.get("mark")
     kind = mark.get("type") if isinstance(mark, dict) else mark
     y = encoding.get("y") or {}
@@ -231,7 +232,9 @@ def _with_axis(name: str, channel: Any, values: Values, language: str, width: ob
 
 
 def _dates(field: str, values: Values, language: str) -> str:
-    """A Vega expression for a moment on an axis, by how much time the axis spans; empty if the values are none."""
+    """Return a Vega expression for a moment on an axis, depending on the time span; empty if the values are not
+    moments.
+    """
     try:
         moments = [dt.datetime.fromisoformat(str(at)).replace(tzinfo=None) for row in values if (at := row.get(field))]
     except ValueError:
@@ -258,7 +261,7 @@ def _dates(field: str, values: Values, language: str) -> str:
 
 
 def _with_legend(spec: dict[str, Any], units: Sequence[Mapping[str, Any]], values: Values) -> dict[str, Any]:
-    """Break a legend that would be wider than the chart; a pie has its own beside it."""
+    """Break a legend that would be wider than the chart; a pie has its legend beside it."""
     config = spec.get("config") or {}
     found: dict[str, Any] = {}
     if any(unit["kind"] == "arc" for unit in units):
@@ -272,6 +275,6 @@ def _with_legend(spec: dict[str, Any], units: Sequence[Mapping[str, Any]], value
         )
         widest = max(map(_pixels, names), default=0.0) + _KEY
         if names and widest * len(names) > _WIDTH:
-            # A reader's browser may draw wider letters than ours.
+            # A reader's browser may draw wider letters than our fonts have.
             found = {"columns": max(1, int(_WIDTH / widest)), "columnPadding": 10 + widest * 0.15}
     return {**spec, "config": {**config, "legend": {**found, **(config.get("legend") or {})}}} if found else spec

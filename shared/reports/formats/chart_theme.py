@@ -1,4 +1,4 @@
-"""Gives a Vega-Lite specification the look of the document, wherever its author said nothing else.
+"""Gives a Vega-Lite specification the look of the document, wherever its author specified nothing else.
 
 Names of settings: https://vega.github.io/vega-lite/docs/config.html (read 2026-11-29).
 """
@@ -17,38 +17,38 @@ from shared.reports.formats.display import known
 
 _INK, _QUIET, _LINE = "#1f2933", "#5c6875", "#dfe4e9"
 _MOST_LABELS = 25
-"""Bars beyond which a number at each would be too much."""
+"""With more bars than this, a number at each would be too much."""
 _ROOM_FOR_LABEL = 36
-"""Pixels left of the longest bar of a negative number."""
+"""Pixels to the left of the longest bar of a negative number."""
 _SCALES: Mapping[str, tuple[tuple[float, str], ...]] = {
     "ja": ((1e12, "兆"), (1e8, "億"), (1e4, "万")),
     "zh": ((1e12, "万亿"), (1e8, "亿"), (1e4, "万")),
     "ko": ((1e12, "조"), (1e8, "억"), (1e4, "만")),
 }
 _USUAL_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k"))
-"""From which number on it is divided, and the letter behind it. Below ten thousand, digits stay."""
+"""The number from which on it is divided, and the suffix. Below ten thousand, all digits are shown."""
 _THOUSAND = 1e3
 _DISCRETE = frozenset({"nominal", "ordinal"})
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How a chart writes numbers: in a language, and by the formats of the report's columns."""
+    """How a chart writes numbers: in a language, and in the formats of the report's columns."""
 
     language: str
     columns: Mapping[str, Column]
 
     def of(self, field: object, value: str, places: int | None = None, *, largest: str = "") -> str:
-        """Return a Vega expression for a number of this field as text.
+        """Return a Vega expression that writes a number of this field as text.
 
-        `largest` is one for the largest number beside it, if all of them are to have the same letter.
+        `largest` is an expression for the largest number beside it, if all of them should have the same suffix.
         """
         column = self.columns.get(str(field))
         return _formatted(column, value) or _short(value, self.language.partition("-")[0], places, largest=largest)
 
 
 def themed(spec: dict[str, Any], theme: Theme, words: Words, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the specification with the theme below its own settings. `values` are its data."""
+    """Return the specification with the theme under its own settings. `values` are its data."""
     if is_misshapen(spec):
         return spec
     spec = fitted(spec, values, words.language)
@@ -58,7 +58,7 @@ def themed(spec: dict[str, Any], theme: Theme, words: Words, values: Sequence[Ma
 
 
 def _locale(culture: Culture) -> dict[str, Any]:
-    """The numbers and dates of a language, as d3-format and d3-time-format want them."""
+    """Return the numbers and dates of a language, in the form of d3-format and d3-time-format."""
     number: dict[str, Any] = {
         "decimal": culture.decimal, "thousands": culture.group, "currency": ["", ""],
         "grouping": [3, *([2] * 8 if culture.by_two else [])],
@@ -73,7 +73,9 @@ def _locale(culture: Culture) -> dict[str, Any]:
 
 
 def _formatted(column: Column | None, value: str) -> str:
-    """A Vega expression for a number by its column's format, if that says more than how many digits it has."""
+    """Return a Vega expression that writes a number in its column's format, if that specifies more than the number of
+    digits.
+    """
     found = known(column.number_format) if column else None
     if found is None or found.is_date or len(found.sections) > 1:
         return ""
@@ -90,7 +92,7 @@ def _config(theme: Theme) -> dict[str, Any]:
     quiet = {"labelColor": _QUIET, "titleColor": _QUIET, "titleFontWeight": "normal"}
     sizes, shades = {"labelFontSize": 9, "titleFontSize": 9}, ["#ffffff", theme.accent]
     return {
-        # Browsers draw the letters of charts in fonts of their own, which may be wider.
+        # Browsers draw the letters of charts in their own fonts, which may be wider.
         "padding": {"left": 12, "right": 12, "top": 5, "bottom": 5},
         "mark": {"color": theme.accent},
         "bar": {"cornerRadiusEnd": 1.5},
@@ -119,7 +121,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _with_short_numbers(node: Any, words: Words) -> Any:
-    """Write 億 or M on the axes of numbers that say nothing of a format."""
+    """Write 億 or M on number axes without a format of their own."""
     if isinstance(node, list):
         return [_with_short_numbers(one, words) for one in node]
     if not isinstance(node, dict):
@@ -141,13 +143,13 @@ def _with_short_numbers(node: Any, words: Words) -> Any:
 
 
 def _largest_on(axis: str) -> str:
-    """A Vega expression for the largest number of an axis, 0 where several have one direction: scales of their own."""
+    """Return a Vega expression for the largest number of an axis; 0 if several axes share a direction."""
     of = f"domain('{axis}')"
     return f"(length({of}) ? max(abs({of}[0]), abs(peek({of}))) : 0)"
 
 
 def _with_direct_labels(spec: dict[str, Any], words: Words, values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Write each value at the end of its bar, if the chart is one mark of plain horizontal bars."""
+    """Write each value at the end of its bar, if the chart is a single mark of plain horizontal bars."""
     encoding = spec.get("encoding")
     mark = spec.get("mark")
     kind = mark.get("type") if isinstance(mark, dict) else mark
@@ -172,7 +174,7 @@ def _with_direct_labels(spec: dict[str, Any], words: Words, values: Sequence[Map
     }  # fmt: skip
     text = {"field": "_label", "type": "nominal"}
     rest = {key: value for key, value in spec.items() if key != "mark"}
-    if min(numbers, default=0) < 0:  # room for the labels left of the bars
+    if min(numbers, default=0) < 0:  # room for the labels to the left of the bars
         rest["encoding"] = {**encoding, "x": {**x, "scale": {"padding": _ROOM_FOR_LABEL}}}
     return {
         **rest,
@@ -182,7 +184,7 @@ def _with_direct_labels(spec: dict[str, Any], words: Words, values: Sequence[Map
 
 
 def _places(values: Sequence[float]) -> int:
-    """The decimal places with which numbers beside each other are read best."""
+    """Return the number of decimal places with which these numbers are best compared."""
     if all(float(value).is_integer() for value in values):
         return 0
     largest = max(map(abs, values))
@@ -190,14 +192,14 @@ def _places(values: Sequence[float]) -> int:
 
 
 def _short(value: str, language: str, places: int | None = None, *, largest: str = "") -> str:
-    """A Vega expression that writes a number with few digits, and a letter for its thousands."""
+    """Return a Vega expression that writes a number with few digits and a suffix for its thousands."""
     usual = "',.6~g'" if places is None else f"',.{places}f'"
     text = f"abs({value}) < 1000 ? format({value}, {usual}) : format({value}, ',.0f')"
     for least, letter in reversed(_SCALES.get(language, _USUAL_SCALES)):
         unit, enough = least, f"abs({value}) >= {least:.0f}"
         if letter == "k":
             unit = _THOUSAND
-            if largest:  # beside 12k stands 8k, and not 8,000
+            if largest:  # beside 12k write 8k, and not 8,000
                 enough = f"({enough} || (abs({value}) >= {unit:.0f} && {largest} >= {least:.0f}))"
         text = f"{enough} ? format({value} / {unit:.0f}, ',.1~f') + '{letter}' : {text}"
     return text

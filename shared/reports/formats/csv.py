@@ -1,4 +1,4 @@
-"""Writes CSV: at the speed of COPY if nothing else was asked for, else from the extract, with the same bytes."""
+"""Writes CSV: at the speed of COPY if nothing else is needed, otherwise from the extract, with the same bytes."""
 
 import codecs
 import contextlib
@@ -18,18 +18,17 @@ from shared.reports.formats.deflate import Deflate
 from shared.reports.formats.rendering import Rendering
 
 _GZIP_LEVEL, _GZIP_BITS = 1, 31
-"""31 bits ask for gzip's own header, which has no date."""
+"""31 bits select gzip's own header, which then has no date."""
 _FORMULA = "^[" + "".join(rf"\x{{{ord(c):x}}}" for c in FORMULA_STARTS) + "]"
 
 
 def copy_csv(path: Path, options: CsvOptions, copy: Callable[[Callable[[bytearray], None]], int]) -> int:
     """Write RFC 4180 CSV straight from a source that can make it: NULL as nothing and '' as "". Returns the data rows.
 
-    `copy` gives its argument the lines in UTF-8. They end in LF unless report.toml asks for CRLF: everything that
-    reads CSV takes LF, spreadsheets included, while CRLF costs time for each row and leaves a stray CR with line-based
-    tools. A byte order mark, too, is written only if report.toml asks for it: CSV is for programs, XLSX for Excel.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers and dates never do.
+    `copy` passes the lines in UTF-8 to its argument. They end in LF unless report.toml asks for CRLF: everything that
+    reads CSV accepts LF, spreadsheets included, while CRLF costs time for each row and leaves a stray CR with
+    line-based tools. A byte order mark, too, is written only if report.toml asks for it: CSV is for programs, XLSX for
+    Excel. Text that a spreadsheet would take for a formula is preceded by an apostrophe; numbers and dates never are.
     """
     with _opened(path, options) as file:
         encode = _Encoder(options, file)
@@ -47,9 +46,9 @@ def write_csv(rendering: Rendering) -> int:
     names = [rendering.title(c) if options.header == "titles" else c.source.name for c in columns]
     header = b"" if options.header == "none" else header_line(names, options)
     cells = ", ".join(_cell(c, options, rendering.shape.zone, alone=len(columns) == 1) for c in columns)
-    # Time grows with the columns, as it would not in a chain of `||`.
+    # This grows with the columns, unlike a chain of `||`.
     line = f"concat_ws({duck.literal(options.delimiter)}, {cells})"
-    if options.line_end != "\n":  # every line gets its LF from DuckDB
+    if options.line_end != "\n":  # duckDB ends every line with LF
         line = f"{line} || chr(13)"
     with _opened(rendering.path, options) as file:
         encode = _Encoder(options, file)
@@ -62,7 +61,7 @@ def write_csv(rendering: Rendering) -> int:
 
 
 def _lines_here(rendering: Rendering) -> Iterator[bytes]:
-    """The same lines from cells."""
+    """Yield the same lines from cells."""
     options, columns = rendering.report.csv, rendering.extract.columns
     risky = re.compile(f'["\r\n{re.escape(options.delimiter)}]')
     write = [_writer(c, options, risky, alone=len(columns) == 1) for c in columns]
@@ -93,8 +92,10 @@ def _writer(column: ExtractColumn, options: CsvOptions, risky: re.Pattern[str], 
 
 
 def _with_seconds_of_offset(instant: str, text: str) -> str:
-    """SQL for an instant's text as PostgreSQL writes it. DuckDB leaves out the seconds that the offset of an old local
-    time has: Tokyo's was +09:18:59 until 1887."""
+    """Return SQL for an instant's text as PostgreSQL writes it.
+
+    DuckDB omits the seconds of an old local time's offset: Tokyo's was +09:18:59 until 1887.
+    """
     seconds = f"(abs(date_part('timezone', {instant})) % 60)"
     behind = f"CASE WHEN {seconds} <> 0 THEN ':' || lpad({seconds}::VARCHAR, 2, '0') ELSE '' END"
     return f"({text} || {behind})"
@@ -107,7 +108,7 @@ class _Sink(Protocol):
 
 @contextlib.contextmanager
 def _opened(path: Path, options: CsvOptions) -> Iterator[_Sink]:
-    """Open the file; what is written is packed if that is asked for. The same rows give the same bytes: no date."""
+    """Open the file; what is written is compressed if requested. The same rows give the same bytes: no date."""
     with path.open("wb", buffering=1 << 20) as file:
         if not options.gzip:
             yield file
@@ -119,7 +120,7 @@ def _opened(path: Path, options: CsvOptions) -> Iterator[_Sink]:
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """Packs what is written into a file."""
+    """Compresses what is written into a file."""
 
     packing: Deflate
     file: _Sink
@@ -130,7 +131,7 @@ class _Packed:
 
 
 class _Encoder:
-    """Converts UTF-8 to the encoding that is asked for."""
+    """Converts UTF-8 to the requested encoding."""
 
     def __init__(self, options: CsvOptions, file: _Sink) -> None:
         self._options = options
@@ -141,7 +142,7 @@ class _Encoder:
         self._lines = 0
 
     def begin(self) -> None:
-        """Write the byte order mark, if one is asked for."""
+        """Write the byte order mark, if one is requested."""
         if self._codec == "utf-16-le":
             self._file.write(codecs.BOM_UTF16_LE)
         elif self._options.bom:
@@ -166,7 +167,9 @@ class _Encoder:
 
 
 def _cell(column: ExtractColumn, options: CsvOptions, zone: str, *, alone: bool) -> str:
-    """SQL for one cell, quoted where COPY quotes (PostgreSQL 18, copyto.c, CopyAttributeOutCSV, read 2026-11-24)."""
+    """Return SQL for one cell, quoted where COPY quotes (PostgreSQL 18, copyto.c, CopyAttributeOutCSV, read
+    2026-11-24).
+    """
     text = column.as_source_text
     if column.stored_as == "TIMESTAMP WITH TIME ZONE" and zone != UTC_NAME:
         text = _with_seconds_of_offset(column.quoted, text)

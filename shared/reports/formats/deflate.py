@@ -1,4 +1,4 @@
-"""Compresses what comes in pieces of any length. The same content gives the same bytes, however it is cut."""
+"""Compresses pieces of any length. The same content gives the same bytes, however it is cut."""
 
 # ISA-L compresses at about eight times the speed of Python's zlib (`make bench-reports`).
 
@@ -8,15 +8,15 @@ _BLOCK_BYTES = 1 << 18
 
 
 class Deflate:
-    """A compression that goes on from piece to piece."""
+    """A compression that continues from piece to piece."""
 
     def __init__(self, level: int, bits: int) -> None:
         self._packing = isal_zlib.compressobj(level, isal_zlib.DEFLATED, bits)
-        # isal 1.9 makes other bytes of other cuts, and a pipe cuts as two threads happen to run.
+        # isal 1.9 gives other bytes for other cuts, and a pipe cuts wherever two threads happen to switch.
         self._held = bytearray()
 
     def compress(self, piece: bytes | bytearray) -> bytes:
-        """Take a piece, and return what is ready of those so far."""
+        """Take a piece, and return what is ready so far."""
         self._held += piece
         whole = len(self._held) - len(self._held) % _BLOCK_BYTES
         if not whole:
@@ -27,5 +27,5 @@ class Deflate:
         return b"".join(packed)
 
     def flush(self) -> bytes:
-        """Return the end, after which no piece comes."""
+        """Return the end; no piece may follow."""
         return self._packing.compress(bytes(self._held)) + self._packing.flush()

@@ -1,4 +1,4 @@
-"""Shows values as people read them, in HTML and PDF, by report.toml's number formats, as SQL over the extract.
+"""Shows values as people read them, in HTML and PDF, in report.toml's number formats, as SQL over the extract.
 
 Numbers are rounded as decimals, half away from zero, and never pass through floating point.
 """
@@ -17,10 +17,11 @@ from shared.reports.formats import display_dates
 
 
 def displayed(column: ExtractColumn, shown: Column, culture: Culture = ENGLISH, *, utc: bool = False) -> str:
-    """Return SQL for the value as text, NULL as NULL, in the ways of `culture`. Without a format, or with one that is
-    for values of another kind, it is the source's own text, with the decimal mark and the digits of the culture.
+    """Return SQL for the value as text, NULL as NULL, by the conventions of `culture`.
 
-    `utc` says that the connection's zone is UTC, which makes instants cheaper."""
+    Without a format, or with one for values of another kind, it is the source's own text, with the decimal mark and the
+    digits of the culture. `utc` says that the connection's zone is UTC, which makes instants cheaper.
+    """
     plain = column.as_float_text if column.source.is_float else column.as_source_text
     if column.source.is_number:
         found = known(shown.number_format)
@@ -40,7 +41,7 @@ def displayed(column: ExtractColumn, shown: Column, culture: Culture = ENGLISH, 
 
 
 def words_of(number_format: str) -> tuple[str, str] | None:
-    """What a format writes for true and for false, which are 1 and 0 to it; None if it says nothing of words."""
+    """Return what a format writes for true and for false, which it treats as 1 and 0; None if it contains no words."""
     found = known(number_format)
     if found is None or len(found.sections) < len(("positive", "negative", "zero")):
         return None
@@ -49,7 +50,7 @@ def words_of(number_format: str) -> tuple[str, str] | None:
 
 
 def _translated(text: str, marks: Mapping[str, str]) -> str:
-    """SQL for the text with other characters for some."""
+    """Return SQL for the text with some characters replaced."""
     return (
         f"translate({text}, {duck.literal(''.join(marks))}, {duck.literal(''.join(marks.values()))})" if marks else text
     )
@@ -57,7 +58,7 @@ def _translated(text: str, marks: Mapping[str, str]) -> str:
 
 @functools.cache
 def known(number_format: str) -> NumberFormat | None:
-    """Return the format if documents know it. The loader refuses the others for report types with documents."""
+    """Return the format if documents can show it. The loader refuses others for report types with documents."""
     try:
         found = read_format(number_format) if number_format else None
     except WrongFormat:
@@ -66,7 +67,7 @@ def known(number_format: str) -> NumberFormat | None:
 
 
 def _number(column: ExtractColumn, number_format: NumberFormat, plain: str, culture: Culture) -> str:
-    """SQL for a number in the section that its sign chooses: positive; negative; zero."""
+    """Return SQL for a number in the section that its sign selects: positive; negative; zero."""
     text = f"{column.quoted}::VARCHAR"
     sections = [shape_of(section) for section in number_format.sections[:3]]
     if len(sections) == 1:
@@ -76,12 +77,12 @@ def _number(column: ExtractColumn, number_format: NumberFormat, plain: str, cult
         rest = [_shaped(text, section, culture, signed=False) for section in sections]
         zero = f"WHEN {value} = 0 THEN {rest[2]} " if len(rest) > 2 else ""
         shown = f"CASE WHEN isfinite({value}) THEN CASE WHEN {value} < 0 THEN {rest[1]} {zero}ELSE {rest[0]} END END"
-    # NaN, infinity, and numbers of more digits than DuckDB rounds.
+    # NaN, infinity, and numbers with more digits than DuckDB rounds.
     return f"coalesce({shown}, {plain})"
 
 
 def _shaped(text: str, shape: Shape, culture: Culture, *, signed: bool) -> str:
-    """SQL for a number in one section; NULL for what cannot be rounded."""
+    """Return SQL for a number in one section; NULL for what cannot be rounded."""
     marks = culture.marks
     scale = min(shape.places + 2 * shape.hundreds, DECIMAL_DIGITS - 1)
     if shape.thousands:
@@ -90,7 +91,7 @@ def _shaped(text: str, shape: Shape, culture: Culture, *, signed: bool) -> str:
     if signed and shape == _simple(shape):
         return _translated(f"{rounded}::VARCHAR", marks)
     if signed and _is_grouped_whole(shape) and not culture.by_two:
-        # By far the most usual one, `#,##0`: DuckDB needs a sixth of the time to understand this.
+        # By far the most usual one, `#,##0`: DuckDB parses this in a sixth of the time.
         groups = f"reverse(regexp_replace(reverse({rounded}::VARCHAR), '([0-9]{{3}})', '\\1,', 'g'))"
         return _translated(f"replace(ltrim({groups}, ','), '-,', '-')", marks)
     digits = f"replace(ltrim({rounded}::VARCHAR, '-'), '.', '')"
@@ -109,14 +110,14 @@ def _shaped(text: str, shape: Shape, culture: Culture, *, signed: bool) -> str:
 
 
 def _simple(shape: Shape) -> Shape:
-    """The shape that a rounded decimal has by itself, with so many places: `0`, `0.00`."""
+    """Return the shape of a plainly rounded decimal with so many places: `0`, `0.00`."""
     places = shape.places
     return Shape("", [(1, "")], 1, grouped=False, thousands=0, hundreds=0, places=places, least_places=places,
                  point=places > 0, after="")  # fmt: skip
 
 
 def _is_grouped_whole(shape: Shape) -> bool:
-    """True for `#,##0` and nothing else around it."""
+    """True for `#,##0` without anything around it."""
     alone = len(shape.digits) == 1 and not shape.digits[0][1] and not shape.before and not shape.after
     scaled = shape.thousands or shape.hundreds or shape.places or shape.point
     return alone and not scaled and shape.grouped and shape.least == 1
@@ -131,7 +132,7 @@ def _grouped(whole: str, *, by_two: bool) -> Sequence[str]:
 
 
 def _split(whole: str, digits: Sequence[tuple[int, str]]) -> Sequence[str]:
-    """SQL for the digits with the text between them. The first group takes what the others leave."""
+    """Return SQL for the digits with the text between them. The first group takes what the others leave."""
     parts = []
     behind = sum(count for count, _ in digits)
     for at, (count, text) in enumerate(digits):
@@ -158,5 +159,5 @@ def _moment(column: ExtractColumn, value: str, number_format: str, culture: Cult
 
 
 def culture_in(found: NumberFormat | None, culture: Culture) -> Culture:
-    """The ways of the language that the format names, else `culture`."""
+    """Return the conventions of the language that the format names, else `culture`."""
     return (found and found.lcid and culture_of_lcid(found.lcid)) or culture

@@ -1,4 +1,4 @@
-"""Shows moments and durations by number formats, as SQL: months in any language, Japanese eras, hours that go on."""
+"""Shows moments and durations by number formats, as SQL: months in any language, Japanese eras, hours beyond 24."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ DATE_CODES: Mapping[str, str] = {
     "dd": "%d", "d": "%-d", "hh": "%H", "h": "%-H", "minmin": "%M", "min": "%-M", "ss": "%S", "s": "%-S",
     "ss.000": "%S.%g", "ss.000000": "%S.%f", "AM/PM": "%p",
 }  # fmt: skip
-"""What a format's codes are for strftime."""
+"""The strftime codes for a format's codes."""
 _HALF_DAYS: Mapping[str, str] = {"hh": "%I", "h": "%-I"}
 _NAMES = frozenset({"mmmm", "mmm", "dddd", "ddd", "AM/PM"})
 _NO_STRFTIME = frozenset({"mmmmm", "aaa", "aaaa", *ERAS})
@@ -20,26 +20,26 @@ _DAY_US, _HOUR_US, _MINUTE_US, _SECOND_US = 86_400_000_000, 3_600_000_000, 60_00
 
 
 def pattern_of(section: Sequence[Piece]) -> str:
-    """The section for strftime, as DuckDB understands it."""
+    """Return the section for strftime, as DuckDB understands it."""
     halves = any(piece.text == "AM/PM" for piece in section)
     codes = {**DATE_CODES, **(_HALF_DAYS if halves else {})}
     return "".join(codes[piece.text] if piece.part is Part.DATE else piece.text.replace("%", "%%") for piece in section)
 
 
 def by_strftime(piece: Piece, culture: Culture) -> bool:
-    """True if strftime writes the piece as it is wanted: it knows English names only, and no eras."""
+    """True if strftime writes the piece correctly: it knows English names only, and no eras."""
     return piece.part is not Part.DATE or (
         piece.text not in _NO_STRFTIME and (culture is ENGLISH or piece.text not in _NAMES)
     )
 
 
 def moment(value: str, section: Sequence[Piece], culture: Culture) -> str:
-    """SQL for a moment; NULL for NULL."""
+    """Return SQL for a moment; NULL for NULL."""
     halves = [piece for piece in section if piece.text == "AM/PM"]
     parts = []
     for plain, pieces in itertools.groupby(section, lambda piece: by_strftime(piece, culture)):
         if plain:
-            # A clock of twelve hours is one also where its half of the day stands in another run.
+            # A twelve-hour clock is one even if its AM/PM is in another run.
             pattern = pattern_of([*pieces, *halves]).removesuffix("%p" if halves else "")
             parts.append(_in_digits(f"strftime({value}, {duck.literal(pattern)})", culture))
         else:
@@ -94,7 +94,7 @@ def _era(value: str, code: str) -> str:
 
 
 def duration(microseconds: str, found: NumberFormat, culture: Culture) -> str:
-    """SQL for a duration; NULL for NULL. Seconds are rounded if it is shown whole, as spreadsheets do."""
+    """Return SQL for a duration; NULL for NULL. Seconds are rounded if it is shown whole, as in spreadsheets."""
     section = found.sections[0]
     finest = any(piece.text.startswith(("ss.", "s.")) for piece in section)
     rounded = f"((({microseconds}) + 500000) // 1000000 * 1000000)"
@@ -127,4 +127,4 @@ DURATION_CODES: Mapping[str, tuple[int, int, int]] = {
     "s": (_SECOND_US, 60, 1), "ss": (_SECOND_US, 60, 2), "ss.000": (_SECOND_US, 60, 2),
     "ss.000000": (_SECOND_US, 60, 2),
 }  # fmt: skip
-"""A format's codes → microseconds of the unit, after how many it begins anew, and its least digits."""
+"""A format's codes → microseconds of the unit, the number at which it starts again, and its least digits."""

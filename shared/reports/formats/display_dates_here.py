@@ -1,4 +1,4 @@
-"""Shows moments and durations of few rows: what `display_dates` has DuckDB do, done here, with the same texts."""
+"""Shows moments and durations of small results in Python, with the same texts as `display_dates` in SQL."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ _USUAL = re.compile(DURATION)
 
 
 def moment_here(section: Sequence[Piece], culture: Culture) -> Callable[[str], str]:
-    """A function that shows the source's text of a usual moment."""
+    """Return a function that shows the source's text of a usual moment."""
     halves = any(piece.text == "AM/PM" for piece in section)
     digits = str.maketrans("0123456789", culture.digits) if culture.digits else {}
     fixed = [None if piece.part is Part.DATE else piece.text for piece in section]
@@ -77,7 +77,7 @@ def _era(code: str, at: datetime) -> str:
 
 
 def duration_here(found: NumberFormat, culture: Culture) -> Callable[[str], str]:
-    """A function that shows the source's text of a duration; one that Excel has not it leaves as it is."""
+    """Return a function that shows the source's text of a duration, unchanged if Excel cannot express it."""
     section = found.sections[0]
     digits = str.maketrans("0123456789", culture.digits) if culture.digits else {}
     rounds = found.is_elapsed and not any(piece.text.startswith(("ss.", "s.")) for piece in section)
@@ -94,7 +94,7 @@ def duration_here(found: NumberFormat, culture: Culture) -> Callable[[str], str]
 
 
 def microseconds(text: str) -> int | None:
-    """Return how long the source's text of a duration says; None for a negative one, or one with months."""
+    """Return the microseconds that the source's text of a duration stands for; None if it is negative or has months."""
     if not _USUAL.fullmatch(text):
         return None
     parts = _PARTS.fullmatch(text)

@@ -1,4 +1,4 @@
-"""Shows values of few rows as people read them: what `display` has DuckDB do, done here, with the same texts."""
+"""Shows values of small results in Python as people read them, with the same texts as `display` in SQL."""
 
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -50,7 +50,7 @@ def _number(number_format: NumberFormat, culture: Culture) -> Show:
 
 
 def _shaped(shape: Shape, culture: Culture, *, signed: bool) -> Show:
-    """A function for numbers of one section. What cannot be rounded it leaves as it is."""
+    """Return a function for numbers of one section. What cannot be rounded is left unchanged."""
     scale = min(shape.places + 2 * shape.hundreds, DECIMAL_DIGITS - 1)
     unit, limit = Decimal(1).scaleb(-scale), Decimal(1).scaleb(DECIMAL_DIGITS - scale)
     body, marks = _body(shape, by_two=culture.by_two), _marks(culture)
@@ -76,7 +76,7 @@ _NINE_PLACES, _NINE_PLACES_MOST = Decimal(1).scaleb(-9), Decimal(1).scaleb(DECIM
 
 
 def _body(shape: Shape, *, by_two: bool) -> Callable[[Decimal], str]:
-    """A function for the digits and all between them."""
+    """Return a function for the digits and everything between them."""
     alone = len(shape.digits) == 1 and not shape.digits[0][1] and shape.least == 1
     if alone and not by_two and shape.places == shape.least_places and shape.point == (shape.places > 0):
         # By far the most usual ones, `#,##0.00` and `0.0%`.
@@ -97,7 +97,7 @@ def _body(shape: Shape, *, by_two: bool) -> Callable[[Decimal], str]:
 
 
 def count_here(count: int, culture: Culture) -> str:
-    """Return a count of things, with its thousands apart."""
+    """Return a count with a separator between thousands."""
     return _grouped(str(count), by_two=culture.by_two).translate(_marks(culture))
 
 
@@ -113,7 +113,7 @@ def _grouped(whole: str, *, by_two: bool) -> str:
 
 
 def _split(whole: str, digits: Sequence[tuple[int, str]]) -> Sequence[str]:
-    """The digits with the text between them. The first group takes what the others leave."""
+    """Return the digits with the text between them. The first group takes what the others leave."""
     if len(digits) == 1:
         return [whole, digits[0][1]]
     parts = []

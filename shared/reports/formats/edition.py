@@ -1,4 +1,4 @@
-"""What a document says of itself: which data it shows, by which version of the report, for which job."""
+"""What a document says about itself: which data it shows, by which version of the report, for which job."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from shared.reports.formats.rendering import Rendering
 
 
 def data_date(rendering: Rendering) -> str:
-    """Return the moment at which the source was read, in the reader's time zone; empty if nobody knows it.
+    """Return the moment at which the source was read, in the reader's time zone; empty if unknown.
 
     It is the snapshot's: the same job and the same rows give the same bytes, whenever they are rendered.
     """
@@ -21,13 +21,13 @@ def data_date(rendering: Rendering) -> str:
 
 
 def edition(rendering: Rendering) -> Sequence[tuple[str, str]]:
-    """Return title and value of all that tells this document from another one of the same report."""
+    """Return title and value of everything that distinguishes this document from others of the same report."""
     date = data_date(rendering)
     return [*([(labels_of(rendering.language).data_of, date)] if date else []), *_marks(rendering)]
 
 
 def footer_text(rendering: Rendering) -> str:
-    """Return the small print at the foot of a page, left of its number."""
+    """Return the small print at the foot of a page, to the left of its number."""
     marks = (f"{title} {left_to_right(value, from_right=rendering.from_right)}" for title, value in _marks(rendering))
     return " · ".join(filter(None, (rendering.report.theme.organisation, *marks)))
 
@@ -39,7 +39,7 @@ def _marks(rendering: Rendering) -> Sequence[tuple[str, str]]:
 
 
 def nothing_matches(rendering: Rendering) -> str:
-    """Return the sentence of a report without rows, with what was asked for; empty if it has some."""
+    """Return the sentence of a report without rows, with its parameters; empty if it has rows."""
     if rendering.extract.rows:
         return ""
     labels = labels_of(rendering.language)

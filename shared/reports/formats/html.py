@@ -1,4 +1,4 @@
-"""Writes one self-contained HTML page: no script, font or picture from elsewhere."""
+"""Writes one self-contained HTML page: no script, font or picture is loaded from elsewhere."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +27,12 @@ _TEMPLATES = jinja2.Environment(
 
 
 def prepare() -> None:
-    """Compile the page's template, for all pages of this process and of those that are forked from it."""
+    """Compile the page's template, for all pages of this process and of those forked from it."""
     _TEMPLATES.get_template(_PAGE)
 
 
 def write_html(rendering: Rendering) -> int:
-    """Write a self-contained page with parameters and all rows, those of further queries in sections of their own.
+    """Write a self-contained page with parameters and all rows; further queries have sections of their own.
 
     Every value is escaped; DuckDB makes the rows.
     """
@@ -69,14 +69,14 @@ def write_html(rendering: Rendering) -> int:
 
 
 def _titles(rendering: Rendering, summaries: str) -> Sequence[str]:
-    """The headings above the tables; none above the only one of a page."""
+    """Return the headings above the tables; none above the only one of a page."""
     own = labels_of(rendering.language).appendix if summaries else ""
     return [own, *(one.report.title for one in rendering.further)]
 
 
 def _shown(rendering: Rendering, bands: Bands | None) -> Sequence[ExtractColumn]:
     every = rendering.extract.columns
-    # A row of a table needs a cell, even if headings have told all of it.
+    # A table row needs a cell, even if headings have shown everything in it.
     return [c for c in every if bands is None or c not in bands.levels] or every
 
 
@@ -85,7 +85,7 @@ def _headings(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Sequenc
 
 
 def _logo(theme: Theme) -> str:
-    """The logo as a `data:` URL; a page of ours loads nothing from elsewhere."""
+    """Return the logo as a `data:` URL: the page loads nothing from elsewhere."""
     if not theme.logo:
         return ""
     media_type = "image/svg+xml" if theme.logo_kind == "svg" else "image/png"
@@ -99,7 +99,7 @@ def _rows(rendering: Rendering, columns: Sequence[ExtractColumn]) -> Iterable[by
 
 
 def _rows_here(rendering: Rendering, columns: Sequence[ExtractColumn]) -> bytes:
-    """The same rows as `_cell` makes. For few, Python takes less time over them than DuckDB over the question."""
+    """Return the same rows as `_cell` makes. For small results, Python is faster than DuckDB's parsing of the query."""
     rows: Sequence[Sequence[str | None]]
     if rendering.extract.cells is not None:
         rows = rendering.shown_rows(columns, rendering.extract.cells_of(columns))
@@ -121,15 +121,17 @@ def _opening(column: ExtractColumn) -> str:
 
 def _cell(column: ExtractColumn, rendering: Rendering) -> str:
     text = rendering.displayed(column)
-    # To ask each text once is four times as fast as to replace eight characters that it does not have.
+    # Testing each text once is four times as fast as replacing eight characters that it does not contain.
     if not _is_bare(column, rendering):
         text = f"CASE WHEN regexp_matches({text}, {duck.literal(_SPECIAL)}) THEN {_escaped(text)} ELSE {text} END"
     return f"'{_opening(column)}', {text}, '</td>'"
 
 
 def _is_bare(column: ExtractColumn, rendering: Rendering) -> bool:
-    """True if the column shows nothing that HTML writes in another way. Numbers, moments and truth values are without
-    such characters, but not every format, and perhaps not every language."""
+    """True if the column shows nothing that must be escaped in HTML.
+
+    Numbers, moments and truth values have no such characters, but a format, and perhaps a language, may.
+    """
     if column.may_be_any_text:
         return False
     found = known(rendering.shown(column).number_format)
@@ -143,12 +145,12 @@ def _escaped(text: str) -> str:
     for character, entity in _ENTITIES.items():
         letter = "chr(0)" if character == "\0" else f"'{character}'"
         text = f"replace({text}, {letter}, '{entity}')"
-    # Line feeds end rows, by which progress is counted. So one in a cell is written as its character reference.
+    # Line feeds end rows, by which progress is counted, so a line feed in a cell becomes a character reference.
     return text
 
 
 _ENTITIES: Mapping[str, str] = {
-    "\0": "\ufffd",  # no page can have this one, and a browser would drop it
+    "\0": "\ufffd",  # not allowed in any page, and a browser would drop it
     "&": "&amp;",
     "<": "&lt;",
     ">": "&gt;",

@@ -1,4 +1,4 @@
-"""Writes the rows of an HTML table that are about other rows: headings of groups, and totals."""
+"""Writes the rows of an HTML table that describe other rows: headings of groups, and totals."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from shared.reports.formats.bands import Bands, Group
 
 
 def band_rows(bands: Bands, columns: Sequence[ExtractColumn], rows: int) -> Mapping[int, bytes]:
-    """Return what stands before each row of the table, and behind the last one."""
+    """Return what precedes each row of the table, and what follows the last one."""
     found = {
         row: "".join([*(_totals(bands, one, columns) for one in ended), *(_heading(one, columns) for one in begun)])
         for row, (ended, begun) in bands.at().items()

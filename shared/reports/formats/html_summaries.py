@@ -14,13 +14,13 @@ from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.summary import Summaries, Table, open_summaries
 
 _ENLARGED = 1.3
-"""Pixels of a screen for a pixel of a chart, whose letters are those of a printed page."""
+"""Pixels of a screen for a pixel of a chart, whose letters are sized for a printed page."""
 _MOST_TOGETHER = 20
-"""The most rows of a table of which nobody wants a part on the next sheet of paper."""
+"""The most rows of a table that is kept on one printed page."""
 
 
 def summaries_of(rendering: Rendering) -> Markup:
-    """Return what stands between the title and the rows. Nothing, if there are no rows. Raises ReportError."""
+    """Return what stands between the title and the rows; nothing if there are no rows. Raises ReportError."""
     pdf = rendering.report.pdf
     if not rendering.extract.rows or not (pdf.figures or pdf.tables or pdf.charts):
         return Markup()

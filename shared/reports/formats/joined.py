@@ -1,4 +1,4 @@
-"""Names the letters that change or move with their neighbours, so that DuckDB finds texts with any."""
+"""Characters that change or move with their neighbours, so that DuckDB can find texts that contain any."""
 
 import re
 

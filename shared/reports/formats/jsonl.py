@@ -13,7 +13,7 @@ def write_jsonl(rendering: Rendering) -> int:
     """Write UTF-8 with LF. Decimals are numbers with all their digits, moments RFC 3339, JSON is itself, NULL null.
 
     A value for which JSON has no number (NaN, Infinity) is the text that PostgreSQL writes, whatever the other rows
-    have; so is a moment that only PostgreSQL knows (infinity, a year before Christ).
+    contain; so is a moment that only PostgreSQL knows (infinity, a year BC).
     """
     columns = rendering.extract.columns
     if rendering.extract.cells is not None:
@@ -42,7 +42,7 @@ def _write_here(rendering: Rendering) -> int:
 
 
 def _openings(columns: Sequence[ExtractColumn]) -> Sequence[str]:
-    """What stands in front of the value of each column."""
+    """Return what precedes the value of each column."""
     return [f"{',' if at else '{'}{_string(c.name)}:" for at, c in enumerate(columns)]
 
 
@@ -59,7 +59,7 @@ def _as_duckdb_has_it(escape: re.Match[str]) -> str:
 
 
 def _writer(column: ExtractColumn) -> Callable[[str], str]:
-    """A function that writes a cell's text as JSON."""
+    """Return a function that writes a cell's text as JSON."""
     source = column.source
     if source.is_integer:
         return str
@@ -78,26 +78,28 @@ def _writer(column: ExtractColumn) -> Callable[[str], str]:
 
 
 def _padded(number: str, scale: int) -> str:
-    """The decimal number with as many places as the column has."""
+    """Return the decimal number with as many places as the column has."""
     whole, _, places = number.partition(".")
     return f"{whole}.{places:0<{scale}}" if scale else whole
 
 
 def _is_mixed(column: ExtractColumn) -> bool:
-    """True for a text column whose cells are numbers in some rows and words such as NaN in others, or too long ones."""
+    """True for a text column whose cells are numbers in some rows, and in others words such as NaN
+    or overlong numbers.
+    """
     return column.source.type_name == "numeric" and column.asked_as == "DOUBLE"
 
 
 def _json_of(column: ExtractColumn) -> str:
-    """SQL for the JSON text of a column that has some; empty for one that has none."""
+    """Return SQL for the JSON text of a column that has one; empty for one that has none."""
     return duck.identifier(column.json_name) if column.json_name else column.quoted if column.source.is_json else ""
 
 
 def _text(column: ExtractColumn) -> str:
-    """SQL for the value as JSON text."""
+    """Return SQL for the value as JSON text."""
     value, source = column.quoted, column.source
     if json := _json_of(column):
-        # JSON has the line ends of whoever typed it in; a source from a package may call a text JSON that is none.
+        # JSON keeps the line breaks of its author, and a source from a package may declare a text as JSON that is not.
         in_a_line = f"translate({json}, chr(10) || chr(13), '  ')"
         text = f"CASE WHEN json_valid({json}) THEN {in_a_line} ELSE to_json({json}) END"
     elif source.is_integer or column.stored_as == "BOOLEAN":
@@ -117,7 +119,7 @@ def _text(column: ExtractColumn) -> str:
 
 
 def _decimal(column: ExtractColumn) -> str:
-    """The DuckDB type that a decimal number is written from; without places it is whole, not `5.0`."""
+    """Return the DuckDB type from which a decimal number is written; without places it is an integer, not `5.0`."""
     if column.stored_as != "VARCHAR":
         return "HUGEINT" if column.stored_as.endswith(" 0)") else column.stored_as
     precision, scale = column.decimal or column.source.declared
@@ -125,16 +127,16 @@ def _decimal(column: ExtractColumn) -> str:
 
 
 def _exact(number: str, column: ExtractColumn) -> str:
-    """SQL for the decimal number as text, with a digit in front of the point: DuckDB 2.0 writes `.25`."""
+    """Return SQL for the decimal number as text, with a digit before the point: DuckDB 2.0 writes `.25`."""
     precision, scale = column.decimal or column.source.declared
     return f"{number}::VARCHAR" if scale < precision else f"regexp_replace({number}::VARCHAR, '^(-?)[.]', '\\10.')"
 
 
 def _moment(column: ExtractColumn) -> str:
-    """SQL for a moment, without quotation marks. The connection is in UTC."""
+    """Return SQL for a moment, without quotation marks. The connection is in UTC."""
     value = column.quoted
     if column.stored_as == "VARCHAR":
-        instant = f"{value}::TIMESTAMPTZ::VARCHAR" if column.source.has_zone else value  # text of the query's zone
+        instant = f"{value}::TIMESTAMPTZ::VARCHAR" if column.source.has_zone else value  # a text in the query's zone
         zulu = f"replace(replace({instant}, ' ', 'T'), '+00', 'Z')"
         usual = USUAL_MOMENTS[column.source.type_name]
         return f"CASE WHEN regexp_full_match({value}, '{usual}') THEN {zulu} ELSE {value} END"

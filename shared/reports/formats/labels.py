@@ -22,14 +22,14 @@ class Labels:
     yes: str
     no: str
     nothing: str
-    """The sentence of a report without rows, behind which its parameters stand."""
+    """The sentence of a report without rows, followed by its parameters."""
     data_of: str
-    """Before the moment at which the source was read."""
+    """Precedes the moment at which the source was read."""
     version: str
     job: str
     overview: str
     chart_data: str
-    """Names of a workbook's sheets."""
+    """The names of a workbook's sheets."""
     total: str
     subtotal: str
     """`{group}` is the group's value."""
@@ -40,20 +40,21 @@ _AS_IN: Mapping[str, str] = {"zh-tw": "zh-hant", "zh-hk": "zh-hant", "zh-mo": "z
 
 
 def left_to_right(text: str, *, from_right: bool) -> str:
-    """Return a date, number or name as it stays in its order behind the letters of a document that runs from the right:
-    their direction would turn round its parts (UAX #9, U+200E). A text that has such letters stays as it is."""
+    """Return a date, number or name that keeps its order after letters of a right-to-left document: their direction
+    would reverse its parts (UAX #9, U+200E). A text that has such letters itself is unchanged.
+    """
     if not text or not from_right or any(unicodedata.bidirectional(letter) in _FROM_RIGHT for letter in text):
         return text
     return f"\u200e{text}\u200e"
 
 
 NOTHING = "–"  # noqa: RUF001 - a dash as wide as a digit
-"""Stands where NULL would be a heading, or an empty list an answer. A cell of a table is empty instead."""
+"""Replaces NULL in a heading, and an empty list of parameters. A cell of a table is left empty instead."""
 _FROM_RIGHT = frozenset({"R", "AL"})
 
 
 def labels_of(language: str) -> Labels:
-    """Return the labels of `pt-BR`, else of `pt`, else English ones."""
+    """Return the labels of `pt-BR`, else of `pt`, else of English."""
     tag = language.lower()
     while tag:
         if found := _all().get(_AS_IN.get(tag, tag)):

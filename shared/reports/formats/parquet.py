@@ -5,15 +5,15 @@ from shared.reports.extract import AS_FINISHED
 from shared.reports.formats.rendering import Rendering
 
 _LOOSE = "SET disabled_optimizers = 'statistics_propagation'"
-"""Has DuckDB conclude nothing from the rows that it has seen: a new file would say of a column without NULLs that it
-must have none (2.0), and those of two days would have two schemas."""
+"""Keeps DuckDB from drawing conclusions from the rows it has seen: a new file would declare a column without NULLs as
+NOT NULL (2.0), and the files of two days would have different schemas."""
 
 
 def write_parquet(rendering: Rendering) -> int:
     """Write zstd-compressed Parquet: exact decimals, timestamps with time zone as UTC, everything else as text.
 
-    The type of a column is the one that the source declares, also without rows, and it may have NULL. If a value does
-    not fit it, the whole column is text: a date column with `infinity` in it, a decimal column with NaN. The extract
+    The type of a column is the one that the source declares, even without rows, and it is nullable. If a value does not
+    fit it, the whole column is text: a date column with `infinity` in it, a decimal column with NaN. The extract
     already is such a file if it has only the report's columns, in their final types.
     """
     extract = rendering.extract

@@ -1,7 +1,8 @@
-"""Reads the answer to a query over few rows as Python's values: asked once, it tells its types, and is shown here.
+"""Reads the answer to a query over a small result as Python values: run once, it reveals its types, and is shown in
+Python.
 
-For few rows DuckDB takes longer to understand a question than to answer it, and longest over how values are shown
-(`python -m tests.benchmarks.small_case`). What Python would write in another way stays DuckDB's.
+For small results DuckDB takes longer to parse a query than to answer it, and longest for how values are shown (`python
+-m tests.benchmarks.small_case`). What Python would write differently is left to DuckDB.
 """
 
 import math
@@ -20,11 +21,11 @@ _INTEGERS = frozenset({
 })  # fmt: skip
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _BY_WAY_OF_DOUBLE = 15
-"""Digits of a decimal up to which DuckDB 2.0 writes it into JSON as a double."""
+"""Digits of a decimal up to which DuckDB 2.0 converts it to JSON through a double."""
 
 
 class _UnusualError(Exception):
-    """A value that DuckDB has to write."""
+    """The value must be written by DuckDB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ class Answer:
     texts: Sequence[Sequence[str | None]]
     """As a source would write them; None is NULL."""
     objects: Sequence[Mapping[str, Any]]
-    """As JSON has them."""
+    """As JSON values."""
 
 
 def answer_of(result: duckdb.DuckDBPyConnection) -> Answer | None:
-    """Return a query's answer; None if some type or value is one that DuckDB has to write. Raises duckdb.Error."""
+    """Return a query's answer; None if DuckDB must write one of its types or values. Raises duckdb.Error."""
     types = [(name, str(type_)) for name, type_, *_ in result.description or ()]
     spellings = [_SPELLINGS.get(type_) or _of_decimals(type_) for _, type_ in types]
     known = [spelling for spelling in spellings if spelling is not None]
@@ -59,7 +60,7 @@ def answer_of(result: duckdb.DuckDBPyConnection) -> Answer | None:
 
 
 _Spelling = tuple[Callable[[Any], str], Callable[[Any], Any]]
-"""What makes a source's text of a value, and what JSON would give back."""
+"""A function for a source's text of a value, and one for the value that JSON would give back."""
 
 
 def _itself(value: Any) -> Any:
@@ -73,7 +74,7 @@ def _float(value: float) -> str:
 
 
 def _date(value: object) -> str:
-    if type(value) is not date or value in {date.min, date.max}:  # which stand for infinity, too
+    if type(value) is not date or value in {date.min, date.max}:  # these also stand for infinity
         raise _UnusualError
     return value.isoformat()
 
@@ -104,4 +105,4 @@ _SPELLINGS: Mapping[str, _Spelling] = {
     "DATE": (_date, _date),
     "TIMESTAMP": (_datetime, _datetime),
 }
-"""By DuckDB's types."""
+"""By DuckDB type."""

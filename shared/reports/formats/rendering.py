@@ -1,4 +1,4 @@
-"""What every format is given: the rows, how they are shown, where the file goes."""
+"""What every format receives: the rows, how they are shown, and where the file goes."""
 
 import math
 import re
@@ -24,37 +24,37 @@ _FROM_RIGHT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """The making of one file: one format of one report."""
+    """One file in the making: one format of one report."""
 
     extract: Extract
     report: ReportType
-    """The report type in the language that the job asks for."""
+    """The report type in the job's language."""
     parameters: Mapping[str, object]
     database: duckdb.DuckDBPyConnection | None
-    """None where the file is made from the extract's cells, all but the answers of summary queries."""
+    """None if the file is made from the extract's cells, except for answers of summary queries."""
     path: Path
     """Where the finished file goes."""
     scratch: Path
     """An empty folder for intermediate files."""
     progress: Callable[[int], None]
-    """Is told the rows done."""
+    """Receives the number of rows done."""
     fonts: Path | None = None
     """A folder of fonts for letters beyond Latin, Greek and Cyrillic, and for templates."""
     picture: Path | None = None
-    """Where a picture of a document's first page goes; None wants none."""
+    """Where to put a picture of a document's first page; None wants none."""
     shape: Shape = AS_IT_IS
-    """How the answer is to look."""
+    """The requested shape of the answer."""
     further: "Sequence[Rendering]" = ()
-    """The answers of the queries beside query.sql, where the format's file has them all."""
+    """The answers of the further queries, if the format's file contains them all."""
     asked: Extract | None = None
-    """What summaries and charts ask, where `extract` is a pivot of it."""
+    """What summaries and charts query, if `extract` is a pivot of it."""
     beside: Sequence[ExtractColumn] = ()
     """Columns of the extract that the file does not show, for summaries and charts."""
     job_id: str = ""
     taken_at: str = ""
-    """When the source was read, in ISO 8601; empty if nobody knows."""
+    """When the source was read, in ISO 8601; empty if unknown."""
     warnings: list[ReportWarning] = field(default_factory=list)
-    """What the finished file's reader should know."""
+    """Warnings for readers of the finished file."""
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -70,7 +70,7 @@ class Rendering:
 
     @property
     def row_count(self) -> str:
-        """How many rows query.sql's answer has, in the ways of the document's language."""
+        """The number of rows of query.sql's answer, in the format of the document's language."""
         return count_here(self.extract.rows, self.culture)
 
     @property
@@ -80,7 +80,7 @@ class Rendering:
 
     @property
     def from_right(self) -> bool:
-        """True for a document that is written from right to left: so run its columns, too."""
+        """True for a right-to-left document, whose columns run from right to left, too."""
         return self.language.partition("-")[0] in _FROM_RIGHT
 
     @property
@@ -89,14 +89,14 @@ class Rendering:
         return self.report.language
 
     def shown(self, column: ExtractColumn) -> Column:
-        """Return how report.toml wants the column to look."""
+        """Return how report.toml defines the column's look."""
         if column.heading is not None:
             looks = self.report.columns.get(column.heading.looks) or Column("", "")
             return replace(looks, name=column.name, title=self._heading(column.heading))
         name = column.source.name
         found = self.report.columns.get(name) or Column(name, name)
         if column.source.type_name == "bool" and not found.number_format:
-            # Sections for positive, negative and zero numbers, as which formats see true and false.
+            # Sections for positive, negative and zero numbers, as formats treat true and false.
             labels = labels_of(self.language)
             return replace(found, number_format=f'"{labels.yes}";"{labels.yes}";"{labels.no}"')
         return found
@@ -108,29 +108,29 @@ class Rendering:
         return shown_here(of, self.shown(of), self.culture)(text) if _is_usual(of, text) else text
 
     def displayed(self, column: ExtractColumn) -> str:
-        """Return SQL for the column's value as its reader sees it."""
+        """Return SQL for the column's value as readers see it."""
         return displayed(column, self.shown(column), self.culture, utc=self.shape.zone == UTC_NAME)
 
     def show(self, column: ExtractColumn) -> Show:
-        """Return a function that makes of the source's text of a value what its reader sees."""
+        """Return a function that turns the source's text of a value into what readers see."""
         return shown_here(column, self.shown(column), self.culture)
 
     def shown_rows(
         self, columns: Sequence[ExtractColumn], rows: Sequence[Sequence[str | None]]
     ) -> Sequence[Sequence[str]]:
-        """Return rows of the source's texts of these columns as their reader sees them. NULL is empty."""
+        """Return rows of the source's texts of these columns as readers see them. NULL is empty."""
         shows = [self.show(column) for column in columns]
         return [["" if text is None else show(text) for show, text in zip(shows, row, strict=True)] for row in rows]
 
     def title(self, column: ExtractColumn) -> str:
-        """Return the column's heading, with its unit, and with the time zone that was asked for if it has times."""
+        """Return the column's heading, with its unit, and with the requested time zone if it has times."""
         shown = self.shown(column)
         zone = self.shape.time_zone if column.source.has_zone else None
         behind = ", ".join(filter(None, (shown.unit, zone)))
         return f"{shown.title} ({behind})" if behind else shown.title
 
     def shown_parameters(self) -> Sequence[tuple[str, str]]:
-        """Return title and value of each parameter, as a reader wants them."""
+        """Return title and value of each parameter, as readers see them."""
         labels = labels_of(self.language)
         shown = []
         for parameter in self.report.parameters:
@@ -152,14 +152,14 @@ class Rendering:
         return shown
 
     def lines(self, *parts: str, source: str = "") -> Iterator[bytes]:
-        """Yield what the SQL `parts` make of each row, a line for each, in pieces, and tell the progress.
+        """Yield the lines that the SQL `parts` make, one per row, in pieces, and report the progress.
 
         `source` is SQL for FROM, if the rows are not those of the extract as it is.
         """
-        # One concat() of all parts, because one within another copies what it has made.
+        # One concat() of all parts, because a nested one copies its result.
         line = f"concat({', '.join(parts)})" if len(parts) > 1 else parts[0]
         query = f"SELECT {line} FROM {source or self.extract.table}"
-        # For few rows it is cheaper to make Python's texts of them than to start a thread and a pipe.
+        # For small results it is cheaper to make Python's texts than to start a thread and a pipe.
         lines = duck.few_lines if self.extract.is_small else duck.lines
         seen = 0
         for piece in lines(self.connection, query):
@@ -169,7 +169,9 @@ class Rendering:
 
 
 def _is_usual(column: ExtractColumn, text: str) -> bool:
-    """False for a value that has no number and no date to show: NaN, infinity, a year that only PostgreSQL knows."""
+    """False for a value that cannot be shown as a number or a date: NaN, infinity, a year that only
+    PostgreSQL knows.
+    """
     if column.source.is_number:
         return math.isfinite(float(text))
     return not column.source.is_moment or re.fullmatch(USUAL_MOMENTS[column.source.type_name], text) is not None

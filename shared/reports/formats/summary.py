@@ -35,11 +35,10 @@ class Table:
 
     title: str
     columns: Sequence[Mapping[str, object]]
-    """The `title` of each column, which is its `name` with its `unit`, and `number`: true if it is aligned to the
-    right."""
+    """The `title` of each column, which is its `name` with its `unit`, and `number`: true if it is right-aligned."""
     rows: Sequence[Sequence[str]]
     kinds: Mapping[int, str] = field(default_factory=dict)
-    """The rows, from 0, that are about others: `heading0`, `heading1` and so on by level, whose one text is in the
+    """The rows, from 0, that describe others: `heading0`, `heading1` and so on by level, whose single text is in the
     first cell; `total`, whose label is there; or a `label` with the `totals` in a row below it."""
 
 
@@ -51,11 +50,11 @@ class Result:
     shown_as: Rendering
     """Shows them."""
     texts: Sequence[Sequence[str | None]] | None
-    """The rows' texts as a source would write them; None if DuckDB has to be asked for the rows."""
+    """The rows' texts as a source would write them; None if DuckDB must provide the rows."""
 
 
 class Summaries:
-    """Runs queries over `report`, which has all rows."""
+    """Runs queries over `report`, which contains all rows."""
 
     def __init__(self, rendering: Rendering, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
         self._rendering = rendering
@@ -64,7 +63,7 @@ class Summaries:
         self._few = all((one.asked or one.extract).is_small for one in [rendering, *rendering.further])
 
     def table(self, name: str, title: str, query: str, looks: Mapping[str, Column]) -> Table:
-        """Return the result as text; `looks` says how its own columns are shown. Raises ReportError."""
+        """Return the result as text; `looks` defines how its own columns are shown. Raises ReportError."""
         shown_as = self._shown_as(looks)
         if answer := self._answer(name, query):
             return Table(title, _heads(answer.columns, shown_as), shown_as.shown_rows(answer.columns, answer.texts))
@@ -79,7 +78,7 @@ class Summaries:
         return Result(self._columns(summary.name, summary.query), shown_as, None)
 
     def values_of(self, summary: SummaryTable, fields: Sequence[str]) -> Sequence[Sequence[str | None]]:
-        """Return `fields`, SQL over a summary's result, of its rows. Raises ReportError."""
+        """Return `fields`, SQL over a summary's result, for each of its rows. Raises ReportError."""
         return self._rows(summary.name, summary.query, ", ".join(fields))
 
     def _shown_as(self, looks: Mapping[str, Column]) -> Rendering:
@@ -87,8 +86,9 @@ class Summaries:
         return replace(self._rendering, report=replace(report, columns={**self._looks, **looks}))
 
     def all_rows(self, title: str, rendering: Rendering, *, whole: bool = False) -> Table | None:
-        """Return the rows of an answer itself, in the same words as a long table has; None if they are long texts and
-        need not be `whole`."""
+        """Return the rows of an answer itself, with the same texts as a long table; None if they are too long and need
+        not be `whole`.
+        """
         bands = bands_of(rendering)
         every = rendering.extract.columns
         columns = [c for c in every if bands is None or c not in bands.levels] or every
@@ -101,7 +101,7 @@ class Summaries:
     def _shown(
         self, columns: Sequence[ExtractColumn], rendering: Rendering, *, most_letters: int
     ) -> Sequence[Sequence[str]] | None:
-        """The rows with these columns; None if they have more letters."""
+        """Return the rows with these columns; None if they have more letters."""
         extract = rendering.extract
         if extract.cells is not None:
             rows = rendering.shown_rows(columns, extract.cells_of(columns))
@@ -111,7 +111,7 @@ class Summaries:
         return self._ask("rows", f"SELECT {cells} FROM {extract.table}") if letters <= most_letters else None
 
     def joined_letters(self) -> set[str]:
-        """Return the letters of the rows that a drawing from left to right, letter by letter, gets wrong."""
+        """Return the letters of the rows that would be drawn wrong letter by letter from left to right."""
         extract, found = self._rendering.extract, set()
         texts = [c for c in extract.columns if c.may_be_any_text]
         if extract.cells is not None:
@@ -133,7 +133,7 @@ class Summaries:
         return [json.loads(text, parse_constant=_no_number) for (text,) in self._rows(name, objects, "object")]
 
     def _answer(self, name: str, query: str) -> Answer | None:
-        """The answer to a query over few rows; None if it is one for DuckDB to show."""
+        """Return the answer to a query over a small result; None if DuckDB must show it."""
         if not self._few:
             return None
         with _told(name):
@@ -158,12 +158,12 @@ class Summaries:
 
 
 def _no_number(_: str) -> None:
-    """JSON has neither NaN nor infinity, and no chart has a place for them."""
+    """JSON has neither NaN nor infinity, and no chart can show them."""
 
 
 @contextlib.contextmanager
 def _told(name: str) -> Iterator[None]:
-    """Say of which query an error is."""
+    """Say which query an error belongs to."""
     try:
         yield
     except duckdb.OutOfMemoryException:
@@ -189,7 +189,7 @@ def _banded(
     title: str, heads: Sequence[Mapping[str, object]], columns: Sequence[ExtractColumn],
     rows: Sequence[Sequence[str]], bands: Bands,
 ) -> Table:  # fmt: skip
-    """The table with headings of groups, and totals, between its rows."""
+    """Return the table with headings of groups, and totals, between its rows."""
     made: list[Sequence[str]] = []
     kinds: dict[int, str] = {}
     between = bands.at()
@@ -217,9 +217,9 @@ def _banded(
 
 @contextlib.contextmanager
 def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
-    """Let summaries ask the extracts: query.sql's rows as `report`, those of further queries by their names.
+    """Let summaries query the extracts: query.sql's rows as `report`, those of further queries by their names.
 
-    The first question opens a database for them.
+    The first query opens a database for them.
     """
     with contextlib.ExitStack() as stack:
         yield Summaries(rendering, functools.cache(lambda: stack.enter_context(_opened(rendering))))
@@ -227,7 +227,7 @@ def open_summaries(rendering: Rendering) -> Iterator[Summaries]:
 
 @contextlib.contextmanager
 def _opened(rendering: Rendering) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database that has the rows, and reaches nothing else."""
+    """Open a database that has the rows, and can reach nothing else."""
     extract, report = rendering.asked or rendering.extract, rendering.report
     columns = [*extract.columns, *rendering.beside]
     with duck.opened_once(
@@ -246,7 +246,7 @@ def _opened(rendering: Rendering) -> Iterator[duckdb.DuckDBPyConnection]:
 def _offer(
     connection: duckdb.DuckDBPyConnection, name: str, extract: Extract, columns: Sequence[ExtractColumn]
 ) -> None:
-    """Let queries have the rows under this name: from their file, or as a table of the cells."""
+    """Offer the rows to queries under this name: from their file, or as a table of the cells."""
     if extract.cells is None:
         fields = ", ".join(c.as_asked for c in columns)
         connection.execute(f"CREATE VIEW {duck.identifier(name)} AS SELECT {fields} FROM {extract.table}")

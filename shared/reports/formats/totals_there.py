@@ -1,4 +1,4 @@
-"""Asks DuckDB for totals; those of exact numbers in parts, of which Python makes all digits, however many."""
+"""Computes totals in DuckDB; those of exact numbers in parts, which Python combines to all digits."""
 
 import re
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ _EXACT = Context(prec=400)
 
 
 def is_exact(what: str, column: ExtractColumn) -> bool:
-    """True if the total is that of whole or decimal numbers, or a count."""
+    """True if the total is one of whole or decimal numbers, or a count."""
     return what == "count" or column.source.is_integer or _DECIMAL.fullmatch(_type(column)) is not None
 
 
 def added_up(what: str, column: ExtractColumn) -> str:
-    """Return SQL for the values that such totals of a column are made of: of durations the microseconds.
+    """Return SQL for the values that such totals of a column are made from: for durations the microseconds.
 
-    It fails at a duration with months, which nobody can compare with days.
+    It fails for a duration with months, which cannot be compared with days.
     """
     if what == "count":
         return column.asked
     if column.source.type_name == "float4":
-        return f"{column.asked}::VARCHAR::DOUBLE"  # 0.1, as it is shown, and not the double next to the short one
+        return f"{column.asked}::VARCHAR::DOUBLE"  # 0.1, as it is shown, and not the double nearest to the float
     if column.source.type_name != "interval":
         return column.asked
     text = column.as_source_text
@@ -37,7 +37,7 @@ def added_up(what: str, column: ExtractColumn) -> str:
 
 
 def parts_of(what: str, column: ExtractColumn, name: str, rows: int) -> Sequence[str]:
-    """Return SQL for the parts of a column's total over so many rows, or fewer: aggregates over its values, `name`."""
+    """Return SQL for the parts of a column's total over at most this many rows: aggregates over its values, `name`."""
     count = f"count({name})"
     if not is_exact(what, column):
         total = f"{'avg' if what == 'mean' else what}({name})"
@@ -46,13 +46,13 @@ def parts_of(what: str, column: ExtractColumn, name: str, rows: int) -> Sequence
         return [count] if what == "count" else [f"{what}({name})", count]
     if not _may_overflow(column, rows):
         return [f"sum({name})", count]
-    # DuckDB adds up no more than 38 digits; two halves of the digits have room for the sums of 10^19 rows.
+    # DuckDB adds up at most 38 digits; two halves of the digits have room for the sums of 10^19 rows.
     digits = f"replace({name}::VARCHAR, '.', '')::HUGEINT"
     return [f"sum({digits} // {_HALF})", f"sum({digits} % {_HALF})", count]
 
 
 def total_there(what: str, column: ExtractColumn, parts: Sequence[str | None]) -> str | None:
-    """Return an exact total with all its digits, made of the texts of its parts; None if nothing is there."""
+    """Return an exact total with all its digits, combined from the texts of its parts; None if there are no values."""
     *found, count = (Decimal(text or 0) for text in parts)
     if what == "count":
         return str(count)
@@ -70,5 +70,5 @@ def _may_overflow(column: ExtractColumn, rows: int) -> bool:
 
 
 def _type(column: ExtractColumn) -> str:
-    """The DuckDB type in which the column is added up."""
+    """Return the DuckDB type in which the column is added up."""
     return column.asked_as or column.stored_as

@@ -1,4 +1,4 @@
-"""Chooses number formats for times that report.toml gives none: without seconds, or hours, that are always zero."""
+"""Chooses default number formats for times: without seconds, or hours, that are always zero."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from shared.reports.extract import Extract, ExtractColumn
 _TO_THE_DAY, _TO_THE_MINUTE, _TO_THE_SECOND = "yyyy-mm-dd", "yyyy-mm-dd hh:mm", "yyyy-mm-dd hh:mm:ss"
 _MIDNIGHT, _FULL_MINUTE = "00:00:00", ":00"
 _CLOCK = slice(11, 19)
-"""Where hours, minutes and seconds stand in a usual moment's text."""
+"""Where hours, minutes and seconds are in a usual moment's text."""
 
 
 def with_usual_looks(report: ReportType, extract: Extract, connection: duckdb.DuckDBPyConnection | None) -> ReportType:
@@ -37,7 +37,7 @@ def _format(report: ReportType, column: ExtractColumn) -> str:
 def _precisions(
     extract: Extract, times: Sequence[ExtractColumn], connection: duckdb.DuckDBPyConnection
 ) -> Sequence[str]:
-    """What is idle in all values of a column is left out: seconds, or the time of day."""
+    """Return the precision of each column: what is zero in all its values is left out, seconds or the time of day."""
     asked = []
     for column in times:
         moment = column.as_usual_moment

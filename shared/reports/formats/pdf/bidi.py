@@ -1,7 +1,8 @@
-"""Tells in which order the letters of a line are drawn: the Unicode Bidirectional Algorithm (UAX #9, Unicode 17).
+"""Determines the order in which the letters of a line are drawn: the Unicode Bidirectional Algorithm (UAX #9, Unicode
+17).
 
-The line's direction is that of its first letter that has one, as a page's `dir="auto"` takes it. Marks that embed or
-isolate a direction are left out, because the cells of a table hold no markup.
+A line has the direction of its first letter that has one, as with a page's `dir="auto"`. Marks that embed or isolate a
+direction are ignored, because the cells of a table contain no markup.
 """
 
 import unicodedata
@@ -9,21 +10,21 @@ from collections.abc import Iterator, Sequence
 
 _LEFT, _RIGHT = "L", "R"
 _ISOLATE, _END = "\u2068", "\u2069"
-"""FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE: what stands between them has its own direction."""
+"""FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE: text between them has its own direction."""
 _IGNORED = frozenset({"BN", "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 _STRONG = frozenset({"L", "R", "AL"})
 _SEPARATORS = frozenset({"B", "S"})
 _NEUTRAL = frozenset({"ON", "WS", "B", "S", "ES", "ET", "CS"})
 _SIDES = {"L": _LEFT, "R": _RIGHT, "EN": _RIGHT, "AN": _RIGHT}
-"""Numbers count as letters from right to left where neutral ones look for their neighbours (N1)."""
+"""For neutral characters that look at their neighbours, numbers count as right-to-left letters (N1)."""
 _BRACKETS = {")": "(", "]": "[", "}": "{", "〉": "〈", "》": "《", "」": "「", "』": "『", "】": "【"}
 
 
 def isolated(text: str, *, from_right: bool) -> str:
-    """Return the text with marks around each line that runs in another direction than the document.
+    """Return the text with marks around each line whose direction differs from the document's.
 
-    Typst gives a line the document's direction: in one from the right -5 would be 5-, and +81-3 be 81-3+. A line
-    without a letter that has a direction runs from the left, as a page's `dir="auto"` has it (UAX #9, FSI).
+    Typst gives a line the document's direction: in a right-to-left one -5 would become 5-, and +81-3 would become
+    81-3+. A line without a directional letter runs from the left, as with a page's `dir="auto"` (UAX #9, FSI).
     """
     if text.isascii() and not from_right:
         return text
@@ -34,7 +35,7 @@ def isolated(text: str, *, from_right: bool) -> str:
 
 
 def _runs_from_right(line: str) -> bool:
-    """True if the first letter that has a direction has that from the right."""
+    """True if the first letter that has a direction runs from right to left."""
     kinds = (unicodedata.bidirectional(letter) or _LEFT for letter in line)
     return next((kind for kind in kinds if kind in _STRONG), _LEFT) != _LEFT
 
@@ -42,7 +43,7 @@ def _runs_from_right(line: str) -> bool:
 def in_order(text: str) -> Sequence[tuple[str, bool]]:
     """Cut a line into pieces of one direction, from left to right as they are drawn.
 
-    A piece's letters stay in the order in which they are read; it is True beside those that run from right to left.
+    A piece's letters stay in reading order; its flag is True if they run from right to left.
     """
     levels = _levels(text)
     runs: list[tuple[int, int, int]] = []
@@ -57,7 +58,7 @@ def in_order(text: str) -> Sequence[tuple[str, bool]]:
 
 
 def _turned(runs: Sequence[tuple[int, int, int]], level: int) -> Iterator[tuple[int, int, int]]:
-    """Turn round each sequence of runs of this level or a higher one."""
+    """Reverse each sequence of runs of this level or a higher one."""
     high: list[tuple[int, int, int]] = []
     for run in runs:
         if run[2] >= level:
@@ -70,7 +71,7 @@ def _turned(runs: Sequence[tuple[int, int, int]], level: int) -> Iterator[tuple[
 
 
 def _levels(text: str) -> list[int]:
-    """Return the embedding level of each letter: odd ones run from right to left."""
+    """Return the embedding level of each letter: odd levels run from right to left."""
     kinds = [unicodedata.bidirectional(letter) or _LEFT for letter in text]
     base, side = (1, _RIGHT) if _runs_from_right(text) else (0, _LEFT)
     at = [n for n, kind in enumerate(kinds) if kind not in _IGNORED]
@@ -80,7 +81,7 @@ def _levels(text: str) -> list[int]:
     levels = [base] * len(kinds)
     for n, kind in zip(at, resolved, strict=True):  # I1, I2
         levels[n] = 1 if kind == _RIGHT else 2 if kind != _LEFT or base else 0
-    for n in range(len(kinds)):  # what is ignored goes with the letter before it
+    for n in range(len(kinds)):  # an ignored character goes with the letter before it
         if kinds[n] in _IGNORED:
             levels[n] = levels[n - 1] if n else base
     for n in reversed(range(len(kinds))):  # L1
@@ -91,7 +92,7 @@ def _levels(text: str) -> list[int]:
 
 
 def _weak(kinds: Sequence[str], side: str) -> list[str]:
-    """Marks, numbers and their separators (W1 to W7)."""
+    """Resolve marks, numbers and their separators (W1 to W7)."""
     found, strong = list(kinds), side
     for n, kind in enumerate(found):
         if kind == "NSM":
@@ -110,7 +111,7 @@ def _weak(kinds: Sequence[str], side: str) -> list[str]:
 
 
 def _signs_of_numbers(kinds: Sequence[str]) -> list[str]:
-    """Separators within a number and signs beside it belong to it (W4, W5); the others are neutral (W6)."""
+    """Assign separators within a number and signs beside it to the number (W4, W5); others become neutral (W6)."""
     found = list(kinds)
     for n in range(1, len(found) - 1):
         before, kind, after = found[n - 1 : n + 2]
@@ -126,7 +127,7 @@ def _signs_of_numbers(kinds: Sequence[str]) -> list[str]:
 
 
 def _brackets(letters: Sequence[str], kinds: Sequence[str], side: str) -> list[str]:
-    """Both brackets of a pair run as what stands between them (N0)."""
+    """Give both brackets of a pair the direction of their content (N0)."""
     found = list(kinds)
     for opening, closing in sorted(_pairs(letters, found)):
         inside = {_SIDES[kind] for kind in found[opening + 1 : closing] if kind in _SIDES}
@@ -154,7 +155,7 @@ def _pairs(letters: Sequence[str], kinds: Sequence[str]) -> Iterator[tuple[int, 
 
 
 def _neutral(kinds: Sequence[str], side: str) -> list[str]:
-    """Spaces and signs between two letters of one direction run as they do, the others as the line (N1, N2)."""
+    """Give neutral characters between two letters of one direction that direction, and others the line's (N1, N2)."""
     found, n = list(kinds), 0
     while n < len(found):
         if found[n] not in _NEUTRAL:

@@ -1,4 +1,6 @@
-"""Gathers what stands in a PDF beside long tables: words, figures, charts and short tables, as Typst is given them."""
+"""Gathers the content of a PDF besides long tables: texts, figures, charts and short tables, in the form that Typst is
+given.
+"""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,9 +22,9 @@ from shared.reports.formats.rendering import Rendering
 from shared.reports.formats.summary import Summaries, Table
 
 _MOST_TYPESET = 5_000
-"""The most rows of a PDF that Typst must set wholly, because it keeps all of them in memory."""
+"""The most rows of a PDF that Typst must typeset completely, because it keeps all of them in memory."""
 _FEW_ROWS = 60
-"""The most rows that stand in the document itself; more rows, or wide ones, become an appendix."""
+"""The most rows within the document itself; more rows, or wide ones, become an appendix."""
 _MOST_TOGETHER, _LETTERS_PER_ROW = 20, 100
 
 
@@ -46,13 +48,13 @@ def content_of(rendering: Rendering, summaries: Summaries, folder: Path, font_se
     if rendering.report.pdf.standards:
         content = with_texts(content, of_letters)
     content |= _in_their_direction(content, rendering)
-    if nothing:  # asked all the same, so that a wrong query shows; of no rows they say less than the sentence does
+    if nothing:  # run all the same, so that a wrong query is noticed; without rows the sentence says more than they do
         content |= {"figures": [], "tables": [], "charts": []}
     return content
 
 
 def _edition(rendering: Rendering, folder: Path) -> dict[str, Any]:
-    """What the document is, of which data, and how it looks."""
+    """Return what the document is, of which data, and how it looks."""
     report, labels = rendering.report, labels_of(rendering.language)
     return {
         "title": report.title,
@@ -71,7 +73,7 @@ def _edition(rendering: Rendering, folder: Path) -> dict[str, Any]:
 
 
 def _summed_up(rendering: Rendering, summaries: Summaries, folder: Path, font_set: fonts.FontSet) -> dict[str, Any]:
-    """The figures, tables and charts that are computed from the rows."""
+    """Return the figures, tables and charts that are computed from the rows."""
     pdf = rendering.report.pdf
     figures = pdf.figures and summaries.table("figures", "", pdf.figures.query, pdf.figures.columns)
     tables = [_measured(summaries.table(t.name, t.title, t.query, t.columns), rendering, font_set) for t in pdf.tables]
@@ -90,13 +92,13 @@ def _summed_up(rendering: Rendering, summaries: Summaries, folder: Path, font_se
 
 
 def _rows(rendering: Rendering, summaries: Summaries, font_set: fonts.FontSet, *, nothing: bool) -> dict[str, Any]:
-    """The rows themselves where the document has them: few ones, or those that Typst must set."""
+    """Return the rows within the document: if there are few, or if Typst must typeset them."""
     pdf = rendering.report.pdf
     table = None
     if pdf.appendix and not nothing:
         typeset = _is_typeset(rendering, summaries, font_set)
         table = _few(labels_of(rendering.language).appendix, rendering, rendering, summaries, font_set, typeset=typeset)
-    # A document of a standard is Typst's alone.
+    # A document that must meet a standard is typeset by Typst alone.
     sections = [
         _few(one.report.title, one, rendering, summaries, font_set, typeset=bool(pdf.standards))
         for one in rendering.further
@@ -107,7 +109,7 @@ def _rows(rendering: Rendering, summaries: Summaries, font_set: fonts.FontSet, *
 def _few(
     title: str, one: Rendering, whole: Rendering, summaries: Summaries, font_set: fonts.FontSet, *, typeset: bool
 ) -> dict[str, Any] | None:
-    """The rows of one answer of the `whole`; None if they are for long tables."""
+    """Return the rows of one answer of `whole`; None if they need a long table."""
     if not typeset and one.extract.rows > _FEW_ROWS:
         return None
     if not (found := summaries.all_rows(title, one, whole=typeset)):
@@ -122,13 +124,13 @@ def _measured(table: Table, rendering: Rendering, font_set: fonts.FontSet) -> di
 
 
 def _stays_together(table: Table) -> bool:
-    """True for a table of which nobody wants a part on the next page, and that fits on one."""
+    """True for a table that must not be split between pages, and that fits on one."""
     letters = sum(len(text) for row in table.rows for text in row)
     return len(table.rows) <= _MOST_TOGETHER and letters <= _MOST_TOGETHER * _LETTERS_PER_ROW
 
 
 def _in_their_direction(content: Mapping[str, Any], rendering: Rendering) -> dict[str, Any]:
-    """The part of the content that is data, each text in its own direction, whatever the document's is."""
+    """Return the part of the content that is data, each text in its own direction, whatever the document's is."""
 
     of_block = ("columns", "rows")
 
@@ -157,7 +159,7 @@ def _texts(content: object) -> Iterator[str]:
 
 
 def _is_typeset(rendering: Rendering, summaries: Summaries, font_set: fonts.FontSet) -> bool:
-    """True if Typst must set all rows: for a standard, or because letters of theirs change with their neighbours."""
+    """True if Typst must typeset all rows: for a standard, or because some letters change with their neighbours."""
     rows = rendering.extract.rows
     if rendering.report.pdf.standards:
         if rows > _MOST_TYPESET:
@@ -167,7 +169,7 @@ def _is_typeset(rendering: Rendering, summaries: Summaries, font_set: fonts.Font
 
 
 def _date(rendering: Rendering) -> Sequence[int]:
-    """Year to second of the data, which is the document's date where a standard asks for one."""
+    """Return year to second of the data: the document's date where a standard requires one."""
     moment = dt.datetime.fromisoformat(rendering.taken_at or "2000-01-01T00:00:00Z").astimezone(dt.UTC)
     return moment.timetuple()[:6]
 

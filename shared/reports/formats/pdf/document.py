@@ -18,7 +18,7 @@ from shared.reports.formats.summary import open_summaries
 from shared.reports.warnings import ReportWarning, WarningCode
 
 _MOST_COVER, _BELOW_HEADING = 0.6, 6.0
-"""The share of a page that a cover may take for rows to begin on it; points between it and them."""
+"""The share of a page that a cover may take if rows are to begin on it, and the points between both."""
 
 
 def write_pdf(rendering: Rendering) -> int:
@@ -47,7 +47,7 @@ def write_pdf(rendering: Rendering) -> int:
     typeset(rendering, folder, content, main)
     if rendering.picture is not None:
         first_page.draw(_first_page(main, appendix[0].path) if below is not None else main, rendering.picture)
-    if standards:  # as Typst wrote it, or it would be of no standard
+    if standards:  # kept as Typst wrote it, or it would not meet the standard
         shutil.copyfile(main, rendering.path)
     else:
         _join(main, appendix, rendering.path, begun=below is not None)
@@ -57,7 +57,7 @@ def write_pdf(rendering: Rendering) -> int:
 
 
 def rehearse(rendering: Rendering) -> None:
-    """Do what `write_pdf` does, but for charts and Typst, whose threads would not survive a fork."""
+    """Do what `write_pdf` does, except for charts and Typst, whose threads would not survive a fork."""
     font_set = fonts.FontSet(rendering.fonts)
     with open_summaries(rendering) as summaries:
         content_of(rendering, summaries, rendering.scratch, font_set)
@@ -72,7 +72,7 @@ def _appendix(rendering: Rendering, font_set: fonts.FontSet) -> list[pages.Part]
 def _below_cover(rendering: Rendering, folder: Path, content: dict[str, Any], table: LongTable) -> float | None:
     """Return where the rows begin on the cover, in points from the paper's top; None if they begin on the next page.
 
-    They do on a cover that has nothing but the title and what was asked for, on the table's own paper.
+    They begin on a cover that has only the title and the parameters, on the table's own paper.
     """
     other = content["figures"] or content["tables"] or content["charts"] or any(content["sections"])
     own = rendering.report.folder is not None and (rendering.report.folder / "template.typ").exists()
@@ -96,7 +96,7 @@ def _first_page(main: Path, part: Path) -> Path:
 
 
 def _put_on_cover(document: pikepdf.Pdf, rows: pikepdf.Page) -> None:
-    """Draw a page of the rows on the document's only page. pikepdf's own way to do so names it by lot."""
+    """Draw a page of the rows on the document's only page. pikepdf's own method would use a random name."""
     cover = document.pages[0]
     drawn = document.copy_foreign(rows.as_form_xobject())
     name = cover.add_resource(drawn, pikepdf.Name.XObject, pikepdf.Name.Rows)
@@ -105,9 +105,9 @@ def _put_on_cover(document: pikepdf.Pdf, rows: pikepdf.Page) -> None:
 
 
 def _join(main: Path, appendix: Sequence[pages.Part], path: Path, *, begun: bool = False) -> None:
-    """Put the appendix behind the document, and number its pages: now it is known how many there are.
+    """Append the appendix to the document, and number its pages, now that their number is known.
 
-    `begun` says that its first page stands on the document's.
+    `begun` says that the appendix's first page is on the document's own page.
     """
     with contextlib.ExitStack() as stack:
         document = stack.enter_context(pikepdf.open(main))

@@ -1,4 +1,4 @@
-"""Draws a small picture of a document's first page, for whoever looks before downloading."""
+"""Draws a small picture of a document's first page, for people who look before they download."""
 
 import logging
 import warnings
@@ -9,13 +9,13 @@ import typst
 log = logging.getLogger(__name__)
 
 NAME = ".page.png"
-"""No file of a report begins with a point, so this name is free."""
+"""No file of a report begins with a dot, so this name is free."""
 MEDIA_TYPE = "image/png"
 MOST_BYTES = 1 << 20
 _PPI = 48
 _LONGEST_PT = 842
-"""Points: the longer side of A4, which gives 561 pixels. A larger page is drawn smaller."""
-# Typst draws the page of the finished PDF. Drawing the document itself would draw all of its pages: there is no choice.
+"""Points: the longer side of A4, which gives 561 pixels. A larger page is scaled down."""
+# Typst draws the page of the finished PDF. Drawing the document itself would draw all of its pages.
 _PAGE = """
 #set page(width: auto, height: auto, margin: 0pt, fill: white)
 #let first = image("{name}", page: 1)
@@ -27,7 +27,7 @@ _PAGE = """
 
 
 def draw(document: Path, picture: Path) -> None:
-    """Draw the first page of the PDF as PNG. Without it the report is as good: failing is logged."""
+    """Draw the first page of the PDF as PNG. The report is complete without it, so a failure is only logged."""
     page = document.with_suffix(".page.typ")
     try:
         page.write_text(_PAGE.format(name=document.name, longest=_LONGEST_PT))

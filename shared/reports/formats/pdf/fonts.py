@@ -1,7 +1,7 @@
-"""Finds the fonts of a PDF. Every one is embedded; nothing is fetched, and the system's fonts change nothing.
+"""Finds the fonts of a PDF. Every one is embedded; nothing is downloaded, and the system's fonts have no effect.
 
 One chain serves the typeset document, the charts and the long tables: each letter comes from the first font that has
-it. Todoke's own faces lie in `faces`, made by `python -m deploy.tools.faces`; REPORT_FONTS brings more.
+it. Todoke's own faces are in `faces`, made by `python -m deploy.tools.faces`; REPORT_FONTS adds more.
 """
 
 import copy
@@ -35,7 +35,7 @@ class Face:
     family: str
     regular: Path
     bold: Path | None = None
-    """None lets the regular one stand for bold letters."""
+    """None uses the regular one for bold letters."""
 
 
 _FIRST = Face("Noto Sans", FACES / "NotoSans-Regular.ttf", FACES / "NotoSans-Bold.ttf")
@@ -64,14 +64,13 @@ def for_typst(wanted: Path | None) -> Any:
 def chain(wanted: Path | None) -> Sequence[Face]:
     """Return the families in the order in which letters are looked up.
 
-    Those of REPORT_FONTS come behind Noto Sans and before all others, so that somebody who brings a font for Chinese
-    gets Chinese shapes.
+    Those of REPORT_FONTS come after Noto Sans and before all others, so that a font for Chinese gives Chinese shapes.
     """
     return [_FIRST, *(_faces_below(wanted) if wanted and wanted.is_dir() else ()), *_OTHERS]
 
 
 def _faces_below(folder: Path) -> Sequence[Face]:
-    """The families of the folder's TrueType files. ReportLab cannot embed other outlines."""
+    """Return the families of the folder's TrueType files. ReportLab cannot embed other outlines."""
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)]).fonts()
     files = [f for f in fonts if str(f.path).lower().endswith(".ttf") and f.style.lower() == "normal"]
     faces = []
@@ -84,13 +83,13 @@ def _faces_below(folder: Path) -> Sequence[Face]:
 
 
 class FontSet:
-    """The fonts of one document, and what it met of letters that they cannot draw."""
+    """The fonts of one document, and the letters that they cannot draw."""
 
     def __init__(self, wanted: Path | None) -> None:
         self._chain = chain(wanted)
         self._loaded: dict[Path, TTFont | None] = {}
         self.families = [face.family for face in self._chain]
-        """For Typst and charts."""
+        """Names for Typst and charts."""
         self.missing: set[str] = set()
         """Letters that no font has."""
         self.latin = self._load(_FIRST.regular)
@@ -107,11 +106,13 @@ class FontSet:
         return float(sum(map(self._widths[bold].__getitem__, text))) * size
 
     def is_joined(self, text: str) -> bool:
-        """True if the text has letters that need their neighbours."""
+        """True if the text has letters that depend on their neighbours."""
         return not text.isascii() and any(map(self._joins.__getitem__, text))
 
     def drawn(self, text: str, *, bold: bool = False) -> Sequence[tuple[Any, str | Shaped]]:
-        """Cut a text with such letters into pieces of one font, from left to right: glyphs, and letters without any."""
+        """Cut a text with such letters into pieces of one font, from left to right: shaped glyphs,
+        and plain letters.
+        """
         found: list[tuple[Any, str | Shaped]] = []
         for piece, from_right in in_order(text):
             runs = self._words(piece, bold=bold)
@@ -122,7 +123,7 @@ class FontSet:
         return found
 
     def runs(self, text: str, *, bold: bool = False) -> Sequence[tuple[Any, str]]:
-        """Cut the text into pieces of one font each. What shows nothing is left out."""
+        """Cut the text into pieces of one font each. Invisible characters are left out."""
         fonts = self._fonts[bold]
         if text.isascii() and text.isprintable():
             return [(fonts["a"], text)]
@@ -142,7 +143,7 @@ class FontSet:
                 self._fonts[False][letter]
 
     def families_of(self, text: str) -> Sequence[tuple[str, str]]:
-        """Cut the text into pieces of one family each, in the order in which they are read."""
+        """Cut the text into pieces of one family each, in reading order."""
         names = {str(face.regular): face.family for face in self._chain}
         return [(names[str(font.face.filename)], letters) for font, letters in self._words(text, bold=False)]
 
@@ -166,7 +167,7 @@ class FontSet:
         return runs
 
     def _find(self, letter: str, *, bold: bool) -> Any:
-        """The font for the letter; None if it shows nothing."""
+        """Return the font for the letter; None if the letter is invisible."""
         number = ord(letter)
         for face in self._chain:
             font = self._load(face.bold if bold and face.bold else face.regular)
@@ -177,9 +178,9 @@ class FontSet:
         first = self._load(_FIRST.bold if bold and _FIRST.bold else _FIRST.regular)
         if not self.missing:
             for own in filter(None, self._loaded.values()):
-                own.face.charToGlyph = dict(own.face.charToGlyph)  # until here it was every document's
+                own.face.charToGlyph = dict(own.face.charToGlyph)  # shared until here
         self.missing.add(letter)
-        # A box, with a code of its own, so that whoever copies the text gets the letter.
+        # A box, with a code of its own, so that the letter is copied correctly from the document.
         first.face.charToGlyph[number] = 0
         return first
 
@@ -188,7 +189,7 @@ class FontSet:
         return 0.0 if font is None else float(font.face.getCharWidth(ord(letter))) / 1000
 
     def _load(self, path: Path) -> Any:
-        """The font of a file, read when a letter first needs it; None for a file that ReportLab cannot embed."""
+        """Return the font of a file, read when a letter first needs it; None for a file that ReportLab cannot embed."""
         if path not in self._loaded:
             parsed = _parsed(path)
             made = parsed and parsed.named(f"{len(self._loaded)}-{path.stem}")
@@ -199,7 +200,7 @@ class FontSet:
 
 
 def prepare() -> None:
-    """Parse the usual fonts, for all documents of this process and of those that are forked from it."""
+    """Parse the usual fonts, for all documents of this process and of those forked from it."""
     for face in (_FIRST, *_OTHERS[:1]):
         for path in filter(None, (face.regular, face.bold)):
             _parsed(path)
@@ -208,21 +209,21 @@ def prepare() -> None:
 
 @functools.cache
 def _parsed(path: Path) -> "_Font | None":
-    """The font of a file, without a name of its own and in no document; None if ReportLab cannot embed it."""
+    """Return the font of a file, without a name and not yet in any document; None if ReportLab cannot embed it."""
     try:
         font = _Font(path.stem, str(path))
     except TTFError:
         return None
-    return None if "fvar" in font.face.table else font  # a variable font would show its thinnest
+    return None if "fvar" in font.face.table else font  # a variable font would show its thinnest weight
 
 
 def _seen(text: str) -> str:
-    """The text without what shows nothing."""
+    """Return the text without invisible characters."""
     return "".join(letter for letter in text if letter.isspace() or not is_invisible(letter))
 
 
 class _Memory(dict[str, Any]):
-    """Remembers what a function says of a letter."""
+    """Caches what a function returns for a letter."""
 
     def __init__(self, find: Callable[[str], object]) -> None:
         self._find = find
@@ -233,7 +234,7 @@ class _Memory(dict[str, Any]):
 
 
 class _Font(TTFont):  # type: ignore[misc] # ReportLab has no types
-    """A font whose letters beyond U+FFFF can be copied: ReportLab writes their numbers where UTF-16 is wanted."""
+    """A font whose letters beyond U+FFFF can be copied: ReportLab writes their numbers where UTF-16 is needed."""
 
     copied: dict[int, str]
     """Codes of shaped glyphs → the text that they stand for."""

@@ -14,7 +14,7 @@ from shared.reports.formats.summary import Table
 SIZE = 7.5
 """The usual type size of a cell, in points."""
 _READABLE = 6.5
-"""The smallest type size. Columns that need a smaller one go on in a further block."""
+"""The smallest type size. Columns that need a smaller one go to a further block."""
 _INSET = 8.0
 """Points left and right of a cell together, as in todoke.typ."""
 _MARGINS = 2 * 40.0
@@ -22,21 +22,21 @@ _MARGINS = 2 * 40.0
 _WIDEST_TEXT = 220.0
 """Points that a text may take before it is broken into lines, and a number before it is broken at all."""
 _WIDEST_WORD = 120.0
-"""Points of a word that is not broken between its letters."""
+"""Points of the longest word that is not broken between its letters."""
 _SHORT_TITLE = 55.0
-"""Points of a title that is not broken into lines."""
+"""Points of the longest title that is not broken into lines."""
 _TITLE_LINES, _RAGGED = 3, 1.15
 _SHORT = 60.0
-"""Points of a text that is broken only where there is no room else."""
+"""Points of a text that is broken only if there is no room."""
 _MOST_INDENT = 20.0
-"""Points that the heading of an inner group is moved in."""
+"""Points of the largest indent of an inner group's heading."""
 _SLACK = 1.02
-"""A factor, because Typst measures text a little differently."""
+"""A factor, because Typst measures text slightly differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some columns of a table that stand beside each other, with sizes in points."""
+    """Columns of a table that are side by side, with sizes in points."""
 
     columns: Sequence[object]
     rows: Sequence[Sequence[str]]
@@ -49,8 +49,7 @@ class Block:
 
 
 def blocks(table: Table, paper: str, font_set: FontSet) -> Sequence[Block]:
-    """Lay out a table: in one block, or in several below each other, each with the key columns,
-    or the first one, again.
+    """Lay out a table: in one block, or in several below each other that each repeat the key columns, or the first one.
 
     Text breaks into lines, numbers do not; type shrinks a little if the longest words do not fit.
     """
@@ -113,7 +112,7 @@ def _sizes(needs: Sequence["_Needs"], room: float) -> tuple[float, list[float]]:
 
 
 class _Needs:
-    """The least width of one column and the wanted one, in points at the usual type size."""
+    """The least and the preferred width of one column, in points at the default type size."""
 
     def __init__(self, table: Table, at: int, font_set: FontSet) -> None:
         head = table.columns[at]

@@ -1,4 +1,4 @@
-"""Breaks text into lines that fit a column. Every letter stays."""
+"""Breaks text into lines that fit a column. No letter is lost."""
 
 import re
 import unicodedata
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 _WIDE = "\u2e80-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U0001f000-\U0003ffff"
 """East Asian letters and emoji: a line may break between any two of them."""
 _NOT_FIRST = "、。，．・：；？！゛゜ヽヾゝゞ々ー’”）〕］｝〉》」』】°′″％ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ"  # noqa: RUF001 - they are meant
-"""What does not begin a line (JIS X 4051's usual set)."""
+"""Characters that must not begin a line (JIS X 4051's usual set)."""
 _NOT_LAST = "‘“（〔［｛〈《「『【￥＄"  # noqa: RUF001 - they are meant
 _BEGINS = "\u0e40-\u0e44\u0ec0-\u0ec4"
-"""Vowels that begin a syllable in Thai and Lao, which have no space between words. Typst knows the words themselves."""
+"""Vowels that begin a syllable in Thai and Lao, which have no spaces between words. Typst itself knows the words."""
 _PIECE = re.compile(
     rf"\s+|[(\[{_NOT_LAST}]*[{_WIDE}][{_NOT_FIRST})\],.;:!?%\ufe00-\ufe0f\u200d]*"
     rf"|(?![{_WIDE}{_NOT_LAST}])[^\s\-](?:(?![{_WIDE}{_NOT_LAST}{_BEGINS}])(?:[^\s\-]|-(?=\d)))*-*|-+(?:\d[^\s\-]*)?|."
@@ -22,7 +22,7 @@ Measure = Callable[[str], float]
 
 
 def pieces(text: str) -> Sequence[str]:
-    """Cut the text where a line may break: around white space, behind hyphens, between East Asian letters."""
+    """Cut the text where a line may break: around white space, after hyphens, between East Asian letters."""
     return _PIECE.findall(text)
 
 
@@ -32,7 +32,7 @@ def longest_piece(text: str, measure: Measure) -> float:
 
 
 def with_broken_pieces(text: str, width: float, measure: Measure) -> str:
-    """Return the text with a line end in pieces that are longer than a line; the others are left to a typesetter."""
+    """Return the text with line ends in pieces that are longer than a line; other breaks are left to a typesetter."""
     if measure(text) <= width:
         return text
     return "".join(
@@ -42,8 +42,10 @@ def with_broken_pieces(text: str, width: float, measure: Measure) -> str:
 
 
 def broken(text: str, width: float, measure: Measure) -> Sequence[str]:
-    """Return the lines of the text: at its own line ends, and where `width` is used up. A piece that is longer than a
-    line is broken between two letters."""
+    """Return the lines of the text: broken at its own line ends, and where `width` is used up.
+
+    A piece that is longer than a line is broken between two letters.
+    """
     lines: list[str] = []
     for paragraph in text.splitlines() or [""]:
         lines += [paragraph] if measure(paragraph) <= width else _filled(paragraph, width, measure)

@@ -1,7 +1,7 @@
-"""Draws texts of a chart as outlines where letters join or show nothing.
+"""Draws texts of a chart as outlines where letters join or are invisible.
 
-Typst sets the texts of an SVG letter by letter, and cannot tell a PDF of a standard which letters such glyphs are.
-Whoever has the document read aloud hears the chart's title.
+Typst typesets the texts of an SVG letter by letter, and cannot record in a PDF standard which letters such glyphs are.
+A screen reader reads the chart's title instead.
 """
 
 import html
@@ -20,11 +20,14 @@ _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _OF_TEXT = re.compile(r' (?:text-anchor|font-[a-z]+)="[^"]*"')
 _BOLD = frozenset({"bold", "600", "700", "800", "900"})
 _ANCHORS = {"middle": 0.5, "end": 1.0}
-"""The share of a line that stands before its place."""
+"""The share of a line that precedes its anchor."""
 
 
 def with_outlines(drawn: str, font_set: FontSet) -> str:
-    """Return the SVG with outlines for the texts that need it. A letter that no font has stays for Typst to refuse."""
+    """Return the SVG with outlines for the texts that need it.
+
+    A letter that no font has is left for Typst to refuse.
+    """
     return _TEXT.sub(lambda found: _outlined(found[1], found[2], font_set) or found[0], drawn)
 
 
@@ -50,7 +53,7 @@ def _outlined(attributes: str, content: str, font_set: FontSet) -> str | None:
 
 
 def _lines(content: str) -> Iterator[tuple[float, str]]:
-    """Yield each line, and how far below the first one it stands."""
+    """Yield each line, and its distance below the first one."""
     down, found = 0.0, _LINE.findall(content)
     for attributes, text in found or [("", content)]:
         down += float(dict(_ATTRIBUTE.findall(attributes)).get("dy", 0))
@@ -58,7 +61,7 @@ def _lines(content: str) -> Iterator[tuple[float, str]]:
 
 
 def _glyphs(font: Any, piece: str | Shaped) -> Iterator[tuple[Any, int, float, float, float]]:
-    """Yield the font and number of each glyph, how far it is moved, and how far it is to the next, in ems."""
+    """Yield the font and number of each glyph, its offset, and the distance to the next, in ems."""
     face = font.face
     if isinstance(piece, str):
         for letter in map(ord, piece):
@@ -70,7 +73,7 @@ def _glyphs(font: Any, piece: str | Shaped) -> Iterator[tuple[Any, int, float, f
 
 
 def _drawn(font: Any, number: int, x: float, y: float, size: float) -> Iterator[str]:
-    """Yield the outline of a glyph as SVG has it, whose y goes down."""
+    """Yield the outline of a glyph in SVG's coordinates, whose y axis points down."""
     of, upem = harfbuzz(Path(str(font.face.filename)))
     steps: list[tuple[str, Sequence[float]]] = []
     of.draw_glyph(number, _functions(), steps)
@@ -80,7 +83,7 @@ def _drawn(font: Any, number: int, x: float, y: float, size: float) -> Iterator[
 
 
 def _functions() -> Any:
-    import uharfbuzz  # here, because most documents need none of it
+    import uharfbuzz  # imported here, because most documents need none of it
 
     functions = uharfbuzz.DrawFuncs()
     functions.set_move_to_func(lambda x, y, steps: steps.append(("M", (x, y))))

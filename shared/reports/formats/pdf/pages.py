@@ -25,11 +25,11 @@ from shared.reports.formats.pdf.table import (
 
 _PAGES_PER_FILE = 500
 _INK, _LINE = "0.122 0.161 0.2", "0.835 0.859 0.882"
-"""Colours, as todoke.typ has them."""
+"""Colours, as in todoke.typ."""
 _ROWS_BELOW_A_HEADING = 2
 _INDENT, _ABOVE, _LEAST_LABEL = 10.0, 0.6, 30.0
-"""Points that an inner group is moved in; rows of space above a heading; points below which a label takes a line of its
-own."""
+"""Points by which an inner group is indented; space above a heading, in rows; points below which a label takes a line
+of its own."""
 _HEAD_Y, _RULE_Y = 27.0, 31.5
 """Points from the paper's edge to the running title and to the line below it."""
 
@@ -48,7 +48,7 @@ class Part:
 def draw(table: LongTable, folder: Path, *, below: float | None = None) -> Sequence[Part]:
     """Draw all rows into files below `folder`, without page numbers, and return the files in order.
 
-    `below` is where the table begins on the first page, in points from the paper's top, if something else stands above.
+    `below` is where the table begins on the first page, in points from the paper's top, if something else precedes it.
     """
     pages = _Pages(table, folder, below)
     if table.bands is None:
@@ -74,7 +74,7 @@ def _draw_between(pages: "_Pages", ended: Sequence[Group], begun: Sequence[Group
 
 
 class _Pages:
-    """Writes drawing operators, because the canvas itself would handle the text letter by letter."""
+    """Writes drawing operators, because the canvas itself would process the text letter by letter."""
 
     def __init__(self, table: LongTable, folder: Path, below: float | None) -> None:
         self._table = table
@@ -98,7 +98,9 @@ class _Pages:
         self._begin_page()
 
     def row(self, row: Sequence[str]) -> None:
-        """Write the next row: on this page, or whole on the next one, or over several if it is longer than a page."""
+        """Write the next row: on this page, or completely on the next one, or over several if it is
+        longer than a page.
+        """
         cells = self._cells_of(row)
         lines = max(map(len, cells), default=1)
         height = 2 * self._padding + self._cap + (lines - 1) * self._leading
@@ -120,7 +122,7 @@ class _Pages:
         self._end_row(top, y + self._leading - self._padding)
 
     def heading(self, group: Group, *, room_for: int) -> None:
-        """Write a group's title, with room for so many rows below it on the same page."""
+        """Write a group's title, with room for this many rows below it on the same page."""
         self._open = self._open[: group.level]
         row = 2 * self._padding + self._cap
         if self._y - _ABOVE * row - room_for * row < BOTTOM and self._y < self._top_y:
@@ -173,7 +175,7 @@ class _Pages:
         self._is_odd = False
 
     def _room_before(self, column: PlacedColumn | None) -> float:
-        """The points between the table's edge, from which it is read, and the column."""
+        """Return the points between the edge where the table starts and the column."""
         if column is None:
             return self._right - self._left - GAP
         before = self._right - column.x - column.width if self._table.from_right else column.x - self._left
@@ -197,7 +199,7 @@ class _Pages:
 
     def _begin_file(self) -> None:
         first = self._table.font_set.latin
-        # Without a first font of ours, every page refers to a Helvetica that nobody embeds.
+        # Without a first font of ours, every page would refer to a Helvetica that is not embedded.
         pdfmetrics.registerFont(first)
         path = self._folder / f"{self._table.name}-{len(self._parts)}.pdf"
         size = (self._table.width, self._table.height)
@@ -233,14 +235,14 @@ class _Pages:
             at = table.width - MARGIN - table.font_set.width(texts[1], SMALL_PRINT)
             self._show(Line(f"1 0 0 1 {at:.2f} ", strings.of(texts[1], SMALL_PRINT)), head)
         self._code.append(f"{_INK} rg")
-        # Where the heads of the columns end.
+        # The lower end of the column heads.
         self._first_y = table.height - (TOP if self._below is None else self._below) - self._head_height
         for column, lines in zip(table.columns, self._heads, strict=True):
-            for at, line in enumerate(reversed(lines)):  # the last lines of all headings stand beside each other
+            for at, line in enumerate(reversed(lines)):  # the last lines of all headings are aligned
                 y = self._first_y + self._padding + at * self._leading
                 self._show(strings.line(line, column, bold=True), f"{y:.2f} Tm")
         self._y = self._first_y
-        for group in self._open:  # a page that begins within a group says which one
+        for group in self._open:  # a page that begins within a group names the group
             self._title(group)
         self._top_y = self._y
 
@@ -255,13 +257,13 @@ class _Pages:
             f"{self._accent} RG 0.5 w", *self._strong, *(["S"] if self._strong else []),
             f"0.9 w {self._left:.2f} {self._first_y:.2f} m {self._right:.2f} {self._first_y:.2f} l S", "Q",
         ]  # fmt: skip
-        # ReportLab's own way to add operators, without a name.
+        # ReportLab's own way to add operators; it has no public name.
         self._canvas._code.extend([*below, *self._code, "ET"])  # noqa: SLF001
         self._canvas.showPage()
         self._below = None
 
     def _show(self, line: "Line", baseline: str) -> None:
-        """Set the place, and show each string in its font (PDF 32000-1, 9.4)."""
+        """Set the position, and show each string in its font (PDF 32000-1, 9.4)."""
         code = self._code
         code.append(line.x + baseline)
         for font, string in line.strings:
@@ -272,7 +274,7 @@ class _Pages:
 
 
 def _colours(accent: str) -> tuple[str, str]:
-    """The accent for PDF, and a tint of it for fills."""
+    """Return the accent colour for PDF, and a tint of it for fills."""
     parts = [int(accent[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     tint = (1 - (1 - part) * 0.07 for part in parts)
     return " ".join(f"{part:.3f}" for part in parts), " ".join(f"{part:.3f}" for part in tint)

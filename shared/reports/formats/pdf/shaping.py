@@ -1,6 +1,6 @@
-"""Sets letters that change and move with their neighbours, by HarfBuzz: which glyphs stand where.
+"""Shapes letters that change and move with their neighbours, with HarfBuzz: which glyphs are drawn where.
 
-A glyph gets a code of its own in the font's file, beside those of plain letters, with the text that is copied for it.
+A glyph gets a code of its own in the font's file, beside those of plain letters, together with the text to copy for it.
 """
 
 import functools
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _FIRST_CODE, _PLAIN_CODE = 0xF0000, 0x100000
-"""Numbers of letters that Unicode leaves to everybody: for glyphs with what they stand for, and for glyphs alone."""
+"""Numbers of Unicode's private use areas: for glyphs that carry their text, and for plain glyphs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,43 +21,43 @@ class Glyph:
     code: str
     """The letter that stands for it in the font."""
     advance: float
-    """From its place to the next one's."""
+    """The distance to the next glyph's position."""
     width: float
-    """What the font says of it, by which a reader of the PDF moves on."""
+    """The width that the font declares, by which a PDF reader moves on."""
     right: float
     up: float
-    """How far from its place it is drawn."""
+    """Its vertical offset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """Neighbouring glyphs in one font, from left to right."""
+    """Adjacent glyphs in one font, from left to right."""
 
     glyphs: Sequence[Glyph]
     copied: str = ""
-    """The text that they stand for together, where it has fewer letters than glyphs; else each one stands for its
+    """The text that they represent together, if it has fewer letters than glyphs; otherwise each glyph represents its
     own."""
 
     @property
     def advance(self) -> float:
-        """Ems that they take."""
+        """The ems that they take."""
         return sum(glyph.advance for glyph in self.glyphs) / 1000
 
 
 class ShapedFont:
-    """What one font of one document draws for words."""
+    """The glyphs that one font of one document draws for words."""
 
     def __init__(self, font: Any) -> None:
         self._font = font
         self._codes: dict[tuple[int, str], str] = {}
         face = font.face
-        face.charToGlyph, face.charWidths = dict(face.charToGlyph), dict(face.charWidths)  # else every document's
+        face.charToGlyph, face.charWidths = dict(face.charToGlyph), dict(face.charWidths)  # otherwise every document's
         self._harfbuzz, upem = harfbuzz(Path(str(face.filename)))
         self._scale = 1000 / upem
 
     def shaped(self, word: str, *, from_right: bool) -> Sequence[Shaped]:
         """Return the word's glyphs, from left to right."""
-        import uharfbuzz  # here, because most documents need none of it
+        import uharfbuzz  # imported here, because most documents need none of it
 
         buffer = uharfbuzz.Buffer()
         buffer.add_str(word)
@@ -90,7 +90,7 @@ class ShapedFont:
         at = _FIRST_CODE + len(self._codes)
         if at < _PLAIN_CODE - 2:
             self._codes[number, text] = chr(at)
-        else:  # words beyond all reason: what is copied for this glyph is no longer told apart
+        else:  # words beyond all reason: the text of this glyph is no longer distinguished
             at = _PLAIN_CODE + number
         self._font.face.charToGlyph[at], self._font.face.charWidths[at] = number, width
         self._font.copied[at] = text
@@ -98,7 +98,9 @@ class ShapedFont:
 
     @staticmethod
     def _texts(letters: str, count: int, *, from_right: bool) -> Sequence[str]:
-        """The text of each of `count` glyphs that belong together: a letter each, the last one has the rest."""
+        """Return the text of each of `count` glyphs that belong together: one letter each, and the rest for the last
+        one.
+        """
         shares = [*(letters[n : n + 1] for n in range(count - 1)), letters[count - 1 :]]
         return shares[::-1] if from_right else shares
 

@@ -1,4 +1,4 @@
-"""Makes PDF operators of texts: the cells of a long table, and the line below each page."""
+"""Makes PDF operators from texts: the cells of a long table, and the line below each page."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from shared.reports.formats.pdf.shaping import Shaped
 from shared.reports.formats.pdf.table import MARGIN, LongTable, PlacedColumn
 
 _REMEMBERED = 50_000
-"""Cells whose operators are kept, in all columns together, because most columns repeat themselves."""
+"""Cells whose operators are cached, for all columns together, because most columns repeat themselves."""
 SMALL_PRINT = 7.0
 QUIET = "0.361 0.408 0.459"
 """The colour of small print, as todoke.typ has it."""
@@ -24,13 +24,13 @@ class Line(NamedTuple):
     """One line of a cell, ready to be written at any height of the page."""
 
     x: str
-    """The operator for its place, up to the height."""
+    """The operator for its position, up to the height."""
     strings: Sequence[tuple[str, str]]
     """Operators that choose a font and show a string, in pairs."""
 
 
 class Strings:
-    """Makes operators for text in one file: the numbers of letters belong to the file's fonts."""
+    """Makes operators for text in one file, whose fonts number their letters."""
 
     def __init__(self, table: LongTable, document: Any) -> None:
         self.table = table
@@ -48,8 +48,9 @@ class Strings:
         return self._plain([(font, piece)], size) if isinstance(piece, str) else self._placed(font, piece, size)
 
     def _placed(self, font: Any, piece: Shaped, size: float) -> Sequence[tuple[str, str]]:
-        """Return the operators for glyphs that stand where the font's shaping wants them (PDF 32000-1, 9.4.3), with the
-        text that is copied for them together (14.9.4)."""
+        """Return the operators for shaped glyphs at their positions (PDF 32000-1, 9.4.3), with the text to copy for
+        them (14.9.4).
+        """
         owed = 0.0
         pairs: list[tuple[str, str]] = []
         coded = [(font.splitString(glyph.code, self._document)[0], glyph) for glyph in piece.glyphs]
@@ -92,7 +93,7 @@ class Strings:
 
 
 class Cells(dict[str, Sequence[Line]]):
-    """Remembers the lines of one column's cells, because most columns repeat themselves."""
+    """Caches the lines of one column's cells, because most columns repeat themselves."""
 
     def __init__(self, strings: Strings, column: PlacedColumn) -> None:
         self._strings = strings
@@ -107,7 +108,7 @@ class Cells(dict[str, Sequence[Line]]):
 
 
 class Footer:
-    """Makes the line below a page, whose number is known when all pages are drawn."""
+    """Makes the line below a page, whose number is known only after all pages are drawn."""
 
     def __init__(self, strings: Strings) -> None:
         font_set = strings.table.font_set
@@ -140,7 +141,7 @@ class Footer:
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> Sequence[str]:
-    """One string for what stands in one font: programs that copy text look for the words in each."""
+    """Return one string for each run of one font: programs that copy text look for whole words in each."""
     code: list[str] = []
     font = ""
     for wanted, string in pairs:

@@ -1,6 +1,6 @@
-"""Lays out a table of any length: which columns stand on a page, how wide, and in which size of type."""
+"""Lays out a table of any length: which columns are on a page, how wide, and in which type size."""
 
-# Typst takes some hundred times as long over such a table; `make bench-reports` measures this way and WeasyPrint's.
+# Typst takes some hundred times as long for such a table; `make bench-reports` measures this method and WeasyPrint's.
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,25 +20,25 @@ from shared.reports.formats.rendering import Rendering
 
 MARGIN = 40.0
 TOP, BOTTOM = 54.0, 52.0
-"""Above and below the table, as the typeset pages have it."""
+"""Points above and below the table, as on the typeset pages."""
 GAP, APART = 8.0, 8.0
-"""Points between two columns, and as many more between a number and the text behind it."""
+"""Points between two columns, and the additional ones between a number and the text after it."""
 LEADING, CAP_HEIGHT, PADDING = 1.264, 0.714, 3.4 / 7.5
-"""In ems, as todoke.typ sets its tables: from line to line, of a capital letter, above and below a row."""
+"""In ems, as in the tables of todoke.typ: from line to line, height of a capital letter, above and below a row."""
 _LARGEST, _SMALLEST = 7.5, 4.0
-"""Type sizes in points. The size falls until all columns fit, but not below what can be read."""
+"""Type sizes in points. The size is reduced until all columns fit, but not below what can be read."""
 _IN_BLOCKS = 6.0
-"""The type size by which columns are shared out, if they do not all fit on one page's width."""
+"""The type size with which columns are distributed, if they do not all fit on one page's width."""
 _SAMPLE = 500
 _WIDEST = 260.0
 """Points that one column may take at first; longer text is broken into lines."""
 _SHORT_TITLE = 3.0
-"""Ems of a title that is not broken into lines."""
+"""Ems of the longest title that is not broken into lines."""
 _TITLE_LINES, _RAGGED = 3, 1.15
 WIDEST_LABEL = 140.0
 """Points that the label of a total may take in the first column."""
 _MOST_SPARE = 70.0
-"""Points that a column gets at most beyond what it needs: wider, and the eye loses the row."""
+"""Points that a column gets at most beyond what it needs: the eye would lose the row if it were wider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class PlacedColumn:
 
     title: str
     right: bool
-    """True if its texts end at its right edge: numbers, and all others in a document that is written from there."""
+    """True if its texts end at its right edge: numbers, and all others in a right-to-left document."""
     x: float
     width: float
     name: str = ""
@@ -59,7 +59,7 @@ def long_tables(rendering: Rendering, font_set: FontSet) -> Sequence["LongTable"
     Each table has the key columns, or the first one, by which a reader finds the row.
     """
     bands = bands_of(rendering)
-    # What rows are grouped by stands above them.
+    # The columns that define groups are shown in the headings.
     columns = [
         c for c in rendering.extract.columns if bands is None or c not in bands.levels
     ] or rendering.extract.columns
@@ -70,7 +70,7 @@ def long_tables(rendering: Rendering, font_set: FontSet) -> Sequence["LongTable"
     wanted = {c.name: GAP + w * _IN_BLOCKS for c, w in zip(columns, whole.wanted, strict=True)}
     room, at = whole.width - 2 * MARGIN, 0
     keys = [c for c in columns if rendering.shown(c).key]
-    if not keys or sum(wanted[c.name] for c in keys) > room / 2:  # by these a reader finds the row, and no more
+    if not keys or sum(wanted[c.name] for c in keys) > room / 2:  # keep only as many as a reader needs to find the row
         keys = list(keys[:1] or columns[:1])
     columns = [c for c in columns if c not in keys]
     while at < len(columns):
@@ -116,16 +116,16 @@ class LongTable:
         extract = self._rendering.extract
         if extract.cells is not None:
             return self._rendering.shown_rows(self._columns, extract.cells_of(self._columns))
-        # Asked for once, because the question takes longer than these rows.
+        # Fetched once, because the query takes longer than these rows.
         return self._ask(f"SELECT {self._shown()} FROM {extract.table}")
 
     def rows(self) -> Iterator[Sequence[str]]:
-        """Yield all rows as they are shown, and tell the progress."""
+        """Yield all rows as they are shown, and report the progress."""
         if self._few is not None:
             yield from self._few
             self._rendering.progress(len(self._few))
             return
-        # Through a pipe, because DuckDB 2.0 holds its own results whole in memory.
+        # Through a pipe, because DuckDB 2.0 holds its own results in memory.
         for piece in whole_rows(self._rendering.lines(f"json_array({self._shown()})::VARCHAR"), b"\n"):
             yield from map(json.loads, piece[:-1].split(b"\n"))
 
@@ -161,7 +161,7 @@ class LongTable:
             for at, column in enumerate(self._columns):
                 if total := group.totals.get(column.name):
                     wanted[at] = max(wanted[at], self.font_set.width(total.shown, 1.0, bold=True))
-            if len(self._columns) > 1 and self._columns[1].name in group.totals:  # the label has the first one alone
+            if len(self._columns) > 1 and self._columns[1].name in group.totals:  # the label has only the first one
                 label = self.font_set.width(bands.label_of(group), 1.0, bold=True)
                 wanted[0] = max(wanted[0], min(label, WIDEST_LABEL / _LARGEST))
 
@@ -171,7 +171,7 @@ class LongTable:
         return self._ask(f"SELECT {self._shown()} FROM {self._rendering.extract.table} LIMIT {_SAMPLE}")
 
     def _longest_numbers(self) -> Iterator[tuple[int, int]]:
-        """Yield the place of each column of numbers with the letters of its longest one."""
+        """Yield the place of each number column with the letters of its longest number."""
         numbers = [at for at, column in enumerate(self._columns) if column.source.is_number]
         if self._few is not None:
             yield from ((at, max((len(row[at]) for row in self._few), default=0)) for at in numbers)
@@ -182,7 +182,7 @@ class LongTable:
             yield from ((at, int(length or 0)) for at, length in zip(numbers, found, strict=True))
 
     def _layout(self, wanted: Sequence[float]) -> tuple[float, Sequence[PlacedColumn]]:
-        """Return the largest type size at which all columns fit. At the smallest, the widest columns give way."""
+        """Return the largest type size at which all columns fit. At the smallest, the widest columns are narrowed."""
         columns = self._columns
         numbers = [c.source.is_number for c in columns]
         gaps = [0.0, *(GAP + (APART if a and not b else 0.0) for a, b in pairwise(numbers))]
@@ -209,7 +209,9 @@ class LongTable:
 
 
 def fitted(widths: list[float], room: float) -> list[float]:
-    """Shrink the widest columns to one common width, so that the narrow ones stay whole; or share out what is spare."""
+    """Shrink the widest columns to one common width, so that the narrow ones stay intact; or
+    distribute what is spare.
+    """
     spare = room - sum(widths)
     if spare >= 0:
         share = min(spare / max(len(widths), 1), _MOST_SPARE)

@@ -1,4 +1,4 @@
-"""Has Typst set a document: stages what its template may read, and tells what Typst refuses, with file and line."""
+"""Runs Typst on a document: stages what its template may read, and reports Typst's errors with file and line."""
 
 import contextlib
 import json
@@ -21,14 +21,17 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def typeset(rendering: Rendering, folder: Path, content: Mapping[str, Any], path: Path) -> None:
-    """Write the document of this content as PDF. `folder` gets all that the template may read. Raises ReportError."""
+    """Write the document with this content as PDF. `folder` receives everything that the template may read.
+
+    Raises ReportError.
+    """
     standards: Any = list(rendering.report.pdf.standards)
     with _compiler(rendering, folder, content) as compiler:
         compiler.compile(output=str(path), format="pdf", timestamp=0, pdf_standards=standards)
 
 
 def where(rendering: Rendering, folder: Path, content: Mapping[str, Any], label: str) -> tuple[int, float]:
-    """Return the page, from 1, and the points from its top at which the document says that `label` is."""
+    """Return the page, from 1, and the points from its top at which the document places `label`."""
     with _compiler(rendering, folder, content) as compiler:
         page, y = json.loads(compiler.query(label, field="value", one=True))
     return int(page), float(y)
@@ -36,7 +39,7 @@ def where(rendering: Rendering, folder: Path, content: Mapping[str, Any], label:
 
 @contextlib.contextmanager
 def _compiler(rendering: Rendering, folder: Path, content: Mapping[str, Any]) -> Iterator[Any]:
-    """Give the compiler of a document; what Typst refuses becomes a ReportError."""
+    """Yield the compiler of a document; its errors become ReportErrors."""
     _stage(rendering.report, folder)
     (folder / "data.json").write_text(json.dumps(content, ensure_ascii=False))
     template = folder / "template.typ"
@@ -55,7 +58,7 @@ def _compiler(rendering: Rendering, folder: Path, content: Mapping[str, Any]) ->
         where = f"{Path(at[1]).name} in line {at[2]}" if at else template.name
         said = str(error).replace(f"{folder}/", "").replace(str(folder), "the report type's folder")
         if "package" in said and re.search(r"download|not found|searched", said):
-            # A name that is put together while the template runs. Typst then tells where it looked, and what failed.
+            # A name that is composed while the template runs. Typst then says where it looked, and what failed.
             wanted = re.search(r"[\w-]+-\d+\.\d+\.\d+|@?[\w-]+/[\w-]+:[\d.]+", said)
             said = f"it asks for {f'the package {wanted[0]}' if wanted else 'a package'}, and packages are not fetched"
         raise errors.template_failed(where, said) from None
@@ -64,7 +67,7 @@ def _compiler(rendering: Rendering, folder: Path, content: Mapping[str, Any]) ->
 def _stage(report: ReportType, folder: Path) -> None:
     """Copy what the template may read: its own folder and Todoke's templates. Typst opens nothing outside.
 
-    The catalog may have changed since it was loaded: its rules about links and packages hold here once more.
+    The catalog may have changed since it was loaded, so its rules about links and packages are applied once more.
     """
     own: Sequence[Path] = sorted(report.folder.rglob("*")) if report.folder else ()
     catalog = report.folder.parent.resolve() if report.folder else folder

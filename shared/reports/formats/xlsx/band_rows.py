@@ -14,10 +14,10 @@ from shared.reports.formats.xlsx.styles import Style, Styles
 from shared.reports.formats.xlsx.workbook import text_cell
 
 _CODES: Mapping[str, int] = {"sum": 9, "mean": 1, "min": 5, "max": 4, "count": 3}
-"""The functions of SUBTOTAL, which leaves other SUBTOTALs out: a total of totals counts nothing twice."""
+"""The functions of SUBTOTAL, which ignores other SUBTOTALs, so that a total of totals counts nothing twice."""
 _EXACT = frozenset({CellKind.INTEGER, CellKind.DECIMAL})
 _ADDED_UP = _EXACT | {CellKind.FLOAT, CellKind.DATE, CellKind.DATETIME, CellKind.DURATION}
-"""What SUBTOTAL sees of cells; it leaves out booleans and texts."""
+"""The cells that SUBTOTAL adds up; it ignores booleans and texts."""
 
 
 class BandRows:
@@ -31,7 +31,7 @@ class BandRows:
         self.levels = len(bands.levels) if bands.has_totals else 0
         """How deep the data rows are grouped."""
         self.texts: Texts = {}
-        """Where columns of `computed` have texts."""
+        """The rows with text in columns of `computed`."""
         look = Style(bold=True, fill=tint, above=accent)
         self._label = styles.of(look)
         self._styles = [
@@ -41,18 +41,18 @@ class BandRows:
 
     @property
     def computed(self) -> Mapping[int, Cell]:
-        """The columns, from 0, of which a total is a formula as long as no cell that it adds up is text."""
+        """The columns, from 0, whose total is a formula as long as no cell that it adds up is text."""
         names = {c.name: at for at, c in enumerate(self._columns)}
         places = [names[name] for name, what in self._bands.functions.items() if what != "count"]
         return {at: self._cells[at] for at in places if self._cells[at].kind in _ADDED_UP}
 
     def sheets(self, rows: int, most: int) -> Iterator["SheetPart"]:
-        """The sheets that rows and totals fill, with `most` lines below each header."""
+        """Yield the sheets that rows and totals fill, with `most` lines below each header."""
         lines = list(self._lines(rows, most))
         before = [line.before for line in lines]
         for number in range(max(1, -(-(rows + len(lines)) // most))):
             begin, end = number * most, (number + 1) * most
-            # The line of a data row is its own number and that of the totals above it.
+            # The line of a data row is its own number plus the number of totals above it.
             first, last = (bisect_left(range(rows), at, key=lambda row: row + bisect_right(before, row))
                            for at in (begin, end))  # fmt: skip
             own = [line for line in lines if begin <= line.place < end]
@@ -76,9 +76,9 @@ class BandRows:
                 yield _Line(at + above, at, self._row(self._bands.all_rows, at + above, 0, most))
 
     def _row(self, group: Group, place: int, first: int, most: int) -> bytes:
-        """The line at `place` among all lines, with the totals of those from `first` on."""
+        """Return the line at `place` among all lines, with the totals of those from `first` on."""
         number = place % most + 2
-        # SUBTOTAL adds up no rows of several sheets: there the value alone is written.
+        # SUBTOTAL cannot add up rows of several sheets: there only the value is written.
         begins = first % most + 2 if first // most == place // most else None
         whole = group is self._bands.all_rows
         names = [c.name for c in self._columns]
@@ -108,16 +108,16 @@ class BandRows:
         return f'<c r="{place}" s="{style}">{formula}<v>{value}</v></c>'
 
     def _value(self, at: int, number: str | None) -> str | None:
-        """The total as a cell has it; None if it is not a number, or there is none."""
+        """Return the total as a cell contains it; None if it is not a number, or there is none."""
         what = self._bands.functions[self._columns[at].name]
         kind = CellKind.INTEGER if what == "count" else self._cells[at].kind
         if number is None or kind not in _ADDED_UP:
             return None
-        # A mean of exact numbers is the double next to it.
+        # A mean of exact numbers is the double nearest to it.
         return number_of(CellKind.FLOAT if what == "mean" and kind in _EXACT else kind, number)
 
     def _has_texts(self, group: Group, at: int) -> bool:
-        """True if SUBTOTAL would leave out some of what is added up."""
+        """True if SUBTOTAL would ignore some of what is added up."""
         texts = self.texts.get(at, ())
         return bisect_left(texts, group.first) < bisect_right(texts, group.last)
 
@@ -126,28 +126,28 @@ class _Line(NamedTuple):
     """A line of totals."""
 
     place: int
-    """Among all lines below headers, those of data included, from 0."""
+    """Its place among all lines below headers, including data, from 0."""
     before: int
-    """The data row before which it stands."""
+    """The data row that it precedes."""
     xml: bytes
 
 
 class SheetPart(NamedTuple):
-    """What one sheet has of the rows and totals."""
+    """The part of the rows and totals that one sheet contains."""
 
     first: int
     end: int
     """Its data rows, from 0, the last one not included."""
     events: Mapping[int, bytes]
-    """What stands before which of its data rows, counted from `first`."""
+    """What precedes which of its data rows, counted from `first`."""
     totals: int
-    """Lines of totals in it."""
+    """How many lines of totals it contains."""
     before: Sequence[int]
     most: int
 
     @property
     def numbers(self) -> Iterator[int]:
-        """The number of each of its data rows in the sheet."""
+        """Yield the number of each of its data rows in the sheet."""
         return ((row + bisect_right(self.before, row)) % self.most + 2 for row in range(self.first, self.end))
 
 

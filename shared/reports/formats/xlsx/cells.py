@@ -1,7 +1,7 @@
 """Writes a row of a worksheet as one DuckDB expression: no cell ever becomes a Python object.
 
-Nothing is rounded: a number that Excel cannot hold exactly (over 15 digits) is text, and so is a date that Excel does
-not have. Text stays text, even if it looks like a formula or a link.
+Nothing is rounded: a number that Excel cannot hold exactly (over 15 digits) becomes text, and so does a date that Excel
+does not have. Text stays text, even if it looks like a formula or a link.
 """
 
 import itertools
@@ -21,18 +21,19 @@ SUSPECT = re.compile(_SUSPECT.replace(r"\x{FFFE}|\x{FFFF}", "\ufffe|\uffff"))
 EPOCH_DAYS = 25_569
 """Days from Excel's day 0, 1899-12-30, to 1970-01-01."""
 DAY_US = 86_400_000_000
-# Excel believes that 1900 was a leap year, so dates before this one would move by a day.
+# Excel treats 1900 as a leap year, so dates before this one would move by a day.
 FIRST_DAY, _LAST_DAY = "1900-03-01", "9999-12-31"
 _FIRST_US, LAST_US = -25_508 * DAY_US, 2_932_897 * DAY_US - 1_000_000
 """The same for moments, in microseconds from 1970-01-01. Parts of the last second would be rounded up to a day that
 Excel does not have, which it shows as #######."""
 LONGEST_US = 2_958_465 * DAY_US
-"""Of a duration: as many days as lie between Excel's day 0 and its last one. It shows no negative ones."""
+"""The longest duration: as many days as there are between Excel's day 0 and its last one. Excel shows no negative
+ones."""
 _SMALLEST, _LARGEST = "2.2251e-308", "9.99999999999999e307"
 
 
 class CellKind(StrEnum):
-    """The kind of cell that a value becomes."""
+    """The kind of cell for a value."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -52,29 +53,30 @@ class Cell:
     """The cells of one column."""
 
     value: str
-    """An SQL expression; NULL also where `text` has something that is not a value of this kind."""
+    """An SQL expression; NULL also if `text` is not a value of this kind."""
     kind: CellKind
     text: str
-    """An SQL expression for the value as text, for what Excel cannot hold."""
+    """An SQL expression for the value as text, for values that Excel cannot hold."""
     stored: str
-    """An SQL expression for whatever the extract has; NULL is an empty cell."""
+    """An SQL expression for whatever the extract stores; NULL is an empty cell."""
     style: int = 0
     """An index into the workbook's formats."""
     sure: bool = False
-    """True if Excel holds every value of the column as this kind, which makes the expression much smaller."""
+    """True if Excel can hold every value of the column as this kind, which makes the expression much smaller."""
     plain: bool = False
-    """True if no text of the column has anything that XML cannot carry, which makes the expression much smaller."""
+    """True if no text of the column contains anything that XML cannot carry, which makes the expression much
+    smaller."""
     bare: bool = False
-    """True if no text of the column has `&`, `<` or `>` either."""
+    """True if no text of the column contains `&`, `<` or `>` either."""
 
 
 def row_parts(cells: Sequence[Cell], row_number: str, *, outline: int = 0) -> Sequence[str]:
     """Return SQL for the parts of a `<row>` element. `row_number` is SQL, 1 for the first row of the sheet.
 
-    `outline` is how many groups the row is in.
+    `outline` is the number of groups that the row is in.
     """
     filled = [_cell(column_letters(at), cell, row_number) for at, cell in enumerate(cells)]
-    # Some readers leave out a row that has no cell at all.
+    # Some readers skip a row that has no cell at all.
     empty = " AND ".join(f"{cell.stored} IS NULL" for cell in cells)
     alone = f"""CASE WHEN {empty} THEN concat('<c r="A', {row_number}, '"/>') ELSE '' END"""
     return ["'<row r=\"'", row_number, f"""'"{_outlined(outline)}>'""", *filled, alone, "'</row>'"]
@@ -85,7 +87,9 @@ def _outlined(level: int) -> str:
 
 
 def fields(cells: Sequence[Cell]) -> Sequence[str]:
-    """Return SQL for what `rows_here` needs: of each cell its number, if it is one that Excel holds, and its text."""
+    """Return SQL for the fields that `rows_here` needs: for each cell its number, if Excel can hold
+    it, and its text.
+    """
     return [field for cell in cells for field in _fields(cell)]
 
 
@@ -102,7 +106,7 @@ def rows_here(
     cells: Sequence[Cell], rows: Iterable[Sequence[str | None]], numbers: Iterable[int] | None = None,
     *, outline: int = 0,
 ) -> Iterator[str]:  # fmt: skip
-    """Yield what `row_parts` makes of each row, from its fields: for few rows, this takes less time.
+    """Yield what `row_parts` makes of each row, from its fields: faster for small results.
 
     `numbers` are those of the rows; without them, the first is the second row of the sheet.
     """
@@ -138,7 +142,7 @@ _WRITTEN = {number: f"_x{number:04X}_" for number in _UNWRITABLE}
 
 
 def is_bare(expression: str) -> str:
-    """Return SQL that is true for a text that XML carries as it stands."""
+    """Return SQL that is true for a text that XML can carry unescaped."""
     return f"NOT regexp_matches({expression}, '{_SUSPECT}|[&<>]')"
 
 
@@ -205,7 +209,7 @@ def _fits(cell: Cell) -> str:
 
 
 def is_text(cell: Cell) -> str:
-    """Return SQL that is true where a cell of a kind that is not text has text."""
+    """Return SQL that is true if a cell of a kind other than text contains text."""
     return f"{cell.stored} IS NOT NULL AND ({_fits(cell)}) IS NOT TRUE"
 
 

@@ -1,4 +1,6 @@
-"""Makes of few rows what `cells.fields` has DuckDB make: for each cell its number, if Excel holds it, and its text."""
+"""Computes for small results the same as `cells.fields` in DuckDB: for each cell its number, if Excel can hold it, and
+its text.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -29,11 +31,11 @@ def fields_of(cells: Sequence[Cell], rows: Sequence[Sequence[Text]]) -> Sequence
 
 
 def number_of(kind: CellKind, text: str) -> Text:
-    """Return the number of a total of such cells, from its text; None if Excel does not hold it."""
+    """Return the number of a total of such cells, from its text; None if Excel cannot hold it."""
     # The mean of days is a moment.
     try:
         return _NUMBERS[CellKind.DATETIME if kind is CellKind.DATE else kind](text)
-    except ValueError:  # infinity, years beyond those of Python
+    except ValueError:  # infinity, or a year beyond Python's range
         return None
 
 

@@ -1,6 +1,6 @@
-"""Reads of a Vega-Lite specification what Excel's own charts can show: kind, categories, series, a second axis.
+"""Extracts from a Vega-Lite specification what Excel's own charts can show: kind, categories, series, a second axis.
 
-A chart that is more than that (facets, scales of points, transforms) is left to HTML and PDF.
+A more complex chart (facets, scales of points, transforms) is left to HTML and PDF.
 """
 
 import json
@@ -31,12 +31,12 @@ class PlannedSeries:
     values: Sequence[float | int | None]
     second_axis: bool = False
     place: int = 0
-    """Among the theme's colours, if it is not simply the next one."""
+    """Its index among the theme's colours, if it is not simply the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A chart as Excel can draw it."""
+    """A chart that Excel can draw."""
 
     title: str
     category: str
@@ -45,11 +45,11 @@ class Planned:
     stacked: bool
     value_title: str
     value_format: str = ""
-    """Of the axis of numbers; empty for Excel's own."""
+    """The format of the number axis; empty for Excel's default."""
 
 
 def planned(rendering: Rendering, summaries: Summaries, chart: Chart) -> Planned | None:
-    """Return the chart with its data; None if it is none that Excel can draw."""
+    """Return the chart with its data; None if Excel cannot draw it."""
     if rendering.report.folder is None:
         return None
     spec = json.loads((rendering.report.folder / chart.spec).read_text("utf-8-sig"))
@@ -93,7 +93,7 @@ class _Layer:
     colour: str
     sort: str
     place: int = 0
-    """Among the theme's colours."""
+    """Its index among the theme's colours."""
 
 
 def _layers(spec: Mapping[str, Any]) -> Iterator[_Layer | None]:
@@ -131,7 +131,7 @@ def _layer(mark: Any, encoding: Mapping[str, Any]) -> _Layer | None:
 
 
 def _place(colour: Mapping[str, Any]) -> int:
-    """The place of a layer's own name in the scale of colours."""
+    """Return the index of a layer's own name in the colour scale."""
     names = (colour.get("scale") or {}).get("domain") or []
     return names.index(colour["datum"]) if colour.get("datum") in names else 0
 
@@ -158,13 +158,13 @@ def _number_format(rendering: Rendering, field: str) -> str:
 
 
 def _usual_format(series: Sequence[PlannedSeries]) -> str:
-    """What keeps the digits of large numbers readable; Excel's own way would not."""
+    """Return a format that keeps the digits of large numbers readable, unlike Excel's default."""
     largest = max((abs(value) for one in series for value in one.values if value is not None), default=0)
     return "#,##0" if largest >= _LARGE else ""
 
 
 def _shown(rendering: Rendering, field: str, name: str) -> str:
-    """A category as its column shows it, if it is a date."""
+    """Return a category as its column shows it, if it is a date."""
     found = known(_number_format(rendering, field))
     if found is None or not found.is_date or found.is_elapsed or not _MOMENT.fullmatch(name):
         return name

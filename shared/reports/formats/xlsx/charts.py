@@ -19,7 +19,7 @@ class Series:
     """One series of numbers."""
 
     kind: str
-    """`bar` (standing), `row` (lying), `line`, `area` or `pie`."""
+    """`bar` (vertical), `row` (horizontal), `line`, `area` or `pie`."""
     title: str
     """A reference to the cell with its title."""
     categories: str
@@ -28,12 +28,12 @@ class Series:
     colour: str
     """Six hex digits."""
     second_axis: bool = False
-    """True for an axis of its own, at the right."""
+    """True for a separate axis on the right."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChartPart:
-    """A chart, and where it lies."""
+    """A chart, and its position."""
 
     series: Sequence[Series]
     first_row: int
@@ -45,11 +45,11 @@ class ChartPart:
     value_title: str = ""
     palette: Sequence[str] = ()
     value_format: str = ""
-    """Of the axis of numbers at the left; empty for Excel's own."""
+    """The format of the number axis on the left; empty for Excel's default."""
 
 
 def drawing_parts(charts: Sequence[ChartPart]) -> tuple[str, Sequence[str]]:
-    """Return the drawing that holds the charts, whose relations are `rId1` and so on, and the charts themselves."""
+    """Return the drawing that contains the charts, whose relations are `rId1` and so on, and the charts themselves."""
     anchors = "".join(
         "<xdr:twoCellAnchor>"
         f"<xdr:from><xdr:col>0</xdr:col><xdr:colOff>0</xdr:colOff><xdr:row>{c.first_row}</xdr:row><xdr:rowOff>0</xdr:rowOff></xdr:from>"
@@ -136,7 +136,7 @@ def _series(number: int, series: Series, chart: ChartPart) -> str:
 
 def _axes(kind: str, ids: tuple[int, int], chart: ChartPart, *, second: bool) -> str:
     lying = kind == "row"
-    # A bar chart that lies counts from below; a reader from above.
+    # A horizontal bar chart counts from below; a reader from above.
     order = "maxMin" if lying else "minMax"
     hidden = '<c:delete val="1"/>' if second else '<c:delete val="0"/>'
     line = f'<c:spPr><a:ln><a:solidFill><a:srgbClr val="{_LINE}"/></a:solidFill></a:ln></c:spPr>'

@@ -1,4 +1,4 @@
-"""Says for each type of a source's column which cells of a workbook hold its values."""
+"""Defines for each type of a source's column which cells of a workbook hold its values."""
 
 from shared.catalog.cultures import ENGLISH, Culture
 from shared.catalog.number_format import ERAS, NAMES, Part
@@ -12,7 +12,7 @@ from shared.reports.formats.xlsx.cells import Cell, CellKind
 from shared.reports.formats.xlsx.limits import EXACT_DIGITS
 
 _DEFAULT_FORMATS = {
-    # What LibreOffice writes itself: without it, it shows 1 and 0. Excel shows booleans in words whatever the format.
+    # As LibreOffice itself writes it: otherwise it shows 1 and 0. Excel shows booleans in words whatever the format.
     "bool": '"TRUE";"TRUE";"FALSE"',
     "date": "yyyy-mm-dd",
     "timestamp": "yyyy-mm-dd hh:mm:ss",
@@ -24,7 +24,7 @@ _JAPANESE = 0x411
 
 
 def number_format(rendering: Rendering, column: ExtractColumn) -> str:
-    """Return the format of the column's cells, report.toml's or the usual one of its type."""
+    """Return the format of the column's cells: report.toml's, or the default of its type."""
     looks = column.heading.looks if column.heading else column.source.name
     given = rendering.report.columns.get(looks)
     found = (given and given.number_format) or _DEFAULT_FORMATS.get(column.source.type_name, "")
@@ -32,9 +32,9 @@ def number_format(rendering: Rendering, column: ExtractColumn) -> str:
 
 
 def _in_language(number_format: str, culture: Culture) -> str:
-    """The format with the language of its names, where it names none: Excel would take its user's own.
+    """Return the format with the language of its names, unless it names one: Excel would use its user's own.
 
-    Eras are Japanese whatever the language is.
+    Eras are Japanese whatever the language.
     """
     try:
         found = read_format(number_format)
@@ -49,10 +49,10 @@ def _in_language(number_format: str, culture: Culture) -> str:
 
 
 def cell_of(column: ExtractColumn, style: int, zone: str) -> Cell:
-    """Return the cells of the column, whose moments are shown as the clocks of `zone` show them."""
+    """Return the cells of the column, whose moments are shown by the clocks of `zone`."""
     value, text, source = column.quoted, column.as_source_text, column.source
     if source.is_integer:
-        # A number is there if its text is.
+        # There is a number if there is a text.
         short = column.stored_as in {"SMALLINT", "INTEGER", "UINTEGER"}
         return Cell(value, CellKind.INTEGER, value if short else text, column.quoted, style, sure=short)
     if source.type_name == "numeric":
@@ -76,7 +76,7 @@ def cell_of(column: ExtractColumn, style: int, zone: str) -> Cell:
 
 
 def _digits(column: ExtractColumn) -> int:
-    """The most digits of a decimal number of the column."""
+    """Return the most digits of a decimal number of the column."""
     if column.strange:
         return DECIMAL_DIGITS
     if column.stored_as != "VARCHAR":
@@ -85,11 +85,13 @@ def _digits(column: ExtractColumn) -> int:
 
 
 def _on_the_clock(moment: str, column: ExtractColumn, zone: str) -> str:
-    """SQL for what the zone's clocks show at an instant: Excel has no zones."""
+    """Return SQL for what the zone's clocks show at an instant: Excel has no zones."""
     return f"timezone({duck.literal(zone)}, {moment})" if column.source.has_zone and zone != UTC_NAME else moment
 
 
 def _lenient(column: ExtractColumn, style: int, zone: str) -> Cell:
-    """Return the cell for a moment that is text in the extract, because some row has one that only PostgreSQL knows."""
+    """Return the cell for a moment that the extract stores as text, because some row has one that only PostgreSQL
+    knows.
+    """
     kind = CellKind.DATE if column.source.type_name == "date" else CellKind.DATETIME
     return Cell(_on_the_clock(f"({column.as_usual_moment})", column, zone), kind, column.quoted, column.quoted, style)

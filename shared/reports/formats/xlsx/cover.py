@@ -1,4 +1,4 @@
-"""Writes a workbook's first sheet, for whoever opens it: title, parameters, date of the data, summaries, charts."""
+"""Writes a workbook's first sheet, for people who open it: title, parameters, date of the data, summaries, charts."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ _CHART_ROWS = 18
 _COLUMNS = 8
 _FIRST_WIDTH, _WIDTH, _WIDEST, _MARGIN = 26.0, 15.0, 48.0, 2.0
 _FIGURE = 16 / 11 * 1.1
-"""How many times as large as others the bold letters of a figure are."""
+"""The size of a figure's bold letters, relative to others."""
 
 
 @dataclass(slots=True)
@@ -39,14 +39,14 @@ class _Page:
     widths: list[float] = field(default_factory=lambda: [_FIRST_WIDTH, *[_WIDTH] * (_COLUMNS - 1)])
 
     def widen(self, columns: Iterable[Sequence[str]], *, size: float = 1.0) -> None:
-        """Make room for the texts of the columns, whose letters are so many times as large as usual ones."""
+        """Make room for the texts of the columns, whose letters are this many times as large as usual."""
         for at, texts in enumerate(columns):
             wanted = min(longest_of(texts) * size, _WIDEST) + _MARGIN
             self.widths += [_WIDTH] * (at + 1 - len(self.widths))
             self.widths[at] = max(self.widths[at], round(wanted, 1))
 
     def row(self, cells: str = "", *, height: float = 0) -> None:
-        """Add a row of cells that are numbered with it already."""
+        """Add a row of cells that already contain its number."""
         tall = f' ht="{height:g}" customHeight="1"' if height else ""
         self.rows.append(f'<row spans="1:{_COLUMNS}" r="{self.at}"{tall}>{cells}</row>\n')
         self.at += 1
@@ -59,7 +59,7 @@ class _Page:
 
 @dataclass(frozen=True, slots=True)
 class Charted:
-    """What the charts of the first sheet stand on: a sheet of its own, behind all others."""
+    """The data of the first sheet's charts: a separate sheet, after all others."""
 
     name: str
     rows: Sequence[str]
@@ -67,13 +67,16 @@ class Charted:
 
 
 def has_cover(report: ReportType) -> bool:
-    """True if there is more to say of the report than its title: a description, parameters, summaries."""
+    """True if the report has more than its title: a description, parameters, summaries."""
     pdf = report.pdf
     return bool(report.description or report.parameters or pdf.figures or pdf.tables or pdf.charts)
 
 
 def write_cover(book: Workbook, rendering: Rendering, name: str, charted_name: str) -> Charted | None:
-    """Add the sheet of this name. Returns the data of its charts, which is to be a sheet called `charted_name`."""
+    """Add the sheet with this name.
+
+    Returns the data of its charts, for which a sheet named `charted_name` must be added.
+    """
     report, page = rendering.report, _Page([])
     _about(book, page, rendering)
     charts: list[ChartPart] = []
@@ -166,21 +169,21 @@ def _table(book: Workbook, page: _Page, rendering: Rendering, summaries: Summari
 def _fields(
     summaries: Summaries, summary: SummaryTable, result: Result, cells: Sequence[Cell], start: int = 0
 ) -> Sequence[Sequence[str | None]]:
-    """The fields of the cells, whose columns begin at `start`, for `rows_here`."""
+    """Return the fields of the cells, whose columns begin at `start`, for `rows_here`."""
     if result.texts is None:
         return summaries.values_of(summary, fields(cells))
     return fields_of(cells, [row[start : start + len(cells)] for row in result.texts])
 
 
 def _shown(summaries: Summaries, summary: SummaryTable, result: Result) -> Sequence[Sequence[str]]:
-    """The rows as a page shows them."""
+    """Return the rows as a page shows them."""
     if result.texts is None:
         return summaries.table(summary.name, "", summary.query, summary.columns).rows
     return result.shown_as.shown_rows(result.columns, result.texts)
 
 
 def _inner(row: str) -> str:
-    """The cells of a `<row>` element."""
+    """Return the cells of a `<row>` element."""
     return row[row.index(">") + 1 : -len("</row>")]
 
 
@@ -190,7 +193,7 @@ def _cell(book: Workbook, column: ExtractColumn, rendering: Rendering, look: Sty
 
 
 def _data(plans: Sequence[Planned], name: str, theme: Theme) -> tuple[Charted | None, Sequence[Sequence[Series]]]:
-    """Lay the charts' data out below each other, and refer to it."""
+    """Arrange the charts' data one below the other, and refer to it."""
     if not plans:
         return None, []
     page, found, sheet = _Page([]), [], quoted_name(name)
@@ -206,7 +209,7 @@ def _data(plans: Sequence[Planned], name: str, theme: Theme) -> tuple[Charted | 
             )
             page.row(text_cell(f"A{page.at}", category, 0) + filled)
         last = max(page.at - 1, first)
-        # A series alone has the colour of the document, as in HTML and PDF.
+        # A single series has the colour of the document, as in HTML and PDF.
         colours = theme.series if len(plan.series) > 1 else (theme.accent,)
         own = [one.place for one in plan.series]
         places = own if len(set(own)) == len(own) else list(range(len(own)))

@@ -10,7 +10,7 @@ _BAR = "9DBBD6"
 
 
 def rules_of(column: Column, styles: Styles) -> Sequence[str]:
-    """Return the rules that report.toml gives the column, as `<cfRule>` elements without priority."""
+    """Return the rules that report.toml defines for the column, as `<cfRule>` elements without priority."""
     return list(_rules(column, styles))
 
 
@@ -21,7 +21,7 @@ def _rules(column: Column, styles: Styles) -> Iterator[str]:
     for operator, bound in (("greaterThan", highlight.above), ("lessThan", highlight.below)):
         if bound is not None:
             look = styles.highlight(_INK, _WARNING)
-            # An empty cell is 0 to a comparison.
+            # A comparison treats an empty cell as 0.
             sign = "&gt;" if operator == "greaterThan" else "&lt;"
             yield (
                 f'<cfRule type="expression" dxfId="{look}"><formula>AND(ISNUMBER({{cell}}),{{cell}}{sign}{bound:.15g})'

@@ -6,7 +6,7 @@ import re
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
 CELL_CHARACTERS = 32_767
-"""In UTF-16 units, so that an emoji is two."""
+"""In UTF-16 units, so that an emoji counts as two."""
 SHEET_NAME_CHARACTERS = 31
 EXACT_DIGITS = 15
 _ESCAPE = re.compile("_(x[0-9A-Fa-f]{4}_)")
@@ -19,7 +19,7 @@ def characters(text: str) -> int:
 
 
 def escape_itself(text: str) -> str:
-    """Return the text with what looks like the escape of a character written so that it stays what it is.
+    """Return the text, with anything that looks like the escape of a character escaped itself.
 
     ECMA-376 part 1, 22.9.2.19 (ST_Xstring), read 2026-11-24.
     """
@@ -27,7 +27,7 @@ def escape_itself(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the text with a space for each control character, line end, and what XML cannot carry."""
+    """Return the text with a space for each control character, line end, and whatever XML cannot carry."""
     return _CONTROLS.sub(" ", text)
 
 
@@ -43,7 +43,7 @@ def sheet_name(title: str, number: int = 1) -> str:
 
 
 def new_sheet_name(title: str, taken: set[str]) -> str:
-    """Return a name as `sheet_name` does that no other sheet has, whatever its case, and note it as taken."""
+    """Return a name as `sheet_name` does that differs from all others, ignoring case, and add it to `taken`."""
     name = next(name for number in itertools.count(1) if (name := sheet_name(title, number)).casefold() not in taken)
     taken.add(name.casefold())
     return name

@@ -42,8 +42,8 @@ from shared.reports.formats.xlsx.zip_file import PartTooLarge
 def write_xlsx(rendering: Rendering) -> int:
     """Write a workbook: a first sheet to read, then the rows, with a new sheet every 1,048,575 of them.
 
-    Each further query has a sheet of its own. Numbers that Excel cannot hold exactly (over 15 digits) are text, never
-    rounded. Text is text, even if it looks like a formula or a link. Returns the data rows.
+    Each further query has a sheet of its own. Numbers that Excel cannot hold exactly (over 15 digits) become text, and
+    are never rounded. Text is text, even if it looks like a formula or a link. Returns the data rows.
     """
     answers = [rendering, *rendering.further]
     if any(len(one.extract.columns) > SHEET_COLUMNS for one in answers):
@@ -66,7 +66,7 @@ def write_xlsx(rendering: Rendering) -> int:
 
 
 def _add(rendering: Rendering, book: Workbook, name_of: Callable[[int], str]) -> None:
-    """Add the sheets of one answer; `name_of` gives the name of each, counted from 1."""
+    """Add the sheets of one answer; `name_of` returns the name of each, counted from 1."""
     columns = rendering.extract.columns
     strange, marked = _check_texts(rendering)
     formats = [number_format(rendering, c) for c in columns]
@@ -82,14 +82,17 @@ def _add(rendering: Rendering, book: Workbook, name_of: Callable[[int], str]) ->
 
 
 def _look(column: ExtractColumn, number_format: str, *, from_right: bool) -> Style:
-    """How the cells of a column look. Dates stand where lines begin, as in documents: at the other side, where Excel
-    has them by itself, they run into the text of the next column."""
+    """Return how the cells of a column look.
+
+    Dates are aligned to the start of lines, as in documents: on the other side, Excel's default, they would run into
+    the text of the next column.
+    """
     side = ("right" if from_right else "left") if column.source.is_moment else ""
     return Style(number_format, horizontal=side)
 
 
 class _SheetNames:
-    """Names that are different from each other, whatever their case."""
+    """Names that are unique, ignoring case."""
 
     def __init__(self, title: str, labels: Labels) -> None:
         self._title = title
@@ -99,13 +102,13 @@ class _SheetNames:
         self._taken = {self.cover.casefold(), self.charted.casefold()}
 
     def rows(self, number: int) -> str:
-        """The name of the sheet with the rows, of which a long report has several."""
+        """Return the name of a sheet with the rows; a long report has several."""
         name = sheet_name(self._title, number)
         self._taken.add(name.casefold())
         return name
 
     def of(self, title: str) -> Callable[[int], str]:
-        """What gives the names of the sheets of another answer."""
+        """Return a function that names the sheets of another answer."""
         return lambda _: new_sheet_name(title, self._taken)
 
     def _free(self, name: str, taken: Collection[str]) -> str:
@@ -167,7 +170,7 @@ def _write_with_totals(
 
 
 def _fields_here(rendering: Rendering, cells: Sequence[Cell]) -> Sequence[Sequence[str | None]]:
-    """The fields of all rows, for `rows_here`."""
+    """Return the fields of all rows, for `rows_here`."""
     rows: Sequence[Sequence[str | None]]
     if rendering.extract.cells is not None:
         rows = fields_of(cells, rendering.extract.cells)
@@ -179,9 +182,9 @@ def _fields_here(rendering: Rendering, cells: Sequence[Cell]) -> Sequence[Sequen
 
 
 def _check_texts(rendering: Rendering) -> tuple[Collection[str], Collection[str]]:
-    """Refuse texts that an Excel cell cannot hold, naming how many there are. They are never cut.
+    """Refuse texts that an Excel cell cannot hold, and say how many there are. They are never cut.
 
-    Returns the columns with characters that XML cannot carry, and those with any that it does not carry as they are.
+    Returns the columns with characters that XML cannot carry, and those with any that it cannot carry unescaped.
     """
     texts = [c for c in rendering.extract.columns if c.may_be_any_text]
     if not texts:
@@ -208,7 +211,7 @@ def _check_texts(rendering: Rendering) -> tuple[Collection[str], Collection[str]
 
 
 def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Collection[str]:
-    """The same, for few rows: DuckDB takes longer over the question than Python over the answer."""
+    """The same for small results: DuckDB would take longer to parse the query than Python to answer it."""
     rows: Sequence[Sequence[str | None]]
     if rendering.extract.cells is not None:
         rows = rendering.extract.cells_of(texts)
@@ -218,7 +221,7 @@ def _checked_here(rendering: Rendering, texts: Sequence[ExtractColumn]) -> Colle
     strange = set()
     for column, cells in zip(texts, zip(*rows, strict=True), strict=True) if rows else ():
         filled = [text for text in cells if text]
-        # A character counts twice at most, and what is to be found never spans two lines.
+        # A character counts as two at most, and what is searched for never spans two lines.
         if 2 * max(map(len, filled), default=0) <= CELL_CHARACTERS and not SUSPECT.search("\n".join(filled)):
             continue
         lengths = [characters(text or "") for text in cells]

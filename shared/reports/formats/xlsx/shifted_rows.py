@@ -1,4 +1,4 @@
-"""Numbers the data rows of a worksheet that has lines of totals between them, and says where texts are among them."""
+"""Numbers the data rows of a worksheet that has lines of totals between them, and finds texts among them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from shared.reports.extract import Extract, ExtractColumn
 from shared.reports.formats.xlsx.cells import Cell, is_text
 
 Texts = Mapping[int, Sequence[int]]
-"""Column, from 0 → data rows, from 0 and in order: one at least of each innermost group that has texts there."""
+"""Column, from 0 → data rows, from 0 and in order: at least one of each innermost group that contains texts there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class ShiftedRows:
 
     @property
     def shift(self) -> str:
-        """The quoted name of what says how many lines of totals stand above a row."""
+        """The quoted name of the number of lines of totals above a row."""
         return self.extract.unused("shift")
 
     def of(self, first: int, end: int) -> str:
-        """SQL for FROM: these data rows, the last one not included, with `shift` and the extract's `row_number`."""
+        """Return SQL for FROM: these data rows, excluding `end`, with `shift` and the extract's `row_number`."""
         extract, step = self.extract, self.extract.unused("step")
         stepped = f"(SELECT *, {self._step} AS {step} FROM {extract.numbered})"
         # Without ORDER BY the windows read the rows as they come, and keep none of them.
@@ -38,7 +38,7 @@ class ShiftedRows:
 
     @property
     def _step(self) -> str:
-        """SQL for how many lines of totals a data row has more above it than the one before it."""
+        """SQL for how many more lines of totals a data row has above it than the row before."""
         keys = [c.quoted for c in self.levels]
         changes = [
             " OR ".join(f"{key} IS DISTINCT FROM lag({key}) OVER ()" for key in keys[: at + 1])

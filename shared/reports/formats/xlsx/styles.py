@@ -5,13 +5,13 @@ from xml.sax.saxutils import quoteattr
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _FIRST_FORMAT_ID = 164
-"""The first id that is free; those below are Excel's own number formats."""
+"""The first free id; those below are Excel's own number formats."""
 _FACE = '<name val="Calibri"/><family val="2"/>'
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a cell looks. Colours are six hex digits; empty is what Excel does by itself."""
+    """How a cell looks. Colours are six hex digits; empty uses Excel's default."""
 
     number_format: str = ""
     bold: bool = False
@@ -20,25 +20,25 @@ class Style:
     fill: str = ""
     above: str = ""
     below: str = ""
-    """The colour of a thin line at the cell's upper or lower edge; `auto` is the text's."""
+    """The colour of a thin line at the cell's upper or lower edge; `auto` is the text's colour."""
     horizontal: str = ""
     vertical: str = ""
     wrap: bool = False
 
 
 class Styles:
-    """The styles of one workbook, in the order in which they were first asked for."""
+    """The styles of one workbook, in the order in which they were first requested."""
 
     def __init__(self) -> None:
         self._known: dict[Style, int] = {Style(): 0}
         self._highlights: list[str] = []
 
     def of(self, style: Style) -> int:
-        """Return the index that a cell names."""
+        """Return the index by which a cell refers to the style."""
         return self._known.setdefault(style, len(self._known))
 
     def highlight(self, colour: str, fill: str) -> int:
-        """Return the index of a look that a rule gives to cells."""
+        """Return the index of a look that a rule applies to cells."""
         look = (
             f'<dxf><font><color rgb="FF{colour}"/></font>'
             f'<fill><patternFill><bgColor rgb="FF{fill}"/></patternFill></fill></dxf>'
@@ -51,7 +51,7 @@ class Styles:
         """Return the part `xl/styles.xml`, without its declaration."""
         formats = list(dict.fromkeys(s.number_format for s in self._known if s.number_format))
         fonts = list(dict.fromkeys(_font(s) for s in self._known))
-        # The first two are Excel's own, whatever stands there.
+        # The first two are Excel's own, whatever is written there.
         fills = ['<fill><patternFill patternType="none"/></fill>', '<fill><patternFill patternType="gray125"/></fill>']
         fills += dict.fromkeys(_fill(s) for s in self._known if s.fill)
         borders = list(dict.fromkeys(_border(s) for s in self._known))

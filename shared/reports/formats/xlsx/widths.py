@@ -1,4 +1,4 @@
-"""Tells how wide the columns of a sheet are: a number or a date that is wider than its column is shown as ###."""
+"""Determines how wide the columns of a sheet are: a number or a date that is wider than its column is shown as ###."""
 
 import math
 import re
@@ -10,13 +10,13 @@ from shared.reports.formats.bands import Bands
 from shared.reports.formats.rendering import Rendering
 
 _SAMPLE = 200
-"""The rows that are looked at; of numbers the smallest and the largest one, too."""
+"""How many rows are examined; for numbers the smallest and the largest as well."""
 _WIDEST_TEXT, _WIDEST_NUMBER, _WIDEST_HEADER = 60, 40, 24
 _EAST_ASIAN = "[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]"
 _WIDE = re.compile(_EAST_ASIAN)
 _SQL_LETTERS = f"length(regexp_replace({{0}}, '{_EAST_ASIAN}', 'xx', 'g'))"
 _BOLD, _MARGIN = 1.1, 2.0
-"""Characters' widths of a bold character, and of what a cell leaves free."""
+"""Widths, in characters, of a bold character, and of the space that a cell leaves free."""
 
 
 def widths_of(rendering: Rendering, bands: Bands | None) -> Sequence[float]:
@@ -38,17 +38,17 @@ def widths_of(rendering: Rendering, bands: Bands | None) -> Sequence[float]:
 
 
 def letters(text: str) -> int:
-    """How many letters wide the text is: those of East Asia count twice."""
+    """Return how many letters wide the text is: East Asian ones count twice."""
     return len(text) if text.isascii() else len(_WIDE.sub("xx", text))
 
 
 def longest_of(texts: Iterable[str]) -> int:
-    """How many letters the widest of the texts has."""
+    """Return how many letters the widest of the texts has."""
     return max(map(letters, texts), default=0)
 
 
 def _may_be_hashes(column: ExtractColumn) -> bool:
-    """True for columns that no text overflows from: of numbers, moments and durations."""
+    """True for columns whose content cannot overflow: numbers, moments and durations."""
     return column.source.is_number or column.source.is_moment or column.source.is_duration
 
 
@@ -64,7 +64,7 @@ def _totals(bands: Bands | None) -> Mapping[str, int]:
 
 
 def _longest(rendering: Rendering) -> Sequence[int | None]:
-    """The length of each column's longest value, among the first rows. Only that of texts is looked at."""
+    """Return the length of each column's longest value among the first rows; used for texts only."""
     columns = rendering.extract.columns
     if rendering.extract.cells is not None:
         sample = rendering.extract.cells[:_SAMPLE]
@@ -76,7 +76,7 @@ def _longest(rendering: Rendering) -> Sequence[int | None]:
 
 
 def _longest_shown(rendering: Rendering) -> Sequence[int | None]:
-    """The length of each column's longest value as a page shows it; None for a column of texts."""
+    """Return the length of each column's longest value as a page shows it; None for a text column."""
     every = rendering.extract.columns
     columns = [column for column in every if _may_be_hashes(column)]
     if not columns:

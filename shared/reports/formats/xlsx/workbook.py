@@ -19,16 +19,16 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPES = "application/vnd.openxmlformats-officedocument"
-# All columns on one page's width, as many pages as the rows need.
+# All columns on one page's width, and as many pages as the rows need.
 _FIT = '<sheetPr><outlinePr summaryBelow="1"/><pageSetUpPr fitToPage="1"/></sheetPr>'
 _ON_PAPER = (
     '<pageSetup paperSize="{paper}" orientation="{side}" fitToWidth="1" fitToHeight="0"/>'
     "<headerFooter><oddFooter>&amp;L{title}&amp;R&amp;P / &amp;N</oddFooter></headerFooter>"
 )
 _PAPERS: Mapping[str, int] = {"a4": 9, "us-letter": 1}
-"""Their numbers (ECMA-376, 18.3.1.63). Without one, Excel takes American paper."""
+"""Their numbers (ECMA-376, 18.3.1.63). Without one, Excel uses American paper."""
 _LONGEST_FOOTER = 120
-"""Characters of a title at the foot of a printed page, of the 255 that Excel allows for all of it."""
+"""Characters of a title at the foot of a printed page, out of the 255 that Excel allows for the whole footer."""
 _LINE_POINTS = 15.0
 
 
@@ -40,17 +40,17 @@ class SheetColumn:
     width: float
     """Characters."""
     number: bool = False
-    """True sets the header above numbers, at the right."""
+    """True aligns the header to the right, above numbers."""
     rules: Sequence[str] = ()
     """Conditional formats, as `<cfRule>` elements without priority."""
 
 
 class Workbook:
-    """Writes an .xlsx file, which is whole once the block ends without an error."""
+    """Writes an .xlsx file, which is complete once the block ends without an error."""
 
     def __init__(self, path: Path, *, title: str, accent: str, from_right: bool = False, paper: str = "a4") -> None:
         self._title = title
-        # An ampersand begins a code there, and is itself when doubled.
+        # An ampersand begins a code there, and is literal when doubled.
         self._foot = escape(one_line(title)[:_LONGEST_FOOTER].replace("&", "&&"))
         self._paper = _PAPERS[paper]
         self._from_right = ' rightToLeft="1"' if from_right else ""
@@ -58,7 +58,7 @@ class Workbook:
         self._drawings: dict[int, int] = {}
         self._charts = 0
         self.styles = Styles()
-        """The looks of its cells; more may be asked for until the end of the block."""
+        """The looks of its cells; more may be requested until the end of the block."""
         head = Style(bold=True, below=accent, vertical="bottom", wrap=True)
         self._header_styles = {
             number: self.styles.of(Style(**{**_fields(head), "horizontal": "right"}) if number else head)
@@ -71,7 +71,7 @@ class Workbook:
     def sheet(self, name: str, columns: Sequence[SheetColumn], *, levels: int = 0) -> Iterator["Sheet"]:
         """Add a worksheet with a bold frozen header and a filter. The block adds its rows.
 
-        `levels` is how deep its rows are grouped.
+        `levels` is the depth of its groups.
         """
         with self._part(name, has_header=True) as part:
             sheet = Sheet(part.all)
@@ -187,7 +187,7 @@ class Workbook:
             'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/" '
             'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
             f"<dc:title>{escape(one_line(self._title))}</dc:title>"
-            # Some readers insist on a date; the same rows must give the same bytes.
+            # Some readers require a date; the same rows must give the same bytes.
             '<dcterms:created xsi:type="dcterms:W3CDTF">2000-01-01T00:00:00Z</dcterms:created></cp:coreProperties>'
         )
 
@@ -215,7 +215,7 @@ class Sheet:
     def __init__(self, write: Callable[[Iterable[bytes]], None]) -> None:
         self._write = write
         self.rows = 0
-        """The rows so far, without the header."""
+        """The number of rows so far, without the header."""
 
     def add(self, pieces: Iterable[bytes], rows: int) -> None:
         """Add rows as `row_parts` renders them, numbered from 2, in pieces of any size."""
@@ -230,7 +230,7 @@ def text_cell(place: str, text: str, style: int) -> str:
 
 
 def quoted_name(sheet: str) -> str:
-    """Return a sheet's name as formulas have it. An apostrophe in it is doubled."""
+    """Return a sheet's name as formulas write it, with apostrophes doubled."""
     return "'" + sheet.replace("'", "''") + "'"
 
 
@@ -248,7 +248,7 @@ def _widths(widths: Sequence[float]) -> str:
 
 
 def _lines(header: str, width: float) -> int:
-    """How many lines a header takes in its column: Excel computes no heights for files that it did not write."""
+    """Return how many lines a header takes in its column: Excel computes no heights for files that it did not write."""
     room, lines, taken = max(width - 1, 1.0), 1, 0.0
     for word in re.findall(r"[\u2e80-\uffef]|[^\s\u2e80-\uffef]+\s*|\s+", header):
         wide = sum(_WIDE if letter > "\u2e80" else _BOLD for letter in word.rstrip())
@@ -260,11 +260,11 @@ def _lines(header: str, width: float) -> int:
 
 
 _WIDE, _BOLD = 2.0, 1.1
-"""Characters' widths that an East Asian letter takes, and a bold Latin one."""
+"""Widths, in characters, of an East Asian letter, and of a bold Latin one."""
 
 
 def _conditions(columns: Sequence[SheetColumn], last: int) -> Iterator[bytes]:
-    """Yield the conditional formats of all columns, numbered through the sheet."""
+    """Yield the conditional formats of all columns, numbered across the sheet."""
     priority = 0
     for at, column in enumerate(columns):
         letters, rules = column_letters(at), []

@@ -1,7 +1,7 @@
-"""Writes a ZIP archive part by part, as spreadsheet programs want it (PKWARE's APPNOTE 6.3.10, read 2026-11-24).
+"""Writes a ZIP archive part by part, as spreadsheet programs expect it (PKWARE's APPNOTE 6.3.10, read 2026-11-24).
 
-It has neither data descriptors nor ZIP64, over which SheetJS and ExcelJS stumble, and no dates: the same parts give
-the same bytes.
+It has neither data descriptors nor ZIP64, which SheetJS and ExcelJS cannot read, and no dates: the same parts give the
+same bytes.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ _NAMES_ARE_UTF8 = 0x800
 _NO_HEADER = -15
 _DEFLATED = 8
 _1980 = (0, 0x21)
-"""Time and date of the first moment that ZIP knows."""
+"""Time and date of the first moment that ZIP can express."""
 _MOST_BYTES = 0xFFFFFFFE
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHII")
@@ -40,7 +40,7 @@ class _Part:
     packed: int = 0
 
     def fields(self) -> tuple[int, ...]:
-        """Return what the local and the central header say alike, in their order."""
+        """Return the fields that the local and the central header share, in their order."""
         return (_VERSION, _NAMES_ARE_UTF8, _DEFLATED, *_1980, self.crc, self.packed, self.size, len(self.name), 0)
 
 
