@@ -1,4 +1,4 @@
-"""What the worker and the report engine say to each other. Rendering knows nothing of queues or tables."""
+"""What the worker and the report engine exchange. Rendering knows nothing about queues or tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,25 +23,28 @@ class ReportError(TodokeError):
         self.hint = hint
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep the keyword arguments: exceptions travel between processes by their positional arguments alone."""
+        """Keep the keyword arguments: exceptions are pickled with their positional arguments alone."""
         return partial(ReportError, retryable=self.retryable, hint=self.hint), (self.code, str(self))
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one attempt has used. The kernel counted, not the report; processes that outlived it are left out."""
+    """What one attempt used, as counted by the kernel and not by the report.
+
+    Processes that outlived it are left out.
+    """
 
     cpu_s: float
-    """Processor time of its process, of what that waited for, and of the chart process for its charts."""
+    """Processor time of its process, of those that it waited for, and of the chart process for its charts."""
     peak_mb: int
-    """The most memory its process held at a time, libraries that it read included."""
+    """The most memory that its process held at a time, including libraries that it loaded."""
     read_bytes: int
-    """Text that its source sent, as its process tells."""
+    """How much text its source sent, as reported by its process."""
     written_bytes: int
-    """Files that it made."""
+    """The files that it made."""
 
     def as_json(self) -> dict[str, float]:
-        """For the job's row and the manifest."""
+        """Return the cost for the job's row and the manifest."""
         return {
             "cpuSeconds": round(self.cpu_s, 3), "peakMemoryMb": self.peak_mb,
             "bytesRead": self.read_bytes, "bytesWritten": self.written_bytes,
@@ -54,7 +57,7 @@ class RenderCancelled(TodokeError):
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """All that the engine needs for one attempt."""
+    """Everything that the engine needs for one attempt."""
 
     report: ReportType
     parameters: Mapping[str, object]
@@ -65,15 +68,15 @@ class RenderRequest:
     scratch: Path
     """An empty folder of this attempt; the caller removes it."""
     keep: Path | None = None
-    """A folder that the job's attempts on this worker share, where the extract stays. None keeps nothing."""
+    """A folder for the extract that the job's attempts on this worker share. None keeps nothing."""
     fonts: Path | None = None
     """A folder of fonts for letters beyond Latin, Greek and Cyrillic, and for templates."""
     shape: Shape = AS_IT_IS
-    """How the answer is to look."""
+    """The requested shape of the answer."""
     words: Mapping[str, object] = field(default_factory=dict)
-    """Parameters that were asked for in words such as `yesterday`, for the manifest."""
+    """Parameters that were given in words such as `yesterday`, for the manifest."""
     asker: Asker = NOBODY
-    """On whose behalf. A query that compares with the tenant finds no rows for nobody."""
+    """The requester. For NOBODY, a query that compares with the tenant finds no rows."""
     job_id: str = ""
     """The job's id, for the manifest."""
     file_name: str | None = None
@@ -81,16 +84,18 @@ class RenderRequest:
     bundle: bool = False
     """True makes an archive of all files as well."""
     preview: bool = False
-    """True keeps the first rows, and a picture of a PDF's first page, in the scratch folder beside the files."""
+    """True writes the first rows, and a picture of a PDF's first page, into the scratch folder beside the files."""
     figures: bool = False
-    """True keeps the numbers of `[pdf.figures]` there too, which needs an extract and a query over it."""
+    """True writes the numbers of `[pdf.figures]` there too, which needs an extract and a query over it."""
     password: str | None = field(default=None, repr=False)
-    """Opens the files, which are PDF and XLSX only. Secret."""
+    """The password of the files, which are PDF and XLSX only. Secret."""
     first_rows: int | None = None
-    """How many rows of a Python report type are enough, if it is only tried; None takes all."""
+    """How many rows of a Python report type suffice when it is only tried; None takes all."""
 
     def __post_init__(self) -> None:
-        """Make every path absolute: the report's own process leaves the folder in which somebody wrote `catalog`."""
+        """Make every path absolute: the report's own process leaves the folder to which a path such as `catalog` is
+        relative.
+        """
         if (folder := self.report.folder) is not None and not folder.is_absolute():
             object.__setattr__(self, "report", replace(self.report, folder=folder.absolute()))
         for name in ("scratch", "keep", "fonts"):
@@ -104,14 +109,17 @@ class RenderRequest:
 
     @property
     def is_plain_csv(self) -> bool:
-        """True if a source that writes CSV itself, as PostgreSQL does, can write all that is asked for: then there is
-        no extract, and nothing else is at work. Whoever confines the report's process must know it, too."""
+        """True if a source that writes CSV itself, as PostgreSQL does, can write everything that was requested.
+
+        Then there is no extract, and nothing else is needed. The code that confines the report's process relies on
+        this, too.
+        """
         report = self.report
         whole = not (report.queries or self.figures or report.hidden_columns(self.asker.scopes))
         return self.formats == (Format.CSV,) and whole and self.csv.is_postgresqls
 
     def name_of(self, format_: str, query: FurtherQuery | None = None) -> str:
-        """The name of a format's file, of that of a further query, or of the archive."""
+        """Return the file name of a format, of a format of a further query, or of the archive."""
         packed = ".gz" if format_ == Format.CSV and self.csv.gzip else ""
         of = f"-{query.name}" if query else ""
         return f"{self.file_name or self.report.name}{of}.{format_}{packed}"
@@ -123,27 +131,27 @@ class RenderedFile:
 
     name: str
     format: str
-    """A `Format`, `attachment` for what a Python report adds, or `zip` for all of them."""
+    """A `Format`, `attachment` for what a Python report adds, or `zip` for the archive of all."""
     path: Path
     media_type: str
     size_bytes: int
     sha256: str
     rows: int
-    """Data rows, header excluded."""
+    """Data rows, without the header."""
     warnings: Sequence[ReportWarning] = ()
-    """What its reader should know."""
+    """Warnings for its readers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an attempt has come."""
+    """How far an attempt is."""
 
     phase: str
     rows: int
     """Rows done in this phase."""
     percent: float | None = None
-    """Percent of the whole attempt; None if it cannot be told."""
+    """Percent of the whole attempt; None if unknown."""
     total_rows: int | None = None
     """All rows of this phase: an estimate while the source is read, exact afterwards."""
     eta_s: float | None = None
-    """Seconds to the end at the pace so far."""
+    """Seconds to the end at the current pace."""

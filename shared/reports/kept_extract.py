@@ -1,6 +1,6 @@
-"""Keeps an extract for a later attempt at the same question, which goes on from there without the source.
+"""Keeps an extract for a later attempt at the same question, which continues from there without the source.
 
-Beside the rows stands a description, `extract.json`, which is written last. An attempt uses what it finds whole.
+A description, `extract.json`, is written beside the rows, last of all. An attempt uses only what it finds complete.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from shared.reports.question import Question
 
 _ABOUT = "extract.json"
 _LAYOUT = 9
-"""Goes up when `ExtractColumn` or the file's content changes: an extract that another release left is not used."""
+"""Must be incremented when `ExtractColumn` or the file's content changes: an extract of another release is not used."""
 
 
 def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]) -> Extract | None:
-    """Return the extract that an earlier attempt left in `kept`, if it is whole and answers this very question.
+    """Return the extract that an earlier attempt left in `kept`, if it is complete and answers this very question.
 
-    It is linked into `folder` before it is looked at, so that another attempt cannot change it meanwhile.
+    It is linked into `folder` before it is examined, so that another attempt cannot change it meanwhile.
     """
     path = folder / ROWS_FILE
     try:
@@ -45,9 +45,9 @@ def load(kept: Path, folder: Path, question: Question, formats: Sequence[Format]
 
 
 def keep(extract: Extract, kept: Path, question: Question, formats: Sequence[Format]) -> None:
-    """Leave the extract in `kept` for a later attempt, whole or not at all: the description comes last.
+    """Leave the extract in `kept` for a later attempt, completely or not at all: the description is written last.
 
-    Cells stand in the description itself.
+    Cells are part of the description itself.
     """
     kept.mkdir(parents=True, exist_ok=True)
     about = {
@@ -75,7 +75,7 @@ def _as_json(column: ExtractColumn) -> Mapping[str, object]:
 
 
 def _digests(path: Path | None, cells: Sequence[Sequence[str | None]] | None) -> Sequence[str]:
-    """Those of the file and of the cells, as far as there are any."""
+    """Return the digests of the file and of the cells, as far as they exist."""
     of_file = [] if path is None else [_digest(path)]
     return of_file if cells is None else [*of_file, hashlib.sha256(json.dumps(cells).encode()).hexdigest()]
 

@@ -43,7 +43,7 @@ def write_manifest(
     snapshot: Mapping[str, object],
     further: Mapping[str, int],
 ) -> Path:
-    """Write the unsigned manifest into the scratch folder. `further` are the rows of each further query."""
+    """Write the unsigned manifest into the scratch folder. `further` has the number of rows of each further query."""
     report = request.report
     manifest = {
         "jobId": request.job_id,
@@ -63,7 +63,7 @@ def write_manifest(
              "sha256": f.sha256, "rows": f.rows}
             for f in files
         ],
-        # Salts and keys are drawn anew each time; rows and source are those of an encrypted file as of any other.
+        # Salts and keys are random; rows and source are recorded for an encrypted file as for any other.
         **({"encrypted": True, "reproducible": False} if request.password is not None else {}),
         "warnings": [warning.as_json() for f in files for warning in f.warnings],
         "tools": tools(),
@@ -74,7 +74,7 @@ def write_manifest(
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a line for each field, for people. With `indent` Python's JSON takes ten times as long."""
+    """Write one line per field, for people. With `indent`, Python's JSON takes ten times as long."""
     lines = [f"    {_json(name)}: {_json(value)}" for name, value in document["manifest"].items()]
     signature = _json(document["signature"])
     body = ",\n".join(lines)
@@ -86,19 +86,19 @@ _json = json.JSONEncoder(ensure_ascii=False).encode
 
 @functools.cache
 def tools() -> Mapping[str, str]:
-    """What made the files → its version."""
+    """Return each tool that made the files → its version."""
     return {"python": platform.python_version(), **{tool: v for tool in _TOOLS if (v := _version(tool))}}
 
 
 def tell_cost(path: Path, cost: Cost) -> None:
-    """Put what the attempt has used into the unsigned manifest at `path`."""
+    """Add what the attempt has used to the unsigned manifest at `path`."""
     document = json.loads(path.read_text())
     document["manifest"]["cost"] = cost.as_json()
     _write(path, document)
 
 
 def sign(path: Path, key: Ed25519PrivateKey) -> None:
-    """Put a signature into the manifest at `path`."""
+    """Add a signature to the manifest at `path`."""
     document = json.loads(path.read_text())
     signature = key.sign(_canonical(document["manifest"]))
     document["signature"] = {

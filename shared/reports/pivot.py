@@ -1,4 +1,4 @@
-"""Turns the rows of an extract into a table of two directions, for the formats that people read."""
+"""Turns the rows of an extract into a two-dimensional table, for the formats that people read."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +13,11 @@ from shared.reports.extract import Extract, ExtractColumn, Heading, duckdb_colum
 from shared.reports.formats.totals_there import added_up
 
 MOST_COLUMNS = 500
-"""Values of the column that gives the columns: more are not a table that people read."""
+"""The most values of the column that becomes columns: nobody reads a wider table."""
 
 
 def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnection, path: Path) -> Extract:
-    """Return the rows as the pivot wants them, in a file at `path`; as they are if one of its columns is not shown.
+    """Return the pivoted rows, in a file at `path`; the rows as they are if one of the pivot's columns is not shown.
 
     The columns are the values of the pivot's column, smallest first, NULL last. Raises ReportError.
     """
@@ -32,7 +32,7 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
     of_values = names[len(rows) :]
     asked = _asked(pivot, value) if _has_values(extract, value, connection) else "NULL::DOUBLE"
     text, place = extract.unused("text", *names), extract.unused("place", *names)
-    lasts = _lasts(pivot, value)  # as text, for Parquet keeps milliseconds of an INTERVAL
+    lasts = _lasts(pivot, value)  # as text, because Parquet keeps only milliseconds of an INTERVAL
     shown = "to_microseconds(({})::BIGINT)::VARCHAR" if lasts else "{}"
     fields = [*(c.quoted for c in rows), *_cells(pivot.aggregate, asked, shown, text, texts, of_values)]
     groups = ", ".join(c.quoted for c in rows)
@@ -61,14 +61,14 @@ def pivoted(extract: Extract, pivot: Pivot, connection: duckdb.DuckDBPyConnectio
 
 
 def _text(key: ExtractColumn) -> str:
-    """SQL for the source's text of a value. Equal values have one text: those of zero and of minus zero are `0`."""
+    """Return SQL for the source's text of a value. Equal values have one text: zero and minus zero are both `0`."""
     if key.source.is_float:
         return f"CASE WHEN {key.quoted} = 0 THEN '0' ELSE {key.as_float_text} END"
     return key.as_source_text
 
 
 def _texts(extract: Extract, key: ExtractColumn, connection: duckdb.DuckDBPyConnection) -> Sequence[str | None]:
-    """The source's texts of the values that become columns, in the values' order."""
+    """Return the source's texts of the values that become columns, in the values' order."""
     found = connection.execute(
         f"SELECT any_value({_text(key)}) FROM {extract.table} GROUP BY {key.quoted} "
         f"ORDER BY {key.as_sortable} NULLS LAST LIMIT {MOST_COLUMNS + 1}"
@@ -79,7 +79,7 @@ def _texts(extract: Extract, key: ExtractColumn, connection: duckdb.DuckDBPyConn
 
 
 def _has_values(extract: Extract, value: ExtractColumn, connection: duckdb.DuckDBPyConnection) -> bool:
-    """False for a text column of nothing but NULL: SQLite has no other type for a column without values."""
+    """False for a text column with nothing but NULL: SQLite has no other type for a column without values."""
     if value.source.type_name != "text":
         return True
     [count] = connection.execute(f"SELECT count({value.quoted}) FROM {extract.table}").fetchone() or [0]
@@ -87,8 +87,8 @@ def _has_values(extract: Extract, value: ExtractColumn, connection: duckdb.DuckD
 
 
 def _asked(pivot: Pivot, value: ExtractColumn) -> str:
-    """SQL for the values that fill the cells."""
-    if pivot.aggregate == "sum" and value.source.is_integer:  # DuckDB's sum is wider than what Parquet holds
+    """Return SQL for the values that fill the cells."""
+    if pivot.aggregate == "sum" and value.source.is_integer:  # duckDB's sum is wider than what Parquet can hold
         return f"{value.as_sortable}::DECIMAL(38, 0)"
     return (
         added_up(pivot.aggregate, value)
@@ -105,8 +105,10 @@ def _lasts(pivot: Pivot, value: ExtractColumn) -> bool:
 def _cells(
     aggregate: str, asked: str, shown: str, key: str, texts: Sequence[str | None], names: Sequence[str]
 ) -> Sequence[str]:  # fmt: skip
-    """SQL for the cell of each column, and for the total. `key` is SQL for the text of a row's column; `shown` has
-    `{}` for an aggregate over what is asked."""
+    """Return SQL for the cell of each column, and for the total.
+
+    `key` is SQL for the text of a row's column; `shown` has `{}` for an aggregate over `asked`.
+    """
     fields = []
     for at, name in enumerate(names):
         of = f"{aggregate}({asked})"

@@ -12,10 +12,10 @@ _SOON_S = 1.0
 
 
 class RowProgress(Protocol):
-    """A function that takes the rows done, and of how many if that is known by now."""
+    """A function that takes the rows done, and the total if it is known by now."""
 
     def __call__(self, rows: int, of: int | None = None, /) -> None:
-        """Tell the rows done. This is cheap enough to be called for each row."""
+        """Report the rows done. This is cheap enough to be called for each row."""
 
 
 class Steps:
@@ -34,25 +34,25 @@ class Steps:
         self._total: int | None = None
 
     def begin(self, phase: str, total_rows: int | None, *, more: int = 0) -> None:
-        """Begin a step, with `more` steps to come than were expected. `total_rows` may be an estimate, or None."""
+        """Begin a step, with `more` further steps than were expected. `total_rows` may be an estimate, or None."""
         self._steps += more
         self._done += 1
         self._phase, self._total = phase, total_rows
         self._tell(0)
 
     def expect(self, phase: str, total_rows: int | None, *, more: int = 0) -> None:
-        """Rename the step under way, now that its length is known or guessed, and `more` steps are to come."""
+        """Rename the current step, now that its length is known or guessed, and `more` further steps will follow."""
         self._steps += more
         self._phase, self._total = phase, total_rows or None
         self._tell(0)
 
     def rename(self, phase: str, rows: int) -> None:
-        """Rename the step under way."""
+        """Rename the current step."""
         self._phase = phase
         self._tell(rows)
 
     def at(self, rows: int, of: int | None = None, /) -> None:
-        """Tell how many rows of the step are done, and `of` how many if that is known, at most twice per second."""
+        """Report how many rows of the step are done, and the total `of` if it is known, at most twice per second."""
         self._total = of or self._total
         if self._clock() - self._told_at >= _EVERY_S:
             self._tell(rows)

@@ -21,10 +21,11 @@ from shared.reports.progress import RowProgress
 from shared.reports.question import Question
 from shared.reports.sources.result import Begun, SourceResult
 
-# DuckDB fills a buffer of two lines, then works on it: with a small one the source goes on meanwhile, and the
+# DuckDB fills a buffer of two lines, then processes it: with a small buffer the source continues meanwhile, and the
 # processor's caches hold it (an eighth faster).
 _MOST_COLUMNS = 1_600
-"""Columns that a source is asked for at once; PostgreSQL gives 1,664 (PostgreSQL 18, appendix K, read 2026-11-28)."""
+"""Columns that a source is asked for at once; PostgreSQL returns up to 1,664 (PostgreSQL 18, appendix K, read
+2026-11-28)."""
 _FOR_PEOPLE = frozenset({Format.HTML, Format.XLSX, Format.PDF})
 _USUAL_LINE, _LONGEST_LINE = 512 << 10, 8 << 20
 """Bytes of one row's text: the limit of the first reading, and the most that any reading allows."""
@@ -37,14 +38,14 @@ def read(
     formats: Sequence[Format],
     progress: RowProgress,
 ) -> Extract:
-    """Read all rows into `folder`, arranged as they are asked for, without the columns that are hidden from the asker.
+    """Read all rows into `folder`, arranged as requested, without the columns that are hidden from the requester.
 
     Raises what the source raises, ReportError, OSError, duckdb.Error.
     """
     path, report = folder / ROWS_FILE, question.report
     hidden = report.hidden_columns(question.asker.scopes)
     if missing := question.scoped_columns - set(source.query_names):
-        # Under another name its values would be shown to everybody.
+        # Under another name its values would be shown to everyone.
         raise source_errors.scoped_column_missing(sorted(missing))
     snapshot = source.snapshot()
     layout = _Layout.of(source, formats, hidden)
@@ -77,8 +78,9 @@ def read(
 
 
 def _is_computed(question: Question, formats: Sequence[Format], layout: "_Layout") -> bool:
-    """True if something of the rows is DuckDB's to compute: JSON of arrays and composites, and, in what is for people,
-    pivots and totals of other values than numbers."""
+    """True if DuckDB must compute something from the rows: JSON of arrays and composites, and, in formats for people,
+    pivots and totals of values other than numbers.
+    """
     report = question.report
     of_rows = bool(report.pivot) or not cells.can_add_up(report.grouping, layout.columns)
     for_people = question.has_summaries or not _FOR_PEOPLE.isdisjoint(formats)
@@ -87,12 +89,12 @@ def _is_computed(question: Question, formats: Sequence[Format], layout: "_Layout
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The columns that a source is asked for, and those that an extract shows of them."""
+    """The columns that a source is asked for, and those that an extract shows."""
 
     columns: Sequence[ExtractColumn]
     twins: Sequence[int]
     """Floating point columns that are read a second time, as text. PostgreSQL and DuckDB write them differently, and a
-    CSV has PostgreSQL's text."""
+    CSV must have PostgreSQL's text."""
     hidden: Collection[str]
 
     @classmethod
@@ -114,18 +116,20 @@ class _Layout:
         return cls(columns, twins, hidden)
 
     def as_stored(self, *, lenient: bool) -> "_Layout":
-        """The same with the types of a strict or a lenient reading."""
+        """Return the same with the types of a strict or a lenient reading."""
         columns = [replace(c, stored_as=c.source.stored_as(lenient=lenient)) for c in self.columns]
         return replace(self, columns=columns)
 
     @property
     def shown(self) -> Sequence[ExtractColumn]:
-        """The columns that the asker may see."""
+        """The columns that the requester may see."""
         return [c for c in self.columns if c.source.name not in self.hidden]
 
     @property
     def twice(self) -> bool:
-        """True if the source can be asked for the twins; else only their text is read, and the number made of it."""
+        """True if the source can be asked for the twins; otherwise only their text is read, and the number is made from
+        it.
+        """
         return len(self.columns) + len(self.twins) <= _MOST_COLUMNS
 
     @property
@@ -135,7 +139,7 @@ class _Layout:
 
 
 def _begun(source: SourceResult, layout: _Layout, progress: RowProgress) -> tuple[Begun | None, int]:
-    """The first rows, perhaps all, and how long a row may be in the reading of the rest."""
+    """Return the first rows, perhaps all, and how long a row may be in the reading of the rest."""
     few = {"most_rows": extract.FEW_ROWS, "most_bytes": extract.LITTLE_BYTES}
     try:
         return source.begin(longest=_USUAL_LINE, as_text=layout.as_text, progress=progress, **few), _USUAL_LINE
@@ -146,7 +150,9 @@ def _begun(source: SourceResult, layout: _Layout, progress: RowProgress) -> tupl
 
 
 def _few(begun: Begun, layout: _Layout) -> Extract | None:
-    """The rows as cells of the columns that the asker may see, if these are all rows, and usual ones."""
+    """Return the cells of the columns that the requester may see, if these are all rows, and all
+    values are usual ones.
+    """
     if not begun.is_all:
         return None
     rows = cells.parsed(begun.text.decode(), len(layout.columns) + len(layout.as_text))
@@ -155,15 +161,15 @@ def _few(begun: Begun, layout: _Layout) -> Extract | None:
     if few is None or not cells.are_usual(layout.shown, few):
         return None
     columns = with_decimals_of(layout.shown, few)
-    if any(c.asked_as == "DOUBLE" for c in columns):  # numbers that no decimal of DuckDB's holds
+    if any(c.asked_as == "DOUBLE" for c in columns):  # numbers that no DuckDB decimal can hold
         return None
     return Extract(Path(), columns, begun.rows, {}, 0, cells=few, has_file=False)
 
 
 def _write_finished(few: Extract, connection: duckdb.DuckDBPyConnection) -> None:
-    """Write the cells as the Parquet that was asked for: usual values, which their final types hold."""
+    """Write the cells as the requested Parquet: their final types can hold usual values."""
     fields, texts = few.typed_cells([(c, c.final_type) for c in few.columns])
-    written = extract.AS_EXTRACT if few.has_final_columns else extract.AS_FINISHED  # as those of many rows are
+    written = extract.AS_EXTRACT if few.has_final_columns else extract.AS_FINISHED  # as for many rows
     connection.execute(f"COPY (SELECT {fields}) TO {duck.literal(str(few.path))} ({written})", texts)
 
 
@@ -176,9 +182,9 @@ def _read(
     begun: Begun | None,
     longest: int,
 ) -> tuple[Sequence[ExtractColumn], int, bool]:
-    """Read strictly, with short lines; once more, more generously, if a value or a row does not fit.
+    """Read strictly, with short lines; once more, leniently, if a value or a row does not fit.
 
-    The last of what it returns is true if columns are text only because one of them has to be.
+    The last item returned is true if columns are text only because one of them must be.
     """
     lenient, longest = False, longest if source.repeatable else _LONGEST_LINE
     while True:

@@ -47,20 +47,20 @@ RENDERERS: Mapping[Format, Renderer] = {
     Format.HTML: write_html,
     Format.PDF: write_pdf,
 }
-"""What makes the file of each format from the extract."""
+"""The function that makes the file of each format from the extract."""
 _WHOLE = frozenset({Format.XLSX, Format.HTML, Format.PDF})
 """Formats for people: one file has the answers of all queries, pivots are made, and times are those of a zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The files of one attempt, with the rows and the source's state that they show."""
+    """The files of one attempt, with the rows and the source's state that they represent."""
 
     files: Sequence[RenderedFile]
     rows: int
     snapshot: Mapping[str, object]
     further: Mapping[str, int] = field(default_factory=dict)
-    """The rows of each further query."""
+    """The number of rows of each further query."""
 
 
 def render_files(
@@ -70,9 +70,8 @@ def render_files(
 ) -> tuple[RenderedFile, ...]:
     """Make all formats from one moment of the source, so that they show the same rows, and a manifest beside them.
 
-    `on_read` is told how many bytes the source has sent, if it was asked.
-
-    Raises psycopg.Error, duckdb.Error, OSError, ReportError.
+    `on_read` receives the number of bytes that the source sent, if it was asked. Raises psycopg.Error, duckdb.Error,
+    OSError, ReportError.
     """
     request = with_computed_defaults(request)
     apart = sum(format_ not in _WHOLE for format_ in request.formats)
@@ -104,7 +103,7 @@ def _make(request: RenderRequest, steps: Steps, on_read: Callable[[int], object]
         finally:
             on_read(source.sent_bytes)
     if keep:
-        # Somebody may have emptied the scratch folder: then a later attempt reads the source again.
+        # If the scratch folder was emptied meanwhile, a later attempt reads the source again.
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             answers.keep(whole, keep, question, formats)
     return _from_extract(request, whole, steps)
@@ -119,7 +118,7 @@ def _question(request: RenderRequest) -> Question:
 
 
 def _first_rows(request: RenderRequest) -> int | None:
-    """How many rows are enough, of those that cannot be asked for in another order."""
+    """Return how many rows suffice, for a result that cannot be requested in another order."""
     most = [n for n in (request.first_rows, None if request.shape.sort else request.shape.limit) if n is not None]
     return min(most, default=None)
 
@@ -158,7 +157,7 @@ def _from_extract(request: RenderRequest, whole: Answers, steps: Steps) -> _Made
 
 
 def _files_of(format_: Format, whole: Answers, request: RenderRequest, steps: Steps) -> Iterator[RenderedFile]:
-    """Make one file with all answers, or one for each where a file holds one table."""
+    """Make one file with all answers, or one for each if a file can hold only one table."""
     yield render_one(format_, whole, request, steps)
     if format_ not in _WHOLE:
         for query in request.report.queries:
@@ -191,7 +190,7 @@ def rendering_of(
     *,
     folder: str = "",
 ) -> Iterator[Rendering]:
-    """What the format's renderer is given, with folders and a database that are there for the block."""
+    """Yield what the format's renderer receives, with folders and a database that exist within the block."""
     report = replace(localized(request.report, request.parameters, request.shape.locale), csv=request.csv)
     picture = request.scratch / first_page.NAME if request.preview else None
     extracts = [whole.main, *whole.further.values()]
@@ -201,7 +200,7 @@ def rendering_of(
         scratch.mkdir()
         database = None
         if any(one.cells is None for one in extracts):
-            # Programs read the others, and an instant is one in every zone.
+            # The other formats are read by programs, for which an instant is the same in every zone.
             zone = UTC_NAME if format_ in {Format.PARQUET, Format.JSONL} else request.shape.zone
             width = max(len(one.columns) for one in extracts)
             database = stack.enter_context(duck.opened(scratch, report.limits.memory_mb, columns=width, zone=zone))
@@ -228,7 +227,7 @@ def _localized(report: ReportType, query: FurtherQuery) -> FurtherQuery:
 
 
 def _rendering(base: Rendering, extract: Extract, report: ReportType, *, whole: bool = False) -> Rendering:
-    """The rendering of one answer, for people (`whole`) as a pivot if it is to be one."""
+    """Return the rendering of one answer; for people (`whole`) as a pivot if it is defined as one."""
     shown = extract.as_shown
     beside = extract.columns[len(shown.columns) :]
     if whole:
@@ -256,13 +255,15 @@ def _attachment(path: Path, media_type: str) -> RenderedFile:
 
 
 def _digest_of(path: Path) -> tuple[int, str]:
-    """The size and the SHA-256 of what is on the disk."""
+    """Return the size and the SHA-256 of the file on disk."""
     with path.open("rb") as file:
         return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _path(request: RenderRequest, format_: str, query: FurtherQuery | None = None) -> Path:
-    """Where a file is made: a name that a client chose stays out of the scratch folder, which has files of its own."""
+    """Return where to make a file: a name chosen by a client must stay out of the scratch folder, which contains other
+    files.
+    """
     return request.scratch / f"{request.report.name}{f'-{query.name}' if query else ''}.{format_}"
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a source, its query, or a value that it gives."""
+"""What can be wrong with a source, its query, or a value that it returns."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from shared.reports.interface import ReportError
 
 
 def files_query_failed(what: str, *, line: int | None = None, hint: str = "") -> ReportError:
-    """DuckDB refuses the query of a report on files. `line` is the line of query.sql that it is about."""
+    """DuckDB refuses the query of a report on files. `line` is the line of query.sql that the error refers to."""
     where = f" in line {line} of query.sql" if line else ""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
@@ -36,7 +36,7 @@ def mariadb_query_failed(what: str) -> ReportError:
 
 
 def value_refused(row: int, column: str, what: str) -> ReportError:
-    """A value of the source cannot be told exactly in its column's type."""
+    """A value of the source cannot be represented exactly in its column's type."""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
         f"Row {row:,} of the report, column {column!r}: {what}.",
@@ -45,7 +45,7 @@ def value_refused(row: int, column: str, what: str) -> ReportError:
 
 
 def parameter_refused(name: str, what: str) -> ReportError:
-    """The source cannot take a parameter's value as it is."""
+    """The source cannot accept a parameter's value as it is."""
     return failure(FailureCode.SOURCE_QUERY_FAILED, f"The source cannot be asked with this :{name}: {what}.")
 
 
@@ -55,7 +55,7 @@ def source_timeout() -> ReportError:
 
 
 def nanoseconds(column: str) -> ReportError:
-    """A moment of a file has parts of a microsecond."""
+    """A moment in a file has fractions of a microsecond."""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
         f"Column {column!r} has moments with parts of a microsecond, which would be lost.",
@@ -64,7 +64,7 @@ def nanoseconds(column: str) -> ReportError:
 
 
 def nested_nan(column: str) -> ReportError:
-    """A list, struct or map of a file holds NaN or an infinity, and JSON has no such number."""
+    """A list, struct or map in a file contains NaN or an infinity, and JSON has no such number."""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
         f"Column {column!r} has NaN or an infinity within nested values, which JSON cannot hold.",
@@ -97,7 +97,7 @@ def source_role_refused(tenant: str, role: str | None, why: str) -> ReportError:
 
 
 def setting_changed(name: str, value: str) -> ReportError:
-    """The query changed a setting of its session by which values are written."""
+    """The query changed a session setting that determines how values are written."""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
         f"The report's query changed the session's {name} to {value!r}: values would be written in another way.",
@@ -106,7 +106,9 @@ def setting_changed(name: str, value: str) -> ReportError:
 
 
 def not_utf8(row: int, what: str) -> ReportError:
-    """Return the error of a row whose bytes are not UTF-8, as a database without an encoding (SQL_ASCII) may hold."""
+    """Return the error for a row whose bytes are not UTF-8, as a database without an encoding
+    (SQL_ASCII) may contain.
+    """
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
         f"Row {row:,} of the report has bytes that are not UTF-8: {what}.",
@@ -127,7 +129,7 @@ def no_columns() -> ReportError:
 
 
 def one_query_only(source: str) -> ReportError:
-    """The report type has further queries, and its source answers only one of one moment."""
+    """The report type has further queries, but its source can only answer a single one consistently."""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED, f"The data source {source!r} answers one query of a report, not several.",
         hint="Make a report type of each query.",
@@ -135,14 +137,14 @@ def one_query_only(source: str) -> ReportError:
 
 
 def of_query(error: ReportError, file: str) -> ReportError:
-    """The same error, told of another query than query.sql."""
+    """Return the same error, attributed to another query than query.sql."""
     said = str(error)
     message = said.replace("query.sql", file) if "query.sql" in said else f"{file}: {said}"
     return type(error)(error.code, message, retryable=error.retryable, hint=error.hint.replace("query.sql", file))
 
 
 def scoped_column_missing(names: Sequence[str]) -> ReportError:
-    """A column that not everybody gets is not there under its name: it may be there under another."""
+    """A column with a required scope is missing under its name: it may be there under another."""
     return failure(
         FailureCode.SOURCE_QUERY_FAILED,
         f"The query gives no column {', '.join(map(repr, names))}, for which report.toml asks for a scope.",
@@ -151,12 +153,12 @@ def scoped_column_missing(names: Sequence[str]) -> ReportError:
 
 
 def column_missing(name: str) -> ReportError:
-    """The request asks for a column that the query does not give, or not to everybody."""
+    """The request asks for a column that the query does not return, or not to everyone."""
     return failure(FailureCode.COLUMN_MISSING, f"The request asks for the column {name!r}, and the result has none.")
 
 
 def every_column_hidden() -> ReportError:
-    """The asker may have none of the result's columns."""
+    """The requester may see none of the result's columns."""
     return failure(
         FailureCode.COLUMN_MISSING, "The result has no column that whoever asks may see.",
         hint="Ask with the scopes that report.toml's columns want.",

@@ -1,4 +1,4 @@
-"""Runs what a child still has to do when its worker no longer wants the report."""
+"""Runs what a child must still do when its worker no longer wants the report."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Reads a finished file back from the disk. The size, digest and rows that are published were measured here."""
+"""Reads a finished file back from disk. The published size, digest and rows are measured here."""
 
 import codecs
 import gzip
@@ -25,12 +25,12 @@ _PIECE_BYTES = 1 << 16
 _ROW = b'<row r="'
 _TAIL_BYTES = 64
 _BUDGET_MB = 512
-"""Of memory, for a Parquet file's reader: DuckDB gets a quarter."""
+"""Memory for reading a Parquet file: DuckDB gets a quarter of it."""
 _NAME_LENGTH_AT = 26
 """The offset of the name's length in the header of a ZIP part (APPNOTE 6.3.10, 4.3.7)."""
 _PACKED_BYTES = 1 << 17
 _NEITHER = bytes(set(range(256)) - set(b'"\n'))
-"""All bytes but quotes and line feeds."""
+"""All bytes except quotes and line feeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Measured:
     size_bytes: int
     sha256: str
     rows: int | None
-    """Data rows, header lines excluded; None for a document, whose pages are read but not counted as rows."""
+    """Data rows, without headers; None for a document, whose pages are read but not counted as rows."""
 
 
 def measure(path: Path, format_: Format, csv: CsvOptions | None = None) -> Measured:
@@ -68,7 +68,10 @@ def measure(path: Path, format_: Format, csv: CsvOptions | None = None) -> Measu
 
 
 def _sha256_of(file: BinaryIO) -> str:
-    """The digest of what is left of the file. `hashlib.file_digest` writes to 64 pages for a buffer before it reads."""
+    """Return the digest of the rest of the file.
+
+    `hashlib.file_digest` writes to 64 pages for a buffer before it reads.
+    """
     digest = hashlib.sha256()
     while piece := file.read(_PIECE_BYTES):
         digest.update(piece)
@@ -84,13 +87,13 @@ def _count_csv(file: BinaryIO, options: CsvOptions) -> int:
     """Count the rows of a CSV, whatever its dialect."""
     unpacking: Any = igzip.IGzipFile
     plain: _Readable = unpacking(fileobj=file, mode="rb") if options.gzip else file
-    if options.encoding == "utf-16":  # in which other letters have the bytes of a line end or a quote
+    if options.encoding == "utf-16":  # in which other letters contain the bytes of a line end or a quote
         plain = _Recoded(plain)
     return count_csv_rows(plain) + (options.header == "none")
 
 
 class _Recoded:
-    """UTF-16 as UTF-8."""
+    """Converts UTF-16 to UTF-8."""
 
     def __init__(self, file: _Readable) -> None:
         self._file = file
@@ -122,9 +125,9 @@ def count_csv_rows(file: _Readable) -> int:
 
 
 def count_xlsx_rows(file: BinaryIO) -> int:
-    """Count the rows of data of every sheet: headers, totals and what people read begin with another attribute.
+    """Count the data rows of every sheet: headers, totals and sheets for people begin with another attribute.
 
-    Each part is inflated whole and its CRC compared.
+    Each part is decompressed completely and its CRC compared.
     """
     rows = 0
     with zipfile.ZipFile(file) as book:
@@ -135,7 +138,7 @@ def count_xlsx_rows(file: BinaryIO) -> int:
 
 
 class _Inflated:
-    """Reads one part of an archive, as `ZipFile.open` does, by ISA-L."""
+    """Reads one part of an archive with ISA-L, as `ZipFile.open` does."""
 
     def __init__(self, file: BinaryIO, part: zipfile.ZipInfo) -> None:
         file.seek(part.header_offset + _NAME_LENGTH_AT)
@@ -176,7 +179,7 @@ def count_parquet_rows(file: BinaryIO) -> int:
 
 
 def count_jsonl_rows(file: BinaryIO) -> int:
-    """Count lines, of which the last one must be whole too."""
+    """Count lines. The last one must be complete, too."""
     rows, last = 0, b"\n"
     while chunk := file.read(_CHUNK_BYTES):
         rows += chunk.count(b"\n")
@@ -187,7 +190,7 @@ def count_jsonl_rows(file: BinaryIO) -> int:
 
 
 def count_html_rows(file: BinaryIO) -> int:
-    """Count table rows with data cells, in a page that has its end."""
+    """Count table rows with data cells, in a complete page."""
     rows = _count(file.read, b"<tr><td")
     file.seek(-_TAIL_BYTES, os.SEEK_END)
     if b"</html>" not in file.read():
@@ -203,7 +206,7 @@ def read_pdf(file: BinaryIO) -> None:
 
 
 def _count(read: Callable[[int], bytes], what: bytes) -> int:
-    """Count how often `what` occurs in the stream, across the edges of chunks too."""
+    """Count how often `what` occurs in the stream, also across the edges of chunks."""
     found = 0
     rest = b""
     while chunk := read(_CHUNK_BYTES):

@@ -1,7 +1,7 @@
-"""Does once, before any report is there, what the process of every report would have to do.
+"""Does once, before any report, what the process of every report would otherwise have to do.
 
-The fork server calls this. What it has imported, opened, parsed and tried, its children have without the work, in
-memory that they share. A rehearsal makes each kind of file once from rows of our own: nothing of a report is in it.
+The fork server calls this. Its children inherit what it has imported, opened, parsed and tried, without the work, in
+shared memory. A rehearsal makes each kind of file once from rows of our own: it contains nothing of a report.
 """
 
 import contextlib
@@ -26,20 +26,23 @@ from shared.reports.question import Question
 from shared.reports.sources.result import Begun, SourceResult
 
 _DATABASES = 2
-"""One reads, renders and reads back; another answers a document's summary queries, confined."""
+"""One reads, renders and reads back; the other answers a document's summary queries, confined."""
 _IMPORTED_LATE = ("lxml.etree", "pikepdf.models.metadata", "multiprocessing.connection")
 _TYPES = (
     ("text", "text", "a & b"), ("whole", "int8", "12"), ("exact", "numeric", "1.50"), ("float", "float8", "0.25"),
     ("day", "date", "2013-01-31"), ("moment", "timestamptz", "2013-01-31 12:00:00+00"), ("flag", "bool", "t"),
 )  # fmt: skip
 _REHEARSED = (Format.CSV, Format.XLSX, Format.PARQUET, Format.JSONL, Format.HTML)
-"""Without documents as a whole: Typst starts threads, and V8 too. No fork keeps them."""
+"""Without complete documents: Typst and V8 start threads, which do not survive a fork."""
 _ELSEWHERE = Shape(time_zone="Etc/GMT-1")
 
 
 @functools.cache
 def warm_up() -> None:
-    """Prepare this process, which must have one thread. Done once in a process and those that are forked from it."""
+    """Prepare this process, which must have only one thread.
+
+    Done once, for this process and all that are forked from it.
+    """
     for name in _IMPORTED_LATE:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -54,8 +57,8 @@ def warm_up() -> None:
 
 
 def _rehearse_login() -> None:
-    """Have libpq load what it needs for a password, and its cryptography what that needs. Connects to nobody."""
-    with contextlib.suppress(Exception):  # then the first connection does it
+    """Make libpq and its cryptography load what a password needs. Connects to nothing."""
+    with contextlib.suppress(Exception):  # otherwise the first connection does it
         nobody = PGconn.connect(b"host=/nowhere port=1 dbname=none connect_timeout=1")
         nobody.encrypt_password(b"none", b"none", b"scram-sha-256")
         nobody.finish()

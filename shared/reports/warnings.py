@@ -1,6 +1,6 @@
-"""What a job that succeeded has to tell of its files: they are whole, but somebody should look.
+"""Warnings about the files of a successful job: they are complete, but somebody should look at them.
 
-Warnings stand in the job's `result`, in its manifest, in the worker's log and in what `todoke-server check` prints.
+Warnings are shown in the job's `result`, in its manifest, in the worker's log and by `todoke-server check`.
 docs/reference/errors.md lists their codes (`python -m deploy.tools.errors_page`).
 """
 
@@ -17,7 +17,7 @@ class WarningCode(StrEnum):
     remedy: str
 
     def __new__(cls, code: str, meaning: str, remedy: str) -> Self:
-        """A member whose value is `code` alone."""
+        """Create a member whose value is only `code`."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.meaning, member.remedy = meaning, remedy
@@ -38,7 +38,7 @@ class ReportWarning:
     """The file's name."""
     message: str
     characters: Sequence[str] = ()
-    """The letters that it is about, by their names in Unicode, up to fifty."""
+    """The characters concerned, by their Unicode names, up to fifty."""
 
     def as_json(self) -> Mapping[str, object]:
         """The warning as the job's result and the manifest hold it."""

@@ -1,1 +1,1 @@
-"""The process in which a report is made: bounded, and alone."""
+"""The process in which a report is made: limited, and isolated."""

@@ -1,9 +1,8 @@
 """The process that draws the charts of all reports of one worker, one after another.
 
 V8 takes a quarter of a second for its first chart and a tenth of that for each further one, and cannot survive a fork.
-So it has a process of its own, as confined as a report's: it reads fonts and its own libraries, writes nothing, opens
-no socket.
-It gets a specification with its values, answers with SVG, and keeps neither.
+So it has a process of its own, as confined as a report's: it can read fonts and its own libraries, but cannot write or
+open a socket. It receives a specification with its values, answers with SVG, and keeps neither.
 """
 
 import json
@@ -15,7 +14,7 @@ from shared.reports.charts import Chart, ChartRefused
 from shared.reports.process.ear import LENGTH
 
 MEMORY_MB = 512
-"""Beside what V8 reserves for code. A chart that needs more ends the process, and fails its own report."""
+"""Besides what V8 reserves for code. A chart that needs more ends the process, and fails its own report."""
 _FIRST = Chart(
     json.dumps({
         "data": {"values": [{"a": "x", "b": 1}]}, "mark": "bar",
@@ -26,7 +25,7 @@ _FIRST = Chart(
 
 
 def serve(line: socket.socket, fonts: Path | None) -> None:
-    """Draw what comes over the line until the worker is gone."""
+    """Draw what arrives on the line until the worker is gone."""
     charts.draw_here(_FIRST, fonts)
     while head := line.recv(LENGTH.size, socket.MSG_WAITALL):
         [length] = LENGTH.unpack(head)

@@ -19,13 +19,13 @@ from shared.reports.process.output import Output
 log = logging.getLogger(__name__)
 
 _MOST_CHARTS = 500
-"""Of one process. A new one costs a quarter of a second, so half a millisecond of each chart."""
+"""How many charts one process draws. A new process costs a quarter of a second, so half a millisecond per chart."""
 _MOST_S = 60.0
-"""For one chart. Then the process is ended, and the chart has failed."""
+"""The time limit of one chart. Then the process is ended, and the chart has failed."""
 _LOOK_EVERY_S = 0.1
 _END_S = 5.0
 Check = Callable[[], object]
-"""Is called ten times per second while a chart is waited for, and raises what ends the waiting."""
+"""Called ten times per second during the wait for a chart. It raises what ends the wait."""
 
 
 class _Died(Exception):
@@ -44,11 +44,10 @@ class Charts:
         self._drawn = 0
 
     def draw(self, chart: Chart, fonts: Path | None, check: Check) -> tuple[bytes, float]:
-        """Return the chart process's answer, JSON for the report's process, and its seconds of processor time.
+        """Return the chart process's answer, as JSON for the report's process, and its seconds of processor time.
 
-        Raises OSError, and what `check` does.
-
-        If the process dies over a chart, another one tries once more: its predecessor may have been ill.
+        Raises OSError, and whatever `check` raises. If the process dies over a chart, another one tries once more: the
+        first may have been damaged.
         """
         while not self._turn.acquire(timeout=_LOOK_EVERY_S):
             check()
@@ -89,7 +88,7 @@ class Charts:
         except OSError:
             self._end()
             raise _Died from None
-        except BaseException:  # nobody waits for the chart any more, and the next one must not wait behind it
+        except BaseException:  # nobody waits for this chart any more, and the next one must not wait behind it
             self._end()
             raise
         cpu_s = max(0.0, tree.cpu_s_of(process.pid) - before_s)
@@ -99,7 +98,7 @@ class Charts:
         return answer, cpu_s
 
     def _received(self, process: Child, length: int, give_up_at: float, check: Check) -> bytes:
-        """Read so many bytes. Raises TimeoutError, OSError if the process has ended, and what `check` does."""
+        """Read `length` bytes. Raises TimeoutError, OSError if the process has ended, and whatever `check` raises."""
         process.line.settimeout(_LOOK_EVERY_S)
         found = bytearray()
         while len(found) < length:

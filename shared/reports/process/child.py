@@ -1,4 +1,4 @@
-"""Renders every attempt in a process of its own, with a memory limit and a deadline, which dies with its worker.
+"""Renders every attempt in a process of its own, with a memory limit and a deadline, which ends with its worker.
 
 Children are forked from a server process that has imported the formats already, because the imports take far longer
 than a fork. A fresh child per attempt means that nothing of one report can reach the next.
@@ -30,10 +30,10 @@ from shared.reports.process.source_keys import SourceKeys
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 0.1
-"""The longest time until a request to stop is noticed; and how often the limits are looked at."""
+"""The longest time until a request to stop is noticed; also how often the limits are checked."""
 _ASSIGN_WAIT_S = 10.0
 _ANSWER_S = 5.0
-"""The longest that a child may take to read the chart that it asked for."""
+"""The longest time that a child may take to read a chart that it requested."""
 _KILL_WAIT_S = 5.0
 _STOP_WAIT_S = 0.5
 
@@ -44,13 +44,13 @@ _alive: dict[int, Child] = {}
 
 
 def get_ready(fonts: Path | None, *, draws: bool) -> None:
-    """Start what reports are made by, so that the first one need not wait for it. Waits for nothing, never raises.
+    """Start the helper processes of reports, so that the first report need not wait for them.
 
-    `draws` says that there are reports with charts, in the fonts of this folder.
+    Returns at once, and never raises. `draws` says that there are reports with charts, whose fonts are in this folder.
     """
 
     def start() -> None:
-        with contextlib.suppress(OSError):  # the first report tells
+        with contextlib.suppress(OSError):  # the first report reports the error
             launcher.warm_up()
             if draws:
                 charts.get_ready(fonts)
@@ -66,12 +66,11 @@ def render(
     cancel: threading.Event,
     on_cost: Callable[[Cost], object] = lambda _: None,
 ) -> tuple[RenderedFile, ...]:
-    """Make the files in a child process and return them. Several threads may do so at once.
+    """Make the files in a child process and return them. May be called from several threads at once.
 
-    `on_cost` is told what the attempt has used, however it ended.
-
-    Raises ReportError for every way in which a report can fail, and RenderCancelled within about 0.1 s once `cancel`
-    is set. No child is left when this returns or raises, nor anything that it started.
+    `on_cost` receives what the attempt used, however it ended. Raises ReportError for every way in which a report can
+    fail, and RenderCancelled within about 0.1 s once `cancel` is set. When this returns or raises, the child is gone,
+    and so is everything that it started.
     """
     try:
         child = launcher.launch()
@@ -99,7 +98,7 @@ def render(
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """A child at work, and those who wait for it."""
+    """A running child, with the callbacks of its caller."""
 
     child: Child
     request: RenderRequest
@@ -110,7 +109,7 @@ class _Attempt:
     used: "_Used" = field(default_factory=lambda: _Used())
 
     def cost(self) -> Cost:
-        """What it has used. The child has ended."""
+        """What it used. The child must have ended."""
         end = self.child.end(0)
         cpu_s, peak_mb = (end.cpu_s, end.peak_mb) if end else (0.0, 0)
         return Cost(cpu_s + self.used.charts_s, peak_mb, self.used.read_bytes, self.used.written_bytes)
@@ -137,13 +136,13 @@ class _Attempt:
 
     def _assign(self) -> None:
         self.child.line.settimeout(max(0.001, min(_ASSIGN_WAIT_S, self.deadline_s)))
-        with contextlib.suppress(OSError):  # it has died, and its end tells how; or is frozen, until the deadline
+        with contextlib.suppress(OSError):  # it has died, and its end says how; or it is frozen, until the deadline
             login = source_keys.login(self.request.source_dsn)
             sandbox.assign(self.child.line, self.request, isolation.found(), login)
         self.child.line.setblocking(False)
 
     def _take(self, message: messages.Message) -> Sequence[RenderedFile] | None:
-        """Pass progress on, and return files. Raises what the child reports."""
+        """Pass progress on, or return the files. Raises what the child reports."""
         match message:
             case Progress():
                 self.on_progress(message)
@@ -165,7 +164,7 @@ class _Attempt:
         return None
 
     def _draw(self, chart: Chart) -> None:
-        """Give the child the chart that it asks for. Raises as `attend` does."""
+        """Send the child the chart that it requests. Raises as `attend` does."""
         try:
             answer, cpu_s = charts.draw(chart, self.request.fonts, self._check)
             self.used.charts_s += cpu_s
@@ -178,12 +177,12 @@ class _Attempt:
         except TimeoutError:
             raise messages.NotUnderstood("a chart was asked for and is not read") from None
         except OSError:
-            return  # it has died, and its end tells how
+            return  # it has died, and its end says how
         finally:
             self.child.line.setblocking(False)
 
     def _check(self) -> None:
-        """Raise what ends the attempt by now."""
+        """Raise the reason, if the attempt must end now."""
         if self.cancel.is_set():
             raise RenderCancelled("stopped by the worker")
         if time.monotonic() >= self.end_at:
@@ -192,7 +191,7 @@ class _Attempt:
             self._look_at_limits()
 
     def _look_at_limits(self) -> None:
-        """Check what no limit of the kernel counts. Raises ReportError."""
+        """Check the limits that the kernel does not enforce. Raises ReportError."""
         limits = self.request.report.limits
         self.used.looked_at = time.monotonic()
         use = tree.use_of(self.child.pid, enough_mb=limits.memory_mb, inherited_mb=self.child.inherited_mb)
@@ -213,28 +212,28 @@ class _Attempt:
 
 @dataclass(slots=True)
 class _Used:
-    """What is counted while the child works."""
+    """What is measured while the child works."""
 
     looked_at: float = field(default_factory=time.monotonic)
-    """When the limits were last looked at. A child has just begun with nothing."""
+    """When the limits were last checked. A child that has just begun uses nothing."""
     charts_s: float = 0.0
     read_bytes: int = 0
     written_bytes: int = 0
 
 
 def scratch_mb_of(folder: Path) -> int:
-    """Return the megabytes on disk below `folder`, each file once however many names it has."""
+    """Return the megabytes on disk below `folder`, counting each file once however many names it has."""
     sizes: dict[int, int] = {}
     for above, folders, names in os.walk(folder):
         for name in (*folders, *names):
-            with contextlib.suppress(OSError):  # gone again
+            with contextlib.suppress(OSError):  # already gone
                 status = os.lstat(os.path.join(above, name))  # noqa: PTH118 - a path each takes twice as long
                 sizes[status.st_ino] = status.st_blocks * 512
     return sum(sizes.values()) >> 20
 
 
 def _end(child: Child) -> None:
-    """Give a child that is still at work the time that it needs to cancel its query on the server, then kill it."""
+    """Give a running child the time that it needs to cancel its query on the server, then kill it."""
     with contextlib.suppress(OSError):
         child.line.send(STOP)
     if not child.ended(_STOP_WAIT_S):

@@ -1,4 +1,7 @@
-"""What one report's process may reach: decided by our own code alone, before any of the report's is there."""
+"""What one report's process may reach.
+
+This is decided by our own code alone, before any of the report's code is loaded.
+"""
 
 import contextlib
 import functools
@@ -18,7 +21,8 @@ from shared.reports.interface import RenderRequest
 from shared.reports.process import postgres_network
 from shared.reports.process.seccomp import Sockets
 
-# Libraries, fonts, time zones; what TLS, name look-ups and locales read. Not all of /etc: secrets may lie there.
+# Libraries, fonts, time zones, and the files of TLS, name look-ups and locales. Not all of /etc, which may contain
+# secrets.
 SYSTEM = (
     "/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin",
     *(f"/etc/{name}" for name in (
@@ -27,7 +31,7 @@ SYSTEM = (
         "nsswitch.conf", "gai.conf", "services", "protocols", "passwd", "group",
     )),
     "/dev/urandom", "/dev/random", "/dev/zero",
-    # What allocators, V8 and DuckDB ask about the machine.
+    # What allocators, V8 and DuckDB read about the machine.
     "/proc/meminfo", "/proc/cpuinfo", "/proc/sys/vm", "/sys/devices/system/cpu",
     "/sys/kernel/mm/transparent_hugepage", "/sys/fs/cgroup",
 )  # fmt: skip
@@ -51,25 +55,25 @@ class Needs:
     """What a report needs, as the worker knows it from catalog and settings."""
 
     source: str
-    """The URL of its one source; empty for a report type in Python. Secret."""
+    """The URL of its only source; empty for a report type in Python. Secret."""
     environment: Mapping[str, str]
-    """Variables for its source: PG… or AWS_…"""
+    """Environment variables for its source: PG… or AWS_…"""
     scratch: str | None
-    """The folder that it may write; None for a process that writes nothing."""
+    """The folder that it may write to; None for a process that writes nothing."""
     kept: str | None
-    """The folder of the job's extract, if one may stay."""
+    """The folder of the job's extract, if one may be kept."""
     files: Sequence[str]
     """The catalog, fonts, and what a report type in Python declares."""
     network: bool
     """True for a report type in Python that declares it."""
     copied: bool = False
-    """True if PostgreSQL writes the one file that is asked for, and nothing but libpq works on it."""
+    """True if PostgreSQL writes the only requested file, and nothing but libpq processes it."""
     reach: postgres_network.Reach | None = None
-    """Where a PostgreSQL source is, if that needs no look-up."""
+    """Where a PostgreSQL source is, if that needs no name look-up."""
 
     @classmethod
     def of(cls, request: RenderRequest) -> "Needs":
-        """What `request` needs."""
+        """Return what `request` needs."""
         report = request.report
         source = request.source_dsn if report.kind is ReportKind.QUERY else ""
         named = [report.folder.parent if report.folder else None, request.fonts, *report.files]
@@ -89,13 +93,13 @@ class Needs:
 
     @classmethod
     def of_charts(cls, fonts: Path | None) -> "Needs":
-        """What the process needs that draws charts: fonts, and nothing of any report."""
+        """Return what the process that draws charts needs: fonts, and nothing of any report."""
         return cls("", {}, None, None, [os.path.realpath(fonts)] if fonts else [], network=False)
 
 
 _OF_LIBPQ = ("PG",)
 _VARIABLES = {"": _OF_LIBPQ, "postgres": _OF_LIBPQ, "postgresql": _OF_LIBPQ, "s3": ("AWS_",)}
-"""Scheme of a source's URL → what the names of its variables begin with."""
+"""Scheme of a source's URL → the prefix of its variables' names."""
 
 
 def _scheme(url: str) -> str:
@@ -103,7 +107,7 @@ def _scheme(url: str) -> str:
 
 
 def confine(needs: Needs) -> tuple[Confinement, str]:
-    """What the report may reach, and the URL of its source as it is reached from there. May look up host names."""
+    """Return what the report may reach, and the URL of its source as seen from there. May look up host names."""
     sockets = Sockets.ANY if needs.network else Sockets.NONE
     ports: Sequence[int] | None = None if needs.network else []
     source = needs.source
@@ -119,11 +123,11 @@ def confine(needs: Needs) -> tuple[Confinement, str]:
         readable += _sqlite_files(source)
     elif scheme == "mariadb":
         sockets, ports = Sockets.TCP, []
-        with contextlib.suppress(ValueError):  # opening it says what is wrong
+        with contextlib.suppress(ValueError):  # opening it reports the error
             target = MariaDbUrl.of(source).looked_up()
             ports, source = [target.port], str(target)
             readable += target.files
-    elif source:  # S3 is found by name and asked for keys; what a plugin needs is not known here
+    elif source:  # S3 is found by name and asked for keys; what a plugin needs is unknown here
         sockets, ports = Sockets.ANY, None
         if scheme == "s3":
             readable += [str(Path.home() / ".aws"), *(os.environ[name] for name in _AWS_FILES if name in os.environ)]
@@ -137,20 +141,20 @@ def confine(needs: Needs) -> tuple[Confinement, str]:
 
 
 def _sqlite_files(url: str) -> Sequence[str]:
-    """The file, and the journals that SQLite keeps beside the file itself, wherever a link to it lies."""
+    """Return the file, and the journals that SQLite keeps beside the file itself, wherever a link to it is."""
     try:
         path = os.path.realpath(sqlite_path(url))
     except ValueError:
-        return []  # opening it says what is wrong
+        return []  # opening it reports the error
     return [path, *(f"{path}-{name}" for name in ("wal", "shm", "journal"))]
 
 
 @functools.cache
 def importable(path: tuple[str, ...]) -> Sequence[str]:
-    """Where Python finds its modules on this `sys.path`, and the packages of report types that stand elsewhere
-    (`pip install --editable`). The current folder is not one of the places.
+    """Return where Python finds its modules on this `sys.path`, and packages of report types elsewhere (`pip install
+    --editable`).
 
-    `python -m` puts it there, and anything may lie in it: in a container it is `/`.
+    The current folder is excluded. `python -m` adds it, and it may contain anything: in a container it is `/`.
     """
     here = Path.cwd()
     given = {Path(one).resolve() for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one}

@@ -1,4 +1,4 @@
-"""What a report's process hears from its worker while it works: the wish to stop, and the charts that it asked for."""
+"""What a report's process receives from its worker: the request to stop, and the charts that it requested."""
 
 import _thread
 import json
@@ -13,7 +13,7 @@ from shared.reports.charts import MOST_BYTES, Chart, ChartRefused
 from shared.reports.stop import stop
 
 STOP, CHART = b"s", b"c"
-"""The first byte of what the worker says. Behind a chart's come its length and the chart process's answer."""
+"""The first byte of a message from the worker. A chart's is followed by the length and the chart process's answer."""
 LENGTH = struct.Struct("=I")
 
 
@@ -24,10 +24,10 @@ class Ear:
         self._line = line
         self._tell = tell
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        _thread.start_new_thread(self._listen, ())  # `threading` waits until it runs, which another one delays
+        _thread.start_new_thread(self._listen, ())  # `threading` would wait until it runs, which another thread delays
 
     def draw(self, chart: Chart, fonts: Path | None) -> str:
-        """Have the worker's chart process draw. Raises ChartRefused. `fonts` are the worker's, which knows them."""
+        """Have the worker's chart process draw. Raises ChartRefused. `fonts` is ignored: the worker knows its fonts."""
         del fonts
         if len(chart.specification) > MOST_BYTES:
             raise ChartRefused(f"its values are longer than {MOST_BYTES >> 20} MB")

@@ -1,8 +1,8 @@
-"""The process that forks a child for each attempt. It has imported all formats, and never held a secret.
+"""The process that forks a child for each attempt. It has imported all formats, and has never held a secret.
 
-The worker starts it as a program of its own, with an environment that holds none: what a process inherits by a fork
-cannot be hidden from it. It holds no capabilities, and is the parent of last resort of all that its children start,
-whatever they do to get away: when a child ends, what it left behind is killed before anybody is told.
+The worker starts it as a program of its own, with an environment without secrets: what a process inherits by a fork
+cannot be hidden from it. It holds no capabilities, and is the parent of last resort of everything that its children
+start, however they try to escape: when a child ends, what it left behind is killed before the end is reported.
 """
 
 import contextlib
@@ -23,12 +23,14 @@ from shared.reports.process import gaps, huge_pages, immortal, isolation, kernel
 from shared.runtime.gc_tuning import search_seldom
 
 FORK, KILL = b"f", b"k"
-"""What the worker asks for: fork a child (its line, status and output come along), or kill the one of this id."""
+"""The worker's requests: fork a child (whose line, status and output are passed along), or kill the one with this
+id."""
 ASKED = struct.Struct("=cq")
 STATUS = struct.Struct("=q")
-"""The child's id, when it has begun; or why there is none, as an error number below zero."""
+"""The child's id, when it has begun; or why there is none, as a negative error number."""
 ENDED = struct.Struct("=qdq")
-"""Its exit code when it has ended, negative for a signal; its seconds of processor time; its most kilobytes."""
+"""Its exit code when it has ended, negative for a signal; its seconds of processor time; its peak memory in
+kilobytes."""
 _PRELOADED = ("shared.reports.render", "shared.reports.process.sandbox")
 _WARM_UP = "shared.reports.warm_up"
 _LAST_WORDS_S = 0.5
@@ -39,7 +41,7 @@ _STRAYS_S = 5.0
 def main(control: int) -> NoReturn:
     """Serve the worker at the other end of the socket `control` until it is gone."""
     for name in _PRELOADED:
-        # A format whose package is missing fails its own reports, and no others.
+        # A format whose package is missing fails only its own reports.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     _warm_up()
@@ -48,16 +50,16 @@ def main(control: int) -> NoReturn:
     isolation.prepare()
     gc.collect()
     immortal.make()
-    search_seldom()  # what is frozen by that, children share for as long as nobody writes to it
+    search_seldom()  # children share what is frozen by this, until somebody writes to it
     gaps.fill()
     huge_pages.use()
     with socket.socket(fileno=control) as asked:
         _Server(asked).run()
-    os._exit(0)  # libraries would complain in the worker's log about what they hold at the end
+    os._exit(0)  # libraries would log complaints about what they hold at the end
 
 
 def _warm_up() -> None:
-    """Prepare what can be prepared. Whatever goes wrong with that, a report finds out for itself, and tells."""
+    """Prepare what can be prepared. Each report finds and reports errors in this by itself."""
     try:
         importlib.import_module(_WARM_UP).warm_up()
     except Exception:  # noqa: BLE001 - reports can be made without
@@ -68,7 +70,7 @@ class _Server:
     def __init__(self, asked: socket.socket) -> None:
         self._asked = asked
         self._statuses: dict[int, int] = {}
-        """Each child's id → where its exit code is to be written."""
+        """Each child's id → where its exit code must be written."""
         self._spares = spare.Spares(lambda *others: spare.fork(lambda: self._forget(*others), _become))
         self._ends, self._wake = os.pipe()
         for end in (self._ends, self._wake):
@@ -78,7 +80,7 @@ class _Server:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def run(self) -> None:
-        """Fork and collect until the worker is gone, and then end everything."""
+        """Fork and collect children until the worker is gone, and then end everything."""
         waiting = select.poll()
         waiting.register(self._asked, select.POLLIN)
         waiting.register(self._ends, select.POLLIN)
@@ -93,7 +95,7 @@ class _Server:
         self._end_all()
 
     def _answer(self) -> bool:
-        """Do what the worker asks for. False if it is gone."""
+        """Carry out a request of the worker. False if it is gone."""
         try:
             asked, descriptors, _, _ = socket.recv_fds(self._asked, ASKED.size, 3)
         except ConnectionError:
@@ -103,14 +105,14 @@ class _Server:
         what, pid = ASKED.unpack(asked)
         if what == FORK:
             self._fork(*descriptors)
-            # Here and not whenever one has died: what kills it may kill the next one, and so on for ever.
+            # Here and not whenever one has died: whatever kills it may kill the next one, and so on forever.
             self._spares.have_one()
         elif pid in self._statuses:  # not collected yet, so the id is still its own
             _kill(pid)
         return True
 
     def _fork(self, line: int, status: int, output: int) -> None:
-        """Have a child begin with its line and its output; its end will be written to `status`."""
+        """Let a child begin with its line and its output; its end will be written to `status`."""
         try:
             pid = self._spares.begin(line, output, status)
         except OSError as error:
@@ -123,7 +125,7 @@ class _Server:
         os.close(output)
 
     def _forget(self, *others: int) -> None:
-        """Close what is the server's own, and the others."""
+        """Close what belongs to the server, and the descriptors of other children."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._asked.close()
@@ -147,7 +149,7 @@ class _Server:
                 os.close(status)
 
     def _kill_strays(self) -> None:
-        """Kill what ended children left behind. The kernel makes it ours, and what each of it leaves."""
+        """Kill what ended children left behind. The kernel makes this process the parent of all of it."""
         give_up_at = time.monotonic() + _STRAYS_S
         ours = {*self._statuses, *self._spares.pids}
         while strays := [pid for pid in tree.children_of(os.getpid()) if pid not in ours]:
@@ -159,10 +161,13 @@ class _Server:
                     while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < give_up_at:
                         time.sleep(0.001)
             if time.monotonic() >= give_up_at:
-                return  # in the kernel's hands, on a disk that does not answer
+                return  # stuck in the kernel, on a disk that does not answer
 
     def _end_all(self) -> None:
-        """The children have seen that their worker is gone, and end by themselves. Those that do not are killed."""
+        """End the children, which have noticed that their worker is gone.
+
+        Those that do not end by themselves are killed.
+        """
         give_up_at = time.monotonic() + _LAST_WORDS_S
         while self._statuses and time.monotonic() < give_up_at:
             self._collect()
@@ -175,7 +180,7 @@ class _Server:
 
 
 def _become(line: int, output: int) -> NoReturn:
-    """Be a child: what it prints goes to the worker, and nothing of it to the worker's own log."""
+    """Become a child: its output goes to the worker, and nothing to the worker's own log."""
     from shared.reports.process import sandbox
 
     for descriptor in (1, 2):
@@ -198,10 +203,10 @@ def _kill(pid: int) -> None:
 
 
 def _write(status: int, told: bytes) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the worker has lost interest
+    with contextlib.suppress(BrokenPipeError):  # the worker no longer reads
         os.write(status, told)
 
 
 def _kb(most: int) -> int:
-    """Kilobytes of what getrusage(2) tells: on macOS that is bytes."""
+    """Convert getrusage(2)'s peak memory to kilobytes: on macOS it is in bytes."""
     return most if kernel.LINUX else most >> 10

@@ -1,8 +1,8 @@
-"""Fills the gaps between what this process has, so that what its forks allocate lies side by side.
+"""Fills the gaps in this process's memory, so that the allocations of its forks are contiguous.
 
-Objects that were freed leave gaps on thousands of pages. Allocators use those first, and a fork has to copy each page
-before it writes there. With no gaps left it writes to new pages only, as many as its data needs. That is a fifth of
-all page faults of a small report (`python -m tests.benchmarks.small_case`, 2026-11-30).
+Freed objects leave gaps on thousands of pages. Allocators use those first, and a fork must copy each page before it
+writes there. Without gaps it writes to new pages only, as many as its data needs. That saves a fifth of all page faults
+of a small report (`python -m tests.benchmarks.small_case`, 2026-11-30).
 """
 
 import ctypes
@@ -11,30 +11,33 @@ from collections.abc import Callable, Sequence
 from mmap import PAGESIZE
 
 _RUN_BYTES = 64 << 10
-"""What is as long as this, and of one piece, is no gap any more."""
+"""A contiguous run of this length is not a gap any more."""
 _ONE_PIECE = 1.15
-"""The most pages on which one piece may lie, as a multiple of the least: it may begin within a page, or a pool."""
+"""The most pages of a contiguous run, as a multiple of the least: it may begin within a page, or a pool."""
 _POOLED = range(48, 512 + 1, 16)
-"""The sizes that CPython has pools for (Objects/obmalloc.c of 3.11 to 3.13, read 2026-11-30), from that of the shortest
-bytes which are made anew each time."""
+"""The sizes for which CPython has pools (Objects/obmalloc.c of 3.11 to 3.13, read 2026-11-30), beginning with the
+shortest bytes object that is newly created each time."""
 _BYTES_HEADER = sys.getsizeof(b"")
 _CHUNKED = range(2040, 8, -16)
-"""What one asks malloc(3) of glibc for, to get each size of its chunks on 64 bits, largest first."""
+"""What to request from glibc's malloc(3) to get each size of its chunks on 64 bits, largest first."""
 _CHUNK_HEADER = 8
 _MOST_BYTES = 8 << 20
-"""More than a fork server ever needed, for each of the two. Elsewhere, memory may never lie side by side."""
+"""More than a fork server ever needed, for each of the two. Elsewhere, memory may never become contiguous."""
 
 _filling: list[Sequence[object]] = []
 
 
 def fill() -> None:
-    """Fill them for good, with what nobody uses. Changes nothing else. Call it when all is there that forks share."""
+    """Fill the gaps permanently with unused memory. Nothing else changes.
+
+    Call it once everything that forks share is there.
+    """
     _fill_pools()
     _fill_heap()
 
 
 def _fill_pools() -> None:
-    """Fill the gaps between small objects of Python."""
+    """Fill the gaps between small Python objects."""
     left = _MOST_BYTES
     for size in _POOLED:
         count, length = _RUN_BYTES // size, size - _BYTES_HEADER
@@ -47,7 +50,7 @@ def _fill_pools() -> None:
 
 
 def _fill_heap() -> None:
-    """Fill the gaps between all else, by the C library's own functions."""
+    """Fill the gaps between all other memory, with the C library's own functions."""
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "gnu_get_libc_version") or sys.maxsize < 1 << 32:
         return
@@ -55,7 +58,7 @@ def _fill_heap() -> None:
     libc.free.argtypes, libc.free.restype = [ctypes.c_size_t], None
     left = _MOST_BYTES
     for size in _CHUNKED:
-        taken = [0] * (_RUN_BYTES // size)  # at once: a list that grows would take memory in between
+        taken = [0] * (_RUN_BYTES // size)  # allocated at once: a growing list would take memory in between
         while left > 0:
             _fill_in(taken, libc.malloc, size)
             if _lie_side_by_side(taken, size + _CHUNK_HEADER):
@@ -71,6 +74,6 @@ def _fill_in(taken: list[int], malloc: Callable[[int], int], size: int) -> None:
 
 
 def _lie_side_by_side(addresses: Sequence[int], size: int) -> bool:
-    """True if they are on about as few pages as they can be."""
+    """True if they are on about as few pages as possible."""
     pages = len({one // PAGESIZE for one in addresses})
     return pages <= _ONE_PIECE * len(addresses) * size / PAGESIZE + 1

@@ -1,7 +1,7 @@
-"""Puts this process's memory into huge pages, so that its forks copy, and its children end with, shorter page tables.
+"""Moves this process's memory into huge pages, so that its forks copy shorter page tables, and its children end faster.
 
-A fork copies one entry for each page. With 85 MB in pages of 4 KB that was a third of what starting and ending a child
-cost (`python -m tests.benchmarks.small_case`). A page that a child writes is copied alone, whatever its size was.
+A fork copies one entry for each page. With 85 MB in pages of 4 KB, that was a third of the cost of starting and ending
+a child (`python -m tests.benchmarks.small_case`). If a child writes to a page, only a small page is copied.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ _COLLAPSE = 25
 
 
 def use() -> None:
-    """Do it with what this process has by now. Without the kernel's help everything stays as it is."""
+    """Move the current memory. Without the kernel's support, everything stays as it is."""
     for begin, end in _own():
         begin, end = -(-begin // _HUGE_BYTES) * _HUGE_BYTES, end // _HUGE_BYTES * _HUGE_BYTES
         if begin < end:
@@ -26,7 +26,7 @@ def use() -> None:
 
 
 def _own() -> Iterator[tuple[int, int]]:
-    """The ranges that are private, writable, and of no file."""
+    """Yield the ranges that are private, writable, and not backed by a file."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/maps").read_text().splitlines():
             addresses, rights, _, _, inode, *name = line.split(None, 5)

@@ -1,8 +1,8 @@
-"""Makes what this process has immortal, so that processes forked from it count no references to it.
+"""Makes existing objects immortal, so that processes forked from this one do not count references to them.
 
-Python counts references in the objects themselves: a process that merely uses what it inherited writes to hundreds of
-pages, and has to copy each of them first. From 3.12 on Python does not count references to an object whose count is
-that of None, and never frees it (PEP 683).
+Python counts references in the objects themselves: a process that merely uses inherited objects writes to hundreds of
+pages, and must copy each of them first. From 3.12 on Python does not count references to an object whose count is that
+of None, and never frees it (PEP 683).
 """
 
 import ctypes
@@ -15,9 +15,9 @@ _OF_CODE = ("co_consts", "co_names", "co_filename", "co_name", "co_qualname", "c
 
 
 def make() -> bool:
-    """Do it with every object that is there. For a process that frees none of them, and does not tidy up at its end.
+    """Make every existing object immortal. For a process that frees none of them, and does not clean up at its end.
 
-    False, and nothing is done, with a Python that counts in another way.
+    Returns False, and does nothing, if this Python counts in another way.
     """
     if not _is_known_layout():
         return False
@@ -34,13 +34,13 @@ def make() -> bool:
 
 
 def _below(objects: Iterable[object]) -> Sequence[object]:
-    """What these objects refer to. The collector's own walk leaves out what code is made of."""
+    """Return what these objects refer to. The collector's own walk leaves out the parts of code objects."""
     of_code = [getattr(one, name) for one in objects if isinstance(one, CodeType) for name in _OF_CODE]
     return [*gc.get_referents(*objects), *of_code]
 
 
 def _is_known_layout() -> bool:
-    """True if this Python has immortal objects, and their count where it is looked for."""
+    """True if this Python has immortal objects, with their count at the expected place."""
     probe = object()
     counted = _count_of(probe).value == sys.getrefcount(probe) - 1
     return sys.version_info >= (3, 12) and counted and _count_of(None).value >= 1 << 30

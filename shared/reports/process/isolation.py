@@ -1,4 +1,4 @@
-"""What keeps a report's process apart here, and what this machine lacks for it."""
+"""What isolates a report's process here, and what this machine lacks for it."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,25 +10,25 @@ from shared.reports.process.confinement import SYSTEM, Confinement, importable
 
 
 class NotIsolated(TodokeError):
-    """REPORT_ISOLATION=required, and this machine cannot."""
+    """REPORT_ISOLATION is `required`, but this machine cannot isolate reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """What the kernel offers to this worker's reports. docs/explanation/isolation.md tells what each part does."""
+    """What the kernel offers to this worker's reports. docs/explanation/isolation.md explains each part."""
 
     landlock: int
-    """The version; 0 for none."""
+    """The version; 0 if there is none."""
     seccomp: bool
 
     @property
     def in_force(self) -> Sequence[str]:
-        """The parts that every report's process gets."""
+        """The parts that apply to every report's process."""
         return ["environment", *(name for name, (there, _) in self._parts().items() if there)]
 
     @property
     def missing(self) -> Mapping[str, str]:
-        """The parts that are missing → what brings them."""
+        """The missing parts → what would add them."""
         return {name: remedy for name, (there, remedy) in self._parts().items() if not there}
 
     def _parts(self) -> Mapping[str, tuple[bool, str]]:
@@ -53,7 +53,10 @@ class Isolation:
             )
 
     def enter(self, allowed: Confinement) -> None:
-        """Confine this process for good, as far as the machine can. For a single thread. Raises OSError."""
+        """Confine this process permanently, as far as the machine can. For a process with one thread.
+
+        Raises OSError.
+        """
         if self.landlock >= landlock.USABLE:
             landlock.restrict(self.landlock, readable=allowed.readable, writable=allowed.writable, ports=allowed.ports)
         else:
@@ -63,7 +66,7 @@ class Isolation:
 
 
 def prepare() -> None:
-    """Do once what every process that is forked from this one would have to do."""
+    """Do once what every process forked from this one would otherwise have to do."""
     landlock.keep_open((*SYSTEM, *importable(tuple(sys.path))))
     if seccomp.available():
         for sockets in (seccomp.Sockets.NONE, seccomp.Sockets.TCP):

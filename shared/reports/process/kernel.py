@@ -1,4 +1,4 @@
-"""Calls to Linux that Python's library has no functions for. Elsewhere none of them is there."""
+"""Linux system calls for which Python's library has no functions. On other systems none of them is available."""
 
 import ctypes
 import errno
@@ -26,17 +26,20 @@ def call(number: int, *arguments: object) -> int:
 
 
 def collect_orphans() -> None:
-    """Have the kernel give this process the descendants whose own parent ends."""
+    """Make this process the parent of descendants whose own parent ends."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def hide() -> None:
-    """Let nobody of the same user read this process's memory, environment and files in /proc. It dumps no core."""
+    """Keep other processes of the same user from reading this one's memory, environment and files in /proc.
+
+    Disables core dumps.
+    """
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def give_up_privileges() -> None:
-    """Drop all capabilities, and let no program that is started gain one."""
+    """Drop all capabilities, and keep started programs from gaining any."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if LINUX:
         header = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)

@@ -1,6 +1,6 @@
-"""Landlock: this process and what it starts reach the given files and TCP ports, and nothing outside but those.
+"""Landlock: this process and what it starts can reach the given files and TCP ports, and no others.
 
-Any process may ask for it, without privileges, and none can undo it. Whoever is inside cannot trace a process outside
+Any process may use it, without privileges, and none can undo it. A confined process cannot trace a process outside
 either, which covers memory, environment and open files in /proc (landlock(7), read 2026-11-28).
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from shared.reports.process import kernel
 
 USABLE, PORTS, SIGNALS = 2, 4, 6
-"""The versions that can refuse files (version 1 cannot let a hard link pass between two folders), ports and signals."""
+"""The versions that can restrict files (version 1 cannot allow hard links between two folders), ports and signals."""
 # The numbers are the same on every processor.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_VERSION, _PATH_BENEATH, _NET_PORT = 1, 1, 2
@@ -26,11 +26,11 @@ _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _BIND_TCP, _CONNECT_TCP = 1, 2
 _ABSTRACT_SOCKETS, _SIGNALS = 1, 2
 _RIGHTS = ((5, 16), (3, 15), (USABLE, 14))
-"""From which version on the kernel knows how many of the rights to files."""
+"""Kernel version of Landlock → how many of the rights to files it knows."""
 
 
 def version() -> int:
-    """The kernel's version of Landlock; 0 where there is none, or where it is off or forbidden."""
+    """Return the kernel's version of Landlock; 0 if there is none, or it is disabled or forbidden."""
     try:
         return kernel.call(_CREATE_RULESET, 0, 0, _ASK_VERSION)
     except OSError:
@@ -45,13 +45,13 @@ class _Rule(ctypes.Structure):
 
 
 _kept: dict[str, _Rule | None] = {}
-"""Path → the rule that lets a process read it, with an open descriptor; None if there is no such path."""
+"""Path → the rule that lets a process read it, with an open descriptor; None if the path does not exist."""
 
 
 def keep_open(paths: Iterable[str]) -> None:
-    """Open what every report may read once, for all processes that are forked from this one.
+    """Open what every report may read once, for all processes forked from this one.
 
-    A path that is not there by now is not looked for again.
+    A path that does not exist now is not looked for again.
     """
     for path in paths:
         if path not in _kept:
@@ -59,9 +59,10 @@ def keep_open(paths: Iterable[str]) -> None:
 
 
 def restrict(known: int, *, readable: Iterable[str], writable: Iterable[str], ports: Sequence[int] | None) -> None:
-    """Leave this thread, and all that it starts, these paths with what lies below, and these ports to connect to.
+    """Restrict this thread, and everything that it starts, to these paths with everything below, and to these ports for
+    connecting.
 
-    `known` is the kernel's version; None for `ports` leaves all. Paths that are not there are skipped. Raises OSError.
+    `known` is the kernel's version; None for `ports` allows all. Missing paths are skipped. Raises OSError.
     """
     files = (1 << next(bits for since, bits in _RIGHTS if known >= since)) - 1
     net = _BIND_TCP | _CONNECT_TCP if known >= PORTS and ports is not None else 0
@@ -99,7 +100,7 @@ def _add(ruleset: int, rule: _Rule | None) -> None:
 
 
 def _rule(path: str, rights: int) -> _Rule | None:
-    """The rule for a path, which it opens; None if the path is not there."""
+    """Return the rule for a path, which is opened; None if the path does not exist."""
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError, PermissionError):

@@ -1,4 +1,4 @@
-"""The worker's end of the fork server: starts it, asks it for children, and learns how they ended."""
+"""The worker's end of the fork server: starts it, requests children, and learns how they ended."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from shared.reports.process.fork_server import ASKED, ENDED, FORK, KILL, STATUS
 _ENVIRONMENT = ("LC_", "LANG", "TZ", "PATH", "HOME", "PYTHON", "LD_LIBRARY_PATH", "SSL_CERT_")
 _ENDED_S = 5.0
 _STARTED_S = 60.0
-"""The longest time until the fork server has forked a child: at first it has to import everything."""
+"""The longest time until the fork server has forked its first child, before which it must import everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class Child:
     pid: int
     line: socket.socket
     output: int
-    """Where what it prints can be read. Whoever reads it closes it."""
+    """Where its output can be read. The reader must close it."""
     status: int
     inherited_mb: int
     """Memory that it shares with the fork server, which does not count as its own."""
 
     told: "list[Ended]" = field(default_factory=list)
-    """How it ended, once that was asked for."""
+    """How it ended, once that was read."""
 
     def end(self, timeout_s: float) -> "Ended | None":
-        """How it ended; None if it has not ended within the time, or if nobody can tell."""
+        """Return how it ended; None if it has not ended within the time, or if that cannot be known."""
         if not self.told and _readable(self.status, timeout_s):
             read = os.read(self.status, ENDED.size)
             if len(read) == ENDED.size:
@@ -47,24 +47,24 @@ class Child:
         return self.told[0] if self.told else None
 
     def ended(self, timeout_s: float) -> bool:
-        """True once it, and all that it started, has ended."""
+        """True once it, and everything that it started, has ended."""
         return bool(self.told) or _readable(self.status, timeout_s)
 
     def let_go(self) -> None:
-        """Forget it."""
+        """Release it."""
         _close(self.line, self.status)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What the kernel told of a child."""
+    """The kernel's report on an ended child."""
 
     code: int
     """Its exit code, negative for a signal."""
     cpu_s: float
-    """Processor time, its own and that of processes it waited for."""
+    """Processor time, including processes that it waited for."""
     peak_mb: int
-    """The most memory it held at a time, without what it had from the fork server."""
+    """Its peak memory, without what it inherited from the fork server."""
 
 
 class Launcher:
@@ -101,29 +101,32 @@ class Launcher:
         pid = _number(status) if _readable(status, _STARTED_S) else None
         if pid is None or pid < 0:
             _close(ours, status, output)
-            if pid is not None:  # it lives, and so do its children
+            if pid is not None:  # it is alive, and so are its children
                 raise OSError(-pid, os.strerror(-pid))
-            self._end(control)  # it is dead, or frozen: the next child has another
+            self._end(control)  # it is dead, or frozen: the next child gets another
             raise OSError("the fork server started no process")
         return Child(pid, ours, output, status, self._inherited_mb or self._measured())
 
     def _measured(self) -> int:
-        """What children inherit. It has forked one by now, so it has imported and prepared all that it ever will."""
+        """Return the megabytes that children inherit.
+
+        It has forked one already, so its imports and preparations are complete.
+        """
         self._inherited_mb = tree.memory_mb_of(self.server_pid) if self.server_pid else 0
         return self._inherited_mb
 
     def kill(self, child: Child) -> None:
-        """Have the child killed, and all that it started, if it has not ended."""
+        """Kill the child, and everything that it started, if it has not ended."""
         with self._lock, contextlib.suppress(OSError):  # without a server it is dead already, or about to be
             if self._control is not None:
                 self._control.sendall(ASKED.pack(KILL, child.pid))
 
     def close(self) -> None:
-        """End the fork server with all that it has forked, and wait for that. The next child starts another."""
+        """End the fork server with everything that it has forked, and wait for that. The next child starts another."""
         self._end(self._control)
 
     def _end(self, control: socket.socket | None) -> None:
-        """End the fork server behind this socket, unless somebody has already, and it may be another's by now."""
+        """End the fork server behind this socket, unless another thread has already ended and replaced it."""
         with self._lock:
             if self._control is None or self._control is not control or self._server is None:
                 return
@@ -136,7 +139,7 @@ class Launcher:
             self._control = self._server = None
 
     def warm_up(self) -> None:
-        """Start the fork server unless it runs. Raises OSError."""
+        """Start the fork server unless it is running. Raises OSError."""
         with self._lock:
             self._running()
 
@@ -153,10 +156,10 @@ class Launcher:
 
 @contextlib.contextmanager
 def _stop_signals_blocked() -> Iterator[None]:
-    """Block the signals that ask a worker to stop, for what is started meanwhile: it inherits that.
+    """Block the signals that stop a worker, for what is started meanwhile, which inherits the mask.
 
-    A stop from a terminal or a service manager reaches every process of the service. Only the worker may answer it: a
-    report that the grace period covers must not die of it.
+    A stop from a terminal or a service manager reaches every process of the service. Only the worker may react to it: a
+    report covered by the grace period must not die of it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     try:
@@ -188,6 +191,6 @@ def _readable(descriptor: int, timeout_s: float) -> bool:
 
 
 def _number(status: int) -> int | None:
-    """The next number that the fork server has written; None if it is gone."""
+    """Return the next number that the fork server has written; None if it is gone."""
     told = os.read(status, STATUS.size)
     return STATUS.unpack(told)[0] if len(told) == STATUS.size else None

@@ -1,7 +1,7 @@
-"""What a report's process tells its worker: one JSON object per line, and nothing that the worker would execute.
+"""Messages from a report's process to its worker: one JSON object per line, and nothing that the worker would execute.
 
-Code of a report may write to this line whatever it likes, so the worker believes none of it: a message that is not one
-of these is no message, and files are looked at by `received_files` when nobody can change them any more.
+Code of a report may write anything to this line, so the worker trusts none of it. A line that is not one of these
+messages is rejected, and files are checked by `received_files` when nothing can change them any more.
 """
 
 import hashlib
@@ -22,22 +22,22 @@ from shared.reports.sources.scram import Salt
 from shared.reports.warnings import ReportWarning, WarningCode
 
 _MOST_BYTES = 16 << 20
-"""Of one message: some ten thousand files."""
+"""The longest message: some ten thousand files."""
 _PIECE_BYTES = 1 << 16
 _MOST_CHARACTERS = 8_000
-"""Of a text in an error or a warning. It becomes part of the job's row."""
+"""The longest text in an error or a warning. It becomes part of the job's row."""
 _CODES = {str(code): code for code in WarningCode}
 _MOST_TOLD = 100
-"""Warnings of a file, and letters of a warning."""
+"""The most warnings of a file, and the most letters of a warning."""
 
 
 class NotUnderstood(ValueError):
-    """What came over the line is not a message of ours."""
+    """A line is not one of our messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A failure that nobody foresaw, with the traceback that the operator needs."""
+    """An unexpected failure, with the traceback that the operator needs."""
 
     error: ReportError
     traceback: str
@@ -52,18 +52,18 @@ class SourceRead:
 
 @dataclass(frozen=True, slots=True)
 class SaltMet:
-    """The salt with which a source asked for its password; None if it asked otherwise, or not at all."""
+    """The salt with which a source requested its password; None if it requested it in another way, or not at all."""
 
     salt: Salt | None
 
 
 Message = Progress | ReportError | Broken | Chart | SourceRead | SaltMet | list[RenderedFile]
 Told = Progress | ReportError | Broken | Chart | SourceRead | SaltMet | Sequence[RenderedFile]
-"""What a report's process says."""
+"""What a report's process sends."""
 
 
 def encode(message: Told, scratch: Path) -> bytes:
-    """The line of a message. Files must lie in `scratch`."""
+    """Return the line of a message. Files must be in `scratch`."""
     match message:
         case Progress():
             said: dict[str, Any] = {"progress": _fields(message)}
@@ -88,12 +88,12 @@ def _said_of(file: RenderedFile, scratch: Path) -> Mapping[str, object]:
 
 
 def _fields(message: Any) -> Mapping[str, object]:
-    """The fields of a dataclass. `asdict` copies each value as well, which takes ten times as long."""
+    """Return the fields of a dataclass. `asdict` also copies each value, which takes ten times as long."""
     return {name: getattr(message, name) for name in message.__slots__}
 
 
 def send(line: socket.socket, message: Told, scratch: Path) -> None:
-    """Tell the worker at the other end. Raises OSError."""
+    """Send the message to the worker at the other end. Raises OSError."""
     line.sendall(encode(message, scratch))
 
 
@@ -103,12 +103,12 @@ def _error(error: ReportError) -> Mapping[str, object]:
 
 
 def _storable(text: str) -> str:
-    """What a row of the database can hold of a text."""
+    """Return the text as a row of the database can store it."""
     return text[:_MOST_CHARACTERS].replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def decode(line: bytes, scratch: Path) -> Message:
-    """The message of a line. Raises NotUnderstood, or ReportError for a file's name or media type."""
+    """Return the message of a line. Raises NotUnderstood, or ReportError for a file's name or media type."""
     try:
         said = json.loads(line)
         if "progress" in said:
@@ -192,7 +192,7 @@ def _text(value: object, most: int) -> str:
     text: str = _is(str, value)
     if len(text) > most or "\0" in text:
         raise NotUnderstood("a text that is too long, or holds U+0000")
-    text.encode()  # fails for half of a surrogate pair
+    text.encode()  # fails for an unpaired surrogate
     return text
 
 
@@ -204,9 +204,9 @@ def _number(value: object) -> int:
 
 
 def check_files(files: Sequence[RenderedFile], scratch: Path, *others: str) -> None:
-    """Raise NotUnderstood unless each file is what it was said to be: plain, in `scratch`, of that size.
+    """Raise NotUnderstood unless each file is what its message claims: a plain file in `scratch`, of that size.
 
-    `others` are further names in `scratch` which the worker reads. No process of the report may live by now.
+    `others` are further names in `scratch` which the worker reads. No process of the report may be alive by then.
     """
     tree = Tree(scratch)
     if len({*others, *(file.name for file in files)}) != len(files) + len(others):
@@ -225,7 +225,7 @@ def check_files(files: Sequence[RenderedFile], scratch: Path, *others: str) -> N
 
 
 class Line:
-    """The worker's end of the line, a socket that does not block: no message that does not end is waited for."""
+    """The worker's end of the line, a non-blocking socket: an unfinished message is not waited for."""
 
     def __init__(self, end: socket.socket, scratch: Path) -> None:
         self._end = end
@@ -234,7 +234,7 @@ class Line:
         self.closed = False
 
     def read(self) -> Iterator[Message]:
-        """The messages that are whole by now. Raises NotUnderstood."""
+        """Yield the complete messages so far. Raises NotUnderstood."""
         try:
             piece = self._end.recv(_PIECE_BYTES)
         except BlockingIOError:

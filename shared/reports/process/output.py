@@ -1,4 +1,4 @@
-"""What a report's code prints: text in a field of the worker's log lines, and no more than the log can bear."""
+"""The output of a report's code: text in a field of the worker's log lines, limited in amount."""
 
 import logging
 import os
@@ -7,10 +7,10 @@ from typing import Self
 log = logging.getLogger(__name__)
 
 _MOST_BYTES, _MOST_LINES = 64 * 1024, 500
-"""Of one attempt. What is beyond is read and dropped: a report must not wait for its log."""
+"""The limits per attempt. Anything beyond is read and dropped: a report must not wait for its log."""
 _PIECE_BYTES = 1 << 18
 _LAST_PIECES = 8
-"""A pipe holds fewer: whoever goes on writing after the end is not listened to."""
+"""A pipe holds fewer pieces than this: a process that keeps writing after the end is not read any more."""
 
 
 class Output:
@@ -37,11 +37,11 @@ class Output:
         os.close(self._descriptor)
 
     def fileno(self) -> int:
-        """For `wait`."""
+        """Return the descriptor, for `wait`."""
         return self._descriptor
 
     def read(self) -> bool:
-        """Take what is there, at most a piece, and log its whole lines. False if there is nothing more by now."""
+        """Read what is available, at most one piece, and log its complete lines. False if nothing is left."""
         try:
             piece = os.read(self._descriptor, _PIECE_BYTES)
         except BlockingIOError:

@@ -1,7 +1,7 @@
-"""Which sockets, ports and files a connection to PostgreSQL needs, told from its connection string.
+"""The sockets, ports and files that a connection to PostgreSQL needs, according to its connection string.
 
-Host names are looked up here, before the process is confined: a look-up asks servers by UDP that the system chooses,
-and a process that may do that can tell anybody anything.
+Host names are looked up here, before the process is confined: a look-up sends UDP to servers that the system chooses,
+and a process that may do that can send data to anyone.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ class Reach:
 
 
 class _NameToLookUp(Exception):
-    """A host is told by its name."""
+    """A host is given by its name."""
 
 
 def told_by(conninfo: str, environment: Mapping[str, str]) -> Reach | None:
@@ -53,7 +53,7 @@ def _told_by(conninfo: str, environment: tuple[tuple[str, str], ...]) -> Reach |
 
 
 def reach_of(conninfo: str, environment: Mapping[str, str]) -> Reach:
-    """Look up the hosts of `conninfo`. A host that is not found is left for libpq to complain about."""
+    """Look up the hosts of `conninfo`. A host that is not found is left for libpq to report."""
     return _reach(conninfo, environment, look_up=True)
 
 
@@ -61,11 +61,11 @@ def _reach(conninfo: str, environment: Mapping[str, str], *, look_up: bool) -> R
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(conninfo).items() if value is not None}
     except psycopg.Error:
-        return Reach(Sockets.NONE, [], [], conninfo)  # libpq says what is wrong with it
+        return Reach(Sockets.NONE, [], [], conninfo)  # libpq reports what is wrong with it
     named = [given.get(name) or environment.get(variable, "") for name, variable in _FILES.items()]
     files = [*(str(Path.home() / name) for name in _AT_HOME), *(one for one in named if one.startswith("/"))]
     if "service" in given or "PGSERVICE" in environment:
-        return Reach(Sockets.ANY, None, files, conninfo)  # the hosts stand in a file that only libpq reads
+        return Reach(Sockets.ANY, None, files, conninfo)  # the hosts are in a file that only libpq reads
     hosts = _list(given, "host", environment)
     addresses = _list(given, "hostaddr", environment)
     ports = [one or _PORT for one in _list(given, "port", environment)]
@@ -91,7 +91,7 @@ def _numbers(ports: Sequence[str]) -> Sequence[int]:
 
 
 def _places(host: str, port: str, *, look_up: bool) -> Sequence[tuple[str, str, str]]:
-    """Host, address and port for each address of the host, in the order in which they would be tried."""
+    """Return host, address and port for each address of the host, in the order in which they would be tried."""
     if not host or host.startswith(("/", "@")):
         return [(host, "", port)]
     with contextlib.suppress(ValueError):

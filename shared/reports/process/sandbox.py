@@ -1,4 +1,4 @@
-"""Becomes the process that makes one report: confined first, and only then with anything of the report in it."""
+"""Becomes the process that makes one report: it is confined first, and only then loads anything of the report."""
 
 import contextlib
 import os
@@ -31,37 +31,37 @@ from shared.runtime import logs
 from shared.runtime.parent_death import end_with_parent
 
 _RESERVE_MB = 1024
-"""Address space that engines take and hardly touch, which RLIMIT_DATA counts all the same: 640 MB of V8 for the code of
-charts (vl-convert 1.9), the rest of DuckDB for thread stacks and freed memory (2.0)."""
+"""Address space that engines reserve and hardly use, which RLIMIT_DATA counts all the same: 640 MB of V8 for the code
+of charts (vl-convert 1.9), the rest of DuckDB for thread stacks and freed memory (2.0)."""
 _STACK_BYTES = 16 << 20
-"""More private memory than any thread asks for at its start."""
+"""More private memory than any thread requests at its start."""
 _LENGTH = struct.Struct("=I")
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a child is for. Comes from the worker, and is believed."""
+    """The task of a child. It comes from the worker, and is trusted."""
 
     needs: Needs
     isolation: Isolation
     path: Sequence[str]
     """Where Python looks for modules."""
     log_level: str | None
-    """The level of what is logged; None for a command, which does not log."""
+    """The log level; None for a command, which does not log."""
     request: bytes | None
-    """The RenderRequest, pickled: it may name classes of a package, whose code must not run before the lock-down. None
-    for the process that draws charts."""
+    """The RenderRequest, pickled: it may refer to classes of a package, whose code must not run before the lock-down.
+    None for the process that draws charts."""
     login: scram.Login = scram.AS_EVER
     """How it logs in to its source, if that is PostgreSQL."""
 
 
 def assign(line: socket.socket, request: RenderRequest, isolation: Isolation, login: scram.Login) -> None:
-    """Tell the child at the other end of the line to make a report. For the worker. Raises OSError."""
+    """Tell the child at the other end of the line to make a report. Called by the worker. Raises OSError."""
     _send(line, Task(Needs.of(request), isolation, sys.path, logs.level(), pickle.dumps(request), login))
 
 
 def assign_charts(line: socket.socket, fonts: Path | None, isolation: Isolation) -> None:
-    """Tell the child at the other end of the line to draw charts. For the worker. Raises OSError."""
+    """Tell the child at the other end of the line to draw charts. Called by the worker. Raises OSError."""
     _send(line, Task(Needs.of_charts(fonts), isolation, sys.path, logs.level(), None))
 
 
@@ -71,7 +71,7 @@ def _send(line: socket.socket, task: Task) -> None:
 
 
 def live(line: socket.socket) -> None:
-    """Be what the worker assigns."""
+    """Do what the worker assigns."""
     task = _received(line)
     sys.path[:] = task.path
     logs.take_over(task.log_level)
@@ -84,7 +84,7 @@ def live(line: socket.socket) -> None:
 
 
 def _report(line: socket.socket, task: Task, request_: bytes) -> None:
-    """Make one report, telling progress and then one outcome: the files, a ReportError, or Broken."""
+    """Make one report, sending progress and then one outcome: the files, a ReportError, or Broken."""
     scratch = Path(task.needs.scratch or "")
 
     def tell(message: messages.Told) -> None:
@@ -99,7 +99,7 @@ def _report(line: socket.socket, task: Task, request_: bytes) -> None:
             scram.log_in_by(task.login.keys, lambda salt: tell(messages.SaltMet(salt)))
         request = replace(pickle.loads(request_), source_dsn=source, scratch=scratch)  # noqa: S301 - the worker's
         limits = request.report.limits
-        # Where nothing but libpq works, the kernel can hold the limit to the megabyte.
+        # If only libpq is at work, the kernel can enforce the limit to the megabyte.
         limit_memory(limits.memory_mb + (0 if task.needs.copied else _RESERVE_MB))
         _limit_work(limits)
         from shared.reports.render import render_files
@@ -114,7 +114,9 @@ def _report(line: socket.socket, task: Task, request_: bytes) -> None:
 
 
 def explained_here(error: BaseException, limits: Limits) -> ReportError:
-    """Explain the error, where it may be that this process had no memory for a thread: the kernel says EAGAIN then."""
+    """Explain the error, considering that this process may have had no memory for a thread: the kernel says EAGAIN
+    then.
+    """
     explained = explain(error, limits)
     most, _ = resource.getrlimit(resource.RLIMIT_DATA)
     has_room = most == resource.RLIM_INFINITY or most - _data_bytes() >= _STACK_BYTES
@@ -128,13 +130,16 @@ def _received(line: socket.socket) -> Task:
 
 
 def enter(needs: Needs, isolation: Isolation) -> str:
-    """Make this process one that a report may run in. Returns the URL of the report's source, as it is reached now."""
-    os.setsid()  # the worker's signals and a terminal's are not for it
+    """Turn this process into one in which a report may run.
+
+    Returns the URL of the report's source, as it is reached now.
+    """
+    os.setsid()  # so that signals to the worker, or from a terminal, do not reach it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(signal.SIGKILL)
-    kernel.collect_orphans()  # so that what it starts counts as its own, whatever ends in between
+    kernel.collect_orphans()  # so that everything it starts counts as its own, whatever ends in between
     if kernel.LINUX:
-        # When the machine runs out of memory, the kernel takes a report and not its worker.
+        # When the machine runs out of memory, the kernel should kill a report and not its worker.
         with contextlib.suppress(OSError), _opened("oom_score_adj", "wb") as file:
             file.write(b"500")
     _limit(resource.RLIMIT_CORE, 0)  # a core file would hold the source's password
@@ -163,18 +168,20 @@ def _data_bytes() -> int:
 
 
 def _opened(name: str, mode: Literal["rb", "wb"]) -> FileIO:
-    """Open what the kernel tells of this process, without a path and a decoder: those are 30 pages to copy first."""
+    """Open a file in which the kernel describes this process, without a path object and a decoder, whose 30 pages would
+    have to be copied first.
+    """
     return open(f"/proc/self/{name}", mode, buffering=0)  # noqa: PTH123
 
 
 def _limit_work(limits: Limits) -> None:
-    """Limit processor time, to what no honest report reaches before its deadline, and the size of any one file.
+    """Limit processor time, to what no correct report reaches before its deadline, and the size of a single file.
 
     The worker limits all files together.
     """
     cores = os.cpu_count() or 1
     _limit(resource.RLIMIT_CPU, int(limits.timeout_s * cores) + 1)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write answers EFBIG
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write fails with EFBIG
     _limit(resource.RLIMIT_FSIZE, limits.scratch_mb << 20)
 
 

@@ -1,7 +1,7 @@
-"""seccomp: the system calls that this process, and all that it starts, may not make.
+"""seccomp: the system calls that this process, and everything that it starts, may not make.
 
-For what Landlock does not cover: sockets that are not TCP, tracing, namespaces, and the kernel's wider doors.
-A filter is a small program for the kernel (seccomp(2), read 2026-11-28), assembled here from readable pieces.
+It covers what Landlock does not: sockets other than TCP, tracing, namespaces, and rarely needed kernel interfaces. A
+filter is a small program for the kernel (seccomp(2), read 2026-11-28), assembled here from readable pieces.
 """
 
 import ctypes
@@ -17,22 +17,22 @@ from shared.reports.process import kernel
 
 
 class Sockets(Flag):
-    """The sockets that a process may open. Pairs of its own are always allowed."""
+    """The sockets that a process may open. Socket pairs within a process are always allowed."""
 
     NONE = 0
     UNIX = auto()
     """To a path: a server on this machine."""
     TCP = auto()
     ANY = auto()
-    """Whatever an ordinary program uses: TCP, UDP, Unix, and asking the kernel for its addresses."""
+    """Whatever an ordinary program uses: TCP, UDP, Unix, and querying the kernel for its addresses."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """How one processor names its system calls."""
+    """The system call numbers of one processor architecture."""
 
     audit: int
-    """AUDIT_ARCH_… of <linux/audit.h>: another one means numbers of another list."""
+    """AUDIT_ARCH_… of <linux/audit.h>: any other value means that the numbers belong to another list."""
     seccomp: int
     socket: int
     clone: int
@@ -54,8 +54,9 @@ _MACHINES: Mapping[str, _Machine] = {
         (117, 270, 271, 40, 39, 41, 51, 97, 268, 280, 241, 282, 219, 217, 218, 194, 190, 186, 180, 272, *_EVERYWHERE),
     ),
 }  # fmt: skip
-# Programs try these and fall back: clone3's flags lie in memory, where no filter sees them; io_uring opens sockets past
-# every filter; a memfd is memory that no limit counts. In this order: clone3, io_uring_setup/enter/register.
+# Programs try these calls and fall back: the flags of clone3 are in memory, which filters cannot see; io_uring opens
+# sockets past every filter; a memfd is memory that no limit counts. In this order: clone3,
+# io_uring_setup/enter/register.
 _NOT_THERE = (435, 425, 426, 427)
 _MEMFD_CREATE = {"x86_64": 319, "aarch64": 279}
 _NEW_NAMESPACES = 0x7E020080
@@ -66,15 +67,16 @@ _X32 = 0x40000000
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _SET_FILTER, _ASK_ACTION = 1, 2
 _SPEC_ALLOW = 4
-"""Keeps the processor's speculation as it is: turning it off is for code that shares a process, and slows all down."""
-# Classic BPF: the instructions, and where a call's number, list and arguments stand.
+"""Keeps the processor's speculation as it is: turning it off is meant for code that shares a process, and slows
+everything down."""
+# Classic BPF: the instructions, and where a call's number, architecture and arguments are.
 _LOAD, _AND, _EQUAL, _AT_LEAST, _HAS, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _LIST, _FIRST, _SECOND = 0, 4, 16, 24
 _Step = tuple[int, int, int, int]
 
 
 def available() -> bool:
-    """True if the kernel takes filters, and this file knows the processor's numbers."""
+    """True if the kernel accepts filters, and this file has the processor's numbers."""
     machine = _MACHINES.get(kernel.MACHINE)
     if machine is None:
         return False
@@ -98,7 +100,7 @@ class _Program(ctypes.Structure):
 
 @functools.cache
 def program(sockets: Sockets) -> _Program:
-    """The filter for `refuse`. Made once: a process that is forked later has it."""
+    """Return the filter for `refuse`. It is built only once: processes forked later inherit it."""
     steps = _program(_MACHINES[kernel.MACHINE], sockets)
     return _Program(len(steps), b"".join(struct.pack("HBBI", *step) for step in steps))
 
@@ -113,7 +115,7 @@ def _program(machine: _Machine, sockets: Sockets) -> Sequence[_Step]:
     steps += _for(machine.socket, _opening(sockets))
     namespaces = [_step(_HAS, _NEW_NAMESPACES, no=1), _step(_RETURN, _REFUSE | errno.EPERM)]
     steps += _for(machine.clone, [_step(_LOAD, _FIRST), *namespaces, _step(_RETURN, _ALLOW)])
-    # What ties a process to its worker: a report may not untie itself.
+    # What ties a process to its worker: a report must not be able to undo it.
     ties = [_for(option, [_step(_RETURN, _REFUSE | errno.EPERM)]) for option in _TIES]
     steps += _for(machine.prctl, [_step(_LOAD, _FIRST), *_joined(ties), _step(_RETURN, _ALLOW)])
     return [*steps, _step(_RETURN, _ALLOW)]
@@ -123,7 +125,7 @@ _TIES = (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_CHILD_SUBREAPER)
 
 
 def _opening(sockets: Sockets) -> Sequence[_Step]:
-    """The steps for socket(2): its first argument is the family, the low bits of its second the kind."""
+    """Return the steps for socket(2): its first argument is the family, the low bits of its second the kind."""
     allow, refuse_ = _step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE | errno.EACCES)
     stream = [_step(_LOAD, _SECOND), _step(_AND, 0xF), _step(_EQUAL, socket.SOCK_STREAM, no=1), allow, refuse_]
     steps = [_step(_LOAD, _FIRST)]
@@ -142,7 +144,7 @@ _AF_NETLINK = 16
 
 
 def _for(value: int, steps: Sequence[_Step]) -> list[_Step]:
-    """Go through `steps`, which end in an answer, if what was loaded is `value`; else past them."""
+    """Run `steps`, which end in an answer, if the loaded value is `value`; otherwise skip them."""
     return [_step(_EQUAL, value, no=len(steps)), *steps]
 
 
@@ -151,5 +153,5 @@ def _joined(parts: Iterable[Sequence[_Step]]) -> list[_Step]:
 
 
 def _step(code: int, operand: int, *, yes: int = 0, no: int = 0) -> _Step:
-    """One instruction. A comparison skips `yes` or `no` of those behind it."""
+    """Return one instruction. A comparison skips `yes` or `no` of the following ones."""
     return code, yes, no, operand

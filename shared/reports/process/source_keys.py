@@ -1,4 +1,6 @@
-"""What the worker knows of logging in to its sources, so that each report's process need not hash a password anew."""
+"""What the worker knows about logging in to its sources, so that each report's process need not
+hash a password again.
+"""
 
 import os
 import threading
@@ -10,14 +12,14 @@ from shared.reports.sources import scram
 from shared.reports.sources.scram import AS_EVER, Login, Salt
 
 _KEPT_S = 3600.0
-"""Learning costs two reports the rounds, and a salt that changed costs the reports of an hour: all a matter of
-milliseconds. So an hour is long enough, and whatever was learned wrongly is soon forgotten."""
+"""Learning costs two reports the hashing, and a changed salt costs it to the reports of one hour: a matter of
+milliseconds in both cases. So an hour is long enough, and anything learned wrongly is soon forgotten."""
 _TELLING = Login(tells_salt=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of one URL."""
+    """What is known about one URL."""
 
     until: float
     login: Login
@@ -27,8 +29,8 @@ class _Known:
 class SourceKeys:
     """URL of a source → how a report's process logs in to it. Safe to use from several threads.
 
-    Two processes that tell the same salt are enough to believe it. Whoever tells another one, as poolers do that make
-    salts up and as a role does whose password was set anew, ends that: for an hour nobody gets keys for the URL.
+    A salt is trusted once two processes have reported it. Another salt, as from poolers that invent salts or from a
+    role whose password was changed, ends that: for an hour no keys are handed out for the URL.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,7 +39,7 @@ class SourceKeys:
         self._known: dict[str, _Known] = {}
 
     def login(self, url: str) -> Login:
-        """How to log in to the source now. Never waits, and asks nobody."""
+        """Return how to log in to the source now. Never waits or asks anyone."""
         now = self._clock()
         with self._lock:
             known = self._known.get(url)
@@ -48,7 +50,7 @@ class SourceKeys:
         return known.login
 
     def told(self, url: str, salt: Salt | None) -> None:
-        """Take note of the salt that a process met when it logged in with the password; None for none."""
+        """Record the salt that a process met when it logged in with the password; None for none."""
         known = self._known.get(url)
         if known is None or not known.login.tells_salt:
             return
@@ -59,5 +61,5 @@ class SourceKeys:
         else:
             then = _Known(known.until, Login(keys, tells_salt=True), salt)
         with self._lock:
-            if self._known.get(url) is known:  # else somebody was quicker, and the next process tells again
+            if self._known.get(url) is known:  # otherwise another thread was faster, and the next process reports again
                 self._known[url] = then

@@ -1,4 +1,4 @@
-"""The processes that a report consists of: its child, and all that the child has started. Told from /proc."""
+"""The processes of a report, according to /proc: its child, and everything that the child has started."""
 
 import contextlib
 import os
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 _PROC = "/proc"
 MOST_TASKS = 512
-"""Processes and threads of one report together. Honest ones have some per core; a container has a limit of its own."""
+"""Processes and threads of one report together. Correct ones have a few per core; a container has a limit of its
+own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What the processes of a report use together. All is 0 where it cannot be told."""
+    """What the processes of a report use together. All is 0 where it cannot be determined."""
 
     memory_mb: int
     """Without files. No kernel limit counts this for several processes (cgroups do, and a container has one)."""
@@ -23,7 +24,7 @@ class Use:
 
 
 def use_of(pid: int, *, enough_mb: int, inherited_mb: int = 0) -> Use:
-    """What `pid` and its descendants use. Beyond `enough_mb` it is looked at closely: pages they share count once.
+    """Return what `pid` and its descendants use. Above `enough_mb` it is measured exactly: shared pages count once.
 
     `inherited_mb` does not count: `pid` has it from the process that it was forked from.
     """
@@ -38,12 +39,12 @@ def use_of(pid: int, *, enough_mb: int, inherited_mb: int = 0) -> Use:
 
 
 def memory_mb_of(pid: int) -> int:
-    """What `pid` alone has in memory, without files."""
+    """Return how much memory `pid` alone has, without files."""
     return _fields(pid, "status").get("RssAnon", 0) >> 10
 
 
 def cpu_s_of(pid: int) -> float:
-    """The processor time of all threads of `pid`, so far; 0 if that cannot be told."""
+    """Return the processor time of all threads of `pid` so far; 0 if it cannot be determined."""
     with contextlib.suppress(OSError):
         return time.clock_gettime(~pid << 3 | _CPU_CLOCK)
     return 0.0
@@ -54,7 +55,7 @@ _CPU_CLOCK = 2
 
 
 def tree_of(pid: int) -> Sequence[int]:
-    """`pid` and its descendants. Of more than anybody may have, as many as tell that."""
+    """Return `pid` and its descendants; if there are more than allowed, only as many as prove it."""
     found = [pid]
     for one in found:
         if len(found) > MOST_TASKS:
@@ -64,7 +65,7 @@ def tree_of(pid: int) -> Sequence[int]:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes whose parent is `pid`. They may have ended, and wait to be collected."""
+    """Return the processes whose parent is `pid`. They may have ended, and wait to be collected."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for task in os.listdir(f"{_PROC}/{pid}/task"):  # noqa: PTH208 - see _read
@@ -74,14 +75,15 @@ def children_of(pid: int) -> list[int]:
 
 
 def _read(name: str) -> bytes:
-    """All of a file. Raises OSError."""
-    # A path and a decoder for each took five times as long, and the fork server reads these for each attempt.
+    """Return the whole file. Raises OSError."""
+    # With a path and a decoder for each this took five times as long, and the fork server reads these files for each
+    # attempt.
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123
         return file.read()
 
 
 def _fields(pid: int, file: str) -> dict[str, int]:
-    """Those numbers of one file that are asked for here, by name: threads, all others in kilobytes."""
+    """Return the needed numbers of one file by name: the number of threads, all others in kilobytes."""
     with contextlib.suppress(OSError):
         return {name.decode(): int(number) for name, number in _FIELD.findall(_read(f"{_PROC}/{pid}/{file}"))}
     return {}

@@ -1,6 +1,6 @@
-"""Decides which names and media types a file may have that a Python report type attaches.
+"""Checks the names and media types of files that a Python report type attaches.
 
-A name must work in a URL, in a ZIP archive, and as a file on every system that somebody saves it on.
+A name must work in a URL, in a ZIP archive, and as a file on every system where somebody saves it.
 """
 
 import re
@@ -10,7 +10,7 @@ from shared.joiners import without_joiners
 from shared.reports import errors
 
 _MOST_BYTES = 200
-"""Of a name in UTF-8. File systems take 255, and stores put something of their own beside it."""
+"""Length of a name in UTF-8. File systems allow 255, and stores add something of their own."""
 # "Naming Files, Paths, and Namespaces" (Microsoft, read 2026-11-28).
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])(\..*)?", re.IGNORECASE)
@@ -21,7 +21,7 @@ _LONGEST_TYPE = 255
 
 
 def check_name(name: str) -> None:
-    """Raise ReportError for a name that cannot be a file's everywhere."""
+    """Raise ReportError for a name that cannot be a file name everywhere."""
     if why := _why_not(name):
         raise errors.attachment_wrong(name, why)
 
@@ -31,7 +31,7 @@ def _why_not(name: str) -> str:
         return "a name may not be empty or begin with a point"
     if bad := next((c for c in name if c in _FORBIDDEN), ""):
         return f"{bad} is not allowed in a name"
-    # Control characters, invisible ones that turn the direction of writing, halves of surrogate pairs.
+    # Control characters, invisible characters that change the direction of writing, unpaired surrogates.
     if bad := next((c for c in without_joiners(name) if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}), ""):
         return f"the character U+{ord(bad):04X} is not allowed in a name"
     if name.endswith((".", " ")):

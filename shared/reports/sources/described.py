@@ -1,4 +1,4 @@
-"""What PostgreSQL tells of a query before it is read: its columns, and where a mistake is."""
+"""What PostgreSQL reports about a query before it is read: its columns, and the position of a mistake."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ def columns_of(described: PGresult, session: Session) -> Sequence[SourceColumn]:
 
 
 def _nested(oids: Collection[str], session: Session) -> Collection[str]:
-    """Those of the types that are arrays or composites. None of them is a built-in one."""
+    """Return those of the types that are arrays or composites. None of them is built in."""
     if not oids:
         return ()
     asked = ", ".join(sorted(oids))  # digits, from the server itself
@@ -31,12 +31,12 @@ def _nested(oids: Collection[str], session: Session) -> Collection[str]:
 
 
 def _column(described: PGresult, at: int) -> SourceColumn:
-    """Name and type of a column, in psycopg's words for the built-in types."""
+    """Return name and type of a column, in psycopg's terms for built-in types."""
     name, oid, modifier = (described.fname(at) or b"").decode(), described.ftype(at), described.fmod(at)
     known = known_types.get(oid)
     if known is None:
         return SourceColumn(name, str(oid))
-    if oid == known.array_oid:  # of `numeric(10, 2)[]`, precision and scale are the items'
+    if oid == known.array_oid:  # for `numeric(10, 2)[]`, precision and scale are those of the items
         return SourceColumn(name, f"{known.name}[]", nested=True)
     shown = known.get_type_display(oid, modifier).partition("(")[0]
     if shown == "record":
@@ -49,7 +49,7 @@ def without_order(
 ) -> Collection[int]:
     """Return those of a query's columns by whose type the server cannot sort: `json`, `xml`, `point`, arrays of them.
 
-    Only the server knows this of every type: it is asked, unless the type is one of the usual ones.
+    Only the server knows this for every type, so it is asked, unless the type is one of the usual ones.
     """
     names = ", ".join(f"c{n}" for n in range(1, len(columns) + 1))
     found = set()
@@ -67,7 +67,7 @@ def without_order(
 
 
 def text_of(result: PGresult, column: int) -> str:
-    """The text of a value in a result's first row."""
+    """Return the text of a value in a result's first row."""
     return (result.get_value(0, column) or b"").decode()
 
 

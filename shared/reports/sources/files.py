@@ -1,6 +1,6 @@
 """The source of files: Parquet, CSV and JSON in a folder or below an S3 prefix, queried in DuckDB's SQL.
 
-In `SELECT * FROM 'orders/*.parquet' WHERE day >= :from` paths are relative to the source. Nothing outside is read.
+In `SELECT * FROM 'orders/*.parquet' WHERE day >= :from` paths are relative to the source. Nothing outside it is read.
 """
 
 import contextlib
@@ -34,8 +34,9 @@ from shared.reports.sources.result import SourceResult
 _PROGRESS_BYTES = 1 << 20
 _TOO_LONG, _TOO_FINE, _NO_JSON = "row_too_long", "nanoseconds of ", "no JSON in "
 _AS_READ = "SET disabled_optimizers = 'type_pushdown'"
-"""A value's text is the text of what read_csv made of it. DuckDB 2.0 moves the cast into the scan, which then gives the
-letters of the file: with thousands = '.', 1.234 is 1234, was written as 1.234, and became 1.23 in DECIMAL(18, 2)."""
+"""A value's text is the text of what read_csv made of it. DuckDB 2.0 moves the cast into the scan, which then returns
+the letters of the file: with thousands = '.', 1.234 is 1234, was written as 1.234, and became 1.23 in DECIMAL(18,
+2)."""
 _OTHER_LETTERS = (
     "A CSV file is read as UTF-8, or as read_csv(…, encoding = 'utf-16') or 'latin-1' says. Convert others, as in "
     "iconv -f CP932 -t UTF-8."
@@ -89,14 +90,14 @@ class FilesResult(SourceResult):
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
         """Write the rows as `SourceResult.feed` says."""
-        del lenient  # DuckDB's moments are its own
+        del lenient  # duckDB's moments are its own
         texts = [_text(c) for c in self._columns]
         texts = [self._exact(c, text) for c, text in zip(self._columns, texts, strict=True)]
         texts += [texts[at] for at in as_text]
         cells = ", ".join(f"({text})::VARCHAR AS c{n}" for n, text in enumerate(texts))
         most, sent, seen = self._limits.max_rows, 0, 0
         copied = duck.Copied()
-        # One row more than allowed is enough to tell.
+        # One row more than allowed is enough to know.
         size = " + ".join(f"coalesce(strlen(c{n}), 0)" for n, _ in enumerate(texts))
         query = f"""SELECT * FROM (SELECT {cells} FROM ({self._query}\n))
                      WHERE if({size} > {longest}, error({duck.literal(_TOO_LONG)}), true) LIMIT {most + 1}"""
@@ -124,7 +125,7 @@ class FilesResult(SourceResult):
         return copied.rows
 
     def _told(self, error: duckdb.Error) -> Exception:
-        """Return what to raise for an error of the query: itself if it is about memory or the disk."""
+        """Return what to raise for an error of the query: the error itself if it is about memory or the disk."""
         if isinstance(error, duckdb.OutOfMemoryException):
             return error
         if explain(error, self._limits).code != FailureCode.RENDERER_FAILED:
@@ -136,7 +137,9 @@ class FilesResult(SourceResult):
         return source_errors.files_query_failed(said, line=duck.line_of(error), hint=hint)
 
     def _exact(self, column: ExtractColumn, text: str) -> str:
-        """SQL for the text, or an error for what no format has: parts of a microsecond, NaN within nested values."""
+        """Return SQL for the text, or an error for what no format can express: fractions of a microsecond, NaN within
+        nested values.
+        """
         if column.name in self._fine:
             told = duck.literal(_TOO_FINE + column.name)
             return f"CASE WHEN epoch_ns({column.quoted}) % 1000 <> 0 THEN error({told}) ELSE {text} END"
@@ -152,7 +155,7 @@ def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[File
     """Open the result of the report's query over the files below `url`. Raises ReportError."""
     report = question.report
     folder = _local(url, scratch, report.limits)
-    # Relative paths are the process's own: a report has a process to itself.
+    # Relative paths are the process's own: each report has a process of its own.
     zone = question.shape.zone
     with duck.opened_once(scratch, report.limits.memory_mb, zone=zone) as connection, contextlib.chdir(folder):
         connection.execute(_AS_READ)
@@ -163,7 +166,7 @@ def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[File
 
 
 def _local(url: str, scratch: Path, limits: Limits) -> Path:
-    """Return the folder itself, or one with a copy of what lies below the S3 prefix."""
+    """Return the folder itself, or one with a copy of what is below the S3 prefix."""
     parts = urlsplit(url)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
@@ -181,7 +184,7 @@ def _local(url: str, scratch: Path, limits: Limits) -> Path:
 
 
 def _copy(store: ArtifactStore, folder: Path, limits: Limits) -> None:
-    """Copy all objects whose keys can name files. The others cannot be named by a query either: they do no harm."""
+    """Copy all objects whose keys can be file names. A query cannot name the others either, so they are harmless."""
     size = 0
     for one in store.list(""):
         target = folder / one.key
@@ -213,7 +216,9 @@ def _variables(question: Question) -> Iterator[tuple[str, object]]:
 
 
 def _text(column: ExtractColumn) -> str:
-    """SQL for the text of a value, instants in UTC whatever the session's zone: DuckDB rounds old zones' offsets."""
+    """Return SQL for the text of a value, instants in UTC whatever the session's zone: DuckDB rounds the offsets of old
+    zones.
+    """
     if column.source.has_zone:
         value = column.quoted
         return f"CASE WHEN isfinite({value}) THEN timezone('UTC', {value})::VARCHAR || '+00' ELSE {value}::VARCHAR END"
@@ -231,7 +236,7 @@ def _query(report: ReportType, values: Mapping[str, object]) -> str:
                 continue
             parameter = report.parameter(name)
             if parameter is None:
-                raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
+                raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses such a query
             parts.append(f"CAST(getvariable({duck.literal(name)}) AS {_type(parameter, values[name])})")
         elif token.text != ";":
             parts.append(token.text)
@@ -239,7 +244,7 @@ def _query(report: ReportType, values: Mapping[str, object]) -> str:
 
 
 def _type(parameter: Parameter, value: object) -> str:
-    # The names are PostgreSQL's; DuckDB knows them all, but its numeric has three decimals unless told otherwise.
+    # The names are PostgreSQL's; DuckDB knows them all, but its numeric has three decimals by default.
     numbers = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Decimal)]
     places = max((-int(number.as_tuple().exponent) for number in numbers), default=0)
     return sql_type(parameter).replace("numeric", f"DECIMAL(38, {max(0, places)})")

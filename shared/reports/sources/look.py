@@ -1,4 +1,4 @@
-"""Whether a source of rows answers, and whether its role may do more than read."""
+"""Checks whether a source of rows answers, and whether its role may do more than read."""
 
 import contextlib
 import sqlite3
@@ -22,7 +22,7 @@ _ROLE = """
 
 
 def problem_of(url: str) -> str | None:
-    """Return what keeps queries from reading this source; None if it answers, or if nothing can be told of it."""
+    """Return what keeps queries from reading this source; None if it answers, or if that cannot be determined."""
     if is_postgres(url):
         try:
             _role(url)
@@ -60,7 +60,7 @@ def _mariadb_problem(url: str) -> str | None:
     try:
         mariadb.connect(MariaDbUrl.of(url), read_timeout_s=_CONNECT_TIMEOUT_S).close()
     except (pymysql.MySQLError, OSError, ValueError) as error:
-        return str(error.args[-1])  # the driver and the server name no password
+        return str(error.args[-1])  # neither the driver nor the server mentions the password
     return None
 
 
@@ -75,7 +75,7 @@ def _sqlite_problem(url: str) -> str | None:
 
 def _role(url: str) -> tuple[str, bool, bool]:
     with psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_S) as conn:
-        conn.execute("SET LOCAL statement_timeout = '5s'")  # a pooler takes no start-up options
+        conn.execute("SET LOCAL statement_timeout = '5s'")  # a pooler accepts no start-up options
         found = conn.execute(_ROLE).fetchone()
     if found is None:
         raise ValueError("the role is not in pg_roles")

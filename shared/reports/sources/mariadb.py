@@ -1,7 +1,7 @@
-"""The source of MariaDB: one consistent snapshot that only reads, rows as they come, every value bound.
+"""The source of MariaDB: one consistent read-only snapshot, rows as they come, every value bound.
 
-The query is prepared with a `?` for each `:name`, and the values are given to EXECUTE as hexadecimal digits, numbers
-and dates of our own writing. So no value is ever part of the query's text, whatever quoting the session has.
+The query is prepared with a `?` for each `:name`, and the values are passed to EXECUTE as hexadecimal digits, numbers
+and dates that this code writes. So no value is ever part of the query's text, whatever quoting the session uses.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ _PASSES = {
     CR.CR_SSL_CONNECTION_ERROR,
 }  # fmt: skip
 _READ_ONLY = {1792, 1290}
-# Backslashes are ordinary characters: that is how the loader reads query.sql, too.
+# Backslashes are ordinary characters, as in the loader's reading of query.sql.
 _MODE = "STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
@@ -78,18 +78,18 @@ class MariaDbResult(RowsResult):
             raise _told(error) from None
 
     def snapshot(self) -> Mapping[str, object]:
-        """Return the time of the snapshot, because MariaDB's have no names."""
+        """Return the time of the snapshot, because MariaDB's snapshots have no names."""
         return {"id": None, "takenAt": f"{self._taken_at.replace(' ', 'T')}Z"}
 
     def writers(self) -> Sequence[Write]:
-        """What writes the values of each column."""
+        """Return the functions that write the values of each column."""
         return [
             mariadb_types.writer(column, field, self._zone)
             for column, field in zip(self._columns, self._fields, strict=True)
         ]
 
     def rows(self) -> Iterable[Row]:
-        """The rows, from the first one on."""
+        """Yield the rows, from the first one on."""
         number = 0
         try:
             if not self._is_fresh:
@@ -103,7 +103,7 @@ class MariaDbResult(RowsResult):
             raise _told(error) from None
 
     def leave(self) -> None:
-        """Read no more: the driver would otherwise read to the end when it is done."""
+        """Stop reading: the driver would otherwise read to the end when it is done."""
         self._cursor._result.unbuffered_active = False  # noqa: SLF001 - it has no other way
 
     def _executed(self) -> Any:
@@ -146,7 +146,7 @@ def connect(target: MariaDbUrl, *, read_timeout_s: float) -> Any:
         host=target.host, port=target.port, user=target.user, password=target.password, database=target.database,
         charset="utf8mb4", sql_mode=_MODE, autocommit=None, connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s, write_timeout=_CONNECT_TIMEOUT_S, program_name="todoke-report",
-        conv=dict(converters.encoders),  # and no decoders: values stay the server's text
+        conv=dict(converters.encoders),  # but no decoders: values stay the server's text
         ssl_disabled=target.sslmode == "disable", ssl=_tls(target), defer_connect=True,
     )  # fmt: skip
     connection.connect(_socket(target))
@@ -164,7 +164,7 @@ def _socket(target: MariaDbUrl) -> socket.socket:
 
 
 def _tls(target: MariaDbUrl) -> ssl.SSLContext | None:
-    """What TLS must be; None for TLS if the server has it."""
+    """Return what TLS must be; None for TLS if the server offers it."""
     if target.sslmode in {"prefer", "disable"} and not target.files:
         return None
     context = ssl.create_default_context(cafile=target.sslrootcert or None)
@@ -177,7 +177,7 @@ def _tls(target: MariaDbUrl) -> ssl.SSLContext | None:
 
 
 def _settle(connection: Any, timeout_s: float, zone: str) -> None:
-    # A little below the attempt's deadline, so that the cause can be told: the query, or all the rest.
+    # A little below the attempt's deadline, so that the cause is known: the query, or everything else.
     seconds = max(0.1, 0.9 * timeout_s)
     # The server may wait for us as long as the attempt lasts: we are busy with the rows that it has sent.
     wait = int(timeout_s) + 60
@@ -223,7 +223,7 @@ def _statement(question: Question) -> str:
             if name in BUILT_IN:
                 value: object = BUILT_IN[name](question.asker)
             elif parameter is None:
-                raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses it
+                raise LookupError(f"{report.name}: {token.text} is not declared")  # the loader refuses such a query
             else:
                 value = python_value(parameter, values[name])
             literals = [_literal(one, zone) for one in (value if isinstance(value, list) else [value])]
@@ -236,7 +236,7 @@ def _statement(question: Question) -> str:
 
 
 def _literal(value: object, zone: ZoneInfo) -> str:
-    """Return SQL for a value, in which nothing stands that a client has written but digits."""
+    """Return SQL for a value, which contains nothing written by a client except digits."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -258,7 +258,7 @@ def _text(text: str) -> str:
 
 
 def _told(error: Exception) -> ReportError:
-    """Return the error for the client. The password is in no message of the driver or the server."""
+    """Return the error for the client. No message of the driver or the server contains the password."""
     code = error.args[0] if error.args and isinstance(error, pymysql.MySQLError) else None
     said = str(error.args[-1]) if error.args else type(error).__name__
     if code == _STATEMENT_TIMEOUT:

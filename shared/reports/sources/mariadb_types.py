@@ -1,6 +1,6 @@
-"""What a column of MariaDB's result is, and its values as PostgreSQL writes them.
+"""The types of MariaDB's columns, and their values as PostgreSQL would write them.
 
-The server sends every value as text, with all digits: nothing of it passes through floating point here.
+The server sends every value as text, with all digits: nothing passes through floating point here.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ _WHOLE: Mapping[int, tuple[str, str]] = {
     FIELD_TYPE.TINY: ("int2", "int2"), FIELD_TYPE.SHORT: ("int2", "int4"), FIELD_TYPE.INT24: ("int4", "int4"),
     FIELD_TYPE.LONG: ("int4", "int8"), FIELD_TYPE.YEAR: ("int2", "int2"),
 }  # fmt: skip
-"""Type → PostgreSQL's, signed and unsigned. Larger ones are below."""
+"""Type → PostgreSQL's type, signed and unsigned. Larger ones are below."""
 _OTHERS: Mapping[int, str] = {
     FIELD_TYPE.FLOAT: "float4", FIELD_TYPE.DOUBLE: "float8", FIELD_TYPE.DATE: "date", FIELD_TYPE.NEWDATE: "date",
     FIELD_TYPE.DATETIME: "timestamp", FIELD_TYPE.TIMESTAMP: "timestamptz", FIELD_TYPE.TIME: "interval",
@@ -30,7 +30,7 @@ _SHORT_BIT = 63
 
 
 class NotShown(ValueError):
-    """The column holds bytes, which no report can show."""
+    """The column contains bytes, which no report can show."""
 
 
 def column(name: str, field: Any) -> SourceColumn:
@@ -53,7 +53,7 @@ def column(name: str, field: Any) -> SourceColumn:
 
 
 def writer(of: SourceColumn, field: Any, zone: str) -> Write:
-    """Return what writes the column's values in a session of this time zone."""
+    """Return a function that writes the column's values in a session of this time zone."""
     if field.type_code == FIELD_TYPE.BIT:
         return _bits
     if of.has_zone:
@@ -78,7 +78,7 @@ def _moment(value: object) -> str:
 
 
 def _shorter(value: object) -> str:
-    """The clock's time without zeros behind the seconds' point, as PostgreSQL has it."""
+    """Return the clock time without trailing zeros of its seconds, as in PostgreSQL."""
     whole, point, parts = str(value).partition(".")
     parts = parts.rstrip("0")
     return f"{whole}{point}{parts}" if parts else whole

@@ -1,4 +1,4 @@
-"""Opens the source of a report's rows, which the scheme of its URL decides."""
+"""Opens the source of a report's rows, chosen by the scheme of its URL."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager

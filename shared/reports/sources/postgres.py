@@ -28,7 +28,7 @@ from shared.reports.stop import on_stop
 
 _PIECE_BYTES = 1 << 16
 _HEAD = b"SELECT * FROM ("
-# A line break ends a comment that the query may close with.
+# A line break ends a comment at the end of the query.
 _DESCRIBE = (
     _HEAD
     + b"""%b
@@ -42,7 +42,7 @@ SELECT pg_current_snapshot()::text, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-D
 class PostgresResult(SourceResult):
     """One report's result within one snapshot: every reading of it sees the same rows.
 
-    They come in the order of the query's ORDER BY. Without one, two readings may have two orders.
+    They come in the order of the query's ORDER BY. Without one, two readings may have different orders.
     """
 
     repeatable = True
@@ -72,7 +72,7 @@ class PostgresResult(SourceResult):
         return self._names
 
     def _arrange(self, arrangement: Arrangement) -> None:
-        # Sources that DuckDB sorts have such values as texts, too.
+        # Sources that are sorted in DuckDB also have such values as texts.
         by_text = without_order((at for at, _ in arrangement.order), self._columns, self._query, self._session)
         outputs = [f"c{at + 1}" for at in arrangement.read]
         before, behind = outer_query(arrangement, len(self._columns), outputs, by_text=by_text)
@@ -81,11 +81,11 @@ class PostgresResult(SourceResult):
         self._expected_rows = min(self._expected_rows, arrangement.limit or self._expected_rows)
 
     def _described(self) -> tuple[Sequence[SourceColumn], int, Mapping[str, object]]:
-        """Ask for the columns, the rows that the planner expects, and the snapshot, all at once."""
+        """Fetch the columns, the row count that the planner expects, and the snapshot, all at once."""
         try:
             described, plan, now = self._session.ask(_DESCRIBE % (self._query, self._query))
         except psycopg.Error as error:
-            # Nothing is read yet: what is wrong with the query's text comes out here, with its position.
+            # Nothing is read yet: an error in the query's text occurs here, with its position.
             at = error.diag.statement_position
             if at is None:
                 raise
@@ -106,14 +106,14 @@ class PostgresResult(SourceResult):
         return self._expected_rows
 
     def snapshot(self) -> Mapping[str, object]:
-        """Return the snapshot and its time, which tell this state of the source from others."""
+        """Return the snapshot and its time, which identify this state of the source."""
         return self._snapshot
 
     def write_csv(
         self, out: Callable[[bytearray], object], columns: Sequence[str], progress: Callable[[int], None],
         *, longest: int = sys.maxsize, delimiter: str = ",", crlf: bool = False,
     ) -> int:  # fmt: skip
-        """Give `out` the pieces of `csv_pieces`, and return the rows."""
+        """Pass the pieces of `csv_pieces` to `out`, and return the number of rows."""
         so_far = 0
         for piece, rows in self.csv_pieces(columns, progress, longest=longest, delimiter=delimiter, crlf=crlf):
             out(piece)
@@ -174,7 +174,7 @@ class PostgresResult(SourceResult):
         return Begun(pieces, most_rows=most_rows, most_bytes=most_bytes)
 
     def add_json(self, positions: Sequence[int]) -> None:
-        """Write the JSON of these columns, too, as `SourceResult.add_json` says."""
+        """Also write the JSON of these columns, as `SourceResult.add_json` says."""
         self._as_json = positions
 
     def _fed(self, as_text: Sequence[int], *, lenient: bool) -> Sequence[str]:
@@ -189,7 +189,7 @@ _FORMULA_CODES = ", ".join(str(ord(letter)) for letter in FORMULA_STARTS)
 
 
 def _guarded(number: int, column: SourceColumn) -> str:
-    """SQL for a cell, with an apostrophe in front of what a spreadsheet takes for a formula."""
+    """Return SQL for a cell, with an apostrophe before what a spreadsheet would take for a formula."""
     cell = f"c{number}"
     if not column.may_hold_a_formula:
         return cell
@@ -208,9 +208,9 @@ def _copied(libpq: PGconn, statement: bytes, *, longest: int, crlf: bool) -> Ite
 
     Only the end of the process stops this early.
     """
-    # `make bench-reports` has psycopg's own loop beside this one: that takes as long over a row as the server (3.3). So
+    # `make bench-reports` compares this with psycopg's own loop, which takes as long per row as the server (3.3). So
     # libpq's functions are called here. `get_copy_data(0)` would wait with the interpreter's lock held, hence the poll.
-    # A row is copied and let go at once: keeping 256 kB of rows to join takes three times as long as receiving them.
+    # A row is copied and released at once: keeping 256 kB of rows to join takes three times as long as receiving them.
     _read_to_the_end(libpq)
     started = libpq.exec_(statement)
     if started.status != ExecStatus.COPY_OUT:
@@ -240,7 +240,7 @@ def _copied(libpq: PGconn, statement: bytes, *, longest: int, crlf: bool) -> Ite
 
 
 def _read_to_the_end(libpq: PGconn) -> None:
-    """Skip what an earlier, interrupted reading left. A cancellation would end the snapshot with it."""
+    """Skip what an interrupted reading left. A cancellation would end the snapshot."""
     while libpq.transaction_status == TransactionStatus.ACTIVE:
         while (length := libpq.get_copy_data(1)[0]) >= 0:
             if length == 0:
@@ -262,7 +262,7 @@ def open_result(dsn: str, question: Question) -> Iterator[PostgresResult]:
 
 _ALWAYS: Mapping[str, str] = {
     **AS_WRITTEN, "lock_timeout": "10000", "default_transaction_read_only": "on",
-    # Ends the query seconds after the child, whose end a server in a sort does not notice (PostgreSQL 14 and later).
+    # Ends the query seconds after the child, whose end a sorting server does not notice (PostgreSQL 14 and later).
     "client_connection_check_interval": "2000",
     # The catalog's scanner reads query.sql by this rule; a role or database may have another.
     "standard_conforming_strings": "on",
@@ -277,7 +277,7 @@ def _settle(session: Session, question: Question) -> None:
     """Begin the transaction and set it up, from inside it: a connection pooler may refuse start-up options."""
     limits = question.report.limits
     settings = {
-        # A little below the attempt's deadline, so that the cause can be told: the query, or all the rest.
+        # A little below the attempt's deadline, so that the cause is known: the query, or everything else.
         "statement_timeout": max(1, int(limits.timeout_s * 900)),
         "idle_in_transaction_session_timeout": max(1, int(limits.timeout_s * 1000)),
         "TimeZone": question.shape.zone,
@@ -288,9 +288,9 @@ def _settle(session: Session, question: Question) -> None:
 
 
 def _only_usual(number: int, column: SourceColumn) -> str:
-    """SQL for a moment, or for a text that cannot be read as one if it is infinite or outside the years 1 to 9999.
+    """Return SQL for a moment, or for an unreadable text if it is infinite or outside the years 1 to 9999.
 
-    DuckDB 2.0 reads `0044-03-15 00:00:00 BC` as a day of our era, without an error.
+    DuckDB 2.0 reads `0044-03-15 00:00:00 BC` as a day AD, without an error.
     """
     cell, zone = f"c{number}", " 00:00:00+00" if column.has_zone else ""
     return (

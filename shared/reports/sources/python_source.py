@@ -1,4 +1,4 @@
-"""The source for report types in Python: their rows become the same extract as a query's."""
+"""The source for report types in Python: their rows become an extract like that of a query."""
 
 import contextlib
 import datetime as dt
@@ -29,7 +29,7 @@ from shared.reports.sources.rows import line
 ATTACHMENTS = "attachments"
 _PIECE_ROWS = 1_000
 _NO_NUMBERS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
-"""Python's words for what is no number → PostgreSQL's."""
+"""Python's words for what is not a number → PostgreSQL's."""
 
 
 @dataclass(slots=True)
@@ -47,10 +47,10 @@ class RunningReport:
     requester: str | None = None
     time_zone: str = UTC_NAME
     attached: set[str] = field(default_factory=set)
-    """The names of the files that are attached so far."""
+    """The names of the files attached so far."""
 
     def progress(self, rows: int, of: int | None = None) -> None:
-        """Tell the progress as `Context.progress` says."""
+        """Report the progress as `Context.progress` says."""
         self.tell(rows, of)
 
     def check_cancelled(self) -> None:
@@ -97,7 +97,7 @@ class PythonResult(SourceResult):
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
         """Write the rows as `SourceResult.feed` says."""
-        del lenient  # every value comes from Python, whose dates are all usual
+        del lenient  # every value comes from Python, whose dates are all usual ones
         self._running.tell = progress
         width = len(self._report.columns)
         rows = sent = 0
@@ -141,7 +141,7 @@ class PythonResult(SourceResult):
 
 @contextlib.contextmanager
 def open_result(question: Question, scratch: Path, *, first_rows: int | None = None) -> Iterator[PythonResult]:
-    """Run the report, for its `first_rows` only if given. Raises ReportError."""
+    """Run the report; if `first_rows` is given, only for so many rows. Raises ReportError."""
     report, asker = question.report, question.asker
     try:
         implementation = load_python_report(report.name)
@@ -159,12 +159,12 @@ def open_result(question: Question, scratch: Path, *, first_rows: int | None = N
 
 
 def _type_file(path: Path) -> Path:
-    """The file with the media type of the attached file `path`. A hash is shorter than the longest name."""
+    """Return the file with the media type of the attached file `path`. A hash is shorter than the longest name."""
     return path.with_name(f".{hashlib.sha256(path.name.encode()).hexdigest()}.type")
 
 
 def attached(scratch: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the files that the report attached, with their media types. Raises ReportError for what is no file."""
+    """Yield the files that the report attached, with their media types. Raises ReportError for anything but a file."""
     folder = scratch / ATTACHMENTS
     if not folder.is_dir():
         return
@@ -200,7 +200,7 @@ def _integer(value: int) -> str:
 
 def _decimal(value: Decimal | int) -> str:
     if isinstance(value, int) or value.is_finite():
-        return format(value or abs(value), "f")  # PostgreSQL's numeric has no negative zero, its floats do
+        return format(value or abs(value), "f")  # PostgreSQL's numeric has no negative zero, but its floats do
     return "NaN" if value.is_nan() else "Infinity" if value > 0 else "-Infinity"
 
 
@@ -220,7 +220,7 @@ def _moment(value: dt.datetime) -> str:
 
 
 def _text(value: str) -> str:
-    value.encode()  # fails for half of a surrogate pair
+    value.encode()  # fails for an unpaired surrogate
     return value
 
 
@@ -232,7 +232,7 @@ _WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "boolean": _boolean, "integer": _integer, "decimal": _decimal, "float": _float,
     "date": _date, "datetime": _moment, "text": _text,
 }  # fmt: skip
-"""Column types → what writes a value as PostgreSQL does. Each raises ValueError or OverflowError."""
+"""Column type → a function that writes a value as PostgreSQL does. Each raises ValueError or OverflowError."""
 
 
 def _pieces(rows: Iterable[Sequence[object]]) -> Iterator[Sequence[Sequence[object]]]:

@@ -1,4 +1,4 @@
-"""The classes that every source of rows is written against, a package's own too."""
+"""The classes that every source of rows implements, including those of packages."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from shared.reports.question import Arrangement, Question
 
 
 class Begun:
-    """Rows of which the first are here, in the form that `SourceResult.feed` writes; perhaps all of them."""
+    """Rows whose beginning, perhaps everything, is already here, in the form that `SourceResult.feed` writes."""
 
     def __init__(self, pieces: Iterator[tuple[bytearray, int]], *, most_rows: int, most_bytes: int) -> None:
         self.text = bytearray()
@@ -39,14 +39,14 @@ class SourceResult(ABC):
     """The result of one report on one source: its columns now, its rows when asked, all of one moment."""
 
     repeatable: bool = False
-    """True if `feed` may be called again and gives the same rows."""
+    """True if `feed` may be called again and returns the same rows."""
     sent_bytes: int = 0
-    """Text that was given so far, for whoever reckons what a report costs."""
+    """How much text was sent so far, for the cost of the report."""
     can_copy_csv: bool = False
-    """True if the source can write a finished CSV itself, by `copy_csv`."""
+    """True if the source can write a finished CSV itself, with `copy_csv`."""
 
     arrangement: Arrangement | None = None
-    """What the source has made of the query's result; None: it gives the rows and columns as the query has them."""
+    """What the source has done with the query's result; None if it returns the query's own rows and columns."""
 
     @property
     @abstractmethod
@@ -55,7 +55,7 @@ class SourceResult(ABC):
 
     @property
     def query_names(self) -> Collection[str]:
-        """The names of all columns of the query, of which some may be left out."""
+        """The names of all columns of the query, some of which may be left out."""
         return {column.name for column in self.columns}
 
     def estimated_rows(self) -> int:
@@ -68,10 +68,10 @@ class SourceResult(ABC):
 
     @abstractmethod
     def snapshot(self) -> Mapping[str, object]:
-        """What tells this state of the source from others. It goes into the manifest as JSON."""
+        """Identifies this state of the source. It goes into the manifest as JSON."""
 
     def add_json(self, positions: Sequence[int]) -> None:
-        """From here on, `feed` and `begin` write the JSON of these columns behind all others.
+        """From here on, `feed` and `begin` also write the JSON of these columns, after all others.
 
         Called only for columns that are `nested`.
         """
@@ -81,17 +81,18 @@ class SourceResult(ABC):
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress
     ) -> int:
-        """Write the rows into a pipe as PostgreSQL's CSV: NULL is nothing, an empty text is `""`. Returns the rows.
+        """Write the rows into a pipe as PostgreSQL's CSV: NULL is nothing, an empty text is `""`.
 
-        After the columns come those of `as_text` (positions from 0) once more. Unless `lenient`, a moment outside the
-        years 1 to 9999 is written so that it cannot be read as one. Raises `row_too_long` before it writes any of a row
-        of more than `longest` bytes: DuckDB reads some of those as other rows, without an error.
+        Returns the number of rows. After the columns come those of `as_text` (positions from 0) once more. Unless
+        `lenient`, a moment outside the years 1 to 9999 is written so that it cannot be read as one. Raises
+        `row_too_long` before it writes any of a row of more than `longest` bytes: DuckDB reads some of those as other
+        rows, without an error.
         """
 
     def begin(
         self, *, longest: int, as_text: Sequence[int], most_rows: int, most_bytes: int, progress: RowProgress
     ) -> Begun | None:
-        """Begin what `feed` does, and stop when there are more rows or bytes than these. None if that cannot be done.
+        """Begin what `feed` does, and stop when there are more rows or bytes than these. None if that is impossible.
 
         Raises what `feed` raises.
         """
@@ -99,9 +100,9 @@ class SourceResult(ABC):
         return None
 
     def copy_csv(self, out: Callable[[bytearray], object], options: CsvOptions, progress: Callable[[int], None]) -> int:
-        """Give `out` the finished CSV in UTF-8, header and guarded formulas included. Returns the data rows.
+        """Pass the finished CSV in UTF-8 to `out`, including header and guarded formulas.
 
-        Called only if `can_copy_csv`.
+        Returns the number of data rows. Called only if `can_copy_csv`.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot copy CSV")
 
@@ -112,5 +113,5 @@ class OpenSource(Protocol):
     def __call__(self, url: str, question: Question, scratch: Path, /) -> AbstractContextManager[SourceResult]:
         """Return a context manager. Raises ReportError for what the client or the report's author should know.
 
-        What depends on the tenant comes from `question.asker`, and from nowhere else.
+        Anything that depends on the tenant must come from `question.asker`, and from nowhere else.
         """

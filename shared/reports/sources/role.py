@@ -1,4 +1,4 @@
-"""Runs a tenant's query as the role that the source has for that tenant."""
+"""Runs a tenant's query under the role that the source has for that tenant."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,10 @@ from shared.reports.question import Question
 
 
 def take_role(conn: psycopg.Connection[Any], question: Question) -> Mapping[str, str]:
-    """Become the tenant's role for this transaction, if the report type names one.
+    """Assume the tenant's role for this transaction, if the report type names one.
 
-    Returns the setting that must stay so until the query's end. Where nobody asks (a catalog that is tried) no role is
-    taken. Raises psycopg.Error; and ReportError if the tenant has no role, or the source refuses it.
+    Returns the setting that must stay so until the query's end. Without a requester (a catalog that is tried) no role
+    is assumed. Raises psycopg.Error; and ReportError if the tenant has no role, or the source refuses it.
     """
     wanted, tenant = question.report.role, question.asker.tenant
     if wanted is None or tenant is None:
@@ -35,7 +35,7 @@ def take_role(conn: psycopg.Connection[Any], question: Question) -> Mapping[str,
 
 
 def refuse_role(question: Question) -> None:
-    """Refuse a report type that names roles on a source that has none: the tenant would get everybody's rows."""
+    """Refuse a report type that names roles on a source that has none: the tenant would get everyone's rows."""
     if question.report.role is not None:
         tenant = question.asker.tenant or ""
         raise source_errors.source_role_refused(tenant, None, "only PostgreSQL sources have roles")

@@ -1,4 +1,4 @@
-"""What sources share that have rows of Python values: text as COPY writes it, piece by piece, within the limits."""
+"""The common part of sources with rows of Python values: text as COPY writes it, piece by piece, within the limits."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,12 +12,12 @@ from shared.reports.sources.result import Begun, SourceResult
 
 Row = Sequence[object]
 Write = Callable[[object], str]
-"""Writes a value that is not None as PostgreSQL does. Raises ValueError, which says what is wrong with it."""
+"""Writes a value other than None as PostgreSQL does. Raises ValueError, which says what is wrong with it."""
 _PIECE_BYTES = 1 << 16
 
 
 class RowsResult(SourceResult):
-    """A result whose every reading asks for the same rows, one by one."""
+    """A result that fetches the same rows for each reading, one by one."""
 
     repeatable = True
 
@@ -26,11 +26,11 @@ class RowsResult(SourceResult):
 
     @abstractmethod
     def writers(self) -> Sequence[Write]:
-        """What writes the values of each column."""
+        """The functions that write the values of each column."""
 
     @abstractmethod
     def rows(self) -> Iterable[Row]:
-        """The rows, from the first one on. Raises ReportError."""
+        """Yield the rows, from the first one on. Raises ReportError."""
 
     def feed(
         self, descriptor: int, *, lenient: bool, longest: int, as_text: Sequence[int], progress: RowProgress

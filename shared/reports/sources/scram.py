@@ -1,9 +1,9 @@
-"""Spares a log-in with SCRAM-SHA-256 its thousands of rounds of hashing, which took a tenth of a small CSV.
+"""Saves the thousands of hashing rounds of a SCRAM-SHA-256 log-in, which took a tenth of a small CSV's time.
 
-The rounds make two keys of a password, a salt and an iteration count (RFC 5802), and the last two stay the same until
-the role's password is set anew. So a report's process tells the salt to its worker, which makes the keys once and hands
-them to later processes. libpq takes them as `scram_client_key` and `scram_server_key` from release 18 on, and its
-trace of a log-in shows the salt.
+The rounds make two keys from a password, a salt and an iteration count (RFC 5802), and the last two stay the same until
+the role's password is changed. So a report's process reports the salt to its worker, which makes the keys once and
+passes them to later processes. libpq accepts them as `scram_client_key` and `scram_server_key` from release 18 on, and
+its trace of a log-in shows the salt.
 """
 
 import base64
@@ -27,13 +27,13 @@ from psycopg.pq.abc import PGconn as AnyPGconn
 from shared.database.libpq import written
 
 _TAKES_KEYS = 180_000
-"""The release of libpq that first takes keys."""
+"""The first release of libpq that accepts keys."""
 _TRACES = sys.platform == "linux"
-"""psycopg traces nowhere else."""
+"""psycopg can trace on no other system."""
 _MOST_ITERATIONS = 1_000_000
-"""0.6 s of hashing in the worker. A server asks for 4,096 unless told otherwise."""
+"""0.6 s of hashing in the worker. A server uses 4,096 by default."""
 _OTHERWISE = frozenset({"service", "scram_client_key", "scram_server_key"})
-"""Parameters that bring another password, or keys of somebody's own."""
+"""Parameters that supply another password, or the user's own keys."""
 _TRACED_BYTES = 1 << 16
 _CHALLENGE = re.compile(rb"AuthenticationSASLContinue\t 'r=[^,]*,s=([A-Za-z0-9+/=]{1,400}),i=([0-9]{1,10})'")
 
@@ -48,7 +48,7 @@ class Salt:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a client needs in place of the password. Secret."""
+    """What a client needs instead of the password. Secret."""
 
     client: str = field(repr=False)
     server: str = field(repr=False)
@@ -60,14 +60,14 @@ class Login:
 
     keys: Keys | None = None
     tells_salt: bool = False
-    """True if the worker wants to know the salt when the process has logged in with the password."""
+    """True if the worker wants to know the salt after the process has logged in with the password."""
 
 
 AS_EVER = Login()
 
 
 def has_use_for_keys(url: str, environment: Mapping[str, str]) -> bool:
-    """True if the URL has a password that SCRAM may ask for, and of which libpq would make the same keys."""
+    """True if the URL has a password that SCRAM may use, and from which libpq would make the same keys."""
     if pq.version() < _TAKES_KEYS or not _TRACES:
         return False
     try:
@@ -82,7 +82,7 @@ def has_use_for_keys(url: str, environment: Mapping[str, str]) -> bool:
 
 
 def keys_of(url: str, salt: Salt) -> Keys | None:
-    """Make the keys of the URL's password. None if the salt is not one, or asks for too many rounds."""
+    """Make the keys of the URL's password. None if the salt is invalid, or requires too many rounds."""
     if not 1 <= salt.iterations <= _MOST_ITERATIONS:
         return None
     try:
@@ -102,15 +102,15 @@ _told: list[tuple[Keys | None, Callable[[Salt | None], object]]] = []
 
 
 def log_in_by(keys: Keys | None, tell: Callable[[Salt | None], object]) -> None:
-    """Have this process log in to its one source by the keys, or by the password and tell the salt.
+    """Make this process log in to its one source with the keys, or with the password and report the salt.
 
-    `tell` is given None if the server asked for the password in another way, or not at all.
+    `tell` receives None if the server requested the password in another way, or not at all.
     """
     _told.append((keys, tell))
 
 
 def log_in(conninfo: str, *, timeout_s: float) -> AnyPGconn:
-    """Return the connection, or what became of it. Raises psycopg.Error."""
+    """Return the connection, established or failed. Raises psycopg.Error."""
     if not _told:
         return PGconn.connect(conninfo.encode())
     keys, tell = _told[-1]
@@ -119,7 +119,7 @@ def log_in(conninfo: str, *, timeout_s: float) -> AnyPGconn:
         libpq = PGconn.connect(f"{conninfo} {written(with_keys)}".encode())
         if libpq.status == ConnStatus.OK or not libpq.used_password:
             return libpq
-        libpq.finish()  # most likely the password was set anew, with another salt
+        libpq.finish()  # most likely the password was changed, and has another salt
     libpq, trace = _traced(conninfo, timeout_s)
     if libpq.status == ConnStatus.OK:
         tell(_salt_in(trace))
@@ -135,7 +135,7 @@ def _traced(conninfo: str, timeout_s: float) -> tuple[AnyPGconn, bytes]:
         libpq.trace(writing)
         _finish_connecting(libpq, time.monotonic() + timeout_s * addresses)
         libpq.untrace()
-        with contextlib.suppress(BlockingIOError):  # nothing was said
+        with contextlib.suppress(BlockingIOError):  # nothing was traced
             return libpq, os.read(reading, _TRACED_BYTES)
         return libpq, b""
     except BaseException:
@@ -156,7 +156,7 @@ def _finish_connecting(libpq: AnyPGconn, end_at: float) -> None:
 
 
 def _salt_in(trace: bytes) -> Salt | None:
-    """The salt of the one exchange. None if there was no exchange, or several of several salts."""
+    """Return the salt of the only exchange. None if there was no exchange, or several with different salts."""
     found = set(_CHALLENGE.findall(trace))
     if len(found) != 1:
         return None

@@ -1,7 +1,7 @@
 """One session with a PostgreSQL source, at the level of libpq: few round trips, and little Python for each.
 
-A small report asks its source six times. Through psycopg's cursors that took as long as all the rest of a small CSV
-(`python -m tests.benchmarks.small_case`); libpq itself is psycopg's too.
+A small report sends six requests to its source. Through psycopg's cursors they took as long as everything else for a
+small CSV (`python -m tests.benchmarks.small_case`); psycopg uses the same libpq.
 """
 
 import contextlib
@@ -23,24 +23,24 @@ from shared.reports.sources import scram
 log = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT_S = 10
-"""Longer than our own database may take: a source may be far away."""
+"""Longer than for our own database: a source may be far away."""
 _CANCEL_S = 0.4
 _BOUNDS: Mapping[str, object] = {
     "connect_timeout": _CONNECT_TIMEOUT_S,
     "application_name": "todoke-report",
-    "client_encoding": "UTF8",  # whatever the database has: a CSV goes out as it comes
+    "client_encoding": "UTF8",  # whatever the database uses: a CSV goes out as it comes
     **KEEPALIVE,
 }
 """For connecting, and for waiting for a server that has vanished."""
 
 
 class Session:
-    """A connection that is asked one thing after another."""
+    """A connection that answers one request after another."""
 
     def __init__(self, libpq: AnyPGconn) -> None:
         self.libpq = libpq
         self.connection = psycopg.Connection(libpq)
-        """The same as psycopg sees it, for what is asked seldom and for quoting."""
+        """The same connection in psycopg, for rare requests and for quoting."""
 
     def ask(self, statements: bytes) -> Sequence[PGresult]:
         """Send the statements in one round trip and return the result of each. Raises psycopg.Error."""
@@ -59,11 +59,11 @@ class Session:
         return self.libpq.get_result()
 
     def literal(self, text: str) -> bytes:
-        """Quote `text` as an SQL literal, whatever the session's settings say of backslashes."""
+        """Quote `text` as an SQL literal, whatever the session's settings for backslashes."""
         return bytes(Escaping(self.libpq).escape_literal(text.encode()))
 
     def give_up(self) -> None:
-        """End what the server does for this session.
+        """End what the server is doing for this session.
 
         The connection is closed for writing first: a cancellation that comes between two statements ends neither, and
         the second one would run for nobody.
@@ -89,12 +89,12 @@ def connected(dsn: str) -> Iterator[Session]:
             raise psycopg.OperationalError(said)
         yield Session(libpq)
     finally:
-        # Closed, and not rolled back: in the middle of a COPY there is no statement left to send.
+        # Closed, and not rolled back: in the middle of a COPY no statement can be sent.
         libpq.finish()
 
 
 def _tell_operator(dsn: str, error: object) -> None:
-    """Log why the source cannot be read: clients are not told of its address and user."""
+    """Log why the source cannot be read: clients must not see its address and user."""
     log.warning("the source says: %s", said_of(dsn, error))
 
 
@@ -105,8 +105,8 @@ def bounded(dsn: str) -> str:
 
 
 def _without_tickets(told: Mapping[str, object]) -> Mapping[str, object]:
-    """Let libpq look for no Kerberos ticket unless somebody asks for one, as a service file may, which this would
-    overrule.
+    """Keep libpq from looking for Kerberos tickets, unless they are requested, as a service file may do, which this
+    would override.
 
     It looks before each connection, in files that a confined process cannot read (libpq 18: `gssencmode=prefer`).
     """

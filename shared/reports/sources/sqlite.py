@@ -1,4 +1,4 @@
-"""The source of one SQLite file: read only, in one read transaction, by what may read and do nothing else."""
+"""The source of one SQLite file: read-only, in one read transaction, on a connection that can do nothing but read."""
 
 import contextlib
 import datetime as dt
@@ -29,13 +29,13 @@ from shared.reports.stop import on_stop
 _BUSY_S = 10.0
 """How long another connection's write may keep us from reading."""
 _STEPS = 10_000
-"""Steps of SQLite's machine between two looks at the clock: some 100 µs."""
+"""Virtual machine steps of SQLite between two looks at the clock: some 100 µs."""
 _AHEAD_ROWS, _AHEAD_BYTES = 1_000, 1 << 20
 _SETTINGS = (
-    "PRAGMA temp_store = FILE",  # large sorts go to the attempt's folder (TMPDIR), not into memory
-    "PRAGMA trusted_schema = OFF",  # views of the file call no function that could do harm
+    "PRAGMA temp_store = FILE",  # large sorts use the attempt's folder (TMPDIR), not memory
+    "PRAGMA trusted_schema = OFF",  # views of the file cannot call functions that could do harm
     "PRAGMA cell_size_check = ON",
-    "PRAGMA mmap_size = 0",  # a file that shrinks is an error then, and not the end of the process
+    "PRAGMA mmap_size = 0",  # so that a shrinking file is an error, and does not kill the process
     "BEGIN",
 )
 _MAY = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
@@ -45,7 +45,7 @@ _PASSES = {
     sqlite3.SQLITE_READONLY,
 }  # fmt: skip
 _NOT_TEXT = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text", re.DOTALL)
-"""What Python says of a TEXT, which has no code of SQLite's."""
+"""Python's message about invalid TEXT, which has no SQLite error code."""
 _HELP = {
     sqlite3.SQLITE_BUSY: "Another program writes to it",
     sqlite3.SQLITE_CANTOPEN: "The file is missing or may not be read",
@@ -62,7 +62,7 @@ class SqliteResult(RowsResult):
         self._connection = connection
         self._query = question.report.query.strip().removesuffix(";")
         self._values = dict(_values(question))
-        connection.execute(f"EXPLAIN {self._query}", self._values)  # a mistake is told as the query's own
+        connection.execute(f"EXPLAIN {self._query}", self._values)  # so that a mistake is reported as the query's own
         declared = _declared(connection, self._query)
         _only_reading(connection)
         cursor = connection.execute(self._query, self._values)
@@ -77,7 +77,7 @@ class SqliteResult(RowsResult):
     def further(self, question: Question) -> "SqliteResult":
         """Return the result of another query within the same transaction."""
         self._connection.set_authorizer(None)
-        self._connection.execute("PRAGMA query_only = OFF")  # for the view that tells the columns' types
+        self._connection.execute("PRAGMA query_only = OFF")  # for the view that reveals the columns' types
         try:
             return SqliteResult(self._connection, question)
         except sqlite3.Error as error:
@@ -116,7 +116,7 @@ def open_result(url: str, question: Question, scratch: Path, /) -> Iterator[Sqli
         uri = sqlite_uri(url)
     except ValueError as error:
         raise source_errors.source_missing(question.report.source, str(error)) from None
-    # Its rows are read by another thread than the one that opens it, never by two at a time.
+    # Its rows are read by another thread than the one that opens it, but never by two at a time.
     with contextlib.closing(_connected(uri, limits)) as connection, on_stop(connection.interrupt):
         try:
             result = SqliteResult(connection, question)
@@ -130,7 +130,7 @@ def _connected(uri: str, limits: Limits) -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise _told(error, limits) from None
-    # A little below the attempt's deadline, so that the cause can be told: the query, or all the rest.
+    # A little below the attempt's deadline, so that the cause is known: the query, or everything else.
     until = time.monotonic() + 0.9 * limits.timeout_s
     connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
@@ -140,9 +140,9 @@ def _connected(uri: str, limits: Limits) -> sqlite3.Connection:
 
 
 def _declared(connection: sqlite3.Connection, query: str) -> Sequence[str]:
-    """Return the declared type of each column of the query; empty where there is none.
+    """Return the declared type of each column of the query; empty if there is none.
 
-    SQLite tells them of views. A view takes no parameters, and its columns' types do not depend on them.
+    SQLite reports them for views. A view takes no parameters, and its columns' types do not depend on them.
     """
     text = "".join("NULL" if token.kind is Kind.PLACEHOLDER else token.text for token in scan(query))
     connection.execute("DROP VIEW IF EXISTS temp.todoke_report")
@@ -151,7 +151,7 @@ def _declared(connection: sqlite3.Connection, query: str) -> Sequence[str]:
 
 
 def _only_reading(connection: sqlite3.Connection) -> None:
-    """Let the rest of the session read and compute: no other file, no setting, no write, no code."""
+    """Restrict the rest of the session to reading and computing: no other file, no setting, no write, no code."""
     connection.execute("PRAGMA query_only = ON")
 
     def may(action: int, _first: str | None, second: str | None, *_: str | None) -> int:
@@ -192,7 +192,7 @@ def _values(question: Question) -> Iterator[tuple[str, object]]:
 
 
 def _list(parameter: Parameter, items: Sequence[object]) -> str:
-    """JSON, for json_each(): SQLite binds no lists."""
+    """Return JSON, for json_each(): SQLite binds no lists."""
     return json.dumps([_bound(parameter, item) for item in items])
 
 
@@ -207,7 +207,7 @@ def _bound(parameter: Parameter, value: object) -> object:
 
 
 def _number(parameter: Parameter, value: Decimal) -> int | float:
-    """A number, because a text would be larger than every number; and only one that is the same number in SQLite."""
+    """Return a number, because a text would be greater than every number; it must have the same value in SQLite."""
     if value == value.to_integral_value() and -(1 << 63) <= value < 1 << 63:
         return int(value)
     if Decimal(repr(float(value))) != value or len(value.normalize().as_tuple().digits) > 15:
@@ -216,14 +216,14 @@ def _number(parameter: Parameter, value: Decimal) -> int | float:
 
 
 def _told(error: sqlite3.Error, limits: Limits, *, row: int | None = None) -> ReportError:
-    """Return the error for the client. Paths of this machine do not stand in SQLite's messages."""
+    """Return the error for the client. SQLite's messages contain no paths of this machine."""
     said, extended = str(error), getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
     if row is not None and (found := _NOT_TEXT.match(said)):
         return source_errors.value_refused(row, found[1], "holds bytes that are not UTF-8; write hex(column)")
     if code == sqlite3.SQLITE_INTERRUPT:
         return source_errors.source_timeout()
-    if extended == sqlite3.SQLITE_IOERR_WRITE:  # of a sort: nothing else is written
+    if extended == sqlite3.SQLITE_IOERR_WRITE:  # during a sort: nothing else is written
         return errors.scratch_limit_exceeded(limits)
     if code == sqlite3.SQLITE_FULL:
         return explain(OSError(errno.ENOSPC, ""), limits)

@@ -1,7 +1,7 @@
-"""What a column of SQLite is, by its declared type, and which of its values are exact in that type.
+"""The types of SQLite's columns, by their declared types, and which values are exact in them.
 
-SQLite's types belong to values: any column may hold any of them. A value that is not of its column's type is refused
-with its row, and so is one whose text would be another value than the one that was meant.
+SQLite's types belong to values: any column may contain any of them. A value that is not of its column's type is refused
+with its row, and so is one whose text would stand for another value than the one that was meant.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from shared.reports.columns import DECIMAL_DIGITS, SourceColumn
 from shared.reports.sources.rows import Row, Write
 
 _MOST_WHOLE = 2**53
-"""Up to here every whole number is a floating point number too."""
+"""Up to here every integer is exact in floating point."""
 _EXACT_DIGITS = 15
 """SQLite keeps a decimal as binary floating point if 15 significant digits of it survive that (sqlite.org,
 "Datatypes In SQLite", 3, read 2026-11-29); each of these decimals is the shortest text of its number."""
@@ -29,7 +29,10 @@ _CAST = "write CAST(… AS INTEGER), AS REAL or AS TEXT"
 
 
 def column(name: str, declared: str, met: Sequence[object]) -> SourceColumn:
-    """Return the column. `met` are values of it, which decide where nothing is declared, as for an expression."""
+    """Return the column.
+
+    `met` are some of its values, which decide the type if none is declared, as for an expression.
+    """
     found = _TYPE.fullmatch(declared.upper().strip())
     base, precision, scale, more = found.groups() if found else (declared.upper(), None, None, None)
     type_name = _named(f"{base} {more}" if more else base)
@@ -39,7 +42,7 @@ def column(name: str, declared: str, met: Sequence[object]) -> SourceColumn:
 
 
 def _named(declared: str) -> str | None:
-    """PostgreSQL's name of the type; None if values decide."""
+    """Return PostgreSQL's name of the type; None if the values decide."""
     if declared in {"TIMESTAMPTZ", "DATETIMETZ", "TIMESTAMP WITH TIME ZONE"}:
         return "timestamptz"
     words = (
@@ -58,7 +61,7 @@ def _as_met(met: Sequence[object]) -> str:
 
 
 def writer(of: SourceColumn) -> Write:
-    """Return what writes the column's values, and refuses those that are not of its type."""
+    """Return a function that writes the column's values, and refuses those that are not of its type."""
     if of.type_name == "numeric":
         return partial(_decimal, of.precision, of.scale)
     return _WRITERS[of.type_name]
@@ -143,7 +146,7 @@ def _time(value: object) -> str:
 
 
 def _clock(text: str) -> str:
-    """Seconds and at most six digits behind them. Raises ValueError for another time, or a finer one."""
+    """Return the seconds with at most six decimals. Raises ValueError for another format, or more decimals."""
     whole, _, parts = text.partition(".")
     if parts[6:].strip("0"):
         raise ValueError(f"holds {text!r}, and parts of a microsecond would be lost")

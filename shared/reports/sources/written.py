@@ -1,6 +1,6 @@
-"""Holds PostgreSQL to one way of writing values, so that they are the same text in every reading and every format.
+"""Makes PostgreSQL write values in one way, so that they are the same text in every reading and every format.
 
-And to the asker whom row-level security asks for, by settings that a policy can read.
+It also sets the requester, for row-level security policies that read these settings.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,12 @@ AS_WRITTEN: Mapping[str, str] = {
     "TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "bytea_output": "hex",
     "extra_float_digits": "1",
 }  # fmt: skip
-"""The settings that decide how values are written. A request may have another time zone."""
+"""The settings that decide how values are written. A request may use another time zone."""
 
 
 def check_settings(session: Session, asked: Mapping[str, str]) -> None:
-    """Refuse a query that has changed one of the settings: another reading of it would give other text, or rows.
+    """Refuse a query that has changed one of the settings: another reading of it would return other text, or other
+    rows.
 
     `asked` are those of `settings_of`, and the time zone. Raises psycopg.Error, ReportError.
     """
@@ -25,6 +26,6 @@ def check_settings(session: Session, asked: Mapping[str, str]) -> None:
     [found] = session.ask(f"SELECT {shown}".encode())
     for at, (name, wanted) in enumerate(expected.items()):
         value = (found.get_value(0, at) or b"").decode()
-        # DateStyle has the order of day and month, too: `ISO, MDY`.
+        # DateStyle includes the order of day and month: `ISO, MDY`.
         if value != wanted and (name, value.partition(",")[0]) != ("DateStyle", wanted):
             raise source_errors.setting_changed(name, value)
