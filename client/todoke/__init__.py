@@ -1,4 +1,4 @@
-"""The Python client of Todoke: ask for reports, wait for them, download them verified.
+"""The Python client of Todoke: submit reports, wait for them, and download verified files.
 
     from todoke import Todoke
 
@@ -7,7 +7,7 @@
         todoke.jobs.wait(job.id, timeout=600)
         todoke.jobs.download(job.id, "out")
 
-`AsyncTodoke` has the same methods. Nothing is imported before it is used: `import todoke` costs next to nothing.
+`AsyncTodoke` has the same methods. Modules are imported on first use, so `import todoke` costs next to nothing.
 """
 
 import importlib
@@ -143,7 +143,7 @@ __all__ = ["__version__", *sorted(_HOME_OF)]
 
 
 def __getattr__(name: str) -> Any:
-    """What the package offers, imported when it is first asked for."""
+    """Import a public name of the package on first access."""
     if name == "__version__":
         return importlib.import_module("todoke.version").VERSION
     if name not in _HOME_OF:
@@ -154,5 +154,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The same names for whoever explores."""
+    """Return the public names, for `dir()` and completion."""
     return __all__

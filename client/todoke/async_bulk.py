@@ -14,7 +14,7 @@ BulkId = str | UUID | BulkAction
 
 
 class AsyncBulk:
-    """One thing done to all jobs of a filter. Every method raises ApiError and ConnectionFailed."""
+    """One action on all jobs that match a filter. Every method raises ApiError and ConnectionFailed."""
 
     def __init__(self, config: Config, run: AsyncRun, iterate: AsyncIterate) -> None:
         self._config = config
@@ -30,28 +30,29 @@ class AsyncBulk:
         idempotency_key: str | None = None,
         **which: Unpack[JobFilter],
     ) -> BulkAction:
-        """`cancel`, `retry` or `delete` all jobs of a filter, as for `jobs.list`: counted first, to be looked at.
+        """`cancel`, `retry` or `delete` all jobs that match a filter, the same as in `jobs.list`.
 
-        With `dry_run=False` it is carried out at once. Without `status` an action means the jobs that it is for.
+        By default the action is a dry run: it counts the jobs, and `run` carries it out. With `dry_run=False` it runs
+        at once. Without `status`, the filter matches the jobs in the states that the action applies to.
         """
         return await self._run(
             bulk.create(self._config, action, which, reason=reason, dry_run=dry_run, idempotency_key=idempotency_key)
         )
 
     async def get(self, bulk_id: BulkId) -> BulkAction:
-        """How far an action has come, and what became of how many jobs."""
+        """Return an action: its progress, and how many jobs had which outcome."""
         return await self._run(bulk.get(self._config, bulk_id))
 
     async def run(self, bulk_id: BulkId) -> BulkAction:
-        """Carry out a dry run of your own. Once more is harmless."""
+        """Carry out a dry run of your own. Safe to repeat."""
         return await self._run(bulk.run(self._config, bulk_id))
 
     async def stop(self, bulk_id: BulkId) -> BulkAction:
-        """Let an action do nothing more; what it has done stays. Once more is harmless."""
+        """Stop an action. What it has done stays done. Safe to repeat."""
         return await self._run(bulk.stop(self._config, bulk_id))
 
     async def list(self, *, page_size: int | None = None, page_token: str | None = None) -> BulkActionsPage:
-        """One page of the actions that you see, newest first."""
+        """Return one page of the actions that you can see, newest first."""
         return await self._run(bulk.list_page(self._config, page_size=page_size, page_token=page_token))
 
     async def results(
@@ -62,9 +63,9 @@ class AsyncBulk:
         page_size: int | None = None,
         page_token: str | None = None,
     ) -> BulkResultsPage:
-        """One page of what became of each job, newest first; of one outcome, such as `refused`, if it is named.
+        """Return one page of the outcomes per job, newest first; `outcome`, such as `refused`, selects one kind.
 
-        `iter_results` goes through all pages.
+        `iter_results` yields those of all pages.
         """
         return await self._run(
             bulk.results(self._config, bulk_id, outcome=outcome, page_size=page_size, page_token=page_token)
@@ -73,5 +74,5 @@ class AsyncBulk:
     def iter_results(
         self, bulk_id: BulkId, *, outcome: str | None = None, page_size: int | None = None
     ) -> AsyncIterator[BulkResult]:
-        """What became of each job, page by page as they are used; of one outcome, if it is named."""
+        """Yield the outcome for each job, fetching pages as needed; `outcome` selects one kind."""
         return self._iterate(bulk.iterate_results(self._config, bulk_id, outcome=outcome, page_size=page_size))

@@ -1,4 +1,4 @@
-"""The client that does not block, for asyncio and trio."""
+"""The asynchronous client, for asyncio and trio."""
 
 import os
 from collections.abc import AsyncGenerator, Iterable
@@ -31,15 +31,17 @@ T = TypeVar("T")
 
 
 class AsyncTodoke:
-    """The API, at `url` (else TODOKE_URL, else http://localhost:8000), with `api_key` (else TODOKE_API_KEY).
+    """The API at `url` (default: TODOKE_URL, else http://localhost:8000), with `api_key` (default: TODOKE_API_KEY).
 
-    `timeout` is how many seconds an answer may take, and `connect` how many a connection. A request that meets an
-    outage is tried `max_retries` times more, with pauses of up to 8 s, or as long as the server asks for and
-    `max_wait` allows. `http_client` brings proxies, certificates and the like; it stays the caller's to close, and
-    each wait, stream and download holds one of its connections: without it, they have as many as they need.
+    `timeout` limits the seconds that a response may take, and `connect` those for a connection. During an outage a
+    request is retried up to `max_retries` times. The pauses grow to 8 s, or are as long as the server asks for, up to
+    `max_wait`.
 
-    Use one for everything, from as many tasks as you like; close it, or use `async with`.
-    Raises ValueError for arguments that make no sense, and TypeError for a client of another kind than httpx2's.
+    Pass an `http_client` for proxies, certificates and the like. You remain responsible for closing it, and each wait,
+    stream and download occupies one of its connections. The default client opens as many as those need.
+
+    One client serves any number of tasks. Close it, or use `async with`. Raises ValueError for invalid arguments, and
+    TypeError for an `http_client` of any library other than httpx2.
     """
 
     def __init__(
@@ -62,75 +64,75 @@ class AsyncTodoke:
         self._own: dict[bool, httpx2.AsyncClient] = {}
         self._process = os.getpid()
         self.jobs = AsyncJobs(self._config, self._run, self._iterate)
-        """Ask for reports, look at them, wait for them, download them."""
+        """Submit jobs, read them, wait for them, and download their files."""
 
     @cached_property
     def types(self) -> "AsyncTypes":
-        """What can be asked for."""
+        """The report types that can be requested."""
         from todoke.async_types import AsyncTypes
 
         return AsyncTypes(self._config, self._run)
 
     @cached_property
     def bulk(self) -> "AsyncBulk":
-        """One thing done to all jobs of a filter."""
+        """One action on all jobs that match a filter."""
         from todoke.async_bulk import AsyncBulk
 
         return AsyncBulk(self._config, self._run, self._iterate)
 
     @cached_property
     def schedules(self) -> "AsyncSchedules":
-        """Reports that come by themselves."""
+        """Reports that run on a schedule."""
         from todoke.async_schedules import AsyncSchedules
 
         return AsyncSchedules(self._config, self._run, self._iterate)
 
     @cached_property
     def shares(self) -> "AsyncShares":
-        """Links to files that work without a key."""
+        """Links that download a file without a key."""
         from todoke.async_shares import AsyncShares
 
         return AsyncShares(self._config, self._run, self._iterate)
 
     @cached_property
     def webhooks(self) -> "AsyncWebhooks":
-        """Who is told what has happened."""
+        """Addresses that receive events."""
         from todoke.async_webhooks import AsyncWebhooks
 
         return AsyncWebhooks(self._config, self._run, self._iterate)
 
     @cached_property
     def keys(self) -> "AsyncKeys":
-        """API keys of the tenant."""
+        """The tenant's API keys."""
         from todoke.async_keys import AsyncKeys
 
         return AsyncKeys(self._config, self._run)
 
     @cached_property
     def audit(self) -> "AsyncAudit":
-        """Who changed what."""
+        """The audit trail."""
         from todoke.async_keys import AsyncAudit
 
         return AsyncAudit(self._config, self._run, self._iterate)
 
     @cached_property
     def admin(self) -> "AsyncAdmin":
-        """What is paused and capped, for those who run the service."""
+        """Operating the service: its state, pauses, caps, and messages that were put aside."""
         from todoke.async_admin import AsyncAdmin
 
         return AsyncAdmin(self._config, self._run)
 
     async def me(self) -> Me:
-        """Who this client is for the server, and what it may do. Raises ApiError and ConnectionFailed."""
+        """Return who the server takes this client for, and its scopes. Raises ApiError and ConnectionFailed."""
         return await self._run(access.me(self._config))
 
     @property
     def url(self) -> str:
-        """Where the API is."""
+        """The address of the API."""
         return self._config.url
 
     async def close(self) -> None:
-        """Close the connections. A client that is used again opens new ones."""
+        """Close the connections. If the client is used again, it opens new ones."""
         own, self._own = self._own, {}
         if self._process == os.getpid():
             for client in own.values():
@@ -148,7 +150,7 @@ class AsyncTodoke:
         return f"{type(self).__name__}({self.url!r})"
 
     async def _run(self, flow: Flow[T]) -> T:
-        """Carry a flow out. Returns its result."""
+        """Run a flow and return its result."""
         last = Done(None)
         async with aclosing(self._carry_out(flow)) as parts:
             async for part in parts:
@@ -158,14 +160,14 @@ class AsyncTodoke:
         return result
 
     async def _iterate(self, flow: Flow[Any]) -> AsyncGenerator[Any]:
-        """Carry a flow out, and give what it emits as it comes."""
+        """Run a flow and yield what it emits."""
         async with aclosing(self._carry_out(flow)) as parts:
             async for part in parts:
                 if isinstance(part, Emit):
                     yield part.item
 
     async def _carry_out(self, flow: Flow[Any]) -> AsyncGenerator[Emit | Done]:
-        """What the flow emits, and at last what it returns: a generator of this kind has no result of its own."""
+        """Yield what the flow emits, and its result last: an asynchronous generator cannot return a value."""
         step = next_step(flow)
         while not isinstance(step, Done):
             if isinstance(step, Emit):
@@ -214,7 +216,7 @@ class AsyncTodoke:
                 await response.aclose()
 
     def _http(self, *, long: bool) -> httpx2.AsyncClient:
-        """The caller's client, or one of this process."""
+        """Return the caller's HTTP client, or one that this process opened."""
         if self._given is not None:
             return self._given
         if self._process != os.getpid():

@@ -13,8 +13,9 @@ ShareId = str | UUID | Share
 
 
 class AsyncShares:
-    """Links to files that work without a key; `jobs.share` makes one. Every method raises ApiError and
-    ConnectionFailed."""
+    """Links that download a file without a key; `jobs.share` creates one. Every method raises ApiError and
+    ConnectionFailed.
+    """
 
     def __init__(self, config: Config, run: AsyncRun, iterate: AsyncIterate) -> None:
         self._config = config
@@ -22,19 +23,19 @@ class AsyncShares:
         self._iterate = iterate
 
     async def get(self, share: ShareId) -> Share:
-        """A link as it is now, and how often it was used; not what stands in it."""
+        """Return a link's state and how often it was used; never its address."""
         return await self._run(shares.get(self._config, share))
 
     async def list(
         self, *, job: str | UUID | Job | None = None, page_size: int | None = None, page_token: str | None = None
     ) -> SharesPage:
-        """One page of your links, newest first; or of everybody's to the files of one job."""
+        """Return one page of your links, newest first; with `job`, one page of all links to its files."""
         return await self._run(shares.list_page(self._config, job=job, page_size=page_size, page_token=page_token))
 
     def iter(self, *, job: str | UUID | Job | None = None, page_size: int | None = None) -> AsyncIterator[Share]:
-        """Each of them, page by page as they are used."""
+        """Yield each link, fetching pages as needed. `job` selects as in `list`."""
         return self._iterate(shares.iterate(self._config, job=job, page_size=page_size))
 
     async def revoke(self, share: ShareId) -> None:
-        """Let a link work no more, for good. Once more is harmless."""
+        """Revoke a link permanently. Safe to repeat."""
         return await self._run(shares.revoke(self._config, share))

@@ -11,18 +11,18 @@ from todoke.results import Raw
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What an action met when it was made, without doing anything."""
+    """What an action matched when it was created, before it changed anything."""
 
     jobs: int
     at_least: bool
-    """True if there may be more: only so many were counted."""
+    """True if there may be more: counting stopped at this number."""
     by_status: Mapping[str, int]
     outcomes: Mapping[str, int]
-    """What would become of them, if they stayed as they were."""
+    """The outcomes that it would have if the jobs did not change."""
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             jobs=read.integer("jobs"),
             at_least=read.flag("atLeast"),
@@ -33,7 +33,7 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class BulkAction:
-    """One thing that is done to all jobs of a filter."""
+    """One action on all jobs that match a filter."""
 
     id: str
     action: str
@@ -41,29 +41,29 @@ class BulkAction:
     status: str
     """`DRY_RUN`, `RUNNING`, `DONE` or `STOPPED`."""
     done: bool
-    """True if nothing more comes."""
+    """True if it will do nothing more."""
     filter: Mapping[str, Any]
     reason: str
     created_by: str | None
     created_at: datetime | None
-    """Jobs that were accepted later are never met."""
+    """Jobs accepted later are never included."""
     matched: Matched
     handled: int
-    """Jobs that it has met since it runs."""
+    """Jobs handled so far."""
     outcomes: Mapping[str, int]
-    """What became of them."""
+    """How many jobs had which outcome."""
     reached_at: datetime | None
-    """It goes from the newest job to the oldest: those made since this moment are done with."""
+    """It handles the newest job first: jobs created after this time are done."""
     started_at: datetime | None
     ended_at: datetime | None
     stopped_by: str | None
     error: str | None
-    """Why its last step went wrong, or why it was stopped; a step is tried again."""
+    """Why its last step failed, or why it was stopped. A failed step is retried."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a bulk action")
         return cls(
             id=read.text("bulkId"),
@@ -96,7 +96,7 @@ class BulkActionsPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of bulk actions")
         return cls(
             bulk=tuple(BulkAction.from_json(one.raw) for one in read.each("bulk")),
@@ -107,20 +107,20 @@ class BulkActionsPage:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What became of one job."""
+    """The outcome for one job."""
 
     job_id: str
     outcome: str
     """`cancelled`, `requested`, `retried`, `deleted`, `unchanged` or `refused`."""
     code: str | None
-    """Why it was refused: the code with which the API refuses the same of one job."""
+    """Why it was refused: the code that the API returns for the same request on one job."""
     new_job_id: str | None
-    """The job that repeats it."""
+    """The job that repeats this one."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             job_id=read.text("jobId"),
             outcome=read.text("outcome"),
@@ -132,7 +132,7 @@ class BulkResult:
 
 @dataclass(frozen=True, slots=True)
 class BulkResultsPage:
-    """One page of what became of the jobs, newest job first."""
+    """One page of the outcomes per job, newest job first."""
 
     results: Sequence[BulkResult]
     next_page_token: str | None
@@ -140,7 +140,7 @@ class BulkResultsPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of a bulk action's results")
         return cls(
             results=tuple(BulkResult.read(one) for one in read.each("results")),

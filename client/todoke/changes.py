@@ -1,4 +1,4 @@
-"""What a stream of many jobs tells of one."""
+"""A job's entry in a stream of many jobs."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from todoke.results import Progress, Raw
 
 @dataclass(frozen=True, slots=True)
 class JobInShort:
-    """A job as `jobs.changes` tells it. `jobs.get` has the rest."""
+    """A job as `jobs.changes` yields it. `jobs.get` returns the rest."""
 
     id: str
     version: int
@@ -33,7 +33,7 @@ class JobInShort:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a job in short")
         progress = read.inner("progress")
         return cls(

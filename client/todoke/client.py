@@ -1,4 +1,4 @@
-"""The client that blocks."""
+"""The synchronous client."""
 
 import os
 import time
@@ -29,15 +29,17 @@ T = TypeVar("T")
 
 
 class Todoke:
-    """The API, at `url` (else TODOKE_URL, else http://localhost:8000), with `api_key` (else TODOKE_API_KEY).
+    """The API at `url` (default: TODOKE_URL, else http://localhost:8000), with `api_key` (default: TODOKE_API_KEY).
 
-    `timeout` is how many seconds an answer may take, and `connect` how many a connection. A request that meets an
-    outage is tried `max_retries` times more, with pauses of up to 8 s, or as long as the server asks for and
-    `max_wait` allows. `http_client` brings proxies, certificates and the like; it stays the caller's to close, and
-    each wait, stream and download holds one of its connections: without it, they have as many as they need.
+    `timeout` limits the seconds that a response may take, and `connect` those for a connection. During an outage a
+    request is retried up to `max_retries` times. The pauses grow to 8 s, or are as long as the server asks for, up to
+    `max_wait`.
 
-    Use one for everything, from as many threads as you like, before and after a fork; close it, or use `with`.
-    Raises ValueError for arguments that make no sense, and TypeError for a client of another kind than httpx2's.
+    Pass an `http_client` for proxies, certificates and the like. You remain responsible for closing it, and each wait,
+    stream and download occupies one of its connections. The default client opens as many as those need.
+
+    One client serves any number of threads, before and after a fork. Close it, or use `with`. Raises ValueError for
+    invalid arguments, and TypeError for an `http_client` of any library other than httpx2.
     """
 
     def __init__(
@@ -60,75 +62,75 @@ class Todoke:
         self._own: dict[bool, httpx2.Client] = {}
         self._process = os.getpid()
         self.jobs = Jobs(self._config, self._run, self._iterate)
-        """Ask for reports, look at them, wait for them, download them."""
+        """Submit jobs, read them, wait for them, and download their files."""
 
     @cached_property
     def types(self) -> "Types":
-        """What can be asked for."""
+        """The report types that can be requested."""
         from todoke.types import Types
 
         return Types(self._config, self._run)
 
     @cached_property
     def bulk(self) -> "Bulk":
-        """One thing done to all jobs of a filter."""
+        """One action on all jobs that match a filter."""
         from todoke.bulk import Bulk
 
         return Bulk(self._config, self._run, self._iterate)
 
     @cached_property
     def schedules(self) -> "Schedules":
-        """Reports that come by themselves."""
+        """Reports that run on a schedule."""
         from todoke.schedules import Schedules
 
         return Schedules(self._config, self._run, self._iterate)
 
     @cached_property
     def shares(self) -> "Shares":
-        """Links to files that work without a key."""
+        """Links that download a file without a key."""
         from todoke.shares import Shares
 
         return Shares(self._config, self._run, self._iterate)
 
     @cached_property
     def webhooks(self) -> "Webhooks":
-        """Who is told what has happened."""
+        """Addresses that receive events."""
         from todoke.webhooks import Webhooks
 
         return Webhooks(self._config, self._run, self._iterate)
 
     @cached_property
     def keys(self) -> "Keys":
-        """API keys of the tenant."""
+        """The tenant's API keys."""
         from todoke.keys import Keys
 
         return Keys(self._config, self._run)
 
     @cached_property
     def audit(self) -> "Audit":
-        """Who changed what."""
+        """The audit trail."""
         from todoke.keys import Audit
 
         return Audit(self._config, self._run, self._iterate)
 
     @cached_property
     def admin(self) -> "Admin":
-        """What is paused and capped, for those who run the service."""
+        """Operating the service: its state, pauses, caps, and messages that were put aside."""
         from todoke.admin import Admin
 
         return Admin(self._config, self._run)
 
     def me(self) -> Me:
-        """Who this client is for the server, and what it may do. Raises ApiError and ConnectionFailed."""
+        """Return who the server takes this client for, and its scopes. Raises ApiError and ConnectionFailed."""
         return self._run(access.me(self._config))
 
     @property
     def url(self) -> str:
-        """Where the API is."""
+        """The address of the API."""
         return self._config.url
 
     def close(self) -> None:
-        """Close the connections. A client that is used again opens new ones."""
+        """Close the connections. If the client is used again, it opens new ones."""
         own, self._own = self._own, {}
         if self._process == os.getpid():
             for client in own.values():
@@ -146,7 +148,7 @@ class Todoke:
         return f"{type(self).__name__}({self.url!r})"
 
     def _run(self, flow: Flow[T]) -> T:
-        """Carry a flow out. Returns its result."""
+        """Run a flow and return its result."""
         items = self._iterate(flow)
         while True:
             try:
@@ -156,7 +158,7 @@ class Todoke:
                 return result
 
     def _iterate(self, flow: Flow[T]) -> Generator[Any, None, T]:
-        """Carry a flow out, and give what it emits as it comes."""
+        """Run a flow, yield what it emits, and return its result."""
         step = next_step(flow)
         while not isinstance(step, Done):
             if isinstance(step, Emit):
@@ -195,7 +197,9 @@ class Todoke:
                 response.close()
 
     def _http(self, *, long: bool) -> httpx2.Client:
-        """The caller's client, or one of this process: a connection must not be used by a parent and its child."""
+        """Return the caller's HTTP client, or one that this process opened: a parent and its child must not share a
+        connection.
+        """
         if self._given is not None:
             return self._given
         if self._process != os.getpid():

@@ -1,4 +1,4 @@
-"""What can go wrong, each situation with a name.
+"""The exceptions, each named after its situation.
 
 TodokeError
 ├─ ApiError               the API refused: status, code, request_id, violations, hint
@@ -9,12 +9,12 @@ TodokeError
 │  ├─ RateLimited         429
 │  └─ ServerError         5xx
 │     └─ Unavailable      503
-├─ ConnectionFailed       no answer came
-│  └─ TimedOut            it did not come in time
-├─ UnexpectedAnswer       what answered does not speak as Todoke does
+├─ ConnectionFailed       no response
+│  └─ TimedOut            no response in time
+├─ UnexpectedAnswer       the response is not Todoke's
 ├─ JobFailed, JobCancelled, WaitTimedOut, NotReady, NoFiles     about a job
 ├─ CorruptDownload, AlreadyThere, ManifestError                 about a file
-└─ InvalidSignature     a webhook got a message that Todoke did not sign
+└─ InvalidSignature     a webhook received a message that Todoke did not sign
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class TodokeError(Exception):
-    """Everything that this package raises, except ValueError and TypeError for arguments that make no sense."""
+    """The base class of everything that this package raises, except ValueError and TypeError for invalid arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One thing that is wrong with a request."""
+    """One fault of a request."""
 
     field: str
     code: str
@@ -40,7 +40,7 @@ class Violation:
 
 
 class ApiError(TodokeError):
-    """The API answered with a problem (RFC 9457)."""
+    """The API answered with an RFC 9457 problem."""
 
     def __init__(
         self,
@@ -53,19 +53,19 @@ class ApiError(TodokeError):
     ) -> None:
         self.status = status
         self.problem = problem
-        """The whole problem document; empty if the answer had none."""
+        """The whole problem document; empty if the response had none."""
         self.code = _text(problem.get("code")) or f"http_{status}"
-        """The stable name of the situation."""
+        """The stable code of the error."""
         self.detail = _text(problem.get("detail")) or _text(problem.get("title")) or f"The answer was {status}."
         self.request_id = _text(problem.get("requestId")) or request_id
-        """Under which the server's log has the details."""
+        """The request's id, which finds the details in the server's log."""
         self.retryable = problem.get("retryable") is True
-        """Whether the same request may succeed later."""
+        """True if the same request may succeed later."""
         self.retry_after = retry_after
-        """Seconds after which the server wants to be asked again; None if it did not say."""
+        """Seconds that the server asks to wait before a retry; None if it did not say."""
         self.violations = _violations(problem.get("violations"))
         self.hint = _text(problem.get("hint")) or hint
-        """What to do about it; empty if nobody knows."""
+        """What to do about it; empty if unknown."""
         super().__init__(status, self.code, self.detail)
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """The API key is missing, wrong, revoked or over."""
+    """The API key is missing, wrong, revoked or expired."""
 
 
 class Forbidden(ApiError):
@@ -89,47 +89,47 @@ class Forbidden(ApiError):
 
 
 class NotFound(ApiError):
-    """It does not exist, or belongs to somebody else."""
+    """It does not exist, or belongs to another tenant or user."""
 
 
 class Conflict(ApiError):
-    """The job is in a state in which this is not possible."""
+    """The job's state does not allow this."""
 
 
 class Changed(ApiError):
-    """The job is not the one that `if_match` names any more. Nothing has happened."""
+    """`if_match` is no longer the current `etag`. Nothing was changed."""
 
 
 class Gone(ApiError):
-    """The file existed, and does no longer."""
+    """It existed once, but no longer does."""
 
 
 class Invalid(ApiError):
-    """The request does not fit; `violations` names every problem."""
+    """The request is invalid; `violations` names every fault."""
 
 
 class RateLimited(ApiError):
-    """Too many requests; `retry_after` says when to come back."""
+    """Too many requests; retry after `retry_after` seconds."""
 
 
 class ServerError(ApiError):
-    """The server met an error of its own."""
+    """The server failed."""
 
 
 class Unavailable(ServerError):
-    """The server cannot do it now."""
+    """The server cannot handle the request now."""
 
 
 class ConnectionFailed(TodokeError):
-    """No answer came: nobody listens, the connection broke, or the certificate is not trusted."""
+    """No response: nothing listens there, the connection broke, or the certificate is not trusted."""
 
 
 class TimedOut(ConnectionFailed):
-    """The answer did not come in time. The request may have been carried out."""
+    """No response in time. The request may have been carried out."""
 
 
 class UnexpectedAnswer(TodokeError):
-    """The answer is not one of this API: another service at that address, a proxy's page, or a redirect."""
+    """The response is not from this API: another service at that address, a proxy's page, or a redirect."""
 
 
 class JobFailed(TodokeError):
@@ -142,7 +142,7 @@ class JobFailed(TodokeError):
         self.message = error.message if error else "the job failed"
         self.hint = error.hint if error else ""
         self.retryable = error.retryable if error else False
-        """Whether the same report may succeed at another time."""
+        """True if the same report may succeed later."""
         super().__init__(f"job {job.id} failed: {self.code}: {self.message}" + (f"\n{self.hint}" if self.hint else ""))
 
 
@@ -155,11 +155,11 @@ class JobCancelled(TodokeError):
 
 
 class WaitTimedOut(TodokeError):
-    """The time for waiting ran out. The job goes on: wait again."""
+    """The time for waiting ran out. The job continues: wait again."""
 
     def __init__(self, job: "Job") -> None:
         self.job = job
-        """As it was seen last."""
+        """The job as it was last seen."""
         super().__init__(f"job {job.id} is still {job.status}; it goes on")
 
 
@@ -172,15 +172,17 @@ class NotReady(TodokeError):
 
 
 class NoFiles(TodokeError):
-    """The job succeeded and has no file to give, or none of that name."""
+    """The job succeeded and has no files, or none of that name."""
 
 
 class CorruptDownload(TodokeError):
-    """What came is not what the job made, by size or by SHA-256. Nothing of it was kept under the file's name."""
+    """The bytes received are not those that the job made, by size or by SHA-256. No file was created
+    under that name.
+    """
 
 
 class AlreadyThere(TodokeError):
-    """Another file has that name already."""
+    """Another file already has that name."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -188,7 +190,7 @@ class AlreadyThere(TodokeError):
 
 
 class ManifestError(TodokeError):
-    """A manifest or a key cannot be read, or does not prove that a file is what it should be."""
+    """A manifest or a key cannot be read, or the file does not match its manifest."""
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -198,7 +200,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 
 
 def kind_of(status: int) -> type[ApiError]:
-    """The class for a status of 400 or more."""
+    """Return the exception class for a status of 400 or more."""
     return _BY_STATUS.get(status, ServerError if status >= 500 else ApiError)
 
 
@@ -216,4 +218,4 @@ def _violations(value: object) -> Sequence[Violation]:
 
 
 class InvalidSignature(TodokeError):
-    """A message is not what it says it is: it has another signature, an old timestamp, or none. Answer 400."""
+    """A message's signature is missing or wrong, or its timestamp is too old. Answer it with 400."""

@@ -1,4 +1,4 @@
-"""What a report would be, as a value."""
+"""An estimate, as a value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from todoke.results import Raw
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the source's planner thinks. It may be far off."""
+    """The estimate of the source's query planner. It may be far off."""
 
     rows: int
     bytes: int
@@ -20,7 +20,7 @@ class Expected:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             rows=read.integer("rows"),
             bytes=read.integer("bytes"),
@@ -31,7 +31,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """What the tenant's latest successes took."""
+    """What the tenant's latest successful jobs took."""
 
     jobs: int
     p50_seconds: float
@@ -40,7 +40,7 @@ class Usual:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             jobs=read.integer("jobs"),
             p50_seconds=read.maybe_number("p50Seconds") or 0.0,
@@ -51,7 +51,7 @@ class Usual:
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """What would go wrong, or why nothing is expected."""
+    """Something that would go wrong, or why nothing can be estimated."""
 
     code: str
     message: str
@@ -59,26 +59,26 @@ class Caution:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(code=read.text("code"), message=read.some_text("message"), raw=read.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a report would be."""
+    """The estimate of a report."""
 
     report_type: str
     report_version: str
     formats: Sequence[str]
     expected: Expected | None
-    """None while nothing is known."""
+    """None if nothing is known."""
     usual: Usual | None
     warnings: Sequence[Caution]
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "an estimate")
         expected, usual = read.inner("expected"), read.inner("usual")
         return cls(

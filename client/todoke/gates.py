@@ -1,4 +1,4 @@
-"""What is paused and capped, as values."""
+"""Pauses and caps, as values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ class Pause:
     by: str
     began_at: datetime | None
     until: datetime | None
-    """When it ends by itself; None: when somebody ends it."""
+    """When it ends; None if it lasts until it is resumed."""
     ended_at: datetime | None
-    """When it was ended: jobs get back the time that they stood still, and start then."""
+    """When it was ended. Jobs then get back the time that they stood still, and start."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             reason=read.some_text("reason"),
             by=read.some_text("by"),
@@ -37,38 +37,38 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """How many jobs of a tenant, of a report type or on a source may run at the same time."""
+    """The limit on the jobs of a tenant, of a report type or on a source that may run at the same time."""
 
     most_running: int
     running: int
-    """How many run now."""
+    """How many are running now."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(most_running=read.integer("mostRunning"), running=read.integer("running"), raw=read.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueCap:
-    """How many jobs of a tenant may be unfinished: waiting and running."""
+    """The limit on a tenant's unfinished jobs, waiting and running."""
 
     most_unfinished: int
     unfinished: int | None
-    """How many are; None in a list."""
+    """How many there are now; None in a list."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         unfinished = read.maybe_integer("unfinished")
         return cls(most_unfinished=read.integer("mostUnfinished"), unfinished=unfinished, raw=read.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What holds for one tenant, report type or source."""
+    """The pause and the caps of one tenant, report type or source."""
 
     kind: str
     """`tenant`, `report_type` or `source`."""
@@ -77,12 +77,12 @@ class Gate:
     cap: Cap | None
     queue_cap: QueueCap | None
     etag: str
-    """For `if_match`: a change of what somebody else has changed meanwhile is refused."""
+    """For `if_match`, which refuses a change if somebody else has changed the gate meanwhile."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a gate")
         pause, cap, queue_cap = read.inner("pause"), read.inner("cap"), read.inner("queueCap")
         return cls(
@@ -105,6 +105,6 @@ class Gates:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "the gates")
         return cls(gates=tuple(Gate.from_json(one.raw) for one in read.each("gates")), raw=read.raw)

@@ -1,4 +1,4 @@
-"""How the whole installation stands, as values."""
+"""The state of the whole installation, as values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ class Condition:
     message: str
     facts: Mapping[str, Any]
     since_s: float | None
-    """For how long it has been so, in seconds; None where nobody knows."""
+    """How long it has lasted, in seconds; None if unknown."""
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             code=read.text("code"),
             severity=read.text("severity"),
@@ -35,7 +35,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A reading of a relay."""
+    """A measurement by a relay."""
 
     at: datetime | None
     age_s: float | None
@@ -43,19 +43,19 @@ class Measured:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(at=read.time("at"), age_s=read.maybe_number("ageS"), facts=read.object("facts"))
 
 
 @dataclass(frozen=True, slots=True)
 class SeenWorker:
-    """A worker as it told of itself last."""
+    """A worker, as it last reported."""
 
     name: str
     since: datetime | None
     seen_at: datetime | None
     gone: bool
-    """True if it is dead, or cut off."""
+    """True if it is dead or disconnected."""
     sick: str | None
     """Why it takes no jobs."""
     report_types: int
@@ -65,7 +65,7 @@ class SeenWorker:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             name=read.text("name"),
             since=read.time("since"),
@@ -80,19 +80,19 @@ class SeenWorker:
 
 @dataclass(frozen=True, slots=True)
 class EndedJobs:
-    """The jobs of one outcome that ended within one step of time. Of nothing there is no such step."""
+    """The jobs of one outcome that ended within one step of time. Steps without such jobs are left out."""
 
     begins: datetime | None
     outcome: str
     """`SUCCESS`, `FAILED` or `CANCELLED`."""
     jobs: int
     p50_s: float | None
-    """Half of them had ended within so many seconds after they were asked for."""
+    """Median seconds from request to end."""
     p95_s: float | None
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             begins=read.time("begins"),
             outcome=read.text("outcome"),
@@ -104,20 +104,20 @@ class EndedJobs:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedJobs:
-    """The jobs that were accepted within one step of time. Of nothing there is no such step."""
+    """The jobs that were accepted within one step of time. Steps without such jobs are left out."""
 
     begins: datetime | None
     jobs: int
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(begins=read.time("begins"), jobs=read.integer("jobs"))
 
 
 @dataclass(frozen=True, slots=True)
 class TypeTotal:
-    """The jobs of one report type that ended."""
+    """The ended jobs of one report type."""
 
     report_type: str
     jobs: int
@@ -125,18 +125,18 @@ class TypeTotal:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(report_type=read.text("reportType"), jobs=read.integer("jobs"), failed=read.integer("failed"))
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How the whole installation stands. A part that is None was not looked at: the database took too long."""
+    """The state of the whole installation. A part is None if reading it from the database took too long."""
 
     at: datetime | None
     period: str
     step_s: int
-    """Seconds of one step of the history."""
+    """Seconds per step of the history."""
     conditions: Sequence[Condition]
     """What needs attention."""
     measured: Mapping[str, Measured] | None
@@ -145,13 +145,13 @@ class Overview:
     history: Sequence[EndedJobs] | None
     accepted: Sequence[AcceptedJobs] | None
     report_types: Sequence[TypeTotal] | None
-    """The busiest first."""
+    """Busiest first."""
     not_looked_at: Sequence[str]
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "the overview")
         measured = read.maybe_object("measured")
         workers, history, came, types = map(read.maybe_each, ("workers", "history", "accepted", "reportTypes"))

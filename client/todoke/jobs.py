@@ -1,4 +1,4 @@
-"""`Todoke.jobs`: the methods, each of which is described here and done in `_core`."""
+"""`Todoke.jobs`: the methods, documented here and implemented in `_core`."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,11 +21,11 @@ from todoke.share_values import MadeShare
 from todoke.why import Why
 
 JobId = str | UUID | Accepted | Submitted | Retried | Job | JobInShort
-"""Wherever a job is asked for, its id will do, and so will what another method returned. ValueError for no id."""
+"""Wherever a method takes a job: its id, or what another method returned. Raises ValueError for an invalid id."""
 
 
 class Jobs:
-    """Jobs: what was asked for, and what became of it. Every method raises ApiError and ConnectionFailed."""
+    """Jobs and their results. Every method raises ApiError and ConnectionFailed."""
 
     def __init__(self, config: Config, run: Run, iterate: Iterate) -> None:
         self._config = config
@@ -42,13 +42,12 @@ class Jobs:
         reuse_seconds: int | None = None,
         **options: Unpack[JobOptions],
     ) -> Accepted:
-        """Ask for a report. Returns a job that is durable; what is left out is what the server makes of nothing.
+        """Submit a report. The returned job is durable. The server's defaults apply to whatever is left out.
 
-        All tries of a call carry one idempotency key, so they make one job. Give a key of your own to make one job
-        over several calls or runs of your program. `options` are those of JobOptions.
+        All retries of a call carry one idempotency key, so they create one job. Pass your own `idempotency_key` to
+        create one job across several calls or runs of your program. `options` are the fields of JobOptions.
 
-        With `reuse_seconds` a question that was asked within so many seconds is answered with the job of then:
-        `reused` is True.
+        With `reuse_seconds`, the same request made within that time returns the earlier job, with `reused` set.
         """
         return self._run(
             jobs.create(
@@ -63,10 +62,10 @@ class Jobs:
         )
 
     def create_many(self, submissions: Iterable[Submission]) -> Sequence[Submitted]:
-        """Ask for many reports, a thousand in a request. Returns what became of each, in their order.
+        """Submit many reports, up to a thousand per request. Returns one result per submission, in order.
 
-        One that is refused harms no other, and is not raised: its `problem` says why. Each has a key of its own for all
-        tries; give keys of your own where your program may be run again.
+        A refused submission affects no other and raises nothing: its `problem` says why. All retries of a submission
+        carry one idempotency key; set your own keys if your program may run again.
         """
         return self._run(jobs.create_many(self._config, submissions))
 
@@ -79,9 +78,9 @@ class Jobs:
         reuse_seconds: int | None = None,
         **options: Unpack[JobOptions],
     ) -> Estimate:
-        """What a report would be: rows, seconds, and what would go wrong. Nothing is made.
+        """Estimate a report without making it: rows, seconds, and what would go wrong.
 
-        Takes what `create` takes, but for the key, and counts as five requests for the rate limit.
+        Takes the arguments of `create`, except the key. Counts as five requests against the rate limit.
         """
         return self._run(
             jobs.estimate(
@@ -90,53 +89,55 @@ class Jobs:
         )
 
     def get(self, job: JobId) -> Job:
-        """The job as it is now."""
+        """Return the job's current state."""
         return self._run(jobs.get(self._config, job))
 
     def list(
         self, *, page_size: int | None = None, page_token: str | None = None, **which: Unpack[JobFilter]
     ) -> JobsPage:
-        """One page of jobs, newest first; `iter` goes through all of them. `which` is what JobFilter says.
+        """Return one page of jobs, newest first. `which` takes the fields of JobFilter; `iter` yields all jobs.
 
-        Go on with `page_token=page.next_page_token` until that is None. A page may be short, even empty, although
-        more follow.
+        Continue with `page_token=page.next_page_token` until that is None. A page may be short, or even empty, although
+        more pages follow.
         """
         return self._run(jobs.list_page(self._config, which, page_size=page_size, page_token=page_token))
 
     def iter(self, *, page_size: int | None = None, **which: Unpack[JobFilter]) -> Iterator[Job]:
-        """Every job, newest first, page by page as they are used. `which` is what JobFilter says."""
+        """Yield every job, newest first, fetching pages as needed. `which` takes the fields of JobFilter."""
         return self._iterate(jobs.iterate(self._config, which, page_size=page_size))
 
     def events(self, job: JobId) -> Sequence[Event]:
-        """Every change of the job's state, oldest first."""
+        """Return every state change of the job, oldest first."""
         return self._run(jobs.events(self._config, job))
 
     def why(self, job: JobId) -> Why:
-        """Why the job is where it is: what it waits for, who holds it, when it goes on."""
+        """Explain the job's state: what it waits for, who runs it, and when it continues."""
         return self._run(jobs.why(self._config, job))
 
     def stream(self, job: JobId) -> Iterator[Job]:
-        """Every state of the job as it comes, from now until it has ended.
+        """Yield each state of the job, from now until it has ended.
 
-        A lost connection is opened again, for five minutes.
+        Reconnects for up to five minutes when the connection is lost.
         """
         return self._iterate(streaming.follow_stream(self._config, job))
 
     def changes(self, *, on_missed: OnMissed | None = None) -> Iterator[JobInShort]:
-        """Every job that is new or changes, in short, among those that the key sees, without an end.
+        """Yield a summary of each job that is new or changes, without end. Covers the jobs that the key can see.
 
-        Begins with the newest fifty, oldest first. A lost connection is opened again, for five minutes, and no version
-        of a job is told twice. While more than a thousand jobs of the tenant go on, changes of the oldest may be
-        missed, and so may a great many changes at once. `on_missed` is called then, and again for jobs that ended
-        meanwhile: `list` has the truth. How the others are follows by itself, within a minute.
+        Starts with the newest fifty jobs, oldest of them first. Reconnects for up to five minutes when the connection
+        is lost, and never yields the same version of a job twice.
+
+        Changes can be missed: those of the oldest jobs while the tenant has more than a thousand unfinished ones, or
+        when a great many jobs change at once. `on_missed` is called then. Unfinished jobs catch up by themselves within
+        a minute; for jobs that ended meanwhile `on_missed` is called again, and `list` shows their state.
         """
         return self._iterate(changes.follow_changes(self._config, on_missed))
 
     def wait(self, job: JobId, *, timeout: float | None = None, on_progress: OnProgress | None = None) -> Job:
-        """Wait until the job has succeeded, and return it. `on_progress` is called with each state of it that is seen.
+        """Wait until the job has succeeded, and return it. `on_progress` is called with each state seen.
 
-        Raises JobFailed and JobCancelled if it ends so, and WaitTimedOut after `timeout` seconds: the job goes on. A
-        server that is away is waited for, too: until `timeout`, or for five minutes.
+        Raises JobFailed or JobCancelled if the job ends so, and WaitTimedOut after `timeout` seconds; the job itself
+        continues. While the server is unreachable, waiting continues until `timeout`, or for five minutes.
         """
         return self._run(waiting.wait(self._config, job, timeout=timeout, on_progress=on_progress))
 
@@ -148,49 +149,48 @@ class Jobs:
         *,
         force: bool = False,
     ) -> Sequence[Downloaded]:
-        """Download the job's files, or those that are named (`manifest.json` is one), into a folder.
+        """Download the job's files into a folder: all of them, or those in `names` (`manifest.json` is one).
 
-        A file gets its name when all its bytes are there and its SHA-256 is right; until then it is a `.part` file,
-        with which the next call goes on. A file that is there already is not fetched again, and another of the same
-        name raises AlreadyThere unless `force`. Raises NotReady, JobFailed, JobCancelled, NoFiles, CorruptDownload
-        and OSError.
+        A file gets its name once it is complete and its SHA-256 matches. Until then it is a `.part` file, which the
+        next call resumes. A file that is already there is not fetched again. A different file of the same name raises
+        AlreadyThere, unless `force` is set. Raises NotReady, JobFailed, JobCancelled, NoFiles, CorruptDownload and
+        OSError.
         """
         return self._run(downloads.download(self._config, job, Path(folder), names, force=force))
 
     def download_as(
         self, job: JobId, path: str | os.PathLike[str], name: str | None = None, *, force: bool = False
     ) -> Downloaded:
-        """Download one file under a name of your own; without `name`, the only one that the job has."""
+        """Download one file to `path`. Without `name`, the job must have exactly one file."""
         return self._run(downloads.download_one(self._config, job, Path(path), name, force=force))
 
     def download_into(self, job: JobId, into: BinaryIO, name: str | None = None) -> Downloaded:
-        """Download one file into something that takes bytes; without a name, the only one that the job has.
+        """Download one file into a binary file object. Without `name`, the job must have exactly one file.
 
-        The bytes are checked when all have passed: CorruptDownload means that they must not be used.
+        The SHA-256 is checked after the last byte: on CorruptDownload, discard what was written.
         """
         return self._run(downloads.download_into(self._config, job, name, into))
 
     def rows(self, job: JobId, *, page_size: int | None = None, after: int | None = None) -> RowsPage:
-        """Some of the report's first rows, without a download: a hundred, or `page_size` (at most 1,000).
+        """Return some of the report's first rows, without a download: `page_size` of them (default 100, at most 1,000).
 
-        Go on with `after=page.next_after` until that is None; `iter_rows` goes through all. The server keeps up to
-        1,000 rows. Raises Conflict if the job has not succeeded, NotFound if it keeps no rows, Gone if they have
-        expired.
+        Continue with `after=page.next_after` until that is None, or use `iter_rows`. The server keeps up to 1,000 rows.
+        Raises Conflict if the job has not succeeded, NotFound if it keeps no rows, and Gone if they have expired.
         """
         return self._run(rows.page(self._config, job, page_size=page_size, after=after))
 
     def iter_rows(self, job: JobId) -> Iterator[Row]:
-        """Each of the rows that are kept, page by page as they are used. Raises what `rows` raises."""
+        """Yield each row that the server keeps, fetching pages as needed. Raises the same errors as `rows`."""
         return self._iterate(rows.iterate(self._config, job))
 
     def first_page(self, job: JobId) -> bytes:
-        """A small picture (PNG) of the first page of the job's PDF. Raises what `rows` raises."""
+        """Return a small PNG of the first page of the job's PDF. Raises the same errors as `rows`."""
         return self._run(rows.picture(self._config, job))
 
     def cancel(self, job: JobId, *, if_match: str | None = None) -> Job:
-        """Cancel the job. If a worker holds it, the worker is told: the job may still end otherwise.
+        """Cancel the job. If a worker is running it, the worker is asked to stop, and the job may still end otherwise.
 
-        Raises Conflict if it had ended, and Changed if it is not the one of `if_match` any more: a job's `etag`.
+        Raises Conflict if the job had ended, and Changed if `if_match` is no longer its `etag`.
         """
         return self._run(jobs.cancel(self._config, job, if_match=if_match))
 
@@ -202,9 +202,9 @@ class Jobs:
         kept_until: datetime | str | None = None,
         if_match: str | None = None,
     ) -> Job:
-        """Keep an ended job and its files for longer: until then, or as long as the operator allows.
+        """Keep an ended job and its files longer: until the given times, or as long as the operator allows.
 
-        Nothing is kept for less time than before. Raises Conflict if the job goes on or its files have expired.
+        Never shortens the time. Raises Conflict if the job has not ended or its files have expired.
         """
         return self._run(jobs.keep(self._config, job, expires_at=expires_at, kept_until=kept_until, if_match=if_match))
 
@@ -217,10 +217,11 @@ class Jobs:
         max_downloads: int | None = None,
         idempotency_key: str | None = None,
     ) -> MadeShare:
-        """Make a link with which anybody downloads that file, without a key: for a week, unless you say otherwise.
+        """Create a link that downloads the file without a key. It lasts a week by default.
 
-        Its `url` is told once. It ends with the file, and with the key that made it if that is revoked; `shares` lists
-        and revokes links. Raises Conflict if the job has no files yet, and where links are turned off.
+        `url` is returned only once. The link expires with the file, and with the key that created it if that is
+        revoked; `shares` lists and revokes links. Raises Conflict if the job has no files yet, or if links are turned
+        off.
         """
         return self._run(
             shares.create(
@@ -234,9 +235,9 @@ class Jobs:
         )
 
     def delete(self, job: JobId, *, cancel: bool = False, if_match: str | None = None) -> None:
-        """Erase the job, its history and its files, for good. `cancel` ends one that goes on, too.
+        """Erase the job, its history and its files permanently. With `cancel`, an unfinished job is cancelled first.
 
-        Raises Conflict if it goes on, and Changed if it is not the one of `if_match` any more.
+        Raises Conflict if the job has not ended, and Changed if `if_match` is no longer its `etag`.
         """
         return self._run(jobs.delete(self._config, job, cancel_first=cancel, if_match=if_match))
 
@@ -250,10 +251,10 @@ class Jobs:
         if_match: str | None = None,
         **options: Unpack[JobOptions],
     ) -> Retried:
-        """Ask again for what an ended job was asked for. Returns the new job.
+        """Repeat an ended job. Returns the new job.
 
-        A parameter that is not named stays as it was, and one that is None takes its default; options stay, too.
-        Raises Conflict if the job goes on, and Changed if it is not the one of `if_match` any more.
+        A parameter that is left out keeps its value, and None resets it to its default. Options that are left out keep
+        their values, too. Raises Conflict if the job has not ended, and Changed if `if_match` is no longer its `etag`.
         """
         flow = jobs.retry(
             self._config, job, parameters, formats=formats, idempotency_key=idempotency_key, if_match=if_match,

@@ -1,4 +1,4 @@
-"""`Todoke.keys` and `Todoke.audit`: who may do what, and who did."""
+"""`Todoke.keys` and `Todoke.audit`: API keys, and the audit trail."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -24,17 +24,17 @@ class Keys:
         expires_at: datetime | str | None = None,
         idempotency_key: str | None = None,
     ) -> MadeKey:
-        """Make a key with some of your own scopes. Its secret is told once: `secret`."""
+        """Create a key with some of your own scopes. Its `secret` is returned only once."""
         return self._run(
             access.create_key(self._config, name, scopes, expires_at=expires_at, idempotency_key=idempotency_key)
         )
 
     def get(self, key_id: str) -> Key:
-        """One key, without its secret."""
+        """Return one key, without its secret."""
         return self._run(access.get_key(self._config, key_id))
 
     def list(self, *, page_size: int | None = None, page_token: str | None = None) -> KeysPage:
-        """One page of keys, newest first, revoked ones too."""
+        """Return one page of keys, newest first, including revoked ones."""
         return self._run(access.list_keys(self._config, page_size=page_size, page_token=page_token))
 
     def rotate(
@@ -45,7 +45,7 @@ class Keys:
         expires_at: datetime | str | None = None,
         idempotency_key: str | None = None,
     ) -> MadeKey:
-        """Make a key that follows this one, which works on for a while: a day, or `overlap_seconds`."""
+        """Create a successor to a key. The old key works for another day, or for `overlap_seconds`."""
         return self._run(
             access.rotate_key(
                 self._config,
@@ -57,12 +57,12 @@ class Keys:
         )
 
     def revoke(self, key_id: str) -> None:
-        """End a key. Once more is harmless."""
+        """Revoke a key. Safe to repeat."""
         return self._run(access.revoke_key(self._config, key_id))
 
 
 class Audit:
-    """The audit trail: every change that somebody of the tenant has made."""
+    """The audit trail: every change made by users of the tenant."""
 
     def __init__(self, config: Config, run: Run, iterate: Iterate) -> None:
         self._config = config
@@ -80,9 +80,9 @@ class Audit:
         page_size: int | None = None,
         page_token: str | None = None,
     ) -> AuditPage:
-        """One page of it, newest first; `iter` goes through all of them.
+        """Return one page of entries, newest first; `iter` yields them all.
 
-        A page may be short, even empty, although more follow.
+        A page may be short, or even empty, although more pages follow.
         """
         given = {"action": action, "subject": subject, "object": object, "since": since, "until": until}
         return self._run(access.audit(self._config, given, page_size=page_size, page_token=page_token))
@@ -97,6 +97,6 @@ class Audit:
         until: datetime | str | None = None,
         page_size: int | None = None,
     ) -> Iterator[AuditEntry]:
-        """Every entry of it, newest first, page by page as they are used."""
+        """Yield every entry, newest first, fetching pages as needed."""
         given = {"action": action, "subject": subject, "object": object, "since": since, "until": until}
         return self._iterate(access.iterate_audit(self._config, given, page_size=page_size))

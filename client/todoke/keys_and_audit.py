@@ -1,4 +1,4 @@
-"""API keys, who one is, and the audit trail, as values."""
+"""API keys, the caller's identity, and the audit trail, as values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from todoke.results import Raw
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Who the caller is."""
+    """The caller's identity."""
 
     tenant: str
     subject: str | None
@@ -19,12 +19,12 @@ class Me:
     """`none`, `key` or `token`."""
     key_id: str | None
     scopes: Sequence[str] | None
-    """None: everything, where no identity is asked for."""
+    """None means all scopes, where the server requires no identity."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "who one is")
         return cls(
             tenant=read.text("tenant"),
@@ -53,7 +53,7 @@ class Key:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a key")
         return cls(
             id=read.text("keyId"),
@@ -71,19 +71,19 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class MadeKey:
-    """A new API key. Its secret is told once."""
+    """A new API key. Its secret is returned only once."""
 
     key: Key
     secret: str | None = field(repr=False)
-    """What to send; None when the request was a repetition: it was told then."""
+    """The key to send; None for a repeated request: the first response had it."""
     secret_shown: bool
     old: Key | None
-    """The key that it follows, which works on until its `expires_at`."""
+    """The key that this one replaces. It works until its `expires_at`."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a new key")
         old = read.maybe_object("old")
         return cls(
@@ -105,7 +105,7 @@ class KeysPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of keys")
         return cls(
             keys=tuple(Key.from_json(one.raw) for one in read.each("keys")),
@@ -116,7 +116,7 @@ class KeysPage:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Something that was changed, by whom."""
+    """A change, and who made it."""
 
     id: str
     at: datetime | None
@@ -132,7 +132,7 @@ class AuditEntry:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             id=read.text("id"),
             at=read.time("at"),
@@ -158,7 +158,7 @@ class AuditPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of the audit trail")
         return cls(
             entries=tuple(AuditEntry.read(one) for one in read.each("entries")),

@@ -1,4 +1,4 @@
-"""Is this file what a job made? Its manifest says so, and a signature says so of the manifest."""
+"""Checks that a file is what a job made, by its manifest and the manifest's signature."""
 
 import base64
 import hashlib
@@ -18,10 +18,10 @@ _MOST_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a manifest says about a file that it describes."""
+    """What a manifest records about a file."""
 
     name: str
-    """The file's name when it was made; it may have been renamed since."""
+    """The file's original name; it may have been renamed since."""
     size_bytes: int
     rows: int
     sha256: str
@@ -29,9 +29,9 @@ class Proof:
     report_type: str
     report_version: str
     key_id: str | None
-    """Of the key that signed the manifest; None if no key was given."""
+    """The id of the key that signed the manifest; None if no key was given."""
     manifest: Mapping[str, Any]
-    """All of it."""
+    """The whole manifest."""
 
 
 def verify(
@@ -39,9 +39,9 @@ def verify(
     manifest: str | os.PathLike[str] | None = None,
     key: str | os.PathLike[str] | bytes | None = None,
 ) -> Proof:
-    """Check a file against its manifest (else `manifest.json` beside it), and the manifest against a public key.
+    """Check a file against its manifest (default: `manifest.json` beside it), and the manifest against a public key.
 
-    The key is a PEM file, or its content; it needs the extra `verify`. Raises ManifestError.
+    `key` is a PEM file, or its content; it requires the extra `verify`. Raises ManifestError.
     """
     path = Path(file)
     document = _read(Path(manifest) if manifest is not None else path.with_name(NAME))
@@ -95,7 +95,9 @@ def _digest(path: Path) -> tuple[str, int]:
 
 
 def _signed_by(content: object, signature: Mapping[str, Any] | None, key: str | os.PathLike[str] | bytes) -> str:
-    """The id of the key, if it signed the content: Ed25519 over JSON with sorted keys, no white space, in ASCII."""
+    """Return the key's id if it signed the content: Ed25519 over JSON with sorted keys, without white
+    space, in ASCII.
+    """
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

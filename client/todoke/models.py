@@ -1,4 +1,4 @@
-"""What the API answers, as values: frozen, typed, tolerant of fields and states that this version does not know.
+"""The API's answers as values: frozen, typed, and tolerant of fields and states that this version does not know.
 
 Every model has `raw`, the JSON object that it was read from.
 """
@@ -19,20 +19,20 @@ SUCCESS, FAILED, CANCELLED = "SUCCESS", "FAILED", "CANCELLED"
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A job that is durable: it will reach SUCCESS, FAILED or CANCELLED."""
+    """A durable job: it will reach SUCCESS, FAILED or CANCELLED."""
 
     id: str
     status: str
     report_type: str
     replayed: bool
-    """True if the same Idempotency-Key had made this job before."""
+    """True if an earlier request with the same Idempotency-Key created this job."""
     reused: bool
-    """True if somebody's question of a while ago is answered with its job."""
+    """True if this is an earlier job with the same request."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object, *, replayed: bool = False) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a submitted job")
         return cls(
             id=read.text("jobId"),
@@ -46,23 +46,23 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of one submission of many: a job, or what was wrong with it."""
+    """The result of one of many submissions: a job, or a problem."""
 
     job: Accepted | None
     problem: ApiError | None
-    """Not raised: the others were accepted."""
+    """Why it was refused. Not raised, since the others were accepted."""
     raw: Raw = field(repr=False, compare=False)
 
     @property
     def id(self) -> str:
-        """Of the job, so that this can be waited for as any other. Raises `problem` if there is none."""
+        """The job's id, so that this can be passed wherever a job is expected. Raises `problem` if there is no job."""
         if self.job is None:
             raise self.problem or UnexpectedAnswer("a submission became neither a job nor a problem")
         return self.job.id
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         job, problem, status = read.maybe_object("job"), read.maybe_object("problem"), read.integer("status")
         return cls(
             job=None if job is None else Accepted.from_json(job, replayed=read.flag("replayed")),
@@ -73,22 +73,22 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A new job that asks again for what an old one was asked for."""
+    """A new job that repeats an old one."""
 
     id: str
     status: str
     report_type: str
     replayed: bool
-    """True if the same Idempotency-Key had made this job before."""
+    """True if an earlier request with the same Idempotency-Key created this job."""
     reused: bool
     retry_of: str | None
     report_version_changed: bool
-    """True if the report type is another version now than the old job was accepted with."""
+    """True if the report type's version has changed since the old job was accepted."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object, *, replayed: bool = False) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a repeated job")
         return cls(
             id=read.text("jobId"),
@@ -104,7 +104,7 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job, as it was when the API answered."""
+    """A job as it was when the API answered."""
 
     id: str
     status: str
@@ -114,12 +114,12 @@ class Job:
     requested_by: str | None
     retry_of: str | None
     schedule_id: str | None
-    """The schedule that asked for it."""
+    """The schedule that submitted it."""
     parameters: Mapping[str, Any]
     formats: Sequence[str]
     labels: Mapping[str, str]
     priority: int | None
-    """If the request named one."""
+    """The requested priority; None if the request named none."""
     attempt: int
     max_attempts: int
     crashes: int
@@ -133,45 +133,45 @@ class Job:
     cancel_requested_at: datetime | None
     finished_at: datetime | None
     expires_at: datetime | None
-    """Until when its files are kept."""
+    """When its files are deleted."""
     kept_until: datetime | None
-    """Until when the job itself is kept."""
+    """When the job itself is deleted."""
     next_attempt_at: datetime | None
     run_at: datetime | None
-    """The moment that was asked for, before which it does not run."""
+    """The requested time before which it does not run."""
     deadline_at: datetime | None
     relative_dates: Mapping[str, Any]
-    """The parameters that were asked for in words such as `yesterday`, with the words."""
+    """The parameters requested in words such as `yesterday`, with the words."""
     time_zone: str | None
     locale: str | None
     columns: Sequence[str] | None
     sort: Sequence[str] | None
     limit: int | None
     csv: Mapping[str, Any] | None
-    """How the answer is to look, as far as the request said so."""
+    """The requested CSV dialect, as far as the request set one."""
     file_name: str | None
     callback_url: str | None
-    """Who is told of its end besides webhooks, without the query of the address."""
+    """The address that is notified when the job ends, besides webhooks; without its query."""
     notify_when: Sequence[Condition] | None
-    """The conditions under which that is told; None for always."""
+    """The conditions under which it is notified; None for always."""
     encrypted: bool
-    """True if its files open with a password only."""
+    """True if its files need a password to open."""
     keep_files_seconds: int | None
     keep_seconds: int | None
     done: bool
-    """True if the server says that it has ended."""
+    """True if the server reports that it has ended."""
     etag: str | None
-    """Stands for this state of it: `if_match` of what changes a job. None for a job of a list or a stream."""
+    """Identifies this state, for `if_match` in methods that change a job. None for a job from a list or a stream."""
     raw: Raw = field(repr=False, compare=False)
 
     @property
     def ended(self) -> bool:
-        """True if nothing will change any more, by a state of its own or by one that this version does not know."""
+        """True if nothing will change any more, including in a state that this version does not know."""
         return self.status in {SUCCESS, FAILED, CANCELLED} or self.done or self.finished_at is not None
 
     @classmethod
     def from_json(cls, raw: object, *, etag: str | None = None) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a job")
         progress, result, error = read.inner("progress"), read.inner("result"), read.inner("error")
         cost = read.inner("cost")
@@ -225,7 +225,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobsPage:
-    """One page of jobs, newest first. `jobs.iter` goes through all pages."""
+    """One page of jobs, newest first. `jobs.iter` yields the jobs of all pages."""
 
     jobs: Sequence[Job]
     next_page_token: str | None
@@ -234,7 +234,7 @@ class JobsPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of jobs")
         return cls(
             jobs=tuple(Job.from_json(one.raw) for one in read.each("jobs")),
@@ -258,7 +258,7 @@ class Event:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "an event")
         return cls(
             version=read.integer("version"),
@@ -274,7 +274,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A file on this machine, which is to the byte the one that the job made."""
+    """A downloaded file, identical to the byte to the one that the job made."""
 
     path: Path
     artifact: str
@@ -282,4 +282,4 @@ class Downloaded:
     size_bytes: int
     sha256: str
     was_there: bool
-    """True if the file was there already, whole: nothing was fetched."""
+    """True if the complete file was already there and nothing was fetched."""

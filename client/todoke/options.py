@@ -1,4 +1,4 @@
-"""What may be said about a job besides what it is to report."""
+"""The options of a job."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,11 +6,13 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 Condition = str | Mapping[str, object]
-"""`rows` (there are rows), `failure` (the job failed), or a bound: `{"figure": "rows", "above": 1000}`, or `below`."""
+"""`rows` (the report has rows), `failure` (the job failed), or a bound: `{"figure": "rows", "above": 1000}`, or
+`below`.
+"""
 
 
 class CsvOptions(TypedDict, total=False):
-    """How a CSV is written. What is left out is as the report type has it."""
+    """How a CSV is written. The report type's settings apply to whatever is left out."""
 
     delimiter: str
     """`,` or `;` or a tab or a vertical bar."""
@@ -21,85 +23,98 @@ class CsvOptions(TypedDict, total=False):
     line_end: str
     """`lf` or `crlf`."""
     bom: bool
+    """Start with a byte order mark, by which Excel recognises UTF-8."""
     encoding: str
-    """`utf-8`, `utf-16`, `cp932`, `windows-1252` and others; a wrong one is told the right ones."""
+    """`utf-8`, `utf-16`, `cp932`, `windows-1252` and others; the error for a wrong one lists them."""
     unencodable: str
-    """For a letter that the encoding lacks: `fail` or `replace`."""
+    """What to do with a letter that the encoding lacks: `fail` or `replace`."""
     formula_guard: bool
-    """False leaves text as it is, also what a spreadsheet would take for a formula."""
+    """False writes text unchanged, even if a spreadsheet would take it for a formula."""
     gzip: bool
+    """Compress the file."""
 
 
 class JobOptions(TypedDict, total=False):
-    """Keyword arguments of `jobs.create` and `jobs.retry`. What is left out is the usual."""
+    """Keyword arguments of `jobs.create` and `jobs.retry`. All are optional."""
 
     run_at: datetime | str
-    """The moment before which the job does not run; a datetime needs its offset. Or in words: `tomorrow+9h`."""
+    """The job does not run before this time; a datetime needs its offset. Also in words: `tomorrow+9h`."""
     not_after: datetime | str
-    """The moment at which the job fails if it has not ended."""
+    """The job fails if it has not ended by this time."""
     max_attempts: int
-    """Tries that are charged, at most as many as the report type allows."""
+    """Charged attempts, at most as many as the report type allows."""
     keep_files_seconds: int
-    """Seconds after the job's end for which its files are kept."""
+    """Seconds to keep its files after the job's end."""
     keep_seconds: int
-    """Seconds after the job's end for which the job itself is kept."""
+    """Seconds to keep the job itself after its end."""
     labels: Mapping[str, str]
-    """Marks of your own, by which `jobs.list` finds the job."""
+    """Your own labels, by which `jobs.list` finds the job."""
     file_name: str
     """The files' name without extension; `{reportType}`, `{reportVersion}`, `{jobId}` and `{date}` are filled in."""
     priority: int
-    """0 to 9: while many jobs of the tenant wait, 9 is first; 4 is the usual one."""
+    """0 to 9: while many of the tenant's jobs wait, 9 goes first; the default is 4."""
     callback_url: str
-    """An address that is told of the job's end, at a host where the tenant has a webhook, whose secret signs it."""
+    """An address to notify of the job's end. Its host must have a webhook of the tenant, whose secret signs the
+    message.
+    """
     notify_when: Sequence[Condition]
-    """When `callback_url` is told: if one of these conditions is met; left out, always."""
+    """Notify `callback_url` only if one of these conditions is met; if left out, always."""
     password: str
-    """Opens the files, which are PDF and XLSX then. Kept sealed until the job has ended. "" in a retry: none."""
+    """Opens the files, which can then be PDF and XLSX only. Stored encrypted until the job has ended. "" in a retry:
+    none.
+    """
     time_zone: str
-    """An IANA name: times that readers see, words such as `yesterday` and the query's session are of this zone."""
+    """An IANA name: the zone of times shown to readers, of words such as `yesterday`, and of the query's session."""
     locale: str
-    """The language of a document's texts: one that the report type has."""
+    """The language of a document's texts, one of those that the report type has."""
     columns: Sequence[str]
-    """The columns that files have, in this order."""
+    """The columns of the files, in this order."""
     sort: Sequence[str]
-    """The columns by which rows are sorted, the most significant first; `-` in front of a name turns its order."""
+    """The columns to sort rows by, the most significant first; a leading `-` sorts in descending order."""
     limit: int
-    """The most rows, of the sorted ones."""
+    """The maximum number of rows, after sorting."""
     csv: CsvOptions
-    """How a CSV is written, where that is not the report type's usual way."""
+    """How a CSV is written, where that differs from the report type's settings."""
 
 
 class Submission(JobOptions, total=False):
-    """One of `jobs.create_many`: what `jobs.create` takes, by the same names."""
+    """One item of `jobs.create_many`: the arguments of `jobs.create`, under the same names."""
 
     report_type: str
     parameters: Mapping[str, Any]
     formats: Sequence[str]
     idempotency_key: str
     reuse_seconds: int
-    """Be answered with the job of a question that was asked within so many seconds."""
+    """Reuse the job of the same request if it was made within so many seconds."""
 
 
 class JobFilter(TypedDict, total=False):
-    """Keyword arguments of `jobs.list`, `jobs.iter` and `bulk.create`: which jobs. What is left out does not matter."""
+    """Keyword arguments of `jobs.list`, `jobs.iter` and `bulk.create`, which select jobs. All are optional."""
 
     status: str | Sequence[str]
+    """In this state, or in one of these: PENDING, PROCESSING, SUCCESS, FAILED, CANCELLED."""
     report_type: str
+    """Of this report type."""
     labels: Mapping[str, str]
-    """Jobs with each of these labels."""
+    """With each of these labels."""
     created_after: datetime | str
-    """Then or later; a text may be a time ago, such as `-24h`."""
+    """Accepted then or later; a text may be relative, such as `-24h`."""
     created_before: datetime | str
+    """Accepted before then."""
     requester: str
+    """Requested by this subject."""
     error_code: str
+    """With an error of this code."""
     retry_of: str | UUID
+    """Repeating this job."""
     bulk: str | UUID
-    """Met by this bulk action."""
+    """Included in this bulk action."""
     schedule: str | UUID
+    """Submitted by this schedule."""
     id: str
-    """The beginning of one, of four digits or more."""
+    """With an id that starts with these digits, at least four."""
     took_at_least: str
-    """Ran so long or longer, or has by now, such as `30s`."""
+    """Ran at least this long, or has so far, such as `30s`."""
 
 
 _FILTER = {
@@ -146,11 +161,11 @@ SUBMISSION = {
     "reuse_seconds": "reuse",
     **_ON_THE_WIRE,
 }
-"""The fields of a Submission, and their names on the wire."""
+"""The fields of a Submission, with their names on the wire."""
 
 
 def on_the_wire(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options by the names of the API, without those that are None. Raises TypeError for an unknown name."""
+    """Return the options under the API's names, without those that are None. Raises TypeError for an unknown name."""
     if unknown := sorted(set(options) - set(_ON_THE_WIRE)):
         raise TypeError(f"{unknown[0]!r} is not an option of a job; {', '.join(_ON_THE_WIRE)} are")
     given = {_ON_THE_WIRE[name]: value for name, value in options.items() if value is not None}
@@ -162,7 +177,7 @@ def on_the_wire(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_query(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A filter by the names of the API, without those that are None. Raises TypeError for an unknown name."""
+    """Return a filter under the API's names, without the values that are None. Raises TypeError for an unknown name."""
     if unknown := sorted(set(given) - set(_FILTER)):
         raise TypeError(f"{unknown[0]!r} is not a filter of jobs; {', '.join(_FILTER)} are")
     return {_FILTER[name]: _text(name, value) for name, value in given.items() if value is not None}

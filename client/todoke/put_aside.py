@@ -1,4 +1,4 @@
-"""Messages that were put aside, as values: dead letters of the queue, and parked ones of the outbox."""
+"""Messages that were put aside, as values: dead letters of the queue, and parked messages of the outbox."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,23 +17,23 @@ class DeadLetter:
     first_seen_at: datetime | None
     sent_at: datetime | None
     receives: int
-    """Deliveries before it was copied, about."""
+    """The approximate number of deliveries before it was copied."""
     size_bytes: int
     why: str
     """Why a worker put it aside: `malformed`, `foreign`, `unknown`; empty if the queue service did."""
     job_id: str | None
     tenant: str | None
     body: str
-    """Its beginning."""
+    """The beginning of its body."""
     wish: str | None
-    """What a relay is about to do with it: `redrive` or `drop`."""
+    """The pending action of a relay: `redrive` or `drop`."""
     wished_at: datetime | None
     wished_by: str | None
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             message_id=read.text("messageId"),
             first_seen_at=read.time("firstSeenAt"),
@@ -53,7 +53,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLettersPage:
-    """One page of dead letters, those first that were seen first."""
+    """One page of dead letters, first seen first."""
 
     dead_letters: Sequence[DeadLetter]
     next_page_token: str | None
@@ -61,7 +61,7 @@ class DeadLettersPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of dead letters")
         return cls(
             dead_letters=tuple(DeadLetter.read(one) for one in read.each("deadLetters")),
@@ -86,7 +86,7 @@ class ParkedMessage:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             id=read.text("id"),
             topic=read.some_text("topic"),
@@ -102,7 +102,7 @@ class ParkedMessage:
 
 @dataclass(frozen=True, slots=True)
 class ParkedMessagesPage:
-    """One page of parked messages, the oldest first."""
+    """One page of parked messages, oldest first."""
 
     messages: Sequence[ParkedMessage]
     next_page_token: str | None
@@ -110,7 +110,7 @@ class ParkedMessagesPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of parked messages")
         return cls(
             messages=tuple(ParkedMessage.read(one) for one in read.each("messages")),
@@ -121,19 +121,19 @@ class ParkedMessagesPage:
 
 @dataclass(frozen=True, slots=True)
 class HandledMessages:
-    """With which messages something is done, or would be."""
+    """The messages that were handled, or would be."""
 
     ids: Sequence[str]
     missing: Sequence[str]
-    """Those that were named and are not there, or are being dealt with already."""
+    """The given ids that do not exist, or are being handled already."""
     dry_run: bool
     more: bool
-    """True if there are more than one request is for."""
+    """True if there are more messages than one request handles."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "what was done")
         return cls(
             ids=read.texts("ids"),

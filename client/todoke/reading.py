@@ -1,4 +1,4 @@
-"""Reads answers of the API into models. Unknown fields and missing ones are allowed; values of a wrong type are not."""
+"""Reads the API's JSON into models. Unknown and missing fields are allowed; values of a wrong type are not."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,30 +17,30 @@ class Fields:
         self._what = what
 
     def text(self, name: str) -> str:
-        """A text that must be there."""
+        """Return a text, which must be present."""
         value: str = self._typed(name, str, self.raw.get(name))
         return value
 
     def maybe_text(self, name: str) -> str | None:
-        """A text, or None."""
+        """Return a text, or None."""
         value = self.raw.get(name)
         return None if value is None else self._typed(name, str, value)
 
     def some_text(self, name: str) -> str:
-        """A text, empty if it is left out."""
+        """Return a text; empty if it is left out."""
         return self.maybe_text(name) or ""
 
     def integer(self, name: str) -> int:
-        """A whole number, 0 if it is left out."""
+        """Return a whole number; 0 if it is left out."""
         return int(self.maybe_number(name) or 0)
 
     def maybe_integer(self, name: str) -> int | None:
-        """A whole number, or None."""
+        """Return a whole number, or None."""
         value = self.maybe_number(name)
         return None if value is None else int(value)
 
     def maybe_number(self, name: str) -> float | None:
-        """A number, or None."""
+        """Return a number, or None."""
         value = self.raw.get(name)
         if value is None or isinstance(value, bool):
             return None
@@ -48,11 +48,11 @@ class Fields:
         return number
 
     def flag(self, name: str) -> bool:
-        """True or False, False if it is left out."""
+        """Return a boolean; False if it is left out."""
         return self.raw.get(name) is True
 
     def time(self, name: str) -> datetime | None:
-        """A moment, or None."""
+        """Return a time, or None."""
         value = self.maybe_text(name)
         try:
             return None if value is None else datetime.fromisoformat(value)
@@ -60,29 +60,29 @@ class Fields:
             raise UnexpectedAnswer(f"{name} of {self._what} is not a time: {_shown(value)}") from None
 
     def object(self, name: str) -> Mapping[str, Any]:
-        """An object as it came, empty if it is left out."""
+        """Return an object unchanged; empty if it is left out."""
         value = self.raw.get(name)
         return {} if value is None else self._typed(name, Mapping, value)
 
     def maybe_object(self, name: str) -> Mapping[str, Any] | None:
-        """An object as it came, or None."""
+        """Return an object unchanged, or None."""
         return None if self.raw.get(name) is None else self.object(name)
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts, empty if it is left out."""
+        """Return a list of texts; empty if it is left out."""
         return tuple(self._typed(name, str, one) for one in self._list(name))
 
     def inner(self, name: str) -> Self | None:
-        """The fields of an object within this one, or None."""
+        """Return the fields of a nested object, or None."""
         value = self.raw.get(name)
         return None if value is None else type(self)(value, name)
 
     def each(self, name: str) -> Sequence[Self]:
-        """The fields of each object of a list, empty if it is left out."""
+        """Return the fields of each object in a list; empty if it is left out."""
         return [type(self)(one, name) for one in self._list(name)]
 
     def maybe_each(self, name: str) -> Sequence[Self] | None:
-        """The same, or None if it is left out."""
+        """Return the fields of each object in a list, or None if it is left out."""
         return None if self.raw.get(name) is None else self.each(name)
 
     def _list(self, name: str) -> Sequence[Any]:

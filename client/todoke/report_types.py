@@ -1,4 +1,4 @@
-"""What can be asked for, as values."""
+"""Report types, as values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ class Column:
     title: str
     unit: str
     required_scope: str | None
-    """Files have this column only for whoever asks with this scope."""
+    """Files have this column only if the caller has this scope."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             name=read.text("name"),
             title=read.some_text("title"),
@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ReportType:
-    """What is needed to ask for a report of this type."""
+    """A report type: what a request for it needs."""
 
     name: str
     title: str
@@ -44,13 +44,12 @@ class ReportType:
     """A JSON Schema."""
     columns: Sequence[Column]
     options: Mapping[str, Any]
-    """A JSON Schema of what a request may say about the shape of its answer: time zone, columns, sort, limit,
-    the dialect of CSV."""
+    """A JSON Schema of the options that shape the files: time zone, columns, sort, limit, the dialect of CSV."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a report type")
         return cls(
             name=read.text("name"),
@@ -71,12 +70,12 @@ class Choice:
 
     value: str
     title: str
-    """What people call it."""
+    """The name that people see."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(value=read.text("value"), title=read.some_text("title"), raw=read.raw)
 
 
@@ -91,7 +90,7 @@ class Choices:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "the choices of a parameter")
         return cls(
             choices=tuple(Choice.read(one) for one in read.each("choices")), more=read.flag("more"), raw=read.raw
@@ -100,16 +99,16 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class ReportTypes:
-    """Every report type that the caller may ask for."""
+    """Every report type that the caller may request."""
 
     default: str | None
-    """What is made for a request that names none."""
+    """The report type of a request that names none."""
     types: Sequence[ReportType]
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "the report types")
         return cls(
             default=read.maybe_text("default"),

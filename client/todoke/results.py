@@ -1,4 +1,4 @@
-"""The parts of a job: what it made, why it failed, how far it is."""
+"""The parts of a job: its files, its error, its progress."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Artifact:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             name=read.text("name"),
             format=read.some_text("format"),
@@ -37,7 +37,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Warning:  # noqa: A001 - the API's word
-    """What the reader of a file should know: the job succeeded, but somebody should look."""
+    """Something that readers of a file should know: the job succeeded, but needs a look."""
 
     code: str
     file: str
@@ -48,7 +48,7 @@ class Warning:  # noqa: A001 - the API's word
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             code=read.some_text("code"),
             file=read.some_text("file"),
@@ -61,17 +61,17 @@ class Warning:  # noqa: A001 - the API's word
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What the server keeps to be looked at before a download."""
+    """What the server keeps for a preview."""
 
     rows: int | None
-    """How many of the first rows; None if none are kept, which is not the same as none."""
+    """The number of first rows kept; None if none are kept, which differs from 0."""
     has_page: bool
-    """True if there is a picture of a PDF's first page."""
+    """True if there is a picture of the PDF's first page."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(rows=read.maybe_integer("rows"), has_page=read.maybe_text("pageUrl") is not None, raw=read.raw)
 
 
@@ -85,7 +85,7 @@ class Phase:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(phase=read.text("phase"), seconds=read.maybe_number("seconds") or 0.0, raw=read.raw)
 
 
@@ -94,24 +94,24 @@ class Result:
     """What a successful job made."""
 
     artifacts: Sequence[Artifact]
-    """Until they expire."""
+    """The files, until they expire."""
     required_scopes: Sequence[str]
-    """The scopes that the files ask for. Who lacks one of them gets none of the files."""
+    """The scopes that a download of the files requires, all of them."""
     warnings: Sequence[Warning]
     manifest_sha256: str | None
-    """Of `manifest.json`, which says what the files were made from."""
+    """The digest of `manifest.json`, which records what the files were made from."""
     preview: Preview | None
     """None if nothing is kept; `jobs.rows` and `jobs.first_page` fetch it."""
     answer: Mapping[str, Any] | None
-    """Of a report type without files."""
+    """The answer of a report type without files."""
     seconds: float
     phases: Sequence[Phase]
-    """What took how long, in order; empty for a report type without files, and of an older server."""
+    """How long each phase took, in order; empty for a report type without files, and from an older server."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         manifest, preview = read.inner("manifest"), read.inner("preview")
         return cls(
             artifacts=tuple(Artifact.read(one) for one in read.each("artifacts")),
@@ -138,7 +138,7 @@ class JobError:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             code=read.some_text("code"),
             message=read.some_text("message"),
@@ -150,7 +150,7 @@ class JobError:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the newest attempt that ended has used."""
+    """What the last ended attempt used."""
 
     cpu_seconds: float
     peak_memory_mb: int
@@ -160,7 +160,7 @@ class Cost:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             cpu_seconds=read.maybe_number("cpuSeconds") or 0.0,
             peak_memory_mb=read.integer("peakMemoryMb"),
@@ -172,7 +172,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the current attempt is."""
+    """The progress of the current attempt."""
 
     phase: str
     rows: int
@@ -183,7 +183,7 @@ class Progress:
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             phase=read.some_text("phase"),
             rows=read.integer("rows"),

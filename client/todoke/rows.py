@@ -8,7 +8,7 @@ from todoke.reading import Fields
 from todoke.results import Raw
 
 Row = Mapping[str, Any]
-"""Values by the columns' names: None, or what the report's files have."""
+"""Values by column name: None, or the same as in the report's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,14 @@ class RowsColumn:
     name: str
     title: str
     type: str
-    """`integer` and `boolean` have values of Python's own. Those of `bigint`, `decimal`, `float`, `date`, `timestamp`,
-    `timestamptz`, `json` and `text` are texts, so that no digit is lost: `Decimal(row["paid"])`."""
+    """`integer` and `boolean` values are Python's own. `bigint`, `decimal`, `float`, `date`, `timestamp`,
+    `timestamptz`, `json` and `text` values are strings, so that no digit is lost: `Decimal(row["paid"])`.
+    """
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(name=read.text("name"), title=read.some_text("title"), type=read.some_text("type"), raw=read.raw)
 
 
@@ -35,9 +36,9 @@ class RowsPage:
     columns: Sequence[RowsColumn]
     rows: Sequence[Row]
     stored_rows: int
-    """Rows that the server has kept."""
+    """The number of rows that the server keeps."""
     total_rows: int
-    """Rows of the report."""
+    """The number of rows in the report."""
     truncated: bool
     """True if the report has more rows than are kept."""
     next_after: int | None
@@ -46,7 +47,7 @@ class RowsPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of rows")
         return cls(
             columns=tuple(RowsColumn.read(one) for one in read.each("columns")),

@@ -1,4 +1,4 @@
-"""What may be said about a schedule."""
+"""The options of a schedule."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,24 +8,27 @@ from todoke.options import SUBMISSION, Condition, CsvOptions, on_the_wire
 
 
 class ScheduleOptions(TypedDict, total=False):
-    """Keyword arguments of `schedules.create`, `preview` and `update`. None is what a field is when it is left out."""
+    """Keyword arguments of `schedules.create`, `preview` and `update`. None stands for the default.
+
+    Fields that JobOptions has as well mean the same, for each of the schedule's jobs.
+    """
 
     cron: str | None
     """Five fields: minute, hour, day of the month, month, day of the week."""
     every_seconds: int | None
-    """Instead of `cron`: elapsed time from the schedule's making."""
+    """Instead of `cron`: the time between ticks, counted from the schedule's creation."""
     time_zone: str | None
-    """IANA name of the zone whose clocks `cron` means, and dates in words; else UTC."""
+    """The IANA zone of `cron` and of dates in words; UTC by default."""
     until: datetime | str | None
-    """No tick is later."""
+    """The schedule has no ticks after this time."""
     jitter_seconds: int | None
-    """Each job is submitted up to so much later, so that not all run at once."""
+    """Each job is submitted up to so much later, to spread the load."""
     misfire: str | None
-    """Ticks that were missed: `run_once`, `run_all` or `skip`."""
+    """What to do with missed ticks: `run_once`, `run_all` or `skip`."""
     misfire_most: int | None
-    """With `run_all`: how many of the latest."""
+    """With `run_all`: how many of the latest ticks."""
     overlap: str | None
-    """A tick while the job before is not at its end: `skip`, `queue` or `cancel` the earlier one."""
+    """What to do at a tick while the previous job is unfinished: `skip`, `queue` or `cancel` the earlier one."""
     labels: Mapping[str, str] | None
     max_attempts: int | None
     keep_files_seconds: int | None
@@ -39,17 +42,19 @@ class ScheduleOptions(TypedDict, total=False):
     sort: Sequence[str] | None
     limit: int | None
     csv: CsvOptions | None
-    """As in JobOptions, for each of its jobs."""
 
 
 class ScheduleChanges(ScheduleOptions, total=False):
-    """Keyword arguments of `schedules.update`: those of ScheduleOptions, and these. What is left out stays."""
+    """Keyword arguments of `schedules.update`. Fields that are left out keep their values."""
 
     name: str
+    """The schedule's name."""
     report_type: str
+    """The report type of its jobs."""
     parameters: Mapping[str, Any] | None
-    """All of them: they take the place of those that it had."""
+    """Replaces all of its parameters."""
     formats: Sequence[str] | None
+    """The formats of its files."""
 
 
 _NOT_OF_SCHEDULES = {"idempotency_key", "reuse_seconds", "run_at", "not_after"}
@@ -67,7 +72,7 @@ _ON_THE_WIRE = {
 
 
 def schedule_fields(given: Mapping[str, Any]) -> dict[str, object]:
-    """What is given, by the names of the API; None becomes null. Raises TypeError for an unknown name."""
+    """Return the given values under the API's names; None becomes null. Raises TypeError for an unknown name."""
     if unknown := sorted(set(given) - set(_ON_THE_WIRE)):
         raise TypeError(f"{unknown[0]!r} is not a field of a schedule; {', '.join(_ON_THE_WIRE)} are")
     fields = {_ON_THE_WIRE[name]: value for name, value in given.items()}

@@ -1,4 +1,4 @@
-"""Schedules, their ticks, and what is asked of both, as values."""
+"""Schedules, their ticks, and the answers about both, as values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,33 +11,33 @@ from todoke.results import Raw
 
 @dataclass(frozen=True, slots=True)
 class ComingTick:
-    """A tick that is to come."""
+    """A future tick."""
 
     tick: datetime | None
     local: datetime | None
-    """The same moment by the clocks of the schedule's zone."""
+    """The same moment in the schedule's zone."""
     remark: str | None
-    """`moved`: the clocks skip the time that was named; `first_of_two`: they show it twice."""
+    """`moved`: the clocks skip the scheduled time; `first_of_two`: they show it twice."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(tick=read.time("tick"), local=read.time("local"), remark=read.maybe_text("remark"), raw=read.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulePlan:
-    """What a schedule asks for, and when: the answer to a preview, where nothing was written."""
+    """What a schedule requests, and when: the answer to a preview, which writes nothing."""
 
     name: str
     report_type: str
     parameters: Mapping[str, Any]
-    """As they were written: dates in words are reckoned at each tick."""
+    """As written: dates in words are resolved at each tick."""
     formats: Sequence[str] | None
     labels: Mapping[str, str]
     options: Mapping[str, Any]
-    """What its jobs are asked for beside, by the names of the API."""
+    """The other options of its jobs, under the API's names."""
     cron: str | None
     every_seconds: int | None
     time_zone: str
@@ -47,21 +47,21 @@ class SchedulePlan:
     misfire_most: int
     overlap: str
     words: Mapping[str, str]
-    """When it is due, by language: `en` and `ja`."""
+    """Its timing in words, by language: `en` and `ja`."""
     coming: Sequence[ComingTick]
-    """The next ticks; none while it is paused or stopped."""
+    """The next ticks; empty while it is paused or stopped."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a schedule")
         return cls(**_plan(read), raw=read.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule(SchedulePlan):
-    """A schedule: a report that comes by itself."""
+    """A schedule, which submits a report at each tick."""
 
     id: str
     state: str
@@ -72,25 +72,25 @@ class Schedule(SchedulePlan):
     paused_by: str | None
     pause_note: str | None
     owner: str | None
-    """On whose behalf it asks: whoever wrote or resumed it last."""
+    """On whose behalf it acts: the user who last wrote or resumed it."""
     acts_until: datetime | None
-    """When it stops unless somebody writes or resumes it before. None for the owner of an API key."""
+    """When it stops unless it is written or resumed before. None if the owner uses an API key."""
     last_tick: datetime | None
     last_job_id: str | None
-    """Of the last tick that had a job."""
+    """The job of the last tick that had one."""
     created_at: datetime | None
     updated_at: datetime | None
     version: int
     file: str | None
-    """The file of the catalog that it is written in; it can be changed there only. None if a client made it."""
+    """The catalog file that defines it, the only place to change it. None if a client created it."""
     etag: str | None
-    """`if_match` of what changes it. None for a schedule of a list."""
+    """For `if_match` in methods that change it. None for a schedule from a list."""
     replayed: bool
-    """True if the same Idempotency-Key had made it before."""
+    """True if an earlier request with the same Idempotency-Key created it."""
 
     @classmethod
     def from_json(cls, raw: object, *, etag: str | None = None, replayed: bool = False) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a schedule")
         return cls(
             **_plan(read),
@@ -117,7 +117,7 @@ class Schedule(SchedulePlan):
 
 @dataclass(frozen=True, slots=True)
 class SchedulesPage:
-    """One page of schedules, newest first. `schedules.iter` goes through all pages."""
+    """One page of schedules, newest first. `schedules.iter` yields the schedules of all pages."""
 
     schedules: Sequence[Schedule]
     next_page_token: str | None
@@ -125,7 +125,7 @@ class SchedulesPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of schedules")
         return cls(
             schedules=tuple(Schedule.from_json(one.raw) for one in read.each("schedules")),
@@ -136,11 +136,11 @@ class SchedulesPage:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What became of a tick."""
+    """The outcome of a tick."""
 
     tick: datetime | None
     cause: str
-    """`due`, `run` (somebody asked for it now) or `backfill`."""
+    """`due`, `run` (requested by a user) or `backfill`."""
     fate: str
     """`waiting`, `submitted`, `skipped` or `failed`."""
     reason: str | None
@@ -148,14 +148,14 @@ class Tick:
     detail: str | None
     job_id: str | None
     since: datetime | None
-    """The first of the ticks that were skipped together, of which this is the last."""
+    """The first of several ticks that were skipped together; this is the last of them."""
     at: datetime | None
-    """When that was written."""
+    """When this was recorded."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             tick=read.time("tick"),
             cause=read.some_text("cause"),
@@ -171,7 +171,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class TicksPage:
-    """One page of a schedule's history, the latest tick first. `schedules.iter_ticks` goes through all pages."""
+    """One page of a schedule's history, latest tick first. `schedules.iter_ticks` yields the ticks of all pages."""
 
     ticks: Sequence[Tick]
     next_page_token: str | None
@@ -179,7 +179,7 @@ class TicksPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of ticks")
         return cls(
             ticks=tuple(Tick.read(one) for one in read.each("ticks")),
@@ -190,7 +190,7 @@ class TicksPage:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRun:
-    """A job that a schedule was asked for beside its ticks."""
+    """A job that a schedule submitted on request, in addition to its ticks."""
 
     job_id: str
     replayed: bool
@@ -199,27 +199,27 @@ class ScheduleRun:
 
     @classmethod
     def from_json(cls, raw: object, *, replayed: bool = False) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a run of a schedule")
         return cls(job_id=read.text("jobId"), replayed=replayed, raw=read.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """Ticks of the past whose jobs will be submitted."""
+    """Past ticks whose jobs will be submitted."""
 
     ticks: int
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a backfill")
         return cls(ticks=read.integer("ticks"), raw=read.raw)
 
 
 def _plan(read: Fields) -> dict[str, Any]:
-    """The fields that a schedule and its preview have in common."""
+    """Read the fields that a schedule and its preview share."""
     return {
         "name": read.some_text("name"),
         "report_type": read.some_text("reportType"),

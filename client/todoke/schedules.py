@@ -1,4 +1,4 @@
-"""`Todoke.schedules`: reports that come by themselves."""
+"""`Todoke.schedules`: reports that run on a schedule."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ ScheduleId = str | UUID | Schedule
 
 
 class Schedules:
-    """Reports that come by themselves. Every method raises ApiError and ConnectionFailed."""
+    """Reports that run on a schedule. Every method raises ApiError and ConnectionFailed."""
 
     def __init__(self, config: Config, run: Run, iterate: Iterate) -> None:
         self._config = config
@@ -40,10 +40,10 @@ class Schedules:
         idempotency_key: str | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> Schedule:
-        """Ask for a report again and again: by `cron` in a `time_zone`, or every so many seconds.
+        """Create a schedule: by `cron` in a `time_zone`, or every `every_seconds`.
 
-        The schedule acts with the scopes that its maker has at each tick. All tries of a call carry one idempotency
-        key, so they make one schedule.
+        At each tick, the schedule acts with the scopes that its creator has at that time. All retries of a call carry
+        one idempotency key, so they create one schedule.
         """
         given = {"name": name, "report_type": report_type, "parameters": parameters, "formats": formats, **options}
         return self._run(schedules.create(self._config, given, idempotency_key=idempotency_key))
@@ -57,62 +57,65 @@ class Schedules:
         formats: Sequence[str] | None = None,
         **options: Unpack[ScheduleOptions],
     ) -> SchedulePlan:
-        """What such a schedule would be: when it is due in words, and its next ticks. Nothing is written."""
+        """Preview a schedule without creating it: its timing in words, and its next ticks."""
         given = {"name": name, "report_type": report_type, "parameters": parameters, "formats": formats, **options}
         return self._run(schedules.preview(self._config, given))
 
     def get(self, schedule: ScheduleId) -> Schedule:
-        """One schedule, with its next ticks."""
+        """Return one schedule, with its next ticks."""
         return self._run(schedules.get(self._config, schedule))
 
     def list(self, *, page_size: int | None = None, page_token: str | None = None) -> SchedulesPage:
-        """One page of the schedules that you see, newest first; `iter` goes through all of them."""
+        """Return one page of the schedules that you can see, newest first; `iter` yields all of them."""
         return self._run(schedules.list_page(self._config, page_size=page_size, page_token=page_token))
 
     def iter(self, *, page_size: int | None = None) -> Iterator[Schedule]:
-        """Every schedule that you see, newest first, page by page as they are used."""
+        """Yield every schedule that you can see, newest first, fetching pages as needed."""
         return self._iterate(schedules.iterate(self._config, page_size=page_size))
 
     def update(
         self, schedule: ScheduleId, *, if_match: str | None = None, **changes: Unpack[ScheduleChanges]
     ) -> Schedule:
-        """Change what is named, and leave the rest; None is what a field is when it is left out.
+        """Change the given fields and keep the others; None resets a field to its default.
 
-        The schedule acts on your behalf from then on, and goes on if it had stopped. Raises Changed if it is not the
-        one of `if_match` any more: a schedule's `etag`.
+        From then on the schedule acts on your behalf; if it was stopped, it becomes active again. Raises Changed if
+        `if_match` is no longer its `etag`.
         """
         return self._run(schedules.update(self._config, schedule, changes, if_match=if_match))
 
     def delete(self, schedule: ScheduleId, *, if_match: str | None = None) -> None:
-        """Delete a schedule with its history. Its jobs stay."""
+        """Delete a schedule and its history. Its jobs stay."""
         return self._run(schedules.delete(self._config, schedule, if_match=if_match))
 
     def pause(self, schedule: ScheduleId, *, note: str | None = None, if_match: str | None = None) -> Schedule:
-        """Let no tick come until somebody resumes it."""
+        """Pause a schedule: it has no ticks until it is resumed."""
         return self._run(schedules.pause(self._config, schedule, note=note, if_match=if_match))
 
     def resume(self, schedule: ScheduleId, *, if_match: str | None = None) -> Schedule:
-        """Go on after a pause or a stop, on your behalf. What was due meanwhile is not made up for: `backfill`."""
+        """Resume a paused or stopped schedule, on your behalf. Ticks missed meanwhile are not submitted: see
+        `backfill`.
+        """
         return self._run(schedules.resume(self._config, schedule, if_match=if_match))
 
     def run(self, schedule: ScheduleId, *, idempotency_key: str | None = None) -> ScheduleRun:
-        """Submit its job now, beside its ticks; also while it is paused. The same key submits one job.
+        """Submit the schedule's job now, in addition to its ticks and even while it is paused.
 
-        Without one the call makes its own, so that its tries submit one job between them.
+        Calls with the same `idempotency_key` submit one job. Without a key, each call makes its own, so its retries
+        submit one job.
         """
         return self._run(schedules.run(self._config, schedule, idempotency_key=idempotency_key))
 
     def backfill(self, schedule: ScheduleId, begin: datetime | str, end: datetime | str) -> Backfill:
-        """Submit the jobs of those ticks from `begin` to before `end`, in the past, that had none.
+        """Submit the jobs of past ticks from `begin` up to, but not including, `end`, where a tick had no job.
 
-        They were missed, skipped or failed, or are from before the schedule was made.
+        Those are ticks that were missed, skipped or failed, or are from before the schedule was created.
         """
         return self._run(schedules.backfill(self._config, schedule, begin, end))
 
     def ticks(self, schedule: ScheduleId, *, page_size: int | None = None, page_token: str | None = None) -> TicksPage:
-        """One page of what became of its ticks, the latest first; of those that were skipped, too, with the reason."""
+        """Return one page of its ticks, latest first. Skipped and failed ticks carry the reason."""
         return self._run(schedules.ticks(self._config, schedule, page_size=page_size, page_token=page_token))
 
     def iter_ticks(self, schedule: ScheduleId, *, page_size: int | None = None) -> Iterator[Tick]:
-        """Every tick of its history, the latest first, page by page as they are used."""
+        """Yield every tick of its history, latest first, fetching pages as needed."""
         return self._iterate(schedules.iterate_ticks(self._config, schedule, page_size=page_size))

@@ -12,17 +12,17 @@ from todoke.results import Raw
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A link to a file, without what stands in it."""
+    """A link to a file, without its address."""
 
     id: str
     job_id: str
     name: str
-    """Of the file."""
+    """The file's name."""
     state: str
     """`active`, `expired`, `used_up` or `revoked`."""
     expires_at: datetime | None
     max_downloads: int | None
-    """None: any number."""
+    """None means any number."""
     downloads: int
     last_download_at: datetime | None
     created_at: datetime | None
@@ -33,24 +33,24 @@ class Share:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a link to a file")
         return cls(**_told(read), raw=read.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class MadeShare:
-    """A new link. Its address is told once."""
+    """A new link. Its address is returned only once."""
 
     share: Share
     url: str | None = field(repr=False)
-    """Where anybody downloads the file; None when the request was a repetition: it was told then."""
+    """The address that downloads the file; None for a repeated request: the first response had it."""
     url_shown: bool
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object, base: str = "") -> Self:
-        """Read it; `base` is the address of the API. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON; `base` is the address of the API. Raises UnexpectedAnswer."""
         read = Fields(raw, "a new link to a file")
         path = read.maybe_text("url")
         return cls(
@@ -63,7 +63,7 @@ class MadeShare:
 
 @dataclass(frozen=True, slots=True)
 class SharesPage:
-    """One page of links, newest first. `shares.iter` goes through all pages."""
+    """One page of links, newest first. `shares.iter` yields the links of all pages."""
 
     shares: Sequence[Share]
     next_page_token: str | None
@@ -71,7 +71,7 @@ class SharesPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of links to files")
         return cls(
             shares=tuple(Share.from_json(one.raw) for one in read.each("shares")),

@@ -1,4 +1,4 @@
-"""What both shells have in common with httpx2: how a step becomes a request, and its exceptions ours."""
+"""What the two clients share in their use of httpx2: steps become requests, and its exceptions become ours."""
 
 import contextlib
 import os
@@ -17,20 +17,22 @@ from todoke.errors import ConnectionFailed, TimedOut, UnexpectedAnswer
 C = TypeVar("C", httpx2.Client, httpx2.AsyncClient)
 
 AT_ONCE = 100
-"""Requests of a client that are answered at the same time; more take turns. It is httpx2's own number."""
+"""Requests of a client that may be open at the same time; more wait in turn. httpx2's own number."""
 
 
 def limits(*, long: bool) -> httpx2.Limits:
-    """How many connections there may be.
+    """Return the limits on connections.
 
-    What takes long has as many as there are who ask for it, and apart from the others: a hundred who wait for their
-    jobs would otherwise keep everybody else of the program from asking for anything.
+    Long requests use connections of their own, without a limit. Otherwise a hundred threads that wait for their jobs
+    would block every other request of the program.
     """
     return httpx2.Limits(max_connections=None if long else AT_ONCE, max_keepalive_connections=20)
 
 
 def given_client(given: object, kind: type[C]) -> C | None:
-    """The caller's own client. Raises TypeError for one that would fail at the first request, such as httpx's."""
+    """Return the caller's own client. Raises TypeError for one that would fail at the first request,
+    such as httpx's.
+    """
     if given is None or isinstance(given, kind):
         return given
     theirs = type(given)
@@ -39,7 +41,7 @@ def given_client(given: object, kind: type[C]) -> C | None:
 
 
 def options(step: Send) -> dict[str, Any]:
-    """The arguments of httpx2's `build_request`."""
+    """Return the arguments of httpx2's `build_request`."""
     return {
         "method": step.method,
         "url": step.url,
@@ -50,19 +52,19 @@ def options(step: Send) -> dict[str, Any]:
 
 
 def foreign_request(step: Send) -> httpx2.Request:
-    """A request that has nothing of the client's: neither its headers, nor its cookies, nor its credentials."""
+    """Build a request without the client's headers, cookies and credentials."""
     given = options(step)
     timeout: httpx2.Timeout = given.pop("timeout")
     return httpx2.Request(**given, extensions={"timeout": timeout.as_dict()})
 
 
 def head(response: httpx2.Response) -> Answer:
-    """The answer without its body."""
+    """Return the response without its body."""
     return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()})
 
 
 class Collecting:
-    """A body that nobody else takes, within bounds."""
+    """Collects a body within limits of size and time."""
 
     def __init__(self, step: Send) -> None:
         self._step = step
@@ -70,7 +72,7 @@ class Collecting:
         self._until = None if step.total_s is None else time.monotonic() + step.total_s
 
     def add(self, piece: bytes) -> None:
-        """Take a piece. Raises TimedOut and UnexpectedAnswer when it is one too many."""
+        """Add a piece. Raises TimedOut or UnexpectedAnswer once a limit is exceeded."""
         self._body += piece
         if len(self._body) > self._step.most_bytes:
             raise UnexpectedAnswer(f"the answer has more than {self._step.most_bytes:,} bytes")
@@ -78,13 +80,13 @@ class Collecting:
             raise TimedOut(f"{_place(self._step)} had not answered to the end after {self._step.total_s:g} s")
 
     def body(self) -> bytes:
-        """All of it."""
+        """Return the whole body."""
         return bytes(self._body)
 
 
 @contextlib.contextmanager
 def our_errors(step: Send) -> Iterator[None]:
-    """httpx2's exceptions leave as ours."""
+    """Translate httpx2's exceptions into ours."""
     try:
         yield
     except httpx2.TimeoutException as error:
@@ -100,18 +102,20 @@ def our_errors(step: Send) -> Iterator[None]:
 
 
 def _place(step: Send) -> str:
-    """Without path and query: a link to a store has its secret there."""
+    """Return the address without path and query: a link to a store has its secret there."""
     url = httpx2.URL(step.url)
     return f"{url.scheme}://{url.netloc.decode(errors='replace').rpartition('@')[2]}"
 
 
 def _reason(error: Exception) -> str:
-    """What the operating system says, without its number."""
+    """Return the operating system's message, without its number."""
     return "; ".join(dict.fromkeys(_said_below(error))) or _without_number(error) or type(error).__name__
 
 
 def _said_below(error: BaseException) -> Iterator[str]:
-    """What the operating system said, which asyncio and trio put below errors of their own: one for each address."""
+    """Yield the operating system's messages. asyncio and trio wrap them in errors of their own: one for
+    each address.
+    """
     if isinstance(error, BaseExceptionGroup):
         for one in error.exceptions:
             yield from _said_below(one)

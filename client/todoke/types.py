@@ -1,4 +1,4 @@
-"""`Todoke.types`: what can be asked for."""
+"""`Todoke.types`: report types."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,15 +17,15 @@ class Types:
         self._run = run
 
     def list(self) -> ReportTypes:
-        """Every report type that the key may ask for."""
+        """Return every report type that the key may request."""
         return self._run(types.list_types(self._config))
 
     def get(self, name: str) -> ReportType:
-        """One report type."""
+        """Return one report type."""
         return self._run(types.get_type(self._config, name))
 
     def choices(
         self, name: str, parameter: str, given: Mapping[str, Any] | None = None, *, time_zone: str | None = None
     ) -> Choices:
-        """The values that a parameter may have, given values of the others that they depend on."""
+        """Return the values that a parameter may have, given the values of the parameters that it depends on."""
         return self._run(types.choices(self._config, name, parameter, given, time_zone))

@@ -1,3 +1,3 @@
-"""The version of this distribution; the server's of the same release has the same."""
+"""The version of this distribution, the same as the server's of the same release."""
 
 VERSION = "0.1.0"

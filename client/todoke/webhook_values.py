@@ -1,4 +1,4 @@
-"""Webhooks, what they were told, and a message that came, as values."""
+"""Webhooks, their deliveries, and received messages, as values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,20 @@ from todoke.results import Raw
 
 
 class WebhookChanges(TypedDict, total=False):
-    """What can be changed of a webhook."""
+    """Keyword arguments of `webhooks.update`. Fields that are left out keep their values."""
 
     url: str
+    """The address that receives the events."""
     types: Sequence[str] | None
+    """The types of events; None for all of them, an empty list for callbacks only."""
     report_types: Sequence[str] | None
+    """Only events of these report types; None for all of them."""
     notify_when: Sequence[Condition] | None
+    """Only jobs that meet one of these conditions at their end; None for all jobs."""
     description: str | None
+    """A note for people."""
     enabled: bool
+    """False turns the webhook off: waiting deliveries are given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +35,9 @@ class Webhook:
     url: str
     types: Sequence[str]
     report_types: Sequence[str] | None
-    """None: all of them."""
+    """None means all of them."""
     notify_when: Sequence[Condition] | None
-    """Which ends of jobs: those that meet one of these conditions. None: all of them."""
+    """Notify only of jobs that meet one of these conditions at their end. None means all jobs."""
     description: str
     state: str
     """`enabled` or `disabled`."""
@@ -48,28 +54,30 @@ class Webhook:
     version: int
     raw: Raw = field(repr=False, compare=False)
     etag: str | None = field(default=None, compare=False)
-    """Names this version, for `if_match`."""
+    """Identifies this version, for `if_match`."""
 
     @classmethod
     def from_json(cls, raw: object, *, etag: str | None = None) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a webhook")
         return cls(**_webhook(read), raw=read.raw, etag=etag)
 
 
 @dataclass(frozen=True, slots=True)
 class MadeWebhook:
-    """A new webhook. Its secret is told once."""
+    """A new webhook. Its secret is returned only once."""
 
     webhook: Webhook
     secret: str | None = field(repr=False)
-    """What signatures are checked with. None if an earlier request with the same idempotency key made the webhook."""
+    """The secret to check signatures with. None if an earlier request with the same idempotency key created the
+    webhook.
+    """
     secret_shown: bool
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object, *, etag: str | None = None) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a new webhook")
         webhook = Webhook(**_webhook(read), raw=read.raw, etag=etag)
         return cls(webhook, read.maybe_text("secret"), read.flag("secretShown"), read.raw)
@@ -77,17 +85,17 @@ class MadeWebhook:
 
 @dataclass(frozen=True, slots=True)
 class RotatedSecret:
-    """A webhook's new secret, told once."""
+    """A webhook's new secret, returned only once."""
 
     webhook_id: str
     secret: str = field(repr=False)
     old_ends_at: datetime | None
-    """The secret before signs beside it until then."""
+    """Until then, the old secret signs as well."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a new secret")
         return cls(read.text("webhookId"), read.text("secret"), read.time("oldEndsAt"), read.raw)
 
@@ -102,7 +110,7 @@ class WebhooksPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of webhooks")
         webhooks = [Webhook.from_json(one.raw) for one in read.each("webhooks")]
         return cls(webhooks, read.maybe_text("nextPageToken"), read.raw)
@@ -110,7 +118,7 @@ class WebhooksPage:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt, with what was sent and what came."""
+    """One attempt, with what was sent and received."""
 
     number: int
     at: datetime | None
@@ -119,14 +127,14 @@ class Attempt:
     status: int | None
     response_head: str | None
     response_body: str
-    """Its first 4,096 bytes."""
+    """The first 4,096 bytes."""
     error: str | None
-    """A word for what went wrong, where no answer came."""
+    """A word for what went wrong if there was no response."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         return cls(
             number=read.integer("number"), at=read.time("at"), took_ms=read.integer("tookMs"),
             request_head=read.maybe_text("requestHead"), status=read.maybe_integer("status"),
@@ -137,7 +145,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event on its way to a webhook, or there, or given up."""
+    """An event for a webhook: waiting, delivered or given up."""
 
     id: str
     message_id: str
@@ -159,7 +167,7 @@ class Delivery:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a delivery")
         return cls(**_delivery(read), raw=read.raw)
 
@@ -173,7 +181,7 @@ class WholeDelivery(Delivery):
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a delivery")
         tried = [Attempt.read(one) for one in read.each("tried")]
         return cls(**_delivery(read), raw=read.raw, body=read.some_text("body"), tried=tried)
@@ -189,7 +197,7 @@ class DeliveriesPage:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "a page of deliveries")
         found = [Delivery.from_json(one.raw) for one in read.each("deliveries")]
         return cls(found, read.maybe_text("nextPageToken"), read.raw)
@@ -197,10 +205,10 @@ class DeliveriesPage:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that came to a webhook, and that its signature proves."""
+    """A message that a webhook received, proved by its signature."""
 
     id: str
-    """The `webhook-id`: the same each time that this event is told."""
+    """The `webhook-id`, which is the same for each delivery of this event."""
     type: str
     timestamp: str
     data: Mapping[str, Any]

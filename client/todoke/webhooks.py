@@ -1,4 +1,4 @@
-"""`Todoke.webhooks`: who is told what has happened; and `verify`, for whoever is told."""
+"""`Todoke.webhooks`: addresses that receive events; and `verify`, for the code that receives them."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,17 +30,17 @@ DeliveryId = str | UUID | Delivery
 def verify(
     body: bytes, headers: Mapping[str, str], secret: str | Sequence[str], *, tolerance_seconds: float = TOLERANCE_S
 ) -> Message:
-    """The message that came, if one of the secrets has signed these bytes lately. Whoever is told needs no client.
+    """Return the message if one of the secrets has signed these bytes recently. Receivers need no client for this.
 
-    `body` is what came, byte by byte, before anybody has read it. Remember each `id` for four days, and do a thing
-    once. Raises InvalidSignature: answer 400.
+    `body` is the raw request body, before any parsing. A message may arrive more than once: remember each `id` for four
+    days, and act on it once. Raises InvalidSignature: answer with 400.
     """
     secrets = [secret] if isinstance(secret, str) else list(secret)
     return signatures.verify(body, headers, secrets, now=time.time(), tolerance_s=tolerance_seconds)
 
 
 class Webhooks:
-    """Who is told what has happened. Every method raises ApiError and ConnectionFailed."""
+    """Addresses that receive events. Every method raises ApiError and ConnectionFailed."""
 
     def __init__(self, config: Config, run: Run, iterate: Iterate) -> None:
         self._config = config
@@ -57,7 +57,7 @@ class Webhooks:
         description: str | None = None,
         idempotency_key: str | None = None,
     ) -> MadeWebhook:
-        """Let an address be told what happens in the tenant. Its secret is told once: `secret`."""
+        """Send the tenant's events to an address. The webhook's `secret` is returned only once."""
         given = {
             "url": url, "types": types, "report_types": report_types, "notify_when": notify_when,
             "description": description,
@@ -65,32 +65,34 @@ class Webhooks:
         return self._run(webhooks.create(self._config, given, idempotency_key=idempotency_key))
 
     def get(self, webhook: WebhookId) -> Webhook:
-        """One webhook, without its secret."""
+        """Return one webhook, without its secret."""
         return self._run(webhooks.get(self._config, webhook))
 
     def list(self, *, page_size: int | None = None, page_token: str | None = None) -> WebhooksPage:
-        """One page of the tenant's webhooks, newest first."""
+        """Return one page of the tenant's webhooks, newest first."""
         return self._run(webhooks.list_page(self._config, page_size=page_size, page_token=page_token))
 
     def update(self, webhook: WebhookId, *, if_match: str | None = None, **changes: Unpack[WebhookChanges]) -> Webhook:
-        """Change what is named, and leave the rest; `enabled` switches it off and on.
+        """Change the given fields and keep the others; `enabled` turns the webhook on and off.
 
-        Raises Changed if it is not the one of `if_match` any more: a webhook's `etag`.
+        Raises Changed if `if_match` is no longer its `etag`.
         """
         return self._run(webhooks.update(self._config, webhook, changes, if_match=if_match))
 
     def delete(self, webhook: WebhookId, *, if_match: str | None = None) -> None:
-        """Delete a webhook with its secrets and deliveries. What waits is not sent."""
+        """Delete a webhook with its secrets and deliveries. Waiting deliveries are not sent."""
         return self._run(webhooks.delete(self._config, webhook, if_match=if_match))
 
     def test(self, webhook: WebhookId) -> str:
-        """Send a `webhook.ping`. Returns the delivery's id: `delivery` tells request and answer, in a moment."""
+        """Send a `webhook.ping`. Returns the delivery's id: `delivery` shows its request and response a
+        moment later.
+        """
         return self._run(webhooks.test(self._config, webhook))
 
     def rotate(self, webhook: WebhookId, *, overlap_seconds: int | None = None) -> RotatedSecret:
-        """Make a new secret, told once; the one before signs beside it for a day, or `overlap_seconds`.
+        """Create a new secret, returned only once. The old one also signs for another day, or for `overlap_seconds`.
 
-        A lost answer is not asked for again: ConnectionFailed.
+        If the response is lost, the request is not retried: ConnectionFailed.
         """
         return self._run(webhooks.rotate(self._config, webhook, overlap_seconds=overlap_seconds))
 
@@ -102,23 +104,23 @@ class Webhooks:
         page_size: int | None = None,
         page_token: str | None = None,
     ) -> DeliveriesPage:
-        """One page of what it was told, or is to be; of those that are `waiting`, `delivered` or `dead`."""
+        """Return one page of its deliveries; `state` selects those that are `waiting`, `delivered` or `dead`."""
         return self._run(
             webhooks.deliveries(self._config, webhook, state=state, page_size=page_size, page_token=page_token)
         )
 
     def iter(self, webhook: WebhookId, *, state: str | None = None, page_size: int | None = None) -> Iterator[Delivery]:
-        """Every delivery of the webhook, newest first, page by page as they are used."""
+        """Yield every delivery of the webhook, newest first, fetching pages as needed."""
         return self._iterate(webhooks.iterate(self._config, webhook, state=state, page_size=page_size))
 
     def delivery(self, webhook: WebhookId, delivery: DeliveryId) -> WholeDelivery:
-        """One delivery, with the bytes of its attempts: what was sent, and what came."""
+        """Return one delivery with its attempts: the bytes that were sent and received."""
         return self._run(webhooks.delivery(self._config, webhook, delivery))
 
     def redeliver(self, webhook: WebhookId, delivery: DeliveryId) -> WholeDelivery:
-        """Deliver once more, under the same `webhook-id`, with all tries anew."""
+        """Deliver again under the same `webhook-id`, with a full set of attempts."""
         return self._run(webhooks.redeliver(self._config, webhook, delivery))
 
     def redeliver_since(self, webhook: WebhookId, since: datetime | str) -> int:
-        """Deliver everything once more that was given up since then. Returns how many deliveries."""
+        """Deliver again everything that was given up since then. Returns the number of deliveries."""
         return self._run(webhooks.redeliver_since(self._config, webhook, since))

@@ -1,4 +1,4 @@
-"""Why a job is where it is, as a value."""
+"""Why a job is in its state, as a value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,25 +10,25 @@ from todoke.results import Raw
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that holds a job."""
+    """One reason that keeps a job where it is."""
 
     code: str
-    """Stable; later servers have more."""
+    """Stable; later servers may add more."""
     message: str
     facts: Mapping[str, Any]
-    """What the message says, by name."""
+    """The values in the message, by name."""
     raw: Raw = field(repr=False, compare=False)
 
     @classmethod
     def read(cls, read: Fields) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         facts = {name: value for name, value in read.raw.items() if name not in {"code", "message"}}
         return cls(code=read.text("code"), message=read.some_text("message"), facts=facts, raw=read.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Where a job is, and why: what matters most comes first."""
+    """A job's state and the reasons for it, most important first."""
 
     id: str
     status: str
@@ -37,7 +37,7 @@ class Why:
 
     @classmethod
     def from_json(cls, raw: object) -> Self:
-        """Read it. Raises UnexpectedAnswer."""
+        """Build the value from the API's JSON. Raises UnexpectedAnswer."""
         read = Fields(raw, "why a job waits")
         return cls(
             id=read.text("jobId"),

@@ -39,9 +39,9 @@ from todoke.client import Todoke
 
 _HEAD = """# The Python client
 
-`pip install todoke` brings the module `todoke`, typed, for CPython 3.11 and newer, and no packages but httpx2 and
-what it stands on. [From `pip install` to a file](../tutorial/client.md) shows it at work. This page is made from the
-code (`python -m deploy.tools.client_page`), and a test keeps it so.
+`pip install todoke` installs the typed module `todoke` for CPython 3.11 and newer. Its only dependency is httpx2.
+[From `pip install` to a file](../tutorial/client.md) is the tutorial. This page is generated from the code
+(`python -m deploy.tools.client_page`), and a test keeps it up to date.
 
 ```python
 from todoke import Todoke
@@ -53,16 +53,15 @@ with Todoke("https://reports.example.com", api_key="…") as todoke:
         print(file.path, file.sha256)
 ```
 
-`AsyncTodoke` has the same methods, to be awaited; `stream`, `changes`, `iter` and those that begin with `iter_` are for
-`async for`. Wherever a method takes a `JobId`, the id will do, as a text or a UUID, and so will what another method
-returned.
-ValueError for what is none.
+`AsyncTodoke` has the same methods, as coroutines; `stream`, `changes`, `iter` and the methods named `iter_…` are used
+with `async for`. A `JobId` is a job's id, as a text or a UUID, or the object that another method returned for the job;
+anything else raises ValueError.
 """
 _RESOURCES = (
     ("Todoke", Todoke, ""), ("Jobs", jobs.Jobs, "jobs."), ("Report types", types.Types, "types."),
-    ("Reports that come by themselves", schedules.Schedules, "schedules."),
+    ("Schedules", schedules.Schedules, "schedules."),
     ("Webhooks", webhooks.Webhooks, "webhooks."),
-    ("Links to files", shares.Shares, "shares."), ("Many jobs by a filter", bulk.Bulk, "bulk."),
+    ("Links to files", shares.Shares, "shares."), ("Bulk actions", bulk.Bulk, "bulk."),
     ("Keys", keys.Keys, "keys."), ("Audit trail", keys.Audit, "audit."),
     ("For operators", admin.Admin, "admin."),
 )  # fmt: skip
@@ -120,8 +119,8 @@ def _inputs() -> Iterator[str]:
 
 def _values() -> Iterator[str]:
     yield (
-        "## Values\n\nAll are frozen dataclasses, and have `raw`, the JSON object that they were read from. Fields\n"
-        "and states that this version does not know are no error.\n"
+        "## Values\n\nAll are frozen dataclasses with `raw`, the JSON object that they were read from. Unknown fields\n"
+        "and states are not errors.\n"
     )
     for kind in _VALUES:
         names = {one.name: one.type for one in dataclasses.fields(kind) if one.name != "raw"}
@@ -149,11 +148,12 @@ def _fields_of_an_error() -> str:
     return (
         "An `ApiError` has `status`, `code` ([stable](errors.md)), `detail`, `violations`, `hint`, `request_id` (for\n"
         "the server's log), `retryable`, `retry_after` and `problem`, the whole document. `JobFailed` has `job`,\n"
-        "`code`, `message`, `hint` and `retryable`; `WaitTimedOut`, `JobCancelled` and `NotReady` have `job`. What a\n"
-        "call itself gets wrong is a ValueError or a TypeError, and nothing is sent."
+        "`code`, `message`, `hint` and `retryable`; `WaitTimedOut`, `JobCancelled` and `NotReady` have `job`. A call\n"
+        "with invalid arguments raises ValueError or TypeError, and sends nothing."
     )
 
 
+_JOB_ID = "str | UUID | Accepted | Submitted | Retried | Job | JobInShort"
 _MODULES = re.compile(r"(?:collections\.abc|typing|todoke[\w.]*|datetime|pathlib|uuid|os|httpx2[\w.]*)\.(?=\w)")
 
 
@@ -162,7 +162,7 @@ def _call(name: str, function: object) -> str:
     signature = inspect.signature(function)  # type: ignore[arg-type]
     parameters = [one for key, one in signature.parameters.items() if key != "self"]
     shown = _MODULES.sub("", str(signature.replace(parameters=parameters)))
-    shown = re.sub(r"\*<class '?(\w+)'?>", r"\1", shown).replace("str | UUID | Accepted | Retried | Job", "JobId")
+    shown = re.sub(r"\*?<class '?(\w+)'?>", r"\1", shown).replace(_JOB_ID, "JobId")
     shown = re.sub(r"'([A-Z]\w+)'", r"\1", shown).removesuffix(" -> None" if name == "Todoke" else "")
     if len(name + shown) <= 100:
         return name + shown
@@ -189,8 +189,11 @@ def _type(shape: object) -> str:
 
 
 def _own(kind: type) -> list[type]:
-    """The kind, and those of ours that it extends."""
-    return [one for one in inspect.getmro(kind) if one.__module__.startswith("todoke.")]
+    """Return the class and the classes of ours that it extends. A TypedDict names those only in its source."""
+    named = re.findall(r"^class \w+\((\w+)", inspect.getsource(kind), re.MULTILINE)
+    bases = {*kind.__bases__, *(vars(sys.modules[kind.__module__]).get(name) for name in named)}
+    ours = [one for one in bases if inspect.isclass(one) and one.__module__.startswith("todoke.")]
+    return [kind, *(ancestor for one in ours for ancestor in _own(one))]
 
 
 def _docstrings(kind: type) -> dict[str, str]:

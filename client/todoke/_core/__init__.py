@@ -1,1 +1,3 @@
-"""What the client does, without doing it: flows that say what to send and read what came. The shells carry it out."""
+"""The client's logic without input and output: flows that say what to send and read the answers. The
+shells run them.
+"""

@@ -1,4 +1,4 @@
-"""The requests about identity: keys, who one is, and the audit trail."""
+"""Requests about identity: keys, the caller, and the audit trail."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ Moment = datetime | str
 
 
 def me(config: Config) -> Flow[Me]:
-    """Who the caller is."""
+    """Return the caller's identity."""
     return Me.from_json(content_of((yield from send(config, Request("GET", "/v1/me")))))
 
 
@@ -33,7 +33,7 @@ def get_key(config: Config, key_id: str) -> Flow[Key]:
 def create_key(
     config: Config, name: str, scopes: Sequence[str], *, expires_at: Moment | None, idempotency_key: str | None
 ) -> Flow[MadeKey]:
-    """Make a key."""
+    """Create a key."""
     body = _given(name=name, scopes=list(scopes), expiresAt=expires_at)
     return MadeKey.from_json((yield from _post(config, "/v1/keys", body, idempotency_key)))
 
@@ -41,13 +41,13 @@ def create_key(
 def rotate_key(
     config: Config, key_id: str, *, overlap_seconds: int | None, expires_at: Moment | None, idempotency_key: str | None
 ) -> Flow[MadeKey]:
-    """Make a key that follows another."""
+    """Create a successor to a key."""
     body = _given(overlapSeconds=overlap_seconds, expiresAt=expires_at)
     return MadeKey.from_json((yield from _post(config, _path(key_id, ":rotate"), body, idempotency_key)))
 
 
 def revoke_key(config: Config, key_id: str) -> Flow[None]:
-    """End a key."""
+    """Revoke a key."""
     yield from send(config, Request("DELETE", _path(key_id), fine=frozenset({204})))
 
 
@@ -61,7 +61,7 @@ def audit(
 
 
 def iterate_audit(config: Config, given: Mapping[str, Any], *, page_size: int | None) -> Flow[None]:
-    """Every entry of the audit trail, page by page."""
+    """Emit every entry of the audit trail, page by page."""
     yield from every(
         lambda token: audit(config, given, page_size=page_size, page_token=token), lambda page: page.entries
     )

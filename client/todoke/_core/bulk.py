@@ -1,4 +1,4 @@
-"""The requests about bulk actions."""
+"""Requests about bulk actions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ def create(
     dry_run: bool,
     idempotency_key: str | None,
 ) -> Flow[BulkAction]:
-    """Make an action."""
+    """Create an action."""
     wanted = as_query(which)
     if isinstance(wanted.get("status"), str):
         wanted["status"] = [wanted["status"]]
@@ -43,7 +43,7 @@ def run(config: Config, bulk_id: object) -> Flow[BulkAction]:
 
 
 def stop(config: Config, bulk_id: object) -> Flow[BulkAction]:
-    """Let an action do nothing more."""
+    """Stop an action."""
     return _read((yield from send(config, Request("POST", _path(bulk_id, ":stop")))))
 
 
@@ -56,14 +56,14 @@ def list_page(config: Config, *, page_size: int | None, page_token: str | None) 
 def results(
     config: Config, bulk_id: object, *, outcome: str | None, page_size: int | None, page_token: str | None
 ) -> Flow[BulkResultsPage]:
-    """One page of what became of an action's jobs."""
+    """One page of an action's outcomes per job."""
     query = {"outcome": outcome, "pageSize": page_size, "pageToken": page_token}
     request = Request("GET", _path(bulk_id, "/results"), query=query)
     return BulkResultsPage.from_json(content_of((yield from send(config, request))))
 
 
 def iterate_results(config: Config, bulk_id: object, *, outcome: str | None, page_size: int | None) -> Flow[None]:
-    """What became of every job of an action, page by page."""
+    """Emit the outcome for every job of an action, page by page."""
     yield from every(
         lambda token: results(config, bulk_id, outcome=outcome, page_size=page_size, page_token=token),
         lambda page: page.results,

@@ -1,4 +1,4 @@
-"""Listen to all jobs that the key sees: what changes among them, over streams that break."""
+"""Follows changes of all jobs that the key sees, over streams that may break."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,22 +13,22 @@ from todoke.reading import Fields
 
 _PATH = "/v1/jobs:stream"
 _MOST_KNOWN = 10_000
-"""Jobs whose versions are remembered, so that none is told twice."""
+"""Jobs whose versions are remembered, so that no version is emitted twice."""
 
 OnMissed = Callable[[], None]
 
 
 @dataclass(slots=True)
 class _Known:
-    """What was told, by all streams so far."""
+    """What all streams have emitted so far."""
 
     versions: dict[str, int] = field(default_factory=dict)
-    """By ids, those told longest ago first."""
+    """By job id, least recently changed first."""
     open: set[str] = field(default_factory=set)
-    """Those of them that go on."""
+    """Those of them that have not ended."""
 
     def is_new(self, job: JobInShort) -> bool:
-        """True if this version was not told yet. From now on it was."""
+        """True if this version has not been emitted yet. Records it."""
         if self.versions.get(job.id, 0) >= job.version:
             return False
         self.versions.pop(job.id, None)
@@ -41,17 +41,19 @@ class _Known:
         return True
 
     def forget_all_but(self, snapshot: Iterable[JobInShort]) -> None:
-        """Wait no more for jobs that are out of sight: that they are was said."""
+        """Stop tracking jobs that are not in the snapshot: `on_missed` has been called for them."""
         self.open &= {job.id for job in snapshot}
 
     def lacks(self, snapshot: Iterable[JobInShort]) -> bool:
-        """True if a stream that begins so may have missed changes: jobs that went on, or all that came since."""
+        """True if a stream that starts with this snapshot may have missed changes: of unfinished jobs, or of all since
+        the last stream.
+        """
         there = {job.id for job in snapshot}
         return bool(self.open - there) or (bool(self.versions) and there.isdisjoint(self.versions))
 
 
 class _Changes(EventStream):
-    """Gives each job that is new or has changed."""
+    """Emits each job that is new or has changed."""
 
     def __init__(self, known: _Known, on_missed: OnMissed | None) -> None:
         super().__init__()
@@ -59,7 +61,7 @@ class _Changes(EventStream):
         self._on_missed = on_missed
 
     def event(self, name: str, data: str) -> Iterable[JobInShort]:
-        """The jobs that it tells, oldest first. Raises UnexpectedAnswer."""
+        """Return the jobs of an event, oldest first. Raises UnexpectedAnswer."""
         if name == "missed":
             self._missed()
         if name == "job":
@@ -83,7 +85,7 @@ class _Changes(EventStream):
 
 
 def follow_changes(config: Config, on_missed: OnMissed | None) -> Flow[None]:
-    """Every job that is new or changes, without an end; a stream that is lost is opened again."""
+    """Emit every job that is new or changes, without end; reconnect when the stream is lost."""
     known, silent_since, tries = _Known(), config.clock(), 0
     while True:
         stream = _Changes(known, on_missed)

@@ -1,4 +1,4 @@
-"""Where the API is and how it is spoken to."""
+"""The address of the API, and the settings of its client."""
 
 import os
 import sys
@@ -12,26 +12,26 @@ from todoke.version import VERSION
 
 DEFAULT_URL = "http://localhost:8000"
 _LONGEST_S = 1e6
-"""Eleven days, for whoever gives infinity: a socket's time-out is milliseconds of 32 bits."""
+"""The longest time-out, eleven days, even if infinity is given: a socket stores 32 bits of milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What every request of a client has in common."""
+    """The settings that all requests of a client share."""
 
     url: str
-    """Without a slash at the end; with a path if a proxy shows the API below one."""
+    """Without a trailing slash; with a path if a proxy serves the API below one."""
     api_key: str | None = field(repr=False)
     timeout_s: float
     connect_s: float
     max_retries: int
     max_wait_s: float
-    """The longest pause that a server may ask for with Retry-After; it is refused otherwise."""
+    """The longest pause that Retry-After may ask for; a longer one is not waited for."""
     user_agent: str
     clock: Callable[[], float]
-    """Seconds that only grow."""
+    """A monotonic clock, in seconds."""
     chance: Callable[[], float]
-    """From 0 to 1: the jitter of pauses."""
+    """Random numbers from 0 to 1, for the jitter of pauses."""
 
 
 def configure(
@@ -44,9 +44,9 @@ def configure(
     max_wait: float,
     user_agent_suffix: str,
 ) -> Config:
-    """The arguments, and TODOKE_URL and TODOKE_API_KEY for what they leave out. Raises ValueError."""
+    """Combine the arguments with TODOKE_URL and TODOKE_API_KEY as defaults. Raises ValueError."""
     key = api_key if api_key is not None else os.environ.get("TODOKE_API_KEY")
-    if not (timeout > 0 and connect > 0 and max_retries >= 0 and max_wait >= 0):  # NaN is none of it
+    if not (timeout > 0 and connect > 0 and max_retries >= 0 and max_wait >= 0):  # NaN fails each comparison
         raise ValueError("timeout and connect must be more than 0 s; max_retries and max_wait must not be negative")
     return Config(
         url=_url(url or os.environ.get("TODOKE_URL") or DEFAULT_URL),
@@ -71,7 +71,7 @@ def _url(given: str) -> str:
 
 
 def _key(given: str) -> str:
-    key = given.strip()  # a file's last line has an end
+    key = given.strip()  # the last line of a file ends with a newline
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ValueError("the API key has characters that no key has; was more than the key copied?")
     return key

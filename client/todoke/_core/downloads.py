@@ -1,4 +1,6 @@
-"""Download a job's files: on from where an earlier try broke off, and to the byte what the job made, or not at all."""
+"""Downloads a job's files: resumes where an earlier try stopped, and yields exactly the bytes that the job made, or
+fails.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,16 +27,16 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file, and how it is known again."""
+    """A file to download, and how to recognise it."""
 
     name: str
     sha256: str
     size: int | None
-    """None where the job does not say."""
+    """None if the job does not say."""
 
 
 class _Target(Writer, Protocol):
-    """Where the bytes go."""
+    """Where the bytes are written."""
 
     size: int
 
@@ -44,7 +46,7 @@ class _Target(Writer, Protocol):
 def download(
     config: Config, job: object, folder: Path, names: Sequence[str] | None, *, force: bool
 ) -> Flow[Sequence[Downloaded]]:
-    """The job's files in a folder."""
+    """Download the job's files into a folder."""
     found = job if isinstance(job, Job) and job.ended else (yield from jobs.get(config, job))
     done = []
     for wanted in choose(found, names):
@@ -54,13 +56,13 @@ def download(
 
 
 def download_one(config: Config, job: object, target: Path, name: str | None, *, force: bool) -> Flow[Downloaded]:
-    """One file of the job under a name of the caller's choice."""
+    """Download one file to a path of the caller's choice."""
     found = job if isinstance(job, Job) and job.ended else (yield from jobs.get(config, job))
     return (yield from _save(config, found.id, _only(found, name), target, force=force))
 
 
 def _save(config: Config, job_id: str, wanted: Wanted, target: Path, *, force: bool) -> Flow[Downloaded]:
-    """One file, once it is known which."""
+    """Download one chosen file."""
     was_there = False if force else (yield Local(lambda: same(target, wanted.sha256)))
     part = PartFile(target, sha256=wanted.sha256, size=wanted.size)
     if not was_there:
@@ -75,7 +77,7 @@ def _save(config: Config, job_id: str, wanted: Wanted, target: Path, *, force: b
 
 
 def download_into(config: Config, job: object, name: str | None, into: BinaryIO) -> Flow[Downloaded]:
-    """One file into a stream. Raises CorruptDownload at its end if it was not right."""
+    """Download one file into a stream. Raises CorruptDownload at the end if it does not match."""
     found = job if isinstance(job, Job) and job.ended else (yield from jobs.get(config, job))
     wanted = _only(found, name)
     stream = Stream(into, name=wanted.name, sha256=wanted.sha256, size=wanted.size)
@@ -93,7 +95,7 @@ def _only(job: Job, name: str | None) -> Wanted:
 
 
 def choose(job: Job, names: Sequence[str] | None) -> Sequence[Wanted]:
-    """The files of the job, or those that are named. Raises NotReady, JobFailed, JobCancelled and NoFiles."""
+    """Return the job's files, or the named ones. Raises NotReady, JobFailed, JobCancelled and NoFiles."""
     if not job.ended:
         raise NotReady(job)
     result = outcome(job).result
@@ -119,11 +121,11 @@ def _explain(job: Job) -> NoReturn:
 
 
 _JOINER = re.compile("(?<=[\u0600-\u1cff])[\u200c\u200d](?=[\u0600-\u1cff])")
-"""Shows nothing, and belongs to words of Persian and of the languages of India."""
+"""Invisible characters that words of Persian and of the languages of India contain."""
 
 
 def _safe(name: str) -> str:
-    """The name, if it is one within a folder and nothing else. Raises UnexpectedAnswer."""
+    """Return the name if it is a plain file name. Raises UnexpectedAnswer."""
     printable = _JOINER.sub("", name).isprintable()
     if name in {"", ".", ".."} or not printable or re.search(r"[/\\:]", name) or len(name.encode()) > 240:
         raise UnexpectedAnswer(f"a file is called {name[:60]!r}, which is no name to save it under")
@@ -131,7 +133,7 @@ def _safe(name: str) -> str:
 
 
 def _fill(config: Config, job_id: str, wanted: Wanted, part: PartFile) -> Flow[None]:
-    """Fetch what is missing. A rest of an earlier run that turns out to be wrong is thrown away, once."""
+    """Fetch the missing bytes. If the rest of an earlier run turns out to be wrong, start over, once."""
     resumed = part.resumed
     if wanted.size is None or part.size < wanted.size:
         yield from _fetch(config, job_id, wanted, part)
@@ -144,7 +146,9 @@ def _fill(config: Config, job_id: str, wanted: Wanted, part: PartFile) -> Flow[N
 
 
 def _fetch(config: Config, job_id: str, wanted: Wanted, target: _Target) -> Flow[None]:
-    """Fetch the file from where the target stands, as often as it breaks off and something came."""
+    """Fetch the file from the target's position. When the connection breaks, continue, as long as each try brings
+    bytes.
+    """
     tries = 0
     while True:
         before = target.size
@@ -163,7 +167,7 @@ def _fetch_once(config: Config, job_id: str, wanted: Wanted, target: _Target) ->
     path = job_path(job_id, f"/artifacts/{segment(wanted.name, 'file')}")
     headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
     if target.size:
-        # The server's tag of a file is its SHA-256. S3 does not know it there, and tags otherwise.
+        # The server's tag of a file is its SHA-256. S3 does not know the digest and uses a tag of its own.
         headers |= {"Range": f"bytes={target.size}-", "If-Range": f'"{wanted.sha256}"'}
     step = to_send(config, Request("GET", path, headers=headers))
     step = replace(step, total_s=None, writer_for=_Taking(target), long=True)
@@ -179,7 +183,7 @@ def _fetch_once(config: Config, job_id: str, wanted: Wanted, target: _Target) ->
 
 @dataclass(frozen=True, slots=True)
 class _Taking:
-    """Who takes which answer: the target a file, nobody a problem."""
+    """Chooses who takes a body: the target for a file, nobody for a problem."""
 
     target: _Target
 
@@ -207,7 +211,7 @@ def _start(answer: Answer) -> int:
 
 
 def _follow(step: Send) -> Flow[Answer]:
-    """The answer at the end of the redirects. What is the caller's own goes to the API's own address only."""
+    """Follow redirects to the final answer. The caller's credentials are sent to the API's own address only."""
     own = _origin(step.url)
     for _ in range(_MOST_REDIRECTS + 1):
         answer: Answer = yield step
@@ -221,7 +225,9 @@ def _follow(step: Send) -> Flow[Answer]:
 
 
 def _led_to(url: str, location: str, own: _Origin) -> tuple[str, _Origin]:
-    """The address that a redirect names, and its origin. Raises UnexpectedAnswer for one that is not gone to."""
+    """Return the address that a redirect names, and its origin. Raises UnexpectedAnswer for one that must not be
+    followed.
+    """
     try:
         url = urljoin(url, location)
         origin, user = _origin(url), "@" in urlsplit(url).netloc

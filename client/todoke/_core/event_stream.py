@@ -1,4 +1,4 @@
-"""Takes a stream of server-sent events apart (HTML standard, section 9.2), however it is cut."""
+"""Parses a stream of server-sent events (HTML standard, section 9.2), wherever it is cut into pieces."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,15 @@ from todoke._core.steps import Answer, Send
 from todoke.errors import UnexpectedAnswer
 
 BEAT_S = 15.0
-"""The server breaks each silence of that length."""
+"""The server sends something after each silence of this length."""
 _SILENCE_S = BEAT_S + 10
 _MOST_BYTES = 32 * 1024 * 1024
-"""Of one event."""
+"""The limit for one event."""
 _SOON_S = 1.0
 
 
 class EventStream:
-    """Takes the bytes of one connection. What an event means, `event` says."""
+    """Takes the bytes of one connection; subclasses interpret each `event`."""
 
     blocking = False
 
@@ -29,13 +29,13 @@ class EventStream:
         self._data: list[str] = []
         self._size = 0
         self.told = False
-        """True if this stream has told anything."""
+        """True once this stream has delivered anything."""
         self.last_id: str | None = None
         self.pause_s = _SOON_S
-        """After which a stream that closed may be opened again."""
+        """The pause before a closed stream is opened again."""
 
     def event(self, name: str, data: str) -> Iterable[Any]:
-        """What an event gives to whoever listens. Raises UnexpectedAnswer."""
+        """Return the items that an event emits. Raises UnexpectedAnswer."""
         raise NotImplementedError
 
     @property
@@ -44,12 +44,12 @@ class EventStream:
         return False
 
     def writer_for(self, answer: Answer) -> Self | None:
-        """This, for an answer that is a stream."""
+        """Return itself for an answer that is a stream."""
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         return self if answer.status == 200 and kind == "text/event-stream" else None
 
     def write(self, piece: bytes) -> Sequence[Any]:
-        """Take a piece. Returns what whole events give. Raises UnexpectedAnswer."""
+        """Take a piece and return the items of its complete events. Raises UnexpectedAnswer."""
         self._size += len(piece)
         if self._size > _MOST_BYTES:
             raise UnexpectedAnswer(f"an event has more than {_MOST_BYTES:,} bytes")
@@ -77,14 +77,14 @@ class EventStream:
         return ()
 
     def content(self, data: str) -> Any:
-        """The JSON of an event. Raises UnexpectedAnswer."""
+        """Return the JSON of an event. Raises UnexpectedAnswer."""
         try:
             return json.loads(data)
         except (ValueError, RecursionError):
             raise UnexpectedAnswer("an event of a job is not JSON") from None
 
     def checked(self, answer: Answer, url: str) -> None:
-        """Raises ApiError or UnexpectedAnswer for an answer that was no stream."""
+        """Raise ApiError or UnexpectedAnswer for an answer that was not a stream."""
         if answer.status != 200:
             raise problem_of(answer, url)
         if self.writer_for(answer) is None:
@@ -92,7 +92,7 @@ class EventStream:
 
 
 def listen(config: Config, path: str, stream: EventStream, last_id: str | None = None) -> Send:
-    """The request for a stream, which has no end of its own."""
+    """Return the request for a stream, which has no time limit of its own."""
     headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"}
     if last_id:
         headers["Last-Event-ID"] = last_id

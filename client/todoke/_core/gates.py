@@ -1,4 +1,4 @@
-"""The requests about what is paused and capped."""
+"""Requests about pauses and caps."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ def list_gates(config: Config, kind: str | None) -> Flow[Gates]:
 
 
 def get_gate(config: Config, kind: str, name: str) -> Flow[Gate]:
-    """What holds for one gate."""
+    """Return the pause and the caps of one gate."""
     return (yield from _gate(config, Request("GET", _path(kind, name))))
 
 
@@ -34,24 +34,24 @@ def resume(config: Config, kind: str, name: str, *, if_match: str | None) -> Flo
 
 
 def set_cap(config: Config, kind: str, name: str, most_running: int, *, if_match: str | None) -> Flow[Gate]:
-    """Let at most so many of its jobs run."""
+    """Limit its running jobs."""
     body = {"mostRunning": most_running}
     return (yield from _gate(config, _change("PUT", _path(kind, name, "/cap"), if_match, body)))
 
 
 def remove_cap(config: Config, kind: str, name: str, *, if_match: str | None) -> Flow[None]:
-    """Let any number of its jobs run."""
+    """Remove the limit on its running jobs."""
     yield from send(config, _change("DELETE", _path(kind, name, "/cap"), if_match, status=204))
 
 
 def set_queue_cap(config: Config, tenant: str, most_unfinished: int, *, if_match: str | None) -> Flow[Gate]:
-    """Let a tenant have at most so many unfinished jobs."""
+    """Limit a tenant's unfinished jobs."""
     body = {"mostUnfinished": most_unfinished}
     return (yield from _gate(config, _change("PUT", _path("tenant", tenant, "/queue-cap"), if_match, body)))
 
 
 def remove_queue_cap(config: Config, tenant: str, *, if_match: str | None) -> Flow[None]:
-    """Let a tenant have any number of jobs."""
+    """Remove the limit on a tenant's unfinished jobs."""
     yield from send(config, _change("DELETE", _path("tenant", tenant, "/queue-cap"), if_match, status=204))
 
 

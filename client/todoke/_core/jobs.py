@@ -1,4 +1,4 @@
-"""The requests about jobs, and how their answers are read."""
+"""Requests about jobs, and how their answers are read."""
 
 import re
 import uuid
@@ -30,7 +30,7 @@ def create(
     reuse_seconds: int | None,
     options: Mapping[str, Any],
 ) -> Flow[Accepted]:
-    """Ask for a report."""
+    """Submit a report."""
     body = _wanted(report_type, parameters, formats, reuse_seconds, options)
     answer = yield from send(
         config,
@@ -49,7 +49,7 @@ def retry(
     if_match: str | None,
     options: Mapping[str, Any],
 ) -> Flow[Retried]:
-    """Ask again for what an ended job was asked for."""
+    """Repeat an ended job."""
     body = _given(parameters=parameters, formats=listed(formats)) | on_the_wire(options)
     headers = {**key_header(idempotency_key), **matching(if_match)}
     request = Request("POST", job_path(job, ":retry"), body=body, headers=headers, fine=frozenset({202}))
@@ -58,13 +58,13 @@ def retry(
 
 
 def get(config: Config, job: object) -> Flow[Job]:
-    """A job as it is now."""
+    """Return the job's current state."""
     answer = yield from send(config, Request("GET", job_path(job)))
     return Job.from_json(content_of(answer), etag=answer.headers.get("etag"))
 
 
 def cancel(config: Config, job: object, *, if_match: str | None) -> Flow[Job]:
-    """Cancel a job, or have its worker told."""
+    """Cancel a job, or ask its worker to stop."""
     request = Request("POST", job_path(job, ":cancel"), headers=matching(if_match), fine=frozenset({200, 202}))
     answer = yield from send(config, request)
     return Job.from_json(content_of(answer), etag=answer.headers.get("etag"))
@@ -80,7 +80,7 @@ def events(config: Config, job: object) -> Flow[Sequence[Event]]:
 
 
 def why(config: Config, job: object) -> Flow[Why]:
-    """Why the job is where it is."""
+    """Explain the job's state."""
     answer = yield from send(config, Request("GET", job_path(job, "/why")))
     return Why.from_json(content_of(answer))
 
@@ -94,7 +94,7 @@ def estimate(
     reuse_seconds: int | None,
     options: Mapping[str, Any],
 ) -> Flow[Estimate]:
-    """Say what a report would be."""
+    """Estimate a report."""
     body = _wanted(report_type, parameters, formats, reuse_seconds, options)
     answer = yield from send(config, Request("POST", "/v1/jobs:estimate", body=body))
     return Estimate.from_json(content_of(answer))
@@ -103,7 +103,7 @@ def estimate(
 def keep(
     config: Config, job: object, *, expires_at: Moment | None, kept_until: Moment | None, if_match: str | None
 ) -> Flow[Job]:
-    """Keep a job and its files for longer."""
+    """Keep a job and its files longer."""
     body = _given(expiresAt=expires_at, keptUntil=kept_until)
     request = Request("POST", job_path(job, ":keep"), body=body or None, headers=matching(if_match))
     answer = yield from send(config, request)
@@ -111,7 +111,9 @@ def keep(
 
 
 def create_many(config: Config, submissions: Iterable[Submission]) -> Flow[Sequence[Submitted]]:
-    """Ask for many reports, a request for each thousand. Each has a key of its own, so that a try repeats none."""
+    """Submit many reports, up to a thousand per request. Each carries an idempotency key, so that a retry creates no
+    second job.
+    """
     wanted = [_one_of_many(one) for one in submissions]
     done: list[Submitted] = []
     for at in range(0, len(wanted), MOST_AT_ONCE):
@@ -157,26 +159,26 @@ def list_page(
 
 
 def iterate(config: Config, which: Mapping[str, Any], *, page_size: int | None) -> Flow[None]:
-    """Every job, page by page."""
+    """Emit every job, page by page."""
     yield from every(
         lambda token: list_page(config, which, page_size=page_size, page_token=token), lambda page: page.jobs
     )
 
 
 def _given(**fields: object) -> dict[str, object]:
-    """A body without what is left out."""
+    """Build a body without the fields that are None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
 def listed(values: Iterable[str] | None) -> list[str] | None:
-    """The values as a list. Raises TypeError for a single text, which would be taken apart."""
+    """Return the values as a list. Raises TypeError for a single text, which would be split into letters."""
     if isinstance(values, str):
         raise TypeError(f"write a list, such as [{values!r}]")
     return None if values is None else list(values)
 
 
 def key_header(given: str | None) -> Mapping[str, str]:
-    """One key for all tries of a call, so that they make one job."""
+    """Return the header with one key for all retries of a call, so that they create one job."""
     key = str(uuid.uuid4()) if given is None else given
     if not re.fullmatch(r"[!-~]{1,255}", key):
         raise ValueError("an idempotency key is 1 to 255 visible ASCII characters")
@@ -184,7 +186,7 @@ def key_header(given: str | None) -> Mapping[str, str]:
 
 
 def matching(etag: str | None) -> Mapping[str, str]:
-    """The header by which a change insists on a state."""
+    """Return the header that makes a change conditional on a state."""
     return {} if etag is None else {"If-Match": etag}
 
 
@@ -195,7 +197,7 @@ def _wanted(
     reuse_seconds: int | None,
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The body of a request for a report."""
+    """Build the body of a request for a report."""
     given = _given(reportType=report_type, parameters=parameters, formats=listed(formats), reuse=_reuse(reuse_seconds))
     return given | on_the_wire(options)
 
@@ -205,5 +207,5 @@ def _reuse(seconds: int | None) -> Mapping[str, int] | None:
 
 
 def replayed_by(headers: Mapping[str, str]) -> bool:
-    """True if an earlier request with the same key is answered again."""
+    """True if the response repeats that of an earlier request with the same key."""
     return headers.get("idempotent-replayed") == "true"

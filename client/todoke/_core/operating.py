@@ -1,4 +1,4 @@
-"""The requests of those who run the service: the overview, dead letters, parked messages."""
+"""Requests for operators: the overview, dead letters, parked messages."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -15,7 +15,7 @@ Which = Sequence[str] | Literal["all"]
 
 
 def overview(config: Config, period: str) -> Flow[Overview]:
-    """How the whole installation stands."""
+    """Return the state of the whole installation."""
     return Overview.from_json((yield from _got(config, "/v1/overview", {"period": period})))
 
 

@@ -1,4 +1,4 @@
-"""Page after page."""
+"""Iterates over pages."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
@@ -8,7 +8,7 @@ from todoke.errors import UnexpectedAnswer
 
 
 class Page(Protocol):
-    """Some of many."""
+    """One page of a list."""
 
     @property
     def next_page_token(self) -> str | None:

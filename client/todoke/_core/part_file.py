@@ -1,4 +1,4 @@
-"""A file that is being downloaded: under a name of its own until it is known to be right."""
+"""A file that is being downloaded, under a temporary name until it is known to be complete and right."""
 
 import contextlib
 import hashlib
@@ -14,9 +14,9 @@ _PIECE = 1024 * 1024
 
 
 class PartFile:
-    """`NAME.SHA256….part` beside NAME: another content has another name, so a rest is never taken for a beginning.
+    """`NAME.SHA256….part` beside NAME. Other content has another name, so the rest of another file is never resumed.
 
-    A context manager: leaving it closes the file and leaves it there, to go on from another time.
+    A context manager: leaving it closes the file and keeps it, to be resumed another time.
     """
 
     blocking = True
@@ -31,9 +31,9 @@ class PartFile:
         self._digest = hashlib.sha256()
         self._shared = False
         self.size = 0
-        """Bytes that are there."""
+        """Bytes written so far."""
         self.resumed = False
-        """True if some of them are of an earlier run."""
+        """True if some of them are from an earlier run."""
 
     @property
     def _file(self) -> BinaryIO:
@@ -42,11 +42,11 @@ class PartFile:
         return self._open
 
     def open(self) -> None:
-        """Take what an earlier run left. Raises OSError."""
+        """Open the file, and keep what an earlier run left. Raises OSError."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         self._open = os.fdopen(os.open(self._path, flags, 0o666), "r+b")
-        if not _alone(self._open):  # somebody downloads the same: each for themselves
+        if not _alone(self._open):  # another process downloads the same file: each uses its own
             self._open.close()
             self._shared = True
             self._path = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
@@ -59,7 +59,7 @@ class PartFile:
         self.resumed = self.size > 0
 
     def restart(self) -> None:
-        """Forget what is there."""
+        """Discard the bytes written so far."""
         self._file.seek(0)
         self._file.truncate()
         self._digest = hashlib.sha256()
@@ -67,7 +67,7 @@ class PartFile:
         self.resumed = False
 
     def write(self, piece: bytes) -> Iterable[Any]:
-        """Add a piece. Raises CorruptDownload if it is one too many, and OSError."""
+        """Add a piece. Raises CorruptDownload if the file becomes too long, and OSError."""
         if self._most is not None and self.size + len(piece) > self._most:
             self.discard()
             raise CorruptDownload(f"{self._target.name}: more than the {self._most:,} bytes came that the job made")
@@ -77,18 +77,18 @@ class PartFile:
         return ()
 
     def right(self) -> bool:
-        """True if what is there is the file."""
+        """True if the file is complete and its SHA-256 matches."""
         return self._digest.hexdigest() == self._sha256
 
     def publish(self, *, force: bool) -> None:
-        """Give the file its name, on the disk for good. Raises AlreadyThere if another has it, unless `force`."""
+        """Give the file its final name, durably. Raises AlreadyThere if another file has it, unless `force` is set."""
         self._file.flush()
         os.fsync(self._file.fileno())
         if not force:
             try:
                 self._target.hardlink_to(self._path)
-            except OSError:  # another has the name, or the file system has no hard links
-                if same(self._target, self._sha256):  # somebody else has downloaded it meanwhile
+            except OSError:  # another file has the name, or the file system has no hard links
+                if same(self._target, self._sha256):  # another process has downloaded it meanwhile
                     self.discard()
                     return
             else:
@@ -97,12 +97,12 @@ class PartFile:
         self._path.replace(self._target)
 
     def discard(self) -> None:
-        """Leave nothing."""
+        """Delete the file."""
         self.close()
         self._path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Stop here. What is there stays, unless it is empty or nobody would find it again."""
+        """Close the file and keep it, unless it is empty or no later run would find it."""
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -112,7 +112,7 @@ class PartFile:
 
 
 class Stream:
-    """Takes a file into something that cannot be gone back in, such as a pipe."""
+    """Writes a file into something that cannot seek, such as a pipe."""
 
     blocking = True
     enough = False
@@ -126,7 +126,7 @@ class Stream:
         self.size = 0
 
     def write(self, piece: bytes) -> Iterable[Any]:
-        """Pass a piece on. Raises CorruptDownload if it is one too many."""
+        """Pass a piece on. Raises CorruptDownload if the file becomes too long."""
         if self._most is not None and self.size + len(piece) > self._most:
             raise CorruptDownload(f"{self._name}: more than the {self._most:,} bytes came that the job made")
         self._into.write(piece)
@@ -135,12 +135,12 @@ class Stream:
         return ()
 
     def right(self) -> bool:
-        """True if what was passed on is the file."""
+        """True if what was passed on is complete and its SHA-256 matches."""
         return self._digest.hexdigest() == self._sha256
 
 
 def same(path: Path, sha256: str) -> bool:
-    """True if the file at `path` is that one. Raises AlreadyThere if it is another, and OSError."""
+    """True if the file at `path` has this SHA-256. Raises AlreadyThere if it has another, and OSError."""
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -156,7 +156,7 @@ def same(path: Path, sha256: str) -> bool:
 def _alone(file: BinaryIO) -> bool:
     try:
         import fcntl
-    except ImportError:  # Windows keeps others out by itself
+    except ImportError:  # Windows locks open files by itself
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

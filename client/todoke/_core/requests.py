@@ -1,4 +1,4 @@
-"""Build a request, try it as often as makes sense, and read its answer."""
+"""Builds a request, retries it where that makes sense, and reads its answer."""
 
 import json
 import re
@@ -16,9 +16,11 @@ from todoke._core.steps import Answer, Flow, Send, Sleep
 from todoke.errors import ApiError, ConnectionFailed, TodokeError, UnexpectedAnswer, kind_of
 
 _MOST_BYTES = 32 * 1024 * 1024
-"""Of an answer in JSON. The largest that the API gives is a page of jobs, about a megabyte."""
+"""The limit for an answer in JSON. The largest that the API gives is a page of jobs, about a megabyte."""
 AWAY_S = 300.0
-"""How long an API may be away while somebody waits or listens without a limit of their own: a release, a fail-over."""
+"""How long an API may be unreachable during a wait or a stream without a limit: long enough for a release or a
+fail-over.
+"""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
 _AGAIN = {408, 425, 429}
 _GONE, _CHANGED = {404, 410}, 412
@@ -28,7 +30,7 @@ Query = Mapping[str, str | int | Sequence[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to the API, before it is known where the API is."""
+    """A request to the API, without the API's address."""
 
     method: str
     path: str
@@ -37,15 +39,15 @@ class Request:
     """Sent as JSON, unless it is None."""
     headers: Mapping[str, str] | None = None
     fine: frozenset[int] = frozenset({200})
-    """The statuses that are no error."""
+    """The statuses that are not errors."""
     wait_s: float = 0.0
     """How long the server was asked to wait before it answers."""
     once: bool = False
-    """True: a second try might do it twice, so there is none unless the server says that it did nothing."""
+    """True if a second try might act twice. It is then retried only if the server says that it did nothing."""
 
 
 def to_send(config: Config, request: Request) -> Send:
-    """The request with everything that goes with each."""
+    """Add what every request carries: the address, the key, the limits."""
     headers = {"Accept": "application/json", "User-Agent": config.user_agent, **(request.headers or {})}
     content = None
     if request.body is not None:
@@ -67,10 +69,10 @@ def to_send(config: Config, request: Request) -> Send:
 
 
 def send(config: Config, request: Request) -> Flow[Answer]:
-    """The answer, which has one of the statuses that are fine. Raises ApiError, ConnectionFailed, UnexpectedAnswer.
+    """Return the answer, whose status is one of `fine`. Raises ApiError, ConnectionFailed, UnexpectedAnswer.
 
-    A request is tried again where that may help; each that changes something carries what makes a repetition harmless.
-    After one whose answer was lost, a thing that is gone was deleted by it, and one that has changed was, perhaps, too.
+    A request is retried where that may help; each that changes something carries what makes repetition safe. If an
+    answer was lost, the retry may find the thing already deleted, by the first try, or already changed, perhaps by it.
     """
     step, tries, lost = to_send(config, request), 0, None
     while True:
@@ -96,7 +98,7 @@ def send(config: Config, request: Request) -> Flow[Answer]:
 
 
 def may_pass(failure: TodokeError) -> bool:
-    """True if the same request may succeed in a while."""
+    """True if the same request may succeed later."""
     if isinstance(failure, ApiError):
         denied = failure.problem.get("retryable") is False and failure.status != 429
         return (failure.status in _AGAIN or failure.status >= 500) and not denied
@@ -104,7 +106,9 @@ def may_pass(failure: TodokeError) -> bool:
 
 
 def pause_after(failure: TodokeError, tries: int, config: Config) -> float | None:
-    """Seconds until the next try: full jitter, and no sooner than the server asked for. None if no try makes sense."""
+    """Return the seconds until the next try: full jitter, but no sooner than the server asked. None if a retry makes no
+    sense.
+    """
     if not may_pass(failure):
         return None
     pause = config.chance() * min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(tries, 10))
@@ -115,7 +119,7 @@ def pause_after(failure: TodokeError, tries: int, config: Config) -> float | Non
 
 
 def content_of(answer: Answer) -> Any:
-    """The answer's JSON. Raises UnexpectedAnswer."""
+    """Return the answer's JSON. Raises UnexpectedAnswer."""
     try:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -124,7 +128,7 @@ def content_of(answer: Answer) -> Any:
 
 
 def problem_of(answer: Answer, url: str) -> ApiError | UnexpectedAnswer:
-    """What an answer means that is not fine."""
+    """Return the error for an answer that is not fine."""
     if answer.status < 400:
         where = answer.headers.get("location", "")
         led = f" and leads to {where[:200]!r}" if where else ""
@@ -143,7 +147,7 @@ def problem_of(answer: Answer, url: str) -> ApiError | UnexpectedAnswer:
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Seconds from Retry-After, given as such or as a date."""
+    """Return the seconds of Retry-After, given as seconds or as a date."""
     value = answer.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):
         return float(value)
@@ -164,12 +168,12 @@ def _hint(answer: Answer) -> str:
 
 
 def job_path(job_id: object, rest: str = "") -> str:
-    """The path of a job below the API's address. Raises ValueError if `job_id` is not an id."""
+    """Return the path of a job below the API's address. Raises ValueError if `job_id` is not an id."""
     return f"/v1/jobs/{id_segment(job_id, 'job')}{rest}"
 
 
 def id_segment(given: object, what: str) -> str:
-    """The id as one part of a path, from a text, a UUID, or an object that has an `id`.
+    """Return an id as a segment of a path, from a text, a UUID, or an object that has an `id`.
 
     Raises ValueError if it is not a UUID.
     """
@@ -184,7 +188,7 @@ _SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
 
 
 def segment(name: str, what: str) -> str:
-    """A name as one part of a path. Raises ValueError for one that would be none."""
+    """Return a name as a segment of a path. Raises ValueError if it cannot be one."""
     if name in {"", ".", ".."}:
         raise ValueError(f"{name!r} is not the name of a {what}")
     return quote(name, safe="")
@@ -195,7 +199,7 @@ def _json(body: object) -> bytes:
 
 
 def _as_json(value: object) -> object:
-    """Dates, times, UUIDs and decimals are texts on the wire."""
+    """Dates, times, UUIDs and decimals become texts on the wire."""
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, UUID | Decimal):

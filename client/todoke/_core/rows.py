@@ -1,4 +1,4 @@
-"""The requests for what is looked at before a download, and how their answers are read."""
+"""Requests for previews, and how their answers are read."""
 
 from todoke._core.config import Config
 from todoke._core.requests import Request, content_of, job_path, send
@@ -7,7 +7,7 @@ from todoke.errors import UnexpectedAnswer
 from todoke.rows import RowsPage
 
 _MOST = 1_000
-"""Rows of the largest page: all that a server keeps."""
+"""Rows of the largest page: the most that a server keeps."""
 
 
 def page(config: Config, job: object, *, page_size: int | None, after: int | None) -> Flow[RowsPage]:
@@ -18,7 +18,7 @@ def page(config: Config, job: object, *, page_size: int | None, after: int | Non
 
 
 def iterate(config: Config, job: object) -> Flow[None]:
-    """Each row that is kept."""
+    """Emit each row that the server keeps."""
     after: int | None = None
     while True:
         found = yield from page(config, job, page_size=_MOST, after=after)
@@ -32,7 +32,7 @@ def iterate(config: Config, job: object) -> Flow[None]:
 
 
 def picture(config: Config, job: object) -> Flow[bytes]:
-    """The picture of a page."""
+    """Return the picture of a page."""
     request = Request("GET", job_path(job, "/page.png"), headers={"Accept": "image/png, application/json"})
     answer = yield from send(config, request)
     if not answer.body.startswith(b"\x89PNG\r\n\x1a\n"):

@@ -1,4 +1,4 @@
-"""The requests about schedules."""
+"""Requests about schedules."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ _ALL = "/v1/schedules"
 
 
 def create(config: Config, given: Mapping[str, Any], *, idempotency_key: str | None) -> Flow[Schedule]:
-    """Make a schedule."""
+    """Create a schedule."""
     headers, fine = key_header(idempotency_key), frozenset({201})
     answer = yield from send(config, Request("POST", _ALL, body=_new(given), headers=headers, fine=fine))
     etag, replayed = answer.headers.get("etag"), replayed_by(answer.headers)
@@ -25,7 +25,7 @@ def create(config: Config, given: Mapping[str, Any], *, idempotency_key: str | N
 
 
 def preview(config: Config, given: Mapping[str, Any]) -> Flow[SchedulePlan]:
-    """What a schedule would be."""
+    """Preview a schedule."""
     answer = yield from send(config, Request("POST", f"{_ALL}:preview", body=_new(given)))
     return SchedulePlan.from_json(content_of(answer))
 
@@ -42,31 +42,31 @@ def list_page(config: Config, *, page_size: int | None, page_token: str | None) 
 
 
 def iterate(config: Config, *, page_size: int | None) -> Flow[None]:
-    """Every schedule, page by page."""
+    """Emit every schedule, page by page."""
     yield from every(
         lambda token: list_page(config, page_size=page_size, page_token=token), lambda page: page.schedules
     )
 
 
 def update(config: Config, schedule: object, given: Mapping[str, Any], *, if_match: str | None) -> Flow[Schedule]:
-    """Change what is given."""
+    """Change the given fields."""
     return (yield from _schedule(config, _change("PATCH", _path(schedule), if_match, _fields(given))))
 
 
 def delete(config: Config, schedule: object, *, if_match: str | None) -> Flow[None]:
-    """Remove a schedule."""
+    """Delete a schedule."""
     headers, fine = matching(if_match), frozenset({204})
     yield from send(config, Request("DELETE", _path(schedule), headers=headers, fine=fine))
 
 
 def pause(config: Config, schedule: object, *, note: str | None, if_match: str | None) -> Flow[Schedule]:
-    """Let no tick come."""
+    """Pause a schedule."""
     body = {} if note is None else {"note": note}
     return (yield from _schedule(config, _change("POST", _path(schedule, ":pause"), if_match, body)))
 
 
 def resume(config: Config, schedule: object, *, if_match: str | None) -> Flow[Schedule]:
-    """Let ticks come again."""
+    """Resume a schedule."""
     return (yield from _schedule(config, _change("POST", _path(schedule, ":resume"), if_match)))
 
 
@@ -78,7 +78,7 @@ def run(config: Config, schedule: object, *, idempotency_key: str | None) -> Flo
 
 
 def backfill(config: Config, schedule: object, begin: Moment, end: Moment) -> Flow[Backfill]:
-    """Submit the jobs of those ticks of a range that had none."""
+    """Submit the jobs of the ticks in a range that had none."""
     body = {"from": begin, "to": end}
     request = Request("POST", _path(schedule, ":backfill"), body=body, fine=frozenset({202}))
     return Backfill.from_json(content_of((yield from send(config, request))))
@@ -92,7 +92,7 @@ def ticks(config: Config, schedule: object, *, page_size: int | None, page_token
 
 
 def iterate_ticks(config: Config, schedule: object, *, page_size: int | None) -> Flow[None]:
-    """Every tick of a schedule's history, page by page."""
+    """Emit every tick of a schedule's history, page by page."""
     yield from every(
         lambda token: ticks(config, schedule, page_size=page_size, page_token=token), lambda page: page.ticks
     )
@@ -108,7 +108,7 @@ def _change(method: str, path: str, if_match: str | None, body: Mapping[str, Any
 
 
 def _new(given: Mapping[str, Any]) -> dict[str, object]:
-    """What is None is left out: that is the same, and shorter."""
+    """Leave out what is None: the meaning is the same, and the body shorter."""
     return _fields({name: value for name, value in given.items() if value is not None})
 
 

@@ -1,4 +1,4 @@
-"""The requests about links to files."""
+"""Requests about links to files."""
 
 from todoke._core.config import Config
 from todoke._core.jobs import key_header
@@ -19,7 +19,7 @@ def create(
     max_downloads: int | None,
     idempotency_key: str | None,
 ) -> Flow[MadeShare]:
-    """Make a link to a file of a job."""
+    """Create a link to a file of a job."""
     given = {"expiresSeconds": expires_seconds, "maxDownloads": max_downloads}
     body = {field: value for field, value in given.items() if value is not None}
     path = job_path(job, f"/artifacts/{segment(name, 'file')}:share")
@@ -39,14 +39,14 @@ def list_page(config: Config, *, job: object, page_size: int | None, page_token:
 
 
 def iterate(config: Config, *, job: object, page_size: int | None) -> Flow[None]:
-    """Every link, page by page."""
+    """Emit every link, page by page."""
     yield from every(
         lambda token: list_page(config, job=job, page_size=page_size, page_token=token), lambda page: page.shares
     )
 
 
 def revoke(config: Config, share: object) -> Flow[None]:
-    """Let a link work no more."""
+    """Revoke a link."""
     yield from send(config, Request("DELETE", _path(share), fine=frozenset({204})))
 
 

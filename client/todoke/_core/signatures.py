@@ -1,4 +1,4 @@
-"""Checks the signature of a message that a webhook got, and makes one, as Standard Webhooks has it."""
+"""Checks and makes signatures of webhook messages, as Standard Webhooks defines them."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ TOLERANCE_S = 300.0
 def verify(
     body: bytes, headers: Mapping[str, str], secrets: Sequence[str], *, now: float, tolerance_s: float
 ) -> Message:
-    """The message. Raises InvalidSignature; nothing of the body is read before it is known to be Todoke's."""
+    """Return the message. Raises InvalidSignature. Nothing of the body is parsed before its signature is verified."""
     given = {name.lower(): value for name, value in headers.items()}
     missing = [name for name in ("webhook-id", "webhook-timestamp", "webhook-signature") if not given.get(name)]
     if missing:
@@ -38,7 +38,7 @@ def verify(
 
 
 def sign(body: bytes, message_id: str, secret: str, *, now: float) -> dict[str, str]:
-    """The headers that prove these bytes to whoever has the secret, as the service sends them."""
+    """Return the headers that prove these bytes to a holder of the secret, as the service sends them."""
     stamp = str(int(now))
     made = hmac.new(_key(secret), f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
     return {

@@ -1,7 +1,7 @@
-"""The steps that a flow asks its shell for.
+"""The steps that a flow asks its shell to carry out.
 
-A flow is a generator: it yields a step, is sent what came of it, and returns its result. What goes wrong is thrown
-into it. So each decision is made once, here below, for the client that blocks and for the one that does not.
+A flow is a generator: it yields a step, is sent the step's result, and returns its own. Errors are thrown into it. So
+each decision is made once, here, for the synchronous and the asynchronous client.
 """
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said. `body` is empty if a writer took it."""
+    """The server's answer. `body` is empty if a writer took it."""
 
     status: int
     headers: Mapping[str, str]
-    """By names in lower case."""
+    """By lower-case names."""
     body: bytes = field(default=b"", repr=False)
 
 
@@ -25,19 +25,19 @@ class Writer(Protocol):
     """Takes a body piece by piece."""
 
     blocking: bool
-    """True if taking a piece may wait for a disk."""
+    """True if taking a piece may block on a disk."""
 
     def write(self, piece: bytes) -> Iterable[Any]:
-        """Take a piece. What it returns goes to whoever iterates over the flow."""
+        """Take a piece. The returned items go to the caller that iterates over the flow."""
 
     @property
     def enough(self) -> bool:
-        """True if nothing more is wanted: the connection is closed then."""
+        """True if nothing more is wanted: the connection is then closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a request. Sends back the Answer; throws ConnectionFailed or UnexpectedAnswer."""
+    """Send a request. The result is the Answer; throws ConnectionFailed or UnexpectedAnswer."""
 
     method: str
     url: str
@@ -45,17 +45,17 @@ class Send:
     content: bytes | None = field(repr=False)
     connect_s: float
     read_s: float
-    """How long the server may stay silent."""
+    """Seconds for which the server may be silent."""
     total_s: float | None
-    """How long the whole answer may take; None for a body that a writer takes."""
+    """Seconds that the whole answer may take; None for a body that a writer takes."""
     most_bytes: int
-    """Of a body that no writer takes."""
+    """The limit for a body that no writer takes."""
     foreign: bool = False
-    """True for an address that a redirect led to: nothing of the caller's own is sent there."""
+    """True for an address that a redirect led to: the caller's credentials are not sent there."""
     writer_for: Callable[[Answer], Writer | None] | None = field(default=None, repr=False)
-    """Who takes the body of an answer with this head, as it is on the wire; None for nobody."""
+    """Chooses, by an answer's head, the writer that takes its body as it is on the wire; None for no writer."""
     long: bool = False
-    """True for an answer that takes its time: it comes when something has happened, or is a file."""
+    """True for an answer that takes long: it waits for an event, or is a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Run something that waits for this machine's disk. Sends back its result; throws what it raises."""
+    """Run something that blocks on the local disk. The result is its own; throws what it raises."""
 
     run: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Give an item to whoever iterates over the flow."""
+    """Give an item to the caller that iterates over the flow."""
 
     item: Any
 
@@ -91,7 +91,7 @@ class Done:
 
 
 def next_step(flow: Flow[Any], came: object = None, error: BaseException | None = None) -> Step | Done:
-    """What the flow wants next, after what came of its last step or went wrong with it. Raises what the flow raises."""
+    """Return the flow's next step, given the result or the error of its last one. Raises what the flow raises."""
     try:
         return flow.send(came) if error is None else flow.throw(error)
     except StopIteration as done:
@@ -99,28 +99,28 @@ def next_step(flow: Flow[Any], came: object = None, error: BaseException | None 
 
 
 class Run(Protocol):
-    """Carries a flow out in a shell that blocks."""
+    """Runs a flow in the synchronous shell."""
 
     def __call__(self, flow: Flow[T]) -> T:
-        """The flow's result."""
+        """Return the flow's result."""
 
 
 class Iterate(Protocol):
-    """Carries a flow out in a shell that blocks, item by item."""
+    """Runs a flow in the synchronous shell, item by item."""
 
     def __call__(self, flow: Flow[Any]) -> Iterator[Any]:
-        """What the flow emits, as it comes."""
+        """Yield what the flow emits."""
 
 
 class AsyncRun(Protocol):
-    """Carries a flow out in a shell that does not block."""
+    """Runs a flow in the asynchronous shell."""
 
     async def __call__(self, flow: Flow[T]) -> T:
         """The flow's result."""
 
 
 class AsyncIterate(Protocol):
-    """Carries a flow out in a shell that does not block, item by item."""
+    """Runs a flow in the asynchronous shell, item by item."""
 
     def __call__(self, flow: Flow[Any]) -> AsyncIterator[Any]:
         """What the flow emits, as it comes."""

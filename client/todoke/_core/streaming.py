@@ -1,4 +1,4 @@
-"""Listen to a job: an event for each state of it."""
+"""Follows one job: an event for each state."""
 
 from collections.abc import Callable, Iterable
 
@@ -11,7 +11,7 @@ from todoke.models import Job
 
 
 class JobStream(EventStream):
-    """Gives each state of the job as it comes."""
+    """Emits each state of the job."""
 
     def __init__(
         self,
@@ -23,9 +23,9 @@ class JobStream(EventStream):
         self._on_job = on_job
         self._stop = stop
         self.job = known
-        """As it was told last, by this stream or by the one before."""
+        """The last state seen, by this stream or the one before."""
         self.ended = False
-        """True if the server said that nothing more will come."""
+        """True if the server said that the job has ended."""
 
     @property
     def enough(self) -> bool:
@@ -33,7 +33,7 @@ class JobStream(EventStream):
         return self.ended or (self.job is not None and self.job.ended) or self._stop()
 
     def event(self, name: str, data: str) -> Iterable[Job]:
-        """A state of the job, if it is new. Raises UnexpectedAnswer."""
+        """Return a state of the job, if it is new. Raises UnexpectedAnswer."""
         if name == "end":
             self.ended = True
         if name != "job":
@@ -48,12 +48,12 @@ class JobStream(EventStream):
 
 
 def stream_path(job: object) -> str:
-    """Where a job's stream is. Raises ValueError."""
+    """Return the path of a job's stream. Raises ValueError."""
     return job_path(job, "/stream")
 
 
 def follow_stream(config: Config, job: object) -> Flow[None]:
-    """Every state of the job until it has ended; a stream that is lost is opened again."""
+    """Emit every state of the job until it has ended; reconnect when the stream is lost."""
     last_id, known, tries, silent_since = None, None, 0, config.clock()
     while True:
         stream = JobStream(known=known)

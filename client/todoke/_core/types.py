@@ -1,4 +1,4 @@
-"""The requests about report types."""
+"""Requests about report types."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from todoke.report_types import Choices, ReportType, ReportTypes
 
 
 def list_types(config: Config) -> Flow[ReportTypes]:
-    """Every report type that the caller may ask for."""
+    """Return every report type that the caller may request."""
     answer = yield from send(config, Request("GET", "/v1/report-types"))
     return ReportTypes.from_json(content_of(answer))
 
@@ -24,7 +24,7 @@ def get_type(config: Config, name: str) -> Flow[ReportType]:
 def choices(
     config: Config, name: str, parameter: str, given: Mapping[str, Any] | None, time_zone: str | None
 ) -> Flow[Choices]:
-    """The values that a parameter may have."""
+    """Return the values that a parameter may have."""
     path = f"/v1/report-types/{segment(name, 'report type')}/choices/{segment(parameter, 'parameter')}"
     query: dict[str, Any] = {"given": [f"{key}:{_text(one)}" for key, value in (given or {}).items()
                                        for one in (value if isinstance(value, list | tuple) else [value])]}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Wait for the end of a job, through whatever happens to the server meanwhile."""
+"""Waits for the end of a job, through outages of the server."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,28 +12,28 @@ from todoke.errors import JobCancelled, JobFailed, TodokeError, WaitTimedOut
 from todoke.models import CANCELLED, SUCCESS, Job
 
 _LONGEST_POLL_S = 30
-"""What the API grants at most (`Prefer: wait=`)."""
+"""The longest poll that the API grants (`Prefer: wait=`)."""
 _ASK_S = BEAT_S + 5
-"""The last seconds of a wait are asked for, not listened for: a silence may be as long as a beat."""
+"""The last seconds of a wait are polled, not streamed: a stream may be silent for the length of a beat."""
 
 OnProgress = Callable[[Job], None]
 
 
 def outcome(job: Job) -> Job:
-    """The job, if it succeeded. Raises JobFailed and JobCancelled for one that ended otherwise."""
+    """Return the job if it succeeded. Raises JobFailed or JobCancelled if it ended otherwise."""
     if job.status == SUCCESS:
         return job
     raise JobCancelled(job) if job.status == CANCELLED else JobFailed(job)
 
 
 def wait(config: Config, job: object, *, timeout: float | None, on_progress: OnProgress | None) -> Flow[Job]:
-    """The job when it has succeeded. Raises JobFailed, JobCancelled, WaitTimedOut, and what a request raises."""
+    """Wait until the job has succeeded. Raises JobFailed, JobCancelled, WaitTimedOut, and what a request raises."""
     ended = yield from follow(config, job, timeout=timeout, on_progress=on_progress)
     return outcome(ended)
 
 
 def follow(config: Config, job: object, *, timeout: float | None, on_progress: OnProgress | None) -> Flow[Job]:
-    """The job when it has ended, however. Raises WaitTimedOut and what a request raises."""
+    """Wait until the job has ended, in whatever state. Raises WaitTimedOut and what a request raises."""
     path = job_path(job)
     watch = _Watch(config, timeout, on_progress)
     while True:
@@ -58,7 +58,7 @@ def follow(config: Config, job: object, *, timeout: float | None, on_progress: O
 
 
 def _listen(config: Config, job: object, watch: "_Watch") -> Flow[None]:
-    """Hear of each state as it comes. A stream that does not last is not opened again: polls do as well."""
+    """Watch the states over a stream. A stream that breaks early is not opened again: polling takes over."""
     stream, begun = JobStream(watch.saw, lambda: watch.left() < _ASK_S), config.clock()
     try:
         answer: Answer = yield listen(config, stream_path(job), stream)
@@ -68,35 +68,35 @@ def _listen(config: Config, job: object, watch: "_Watch") -> Flow[None]:
 
 
 def _hasty(config: Config) -> Config:
-    """Tries are counted by the watch, by time: no request tries by itself."""
+    """The watch limits retries by time, so a request does not retry by itself."""
     return replace(config, max_retries=0)
 
 
 def _poll(path: str, etag: str | None, left: float) -> Request:
     seconds = int(min(left, _LONGEST_POLL_S))
     headers = {"If-None-Match": etag} if etag else {}
-    if seconds > 0 and etag:  # the first look is there at once, for whoever watches
+    if seconds > 0 and etag:  # the first look returns at once, for `on_progress`
         headers["Prefer"] = f"wait={seconds}"
     return Request("GET", path, headers=headers, fine=frozenset({200, 304}), wait_s=float(seconds if etag else 0))
 
 
 @dataclass(slots=True)
 class _Watch:
-    """The time that is left, and what was seen."""
+    """The time that is left, and the states seen."""
 
     config: Config
     timeout: float | None
     on_progress: OnProgress | None
     job: Job | None = None
     streams: bool = True
-    """Whether listening makes sense here."""
+    """Whether to use a stream."""
     etag: str | None = None
     _until: float = 0.0
     _silent_since: float | None = None
     _tries: int = 0
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and not self.timeout >= 0:  # NaN is no time
+        if self.timeout is not None and not self.timeout >= 0:  # NaN is not a time
             raise ValueError(f"timeout must be seconds, 0 or more, or None for no limit, not {self.timeout}")
         self._until = float("inf") if self.timeout is None else self.config.clock() + self.timeout
 
@@ -105,25 +105,25 @@ class _Watch:
         return self._until - self.config.clock()
 
     def within(self, seconds: float) -> float:
-        """Not longer than what is left."""
+        """Return `seconds`, but no more than are left."""
         return max(0.0, min(seconds, self.left()))
 
     def may_listen(self) -> bool:
-        """True if there is time for a stream, and something to hear."""
+        """True if there is time for a stream, and the job has not ended."""
         return self.streams and self.job is not None and not self.job.ended and self.left() > 2 * _ASK_S
 
     def saw(self, job: Job) -> None:
-        """A state of the job; one that is new is shown."""
+        """Record a state of the job, and report it if it is new."""
         known, self.job = self.job, job
         if self.on_progress is not None and (known is None or known.raw != job.raw):
             self.on_progress(job)
 
     def answered(self) -> None:
-        """The API is there."""
+        """Record that the API is reachable."""
         self._silent_since, self._tries = None, 0
 
     def bear(self, failure: TodokeError) -> Flow[None]:
-        """Pause after a failure that may pass. Raises it when it does not, or has lasted too long."""
+        """Pause after a failure that may pass. Raises a failure that does not, or has lasted too long."""
         if not may_pass(failure):
             raise failure
         now = self.config.clock()

@@ -1,4 +1,4 @@
-"""The requests about webhooks."""
+"""Requests about webhooks."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ _NAMES = {"report_types": "reportTypes", "notify_when": "notifyWhen"}
 
 
 def create(config: Config, given: Mapping[str, Any], *, idempotency_key: str | None) -> Flow[MadeWebhook]:
-    """Make a webhook."""
+    """Create a webhook."""
     body = _fields({name: value for name, value in given.items() if value is not None})
     request = Request("POST", _ALL, body=body, headers=key_header(idempotency_key), fine=frozenset({201}))
     answer = yield from send(config, request)
@@ -43,13 +43,13 @@ def list_page(config: Config, *, page_size: int | None, page_token: str | None) 
 
 
 def update(config: Config, webhook: object, given: Mapping[str, Any], *, if_match: str | None) -> Flow[Webhook]:
-    """Change what is given."""
+    """Change the given fields."""
     request = Request("PATCH", _path(webhook), body=_fields(given), headers=matching(if_match))
     return (yield from _webhook(config, request))
 
 
 def delete(config: Config, webhook: object, *, if_match: str | None) -> Flow[None]:
-    """Remove a webhook."""
+    """Delete a webhook."""
     headers, fine = matching(if_match), frozenset({204})
     yield from send(config, Request("DELETE", _path(webhook), headers=headers, fine=fine))
 
@@ -61,14 +61,14 @@ def test(config: Config, webhook: object) -> Flow[str]:
 
 
 def rotate(config: Config, webhook: object, *, overlap_seconds: int | None) -> Flow[RotatedSecret]:
-    """Make a new secret. A second try might make another."""
+    """Create a new secret. A second try might create another."""
     body = {} if overlap_seconds is None else {"overlapSeconds": overlap_seconds}
     request = Request("POST", _path(webhook, ":rotate"), body=body, once=True)
     return RotatedSecret.from_json(content_of((yield from send(config, request))))
 
 
 def redeliver_since(config: Config, webhook: object, since: Moment) -> Flow[int]:
-    """Deliver once more what was given up."""
+    """Deliver again what was given up."""
     request = Request("POST", _path(webhook, ":redeliver"), body={"since": since}, fine=frozenset({202}))
     return int(content_of((yield from send(config, request))).get("deliveries") or 0)
 
@@ -83,7 +83,7 @@ def deliveries(
 
 
 def iterate(config: Config, webhook: object, *, state: str | None, page_size: int | None) -> Flow[None]:
-    """Every delivery, page by page."""
+    """Emit every delivery, page by page."""
     yield from every(
         lambda token: deliveries(config, webhook, state=state, page_size=page_size, page_token=token),
         lambda page: page.deliveries,
@@ -96,7 +96,7 @@ def delivery(config: Config, webhook: object, delivery_id: object) -> Flow[Whole
 
 
 def redeliver(config: Config, webhook: object, delivery_id: object) -> Flow[WholeDelivery]:
-    """Deliver once more."""
+    """Deliver again."""
     path = _delivery_path(webhook, delivery_id, ":redeliver")
     return (yield from _delivery(config, Request("POST", path, fine=frozenset({202}))))
 

@@ -1,4 +1,4 @@
-"""The application: its commands, and what becomes of everything that can go wrong in one."""
+"""The application: its commands, and how their errors are handled."""
 
 import json
 import os
@@ -34,11 +34,13 @@ from todoke.cli.profiles import DEFAULT_URL
 from todoke.cli.terminal import say
 
 _COMPLETING = "_TODOKE_COMPLETE"
-"""What a shell sets that asks for a completion."""
+"""The variable that a shell sets when it asks for a completion."""
 
 
 def application(words: Container[str] | None = None) -> typer.Typer:
-    """All commands. With `words`, those of other names have their help and no options, which take long to describe."""
+    """Build the command line. With `words`, other commands get their help only and no options, which are slow to
+    describe.
+    """
     app = typer.Typer(
         name="todoke",
         help="Ask Todoke for reports, wait for them, and download them, verified.",
@@ -46,7 +48,7 @@ def application(words: Container[str] | None = None) -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        add_completion=False,  # whose options can name no shell: `shells` has others
+        add_completion=False,  # its options cannot name a shell: `shells` has some that can
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     shells.let_complete()
@@ -76,7 +78,7 @@ def _not_named() -> None:
 
 
 def _words(arguments: Sequence[str]) -> set[str]:
-    """All that may name a command: of the call, or of the line that a shell wants completed."""
+    """Return every word that may name a command: of the call, or of the line that a shell wants completed."""
     line = os.environ.get("COMP_WORDS", "") + " " + os.environ.get("_TYPER_COMPLETE_ARGS", "")
     return {*arguments, *line.split()}
 
@@ -98,7 +100,7 @@ def _root(
     install_completion: Annotated[str | None, shells.INSTALLING] = None,
     show_completion: Annotated[str | None, shells.SHOWING] = None,
 ) -> None:
-    """The options of the whole; the parser calls this for what stands before a command."""
+    """The global options; the parser calls this with what comes before a command."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -113,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
         return _closed_pipe() if ended.code is Exit.CLOSED_PIPE else _flushed(ended.code)
     except BrokenPipeError:
         return _closed_pipe()
-    except SystemExit as ended:  # the parser's own end: of a completion or its installation, or of a pipe nobody reads
+    except SystemExit as ended:  # the parser's own exit: of a completion or its installation, or of a closed pipe
         if _COMPLETING in os.environ or not ended.code:
             raise
         return _closed_pipe()
@@ -131,7 +133,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 _OTHER_NAMES = {"dlq": "dead-letters", "outbox": "parked"}
-"""What `todoke-server` calls commands of `admin`."""
+"""The names that `todoke-server` uses for commands of `admin`."""
 
 
 def _by_its_own_name(arguments: Sequence[str]) -> Sequence[str]:
@@ -166,7 +168,7 @@ def _flushed(code: Exit) -> int:
 
 
 def _closed_pipe() -> int:
-    """Whoever read has left: nothing more is written, not even at the end of the process."""
+    """The reader has closed the pipe: write nothing more, not even at the end of the process."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     return int(Exit.CLOSED_PIPE)

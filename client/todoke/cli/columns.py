@@ -1,4 +1,4 @@
-"""What tables show of each thing."""
+"""The columns of each table."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,7 +17,9 @@ def _condition(raw: object) -> str:
 
 
 def _when(name: str, title: str = "", *, exact: bool = False) -> Column:
-    """Whole seconds, with the offset; for a person, local time to the minute, or to the second if it is `exact`."""
+    """A column for a time: whole seconds with the offset; for a person, local time to the minute, or to the second if
+    `exact`.
+    """
 
     def read(raw: Raw) -> object:
         value = field(name)(raw)
@@ -29,7 +31,7 @@ def _when(name: str, title: str = "", *, exact: bool = False) -> Column:
             return value
         try:
             moment = datetime.fromisoformat(value).astimezone()
-        except (ValueError, OverflowError):  # a server's own idea of a time
+        except (ValueError, OverflowError):  # the server sent something that is not a time
             return value
         return moment.strftime("%Y-%m-%d %H:%M:%S" if exact else "%Y-%m-%d %H:%M")
 
@@ -42,7 +44,9 @@ def _size(raw: Raw) -> object:
 
 
 def _listed(title: str, name: str, spelled: Callable[[Any], str] = str) -> Column:
-    """A list, or the pairs of an object; a person sees them apart, so that a narrow terminal can break them."""
+    """A column for a list or an object's pairs; a person sees them separated, so that a narrow terminal
+    can break them.
+    """
 
     def read(raw: Raw) -> list[str]:
         value: Any = field(name)(raw) or ()

@@ -1,4 +1,4 @@
-"""`me`, `keys` and `audit`: who one is, who may do what, and who did."""
+"""`me`, `keys` and `audit`: identity, API keys and the audit trail."""
 
 from functools import partial
 from typing import Annotated

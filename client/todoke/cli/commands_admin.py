@@ -1,4 +1,4 @@
-"""`admin`: what those who run the service look at and change."""
+"""`admin`: pauses and caps, for operators."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`bulk`: cancel, retry or delete all jobs of a filter, looked at first."""
+"""`bulk`: cancel, retry or delete all jobs that match a filter, after a look at them."""
 
 import sys
 import time
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = "019acb2e-7c41-7e02-9a51-0e5b1a6c7f10"
 _TYPED_ABOVE = 1_000
-"""Of more jobs than these the number is typed: nobody hits so many by a key."""
+"""Above so many jobs, the user types the number: a single key is pressed too easily."""
 _LOOK_EVERY_S, _SAY_EVERY_S = 2.0, 10.0
 
 Id = Annotated[str, typer.Argument(metavar="BULK-ID", show_default=False)]
@@ -180,7 +180,7 @@ def _told(made: "BulkAction") -> str:
 
 
 def _ask(action: str, made: "BulkAction") -> None:
-    """Ask whoever is there. Of many the number is typed. Raises Abort."""
+    """Ask the user for confirmation. For many jobs the user types the number. Raises Abort."""
     jobs = made.matched.jobs
     if jobs <= _TYPED_ABOVE:
         typer.confirm(f"{action.capitalize()} {jobs:,} job{'s' if jobs != 1 else ''}?", abort=True, err=True)
@@ -191,7 +191,7 @@ def _ask(action: str, made: "BulkAction") -> None:
 
 
 def _follow(session: Session, started: "BulkAction", wait: str | None) -> None:
-    """Wait for its end, if that is wanted; the exit code says whether something was refused."""
+    """Wait for its end, if requested; the exit code reports whether something was refused."""
     now = started
     if wait is not None:
         try:
@@ -208,7 +208,7 @@ def _follow(session: Session, started: "BulkAction", wait: str | None) -> None:
 
 
 def _ended(session: Session, now: "BulkAction", within: float | None) -> "BulkAction":
-    """The action, once nothing more is to be done. Raises Ended when the time runs out."""
+    """Return the action once it has ended. Raises Ended when the time runs out."""
     began = said = time.monotonic()
     while not now.done:
         if within is not None and time.monotonic() - began > within:
@@ -223,5 +223,5 @@ def _ended(session: Session, now: "BulkAction", within: float | None) -> "BulkAc
 
 
 def _within(wait: str | None) -> float | None:
-    """Seconds; None for no limit, and for no wait."""
+    """Return the seconds; None for no limit, and for no wait."""
     return seconds(wait, "--wait") if wait else None

@@ -1,4 +1,4 @@
-"""`download` and `verify`: files on this machine, and whether they are what jobs made."""
+"""`download` and `verify`: downloads files, and checks that they are what jobs made."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Look at jobs, wait for them, and end them."""
+"""Commands that read jobs, wait for them, and end them."""
 
 import re
 import sys
@@ -103,7 +103,7 @@ def job_filter(
     requester: str | None, error_code: str | None, retry_of: str | None, bulk: str | None,
     schedule: str | None, took: str | None,
 ) -> "JobFilter":  # fmt: skip
-    """The options of a list of jobs, as the client takes them. Raises WrongCall."""
+    """Turn the options of a list of jobs into a JobFilter. Raises WrongCall."""
     which: JobFilter = {}
     if states := [one for given in status for one in given.upper().split(",")]:
         which["status"] = states
@@ -119,12 +119,12 @@ def job_filter(
 
 
 def _ago(given: str | None) -> str | None:
-    """`24h` is a time ago, as `-24h` is for the API."""
+    """`24h` means 24 hours ago, which the API writes as `-24h`."""
     return f"-{given}" if given and re.fullmatch(r"[0-9]{1,6}[smhdw]", given) else given
 
 
 def labels(given: Sequence[str]) -> dict[str, str]:
-    """`name=value` each. Raises WrongCall."""
+    """Parse `name=value` each. Raises WrongCall."""
     pairs = [one.partition("=") for one in given]
     if wrong := [name for name, sign, _ in pairs if not name or not sign]:
         raise WrongCall(f"--label {wrong[0]}: write name=value")
@@ -218,7 +218,7 @@ def delete(
 
 
 def _each(session: Session, ids: Sequence[str], change: Callable[[str], Raw]) -> None:
-    """Do it to each, whatever becomes of the others; the exit code is the worst."""
+    """Apply a change to each job, whether or not others fail; the exit code is the worst."""
     codes = []
     for job_id in dict.fromkeys(ids):
         try:

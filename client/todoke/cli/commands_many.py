@@ -1,4 +1,4 @@
-"""`submit-many`: ask for many reports, as lines of a file say."""
+"""`submit-many`: submits one report per line of a file."""
 
 import json
 import sys
@@ -55,7 +55,7 @@ def _lines(file: str) -> list[str]:
 
 
 def _submission(number: int, line: str) -> "Submission":
-    """By the names of the API. Raises WrongCall, before anything is sent."""
+    """Parse a line, which uses the API's names. Raises WrongCall, before anything is sent."""
     from todoke.options import SUBMISSION
 
     try:

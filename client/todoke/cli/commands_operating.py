@@ -29,7 +29,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 class Wanted(NamedTuple):
-    """What was said to a command that changes something."""
+    """The options of a command that changes messages."""
 
     which: "Which"
     reason: str
@@ -38,10 +38,10 @@ class Wanted(NamedTuple):
 
 
 class Act(Protocol):
-    """A method of the client that does something with messages."""
+    """A method of the client that acts on messages."""
 
     def __call__(self, which: "Which", /, *, reason: str, dry_run: bool = False) -> "HandledMessages":
-        """Do it, or tell what would be done."""
+        """Act, or with `dry_run` return what would be done."""
 
 
 def add(inner: typer.Typer) -> None:
@@ -75,7 +75,7 @@ def list_parked(session: Session, limit: Limit = 100) -> None:
 
 
 def _acting(method: Callable[["Admin"], Act], question: str, noun: str, told: str) -> Callable[..., None]:
-    """A command that does this to messages: `question` has a place for how many, `told` begins its help."""
+    """Build a command that acts on messages: `question` has a place for their number, `told` begins its help."""
 
     def act(
         session: Session, reason: Reason, ids: Ids = [], every: Every = False, dry_run: DryRun = False, yes: Yes = False  # noqa: B006
@@ -108,7 +108,7 @@ _drop_parked = _acting(
 
 
 def _handle(session: Session, act: Act, wanted: Wanted, question: str, noun: str) -> None:
-    """Look, ask, and do it to exactly those that were looked at. Some that are not there end it with NOT_THERE."""
+    """List the messages, ask, and act on exactly those listed. Ends with NOT_THERE if some no longer exist."""
     if not wanted.dry_run and not wanted.yes and not is_terminal(sys.stdin):
         raise WrongCall("pass --yes where nobody can be asked, or --dry-run to look only")
     done = act(wanted.which, reason=wanted.reason, dry_run=True)

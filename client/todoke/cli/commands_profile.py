@@ -1,4 +1,4 @@
-"""`login`, `logout` and `profile`: whom to speak to, and as whom."""
+"""`login`, `logout` and `profile`: the server to use, and the key for it."""
 
 import getpass
 import sys

@@ -1,4 +1,4 @@
-"""`admin overview`, `admin queues` and `admin workers`: how the installation stands."""
+"""`admin overview`, `admin queues` and `admin workers`: the state of the installation."""
 
 from collections.abc import Sequence
 from typing import Annotated

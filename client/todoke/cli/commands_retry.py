@@ -1,4 +1,4 @@
-"""`retry`: ask again for what ended jobs were asked for."""
+"""`retry`: repeats ended jobs."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -94,13 +94,13 @@ def retry(
         try:
             go_on(session, [one.raw for one in made], columns.ACCEPTED, then)
         except Ended as ended:
-            codes.insert(0, ended.code)  # Ctrl-C counts before what was refused
+            codes.insert(0, ended.code)  # Ctrl-C takes precedence over refusals
     if codes:
         raise Ended(worst(codes))
 
 
 def _each(olds: list[str], again: Callable[[str], "Retried"]) -> tuple[list["Retried"], list[Exit]]:
-    """The new jobs of those that can be asked for again, and the exit codes of the others, which are told."""
+    """Return the new jobs, and the exit codes of those that cannot be retried, which are reported."""
     made, codes = [], []
     for job_id in olds:
         try:

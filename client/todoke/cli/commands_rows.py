@@ -1,4 +1,4 @@
-"""`rows`: the first rows of a report, before its files are downloaded."""
+"""`rows`: the first rows of a report, without downloading its files."""
 
 from typing import Annotated
 

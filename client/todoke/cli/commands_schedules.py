@@ -1,4 +1,4 @@
-"""`schedules`: reports that come by themselves."""
+"""`schedules`: reports that run on a schedule."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -213,14 +213,14 @@ def delete(session: Session, schedule: Id, yes: Yes = False) -> None:
 
 
 def _updated(session: Session, schedule: str, changes: "ScheduleChanges", old: "Schedule | None") -> "Schedule":
-    """Changed; only as it was seen, where the change was made from what was seen."""
+    """Apply the changes; if they were computed from a schedule that was read, only while it is unchanged."""
     return session.todoke.schedules.update(schedule, if_match=old.etag if old else None, **changes)
 
 
 def _changed(
     session: Session, old: "Schedule | None", report_type: str | None, given: Sequence[str], file: str | None
 ) -> Mapping[str, Any]:
-    """The parameters that it is to have. A parameter that is null is left out: its default is taken."""
+    """Return the new parameters. A parameter that is null is left out, so its default applies."""
     before = old.parameters if old is not None and file is None else {}
     kind = report_type or (old.report_type if old is not None else None)
     whole = {**before, **(typed_parameters(session, kind, given, file) or {})}
@@ -232,7 +232,7 @@ def _written(session: Session, schedule: "Schedule") -> None:
 
 
 def _shown(session: Session, plan: "SchedulePlan") -> None:
-    """In JSON all of it; else the schedule, if it is one, and its next ticks."""
+    """Write everything as JSON; else the schedule, if it is one, and its next ticks."""
     is_there = plan.raw.get("scheduleId") is not None
     if is_there or session.write.form in {Form.JSON, Form.JSONL}:
         session.write.one(plan.raw, columns.SCHEDULES, id_field="scheduleId")

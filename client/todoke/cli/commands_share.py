@@ -1,4 +1,4 @@
-"""`share`: links to files that work without a key."""
+"""`share`: links that download a file without a key."""
 
 from functools import partial
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`submit` and `estimate`: ask for a report, or what it would be."""
+"""`submit` and `estimate`: submits a report, or estimates it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -155,7 +155,7 @@ def estimate(
 
 
 class Then(NamedTuple):
-    """What is to be done with jobs once they are accepted: nothing, or wait, and download."""
+    """What to do once jobs are accepted: nothing, or wait, and download."""
 
     wait: str | None
     folder: Path | None
@@ -164,21 +164,21 @@ class Then(NamedTuple):
     force: bool
 
     def checked(self) -> "Then":
-        """The same. Raises WrongCall, before anything is sent."""
+        """Return itself. Raises WrongCall, before anything is sent."""
         if self.folder is not None and self.file is not None:
             raise WrongCall("--into and --file exclude each other")
         self.timeout()
         return self
 
     def timeout(self) -> float | None:
-        """Seconds to wait at most; None for no limit. Raises WrongCall."""
+        """Return the longest wait in seconds; None for no limit. Raises WrongCall."""
         return seconds(self.wait, "--wait") if self.wait else None
 
 
 def go_on(session: Session, accepted: Sequence[Raw], shown: Sequence[Column], then: Then) -> None:
-    """Write the accepted jobs; or wait, and write what became of each, or download. Raises Ended for a bad end.
+    """Write the accepted jobs; or wait, and write their outcomes, or download their files. Raises Ended for a bad end.
 
-    Each of several jobs has a folder of its own below that of `then`: their files may have the same names.
+    Each of several jobs has its own folder below that of `then`: their files may have the same names.
     """
     if then.wait is None and then.folder is None and then.file is None:
         for raw in accepted:
@@ -204,7 +204,9 @@ def go_on(session: Session, accepted: Sequence[Raw], shown: Sequence[Column], th
 def typed_parameters(
     session: Session, report_type: str | None, given: Sequence[str], file: str | None
 ) -> Mapping[str, Any] | None:
-    """What the options say, typed by the report type's schema, which is asked for if there is something to type."""
+    """Return the parameters that the options set, typed by the report type's schema. The schema is fetched only if
+    needed.
+    """
     whole = parameters.read_file(file) if file else {}
     if given:
         whole |= parameters.parse(given, _schema(session, report_type))
@@ -219,7 +221,7 @@ def _schema(session: Session, report_type: str | None) -> Mapping[str, Any]:
 
 
 def format_names(given: Sequence[str]) -> list[str] | None:
-    """The formats; None if none is given."""
+    """Return the formats; None if none is given."""
     return [name for one in given for name in one.split(",") if name] or None
 
 
@@ -227,7 +229,7 @@ def job_options(
     at: str | None, not_after: str | None, attempts: int | None, keep_files: str | None, keep: str | None,
     file_name: str | None, label: Sequence[str], priority: int | None,
 ) -> "JobOptions":  # fmt: skip
-    """What was said about the job. Raises WrongCall."""
+    """Turn the options about the job into JobOptions. Raises WrongCall."""
     from todoke.options import JobOptions
 
     options: JobOptions = {}

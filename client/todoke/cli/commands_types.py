@@ -1,4 +1,4 @@
-"""`types`: what can be asked for."""
+"""`types`: the report types that can be requested."""
 
 import json
 from collections.abc import Mapping
@@ -79,11 +79,11 @@ _PARAMETERS = (
 
 
 _KINDS = {"date-time": "datetime", "int64": "integer"}
-"""Formats of JSON Schema that report.toml calls otherwise."""
+"""Formats of JSON Schema that have other names in report.toml."""
 
 
 def kind_of(shape: Mapping[str, Any]) -> str:
-    """What a parameter may be, in the words of report.toml."""
+    """Return the kind of a parameter, in the words of report.toml."""
     if "enum" in shape:
         return "one of " + ", ".join(map(str, shape["enum"]))
     if shape.get("type") == "array":

@@ -1,4 +1,4 @@
-"""`webhooks`: who is told what has happened."""
+"""`webhooks`: addresses that receive events."""
 
 import itertools
 import sys

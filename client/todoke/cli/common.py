@@ -1,4 +1,4 @@
-"""What every command has in common: its options, its help, and how it is added to the application."""
+"""What all commands share: their options, their help, and how they are added to the application."""
 
 import inspect
 import re
@@ -41,7 +41,7 @@ def _common(
     verbose: _Verbose = False,
     max_wait: _MaxWait = "60s",
 ) -> None:
-    """The options of every command that speaks to the API."""
+    """The options of every command that calls the API."""
 
 
 COMMON = inspect.signature(_common).parameters
@@ -49,7 +49,7 @@ COMMON = inspect.signature(_common).parameters
 
 
 def group(told: str) -> typer.Typer:
-    """Commands under one name, which tell what they are when it stands alone."""
+    """Build a group of commands under one name; the name alone shows its help."""
     return typer.Typer(help=told, short_help=_short(told), no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -58,8 +58,9 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add a function to the application: its first parameter is the session, the others are the command's own.
 
-    The help is the docstring, the examples, and the options. One that is `shaped` has those of `shape_options`, too,
-    and gets what they say as `shape`. `without` names those of both kinds that make no sense.
+    The help consists of the docstring, the examples, and the options. A `shaped` command also has the options of
+    `shape_options`, and gets their values as `shape`. `without` names common options that make no sense for this
+    command.
     """
     shape = {key: one for key, one in shape_options.OPTIONS.items() if shaped and key not in without}
     common = {key: one for key, one in COMMON.items() if key not in without}
@@ -77,7 +78,7 @@ def command(
             try:
                 function(Session(**said), **given)
                 sys.stdout.flush()
-            except BrokenPipeError:  # the parser would call it an error
+            except BrokenPipeError:  # the parser would report it as an error
                 raise Ended(Exit.CLOSED_PIPE) from None
 
         run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]
@@ -91,7 +92,7 @@ def command(
 
 
 def _short(text: str) -> str:
-    """The beginning of the first sentence, up to a colon: a line in the list of commands."""
+    """Return the beginning of the first sentence, up to a colon: a line in the list of commands."""
     return re.split(r"[.:](?:\s|$)", text, maxsplit=1)[0] + "."
 
 

@@ -1,4 +1,4 @@
-"""What the shell proposes: report types, parameters and recent ids. It is quick or it is silent."""
+"""What the shell proposes: report types, parameters and recent ids. It answers quickly or not at all."""
 
 import contextlib
 import json
@@ -15,18 +15,20 @@ STATES = ("PENDING", "PROCESSING", "SUCCESS", "FAILED", "CANCELLED")
 
 
 def states(incomplete: str) -> list[str]:
-    """States of a job, in small letters for whoever has begun so: a shell drops what does not begin like the line."""
+    """Return the states of a job, in lower case if the user types so: a shell drops proposals that differ from the
+    line.
+    """
     found = [one for one in STATES if one.startswith(incomplete.upper())]
     return [one.lower() for one in found] if incomplete.islower() else found
 
 
 def types(incomplete: str) -> list[str]:
-    """Names of report types."""
+    """Return the names of report types."""
     return [name for name in _cached("types", _types) if name.startswith(incomplete)]
 
 
 def parameters(args: list[str], incomplete: str) -> list[str]:
-    """Parameters of the report type that stands on the line, or of all."""
+    """Return the parameters of the report type on the line, or of all types."""
     known: dict[str, list[str]] = dict(_cached("types", _types))
     named = [one for one in args if one in known]
     names = known[named[0]] if named else sorted({name for one in known.values() for name in one})
@@ -34,7 +36,7 @@ def parameters(args: list[str], incomplete: str) -> list[str]:
 
 
 def ids(incomplete: str) -> list[str]:
-    """Ids of the newest jobs."""
+    """Return the ids of the newest jobs."""
     return [one for one in _cached("ids", _ids) if one.startswith(incomplete)]
 
 
@@ -55,7 +57,7 @@ def _client() -> Any:
 
 
 def _cached(what: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The answer, of the last minute or of now. Whatever goes wrong, nothing is proposed."""
+    """Return the answer, cached for a minute. On any error nothing is proposed."""
     with contextlib.suppress(Exception):
         file = _file(what)
         with contextlib.suppress(OSError, ValueError):
@@ -71,7 +73,7 @@ def _cached(what: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _file(what: str) -> Path:
-    """One for each address and key."""
+    """Return the cache file, one for each address and key."""
     from todoke.cli import profiles
 
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

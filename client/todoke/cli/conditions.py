@@ -1,4 +1,4 @@
-"""The options that say who is told of a job's end, and under which conditions."""
+"""The options for the notification of a job's end, and its conditions."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,13 @@ _BOUND = re.compile(r"\s*([^<>\s]+)\s*([<>])\s*(\S+)\s*")
 
 
 def told(callback: str | None, notify_when: Sequence[str] | None) -> dict[str, Any]:
-    """What was said about the callback, as options of a job or a schedule. Raises WrongCall."""
+    """Turn the options about the callback into options of a job or a schedule. Raises WrongCall."""
     found = {"callback_url": callback or None, "notify_when": conditions(notify_when)}
     return {name: value for name, value in found.items() if value is not None}
 
 
 def conditions(given: Sequence[str] | None) -> list[str | Mapping[str, object]] | None:
-    """The conditions as the API takes them; None for always, and if none is given. Raises WrongCall."""
+    """Return the conditions as the API takes them; None if none is given or the word is `always`. Raises WrongCall."""
     if not given or list(given) == [ALWAYS]:
         return None
     return [_condition(one) for one in given]

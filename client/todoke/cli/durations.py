@@ -1,4 +1,4 @@
-"""Times as a person types them."""
+"""Durations as a person types them."""
 
 import re
 
@@ -8,7 +8,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def seconds(text: str, option: str) -> float:
-    """`90`, `90s`, `10m`, `1h30m` or `2d` in seconds. Raises WrongCall."""
+    """Return `90`, `90s`, `10m`, `1h30m` or `2d` in seconds. Raises WrongCall."""
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", text):
         return float(text)
     parts = re.findall(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])", text)

@@ -1,4 +1,4 @@
-"""What the exit codes say. Each has one meaning, which it keeps for good."""
+"""The exit codes. Each has one meaning, which never changes."""
 
 from enum import IntEnum
 from typing import Self
@@ -7,12 +7,12 @@ from todoke import errors
 
 
 class Exit(IntEnum):
-    """An exit code, and what it says."""
+    """An exit code, with its meaning."""
 
     meaning: str
 
     def __new__(cls, code: int, meaning: str) -> Self:
-        """A code that knows what it says."""
+        """Create a code with its meaning."""
         made = int.__new__(cls, code)
         made._value_ = code
         made.meaning = meaning
@@ -37,7 +37,7 @@ class Exit(IntEnum):
 
 
 class Ended(Exception):
-    """A command ends with this code; what there was to say is said."""
+    """Ends a command with this code; the message has been written."""
 
     def __init__(self, code: Exit) -> None:
         super().__init__(code)
@@ -45,7 +45,7 @@ class Ended(Exception):
 
 
 class WrongCall(errors.TodokeError):
-    """The call cannot be meant. The message names the option and the remedy."""
+    """The call is invalid. The message names the option and the remedy."""
 
 
 _OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
@@ -67,12 +67,12 @@ _OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
 
 
 def exit_of(error: Exception) -> Exit:
-    """The code for what went wrong."""
+    """Return the exit code for an error."""
     return next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), Exit.FAILED_HERE)
 
 
 def worst(codes: list[Exit]) -> Exit:
-    """One code for several jobs: what failed here counts most, then FAILED, CANCELLED, and time that ran out."""
+    """Return one code for several jobs: local failures take precedence, then FAILED, CANCELLED, and time-outs."""
     order = [Exit.JOB_FAILED, Exit.JOB_CANCELLED, Exit.TIME_OVER, Exit.DONE]
     others = [code for code in codes if code not in order]
     return others[0] if others else next((code for code in order if code in codes), Exit.DONE)

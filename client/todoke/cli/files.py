@@ -1,4 +1,4 @@
-"""Download what jobs made."""
+"""Downloads the files of jobs."""
 
 import sys
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def fetch(session: Session, job: "Job | str", folder: Path, names: Sequence[str]
 
 
 def fetch_into(session: Session, job: "Job | str", name: str | None, file: str, *, force: bool) -> None:
-    """Download one file under a name of the caller's, or to stdout."""
+    """Download one file to a path of the caller's choice, or to stdout."""
     from todoke.cli.exits import WrongCall
 
     if file == "-":

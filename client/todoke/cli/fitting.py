@@ -1,4 +1,4 @@
-"""A table on a terminal: which columns have room, and how wide each is."""
+"""Fits a table to a terminal: chooses the columns that have room, and their widths."""
 
 import textwrap
 import unicodedata
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 _GAP = 2
 _LEAST = 12
-"""Nobody reads sentences in columns that are narrower than this."""
+"""Sentences in narrower columns are unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The places of the columns that are shown, with their widths, and of those that have no room."""
+    """The positions and widths of the columns shown, and the columns that have no room."""
 
     widths: dict[int, int]
     left_out: tuple[int, ...] = ()
 
 
 def width(text: str) -> int:
-    """The cells of a terminal that a text takes: East Asian letters take two, and marks upon a letter none."""
+    """Return the terminal cells that a text occupies: East Asian letters take two, combining marks none."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
@@ -27,10 +27,10 @@ def width(text: str) -> int:
 
 
 def fit(rows: Sequence[Sequence[str]], prose: Sequence[bool], room: int) -> Fit:
-    """Choose columns for a room. `rows` has the titles first.
+    """Choose the columns that fit into `room`. `rows` has the titles first.
 
-    All are shown if they fit. Else those without a value go, then from the left as many as fit: prose is broken into
-    the room there is, and any other column is shown whole or not at all.
+    All are shown if they fit. Otherwise columns without values are dropped, then as many are shown, from the left, as
+    fit: prose is wrapped to the space left, and any other column is shown whole or not at all.
     """
     widths = {at: max(width(row[at]) for row in rows) for at in range(len(rows[0]))}
     if sum(widths.values()) + _GAP * (len(widths) - 1) <= room:
@@ -53,14 +53,14 @@ def fit(rows: Sequence[Sequence[str]], prose: Sequence[bool], room: int) -> Fit:
 
 
 def _for_prose(free: int, after: Sequence[int], widths: dict[int, int], prose: Sequence[bool]) -> int:
-    """The room of sentences that leaves enough for the columns after them, or at least for other sentences."""
+    """Return the room for sentences that leaves enough for the columns after them, or at least for other sentences."""
     sentences = sum(min(widths[at], _LEAST) + _GAP for at in after if prose[at])
     beside_all = free - sentences - sum(widths[at] + _GAP for at in after if not prose[at])
     return beside_all if beside_all >= _LEAST else max(free - sentences, _LEAST)
 
 
 def lines(row: Sequence[str], kept: Fit, prose: Sequence[bool], right: Sequence[bool]) -> list[str]:
-    """A row as lines of a terminal: more than one if prose is broken."""
+    """Return a row as lines of a terminal: more than one if prose is wrapped."""
     cells = {at: _broken(row[at], wide) if prose[at] else [row[at]] for at, wide in kept.widths.items()}
     high = max(map(len, cells.values()))
     return [

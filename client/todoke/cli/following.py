@@ -1,4 +1,4 @@
-"""Wait for jobs, and leave them when asked to: they go on."""
+"""Waits for jobs, and can be interrupted: the jobs continue."""
 
 import contextlib
 import queue
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = 50
-"""Jobs that are waited for: each holds a thread and a connection. When one has ended, the next has its turn."""
+"""Jobs that are awaited at the same time: each takes a thread and a connection. When one has ended, the next starts."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How the waiting for one job ended."""
+    """How the wait for one job ended."""
 
     code: Exit
     job: "Job | None" = None
@@ -36,7 +36,7 @@ class Outcome:
 def follow(
     session: Session, ids: Sequence[str], *, timeout: float | None, cancel_on_interrupt: bool = False
 ) -> Mapping[str, Outcome]:
-    """Wait for the jobs, and show how they get on. Raises Ended when it is interrupted."""
+    """Wait for the jobs, and show their progress. Raises Ended when interrupted."""
     todoke = session.todoke
     news: queue.Queue[tuple[str, Job | Outcome | Exception]] = queue.Queue()
 
@@ -59,7 +59,7 @@ def follow(
     ended: dict[str, Outcome] = {}
     try:
         with terminated(on=cancel_on_interrupt), display(quiet=session.quiet) as shown:
-            # Threads, so that Ctrl-C is answered at once and not at the end of a long poll. They end with the process.
+            # Threads, so that Ctrl-C takes effect at once and not at the end of a long poll. They end with the process.
             for _ in range(min(len(ids), _AT_ONCE)):
                 threading.Thread(target=wait_for_each, daemon=True).start()
             while len(ended) < len(ids):
@@ -73,7 +73,7 @@ def _take(
     news: "queue.Queue[tuple[str, Job | Outcome | Exception]]", ended: dict[str, Outcome], shown: Display
 ) -> None:
     try:
-        job_id, what = news.get(timeout=0.2)  # a wait without an end would not be interrupted everywhere
+        job_id, what = news.get(timeout=0.2)  # a wait without a limit cannot be interrupted on all systems
     except queue.Empty:
         return
     if isinstance(what, TodokeError | ValueError):
@@ -103,7 +103,7 @@ def _leave(session: Session, ids: Sequence[str], *, cancel: bool) -> NoReturn:
 
 @contextlib.contextmanager
 def terminated(*, on: bool = True) -> Iterator[None]:
-    """Within the block SIGTERM counts as Ctrl-C, if that is `on`: it is what ends a job of CI."""
+    """Within the block SIGTERM counts as Ctrl-C, if `on` is set: CI ends its jobs by SIGTERM."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -119,7 +119,7 @@ def terminated(*, on: bool = True) -> Iterator[None]:
 
 
 def explain(outcomes: Mapping[str, Outcome]) -> None:
-    """Say why jobs did not succeed, and what to do."""
+    """Explain why jobs did not succeed, and what to do."""
     for job_id, one in outcomes.items():
         job = one.job
         if one.code is Exit.JOB_FAILED and job is not None and job.error is not None:

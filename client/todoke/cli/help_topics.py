@@ -1,4 +1,4 @@
-"""`todoke help TOPIC`: what no single command explains."""
+"""`todoke help TOPIC`: topics that concern more than one command."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated

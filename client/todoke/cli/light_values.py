@@ -1,17 +1,17 @@
-"""Reads plain values of the command line without the library that the parser loads for every value."""
+"""Parses plain values of the command line without the library that the parser loads for every value."""
 
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-# typer makes of each value what it should be by pydantic, whose import is half of the processor time of a command:
-# `python -X importtime -m todoke.cli types`. Texts, numbers and choices need none of it. What is not plain, or is
-# wrong, goes the parser's own way, so its messages stay. A typer that asks no `get_runtime_param` is only slower, and
-# tests/client/test_command.py, which names the modules that a command loads, says so.
+# typer converts each value with pydantic, whose import is half of the processor time of a command: `python -X
+# importtime -m todoke.cli types`. Texts, numbers and choices do not need it. Values that are not plain, or are wrong,
+# take the parser's own way, so its messages stay. If a future typer no longer calls `get_runtime_param`, commands only
+# become slower, and tests/client/test_command.py, which lists the modules that a command loads, fails.
 
 
 def lighten(command: Any) -> Any:
-    """The command, whose parameters and those of all commands below it read plain values here."""
+    """Return the command with plain parameters, its own and those of all commands below it, parsed here."""
     of_the_parser = command.get_params
 
     def get_params(context: Any) -> Any:
@@ -29,7 +29,7 @@ def lighten(command: Any) -> Any:
 
 
 class _Light:
-    """Stands for a parameter's own coercion, and asks it for all that is not plain."""
+    """Replaces a parameter's own coercion, and delegates everything that is not plain to it."""
 
     def __init__(self, described: Any, slow: Callable[[], Any]) -> None:
         self._wanted = described.annotation
@@ -37,11 +37,11 @@ class _Light:
         self._slow = slow
 
     def get(self) -> "_Light":
-        """What the parser asks a parameter for."""
+        """Called by the parser to get the coercion of a parameter."""
         return self
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The value as the command wants it. Raises what the parser raises for one that is wrong."""
+        """Convert the value for the command. Raises what the parser raises for a wrong one."""
         read = None
         if value is None and not (param.multiple or param.nargs == -1):
             return None
@@ -51,7 +51,7 @@ class _Light:
 
 
 def _plain(wanted: Any, value: Any, info: Any) -> Any:
-    """The value as it is wanted; None for one that is not plain or not right."""
+    """Convert the value; None if it is not plain or not valid."""
     if wanted == list[str]:
         given = () if value is None else value
         return list(given) if isinstance(given, list | tuple) and all(isinstance(one, str) for one in given) else None

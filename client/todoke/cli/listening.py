@@ -1,4 +1,4 @@
-"""`webhooks listen`: what a webhook is told, posted to a program on this machine, which no server can reach."""
+"""`webhooks listen`: forwards a webhook's messages to a program on this machine, which no server can reach."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from todoke.webhook_values import MadeWebhook, WholeDelivery
 
 NOWHERE = "https://listen.invalid/"
-"""Where the temporary webhook leads: no name below `.invalid` ever leads anywhere (RFC 2606, section 2)."""
+"""The address of the temporary webhook: no name below `.invalid` ever resolves (RFC 2606, section 2)."""
 _EVERY_S = 1.0
 _TIMEOUT_S = 15.0
-"""As long as the service itself waits for an answer."""
+"""The same time that the service itself waits for an answer."""
 _COLUMNS = (
     Column("MESSAGE", field("messageId")), Column("EVENT", field("type")), Column("ABOUT", field("about")),
     Column("ANSWER", field("status")), Column("MS", field("tookMs")), Column("WRONG", field("error")),
@@ -28,9 +28,10 @@ _COLUMNS = (
 
 
 def listen(session: Session, to: str, wanted: Mapping[str, Any], most: int | None) -> None:
-    """Forward what happens to `to`, signed as the service signs it; for ever, or until `most` messages are told.
+    """Forward events to `to`, signed as the service signs them; without end, or until `most` messages have been
+    forwarded.
 
-    Raises Ended when it is interrupted. The webhook is deleted, whatever ends this.
+    Raises Ended when interrupted. The webhook is deleted in every case.
     """
     if urlsplit(to).scheme not in {"http", "https"} or not urlsplit(to).hostname:
         raise WrongCall(f"--forward-to {to!r}: write an address such as http://localhost:3000/webhooks")
@@ -50,10 +51,10 @@ def listen(session: Session, to: str, wanted: Mapping[str, Any], most: int | Non
 
 
 def _told(session: Session, made: "MadeWebhook", to: str, most: int | None) -> Iterator[dict[str, Any]]:
-    """Forward for ever, or `most` messages, and yield how each went."""
+    """Forward messages, without end or `most` of them, and yield the outcome of each."""
     import httpx2
 
-    # Nothing of the environment decides where this leads, and no redirect is followed: as the service itself has it.
+    # As in the service itself, environment variables do not change the destination, and redirects are not followed.
     with httpx2.Client(timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False) as http:
         seen: set[str] = set()
         while True:
@@ -65,7 +66,7 @@ def _told(session: Session, made: "MadeWebhook", to: str, most: int | None) -> I
 
 
 def _new(session: Session, webhook: str, seen: set[str]) -> Iterator["WholeDelivery"]:
-    """What was not seen yet, oldest first. A server that is away for a while is asked again."""
+    """Yield the deliveries not seen yet, oldest first. A server that is briefly unreachable is asked again."""
     fresh: list[str] = []
     try:
         for one in session.todoke.webhooks.iter(webhook, page_size=100):

@@ -1,4 +1,4 @@
-"""Lists that come page by page, written as they come."""
+"""Lists that are fetched and written page by page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Protocol
@@ -15,11 +15,11 @@ All = Annotated[bool, typer.Option("--all", help="All of them, page by page.")]
 
 
 class Page(Protocol):
-    """Some of many."""
+    """One page of a list."""
 
     @property
     def raw(self) -> Mapping[str, Any]:
-        """The answer as it came."""
+        """The JSON of the answer, unchanged."""
 
     @property
     def next_page_token(self) -> str | None:
@@ -27,10 +27,10 @@ class Page(Protocol):
 
 
 class PageAt(Protocol):
-    """Asks for a page: the first one without a token."""
+    """Fetches a page: the first one without a token."""
 
     def __call__(self, *, page_size: int, page_token: str | None) -> Page:
-        """The page."""
+        """Return the page."""
 
 
 def write_list(
@@ -38,8 +38,8 @@ def write_list(
 ) -> None:
     """Write the first `limit` items of the list `name`; all of them if that is None.
 
-    JSON is one body with the items of all pages and the token of the page after them; every other form comes page by
-    page. Raises UnexpectedAnswer for a page that would follow itself.
+    JSON output is one body with the items of all pages and the token of the next page; every other form is written page
+    by page. Raises UnexpectedAnswer for a page that would follow itself.
     """
     pages = _pages(page_at, name, limit)
     if session.write.form is not Form.JSON:

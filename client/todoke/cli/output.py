@@ -1,4 +1,4 @@
-"""Data on stdout: a table for a person, tab-separated lines for a pipe, JSON exactly as the API has it, or ids."""
+"""Data on stdout: a table for a person, tab-separated lines for a pipe, the API's JSON unchanged, or ids."""
 
 import json
 import re
@@ -18,7 +18,7 @@ Raw = Mapping[str, Any]
 
 
 class Form(StrEnum):
-    """How data is written."""
+    """The forms of output."""
 
     TABLE = "table"
     JSON = "json"
@@ -33,19 +33,19 @@ class Column:
     title: str
     value: Callable[[Raw], object]
     right: bool = False
-    """True for numbers, which end where the column does."""
+    """True for numbers, which are aligned to the right."""
     person: Callable[[Raw], object] | None = None
-    """What a person sees in the place of the value."""
+    """What a person sees instead of the value."""
     prose: bool = False
-    """True for sentences, which a terminal without room breaks; anything else it shows whole or not at all."""
+    """True for sentences, which a narrow terminal wraps; other columns are shown whole or not at all."""
 
     def seen(self, raw: Raw) -> object:
-        """What a terminal shows."""
+        """Return what a terminal shows."""
         return (self.person or self.value)(raw)
 
 
 def field(name: str) -> Callable[[Raw], object]:
-    """Reads a field by its path, such as `result.seconds`."""
+    """Return a function that reads a field by its path, such as `result.seconds`."""
 
     def read(raw: Raw) -> object:
         value: Any = raw
@@ -57,7 +57,7 @@ def field(name: str) -> Callable[[Raw], object]:
 
 
 class Writer:
-    """Writes data in the form that was asked for."""
+    """Writes data in the requested form."""
 
     def __init__(self, form: Form | None, fields: str | None, say: Callable[[str], None] = say) -> None:
         self._say = say
@@ -74,7 +74,7 @@ class Writer:
             self.each([raw], columns, id_field=id_field)
 
     def each(self, items: Iterable[Raw], columns: Sequence[Column], *, id_field: str) -> None:
-        """Write objects as they come; a table on a terminal when all are there."""
+        """Write objects as they arrive; a table on a terminal waits for all of them."""
         if self.form is Form.TABLE and is_terminal(sys.stdout):
             self._table(list(items), columns)
         else:
@@ -91,7 +91,7 @@ class Writer:
             sys.stdout.flush()
 
     def follow(self, items: Iterable[Raw], columns: Sequence[Column], *, id_field: str) -> None:
-        """Write objects that come without an end: a table on a terminal grows, and so may its columns."""
+        """Write objects from an endless stream: a table on a terminal grows, and so may its columns."""
         if self.form is not Form.TABLE or not is_terminal(sys.stdout):
             self._lines(items, columns, id_field)
             return
@@ -110,7 +110,7 @@ class Writer:
             sys.stdout.flush()
 
     def whole(self, raw: Any, items: Iterable[Raw], columns: Sequence[Column], *, id_field: str) -> None:
-        """Write a list: in JSON the whole body, else its items."""
+        """Write a list: its whole body as JSON, else its items."""
         if self.form is Form.JSON:
             self._line(_json([self._chosen(one) for one in items] if self._fields else raw, indent=2))
         else:
@@ -145,7 +145,7 @@ class Writer:
         self._tell_left_out(kept, columns)
 
     def _one(self, raw: Raw, columns: Sequence[Column]) -> None:
-        """One thing: a row, or a line for each of its values where a row has no room."""
+        """Write one object: as a row, or as a line per value if a row has no room."""
         titles, cells = [column.title for column in columns], [_cell(column.seen(raw)) for column in columns]
         if not fit([titles, cells], [False] * len(columns), _room()).left_out:
             self._table([raw], columns)
@@ -184,7 +184,7 @@ def _cell(value: object) -> str:
 
 
 def _json(value: object, indent: int | None = None) -> str:
-    """As the API has it; what a terminal would obey is escaped, which means the same."""
+    """The API's JSON, with terminal control characters escaped, which means the same."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return (
         re.sub(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,4 +1,4 @@
-"""Parameters as they are typed, and as the report type's schema wants them."""
+"""Converts parameters as typed into what the report type's schema wants."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 
 def read_file(name: str) -> dict[str, Any]:
-    """The parameters in a JSON file, or on stdin for `-`. Raises WrongCall."""
+    """Read the parameters from a JSON file, or from stdin for `-`. Raises WrongCall."""
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
         content = json.loads(text)
@@ -26,7 +26,7 @@ def read_file(name: str) -> dict[str, Any]:
 
 
 def parse(given: Sequence[str], schema: Schema) -> dict[str, Any]:
-    """`name=value`, `name:=json` and `name=@file`, typed by the schema; repeated for a list. Raises WrongCall."""
+    """Parse `name=value`, `name:=json` and `name=@file`, typed by the schema; repeated for a list. Raises WrongCall."""
     properties: Mapping[str, Schema] = schema.get("properties") or {}
     found: dict[str, Any] = {}
     for one in given:
@@ -76,7 +76,7 @@ def _unknown(name: str, properties: Mapping[str, Schema]) -> str:
 
 
 def _plain(shape: Schema) -> Schema:
-    """The schema without its null: an optional field of a model is `anyOf` something and null."""
+    """Return the schema without its null: an optional field of a model is `anyOf` something and null."""
     several = shape.get("anyOf")
     if isinstance(several, list):
         return next((one for one in several if one.get("type") != "null"), shape)
@@ -89,7 +89,9 @@ def _kind(shape: Schema) -> object:
 
 
 def _typed(name: str, text: str, shape: Schema) -> object:
-    """The text as what the schema says. What does not fit is sent as it is: the server says best what is wrong."""
+    """Convert the text as the schema says. What does not fit is sent unchanged: the server reports best
+    what is wrong.
+    """
     kind = _kind(shape)
     if kind == "boolean":
         if text.lower() not in _BOOLEANS:

@@ -23,7 +23,9 @@ NoPassword = Annotated[bool, typer.Option("--no-password", help="Files that had 
 
 
 def password_in(file: str | None, *, params: str | None = None) -> str | None:
-    """The password; None if no file is named. `params` is what else may be read from stdin. Raises WrongCall."""
+    """Read the password; None if no file is named. `params` is the other option that may read stdin.
+    Raises WrongCall.
+    """
     if file is None:
         return None
     if file == "-" and params == "-":

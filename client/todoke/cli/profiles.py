@@ -1,4 +1,6 @@
-"""Who to speak to, and as whom: the options, the environment, a profile of the configuration file, or the default."""
+"""Chooses the server and the key: from options, the environment, a profile of the configuration file,
+or the default.
+"""
 
 import json
 import os
@@ -20,7 +22,7 @@ USUAL = "default"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """An address, and what opens its door."""
+    """An address, and the key for it."""
 
     url: str | None = None
     api_key: str | None = field(default=None, repr=False)
@@ -36,13 +38,13 @@ class Profiles:
 
 
 def path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the file is: `$XDG_CONFIG_HOME/todoke/config.toml`."""
+    """Return the path of the file: `$XDG_CONFIG_HOME/todoke/config.toml`."""
     base = environment.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "todoke" / "config.toml"
 
 
 def load(file: Path) -> Profiles:
-    """Read the file; one that is not there is empty. Raises WrongCall for one that others can read."""
+    """Read the file; a missing one is empty. Raises WrongCall if other users can read it."""
     try:
         if os.name == "posix" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise WrongCall(f"{file} can be read by others, and has keys: chmod 600 {shlex.quote(str(file))}")
@@ -58,7 +60,7 @@ def load(file: Path) -> Profiles:
 
 
 def save(file: Path, profiles: Profiles) -> None:
-    """Write the file, whole and for its owner alone. Raises WrongCall."""
+    """Write the file atomically, readable by its owner only. Raises WrongCall."""
     lines = ["# Written by `todoke login` and `todoke profile`.", f"current = {_as_toml(profiles.current)}"]
     for name, one in sorted(profiles.profiles.items()):
         lines += ["", f"[profiles.{_as_toml(name)}]"]
@@ -75,12 +77,12 @@ def save(file: Path, profiles: Profiles) -> None:
 
 
 def _as_toml(text: str) -> str:
-    """A text as TOML has it: as JSON does, but that it knows no halves of characters and no DEL as it is."""
+    """Return a text in TOML's notation: JSON's, except that lone surrogates are not allowed and DEL is escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def check_name(name: str) -> str:
-    """A profile's name. Raises WrongCall."""
+    """Return a valid profile name. Raises WrongCall."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
         raise WrongCall(f"--profile {name}: a profile's name is 1 to 64 letters, digits, '.', '_' and '-'")
     return name
@@ -89,7 +91,7 @@ def check_name(name: str) -> str:
 def choose(
     url: str | None, profile: str | None, environment: Mapping[str, str] = os.environ, file: Path | None = None
 ) -> Profile:
-    """Whom to speak to. The key of a profile goes to the address of that profile and to no other. Raises WrongCall."""
+    """Choose the profile to use. A profile's key is sent to that profile's address only. Raises WrongCall."""
     named = profile or environment.get("TODOKE_PROFILE")
     url = url or environment.get("TODOKE_URL")
     key = environment.get("TODOKE_API_KEY")
@@ -109,7 +111,7 @@ def choose(
 
 
 def _asked(command: str | None) -> str | None:
-    """The key that a password manager tells."""
+    """Return the key that a password manager's command prints."""
     if command is None:
         return None
     try:
@@ -125,7 +127,7 @@ def _asked(command: str | None) -> str | None:
 
 
 def masked(key: str | None) -> str:
-    """A key as it may be shown."""
+    """Return a key in the form that may be shown."""
     return "" if key is None else f"…{key[-4:]}" if len(key) >= 16 else "…"
 
 

@@ -1,4 +1,4 @@
-"""How jobs get on, told on stderr: a line that moves for each on a terminal, a line per change elsewhere."""
+"""The progress of jobs on stderr: a moving line for each on a terminal, a line per change elsewhere."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from todoke.models import Job
 
 _QUIET_S = 10.0
-"""Lines of a job's progress are this far apart: a log of CI is read later, by a person."""
+"""The least time between lines about a job's progress: a CI log is read later, by a person."""
 
 
 class Display(Protocol):
@@ -24,18 +24,18 @@ class Display(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     def show(self, job: "Job") -> None:
-        """A job, as it is now."""
+        """Show a job's current state."""
 
 
 def display(*, quiet: bool) -> Display:
-    """What suits where stderr goes."""
+    """Return the display that suits stderr."""
     if quiet:
         return Lines(lambda _: None)
     return Bars() if moves(sys.stderr) else Lines(say)
 
 
 def detail(job: "Job") -> str:
-    """What goes on in a job, or what came of it."""
+    """Describe what a job is doing, or its result."""
     if job.error is not None and (job.ended or job.next_attempt_at):
         return f"{job.error.code}: {job.error.message}"
     if job.result is not None:
@@ -48,7 +48,7 @@ def detail(job: "Job") -> str:
 
 
 class Lines:
-    """A line per change of state, and now and then one of progress."""
+    """A line per change of state, and occasionally one of progress."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
@@ -61,10 +61,10 @@ class Lines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to take away."""
+        """There is nothing to remove."""
 
     def show(self, job: "Job") -> None:
-        """A job, if there is something to tell."""
+        """Show a job, if there is something new."""
         status, at = self._shown.get(job.id, ("", 0.0))
         now = self._clock()
         if job.status == status and now - at < _QUIET_S:
@@ -74,7 +74,7 @@ class Lines:
 
 
 class Bars:
-    """A line for each job, with a bar once it is known how much there is to do."""
+    """A line for each job, with a bar once the total is known."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -109,7 +109,7 @@ class Bars:
         self._progress.stop()
 
     def show(self, job: "Job") -> None:
-        """A job, as it is now."""
+        """Show a job's current state."""
         if job.id not in self._tasks:
             self._tasks[job.id] = self._progress.add_task("", total=None, report="", status="", detail="")
         percent = job.progress.percent if job.progress else None

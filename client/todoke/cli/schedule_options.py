@@ -1,4 +1,4 @@
-"""The options that say when a schedule is due, and what becomes of a tick that is not like the others."""
+"""The options for the timing of a schedule, and for ticks that are missed or overlap."""
 
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -36,7 +36,7 @@ def timed(
     cron: str | None, every: str | None, zone: str | None, until: str | None, jitter: str | None,
     misfire: str | None, overlap: str | None,
 ) -> "ScheduleOptions":  # fmt: skip
-    """What was given, as options of a schedule; the server says best which policies there are. Raises WrongCall."""
+    """Turn the given options into ScheduleOptions; the server reports best which policies exist. Raises WrongCall."""
     found: dict[str, Any] = {"cron": cron, "time_zone": zone, "overlap": overlap}
     if every is not None:
         found["every_seconds"] = int(seconds(every, "--every"))

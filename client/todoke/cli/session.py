@@ -1,4 +1,4 @@
-"""What a command has at hand: the client, the output, and what was said about both."""
+"""What a command works with: the client, the output, and the options for both."""
 
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ class Session:
 
     @property
     def todoke(self) -> "Todoke":
-        """The client, made when it is first needed: `--help` needs none."""
+        """The client, created when it is first needed: `--help` needs none."""
         if self._client is None:
             import httpx2
 
@@ -52,7 +52,7 @@ class Session:
         return self._client
 
     def say(self, text: object) -> None:
-        """A line on stderr, unless --quiet."""
+        """Write a line on stderr, unless --quiet is set."""
         if not self.quiet:
             say(text)
 

@@ -1,4 +1,4 @@
-"""The options that say how an answer is to look, for every command that asks for one."""
+"""The options that shape a report's files, for every command that requests one."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -48,11 +48,11 @@ def _shape(
 
 
 OPTIONS = inspect.signature(_shape).parameters
-"""By the name under which a command gets them."""
+"""By the names under which a command gets them."""
 
 
 def read(given: Mapping[str, Any]) -> "JobOptions":
-    """What was given, as options of a job."""
+    """Turn the given options into JobOptions."""
     found = {
         "time_zone": given.get("time_zone"),
         "locale": given["locale"],
@@ -68,7 +68,7 @@ _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def _dialect(given: Sequence[str]) -> dict[str, object] | None:
-    """`delimiter=;` and so on; the server says best which names and values there are. Raises WrongCall."""
+    """Parse `delimiter=;` and so on; the server reports best which names and values exist. Raises WrongCall."""
     found: dict[str, object] = {}
     for one in given:
         name, sign, value = one.partition("=")

@@ -1,4 +1,4 @@
-"""Teaches a shell to complete: the one that the command is typed into, or one that is named."""
+"""Sets up completion in a shell: the one that the command runs in, or a named one."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -8,29 +8,29 @@ import typer
 from typer import completion
 
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
-"""Those that typer has a script for."""
+"""The shells that typer has a script for."""
 INSTALL, SHOW = "--install-completion", "--show-completion"
 
 
 def let_complete() -> None:
-    """Make typer's way to complete known to the parser, as typer does for options of its own."""
+    """Register typer's completion with the parser, as typer does for its own options."""
     completion.get_completion_inspect_parameters()
 
 
 def install(context: typer.Context, option: Any, shell: str | None) -> None:
-    """Teach the shell, and end. Raises BadParameter if none is named and none is found."""
+    """Set the shell up, and exit. Raises BadParameter if none is named and none is found."""
     if shell is not None and not context.resilient_parsing:
         completion.install_callback(context, option, _known(option, shell))
 
 
 def show(context: typer.Context, option: Any, shell: str | None) -> None:
-    """Print what the shell would be taught, and end. Raises as `install` does."""
+    """Print the shell's script, and exit. Raises as `install` does."""
     if shell is not None and not context.resilient_parsing:
         completion.show_callback(context, option, _known(option, shell))
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
-    """The same, with a value for each of the two options: the word that follows, or nothing."""
+    """Return the arguments with a value for each of the two options: the word that follows, or an empty one."""
     found: list[str] = []
     for one in arguments:
         if found and found[-1] in {f"{INSTALL}=", f"{SHOW}="} and not one.startswith("-"):

@@ -1,4 +1,4 @@
-"""Where output goes: data to stdout, talk to stderr, and neither may carry a server's control characters."""
+"""Where output goes: data to stdout, messages to stderr, both without a server's control characters."""
 
 import os
 import re
@@ -10,17 +10,17 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 
 def plain(text: object) -> str:
-    """The text without what would move a terminal's cursor or turn its words around. Lines stay."""
+    """Remove what would move a terminal's cursor or reverse the text. Line ends stay."""
     return _CONTROL.sub("�", str(text))
 
 
 def one_line(text: object) -> str:
-    """The text as a cell of a table: tabs and ends of lines are spaces."""
+    """Return the text as a cell of a table: tabs and line ends become spaces."""
     return plain(re.sub(r"[\t\r\n]+", " ", str(text)))
 
 
 def is_terminal(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """True if a person sees the stream. TODOKE_FORCE_TTY says so of a pipe, too."""
+    """True if a person sees the stream. TODOKE_FORCE_TTY makes a pipe count as one."""
     if environment.get("TODOKE_FORCE_TTY"):
         return True
     try:
@@ -30,12 +30,12 @@ def is_terminal(stream: IO[str], environment: Mapping[str, str] = os.environ) ->
 
 
 def moves(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """True if lines may be drawn again, as a progress bar does."""
+    """True if lines may be redrawn, as a progress bar does."""
     return is_terminal(stream, environment) and environment.get("TERM") != "dumb"
 
 
 def colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> bool:
-    """True if colours may be used: NO_COLOR forbids them, CLICOLOR_FORCE wants them in a pipe, too."""
+    """True if colours may be used: NO_COLOR forbids them, CLICOLOR_FORCE enables them in a pipe, too."""
     if environment.get("NO_COLOR"):
         return False
     if environment.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
@@ -44,6 +44,6 @@ def colours(stream: IO[str], environment: Mapping[str, str] = os.environ) -> boo
 
 
 def say(text: object) -> None:
-    """A line of talk on stderr."""
+    """Write a message to stderr."""
     sys.stderr.write(plain(text) + "\n")
     sys.stderr.flush()

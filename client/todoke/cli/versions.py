@@ -1,4 +1,4 @@
-"""`todoke --version`: this version, and the server's if one answers."""
+"""`todoke --version`: this version, and the server's if it answers."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ _PATIENCE_S = 2.0
 
 
 def lines() -> Iterator[str]:
-    """The version of this client, then of the server; only the first if the server does not answer."""
+    """Yield the version of this client, then the server's; only the first if the server does not answer."""
     yield f"todoke {VERSION}"
     import httpx2
 

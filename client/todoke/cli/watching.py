@@ -1,4 +1,4 @@
-"""Watch all jobs, without an end: a line for each that is new or changes."""
+"""Watches all jobs, without end: a line for each that is new or changes."""
 
 from typing import NoReturn
 
