@@ -1,16 +1,17 @@
-"""What `todoke-server new` writes. Each report works as it is; its comments say what to change."""
+"""The files that `todoke-server new` writes. Each report works as it is; its comments say what to change."""
 
 REPORT = """\
-# What people see of this report, and what they may ask of it. Every setting: docs/reference/catalog.md.
-#   todoke-server render $name    makes it on this machine (--watch: again at each change)
-#   todoke-server check           names what is wrong, with file and line
+# The report type as users see it: title, formats, parameters, columns. All settings: docs/reference/catalog.md.
+#   todoke-server render $name    renders it on this machine (--watch: again after each change)
+#   todoke-server check           reports mistakes with file and line
 title = $title
-description = "What it answers, in a sentence or two."
+description = "What the report shows, in a sentence or two."
 $source
-# The first one is made when a request names none. There are csv, xlsx, parquet, jsonl, html and pdf.
+# A request that names no format gets the first one. The formats are csv, xlsx, parquet, jsonl, html and pdf.
 formats = [$formats]
 
-# A parameter is typed, and checked before a job is accepted. query.sql reads it as :from; it is bound, never pasted.
+# Parameters have a type and are checked before a job is accepted. query.sql uses this one as :from; values are bound,
+# never pasted.
 [parameters.from]
 type = "date"
 title = "First day"
@@ -24,7 +25,7 @@ default = 30
 min = 1
 max = 3660
 
-# How columns look. One that is not listed here is shown under its own name.
+# How columns are displayed. A column that is not listed here keeps its name as the title.
 [columns.day]
 title = "Day"
 format = "yyyy-mm-dd"
@@ -38,14 +39,15 @@ title = "Amount"
 unit = "EUR"
 format = "#,##0.00"
 
-# What one attempt may use. Beyond a limit the job fails with a code that says which.
+# Limits of one attempt. A job that exceeds one fails with a code that names the limit.
 [limits]
 timeout_s = 60
 max_rows = 100_000
 """
 
 REPORT_PDF = """
-# A PDF begins with figures, summary tables and charts: queries in DuckDB's SQL over `report`, the rows of query.sql.
+# A PDF begins with figures, summary tables and charts. Their queries are in DuckDB's SQL and read `report`, the rows of
+# query.sql.
 [pdf.figures]
 query = "SELECT count(*) AS days, sum(amount) AS total FROM report"
 
@@ -63,8 +65,8 @@ query = "SELECT weekday, sum(amount) AS amount FROM report GROUP BY weekday ORDE
 """
 
 REPORT_SEVERAL = """
-# A further query, queries/by_weekday.sql: a sheet, a section and a CSV file of its own, of query.sql's moment.
-# It looks as [columns] says; [queries.by_weekday.columns.NAME] is for columns of its own.
+# A further query, queries/by_weekday.sql. It gets its own sheet, section and CSV file, and reads the same snapshot as
+# query.sql. [columns] applies to it, too; [queries.by_weekday.columns.NAME] describes its own columns.
 [queries.by_weekday]
 title = "By weekday"
 
@@ -74,7 +76,7 @@ format = "#,##0"
 """
 
 QUERY_BY_WEEKDAY = """\
--- The same parameters as query.sql has. `[queries.by_weekday.pivot]` in report.toml would turn rows into columns.
+-- It has the same parameters as query.sql. `[queries.by_weekday.pivot]` in report.toml would turn rows into columns.
 SELECT CAST(extract(isodow FROM :from + CAST(n AS integer)) AS integer)  AS weekday,
        count(*)                                                          AS days,
        sum(CAST(100 + (n * 37) % 101 AS numeric(12, 2)))                 AS amount
@@ -84,20 +86,20 @@ SELECT CAST(extract(isodow FROM :from + CAST(n AS integer)) AS integer)  AS week
 """
 
 QUERY = """\
--- One SELECT, which runs in a read-only transaction. This one makes its rows up: put your own tables in their place.
--- A parameter that a request leaves out and that has no default is NULL:
+-- A single SELECT, which runs in a read-only transaction. This one generates its rows: use your own tables instead.
+-- A parameter without a default is NULL if a request leaves it out:
 --     WHERE (:customer IS NULL OR customer = :customer)
--- :tenant and :requester say who asks, and no request can set them. If not everybody may see all rows:
+-- :tenant and :requester identify the caller, and no request can set them. To show tenants only their own rows:
 --     WHERE tenant = :tenant
 SELECT CAST(:from + CAST(n AS integer) AS date)                          AS day,
        CAST(extract(isodow FROM :from + CAST(n AS integer)) AS integer)  AS weekday,
        CAST(100 + (n * 37) % 101 AS numeric(12, 2))                      AS amount
   FROM generate_series(0, :days - 1) AS numbers(n)
- ORDER BY day  -- without ties: the same request then gives the same file
+ ORDER BY day  -- a unique order: the same request then gives the same file
 """
 
 PACKAGE = """\
-# A package that brings the report type `$name`. Install it beside Todoke's API and worker: pip install .
+# A package with the report type `$name`. Install it next to Todoke's API and worker: pip install .
 [build-system]
 requires = ["setuptools>=77"]
 build-backend = "setuptools.build_meta"
@@ -106,7 +108,7 @@ build-backend = "setuptools.build_meta"
 name = "todoke-$name"
 version = "0.1.0"
 
-# The report type's name = the class that makes it.
+# The report type's name = its class.
 [project.entry-points."todoke.reports"]
 $name = "$module:$class_"
 
@@ -115,7 +117,7 @@ py-modules = ["$module"]
 """
 
 MODULE = '''\
-"""The report type `$name`. What a class may say: docs/reference/python-reports.md."""
+"""The report type `$name`. All attributes and methods: docs/reference/python-reports.md."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -124,11 +126,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.plugin import Context, Format, PythonColumn  # all that a report package imports of Todoke
+from shared.plugin import Context, Format, PythonColumn  # a report package imports nothing else from Todoke
 
 
 class Parameters(BaseModel):
-    """What a request may say. It is checked before a job is accepted."""
+    """The parameters of a request. They are checked before a job is accepted."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -137,24 +139,24 @@ class Parameters(BaseModel):
 
 
 class $class_:
-    """Makes its rows up: put your own in their place."""
+    """Generates its rows: replace them with your own."""
 
     title = $title
-    description = "What it answers, in a sentence or two."
+    description = "What the report shows, in a sentence or two."
     version = "1"  # recorded on each job: change it with the code
     language = "en"  # of these texts; a document's own words, numbers and dates are in it, too
-    formats = ($members)  # the first one is made when a request names none
+    formats = ($members)  # a request that names none gets the first one
     columns = (
         PythonColumn("day", "date", title="Day", format="yyyy-mm-dd"),
         PythonColumn("amount", "decimal", title="Amount", unit="EUR", format="#,##0.00"),
     )
     Parameters = Parameters
-    # The process sees its packages and its own scratch folder only. Uncomment what it needs beyond that:
+    # The process can access only its packages and its own scratch folder. Uncomment what else it needs:
     # network = True
     # files = ("/absolute/path/of/a/file/that/it/reads",)
 
     def rows(self, parameters: Parameters, context: Context) -> Iterator[tuple[dt.date, Decimal]]:
-        """Yield one tuple per row, one by one: memory then stays flat. context.tenant says whose rows to give."""
+        """Yield rows one by one, as tuples, so that memory use stays flat. context.tenant is whose rows to return."""
         for n in range(parameters.days):
             context.check_cancelled()
             yield parameters.first_day + dt.timedelta(days=n), Decimal(100 + n * 37 % 101)

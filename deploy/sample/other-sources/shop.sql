@@ -1,4 +1,4 @@
--- The sales of a shop, made up, for SQLite and for MariaDB: docs/how-to/file-sources.md.
+-- Generated sales of a shop, for SQLite and MariaDB: docs/how-to/file-sources.md.
 CREATE TABLE sales (
     receipt INTEGER NOT NULL PRIMARY KEY, day DATE NOT NULL, item VARCHAR(100) NOT NULL, quantity INTEGER NOT NULL,
     yen INTEGER NOT NULL);

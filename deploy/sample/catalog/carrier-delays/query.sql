@@ -1,4 +1,4 @@
--- A flight without a departure time was cancelled; it has no delay, and the averages leave it out.
+-- A flight without a departure time was cancelled; it has no delay, and averages ignore it.
 SELECT f.carrier,
        a.name                                                                                  AS airline,
        date_trunc('month', f.flight_date)::date                                                AS month,

@@ -1,5 +1,5 @@
--- The airline and the destination are joined from the left: four destinations are not in the list of
--- airports, and no flight may be lost for that.
+-- Left joins for the airline and the destination: four destinations are missing from the list of airports, and no
+-- flight may be dropped because of that.
 SELECT f.flight_date,
        f.carrier,
        a.name              AS airline,

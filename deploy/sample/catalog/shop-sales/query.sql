@@ -1,4 +1,4 @@
--- The sales of a shop, made up: no table is read. In the fourth month the shop was being rebuilt.
+-- Generated sales of a shop: no table is read. The shop was closed for renovation in the fourth month.
 WITH goods (number, category, item, price) AS (
     VALUES (1, '和菓子', '丹波大納言小豆と和三盆糖の特選栗羊羹詰め合わせ（化粧箱入り・十二本）', 4860),
            (2, '和菓子', '季節の上生菓子 六個入', 2592),

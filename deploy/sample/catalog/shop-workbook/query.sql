@@ -1,4 +1,4 @@
--- One sheet for each question, all of one moment. Made up: no table is read.
+-- One sheet per query, all from one snapshot. The rows are generated: no table is read.
 SELECT 'S-' || lpad(n::text, 5, '0') AS receipt,
        make_date(:year::int, 1, 1) + n * 7919 % 365 AS day,
        (ARRAY['本店', '京都駅前店', 'オンラインショップ'])[1 + n * 31 % 3] AS shop,

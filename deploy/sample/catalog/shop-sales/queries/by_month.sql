@@ -1,4 +1,4 @@
--- Every month has its column, also the one without sales.
+-- Every month has a column, even the one without sales.
 WITH goods (number, category, price) AS (
     VALUES (1, '和菓子', 4860), (2, '和菓子', 2592), (3, '日本茶', 6480), (4, '日本茶', 1080), (5, '器', 8800)
 )
